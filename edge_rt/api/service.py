@@ -1,0 +1,88 @@
+"""What the HTTP side needs from the rest of the daemon, and nothing more.
+
+The daemon hands the app one object with this shape; tests hand it a fake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from edge_rt.decoding.params import Sampling
+from edge_rt.engine.protocol import Delta, Finished, Started
+
+Event = Started | Delta | Finished
+
+
+class ModelCard(msgspec.Struct, frozen=True):
+    """A model as clients see it."""
+
+    id: str
+    created: int  # Unix seconds at which it came into the store
+    owned_by: str
+    context: int  # most tokens of prompt and answer together
+    loaded: bool
+    size_bytes: int
+    backend: str  # "llama.cpp"
+    sampling: Sampling  # what a request that says nothing gets
+    has_template: bool
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request for generation, dialect-free."""
+
+    model: str
+    prompt: str | list[int]
+    special: bool  # control tokens in `prompt` are recognised (it came from a chat template)
+    sampling: Sampling
+    max_tokens: int | None = None
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+
+
+class Service(Protocol):
+    """The daemon, as the API sees it."""
+
+    def cards(self) -> list[ModelCard]:
+        """Every model in the store, sorted by id."""
+        ...
+
+    def card(self, model: str) -> ModelCard:
+        """One model; raises ModelNotFound. Resolves "default"."""
+        ...
+
+    async def render(
+        self,
+        model: str,
+        messages: list[dict[str, object]],
+        *,
+        tools: list[dict[str, object]] | None = None,
+        variables: dict[str, object] | None = None,
+    ) -> str:
+        """The model's chat template over `messages`, ending where the assistant speaks.
+
+        Raises ModelNotFound, or RequestError with a `param` when the template refuses.
+        """
+        ...
+
+    def generate(self, call: Call) -> AsyncIterator[Event]:
+        """Run `call`, loading its model when needed.
+
+        Closing the iterator early cancels the request. Raises ModelNotFound, RequestError
+        (its fault), Unavailable (later, perhaps) or EngineError.
+        """
+        ...
+
+    async def health(self) -> dict[str, object]:
+        """Prove that an answer can be made; raises Unavailable or EngineError when not.
+
+        Holds "status": "ok" and what was proved; the proof is reused for a few seconds.
+        """
+        ...
+
+    def status(self) -> dict[str, object]:
+        """The daemon's state for people: version, uptime, engine, models, queue, memory."""
+        ...

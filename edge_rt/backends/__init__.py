@@ -1,0 +1,1 @@
+"""One file per native library behind one small protocol."""

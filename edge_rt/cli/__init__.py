@@ -1,0 +1,1 @@
+"""The `edge-rt` command: one file a subcommand."""

@@ -1,0 +1,83 @@
+"""What config.yaml may hold, with its defaults.
+
+Every field has a default that suits a small board, so an empty file is a valid configuration.
+Sizes are bytes or tokens and durations seconds, as their names say.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: unknown keys are errors."""
+
+
+class Socket(Section, frozen=True):
+    """The Unix socket that local clients use."""
+
+    path: str | None = None  # None: edge-rt.sock in the run directory
+    mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
+    group: str | None = None  # None: the daemon's own group
+
+
+class Tcp(Section, frozen=True):
+    """The optional TCP listener; off unless `listen` is set."""
+
+    listen: str | None = None  # "HOST:PORT", IPv6 as "[::1]:8080"
+    api_key_sha256: list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]] = []
+
+
+class Models(Section, frozen=True):
+    """Where models lie and how long they stay in memory."""
+
+    store: str | None = None  # None: models/ in the state directory
+    catalogue: list[str] = []  # further catalogue files, later ones win
+    default: str | None = None  # used when a request says "default"; None: the only or first model
+    preload: list[str] = []
+    idle_unload_s: Seconds = 900.0  # 0: never
+    reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024  # memory to leave to others
+
+
+class Engine(Section, frozen=True):
+    """How models are run."""
+
+    threads: Annotated[int, Meta(ge=1, le=512)] | None = None  # None: as many as the board has free
+    context: Annotated[int, Meta(ge=64)] = 4096  # most tokens of one conversation
+    kv_cells: Annotated[int, Meta(ge=64)] | None = None  # shared by all sequences; None: context
+    sequences: Annotated[int, Meta(ge=1, le=64)] = 8
+    batch: Annotated[int, Meta(ge=16, le=4096)] = 512
+    prefill_chunk: Annotated[int, Meta(ge=8, le=4096)] = 128
+    gpu_layers: Annotated[int, Meta(ge=0)] = 0
+    flash_attention: bool = True
+
+
+class Limits(Section, frozen=True):
+    """What one client may ask for."""
+
+    body_bytes: Positive = 4 * 1024 * 1024
+    queue: Positive = 64  # requests waiting or running; one more is refused with 503
+    max_n: Annotated[int, Meta(ge=1, le=64)] = 8  # most answers of one request
+
+
+class Log(Section, frozen=True):
+    """What the daemon writes to standard error."""
+
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+
+
+class Config(Section, frozen=True):
+    """The whole of config.yaml."""
+
+    socket: Socket = Socket()
+    tcp: Tcp = Tcp()
+    models: Models = Models()
+    engine: Engine = Engine()
+    limits: Limits = Limits()
+    log: Log = Log()

@@ -1,0 +1,1 @@
+"""Wiring the rooms into one process, its life from start to stop."""

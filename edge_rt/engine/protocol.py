@@ -1,0 +1,208 @@
+"""The messages between front and engine.
+
+Both ends speak msgpack-encoded tagged structs, one a frame (see `framing`). Every struct is
+frozen and its fields are positional on the wire (`array_like`), so adding a field at the end with
+a default stays compatible and anything else bumps `VERSION`.
+
+Seconds are float seconds of the sender's monotonic clock durations, never time stamps; token ids
+are those of the model named in the message.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_rt.decoding.params import Sampling, TokenLogprob
+
+VERSION = 1
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Base of all messages; the class name is the tag."""
+
+
+# --- what travels inside messages ----------------------------------------------------------
+
+
+class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
+    """What the engine needs to load one model. Sizes in tokens; threads None: engine default."""
+
+    backend: str  # "llama.cpp"
+    path: str
+    context: int  # most tokens of one sequence, prompt and answer together
+    kv_cells: int  # KV cells shared by all sequences
+    sequences: int  # most sequences at once
+    batch: int = 512  # most tokens in one forward pass
+    prefill_chunk: int = 128  # most prompt tokens that a pass with running streams may carry
+    gpu_layers: int = 0
+    flash_attention: bool = True
+
+
+class Timings(msgspec.Struct, frozen=True, array_like=True):
+    """Where one request's time went, in seconds, and what it processed, in tokens."""
+
+    queue_s: float
+    prefill_s: float
+    decode_s: float
+    prompt_tokens: int
+    cached_tokens: int  # of the prompt, taken from KV that was already there
+    completion_tokens: int
+
+
+# --- front to engine -----------------------------------------------------------------------
+
+
+class Load(Message, frozen=True):
+    """Load `spec` under the name `model`; answered by Loaded or LoadFailed."""
+
+    model: str
+    spec: ModelSpec
+
+
+class Unload(Message, frozen=True):
+    """Free `model`; running requests on it fail. Answered by Unloaded."""
+
+    model: str
+
+
+class Generate(Message, frozen=True):
+    """Continue `prompt` `n` times; answered by Started, Step… and one Finished an answer.
+
+    A text prompt is tokenised by the engine; `special` lets control tokens in it (chat
+    templates) be recognised, and the beginning-of-sequence token is put in front when the model
+    wants one and the text does not start with it. `resume` holds, an answer, the tokens that were
+    already streamed before the engine was lost: they are part of the answer, count for max_tokens
+    and are not sent again.
+    """
+
+    id: int
+    model: str
+    prompt: str | list[int]
+    special: bool
+    sampling: Sampling
+    max_tokens: int | None  # None: until the context is full
+    n: int = 1
+    stop: list[str] = []
+    ignore_eos: bool = False
+    resume: list[list[int]] = []
+
+
+class Cancel(Message, frozen=True):
+    """Drop request `id`; nothing more is sent about it. Unknown ids are ignored."""
+
+    id: int
+
+
+class SetLimits(Message, frozen=True):
+    """What the engine may use from its next step on."""
+
+    threads: int
+
+
+class Ping(Message, frozen=True):
+    """Ask for a Pong from the decode loop."""
+
+    nonce: int
+
+
+class Shutdown(Message, frozen=True):
+    """Free everything and exit 0."""
+
+
+# --- engine to front -----------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True):
+    """The engine's first frame."""
+
+    version: int
+    pid: int
+    backends: dict[str, str]  # backend -> version
+
+
+class Loaded(Message, frozen=True):
+    """`model` is ready."""
+
+    model: str
+    load_s: float
+    vocab: int
+    context: int
+    threads: int
+
+
+class LoadFailed(Message, frozen=True):
+    """`model` could not be loaded; `message` says why."""
+
+    model: str
+    message: str
+
+
+class Unloaded(Message, frozen=True):
+    """`model` is gone and its memory with it."""
+
+    model: str
+
+
+class Started(Message, frozen=True):
+    """Request `id` left the queue and its prompt begins to be read."""
+
+    id: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class Delta(msgspec.Struct, frozen=True, array_like=True):
+    """New text of answer `index` of request `id`.
+
+    `text` may be empty while bytes of a character or a possible stop string are held back;
+    `tokens` are the ids drawn since the last delta and may run ahead of the text.
+    """
+
+    id: int
+    index: int
+    text: str
+    tokens: list[int]
+    logprobs: list[TokenLogprob] = []
+
+
+class Step(Message, frozen=True):
+    """All that one pass of the decode loop produced, for all requests."""
+
+    deltas: list[Delta]
+
+
+class Finished(Message, frozen=True):
+    """Answer `index` of request `id` ended. reason: "stop", "length" or "preempted"."""
+
+    id: int
+    index: int
+    reason: str
+    timings: Timings
+    stop: str | None = None  # the stop string that was hit
+
+
+class Failed(Message, frozen=True):
+    """Request `id` ends here. `param` and `code` are set when the request is at fault."""
+
+    id: int
+    message: str
+    param: str | None = None
+    code: str | None = None
+    retry_after_s: float | None = None
+
+
+class Pong(Message, frozen=True):
+    """The decode loop is alive; what it holds right now."""
+
+    nonce: int
+    rss_bytes: int
+    threads: int
+    running: int
+    waiting: int
+    steps: int
+    step_s: float  # seconds in the decode loop's iterations since start
+    native_s: float  # of them, seconds inside native forward calls
+
+
+ToEngine = Load | Unload | Generate | Cancel | SetLimits | Ping | Shutdown
+ToFront = Hello | Loaded | LoadFailed | Unloaded | Started | Step | Finished | Failed | Pong

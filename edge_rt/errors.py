@@ -1,0 +1,71 @@
+"""Every error that edge_rt raises on purpose.
+
+Each is also the builtin that fits it, so a caller who knows nothing of edge_rt can still catch
+it. A message says what was wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """Base of every edge_rt error."""
+
+
+class ConfigError(EdgeError, ValueError):
+    """A configuration file does not hold what it must.
+
+    Carries the place so that a message can point at it; `line` is 1-based and None when the
+    file as a whole is at fault.
+    """
+
+    def __init__(self, message: str, *, file: str, line: int | None = None, key: str = "") -> None:
+        place = file if line is None else f"{file}:{line}"
+        super().__init__(f"{place}: {key}: {message}" if key else f"{place}: {message}")
+        self.file = file
+        self.line = line
+        self.key = key
+
+
+class RequestError(EdgeError, ValueError):
+    """A request asks for something that cannot be done as asked.
+
+    `param` names the offending request field (None when no single field is at fault) and `code`
+    is a stable machine-readable word such as "context_length_exceeded".
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class ModelNotFound(EdgeError, LookupError):
+    """No model of that name is in the store."""
+
+
+class ModelFileError(EdgeError, ValueError):
+    """A model file is truncated, corrupt, of an unknown kind or not the one it claims to be."""
+
+
+class StoreError(EdgeError, OSError):
+    """The model store cannot be read or written."""
+
+
+class Unavailable(EdgeError, RuntimeError):
+    """Not now, but perhaps later: the queue is full, a load failed, the engine is restarting.
+
+    `retry_after_s` is the number of seconds after which trying again makes sense.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float, code: str = "unavailable") -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.code = code
+
+
+class EngineError(EdgeError, RuntimeError):
+    """The engine process failed in a way that the request did not cause."""
+
+
+class ProtocolError(EdgeError, ValueError):
+    """A frame between front and engine is malformed or of another protocol version."""
