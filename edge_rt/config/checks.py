@@ -1,0 +1,75 @@
+"""What a configuration must hold beyond the type of each key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from edge_rt.config.address import Address, is_loopback
+from edge_rt.config.key import Key
+from edge_rt.config.schema import Config
+
+_MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
+    """Every key whose value cannot work, with the reason."""
+    yield from _tcp(config)
+    yield from _paths(config)
+    yield from _models(config)
+    yield from _engine(config)
+
+
+def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.tcp.listen is None:
+        return
+    key = ("tcp", "listen")
+    try:
+        address = Address.parse(config.tcp.listen)
+    except ValueError as error:
+        yield key, str(error)
+        return
+    # A name is judged when it is resolved, by whoever opens the socket.
+    if address.literal and not is_loopback(address.host) and not config.tcp.api_key_sha256:
+        yield (
+            key,
+            f"{address.host} can be reached from other machines, so a key is needed: "
+            "set tcp.api_key_sha256, or listen on 127.0.0.1",
+        )
+
+
+def _paths(config: Config) -> Iterator[tuple[Key, str]]:
+    named: list[tuple[Key, str | None]] = [
+        (("socket", "path"), config.socket.path),
+        (("models", "store"), config.models.store),
+    ]
+    named += [(("models", "catalogue", i), path) for i, path in enumerate(config.models.catalogue)]
+    for key, path in named:
+        if path is not None and (not path.startswith("/") or "\0" in path):
+            yield key, f"expected an absolute path, got {path!r}"
+
+
+def _models(config: Config) -> Iterator[tuple[Key, str]]:
+    named: list[tuple[Key, str | None]] = [(("models", "default"), config.models.default)]
+    named += [(("models", "preload", i), name) for i, name in enumerate(config.models.preload)]
+    for key, name in named:
+        if name is not None and not _MODEL_ID.fullmatch(name):
+            yield (
+                key,
+                "expected a model id (lower-case letters, digits, '.', '_', '-', "
+                f"first a letter or digit), got {name!r}",
+            )
+
+
+def _engine(config: Config) -> Iterator[tuple[Key, str]]:
+    engine = config.engine
+    if engine.kv_cells is not None and engine.kv_cells < engine.context:
+        yield (
+            ("engine", "kv_cells"),
+            f"expected at least engine.context ({engine.context}), got {engine.kv_cells}",
+        )
+    if engine.prefill_chunk > engine.batch:
+        yield (
+            ("engine", "prefill_chunk"),
+            f"expected at most engine.batch ({engine.batch}), got {engine.prefill_chunk}",
+        )

@@ -1,0 +1,126 @@
+"""From a YAML file to a checked Config, or to every reason why not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from edge_rt.config import tree as yaml_tree
+from edge_rt.config.checks import contradictions
+from edge_rt.config.faults import describe, suggestion, unknown
+from edge_rt.config.key import Key
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
+from edge_rt.config.tree import Tree
+from edge_rt.errors import ConfigError
+
+_PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
+
+
+def load(path: Path | None = None) -> Config:
+    """The configuration in `path`; None: the installation's file, or defaults if it has none.
+
+    Raises ConfigError for the first fault, and for a named file that is missing.
+    """
+    target = Paths.detect().config_file if path is None else path
+    if path is None and not present(target):
+        return Config()
+    config, faults = check(target)
+    if faults:
+        raise faults[0]
+    return config
+
+
+def present(path: Path) -> bool:
+    """Whether something is at `path`; one that may not be looked at counts as present."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def check(path: Path) -> tuple[Config, list[ConfigError]]:
+    """The configuration in `path` and all its faults, in the order of their lines.
+
+    Keys at fault have their defaults in the Config.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+        return Config(), [ConfigError(reason, file=str(path))]
+    return check_text(content, str(path))
+
+
+def check_text(content: bytes, file: str) -> tuple[Config, list[ConfigError]]:
+    """As `check`, for the content of a file; `file` is how messages name it."""
+    try:
+        tree = yaml_tree.parse(content, file)
+    except ConfigError as fault:
+        return Config(), [fault]
+    config, faults = _convert(tree)
+    if not faults:
+        faults = [tree.error(key, message) for key, message in contradictions(config)]
+    return config, sorted(faults, key=lambda fault: fault.line or 0)
+
+
+def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
+    """Type the tree. Every key has a default, so a faulty one is dropped and the rest tried."""
+    root: object = {} if tree.data is None else tree.data
+    if not isinstance(root, dict):
+        return Config(), [tree.error((), "expected a mapping of sections such as 'engine:'")]
+    data, faults = cast("dict[str, object]", root), list(tree.faults)
+    for key in list(unknown(data)):
+        faults.append(tree.error(key, f"unknown key{suggestion(key)}"))
+        _drop(data, key)
+    while True:
+        try:
+            return msgspec.convert(data, Config), faults
+        except msgspec.ValidationError as error:
+            key, message = _split(str(error))
+            if not _amend(data, key, message, tree):
+                faults.append(tree.error(key, describe(key, message, _get(data, key))))
+                _drop(data, key)
+
+
+def _split(message: str) -> tuple[Key, str]:
+    """msgspec's "MESSAGE - at `$.engine.threads`" as key and message."""
+    text, _, place = message.rpartition(" - at `$")
+    return tuple(int(i) if i else name for name, i in _PLACE.findall(place)), text
+
+
+def _amend(data: dict[str, object], key: Key, message: str, tree: Tree) -> bool:
+    """Put right what is merely YAML's way of writing; True when something was.
+
+    A section with nothing in it holds its defaults, and an unquoted value where text is wanted
+    is the text as it stands in the file (0660, which YAML reads as a number).
+    """
+    if message == "Expected `object`, got `null`":
+        _put(data, key, {})
+        return True
+    if message.startswith(("Expected `str`, got", "Expected `str | null`, got")):
+        text = tree.written.pop(key, None)
+        if text is not None:
+            _put(data, key, text)
+            return True
+    return False
+
+
+def _get(data: object, key: Key) -> object:
+    for part in key:
+        data = cast("dict[str | int, object]", data)[part]  # lists are indexed the same way
+    return data
+
+
+def _put(data: dict[str, object], key: Key, value: object) -> None:
+    cast("dict[str | int, object]", _get(data, key[:-1]))[key[-1]] = value
+
+
+def _drop(data: dict[str, object], key: Key) -> None:
+    del cast("dict[str | int, object]", _get(data, key[:-1]))[key[-1]]

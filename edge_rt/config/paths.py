@@ -1,0 +1,76 @@
+"""Where the daemon and its clients keep their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+APP = "edge-rt"
+SOCKET = "edge-rt.sock"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The directories of one installation; nothing is created here."""
+
+    run: Path  # sockets and locks, gone after a reboot
+    state: Path  # models and what is learnt
+    config_file: Path
+    cache: Path  # downloads and builds, safe to delete
+
+    @classmethod
+    def detect(cls, environ: Mapping[str, str] = os.environ, uid: int | None = None) -> Paths:
+        """The paths for user `uid` (None: this process's) under `environ`.
+
+        What systemd hands to a service wins; then root gets the system's directories and anyone
+        else those of the XDG base directory specification.
+        """
+        uid = os.geteuid() if uid is None else uid
+        run, state, config = _system() if uid == 0 else _user(environ, uid)
+        return cls(
+            run=_service(environ, "RUNTIME_DIRECTORY") or run,
+            state=_service(environ, "STATE_DIRECTORY") or state,
+            config_file=(_service(environ, "CONFIGURATION_DIRECTORY") or config) / "config.yaml",
+            cache=_absolute(environ, "EDGE_RT_CACHE") or _xdg(environ, "XDG_CACHE_HOME", ".cache"),
+        )
+
+    @property
+    def socket(self) -> Path:
+        """The daemon's Unix socket unless the configuration names another."""
+        return self.run / SOCKET
+
+
+def _system() -> tuple[Path, Path, Path]:
+    return Path("/run") / APP, Path("/var/lib") / APP, Path("/etc") / APP
+
+
+def _user(environ: Mapping[str, str], uid: int) -> tuple[Path, Path, Path]:
+    runtime = _absolute(environ, "XDG_RUNTIME_DIR")
+    return (
+        runtime / APP if runtime else Path("/tmp") / f"{APP}-{uid}",
+        _xdg(environ, "XDG_STATE_HOME", ".local/state"),
+        _xdg(environ, "XDG_CONFIG_HOME", ".config"),
+    )
+
+
+def _xdg(environ: Mapping[str, str], name: str, below_home: str) -> Path:
+    base = _absolute(environ, name)
+    return (base or _home(environ) / below_home) / APP
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return _absolute(environ, "HOME") or Path.home()
+
+
+def _absolute(environ: Mapping[str, str], name: str) -> Path | None:
+    """The variable's path; a relative or empty one counts as unset, as XDG demands."""
+    value = environ.get(name, "")
+    return Path(value) if value.startswith("/") else None
+
+
+def _service(environ: Mapping[str, str], name: str) -> Path | None:
+    """The first of systemd's colon-separated directories."""
+    first = environ.get(name, "").split(":", 1)[0]
+    return Path(first) if first else None

@@ -1,0 +1,45 @@
+"""Values that are well-typed and still cannot work are named with a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_rt.config.checks import contradictions
+from edge_rt.config.schema import Config, Engine, Models, Socket, Tcp
+
+SOME_KEY = ["0" * 64]
+
+
+def test_the_defaults_hold_together() -> None:
+    assert list(contradictions(Config())) == []
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:80", "[::]:80", "192.168.1.4:80"])
+def test_an_address_that_others_reach_needs_a_key(listen: str) -> None:
+    [(key, reason)] = contradictions(Config(tcp=Tcp(listen=listen)))
+    assert key == ("tcp", "listen")
+    assert "api_key_sha256" in reason
+    assert not list(contradictions(Config(tcp=Tcp(listen=listen, api_key_sha256=SOME_KEY))))
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:80", "[::1]:80", "some-host:80"])
+def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
+    assert list(contradictions(Config(tcp=Tcp(listen=listen)))) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        (Config(tcp=Tcp(listen="8080")), ("tcp", "listen")),
+        (Config(engine=Engine(context=4096, kv_cells=2048)), ("engine", "kv_cells")),
+        (Config(engine=Engine(batch=64)), ("engine", "prefill_chunk")),
+        (Config(models=Models(default="No Model")), ("models", "default")),
+        (Config(models=Models(default="x\n")), ("models", "default")),
+        (Config(models=Models(preload=["fine", "-not"])), ("models", "preload", 1)),
+        (Config(models=Models(store="models")), ("models", "store")),
+        (Config(models=Models(catalogue=["/a\0b"])), ("models", "catalogue", 0)),
+        (Config(socket=Socket(path="~/x.sock")), ("socket", "path")),
+    ],
+)
+def test_the_key_at_fault_is_named(config: Config, key: tuple[str | int, ...]) -> None:
+    assert [found for found, _ in contradictions(config)] == [key]

@@ -1,0 +1,161 @@
+"""A file is a Config, or every fault in it has a file, a line, a key, expected and got."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.config.loader import check, check_text, load
+from edge_rt.config.schema import Config
+from edge_rt.errors import ConfigError
+
+
+def faults(text: str) -> list[str]:
+    return [str(fault) for fault in check_text(text.encode(), "config.yaml")[1]]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}", "engine:\n", "engine: {}"])
+def test_nothing_said_means_defaults(text: str) -> None:
+    assert check_text(text.encode(), "f") == (Config(), [])
+
+
+def test_values_reach_their_fields() -> None:
+    text = "engine:\n  threads: 2\n  flash_attention: no\nmodels:\n  idle_unload_s: 5\n"
+    config, found = check_text(text.encode(), "f")
+    assert found == []
+    assert (config.engine.threads, config.engine.flash_attention) == (2, False)
+    assert config.models.idle_unload_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("engine:\n  thread: 3", "2: engine.thread: unknown key; did you mean threads?"),
+        ("\nthreads: 3", "2: threads: unknown key; did you mean engine.threads?"),
+        ("zzz: 3", "1: zzz: unknown key"),
+        ("engine:\n  batch: 8", "2: engine.batch: expected an integer >= 16, got 8"),
+        ("engine: {context: ten}", '1: engine.context: expected an integer, got "ten"'),
+        ("engine: {threads: [1]}", "1: engine.threads: expected an integer, got a list"),
+        ("engine: 5", "1: engine: expected a section with keys, got 5"),
+        ("models:\n  preload: a", '2: models.preload: expected a list, got "a"'),
+        ("models:\n  preload: [a,\n  [b]]", "3: models.preload[1]: expected text, got a list"),
+        ("- 1", "1: expected a mapping of sections such as 'engine:'"),
+        ("just words", "1: expected a mapping of sections such as 'engine:'"),
+        ("log:\n  level: info\n  level: info", "3: log.level: given twice, first in line 2"),
+    ],
+)
+def test_a_fault_has_line_key_expected_and_got(text: str, message: str) -> None:
+    [found] = faults(text)
+    assert found.startswith(f"config.yaml:{message}")
+
+
+def test_all_faults_are_found_in_the_order_of_their_lines() -> None:
+    _, found = check_text(b"log: {level: loud}\nfoo: 1\nengine:\n  batch: 1\n  threads: 0\n", "f")
+    assert [fault.line for fault in found] == [1, 2, 4, 5]
+
+
+def test_contradictions_point_at_their_line() -> None:
+    [found] = faults("engine:\n  context: 512\n  kv_cells: 256\n")
+    assert found.startswith("config.yaml:3: engine.kv_cells: expected at least")
+
+
+def test_an_unquoted_value_where_text_is_wanted_is_taken_as_written() -> None:
+    config, found = check_text(b"socket: {mode: 0600, group: 100}\nmodels: {default: 1.0}", "f")
+    assert found == []
+    assert (config.socket.mode, config.socket.group) == ("0600", "100")
+    assert config.models.default == "1.0"
+
+
+def test_a_key_that_stands_where_its_hash_belongs_is_not_repeated() -> None:
+    [found] = faults("tcp: {api_key_sha256: [sk-my-secret]}")
+    assert "sk-my-secret" not in found
+
+
+def test_a_key_with_msgspecs_own_words_in_it_is_just_an_unknown_key() -> None:
+    [found] = faults('"x` - at `$.engine": 1')
+    assert "unknown key" in found
+
+
+def test_load_raises_the_first_fault(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("a: 1\nb: 2\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert (caught.value.file, caught.value.line, caught.value.key) == (str(file), 1, "a")
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    assert len(check(tmp_path)[1]) == 1
+
+
+def test_the_installations_file_is_optional(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
+    assert load() == Config()
+    (tmp_path / "config.yaml").write_text("engine: {threads: 3}")
+    assert load().engine.threads == 3
+
+
+KEYS = st.sampled_from(
+    [
+        "socket",
+        "tcp",
+        "models",
+        "engine",
+        "limits",
+        "log",
+        "path",
+        "mode",
+        "listen",
+        "threads",
+        "preload",
+        "context",
+        "level",
+        "idle_unload_s",
+        "api_key_sha256",
+        "flash_attention",
+    ]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.dates()
+    | st.binary(max_size=8)
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+SECTIONS = st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=4), max_size=4)
+
+
+@given(VALUES | SECTIONS)
+def test_any_yaml_is_a_config_or_has_faults_that_name_the_file(data: object) -> None:
+    text = yaml.safe_dump(data, allow_unicode=True)
+    config, found = check_text(text.encode("utf-8", "surrogatepass"), "f")
+    assert isinstance(config, Config)
+    assert all(isinstance(fault, ConfigError) and fault.file == "f" for fault in found)
+
+
+@given(st.binary(max_size=60) | st.text("{}[]:,&*!|>-?# \n'\"\\ab<%@0.", max_size=40))
+def test_any_bytes_are_a_config_or_have_faults(content: bytes | str) -> None:
+    content = content if isinstance(content, bytes) else content.encode()
+    config, found = check_text(content, "f")
+    assert isinstance(config, Config)
+    assert found or config == check_text(content, "g")[0]
