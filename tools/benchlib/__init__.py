@@ -1,0 +1,7 @@
+"""What the benchmarks in `tools/benchmarks` share."""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """A benchmark cannot go on; the message says why and what to do about it."""

@@ -1,0 +1,88 @@
+"""A daemon of one's own, for as long as one command runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from bootstrap import SetupError
+
+READY_S = 60.0  # a slow card in a small board may need some of it
+GRACE_S = 10.0  # from SIGTERM to SIGKILL
+_POLL_S = 0.02
+_PATH_MOST = 100  # bytes; the kernel takes 107
+
+
+@contextlib.contextmanager
+def private_daemon(serve: Sequence[str]) -> Generator[Path]:
+    """Run `serve --socket PATH` and yield PATH, which nobody but this user can reach.
+
+    The daemon gets a session of its own, so that Ctrl-C ends the client and not the daemon
+    under it. It is stopped and its directory removed however the block is left. Raises
+    SetupError with the daemon's log when it ends or stays silent before it answers.
+    """
+    directory = _directory()
+    try:
+        with (directory / "log").open("wb") as log:
+            daemon = subprocess.Popen(
+                [*serve, "--socket", str(directory / "s")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            _wait(daemon, directory / "s", directory / "log")
+            yield directory / "s"
+        finally:
+            _stop(daemon)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directory() -> Path:
+    """A new directory with mode 0700 and a name short enough for a socket in it."""
+    directory = tempfile.mkdtemp(prefix="edge-rt-")
+    if len(os.fsencode(directory)) > _PATH_MOST:
+        Path(directory).rmdir()
+        directory = tempfile.mkdtemp(prefix="edge-rt-", dir="/tmp")
+    return Path(directory)
+
+
+def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while not _accepts(path):
+        if daemon.poll() is not None:
+            raise SetupError(f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start.")
+        if time.monotonic() > deadline:
+            raise SetupError(f"{_read(log)}\nThe daemon did not answer within {READY_S:.0f} s.")
+        time.sleep(_POLL_S)
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
+        client.connect(str(path))
+        return True
+    return False
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):  # its children too
+            os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+
+
+def _read(log: Path) -> str:
+    return log.read_text(errors="replace").rstrip()

@@ -1,0 +1,151 @@
+"""Build llama-cpp-python once for this machine and keep the wheel.
+
+Only llama.cpp's libraries are compiled: no programs, no server, no vision, no TLS. The wheel is
+tagged py3-none, so one build serves every Python version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap import SetupError, cpu
+from bootstrap.logged import run_logged
+from bootstrap.paths import CHECKOUT
+from bootstrap.progress import Progress
+
+REQUIREMENT = CHECKOUT / "tools/llama_cpp_python.txt"
+TRIM = CHECKOUT / "tools/llama_trim.cmake"
+
+_OURS = (
+    "-DLLAVA_BUILD=OFF",
+    "-DLLAMA_OPENSSL=OFF",
+    "-DLLAMA_BUILD_TOOLS=OFF",
+    "-DLLAMA_BUILD_SERVER=OFF",
+    "-DLLAMA_BUILD_APP=OFF",
+)
+_TOOLCHAIN = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CUDACXX", "CMAKE_GENERATOR")
+_JOB_BYTES = 1 << 30  # what one compiler process may need at its worst
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that the built wheel depends on. `cmake_args` are the user's own, as one string."""
+
+    cmake_args: str
+    toolchain: tuple[str, ...]
+    machine: tuple[str, ...]
+    sources: str
+
+    @property
+    def key(self) -> str:
+        """A name for the wheel's place in the cache; differs when anything else differs."""
+        facts = [_OURS, self.cmake_args, self.toolchain, self.machine, self.sources]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:20]
+
+
+def recipe(cmake_args: str, env: Mapping[str, str] = os.environ) -> Recipe:
+    """The recipe for this machine and environment."""
+    sources = hashlib.sha256(REQUIREMENT.read_bytes() + TRIM.read_bytes()).hexdigest()
+    toolchain = tuple(f"{name}={env[name]}" for name in _TOOLCHAIN if name in env)
+    return Recipe(cmake_args, toolchain, _machine(), sources)
+
+
+def find(cache: Path, recipe: Recipe) -> Path | None:
+    """The wheel built by `recipe`, if it is in the cache."""
+    return next((cache / "wheels" / recipe.key).glob("*.whl"), None)
+
+
+def build(python: Path, cache: Path, recipe: Recipe) -> Path:
+    """Compile the wheel with the pip of `python` and keep it. The caller holds the lock."""
+    wheels = cache / "wheels"
+    wheels.mkdir(exist_ok=True)
+    log = cache / "logs/llama-build.log"
+    log.unlink(missing_ok=True)
+    for left_by_a_killed_build in cache.glob("build-*"):
+        shutil.rmtree(left_by_a_killed_build, ignore_errors=True)
+    # Not in /tmp, which may lie in memory: sources and objects take 400 MB.
+    scratch = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
+    try:
+        with Progress("Building llama.cpp for this machine, once") as progress:
+            _pip_wheel(python, scratch, recipe, log, progress)
+        # A renamed directory appears whole or not at all.
+        (scratch / "out").replace(wheels / recipe.key)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if (wheel := find(cache, recipe)) is None:
+        raise SetupError(f"pip built no wheel; see {log}")
+    return wheel
+
+
+def environment(
+    recipe: Recipe, scratch: Path, env: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The environment of the build: the user's -D options come last, so they win."""
+    trim = shlex.quote(f"-DCMAKE_PROJECT_llama_cpp_INCLUDE={TRIM}")
+    return {
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(_jobs()),
+        **env,
+        "CMAKE_ARGS": " ".join((*_OURS, trim, recipe.cmake_args)).strip(),
+        "TMPDIR": str(scratch),
+    }
+
+
+def report(progress: Progress, line: str) -> None:
+    """Translate a line of pip's, ninja's or make's output into progress."""
+    if match := re.match(r"\[(\d+)/(\d+)\] ", line):
+        progress.update(int(match[1]) / int(match[2]), "compiling")
+    elif match := re.match(r"\[ *(\d+)%\] ", line):
+        progress.update(int(match[1]) / 100, "compiling")
+    elif match := re.match(r"Progress (\d+) of ([1-9]\d*)$", line):
+        progress.update(int(match[1]) / int(match[2]), "downloading the source")
+    elif line.startswith(("Downloading llama", "Installing build dep", "Configuring CMake")):
+        progress.update(None, line)
+
+
+def _pip_wheel(python: Path, scratch: Path, recipe: Recipe, log: Path, progress: Progress) -> None:
+    pip = [str(python), "-m", "pip"]
+    # pip would take a wheel that it built earlier with other CMAKE_ARGS from its own cache.
+    argv = [*pip, "wheel", "--verbose", "--no-deps", "--no-cache-dir", *_raw_progress(pip)]
+    argv += ["--no-binary", "llama-cpp-python", "--require-hashes", "-r", str(REQUIREMENT)]
+    argv += ["--wheel-dir", str(scratch / "out")]
+    env = environment(recipe, scratch)
+    run_logged(argv, log, env=env, on_line=lambda line: report(progress, line))
+
+
+def _raw_progress(pip: list[str]) -> list[str]:
+    """The option that makes pip count downloaded bytes in plain lines, where it knows it."""
+    said = subprocess.run([*pip, "--version"], capture_output=True, text=True, check=False).stdout
+    match = re.match(r"pip (\d+)\.(\d+)", said)
+    new = match is not None and (int(match[1]), int(match[2])) >= (24, 1)
+    return ["--progress-bar=raw"] if new else []
+
+
+def _jobs() -> int:
+    """As many compilers as there are cores, but no more than fit in memory."""
+    meminfo = Path("/proc/meminfo").read_text()
+    match = re.search(r"^MemAvailable: +(\d+) kB", meminfo, re.MULTILINE)
+    fitting = int(match[1]) * 1024 // _JOB_BYTES if match else 1
+    return max(1, min(len(os.sched_getaffinity(0)), fitting))
+
+
+def _machine() -> tuple[str, ...]:
+    return (platform.machine(), *_os_release(), *cpu.identity())
+
+
+def _os_release() -> Iterator[str]:
+    with contextlib.suppress(OSError):
+        for line in Path("/etc/os-release").read_text(errors="replace").splitlines():
+            if line.startswith(("ID=", "VERSION_ID=")):
+                yield line

@@ -1,0 +1,98 @@
+"""`tools/run`: one answer from a real model, starting from nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap import SetupError
+from bootstrap.daemon import private_daemon
+from bootstrap.ensure import ensure
+from bootstrap.paths import cache_dir
+from bootstrap.signals import end_cleanly_on_signals, run_child
+from bootstrap.venv import Venv
+
+MODEL = "smollm2-135m-instruct"
+
+_USAGE = 'tools/run [--config FILE] "PROMPT" [OPTION of edge-rt run ...]'
+_ABOUT = """\
+Answer PROMPT with a small language model on this machine. The first run sets everything up: it
+makes .venv, builds llama.cpp and fetches the model (98 MB). Later runs start in seconds.
+
+Everything that is not listed here goes to `edge-rt run`, for example --max-tokens 64. What
+follows -- goes there untouched: `tools/run -- --help` lists its options.
+
+Downloads and builds are kept in $EDGE_RT_CACHE, else in ~/.cache/edge-rt. CMAKE_ARGS is passed
+to the build of llama.cpp, for example CMAKE_ARGS=-DGGML_CUDA=on on a Jetson.
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    config: Path | None
+    passed: list[str]  # to `edge-rt run`
+
+    @property
+    def model(self) -> str:
+        """The model it names, else the default one."""
+        for index, word in enumerate(self.passed):
+            if word.startswith("--model="):
+                return word.partition("=")[2]
+            if word in ("--model", "-m") and index + 1 < len(self.passed):
+                return self.passed[index + 1]
+        return MODEL
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """Split `argv` into our options and those of `edge-rt run`; exits on --help."""
+    words, verbatim = list(argv), list[str]()
+    if "--" in words:
+        border = words.index("--")
+        words, verbatim = words[:border], words[border + 1 :]
+    parser = argparse.ArgumentParser(
+        prog="tools/run",
+        usage=_USAGE,
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", metavar="FILE", type=Path, help="config.yaml for the daemon")
+    ours, others = parser.parse_known_args(words)
+    if not others and not verbatim and sys.stdin.isatty():
+        parser.print_help(sys.stderr)
+        parser.exit(2)
+    return Request(ours.config, [*others, *verbatim])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Set up, serve privately, answer, stop. Returns the exit code of `edge-rt run`."""
+    request = parse(argv)
+    end_cleanly_on_signals()
+    try:
+        return _answer(request, ensure())
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _answer(request: Request, venv: Venv) -> int:
+    cache = cache_dir()
+    # The commands below must use the same cache, whatever it was derived from.
+    os.environ["EDGE_RT_CACHE"] = str(cache)
+    edge_rt, store = str(venv.command("edge-rt")), str(cache / "store")
+    if status := subprocess.call([edge_rt, "models", "pull", request.model, "--store", store]):
+        return status
+    # Without --config, not this machine's configuration but the defaults.
+    config = str(request.config or os.devnull)
+    serve = [edge_rt, "serve", "--config", config, "--store", store, "--log-level", "warning"]
+    with private_daemon(serve) as socket:
+        return run_child([edge_rt, "run", "--socket", str(socket), *request.passed])

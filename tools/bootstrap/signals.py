@@ -1,0 +1,32 @@
+"""Leave by way of every `finally` when asked to end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+
+def end_cleanly_on_signals() -> None:
+    """Make SIGTERM and SIGHUP raise SystemExit, so that what was started is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
+
+
+def run_child(argv: Sequence[str]) -> int:
+    """Run `argv` on this terminal and return its exit code, as a shell would.
+
+    Ctrl-C reaches the child directly; it decides what that means. Any other way of leaving
+    ends the child first.
+    """
+    with subprocess.Popen(argv) as child:
+        try:
+            while True:
+                with contextlib.suppress(KeyboardInterrupt):
+                    status = child.wait()
+                    return status if status >= 0 else 128 - status
+        finally:
+            if child.poll() is None:
+                child.terminate()

@@ -1,0 +1,94 @@
+"""What only the operating system can provide: a compiler and Python's venv module."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap import SetupError
+from bootstrap.logged import run_logged
+from bootstrap.progress import Progress
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that is missing, in words and as Debian packages."""
+
+    what: str
+    packages: tuple[str, ...]
+
+
+def venv_need() -> Need | None:
+    """None when `python -m venv` will work: Debian keeps ensurepip in a package of its own."""
+    if all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+        return None
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Need("Python's venv module", (f"python{version}-venv",))
+
+
+def compiler_need(env: Mapping[str, str] = os.environ) -> Need | None:
+    """None when C and C++ programs can be compiled and linked ($CC and $CXX are heeded)."""
+    c = _compiler(env.get("CC"), ("cc", "gcc", "clang"), env)
+    cxx = _compiler(env.get("CXX"), ("c++", "g++", "clang++"), env)
+    if _compiles(c, "c", "stdio.h", env) and _compiles(cxx, "c++", "cstdio", env):
+        return None
+    return Need("a C and C++ compiler, to build llama.cpp once", ("gcc", "g++", "libc6-dev"))
+
+
+def provide(needs: Sequence[Need], log: Path) -> None:
+    """Install `needs` as root on Debian; otherwise raise SetupError with the command to run."""
+    if not needs:
+        return
+    packages = [package for need in needs for package in need.packages]
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        _install(packages, log)
+    else:
+        raise SetupError(_advice(needs, packages))
+
+
+def _compiler(named: str | None, usual: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    if named:
+        return shlex.split(named)
+    found = (shutil.which(name, path=env.get("PATH")) for name in usual)
+    return [next(filter(None, found), usual[0])]
+
+
+def _compiles(compiler: list[str], language: str, header: str, env: Mapping[str, str]) -> bool:
+    source = f"#include <{header}>\nint main(void) {{ return 0; }}\n"
+    with tempfile.TemporaryDirectory() as scratch:
+        argv = [*compiler, "-x", language, "-", "-o", f"{scratch}/program"]
+        try:
+            done = subprocess.run(
+                argv, input=source.encode(), capture_output=True, env=dict(env), check=False
+            )
+        except OSError:
+            return False
+    return done.returncode == 0
+
+
+def _install(packages: list[str], log: Path) -> None:
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    with Progress(f"Installing {' '.join(packages)}"):
+        try:
+            run_logged(install, log, env=env)
+        except SetupError:  # the package lists may be missing or old
+            run_logged(["apt-get", "update"], log, env=env)
+            run_logged(install, log, env=env)
+
+
+def _advice(needs: Sequence[Need], packages: list[str]) -> str:
+    missing = "".join(f"  {need.what}\n" for need in needs)
+    if shutil.which("apt-get"):
+        command = f"sudo apt-get install {' '.join(packages)}"
+        return f"Missing on this system:\n{missing}Install it with\n  {command}\nand try again."
+    names = ", ".join(packages)
+    return f"Missing on this system (Debian calls the packages {names}):\n{missing}".rstrip()

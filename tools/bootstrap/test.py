@@ -1,0 +1,76 @@
+"""`tools/test`: every check that a change must pass."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from bootstrap import SetupError
+from bootstrap.ensure import ensure
+from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.run import MODEL
+from bootstrap.signals import end_cleanly_on_signals, run_child
+from bootstrap.venv import Venv
+
+_USAGE = "tools/test [PYTEST ARGUMENT ...]"
+_ABOUT = """\
+Set up .venv, then check lint, format, types and import contracts and run all tests. With
+arguments, only pytest runs, and they are passed to it: `tools/test tests/engine -k seed`.
+
+Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run.
+"""
+_PROGRAMS = ("tools/run", "tools/test")  # Python without the suffix that ruff looks for
+
+
+def checks() -> dict[str, list[str]]:
+    """The commands that come before the tests, by title."""
+    return {
+        "Lint": ["ruff", "check", ".", *_PROGRAMS],
+        "Format": ["ruff", "format", "--check", ".", *_PROGRAMS],
+        "Types": ["pyright"],
+        "Import contracts": ["lint-imports"],
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Set up, check, test; returns the exit code."""
+    argparse.ArgumentParser(
+        prog="tools/test",
+        usage=_USAGE,
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
+    end_cleanly_on_signals()
+    try:
+        return _test(ensure(["dev"]), argv)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _test(venv: Venv, argv: Sequence[str]) -> int:
+    cache = cache_dir()
+    os.environ["EDGE_RT_CACHE"] = str(cache)  # the tests find the model where we put it
+    os.chdir(CHECKOUT)
+    pull = ["edge-rt", "models", "pull", MODEL, "--store", str(cache / "store")]
+    if not _succeeds(venv, "Model", pull) or not (argv or _all_pass(venv)):
+        return 1
+    print("== Tests", flush=True)
+    return run_child([str(venv.command("pytest")), *argv])
+
+
+def _all_pass(venv: Venv) -> bool:
+    failed = [title for title, argv in checks().items() if not _succeeds(venv, title, argv)]
+    if failed:
+        print(f"Failed: {', '.join(failed)}. The tests were not run.", file=sys.stderr)
+    return not failed
+
+
+def _succeeds(venv: Venv, title: str, argv: list[str]) -> bool:
+    print(f"== {title}", flush=True)
+    return subprocess.call([venv.command(argv[0]), *argv[1:]]) == 0
