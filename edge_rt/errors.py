@@ -26,6 +26,10 @@ class ConfigError(EdgeError, ValueError):
         self.key = key
 
 
+class ListenError(EdgeError, OSError):
+    """A listening socket cannot be had: its address is taken or its directory is not safe."""
+
+
 class RequestError(EdgeError, ValueError):
     """A request asks for something that cannot be done as asked.
 
