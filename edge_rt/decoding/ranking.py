@@ -1,0 +1,70 @@
+"""Finding the few largest of many logits, and their softmax mass, without sorting them all.
+
+The order everywhere is by falling logit and, among equal logits, by rising token id. Arrays are
+(vocab,) float32 and are only read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Logits = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+_LOWEST = float(np.finfo(np.float32).min)
+_COLUMNS = 1024
+_BLOCK = 16384  # 64 KiB of float32: stays in the second-level cache of small boards
+
+
+def ranked(logits: Logits, floor: float) -> Ids:
+    """Ids of all logits >= `floor`, in order; -inf is never among them.
+
+    `floor` is rounded downwards to float32, so that no logit on the edge is lost.
+    """
+    bound = np.float32(_LOWEST)
+    if floor > _LOWEST:
+        bound = np.nextafter(np.float32(floor), bound)
+    ids = np.flatnonzero(logits >= bound)
+    keys = _keys(logits[ids], ids)
+    keys.sort()
+    return keys & 0xFFFFFFFF
+
+
+def _keys(values: Logits, ids: Ids) -> Ids:
+    """One integer a token that sorts like (-value, id): plain integers sort several times faster
+    than a stable argsort of floats and leave nothing to the sorting algorithm's choice."""
+    plain = values + np.float32(0)  # turns -0.0 into 0.0
+    bits: NDArray[np.int32] = np.ndarray(plain.shape, np.int32, plain)
+    rising = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # IEEE order as two's complement
+    return (~rising.astype(np.int64) << 32) | ids
+
+
+def top_floor(logits: Logits, k: int) -> float:
+    """A value that at least `k` logits reach, and not many more do.
+
+    The maxima of disjoint columns are logits themselves, so the k-th largest of them is reached
+    k times at least. Small vocabularies and large k take the exact k-th largest logit.
+    """
+    if k >= logits.size:
+        return _LOWEST
+    rows = logits.size // max(_COLUMNS, 4 * k)
+    if rows < 2:
+        return float(np.partition(logits, -k)[-k])
+    columns = logits.size // rows
+    maxima = np.reshape(logits[: rows * columns], (rows, columns)).max(axis=0)
+    return float(np.partition(maxima, -k)[-k])
+
+
+def mass(logits: Logits, peak: float, temperature: float = 1.0) -> float:
+    """Sum of exp((logit - peak) / temperature), in float32 terms: good to about 1e-7 of itself."""
+    room = np.empty(min(_BLOCK, logits.size), np.float32)
+    total = 0.0
+    with np.errstate(over="ignore"):  # to -inf, which weighs nothing
+        for start in range(0, logits.size, _BLOCK):
+            block = logits[start : start + _BLOCK]
+            terms = np.subtract(block, np.float32(peak), out=room[: block.size])
+            if temperature != 1.0:
+                np.multiply(terms, np.float32(1.0 / temperature), out=terms)
+            total += float(np.exp(terms, out=terms).sum())
+    return total
