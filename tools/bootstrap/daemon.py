@@ -15,19 +15,20 @@ from pathlib import Path
 
 from bootstrap import SetupError
 
-READY_S = 60.0  # a slow card in a small board may need some of it
-GRACE_S = 10.0  # from SIGTERM to SIGKILL
 _POLL_S = 0.02
 _PATH_MOST = 100  # bytes; the kernel takes 107
 
 
 @contextlib.contextmanager
-def private_daemon(serve: Sequence[str]) -> Generator[Path]:
+def private_daemon(
+    serve: Sequence[str], *, ready_s: float = 60.0, grace_s: float = 10.0
+) -> Generator[Path]:
     """Run `serve --socket PATH` and yield PATH, which nobody but this user can reach.
 
     The daemon gets a session of its own, so that Ctrl-C ends the client and not the daemon
     under it. It is stopped and its directory removed however the block is left. Raises
-    SetupError with the daemon's log when it ends or stays silent before it answers.
+    SetupError with the daemon's log when it ends at start or stays silent for `ready_s`, which
+    a small board with a slow card may need some of. It gets `grace_s` from SIGTERM to SIGKILL.
     """
     directory = _directory()
     try:
@@ -40,10 +41,10 @@ def private_daemon(serve: Sequence[str]) -> Generator[Path]:
                 start_new_session=True,
             )
         try:
-            _wait(daemon, directory / "s", directory / "log")
+            _wait(daemon, directory / "s", directory / "log", ready_s)
             yield directory / "s"
         finally:
-            _stop(daemon)
+            _stop(daemon, grace_s)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -57,13 +58,13 @@ def _directory() -> Path:
     return Path(directory)
 
 
-def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path) -> None:
-    deadline = time.monotonic() + READY_S
+def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path, ready_s: float) -> None:
+    deadline = time.monotonic() + ready_s
     while not _accepts(path):
         if daemon.poll() is not None:
             raise SetupError(f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start.")
         if time.monotonic() > deadline:
-            raise SetupError(f"{_read(log)}\nThe daemon did not answer within {READY_S:.0f} s.")
+            raise SetupError(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
         time.sleep(_POLL_S)
 
 
@@ -74,10 +75,10 @@ def _accepts(path: Path) -> bool:
     return False
 
 
-def _stop(daemon: subprocess.Popen[bytes]) -> None:
+def _stop(daemon: subprocess.Popen[bytes], grace_s: float) -> None:
     daemon.terminate()
     try:
-        daemon.wait(GRACE_S)
+        daemon.wait(grace_s)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):  # its children too
             os.killpg(daemon.pid, signal.SIGKILL)

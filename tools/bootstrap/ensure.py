@@ -8,6 +8,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Collection, Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import llama_wheel, system
@@ -15,47 +16,61 @@ from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.venv import Stamp, Venv
 
 
-def ensure(extras: Collection[str] = (), env: Mapping[str, str] = os.environ) -> Venv:
-    """A `.venv` in which edge_rt and its `extras` are installed.
+def ensure(
+    extras: Collection[str] = (),
+    env: Mapping[str, str] = os.environ,
+    checkout: Path = CHECKOUT,
+) -> Venv:
+    """A `.venv` in `checkout` in which edge_rt and its `extras` are installed.
 
     Costs next to nothing when it is there already. Two setups at once take turns. When
     CMAKE_ARGS is not in `env`, the llama.cpp that is installed stays as it was built; an empty
     CMAKE_ARGS asks for the plain build. Raises SetupError.
     """
-    cache, venv = cache_dir(env), Venv(CHECKOUT / ".venv")
-    if not _is_fresh(venv, extras, env):
+    setup = _Setup(Venv(checkout / ".venv"), checkout, tuple(extras), env)
+    if not setup.is_done():
+        cache = cache_dir(env)
         with _turn(cache / "setup.lock"):
-            if not _is_fresh(venv, extras, env):
-                _set_up(venv, cache, extras, env)
-    return venv
+            if not setup.is_done():
+                setup.do(cache)
+    return setup.venv
 
 
-def _is_fresh(venv: Venv, extras: Collection[str], env: Mapping[str, str]) -> bool:
-    stamp = venv.stamp()
-    return stamp is not None and stamp == _wanted(stamp, extras, env) and venv.works()
+@dataclass(frozen=True)
+class _Setup:
+    venv: Venv
+    checkout: Path
+    extras: tuple[str, ...]
+    env: Mapping[str, str]
 
+    def is_done(self) -> bool:
+        stamp = self.venv.stamp()
+        return stamp is not None and stamp == self.wanted(stamp) and self.venv.works()
 
-def _wanted(old: Stamp | None, extras: Collection[str], env: Mapping[str, str]) -> Stamp:
-    """What the stamp must say: what is installed stays, unless `env` says otherwise."""
-    args = env.get("CMAKE_ARGS", old.cmake_args if old else "")
-    kept = old.extras if old else ()
-    project = hashlib.sha256((CHECKOUT / "pyproject.toml").read_bytes()).hexdigest()
-    key = llama_wheel.recipe(args, env).key
-    return Stamp(project, key, args, tuple(sorted({*kept, *extras})))
+    def wanted(self, old: Stamp | None) -> Stamp:
+        """What the stamp must say: what is installed stays, unless `env` says otherwise."""
+        args = self.env.get("CMAKE_ARGS", old.cmake_args if old else "")
+        kept = old.extras if old else ()
+        project = hashlib.sha256((self.checkout / "pyproject.toml").read_bytes()).hexdigest()
+        key = llama_wheel.recipe(args, self.env).key
+        return Stamp(project, key, args, tuple(sorted({*kept, *self.extras})))
 
-
-def _set_up(venv: Venv, cache: Path, extras: Collection[str], env: Mapping[str, str]) -> None:
-    log = cache / "logs/setup.log"
-    log.unlink(missing_ok=True)
-    stamp = _wanted(venv.stamp(), extras, env)
-    recipe = llama_wheel.recipe(stamp.cmake_args, env)
-    wheel, usable = llama_wheel.find(cache, recipe), venv.works()
-    needs = [None if usable else system.venv_need(), None if wheel else system.compiler_need(env)]
-    system.provide([need for need in needs if need], log)
-    if not usable:
-        venv.create(log)
-    wheel = wheel or llama_wheel.build(venv.python, cache, recipe)
-    venv.install(CHECKOUT, wheel, stamp, log)
+    def do(self, cache: Path) -> None:
+        log = cache / "logs/setup.log"
+        log.unlink(missing_ok=True)
+        stamp = self.wanted(self.venv.stamp())
+        recipe = llama_wheel.recipe(stamp.cmake_args, self.env)
+        wheel, usable = llama_wheel.find(cache, recipe), self.venv.works()
+        needs = (
+            None if usable else system.venv_need(),
+            None if wheel else system.compiler_need(self.env),
+        )
+        missing = [need for need in needs if need is not None]
+        system.provide(missing, log, root=os.geteuid() == 0, env=self.env)
+        if not usable:
+            self.venv.create(log)
+        wheel = wheel or llama_wheel.build(self.venv.python, cache, recipe, self.env)
+        self.venv.install(self.checkout, wheel, stamp, log)
 
 
 @contextlib.contextmanager

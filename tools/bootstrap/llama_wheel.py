@@ -67,7 +67,7 @@ def find(cache: Path, recipe: Recipe) -> Path | None:
     return next((cache / "wheels" / recipe.key).glob("*.whl"), None)
 
 
-def build(python: Path, cache: Path, recipe: Recipe) -> Path:
+def build(python: Path, cache: Path, recipe: Recipe, env: Mapping[str, str] = os.environ) -> Path:
     """Compile the wheel with the pip of `python` and keep it. The caller holds the lock."""
     wheels = cache / "wheels"
     wheels.mkdir(exist_ok=True)
@@ -79,7 +79,9 @@ def build(python: Path, cache: Path, recipe: Recipe) -> Path:
     scratch = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
         with Progress("Building llama.cpp for this machine, once") as progress:
-            _pip_wheel(python, scratch, recipe, log, progress)
+            argv = [str(python), "-m", "pip", *_pip_wheel(python, scratch / "out")]
+            built_with = environment(recipe, scratch, env)
+            run_logged(argv, log, env=built_with, on_line=lambda line: report(progress, line))
         # A renamed directory appears whole or not at all.
         (scratch / "out").replace(wheels / recipe.key)
     finally:
@@ -114,22 +116,19 @@ def report(progress: Progress, line: str) -> None:
         progress.update(None, line)
 
 
-def _pip_wheel(python: Path, scratch: Path, recipe: Recipe, log: Path, progress: Progress) -> None:
-    pip = [str(python), "-m", "pip"]
+def _pip_wheel(python: Path, out: Path) -> list[str]:
     # pip would take a wheel that it built earlier with other CMAKE_ARGS from its own cache.
-    argv = [*pip, "wheel", "--verbose", "--no-deps", "--no-cache-dir", *_raw_progress(pip)]
-    argv += ["--no-binary", "llama-cpp-python", "--require-hashes", "-r", str(REQUIREMENT)]
-    argv += ["--wheel-dir", str(scratch / "out")]
-    env = environment(recipe, scratch)
-    run_logged(argv, log, env=env, on_line=lambda line: report(progress, line))
+    options = ["--verbose", "--no-deps", "--no-cache-dir", "--no-binary", "llama-cpp-python"]
+    if _pip_version(python) >= (24, 1):
+        options.append("--progress-bar=raw")  # downloaded bytes in plain lines
+    return ["wheel", *options, "--require-hashes", "-r", str(REQUIREMENT), "-w", str(out)]
 
 
-def _raw_progress(pip: list[str]) -> list[str]:
-    """The option that makes pip count downloaded bytes in plain lines, where it knows it."""
-    said = subprocess.run([*pip, "--version"], capture_output=True, text=True, check=False).stdout
+def _pip_version(python: Path) -> tuple[int, ...]:
+    argv = [python, "-m", "pip", "--version"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
     match = re.match(r"pip (\d+)\.(\d+)", said)
-    new = match is not None and (int(match[1]), int(match[2])) >= (24, 1)
-    return ["--progress-bar=raw"] if new else []
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _jobs() -> int:

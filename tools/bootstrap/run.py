@@ -76,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
     request = parse(argv)
     end_cleanly_on_signals()
     try:
-        return _answer(request, ensure())
+        return answer(request, ensure())
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -84,7 +84,8 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
-def _answer(request: Request, venv: Venv) -> int:
+def answer(request: Request, venv: Venv) -> int:
+    """Serve privately with what `venv` holds, answer, stop."""
     cache = cache_dir()
     # The commands below must use the same cache, whatever it was derived from.
     os.environ["EDGE_RT_CACHE"] = str(cache)
@@ -95,4 +96,5 @@ def _answer(request: Request, venv: Venv) -> int:
     config = str(request.config or os.devnull)
     serve = [edge_rt, "serve", "--config", config, "--store", store, "--log-level", "warning"]
     with private_daemon(serve) as socket:
-        return run_child([edge_rt, "run", "--socket", str(socket), *request.passed])
+        ask = [edge_rt, "run", "--socket", str(socket), "--model", request.model]
+        return run_child([*ask, *request.passed])

@@ -43,15 +43,17 @@ def compiler_need(env: Mapping[str, str] = os.environ) -> Need | None:
     return Need("a C and C++ compiler, to build llama.cpp once", ("gcc", "g++", "libc6-dev"))
 
 
-def provide(needs: Sequence[Need], log: Path) -> None:
+def provide(
+    needs: Sequence[Need], log: Path, *, root: bool, env: Mapping[str, str] = os.environ
+) -> None:
     """Install `needs` as root on Debian; otherwise raise SetupError with the command to run."""
     if not needs:
         return
     packages = [package for need in needs for package in need.packages]
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        _install(packages, log)
-    else:
-        raise SetupError(_advice(needs, packages))
+    apt = shutil.which("apt-get", path=env.get("PATH")) is not None
+    if not (root and apt):
+        raise SetupError(_advice(needs, packages, apt))
+    _install(packages, log, env)
 
 
 def _compiler(named: str | None, usual: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -74,8 +76,8 @@ def _compiles(compiler: list[str], language: str, header: str, env: Mapping[str,
     return done.returncode == 0
 
 
-def _install(packages: list[str], log: Path) -> None:
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+def _install(packages: list[str], log: Path, env: Mapping[str, str]) -> None:
+    env = {**env, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     with Progress(f"Installing {' '.join(packages)}"):
         try:
@@ -85,10 +87,8 @@ def _install(packages: list[str], log: Path) -> None:
             run_logged(install, log, env=env)
 
 
-def _advice(needs: Sequence[Need], packages: list[str]) -> str:
+def _advice(needs: Sequence[Need], packages: list[str], apt: bool) -> str:
     missing = "".join(f"  {need.what}\n" for need in needs)
-    if shutil.which("apt-get"):
-        command = f"sudo apt-get install {' '.join(packages)}"
-        return f"Missing on this system:\n{missing}Install it with\n  {command}\nand try again."
-    names = ", ".join(packages)
-    return f"Missing on this system (Debian calls the packages {names}):\n{missing}".rstrip()
+    names = " ".join(packages)
+    how = f"  sudo apt-get install {names}" if apt else f"  (Debian's names: {names})"
+    return f"Missing on this system:\n{missing}Install it:\n{how}\nThen try again."

@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
     end_cleanly_on_signals()
     try:
-        return _test(ensure(["dev"]), argv)
+        return check_and_test(ensure(["dev"]), argv)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -53,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
         return 130
 
 
-def _test(venv: Venv, argv: Sequence[str]) -> int:
+def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
+    """Check, then run pytest with `argv`; given any, only pytest."""
     cache = cache_dir()
     os.environ["EDGE_RT_CACHE"] = str(cache)  # the tests find the model where we put it
     os.chdir(CHECKOUT)

@@ -79,7 +79,7 @@ class Venv:
         try:
             fields = json.loads(self._stamp.read_text())
             return Stamp(extras=tuple(fields.pop("extras")), **fields)
-        except (OSError, ValueError, TypeError, LookupError):
+        except (OSError, ValueError, TypeError, LookupError, AttributeError):
             return None
 
 

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from bootstrap import SetupError
+from bootstrap.daemon import private_daemon
+
+SERVE = """
+import os, signal, socket, sys
+{first}
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[-1])
+listener.listen()
+print(os.getpid(), file=open(sys.argv[1], "w"), flush=True)
+while True:
+    signal.pause()
+"""
+
+
+class Serve:
+    """A stand-in for `edge-rt serve` and the pid that it leaves behind."""
+
+    def __init__(self, root: Path, first: str = "") -> None:
+        self._pid = root / "pid"
+        self.argv = [sys.executable, "-c", SERVE.format(first=first), str(self._pid)]
+
+    @property
+    def runs(self) -> bool:
+        try:
+            os.kill(int(self._pid.read_text()), 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def test_the_socket_answers_in_a_directory_of_its_own(tmp_path: Path) -> None:
+    serve = Serve(tmp_path)
+    with private_daemon(serve.argv) as socket:
+        assert stat.S_ISSOCK(socket.stat().st_mode)
+        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+        assert serve.runs
+    assert not serve.runs
+    assert not socket.parent.exists()
+
+
+def test_it_is_stopped_when_the_block_fails(tmp_path: Path) -> None:
+    serve = Serve(tmp_path)
+    with pytest.raises(KeyboardInterrupt), private_daemon(serve.argv) as socket:
+        raise KeyboardInterrupt
+    assert not serve.runs
+    assert not socket.parent.exists()
+
+
+def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    serve = Serve(tmp_path, "signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    with private_daemon(serve.argv, grace_s=0.1):
+        pass
+    assert not serve.runs
+
+
+def test_one_that_dies_at_start_is_quoted(tmp_path: Path) -> None:
+    serve = Serve(tmp_path, "sys.exit('no such model')")
+    with (
+        pytest.raises(SetupError, match=r"no such model(.|\n)*ended with 1"),
+        private_daemon(serve.argv),
+    ):
+        pytest.fail("it never answered")
+
+
+def test_one_that_stays_silent_is_given_up(tmp_path: Path) -> None:
+    serve = Serve(tmp_path, "signal.pause()")
+    with pytest.raises(SetupError, match="did not answer"), private_daemon(serve.argv, ready_s=0.1):
+        pytest.fail("it never answered")
+
+
+def test_a_long_temporary_directory_is_avoided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    with private_daemon(Serve(tmp_path).argv) as socket:
+        assert len(os.fsencode(socket)) < 108
+    assert not list(deep.iterdir())

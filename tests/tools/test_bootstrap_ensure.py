@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bootstrap import llama_wheel
+from bootstrap.ensure import ensure
+from bootstrap.venv import Stamp
+
+Script = Callable[[Path, str], Path]
+
+PYTHON = '#!/bin/sh\n[ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}\necho "$*" >> {calls}\n'
+
+
+class Checkout:
+    """A checkout with a venv that only notes its calls, and wheels that are built already."""
+
+    def __init__(self, root: Path, cache: Path, script: Script) -> None:
+        self.root, self._cache, self._calls = root, cache, root / "calls"
+        script(root / ".venv/bin/python", PYTHON.format(calls=self._calls))
+        (root / ".venv/pyvenv.cfg").write_text("version = 3.11.9\n")
+        (root / "pyproject.toml").write_text("[project]\n")
+
+    def ensure(self, *extras: str, **env: str) -> list[str]:
+        """What had to be run for it."""
+        self._calls.unlink(missing_ok=True)
+        here = {"PATH": os.environ["PATH"], "EDGE_RT_CACHE": str(self._cache), **env}
+        for args in ("", "-DX=1"):
+            place = self._cache / "wheels" / llama_wheel.recipe(args, here).key
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "x.whl").touch()
+        self.venv = ensure(extras, here, self.root)
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    @property
+    def stamp(self) -> Stamp:
+        stamp = self.venv.stamp()
+        assert stamp is not None
+        return stamp
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, cache: Path, script: Script) -> Checkout:
+    return Checkout(tmp_path / "checkout", cache, script)
+
+
+def test_a_second_time_nothing_is_run(checkout: Checkout) -> None:
+    assert len(checkout.ensure()) == 2
+    assert checkout.ensure() == []
+
+
+def test_a_changed_project_is_installed_again_but_not_its_wheel(checkout: Checkout) -> None:
+    checkout.ensure()
+    (checkout.root / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    assert len(checkout.ensure()) == 1
+
+
+def test_extras_add_up(checkout: Checkout) -> None:
+    checkout.ensure("dev")
+    assert checkout.ensure() == []
+    checkout.ensure("onnx")
+    assert checkout.stamp.extras == ("dev", "onnx")
+
+
+def test_build_arguments_stay_until_others_are_given(checkout: Checkout) -> None:
+    checkout.ensure(CMAKE_ARGS="-DX=1")
+    assert checkout.ensure() == []
+    assert checkout.stamp.cmake_args == "-DX=1"
+    assert len(checkout.ensure(CMAKE_ARGS="")) == 2
+    assert checkout.stamp.cmake_args == ""
+
+
+def test_two_setups_take_turns(checkout: Checkout, cache: Path) -> None:
+    finished = threading.Event()
+
+    def other() -> None:
+        checkout.ensure()
+        finished.set()
+
+    with (cache / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert not finished.wait(0.1)
+    thread.join()
+    assert finished.is_set()
+
+
+def test_whoever_waited_does_not_do_it_again(checkout: Checkout, cache: Path) -> None:
+    checkout.ensure()
+    stamp = checkout.root / ".venv/edge-rt-setup.json"
+    text = stamp.read_text()
+    stamp.unlink()
+    calls: list[str] = []
+    with (cache / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        thread = threading.Thread(target=lambda: calls.extend(checkout.ensure()))
+        thread.start()
+        while thread.is_alive() and not _waits_for(cache / "setup.lock"):
+            thread.join(0.01)
+        stamp.write_text(text)  # the one that held the lock has finished
+    thread.join()
+    assert calls == []
+
+
+def _waits_for(path: Path) -> bool:
+    """Whether the kernel lists a waiter ("->") for the lock on `path`."""
+    inode = f":{path.stat().st_ino} "
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and inode in line for line in lines)

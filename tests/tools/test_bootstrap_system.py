@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bootstrap import SetupError, system
+from bootstrap.system import Need
+
+Script = Callable[[Path, str], Path]
+
+NEED = Need("a thing", ("thing", "libthing-dev"))
+ACCEPTING = "#!/bin/sh\nexit 0\n"
+
+
+def test_a_path_without_a_compiler_is_a_need(tmp_path: Path) -> None:
+    need = system.compiler_need({"PATH": str(tmp_path)})
+    assert need is not None
+    assert "g++" in need.packages
+
+
+def test_a_compiler_that_links_nothing_is_a_need(tmp_path: Path, script: Script) -> None:
+    script(tmp_path / "cc", ACCEPTING)
+    script(tmp_path / "c++", "#!/bin/sh\nexit 1\n")
+    assert system.compiler_need({"PATH": str(tmp_path)}) is not None
+
+
+def test_any_of_the_usual_compilers_will_do(tmp_path: Path, script: Script) -> None:
+    script(tmp_path / "clang", ACCEPTING)
+    script(tmp_path / "g++", ACCEPTING)
+    assert system.compiler_need({"PATH": str(tmp_path)}) is None
+
+
+def test_the_named_compilers_are_the_ones_that_count(tmp_path: Path, script: Script) -> None:
+    mine = script(tmp_path / "mine", ACCEPTING)
+    env = {"PATH": "/nowhere", "CC": f"{mine} -m64", "CXX": str(mine)}
+    assert system.compiler_need(env) is None
+    assert system.compiler_need({**env, "CXX": "/nowhere/c++"}) is not None
+
+
+def test_nothing_missing_installs_nothing(tmp_path: Path) -> None:
+    system.provide([], tmp_path / "log", root=True, env={"PATH": "/nowhere"})
+
+
+def test_a_user_is_told_the_exact_command(tmp_path: Path, script: Script) -> None:
+    script(tmp_path / "apt-get", "#!/bin/sh\nexit 1\n")
+    with pytest.raises(SetupError) as caught:
+        system.provide([NEED], tmp_path / "log", root=False, env={"PATH": str(tmp_path)})
+    assert "a thing" in str(caught.value)
+    assert "sudo apt-get install thing libthing-dev\n" in str(caught.value)
+
+
+def test_without_apt_the_packages_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="thing libthing-dev"):
+        system.provide([NEED], tmp_path / "log", root=True, env={"PATH": str(tmp_path)})
+
+
+def test_root_installs_and_refreshes_the_lists_when_they_are_old(
+    tmp_path: Path, script: Script
+) -> None:
+    calls = tmp_path / "calls"
+    script(
+        tmp_path / "apt-get",
+        f'#!/bin/sh\necho "$*" >> {calls}\n[ "$1" = update ] && : > {tmp_path}/fresh\n'
+        f"[ -e {tmp_path}/fresh ]\n",
+    )
+    system.provide([NEED], tmp_path / "log", root=True, env={"PATH": str(tmp_path)})
+    install = "install --yes --no-install-recommends thing libthing-dev"
+    assert calls.read_text().splitlines() == [install, "update", install]

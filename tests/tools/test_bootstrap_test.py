@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bootstrap import test as tools_test
+from bootstrap.venv import Venv
+
+Script = Callable[[Path, str], Path]
+
+COMMANDS = ("edge-rt", "ruff", "pyright", "lint-imports", "pytest")
+
+
+class Bench:
+    """A venv whose programs only note that they ran."""
+
+    def __init__(self, root: Path, script: Script) -> None:
+        self._root, self._script, self._calls = root, script, root / "calls"
+        for name in COMMANDS:
+            self.set(name, 0)
+
+    def set(self, name: str, status: int) -> None:
+        text = f'#!/bin/sh\necho "{name} $*" >> {self._calls}\nexit {status}\n'
+        self._script(self._root / "bin" / name, text)
+
+    def run(self, *argv: str) -> tuple[int, list[str]]:
+        """The exit code and the programs that ran, in order."""
+        here = Path.cwd()
+        try:
+            status = tools_test.check_and_test(Venv(self._root), argv)
+        finally:
+            os.chdir(here)
+        return status, self._calls.read_text().splitlines()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, script: Script, cache: Path) -> Bench:
+    return Bench(tmp_path, script)
+
+
+def test_every_check_runs_and_the_tests_come_last(bench: Bench) -> None:
+    status, calls = bench.run()
+    assert status == 0
+    names = [call.split()[0] for call in calls]
+    assert names == ["edge-rt", "ruff", "ruff", "pyright", "lint-imports", "pytest"]
+
+
+def test_the_exit_code_is_that_of_the_tests(bench: Bench) -> None:
+    bench.set("pytest", 5)
+    assert bench.run()[0] == 5
+
+
+def test_all_failing_checks_are_named_and_no_test_runs(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.set("pyright", 1)
+    bench.set("lint-imports", 1)
+    status, calls = bench.run()
+    assert status == 1
+    assert not any(call.startswith("pytest") for call in calls)
+    assert "Failed: Types, Import contracts." in capsys.readouterr().err
+
+
+def test_arguments_go_to_the_tests_and_leave_out_the_checks(bench: Bench) -> None:
+    _, calls = bench.run("tests/x", "-k", "seed")
+    assert calls[-1] == "pytest tests/x -k seed"
+    assert len(calls) == 2
+
+
+def test_a_model_that_cannot_be_fetched_ends_it(bench: Bench) -> None:
+    bench.set("edge-rt", 1)
+    status, calls = bench.run()
+    assert status == 1
+    assert len(calls) == 1
+
+
+def test_the_tests_find_the_cache(bench: Bench, cache: Path) -> None:
+    bench.run("x")
+    assert os.environ["EDGE_RT_CACHE"] == str(cache)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bootstrap import SetupError
+from bootstrap.venv import Stamp, Venv
+
+Script = Callable[[Path, str], Path]
+
+STAMP = Stamp(project="p", wheel="w", cmake_args="", extras=("dev",))
+PYTHON = '#!/bin/sh\n[ "$1" = -c ] && {{ echo 3.11.9; exit 0; }}\necho "$*" >> {calls}\n{then}\n'
+
+
+class Fixture:
+    """A venv whose Python only notes what it is asked."""
+
+    def __init__(self, root: Path, script: Script, then: str = "") -> None:
+        self.venv = Venv(root / ".venv")
+        self.root, self._calls = root, root / "calls"
+        script(self.venv.python, PYTHON.format(calls=self._calls, then=then))
+        (root / ".venv/pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11.7\n")
+
+    def install(self, stamp: Stamp) -> list[str]:
+        self._calls.unlink(missing_ok=True)
+        self.venv.install(self.root, Path("x.whl"), stamp, self.root / "log")
+        return self._calls.read_text().splitlines()
+
+
+@pytest.fixture
+def fixture(tmp_path: Path, script: Script) -> Fixture:
+    return Fixture(tmp_path, script)
+
+
+def test_an_environment_of_the_same_minor_version_works(fixture: Fixture) -> None:
+    assert fixture.venv.works()
+
+
+def test_one_made_for_another_python_does_not(fixture: Fixture) -> None:
+    (fixture.venv.path / "pyvenv.cfg").write_text("version = 3.10.2\n")
+    assert not fixture.venv.works()
+
+
+def test_a_missing_or_failing_python_does_not_work(tmp_path: Path, script: Script) -> None:
+    assert not Venv(tmp_path / "none").works()
+    venv = Fixture(tmp_path, script).venv
+    script(venv.python, "#!/bin/sh\nexit 1\n")
+    assert not venv.works()
+
+
+def test_the_stamp_comes_back_as_it_was_set(fixture: Fixture) -> None:
+    assert fixture.venv.stamp() is None
+    fixture.install(STAMP)
+    assert fixture.venv.stamp() == STAMP
+
+
+def test_the_wheel_is_forced_in_only_when_it_is_another(fixture: Fixture) -> None:
+    assert "--force-reinstall --no-deps x.whl" in fixture.install(STAMP)[0]
+    assert len(fixture.install(replace(STAMP, project="q"))) == 1
+    assert len(fixture.install(replace(STAMP, wheel="v"))) == 2
+
+
+def test_the_package_is_installed_editable_with_its_extras(fixture: Fixture) -> None:
+    assert fixture.install(STAMP)[-1] == f"-m pip install --editable {fixture.root}[dev]"
+    assert fixture.install(replace(STAMP, extras=()))[-1].endswith(f"--editable {fixture.root}")
+
+
+def test_a_failed_install_leaves_no_stamp(fixture: Fixture, tmp_path: Path, script: Script) -> None:
+    fixture.install(STAMP)
+    broken = Fixture(tmp_path, script, then="exit 1")
+    with pytest.raises(SetupError):
+        broken.install(STAMP)
+    assert broken.venv.stamp() is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", "null", '{"extras": 1}', '{"extras": [], "x": 1}']
+)
+def test_an_unreadable_stamp_is_none(fixture: Fixture, text: str) -> None:
+    (fixture.venv.path / "edge-rt-setup.json").write_text(text)
+    assert fixture.venv.stamp() is None
+
+
+def test_create_replaces_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/old").touch()
+    venv = Venv(tmp_path / ".venv")
+    venv.create(tmp_path / "log")
+    assert venv.works()
+    assert not (tmp_path / ".venv/old").exists()
