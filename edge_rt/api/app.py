@@ -1,0 +1,60 @@
+"""The whole HTTP side as one ASGI app."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp
+
+from edge_rt.api.chat import ChatCompletions
+from edge_rt.api.completions import Completions
+from edge_rt.api.context import Context
+from edge_rt.api.guard import Guard
+from edge_rt.api.metrics import Meters
+from edge_rt.api.models import Models, OneModel
+from edge_rt.api.service import Service
+from edge_rt.api.shell import Named, Shell
+from edge_rt.api.state import Health, Metrics, Status
+from edge_rt.config.schema import Limits
+
+
+def create_app(
+    service: Service,
+    *,
+    limits: Limits,
+    version: str,
+    api_key_sha256: Sequence[str] = (),
+    clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+    new_id: Callable[[], str] = lambda: secrets.token_hex(12),
+) -> ASGIApp:
+    """The app over `service`, for the Unix socket and the TCP listener alike.
+
+    `api_key_sha256` are hashes in hex of the keys that open TCP; the Unix socket needs none.
+    `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
+    """
+    meters = Meters()
+    context = Context(service, limits, version, meters, clock, monotonic, new_id)
+    router = Router(_routes(context), redirect_slashes=False)
+    return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
+
+
+def _routes(context: Context) -> list[Route]:
+    """The routes, busiest first: they are tried in order."""
+    return [
+        _route("POST", "/v1/chat/completions", ChatCompletions(context)),
+        _route("POST", "/v1/completions", Completions(context)),
+        _route("GET", "/health", Health(context)),
+        _route("GET", "/metrics", Metrics(context)),
+        _route("GET", "/edge/v1/status", Status(context)),
+        _route("GET", "/v1/models", Models(context)),
+        _route("GET", "/v1/models/{id:path}", OneModel(context)),
+    ]
+
+
+def _route(method: str, path: str, endpoint: ASGIApp) -> Route:
+    label = path.replace(":path", "")
+    return Route(path, Named(label, endpoint), methods=[method])

@@ -1,0 +1,68 @@
+"""POST /v1/chat/completions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_rt.api.chat_answer import ChatDialect
+from edge_rt.api.chat_request import ChatRequest, check, top_logprobs
+from edge_rt.api.context import new_head
+from edge_rt.api.decode import decode
+from edge_rt.api.fields import answers, sampling
+from edge_rt.api.generation import Generation
+from edge_rt.api.messages import template_messages
+from edge_rt.api.run import Work
+from edge_rt.api.service import Call, ModelCard
+from edge_rt.api.tools import template_tools
+from edge_rt.errors import RequestError
+
+_DECODER = msgspec.json.Decoder(ChatRequest)
+
+
+class ChatCompletions(Generation):
+    """Continues a conversation through the model's chat template."""
+
+    async def prepare(self, body: bytes) -> Work:
+        """Decode, check and render; raises RequestError or ModelNotFound."""
+        request = decode(_DECODER, body)
+        check(request)
+        card = self.card(request.model)
+        head = new_head(self.context, card, "chatcmpl")
+        return Work(
+            card=card,
+            calls=[await self._call(request, card)],
+            dialect=ChatDialect(
+                head,
+                include_usage=request.include_usage,
+                wants_logprobs=bool(request.logprobs),
+            ),
+            stream=bool(request.stream),
+            include_usage=request.include_usage,
+        )
+
+    async def _call(self, request: ChatRequest, card: ModelCard) -> Call:
+        n = answers(request, self.context.limits.max_n)
+        how = sampling(request, card.sampling, top_logprobs(request))
+        return Call(
+            model=card.id,
+            prompt=await self._render(request, card),
+            special=True,
+            sampling=how,
+            max_tokens=request.answer_tokens,
+            n=n,
+            stop=request.stops,
+            ignore_eos=bool(request.ignore_eos),
+        )
+
+    async def _render(self, request: ChatRequest, card: ModelCard) -> str:
+        try:
+            return await self.context.service.render(
+                card.id,
+                template_messages(request.messages),
+                tools=template_tools(request.tools, request.tool_choice),
+                variables=request.chat_template_kwargs,
+            )
+        except RecursionError:
+            # What the decoder can just read may be too deep for a template to print.
+            message = "The messages, tools or chat_template_kwargs are nested too deeply."
+            raise RequestError(message, code="invalid_value") from None

@@ -1,0 +1,70 @@
+"""POST /v1/completions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_rt.api.completions_answer import TextDialect
+from edge_rt.api.completions_request import (
+    DEFAULT_MAX_TOKENS,
+    CompletionsRequest,
+    Prompt,
+    check,
+    prompts,
+)
+from edge_rt.api.context import new_head
+from edge_rt.api.decode import decode
+from edge_rt.api.fields import answers, sampling
+from edge_rt.api.generation import Generation
+from edge_rt.api.run import Work
+from edge_rt.api.service import Call, ModelCard
+
+_DECODER = msgspec.json.Decoder(CompletionsRequest)
+
+
+class Completions(Generation):
+    """Continues texts as they are, without a template.
+
+    Control tokens spelt out in a prompt are recognised: whoever comes here formats prompts alone.
+    """
+
+    async def prepare(self, body: bytes) -> Work:
+        """Decode and check; raises RequestError or ModelNotFound."""
+        request = decode(_DECODER, body)
+        check(request)
+        found = prompts(request)
+        card = self.card(request.model)
+        return Work(
+            card=card,
+            calls=self._calls(request, card, found),
+            dialect=self._dialect(request, card, found),
+            stream=bool(request.stream),
+            include_usage=request.include_usage,
+        )
+
+    def _calls(
+        self, request: CompletionsRequest, card: ModelCard, found: list[Prompt]
+    ) -> list[Call]:
+        call = Call(
+            model=card.id,
+            prompt="",
+            special=True,
+            sampling=sampling(request, card.sampling, request.logprobs),
+            max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
+            n=answers(request, self.context.limits.max_n),
+            stop=request.stops,
+            ignore_eos=bool(request.ignore_eos),
+        )
+        return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
+
+    def _dialect(
+        self, request: CompletionsRequest, card: ModelCard, found: list[Prompt]
+    ) -> TextDialect:
+        each = request.n or 1
+        texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in found]
+        return TextDialect(
+            new_head(self.context, card, "cmpl"),
+            include_usage=request.include_usage,
+            wants_logprobs=request.logprobs is not None,
+            echoes=[text for text in texts for _ in range(each)],
+        )

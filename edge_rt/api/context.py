@@ -1,0 +1,76 @@
+"""What every endpoint shares, and what is known about one exchange while it lasts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from edge_rt.api.metrics import Meters
+from edge_rt.api.service import ModelCard, Service
+from edge_rt.config.schema import Limits
+
+_KEY = "edge_rt.exchange"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The daemon behind the API, its limits, and the sources of time and of ids."""
+
+    service: Service
+    limits: Limits
+    version: str
+    meters: Meters
+    clock: Callable[[], float]  # Unix seconds
+    monotonic: Callable[[], float]  # seconds
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What all documents of one answer have in common."""
+
+    id: str
+    created: int
+    model: str
+    system_fingerprint: str
+
+
+@dataclass
+class Exchange:
+    """One request and its response, for the metrics."""
+
+    arrived: float  # monotonic seconds
+    endpoint: str = "other"
+    model: str = ""
+    status: int = 0  # 0: nothing sent yet
+
+
+def open_exchange(scope: Scope, arrived: float) -> Exchange:
+    """Begin the exchange of `scope`."""
+    scope[_KEY] = exchange = Exchange(arrived)
+    return exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that `open_exchange` began."""
+    exchange: Exchange = scope[_KEY]
+    return exchange
+
+
+def new_head(context: Context, card: ModelCard, prefix: str) -> Head:
+    """The head of a new answer whose id begins with `prefix`."""
+    return Head(
+        id=f"{prefix}-{context.new_id()}",
+        created=int(context.clock()),
+        model=card.id,
+        system_fingerprint=_fingerprint(context.version, card),
+    )
+
+
+def _fingerprint(version: str, card: ModelCard) -> str:
+    """Changes whenever the same seed may give another text."""
+    what = f"{version} {card.backend} {card.id} {card.size_bytes}"
+    return f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"

@@ -1,0 +1,85 @@
+"""JSON bodies to typed requests, with errors that name the field, what fits and what came."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from edge_rt.errors import RequestError
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_STEP = re.compile(r"[^.\[\]]+")
+_JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_SHOWN = 40  # characters of an offending value that a message repeats
+_UNKNOWN = object()
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode and validate `body`; raises RequestError whose `param` is the path of the field."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), body) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _malformed(str(error)) from None
+    except RecursionError:
+        raise _malformed("it is nested too deeply") from None
+
+
+def describe(value: object) -> str:
+    """A short JSON rendering of an offending value, for a message."""
+    if isinstance(value, list):
+        return f"an array of length {len(value)}"  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, dict):
+        return "an object"
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _malformed(reason: str) -> RequestError:
+    message = f"The request body is not valid JSON: {reason}."
+    return RequestError(message, code="invalid_json")
+
+
+def _invalid(message: str, body: bytes) -> RequestError:
+    place = _PLACE.search(message)
+    path = place["path"] if place else ""
+    what = message[: place.start()] if place else message
+    if missing := _MISSING.match(what):
+        return _missing(path, missing["name"])
+    param = path.replace("[...]", "")
+    expected, _, got = what.partition(", got ")
+    value = _UNKNOWN if "[...]" in path else _value_at(path, body)
+    shown = _json_words(got) if value is _UNKNOWN else describe(value)
+    text = _json_words(expected).replace("Expected", "expected", 1)
+    text = f"{text}, got {shown}" if shown else text
+    subject = f"`{param}`" if param else "The request body"
+    return RequestError(f"{subject}: {text}.", param=param or None, code="invalid_value")
+
+
+def _missing(path: str, name: str) -> RequestError:
+    param = f"{path}.{name}" if path else name
+    message = f"`{param}` is required."
+    return RequestError(message, param=param, code="missing_required_parameter")
+
+
+def _json_words(text: str) -> str:
+    """Python's type names to JSON's; null is dropped, for a field set to null is left out."""
+    names = text.replace(" | null", "").replace("`", "")
+    return re.sub(r"\b(str|int|float|bool)\b", lambda found: _JSON_NAMES[found[0]], names)
+
+
+def _value_at(path: str, body: bytes) -> object:
+    """The value at a path like `messages[0].content`; _UNKNOWN where it cannot be had."""
+    try:
+        value: object = msgspec.json.decode(body)
+        for step in _STEP.findall(path):
+            value = value[int(step)] if isinstance(value, list) else value[step]  # type: ignore[index]
+    except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):
+        return _UNKNOWN
+    return value  # pyright: ignore[reportUnknownVariableType]

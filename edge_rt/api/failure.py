@@ -1,0 +1,107 @@
+"""Every error as OpenAI's clients expect to read it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from http import HTTPStatus
+
+import msgspec
+from starlette.exceptions import HTTPException
+
+from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
+
+_log = logging.getLogger("edge_rt.api")
+
+HTTP_CODES = {
+    401: "invalid_api_key",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "request_too_large",
+}
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """What went wrong; `param` is the path of the request field at fault."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """The JSON document of an error, plain or inside a stream."""
+
+    error: ErrorDetail
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An error ready to be sent."""
+
+    status: int
+    body: ErrorBody
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def explain(error: Exception) -> Failure:
+    """The status, document and headers for `error`; logs those that are the daemon's own fault."""
+    if isinstance(error, RequestError):
+        return _failure(400, str(error), param=error.param, code=error.code)
+    if isinstance(error, ModelNotFound):
+        return _failure(404, str(error), param="model", code="model_not_found")
+    if isinstance(error, Unavailable):
+        return _unavailable(error)
+    if isinstance(error, HTTPException):
+        return _http(error)
+    return _own_fault(error)
+
+
+def retry_after(seconds: float) -> tuple[bytes, bytes]:
+    """The Retry-After header: whole seconds, at least 1."""
+    return (b"retry-after", str(max(1, math.ceil(seconds))).encode())
+
+
+def _failure(
+    status: int,
+    message: str,
+    *,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | None = None,
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+) -> Failure:
+    detail = ErrorDetail(message=message, type=kind, param=param, code=code)
+    return Failure(status=status, body=ErrorBody(detail), headers=headers)
+
+
+def _unavailable(error: Unavailable) -> Failure:
+    limited = error.code == "rate_limit"
+    return _failure(
+        429 if limited else 503,
+        str(error),
+        kind="rate_limit_error" if limited else "server_error",
+        code=error.code,
+        headers=(retry_after(error.retry_after_s),),
+    )
+
+
+def _http(error: HTTPException) -> Failure:
+    headers = tuple(
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in (error.headers or {}).items()
+    )
+    message = error.detail or HTTPStatus(error.status_code).phrase
+    return _failure(
+        error.status_code, message, code=HTTP_CODES.get(error.status_code), headers=headers
+    )
+
+
+def _own_fault(error: Exception) -> Failure:
+    if isinstance(error, EngineError):
+        _log.error("the engine failed a request: %s", error)
+        return _failure(500, str(error), kind="server_error", code="engine_error")
+    _log.error("a request failed unexpectedly", exc_info=error)
+    message = "The daemon failed on this request; its log says why."
+    return _failure(500, message, kind="server_error", code="internal_error")

@@ -1,0 +1,74 @@
+"""What /metrics shows of requests.
+
+Models appear as labels only under the id of a card, so clients cannot create series.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from edge_rt.api.usage import Tally
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
+
+
+class Meters:
+    """The API's counters and histograms, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "edge_rt_requests",
+            "Requests by outcome; 499: the client left, a broken stream counts as its error.",
+            ("endpoint", "model", "status"),
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "edge_rt_tokens",
+            "Tokens; kind cached is the part of kind prompt that was not computed again.",
+            ("model", "kind"),
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "edge_rt_requests_in_flight", "Requests being served.", registry=registry
+        )
+        self._queue = _histogram("queue_seconds", "Waiting for the engine.", _SECONDS, registry)
+        self._first = _histogram(
+            "first_token_seconds",
+            "From a request's arrival to its first token.",
+            _SECONDS,
+            registry,
+        )
+        self._per_token = _histogram(
+            "decode_seconds_per_token", "Decoding, per token.", _TOKEN_SECONDS, registry
+        )
+
+    def answered(self, endpoint: str, model: str, status: int) -> None:
+        """Count one request; `model` is "" when it never came to one."""
+        self._requests.labels(endpoint, model, str(status)).inc()
+
+    def first_token(self, model: str, seconds: float) -> None:
+        """Book the time to one request's first token."""
+        self._first.labels(model).observe(seconds)
+
+    def generated(self, model: str, tally: Tally) -> None:
+        """Book the tokens and times of one request, finished or not."""
+        self._tokens.labels(model, "prompt").inc(tally.prompt_tokens)
+        self._tokens.labels(model, "cached").inc(tally.cached_tokens)
+        self._tokens.labels(model, "completion").inc(tally.completion_tokens)
+        if not tally.finished_answers:
+            return
+        self._queue.labels(model).observe(tally.queue_s)
+        if (speed := tally.tokens_per_s) is not None:
+            self._per_token.labels(model).observe(1 / speed)
+
+    def render(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def _histogram(
+    name: str, text: str, buckets: tuple[float, ...], registry: CollectorRegistry
+) -> Histogram:
+    return Histogram(f"edge_rt_{name}", text, ("model",), buckets=buckets, registry=registry)

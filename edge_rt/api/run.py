@@ -1,0 +1,145 @@
+"""One request being generated: its events booked and turned into documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import msgspec
+from starlette.types import Send
+
+from edge_rt.api.context import Context, Exchange
+from edge_rt.api.dialect import Answer, Dialect
+from edge_rt.api.failure import explain
+from edge_rt.api.merge import Numbered, run_calls
+from edge_rt.api.respond import EventStream, send_json
+from edge_rt.api.service import Call, Event, ModelCard
+from edge_rt.api.usage import Edge, Tally
+from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request that was checked and can be run; all of its calls want as many answers each."""
+
+    card: ModelCard
+    calls: list[Call]
+    dialect: Dialect
+    stream: bool
+    include_usage: bool
+
+    @property
+    def per_call(self) -> int:
+        """How many answers each call gives."""
+        return self.calls[0].n
+
+    @property
+    def choices(self) -> int:
+        """How many answers there will be."""
+        return len(self.calls) * self.per_call
+
+
+class Run:
+    """Runs one `Work`; either `plain` or `stream` is to be awaited, once.
+
+    Both have closed the service's iterators before they send the end of the response.
+    """
+
+    def __init__(self, context: Context, work: Work, exchange: Exchange) -> None:
+        self._context = context
+        self._work = work
+        self._exchange = exchange
+        self._tally = Tally()
+        self._seen_token = False
+
+    async def plain(self, send: Send) -> None:
+        """Answer with one document."""
+        answers = [Answer() for _ in range(self._work.choices)]
+        async with aclosing(self._events()) as events:
+            async for call, event in events:
+                if not isinstance(event, Started):
+                    _collect(answers[self._choice(call, event.index)], event)
+        usage, edge = self._tally.usage(), self._tally.edge(self._work.card)
+        await send_json(send, self._work.dialect.whole(answers, usage, edge))
+
+    async def stream(self, send: Send) -> None:
+        """Answer with events as they come; nothing is sent before the first of the service."""
+        out = EventStream(send)
+        try:
+            await self._stream(out)
+        except Exception as error:
+            if not out.started:
+                raise
+            failure = explain(error)
+            self._exchange.status = failure.status
+            await out.fail(failure)
+        else:
+            await out.done()
+
+    async def _stream(self, out: EventStream) -> None:
+        async with aclosing(self._events()) as events:
+            first = await anext(events)
+            await out.start()
+            await out.events(self._chunks(*first))
+            async for item in events:
+                await out.events(self._chunks(*item))
+        if self._work.include_usage:
+            usage, edge = self._tally.usage(), self._tally.edge(self._work.card)
+            await out.events([self._work.dialect.summary(usage, edge)])
+
+    async def _events(self) -> AsyncGenerator[Numbered, None]:
+        """The events of all calls, booked; raises EngineError when an answer has no end."""
+        service, calls = self._context.service, self._work.calls
+        width = max(1, self._context.limits.max_n // self._work.per_call)
+        try:
+            async with aclosing(run_calls(service, calls, width=width)) as numbered:
+                async for call, event in numbered:
+                    self._book(event)
+                    yield call, event
+        finally:
+            self._context.meters.generated(self._work.card.id, self._tally)
+        if self._tally.finished_answers < self._work.choices:
+            raise EngineError("The engine stopped before the answer was complete; try again.")
+
+    def _book(self, event: Event) -> None:
+        self._tally.take(event)
+        if not self._seen_token and isinstance(event, Delta):
+            self._seen_token = True
+            waited = self._context.monotonic() - self._exchange.arrived
+            self._context.meters.first_token(self._work.card.id, waited)
+
+    def _chunks(self, call: int, event: Event) -> list[msgspec.Struct]:
+        dialect = self._work.dialect
+        if isinstance(event, Started):
+            choices = (self._choice(call, i) for i in range(self._work.per_call))
+            return [chunk for chunk in map(dialect.opening, choices) if chunk is not None]
+        choice = self._choice(call, event.index)
+        if not isinstance(event, Delta):
+            return [dialect.ending(choice, _reason(event.reason), self._last_edge())]
+        if event.text or (dialect.wants_logprobs and event.logprobs):
+            return [dialect.piece(choice, event.text, event.logprobs)]
+        return []
+
+    def _choice(self, call: int, index: int) -> int:
+        return call * self._work.per_call + index
+
+    def _last_edge(self) -> Edge | None:
+        """The times, for the chunk that ends the last choice when no usage follows it."""
+        last = self._tally.finished_answers == self._work.choices
+        return self._tally.edge(self._work.card) if last and not self._work.include_usage else None
+
+
+def _collect(answer: Answer, event: Delta | Finished) -> None:
+    if isinstance(event, Delta):
+        answer.texts.append(event.text)
+        answer.logprobs.extend(event.logprobs)
+    else:
+        answer.reason = _reason(event.reason)
+
+
+def _reason(reason: str) -> str:
+    if reason not in ("stop", "length"):
+        raise EngineError(f"The engine cut the answer short ({reason}); try again.")
+    return reason

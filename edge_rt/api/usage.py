@@ -1,0 +1,96 @@
+"""What a request used: OpenAI's `usage` and our `edge` beside it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_rt.api.service import Event, ModelCard
+from edge_rt.engine.protocol import Delta, Finished, Started
+
+
+class PromptTokensDetails(msgspec.Struct, frozen=True):
+    """How much of the prompt did not have to be computed."""
+
+    cached_tokens: int
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens, as OpenAI counts them: the prompt once, however many answers it had."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """Which model answered and where the time went, in seconds.
+
+    `tokens_per_s` is the speed of decoding, all answers together; None when nothing was decoded
+    after the prompt's own pass.
+    """
+
+    model: str
+    backend: str
+    queue_s: float
+    prefill_s: float
+    decode_s: float
+    cached_tokens: int
+    tokens_per_s: float | None
+
+
+class Tally:
+    """Adds up the events of one request.
+
+    Answers run side by side, so of their times the longest counts and of their tokens the sum.
+    """
+
+    def __init__(self) -> None:
+        self.prompt_tokens = 0
+        self.cached_tokens = 0
+        self.completion_tokens = 0
+        self.finished_answers = 0
+        self.queue_s = 0.0
+        self.prefill_s = 0.0
+        self.decode_s = 0.0
+
+    def take(self, event: Event) -> None:
+        """Book one event."""
+        if isinstance(event, Delta):
+            self.completion_tokens += len(event.tokens)
+        elif isinstance(event, Started):
+            self.prompt_tokens += event.prompt_tokens
+            self.cached_tokens += event.cached_tokens
+        else:
+            self._finished(event)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens a second of decoding; each answer's first token came with the prompt's pass."""
+        decoded = self.completion_tokens - self.finished_answers
+        return decoded / self.decode_s if decoded > 0 and self.decode_s > 0 else None
+
+    def usage(self) -> Usage:
+        """The sums in OpenAI's shape."""
+        total = self.prompt_tokens + self.completion_tokens
+        details = PromptTokensDetails(self.cached_tokens)
+        return Usage(self.prompt_tokens, self.completion_tokens, total, details)
+
+    def edge(self, card: ModelCard) -> Edge:
+        """The times in our shape."""
+        speed = self.tokens_per_s
+        return Edge(
+            model=card.id,
+            backend=card.backend,
+            queue_s=round(self.queue_s, 6),
+            prefill_s=round(self.prefill_s, 6),
+            decode_s=round(self.decode_s, 6),
+            cached_tokens=self.cached_tokens,
+            tokens_per_s=None if speed is None else round(speed, 3),
+        )
+
+    def _finished(self, event: Finished) -> None:
+        self.finished_answers += 1
+        self.queue_s = max(self.queue_s, event.timings.queue_s)
+        self.prefill_s = max(self.prefill_s, event.timings.prefill_s)
+        self.decode_s = max(self.decode_s, event.timings.decode_s)

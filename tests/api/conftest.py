@@ -1,0 +1,253 @@
+"""A scripted daemon, and a client that speaks ASGI to the app over it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from edge_rt.api.app import create_app
+from edge_rt.api.service import Call, Event, ModelCard
+from edge_rt.config.schema import Limits
+from edge_rt.decoding.params import Sampling
+from edge_rt.engine.protocol import Delta, Finished, Started, Timings
+from edge_rt.errors import ModelNotFound
+
+UNIX = ("/run/edge-rt/edge-rt.sock", None)
+
+
+def model_card(model: str, **changes: object) -> ModelCard:
+    fields: dict = {
+        "created": 1_700_000_000,
+        "owned_by": "tester",
+        "context": 4096,
+        "loaded": True,
+        "size_bytes": 1000,
+        "backend": "llama.cpp",
+        "sampling": Sampling(temperature=0.7, top_k=40),
+        "has_template": True,
+    }
+    return ModelCard(id=model, **{**fields, **changes})
+
+
+def started(prompt: int = 10, cached: int = 4) -> Started:
+    return Started(1, prompt, cached)
+
+
+def delta(text: str, index: int = 0, tokens: int = 1, logprobs: list | None = None) -> Delta:
+    return Delta(1, index, text, list(range(tokens)), logprobs or [])
+
+
+def finished(index: int = 0, reason: str = "stop", decode_s: float = 0.5) -> Finished:
+    return Finished(1, index, reason, Timings(0.1, 0.2, decode_s, 10, 4, 3))
+
+
+def hello(call: Call) -> list[Event]:
+    """The usual script: every answer says "Hello world" in two tokens."""
+    texts = [delta(text, index) for text in ("Hello", " world") for index in range(call.n)]
+    return [started(), *texts, *(finished(index) for index in range(call.n))]
+
+
+@dataclass
+class FakeService:
+    """Plays `script`: events are given out, exceptions raised, asyncio events waited for."""
+
+    script: Callable[[Call], list] = hello
+    models: list[ModelCard] = field(
+        default_factory=lambda: [model_card("smol"), model_card("other-1.5b@q4")]
+    )
+    calls: list[Call] = field(default_factory=list)
+    rendered: list[dict] = field(default_factory=list)
+    opened: int = 0
+    closed: int = 0  # however they ended
+    most_open: int = 0
+    proof: dict | Exception = field(default_factory=lambda: {"status": "ok"})
+    render_error: Exception | None = None
+
+    def cards(self) -> list[ModelCard]:
+        return self.models
+
+    def card(self, model: str) -> ModelCard:
+        for card in self.models:
+            if card.id == model or model == "default":
+                return card
+        raise ModelNotFound(f"There is no model {model!r}.")
+
+    async def render(self, model, messages, *, tools=None, variables=None) -> str:
+        if self.render_error is not None:
+            raise self.render_error
+        self.rendered.append(
+            {"model": model, "messages": messages, "tools": tools, "variables": variables}
+        )
+        return "<rendered>"
+
+    async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
+        self.calls.append(call)
+        self.opened += 1
+        self.most_open = max(self.most_open, self.opened - self.closed)
+        try:
+            for step in self.script(call):
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                else:
+                    await asyncio.sleep(0)
+                    yield step
+        finally:
+            self.closed += 1
+
+    async def health(self) -> dict:
+        if isinstance(self.proof, Exception):
+            raise self.proof
+        return self.proof
+
+    def status(self) -> dict:
+        return {"version": "1.2.3", "queue": 0}
+
+
+@dataclass
+class Response:
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    messages: list[dict] = field(default_factory=list)
+
+    def json(self):
+        return json.loads(self.body)
+
+    def events(self) -> list:
+        """The payloads of a stream of server-sent events, [DONE] as it is."""
+        blocks = self.body.decode().split("\n\n")
+        assert blocks.pop() == "", "every event ends with an empty line"
+        assert all(block.startswith("data: ") and "\n" not in block for block in blocks)
+        payloads = [block[len("data: ") :] for block in blocks]
+        return [p if p == "[DONE]" else json.loads(p) for p in payloads]
+
+
+class Connection:
+    """One request over ASGI, with a client that can leave."""
+
+    def __init__(self, app, scope: dict, chunks: list[bytes]) -> None:
+        self.response = Response()
+        self.got_message = asyncio.Event()
+        self.received = 0  # messages that the app has asked for
+        self._left = asyncio.Event()
+        self._chunks = chunks
+        self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
+
+    def leave(self) -> None:
+        self._left.set()
+
+    async def message(self) -> dict:
+        """The newest message, once there is one since the last call."""
+        await self.got_message.wait()
+        self.got_message.clear()
+        return self.response.messages[-1]
+
+    async def end(self) -> Response:
+        await asyncio.wait_for(self._task, 10)
+        return self.response
+
+    async def _receive(self) -> dict:
+        if self.received < len(self._chunks):
+            chunk = self._chunks[self.received]
+            self.received += 1
+            more = self.received < len(self._chunks)
+            return {"type": "http.request", "body": chunk, "more_body": more}
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict) -> None:
+        self.response.messages.append(message)
+        if message["type"] == "http.response.start":
+            assert self.response.status == 0, "a response begins once"
+            self.response.status = message["status"]
+            self.response.headers = {k.decode(): v.decode() for k, v in message["headers"]}
+        else:
+            assert self.response.status, "a body has a start before it"
+            self.response.body += message["body"]
+            if not message.get("more_body"):
+                self._left.set()  # as servers do once a response is complete
+        self.got_message.set()
+        await asyncio.sleep(0)
+
+
+class Client:
+    """Makes requests of an app; `open` inside a running loop, the others outside of one."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+
+    def open(
+        self, method: str, path: str, body=b"", *, headers: dict | None = None, server=UNIX
+    ) -> Connection:
+        if not isinstance(body, bytes | tuple):
+            body = json.dumps(body).encode()
+        chunks = list(body) if isinstance(body, tuple) else [body]  # a tuple: as it is cut
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(k.encode(), v.encode()) for k, v in (headers or {}).items()],
+            "server": server,
+        }
+        return Connection(self.app, scope, chunks)
+
+    def request(self, method: str, path: str, body=b"", **options) -> Response:
+        async def run() -> Response:
+            return await self.open(method, path, body, **options).end()
+
+        return asyncio.run(run())
+
+    def get(self, path: str, **options) -> Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, body, **options) -> Response:
+        return self.request("POST", path, body, **options)
+
+    def chat(self, **fields) -> Response:
+        messages = [{"role": "user", "content": "Hi"}]
+        return self.post("/v1/chat/completions", {"messages": messages, **fields})
+
+    def complete(self, **fields) -> Response:
+        return self.post("/v1/completions", {"prompt": "Once", **fields})
+
+
+class Script:
+    """The parts that scripts are made of, for tests to reach."""
+
+    started = staticmethod(started)
+    delta = staticmethod(delta)
+    finished = staticmethod(finished)
+    hello = staticmethod(hello)
+    card = staticmethod(model_card)
+
+
+@pytest.fixture
+def script() -> type[Script]:
+    return Script
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def make_client(service: FakeService) -> Callable[..., Client]:
+    def make(limits: Limits | None = None, **options) -> Client:
+        options = {"clock": lambda: 1_800_000_000.5, "new_id": lambda: "42", **options}
+        return Client(create_app(service, limits=limits or Limits(), version="1", **options))
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Client]) -> Client:
+    return make_client()

@@ -1,0 +1,84 @@
+"""The Unix socket is open, TCP needs a key, or a loopback Host when there is none."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+KEY = "sk-edge-1"
+HASHES = [hashlib.sha256(key.encode()).hexdigest() for key in ("another", KEY)]
+TCP = ("127.0.0.1", 8080)
+PATHS = ["/v1/models", "/health", "/metrics", "/edge/v1/status", "/nowhere"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_tcp_without_the_key_is_refused_everywhere(make_client, path):
+    client = make_client(api_key_sha256=HASHES)
+    for value in (None, "", "Bearer", "Bearer wrong", f"Basic {KEY}", KEY, f"Bearer {HASHES[1]}"):
+        headers = {"host": "localhost"} | ({} if value is None else {"authorization": value})
+        response = client.get(path, headers=headers, server=TCP)
+        assert response.status == 401
+        assert response.json()["error"]["code"] == "invalid_api_key"
+        assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_tcp_with_the_key_is_served_under_any_host(make_client):
+    client = make_client(api_key_sha256=HASHES)
+    headers = {"authorization": f"bearer {KEY}", "host": "board.lan:8080"}
+    assert client.get("/v1/models", headers=headers, server=("10.0.0.5", 8080)).status == 200
+
+
+def test_the_unix_socket_needs_no_key(make_client):
+    client = make_client(api_key_sha256=HASHES)
+    assert client.get("/v1/models", headers={"host": "anything"}).status == 200
+
+
+def test_an_unknown_address_counts_as_tcp(make_client):
+    client = make_client(api_key_sha256=HASHES)
+    assert client.get("/v1/models", server=None).status == 401
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8080", "127.0.0.1:8080", "127.0.0.5", "[::1]:8080", "[::1]"]
+)
+def test_loopback_hosts_are_served_without_a_key(client, host):
+    assert client.get("/v1/models", headers={"host": host}, server=TCP).status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None,
+        "",
+        "evil.example",
+        "evil.example:8080",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "10.0.0.5:8080",
+        "0.0.0.0",
+        "[::",
+        "localhost@evil.example",
+        "evil.example#localhost",
+    ],
+)
+def test_other_hosts_are_refused_without_a_key(client, host):
+    headers = {} if host is None else {"host": host}
+    response = client.get("/v1/models", headers=headers, server=TCP)
+    assert response.status == 403
+    assert response.json()["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1", 200),
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("chrome-extension://abc", 403),
+    ],
+)
+def test_web_pages_of_other_sites_are_refused_without_a_key(client, origin, status):
+    headers = {"host": "localhost:8080", "origin": origin}
+    assert client.get("/v1/models", headers=headers, server=TCP).status == status

@@ -1,0 +1,101 @@
+"""What is counted, and that clients cannot make series."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(client) -> dict[tuple, float]:
+    response = client.get("/metrics")
+    assert response.status == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    families = text_string_to_metric_families(response.body.decode())
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+        if not sample.name.endswith(("_created", "_bucket"))
+    }
+
+
+def requests(client) -> dict[tuple[str, str, str], float]:
+    found = {}
+    for (name, *labels), value in samples(client).items():
+        if name == "edge_rt_requests_total":
+            given = dict(labels)
+            found[given["endpoint"], given["model"], given["status"]] = value
+    return found
+
+
+def test_requests_by_endpoint_model_and_status(client):
+    client.chat()
+    client.chat(stream=True)
+    client.complete()
+    client.chat(n=0)
+    client.get("/v1/models/smol")
+    client.get("/nowhere")
+    assert requests(client) == {
+        ("/v1/chat/completions", "smol", "200"): 2,
+        ("/v1/completions", "smol", "200"): 1,
+        ("/v1/chat/completions", "", "400"): 1,
+        ("/v1/models/{id}", "", "200"): 1,
+        ("other", "", "404"): 1,
+    }
+
+
+def test_unknown_names_make_no_series(client):
+    def series() -> int:
+        return len(samples(client))
+
+    client.chat(model="nobody-0")
+    client.get("/v1/models/nobody-0")
+    client.get("/nobody-0")
+    client.get("/metrics")
+    before = series()
+    for i in range(20):
+        client.chat(model=f"nobody-{i}")
+        client.get(f"/v1/models/nobody-{i}")
+        client.get(f"/nobody-{i}")
+    assert series() == before
+
+
+def test_tokens_and_seconds_by_model(client):
+    client.chat(n=2)
+    found = samples(client)
+    model = ("model", "smol")
+    assert found["edge_rt_tokens_total", ("kind", "prompt"), model] == 10
+    assert found["edge_rt_tokens_total", ("kind", "cached"), model] == 4
+    assert found["edge_rt_tokens_total", ("kind", "completion"), model] == 4
+    assert found["edge_rt_queue_seconds_sum", model] == 0.1
+    assert found["edge_rt_first_token_seconds_count", model] == 1
+    assert found["edge_rt_decode_seconds_per_token_sum", model] == 0.25
+
+
+def test_time_to_first_token_is_measured_from_the_arrival(make_client):
+    ticks = iter([100.0, 103.0])
+    client = make_client(monotonic=lambda: next(ticks, 200.0))
+    client.chat()
+    assert samples(client)["edge_rt_first_token_seconds_sum", ("model", "smol")] == 3.0
+
+
+def test_a_client_that_left_is_counted_and_no_longer_in_flight(client, service, script):
+    async def run():
+        service.script = lambda call: [script.started(), script.delta("a"), asyncio.Event()]
+        body = {"messages": [{"role": "user", "content": "Hi"}]}
+        connection = client.open("POST", "/v1/chat/completions", body)
+        while not service.opened:
+            await asyncio.sleep(0)
+        connection.leave()
+        await connection.end()
+
+    asyncio.run(run())
+    assert requests(client)["/v1/chat/completions", "smol", "499"] == 1
+    assert samples(client)[("edge_rt_requests_in_flight",)] == 1  # the one that asks
+
+
+def test_two_apps_do_not_share_meters(make_client):
+    first, second = make_client(), make_client()
+    first.chat()
+    assert requests(second) == {}

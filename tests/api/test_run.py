@@ -1,0 +1,170 @@
+"""A request's course: failures before and after the first token, and clients that leave."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
+
+CHAT = "/v1/chat/completions"
+BODY = {"messages": [{"role": "user", "content": "Hi"}]}
+
+FAILURES = [
+    (
+        RequestError("too long: 5000 > 4096", param="messages", code="context_length_exceeded"),
+        400,
+        "context_length_exceeded",
+    ),
+    (ModelNotFound("gone"), 404, "model_not_found"),
+    (Unavailable("full", retry_after_s=2.5), 503, "unavailable"),
+    (Unavailable("slower", retry_after_s=0.0, code="rate_limit"), 429, "rate_limit"),
+    (EngineError("died"), 500, "engine_error"),
+    (ZeroDivisionError("secret"), 500, "internal_error"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
+def test_failure_before_the_first_event_has_its_status(
+    client, service, error, status, code, stream
+):
+    service.script = lambda call: [error]
+    response = client.chat(stream=stream)
+    assert response.status == status
+    assert response.json()["error"]["code"] == code
+    assert response.headers["content-type"] == "application/json"
+    assert "secret" not in response.body.decode()
+    assert service.closed == 1
+
+
+@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
+def test_failure_after_the_first_event_ends_the_stream(
+    client, service, script, error, status, code
+):
+    service.script = lambda call: [script.started(), script.delta("Hel"), error]
+    response = client.chat(stream=True)
+    assert response.status == 200
+    *chunks, last = response.events()
+    assert last["error"]["code"] == code
+    assert chunks[-1]["choices"][0]["delta"] == {"content": "Hel"}
+    assert "secret" not in response.body.decode()
+    assert response.messages[-1].get("more_body", False) is False
+    assert f'status="{status}"' in client.get("/metrics").body.decode()
+
+
+@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
+def test_failure_after_the_first_event_of_a_plain_answer(
+    client, service, script, error, status, code
+):
+    service.script = lambda call: [script.started(), script.delta("Hel"), error]
+    assert client.chat().status == status
+
+
+def test_retry_after_is_a_whole_number_of_at_least_one(client, service):
+    service.script = lambda call: [Unavailable("full", retry_after_s=2.1)]
+    assert client.chat().headers["retry-after"] == "3"
+    service.script = lambda call: [Unavailable("full", retry_after_s=0)]
+    assert client.chat().headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_without_an_end_is_an_engine_error(client, service, script, stream):
+    service.script = lambda call: []
+    assert client.chat(stream=stream).status == 500
+    service.script = lambda call: [script.started(), script.finished(0)]
+    assert client.chat(n=2).status == 500
+
+
+def test_an_answer_cut_short_is_an_error_not_a_finish_reason(client, service, script):
+    service.script = lambda call: [script.started(), script.finished(reason="preempted")]
+    assert client.chat().status == 500
+    assert "error" in client.chat(stream=True).events()[-1]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("begun", [0, 1, 2])
+def test_a_client_that_leaves_cancels_its_request(client, service, script, stream, begun):
+    async def run():
+        never = asyncio.Event()
+        service.script = lambda call: [*[script.started(), script.delta("x")][:begun], never]
+        connection = client.open("POST", CHAT, {**BODY, "stream": stream})
+        while not service.opened:
+            await asyncio.sleep(0)
+        for _ in range(begun if stream else 0):
+            await connection.message()
+        connection.leave()
+        await connection.end()
+        assert service.closed == 1
+
+    asyncio.run(run())
+
+
+def test_a_client_that_leaves_cancels_every_prompt(client, service):
+    async def run():
+        service.script = lambda call: [asyncio.Event()]
+        connection = client.open("POST", "/v1/completions", {"prompt": ["a", "b", "c"]})
+        while service.opened < 3:
+            await asyncio.sleep(0)
+        connection.leave()
+        await connection.end()
+        assert service.closed == 3
+        assert connection.response.status == 0
+
+    asyncio.run(run())
+
+
+def test_one_failing_prompt_cancels_the_others(client, service):
+    service.script = lambda call: [EngineError("died") if call.prompt == "b" else asyncio.Event()]
+    assert client.complete(prompt=["a", "b", "c"]).status == 500
+    assert service.closed == service.opened
+
+
+def test_a_stopping_server_cancels_the_request(client, service):
+    async def run():
+        service.script = lambda call: [asyncio.Event()]
+        connection = client.open("POST", CHAT, BODY)
+        while not service.opened:
+            await asyncio.sleep(0)
+        connection._task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connection.end()
+        assert service.closed == 1
+
+    asyncio.run(run())
+
+
+def test_nothing_is_sent_before_the_first_event(client, service, script):
+    async def run():
+        gate = asyncio.Event()
+        service.script = lambda call: [gate, *script.hello(call)]
+        connection = client.open("POST", CHAT, {**BODY, "stream": True})
+        while not service.opened:
+            await asyncio.sleep(0)
+        assert connection.response.messages == []
+        gate.set()
+        assert (await connection.end()).status == 200
+
+    asyncio.run(run())
+
+
+def test_tokens_are_sent_as_they_come(client, service, script):
+    async def run():
+        gates = [asyncio.Event() for _ in range(2)]
+        service.script = lambda call: [
+            script.started(),
+            gates[0],
+            script.delta("a"),
+            gates[1],
+            script.finished(),
+        ]
+        connection = client.open("POST", CHAT, {**BODY, "stream": True})
+        while len(connection.response.messages) < 2:  # start and role
+            await connection.message()
+        gates[0].set()
+        assert b'"content":"a"' in (await connection.message())["body"]
+        gates[1].set()
+        await connection.end()
+
+    asyncio.run(run())

@@ -1,0 +1,26 @@
+"""Health and status."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_rt.errors import EngineError, Unavailable
+
+
+def test_health_gives_the_proof(client, service):
+    service.proof = {"status": "ok", "model": "smol"}
+    response = client.get("/health")
+    assert (response.status, response.json()) == (200, service.proof)
+
+
+@pytest.mark.parametrize("error", [EngineError("died"), Unavailable("loading", retry_after_s=3)])
+def test_health_without_proof_says_when_to_ask_again(client, service, error):
+    service.proof = error
+    response = client.get("/health")
+    assert response.status == 503
+    assert int(response.headers["retry-after"]) >= 1
+    assert response.json()["error"]["message"] == str(error)
+
+
+def test_status(client):
+    assert client.get("/edge/v1/status").json() == {"version": "1.2.3", "queue": 0}

@@ -1,0 +1,31 @@
+"""Tokens add up, times are those of the slowest answer, and nothing unknown is a number."""
+
+from __future__ import annotations
+
+from edge_rt.api.usage import Tally
+
+
+def test_sums_and_longest(script):
+    tally = Tally()
+    events = [
+        script.started(10, 4),
+        script.delta("ab", 0, tokens=3),
+        script.delta("c", 1, tokens=2),
+        script.finished(0, decode_s=1.0),
+        script.finished(1, decode_s=0.5),
+    ]
+    for event in events:
+        tally.take(event)
+    usage = tally.usage()
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (10, 5, 15)
+    assert usage.prompt_tokens_details.cached_tokens == 4
+    edge = tally.edge(script.card("m"))
+    assert (edge.queue_s, edge.prefill_s, edge.decode_s) == (0.1, 0.2, 1.0)
+    assert edge.tokens_per_s == 3.0  # five, less the two that came with the prompt's pass
+
+
+def test_speed_is_unknown_when_nothing_was_decoded(script):
+    tally = Tally()
+    for event in (script.started(), script.delta("a"), script.finished(decode_s=0.0)):
+        tally.take(event)
+    assert tally.edge(script.card("m")).tokens_per_s is None
