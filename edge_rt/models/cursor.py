@@ -1,0 +1,127 @@
+"""Reading the front of a file step by step, trusting no number that it holds."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from edge_rt.errors import ModelFileError
+
+MAX_HEADER = 128 * 1024 * 1024  # bytes; the largest vocabularies need about 20 MiB
+MAX_TEXT = 1024 * 1024  # bytes of one text that is kept; chat templates stay below 64 KiB
+STRIDE = 256  # every so many texts of a list are found again without counting from its start
+_CHUNK = 256 * 1024
+_U64 = struct.Struct("<Q")
+
+
+class Cursor:
+    """A position in an open file of `size` bytes that moves forward through its header.
+
+    Plain reads, no memory map: a file that shrinks meanwhile is an error here, not a SIGBUS.
+    Memory stays below two chunks and one text. Every fault is a ModelFileError that names the
+    file and the byte.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
+        self._file = file
+        self._size = size
+        self._name = name
+        self._data = b""
+        self._base = 0  # where in the file _data begins
+        self._at = 0  # the position within _data
+
+    @property
+    def offset(self) -> int:
+        """The position in the file, in bytes."""
+        return self._base + self._at
+
+    def fault(self, what: str, at: int | None = None) -> ModelFileError:
+        """An error about the bytes at the position, or at `at`."""
+        return ModelFileError(f"{self._name}: {what} (byte {self.offset if at is None else at})")
+
+    def number(self, layout: struct.Struct) -> int | float:
+        """The next number of that `layout`."""
+        self._require(layout.size)
+        (value,) = layout.unpack_from(self._data, self._at)
+        self._at += layout.size
+        return value
+
+    def u64(self) -> int:
+        """The next unsigned 64-bit integer."""
+        self._require(8)
+        (value,) = _U64.unpack_from(self._data, self._at)
+        self._at += 8
+        return value
+
+    def raw(self, count: int) -> bytes:
+        """The next `count` bytes; for counts that are known to be small."""
+        self._require(count)
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def text(self, limit: int = MAX_TEXT) -> str:
+        """The next length-prefixed UTF-8 text of at most `limit` bytes."""
+        start, length = self.offset, self.u64()
+        if length > limit:
+            raise self.fault(f"a text of {length} bytes where at most {limit} make sense", start)
+        try:
+            return self.raw(length).decode()
+        except UnicodeDecodeError:
+            raise self.fault("a text that is not UTF-8", start) from None
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` bytes."""
+        self.seek(self.offset + count)
+
+    def seek(self, offset: int) -> None:
+        """Go to `offset`, which must lie within the file and the header's limit."""
+        self._check(offset)
+        if self._base <= offset <= self._base + len(self._data):
+            self._at = offset - self._base
+        else:
+            self._file.seek(offset)
+            self._data, self._base, self._at = b"", offset, 0
+
+    def skip_texts(self, count: int) -> list[int]:
+        """Pass over `count` texts; returns where every STRIDE-th of them begins."""
+        if count * 8 > self._size - self.offset:
+            raise self.fault(f"truncated: a list of {count} texts does not fit into the file")
+        marks: list[int] = []
+        for first in range(0, count, STRIDE):
+            marks.append(self.offset)
+            self._skip_texts(min(STRIDE, count - first))
+        return marks
+
+    def text_of(self, marks: list[int], index: int) -> str:
+        """Text `index` of a list that `skip_texts` passed over; moves the position."""
+        self.seek(marks[index // STRIDE])
+        self._skip_texts(index % STRIDE)
+        return self.text()
+
+    def _skip_texts(self, count: int) -> None:
+        # Vocabularies hold hundreds of thousands of texts: no calls in the inner loop.
+        unpack = _U64.unpack_from
+        while count:
+            self._require(8)
+            data, at, last = self._data, self._at, len(self._data) - 8
+            while count and at <= last:
+                at += 8 + unpack(data, at)[0]
+                count -= 1
+            self.seek(self._base + at)
+
+    def _require(self, count: int) -> None:
+        """Have `count` bytes from the position on in memory."""
+        if len(self._data) - self._at >= count:
+            return
+        self._check(self.offset + count)
+        rest = self._data[self._at :]
+        self._data = rest + self._file.read(max(count - len(rest), _CHUNK))
+        self._base, self._at = self.offset, 0
+        if len(self._data) < count:
+            raise self.fault("truncated: the file ends", self._base + len(self._data))
+
+    def _check(self, offset: int) -> None:
+        if offset > self._size:
+            raise self.fault(f"truncated: the file ends at byte {self._size}, needed {offset}")
+        if offset > MAX_HEADER:
+            raise self.fault(f"a header of more than {MAX_HEADER} bytes")

@@ -1,0 +1,149 @@
+"""What the rest of edge_rt wants to know about a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.errors import ModelFileError
+from edge_rt.models.gguf import Header, read_header
+from edge_rt.models.tensor_types import FILE_TYPES
+
+# Far above any real model, and small enough that products of them fit 64 bits.
+_MAX_LAYERS = 1024  # as long as the lists by layer that the reader keeps
+_MAX_HEADS = 65_536
+_MAX_WIDTH = 1 << 24
+_MAX_CONTEXT = 1 << 40
+_F16 = 2  # bytes
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's make and needs, from its header. Sizes in tokens, bytes or numbers as named."""
+
+    architecture: str
+    name: str | None
+    organisation: str | None
+    licence: str | None
+    quantisation: str
+    parameters: int
+    file_bytes: int
+    context_train: int  # tokens it was trained on at once
+    layers: int
+    embedding: int
+    heads: int
+    kv_heads: int  # of the layer that has most
+    head_dim_k: int
+    head_dim_v: int
+    kv_per_token: int  # numbers that one token leaves in the KV, all layers together
+    vocab: int
+    chat_template: str | None
+    bos_token: str | None
+    eos_token: str | None
+    add_bos: bool | None  # None: the file leaves it to the tokenizer
+
+    def kv_bytes(self, cells: int) -> int:
+        """Memory for `cells` tokens of f16 KV, in bytes; an upper bound for windowed attention."""
+        return cells * self.kv_per_token * _F16
+
+
+def read_summary(path: Path) -> Summary:
+    """The summary of the model at `path`; raises ModelFileError if it is not a language model."""
+    return summarise(read_header(path))
+
+
+def summarise(header: Header) -> Summary:
+    """The summary of what `header` says; raises ModelFileError when that is not a whole model."""
+    facts = _Facts(header)
+    architecture = facts.text("general.architecture")
+    if architecture is None:
+        raise facts.fault("the key 'general.architecture' is missing")
+    facts.require_model(architecture)
+    layers = facts.integer(f"{architecture}.block_count", 1, _MAX_LAYERS)
+    embedding = facts.integer(f"{architecture}.embedding_length", 1, _MAX_WIDTH)
+    attention = f"{architecture}.attention"
+    heads = facts.by_layer(f"{attention}.head_count", layers, None)
+    kv_heads = facts.by_layer(f"{attention}.head_count_kv", layers, heads)
+    usual = embedding // max(heads) if max(heads) else 0
+    key = facts.integer(f"{attention}.key_length", 0, _MAX_WIDTH, usual)
+    value = facts.integer(f"{attention}.value_length", 0, _MAX_WIDTH, usual)
+    return Summary(
+        architecture=architecture,
+        name=facts.text("general.name"),
+        organisation=facts.text("general.organization"),
+        licence=facts.text("general.license"),
+        quantisation=_quantisation(header),
+        parameters=sum(header.elements.values()),
+        file_bytes=header.file_bytes,
+        context_train=facts.integer(f"{architecture}.context_length", 1, _MAX_CONTEXT),
+        layers=layers,
+        embedding=embedding,
+        heads=max(heads),
+        kv_heads=max(kv_heads),
+        head_dim_k=key,
+        head_dim_v=value,
+        kv_per_token=sum(kv_heads) * (key + value),
+        vocab=header.vocab,
+        chat_template=facts.text("tokenizer.chat_template"),
+        bos_token=header.bos_token,
+        eos_token=header.eos_token,
+        add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
+    )
+
+
+class _Facts:
+    """Typed and bounded access to a header's values."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+
+    def fault(self, what: str) -> ModelFileError:
+        return ModelFileError(f"{self._header.path}: {what}")
+
+    def require_model(self, architecture: str) -> None:
+        kind = self.text("general.type") or "model"
+        if kind != "model":
+            raise self.fault(f"holds {kind!r:.80}, not a model")
+        parts = self.integer("split.count", 0, 65_535, 1)
+        if parts > 1:
+            raise self.fault(f"is one of {parts} parts; join them with llama-gguf-split first")
+        if not self._header.vocab:
+            raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
+
+    def text(self, key: str) -> str | None:
+        value = self._header.values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.fault(f"{key!r:.80} is {value!r:.80}, not text")
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        value = self._header.values.get(key)
+        return value if isinstance(value, bool) else None
+
+    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        value = self._header.values.get(key, default)
+        if value is None:
+            raise self.fault(f"the key {key!r:.80} is missing")
+        return self._bounded(key, value, low, high)
+
+    def by_layer(self, key: str, layers: int, default: list[int] | None) -> list[int]:
+        """A number by layer; files state one for all layers or a list."""
+        value = self._header.values.get(key, default)
+        if not isinstance(value, list):
+            return [self.integer(key, 0, _MAX_HEADS)] * layers
+        if len(value) != layers:
+            raise self.fault(f"{key!r:.80} has {len(value)} numbers for {layers} layers")
+        return [self._bounded(key, item, 0, _MAX_HEADS) for item in value]
+
+    def _bounded(self, key: str, value: object, low: int, high: int) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.fault(f"{key!r:.80} is {value!r:.80}, expected {low} to {high}")
+        return value
+
+
+def _quantisation(header: Header) -> str:
+    """The file's name for its mix of formats, else the format of most of its numbers."""
+    named = header.values.get("general.file_type")
+    if isinstance(named, int) and named in FILE_TYPES:
+        return FILE_TYPES[named]
+    return max(header.elements, key=lambda kind: header.elements[kind])
