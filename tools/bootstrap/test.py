@@ -22,14 +22,16 @@ arguments, only pytest runs, and they are passed to it: `tools/test tests/engine
 
 Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run.
 """
-_PROGRAMS = ("tools/run", "tools/test")  # Python without the suffix that ruff looks for
 
 
 def checks() -> dict[str, list[str]]:
     """The commands that come before the tests, by title."""
+    tools = (CHECKOUT / "tools").iterdir()
+    # Python without the suffix that ruff looks for
+    programs = sorted(str(path) for path in tools if path.is_file() and not path.suffix)
     return {
-        "Lint": ["ruff", "check", ".", *_PROGRAMS],
-        "Format": ["ruff", "format", "--check", ".", *_PROGRAMS],
+        "Lint": ["ruff", "check", ".", *programs],
+        "Format": ["ruff", "format", "--check", ".", *programs],
         "Types": ["pyright"],
         "Import contracts": ["lint-imports"],
     }
