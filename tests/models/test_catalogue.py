@@ -1,0 +1,102 @@
+"""What comes with edge_rt is sound; what users add is checked and wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_rt.errors import ConfigError, ModelNotFound
+from edge_rt.models.catalogue import Hub, Pypi, load_catalogue
+
+ENTRY = """
+models:
+  - id: {id}
+    description: One of my own
+    publisher: me
+    licence: MIT
+    backend: llama.cpp
+    file: {{name: my.gguf, bytes: 100, sha256: {sha}}}
+    sampling: {{temperature: 1}}
+"""
+SHA = "ab" * 32
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(ENTRY.format(id="my-model", sha=SHA))
+    return path
+
+
+def test_the_default_model_is_there() -> None:
+    entry = load_catalogue().get("smollm2-135m-instruct")
+    assert entry.sampling.given() == {"temperature": 0.2, "top_p": 0.9}
+    assert entry.file.bytes == 98_362_432
+    assert [type(source) for source in entry.sources] == [Pypi, Hub]
+
+
+def test_parts_stand_in_order() -> None:
+    for entry in load_catalogue():
+        for source in entry.sources:
+            members = [p.member for p in source.packages] if isinstance(source, Pypi) else []
+            assert members == sorted(members, key=lambda member: (len(member), member))
+            assert len({package.sha256 for package in getattr(source, "packages", [])}) == len(
+                members
+            )
+
+
+def test_own_entries_join(mine: Path) -> None:
+    catalogue = load_catalogue([mine])
+    assert catalogue.get("my-model").sources == []
+    assert catalogue.find("smollm2-135m-instruct")
+    assert catalogue.of_content(SHA) is catalogue.get("my-model")
+
+
+def test_later_files_win(mine: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(ENTRY.format(id="my-model", sha="cd" * 32))
+    assert load_catalogue([mine, other]).get("my-model").file.sha256 == "cd" * 32
+
+
+def test_an_unknown_model_is_told_with_the_known_ones() -> None:
+    with pytest.raises(ModelNotFound, match=r"smollm2-135m-instruct.*models add"):
+        load_catalogue().get("gpt-9")
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "words"),
+    [
+        (ENTRY.format(id="my-model", sha="xyz"), "models[0].file.sha256", "regex"),
+        (ENTRY.format(id="../up", sha=SHA), "models[0].id", "regex"),
+        (ENTRY.format(id="a", sha=SHA) + "    colour: red\n", "models[0]", "colour"),
+        (
+            ENTRY.format(id="a", sha=SHA) + ENTRY.format(id="a", sha=SHA)[9:],
+            "models[1].id",
+            "twice",
+        ),
+        ("models: {}", "models", "array"),
+        ("", "", "object"),
+    ],
+)
+def test_faults_are_told_with_file_and_key(
+    content: str, key: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_catalogue([path])
+    assert (caught.value.file, caught.value.key) == (str(path), key)
+
+
+def test_faults_of_yaml_have_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("models:\n  - id: [\n")
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue([path])
+    assert caught.value.line == 3
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_catalogue([tmp_path / "none.yaml"])
