@@ -1,0 +1,39 @@
+"""Reading and copying whole files while taking their sha256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+Progress = Callable[[int, int], None]
+"""Called now and then with the bytes done and the bytes in all."""
+
+_CHUNK = 1024 * 1024
+
+
+def digest(file: Path, progress: Progress | None = None) -> str:
+    """The sha256 of `file` in hexadecimal; raises OSError."""
+    with file.open("rb") as source:
+        return _pump(source, None, progress)
+
+
+def copy(file: Path, target: Path, progress: Progress | None = None) -> str:
+    """Copy `file` to the new file `target` and return its sha256; raises OSError."""
+    with file.open("rb") as source, target.open("xb") as sink:
+        return _pump(source, sink, progress)
+
+
+def _pump(source: BinaryIO, sink: BinaryIO | None, progress: Progress | None) -> str:
+    total = source.seek(0, 2)
+    source.seek(0)
+    hasher, done = hashlib.sha256(), 0
+    while chunk := source.read(_CHUNK):
+        hasher.update(chunk)
+        if sink is not None:
+            sink.write(chunk)
+        done += len(chunk)
+        if progress is not None:
+            progress(done, total)
+    return hasher.hexdigest()

@@ -1,0 +1,100 @@
+"""The store's table of contents, one JSON file that is replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.errors import StoreError
+from edge_rt.models.disk import locked, replace_file, store_errors
+from edge_rt.models.naming import FileName, Id, Sha256
+from edge_rt.models.summary import Summary
+
+VERSION = 1
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What changes when a file is replaced or written to."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp of a file with that `status`."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One model: its file, whose content had this sha256 when it had this stamp."""
+
+    id: Id
+    file: FileName
+    sha256: Sha256
+    stamp: Stamp
+    created: int  # Unix seconds
+    backend: str
+    summary: Summary
+
+    def path(self, root: Path) -> Path:
+        """Where the file lies in the store at `root`."""
+        return root / self.id / self.file
+
+
+class _Document(msgspec.Struct, kw_only=True):
+    version: int
+    models: list[Record]
+
+
+class Manifest:
+    """The records by id; seen anew by every reader once a writer has replaced the file."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / "manifest.json"
+        self._seen: tuple[Stamp, dict[str, Record]] | None = None
+
+    def read(self) -> Mapping[str, Record]:
+        """What the file holds now; nothing when there is none. Raises StoreError."""
+        with store_errors("cannot read the model store"):
+            try:
+                stamp = Stamp.of(self._path.stat())
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+            if self._seen is None or self._seen[0] != stamp:
+                self._seen = (stamp, self._decode(self._path.read_bytes()))
+            return self._seen[1]
+
+    @contextmanager
+    def changing(self, *, wait: bool = True) -> Generator[dict[str, Record]]:
+        """A copy of the records to change, while no other process can.
+
+        Raises StoreError; when another process is at it, only if `wait` is False.
+        """
+        with store_errors("cannot make the model store"):
+            self._root.mkdir(parents=True, exist_ok=True)
+        with locked(self._root / ".lock", wait=wait):
+            yield dict(self.read())
+
+    def write(self, records: Mapping[str, Record]) -> None:
+        """Replace the file; only within `changing`. Raises StoreError."""
+        models = [records[id] for id in sorted(records)]
+        content = msgspec.json.encode(_Document(version=VERSION, models=models))
+        with store_errors("cannot write the model store"):
+            replace_file(self._path, msgspec.json.format(content) + b"\n")
+
+    def _decode(self, content: bytes) -> dict[str, Record]:
+        advice = f"move it away and add the models below {self._root} again"
+        try:
+            version = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).get("version")
+            if version is None or msgspec.json.decode(version) != VERSION:
+                raise StoreError(f"{self._path}: not of version {VERSION}, perhaps a later one's")
+            document = msgspec.json.decode(content, type=_Document)
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{self._path}: {error}; {advice}") from error
+        return {record.id: record for record in document.models}

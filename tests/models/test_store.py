@@ -1,0 +1,362 @@
+"""Only whole, verified models are ever in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, SamplingDefaults
+from edge_rt.models.disk import locked
+from edge_rt.models.store import Store
+
+Write = Callable[..., Path]
+Gguf = Any  # the builder of conftest.py
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def known(id: str, path: Path) -> CatalogueEntry:
+    return CatalogueEntry(
+        id=id,
+        description="A test",
+        publisher="Publisher",
+        licence="Apache-2.0",
+        backend="llama.cpp",
+        file=ModelFile(name="known.gguf", bytes=path.stat().st_size, sha256=sha256(path)),
+        sampling=SamplingDefaults(temperature=0.3),
+    )
+
+
+@pytest.fixture
+def file(gguf: Gguf, write: Write) -> Path:
+    return write(gguf, "My-Model.gguf")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", Catalogue(), clock=lambda: 1234.5)
+
+
+def reopened(store: Store) -> Store:
+    return Store(store.root, store.catalogue)
+
+
+def nothing_left(store: Store) -> bool:
+    return [path.name for path in store.root.iterdir() if path.is_dir()] == []
+
+
+def test_a_store_that_is_not_there_is_empty(store: Store) -> None:
+    assert store.entries() == []
+    with pytest.raises(ModelNotFound, match="it is empty"):
+        store.get("x")
+    assert not store.root.exists()
+
+
+def test_an_added_model_is_a_copy_that_others_may_read(store: Store, file: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        entry = store.add(file)
+    finally:
+        os.umask(umask)
+    assert (entry.id, entry.created, entry.backend) == ("my-model", 1234, "llama.cpp")
+    assert (entry.licence, entry.owner) == ("mit", "Nobody")
+    assert entry.path == store.root / "my-model" / "My-Model.gguf"
+    assert entry.path.read_bytes() == file.read_bytes()
+    assert entry.sha256 == sha256(file)
+    assert entry.summary.name == "Tiny Test"
+    assert entry.path.stat().st_mode & 0o777 == 0o644
+    assert entry.path.parent.stat().st_mode & 0o777 == 0o755
+    assert (store.root / "manifest.json").stat().st_mode & 0o777 == 0o644
+    assert reopened(store).get("my-model") == entry
+
+
+def test_a_moved_file_is_gone_from_its_place(store: Store, file: Path) -> None:
+    content = file.read_bytes()
+    entry = store.add(file, move=True)
+    assert not file.exists()
+    assert entry.path.read_bytes() == content
+    assert store.check(entry.id) == entry.path
+
+
+def test_moving_a_link_takes_the_content_and_the_link(
+    store: Store, file: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "linked.gguf"
+    link.symlink_to(file)
+    entry = store.add(link, move=True)
+    assert not entry.path.is_symlink()
+    assert file.exists()
+    assert not link.exists()
+
+
+def test_progress_ends_at_the_whole(store: Store, file: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    store.add(file, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (file.stat().st_size, file.stat().st_size)
+
+
+def test_entries_are_sorted(store: Store, file: Path) -> None:
+    for id in ("b", "a", "c"):
+        store.add(file, id)
+    assert [entry.id for entry in store.entries()] == ["a", "b", "c"]
+
+
+def test_the_catalogue_knows_a_file_by_its_content(tmp_path: Path, file: Path) -> None:
+    store = Store(tmp_path / "store", Catalogue([known("well-known", file)]))
+    entry = store.add(file)
+    assert (entry.id, entry.licence, entry.owner) == ("well-known", "Apache-2.0", "Publisher")
+    assert entry.sampling.given() == {"temperature": 0.3}
+    assert store.add(file, "other").sampling.given() == {"temperature": 0.3}
+
+
+def test_another_file_under_a_known_id_is_refused(
+    tmp_path: Path, file: Path, gguf: Gguf, write: Write
+) -> None:
+    store = Store(tmp_path / "store", Catalogue([known("well-known", file)]))
+    other = write(gguf.changed(general__name=None), "other.gguf")
+    with pytest.raises(ModelFileError, match="sha256"):
+        store.add(other, "well-known", move=True)
+    assert other.exists()
+    assert nothing_left(store)
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_an_id_is_taken_once(move: bool, store: Store, file: Path) -> None:
+    store.add(file, "one")
+    with pytest.raises(StoreError, match="already has a model one; remove it first"):
+        store.add(file, "one", move=move)
+    with pytest.raises(RequestError):
+        store.add(file, "../one", move=move)
+    assert file.exists()
+    assert [entry.id for entry in store.entries()] == ["one"]
+
+
+def test_what_is_no_model_stays_out(store: Store, write: Write, file: Path) -> None:
+    truncated = write(file.read_bytes()[:-1], "short.gguf")
+    for bad in (truncated, write(b"GGUF", "bad.gguf"), file.parent, file.parent / "missing"):
+        with pytest.raises(ModelFileError):
+            store.add(bad)
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_a_failing_write_of_the_manifest_undoes_all(
+    move: bool, store: Store, file: Path, tmp_path: Path
+) -> None:
+    store.add(file, "first")
+    content = file.read_bytes()
+    (store.root / ".manifest.json.new").mkdir()
+    with pytest.raises(StoreError, match="cannot write"):
+        store.add(file, "second", move=move)
+    assert file.read_bytes() == content
+    assert sorted(path.name for path in store.root.iterdir() if path.is_dir()) == [
+        ".manifest.json.new",
+        "first",
+    ]
+    assert [entry.id for entry in reopened(store).entries()] == ["first"]
+
+
+def test_removed_is_gone(store: Store, file: Path) -> None:
+    store.add(file, "one")
+    store.remove("one")
+    assert store.entries() == []
+    assert nothing_left(store)
+    with pytest.raises(ModelNotFound):
+        store.remove("one")
+
+
+def test_a_model_whose_file_is_gone_can_be_removed(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    entry.path.unlink()
+    with pytest.raises(ModelFileError, match="remove one and pull or add"):
+        store.check("one")
+    store.remove("one")
+    store.add(file, "one")
+
+
+def test_missing_models_say_what_there_is(tmp_path: Path, file: Path) -> None:
+    store = Store(tmp_path / "store", Catalogue([known("well-known", file)]))
+    store.add(file, "mine")
+    with pytest.raises(ModelNotFound, match=r"it has mine; .*models pull well-known"):
+        store.get("well-known")
+    with pytest.raises(ModelNotFound, match="models add FILE"):
+        store.check("other")
+
+
+def test_another_process_is_seen(store: Store, file: Path) -> None:
+    daemon = reopened(store)
+    assert daemon.entries() == []
+    store.add(file, "one")
+    assert [entry.id for entry in daemon.entries()] == ["one"]
+    store.remove("one")
+    store.add(file, "two")
+    assert [entry.id for entry in daemon.entries()] == ["two"]
+
+
+# --- verification ----------------------------------------------------------------------------
+
+
+def damage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
+
+
+def test_a_changed_file_is_refused_at_load(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    damage(entry.path)
+    os.utime(entry.path, ns=(0, 1))
+    for prove in (store.check, store.verify, reopened(store).check):
+        with pytest.raises(ModelFileError, match=f"expected {entry.sha256}"):
+            prove("one")
+
+
+def test_damage_that_leaves_no_trace_is_found_by_verify(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    before = entry.path.stat().st_mtime_ns
+    damage(entry.path)
+    os.utime(entry.path, ns=(before, before))
+    assert store.check("one") == entry.path  # the price of a quick check
+    with pytest.raises(ModelFileError):
+        store.verify("one")
+
+
+def test_a_touched_file_is_hashed_once(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    os.utime(entry.path, ns=(5, 5))
+    assert store.check("one") == entry.path
+    again = reopened(store)
+    damage(entry.path)
+    os.utime(entry.path, ns=(5, 5))  # only whoever trusts the new stamp passes this
+    assert again.check("one") == entry.path
+    assert again.get("one").created == 1234
+
+
+def test_what_cannot_be_noted_is_remembered(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    os.utime(entry.path, ns=(5, 5))
+    manifest = (store.root / "manifest.json").read_bytes()
+    with locked(store.root / ".lock"):  # as while a command copies a model in
+        assert store.check("one") == entry.path
+    damage(entry.path)
+    os.utime(entry.path, ns=(5, 5))
+    assert store.check("one") == entry.path
+    assert (store.root / "manifest.json").read_bytes() == manifest
+
+
+def test_verify_tells_its_progress(store: Store, file: Path) -> None:
+    store.add(file, "one")
+    seen: list[int] = []
+    assert store.verify("one", lambda done, total: seen.append(done)) == store.get("one")
+    assert seen[-1] == file.stat().st_size
+
+
+# --- the manifest ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "move it away"),
+        (b"[]", "move it away"),
+        (b"{}", "not of version 1"),
+        (b'{"version": 2, "models": {}}', "later one's"),
+        (b'{"version": 1, "models": [{"id": "../../etc"}]}', "move it away"),
+    ],
+)
+def test_a_broken_manifest_is_told(content: bytes, words: str, store: Store, file: Path) -> None:
+    store.add(file, "one")
+    (store.root / "manifest.json").write_bytes(content)
+    with pytest.raises(StoreError, match=words):
+        store.entries()
+    with pytest.raises(StoreError, match=words):
+        store.add(file, "two")
+
+
+@pytest.mark.parametrize("field", ["id", "file"])
+def test_the_manifest_leads_nowhere_else(field: str, store: Store, file: Path) -> None:
+    store.add(file, "one")
+    path = store.root / "manifest.json"
+    document = json.loads(path.read_bytes())
+    document["models"][0][field] = "../elsewhere"
+    path.write_text(json.dumps(document))
+    with pytest.raises(StoreError, match=field):
+        store.entries()
+
+
+# --- several commands, and killed ones -------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge_rt.models import incoming, manifest
+from edge_rt.models.catalogue import Catalogue
+from edge_rt.models.store import Store
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[3] == "copying":
+    progress = die
+else:
+    progress = None
+    manifest.Manifest.write = die
+Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", progress=progress)
+"""
+
+
+@pytest.mark.parametrize("moment", ["copying", "before the manifest"])
+def test_a_killed_command_leaves_no_model(moment: str, store: Store, file: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(store.root), str(file), moment]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert store.entries() == []
+    entry = store.add(file, "one")  # the lock died with its holder
+    assert store.verify("one") == entry
+    assert [path.name for path in store.root.iterdir() if path.is_dir()] == ["one"]
+
+
+def test_commands_take_turns(store: Store, file: Path) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def wait(done: int, total: int) -> None:
+        inside.set()
+        assert go_on.wait(30)
+
+    first = threading.Thread(target=lambda: reopened(store).add(file, "one", progress=wait))
+    first.start()
+    assert inside.wait(30)
+    ids = ("two", "three")
+    others = [threading.Thread(target=reopened(store).add, args=(file, id)) for id in ids]
+    for other in others:
+        other.start()
+    assert store.entries() == []
+    go_on.set()
+    for thread in (first, *others):
+        thread.join()
+    assert [entry.id for entry in store.entries()] == ["one", "three", "two"]
+    for entry in store.entries():
+        store.verify(entry.id)
+
+
+def test_the_real_model(tmp_path: Path, smollm2: Path) -> None:
+    from edge_rt.models.catalogue import load_catalogue
+
+    store = Store(tmp_path / "store", load_catalogue())
+    (tmp_path / "linked.gguf").symlink_to(smollm2)
+    entry = store.add(tmp_path / "linked.gguf")
+    assert entry.id == "smollm2-135m-instruct"
+    assert entry.sampling.given() == {"temperature": 0.2, "top_p": 0.9}
+    assert store.check(entry.id).stat().st_size == 98_362_432
