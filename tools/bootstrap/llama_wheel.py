@@ -78,7 +78,7 @@ def build(python: Path, cache: Path, recipe: Recipe, env: Mapping[str, str] = os
     # Not in /tmp, which may lie in memory: sources and objects take 400 MB.
     scratch = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
-        with Progress("Building llama.cpp for this machine, once") as progress:
+        with Progress("Building llama.cpp, once") as progress:
             argv = [str(python), "-m", "pip", *_pip_wheel(python, scratch / "out")]
             built_with = environment(recipe, scratch, env)
             run_logged(argv, log, env=built_with, on_line=lambda line: report(progress, line))
