@@ -1,0 +1,68 @@
+"""A model's answer as it comes in, in either of the API's dialects."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_rt.cli.client import Client, Json
+
+
+@dataclass
+class Answer:
+    """What has come so far; `usage` and `edge` are the API's objects, empty until the end."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: Json = field(default_factory=dict[str, Any])
+    edge: Json = field(default_factory=dict[str, Any])
+
+    def take(self, document: Json) -> str:
+        """Book a whole answer or one event of a stream; returns the text that it adds."""
+        self.usage = document.get("usage") or self.usage
+        self.edge = document.get("edge") or self.edge
+        added = ""
+        for choice in document.get("choices", []):
+            added += _text(choice)
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.text += added
+        return added
+
+    def cost(self, wall_s: float) -> str:
+        """One line: tokens, speed of decoding, seconds in all, model, backend."""
+        tokens, speed = self.usage.get("completion_tokens"), self.edge.get("tokens_per_s")
+        parts = [
+            "" if tokens is None else f"{tokens} token{'' if tokens == 1 else 's'}",
+            "" if speed is None else f"{speed:.1f} tok/s",
+            f"{wall_s:.2f} s",
+            self.edge.get("model", ""),
+            self.edge.get("backend", ""),
+            "cut off at the token limit" if self.finish_reason == "length" else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+def stream(client: Client, path: str, body: Json, answer: Answer) -> Generator[str, None, None]:
+    """Ask for `body` as a stream and fill `answer`; gives each piece of text as it comes.
+
+    Closing the iterator early cancels the request.
+    """
+    body = body | {"stream": True, "stream_options": {"include_usage": True}}
+    with closing(client.events(path, body)) as events:
+        for event in events:
+            if added := answer.take(event):
+                yield added
+
+
+def whole(client: Client, path: str, body: Json) -> Answer:
+    """Ask for `body` and wait for all of the answer."""
+    answer = Answer()
+    answer.take(client.post(path, body))
+    return answer
+
+
+def _text(choice: Json) -> str:
+    said: Json = choice.get("delta") or choice.get("message") or {}
+    return said.get("content") or choice.get("text") or ""

@@ -1,0 +1,156 @@
+"""edge-rt chat: a conversation."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from edge_rt.cli.answer import Answer
+from edge_rt.cli.client import Client, Json
+from edge_rt.cli.conversation import Conversation
+from edge_rt.cli.exits import Failure
+from edge_rt.cli.run import DEFAULT, show
+from edge_rt.cli.screen import Screen, note
+from edge_rt.cli.where import daemon_socket, socket_option
+
+HELP = """\
+/system TEXT  tell the model how to behave; without TEXT, nothing any more
+/reset        forget what was said
+/exit         leave, as Ctrl-D does
+Ctrl-C        stop the answer"""
+_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+
+
+@click.command()
+@socket_option
+@click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
+@click.option("--system", help="What the model is told before the conversation.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the likeliest word.")
+@click.option("--seed", type=int, help="The same seed gives the same answers.")
+def chat(
+    socket: Path | None,
+    model: str,
+    system: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    seed: int | None,
+) -> None:
+    """Talk with a model, a line at a time.
+
+    Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. When standard input is no
+    terminal each of its lines is asked in turn.
+    """
+    options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+    body: Json = {"model": model} | {k: v for k, v in options.items() if v is not None}
+    with Client(daemon_socket(socket)) as client:
+        card = client.get(f"/v1/models/{quote(model, safe='')}")
+        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        if interactive:
+            note(f"{card.get('id', model)}: /help lists the commands, Ctrl-D leaves.")
+        Chat(client, body, Conversation(system), Screen(), interactive).loop(reader(interactive))
+
+
+def reader(interactive: bool) -> Callable[[], str]:
+    """What gives the next line and raises EOFError after the last."""
+    if interactive:
+        with suppress(ImportError):
+            import readline  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        return lambda: input("> ")
+    return _piped_line
+
+
+def _piped_line() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+class Chat:
+    """Asks line after line; `interactive` means that a person can read and try again."""
+
+    def __init__(
+        self,
+        client: Client,
+        body: Json,
+        conversation: Conversation,
+        screen: Screen,
+        interactive: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._body = body
+        self._conversation = conversation
+        self._screen = screen
+        self._interactive = interactive
+        self._clock = clock
+
+    def loop(self, read: Callable[[], str]) -> None:
+        """Go on until there are no more lines or one of them is /exit."""
+        going = True
+        while going:
+            try:
+                line = read().strip()
+            except EOFError:
+                break
+            except UnicodeDecodeError:
+                if not self._interactive:
+                    raise click.UsageError("Standard input is not UTF-8 text.") from None
+                note("That is not UTF-8 text.")
+            except KeyboardInterrupt:
+                if not self._interactive:
+                    raise
+                note("\nCtrl-D or /exit leaves.")
+            else:
+                going = self._line(line)
+        if self._interactive and going:
+            note("")  # leave the line of the prompt
+
+    def _line(self, line: str) -> bool:
+        """Deal with one line; False when it was the last."""
+        command = _COMMAND.fullmatch(line)
+        if command:
+            return self._command(command[1], (command[2] or "").strip())
+        if line:
+            self._ask(line)
+        return True
+
+    def _command(self, name: str, text: str) -> bool:
+        if name == "system":
+            self._conversation.system = text or None
+        elif name == "reset":
+            self._conversation.reset()
+        elif name == "help":
+            note(HELP)
+        elif name != "exit":
+            note(f"There is no /{name}; /help lists the commands.")
+        return name != "exit"
+
+    def _ask(self, question: str) -> None:
+        answer, began = Answer(), self._clock()
+        body = self._body | {"messages": self._conversation.messages(question)}
+        ending: Failure | None = None
+        stopped = False
+        try:
+            show(self._client, "/v1/chat/completions", body, self._screen, answer)
+        except KeyboardInterrupt:
+            stopped = True
+        except Failure as failure:
+            ending = failure
+        self._screen.end()
+        self._conversation.keep(question, answer.text)
+        if ending is None:
+            seconds = self._clock() - began
+            note(f"stopped after {seconds:.2f} s" if stopped else answer.cost(seconds))
+        elif self._interactive:
+            ending.show()
+        else:
+            raise ending

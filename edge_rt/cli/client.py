@@ -1,0 +1,160 @@
+"""The daemon's HTTP API over its Unix socket."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+_CONNECT_S = 2.0
+_STATE_S = 60.0  # for a question about the daemon; proving its health may load a model
+
+
+class Client:
+    """Speaks to one daemon; every way it can fail is a `Failure` with its exit code.
+
+    Answers may take as long as they take, so nothing but connecting has a time limit there.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._http = httpx.Client(
+            # A Unix socket needs no TLS, and loading its certificates would take longer than
+            # all the rest; a proxy of the environment must not see these requests.
+            transport=httpx.HTTPTransport(uds=str(socket), verify=False),
+            base_url="http://edge-rt",
+            timeout=httpx.Timeout(None, connect=_CONNECT_S),
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str) -> Json:
+        """The JSON object at `path`."""
+        with self._reported():
+            timeout = httpx.Timeout(_STATE_S, connect=_CONNECT_S)
+            return _document(self._http.get(path, timeout=timeout))
+
+    def post(self, path: str, body: Json) -> Json:
+        """The JSON object that `path` answers to `body`."""
+        with self._reported():
+            return _document(self._http.post(path, **_json(body)))
+
+    def events(self, path: str, body: Json) -> Generator[Json, None, None]:
+        """The events of the stream that `path` answers to `body`, as they come.
+
+        Closing the generator closes the connection, by which the daemon knows to stop.
+        """
+        with self._reported(), self._http.stream("POST", path, **_json(body)) as response:
+            if response.is_error:
+                response.read()
+                raise _refused(response)
+            for event in parse_events(response.iter_bytes()):
+                if "error" in event:
+                    raise Failure(_message(event) or "the answer failed")
+                yield event
+
+    @contextmanager
+    def _reported(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise self._absent() from None
+        except httpx.TimeoutException:
+            raise NotNow(f"the daemon at {self._socket} does not answer: look at its log") from None
+        except httpx.TransportError as error:
+            raise Failure(f"the daemon at {self._socket} went away: {error}") from None
+
+    def _absent(self) -> Failure:
+        if self._socket.exists() and not os.access(self._socket, os.W_OK):
+            reason = f"no right to use {self._socket}: become a member of its group"
+        else:
+            reason = (
+                f"no daemon answers at {self._socket}: start one with `edge-rt serve` or "
+                "`systemctl start edge-rt`, or name its socket with --socket"
+            )
+        return NoDaemon(reason)
+
+
+def parse_events(chunks: Iterable[bytes]) -> Iterator[Json]:
+    """The JSON objects of a server-sent event stream, up to its [DONE].
+
+    Splits at line feeds only: JSON strings may hold other characters that count as line ends
+    elsewhere. Failure when the stream ends early.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            data = line[5:].strip()
+            if data == b"[DONE]":
+                return
+            yield _object(data)
+    raise Failure("the daemon went away before the answer was complete")
+
+
+def _json(body: Json) -> dict[str, Any]:
+    """httpx's arguments for `body`.
+
+    Its own encoder fails on what is no UTF-8 in the command line; ASCII escapes carry it to the
+    daemon, which says what is wrong.
+    """
+    return {"content": json.dumps(body), "headers": {"content-type": "application/json"}}
+
+
+def _object(data: bytes) -> Json:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Failure("the daemon's answer cannot be understood: is it an edge-rt daemon?")
+    return cast(Json, value)
+
+
+def _document(response: httpx.Response) -> Json:
+    if response.is_error:
+        raise _refused(response)
+    return _object(response.content)
+
+
+def _refused(response: httpx.Response) -> Failure:
+    """The failure that an HTTP error means, from its status and OpenAI-shaped body."""
+    try:
+        body = _object(response.content)
+    except Failure:
+        body: Json = {}
+    message = _message(body) or f"the daemon answered HTTP {response.status_code}"
+    if response.status_code in (429, 503):
+        after = response.headers.get("retry-after")
+        return NotNow(message + (f" (try again in {after} s)" if after else ""))
+    missing = _detail(body).get("code") == "model_not_found"
+    return NoModel(message) if missing else Failure(message)
+
+
+def _message(body: Json) -> str:
+    detail = _detail(body)
+    message, param = detail.get("message") or "", detail.get("param")
+    # The message mostly names the field itself; saying it twice helps nobody.
+    return f"{message} (in {param})" if param and str(param) not in message else str(message)
+
+
+def _detail(body: Json) -> Json:
+    detail = body.get("error")
+    return cast(Json, detail) if isinstance(detail, dict) else {}

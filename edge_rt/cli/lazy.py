@@ -1,0 +1,53 @@
+"""A group of commands that are imported when they are called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from edge_rt.cli.exits import INTERRUPTED, failure_of
+from edge_rt.errors import EdgeError
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; `--help` imports none of them.
+
+    The command `check-config` is the object `check_config` of the module `check_config` in
+    `package`. Turns edge_rt's errors and Ctrl-C into exit codes, for all commands alike.
+    """
+
+    def __init__(self, *args: Any, package: str, lazy: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which they are told."""
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None when there is none of that name."""
+        if cmd_name not in self._lazy:
+            return None
+        name = cmd_name.replace("-", "_")
+        return getattr(import_module(f"{self._package}.{name}"), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._lazy.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except EdgeError as error:
+            raise failure_of(error) from error
+        except KeyboardInterrupt:
+            if sys.stderr.isatty():
+                click.echo(err=True)  # leave the line on which the terminal shows ^C
+            ctx.exit(INTERRUPTED)

@@ -1,0 +1,30 @@
+"""The command `edge-rt`."""
+
+from __future__ import annotations
+
+import click
+
+from edge_rt import __version__
+from edge_rt.cli.exits import HELP
+from edge_rt.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "serve": "Run the daemon.",
+    "run": "Ask a model one thing.",
+    "chat": "Talk with a model.",
+    "models": "List, fetch, check and remove models.",
+    "status": "Show what the daemon is doing.",
+    "check-config": "Check a configuration file.",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    package="edge_rt.cli",
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=HELP,
+)
+@click.version_option(__version__, prog_name="edge-rt")
+def main() -> None:
+    """Language models inside a board's watt and heat budget."""

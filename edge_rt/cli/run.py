@@ -1,0 +1,132 @@
+"""edge-rt run: one prompt, one answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_rt.cli.answer import Answer, stream, whole
+from edge_rt.cli.client import Client, Json
+from edge_rt.cli.exits import Failure
+from edge_rt.cli.screen import Screen, note
+from edge_rt.cli.where import daemon_socket, socket_option
+
+DEFAULT = "default"  # the daemon knows which model that is
+
+
+@click.command()
+@click.argument("prompt", nargs=-1)
+@socket_option
+@click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
+@click.option("--system", help="What the model is told before the prompt.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of the answer.")
+@click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the likeliest word.")
+@click.option("--seed", type=int, help="The same seed gives the same answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all there is.")
+@click.option("--raw", is_flag=True, help="Let the model continue the prompt: no chat template.")
+@click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
+def run(
+    prompt: tuple[str, ...],
+    socket: Path | None,
+    model: str,
+    system: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    seed: int | None,
+    as_json: bool,
+    raw: bool,
+    no_stream: bool,
+) -> None:
+    """Ask a model one thing and print its answer.
+
+    The prompt is read from standard input when it is "-", or when there is none and something
+    is piped in. What the answer cost is told on standard error.
+    """
+    if raw and system is not None:
+        raise click.UsageError("--system needs the chat template that --raw leaves out.")
+    options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+    body: Json = {"model": model} | {k: v for k, v in options.items() if v is not None}
+    path, asked = question(read_prompt(prompt, raw), system, raw)
+    with Client(daemon_socket(socket)) as client:
+        if as_json:
+            _print_json(whole(client, path, body | asked))
+        else:
+            _print_text(client, path, body | asked, streaming=not no_stream)
+
+
+def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:
+    """Where to ask and what, in the dialect that fits."""
+    if raw:
+        return "/v1/completions", {"prompt": prompt}
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": prompt})
+    return "/v1/chat/completions", {"messages": messages}
+
+
+def read_prompt(words: tuple[str, ...], raw: bool) -> str:
+    """The prompt from the command line or standard input; UsageError when there is none.
+
+    The line feed with which piped text ends is no part of a question, but may be of a raw text.
+    """
+    if words == ("-",) or (not words and not sys.stdin.isatty()):
+        text = _standard_input()
+        text = text if raw else text.rstrip("\n")
+    else:
+        text = " ".join(words)
+    if not text.strip() and not (raw and text):
+        raise click.UsageError("There is no prompt: name one, or pipe one in.")
+    return text
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise click.UsageError("Standard input is not UTF-8 text.") from None
+
+
+def _print_json(answer: Answer) -> None:
+    document: dict[str, Any] = {
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "usage": answer.usage,
+        "edge": answer.edge,
+    }
+    click.echo(json.dumps(document))
+
+
+def _print_text(
+    client: Client,
+    path: str,
+    body: Json,
+    *,
+    streaming: bool,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    screen, began = Screen(), clock()
+    if streaming:
+        answer = show(client, path, body, screen, Answer())
+    else:
+        answer = whole(client, path, body)
+        screen.write(answer.text)
+    screen.end()
+    note(answer.cost(clock() - began))
+
+
+def show(client: Client, path: str, body: Json, screen: Screen, answer: Answer) -> Answer:
+    """Write the answer to `screen` as it comes, and into `answer`."""
+    try:
+        with closing(stream(client, path, body, answer)) as pieces:
+            for piece in pieces:
+                screen.write(piece)
+    except Failure:
+        screen.end()  # the message is to have a line of its own
+        raise
+    return answer

@@ -1,0 +1,56 @@
+"""edge-rt serve: run the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge_rt.cli.where import socket_option
+from edge_rt.config.loader import load
+from edge_rt.config.schema import Config
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, readable=False),
+    help="The configuration; without it the installation's config.yaml, if there is one.",
+)
+@socket_option
+@click.option(
+    "--store", type=click.Path(path_type=Path, readable=False), help="The directory of the models."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="How much to write to standard error.",
+)
+def serve(
+    config_file: Path | None, socket: Path | None, store: Path | None, log_level: str | None
+) -> None:
+    """Run the daemon in the foreground until SIGTERM or Ctrl-C.
+
+    Options go before what the configuration says.
+    """
+    config = override(load(config_file), socket, store, log_level)
+    from edge_rt.daemon.server import serve as run_daemon
+
+    run_daemon(config)
+
+
+def override(
+    config: Config, socket: Path | None, store: Path | None, log_level: str | None
+) -> Config:
+    """`config` with the options that were given."""
+    replace = msgspec.structs.replace
+    if socket is not None:
+        path = str(socket.absolute())
+        config = replace(config, socket=replace(config.socket, path=path))
+    if store is not None:
+        config = replace(config, models=replace(config.models, store=str(store.absolute())))
+    if log_level is not None:
+        config = replace(config, log=replace(config.log, level=log_level))
+    return config

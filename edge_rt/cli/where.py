@@ -1,0 +1,51 @@
+"""Which socket a command speaks to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edge_rt.config.paths import Paths
+from edge_rt.errors import ConfigError
+
+ENVIRONMENT = "EDGE_RT_SOCKET"
+SYSTEM = Paths.detect({}, uid=0).socket
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def socket_option(command: Command) -> Command:
+    """Give `command` the option --socket; its argument `socket` is None when nobody names one."""
+    return click.option(
+        "--socket",
+        type=click.Path(path_type=Path, readable=False),
+        envvar=ENVIRONMENT,
+        show_envvar=True,
+        help="The daemon's Unix socket.",
+    )(command)
+
+
+def daemon_socket(named: Path | None, paths: Paths | None = None, system: Path = SYSTEM) -> Path:
+    """The socket to speak to: the named one, the configured one, the user's own, the system's.
+
+    The user's own counts only while it is there, unless the system's is missing as well.
+    """
+    if named is not None:
+        return named
+    paths = paths or Paths.detect()
+    own = _configured(paths.config_file) or paths.socket
+    return own if own.exists() or not system.exists() else system
+
+
+def _configured(file: Path) -> Path | None:
+    """What the configuration names; one that is faulty is for the daemon to complain about."""
+    from edge_rt.config.loader import load, present  # YAML is not needed when --socket is given
+
+    with suppress(ConfigError):
+        if present(file) and (path := load(file).socket.path):
+            return Path(path)
+    return None

@@ -1,0 +1,151 @@
+"""A chat remembers what was said; Ctrl-C stops the answer and not the program."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from edge_rt.cli.conversation import Conversation
+
+Daemon = Any  # the scripted daemon of conftest.py
+Cli = Any
+Spawn = Any
+Start = Any
+
+
+def said(daemon: Daemon, number: int = -1) -> list[tuple[str, str]]:
+    """The messages of one request."""
+    return [(m["role"], m["content"]) for m in daemon.asked[number][1]["messages"]]
+
+
+def test_each_line_is_asked_with_all_that_was_said_before(daemon: Daemon, cli: Cli) -> None:
+    daemon.will("Hello", " Ada")
+    daemon.will("Ada\n")
+    result = cli("chat", input="I am Ada\n\nWho am I?\n")
+    assert (result.exit_code, result.stdout) == (0, "Hello Ada\nAda\n")
+    assert said(daemon, 0) == [("user", "I am Ada")]
+    assert said(daemon, 1) == [
+        ("user", "I am Ada"),
+        ("assistant", "Hello Ada"),
+        ("user", "Who am I?"),
+    ]
+    assert result.stderr.count("34 tokens, 68.1 tok/s") == 2
+
+
+def test_options_reach_every_request(daemon: Daemon, cli: Cli) -> None:
+    daemon.documents["/v1/models/a%2Fb"] = (200, {"id": "a/b"})
+    options = ["--max-tokens", "5", "--temperature", "0.5", "--seed", "3", "--system", "Rhyme."]
+    cli("chat", "-m", "a/b", *options, input="Hi\nHo\n")
+    for _, body in daemon.asked:
+        assert body["messages"][0] == {"role": "system", "content": "Rhyme."}
+        assert (body["model"], body["max_tokens"]) == ("a/b", 5)
+        assert (body["temperature"], body["seed"], body["stream"]) == (0.5, 3, True)
+
+
+def test_reset_forgets_the_turns_but_not_the_system(daemon: Daemon, cli: Cli) -> None:
+    cli("chat", "--system", "Rhyme.", input="one\n/reset\ntwo\n")
+    assert said(daemon) == [("system", "Rhyme."), ("user", "two")]
+
+
+def test_system_can_be_set_and_taken_back(daemon: Daemon, cli: Cli) -> None:
+    cli("chat", input="/system Be brief, please.\none\n/system\n/reset\ntwo\n")
+    assert said(daemon, 0) == [("system", "Be brief, please."), ("user", "one")]
+    assert said(daemon, 1) == [("user", "two")]
+
+
+def test_exit_leaves_at_once(daemon: Daemon, cli: Cli) -> None:
+    assert cli("chat", input="/exit\nHi\n").exit_code == 0
+    assert daemon.asked == []
+
+
+def test_help_and_unknown_commands_ask_nothing(daemon: Daemon, cli: Cli) -> None:
+    result = cli("chat", input="/help\n/nonsense\n")
+    for told in ("/system", "/reset", "/exit", "There is no /nonsense"):
+        assert told in result.stderr
+    assert daemon.asked == []
+
+
+def test_a_path_is_no_command(daemon: Daemon, cli: Cli) -> None:
+    cli("chat", input="/etc/fstab is what?\n")
+    assert said(daemon) == [("user", "/etc/fstab is what?")]
+
+
+def test_an_unknown_model_is_told_before_anything_is_asked(daemon: Daemon, cli: Cli) -> None:
+    result = cli("chat", "-m", "absent", input="Hi\n")
+    assert result.exit_code == 4
+    assert daemon.asked == []
+
+
+def test_a_failure_ends_a_piped_chat_with_its_exit_code(daemon: Daemon, cli: Cli) -> None:
+    daemon.will_refuse(503, {"message": "the queue is full"})
+    assert cli("chat", input="one\ntwo\n").exit_code == 5
+    assert len(daemon.asked) == 1
+
+
+def test_input_that_is_no_text_is_wrong_usage(daemon: Daemon, cli: Cli) -> None:
+    assert cli("chat", input=b"\xff\n").exit_code == 2
+
+
+def test_ctrl_c_stops_the_answer_and_keeps_what_was_said(daemon: Daemon, spawn: Spawn) -> None:
+    daemon.will("one ", "two", end="hang")
+    daemon.will("more")
+    process = spawn("chat")
+    process.stdin.write(b"Count\nGo on\n")
+    process.stdin.flush()
+    assert process.stdout.read(7) == b"one two"
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate()
+    assert (process.returncode, out) == (0, b"\nmore\n")
+    assert b"stopped after" in errors
+    assert daemon.cancelled.is_set()
+    assert said(daemon) == [("user", "Count"), ("assistant", "one two"), ("user", "Go on")]
+
+
+def test_on_a_terminal_ctrl_c_and_ctrl_d_do_what_help_says(daemon: Daemon, terminal: Start) -> None:
+    daemon.will("one ", "two", end="hang")
+    shell = terminal("chat")
+    assert "smollm2-135m-instruct: /help" in shell.read_until("leaves.")
+    shell.read_until("> ")
+    shell.interrupt_until("Ctrl-D or /exit leaves.")
+    shell.read_until("> ")
+    shell.type("Count\n")
+    shell.read_until("one two")
+    shell.type("\x03")
+    shell.read_until("stopped after")
+    shell.read_until("> ")
+    shell.type("Again\n")
+    shell.read_until("Hello world\n")
+    shell.read_until("> ")
+    shell.type("\x04")
+    shell.rest()
+    assert shell.process.wait() == 0
+    assert said(daemon) == [("user", "Count"), ("assistant", "one two"), ("user", "Again")]
+
+
+def test_on_a_terminal_a_failure_is_shown_and_the_chat_goes_on(
+    daemon: Daemon, terminal: Start
+) -> None:
+    daemon.will_refuse(503, {"message": "the queue is full"})
+    shell = terminal("chat")
+    shell.read_until("> ")
+    shell.type("one\n")
+    shell.read_until("Error: the queue is full")
+    shell.read_until("> ")
+    shell.type("two\n")
+    shell.read_until("Hello world\n")
+    shell.read_until("> ")
+    shell.type("/exit\n")
+    shell.rest()
+    assert shell.process.wait() == 0
+    assert said(daemon) == [("user", "two")]
+
+
+@pytest.mark.parametrize("system", [None, ""])
+def test_a_conversation_without_a_system_has_no_such_message(system: str | None) -> None:
+    conversation = Conversation(system)
+    conversation.keep("one", "")
+    conversation.keep("two", "answer")
+    roles = [message["role"] for message in conversation.messages("three")]
+    assert roles == ["user", "assistant", "user"]

@@ -1,0 +1,41 @@
+"""`check-config` tells every fault, or that there is none and which file counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+Cli = Any
+
+
+def test_a_good_file_is_ok(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("engine: {threads: 2}\n")
+    result = cli("check-config", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"{file}: ok\n")
+
+
+def test_every_fault_is_one_line_and_the_exit_code_is_6(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("engine:\n  threads: many\nlogs: {}\n")
+    result = cli("check-config", str(file))
+    assert result.exit_code == 6
+    assert result.stdout.splitlines() == [
+        f'{file}:2: engine.threads: expected an integer, got "many"',
+        f"{file}:3: logs: unknown key; did you mean log?",
+    ]
+
+
+def test_a_missing_file_is_a_fault(cli: Cli, tmp_path: Path) -> None:
+    result = cli("check-config", str(tmp_path / "absent.yaml"))
+    assert result.exit_code == 6
+    assert "No such file" in result.stdout
+
+
+def test_without_a_file_the_installations_own_is_checked(cli: Cli, environ: dict[str, str]) -> None:
+    own = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
+    assert cli("check-config").stdout == f"{own}: not there, so the defaults apply: ok\n"
+    own.write_text("")
+    assert cli("check-config").stdout == f"{own}: ok\n"
+    own.write_text("[]")
+    assert cli("check-config").exit_code == 6

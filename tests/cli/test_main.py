@@ -1,0 +1,87 @@
+"""The command's outside: help, version, exit codes, and what is imported for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import edge_rt
+from edge_rt.cli.lazy import LazyGroup
+from edge_rt.cli.main import COMMANDS
+from edge_rt.errors import (
+    ConfigError,
+    EdgeError,
+    EngineError,
+    ModelNotFound,
+    StoreError,
+    Unavailable,
+)
+
+Cli = Any
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_lists_every_command_and_the_exit_codes(cli: Cli, flag: str) -> None:
+    result = cli(flag)
+    assert result.exit_code == 0
+    for word in (*COMMANDS, "130  interrupted", "3    no daemon"):
+        assert word in result.stdout
+
+
+def test_version(cli: Cli) -> None:
+    assert edge_rt.__version__ in cli("--version").stdout
+
+
+def test_an_unknown_command_is_wrong_usage(cli: Cli) -> None:
+    assert cli("sing").exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["serve", "run", "chat", "status", "check-config"])
+def test_every_command_has_help_of_its_own(cli: Cli, name: str) -> None:
+    result = cli(name, "-h")
+    assert result.exit_code == 0
+    assert f"Usage: main {name}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        ("from edge_rt.cli.main import main; main(['--help'], standalone_mode=False)", "yaml"),
+        ("import edge_rt.cli.main, edge_rt.cli.serve", "httpx"),
+        ("import edge_rt.cli.main, edge_rt.cli.serve", "rich"),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(code: str, unwanted: str) -> None:
+    check = f"{code}; import sys; sys.exit({unwanted!r} in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("m", file="f"), 6),
+        (ModelNotFound("m"), 4),
+        (Unavailable("m", retry_after_s=1), 5),
+        (EngineError("m"), 1),
+        (StoreError("m"), 1),
+        (EdgeError("m"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_errors_of_any_command_become_exit_codes(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def fail() -> None:
+        raise error
+
+    group = LazyGroup(package="nowhere", lazy={"fail": "Fails."})
+    monkeypatch.setattr(group, "get_command", lambda ctx, name: fail)
+    result = CliRunner().invoke(group, ["fail"])
+    assert result.exit_code == code
+    assert ("Error: " in result.stderr) == isinstance(error, EdgeError)

@@ -1,0 +1,79 @@
+"""`serve` runs the daemon with the configuration and the options over it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_rt.cli.serve import override
+from edge_rt.config.schema import Config, Socket
+from edge_rt.errors import ListenError
+
+Cli = Any
+Served = list[Config]
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Served:
+    """The configurations with which a daemon was started, none of which really was."""
+    served: Served = []
+    module = SimpleNamespace(serve=served.append)
+    monkeypatch.setitem(sys.modules, "edge_rt.daemon.server", module)
+    return served
+
+
+def test_options_go_before_the_file(cli: Cli, served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "socket: {path: /a, mode: 0600}\nmodels: {store: /b}\nlog: {level: error}\n"
+        "engine: {threads: 2}\n"
+    )
+    options = ["--socket", "/c/d.sock", "--store", "/s", "--log-level", "debug"]
+    assert cli("serve", "--config", str(file), *options).exit_code == 0
+    [config] = served
+    assert config.socket == Socket(path="/c/d.sock", mode="0600")
+    assert config.models.store == "/s"
+    assert config.log.level == "debug"
+    assert config.engine.threads == 2
+
+
+def test_without_options_the_configuration_is_as_it_was() -> None:
+    config = Config()
+    assert override(config, None, None, None) is config
+
+
+def test_relative_paths_are_those_of_the_shell(tmp_path: Path) -> None:
+    config = override(Config(), Path("x.sock"), Path("store"), None)
+    assert config.socket.path == str(Path.cwd() / "x.sock")
+    assert config.models.store == str(Path.cwd() / "store")
+
+
+def test_the_socket_of_the_environment_is_the_clients_and_the_daemons(
+    cli: Cli, served: Served, environ: dict[str, str]
+) -> None:
+    cli("serve")
+    assert served[0].socket.path == environ["EDGE_RT_SOCKET"]
+
+
+def test_a_faulty_configuration_is_6_and_nothing_is_served(
+    cli: Cli, served: Served, tmp_path: Path
+) -> None:
+    result = cli("serve", "--config", str(tmp_path / "absent.yaml"))
+    assert result.exit_code == 6
+    assert "absent.yaml" in result.stderr
+    assert served == []
+
+
+def test_a_socket_that_cannot_be_had_is_1(
+    cli: Cli, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(config: Config) -> None:
+        raise ListenError("another daemon answers at /x")
+
+    monkeypatch.setattr(sys.modules["edge_rt.daemon.server"], "serve", refuse)
+    result = cli("serve")
+    assert (result.exit_code, result.stderr) == (1, "Error: another daemon answers at /x\n")
