@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import cast
 
 from edge_rt.api.service import Call, Event, Service
 
@@ -21,7 +20,7 @@ async def run_calls(
     the generator cancels whatever runs.
     """
     if len(calls) == 1:
-        async with aclosing(_closable(service.generate(calls[0]))) as events:
+        async with aclosing(service.generate(calls[0])) as events:
             async for event in events:
                 yield 0, event
         return
@@ -59,15 +58,10 @@ async def _lane(
 ) -> None:
     try:
         for index, call in waiting:
-            async with aclosing(_closable(service.generate(call))) as events:
+            async with aclosing(service.generate(call)) as events:
                 async for event in events:
                     await queue.put((index, event))
     except Exception as error:
         await queue.put(error)
     else:
         await queue.put(None)
-
-
-def _closable(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    """The service's iterators are generators: closing them is how a request is cancelled."""
-    return cast("AsyncGenerator[Event, None]", events)

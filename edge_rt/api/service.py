@@ -5,7 +5,7 @@ The daemon hands the app one object with this shape; tests hand it a fake.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 import msgspec
@@ -68,10 +68,10 @@ class Service(Protocol):
         """
         ...
 
-    def generate(self, call: Call) -> AsyncIterator[Event]:
+    def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`, loading its model when needed.
 
-        Closing the iterator early cancels the request. Raises ModelNotFound, RequestError
+        Closing the generator early cancels the request. Raises ModelNotFound, RequestError
         (its fault), Unavailable (later, perhaps) or EngineError.
         """
         ...
@@ -83,6 +83,6 @@ class Service(Protocol):
         """
         ...
 
-    def status(self) -> dict[str, object]:
+    async def status(self) -> dict[str, object]:
         """The daemon's state for people: version, uptime, engine, models, queue, memory."""
         ...

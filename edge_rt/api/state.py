@@ -47,4 +47,4 @@ class Status:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        await send_json(send, self._service.status())
+        await send_json(send, await self._service.status())

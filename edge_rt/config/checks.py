@@ -63,11 +63,6 @@ def _models(config: Config) -> Iterator[tuple[Key, str]]:
 
 def _engine(config: Config) -> Iterator[tuple[Key, str]]:
     engine = config.engine
-    if engine.kv_cells is not None and engine.kv_cells < engine.context:
-        yield (
-            ("engine", "kv_cells"),
-            f"expected at least engine.context ({engine.context}), got {engine.kv_cells}",
-        )
     if engine.prefill_chunk > engine.batch:
         yield (
             ("engine", "prefill_chunk"),

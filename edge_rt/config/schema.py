@@ -50,8 +50,7 @@ class Engine(Section, frozen=True):
 
     threads: Annotated[int, Meta(ge=1, le=512)] | None = None  # None: as many as the board has free
     context: Annotated[int, Meta(ge=64)] = 4096  # most tokens of one conversation
-    kv_cells: Annotated[int, Meta(ge=64)] | None = None  # shared by all sequences; None: context
-    sequences: Annotated[int, Meta(ge=1, le=64)] = 8
+    sequences: Annotated[int, Meta(ge=1, le=64)] = 4  # at once; each takes memory for `context`
     batch: Annotated[int, Meta(ge=16, le=4096)] = 512
     prefill_chunk: Annotated[int, Meta(ge=8, le=4096)] = 128
     gpu_layers: Annotated[int, Meta(ge=0)] = 0

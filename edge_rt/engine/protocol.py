@@ -30,8 +30,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     backend: str  # "llama.cpp"
     path: str
     context: int  # most tokens of one sequence, prompt and answer together
-    kv_cells: int  # KV cells shared by all sequences
-    sequences: int  # most sequences at once
+    sequences: int  # most sequences at once, each with KV cells for `context` tokens
     batch: int = 512  # most tokens in one forward pass
     prefill_chunk: int = 128  # most prompt tokens that a pass with running streams may carry
     gpu_layers: int = 0
@@ -70,9 +69,9 @@ class Generate(Message, frozen=True):
 
     A text prompt is tokenised by the engine; `special` lets control tokens in it (chat
     templates) be recognised, and the beginning-of-sequence token is put in front when the model
-    wants one and the text does not start with it. `resume` holds, an answer, the tokens that were
-    already streamed before the engine was lost: they are part of the answer, count for max_tokens
-    and are not sent again.
+    wants one and the text does not start with it. After an engine was lost, `resume` holds by
+    answer index the tokens already received: they are part of the answer, count for max_tokens and
+    are not sent again; answers in `done` were complete and are not made.
     """
 
     id: int
@@ -84,7 +83,8 @@ class Generate(Message, frozen=True):
     n: int = 1
     stop: list[str] = []
     ignore_eos: bool = False
-    resume: list[list[int]] = []
+    resume: dict[int, list[int]] = {}
+    done: list[int] = []
 
 
 class Cancel(Message, frozen=True):
@@ -172,7 +172,7 @@ class Step(Message, frozen=True):
 
 
 class Finished(Message, frozen=True):
-    """Answer `index` of request `id` ended. reason: "stop", "length" or "preempted"."""
+    """Answer `index` of request `id` ended. reason: "stop" or "length"."""
 
     id: int
     index: int

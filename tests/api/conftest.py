@@ -105,7 +105,7 @@ class FakeService:
             raise self.proof
         return self.proof
 
-    def status(self) -> dict:
+    async def status(self) -> dict:
         return {"version": "1.2.3", "queue": 0}
 
 

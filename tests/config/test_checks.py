@@ -31,7 +31,6 @@ def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
     ("config", "key"),
     [
         (Config(tcp=Tcp(listen="8080")), ("tcp", "listen")),
-        (Config(engine=Engine(context=4096, kv_cells=2048)), ("engine", "kv_cells")),
         (Config(engine=Engine(batch=64)), ("engine", "prefill_chunk")),
         (Config(models=Models(default="No Model")), ("models", "default")),
         (Config(models=Models(default="x\n")), ("models", "default")),

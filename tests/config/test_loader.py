@@ -59,8 +59,8 @@ def test_all_faults_are_found_in_the_order_of_their_lines() -> None:
 
 
 def test_contradictions_point_at_their_line() -> None:
-    [found] = faults("engine:\n  context: 512\n  kv_cells: 256\n")
-    assert found.startswith("config.yaml:3: engine.kv_cells: expected at least")
+    [found] = faults("engine:\n  batch: 64\n  prefill_chunk: 128\n")
+    assert found.startswith("config.yaml:3: engine.prefill_chunk: expected at most")
 
 
 def test_an_unquoted_value_where_text_is_wanted_is_taken_as_written() -> None:

@@ -1,0 +1,101 @@
+"""What every native library looks like to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Batch:
+    """Tokens for one forward pass, as a structure of arrays of `capacity` rows.
+
+    Row i puts `token[i]` at position `pos[i]` of sequence `seq[i]`; logits are wanted where
+    `want[i]` is not 0. Rows of one sequence stand in rising position.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.size = 0
+        self.token: NDArray[np.int32] = np.zeros(capacity, np.int32)
+        self.pos: NDArray[np.int32] = np.zeros(capacity, np.int32)
+        self.seq: NDArray[np.int32] = np.zeros(capacity, np.int32)
+        self.want: NDArray[np.int8] = np.zeros(capacity, np.int8)
+
+    @property
+    def room(self) -> int:
+        """Rows still free."""
+        return self.capacity - self.size
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self.size = 0
+
+    def add(self, seq: int, start: int, tokens: Sequence[int], *, want_last: bool) -> int:
+        """Append `tokens` of `seq` from position `start`; returns the row of the last one."""
+        begin, end = self.size, self.size + len(tokens)
+        self.token[begin:end] = tokens
+        self.pos[begin:end] = range(start, start + len(tokens))
+        self.seq[begin:end] = seq
+        self.want[begin:end] = 0
+        self.want[end - 1] = want_last
+        self.size = end
+        return end - 1
+
+
+class Backend(Protocol):
+    """A loaded model with `sequences` independent key-value (KV) sequences.
+
+    A sequence holds the keys and values of a prefix of some text; `forward` extends it. Sequence
+    ids run from 0 to `sequences` - 1. Methods may only be called from one thread. Errors of the
+    native library become EngineError.
+    """
+
+    vocab: int  # size of the vocabulary
+    context: int  # most tokens in one sequence
+    sequences: int
+    batch: Batch  # the one batch that `forward` runs
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Token ids of `text`, with the beginning-of-sequence token where the model wants it.
+
+        `special`: control tokens written out in the text become those tokens.
+        """
+        ...
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of `token`; empty for control tokens."""
+        ...
+
+    def ends(self, token: int) -> bool:
+        """Whether `token` ends an answer."""
+        ...
+
+    def forward(self) -> None:
+        """Run `batch`, extending the KV of its sequences."""
+        ...
+
+    def logits(self, row: int) -> NDArray[np.float32]:
+        """Logits of `row` of the last pass, (vocab,) float32; valid until the next pass."""
+        ...
+
+    def rewind(self, seq: int, length: int) -> bool:
+        """Keep only the first `length` tokens of `seq`.
+
+        False when the model cannot (recurrent state): the sequence is then empty.
+        """
+        ...
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        """Make `target` hold the first `length` tokens of `source`; False as in `rewind`."""
+        ...
+
+    def set_threads(self, threads: int) -> None:
+        """Use `threads` threads from the next pass on."""
+        ...
+
+    def close(self) -> None:
+        """Free the model and all its memory."""
+        ...

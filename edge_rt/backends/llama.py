@@ -1,0 +1,220 @@
+"""llama.cpp, through the low-level functions of llama-cpp-python.
+
+Every sequence has KV cells of its own (`kv_unified` off), so that one sequence costs nothing to
+another and long idle prefixes are free while others run.
+
+Reproducibility: with keys in Q8_0 and values in F16, ggml's CPU flash attention takes one code
+path whatever the batch, chunk or thread count, and visits a sequence's cells in the order of
+their positions. With weight types whose matrix product has one kernel for every batch size
+(Q4_1 among them) logits are then equal to the last bit whatever else is in the batch. When both
+types are F16, it splits long contexts by thread and tiles batches of 64 and more, and sums
+differ in the last bits. GPU kernels promise no such thing, and not every head size fits Q8_0
+blocks: then both are F16.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any, cast
+
+import llama_cpp
+import llama_cpp.llama_cpp as lib  # the typed functions; the package itself shadows some names
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rt.backends.base import Batch
+from edge_rt.backends.llama_log import capture
+from edge_rt.errors import EngineError, ModelFileError
+
+VERSION: str = llama_cpp.__version__
+_F16, _Q8_0 = 1, 8  # enum ggml_type
+_Q8_BLOCK = 32  # a row of keys must be whole Q8_0 blocks
+
+
+class LlamaBackend:
+    """One GGUF model with its context; see Backend for the methods' contract."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int,
+        sequences: int,
+        batch: int,
+        threads: int,
+        gpu_layers: int = 0,
+        flash_attention: bool = True,
+    ) -> None:
+        """Load `path`. `context` is tokens a sequence; raises ModelFileError with llama.cpp's
+        own words when it cannot be loaded.
+        """
+        self._model: Any = _load(path, gpu_layers)
+        self._vocab: Any = lib.llama_model_get_vocab(self._model)
+        self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
+        self._context: Any = _context(
+            self._model, context, sequences, batch, threads, gpu_layers, flash_attention
+        )
+        self._memory: Any = lib.llama_get_memory(self._context)
+        self.context: int = lib.llama_n_ctx_seq(self._context)
+        self.sequences = sequences
+        self.batch = Batch(batch)
+        self._native = _Native(self.batch)
+        self._row = ctypes.c_float * self.vocab
+        self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """See Backend."""
+        data = text.encode()
+        wants_bos = bool(lib.llama_vocab_get_add_bos(self._vocab))
+        tokens = self._tokenize(data, special, wants_bos)
+        bos = lib.llama_vocab_bos(self._vocab)
+        if wants_bos and tokens[:2] == [bos, bos]:
+            return tokens[1:]  # the template had written it out already
+        return tokens
+
+    def _tokenize(self, data: bytes, special: bool, add_special: bool) -> list[int]:
+        room = len(data) + 8
+        while True:
+            buffer = (lib.llama_token * room)()
+            count = lib.llama_tokenize(
+                self._vocab, data, len(data), buffer, room, add_special, special
+            )
+            if count >= 0:
+                return buffer[:count]
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """See Backend."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._piece(token)
+        return known
+
+    def _piece(self, token: int) -> bytes:
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count = lib.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+    def ends(self, token: int) -> bool:
+        """See Backend."""
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(lib.llama_vocab_is_eog(self._vocab, token))
+        return known
+
+    def forward(self) -> None:
+        """See Backend."""
+        status = lib.llama_decode(self._context, self._native.filled())
+        if status != 0:
+            raise EngineError(f"llama.cpp could not run a batch of {self.batch.size} ({status})")
+
+    def logits(self, row: int) -> NDArray[np.float32]:
+        """See Backend."""
+        pointer = cast(Any, lib.llama_get_logits_ith(self._context, row))
+        values: Any = self._row.from_address(ctypes.addressof(pointer.contents))
+        return np.frombuffer(values, np.float32)
+
+    def rewind(self, seq: int, length: int) -> bool:
+        """See Backend."""
+        if lib.llama_memory_seq_rm(self._memory, seq, length, -1):
+            return True
+        lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
+        return False
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        """See Backend."""
+        lib.llama_memory_seq_rm(self._memory, target, -1, -1)
+        lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        return self.rewind(target, length)
+
+    def set_threads(self, threads: int) -> None:
+        """See Backend."""
+        lib.llama_set_n_threads(self._context, threads, threads)
+
+    def close(self) -> None:
+        """See Backend. A closed backend may be closed again."""
+        if self._context is not None:
+            lib.llama_free(self._context)
+            lib.llama_model_free(self._model)
+            self._context = None
+
+
+class _Native:
+    """llama_batch over the arrays of a Batch: filling one fills the other, nothing is copied."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._one: NDArray[np.int32] = np.ones(batch.capacity, np.int32)  # sequences a token
+        size = batch.seq.itemsize
+        base = batch.seq.ctypes.data
+        self._seq_pointers: NDArray[np.uintp] = np.arange(
+            base, base + size * batch.capacity, size, dtype=np.uintp
+        )
+        self._struct = lib.llama_batch(
+            n_tokens=0,
+            token=_pointer(batch.token, lib.llama_token),
+            embd=None,
+            pos=_pointer(batch.pos, lib.llama_pos),
+            n_seq_id=_pointer(self._one, ctypes.c_int32),
+            seq_id=_pointer(self._seq_pointers, ctypes.POINTER(lib.llama_seq_id)),
+            logits=_pointer(batch.want, ctypes.c_int8),
+        )
+
+    def filled(self) -> lib.llama_batch:
+        self._struct.n_tokens = self._batch.size
+        return self._struct
+
+
+def _pointer(array: NDArray[Any], kind: Any) -> Any:
+    untyped: Any = ctypes  # its stubs cannot say what this makes
+    return untyped.cast(array.ctypes.data, untyped.POINTER(kind))
+
+
+def _load(path: Path, gpu_layers: int) -> Any:
+    params = lib.llama_model_default_params()
+    params.n_gpu_layers = gpu_layers
+    with capture() as complaints:
+        model = lib.llama_model_load_from_file(str(path).encode(), params)
+    if not model:
+        raise ModelFileError(f"llama.cpp cannot load {path.name}: {complaints.summary()}")
+    return model
+
+
+def _context(
+    model: Any,
+    context: int,
+    sequences: int,
+    batch: int,
+    threads: int,
+    gpu_layers: int,
+    flash_attention: bool,
+) -> Any:
+    params = lib.llama_context_default_params()
+    params.n_ctx = context * sequences
+    params.n_batch = params.n_ubatch = batch
+    params.n_seq_max = sequences
+    params.n_outputs_max = sequences
+    params.n_threads = params.n_threads_batch = threads
+    params.kv_unified = False
+    params.flash_attn_type = 1 if flash_attention else 0
+    params.type_v = _F16
+    params.type_k = _key_type(model, gpu_layers, flash_attention)
+    params.no_perf = True
+    with capture() as complaints:
+        made = lib.llama_init_from_model(model, params)
+    if not made:
+        lib.llama_model_free(model)
+        raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
+    return made
+
+
+def _key_type(model: Any, gpu_layers: int, flash_attention: bool) -> int:
+    head = lib.llama_model_n_embd(model) // max(1, lib.llama_model_n_head(model))
+    exact = flash_attention and gpu_layers == 0 and head % _Q8_BLOCK == 0
+    return _Q8_0 if exact else _F16

@@ -1,0 +1,68 @@
+"""Whether an answer can be made: by making one token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from edge_rt.decoding.params import Sampling
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.protocol import Generate
+from edge_rt.engine.residency import Residency, Resident
+from edge_rt.errors import EngineError
+
+FRESH_S = 5.0  # seconds for which a proof is good
+PATIENCE_S = 30.0
+
+
+class Health:
+    """Makes one real token on the model used last, or, when none is loaded, hears the decode loop.
+
+    A model is not loaded, nor kept in memory, just to prove that it could answer.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[EngineClient]],
+        residency: Residency,
+        clock: Callable[[], float],
+    ) -> None:
+        """`connect` gives the live engine, `clock` seconds."""
+        self._connect = connect
+        self._residency = residency
+        self._clock = clock
+        self._lock = asyncio.Lock()  # one proof serves all who ask at the same time
+        self._proof: dict[str, object] = {}
+        self._proved_s = float("-inf")
+
+    async def prove(self) -> dict[str, object]:
+        """The proof, at most FRESH_S old; raises Unavailable or EngineError."""
+        async with self._lock:
+            if self._clock() - self._proved_s > FRESH_S:
+                try:
+                    self._proof = await asyncio.wait_for(self._prove(), PATIENCE_S)
+                except asyncio.TimeoutError:
+                    raise EngineError(f"no token came within {PATIENCE_S:.0f} s") from None
+                self._proved_s = self._clock()
+            return self._proof
+
+    async def _prove(self) -> dict[str, object]:
+        resident = max(self._residency.residents(), key=lambda r: r.used_s, default=None)
+        if resident is None:
+            await (await self._connect()).ping()
+            return {"status": "ok", "model": None, "proof": "the decode loop answers"}
+        with self._residency.hold(resident):
+            await _one_token(resident)
+        return {"status": "ok", "model": resident.wanted.model, "proof": "one token made"}
+
+
+async def _one_token(resident: Resident) -> None:
+    sampling = Sampling(temperature=0.0, seed=0)
+
+    def request(id: int) -> Generate:
+        return Generate(id, resident.wanted.model, "Hello", False, sampling, max_tokens=1)
+
+    async with aclosing(resident.client.generate(request)) as events:
+        async for _ in events:
+            pass

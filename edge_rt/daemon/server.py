@@ -1,0 +1,161 @@
+"""The daemon: wiring, and its life from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import uvicorn
+
+from edge_rt import __version__
+from edge_rt.api.app import create_app
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
+from edge_rt.daemon.contention import Contention
+from edge_rt.daemon.health import Health
+from edge_rt.daemon.service import DaemonService
+from edge_rt.daemon.sockets import tcp_socket, unix_socket
+from edge_rt.daemon.state import State
+from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import EdgeError
+from edge_rt.governor.threads import ThreadChooser
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+from edge_rt.sensors.cpu import CpuReader
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 10  # for open answers when the daemon is told to stop
+SWEEP_S = 5.0  # between looks for idle models
+
+
+def serve(config: Config, paths: Paths | None = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises ConfigError or StoreError before it serves."""
+    paths = paths or Paths.detect()
+    logging.basicConfig(
+        level=config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths)]
+        asyncio.run(Daemon(config, paths).run(sockets))
+
+
+def listen(config: Config, paths: Paths) -> list[socket.socket]:
+    """The listening sockets that `config` asks for."""
+    path = Path(config.socket.path) if config.socket.path else paths.socket
+    sockets: list[socket.socket] = [
+        unix_socket(path, int(config.socket.mode, 8), config.socket.group)
+    ]
+    if config.tcp.listen:
+        sockets.append(tcp_socket(config.tcp.listen, bool(config.tcp.api_key_sha256)))
+    return sockets
+
+
+class Daemon:
+    """All rooms of the front, wired together."""
+
+    def __init__(
+        self, config: Config, paths: Paths, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` is in seconds."""
+        self._config = config
+        root = Path(config.models.store) if config.models.store else paths.state / "models"
+        self._store = Store(root, load_catalogue([Path(p) for p in config.models.catalogue]))
+        self._clock = clock
+
+    async def run(self, sockets: list[socket.socket]) -> None:
+        """Serve on `sockets` until told to stop."""
+        async with self._running() as service:
+            app = create_app(
+                service,
+                limits=self._config.limits,
+                version=__version__,
+                api_key_sha256=self._config.tcp.api_key_sha256,
+            )
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    app,
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    ws="none",
+                    server_header=False,
+                    timeout_graceful_shutdown=DRAIN_S,
+                )
+            )
+            log.info("serving on %s", ", ".join(str(s.getsockname()) for s in sockets))
+            await server.serve(sockets=sockets)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncGenerator[DaemonService]:
+        chooser = ThreadChooser(self._config.engine.threads or usable_cores())
+        supervisor = Supervisor(greet=lambda client: client.set_limits(chooser.threads))
+        state = State(supervisor, self._clock)
+        residency = Residency(
+            supervisor.client,
+            available=lambda: psutil.virtual_memory().available,
+            reserve_bytes=self._config.models.reserve_bytes,
+            clock=self._clock,
+        )
+        health = Health(supervisor.client, residency, self._clock)
+        service = DaemonService(self._config, self._store, residency, state, health)
+        supervisor.start()
+        tasks = [
+            asyncio.create_task(chore)
+            for chore in self._chores(supervisor, chooser, residency, service)
+        ]
+        try:
+            yield service
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await supervisor.stop()
+
+    def _chores(
+        self,
+        supervisor: Supervisor,
+        chooser: ThreadChooser,
+        residency: Residency,
+        service: DaemonService,
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the requests."""
+        chores = [_preload(service, self._config.models.preload)]
+        if self._config.models.idle_unload_s:
+            chores.append(_sweep(residency, self._config.models.idle_unload_s))
+        if self._config.engine.threads is None:
+            chores.append(Contention(supervisor, chooser, CpuReader()).run())
+        return chores
+
+
+def usable_cores() -> int:
+    """Physical cores that this process may run on; ggml gains nothing from their second threads."""
+    allowed = len(os.sched_getaffinity(0))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+async def _sweep(residency: Residency, idle_s: float) -> None:
+    while True:
+        await asyncio.sleep(min(SWEEP_S, idle_s))
+        with contextlib.suppress(EngineLost):  # then nothing is loaded any more
+            await residency.sweep(idle_s)
+
+
+async def _preload(service: DaemonService, models: list[str]) -> None:
+    for model in models:
+        try:
+            await service.preload(model)
+        except EdgeError as error:
+            log.error("cannot preload %s: %s", model, error)

@@ -1,0 +1,171 @@
+"""What the API asks for, answered by store, templates and engine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge_rt.api.service import Call, Event, ModelCard
+from edge_rt.config.schema import Config
+from edge_rt.daemon.health import Health
+from edge_rt.daemon.progress import Progress
+from edge_rt.daemon.state import State
+from edge_rt.daemon.wanted import wanted
+from edge_rt.decoding.params import Sampling
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.protocol import Generate
+from edge_rt.engine.residency import Residency, Wanted
+from edge_rt.errors import EngineError, ModelNotFound
+from edge_rt.models.store import Entry, Store
+
+if TYPE_CHECKING:
+    from edge_rt.models.templates import ChatTemplate
+
+LOSSES = 2  # engines that one request may lose before it is refused
+
+
+class DaemonService:
+    """The API's Service; see there for the methods' contract."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        residency: Residency,
+        state: State,
+        health: Health,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._residency = residency
+        self._state = state
+        self._health = health
+        self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
+
+    def cards(self) -> list[ModelCard]:
+        """See Service."""
+        loaded = {r.wanted.model for r in self._residency.residents()}
+        return [self._card(entry, loaded) for entry in self._store.entries()]
+
+    def card(self, model: str) -> ModelCard:
+        """See Service."""
+        loaded = {r.wanted.model for r in self._residency.residents()}
+        return self._card(self._entry(model), loaded)
+
+    async def render(
+        self,
+        model: str,
+        messages: list[dict[str, object]],
+        *,
+        tools: list[dict[str, object]] | None = None,
+        variables: dict[str, object] | None = None,
+    ) -> str:
+        """See Service."""
+        template = self._template(self._entry(model))
+        return template.render(messages, tools=tools, variables=variables)
+
+    async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
+        """See Service. When the engine is lost the answer goes on in the next one."""
+        entry = self._entry(call.model)
+        progress = Progress()
+        sampling = call.sampling
+        if sampling.seed is None:  # fixed here, so that a resumed answer draws the same numbers
+            sampling = msgspec.structs.replace(sampling, seed=secrets.randbits(63))
+
+        def request(id: int) -> Generate:
+            return Generate(
+                id,
+                entry.id,
+                call.prompt,
+                call.special,
+                sampling,
+                call.max_tokens,
+                call.n,
+                list(call.stop),
+                call.ignore_eos,
+                progress.tokens,
+                progress.done,
+            )
+
+        with self._state.request(self._config.limits.queue):
+            while True:
+                try:
+                    async with aclosing(self._attempt(entry, request)) as events:
+                        async for event in events:
+                            if progress.news(event):
+                                yield event
+                    return
+                except EngineLost as lost:
+                    if progress.lost() >= LOSSES:
+                        raise EngineError(
+                            f"the engine was lost {LOSSES} times while it ran this request"
+                        ) from lost
+
+    async def health(self) -> dict[str, object]:
+        """See Service."""
+        return await self._health.prove()
+
+    async def status(self) -> dict[str, object]:
+        """See Service."""
+        return await self._state.report(self.cards())
+
+    async def preload(self, model: str) -> None:
+        """Load `model` ahead of the first request; raises as `generate` does."""
+        async with self._residency.use(await self._wanted(self._entry(model))):
+            pass
+
+    async def _attempt(
+        self, entry: Entry, request: Callable[[int], Generate]
+    ) -> AsyncGenerator[Event, None]:
+        async with (
+            self._residency.use(await self._wanted(entry)) as resident,
+            aclosing(resident.client.generate(request)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    async def _wanted(self, entry: Entry) -> Wanted:
+        path = await asyncio.to_thread(self._store.check, entry.id)
+        return wanted(entry, path, self._config.engine)
+
+    def _entry(self, model: str) -> Entry:
+        if model != "default":
+            return self._store.get(model)
+        name = self._config.models.default
+        if name is not None:
+            return self._store.get(name)
+        entries = self._store.entries()
+        if not entries:
+            raise ModelNotFound(
+                "the store holds no model yet: edge-rt models pull smollm2-135m-instruct"
+            )
+        return entries[0]
+
+    def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
+        return ModelCard(
+            id=entry.id,
+            created=entry.created,
+            owned_by=entry.owner,
+            context=min(self._config.engine.context, entry.summary.context_train),
+            loaded=entry.id in loaded,
+            size_bytes=entry.size,
+            backend=entry.backend,
+            sampling=Sampling(**entry.sampling.given()),
+            has_template=entry.summary.chat_template is not None,
+        )
+
+    def _template(self, entry: Entry) -> ChatTemplate:
+        from edge_rt.models.templates import ChatTemplate  # jinja2, only where it is needed
+
+        template = self._templates.get(entry.sha256)
+        if template is None:
+            summary = entry.summary
+            template = self._templates[entry.sha256] = ChatTemplate(
+                summary.chat_template, summary.bos_token, summary.eos_token
+            )
+        return template

@@ -1,0 +1,89 @@
+"""What the daemon is doing, for people and for its own watchers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import psutil
+
+from edge_rt import __version__
+from edge_rt.api.service import ModelCard
+from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.errors import Unavailable
+
+QUEUE_RETRY_S = 2.0  # when the queue is full
+PATIENCE_S = 5.0  # for the decode loop's own figures
+
+
+class State:
+    """Counts requests and describes the daemon."""
+
+    def __init__(self, supervisor: Supervisor, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds."""
+        self.active = 0  # requests waiting or running
+        self._supervisor = supervisor
+        self._clock = clock
+        self._born = clock()
+
+    @contextmanager
+    def request(self, most: int) -> Generator[None]:
+        """Count one request while the block runs; raises Unavailable over `most`."""
+        if self.active >= most:
+            raise Unavailable(
+                f"{self.active} requests are waiting or running, the most that limits.queue allows",
+                retry_after_s=QUEUE_RETRY_S,
+                code="queue_full",
+            )
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+    async def report(self, cards: list[ModelCard]) -> dict[str, object]:
+        """The whole state; figures that cannot be had now are None."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(self._clock() - self._born, 1),
+            "rss_bytes": psutil.Process().memory_info().rss,
+            "requests": self.active,
+            "engine": await self._engine(),
+            "models": [
+                {"id": c.id, "loaded": c.loaded, "backend": c.backend, "context": c.context}
+                for c in cards
+            ],
+        }
+
+    async def _engine(self) -> dict[str, object]:
+        client = self._supervisor.current
+        base: dict[str, object] = {"pid": self._supervisor.pid, "restarts": self.restarts}
+        if client is None:
+            return {"state": "starting", **base}
+        figures = await _figures(client)
+        return {"state": "running" if figures else "busy", **base, **figures}
+
+    @property
+    def restarts(self) -> int:
+        """How often the engine had to be started again."""
+        return self._supervisor.restarts
+
+
+async def _figures(client: EngineClient) -> dict[str, object]:
+    try:
+        pong = await asyncio.wait_for(client.ping(), PATIENCE_S)
+    except (asyncio.TimeoutError, EngineLost):
+        return {}
+    return {
+        "rss_bytes": pong.rss_bytes,
+        "threads": pong.threads,
+        "running": pong.running,
+        "waiting": pong.waiting,
+        "steps": pong.steps,
+        "step_s": pong.step_s,
+        "native_s": pong.native_s,
+    }

@@ -1,0 +1,36 @@
+"""From a model in the store to what the engine is asked to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_rt.config.schema import Engine
+from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.residency import Wanted
+from edge_rt.models.store import Entry
+
+FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
+ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
+
+
+def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
+    """`entry` as configured, with an upper estimate of the memory it takes."""
+    context = min(engine.context, entry.summary.context_train)
+    spec = ModelSpec(
+        backend=entry.backend,
+        path=str(path),
+        context=context,
+        sequences=engine.sequences,
+        batch=engine.batch,
+        prefill_chunk=engine.prefill_chunk,
+        gpu_layers=engine.gpu_layers,
+        flash_attention=engine.flash_attention,
+    )
+    return Wanted(entry.id, spec, entry.size + _working_bytes(entry, spec))
+
+
+def _working_bytes(entry: Entry, spec: ModelSpec) -> int:
+    kv = entry.summary.kv_bytes(spec.context * spec.sequences)
+    logits = spec.sequences * entry.summary.vocab * 4
+    activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
+    return kv + logits + activations + FIXED_BYTES

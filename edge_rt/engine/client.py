@@ -1,0 +1,219 @@
+"""The front's side of one engine connection."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar
+
+from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.protocol import (
+    VERSION,
+    Cancel,
+    Delta,
+    Failed,
+    Finished,
+    Generate,
+    Hello,
+    Load,
+    Loaded,
+    LoadFailed,
+    ModelSpec,
+    Ping,
+    Pong,
+    SetLimits,
+    Shutdown,
+    Started,
+    Step,
+    ToEngine,
+    ToFront,
+    Unload,
+    Unloaded,
+)
+from edge_rt.errors import EngineError, ModelFileError, ProtocolError, RequestError, Unavailable
+
+Event = Started | Delta | Finished
+T = TypeVar("T")
+
+
+class EngineLost(EngineError):
+    """The connection to the engine ended while something was under way."""
+
+
+class EngineClient(asyncio.Protocol):
+    """Talks to one engine; many requests at a time share the connection.
+
+    Once the connection is lost everything under way raises EngineLost and the client is of no
+    further use.
+    """
+
+    def __init__(self) -> None:
+        self.hello: Hello | None = None
+        self.lost = asyncio.Event()
+        self._ready: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._frames = Frames()
+        self._decoder = front_decoder()
+        self._ids = itertools.count(1)
+        self._streams: dict[int, asyncio.Queue[Event | Exception]] = {}
+        self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
+
+    @staticmethod
+    async def connect(sock: socket.socket, timeout_s: float = 30.0) -> EngineClient:
+        """A client on `sock` once the engine has said hello.
+
+        Raises EngineError when it does not, or speaks another protocol version.
+        """
+        loop = asyncio.get_running_loop()
+        _, client = await loop.create_unix_connection(EngineClient, sock=sock)
+        try:
+            await asyncio.wait_for(client._ready, timeout_s)
+        except asyncio.TimeoutError:
+            client.close()
+            raise EngineError(f"the engine said nothing for {timeout_s:.0f} s") from None
+        return client
+
+    def close(self) -> None:
+        """Hang up; the engine exits when it notices."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- requests
+
+    async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
+        """The events of the request that `make` builds from its id, until every answer ended.
+
+        Closing the generator cancels the request. Raises RequestError, Unavailable, EngineError or
+        EngineLost.
+        """
+        request = make(next(self._ids))
+        queue: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self._streams[request.id] = queue
+        open_answers = request.n - len(request.done)
+        try:
+            self._send(request)
+            while open_answers:
+                event = await queue.get()
+                if isinstance(event, Exception):
+                    open_answers = 0
+                    raise event
+                open_answers -= isinstance(event, Finished)
+                yield event
+        finally:
+            del self._streams[request.id]
+            if open_answers and not self.lost.is_set():
+                self._send(Cancel(request.id))
+
+    async def load(self, model: str, spec: ModelSpec) -> Loaded:
+        """Load a model; raises ModelFileError with the engine's reason."""
+        reply = await self._ask(Load(model, spec), ("load", model))
+        if isinstance(reply, LoadFailed):
+            raise ModelFileError(reply.message)
+        assert isinstance(reply, Loaded)
+        return reply
+
+    async def unload(self, model: str) -> None:
+        """Free a model; returns when its memory is free."""
+        await self._ask(Unload(model), ("unload", model))
+
+    async def ping(self) -> Pong:
+        """Hear from the decode loop: waits for the pass under way."""
+        nonce = next(self._ids)
+        reply = await self._ask(Ping(nonce), ("ping", nonce))
+        assert isinstance(reply, Pong)
+        return reply
+
+    def set_limits(self, threads: int) -> None:
+        """Let the engine use `threads` threads from its next pass on."""
+        self._send(SetLimits(threads))
+
+    def shut_down(self) -> None:
+        """Ask the engine to free everything and exit."""
+        if not self.lost.is_set():
+            self._send(Shutdown())
+
+    async def _ask(self, message: ToEngine, key: tuple[str, str | int]) -> ToFront:
+        future: asyncio.Future[ToFront] = asyncio.get_running_loop().create_future()
+        self._replies[key] = future
+        try:
+            self._send(message)
+            return await future
+        finally:
+            self._replies.pop(key, None)
+
+    def _send(self, message: ToEngine) -> None:
+        if self._transport is None or self.lost.is_set():
+            raise EngineLost("the engine is gone")
+        self._transport.write(encode(message))
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        for body in self._frames.feed(data):
+            self._dispatch(self._decoder.decode(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.lost.set()
+        lost = EngineLost("the engine stopped in the middle of a request")
+        for queue in self._streams.values():
+            queue.put_nowait(lost)
+        for future in [*self._replies.values(), self._ready]:
+            if not future.done():
+                future.set_exception(lost)
+        self._ready.exception() if self._ready.done() else None
+
+    def _dispatch(self, message: ToFront) -> None:
+        match message:
+            case Step():
+                for delta in message.deltas:
+                    self._put(delta.id, delta)
+            case Started() | Finished():
+                self._put(message.id, message)
+            case Failed():
+                self._put(message.id, _error(message))
+            case Hello():
+                self._greet(message)
+            case Loaded() | LoadFailed():
+                self._reply(("load", message.model), message)
+            case Unloaded():
+                self._reply(("unload", message.model), message)
+            case Pong():
+                self._reply(("ping", message.nonce), message)
+
+    def _greet(self, hello: Hello) -> None:
+        self.hello = hello
+        if hello.version == VERSION:
+            self._ready.set_result(hello)
+            return
+        self._ready.set_exception(
+            ProtocolError(f"the engine speaks version {hello.version}, not {VERSION}: reinstall")
+        )
+        self.close()
+
+    def _put(self, request: int, event: Event | Exception) -> None:
+        queue = self._streams.get(request)
+        if queue is not None:  # else it was cancelled, and this was under way
+            queue.put_nowait(event)
+
+    def _reply(self, key: tuple[str, str | int], message: ToFront) -> None:
+        future = self._replies.get(key)
+        if future is not None and not future.done():
+            future.set_result(message)
+
+
+def _error(failed: Failed) -> Exception:
+    if failed.retry_after_s is not None:
+        code = failed.code or "unavailable"
+        return Unavailable(failed.message, retry_after_s=failed.retry_after_s, code=code)
+    if failed.param is not None or failed.code is not None:
+        return RequestError(failed.message, param=failed.param, code=failed.code)
+    return EngineError(failed.message)

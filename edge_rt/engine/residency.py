@@ -1,0 +1,158 @@
+"""Which models are in the engine's memory, and who is using them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import Loaded, ModelSpec
+from edge_rt.errors import ModelFileError, Unavailable
+
+log = logging.getLogger(__name__)
+
+FAILED_S = 10.0  # seconds for which a failed load is not tried again
+BUSY_RETRY_S = 5.0  # when other models in use leave no room
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model to be loaded, and the bytes of memory that it will take."""
+
+    model: str
+    spec: ModelSpec
+    need_bytes: int
+
+
+@dataclass(eq=False)
+class Resident:
+    """A loaded model."""
+
+    wanted: Wanted
+    client: EngineClient
+    loaded: Loaded
+    users: int
+    used_s: float  # clock reading of its last use
+
+
+class Residency:
+    """Loads models on demand, one at a time, and unloads the least recently used.
+
+    A model is loaded only if `available` bytes less `reserve` hold it; others that nobody is using
+    make room. A load that fails is not tried again for FAILED_S.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[EngineClient]],
+        *,
+        available: Callable[[], int],
+        reserve_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """`connect` gives the live engine; `available` the free bytes; `clock` seconds."""
+        self._connect = connect
+        self._available = available
+        self._reserve = reserve_bytes
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._residents: dict[str, Resident] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
+
+    def residents(self) -> list[Resident]:
+        """What is loaded now."""
+        return [r for r in self._residents.values() if not r.client.lost.is_set()]
+
+    @asynccontextmanager
+    async def use(self, wanted: Wanted) -> AsyncGenerator[Resident, None]:
+        """Have `wanted` loaded while the block runs; raises Unavailable when that cannot be."""
+        resident = self._alive(wanted.model) or await self._load_in_turn(wanted)
+        with self.hold(resident):
+            try:
+                yield resident
+            finally:
+                resident.used_s = self._clock()
+
+    @contextmanager
+    def hold(self, resident: Resident) -> Generator[None]:
+        """Keep `resident` from being unloaded while the block runs, without counting as a use."""
+        resident.users += 1
+        try:
+            yield
+        finally:
+            resident.users -= 1
+
+    async def sweep(self, idle_s: float) -> None:
+        """Unload the models that nobody has used for `idle_s` seconds."""
+        async with self._lock:
+            for resident in self._idle():
+                if self._clock() - resident.used_s >= idle_s:
+                    await self._unload(resident)
+
+    def _alive(self, model: str) -> Resident | None:
+        resident = self._residents.get(model)
+        return resident if resident is not None and not resident.client.lost.is_set() else None
+
+    async def _load_in_turn(self, wanted: Wanted) -> Resident:
+        async with self._lock:
+            resident = self._alive(wanted.model)  # somebody else may have had the turn before
+            return resident or await self._load(wanted)
+
+    async def _load(self, wanted: Wanted) -> Resident:
+        self._refuse_failed(wanted.model)
+        client = await self._connect()
+        await self._make_room(wanted)
+        try:
+            loaded = await client.load(wanted.model, wanted.spec)
+        except (ModelFileError, EngineLost) as error:
+            self._failed[wanted.model] = (self._clock(), str(error))
+            log.error("cannot load %s: %s", wanted.model, error)
+            raise _load_failed(wanted.model, str(error), FAILED_S) from error
+        log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
+        resident = Resident(wanted, client, loaded, 0, self._clock())
+        self._residents[wanted.model] = resident
+        return resident
+
+    def _refuse_failed(self, model: str) -> None:
+        when, why = self._failed.get(model, (float("-inf"), ""))
+        left = when + FAILED_S - self._clock()
+        if left > 0:
+            raise _load_failed(model, why, left)
+        self._failed.pop(model, None)
+
+    async def _make_room(self, wanted: Wanted) -> None:
+        while (short := wanted.need_bytes + self._reserve - self._available()) > 0:
+            idle = self._idle()
+            if not idle:
+                raise Unavailable(
+                    f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory and "
+                    f"{_mb(self._reserve)} are kept for others: {_mb(short)} are missing. "
+                    "Use a smaller model, engine.context or engine.sequences",
+                    retry_after_s=BUSY_RETRY_S,
+                    code="out_of_memory",
+                )
+            await self._unload(idle[0])
+
+    def _idle(self) -> list[Resident]:
+        """Residents without users, the least recently used first."""
+        idle = [r for r in self.residents() if not r.users]
+        return sorted(idle, key=lambda r: r.used_s)
+
+    async def _unload(self, resident: Resident) -> None:
+        model = resident.wanted.model
+        del self._residents[model]
+        await resident.client.unload(model)
+        log.info("unloaded %s", model)
+
+
+def _load_failed(model: str, why: str, left_s: float) -> Unavailable:
+    return Unavailable(
+        f"{model} could not be loaded: {why}", retry_after_s=left_s, code="model_load_failed"
+    )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"

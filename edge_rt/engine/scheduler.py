@@ -1,0 +1,251 @@
+"""Continuous batching for one model."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from edge_rt.backends.base import Backend
+from edge_rt.decoding.sampler import Sampler
+from edge_rt.engine.answer import Answer
+from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
+from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
+from edge_rt.errors import EngineError, RequestError
+
+PASS_S = 0.5  # seconds that one pass of prompt tokens should take at most when nothing streams
+
+Event = Started | Step | Finished | Failed
+
+
+class Scheduler:
+    """Runs any number of requests on one backend, all of them in each forward pass.
+
+    Every pass carries the next token of each running answer and, in what room is left, pieces of
+    prompts that are being read, the oldest first. While answers stream, a pass takes at most
+    `prefill_chunk` prompt tokens; otherwise as many as fit into about half a second, so that a
+    cancelled request is gone and a new one is seen soon.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        spec: ModelSpec,
+        emit: Callable[[Event], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`emit` receives every message for the front. `clock` is in seconds."""
+        self.native_s = 0.0  # seconds inside the backend's forward passes
+        self._backend = backend
+        self._chunk = spec.prefill_chunk
+        self._emit = emit
+        self._clock = clock
+        self._pool = SequencePool(backend)
+        self._waiting: deque[Answer] = deque()
+        self._running: list[Answer] = []
+        self._rate = 0.0  # prompt tokens a second, smoothed; 0: not known yet
+
+    @property
+    def running(self) -> int:
+        """Answers that hold a sequence."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """Answers in the queue."""
+        return len(self._waiting)
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        return bool(self._running or self._waiting)
+
+    def submit(self, request: Generate) -> None:
+        """Queue `request`; a request that cannot be done is answered by Failed at once."""
+        try:
+            answers = self._answers(request)
+        except RequestError as error:
+            self._emit(Failed(request.id, str(error), error.param, error.code))
+            return
+        for answer in answers:
+            if answer.reason is None:
+                self._waiting.append(answer)
+            else:  # all of it had been sent when the engine was lost
+                self._emit(answer.finished(self._clock()))
+
+    def cancel(self, request_id: int) -> None:
+        """Drop the answers of `request_id`; what was read of its prompt stays as a prefix."""
+        self._drop(a for a in self._running if a.request.id == request_id)
+        self._waiting = deque(a for a in self._waiting if a.request.id != request_id)
+
+    def step(self) -> None:
+        """One pass: admit, run the model once, draw, report."""
+        self._admit()
+        wanted = self._fill()
+        if not self._backend.batch.size:
+            return
+        try:
+            self._forward()
+        except EngineError as error:
+            self._fail_all(error)
+            return
+        self._report(wanted)
+
+    def close(self, why: str) -> None:
+        """Fail what is under way and free the model."""
+        self._fail_all(EngineError(why))
+        self._backend.close()
+
+    def set_threads(self, threads: int) -> None:
+        """Threads of the next passes."""
+        self._backend.set_threads(threads)
+
+    # --- from request to answers
+
+    def _answers(self, request: Generate) -> list[Answer]:
+        prompt = self._prompt(request)
+        first = Sampler(request.sampling, seed=request.sampling.seed or 0, prompt=prompt)
+        now = self._clock()
+        answers: list[Answer] = []
+        for index in range(request.n):
+            if index not in request.done:
+                answer = Answer(request, index, list(prompt), first.fork(index), now)
+                answer.resume(request.resume.get(index, []), self._backend)
+                answers.append(answer)
+        return answers
+
+    def _prompt(self, request: Generate) -> list[int]:
+        prompt = request.prompt
+        if isinstance(prompt, str):
+            prompt = self._backend.tokenize(prompt, special=request.special)
+        if not prompt:
+            raise RequestError("the prompt is empty: send at least one character", param="prompt")
+        for token in prompt:
+            if not 0 <= token < self._backend.vocab:
+                raise RequestError(
+                    f"token {token} is not in the vocabulary of {self._backend.vocab} tokens",
+                    param="prompt",
+                )
+        if len(prompt) >= self._backend.context:
+            raise RequestError(
+                f"This model's maximum context length is {self._backend.context} tokens, and the "
+                f"prompt alone has {len(prompt)}: shorten it",
+                param="prompt",
+                code="context_length_exceeded",
+            )
+        return prompt
+
+    # --- one pass
+
+    def _admit(self) -> None:
+        now = self._clock()
+        held_back: list[Answer] = []
+        while self._waiting and self._pool.free:
+            answer = self._waiting.popleft()
+            if self._worth_waiting(answer):
+                held_back.append(answer)
+                continue
+            self._start(answer, now)
+        self._waiting.extendleft(reversed(held_back))
+
+    def _worth_waiting(self, answer: Answer) -> bool:
+        """Whether a prompt now being read will soon hold much more of `answer`'s beginning."""
+        coming = max(
+            (common_prefix(a.prompt, answer.prompt) for a in self._running if not a.decoding),
+            default=0,
+        )
+        coming = min(coming, len(answer.prompt) - 1)
+        return coming >= self._pool.reusable(answer.todo) + WORTH_COPYING
+
+    def _start(self, answer: Answer, now: float) -> None:
+        answer.start(self._pool.take(answer.todo), now)
+        self._running.append(answer)
+        if answer.index == 0:
+            self._emit(Started(answer.request.id, len(answer.prompt), answer.cached))
+
+    def _fill(self) -> list[tuple[Answer, int]]:
+        """Fill the batch; returns the answers whose next token it gives, with their rows."""
+        batch = self._backend.batch
+        batch.clear()
+        streams = [a for a in self._running if a.decoding]
+        readers = [a for a in self._running if not a.decoding]
+        wanted = [(a, self._feed(a, 1)) for a in streams]
+        room = min(batch.room, self._prompt_budget(bool(streams)))
+        for answer in readers:
+            if room <= 0:
+                break
+            count = min(room, len(answer.todo))
+            last = count == len(answer.todo)
+            row = self._feed(answer, count, want_last=last)
+            room -= count
+            if last:
+                wanted.append((answer, row))
+        return wanted
+
+    def _feed(self, answer: Answer, count: int, *, want_last: bool = True) -> int:
+        assert answer.sequence is not None
+        sequence = answer.sequence
+        tokens = answer.todo[:count]
+        row = self._backend.batch.add(
+            sequence.id, len(sequence.tokens), tokens, want_last=want_last
+        )
+        answer.fed(count)
+        return row
+
+    def _prompt_budget(self, streaming: bool) -> int:
+        if streaming or not self._rate:
+            return self._chunk
+        return max(self._chunk, int(self._rate * PASS_S))
+
+    def _forward(self) -> None:
+        begin = self._clock()
+        self._backend.forward()
+        spent = self._clock() - begin
+        self._native_done(spent)
+
+    def _native_done(self, spent: float) -> None:
+        self.native_s += spent
+        size = self._backend.batch.size
+        if size >= self._chunk and spent > 0:
+            rate = size / spent
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+
+    def _report(self, wanted: list[tuple[Answer, int]]) -> None:
+        now = self._clock()
+        deltas: list[Delta] = []
+        ended: list[Answer] = []
+        for answer, row in wanted:
+            if answer not in self._running:
+                continue  # another answer of its request failed in this pass
+            try:
+                deltas.append(answer.draw(self._backend, row, now))
+            except (RequestError, EngineError) as error:
+                self._fail(answer, error)
+                continue
+            if answer.reason is not None:
+                ended.append(answer)
+        if deltas:
+            self._emit(Step(deltas))
+        for answer in ended:
+            self._emit(answer.finished(now))
+        self._drop(ended)
+
+    # --- ends
+
+    def _drop(self, answers: Iterable[Answer]) -> None:
+        for answer in list(answers):
+            self._running.remove(answer)
+            if answer.sequence is not None:
+                self._pool.release(answer.sequence)
+
+    def _fail(self, answer: Answer, error: RequestError | EngineError) -> None:
+        self.cancel(answer.request.id)
+        param = error.param if isinstance(error, RequestError) else None
+        self._emit(Failed(answer.request.id, str(error), param))
+
+    def _fail_all(self, error: EngineError) -> None:
+        for request in {a.request.id for a in [*self._running, *self._waiting]}:
+            self._emit(Failed(request, str(error)))
+        self._drop(self._running)
+        self._waiting.clear()
+        self._pool.drop_all()

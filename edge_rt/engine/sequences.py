@@ -1,0 +1,109 @@
+"""The KV sequences of one model: who uses them, what they hold, and what can be reused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Tokens
+from dataclasses import dataclass, field
+
+from edge_rt.backends.base import Backend
+
+WORTH_COPYING = 16  # tokens: reading fewer anew costs less than copying a sequence
+
+
+@dataclass(eq=False)
+class Sequence:
+    """One KV sequence and the tokens whose keys and values it holds."""
+
+    id: int
+    tokens: list[int] = field(default_factory=list[int])
+    busy: bool = False
+    used: int = 0  # tick of the last release; the smallest is the least recently used
+
+
+def common_prefix(a: Tokens[int], b: Tokens[int]) -> int:
+    """Number of leading tokens that `a` and `b` share, by bisection over slice equality."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+class SequencePool:
+    """Lends the backend's sequences to answers and keeps released ones as a prefix cache.
+
+    A prompt whose beginning stands in some sequence, idle or busy, takes those tokens over
+    instead of having them read again. The least recently used idle sequence makes room.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._all = [Sequence(i) for i in range(backend.sequences)]
+        self._tick = 0
+
+    @property
+    def free(self) -> bool:
+        """Whether a sequence can be taken."""
+        return any(not s.busy for s in self._all)
+
+    @property
+    def busy(self) -> int:
+        """Sequences lent out."""
+        return sum(s.busy for s in self._all)
+
+    def reusable(self, prompt: Tokens[int]) -> int:
+        """Tokens of `prompt` that `take` would not have to read."""
+        return self._donor(prompt)[1]
+
+    def take(self, prompt: Tokens[int]) -> Sequence:
+        """A sequence for `prompt`, holding as much of its beginning as is known anywhere.
+
+        At least the last token of the prompt is left to be read, since its logits are wanted.
+        Call only when `free`.
+        """
+        donor, length = self._donor(prompt)
+        target = self._victim(donor, length)
+        if donor is target:
+            self._rewind(target, length)
+        elif donor is not None and length >= WORTH_COPYING:
+            self._copy(donor, target, length)
+        else:
+            self._rewind(target, 0)
+        target.busy = True
+        return target
+
+    def release(self, sequence: Sequence) -> None:
+        """Give `sequence` back; what it holds stays for prompts that begin alike."""
+        self._tick += 1
+        sequence.busy = False
+        sequence.used = self._tick
+
+    def drop_all(self) -> None:
+        """Empty every sequence; what they hold can no longer be trusted."""
+        for sequence in self._all:
+            self._rewind(sequence, 0)
+
+    def _donor(self, prompt: Tokens[int]) -> tuple[Sequence | None, int]:
+        best, length = None, 0
+        for sequence in self._all:
+            shared = min(common_prefix(sequence.tokens, prompt), len(prompt) - 1)
+            if shared > length or (shared == length and best is not None and best.busy):
+                best, length = sequence, shared
+        return (best, length) if length > 0 else (None, 0)
+
+    def _victim(self, donor: Sequence | None, length: int) -> Sequence:
+        """The sequence to use: the donor itself when nothing of it is lost or it is the oldest."""
+        if donor is not None and not donor.busy and length == len(donor.tokens):
+            return donor
+        return min((s for s in self._all if not s.busy), key=lambda s: (bool(s.tokens), s.used))
+
+    def _rewind(self, sequence: Sequence, length: int) -> None:
+        kept = self._backend.rewind(sequence.id, length)
+        del sequence.tokens[length if kept else 0 :]
+
+    def _copy(self, donor: Sequence, target: Sequence, length: int) -> None:
+        copied = self._backend.copy(donor.id, target.id, length)
+        target.tokens = donor.tokens[:length] if copied else []

@@ -1,0 +1,1 @@
+"""Readers of what the board tells about itself; each takes its root path."""
