@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.paths import Paths
-
 Tensor = tuple[str, list[int], int, int]  # name, shape, type number, bytes of data
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
 
@@ -125,11 +123,3 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """The real default model."""
-    path = Paths.detect().cache / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert path.is_file(), f"{path} is missing; tools/test fetches it"
-    return path
