@@ -109,6 +109,13 @@ def test_it_fetches_serves_asks_and_ends_as_the_answer_did(tool: Tool, cache: Pa
     assert not Path(socket).parent.exists()
 
 
+def test_a_model_that_is_there_is_not_fetched(tool: Tool, cache: Path) -> None:
+    (cache / "store/mine").mkdir(parents=True)
+    (cache / "store/mine/file.gguf").touch()
+    assert tool.run("Why?", "--model", "mine") == 7
+    assert list(tool.calls()) == ["serve", "run"]
+
+
 def test_a_model_that_cannot_be_fetched_ends_it(tool: Tool) -> None:
     assert tool.run("Why?", "--model", "unknown") == 4
     assert list(tool.calls()) == ["models"]

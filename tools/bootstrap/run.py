@@ -90,8 +90,10 @@ def answer(request: Request, venv: Venv) -> int:
     # The commands below must use the same cache, whatever it was derived from.
     os.environ["EDGE_RT_CACHE"] = str(cache)
     edge_rt, store = str(venv.command("edge-rt")), str(cache / "store")
-    if status := subprocess.call([edge_rt, "models", "pull", request.model, "--store", store]):
-        return status
+    if not any((cache / "store" / request.model).glob("*.gguf")):
+        pull = [edge_rt, "models", "pull", request.model, "--store", store]
+        if status := subprocess.call(pull):
+            return status
     # Without --config, not this machine's configuration but the defaults.
     config = str(request.config or os.devnull)
     serve = [edge_rt, "serve", "--config", config, "--store", store, "--log-level", "warning"]
