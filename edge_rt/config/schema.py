@@ -23,7 +23,7 @@ class Socket(Section, frozen=True):
     """The Unix socket that local clients use."""
 
     path: str | None = None  # None: edge-rt.sock in the run directory
-    mode: Annotated[str, Meta(pattern="^0?[0-7]{3}$")] = "0660"
+    mode: Annotated[str, Meta(pattern="^0?[0-7]{3}\\Z")] = "0660"
     group: str | None = None  # None: the daemon's own group
 
 
@@ -31,7 +31,7 @@ class Tcp(Section, frozen=True):
     """The optional TCP listener; off unless `listen` is set."""
 
     listen: str | None = None  # "HOST:PORT", IPv6 as "[::1]:8080"
-    api_key_sha256: list[Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]] = []
+    api_key_sha256: list[Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]] = []
 
 
 class Models(Section, frozen=True):
@@ -49,7 +49,7 @@ class Engine(Section, frozen=True):
     """How models are run."""
 
     threads: Annotated[int, Meta(ge=1, le=512)] | None = None  # None: as many as the board has free
-    context: Annotated[int, Meta(ge=64)] = 4096  # most tokens of one conversation
+    context: Annotated[int, Meta(ge=64, le=1 << 20)] = 4096  # most tokens of one conversation
     sequences: Annotated[int, Meta(ge=1, le=64)] = 4  # at once; each takes memory for `context`
     batch: Annotated[int, Meta(ge=16, le=4096)] = 512
     prefill_chunk: Annotated[int, Meta(ge=8, le=4096)] = 128
@@ -68,7 +68,7 @@ class Limits(Section, frozen=True):
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
-    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    level: Annotated[str, Meta(pattern="^(debug|info|warning|error)\\Z")] = "info"
 
 
 class Config(Section, frozen=True):

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,26 @@ def serve(config: Config, paths: Paths | None = None) -> None:
 
 
 def listen(config: Config, paths: Paths) -> list[socket.socket]:
-    """The listening sockets that `config` asks for."""
+    """The listening sockets that `config` asks for; all or none."""
     path = Path(config.socket.path) if config.socket.path else paths.socket
-    sockets: list[socket.socket] = [
-        unix_socket(path, int(config.socket.mode, 8), config.socket.group)
-    ]
-    if config.tcp.listen:
-        sockets.append(tcp_socket(config.tcp.listen, bool(config.tcp.api_key_sha256)))
+    with contextlib.ExitStack() as undo:
+        local = unix_socket(path, int(config.socket.mode, 8), config.socket.group)
+        undo.callback(local.close)
+        sockets: list[socket.socket] = [local]
+        if config.tcp.listen:
+            sockets.append(tcp_socket(config.tcp.listen, bool(config.tcp.api_key_sha256)))
+        undo.pop_all()
     return sockets
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: that raises the signal again when it has served, which
+    would end the process before the engine is shut down.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 class Daemon:
@@ -84,7 +97,7 @@ class Daemon:
                 version=__version__,
                 api_key_sha256=self._config.tcp.api_key_sha256,
             )
-            server = uvicorn.Server(
+            server = _Server(
                 uvicorn.Config(
                     app,
                     log_config=None,
@@ -95,6 +108,9 @@ class Daemon:
                     timeout_graceful_shutdown=DRAIN_S,
                 )
             )
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, server.handle_exit, number, None)
             log.info("serving on %s", ", ".join(str(s.getsockname()) for s in sockets))
             await server.serve(sockets=sockets)
 
@@ -132,7 +148,7 @@ class Daemon:
         service: DaemonService,
     ) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
-        chores = [_preload(service, self._config.models.preload)]
+        chores: list[Coroutine[Any, Any, None]] = [_preload(service, self._config.models.preload)]
         if self._config.models.idle_unload_s:
             chores.append(_sweep(residency, self._config.models.idle_unload_s))
         if self._config.engine.threads is None:

@@ -74,13 +74,14 @@ class Worker:
     def run(self) -> None:
         """Serve until Shutdown or until the front is gone."""
         while self._open:
-            self._receive()
+            busy = self._busy()
+            begin = self._clock()
+            self._receive(wait=not busy)
             for model, outcome in self._loader.finished():
                 self._loaded(model, outcome)
-            busy = [s for s in self._models.values() if s.busy]
             for scheduler in busy:
-                begin = self._clock()
                 scheduler.step()
+            if busy:
                 self._steps += 1
                 self._step_s += self._clock() - begin
         for scheduler in self._models.values():
@@ -88,11 +89,12 @@ class Worker:
 
     # --- the socket
 
-    def _receive(self) -> None:
-        """Take what has arrived; with nothing to do, wait for something."""
-        idle = not any(s.busy for s in self._models.values())
-        timeout = None if idle else 0
-        ready, _, _ = select.select([self._sock, self._loader], [], [], timeout)
+    def _busy(self) -> list[Scheduler]:
+        return [s for s in self._models.values() if s.busy]
+
+    def _receive(self, *, wait: bool) -> None:
+        """Take what has arrived; with `wait`, wait until something has."""
+        ready, _, _ = select.select([self._sock, self._loader], [], [], None if wait else 0)
         if self._sock in ready:
             for message in self._read():
                 self._handle(message)
