@@ -1,0 +1,200 @@
+"""`models` shows and changes the store without a daemon, and its exit codes tell how it went."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from edge_rt.cli.models import open_store
+
+Cli = Callable[..., Result]
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def tiny_model() -> bytes:
+    """The smallest GGUF file that is a language model."""
+    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
+    numbers["attention.head_count"] = 2
+    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
+    entries += [text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
+    entries += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + text("a")]
+    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
+    return header + b"\0" * (-len(header) % 32) + bytes(32)
+
+
+CATALOGUE = """
+models:
+  - id: tiny
+    description: "[bold]A test"
+    publisher: Someone
+    licence: MIT
+    backend: llama.cpp
+    file: {{name: tiny.gguf, bytes: {size}, sha256: {sha256}}}
+    sources:
+      - {{kind: hub, repository: someone/tiny, file: tiny.gguf}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "My-Model.gguf"
+    path.write_bytes(tiny_model())
+    return path
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, environ: dict[str, str]) -> Path:
+    """The state directory of the installation, and a cache that is empty."""
+    environ["STATE_DIRECTORY"] = str(tmp_path / "state")
+    environ["EDGE_RT_CACHE"] = str(tmp_path / "cache")
+    environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # the port of "discard": nobody listens
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, environ: dict[str, str], file: Path) -> Path:
+    """A catalogue of the user that knows `file`."""
+    content = file.read_bytes()
+    path = tmp_path / "catalogue.yaml"
+    sha256 = hashlib.sha256(content).hexdigest()
+    path.write_text(CATALOGUE.format(size=len(content), sha256=sha256))
+    config = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
+    config.write_text(f"models: {{catalogue: [{path}]}}\n")
+    return path
+
+
+def test_an_added_model_is_listed(cli: Cli, file: Path, state: Path) -> None:
+    assert cli("models", "add", str(file)).stdout == "my-model\n"
+    assert (state / "models" / "my-model" / "My-Model.gguf").is_file()
+    shown = cli("models", "list").stdout
+    assert shown.splitlines()[0].split() == [
+        "MODEL", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE",
+    ]  # fmt: skip
+    assert shown.splitlines()[1].split()[0] == "my-model"
+    assert "smollm2-135m-instruct" in shown  # what could be pulled
+
+
+def test_json_is_one_object(cli: Cli, file: Path, state: Path) -> None:
+    cli("models", "add", str(file), "--id", "mine")
+    document: dict[str, Any] = json.loads(cli("models", "list", "--json").stdout)
+    assert document["store"] == str(state / "models")
+    (model,) = document["models"]
+    assert (model["id"], model["parameters"], model["context_train"]) == ("mine", 8, 256)
+    assert model["size_bytes"] == file.stat().st_size
+    assert "smollm2-135m-instruct" in [entry["id"] for entry in document["pullable"]]
+
+
+def test_an_empty_store_says_where_it_is(cli: Cli, state: Path) -> None:
+    assert cli("models", "list").stdout.startswith(f"No models in {state / 'models'}.\n")
+    assert not state.exists()
+
+
+def test_the_configured_store_counts_and_a_named_one_wins(
+    cli: Cli, file: Path, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    config = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
+    config.write_text(f"models: {{store: {tmp_path / 'configured'}}}\n")
+    other = tmp_path / "other.yaml"
+    other.write_text(f"models: {{store: {tmp_path / 'other'}}}\n")
+    for words, place in (
+        ([], "configured"),
+        (["--config", str(other)], "other"),
+        (["--store", str(tmp_path / "named")], "named"),
+    ):
+        assert cli("models", "add", str(file), *words).exit_code == 0
+        assert (tmp_path / place / "my-model").is_dir()
+
+
+def test_the_systems_store_counts_where_the_user_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    own, system = tmp_path / "state" / "models", tmp_path / "system"
+    assert open_store(None, None, system).root == own
+    (system / "models").mkdir(parents=True)
+    assert open_store(None, None, system).root == system / "models"
+    own.mkdir(parents=True)
+    assert open_store(None, None, system).root == own
+
+
+def test_a_catalogue_of_the_user_is_shown_and_never_markup(cli: Cli, catalogue: Path) -> None:
+    shown = cli("models", "list").stdout
+    assert "[bold]A test" in shown
+    catalogue.write_text("models: 1")
+    result = cli("models", "list")
+    assert result.exit_code == 6
+    assert f"{catalogue}: models" in result.stderr
+
+
+def test_pull_takes_what_the_cache_has(
+    cli: Cli, catalogue: Path, file: Path, tmp_path: Path, state: Path
+) -> None:
+    cached = tmp_path / "cache" / "models" / "tiny.gguf"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(file.read_bytes())
+    result = cli("models", "pull", "tiny")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"tiny is in the store: {state / 'models' / 'tiny'}" in result.stderr
+    assert cli("models", "pull", "tiny").exit_code == 0
+    assert "\ntiny " in cli("models", "list").stdout
+    assert json.loads(cli("models", "list", "--json").stdout)["models"][0]["licence"] == "MIT"
+
+
+def test_pull_says_why_not(cli: Cli, catalogue: Path) -> None:
+    result = cli("models", "pull", "tiny")
+    assert result.exit_code == 5
+    assert "tiny could not be fetched:\n  hub, someone/tiny: http://127.0.0.1:9/" in result.stderr
+    result = cli("models", "pull", "unknown")
+    assert result.exit_code == 4
+    assert "smollm2-135m-instruct" in result.stderr
+
+
+def test_verify_tells_the_good_from_the_bad(cli: Cli, file: Path, state: Path) -> None:
+    for id in ("good", "bad"):
+        cli("models", "add", str(file), "--id", id)
+    with (state / "models" / "bad" / "My-Model.gguf").open("ab") as sink:
+        sink.write(b"!")
+    result = cli("models", "verify")
+    assert result.exit_code == 1
+    bad, good = result.stdout.splitlines()
+    assert good == "good: ok"
+    assert bad.startswith("bad: ")
+    assert "sha256" in bad
+    assert cli("models", "verify", "good").exit_code == 0
+    assert cli("models", "verify", "none").exit_code == 4
+
+
+def test_a_removed_model_is_gone(cli: Cli, file: Path) -> None:
+    cli("models", "add", str(file), "--id", "mine", "--move")
+    assert not file.exists()
+    assert cli("models", "remove", "mine").exit_code == 0
+    result = cli("models", "remove", "mine")
+    assert result.exit_code == 4
+    assert "it is empty" in result.stderr
+
+
+def test_what_is_no_model_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"GGUF")
+    for name in ("x.gguf", "missing.gguf"):
+        result = cli("models", "add", str(tmp_path / name))
+        assert result.exit_code == 1
+        assert name in result.stderr
+
+
+def test_where_no_line_can_be_redrawn_only_the_result_is_shown(
+    cli: Cli, terminal: Callable[..., Any], file: Path
+) -> None:
+    assert terminal("models", "add", str(file)).rest() == "my-model\n"
+    assert cli("models", "add", str(file), "--id", "other").stderr == ""
