@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.chat_answer import ChatDialect
 from edge_rt.api.chat_request import ChatRequest, check, top_logprobs
@@ -21,6 +22,15 @@ _DECODER = msgspec.json.Decoder(ChatRequest)
 
 class ChatCompletions(Generation):
     """Continues a conversation through the model's chat template."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As Generation; what the engine finds wrong with the prompt is the messages' fault."""
+        try:
+            await super().__call__(scope, receive, send)
+        except RequestError as error:
+            if error.param != "prompt":
+                raise
+            raise RequestError(str(error), param="messages", code=error.code) from error
 
     async def prepare(self, body: bytes) -> Work:
         """Decode, check and render; raises RequestError or ModelNotFound."""

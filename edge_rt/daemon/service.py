@@ -116,14 +116,15 @@ class DaemonService:
 
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
-        async with self._residency.use(await self._wanted(self._entry(model))):
+        entry = self._entry(model)
+        async with self._residency.use(entry.id, lambda: self._wanted(entry)):
             pass
 
     async def _attempt(
         self, entry: Entry, request: Callable[[int], Generate]
     ) -> AsyncGenerator[Event, None]:
         async with (
-            self._residency.use(await self._wanted(entry)) as resident,
+            self._residency.use(entry.id, lambda: self._wanted(entry)) as resident,
             aclosing(resident.client.generate(request)) as events,
         ):
             async for event in events:

@@ -67,9 +67,14 @@ class Residency:
         return [r for r in self._residents.values() if not r.client.lost.is_set()]
 
     @asynccontextmanager
-    async def use(self, wanted: Wanted) -> AsyncGenerator[Resident, None]:
-        """Have `wanted` loaded while the block runs; raises Unavailable when that cannot be."""
-        resident = self._alive(wanted.model) or await self._load_in_turn(wanted)
+    async def use(
+        self, model: str, prepare: Callable[[], Awaitable[Wanted]]
+    ) -> AsyncGenerator[Resident, None]:
+        """Have `model` loaded while the block runs; raises Unavailable when that cannot be.
+
+        `prepare` is called only if it has to be loaded, and may raise ModelFileError.
+        """
+        resident = self._alive(model) or await self._load_in_turn(model, prepare)
         with self.hold(resident):
             try:
                 yield resident
@@ -96,21 +101,23 @@ class Residency:
         resident = self._residents.get(model)
         return resident if resident is not None and not resident.client.lost.is_set() else None
 
-    async def _load_in_turn(self, wanted: Wanted) -> Resident:
+    async def _load_in_turn(self, model: str, prepare: Callable[[], Awaitable[Wanted]]) -> Resident:
         async with self._lock:
-            resident = self._alive(wanted.model)  # somebody else may have had the turn before
-            return resident or await self._load(wanted)
+            resident = self._alive(model)  # somebody else may have had the turn before
+            if resident is not None:
+                return resident
+            self._refuse_failed(model)
+            try:
+                return await self._load(await prepare())
+            except (ModelFileError, EngineLost) as error:
+                self._failed[model] = (self._clock(), str(error))
+                log.error("cannot load %s: %s", model, error)
+                raise _load_failed(model, str(error), FAILED_S) from error
 
     async def _load(self, wanted: Wanted) -> Resident:
-        self._refuse_failed(wanted.model)
         client = await self._connect()
         await self._make_room(wanted)
-        try:
-            loaded = await client.load(wanted.model, wanted.spec)
-        except (ModelFileError, EngineLost) as error:
-            self._failed[wanted.model] = (self._clock(), str(error))
-            log.error("cannot load %s: %s", wanted.model, error)
-            raise _load_failed(wanted.model, str(error), FAILED_S) from error
+        loaded = await client.load(wanted.model, wanted.spec)
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
         resident = Resident(wanted, client, loaded, 0, self._clock())
         self._residents[wanted.model] = resident
