@@ -18,6 +18,7 @@ class Bench:
 
     def __init__(self, root: Path, script: Script) -> None:
         self._root, self._script, self._calls = root, script, root / "calls"
+        (root / "pyvenv.cfg").write_text("version = 3.11.2\n")
         for name in COMMANDS:
             self.set(name, 0)
 
@@ -79,3 +80,8 @@ def test_a_model_that_cannot_be_fetched_ends_it(bench: Bench) -> None:
 def test_the_tests_find_the_cache(bench: Bench, cache: Path) -> None:
     bench.run("x")
     assert os.environ["EDGE_RT_CACHE"] == str(cache)
+
+
+def test_types_are_checked_for_the_oldest_python_that_numpy_can_be_read_for() -> None:
+    assert tools_test.checks((3, 11))["Types"] == ["pyright"]
+    assert tools_test.checks((3, 13))["Types"] == ["pyright", "--pythonversion", "3.13"]

@@ -42,14 +42,19 @@ class Venv:
         An upgrade of the system's Python leaves a link to the new one beside old packages.
         """
         try:
-            config = (self.path / "pyvenv.cfg").read_text()
             said = subprocess.run(
                 [self.python, "-c", _PROBE], capture_output=True, text=True, check=True
             ).stdout
-        except (OSError, subprocess.CalledProcessError):
+            return _minor(said) == self.version
+        except (OSError, ValueError, subprocess.CalledProcessError):
             return False
-        made_for = [line for line in config.splitlines() if line.startswith("version")]
-        return {_minor(line.partition("=")[2]) for line in made_for} == {_minor(said)}
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The Python that it was made for, as (3, 11). Raises OSError or ValueError."""
+        lines = (self.path / "pyvenv.cfg").read_text().splitlines()
+        named = [line.partition("=")[2] for line in lines if line.startswith("version")]
+        return _minor(" ".join(named))
 
     def create(self, log: Path) -> None:
         """Make it anew with the Python that runs this."""
@@ -83,8 +88,9 @@ class Venv:
             return None
 
 
-def _minor(version: str) -> tuple[str, ...]:
-    return tuple(version.strip().split(".")[:2])
+def _minor(version: str) -> tuple[int, int]:
+    major, minor = version.strip().split(".")[:2]
+    return int(major), int(minor)
 
 
 def _report(progress: Progress, line: str) -> None:
