@@ -92,12 +92,13 @@ def _content(choice: Mapping[str, Any]) -> str:
 
 
 def _reply(sent_s: float, texts: list[tuple[float, str]], usage: Mapping[str, Any]) -> Reply:
+    details: Mapping[str, Any] = usage.get("prompt_tokens_details") or {}
     return Reply(
         sent_s=sent_s,
         first_s=texts[0][0],
         last_s=texts[-1][0],
         prompt_tokens=usage["prompt_tokens"],
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
+        cached_tokens=details.get("cached_tokens") or 0,
         completion_tokens=usage["completion_tokens"],
         text="".join(text for _, text in texts),
     )

@@ -61,7 +61,7 @@ async def fetch(
         writer.write(request)
         status, headers = _head(await reader.readuntil(b"\r\n\r\n"))
         return Response(status, sent_s, await _pieces(reader, headers, clock))
-    except (asyncio.IncompleteReadError, ValueError) as error:
+    except (asyncio.IncompleteReadError, ConnectionError, ValueError) as error:
         raise BenchError(f"{method} {path}: the server's answer broke off ({error!r})") from error
     finally:
         writer.close()

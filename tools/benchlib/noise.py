@@ -14,6 +14,7 @@ from benchlib.stats import spread
 SPREAD_LIMIT = 0.10  # of the spin on one core, over the whole run
 OTHERS_LIMIT = 0.20  # cores that other processes may use
 _LOOPS = 1_000_000
+_LOOK_S = 1.0  # at the CPU time of others, in one go
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,45 @@ def spin_cores(spin: Callable[[], float] = spin_seconds) -> dict[int, float]:
 def busy_cores(before: CpuTimes, after: CpuTimes, elapsed_s: float, own_s: float = 0.0) -> float:
     """Cores that were busy, less the CPU seconds `own_s` that are accounted for; never below 0."""
     return max(0.0, (after.busy_s - before.busy_s - own_s) / elapsed_s)
+
+
+class Watch:
+    """Takes the Sample of one round: made right before the round, finished right after it.
+
+    Waits until others use less than OTHERS_LIMIT, at most `patience_s`, and goes on all the same.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        patience_s: float,
+        times: Callable[[], CpuTimes] = cpu_times,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._label, self._times, self._clock = label, times, clock
+        end = clock() + patience_s
+        self._before = self._others(sleep)
+        while self._before > OTHERS_LIMIT and clock() < end:
+            self._before = self._others(sleep)
+        self._spin = spin_cores()
+        self._start, self._start_s = times(), clock()
+
+    def finish(self, own_s: float) -> Sample:
+        """The Sample; `own_s` is the CPU time that the benchmark and its servers used since."""
+        now, elapsed_s = self._times(), self._clock() - self._start_s
+        return Sample(
+            label=self._label,
+            spin_s=self._spin,
+            others_before=self._before,
+            others_during=busy_cores(self._start, now, elapsed_s, own_s),
+            steal=(now.steal_s - self._start.steal_s) / elapsed_s,
+        )
+
+    def _others(self, sleep: Callable[[float], None]) -> float:
+        before, start_s = self._times(), self._clock()
+        sleep(_LOOK_S)
+        return busy_cores(before, self._times(), self._clock() - start_s)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""Who takes turns, and what is made of the figures; the servers only pretend."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from benchlib import rounds as rounds_module
+from benchlib.chat import Reply
+from benchlib.http import Address
+from benchlib.process import Child
+from benchlib.prompts import Prompts
+from benchlib.rounds import Entrant, Rounds
+from benchlib.server import Loop, Running, Settings
+from benchlib.workload import Amounts
+from benchmarks.serve import Bench, hogged_entrants, notes, values
+
+SETTINGS = Settings(Path("m.gguf"), "m", 1024, 8, threads=2)
+
+
+@dataclass
+class FakeSide:
+    name: str
+    directory: Path
+    log: list[str] = field(default_factory=list)
+    steps: int = 0
+
+    def features(self) -> str:
+        return "none"
+
+    def memory_mb(self, running: Running) -> dict[str, float]:
+        return {"front_rss_mb": 40.0}
+
+    async def loop(self, running: Running) -> Loop | None:
+        self.steps += 1
+        return Loop(self.steps, self.steps * 1.0, self.steps * 0.9) if self.name == "ours" else None
+
+    @asynccontextmanager
+    async def run(self, settings: Settings) -> AsyncGenerator[Running]:
+        self.log.append(f"start {self.name} {settings.threads}")
+        pause = "import signal; signal.pause()"
+        with Child([sys.executable, "-c", pause], self.directory / f"{self.name}.log") as child:
+            yield Running(child, Address(path=self.name), ready_s=0.5)
+        self.log.append(f"stop {self.name}")
+
+
+class FakeAsker:
+    """Every answer takes 1 s to its first token and 0.1 s a token from then on."""
+
+    def __init__(self, *_: object) -> None:
+        self.replies: list[Reply] = []
+
+    async def short(self, tokens: int) -> Reply:
+        last_s = 1.0 + 0.1 * (tokens - 1)
+        self.replies.append(Reply(0.0, 1.0, last_s, 40, 20, tokens, "x"))
+        return self.replies[-1]
+
+    async def long(self) -> Reply:
+        return await self.short(1)
+
+    async def together(self, streams: int, tokens: int) -> list[Reply]:
+        return [await self.short(tokens) for _ in range(streams)]
+
+
+@pytest.fixture
+def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
+    async def settled(*_: object) -> float:
+        return 10.0
+
+    monkeypatch.setattr(rounds_module, "Asker", FakeAsker)
+    monkeypatch.setattr(rounds_module, "Watch", Watch)
+    monkeypatch.setattr(rounds_module.workload, "settled_decode", settled)
+    return Rounds(SETTINGS, Prompts((), (), "none"), Amounts(), 0.0, lambda _: None)
+
+
+class Watch(rounds_module.Watch):
+    """Sees the machine as it is, without looking for a second."""
+
+    def __init__(self, label: str, patience_s: float) -> None:
+        super().__init__(label, patience_s, sleep=lambda _: None)
+
+
+def test_sides_take_turns_and_never_run_at_once(rounds: Rounds, tmp_path: Path) -> None:
+    log: list[str] = []
+    sides = [FakeSide(name, tmp_path, log) for name in ("ours", "peer")]
+    asyncio.run(Bench(sides, rounds, tmp_path).run(quiet=2, hogged=0))
+    turns = ["start ours 2", "stop ours", "start peer 2", "stop peer"]
+    assert log == turns * 2
+    assert [s.label for s in rounds.samples] == [
+        f"round {number} {name}" for number in (1, 2) for name in ("ours", "peer")
+    ]
+
+
+def test_every_measure_is_kept_for_every_round(rounds: Rounds, tmp_path: Path) -> None:
+    asyncio.run(Bench([FakeSide("ours", tmp_path)], rounds, tmp_path).run(quiet=2, hogged=0))
+    assert rounds.of("ours", "ttft_1") == [1.0, 1.0]
+    assert rounds.of("ours", "decode_1") == pytest.approx([10.0, 10.0])
+    assert rounds.of("ours", "decode_8") == pytest.approx([80.0, 80.0])
+    assert rounds.of("ours", "prefill") == [20.0, 20.0]
+    assert rounds.of("ours", "loop_overhead") == pytest.approx([0.1, 0.1])
+    assert rounds.of("peer", "decode_1") == []
+
+
+def test_beside_a_hog_our_own_choice_runs_against_fixed_ones(
+    rounds: Rounds, tmp_path: Path
+) -> None:
+    log: list[str] = []
+    sides = [FakeSide(name, tmp_path, log) for name in ("ours", "peer")]
+    entrants = hogged_entrants(sides, cores=4)
+    assert [(entrant.who, entrant.threads) for entrant in entrants] == [
+        ("ours auto", None),
+        ("ours fixed_1", 1),
+        ("ours fixed_3", 3),
+        ("ours fixed_4", 4),
+        ("peer default", None),
+    ]
+    asyncio.run(rounds.hogged(entrants[0], "hogged round 1", tmp_path))
+    assert log == ["start ours None", "stop ours"]
+    assert rounds.of("ours auto", "decode_1") == [10.0]
+
+
+def test_two_cores_have_two_fixed_choices(tmp_path: Path) -> None:
+    entrants = hogged_entrants([FakeSide("ours", tmp_path)], cores=2)
+    assert [entrant.threads for entrant in entrants] == [None, 1, 2]
+
+
+def test_our_choice_is_held_against_the_best_fixed_one(rounds: Rounds) -> None:
+    speeds = {"ours auto": [45.0, 50.0], "ours fixed_1": [50.0], "ours fixed_2": [20.0]}
+    rounds.found.update({who: {"decode_1": found} for who, found in speeds.items()})
+    found = values(rounds)
+    assert found["hogged_vs_best_fixed"] == pytest.approx(47.5 / 50)
+    assert found["hogged_fixed_2"] == 20.0
+    assert "ours auto 47.5 (45 to 50, n 2)" in notes(rounds)[-1]
+
+
+def test_what_was_not_measured_is_none(rounds: Rounds) -> None:
+    assert set(values(rounds).values()) == {None}
+
+
+def test_the_report_has_the_agreed_names(rounds: Rounds, tmp_path: Path) -> None:
+    bench = Bench([FakeSide(name, tmp_path) for name in ("ours", "peer")], rounds, tmp_path)
+    asyncio.run(bench.run(quiet=1, hogged=0))
+    report = bench.report()
+    names = ["decode_1", "decode_4", "decode_8", "ttft_1", "prefill", "decode_1_hogged"]
+    assert list(report.ratios) == names
+    assert report.ratios["decode_1"] == 1.0
+    assert report.ratios["decode_1_hogged"] is None
+    assert report.values["front_rss_mb"] == 40.0
+    assert {"engine_rss_mb", "ready_s", "loop_overhead"} <= set(report.values)
+    assert Entrant("ours", bench.sides[0], 2).side.name == "ours"

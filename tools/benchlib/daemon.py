@@ -1,0 +1,90 @@
+"""Our side: the daemon on a private Unix socket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from benchlib import BenchError
+from benchlib.http import Address, fetch, get_json
+from benchlib.process import Child, rss_mb, said, until
+from benchlib.server import Loop, Running, Settings
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
+MODEL = "smollm2-135m-instruct"
+
+
+def config(settings: Settings) -> str:
+    """The daemon's config.yaml; JSON is YAML. `threads` None leaves the choice to the daemon."""
+    engine = {
+        "threads": settings.threads,
+        "context": settings.context // settings.parallel,
+        "sequences": settings.parallel,
+    }
+    return json.dumps({"engine": {key: value for key, value in engine.items() if value}})
+
+
+def command(edge_rt: Path, config_file: Path, socket: Path, store: Path) -> list[str]:
+    """How the daemon is started."""
+    options = {"config": config_file, "socket": socket, "store": store, "log-level": "warning"}
+    return [str(edge_rt), "serve", *(w for k, v in options.items() for w in (f"--{k}", str(v)))]
+
+
+def weights(edge_rt: Path, store: Path) -> Path:
+    """MODEL's GGUF in `store`, fetched there when it is not; raises BenchError."""
+    status = subprocess.call([edge_rt, "models", "pull", MODEL, "--store", str(store)])
+    if status != 0:
+        raise BenchError(f"{MODEL} cannot be had: edge-rt models pull ended with {status}")
+    return Store(store, load_catalogue()).check(MODEL).resolve()
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Our side. `directory` holds its socket, configuration and log."""
+
+    python: Path  # of the .venv
+    store: Path
+    directory: Path
+    name: str = "ours"
+
+    def features(self) -> str:
+        """Its version and the instruction sets that its llama.cpp was built for."""
+        code = (
+            "import llama_cpp as x;"
+            "print('llama-cpp-python', x.__version__, x.llama_print_system_info().decode())"
+        )
+        return said(self.python, code)
+
+    def memory_mb(self, running: Running) -> dict[str, float]:
+        """Of the front and of its child, the engine; what is private to each, and mapped files."""
+        front = running.child.process
+        engine = max(front.children(), key=lambda child: child.memory_info().rss)
+        parts = {"front": rss_mb(front.pid), "engine": rss_mb(engine.pid)}
+        return {f"{who}_{kind}_mb": mb for who, rss in parts.items() for kind, mb in rss.items()}
+
+    async def loop(self, running: Running) -> Loop | None:
+        """The engine's counters at this moment."""
+        status = cast("Any", await get_json(running.address, "/edge/v1/status"))
+        engine = status["engine"]
+        return Loop(engine["steps"], engine["step_s"], engine["native_s"])
+
+    @asynccontextmanager
+    async def run(self, settings: Settings) -> AsyncGenerator[Running]:
+        """Start the daemon and yield it once it answers; no model is loaded yet."""
+        socket, config_file = self.directory / "s", self.directory / "config.yaml"
+        config_file.write_text(config(settings))
+        address = Address(path=str(socket))
+
+        async def answers() -> bool:
+            return (await fetch(address, "GET", "/v1/models")).status == 200
+
+        argv = command(self.python.with_name("edge-rt"), config_file, socket, self.store)
+        with Child(argv, self.directory / "ours.log") as child:
+            ready_s = await until(answers, child)
+            yield Running(child, address, ready_s)

@@ -1,0 +1,113 @@
+"""Prompts for the benchmarks: public ones, or text of our own where those are absent."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchlib import BenchError
+
+_SHORT = (40, 260)  # characters of a question that counts as short
+_LONG = 1750  # characters that make about 512 tokens
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Questions of a few dozen tokens and texts of about 512, all different; and their source."""
+
+    short: tuple[str, ...]
+    long: tuple[str, ...]
+    source: str
+
+    def take(self, short: int, long: int) -> Prompts:
+        """The first so many of each; raises BenchError when there are too few."""
+        if len(self.short) < short or len(self.long) < long:
+            raise BenchError(f"{self.source}: needs {short} short and {long} long prompts")
+        return Prompts(self.short[:short], self.long[:long], self.source)
+
+
+def load(data: Path) -> Prompts:
+    """Public prompts from the folder `data`; built-in text when it is not there.
+
+    The questions come from MT-bench and GSM8K, the texts from WikiText.
+    """
+    bench, gsm8k = data / "prompts/mt_bench_question.jsonl", data / "gsm8k/test.jsonl"
+    wiki = data / "wikitext/valid.txt"
+    if not all(path.is_file() for path in (bench, gsm8k, wiki)):
+        return built_in()
+    questions = [row["turns"][0] for row in _rows(bench)] + [
+        row["question"] for row in _rows(gsm8k)
+    ]
+    short = tuple(dict.fromkeys(q for q in questions if _SHORT[0] <= len(q) <= _SHORT[1]))
+    return Prompts(short, _cut(wiki.read_text().split()), "public data")
+
+
+def built_in() -> Prompts:
+    """Text of our own, always the same."""
+    words = random.Random(1)
+    short = tuple(
+        f"Explain to {reader} how {topic} works, and give one example."
+        for topic in _TOPICS
+        for reader in ("a child of ten", "an engineer", "a new colleague")
+    )
+    sentences = [f"{_upper(topic)} {verb} {end}." for topic in _TOPICS for verb, end in _ENDS]
+    shuffled = (words.sample(sentences, len(sentences)) for _ in range(8))
+    return Prompts(
+        short, _cut([w for text in shuffled for w in " ".join(text).split()]), "built in"
+    )
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+
+
+def _cut(words: Sequence[str]) -> tuple[str, ...]:
+    """Consecutive pieces of about _LONG characters, at most 64."""
+    pieces: list[str] = []
+    held: list[str] = []
+    size = 0
+    for word in words:
+        held.append(word)
+        size += len(word) + 1
+        if size >= _LONG:
+            pieces.append(" ".join(held))
+            held, size = [], 0
+        if len(pieces) == 64:
+            break
+    return tuple(pieces)
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+_TOPICS = (
+    "a water mill",
+    "a heat pump",
+    "the tide",
+    "a sewing machine",
+    "a lighthouse lens",
+    "the post in a small town",
+    "a bicycle gear",
+    "sourdough",
+    "a pendulum clock",
+    "a canal lock",
+    "the printing press",
+    "a weather balloon",
+    "a beehive",
+    "a church organ",
+    "a sundial",
+    "the night train",
+)
+_ENDS = (
+    ("takes longer to build", "than anyone in the valley had expected that winter"),
+    ("can be repaired", "with a file, some patience and a piece of copper wire"),
+    ("was described", "by three travellers, and no two of them agreed about the details"),
+    ("needs somebody", "who looks after it every morning before the others get up"),
+    ("makes less noise", "when the wind comes from the sea and the windows are closed"),
+    ("costs more", "in the years in which the harvest is poor and the roads are bad"),
+)

@@ -1,0 +1,116 @@
+"""Servers measured one after the other, each round with fresh ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchlib import workload
+from benchlib.hog import hog
+from benchlib.noise import Sample, Watch
+from benchlib.prompts import Prompts
+from benchlib.server import Running, Settings, Side
+from benchlib.stats import summarise
+from benchlib.workload import Amounts, Asker
+
+SETTLE_S = 5.0  # under a hog, for a server that adapts its threads
+HOGGED_S = 6.0
+
+Measures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """What takes part under the name `who`: a side with a thread count of its own."""
+
+    who: str
+    side: Side
+    threads: int | None  # None: the side's own choice
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Runs rounds and keeps what they found: `found[who][measure]` is a list, round by round."""
+
+    settings: Settings
+    prompts: Prompts
+    amounts: Amounts
+    patience_s: float  # to wait for a quiet machine before each turn
+    say: Callable[[str], None]
+    found: dict[str, dict[str, list[float]]] = field(
+        default_factory=dict[str, dict[str, list[float]]]
+    )
+    samples: list[Sample] = field(default_factory=list[Sample])
+
+    async def quiet(self, entrant: Entrant, label: str) -> None:
+        """All workloads, with the machine to itself."""
+
+        async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
+            return await _workloads(entrant.side, running, asker, self.amounts), 0.0
+
+        await self._turn(entrant, f"{label} {entrant.who}", measure)
+
+    async def hogged(self, entrant: Entrant, label: str, directory: Path) -> None:
+        """One stream beside a process that wants a core, once the server had time to adapt."""
+
+        async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
+            with hog(directory) as other:
+                speed = await workload.settled_decode(asker, SETTLE_S, HOGGED_S)
+                return {"decode_1": speed}, other.cpu_s()
+
+        await self._turn(entrant, f"{label} {entrant.who}", measure)
+
+    def of(self, who: str, measure: str) -> list[float]:
+        """What was found, round by round; empty when it was not measured."""
+        return self.found.get(who, {}).get(measure, [])
+
+    def median(self, who: str, measure: str) -> float | None:
+        """The middle of what was found; None when it was not measured."""
+        summary = summarise(self.of(who, measure))
+        return None if summary is None else summary.median
+
+    async def _turn(
+        self,
+        entrant: Entrant,
+        label: str,
+        measure: Callable[[Running, Asker], Awaitable[tuple[Measures, float]]],
+    ) -> None:
+        """`measure` a fresh, warm server; it also tells CPU seconds that are not the server's."""
+        watch, start_s = Watch(label, self.patience_s), time.process_time()
+        settings = replace(self.settings, threads=entrant.threads)
+        async with entrant.side.run(settings) as running:
+            asker = Asker(running.address, settings.model, self.prompts)
+            await asker.short(self.amounts.warm_up_tokens)
+            measures, other_s = await measure(running, asker)
+            own_s = time.process_time() - start_s + running.child.cpu_s() + other_s
+            self.samples.append(watch.finish(own_s))
+        self._keep(entrant.who, measures)
+        self.say(f"{label}: " + ", ".join(f"{k} {v:.4g}" for k, v in measures.items()))
+
+    def _keep(self, who: str, measures: Measures) -> None:
+        for measure, value in measures.items():
+            self.found.setdefault(who, {}).setdefault(measure, []).append(value)
+
+
+async def _workloads(side: Side, running: Running, asker: Asker, amounts: Amounts) -> Measures:
+    found = {"ready_s": running.ready_s, "ttft_1": await workload.ttft_s(asker, amounts)}
+    before = await side.loop(running)
+    found["decode_1"] = await workload.decode_alone(asker, amounts)
+    after = await side.loop(running)
+    if before is not None and after is not None:
+        found["loop_overhead"] = after.overhead_since(before)
+    for streams in amounts.streams:
+        found[f"decode_{streams}"] = await workload.decode_together(asker, streams, amounts)
+    found["prefill"] = await workload.prefill(asker, amounts)
+    return {**found, **side.memory_mb(running), **_tokens(asker)}
+
+
+def _tokens(asker: Asker) -> Measures:
+    """What the server says it read, took from its cache and made."""
+    return {
+        "tokens_read": sum(reply.prompt_tokens for reply in asker.replies),
+        "tokens_cached": sum(reply.cached_tokens for reply in asker.replies),
+        "tokens_made": sum(reply.completion_tokens for reply in asker.replies),
+    }

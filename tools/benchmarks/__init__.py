@@ -1,0 +1,1 @@
+"""One module a benchmark; each has a click command named `command`."""

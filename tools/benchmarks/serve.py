@@ -1,0 +1,213 @@
+"""Our daemon against llama.cpp's own server: speed, memory, start, and beside a busy process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from benchlib import BenchError, machine, peer, prompts
+from benchlib.daemon import MODEL, Ours, weights
+from benchlib.report import Report, Row, row_ratios, row_values, shown
+from benchlib.rounds import Entrant, Rounds
+from benchlib.server import Settings, Side
+from benchlib.workload import Amounts
+from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.signals import end_cleanly_on_signals
+from rich.console import Console
+
+_CONTEXT = 8192  # tokens, of all conversations together
+_PARALLEL = 8
+_ROWS = (
+    ("decode_1", "decode, 1 stream", "tok/s", False),
+    ("decode_4", "decode, 4 streams", "tok/s", False),
+    ("decode_8", "decode, 8 streams", "tok/s", False),
+    ("ttft_1", "time to first token", "s", True),
+    ("prefill", "prefill, long prompt", "tok/s", False),
+)
+_OURS = (
+    "front_rss_mb",
+    "front_anon_mb",
+    "engine_rss_mb",
+    "engine_anon_mb",
+    "ready_s",
+    "loop_overhead",
+)
+
+
+@click.command()
+@click.option(
+    "--rounds", default=5, show_default=True, type=click.IntRange(1), help="Of each side."
+)
+@click.option("--quick", is_flag=True, help="Two rounds, and one beside a busy process.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+@click.option(
+    "--data",
+    default=CHECKOUT.parent / "shared/data",
+    type=click.Path(path_type=Path),
+    help="Public prompts; text of our own is used when the folder is not there.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Of both sides; default: one a core.")
+@click.option(
+    "--wait",
+    default=20.0,
+    show_default=True,
+    help="Seconds to wait, at most, for a quiet machine before each turn.",
+)
+@click.option("--side", type=click.Choice(["ours", "peer"]), help="Measure only this side.")
+def command(
+    rounds: int,
+    quick: bool,
+    json_file: Path | None,
+    data: Path,
+    threads: int | None,
+    wait: float,
+    side: str | None,
+) -> None:
+    """Compare our daemon with llama.cpp's own server, round by round, never both at once.
+
+    Both get the same weights, threads, context, prompts and number of tokens, and are spoken to
+    over HTTP by the same client: ours over its Unix socket, the peer over the loopback.
+    """
+    end_cleanly_on_signals()
+    counts = (2, 1) if quick else (rounds, 3)
+    try:
+        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
+            bench = _prepare(Path(directory), data, threads, wait, side)
+            asyncio.run(bench.run(*counts))
+            report = bench.report()
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    report.print(Console(width=max(Console().width, 120)))
+    if json_file is not None:
+        report.write_json(json_file)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The sides that take part, and the rounds."""
+
+    sides: Sequence[Side]
+    rounds: Rounds
+    directory: Path
+
+    async def run(self, quiet: int, hogged: int) -> None:
+        """All rounds: the sides take turns, and so do the thread counts beside a hog."""
+        threads = self.rounds.settings.threads
+        for number in range(1, quiet + 1):
+            for side in self.sides:
+                entrant = Entrant(side.name, side, threads)
+                await self.rounds.quiet(entrant, f"round {number}")
+        for number in range(1, hogged + 1):
+            for entrant in hogged_entrants(self.sides, len(os.sched_getaffinity(0))):
+                await self.rounds.hogged(entrant, f"hogged round {number}", self.directory)
+
+    def report(self) -> Report:
+        """What the rounds found."""
+        rows = [
+            Row(key, title, unit, self.rounds.of("ours", key), self.rounds.of("peer", key), less)
+            for key, title, unit, less in _ROWS
+        ]
+        auto, default = (self.rounds.of(w, "decode_1") for w in ("ours auto", "peer default"))
+        title = "decode, 1 stream, beside a hog"
+        rows.append(Row("decode_1_hogged", title, "tok/s", auto, default))
+        return Report(
+            name="serve",
+            commit=machine.commit(CHECKOUT),
+            machine={**machine.describe(), **_features(self.sides), **self._settings()},
+            samples=self.rounds.samples,
+            rows=rows,
+            values={**row_values(rows), **values(self.rounds)},
+            ratios=row_ratios(rows),
+            notes=notes(self.rounds),
+        )
+
+    def _settings(self) -> dict[str, object]:
+        settings = self.rounds.settings
+        return {
+            "threads": settings.threads,
+            "context": settings.context,
+            "sequences": settings.parallel,
+            "prompts": self.rounds.prompts.source,
+        }
+
+
+def hogged_entrants(sides: Sequence[Side], cores: int) -> list[Entrant]:
+    """Who runs beside a hog: ours with its own choice and with fixed ones, the peer as it comes."""
+    entrants: list[Entrant] = []
+    for side in sides:
+        if side.name == "peer":
+            entrants.append(Entrant("peer default", side, None))
+        else:
+            fixed = sorted({1, max(1, cores - 1), cores})
+            entrants.append(Entrant("ours auto", side, None))
+            entrants += [Entrant(f"ours fixed_{count}", side, count) for count in fixed]
+    return entrants
+
+
+def values(rounds: Rounds) -> dict[str, float | None]:
+    """Memory, start, loop overhead and the choice of threads beside a hog."""
+    ours = {key: rounds.median("ours", key) for key in _OURS}
+    peers = {
+        "peer_rss_mb": rounds.median("peer", "peer_rss_mb"),
+        "peer_ready_with_model_s": rounds.median("peer", "ready_s"),
+    }
+    fixed = {who: rounds.median(who, "decode_1") for who in rounds.found if "fixed" in who}
+    named = {f"hogged_{who.removeprefix('ours ')}": speed for who, speed in fixed.items()}
+    auto = rounds.median("ours auto", "decode_1")
+    best = max(filter(None, fixed.values()), default=None)
+    choice = auto / best if auto and best else None
+    return {**ours, **peers, **named, "hogged_vs_best_fixed": choice}
+
+
+def notes(rounds: Rounds) -> list[str]:
+    """What a reader must know to judge the comparison."""
+    lines = [
+        "The peer has its own defaults otherwise, and is ready when its model is loaded; "
+        "we load at the first request."
+    ]
+    for who in ("ours", "peer"):
+        counts = [rounds.median(who, f"tokens_{what}") for what in ("read", "cached", "made")]
+        if None not in counts:
+            words = "{}: {:.0f} prompt tokens a round, {:.0f} of them cached, {:.0f} made."
+            lines.append(words.format(who, *counts))
+    hogged = [who for who in rounds.found if who not in ("ours", "peer")]
+    speeds = [f"{who} {shown(rounds.of(who, 'decode_1'))}" for who in hogged]
+    return [*lines, f"Beside a hog, tok/s: {'; '.join(speeds)}."]
+
+
+def _prepare(
+    directory: Path, data: Path, threads: int | None, wait: float, only: str | None
+) -> Bench:
+    cache, python = cache_dir(), Path(sys.executable)
+    store = cache / "store"
+    sides: list[Side] = []
+    if only != "peer":
+        sides.append(Ours(python, store, directory))
+    if only != "ours":
+        sides.append(peer.Peer(peer.environment(cache), directory))
+    amounts = Amounts()
+    settings = Settings(
+        gguf=weights(python.with_name("edge-rt"), store),
+        model=MODEL,
+        context=_CONTEXT,
+        parallel=_PARALLEL,
+        threads=threads or len(os.sched_getaffinity(0)),
+    )
+    text = prompts.load(data)
+    text.take(amounts.short, amounts.prefill)
+    return Bench(sides, Rounds(settings, text, amounts, wait, _say), directory)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _features(sides: Sequence[Side]) -> dict[str, str]:
+    """What each side's llama.cpp was built for: a wheel from an index may use less of the CPU."""
+    return {f"llama.cpp of {side.name}": side.features() for side in sides}
