@@ -50,7 +50,7 @@ class Supervisor:
     @property
     def current(self) -> EngineClient | None:
         """The live connection, None while there is none."""
-        return self._client
+        return self._live()
 
     def start(self) -> None:
         """Start the engine in the background."""
@@ -77,23 +77,28 @@ class Supervisor:
 
     async def _wait(self) -> EngineClient:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._client is not None)
-            assert self._client is not None
-            return self._client
+            await self._changed.wait_for(lambda: self._live() is not None)
+            client = self._live()
+            assert client is not None
+            return client
+
+    def _live(self) -> EngineClient | None:
+        client = self._client
+        return client if client is not None and not client.lost.is_set() else None
 
     async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         wait_s = FIRST_WAIT_S
         while True:
             born = loop.time()
-            await self._live()
+            await self._one_life()
             if loop.time() - born > STEADY_S:
                 wait_s = FIRST_WAIT_S
             self.restarts += 1
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def _live(self) -> None:
+    async def _one_life(self) -> None:
         """One engine from its birth to its death."""
         ours, theirs = socket.socketpair()
         try:
