@@ -1,0 +1,295 @@
+"""Real daemons on private sockets, with the real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import psutil
+import pytest
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
+MODEL = "smollm2-135m-instruct"
+COMMAND = Path(sys.executable).with_name("edge-rt")
+PAUSE_S = 0.05  # between two looks at a condition
+TRIES = 1200  # such looks before a test gives up: a minute on a quiet machine
+SMALL = {"threads": 1, "context": 1024, "sequences": 8}
+
+
+def eventually(condition: Callable[[], Any], what: str, tries: int = TRIES) -> Any:
+    """The first true value of `condition`, asked a bounded number of times."""
+    for _ in range(tries):
+        value = condition()
+        if value:
+            return value
+        time.sleep(PAUSE_S)
+    raise AssertionError(f"not within {tries} tries: {what}")
+
+
+class Daemon:
+    """One `edge-rt serve` as a child process, its files in `directory`."""
+
+    def __init__(self, directory: Path, store: Path, config: dict[str, Any]) -> None:
+        self.directory = directory
+        self.socket = directory / "s"
+        self.store = store
+        self.model = MODEL
+        self.log = directory / "log"
+        self._config = directory / "config.yaml"
+        self._config.write_text(json.dumps({"engine": SMALL} | config))  # JSON is YAML
+        self._clients = ExitStack()
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, on the socket it had before if there was one."""
+        places = ["--socket", self.socket, "--store", self.store, "--config", self._config]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, "serve", *map(str, places)], stdin=subprocess.DEVNULL, stderr=log
+            )
+        self.http = self.client()
+        eventually(self._ready, f"the daemon answers; see {self.log}")
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        with suppress(httpx.TransportError):
+            return self.http.get("/v1/models").status_code == 200
+        return False
+
+    # --- clients
+
+    def client(self) -> httpx.Client:
+        """A client with connections of its own; the base URL is the daemon's."""
+        transport = httpx.HTTPTransport(uds=str(self.socket))
+        client = httpx.Client(transport=transport, base_url="http://localhost", timeout=120)
+        return self._clients.enter_context(client)
+
+    def sdk(self) -> openai.OpenAI:
+        """The openai SDK over the Unix socket; what fails is not tried again."""
+        return openai.OpenAI(
+            api_key="unused",
+            base_url="http://localhost/v1",
+            max_retries=0,
+            http_client=self.client(),
+        )
+
+    @contextmanager
+    def stream(self, path: str = "/v1/completions", **body: Any) -> Iterator[Iterator[Any]]:
+        """The events of a streamed request, decoded, without [DONE]."""
+        body = {"model": self.model, "stream": True} | body
+        with self.http.stream("POST", path, json=body) as response:
+            assert response.status_code == 200, response.read()
+            yield events(response)
+
+    def complete(self, prompt: str, **fields: Any) -> str:
+        """The greedy continuation of `prompt`, unless `fields` say otherwise."""
+        answer = self.post({"prompt": prompt, "temperature": 0} | fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["choices"][0]["text"]
+
+    def post(self, body: dict[str, Any], path: str = "/v1/completions") -> httpx.Response:
+        """A plain request for the daemon's model."""
+        return self.http.post(path, json={"model": self.model} | body)
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """A command line `edge-rt ...` against this daemon's socket."""
+        environment = os.environ | {"EDGE_RT_SOCKET": str(self.socket), "NO_COLOR": "1"}
+        options = {"input": "", "capture_output": True, "text": True, "timeout": 120} | options
+        return subprocess.run([COMMAND, *arguments], env=environment, **options)
+
+    # --- state
+
+    def status(self) -> dict[str, Any]:
+        """What /edge/v1/status says."""
+        return self.http.get("/edge/v1/status").json()
+
+    def engine(self) -> dict[str, Any]:
+        """The engine's part of the status, once it is running."""
+        state = eventually(
+            lambda: (s := self.status()["engine"])["state"] == "running" and s, "an engine runs"
+        )
+        assert isinstance(state, dict)
+        return state
+
+    def loaded(self) -> set[str]:
+        """The models in memory."""
+        return {m["id"] for m in self.status()["models"] if m["loaded"]}
+
+    def quiet(self) -> dict[str, Any]:
+        """The engine's state once nothing is waiting or running anywhere in the daemon."""
+
+        def idle() -> dict[str, Any] | None:
+            engine = self.engine()
+            busy = engine["running"] or engine["waiting"] or self.status()["requests"]
+            return None if busy else engine
+
+        return eventually(idle, "the daemon is idle")
+
+    def metrics(self) -> str:
+        """What /metrics says."""
+        return self.http.get("/metrics").text
+
+    # --- ends
+
+    def kill_engine(self) -> int:
+        """SIGKILL the engine and see it gone; returns its pid."""
+        pid = self.engine()["pid"]
+        assert psutil.Process(pid).ppid() == self.process.pid
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: gone(pid), "the engine is gone")
+        return pid
+
+    def terminate(self) -> int:
+        """SIGTERM; returns the exit code."""
+        self.process.terminate()
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Leave nothing running, whatever state the test left."""
+        self._clients.close()
+        if self.process.poll() is None:
+            children = psutil.Process(self.process.pid).children()
+            self.process.terminate()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            for child in psutil.wait_procs(children, timeout=10)[1]:
+                child.kill()
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended; a zombie has."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def events(response: httpx.Response) -> Iterator[Any]:
+    """The JSON documents of a stream of server-sent events; it must end as it should."""
+    ended = False
+    for line in response.iter_lines():
+        if not line:
+            continue
+        assert line.startswith("data: "), line
+        assert not ended, "nothing may follow the end"
+        if line == "data: [DONE]":
+            ended = True
+            continue
+        document = json.loads(line.removeprefix("data: "))
+        ended = "error" in document
+        yield document
+    assert ended, "the stream broke off"
+
+
+def texts(documents: Iterator[Any]) -> Iterator[str]:
+    """The pieces of text in a stream's documents."""
+    for document in documents:
+        assert "error" not in document, document
+        for choice in document["choices"]:
+            delta = choice.get("delta")
+            yield choice["text"] if delta is None else delta.get("content", "")
+
+
+class Tools:
+    """The helpers above, for tests: modules of tests do not import each other."""
+
+    eventually = staticmethod(eventually)
+    events = staticmethod(events)
+    gone = staticmethod(gone)
+    texts = staticmethod(texts)
+
+    @staticmethod
+    def together(calls: list[Callable[[], Any]]) -> list[Any]:
+        """Run all `calls` at once, each in a thread; their results, in order."""
+        results: list[Any] = [None] * len(calls)
+
+        def run(place: int) -> None:
+            try:
+                results[place] = calls[place]()
+            except BaseException as error:
+                results[place] = error
+
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(len(calls))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results
+
+
+@pytest.fixture(scope="session")
+def tools() -> type[Tools]:
+    return Tools
+
+
+@pytest.fixture(scope="session")
+def store(smollm2, tmp_path_factory) -> Path:
+    """A store with the model; never changed, so that every daemon may use it."""
+    root = tmp_path_factory.mktemp("store")
+    source = root / smollm2.name
+    try:
+        os.link(smollm2, source)
+    except OSError:  # the cache is on another disk
+        shutil.copyfile(smollm2, source)
+    Store(root / "models", load_catalogue()).add(source, move=True)
+    return root / "models"
+
+
+@pytest.fixture(scope="session")
+def make_daemon(tmp_path_factory, store):
+    """Makes daemons; whoever asks closes them."""
+
+    def make(models: Path = store, **config: Any) -> Daemon:
+        return Daemon(tmp_path_factory.mktemp("d"), models, config)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def daemon(make_daemon) -> Iterator[Daemon]:
+    """The daemon that most tests share; it must come out of each as it went in."""
+    daemon = make_daemon()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def own_daemon(make_daemon):
+    """Makes daemons for one test, which may do with them what it likes."""
+    with ExitStack() as stack:
+
+        def make(*arguments: Any, **config: Any) -> Daemon:
+            daemon = make_daemon(*arguments, **config)
+            stack.callback(daemon.close)
+            return daemon
+
+        yield make
+
+
+@pytest.fixture
+def sdk(daemon) -> openai.OpenAI:
+    return daemon.sdk()
