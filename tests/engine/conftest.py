@@ -1,0 +1,344 @@
+"""A toy model that notices every misuse of its KV, and a front that collects what it says."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge_rt.backends.base import Batch
+from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.decoding.sampler import Sampler
+from edge_rt.engine.protocol import Failed, Finished, Generate, ModelSpec, Started, Step
+from edge_rt.engine.scheduler import Scheduler
+
+EOS, BOS = 0, 1
+# Pieces of several letters, and both bytes of one character apart, so that text is held back.
+PIECES = [b"", b"", b"\xc3", b"\xa9", b" ", b"ab", b"abc", b"\xff"]
+PIECES += [bytes([c]) for c in b"abcdefghijklmnopqrstuvwxyz.,!?"]
+VOCAB = len(PIECES)
+_WORD = (1 << 64) - 1
+_IDS = np.arange(VOCAB, dtype=np.uint64)
+
+
+def digest(history: Sequence[int]) -> int:
+    """A number that depends on every token of `history` and on their order."""
+    value = 7
+    for token in history:
+        value = ((value ^ (token + 1)) * 0x9E3779B97F4A7C15 + 0x6A09E667F3BCC909) & _WORD
+        value ^= value >> 29
+    return value
+
+
+def toy_logits(history: Sequence[int]) -> NDArray[np.float32]:
+    """The toy model: logits are a pure function of all the tokens before."""
+    mixed = (_IDS + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9) ^ np.uint64(digest(history))
+    mixed *= np.uint64(0x94D049BB133111EB)
+    logits = ((mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)) * np.float32(6)
+    logits[EOS] -= np.float32(0.5)
+    return logits
+
+
+class FakeBackend:
+    """The toy model as a Backend; every sequence remembers the tokens that it was fed."""
+
+    def __init__(
+        self,
+        *,
+        context: int = 96,
+        sequences: int = 3,
+        batch: int = 64,
+        recurrent: bool = False,
+    ) -> None:
+        self.vocab = VOCAB
+        self.context = context
+        self.sequences = sequences
+        self.batch = Batch(batch)
+        self.recurrent = recurrent
+        self.held: list[list[int]] = [[] for _ in range(sequences)]
+        self.passes: list[list[tuple[int, int]]] = []  # (sequence, tokens) by pass
+        self.copies = 0
+        self.threads = 0
+        self.closed = False
+        self.failures: list[Exception] = []  # raised by the next passes
+        self.poison: Callable[[list[int]], bool] = lambda history: False  # NaN logits where true
+        self._logits: dict[int, NDArray[np.float32]] = {}
+
+    @property
+    def fed(self) -> int:
+        """Tokens of all passes together."""
+        return sum(count for one in self.passes for _, count in one)
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        tokens = [BOS]
+        while text:
+            if special and text.startswith("<eos>"):
+                tokens, text = [*tokens, EOS], text[5:]
+            else:
+                tokens, text = [*tokens, PIECES.index(text[0].encode())], text[1:]
+        return tokens if len(tokens) > 1 else []
+
+    def piece(self, token: int) -> bytes:
+        return PIECES[token]
+
+    def ends(self, token: int) -> bool:
+        return token == EOS
+
+    def forward(self) -> None:
+        assert not self.closed
+        assert 0 < self.batch.size <= self.batch.capacity
+        if self.failures:
+            raise self.failures.pop(0)
+        self._logits.clear()
+        counts: dict[int, int] = defaultdict(int)
+        for row in range(self.batch.size):
+            seq = int(self.batch.seq[row])
+            assert self.batch.pos[row] == len(self.held[seq]), "positions must be contiguous"
+            self.held[seq].append(int(self.batch.token[row]))
+            assert len(self.held[seq]) <= self.context
+            counts[seq] += 1
+            if self.batch.want[row]:
+                self._logits[row] = self._of(self.held[seq])
+        assert len(self._logits) <= self.sequences
+        self.passes.append(list(counts.items()))
+
+    def _of(self, history: list[int]) -> NDArray[np.float32]:
+        if self.poison(history):
+            return np.full(VOCAB, np.nan, np.float32)
+        return toy_logits(history)
+
+    def logits(self, row: int) -> NDArray[np.float32]:
+        return self._logits[row]
+
+    def rewind(self, seq: int, length: int) -> bool:
+        assert not self.closed
+        assert 0 <= length <= len(self.held[seq])
+        kept = not self.recurrent or length in (0, len(self.held[seq]))
+        del self.held[seq][length if kept else 0 :]
+        return kept
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        assert source != target
+        self.copies += 1
+        self.held[target] = list(self.held[source])
+        return self.rewind(target, length)
+
+    def set_threads(self, threads: int) -> None:
+        assert not self.closed
+        self.threads = threads
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Heard:
+    """All that the front hears of one request."""
+
+    started: list[Started] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=lambda: defaultdict(str))
+    tokens: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    logprobs: dict[int, list[TokenLogprob]] = field(default_factory=lambda: defaultdict(list))
+    finished: dict[int, Finished] = field(default_factory=dict)
+    failed: list[Failed] = field(default_factory=list)
+
+    def take(self, event: Started | Finished | Failed) -> None:
+        assert not self.failed, "nothing comes after Failed"
+        if isinstance(event, Started):
+            assert not self.started
+            self.started.append(event)
+        elif isinstance(event, Failed):
+            self.failed.append(event)
+        else:
+            assert event.index not in self.finished, "an answer ends once"
+            self.finished[event.index] = event
+
+    def outcome(self, index: int = 0) -> tuple[str, list[int], str, str | None]:
+        """Text, tokens, reason and stop string of one answer."""
+        end = self.finished[index]
+        return self.texts[index], self.tokens[index], end.reason, end.stop
+
+
+class Front:
+    """One scheduler on one toy model, and what it says by request."""
+
+    def __init__(self, backend: FakeBackend | None = None, *, chunk: int = 16) -> None:
+        self.backend = backend or FakeBackend()
+        self.spec = ModelSpec(
+            "toy",
+            "",
+            self.backend.context,
+            self.backend.sequences,
+            self.backend.batch.capacity,
+            chunk,
+        )
+        self.now = 0.0
+        self.events: list[Started | Step | Finished | Failed] = []
+        self.heard: dict[int, Heard] = defaultdict(Heard)
+        self.scheduler = Scheduler(self.backend, self.spec, self.hear, self.clock)
+
+    def clock(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def hear(self, event: Started | Step | Finished | Failed) -> None:
+        self.events.append(event)
+        if not isinstance(event, Step):
+            self.heard[event.id].take(event)
+            return
+        for delta in event.deltas:
+            heard = self.heard[delta.id]
+            assert not heard.failed
+            assert delta.index not in heard.finished
+            heard.texts[delta.index] += delta.text
+            heard.tokens[delta.index] += delta.tokens
+            heard.logprobs[delta.index] += delta.logprobs
+
+    def submit(self, id: int, prompt: str | list[int], **changes: object) -> Heard:
+        """Submit a request; greedy and without end of sequence unless `changes` say otherwise."""
+        self.scheduler.submit(request(id, prompt, **changes))
+        return self.heard[id]
+
+    def settle(self, most: int = 5000) -> None:
+        """Step until nothing is left to do."""
+        for _ in range(most):
+            if not self.scheduler.busy:
+                break
+            self.scheduler.step()
+        assert not self.scheduler.busy, "the scheduler does not come to an end"
+        assert self.scheduler.running == self.scheduler.waiting == 0
+        self.check_pool()
+
+    def check_pool(self) -> None:
+        """The pool knows exactly what the backend holds, and nothing is lent out."""
+        pool = self.scheduler._pool
+        assert pool.busy == 0
+        assert [s.tokens for s in pool._all] == self.backend.held
+
+
+def request(id: int, prompt: str | list[int], **changes: object) -> Generate:
+    fields: dict = {
+        "special": False,
+        "sampling": Sampling(temperature=0.0),
+        "max_tokens": 8,
+        "ignore_eos": True,
+    }
+    return Generate(id, "toy", prompt, **{**fields, **changes})
+
+
+def alone(
+    request: Generate, index: int, context: int = 96
+) -> tuple[str, list[int], str, str | None]:
+    """What answer `index` must be: the toy model run by itself, in the plainest way."""
+    sampling = request.sampling
+    prompt = list(request.prompt)
+    sampler = Sampler(sampling, seed=sampling.seed or 0, prompt=prompt).fork(index)
+    tokens: list[int] = []
+    data = b""
+    while True:
+        token = sampler.sample(toy_logits([*prompt, *tokens])).token
+        tokens.append(token)
+        if token == EOS and not request.ignore_eos:
+            return _ended(data, tokens, "stop", request.stop)
+        data += PIECES[token]
+        hit = _first_stop(_whole(data), request.stop)
+        if hit is not None:
+            text, stop = hit
+            return text, tokens, "stop", stop
+        full = request.max_tokens is not None and len(tokens) >= request.max_tokens
+        if full or len(prompt) + len(tokens) >= context:
+            return _ended(data, tokens, "length", request.stop)
+
+
+def _ended(
+    data: bytes, tokens: list[int], reason: str, stops: list[str]
+) -> tuple[str, list[int], str, str | None]:
+    text = data.decode(errors="replace")
+    hit = _first_stop(text, stops)
+    return (text, tokens, reason, None) if hit is None else (hit[0], tokens, "stop", hit[1])
+
+
+def _whole(data: bytes) -> str:
+    """The text of `data` without a character that is not complete yet."""
+    return (
+        data[:-1].decode(errors="replace")
+        if data.endswith(b"\xc3")
+        else data.decode(errors="replace")
+    )
+
+
+def _first_stop(text: str, stops: list[str]) -> tuple[str, str] | None:
+    for end in range(len(text) + 1):
+        ending = [stop for stop in stops if text[:end].endswith(stop)]
+        if ending:
+            stop = max(ending, key=len)
+            return text[: end - len(stop)], stop
+    return None
+
+
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    """Everything of type `kind` that msgpack can carry."""
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return st.one_of(*map(values, args))
+    if origin is list:
+        return st.lists(values(args[0]), max_size=3)
+    if origin is dict:
+        return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
+    if origin is tuple:
+        return st.tuples(*map(values, args))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return st.builds(kind, *map(values, get_type_hints(kind).values()))
+    plain = {
+        int: st.integers(-(2**63), 2**64 - 1),
+        float: st.floats(allow_nan=False),
+        bool: st.booleans(),
+        str: st.text(max_size=9),
+        bytes: st.binary(max_size=9),
+        type(None): st.none(),
+    }
+    return plain[kind]
+
+
+@pytest.fixture(scope="session")
+def any_of() -> Callable[[Any], st.SearchStrategy[Any]]:
+    """The strategy for a type of message; see `values`."""
+    return values
+
+
+@pytest.fixture
+def toy() -> type[FakeBackend]:
+    """The toy model's class."""
+    return FakeBackend
+
+
+@pytest.fixture
+def front() -> Front:
+    """A scheduler on a toy model of three sequences of 96 tokens."""
+    return Front()
+
+
+@pytest.fixture
+def new_front() -> Callable[..., Front]:
+    """Makes further fronts; see Front."""
+    return Front
+
+
+@pytest.fixture
+def new_request() -> Callable[..., Generate]:
+    """Makes requests; see `request`."""
+    return request
+
+
+@pytest.fixture
+def reference() -> Callable[..., tuple[str, list[int], str, str | None]]:
+    """The right outcome of an answer; see `alone`."""
+    return alone
