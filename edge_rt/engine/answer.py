@@ -30,7 +30,8 @@ class Answer:
         self._text = TextStream(request.stop)
         self._drawn: list[int] = []
         self._held: list[TokenLogprob] = []
-        self._arrived = self._started = self._first = now
+        self._arrived = self._started = now
+        self._first: float | None = None  # when this engine drew its first token
         self._todo: list[int] = prompt
 
     @property
@@ -52,6 +53,8 @@ class Answer:
         self._todo = [*self.prompt, *tokens]
         if tokens:
             self._judge(backend, tokens[-1])
+        if self.reason is not None:
+            self._close()
 
     def start(self, sequence: Sequence, now: float) -> None:
         """Begin to read on `sequence`, which may hold the beginning already."""
@@ -68,7 +71,7 @@ class Answer:
 
     def draw(self, backend: Backend, row: int, now: float) -> Delta:
         """Draw the next token from logits `row`; sets `reason` when the answer is complete."""
-        if not self._drawn:
+        if self._first is None:
             self._first = now
         choice = self._sampler.sample(backend.logits(row))
         self._drawn.append(choice.token)
@@ -76,18 +79,17 @@ class Answer:
         text = self._say(backend, choice)
         self._judge(backend, choice.token)
         if self.reason is not None:
-            text += self._text.finish()
-            if self._text.stopped is not None:
-                self.reason = "stop"  # what was held back completed a stop string
+            text += self._close()
         return Delta(self.request.id, self.index, text, [choice.token], self._logprobs(text))
 
     def finished(self, now: float) -> Finished:
         """The closing message of a complete answer."""
         assert self.reason is not None
+        first = self._started if self._first is None else self._first
         timings = Timings(
             queue_s=self._started - self._arrived,
-            prefill_s=self._first - self._started,
-            decode_s=now - self._first,
+            prefill_s=first - self._started,
+            decode_s=now - first,
             prompt_tokens=len(self.prompt),
             cached_tokens=min(self.cached, len(self.prompt)),
             completion_tokens=len(self._drawn),
@@ -100,6 +102,13 @@ class Answer:
         if choice.logprob is not None:
             self._held.append(_with_bytes(backend, choice))
         return self._text.push(backend.piece(choice.token))
+
+    def _close(self) -> str:
+        """The text held back, safe to send now; it can still complete a stop string."""
+        text = self._text.finish()
+        if self._text.stopped is not None:
+            self.reason = "stop"
+        return text
 
     def _judge(self, backend: Backend, last: int) -> None:
         """Set `reason` if the answer is complete now that `last` was drawn."""

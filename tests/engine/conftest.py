@@ -314,7 +314,7 @@ def any_of() -> Callable[[Any], st.SearchStrategy[Any]]:
     return values
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy() -> type[FakeBackend]:
     """The toy model's class."""
     return FakeBackend
@@ -326,19 +326,19 @@ def front() -> Front:
     return Front()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_front() -> Callable[..., Front]:
     """Makes further fronts; see Front."""
     return Front
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_request() -> Callable[..., Generate]:
     """Makes requests; see `request`."""
     return request
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def reference() -> Callable[..., tuple[str, list[int], str, str | None]]:
     """The right outcome of an answer; see `alone`."""
     return alone
