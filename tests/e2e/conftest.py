@@ -263,8 +263,8 @@ def store(smollm2, tmp_path_factory) -> Path:
 def make_daemon(tmp_path_factory, store):
     """Makes daemons; whoever asks closes them."""
 
-    def make(models: Path = store, **config: Any) -> Daemon:
-        return Daemon(tmp_path_factory.mktemp("d"), models, config)
+    def make(root: Path = store, /, **config: Any) -> Daemon:
+        return Daemon(tmp_path_factory.mktemp("d"), root, config)
 
     return make
 

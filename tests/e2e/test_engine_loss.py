@@ -1,0 +1,106 @@
+"""The engine dies; clients see a pause."""
+
+from __future__ import annotations
+
+import pytest
+
+SAMPLED = {"temperature": 1.0, "seed": 5}
+STORY = "Once upon a time there was a fox who"
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon):
+    """A daemon of our own: after several losses the next engine is started more slowly."""
+    daemon = make_daemon()
+    yield daemon
+    daemon.close()
+
+
+def with_loss(daemon, tools, after, **body):
+    """The text of a stream in whose middle the engine is killed, and its last document."""
+    said, documents = "", []
+    with daemon.stream(**body) as events:
+        for document in events:
+            documents.append(document)
+            if len(documents) == after:
+                daemon.kill_engine()
+        said = "".join(tools.texts(iter(documents)))
+    return said, documents[-1]
+
+
+@pytest.mark.parametrize("how", [{"temperature": 0}, SAMPLED], ids=["greedy", "sampled"])
+def test_a_stream_goes_on_in_the_next_engine(daemon, tools, how):
+    body = {"prompt": STORY, "max_tokens": 48, "ignore_eos": True} | how
+    whole = daemon.post(body).json()
+    assert whole["usage"]["completion_tokens"] == 48
+    restarts = daemon.status()["engine"]["restarts"]
+    said, last = with_loss(daemon, tools, after=12, stream_options={"include_usage": True}, **body)
+    assert daemon.status()["engine"]["restarts"] == restarts + 1
+    assert said == whole["choices"][0]["text"]
+    assert last["usage"]["completion_tokens"] == 48
+    assert last["usage"]["prompt_tokens"] == whole["usage"]["prompt_tokens"]
+
+
+def test_requests_of_every_kind_go_on(daemon, tools):
+    """Several at once: answers of one request, a plain one, one whose prompt is being read."""
+    several = {"prompt": STORY, "max_tokens": 40, "n": 2, "ignore_eos": True} | SAMPLED
+    plain = {"prompt": "Rain", "max_tokens": 40, "temperature": 0, "ignore_eos": True}
+    long = {"prompt": [13] * 700, "max_tokens": 4, "temperature": 0}
+
+    def text(body):
+        return [choice["text"] for choice in daemon.post(body).json()["choices"]]
+
+    def stream():
+        said = ["", ""]
+        with daemon.stream(**several) as events:
+            for number, document in enumerate(events):
+                assert "error" not in document
+                for choice in document["choices"]:
+                    said[choice["index"]] += choice["text"]
+                if number == 10:
+                    daemon.kill_engine()
+        return said
+
+    undisturbed = [text(body) for body in (several, plain, long)]
+    daemon.kill_engine()  # so that nothing of the prompts is in memory
+    daemon.engine()
+    calls = [stream, lambda: text(plain), lambda: text(long)]
+    assert tools.together(calls) == undisturbed
+
+
+def test_a_death_while_idle_is_not_noticed(daemon):
+    before = daemon.complete(STORY, max_tokens=8)
+    pid = daemon.kill_engine()
+    assert daemon.complete(STORY, max_tokens=8) == before
+    assert daemon.engine()["pid"] != pid
+
+
+def test_a_request_that_loses_two_engines_is_refused(own_daemon, tools):
+    """It may be the reason; others are not to suffer for it without end."""
+    daemon = own_daemon()
+    body = {"prompt": STORY, "max_tokens": 900, "temperature": 0, "ignore_eos": True}
+
+    def kill_twice():
+        for _ in range(2):
+            tools.eventually(lambda: daemon.engine()["running"], "the request runs")
+            daemon.kill_engine()
+
+    answer, _ = tools.together([lambda: daemon.post(body), kill_twice])
+    assert answer.status_code == 500
+    error = answer.json()["error"]
+    assert error["code"] == "engine_error"
+    assert "2 times" in error["message"]
+    assert daemon.complete(STORY, max_tokens=4)
+
+
+def test_a_stream_that_loses_two_engines_ends_with_an_error(own_daemon, tools):
+    daemon = own_daemon()
+    body = {"prompt": STORY, "max_tokens": 900, "temperature": 0, "ignore_eos": True}
+    with daemon.stream(**body) as events:
+        documents = [next(events) for _ in range(4)]
+        daemon.kill_engine()
+        documents += [next(events) for _ in range(4)]
+        daemon.kill_engine()
+        documents += list(events)
+    assert documents[-1]["error"]["code"] == "engine_error"
+    assert daemon.complete(STORY, max_tokens=4)
