@@ -61,6 +61,7 @@ class Residency:
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
         self._failed: dict[str, tuple[float, str]] = {}
+        self._loads: set[asyncio.Task[None]] = set()
 
     def residents(self) -> list[Resident]:
         """What is loaded now."""
@@ -74,7 +75,8 @@ class Residency:
 
         `prepare` is called only if it has to be loaded, and may raise ModelFileError.
         """
-        resident = self._alive(model) or await self._load_in_turn(model, prepare)
+        while (resident := self._alive(model)) is None:  # it may be evicted before we run again
+            await self._load_to_the_end(model, prepare)
         with self.hold(resident):
             try:
                 yield resident
@@ -101,27 +103,34 @@ class Residency:
         resident = self._residents.get(model)
         return resident if resident is not None and not resident.client.lost.is_set() else None
 
-    async def _load_in_turn(self, model: str, prepare: Callable[[], Awaitable[Wanted]]) -> Resident:
+    async def _load_to_the_end(self, model: str, prepare: Callable[[], Awaitable[Wanted]]) -> None:
+        """Load `model` even if the caller is cancelled: the engine cannot break off a load, and
+        what it has in memory must be known here.
+        """
+        task = asyncio.ensure_future(self._load_in_turn(model, prepare))
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(task)
+
+    async def _load_in_turn(self, model: str, prepare: Callable[[], Awaitable[Wanted]]) -> None:
         async with self._lock:
-            resident = self._alive(model)  # somebody else may have had the turn before
-            if resident is not None:
-                return resident
+            if self._alive(model):  # somebody else had the turn before
+                return
             self._refuse_failed(model)
             try:
-                return await self._load(await prepare())
+                await self._load(await prepare())
             except (ModelFileError, EngineLost) as error:
                 self._failed[model] = (self._clock(), str(error))
                 log.error("cannot load %s: %s", model, error)
                 raise _load_failed(model, str(error), FAILED_S) from error
 
-    async def _load(self, wanted: Wanted) -> Resident:
+    async def _load(self, wanted: Wanted) -> None:
         client = await self._connect()
         await self._make_room(wanted)
         loaded = await client.load(wanted.model, wanted.spec)
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
-        resident = Resident(wanted, client, loaded, 0, self._clock())
-        self._residents[wanted.model] = resident
-        return resident
+        self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
 
     def _refuse_failed(self, model: str) -> None:
         when, why = self._failed.get(model, (float("-inf"), ""))
