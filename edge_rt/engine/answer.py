@@ -8,6 +8,7 @@ from edge_rt.decoding.sampler import Choice, Sampler
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 from edge_rt.engine.sequences import Sequence
+from edge_rt.engine.withheld import Withheld
 
 
 class Answer:
@@ -29,7 +30,7 @@ class Answer:
         self._sampler = sampler
         self._text = TextStream(request.stop)
         self._drawn: list[int] = []
-        self._held: list[TokenLogprob] = []
+        self._withheld = Withheld()
         self._arrived = self._started = now
         self._first: float | None = None  # when this engine drew its first token
         self._todo: list[int] = prompt
@@ -48,7 +49,9 @@ class Answer:
         """Take `tokens` as drawn and sent before; the next delta goes on behind them."""
         self._sampler.feed(tokens)
         for token in tokens:
-            self._text.push(backend.piece(token))
+            piece = backend.piece(token)
+            self._withheld.add(piece, None)
+            self._withheld.sent(self._text.push(piece))
         self._drawn = list(tokens)
         self._todo = [*self.prompt, *tokens]
         if tokens:
@@ -80,7 +83,7 @@ class Answer:
         self._judge(backend, choice.token)
         if self.reason is not None:
             text += self._close()
-        return Delta(self.request.id, self.index, text, [choice.token], self._logprobs(text))
+        return Delta(self.request.id, self.index, text, [choice.token], self._withheld.sent(text))
 
     def finished(self, now: float) -> Finished:
         """The closing message of a complete answer."""
@@ -99,9 +102,9 @@ class Answer:
     def _say(self, backend: Backend, choice: Choice) -> str:
         if self._ends(backend, choice.token):
             return ""
-        if choice.logprob is not None:
-            self._held.append(_with_bytes(backend, choice))
-        return self._text.push(backend.piece(choice.token))
+        piece = backend.piece(choice.token)
+        self._withheld.add(piece, _logprob(backend, choice))
+        return self._text.push(piece)
 
     def _close(self) -> str:
         """The text held back, safe to send now; it can still complete a stop string."""
@@ -126,17 +129,9 @@ class Answer:
             return True
         return len(self.prompt) + len(self._drawn) >= backend.context
 
-    def _logprobs(self, text: str) -> list[TokenLogprob]:
-        """Those of the tokens whose text goes out now; a stop string's own are dropped."""
-        if self._text.stopped is not None:
-            self._held.clear()
-        if not text and self.reason is None:
-            return []
-        out, self._held = self._held, []
-        return out
 
-
-def _with_bytes(backend: Backend, choice: Choice) -> TokenLogprob:
-    assert choice.logprob is not None
+def _logprob(backend: Backend, choice: Choice) -> TokenLogprob | None:
+    if choice.logprob is None:
+        return None
     top = [(backend.piece(token), logprob) for token, logprob in choice.top]
     return TokenLogprob(backend.piece(choice.token), choice.logprob, top)
