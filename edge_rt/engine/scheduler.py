@@ -212,20 +212,21 @@ class Scheduler:
 
     def _report(self, wanted: list[tuple[Answer, int]]) -> None:
         now = self._clock()
-        deltas: list[Delta] = []
-        ended: list[Answer] = []
+        drawn: list[tuple[Answer, Delta]] = []
+        faults: dict[int, RequestError | EngineError] = {}
         for answer, row in wanted:
-            if answer not in self._running:
-                continue  # another answer of its request failed in this pass
             try:
-                deltas.append(answer.draw(self._backend, row, now))
+                drawn.append((answer, answer.draw(self._backend, row, now)))
             except (RequestError, EngineError) as error:
-                self._fail(answer, error)
-                continue
-            if answer.reason is not None:
-                ended.append(answer)
-        if deltas:
-            self._emit(Step(deltas))
+                faults.setdefault(answer.request.id, error)
+        for request_id, error in faults.items():
+            self._fail(request_id, error)
+        self._tell([(a, d) for a, d in drawn if a.request.id not in faults], now)
+
+    def _tell(self, drawn: list[tuple[Answer, Delta]], now: float) -> None:
+        if drawn:
+            self._emit(Step([delta for _, delta in drawn]))
+        ended = [answer for answer, _ in drawn if answer.reason is not None]
         for answer in ended:
             self._emit(answer.finished(now))
         self._drop(ended)
@@ -238,10 +239,11 @@ class Scheduler:
             if answer.sequence is not None:
                 self._pool.release(answer.sequence)
 
-    def _fail(self, answer: Answer, error: RequestError | EngineError) -> None:
-        self.cancel(answer.request.id)
-        param = error.param if isinstance(error, RequestError) else None
-        self._emit(Failed(answer.request.id, str(error), param))
+    def _fail(self, request_id: int, error: RequestError | EngineError) -> None:
+        self.cancel(request_id)
+        at_fault = isinstance(error, RequestError)
+        param, code = (error.param, error.code) if at_fault else (None, None)
+        self._emit(Failed(request_id, str(error), param, code))
 
     def _fail_all(self, error: EngineError) -> None:
         for request in {a.request.id for a in [*self._running, *self._waiting]}:

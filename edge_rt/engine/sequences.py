@@ -32,11 +32,17 @@ def common_prefix(a: Tokens[int], b: Tokens[int]) -> int:
     return low
 
 
+def _worth(sequence: Sequence) -> int:
+    """0: empty, 1: soon read again, as the health check's probe is, 2: worth keeping."""
+    return bool(sequence.tokens) + (len(sequence.tokens) >= WORTH_COPYING)
+
+
 class SequencePool:
     """Lends the backend's sequences to answers and keeps released ones as a prefix cache.
 
     A prompt whose beginning stands in some sequence, idle or busy, takes those tokens over
-    instead of having them read again. The least recently used idle sequence makes room.
+    instead of having them read again. An idle sequence that holds little makes room, else the
+    least recently used one.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -98,7 +104,8 @@ class SequencePool:
         """The sequence to use: the donor itself when nothing of it is lost or it is the oldest."""
         if donor is not None and not donor.busy and length == len(donor.tokens):
             return donor
-        return min((s for s in self._all if not s.busy), key=lambda s: (bool(s.tokens), s.used))
+        idle = (s for s in self._all if not s.busy)
+        return min(idle, key=lambda s: (_worth(s), s.used))
 
     def _rewind(self, sequence: Sequence, length: int) -> None:
         kept = self._backend.rewind(sequence.id, length)

@@ -1,0 +1,136 @@
+"""Sequences are lent so that as much as possible of what was read is kept and used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.engine.sequences import WORTH_COPYING, Sequence, SequencePool, common_prefix
+
+A = list(range(2, 30))
+B = list(range(30, 1, -1))
+
+
+@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
+def test_common_prefix(a: list[int], b: list[int]) -> None:
+    length = common_prefix(a, b)
+    assert a[:length] == b[:length]
+    assert length in (len(a), len(b)) or a[length] != b[length]
+
+
+@given(st.lists(st.integers(0, 1), max_size=50), st.integers(0, 50))
+def test_common_prefix_with_a_part_of_itself(a: list[int], cut: int) -> None:
+    assert common_prefix(a, a[:cut]) == min(cut, len(a))
+
+
+@pytest.fixture
+def backend(toy: Callable):
+    return toy(sequences=3)
+
+
+@pytest.fixture
+def pool(backend) -> SequencePool:
+    return SequencePool(backend)
+
+
+def read(pool: SequencePool, backend, prompt: list[int], *, release: bool = True) -> Sequence:
+    """Lend a sequence and have it hold all of `prompt`."""
+    sequence = pool.take(prompt)
+    rest = prompt[len(sequence.tokens) :]
+    backend.batch.clear()
+    backend.batch.add(sequence.id, len(sequence.tokens), rest, want_last=True)
+    backend.forward()
+    sequence.tokens += rest
+    if release:
+        pool.release(sequence)
+    return sequence
+
+
+def test_empty_sequences_are_used_before_others_are_emptied(pool: SequencePool, backend) -> None:
+    ids = {read(pool, backend, [t, *A]).id for t in (2, 3, 4)}
+    assert ids == {0, 1, 2}
+    assert [len(held) for held in backend.held] == [29, 29, 29]
+
+
+def test_the_least_recently_used_sequence_makes_room(pool: SequencePool, backend) -> None:
+    first, second, third = (read(pool, backend, [t, *A]) for t in (2, 3, 4))
+    read(pool, backend, [2, *A, 9])  # the first is used again
+    assert pool.take(B) is second
+    assert pool.take(B) is third
+    assert pool.take(B) is first
+    assert not pool.free
+
+
+def test_what_is_not_worth_copying_makes_room_first(pool: SequencePool, backend) -> None:
+    read(pool, backend, A)
+    probe = read(pool, backend, [3])
+    read(pool, backend, B)
+    for _ in range(4):
+        assert read(pool, backend, [3]) is probe
+    assert backend.held == [A, [3], B]
+
+
+def test_one_token_is_always_left_to_be_read(pool: SequencePool, backend) -> None:
+    read(pool, backend, A)
+    again = pool.take(A)
+    assert again.tokens == A[:-1]
+    assert backend.held[again.id] == A[:-1]
+
+
+def test_a_longer_prompt_extends_its_sequence_in_place(pool: SequencePool, backend) -> None:
+    first = read(pool, backend, A)
+    assert pool.take([*A, 5]) is first
+    assert first.tokens == A
+    assert backend.copies == 0
+
+
+def test_a_branch_copies_and_leaves_the_other_whole(pool: SequencePool, backend) -> None:
+    first = read(pool, backend, A)
+    branch = pool.take([*A[:20], 1, 1])
+    assert branch is not first
+    assert branch.tokens == backend.held[branch.id] == A[:20]
+    assert first.tokens == backend.held[first.id] == A
+
+
+def test_a_branch_of_the_only_idle_sequence_cuts_it(pool: SequencePool, backend) -> None:
+    read(pool, backend, [2, *B], release=False)
+    read(pool, backend, [3, *B], release=False)
+    last = read(pool, backend, A)
+    assert pool.take([*A[:20], 1, 1]) is last
+    assert last.tokens == A[:20]
+    assert backend.copies == 0
+
+
+def test_a_busy_sequence_lends_its_beginning(pool: SequencePool, backend) -> None:
+    busy = read(pool, backend, A, release=False)
+    other = pool.take([*A, 5])
+    assert other is not busy
+    assert other.tokens == A
+    assert pool.busy == 2
+
+
+def test_a_short_beginning_is_not_copied(pool: SequencePool, backend) -> None:
+    read(pool, backend, A, release=False)
+    assert pool.take([*A[: WORTH_COPYING - 1], 1]).tokens == []
+    assert backend.copies == 0
+
+
+def test_a_model_that_cannot_go_back_starts_anew(toy: Callable) -> None:
+    backend = toy(sequences=2, recurrent=True)
+    pool = SequencePool(backend)
+    first = read(pool, backend, A)
+    assert pool.take([*A, 5]) is first  # going on is no going back
+    assert first.tokens == A
+    pool.release(first)
+    branch = pool.take([*A[:20], 1])
+    assert branch.tokens == backend.held[branch.id] == []
+
+
+def test_after_dropping_nothing_is_reused(pool: SequencePool, backend) -> None:
+    read(pool, backend, A)
+    pool.drop_all()
+    assert pool.reusable([*A, 5]) == 0
+    assert backend.held == [[], [], []]
