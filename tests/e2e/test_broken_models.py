@@ -1,0 +1,132 @@
+"""Files that went bad behind the store's back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
+HELLO = {"prompt": "Hello", "max_tokens": 1, "temperature": 0}
+
+
+@pytest.fixture
+def own_store(store, tmp_path) -> Path:
+    """A copy of the store that a test may damage."""
+    return shutil.copytree(store, tmp_path / "models")
+
+
+@pytest.fixture
+def file(own_store) -> Path:
+    """The model's file in it."""
+    (path,) = own_store.glob("*/*.gguf")
+    return path
+
+
+def truncate(file: Path) -> None:
+    with file.open("r+b") as data:
+        data.truncate(50_000_000)
+
+
+def overwrite(file: Path) -> None:
+    with file.open("r+b") as data:
+        data.seek(60_000_000)
+        data.write(b"\xff" * 1_000_000)
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def test_damaged_files_are_told_and_repaired_ones_work(own_daemon, smollm2, tmp_path, tools):
+    """Each in its own way, all at once, so that the wait for the second try is shared."""
+    root = tmp_path / "models"
+    store = Store(root, load_catalogue())
+    damages = {"truncated": truncate, "overwritten": overwrite, "removed": remove}
+    files = {id: store.add(smollm2, id).path for id in damages}
+    daemon = own_daemon(root)
+    for id, damage in damages.items():
+        damage(files[id])
+        for stream in (False, True):
+            answer = daemon.post(HELLO | {"model": id, "stream": stream})
+            assert answer.status_code == 503
+            assert 1 <= int(answer.headers["retry-after"]) <= 10
+            error = answer.json()["error"]
+            assert error["code"] == "model_load_failed"
+            assert str(files[id]) in error["message"]
+    assert daemon.http.get("/health").status_code == 200, "the daemon itself is well"
+    assert daemon.status()["engine"]["restarts"] == 0
+    for id, file in files.items():
+        shutil.copyfile(smollm2, file)
+        tools.eventually(
+            lambda id=id: daemon.post(HELLO | {"model": id}).status_code == 200,
+            "the repaired file is tried once Retry-After is over",
+        )
+
+
+def put_past_the_store(file: Path, store: Path) -> None:
+    """Make the manifest say that `file` is what came in."""
+    manifest = store / "manifest.json"
+    document = json.loads(manifest.read_text())
+    status = file.stat()
+    document["models"][0]["stamp"] = {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "inode": status.st_ino,
+    }
+    manifest.write_text(json.dumps(document))
+
+
+def cut_header(file: Path) -> None:
+    with file.open("r+b") as data:
+        data.truncate(5_000)
+
+
+def no_gguf(file: Path) -> None:
+    with file.open("r+b") as data:
+        data.write(b"NOPE")
+
+
+def huge_counts(file: Path) -> None:
+    with file.open("r+b") as data:
+        data.seek(8)
+        data.write(b"\xff" * 16)  # tensors and keys
+
+
+def garbled_header(file: Path) -> None:
+    with file.open("r+b") as data:
+        data.seek(4_000)
+        data.write(bytes(range(256)) * 8)
+
+
+@pytest.mark.parametrize("damage", [truncate, cut_header, no_gguf, huge_counts, garbled_header])
+def test_what_the_store_did_not_notice_the_engine_does(own_daemon, own_store, file, damage):
+    """llama.cpp's own words reach the client, and neither process dies."""
+    damage(file)
+    put_past_the_store(file, own_store)
+    daemon = own_daemon(own_store)
+    answer = daemon.post(HELLO)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    error = answer.json()["error"]
+    assert error["code"] == "model_load_failed"
+    assert file.name in error["message"]
+    assert daemon.status()["engine"]["restarts"] == 0
+    assert daemon.http.get("/health").status_code == 200
+
+
+def test_weights_that_are_no_numbers(own_daemon, own_store, file):
+    """A model that computes nonsense is told of, and the daemon lives."""
+    overwrite(file)
+    put_past_the_store(file, own_store)
+    daemon = own_daemon(own_store)
+    for temperature in (0, 1):
+        answer = daemon.post(HELLO | {"max_tokens": 4, "temperature": temperature})
+        assert answer.status_code == 500
+        assert "NaN" in answer.json()["error"]["message"]
+    assert daemon.status()["engine"]["restarts"] == 0
+    assert daemon.quiet()["running"] == 0
