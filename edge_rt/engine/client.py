@@ -73,6 +73,9 @@ class EngineClient(asyncio.Protocol):
         except asyncio.TimeoutError:
             client.close()
             raise EngineError(f"the engine said nothing for {timeout_s:.0f} s") from None
+        except asyncio.CancelledError:
+            client.close()
+            raise
         return client
 
     def close(self) -> None:
@@ -169,7 +172,8 @@ class EngineClient(asyncio.Protocol):
         for future in [*self._replies.values(), self._ready]:
             if not future.done():
                 future.set_exception(lost)
-        self._ready.exception() if self._ready.done() else None
+        if not self._ready.cancelled():
+            self._ready.exception()  # seen, though nobody may be waiting for it
 
     def _dispatch(self, message: ToFront) -> None:
         match message:

@@ -1,0 +1,409 @@
+"""The front's end of the socket against a scripted engine."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from edge_rt.decoding.params import Sampling
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.framing import Frames, encode, engine_decoder
+from edge_rt.engine.protocol import (
+    VERSION,
+    Cancel,
+    Delta,
+    Failed,
+    Finished,
+    Generate,
+    Hello,
+    Load,
+    Loaded,
+    LoadFailed,
+    ModelSpec,
+    Ping,
+    Pong,
+    SetLimits,
+    Shutdown,
+    Started,
+    Step,
+    Timings,
+    ToEngine,
+    ToFront,
+    Unload,
+    Unloaded,
+)
+from edge_rt.errors import EngineError, ModelFileError, ProtocolError, RequestError, Unavailable
+
+SPEC = ModelSpec("toy", "x", 96, 3)
+TIMINGS = Timings(0.0, 0.0, 0.0, 1, 0, 1)
+
+
+class Engine:
+    """The other end: reads what the client sends, says what the test wants."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+        self._frames = Frames()
+        self._got: list[ToEngine] = []
+
+    async def next(self) -> Any:
+        while not self._got:
+            data = await asyncio.wait_for(self._reader.read(1 << 16), 10)
+            assert data, "the client hung up"
+            self._got += map(engine_decoder().decode, self._frames.feed(data))
+        return self._got.pop(0)
+
+    async def hung_up(self) -> bool:
+        return await asyncio.wait_for(self._reader.read(1 << 16), 10) == b""
+
+    def say(self, *messages: ToFront) -> None:
+        self.writer.write(b"".join(map(encode, messages)))
+
+    def die(self) -> None:
+        self.writer.close()
+
+
+@asynccontextmanager
+async def connected() -> AsyncGenerator[tuple[EngineClient, Engine]]:
+    ours, theirs = socket.socketpair()
+    engine = Engine(*await asyncio.open_unix_connection(sock=theirs))
+    engine.say(Hello(VERSION, 42, {"toy": "1"}))
+    client = await EngineClient.connect(ours)
+    try:
+        yield client, engine
+    finally:
+        client.close()
+        engine.die()
+        await client.lost.wait()
+
+
+def with_engine(test: Callable[[EngineClient, Engine], Awaitable[None]]) -> Callable[[], None]:
+    """Run an async test between a client and its scripted engine; nothing may go wrong unseen."""
+
+    async def run() -> None:
+        complaints: list[dict] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        async with connected() as (client, engine):
+            await asyncio.wait_for(test(client, engine), 20)
+        assert not complaints
+
+    def wrapper() -> None:
+        asyncio.run(run())
+
+    wrapper.__name__ = test.__name__
+    wrapper.__doc__ = test.__doc__
+    return wrapper
+
+
+def make(id: int) -> Generate:
+    return Generate(id, "toy", [5], False, Sampling(), 4)
+
+
+def make_two(id: int) -> Generate:
+    return Generate(id, "toy", [5], False, Sampling(), 4, n=2)
+
+
+def step(id: int, text: str, index: int = 0) -> Step:
+    return Step([Delta(id, index, text, [1])])
+
+
+def start(coroutine: Any) -> asyncio.Task:
+    return asyncio.ensure_future(coroutine)
+
+
+async def listed(events: AsyncGenerator) -> list:
+    return [event async for event in events]
+
+
+# --- greeting
+
+
+@with_engine
+async def test_a_client_knows_whom_it_talks_to(client: EngineClient, engine: Engine) -> None:
+    assert client.hello == Hello(VERSION, 42, {"toy": "1"})
+
+
+def failing_connect(first: bytes | None, timeout_s: float = 10) -> tuple[Exception, list[dict]]:
+    """What connecting raises to an engine whose first bytes are `first`; None: it hangs up."""
+
+    async def run() -> tuple[Exception, list[dict]]:
+        complaints: list[dict] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        ours, theirs = socket.socketpair()
+        engine = Engine(*await asyncio.open_unix_connection(sock=theirs))
+        if first is None:
+            engine.die()
+        else:
+            engine.writer.write(first)
+        with pytest.raises((EngineError, ProtocolError)) as caught:
+            await EngineClient.connect(ours, timeout_s)
+        assert first is None or await engine.hung_up()
+        engine.die()
+        return caught.value, complaints
+
+    return asyncio.run(run())
+
+
+def test_another_protocol_version_is_refused_with_both() -> None:
+    error, complaints = failing_connect(encode(Hello(VERSION + 1, 42, {})))
+    assert isinstance(error, ProtocolError)
+    assert f"version {VERSION + 1}, not {VERSION}" in str(error)
+    assert not complaints
+
+
+def test_an_engine_that_hangs_up_at_once_is_lost() -> None:
+    error, complaints = failing_connect(None)
+    assert isinstance(error, EngineLost)
+    assert not complaints
+
+
+def test_an_engine_that_says_nothing_is_given_up() -> None:
+    error, complaints = failing_connect(b"", timeout_s=0.01)
+    assert "said nothing" in str(error)
+    assert not complaints
+
+
+def test_noise_in_place_of_hello_is_refused() -> None:
+    error, _ = failing_connect(b"Traceback (most recent call last):\n")
+    assert isinstance(error, EngineLost)
+
+
+def test_giving_up_while_connecting_hangs_up() -> None:
+    async def run() -> None:
+        ours, theirs = socket.socketpair()
+        engine = Engine(*await asyncio.open_unix_connection(sock=theirs))
+        connecting = start(EngineClient.connect(ours))
+        for _ in range(10):  # turns of the loop until it waits for the hello
+            await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        assert await engine.hung_up()
+        engine.die()
+
+    asyncio.run(run())
+
+
+# --- requests
+
+
+@with_engine
+async def test_events_come_in_order_until_every_answer_ended(
+    client: EngineClient, engine: Engine
+) -> None:
+    task = start(listed(client.generate(make_two)))
+    id = (await engine.next()).id
+    said = [
+        Started(id, 1, 0),
+        Step([Delta(id, 0, "a", [1]), Delta(id, 1, "b", [2])]),
+        Finished(id, 1, "stop", TIMINGS),
+        step(id, "c"),
+        Finished(id, 0, "length", TIMINGS),
+    ]
+    engine.say(*said)
+    events = await task
+    assert events == [said[0], *said[1].deltas, said[2], *said[3].deltas, said[4]]
+    client.set_limits(1)
+    assert await engine.next() == SetLimits(1)  # and no Cancel before it
+
+
+@with_engine
+async def test_answers_that_are_done_are_not_waited_for(
+    client: EngineClient, engine: Engine
+) -> None:
+    def resumed(id: int) -> Generate:
+        return Generate(id, "toy", [5], False, Sampling(), 4, n=2, resume={0: [1]}, done=[0])
+
+    task = start(listed(client.generate(resumed)))
+    id = (await engine.next()).id
+    engine.say(Finished(id, 1, "stop", TIMINGS))
+    assert len(await task) == 1
+
+
+@with_engine
+async def test_requests_share_the_connection_without_mixing(
+    client: EngineClient, engine: Engine
+) -> None:
+    tasks = [start(listed(client.generate(make))) for _ in range(3)]
+    ids = [(await engine.next()).id for _ in tasks]
+    assert len(set(ids)) == 3
+    engine.say(Step([Delta(id, 0, f"text {id}", [1]) for id in ids]))
+    engine.say(*(Finished(id, 0, "stop", TIMINGS) for id in reversed(ids)))
+    texts = [(await task)[0].text for task in tasks]
+    assert texts == [f"text {id}" for id in ids]
+
+
+@with_engine
+async def test_closing_early_cancels_once_and_ignores_what_is_under_way(
+    client: EngineClient, engine: Engine
+) -> None:
+    async with aclosing(client.generate(make)) as events:
+        first = start(anext(events))
+        id = (await engine.next()).id
+        engine.say(step(id, "a"))
+        await first
+    assert await engine.next() == Cancel(id)
+    engine.say(step(id, "late"), Finished(id, 0, "stop", TIMINGS), Failed(id, "late"))
+    ping = start(client.ping())
+    nonce = (await engine.next()).nonce  # the Cancel came once
+    engine.say(Pong(nonce, 1, 1, 0, 0, 0, 0.0, 0.0))
+    await ping
+
+
+@with_engine
+async def test_a_cancelled_task_cancels_its_request(client: EngineClient, engine: Engine) -> None:
+    task = start(listed(client.generate(make)))
+    id = (await engine.next()).id
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await engine.next() == Cancel(id)
+
+
+@pytest.mark.parametrize(
+    ("failed", "kind", "attributes"),
+    [
+        (
+            Failed(0, "too long", "prompt", "context_length_exceeded"),
+            RequestError,
+            {"param": "prompt", "code": "context_length_exceeded"},
+        ),
+        (Failed(0, "bad", "stop"), RequestError, {"param": "stop", "code": None}),
+        (
+            Failed(0, "later", code="not_loaded", retry_after_s=1.0),
+            Unavailable,
+            {"code": "not_loaded", "retry_after_s": 1.0},
+        ),
+        (Failed(0, "later", retry_after_s=0.0), Unavailable, {"code": "unavailable"}),
+        (Failed(0, "broken"), EngineError, {}),
+    ],
+)
+def test_failures_become_errors_and_are_not_cancelled(
+    failed: Failed, kind: type[Exception], attributes: dict
+) -> None:
+    @with_engine
+    async def run(client: EngineClient, engine: Engine) -> None:
+        task = start(listed(client.generate(make_two)))
+        id = (await engine.next()).id
+        engine.say(Failed(id, *[getattr(failed, f) for f in failed.__struct_fields__[1:]]))
+        with pytest.raises(kind, match=failed.message) as caught:
+            await task
+        assert {name: getattr(caught.value, name) for name in attributes} == attributes
+        client.shut_down()
+        assert await engine.next() == Shutdown()
+
+    run()
+
+
+# --- models and figures
+
+
+@with_engine
+async def test_load_and_unload(client: EngineClient, engine: Engine) -> None:
+    loading = start(client.load("toy", SPEC))
+    assert await engine.next() == Load("toy", SPEC)
+    loaded = Loaded("toy", 0.5, 39, 96, 2)
+    engine.say(Loaded("other", 0.1, 1, 1, 1), loaded)
+    assert await loading == loaded
+    unloading = start(client.unload("toy"))
+    assert await engine.next() == Unload("toy")
+    engine.say(Unloaded("toy"))
+    await unloading
+
+
+@with_engine
+async def test_a_failed_load_raises_the_engines_words(client: EngineClient, engine: Engine) -> None:
+    loading = start(client.load("toy", SPEC))
+    await engine.next()
+    engine.say(LoadFailed("toy", "bad magic"))
+    with pytest.raises(ModelFileError, match="bad magic"):
+        await loading
+
+
+@with_engine
+async def test_pongs_find_their_pings(client: EngineClient, engine: Engine) -> None:
+    pings = [start(client.ping()) for _ in range(3)]
+    nonces = [(await engine.next()).nonce for _ in pings]
+    engine.say(*(Pong(n, n, 1, 0, 0, 0, 0.0, 0.0) for n in [999, *reversed(nonces)]))
+    assert [(await ping).rss_bytes for ping in pings] == nonces
+
+
+# --- loss
+
+
+@with_engine
+async def test_losing_the_engine_ends_everything_under_way(
+    client: EngineClient, engine: Engine
+) -> None:
+    tasks = [
+        start(listed(client.generate(make))),
+        start(client.load("toy", SPEC)),
+        start(client.unload("other")),
+        start(client.ping()),
+    ]
+    kinds = {type(await engine.next()) for _ in tasks}
+    assert kinds == {Generate, Load, Unload, Ping}
+    engine.die()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [EngineLost] * 4
+    assert client.lost.is_set()
+
+
+@with_engine
+async def test_what_came_before_the_loss_is_still_heard(
+    client: EngineClient, engine: Engine
+) -> None:
+    async with aclosing(client.generate(make)) as events:
+        first = start(anext(events))
+        id = (await engine.next()).id
+        engine.say(Started(id, 1, 0), step(id, "a"))
+        engine.die()
+        await client.lost.wait()
+        assert isinstance(await first, Started)
+        assert (await anext(events)).text == "a"
+        with pytest.raises(EngineLost):
+            await anext(events)
+
+
+@with_engine
+async def test_a_lost_client_refuses_everything(client: EngineClient, engine: Engine) -> None:
+    engine.die()
+    await client.lost.wait()
+    with pytest.raises(EngineLost):
+        await client.ping()
+    with pytest.raises(EngineLost):
+        await listed(client.generate(make))
+    with pytest.raises(EngineLost):
+        client.set_limits(1)
+    client.shut_down()  # there is nothing left to shut down
+
+
+@with_engine
+async def test_a_request_that_is_closed_after_the_loss_says_nothing(
+    client: EngineClient, engine: Engine
+) -> None:
+    async with aclosing(client.generate(make)) as events:
+        first = start(anext(events))
+        engine.say(Started((await engine.next()).id, 1, 0))
+        await first
+        engine.die()
+        await client.lost.wait()
+
+
+def test_noise_from_the_engine_is_a_loss() -> None:
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        async with connected() as (client, engine):
+            ping = start(client.ping())
+            await engine.next()
+            engine.writer.write(b"\0\0\0\1\xc1")
+            with pytest.raises(EngineLost):
+                await ping
+
+    asyncio.run(run())
