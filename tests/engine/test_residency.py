@@ -1,0 +1,297 @@
+"""Models are loaded when wanted, one at a time, and leave when their memory is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import Loaded, ModelSpec
+from edge_rt.engine.residency import FAILED_S, Residency, Resident, Wanted
+from edge_rt.errors import ModelFileError, Unavailable
+
+GB = 1_000_000_000
+
+
+class FakeEngine:
+    """An engine with memory of `total` bytes; `gate` holds loads back, `errors` fail them."""
+
+    def __init__(self, sizes: dict[str, int], total: int) -> None:
+        self.lost = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.errors: list[Exception] = []
+        self.loads: list[str] = []
+        self.unloads: list[str] = []
+        self.here: set[str] = set()
+        self.loading = 0
+        self._sizes = sizes
+        self._total = total
+
+    def available(self) -> int:
+        return self._total - sum(self._sizes[model] for model in self.here)
+
+    async def load(self, model: str, spec: ModelSpec) -> Loaded:
+        assert not self.loading, "one load at a time"
+        self.loads.append(model)
+        self.loading += 1
+        try:
+            await self.gate.wait()
+            await asyncio.sleep(0)
+            if self.errors:
+                raise self.errors.pop(0)
+        finally:
+            self.loading -= 1
+        self.here.add(model)
+        assert self.available() >= 0, "out of memory"
+        return Loaded(model, 0.1, 10, spec.context, 1)
+
+    async def unload(self, model: str) -> None:
+        self.unloads.append(model)
+        await asyncio.sleep(0)
+        self.here.discard(model)
+
+
+class House:
+    """A residency over fake engines, with a clock that the test turns."""
+
+    def __init__(self, sizes: dict[str, int] | None = None, total: int = 4 * GB) -> None:
+        self.sizes = sizes or {"a": GB, "b": GB, "c": GB}
+        self.total = total
+        self.now = 100.0
+        self.prepared: list[str] = []
+        self.bad: Exception | None = None
+        self.engine = FakeEngine(self.sizes, total)
+        self.residency = Residency(
+            self._connect,
+            available=lambda: self.engine.available(),
+            reserve_bytes=GB // 2,
+            clock=lambda: self.now,
+        )
+
+    async def _connect(self) -> EngineClient:
+        await asyncio.sleep(0)
+        if self.engine.lost.is_set():
+            self.engine = FakeEngine(self.sizes, self.total)
+        return cast(EngineClient, self.engine)
+
+    def use(self, model: str):
+        async def prepare() -> Wanted:
+            self.prepared.append(model)
+            await asyncio.sleep(0)
+            if self.bad is not None:
+                raise self.bad
+            return Wanted(model, ModelSpec("toy", model, 96, 2), self.sizes[model])
+
+        return self.residency.use(model, prepare)
+
+    async def touch(self, model: str) -> Resident:
+        self.now += 1
+        async with self.use(model) as resident:
+            return resident
+
+    def here(self) -> list[str]:
+        return sorted(r.wanted.model for r in self.residency.residents())
+
+
+def in_house(**shape: Any) -> Callable[[Callable[[House], Coroutine]], Callable[[], None]]:
+    """Run an async test in a house of that shape."""
+
+    def decorate(test: Callable[[House], Coroutine]) -> Callable[[], None]:
+        def wrapper() -> None:
+            async def run() -> None:
+                await asyncio.wait_for(test(House(**shape)), 10)
+
+            asyncio.run(run())
+
+        wrapper.__name__, wrapper.__doc__ = test.__name__, test.__doc__
+        return wrapper
+
+    return decorate
+
+
+async def turns(count: int = 20) -> None:
+    """Let everything that can go on go on."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@in_house()
+async def test_a_model_is_loaded_once_and_stays(house: House) -> None:
+    first = await house.touch("a")
+    assert await house.touch("a") is first
+    assert house.engine.loads == house.prepared == ["a"]
+    assert first.users == 0
+    assert first.used_s == house.now
+
+
+@in_house()
+async def test_users_who_come_together_share_one_load(house: House) -> None:
+    residents = await asyncio.gather(*(house.touch("a") for _ in range(5)))
+    assert len(set(map(id, residents))) == 1
+    assert house.engine.loads == house.prepared == ["a"]
+
+
+@in_house()
+async def test_loads_are_done_one_at_a_time(house: House) -> None:
+    await asyncio.gather(*(house.touch(model) for model in "abcabc"))  # the engine checks it
+    assert sorted(house.engine.loads) == ["a", "b", "c"]
+
+
+@in_house()
+async def test_the_least_recently_used_model_makes_room(house: House) -> None:
+    for model in "abca":
+        await house.touch(model)
+    house.sizes["d"] = GB
+    await house.touch("d")
+    assert house.engine.unloads == ["b"]
+    assert house.here() == ["a", "c", "d"]
+
+
+@in_house(total=3 * GB)
+async def test_a_model_in_use_stays(house: House) -> None:
+    async with house.use("a"):
+        await house.touch("b")
+        await house.touch("c")
+        assert house.engine.unloads == ["b"]
+        async with house.use("c"):
+            with pytest.raises(Unavailable) as caught:
+                await house.touch("b")
+    assert caught.value.code == "out_of_memory"
+    assert caught.value.retry_after_s > 0
+    for number in ("1000 MB", "500 MB"):  # needed; kept and missing
+        assert number in str(caught.value)
+    await house.touch("b")  # as soon as somebody has left
+    assert house.engine.unloads == ["b", "a"]
+
+
+@in_house(total=2 * GB)
+async def test_a_want_of_room_is_not_remembered(house: House) -> None:
+    async with house.use("a"):
+        with pytest.raises(Unavailable):
+            await house.touch("b")
+    await house.touch("b")
+
+
+@in_house()
+async def test_a_failed_load_is_remembered_for_a_while(house: House) -> None:
+    house.engine.errors.append(ModelFileError("bad magic"))
+    with pytest.raises(Unavailable, match="bad magic") as first:
+        await house.touch("a")
+    assert (first.value.code, first.value.retry_after_s) == ("model_load_failed", FAILED_S)
+    waits = []
+    for _ in range(9):
+        with pytest.raises(Unavailable, match="bad magic") as again:
+            await house.touch("a")
+        waits.append(again.value.retry_after_s)
+    assert waits == [FAILED_S - 1 - i for i in range(9)]
+    assert house.engine.loads == ["a"]
+    await house.touch("b")
+    house.now += 1
+    await house.touch("a")
+    assert house.engine.loads == ["a", "b", "a"]
+
+
+@in_house()
+async def test_a_bad_file_is_remembered_as_a_failed_load(house: House) -> None:
+    house.bad = ModelFileError("its sha256 changed")
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="sha256 changed"):
+            await house.touch("a")
+    assert house.prepared == ["a"]
+    assert house.engine.loads == []
+
+
+@in_house()
+async def test_who_waited_for_a_load_that_fails_hears_of_it(house: House) -> None:
+    house.engine.errors.append(ModelFileError("bad magic"))
+    results = await asyncio.gather(*(house.touch("a") for _ in range(3)), return_exceptions=True)
+    assert [type(r) for r in results] == [Unavailable] * 3
+    assert house.engine.loads == ["a"]
+
+
+@in_house()
+async def test_the_sweep_unloads_what_nobody_used_for_long(house: House) -> None:
+    await house.touch("a")
+    house.now += 50
+    await house.touch("b")
+    async with house.use("c"):
+        house.now += 10
+        await house.residency.sweep(60)
+        assert house.here() == ["b", "c"]
+        house.now += 1000
+        await house.residency.sweep(60)
+        assert house.here() == ["c"]  # in use for long is not idle for long
+    await house.residency.sweep(60)
+    assert house.here() == ["c"]  # its use ended only now
+
+
+@in_house()
+async def test_holding_keeps_a_model_and_is_no_use(house: House) -> None:
+    resident = await house.touch("a")
+    used = resident.used_s
+    house.now += 100
+    with house.residency.hold(resident):
+        await house.residency.sweep(60)
+        assert house.here() == ["a"]
+    assert resident.used_s == used
+    await house.residency.sweep(60)
+    assert house.here() == []
+
+
+@in_house()
+async def test_a_lost_engine_has_no_models_and_they_are_loaded_in_the_next(house: House) -> None:
+    first = await house.touch("a")
+    await house.touch("b")
+    lost = house.engine
+    lost.lost.set()
+    assert house.here() == []
+    second = await house.touch("a")
+    assert second is not first
+    assert house.engine is not lost
+    assert house.engine.loads == ["a"]
+    await house.residency.sweep(0)
+    assert lost.unloads == []
+
+
+@in_house()
+async def test_an_engine_that_dies_of_a_load_is_a_failed_load(house: House) -> None:
+    house.engine.errors.append(EngineLost("gone"))
+    with pytest.raises(Unavailable, match="gone") as caught:
+        await house.touch("a")
+    assert caught.value.code == "model_load_failed"
+
+
+@in_house()
+async def test_no_memory_is_asked_for_twice_for_a_model_that_is_there(house: House) -> None:
+    await house.touch("a")
+    house.engine.available = lambda: 0
+    await house.touch("a")
+    assert house.engine.loads == ["a"]
+
+
+@in_house()
+async def test_a_load_goes_on_when_the_one_who_wanted_it_leaves(house: House) -> None:
+    house.engine.gate.clear()
+    gone = asyncio.ensure_future(house.touch("a"))
+    await turns()
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    others = [asyncio.ensure_future(house.touch(model)) for model in "ab"]
+    await turns()
+    assert house.engine.loads == ["a"]
+    house.engine.gate.set()
+    await asyncio.gather(*others)
+    assert house.engine.loads == ["a", "b"]
+    assert house.here() == ["a", "b"]
+
+
+@in_house(total=2 * GB)
+async def test_models_that_drive_each_other_out_are_all_used_in_turn(house: House) -> None:
+    results = await asyncio.gather(*(house.touch(model) for model in "abc"))
+    assert [r.wanted.model for r in results] == ["a", "b", "c"]
+    assert house.engine.loads == ["a", "b", "c"]
+    assert house.here() == ["c"]
