@@ -20,21 +20,21 @@ class ThreadChooser:
         """`cores` is the most threads that may be used."""
         self.threads = cores
         self._cores = cores
-        self._low = 0  # readings in a row that ask for fewer threads
-        self._high = 0  # and for more
+        self._fewer: list[int] = []  # what readings in a row asked for, fewer than there are
+        self._more: list[int] = []
 
     def update(self, others: float) -> int:
         """The threads to use after `others` cores were seen in other hands."""
         fewer = self._cores - int(others + 1 - DOWN_AT)
         more = self._cores - int(others + 1 - UP_AT)
-        self._low = self._low + 1 if fewer < self.threads else 0
-        self._high = self._high + 1 if more > self.threads else 0
-        if self._low >= DOWN_AFTER:
-            self._settle(fewer)
-        elif self._high >= UP_AFTER:
-            self._settle(more)
+        self._fewer = [*self._fewer, fewer] if fewer < self.threads else []
+        self._more = [*self._more, more] if more > self.threads else []
+        if len(self._fewer) >= DOWN_AFTER:
+            self._settle(max(self._fewer))  # what all of them asked for
+        elif len(self._more) >= UP_AFTER:
+            self._settle(min(self._more))
         return self.threads
 
     def _settle(self, threads: int) -> None:
         self.threads = max(1, min(self._cores, threads))
-        self._low = self._high = 0
+        self._fewer, self._more = [], []

@@ -19,8 +19,11 @@ class CpuReader:
         """Seconds that all cores together were busy since boot; None where not readable."""
         try:
             with (self._proc / "stat").open() as stat:
-                fields = [int(f) for f in stat.readline().split()[1:]]
+                name, *words = stat.readline().split()
+                fields = [int(word) for word in words]
         except (OSError, ValueError):
+            return None
+        if name != "cpu" or len(fields) <= _IDLE:
             return None
         busy = [f for i, f in enumerate(fields[:_GUEST]) if i not in (_IDLE, _IOWAIT)]
         return sum(busy) * _TICK_S
