@@ -1,0 +1,63 @@
+"""Readers whose every channel is one number in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.sensors.base import BaseReader, Channel, Kind, Skipped
+from edge_rt.sensors.sysfs import FILE_IO, FileIo, HeldFile
+
+TEMP_LOW_MC, TEMP_HIGH_MC = -100_000, 300_000  # a gated zone may read -256000, an unset one -274000
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A file's number times `scale` is the channel; outside `low`..`high` it cannot be right."""
+
+    channel: Channel
+    path: Path
+    scale: float
+    low: int = 0
+    high: int = 10**15
+
+
+def gauge(
+    name: str, kind: Kind, path: Path, scale: float, low: int = 0, high: int = 10**15
+) -> Gauge:
+    """A measured gauge whose source is its path."""
+    return Gauge(Channel(name, kind, str(path)), path, scale, low, high)
+
+
+def temperature(name: str, path: Path) -> Gauge:
+    """A file in thousandths of °C."""
+    return gauge(name, "temp_c", path, 1e-3, TEMP_LOW_MC, TEMP_HIGH_MC)
+
+
+class GaugeReader(BaseReader):
+    """Reads one number for each channel."""
+
+    def __init__(
+        self,
+        name: str,
+        gauges: Sequence[Gauge],
+        period_s: float,
+        skipped: Sequence[Skipped] = (),
+        io: FileIo = FILE_IO,
+    ) -> None:
+        super().__init__(name, [g.channel for g in gauges], period_s, skipped)
+        self._gauges = [(HeldFile(g.path, io), g.scale, g.low, g.high) for g in gauges]
+
+    def close(self) -> None:
+        """Close every file."""
+        for file, *_ in self._gauges:
+            file.close()
+
+    def _read(self) -> None:
+        for index, (file, scale, low, high) in enumerate(self._gauges):
+            raw = file.number(low, high)
+            if raw is None:
+                self._fail(index, file.error or "")
+            else:
+                self._set(index, raw * scale)
