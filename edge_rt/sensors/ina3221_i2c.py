@@ -1,0 +1,133 @@
+"""The INA3221 read raw over I2C, for chips that no kernel driver holds."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from edge_rt.sensors import ina3221_registers as chip
+from edge_rt.sensors.base import BaseReader, Channel
+
+
+class WordBus(Protocol):
+    """The part of smbus2.SMBus that is used."""
+
+    def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
+        """A little-endian word; OSError where the bus or chip fails."""
+        ...
+
+
+def open_bus(number: int) -> WordBus:
+    """Bus /dev/i2c-`number`; OSError where it cannot be opened, ImportError without smbus2."""
+    from smbus2 import SMBus
+
+    return SMBus(number)
+
+
+class Ina3221I2c(BaseReader):
+    """The given channels of one chip.
+
+    It is checked once, before the first measurement and again after a failure: a chip that a
+    driver owns is left alone unless `force`, and a chip of another kind is never read. Until then
+    every channel fails with the reason.
+    """
+
+    def __init__(
+        self,
+        bus: WordBus,
+        bus_number: int,
+        address: int,
+        shunt_ohms: Mapping[int, float],
+        labels: Mapping[int, str],
+        sysfs: Path = Path("/sys"),
+        *,
+        force: bool = False,
+        period_s: float = 0.1,
+    ) -> None:
+        """`shunt_ohms` and `labels` are by channel 1, 2, 3; a channel without both is not read."""
+        self._place = f"{bus_number}-{address:04x}"
+        self._numbers = [n for n in (1, 2, 3) if n in labels and n in shunt_ohms]
+        named = [(labels[n], f"i2c {self._place} channel {n}") for n in self._numbers]
+        super().__init__("ina3221-i2c", [c for n, s in named for c in _channels(n, s)], period_s)
+        self._bus = bus
+        self._address = address
+        self._ohms = shunt_ohms
+        self._driver = sysfs / "bus" / "i2c" / "devices" / self._place / "driver"
+        self._force = force
+        self._config: int | None = None  # None: not checked yet
+
+    def _read(self) -> None:
+        if self._config is None:
+            self._config = self._check()
+        if self._config is None:
+            return
+        failed = 0
+        for position, number in enumerate(self._numbers):
+            if chip.enabled(self._config, number):
+                failed += not self._measure(3 * position, number)
+            else:
+                reason = f"channel {number} is disabled in the chip's configuration"
+                self._fail_rail(3 * position, reason)
+        if failed:
+            self._config = None  # the chip may have been reset, replaced or taken by a driver
+
+    def _check(self) -> int | None:
+        """The configuration register of a chip that may be read; else None and errors set."""
+        reason = self._refusal()
+        if reason is None:
+            try:
+                return self._word(chip.CONFIG)
+            except OSError as error:
+                reason = self._words(error)
+        self._fail_all(reason)
+        return None
+
+    def _refusal(self) -> str | None:
+        if not self._force and self._driver.exists():
+            return f"a kernel driver owns {self._place}: read it through hwmon instead"
+        try:
+            maker, die = self._word(chip.MANUFACTURER), self._word(chip.DIE)
+        except OSError as error:
+            return self._words(error)
+        if (maker, die) == (chip.MANUFACTURER_ID, chip.DIE_ID):
+            return None
+        return f"the chip at {self._place} is no INA3221: it says {maker:#06x}, {die:#06x}"
+
+    def _measure(self, index: int, number: int) -> bool:
+        try:
+            shunt = chip.steps(self._word(chip.shunt_register(number))) * chip.SHUNT_STEP_V
+            volts = chip.steps(self._word(chip.bus_register(number))) * chip.BUS_STEP_V
+        except OSError as error:
+            self._fail_rail(index, self._words(error))
+            return False
+        if volts < 0:
+            self._fail_rail(index, f"channel {number} gives {volts:.3f} V, which cannot be")
+            return True
+        amps = shunt / self._ohms[number]
+        self._set(index, volts * amps)
+        self._set(index + 1, volts)
+        self._set(index + 2, amps)
+        return True
+
+    def _word(self, register: int) -> int:
+        word = self._bus.read_word_data(self._address, register, force=self._force or None)
+        return chip.swapped(word)
+
+    def _words(self, error: OSError) -> str:
+        if error.errno == errno.EBUSY:
+            return f"a kernel driver owns {self._place} (EBUSY): read it through hwmon instead"
+        return f"i2c {self._place}: {errno.errorcode.get(error.errno or 0, 'OSError')} ({error})"
+
+    def _fail_rail(self, index: int, reason: str) -> None:
+        for offset in range(3):
+            self._fail(index + offset, reason)
+
+
+def _channels(name: str, source: str) -> tuple[Channel, Channel, Channel]:
+    return (
+        Channel(name, "power_w", source),
+        Channel(name, "voltage_v", source),
+        Channel(name, "current_a", source),
+    )
