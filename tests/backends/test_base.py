@@ -1,0 +1,35 @@
+"""A batch is rows side by side."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_rt.backends.base import Batch
+
+
+def rows(batch: Batch) -> list[tuple[int, int, int, int]]:
+    columns = (batch.seq, batch.pos, batch.token, batch.want)
+    return [tuple(int(column[i]) for column in columns) for i in range(batch.size)]
+
+
+def test_rows_are_appended() -> None:
+    batch = Batch(6)
+    assert batch.add(2, 10, [7, 8, 9], want_last=True) == 2
+    assert batch.add(0, 0, [5], want_last=False) == 3
+    assert batch.room == 2
+    assert rows(batch) == [(2, 10, 7, 0), (2, 11, 8, 0), (2, 12, 9, 1), (0, 0, 5, 0)]
+
+
+def test_a_cleared_batch_remembers_nothing() -> None:
+    batch = Batch(3)
+    batch.add(1, 5, [7, 8, 9], want_last=True)
+    batch.clear()
+    assert (batch.size, batch.room) == (0, 3)
+    batch.add(0, 0, [1, 2, 3], want_last=False)
+    assert rows(batch) == [(0, 0, 1, 0), (0, 1, 2, 0), (0, 2, 3, 0)]
+
+
+def test_more_than_fits_is_an_error() -> None:
+    batch = Batch(2)
+    with pytest.raises(ValueError, match="shape"):
+        batch.add(0, 0, [1, 2, 3], want_last=True)
