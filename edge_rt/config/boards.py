@@ -1,0 +1,117 @@
+"""From directories of YAML files to checked board profiles, or to every reason why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar, cast, get_args
+
+import msgspec
+
+from edge_rt.config.board import TABLES, Board, Chip, Covers
+from edge_rt.config.board_checks import board_contradictions, unknown_sources
+from edge_rt.config.board_files import Profile, Shelf, merged, place
+from edge_rt.config.faults import describe
+from edge_rt.config.key import Key
+from edge_rt.config.paths import Paths
+from edge_rt.errors import ConfigError
+
+SHIPPED = Path(__file__).parents[1] / "boards"
+_Kind = TypeVar("_Kind")
+_PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
+_CHOICES = {"chip": get_args(Chip), "covers": get_args(Covers)}
+
+
+def board_dirs(paths: Paths) -> list[Path]:
+    """Where an installation's profiles lie: those that come with it, then the user's own."""
+    return [SHIPPED, paths.config_file.parent / "boards.d"]
+
+
+def load_boards(dirs: Sequence[Path] = (SHIPPED,)) -> dict[str, Board]:
+    """The profiles in `dirs` by id; one in a later directory hides an earlier one of its id.
+
+    Raises ConfigError for the first fault.
+    """
+    boards, faults = check_boards(dirs)
+    if faults:
+        raise faults[0]
+    return boards
+
+
+def check_boards(dirs: Sequence[Path]) -> tuple[dict[str, Board], list[ConfigError]]:
+    """The profiles that can be used, later directories last, and what is wrong with the others."""
+    shelf = Shelf.read(dirs)
+    boards: dict[str, Board] = {}
+    faults = list(shelf.faults)
+    for profile in shelf.visible():
+        try:
+            boards[profile.id] = _board(profile, shelf)
+        except ConfigError as fault:
+            faults.append(fault)
+    return boards, list({str(fault): fault for fault in faults}.values())
+
+
+def _board(profile: Profile, shelf: Shelf) -> Board:
+    line = shelf.line_of(profile)
+    data = merged(line)
+    if "id" in data:
+        raise place(line, ("id",), "unknown key: the id is the name of the file")
+    try:
+        board = _typed(data | {"id": profile.id})
+    except _Fault as fault:
+        raise place(line, fault.key, fault.reason) from None
+    for key, reason in board_contradictions(board):
+        raise place(line, key, reason)
+    for key, reason in unknown_sources(data, shelf.sources):
+        raise place(line, key, reason)
+    return board
+
+
+class _Fault(Exception):
+    def __init__(self, key: Key, reason: str) -> None:
+        self.key, self.reason = key, reason
+
+
+def _typed(data: dict[str, object]) -> Board:
+    # Row by row first, since msgspec does not say which row of a table is at fault.
+    for table, kind in TABLES.items():
+        rows = _get(data, table)
+        if isinstance(rows, dict):
+            for name, row in cast("dict[str, object]", rows).items():
+                _convert(row, kind, (*table, name))
+    return _convert(data, Board, ())
+
+
+def _convert(data: object, kind: type[_Kind], at: Key) -> _Kind:
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).rpartition(" - at `$")
+        # At the root msgspec names no place.
+        message = text or str(error)
+        key = tuple(int(i) if i else name for name, i in _PLACE.findall(where if text else ""))
+        raise _fault((*at, *key), message, _get(data, key)) from None
+
+
+def _fault(key: Key, message: str, got: object) -> _Fault:
+    if match := _FIELD.fullmatch(message):
+        missing = match[1] == "missing required"
+        return (
+            _Fault(key, f"needs {match[2]}") if missing else _Fault((*key, match[2]), "unknown key")
+        )
+    if message.startswith("Invalid enum value"):
+        message = "Expected " + " or ".join(_CHOICES[str(key[-1])])
+    return _Fault(key, describe(key, message, got))
+
+
+def _get(data: object, key: Key) -> object:
+    for part in key:
+        if isinstance(data, dict):
+            data = cast("dict[str | int, object]", data).get(part)
+        elif isinstance(data, list):
+            data = cast("list[object]", data)[cast(int, part)]
+        else:
+            return None
+    return data
