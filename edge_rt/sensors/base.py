@@ -141,3 +141,8 @@ def unique(names: Iterable[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return result
+
+
+def nothing(name: str, reason: str, found: object) -> tuple[Skipped, ...]:
+    """What a reader says in `skipped` when it found nothing at all."""
+    return () if found else (Skipped(name, reason),)

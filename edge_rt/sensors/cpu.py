@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-_TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
-_IDLE, _IOWAIT, _GUEST = 3, 4, 8  # columns of the "cpu" line; guest time is in user time already
+from edge_rt.sensors.cputime import BoardTime, ProcessTime
 
 
 class CpuReader:
@@ -14,25 +12,16 @@ class CpuReader:
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
+        self._board = BoardTime(proc)
 
     def board_s(self) -> float | None:
         """Seconds that all cores together were busy since boot; None where not readable."""
-        try:
-            with (self._proc / "stat").open() as stat:
-                name, *words = stat.readline().split()
-                fields = [int(word) for word in words]
-        except (OSError, ValueError):
-            return None
-        if name != "cpu" or len(fields) <= _IDLE:
-            return None
-        busy = [f for i, f in enumerate(fields[:_GUEST]) if i not in (_IDLE, _IOWAIT)]
-        return sum(busy) * _TICK_S
+        return self._board.busy_s()
 
     def process_s(self, pid: int) -> float | None:
         """User and system seconds of all threads of `pid`; None when it is gone."""
+        process = ProcessTime(self._proc, pid)
         try:
-            stat = (self._proc / str(pid) / "stat").read_text()
-            user, system = stat.rpartition(")")[2].split()[11:13]
-            return (int(user) + int(system)) * _TICK_S
-        except (OSError, ValueError):
-            return None
+            return process.busy_s()
+        finally:
+            process.file.close()

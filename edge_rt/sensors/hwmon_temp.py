@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_rt.sensors.base import unique
+from edge_rt.sensors.base import nothing, unique
 from edge_rt.sensors.gauges import GaugeReader, temperature
-from edge_rt.sensors.sysfs import FILE_IO, FileIo, first_line, hwmon_devices, nothing, numbered
+from edge_rt.sensors.sysfs import FILE_IO, FileIo, first_line, hwmon_devices, numbered
 
 DRIVERS = frozenset(("coretemp", "k10temp"))
 

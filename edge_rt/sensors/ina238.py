@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge_rt.sensors.base import nothing
 from edge_rt.sensors.rails import Rail, RailReader
-from edge_rt.sensors.sysfs import FILE_IO, FileIo, first_line, hwmon_devices, nothing
+from edge_rt.sensors.sysfs import FILE_IO, FileIo, first_line, hwmon_devices
 
 _NAMES = frozenset(("ina238", "ina237"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_rt.sensors.base import Skipped
+from edge_rt.sensors.base import Skipped, nothing
 from edge_rt.sensors.rails import Rail, RailReader
 from edge_rt.sensors.sysfs import (
     FILE_IO,
@@ -14,7 +14,6 @@ from edge_rt.sensors.sysfs import (
     first_integer,
     first_line,
     hwmon_devices,
-    nothing,
 )
 
 

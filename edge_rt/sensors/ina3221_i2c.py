@@ -18,12 +18,16 @@ class WordBus(Protocol):
         """A little-endian word; OSError where the bus or chip fails."""
         ...
 
+    def close(self) -> None:
+        """Close the bus."""
+        ...
 
-def open_bus(number: int) -> WordBus:
-    """Bus /dev/i2c-`number`; OSError where it cannot be opened, ImportError without smbus2."""
+
+def open_bus(device: Path) -> WordBus:
+    """The bus behind /dev/i2c-N; OSError where it cannot be opened."""
     from smbus2 import SMBus
 
-    return SMBus(number)
+    return SMBus(str(device))
 
 
 class Ina3221I2c(BaseReader):
@@ -57,6 +61,10 @@ class Ina3221I2c(BaseReader):
         self._driver = sysfs / "bus" / "i2c" / "devices" / self._place / "driver"
         self._force = force
         self._config: int | None = None  # None: not checked yet
+
+    def close(self) -> None:
+        """Close the bus, which cannot be read any more."""
+        self._bus.close()
 
     def _read(self) -> None:
         if self._config is None:

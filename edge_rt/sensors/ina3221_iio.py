@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_rt.sensors.base import Skipped
+from edge_rt.sensors.base import Skipped, nothing
 from edge_rt.sensors.rails import Rail, RailReader
 from edge_rt.sensors.sysfs import (
     FILE_IO,
@@ -13,7 +13,6 @@ from edge_rt.sensors.sysfs import (
     bus_address,
     driver_devices,
     first_line,
-    nothing,
     numbered,
 )
 

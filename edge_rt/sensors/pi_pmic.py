@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from edge_rt.sensors.base import BaseReader, Channel
+from edge_rt.sensors.base import BaseReader, Channel, Skipped
 from edge_rt.sensors.videocore import Firmware, refusal
 
 RAILS = (
@@ -34,12 +34,15 @@ class PiPmic(BaseReader):
 
     The total is what flows through the chip: loads on USB, PCIe and the fan lie outside, so it is
     below what a wall meter shows. One sweep takes the firmware about 23 ms. A rail with a small
-    current reads exactly 0.
+    current reads exactly 0. It is asked once at the start: a firmware that does not know the
+    command (every board before the Pi 5) leaves no channels.
     """
 
     def __init__(self, firmware: Firmware, period_s: float = 0.25) -> None:
         source = f"{firmware.source} {COMMAND}"
-        super().__init__("pi-pmic", _channels(source), period_s)
+        reason = _unsupported(firmware)
+        skipped = () if reason is None else (Skipped("pi-pmic", f"{firmware.source}: {reason}"),)
+        super().__init__("pi-pmic", _channels(source) if reason is None else (), period_s, skipped)
         self._firmware = firmware
 
     def close(self) -> None:
@@ -47,6 +50,8 @@ class PiPmic(BaseReader):
         self._firmware.close()
 
     def _read(self) -> None:
+        if not self.channels:
+            return
         try:
             answer = self._firmware.ask(COMMAND)
         except OSError as error:
@@ -54,7 +59,7 @@ class PiPmic(BaseReader):
             return
         reason = refusal(answer)
         if reason is not None:
-            self._fail_all(f"not supported by this board's firmware: {reason}")
+            self._fail_all(f"{self._firmware.source}: {reason}")
             return
         self._spread(parse(answer))
 
@@ -77,6 +82,13 @@ class PiPmic(BaseReader):
             self._fail(index, f"{rail} is missing in the answer to {COMMAND}")
         else:
             self._set(index, value)
+
+
+def _unsupported(firmware: Firmware) -> str | None:
+    try:
+        return refusal(firmware.ask(COMMAND))
+    except OSError:
+        return None  # no rights or no answer now: that may be mended, so the channels stay
 
 
 def parse(answer: str) -> dict[str, float]:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.sensors.base import Skipped
-
 _GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESRCH))
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
 
@@ -173,8 +171,3 @@ def bus_address(device: Path) -> str:
             return part.name
     real = Path(os.path.realpath(device / "device"))
     return real.name if "-" in real.name else device.name
-
-
-def nothing(name: str, reason: str, found: object) -> tuple[Skipped, ...]:
-    """What a reader says in `skipped` when it found nothing at all."""
-    return () if found else (Skipped(name, reason),)

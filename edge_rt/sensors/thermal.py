@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.sensors.base import Skipped, unique
+from edge_rt.sensors.base import Skipped, nothing, unique
 from edge_rt.sensors.gauges import TEMP_HIGH_MC, TEMP_LOW_MC, Gauge, GaugeReader, gauge, temperature
-from edge_rt.sensors.sysfs import FILE_IO, FileIo, first_integer, first_line, nothing, numbered
+from edge_rt.sensors.sysfs import FILE_IO, FileIo, first_integer, first_line, numbered
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,22 @@ class Vcgencmd:
         return
 
 
+class FirmwareFiles:
+    """A folder with one file for each command, as a simulated board has in place of the device."""
+
+    def __init__(self, folder: Path) -> None:
+        self.source = str(folder)
+        self._folder = folder
+
+    def ask(self, command: str) -> str:
+        """The content of the file that is named like the command."""
+        return (self._folder / command).read_text(errors="replace")
+
+    def close(self) -> None:
+        """Nothing is held between commands."""
+        return
+
+
 def _message(command: str) -> bytearray:
     text = command.encode()
     size = _HEAD.size + _TEXT + 4

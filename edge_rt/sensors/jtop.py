@@ -1,0 +1,104 @@
+"""Rails and temperatures from jetson-stats, where its service runs and nothing else is readable."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from edge_rt.sensors.base import BaseReader, Channel, nothing
+
+OFFLINE_C = -256.0
+_WATCHED = ("power_w", "voltage_v", "current_a")
+_KEYS = ("power", "volt", "curr")  # mW, mV, mA
+
+
+class JtopClient(Protocol):
+    """The part of `jtop.jtop` that is used."""
+
+    @property
+    def power(self) -> Mapping[str, Any]:
+        """Rails and their total."""
+        ...
+
+    @property
+    def temperature(self) -> Mapping[str, Any]:
+        """Zones."""
+        ...
+
+    def close(self) -> None:
+        """End the connection."""
+        ...
+
+
+def connect() -> JtopClient:
+    """A client of the running service; ImportError without jetson-stats, its own errors without it.
+
+    The library is AGPL-licensed and optional: it is imported here and nowhere else.
+    """
+    client = importlib.import_module("jtop").jtop()
+    client.start()
+    return cast(JtopClient, client)
+
+
+class Jtop(BaseReader):
+    """Each rail's `power_w`, `voltage_v`, `current_a` and each zone's `temp_c`.
+
+    A total that is itself a rail (VDD_IN) keeps the rail's name; one that jtop adds up is left
+    out, since it counts parts twice on some boards. Its `avg` is a decaying mean and not used.
+    """
+
+    def __init__(self, factory: Callable[[], JtopClient] = connect, period_s: float = 0.5) -> None:
+        self._client: JtopClient | None = None
+        reason = "the service knows no rails and no zones"
+        try:
+            self._client = factory()
+            rails, zones = _rails(self._client.power), dict(self._client.temperature)
+        except Exception as error:  # jtop raises errors of its own kind
+            rails, zones = {}, {}
+            reason = f"jtop cannot be used: {type(error).__name__}: {error}"
+        channels = [Channel(n, k, f"jtop {n}") for n in rails for k in _WATCHED]
+        channels += [Channel(n, "temp_c", f"jtop {n}") for n in zones]
+        super().__init__("jtop", channels, period_s, nothing("jtop", reason, channels))
+        self._names = (tuple(rails), tuple(zones))
+
+    def close(self) -> None:
+        """End the connection to the service."""
+        if self._client is not None:
+            self._client.close()
+
+    def _read(self) -> None:
+        if self._client is None:
+            return
+        rails, zones = _rails(self._client.power), self._client.temperature
+        names, zone_names = self._names
+        for position, name in enumerate(names):
+            self._rail(3 * position, name, rails.get(name))
+        for position, name in enumerate(zone_names, 3 * len(names)):
+            self._zone(position, name, zones.get(name))
+
+    def _rail(self, index: int, name: str, rail: Mapping[str, Any] | None) -> None:
+        for offset, key in enumerate(_KEYS):
+            value = None if rail is None or rail.get("online") is False else _number(rail.get(key))
+            if value is None:
+                self._fail(index + offset, f"{name} is offline or has no {key}")
+            else:
+                self._set(index + offset, value * 1e-3)
+
+    def _zone(self, index: int, name: str, zone: Mapping[str, Any] | None) -> None:
+        offline = zone is None or zone.get("online") is False
+        value = None if zone is None or offline else _number(zone.get("temp"))
+        if value is None or value <= OFFLINE_C:
+            self._fail(index, f"{name} is offline")
+        else:
+            self._set(index, value)
+
+
+def _rails(power: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    rails: dict[str, Mapping[str, Any]] = dict(power.get("rail", {}))
+    total: Mapping[str, Any] = power.get("tot", {})
+    return {str(total["name"]): total, **rails} if total.get("name") else rails
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and value == value else None

@@ -1,0 +1,91 @@
+"""Power of a board that cannot measure it, estimated from CPU time and clocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.sensors.base import PENDING, BaseReader, Channel
+from edge_rt.sensors.cpufreq import KHZ_HIGH, policies
+from edge_rt.sensors.cputime import BoardTime
+from edge_rt.sensors.sysfs import FILE_IO, FileIo, HeldFile
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What a board draws: `static_w` always, and `core_w` for each core busy at its top clock.
+
+    `voltage_floor` is the core voltage towards 0 Hz as a fraction of that at the top clock.
+    """
+
+    static_w: float
+    core_w: float
+    voltage_floor: float = 0.6
+
+
+class ModelledPower(BaseReader):
+    """One `power_w` channel of quality "modelled", for boards without a power sensor.
+
+    Power = static_w + busy cores x core_w x V²f, with f the clock as a fraction of the top clock
+    and V = voltage_floor + (1 - voltage_floor) x f; both are our own simplification. Without
+    cpufreq f is 1. GPU, memory and peripherals are in `static_w` only.
+    """
+
+    def __init__(
+        self,
+        sysfs: Path,
+        proc: Path,
+        coefficients: Coefficients,
+        name: str = "board",
+        period_s: float = 0.5,
+        io: FileIo = FILE_IO,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is in seconds."""
+        source = f"model of {proc}/stat and cpufreq"
+        super().__init__("modelled", [Channel(name, "power_w", source, "modelled")], period_s)
+        self._coefficients = coefficients
+        self._time = BoardTime(proc, io)
+        self._clock = clock
+        self._last: tuple[float, float] | None = None
+        self._clocks = [
+            (HeldFile(p.folder / "scaling_cur_freq", io), p.hardware_max_hz, max(1, len(p.cpus)))
+            for p in policies(sysfs)
+        ]
+
+    def close(self) -> None:
+        """Close every file."""
+        self._time.file.close()
+        for file, *_ in self._clocks:
+            file.close()
+
+    def _read(self) -> None:
+        busy_s = self._time.busy_s()
+        now = self._clock()
+        before, self._last = self._last, None if busy_s is None else (now, busy_s)
+        if busy_s is None:
+            self._fail(0, self._time.error or "")
+        elif before is None or now <= before[0]:
+            self._fail(0, PENDING)
+        else:
+            busy_cores = max(0.0, busy_s - before[1]) / (now - before[0])
+            known = self._coefficients
+            self._set(0, known.static_w + busy_cores * known.core_w * self._scale())
+
+    def _scale(self) -> float:
+        """V²f over all cores, 1 at the top clock and where no clock can be read."""
+        total, cores = 0.0, 0
+        for file, top_hz, cpus in self._clocks:
+            khz = file.number(0, KHZ_HIGH)
+            if khz is not None and top_hz is not None:
+                total += cpus * power_scale(khz * 1e3 / top_hz, self._coefficients.voltage_floor)
+                cores += cpus
+        return total / cores if cores else 1.0
+
+
+def power_scale(clock: float, voltage_floor: float) -> float:
+    """V²f as a fraction of that at the top clock; `clock` is a fraction too."""
+    voltage = voltage_floor + (1.0 - voltage_floor) * clock
+    return voltage * voltage * clock
