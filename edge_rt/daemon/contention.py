@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.governor.threads import ThreadChooser
@@ -30,12 +30,14 @@ class Contention:
         chooser: ThreadChooser,
         reader: CpuReader,
         clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`clock` is in seconds."""
+        """`clock` is in seconds; `pause` lets seconds pass between two looks."""
         self._supervisor = supervisor
         self._chooser = chooser
         self._reader = reader
         self._clock = clock
+        self._pause = pause
 
     async def run(self) -> None:
         """Watch for ever."""
@@ -45,7 +47,7 @@ class Contention:
             if before is not None and now is not None and now[0] == before[0]:
                 self._apply(max(0.0, (now[2] - before[2]) / (now[1] - before[1])))
             before = now
-            await asyncio.sleep(PERIOD_S)
+            await self._pause(PERIOD_S)
 
     def _sample(self) -> tuple[int, float, float] | None:
         """Engine pid, clock reading, and busy seconds that are neither the engine's nor ours."""

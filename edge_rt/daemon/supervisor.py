@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EngineError, ProtocolError, Unavailable
 
 log = logging.getLogger(__name__)
 
+HELLO_S = 30.0  # for the engine to import its libraries and say hello
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
@@ -29,14 +31,22 @@ class Supervisor:
         self,
         command: Sequence[str] = ENGINE,
         greet: Callable[[EngineClient], None] = lambda client: None,
+        *,
+        hello_s: float = HELLO_S,
+        grace_s: float = GRACE_S,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`command` gets the number of its socket's descriptor as its last argument.
 
-        `greet` is called with each new connection before anybody else has it.
+        `greet` is called with each new connection before anybody else has it. `pause` lets seconds
+        pass between one engine's end and the next one's start.
         """
         self.restarts = 0
         self._command = command
         self._greet = greet
+        self._hello_s = hello_s
+        self._grace_s = grace_s
+        self._pause = pause
         self._client: EngineClient | None = None
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -64,7 +74,7 @@ class Supervisor:
         if self._client is not None:
             self._client.shut_down()
         if self._process is not None:
-            await _end(self._process)
+            await _end(self._process, self._grace_s)
 
     async def client(self, wait_s: float = 15.0) -> EngineClient:
         """The live connection, waited for if need be; raises Unavailable after `wait_s`."""
@@ -95,7 +105,7 @@ class Supervisor:
             if loop.time() - born > STEADY_S:
                 wait_s = FIRST_WAIT_S
             self.restarts += 1
-            await asyncio.sleep(wait_s)
+            await self._pause(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     async def _one_life(self) -> None:
@@ -110,18 +120,20 @@ class Supervisor:
                     stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                 )
-            client = await EngineClient.connect(ours)
+            client = await EngineClient.connect(ours, self._hello_s)
+            self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
             log.error("the engine did not start: %s", error)
             ours.close()
             if self._process is not None:
-                await _end(self._process)
+                await _end(self._process, self._grace_s)
             return
-        self._greet(client)
         await self._publish(client)
         await client.lost.wait()
         await self._publish(None)
-        log.error("the engine stopped (%s); starting it again", await _end(self._process))
+        log.error(
+            "the engine stopped (%s); starting it again", await _end(self._process, self._grace_s)
+        )
 
     async def _publish(self, client: EngineClient | None) -> None:
         async with self._changed:
@@ -129,11 +141,12 @@ class Supervisor:
             self._changed.notify_all()
 
 
-async def _end(process: asyncio.subprocess.Process) -> str:
-    """Wait for `process`, with force after a while; says how it ended."""
+async def _end(process: asyncio.subprocess.Process, grace_s: float) -> str:
+    """Wait for `process`, with force after `grace_s`; says how it ended."""
     try:
-        code = await asyncio.wait_for(process.wait(), GRACE_S)
+        code = await asyncio.wait_for(process.wait(), grace_s)
     except asyncio.TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it went just now
+            process.kill()
         code = await process.wait()
     return f"exit {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

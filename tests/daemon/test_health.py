@@ -1,0 +1,86 @@
+"""Health is a real token, made seldom and without disturbing what is in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from edge_rt.daemon.health import FRESH_S
+from edge_rt.errors import EngineError, Unavailable
+
+
+def test_without_a_model_the_decode_loop_is_heard_and_nothing_loaded(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        proof = await house.service.health()
+        assert (proof["status"], proof["model"]) == ("ok", None)
+        assert (house.pings, house.loads, house.asked) == (1, [], [])
+
+    kit.run(run())
+
+
+def test_the_model_used_last_makes_one_token(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(models=("a", "b"))
+        for model in "ba":
+            await house.answer(model)
+            house.now += 1
+        proof = await house.service.health()
+        assert proof["model"] == house.asked[-1].model == "a"
+        assert house.asked[-1].max_tokens == 1
+        assert house.pings == 0
+
+    kit.run(run())
+
+
+def test_a_proof_is_good_for_a_while_and_serves_all_who_ask(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        await asyncio.gather(*(house.service.health() for _ in range(5)))
+        house.now += FRESH_S
+        await house.service.health()
+        assert len(house.asked) == 2
+        house.now += 0.1
+        await house.service.health()
+        assert len(house.asked) == 3
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize("error", [EngineError("NaN"), Unavailable("later", retry_after_s=1.0)])
+def test_a_failure_is_told_and_not_kept(kit: Any, error: Exception) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.scripts = [[kit.started(), error]]
+        with pytest.raises(type(error)):
+            await house.service.health()
+        assert (await house.service.health())["status"] == "ok"
+
+    kit.run(run())
+
+
+def test_a_lost_engine_is_no_proof(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.scripts = [[kit.lost]]
+        with pytest.raises(EngineError):
+            await house.service.health()
+
+    kit.run(run())
+
+
+def test_asking_does_not_keep_a_model_in_memory(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.now += 100
+        await house.service.health()
+        await house.residency.sweep(60)
+        assert house.residency.residents() == []
+
+    kit.run(run())

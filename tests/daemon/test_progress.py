@@ -1,0 +1,24 @@
+"""What was received is known exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_rt.daemon.progress import Progress
+
+
+def test_tokens_and_ends_are_kept_by_answer(kit: Any) -> None:
+    progress = Progress()
+    events = [kit.delta(1, 2), kit.delta(9, index=1), kit.finished(1), kit.delta(3)]
+    assert all(progress.news(event) for event in events)
+    assert progress.tokens == {0: [1, 2, 3], 1: [9]}
+    assert progress.done == [1]
+
+
+def test_a_request_starts_once(kit: Any) -> None:
+    progress = Progress()
+    assert progress.news(kit.started())
+    assert progress.lost() == 1
+    assert not progress.news(kit.started())
+    assert progress.lost() == 2
+    assert not progress.news(kit.started())

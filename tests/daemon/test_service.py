@@ -1,0 +1,256 @@
+"""A client sees one answer, however many engines it took."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from edge_rt.config.schema import Config, Engine, Limits, Models
+from edge_rt.decoding.params import Sampling
+from edge_rt.errors import (
+    EngineError,
+    ModelFileError,
+    ModelNotFound,
+    RequestError,
+    Unavailable,
+)
+
+
+def test_events_pass_through(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        script = [kit.started(), kit.delta(1), kit.delta(2, 3), kit.finished()]
+        house.scripts = [script]
+        assert await house.answer(n=1, stop=("x",), ignore_eos=True) == script
+        (asked,) = house.asked
+        assert (asked.model, asked.prompt, asked.max_tokens) == ("tiny", [5, 6], 9)
+        assert (asked.stop, asked.ignore_eos, asked.resume, asked.done) == (["x"], True, {}, [])
+
+    kit.run(run())
+
+
+def test_after_a_loss_the_answer_goes_on_where_it_was(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.scripts = [
+            [kit.started(), kit.delta(1, 2), kit.delta(7, index=1), kit.finished(1), kit.lost],
+            [kit.started(), kit.delta(3), kit.finished(0)],
+        ]
+        events = await house.answer(n=2)
+        assert events == [
+            kit.started(),
+            kit.delta(1, 2),
+            kit.delta(7, index=1),
+            kit.finished(1),
+            kit.delta(3),
+            kit.finished(0),
+        ]
+        first, second = house.asked
+        assert (second.resume, second.done) == ({0: [1, 2], 1: [7]}, [1])
+        assert first.sampling.seed is not None
+        assert second.sampling == first.sampling
+        assert second.id != first.id
+        assert house.loads == ["tiny", "tiny"]
+
+    kit.run(run())
+
+
+def test_a_loss_before_anything_was_said_starts_anew(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        script = [kit.started(), kit.delta(1), kit.finished()]
+        house.scripts = [[kit.lost], script]
+        assert await house.answer() == script
+        assert house.asked[1].resume == {}
+
+    kit.run(run())
+
+
+def test_a_second_loss_is_an_error(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.scripts = [[kit.started(), kit.lost], [kit.delta(1), kit.lost], [kit.finished()]]
+        with pytest.raises(EngineError, match="lost 2 times"):
+            await house.answer()
+        assert len(house.asked) == 2
+        assert house.state.active == house.open == 0
+
+    kit.run(run())
+
+
+def test_everybody_goes_on_after_a_loss(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        reached = asyncio.Event()
+        house.scripts = [
+            [kit.started(), kit.delta(1), reached, kit.lost],
+            [kit.started(), kit.delta(2), reached, kit.lost],
+            [kit.delta(3), kit.finished()],
+            [kit.delta(3), kit.finished()],
+        ]
+        answers = [asyncio.ensure_future(house.answer()) for _ in range(2)]
+        while len(house.asked) < 2:
+            await asyncio.sleep(0)
+        reached.set()
+        for events in await asyncio.gather(*answers):
+            assert [e.tokens for e in events if hasattr(e, "tokens")][1] == [3]
+        assert house.loads == ["tiny", "tiny"]
+
+    kit.run(run())
+
+
+def test_a_seed_that_was_given_is_kept_and_others_differ(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer(sampling=Sampling(seed=0))
+        for _ in range(3):
+            await house.answer()
+        seeds = [asked.sampling.seed for asked in house.asked]
+        assert seeds[0] == 0
+        assert len(set(seeds)) == 4
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize(
+    "error", [RequestError("no"), Unavailable("no", retry_after_s=1.0), EngineError("no")]
+)
+def test_errors_of_the_engine_are_the_callers(kit: Any, error: Exception) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.scripts = [[kit.started(), error]]
+        with pytest.raises(type(error), match="no"):
+            await house.answer()
+        assert len(house.asked) == 1
+        assert house.state.active == 0
+
+    kit.run(run())
+
+
+def test_one_more_than_the_queue_holds_is_refused(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(Config(limits=Limits(queue=1)))
+        house.scripts = [[kit.started(), asyncio.Event()]]
+        async with aclosing(house.generate()) as events:
+            await anext(events)
+            with pytest.raises(Unavailable) as caught:
+                await house.answer()
+            assert caught.value.code == "queue_full"
+            assert caught.value.retry_after_s > 0
+        assert await house.answer() == [kit.finished()]
+
+    kit.run(run())
+
+
+def test_closing_early_frees_everything(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.scripts = [[kit.started(), asyncio.Event()]]
+        async with aclosing(house.generate()) as events:
+            await anext(events)
+            assert (house.open, house.state.active) == (1, 1)
+            assert house.residency.residents()[0].users == 1
+        assert (house.open, house.state.active) == (0, 0)
+        assert house.residency.residents()[0].users == 0
+
+    kit.run(run())
+
+
+def test_a_file_is_checked_only_when_it_is_loaded(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        for _ in range(3):
+            await house.answer()
+        assert house.checks == house.loads == ["tiny"]
+
+    kit.run(run())
+
+
+def test_a_bad_file_is_a_failed_load(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.bad = ModelFileError("its sha256 changed")
+        for attempt in (house.answer, lambda: house.service.preload("tiny")):
+            with pytest.raises(Unavailable, match="sha256 changed") as caught:
+                await attempt()
+            assert caught.value.code == "model_load_failed"
+        assert house.checks == ["tiny"]
+
+    kit.run(run())
+
+
+def test_preloading_makes_the_first_request_fast(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.service.preload("tiny")
+        assert house.service.card("tiny").loaded
+        await house.answer()
+        assert house.loads == ["tiny"]
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize(
+    ("configured", "models", "expected"),
+    [
+        (None, ("tiny",), "tiny"),
+        (None, ("zeta", "beta"), "beta"),
+        ("zeta", ("zeta", "beta"), "zeta"),
+    ],
+)
+def test_the_default_model(
+    kit: Any, configured: str | None, models: tuple[str, ...], expected: str
+) -> None:
+    async def run() -> None:
+        house = kit.house(Config(models=Models(default=configured)), models)
+        assert house.service.card("default").id == expected
+        await house.answer("default")
+        assert house.asked[0].model == expected
+
+    kit.run(run())
+
+
+def test_models_that_are_not_there(kit: Any) -> None:
+    async def run() -> None:
+        empty = kit.house(models=())
+        assert empty.service.cards() == []
+        with pytest.raises(ModelNotFound, match="edge-rt models pull"):
+            empty.service.card("default")
+        with pytest.raises(ModelNotFound):
+            await empty.answer("other")
+        with pytest.raises(ModelNotFound):
+            await empty.service.render("other", [])
+        gone = kit.house(Config(models=Models(default="gone")))
+        with pytest.raises(ModelNotFound, match="gone"):
+            await gone.answer("default")
+        assert empty.state.active == gone.state.active == 0
+
+    kit.run(run())
+
+
+def test_cards_say_what_a_client_gets(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(Config(engine=Engine(context=512)), ("b", "a"))
+        await house.answer("b")
+        a, b = house.service.cards()
+        assert (a.id, a.loaded, b.id, b.loaded) == ("a", False, "b", True)
+        assert (a.context, a.size_bytes, a.owned_by) == (512, 2000, "nobody")
+        assert a.sampling == Sampling(temperature=0.5)
+        assert a.has_template
+        large = kit.house(Config(engine=Engine(context=1 << 20)))
+        assert large.service.card("tiny").context == 2048  # what the model was made for
+
+    kit.run(run())
+
+
+def test_a_chat_is_rendered_by_the_models_template(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        for word in ("one", "two"):
+            text = await house.service.render("default", [{"role": "user", "content": word}])
+            assert text == f"{word}|"
+
+    kit.run(run())

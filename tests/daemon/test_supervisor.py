@@ -1,0 +1,197 @@
+"""An engine is always there again, and gone when it shall be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import psutil
+import pytest
+
+from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.errors import Unavailable
+
+CHILD = """
+import os, signal, socket, sys
+from edge_rt.engine.framing import Frames, encode, engine_decoder
+from edge_rt.engine.protocol import Hello, Ping, Pong, Shutdown, VERSION
+sock = socket.socket(fileno=int(sys.argv[2]))
+sock.sendall(encode(Hello(VERSION, os.getpid(), {})))
+if sys.argv[1] == "stubborn":
+    while True:
+        signal.pause()
+frames, decoder = Frames(), engine_decoder()
+while data := sock.recv(1 << 16):
+    for message in map(decoder.decode, frames.feed(data)):
+        if isinstance(message, Ping):
+            sock.sendall(encode(Pong(message.nonce, 1, 1, 0, 0, 0, 0.0, 0.0)))
+        if isinstance(message, Shutdown):
+            sys.exit(7)
+"""
+POLITE = (sys.executable, "-c", CHILD, "polite")
+STUBBORN = (sys.executable, "-c", CHILD, "stubborn")
+MUTE = (shutil.which("sleep") or "sleep", "1000")  # its last argument: 1000 and some seconds
+
+
+class Pauses:
+    """Stands for the waits between engines; the test lets the first `free` of them pass."""
+
+    def __init__(self, free: int) -> None:
+        self.seen: list[float] = []
+        self.over = asyncio.Event()
+        self._free = free
+
+    async def __call__(self, seconds: float) -> None:
+        self.seen.append(seconds)
+        if len(self.seen) > self._free:
+            self.over.set()
+            await asyncio.Event().wait()
+
+
+def supervised(
+    command: tuple[str, ...], *, free: int = 0, **options: Any
+) -> Callable[[Callable[[Supervisor, Pauses], Coroutine]], Callable[[], None]]:
+    """Run an async test with a started supervisor, and see that no process of it is left."""
+
+    def decorate(test: Callable[[Supervisor, Pauses], Coroutine]) -> Callable[[], None]:
+        async def run() -> None:
+            pauses = Pauses(free)
+            supervisor = Supervisor(command, pause=pauses, **options)
+            assert supervisor.pid is supervisor.current is None
+            supervisor.start()
+            try:
+                await asyncio.wait_for(test(supervisor, pauses), 30)
+            finally:
+                await asyncio.wait_for(supervisor.stop(), 30)
+            assert psutil.Process().children() == []
+
+        def wrapper() -> None:
+            asyncio.run(run())
+
+        wrapper.__name__, wrapper.__doc__ = test.__name__, test.__doc__
+        return wrapper
+
+    return decorate
+
+
+@supervised(POLITE)
+async def test_the_engine_is_started_and_heard(supervisor: Supervisor, pauses: Pauses) -> None:
+    client = await supervisor.client()
+    assert (await client.ping()).rss_bytes == 1
+    assert supervisor.current is client
+    assert supervisor.pid == client.hello.pid
+    assert psutil.Process(supervisor.pid).ppid() == os.getpid()
+    assert supervisor.restarts == 0
+
+
+@supervised(POLITE, free=1)
+async def test_a_killed_engine_is_started_again(supervisor: Supervisor, pauses: Pauses) -> None:
+    first = await supervisor.client()
+    os.kill(supervisor.pid, signal.SIGKILL)
+    await first.lost.wait()
+    second = await supervisor.client()
+    assert second is not first
+    await second.ping()
+    assert supervisor.restarts == 1
+    assert pauses.seen == [FIRST_WAIT_S]
+
+
+@supervised(POLITE)
+async def test_while_there_is_no_engine_nobody_gets_one(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    client = await supervisor.client()
+    os.kill(supervisor.pid, signal.SIGKILL)
+    await pauses.over.wait()
+    assert supervisor.pid is supervisor.current is None
+    with pytest.raises(Unavailable, match="log says why"):
+        await supervisor.client(wait_s=0.0)
+    assert client.lost.is_set()
+
+
+@supervised(POLITE)
+async def test_stopping_is_polite(supervisor: Supervisor, pauses: Pauses) -> None:
+    await supervisor.client()
+    process = supervisor._process
+    await supervisor.stop()
+    assert process.returncode == 7  # the child's answer to Shutdown
+
+
+@supervised(STUBBORN, grace_s=0.0)
+async def test_an_engine_that_does_not_go_is_killed(supervisor: Supervisor, pauses: Pauses) -> None:
+    await supervisor.client()
+    process = supervisor._process
+    await supervisor.stop()
+    assert process.returncode == -signal.SIGKILL
+
+
+@supervised((shutil.which("false") or "false",), free=9)
+async def test_the_wait_grows_while_engines_die_at_once(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    await pauses.over.wait()
+    assert pauses.seen[:3] == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, 4 * FIRST_WAIT_S]
+    assert pauses.seen[-1] == LONGEST_WAIT_S
+    assert sorted(pauses.seen) == pauses.seen
+    assert supervisor.restarts == len(pauses.seen)
+
+
+@supervised(("/nonexistent/engine",), free=2)
+async def test_an_engine_that_cannot_be_started_is_tried_again(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    await pauses.over.wait()
+    assert len(pauses.seen) == 3
+
+
+@supervised(MUTE, free=1, hello_s=0.01, grace_s=0.0)
+async def test_an_engine_that_never_says_hello_is_replaced(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    await pauses.over.wait()
+    assert supervisor.restarts == 2
+    assert supervisor.current is None
+
+
+@supervised(POLITE)
+async def test_stopping_while_the_engine_starts(supervisor: Supervisor, pauses: Pauses) -> None:
+    while supervisor._process is None:
+        await asyncio.sleep(0)
+    await supervisor.stop()  # and its child hears that the socket is closed
+    assert supervisor._process.returncode is not None
+    assert supervisor._process.returncode != -signal.SIGKILL
+
+
+def test_every_engine_is_greeted_before_others_have_it() -> None:
+    greeted: list[EngineClient] = []
+    faults = [EngineLost("gone")]
+
+    def greet(client: EngineClient) -> None:
+        if faults:
+            client.close()
+            raise faults.pop()
+        greeted.append(client)
+
+    @supervised(POLITE, free=2, greet=greet)
+    async def run(supervisor: Supervisor, pauses: Pauses) -> None:
+        first = await supervisor.client()
+        assert greeted == [first]
+        os.kill(supervisor.pid, signal.SIGKILL)
+        await first.lost.wait()
+        assert greeted == [first, await supervisor.client()]
+        assert supervisor.restarts == 2  # one died while it was greeted
+
+    run()
+
+
+def test_stopping_what_was_never_started() -> None:
+    async def run() -> None:
+        await Supervisor().stop()
+
+    asyncio.run(run())

@@ -1,0 +1,39 @@
+"""A model is asked for as configured, and its memory is not underestimated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge_rt.config.schema import Engine
+from edge_rt.daemon.wanted import wanted
+
+PATH = Path("/models/tiny.gguf")
+
+
+def test_the_configuration_reaches_the_engine(kit: Any) -> None:
+    engine = Engine(
+        context=1024, sequences=3, batch=99, prefill_chunk=55, gpu_layers=7, flash_attention=False
+    )
+    spec = wanted(kit.entry, PATH, engine).spec
+    assert (spec.backend, spec.path) == ("llama.cpp", str(PATH))
+    assert (spec.context, spec.sequences, spec.batch) == (1024, 3, 99)
+    assert (spec.prefill_chunk, spec.gpu_layers, spec.flash_attention) == (55, 7, False)
+
+
+def test_no_more_context_than_the_model_was_made_for(kit: Any) -> None:
+    assert wanted(kit.entry, PATH, Engine(context=1 << 20)).spec.context == 2048
+
+
+@pytest.mark.parametrize("change", [{"context": 1024}, {"sequences": 8}, {"batch": 1024}])
+def test_more_of_anything_needs_more_memory(kit: Any, change: dict) -> None:
+    small = Engine(context=512, sequences=2, batch=128)
+    large = msgspec.structs.replace(small, **change)
+    need = wanted(kit.entry, PATH, small).need_bytes
+    assert need < wanted(kit.entry, PATH, large).need_bytes
+    assert need < wanted(replace(kit.entry, size=5000), PATH, small).need_bytes
+    assert need >= kit.entry.size + 512 * 2 * 128 * 2  # the file and f16 KV of all sequences
