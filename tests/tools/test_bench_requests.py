@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from benchlib import BenchError
-from benchlib.chat import ask, events, parse
+from benchlib.chat import Reply, ask, events, parse
 from benchlib.http import Address, Response, fetch, get_json
 from benchlib.prompts import Prompts
-from benchlib.workload import Amounts, Asker, aggregate, settled_decode
+from benchlib.workload import Amounts, Asker, decode_rate, settled_decode, throughput
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -188,12 +188,29 @@ def test_concurrent_streams_all_get_prompts_of_their_own(tmp_path: Path) -> None
     assert sum(reply.completion_tokens for reply in asker.replies) == 2 + 8 * 4
 
 
-def test_the_rate_of_streams_is_all_their_tokens_over_all_their_time() -> None:
-    def reply(first: float, last: float) -> Any:
-        body = sse({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 11}})
-        return parse(response((first, sse(text("a"))), (last, sse(text("b"))), (last, body)))
+def reply(*times_s: float, tokens: int) -> Reply:
+    return Reply(0.0, times_s, prompt_tokens=1, cached_tokens=0, completion_tokens=tokens, text="x")
 
-    assert aggregate([reply(2.0, 10.0), reply(4.0, 12.0)]) == pytest.approx(20 / 10)
+
+def test_streams_are_only_compared_while_all_of_them_decode() -> None:
+    early = reply(1.0, 4.0, 5.0, 6.0, 7.0, tokens=5)
+    late = reply(3.0, 4.0, 5.0, 8.0, 9.0, tokens=5)
+    assert decode_rate([early, late]) == pytest.approx((4 + 2) / 4)
+    assert throughput([early, late]) == pytest.approx(10 / 9)
+
+
+def test_one_stream_decodes_as_fast_alone_as_in_a_group_of_one() -> None:
+    alone = reply(1.0, 2.0, 3.0, 5.0, tokens=4)
+    assert decode_rate([alone]) == pytest.approx(alone.decode_tokens_per_s)
+
+
+def test_a_piece_of_text_stands_for_its_share_of_the_tokens() -> None:
+    assert reply(1.0, 2.0, 3.0, 4.0, tokens=8).tokens_between(1.0, 3.0) == 4.0
+
+
+def test_streams_that_ran_one_after_the_other_are_an_error() -> None:
+    with pytest.raises(BenchError, match="at the same time"):
+        decode_rate([reply(1.0, 2.0, tokens=2), reply(3.0, 4.0, tokens=2)])
 
 
 def test_answers_begun_before_a_server_settled_do_not_count(tmp_path: Path) -> None:

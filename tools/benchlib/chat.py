@@ -16,12 +16,21 @@ class Reply:
     """What came back, and when: times are seconds of the client's clock, sizes tokens."""
 
     sent_s: float
-    first_s: float  # the first text
-    last_s: float  # the last text
+    texts_s: tuple[float, ...]  # of each piece of text
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
     text: str
+
+    @property
+    def first_s(self) -> float:
+        """The first text."""
+        return self.texts_s[0]
+
+    @property
+    def last_s(self) -> float:
+        """The last text."""
+        return self.texts_s[-1]
 
     @property
     def ttft_s(self) -> float:
@@ -32,6 +41,11 @@ class Reply:
     def decode_tokens_per_s(self) -> float:
         """Speed after the first token."""
         return (self.completion_tokens - 1) / (self.last_s - self.first_s)
+
+    def tokens_between(self, start_s: float, end_s: float) -> float:
+        """Tokens after `start_s` and up to `end_s`; a piece of text stands for its share of all."""
+        pieces = sum(start_s < when <= end_s for when in self.texts_s)
+        return self.completion_tokens * pieces / len(self.texts_s)
 
     @property
     def prefill_tokens_per_s(self) -> float:
@@ -95,8 +109,7 @@ def _reply(sent_s: float, texts: list[tuple[float, str]], usage: Mapping[str, An
     details: Mapping[str, Any] = usage.get("prompt_tokens_details") or {}
     return Reply(
         sent_s=sent_s,
-        first_s=texts[0][0],
-        last_s=texts[-1][0],
+        texts_s=tuple(when for when, _ in texts),
         prompt_tokens=usage["prompt_tokens"],
         cached_tokens=details.get("cached_tokens") or 0,
         completion_tokens=usage["completion_tokens"],

@@ -52,7 +52,7 @@ def built_in() -> Prompts:
     short = tuple(
         f"Explain to {reader} how {topic} works, and give one example."
         for topic in _TOPICS
-        for reader in ("a child of ten", "an engineer", "a new colleague")
+        for reader in ("a child of ten", "an engineer", "a new colleague", "my neighbour")
     )
     sentences = [f"{_upper(topic)} {verb} {end}." for topic in _TOPICS for verb, end in _ENDS]
     shuffled = (words.sample(sentences, len(sentences)) for _ in range(8))

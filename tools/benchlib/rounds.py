@@ -11,7 +11,7 @@ from benchlib import workload
 from benchlib.hog import hog
 from benchlib.noise import Sample, Watch
 from benchlib.prompts import Prompts
-from benchlib.server import Running, Settings, Side
+from benchlib.server import Loop, Running, Settings, Side
 from benchlib.stats import summarise
 from benchlib.workload import Amounts, Asker
 
@@ -96,15 +96,21 @@ class Rounds:
 
 async def _workloads(side: Side, running: Running, asker: Asker, amounts: Amounts) -> Measures:
     found = {"ready_s": running.ready_s, "ttft_1": await workload.ttft_s(asker, amounts)}
-    before = await side.loop(running)
+    loop = await side.loop(running)
     found["decode_1"] = await workload.decode_alone(asker, amounts)
-    after = await side.loop(running)
-    if before is not None and after is not None:
-        found["loop_overhead"] = after.overhead_since(before)
+    before, loop = loop, await side.loop(running)
+    found |= _overhead("loop_overhead", before, loop)
     for streams in amounts.streams:
-        found[f"decode_{streams}"] = await workload.decode_together(asker, streams, amounts)
+        speeds = await workload.together(asker, streams, amounts)
+        found |= {f"decode_{streams}": speeds.decode, f"throughput_{streams}": speeds.throughput}
+        before, loop = loop, await side.loop(running)
+        found |= _overhead(f"loop_overhead_{streams}", before, loop)
     found["prefill"] = await workload.prefill(asker, amounts)
     return {**found, **side.memory_mb(running), **_tokens(asker)}
+
+
+def _overhead(key: str, before: Loop | None, after: Loop | None) -> Measures:
+    return {key: after.overhead_since(before)} if before and after else {}
 
 
 def _tokens(asker: Asker) -> Measures:

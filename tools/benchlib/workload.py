@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+from benchlib import BenchError
 from benchlib.chat import Reply, ask
 from benchlib.http import Address
 from benchlib.prompts import Prompts
@@ -22,7 +23,7 @@ class Amounts:
     ttft: int = 8
     alone: int = 4  # answers one after the other
     alone_tokens: int = 128
-    batches: int = 2  # of concurrent answers, for each count of streams
+    batches: int = 3  # of concurrent answers, for each count of streams
     streams: tuple[int, ...] = (4, 8)
     stream_tokens: int = 96
     prefill: int = 4
@@ -70,19 +71,39 @@ async def decode_alone(asker: Asker, amounts: Amounts) -> float:
     return statistics.median(reply.decode_tokens_per_s for reply in replies)
 
 
-async def decode_together(asker: Asker, streams: int, amounts: Amounts) -> float:
-    """Median tokens/s of all of `streams` concurrent answers together."""
+@dataclass(frozen=True)
+class Together:
+    """Speed of concurrent answers, in tokens/s of all of them."""
+
+    decode: float  # while all of them decode
+    throughput: float  # of the whole, prompts and the uneven ends included
+
+
+async def together(asker: Asker, streams: int, amounts: Amounts) -> Together:
+    """Medians of batches of `streams` concurrent answers."""
     runs = [await asker.together(streams, amounts.stream_tokens) for _ in range(amounts.batches)]
-    return statistics.median(aggregate(replies) for replies in runs)
+    return Together(
+        statistics.median(decode_rate(replies) for replies in runs),
+        statistics.median(throughput(replies) for replies in runs),
+    )
 
 
-def aggregate(replies: Sequence[Reply]) -> float:
-    """Tokens after the first of each reply, over the time from the first to the last text of all.
+def decode_rate(replies: Sequence[Reply]) -> float:
+    """Tokens/s while all of `replies` were decoded: from the last first text to the first last one.
 
-    The reading of the other prompts falls into that time, as it does for a user.
+    A longer window would hold the reading of prompts, and punish whoever answers one early.
+    Raises BenchError when they were not decoded at the same time.
     """
-    tokens = sum(reply.completion_tokens - 1 for reply in replies)
-    return tokens / (max(r.last_s for r in replies) - min(r.first_s for r in replies))
+    start_s, end_s = max(r.first_s for r in replies), min(r.last_s for r in replies)
+    if end_s <= start_s:
+        raise BenchError(f"{len(replies)} concurrent answers were not decoded at the same time")
+    return sum(reply.tokens_between(start_s, end_s) for reply in replies) / (end_s - start_s)
+
+
+def throughput(replies: Sequence[Reply]) -> float:
+    """All tokens made over the time from the first request to the last text."""
+    span_s = max(r.last_s for r in replies) - min(r.sent_s for r in replies)
+    return sum(reply.completion_tokens for reply in replies) / span_s
 
 
 async def prefill(asker: Asker, amounts: Amounts) -> float:

@@ -25,8 +25,10 @@ _CONTEXT = 8192  # tokens, of all conversations together
 _PARALLEL = 8
 _ROWS = (
     ("decode_1", "decode, 1 stream", "tok/s", False),
-    ("decode_4", "decode, 4 streams", "tok/s", False),
-    ("decode_8", "decode, 8 streams", "tok/s", False),
+    ("decode_4", "decode, 4 streams at once", "tok/s", False),
+    ("throughput_4", "the same with prompts and ends", "tok/s", False),
+    ("decode_8", "decode, 8 streams at once", "tok/s", False),
+    ("throughput_8", "the same with prompts and ends", "tok/s", False),
     ("ttft_1", "time to first token", "s", True),
     ("prefill", "prefill, long prompt", "tok/s", False),
 )
@@ -37,6 +39,7 @@ _OURS = (
     "engine_anon_mb",
     "ready_s",
     "loop_overhead",
+    "loop_overhead_8",
 )
 
 
@@ -83,7 +86,7 @@ def command(
             report = bench.report()
     except BenchError as error:
         raise click.ClickException(str(error)) from error
-    report.print(Console(width=max(Console().width, 120)))
+    report.print(Console(width=max(Console().width, 130)))
     if json_file is not None:
         report.write_json(json_file)
 
