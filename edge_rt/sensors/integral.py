@@ -1,0 +1,98 @@
+"""Energy out of power readings, or out of a counter, with what is not known kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Joules over `covered_s` seconds; of `missing_s` more seconds nothing is known.
+
+    Both grow with each reading, so the difference of two is the energy in between.
+    """
+
+    energy_j: float = 0.0
+    covered_s: float = 0.0
+    missing_s: float = 0.0
+
+
+class Meter(Protocol):
+    """Something that takes readings in time and knows the energy so far."""
+
+    def add(self, time_s: float, value: float | None) -> None:
+        """Take a reading, None where it is missing; times must not go back."""
+        ...
+
+    def total(self) -> Energy:
+        """Everything since the first reading."""
+        ...
+
+
+class Integral:
+    """Watts made into joules by the trapezoid rule.
+
+    The time between two readings counts only if both are there and at most `gap_s` apart; it is
+    missing otherwise, and never guessed.
+    """
+
+    def __init__(self, gap_s: float) -> None:
+        self._gap_s = gap_s
+        self._time_s: float | None = None
+        self._power_w: float | None = None
+        self._energy_j = self._covered_s = self._missing_s = 0.0
+
+    def add(self, time_s: float, value: float | None) -> None:
+        """Take a power in watts; a reading that is no later than the last one is left out."""
+        before_s, before_w = self._time_s, self._power_w
+        if before_s is None:
+            self._time_s, self._power_w = time_s, value
+            return
+        elapsed = time_s - before_s
+        if elapsed <= 0:
+            return
+        self._time_s, self._power_w = time_s, value
+        if before_w is None or value is None or elapsed > self._gap_s:
+            self._missing_s += elapsed
+        else:
+            self._energy_j += 0.5 * (before_w + value) * elapsed
+            self._covered_s += elapsed
+
+    def total(self) -> Energy:
+        """Everything since the first reading."""
+        return Energy(self._energy_j, self._covered_s, self._missing_s)
+
+
+class Count:
+    """Joules of a counter, which goes on counting while nobody reads it.
+
+    A gap in the readings is thus covered by the next one, unless the counter started anew.
+    """
+
+    def __init__(self) -> None:
+        self._time_s: float | None = None  # of the last reading, missing or not
+        self._energy_j = self._covered_s = self._missing_s = 0.0
+        self._known: tuple[float, float] | None = None  # time and counter of the last good one
+        self._open_s = 0.0  # missing since then, and perhaps not for good
+
+    def add(self, time_s: float, value: float | None) -> None:
+        """Take the counter in joules; a reading that is no later than the last one is left out."""
+        elapsed = 0.0 if self._time_s is None else time_s - self._time_s
+        if self._time_s is not None and elapsed <= 0:
+            return
+        self._time_s = time_s
+        self._open_s += elapsed
+        if value is None:
+            return
+        if self._known is not None and value >= self._known[1]:
+            self._energy_j += value - self._known[1]
+            self._covered_s += time_s - self._known[0]
+        else:
+            self._missing_s += self._open_s
+        self._open_s = 0.0
+        self._known = (time_s, value)
+
+    def total(self) -> Energy:
+        """Everything since the first reading."""
+        return Energy(self._energy_j, self._covered_s, self._missing_s + self._open_s)

@@ -1,0 +1,145 @@
+"""Reads every reader in its own time, and keeps values, history and energy."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from edge_rt.sensors.base import Channel, Kind, Reader
+from edge_rt.sensors.integral import Energy
+from edge_rt.sensors.track import Reading, Track
+
+log = logging.getLogger(__name__)
+
+Subscriber = Callable[[float, Reader, Sequence["float | None"]], None]
+
+
+class Sampler:
+    """Steps through the readers that are due; one thread steps, any thread may ask.
+
+    No lock is held while a sensor is read, so asking never waits for hardware. Channels are
+    found by name and kind; where two readers give the same, the earlier reader's is meant.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        clock: Callable[[], float] = time.monotonic,
+        history_s: float = 60.0,
+        gap_periods: float = 3.0,
+    ) -> None:
+        """`clock` is in seconds.
+
+        A reader that was not read for `gap_periods` of its periods is overdue: its values are
+        stale, and its energy over that time is missing.
+        """
+        self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._subscribers: list[Subscriber] = []
+        self._failing: list[Subscriber] = []  # logged once, not ten times a second
+        self._places: dict[tuple[str, Kind], tuple[Track, int]] = {}
+        for track in self._tracks:
+            for index, channel in enumerate(track.reader.channels):
+                self._places.setdefault((channel.name, channel.kind), (track, index))
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """What is read, in the order given."""
+        return tuple(track.reader for track in self._tracks)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Every channel of every reader."""
+        return tuple(c for track in self._tracks for c in track.reader.channels)
+
+    def due(self, now_s: float) -> float:
+        """Seconds from `now_s` until the next reader is due; 0 where one is."""
+        return max(0.0, min((t.due_s for t in self._tracks), default=now_s + 1.0) - now_s)
+
+    def step(self, now_s: float) -> int:
+        """Read the readers that are due at `now_s`; gives how many those were."""
+        count = 0
+        for track in self._tracks:
+            if track.due_s <= now_s:
+                self._read(track, now_s)
+                count += 1
+        return count
+
+    def reading(self, name: str, kind: Kind) -> Reading | None:
+        """One channel as it stands; None where there is no such channel."""
+        place = self._places.get((name, kind))
+        if place is None:
+            return None
+        with self._lock:
+            return place[0].reading(place[1], self._clock())
+
+    def readings(self) -> list[Reading]:
+        """Every channel as it stands, in the order of `channels`."""
+        now_s = self._clock()
+        with self._lock:
+            return [
+                track.reading(index, now_s)
+                for track in self._tracks
+                for index in range(len(track.reader.channels))
+            ]
+
+    def history(
+        self, name: str, kind: Kind, since_s: float = 0.0
+    ) -> list[tuple[float, float | None]]:
+        """Times and values of a channel, oldest first, as far back as is kept."""
+        place = self._places.get((name, kind))
+        if place is None:
+            return []
+        with self._lock:
+            return place[0].ring.column(place[1], since_s)
+
+    def energies(self) -> dict[str, Energy]:
+        """The energy of each channel of power since it was first read, by name.
+
+        Names overlap as rails do: parts of another rail are in here beside the whole.
+        """
+        totals: dict[str, Energy] = {}
+        with self._lock:
+            for track in self._tracks:
+                for name, _, meter in track.meters:
+                    totals.setdefault(name, meter.total())
+        return totals
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call `subscriber(time_s, reader, values)` after each read; gives a way to stop.
+
+        It is called by the stepping thread, and `values` (None where missing) are used again by
+        the next read. What it raises is logged, the first time, and does not stop the sampler.
+        """
+        self._subscribers.append(subscriber)
+        return lambda: self._unsubscribe(subscriber)
+
+    def close(self) -> None:
+        """Let go of every reader's files and buses."""
+        for track in self._tracks:
+            track.reader.close()
+
+    def _read(self, track: Track, now_s: float) -> None:
+        begin_s = self._clock()
+        values = track.reader.read()
+        time_s = 0.5 * (begin_s + self._clock())
+        with self._lock:
+            track.record(time_s, values)
+            track.plan(now_s)
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(time_s, track.reader, values)
+            except Exception:
+                self._complain(subscriber)
+
+    def _complain(self, subscriber: Subscriber) -> None:
+        if subscriber not in self._failing:
+            self._failing.append(subscriber)
+            log.exception("a subscriber to the sensors failed")
+
+    def _unsubscribe(self, subscriber: Subscriber) -> None:
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
