@@ -37,7 +37,8 @@ from edge_rt.sensors.cpu import CpuReader
 
 log = logging.getLogger(__name__)
 
-DRAIN_S = 10  # for open answers when the daemon is told to stop
+DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
+LAST_S = 2  # for telling their clients
 SWEEP_S = 5.0  # between looks for idle models
 
 
@@ -90,7 +91,7 @@ class Daemon:
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
-        async with self._running() as service:
+        async with self._running() as (service, supervisor):
             app = create_app(
                 service,
                 limits=self._config.limits,
@@ -105,17 +106,15 @@ class Daemon:
                     lifespan="off",
                     ws="none",
                     server_header=False,
-                    timeout_graceful_shutdown=DRAIN_S,
+                    timeout_graceful_shutdown=DRAIN_S + LAST_S,
                 )
             )
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, server.handle_exit, number, None)
+            _on_signals(server, supervisor)
             log.info("serving on %s", ", ".join(str(s.getsockname()) for s in sockets))
             await server.serve(sockets=sockets)
 
     @asynccontextmanager
-    async def _running(self) -> AsyncGenerator[DaemonService]:
+    async def _running(self) -> AsyncGenerator[tuple[DaemonService, Supervisor]]:
         chooser = ThreadChooser(self._config.engine.threads or usable_cores())
         supervisor = Supervisor(greet=lambda client: client.set_limits(chooser.threads))
         state = State(supervisor, self._clock)
@@ -133,7 +132,7 @@ class Daemon:
             for chore in self._chores(supervisor, chooser, residency, service)
         ]
         try:
-            yield service
+            yield service, supervisor
         finally:
             for task in tasks:
                 task.cancel()
@@ -154,6 +153,19 @@ class Daemon:
         if self._config.engine.threads is None:
             chores.append(Contention(supervisor, chooser, CpuReader()).run())
         return chores
+
+
+def _on_signals(server: uvicorn.Server, supervisor: Supervisor) -> None:
+    """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end."""
+    loop = asyncio.get_running_loop()
+    late: set[asyncio.Task[None]] = set()
+
+    def end(number: int) -> None:
+        server.handle_exit(number, None)
+        loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(supervisor.stop())))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end, number)
 
 
 def usable_cores() -> int:

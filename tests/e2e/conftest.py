@@ -26,8 +26,9 @@ from edge_rt.models.store import Store
 MODEL = "smollm2-135m-instruct"
 COMMAND = Path(sys.executable).with_name("edge-rt")
 PAUSE_S = 0.05  # between two looks at a condition
-TRIES = 1200  # such looks before a test gives up: a minute on a quiet machine
-SMALL = {"threads": 1, "context": 1024, "sequences": 8}
+TRIES = 2400  # such looks before a test gives up: two minutes on a quiet machine
+# Small batches, so that on a fast machine too a long prompt takes many passes.
+SMALL = {"threads": 1, "context": 1024, "sequences": 8, "batch": 128}
 
 
 def eventually(condition: Callable[[], Any], what: str, tries: int = TRIES) -> Any:
@@ -62,7 +63,11 @@ class Daemon:
                 [COMMAND, "serve", *map(str, places)], stdin=subprocess.DEVNULL, stderr=log
             )
         self.http = self.client()
-        eventually(self._ready, f"the daemon answers; see {self.log}")
+        try:
+            eventually(self._ready, f"the daemon answers; see {self.log}")
+        except BaseException:
+            self.close()
+            raise
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -138,6 +143,11 @@ class Daemon:
             return None if busy else engine
 
         return eventually(idle, "the daemon is idle")
+
+    def steps(self) -> int:
+        """The engine's steps once nothing is under way, the one that noticed it included."""
+        self.quiet()
+        return self.engine()["steps"]
 
     def metrics(self) -> str:
         """What /metrics says."""

@@ -12,8 +12,8 @@ ENDLESS = {"temperature": 0, "max_tokens": 900, "ignore_eos": True}
 
 def stands_still(daemon) -> bool:
     """Whether the engine makes no more steps, but for the one that noticed the cancellation."""
-    noticed, *later = [daemon.quiet()["steps"], *(daemon.engine()["steps"] for _ in range(5))]
-    return later[0] <= noticed + 1 and later == later[:1] * 5
+    noticed, after = daemon.quiet()["steps"], daemon.steps()
+    return after <= noticed + 1 and [daemon.engine()["steps"] for _ in range(5)] == [after] * 5
 
 
 def ask(daemon, body) -> socket.socket:
@@ -71,13 +71,12 @@ def test_hanging_up_on_a_plain_request(daemon, tools):
 def test_hanging_up_while_a_long_prompt_is_read(daemon, tools, stream):
     """The prompt is not read to its end."""
     prompt = [7 + stream] * 900  # one that is not in memory yet
+    before = daemon.engine()["steps"]
     sock = ask(daemon, {"prompt": prompt, "stream": stream} | ENDLESS)
     tools.eventually(lambda: running(daemon), "the prompt is being read")
     sock.close()
     assert stands_still(daemon)
-    again = daemon.post({"prompt": prompt, "max_tokens": 1}).json()["usage"]
-    cached = again["prompt_tokens_details"]["cached_tokens"]
-    assert cached < len(prompt) - 1, "what came after the client had gone was not read"
+    assert daemon.engine()["steps"] - before < 900 / 128
 
 
 def test_hanging_up_while_waiting_for_a_sequence(daemon, tools):

@@ -45,7 +45,7 @@ def test_requests_of_every_kind_go_on(daemon, tools):
     """Several at once: answers of one request, a plain one, one whose prompt is being read."""
     several = {"prompt": STORY, "max_tokens": 40, "n": 2, "ignore_eos": True} | SAMPLED
     plain = {"prompt": "Rain", "max_tokens": 40, "temperature": 0, "ignore_eos": True}
-    long = {"prompt": [13] * 700, "max_tokens": 4, "temperature": 0}
+    long = {"prompt": [13] * 300, "max_tokens": 4, "temperature": 0}
 
     def text(body):
         return [choice["text"] for choice in daemon.post(body).json()["choices"]]

@@ -48,19 +48,19 @@ def test_told_to_stop_it_ends_its_streams_first(own_daemon, tools, number):
 
 
 def test_told_to_stop_it_does_not_wait_for_ever(own_daemon, tools):
-    """A stream that outlives the time for draining is broken off, and the daemon ends well."""
+    """A stream that outlives the time for draining ends with an error, and the daemon well."""
     daemon = own_daemon(engine={"threads": 1, "context": 8192, "sequences": 1})
     engine = daemon.engine()["pid"]
-    with daemon.http.stream(
-        "POST",
-        "/v1/completions",
-        json=ENDLESS | {"max_tokens": 8000, "stream": True, "model": daemon.model},
-    ) as response:
-        lines = response.iter_lines()
-        next(lines)
-        assert daemon.terminate() == 0
+    with daemon.stream(**ENDLESS | {"max_tokens": 8000}) as events:
+        next(events)
+        daemon.process.terminate()
+        *_, last = events
+    assert last["error"]["code"] == "engine_error"
+    assert "shutting down" in last["error"]["message"]
+    assert daemon.process.wait(60) == 0
     assert tools.gone(engine)
     assert not daemon.socket.exists()
+    assert "Traceback" not in daemon.log.read_text()
 
 
 def test_stopped_while_idle(own_daemon, tools):

@@ -26,7 +26,7 @@ class Load:
         ]  # fmt: skip
 
     def run(self, i: int) -> None:
-        body = {"max_tokens": 4 + i % 5, "temperature": (i % 3) / 2, "seed": i}
+        body = {"max_tokens": 2 + i % 5, "temperature": (i % 3) / 2, "seed": i}
         prompt = f"{WORDS[i % len(WORDS)]} {i}: " + "tell me more. " * (i % 7)
         self._kinds[i % len(self._kinds)](prompt, body)
 

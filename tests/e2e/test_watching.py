@@ -28,14 +28,12 @@ def grown(before, after):
 def test_health_makes_a_token_and_is_cached(own_daemon, tools):
     daemon = own_daemon()
     daemon.complete("Hello", max_tokens=1)
-    steps = [daemon.quiet()["steps"], daemon.engine()["steps"]][1]
-    for _ in range(5):
+    before = daemon.steps()
+    for _ in range(20):
         proof = daemon.http.get("/health").json()
         assert (proof["status"], proof["model"]) == ("ok", MODEL)
-    made = [daemon.quiet()["steps"], daemon.engine()["steps"]][1] - steps
-    assert made >= 1, "a token was made"
-    tools.together([lambda: daemon.http.get("/health")] * 5)
-    assert daemon.engine()["steps"] == steps + made, "the proof is still good"
+    tools.together([lambda: daemon.http.get("/health")] * 20)
+    assert 1 <= daemon.steps() - before < 40, "tokens were made, but not one for each"
 
 
 def test_health_loads_no_model(own_daemon):
