@@ -59,7 +59,7 @@ class Shelf:
         while found[-1].extends is not None:
             parent = self._parent(found[-1])
             if parent in found:
-                names = " -> ".join(each.id for each in [*found, parent])
+                names = " -> ".join(each.id for each in [*found[found.index(parent) :], parent])
                 raise found[-1].tree.error(("extends",), f"extends itself: {names}")
             found.append(parent)
         return found

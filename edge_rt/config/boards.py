@@ -110,8 +110,8 @@ def _get(data: object, key: Key) -> object:
     for part in key:
         if isinstance(data, dict):
             data = cast("dict[str | int, object]", data).get(part)
-        elif isinstance(data, list):
-            data = cast("list[object]", data)[cast(int, part)]
+        elif isinstance(data, list) and isinstance(part, int):
+            data = cast("list[object]", data)[part]
         else:
             return None
     return data
