@@ -6,6 +6,7 @@ holds figures has a `source`: ids of the sources.yaml beside the profiles.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
@@ -125,7 +126,10 @@ class Draw(Section, frozen=True):
 
 
 class Rail(Sourced, frozen=True, kw_only=True):
-    """One measured supply; a rail that is neither in a total nor part of one is only shown."""
+    """One measured supply, under the name of its channel.
+
+    A rail that is neither in a total nor part of one is only shown.
+    """
 
     part_of: Text | None = None  # the rail that feeds this one
     chip: Chip | None = None
@@ -210,6 +214,10 @@ class Board(Section, frozen=True):
     def memory_sizes_bytes(self) -> tuple[int, ...]:
         """The sizes of memory that the board may have; empty when unknown."""
         return self.memory.sizes.bytes if self.memory.sizes else ()
+
+    def total(self, readable: Collection[str]) -> Total | None:
+        """The total that the `readable` rails can form, or None: then power is not measured."""
+        return next((total for total in self.totals if set(total.rails) <= set(readable)), None)
 
 
 TABLES: dict[tuple[str, ...], type[msgspec.Struct]] = {

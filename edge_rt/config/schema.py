@@ -74,6 +74,7 @@ class Log(Section, frozen=True):
 class Config(Section, frozen=True):
     """The whole of config.yaml."""
 
+    board: str | None = None  # id of a board profile; None: whichever the board is recognised as
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
     models: Models = Models()

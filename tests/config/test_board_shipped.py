@@ -162,6 +162,14 @@ def test_the_input_sensor_of_the_thor_replaces_the_sum() -> None:
     assert len(module.rails) == 3
 
 
+def test_the_total_is_the_first_that_can_be_read() -> None:
+    thor, orin = BOARDS["jetson-thor-t5000"], BOARDS["jetson-orin-nx-16gb"]
+    module = {"VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"}
+    assert thor.total({"VIN", *module}) == thor.totals[0]
+    assert thor.total(module) == thor.totals[1]
+    assert orin.total({"VDD_CPU_GPU_CV", "VDD_SOC"}) is None
+
+
 def test_super_differs_from_its_parent_in_clocks_and_not_in_wires() -> None:
     first, better = BOARDS["jetson-orin-nano-8gb"], BOARDS["jetson-orin-nano-super-8gb"]
     assert better.rails == first.rails
