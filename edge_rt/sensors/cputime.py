@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_rt.sensors.sysfs import FILE_IO, FileIo, HeldFile
 
-_IDLE, _IOWAIT = 3, 4  # columns behind the word "cpu"
+_IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
 _GUEST = 9  # from here on time is counted in the user columns already
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 
@@ -32,8 +32,8 @@ class BoardTime:
             ]  # guest time, behind, is in user time already
         except ValueError:
             ticks = []
-        if words[:1] == [b"cpu"] and len(ticks) > _IOWAIT:
-            return (sum(ticks) - ticks[_IDLE] - ticks[_IOWAIT]) * _TICK_S
+        if words[:1] == [b"cpu"] and len(ticks) > _IDLE.start:
+            return (sum(ticks) - sum(ticks[_IDLE])) * _TICK_S
         self.error = f"stat starts with no CPU times: {data[:20]!r}"
         return None
 
