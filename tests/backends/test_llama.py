@@ -207,6 +207,10 @@ def test_long_text(llama: LlamaBackend) -> None:
     assert b"".join(map(llama.piece, tokens)).decode() == text
 
 
+def test_no_piece_is_longer_than_said(llama: LlamaBackend) -> None:
+    assert max(len(llama.piece(token)) for token in range(llama.vocab)) <= llama.longest_piece
+
+
 # --- files
 
 
@@ -236,6 +240,12 @@ def test_a_refused_file_leaves_loaded_models_alone(
 ) -> None:
     test_garbage_is_refused_with_the_reason(tmp_path, b"GGUF")
     assert np.array_equal(feed(llama, 0, 0, tokens), alone)
+
+
+def test_the_context_is_the_one_asked_for(smollm2: Path) -> None:
+    model = LlamaBackend(smollm2, context=100, sequences=1, batch=32, threads=1)
+    assert model.context == 100
+    model.close()
 
 
 def load(path: Path) -> LlamaBackend:

@@ -107,7 +107,8 @@ class FakeEngine:
         await asyncio.sleep(0)
         if self.lost.is_set():
             raise EngineLost("gone")
-        return Pong(1, 1000, 2, 1, 0, 5, 1.0, 0.9)
+        self._house.steps += self._house.advancing
+        return Pong(1, 1000, 2, self._house.running, 0, self._house.steps, 1.0, 0.9)
 
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
         self._house.ids += 1
@@ -141,6 +142,8 @@ class House:
         self.loads: list[str] = []
         self.checks: list[str] = []
         self.ids = self.pings = self.open = 0
+        self.running = self.steps = 0  # the decode loop's figures
+        self.advancing = 0  # passes between two pings
         self.now = 100.0
         self.bad: Exception | None = None
         self.entry = ENTRY

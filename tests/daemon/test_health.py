@@ -30,7 +30,6 @@ def test_the_model_used_last_makes_one_token(kit: Any) -> None:
         proof = await house.service.health()
         assert proof["model"] == house.asked[-1].model == "a"
         assert house.asked[-1].max_tokens == 1
-        assert house.pings == 0
 
     kit.run(run())
 
@@ -46,6 +45,30 @@ def test_a_proof_is_good_for_a_while_and_serves_all_who_ask(kit: Any) -> None:
         house.now += 0.1
         await house.service.health()
         assert len(house.asked) == 3
+
+    kit.run(run())
+
+
+def test_answers_being_made_are_proof_enough(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.running, house.advancing = 4, 1
+        proof = await house.service.health()
+        assert proof["status"] == "ok"
+        assert len(house.asked) == 1  # nothing had to queue behind them
+
+    kit.run(run())
+
+
+def test_answers_that_do_not_get_on_are_no_proof(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.running = 4
+        house.scripts = [[EngineError("stuck")]]
+        with pytest.raises(EngineError, match="stuck"):
+            await house.service.health()
 
     kit.run(run())
 

@@ -13,6 +13,7 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
         house = kit.house()
         await house.answer()
         house.now += 12.34
+        house.running, house.steps = 1, 5
         status = await house.service.status()
         assert (status["version"], status["pid"]) == (__version__, os.getpid())
         assert (status["uptime_s"], status["requests"]) == (12.3, 0)

@@ -62,6 +62,7 @@ class House:
         self.sizes = sizes or {"a": GB, "b": GB, "c": GB}
         self.total = total
         self.now = 100.0
+        self.mapped = 0  # bytes of each model that are its file's
         self.prepared: list[str] = []
         self.bad: Exception | None = None
         self.engine = FakeEngine(self.sizes, total)
@@ -84,7 +85,8 @@ class House:
             await asyncio.sleep(0)
             if self.bad is not None:
                 raise self.bad
-            return Wanted(model, ModelSpec("toy", model, 96, 2), self.sizes[model])
+            spec = ModelSpec("toy", model, 96, 2)
+            return Wanted(model, spec, self.sizes[model], self.mapped)
 
         return self.residency.use(model, prepare)
 
@@ -258,11 +260,49 @@ async def test_a_lost_engine_has_no_models_and_they_are_loaded_in_the_next(house
 
 
 @in_house()
-async def test_an_engine_that_dies_of_a_load_is_a_failed_load(house: House) -> None:
-    house.engine.errors.append(EngineLost("gone"))
+async def test_an_engine_that_dies_of_a_load_twice_is_a_failed_load(house: House) -> None:
+    house.engine.errors = [EngineLost("gone"), EngineLost("gone")]
+    with pytest.raises(EngineLost):  # something else may have ended it
+        await house.touch("a")
     with pytest.raises(Unavailable, match="gone") as caught:
         await house.touch("a")
     assert caught.value.code == "model_load_failed"
+    assert house.engine.loads == ["a", "a"]
+
+
+@in_house()
+async def test_a_load_that_succeeds_clears_the_suspicion(house: House) -> None:
+    for _ in range(3):
+        house.engine.errors = [EngineLost("gone")]
+        with pytest.raises(EngineLost):
+            await house.touch("a")
+        await house.touch("a")
+        house.now += 100
+        await house.residency.sweep(1)
+
+
+@in_house(total=2 * GB)
+async def test_mapped_files_in_use_are_not_available_though_the_kernel_says_so(
+    house: House,
+) -> None:
+    house.mapped = GB
+    house.engine.available = lambda: 2 * GB
+    async with house.use("a"):
+        with pytest.raises(Unavailable, match="500 MB are missing"):
+            await house.touch("b")
+    await house.touch("b")
+    assert house.engine.unloads == ["a"]
+
+
+@in_house(total=GB)
+async def test_where_no_model_can_make_room_one_should_wait_longer(house: House) -> None:
+    with pytest.raises(Unavailable, match="500 MB are missing") as alone:
+        await house.touch("a")
+    house.total = house.engine._total = 2 * GB
+    async with house.use("a"):
+        with pytest.raises(Unavailable) as beside:
+            await house.touch("b")
+    assert alone.value.retry_after_s > beside.value.retry_after_s
 
 
 @in_house()

@@ -59,6 +59,16 @@ def test_a_prompt_fills_the_batch_when_nothing_streams(toy: Callable, new_front:
     assert sizes[:3] == [16, 64, 10]  # the first pass measures
 
 
+def test_other_models_streams_are_kept_waiting_for_a_chunk_only(
+    toy: Callable, new_front: Callable
+) -> None:
+    front = new_front(toy(batch=64))
+    front.submit(1, LONG)
+    while not front.scheduler.streaming:
+        front.scheduler.step(brief=True)
+    assert [count for one in front.backend.passes for _, count in one] == [16] * 5 + [10]
+
+
 def test_a_slow_model_reads_a_chunk_at_a_time(toy: Callable, new_front: Callable) -> None:
     front = new_front(toy(batch=64))
     ticks = iter(range(10_000))
@@ -225,6 +235,14 @@ def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(front) -> None:
     assert not front.scheduler.busy
 
 
+def test_text_that_cannot_fit_is_refused_without_being_tokenised(front) -> None:
+    front.backend.tokenize = None
+    (failed,) = front.submit(1, "a" * 300).failed
+    assert failed.code == "context_length_exceeded"
+    assert "96" in failed.message
+    assert "100" in failed.message
+
+
 @pytest.mark.parametrize("prompt", ["", []])
 def test_an_empty_prompt_is_refused(front, prompt: str | list[int]) -> None:
     (failed,) = front.submit(1, prompt).failed
@@ -312,6 +330,7 @@ def test_an_answer_without_a_distribution_fails_its_request_only(
     (failed,) = heard.failed
     assert "NaN" in failed.message
     assert 0 in front.heard[1].finished
+    assert [5, 9] not in [held[:2] for held in front.backend.held]  # nobody shall go on from there
 
 
 def test_closing_fails_what_is_under_way_and_frees_the_model(front) -> None:

@@ -69,7 +69,7 @@ shapes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(script=st.lists(actions, max_size=14), shape=shapes, chunk=st.integers(1, 24))
 def test_every_answer_is_the_models_own(
     toy: Callable,
@@ -106,7 +106,7 @@ def test_every_answer_is_the_models_own(
         assert all(e not in front.events[count:] for e in front.heard[id].finished.values())
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(request=submits, shape=shapes, losses=st.lists(st.integers(0, 40), max_size=3))
 def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
     toy: Callable,

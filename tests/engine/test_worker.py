@@ -33,7 +33,7 @@ from edge_rt.engine.protocol import (
     Unloaded,
 )
 from edge_rt.engine.worker import Worker, make_backend
-from edge_rt.errors import EngineError, ModelFileError, ProtocolError
+from edge_rt.errors import EngineError, ModelFileError
 
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 ENDLESS = 10**6  # tokens of context
@@ -289,5 +289,5 @@ def test_messages_are_understood_in_pieces(peer: Peer) -> None:
 
 
 def test_the_real_factory_knows_its_backends() -> None:
-    with pytest.raises(ProtocolError, match="'toy'"):
+    with pytest.raises(ModelFileError, match="'toy'"):
         make_backend(SPEC, 1)

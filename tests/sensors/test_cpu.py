@@ -32,7 +32,7 @@ def test_idle_waiting_and_guest_time_is_not_counted(reader: CpuReader, tmp_path:
 
 
 def test_kernels_that_tell_less_are_read_too(reader: CpuReader, tmp_path: Path) -> None:
-    (tmp_path / "stat").write_text("cpu 100 20 30 9999\n")
+    (tmp_path / "stat").write_text("cpu 100 20 30 9999 8888\n")
     assert reader.board_s() == pytest.approx(150 / TICKS)
 
 
