@@ -71,6 +71,6 @@ def new_head(context: Context, card: ModelCard, prefix: str) -> Head:
 
 
 def _fingerprint(version: str, card: ModelCard) -> str:
-    """Changes whenever the same seed may give another text."""
-    what = f"{version} {card.backend} {card.id} {card.size_bytes}"
+    """Changes with the program and the model's file."""
+    what = f"{version} {card.backend} {card.sha256}"
     return f"fp_{hashlib.sha256(what.encode()).hexdigest()[:10]}"

@@ -9,7 +9,14 @@ from http import HTTPStatus
 import msgspec
 from starlette.exceptions import HTTPException
 
-from edge_rt.errors import EngineError, ModelFileError, ModelNotFound, RequestError, Unavailable
+from edge_rt.errors import (
+    EngineError,
+    ModelFileError,
+    ModelNotFound,
+    RequestError,
+    StoreError,
+    Unavailable,
+)
 
 _log = logging.getLogger("edge_rt.api")
 
@@ -55,8 +62,8 @@ def explain(error: Exception) -> Failure:
         return _failure(404, str(error), param="model", code="model_not_found")
     if isinstance(error, Unavailable):
         return _unavailable(error)
-    if isinstance(error, ModelFileError):
-        return _unavailable(Unavailable(str(error), retry_after_s=REPAIR_S, code="model_file"))
+    if isinstance(error, (ModelFileError, StoreError)):
+        return _unavailable(Unavailable(str(error), retry_after_s=REPAIR_S, code="model_store"))
     if isinstance(error, HTTPException):
         return _http(error)
     return _own_fault(error)

@@ -25,6 +25,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     context: int  # most tokens of prompt and answer together
     loaded: bool
     size_bytes: int
+    sha256: str  # of its file
     backend: str  # "llama.cpp"
     sampling: Sampling  # what a request that says nothing gets
     has_template: bool

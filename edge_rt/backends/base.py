@@ -56,6 +56,7 @@ class Backend(Protocol):
     vocab: int  # size of the vocabulary
     context: int  # most tokens in one sequence
     sequences: int
+    longest_piece: int  # most bytes that one token can stand for
     batch: Batch  # the one batch that `forward` runs
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:

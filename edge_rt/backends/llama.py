@@ -56,13 +56,18 @@ class LlamaBackend:
             self._model, context, sequences, batch, threads, gpu_layers, flash_attention
         )
         self._memory: Any = lib.llama_get_memory(self._context)
-        self.context: int = lib.llama_n_ctx_seq(self._context)
+        self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
         self.batch = Batch(batch)
         self._native = _Native(self.batch)
         self._row = ctypes.c_float * self.vocab
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
+        self.longest_piece: int = max(len(t) for t in map(self._text_of, range(self.vocab)))
+
+    def _text_of(self, token: int) -> bytes:
+        """The token as its vocabulary writes it, never shorter than the bytes it stands for."""
+        return lib.llama_vocab_get_text(self._vocab, token)
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """See Backend."""

@@ -17,9 +17,11 @@ PATIENCE_S = 30.0
 
 
 class Health:
-    """Makes one real token on the model used last, or, when none is loaded, hears the decode loop.
+    """Makes one real token on the model used last.
 
-    A model is not loaded, nor kept in memory, just to prove that it could answer.
+    While answers are being made, their progress is the proof: a token more would have to queue
+    behind them. While no model is loaded, the decode loop must answer: a model is not loaded, nor
+    kept in memory, just to prove that it could be.
     """
 
     def __init__(
@@ -48,13 +50,23 @@ class Health:
             return self._proof
 
     async def _prove(self) -> dict[str, object]:
+        client = await self._connect()
+        first = await client.ping()
+        if first.running:  # a ping is answered between two passes
+            await client.ping()
+            second = await client.ping()
+            if second.steps > first.steps:
+                return _proof(None, "answers are being made")
         resident = max(self._residency.residents(), key=lambda r: r.used_s, default=None)
         if resident is None:
-            await (await self._connect()).ping()
-            return {"status": "ok", "model": None, "proof": "the decode loop answers"}
+            return _proof(None, "the decode loop answers")
         with self._residency.hold(resident):
             await _one_token(resident)
-        return {"status": "ok", "model": resident.wanted.model, "proof": "one token made"}
+        return _proof(resident.wanted.model, "one token made")
+
+
+def _proof(model: str | None, what: str) -> dict[str, object]:
+    return {"status": "ok", "model": model, "proof": what}
 
 
 async def _one_token(resident: Resident) -> None:

@@ -13,10 +13,12 @@ class Progress:
         self.tokens: dict[int, list[int]] = {}
         self.done: list[int] = []
         self._started = False
+        self._running = False  # whether this engine has begun with the request
         self._losses = 0
 
     def news(self, event: Event) -> bool:
         """Note `event`; False when the client has seen its like before the engine was lost."""
+        self._running = True
         if isinstance(event, Started):
             first, self._started = not self._started, True
             return first
@@ -28,6 +30,7 @@ class Progress:
         return True
 
     def lost(self) -> int:
-        """Count one lost engine; returns how many it were."""
-        self._losses += 1
+        """Count one lost engine, if it had begun with the request; returns how many it were."""
+        self._losses += self._running
+        self._running = False
         return self._losses

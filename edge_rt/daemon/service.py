@@ -155,6 +155,7 @@ class DaemonService:
             context=min(self._config.engine.context, entry.summary.context_train),
             loaded=entry.id in loaded,
             size_bytes=entry.size,
+            sha256=entry.sha256,
             backend=entry.backend,
             sampling=Sampling(**entry.sampling.given()),
             has_template=entry.summary.chat_template is not None,

@@ -101,7 +101,10 @@ class Supervisor:
         wait_s = FIRST_WAIT_S
         while True:
             born = loop.time()
-            await self._one_life()
+            try:
+                await self._one_life()
+            except Exception:  # whatever it is, the next engine may have better luck
+                log.exception("the engine could not be kept")
             if loop.time() - born > STEADY_S:
                 wait_s = FIRST_WAIT_S
             self.restarts += 1
@@ -118,6 +121,7 @@ class Supervisor:
                     str(theirs.fileno()),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
+                    cwd="/",  # python -m would look for modules in the working directory first
                     pass_fds=(theirs.fileno(),),
                 )
             client = await EngineClient.connect(ours, self._hello_s)

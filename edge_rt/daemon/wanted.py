@@ -26,7 +26,8 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         gpu_layers=engine.gpu_layers,
         flash_attention=engine.flash_attention,
     )
-    return Wanted(entry.id, spec, entry.size + _working_bytes(entry, spec))
+    need = entry.size + _working_bytes(entry, spec)
+    return Wanted(entry.id, spec, need, mapped_bytes=entry.size)
 
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:

@@ -18,13 +18,14 @@ class TextStream:
     depend on where the bytes were cut.
 
     A push takes time in proportion to its piece and the text held back, which is shorter than the
-    longest stop string. Raises RequestError on an empty stop string.
+    longest stop string. Several streams may share one automaton. Raises RequestError on an empty
+    stop string.
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
+    def __init__(self, stops: Sequence[str] | StopAutomaton) -> None:
         self.stopped: str | None = None  # the stop string that ended the text
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._stops = StopAutomaton(stops)
+        self._stops = stops if isinstance(stops, StopAutomaton) else StopAutomaton(stops)
         self._state = ROOT
         self._held = ""
 

@@ -12,14 +12,20 @@ from edge_rt.engine.withheld import Withheld
 
 
 class Answer:
-    """Answer `index` of `request`; `text_of` turns tokens to bytes.
+    """Answer `index` of `request`.
 
     `todo` are the tokens that its sequence does not hold yet: the rest of the prompt while it is
     being read, then the one token drawn last.
     """
 
     def __init__(
-        self, request: Generate, index: int, prompt: list[int], sampler: Sampler, now: float
+        self,
+        request: Generate,
+        index: int,
+        prompt: list[int],
+        sampler: Sampler,
+        text: TextStream,
+        now: float,
     ) -> None:
         self.request = request
         self.index = index
@@ -28,7 +34,7 @@ class Answer:
         self.cached = 0
         self.reason: str | None = None
         self._sampler = sampler
-        self._text = TextStream(request.stop)
+        self._text = text
         self._drawn: list[int] = []
         self._withheld = Withheld()
         self._arrived = self._started = now

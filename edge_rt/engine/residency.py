@@ -16,15 +16,21 @@ log = logging.getLogger(__name__)
 
 FAILED_S = 10.0  # seconds for which a failed load is not tried again
 BUSY_RETRY_S = 5.0  # when other models in use leave no room
+ALONE_RETRY_S = 60.0  # when there is none even without them: other programs must free some
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A model to be loaded, and the bytes of memory that it will take."""
+    """A model to be loaded, and the bytes of memory that it will take.
+
+    `mapped_bytes` of them are pages of its file, which the kernel counts as available even while
+    they are in use.
+    """
 
     model: str
     spec: ModelSpec
     need_bytes: int
+    mapped_bytes: int = 0
 
 
 @dataclass(eq=False)
@@ -61,6 +67,7 @@ class Residency:
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
         self._failed: dict[str, tuple[float, str]] = {}
+        self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
 
     def residents(self) -> list[Resident]:
@@ -120,15 +127,25 @@ class Residency:
             self._refuse_failed(model)
             try:
                 await self._load(await prepare())
-            except (ModelFileError, EngineLost) as error:
-                self._failed[model] = (self._clock(), str(error))
-                log.error("cannot load %s: %s", model, error)
-                raise _load_failed(model, str(error), FAILED_S) from error
+            except EngineLost as error:
+                if model not in self._suspects:  # perhaps something else ended the engine
+                    self._suspects.add(model)
+                    raise
+                raise self._remember_failure(model, error) from error
+            except ModelFileError as error:
+                raise self._remember_failure(model, error) from error
+
+    def _remember_failure(self, model: str, error: Exception) -> Unavailable:
+        self._suspects.discard(model)
+        self._failed[model] = (self._clock(), str(error))
+        log.error("cannot load %s: %s", model, error)
+        return _load_failed(model, str(error), FAILED_S)
 
     async def _load(self, wanted: Wanted) -> None:
         client = await self._connect()
         await self._make_room(wanted)
         loaded = await client.load(wanted.model, wanted.spec)
+        self._suspects.discard(wanted.model)
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
 
@@ -140,17 +157,20 @@ class Residency:
         self._failed.pop(model, None)
 
     async def _make_room(self, wanted: Wanted) -> None:
-        while (short := wanted.need_bytes + self._reserve - self._available()) > 0:
+        while (short := wanted.need_bytes + self._reserve - self._free()) > 0:
             idle = self._idle()
             if not idle:
                 raise Unavailable(
                     f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory and "
                     f"{_mb(self._reserve)} are kept for others: {_mb(short)} are missing. "
                     "Use a smaller model, engine.context or engine.sequences",
-                    retry_after_s=BUSY_RETRY_S,
+                    retry_after_s=BUSY_RETRY_S if self.residents() else ALONE_RETRY_S,
                     code="out_of_memory",
                 )
             await self._unload(idle[0])
+
+    def _free(self) -> int:
+        return self._available() - sum(r.wanted.mapped_bytes for r in self.residents())
 
     def _idle(self) -> list[Resident]:
         """Residents without users, the least recently used first."""

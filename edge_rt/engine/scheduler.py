@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.sampler import Sampler
+from edge_rt.decoding.stops import StopAutomaton
+from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
@@ -75,13 +77,17 @@ class Scheduler:
 
     def cancel(self, request_id: int) -> None:
         """Drop the answers of `request_id`; what was read of its prompt stays as a prefix."""
-        self._drop(a for a in self._running if a.request.id == request_id)
-        self._waiting = deque(a for a in self._waiting if a.request.id != request_id)
+        self._forget(request_id, keep=True)
 
-    def step(self) -> None:
-        """One pass: admit, run the model once, draw, report."""
+    @property
+    def streaming(self) -> bool:
+        """Whether some answer is past its prompt, and would feel a long pass."""
+        return any(a.decoding for a in self._running)
+
+    def step(self, *, brief: bool = False) -> None:
+        """One pass: admit, run the model once, draw, report. `brief`: others' streams wait."""
         self._admit()
-        wanted = self._fill()
+        wanted = self._fill(brief or self.streaming)
         if not self._backend.batch.size:
             return
         try:
@@ -105,11 +111,14 @@ class Scheduler:
     def _answers(self, request: Generate) -> list[Answer]:
         prompt = self._prompt(request)
         first = Sampler(request.sampling, seed=request.sampling.seed or 0, prompt=prompt)
+        stops = StopAutomaton(request.stop)
         now = self._clock()
         answers: list[Answer] = []
         for index in range(request.n):
             if index not in request.done:
-                answer = Answer(request, index, list(prompt), first.fork(index), now)
+                answer = Answer(
+                    request, index, list(prompt), first.fork(index), TextStream(stops), now
+                )
                 answer.resume(request.resume.get(index, []), self._backend)
                 answers.append(answer)
         return answers
@@ -117,6 +126,7 @@ class Scheduler:
     def _prompt(self, request: Generate) -> list[int]:
         prompt = request.prompt
         if isinstance(prompt, str):
+            self._refuse_text_that_cannot_fit(prompt)
             prompt = self._backend.tokenize(prompt, special=request.special)
         if not prompt:
             raise RequestError("the prompt is empty: send at least one character", param="prompt")
@@ -127,13 +137,22 @@ class Scheduler:
                     param="prompt",
                 )
         if len(prompt) >= self._backend.context:
-            raise RequestError(
-                f"This model's maximum context length is {self._backend.context} tokens, and the "
-                f"prompt alone has {len(prompt)}: shorten it",
-                param="prompt",
-                code="context_length_exceeded",
-            )
+            raise self._too_long(f"{len(prompt)}")
         return prompt
+
+    def _refuse_text_that_cannot_fit(self, text: str) -> None:
+        """Tokenising megabytes would hold up every running stream for seconds."""
+        least = len(text.encode()) // self._backend.longest_piece
+        if least >= self._backend.context:
+            raise self._too_long(f"at least {least}")
+
+    def _too_long(self, tokens: str) -> RequestError:
+        return RequestError(
+            f"This model's maximum context length is {self._backend.context} tokens, and the "
+            f"prompt alone has {tokens}: shorten it",
+            param="prompt",
+            code="context_length_exceeded",
+        )
 
     # --- one pass
 
@@ -163,14 +182,14 @@ class Scheduler:
         if answer.index == 0:
             self._emit(Started(answer.request.id, len(answer.prompt), answer.cached))
 
-    def _fill(self) -> list[tuple[Answer, int]]:
+    def _fill(self, brief: bool) -> list[tuple[Answer, int]]:
         """Fill the batch; returns the answers whose next token it gives, with their rows."""
         batch = self._backend.batch
         batch.clear()
         streams = [a for a in self._running if a.decoding]
         readers = [a for a in self._running if not a.decoding]
         wanted = [(a, self._feed(a, 1)) for a in streams]
-        room = min(batch.room, self._prompt_budget(bool(streams)))
+        room = min(batch.room, self._prompt_budget(brief))
         for answer in readers:
             if room <= 0:
                 break
@@ -192,8 +211,8 @@ class Scheduler:
         answer.fed(count)
         return row
 
-    def _prompt_budget(self, streaming: bool) -> int:
-        if streaming or not self._rate:
+    def _prompt_budget(self, brief: bool) -> int:
+        if brief or not self._rate:
             return self._chunk
         return max(self._chunk, int(self._rate * PASS_S))
 
@@ -233,14 +252,18 @@ class Scheduler:
 
     # --- ends
 
-    def _drop(self, answers: Iterable[Answer]) -> None:
+    def _forget(self, request_id: int, *, keep: bool) -> None:
+        self._drop([a for a in self._running if a.request.id == request_id], keep=keep)
+        self._waiting = deque(a for a in self._waiting if a.request.id != request_id)
+
+    def _drop(self, answers: Iterable[Answer], *, keep: bool = True) -> None:
         for answer in list(answers):
             self._running.remove(answer)
             if answer.sequence is not None:
-                self._pool.release(answer.sequence)
+                self._pool.release(answer.sequence, keep=keep)
 
     def _fail(self, request_id: int, error: RequestError | EngineError) -> None:
-        self.cancel(request_id)
+        self._forget(request_id, keep=isinstance(error, RequestError))
         at_fault = isinstance(error, RequestError)
         param, code = (error.param, error.code) if at_fault else (None, None)
         self._emit(Failed(request_id, str(error), param, code))

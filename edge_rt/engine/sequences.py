@@ -81,8 +81,10 @@ class SequencePool:
         target.busy = True
         return target
 
-    def release(self, sequence: Sequence) -> None:
-        """Give `sequence` back; what it holds stays for prompts that begin alike."""
+    def release(self, sequence: Sequence, *, keep: bool = True) -> None:
+        """Give `sequence` back; with `keep`, what it holds stays for prompts that begin alike."""
+        if not keep:
+            self._rewind(sequence, 0)
         self._tick += 1
         sequence.busy = False
         sequence.used = self._tick

@@ -40,7 +40,7 @@ from edge_rt.engine.protocol import (
     Unloaded,
 )
 from edge_rt.engine.scheduler import Scheduler
-from edge_rt.errors import ProtocolError
+from edge_rt.errors import ModelFileError
 
 MakeBackend = Callable[[ModelSpec, int], Backend]
 
@@ -79,8 +79,9 @@ class Worker:
             self._receive(wait=not busy)
             for model, outcome in self._loader.finished():
                 self._loaded(model, outcome)
+            streaming = any(s.streaming for s in busy)
             for scheduler in busy:
-                scheduler.step()
+                scheduler.step(brief=streaming)
             if busy:
                 self._steps += 1
                 self._step_s += self._clock() - begin
@@ -183,7 +184,7 @@ class Worker:
 def make_backend(spec: ModelSpec, threads: int) -> Backend:
     """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
     if spec.backend != "llama.cpp":
-        raise ProtocolError(f"this engine has no backend called {spec.backend!r}")
+        raise ModelFileError(f"this engine has no backend called {spec.backend!r}")
     from edge_rt.backends.llama import LlamaBackend
 
     return LlamaBackend(

@@ -26,6 +26,7 @@ def model_card(model: str, **changes: object) -> ModelCard:
         "context": 4096,
         "loaded": True,
         "size_bytes": 1000,
+        "sha256": "ab" * 32,
         "backend": "llama.cpp",
         "sampling": Sampling(temperature=0.7, top_k=40),
         "has_template": True,
