@@ -83,7 +83,7 @@ class Reader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and buses; the reader still works and opens them again."""
+        """Let go of files and buses, at the end."""
         ...
 
 

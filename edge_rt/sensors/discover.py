@@ -91,7 +91,7 @@ def discover(
         Rapl(roots.sysfs, io=io, clock=clock, group=wanted.group),
         Thermal(roots.sysfs, io=io),
         HwmonTemp(roots.sysfs, io=io),
-        PiThrottled(roots.sysfs, firmware, io=io),
+        PiThrottled(roots.sysfs, firmware, _pace_s(firmware, 0.5), io=io),
         PiVolt(roots.sysfs, io=io),
         Fan(roots.sysfs, io=io),
         CpuFreq(roots.sysfs, io=io),
@@ -103,7 +103,7 @@ def discover(
     ]
     skipped: list[Skipped] = []
     if firmware is not None:
-        tried.append(PiPmic(firmware))
+        tried.append(PiPmic(firmware, _pace_s(firmware, 0.25)))
     else:
         skipped.append(Skipped("pi-pmic", f"no {roots.dev}/vcio and no vcgencmd"))
     tried += _raw(roots, wanted.chips, bus, skipped)
@@ -121,6 +121,11 @@ def find_firmware(dev: Path) -> Firmware | None:
         return Mailbox(device)
     program = shutil.which("vcgencmd") if dev == Roots().dev else None
     return None if program is None else Vcgencmd(program)
+
+
+def _pace_s(firmware: Firmware | None, period_s: float) -> float:
+    """The period, at least a second where each question starts a process."""
+    return max(1.0, period_s) if isinstance(firmware, Vcgencmd) else period_s
 
 
 def _raw(
