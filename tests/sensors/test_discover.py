@@ -6,10 +6,10 @@ import errno
 from pathlib import Path
 
 import pytest
+from bus import FakeBus
 from faults import FakeClock, Faults
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_ina3221_i2c import FakeBus
 from trees import BOARDS, Tree, orin_nano, pi4, x86
 
 from edge_rt.sensors.base import PENDING, Channel, Reader
