@@ -18,13 +18,13 @@ from edge_rt.api.models import Models, OneModel
 from edge_rt.api.service import Service
 from edge_rt.api.shell import Named, Shell
 from edge_rt.api.state import Health, Metrics, Status
-from edge_rt.config.schema import Limits
+from edge_rt.config.schema import Requests
 
 
 def create_app(
     service: Service,
     *,
-    limits: Limits,
+    requests: Requests,
     version: str,
     api_key_sha256: Sequence[str] = (),
     clock: Callable[[], float] = time.time,
@@ -37,7 +37,7 @@ def create_app(
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     """
     meters = Meters()
-    context = Context(service, limits, version, meters, clock, monotonic, new_id)
+    context = Context(service, requests, version, meters, clock, monotonic, new_id)
     router = Router(_routes(context), redirect_slashes=False)
     return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
 

@@ -51,7 +51,7 @@ class ChatCompletions(Generation):
         )
 
     async def _call(self, request: ChatRequest, card: ModelCard) -> Call:
-        n = answers(request, self.context.limits.max_n)
+        n = answers(request, self.context.requests.max_n)
         how = sampling(request, card.sampling, top_logprobs(request))
         return Call(
             model=card.id,

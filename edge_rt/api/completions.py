@@ -51,7 +51,7 @@ class Completions(Generation):
             special=True,
             sampling=sampling(request, card.sampling, request.logprobs),
             max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
-            n=answers(request, self.context.limits.max_n),
+            n=answers(request, self.context.requests.max_n),
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
         )

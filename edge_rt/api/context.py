@@ -10,17 +10,17 @@ from starlette.types import Scope
 
 from edge_rt.api.metrics import Meters
 from edge_rt.api.service import ModelCard, Service
-from edge_rt.config.schema import Limits
+from edge_rt.config.schema import Requests
 
 _KEY = "edge_rt.exchange"
 
 
 @dataclass(frozen=True)
 class Context:
-    """The daemon behind the API, its limits, and the sources of time and of ids."""
+    """The daemon behind the API, what requests may ask for, and the sources of time and of ids."""
 
     service: Service
-    limits: Limits
+    requests: Requests
     version: str
     meters: Meters
     clock: Callable[[], float]  # Unix seconds

@@ -21,7 +21,7 @@ class Generation(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
-        body = await read_body(scope, receive, limit=self.context.limits.body_bytes)
+        body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
         work = await self.prepare(body)
         exchange = exchange_of(scope)
         exchange.model = work.card.id

@@ -75,13 +75,13 @@ def _message(message: ChatMessage, at: str) -> dict[str, object]:
     return result
 
 
-def _content(message: ChatMessage, at: str) -> str | None:
+def _content(message: ChatMessage, at: str) -> str:
     if isinstance(message.content, str):
         return message.content
     if message.content is not None:
         return "\n".join(_part(part, f"{at}[{i}]") for i, part in enumerate(message.content))
     if message.role == "assistant" and message.tool_calls:
-        return None
+        return ""  # many templates join it to other text, which null cannot be
     text = f"`{at}` is required; only an assistant's message with tool_calls can do without."
     raise RequestError(text, param=at, code="missing_required_parameter")
 

@@ -92,7 +92,7 @@ class Run:
     async def _events(self) -> AsyncGenerator[Numbered, None]:
         """The events of all calls, booked; raises EngineError when an answer has no end."""
         service, calls = self._context.service, self._work.calls
-        width = max(1, self._context.limits.max_n // self._work.per_call)
+        width = max(1, self._context.requests.max_n // self._work.per_call)
         try:
             async with aclosing(run_calls(service, calls, width=width)) as numbered:
                 async for call, event in numbered:

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context
 from edge_rt.api.respond import send_bytes, send_json
-from edge_rt.errors import EngineError, Unavailable
+from edge_rt.errors import EngineError, StoreError, Unavailable
 
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 
@@ -22,7 +22,7 @@ class Health:
         """Serve one request; raises Unavailable when there is no proof."""
         try:
             proof = await self._service.health()
-        except EngineError as error:
+        except (EngineError, StoreError) as error:
             raise Unavailable(str(error), retry_after_s=RETRY_S, code="engine_error") from error
         await send_json(send, proof)
 

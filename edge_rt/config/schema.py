@@ -57,8 +57,8 @@ class Engine(Section, frozen=True):
     flash_attention: bool = True
 
 
-class Limits(Section, frozen=True):
-    """What one client may ask for."""
+class Requests(Section, frozen=True):
+    """What requests may ask for."""
 
     body_bytes: Positive = 4 * 1024 * 1024
     queue: Positive = 64  # requests waiting or running; one more is refused with 503
@@ -79,5 +79,5 @@ class Config(Section, frozen=True):
     tcp: Tcp = Tcp()
     models: Models = Models()
     engine: Engine = Engine()
-    limits: Limits = Limits()
+    requests: Requests = Requests()
     log: Log = Log()

@@ -65,5 +65,5 @@ class Contention:
         chosen = self._chooser.update(others)
         client = self._supervisor.current
         if chosen != threads and client is not None and not client.lost.is_set():
-            log.info("others use %.1f cores: %d threads from now on", others, chosen)
+            log.debug("others use %.1f cores: threads=%d from now on", others, chosen)
             client.set_limits(chosen)

@@ -13,7 +13,7 @@ from edge_rt.engine.residency import Residency, Resident
 from edge_rt.errors import EngineError
 
 FRESH_S = 5.0  # seconds for which a proof is good
-PATIENCE_S = 30.0
+PATIENCE_S = 15.0
 
 
 class Health:
@@ -62,7 +62,7 @@ class Health:
             return _proof(None, "the decode loop answers")
         with self._residency.hold(resident):
             await _one_token(resident)
-        return _proof(resident.wanted.model, "one token made")
+        return _proof(resident.wanted.model.partition("@")[0], "one token made")
 
 
 def _proof(model: str | None, what: str) -> dict[str, object]:

@@ -94,7 +94,7 @@ class Daemon:
         async with self._running() as (service, supervisor):
             app = create_app(
                 service,
-                limits=self._config.limits,
+                requests=self._config.requests,
                 version=__version__,
                 api_key_sha256=self._config.tcp.api_key_sha256,
             )

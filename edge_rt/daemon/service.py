@@ -15,17 +15,18 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.state import State
-from edge_rt.daemon.wanted import wanted
+from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.residency import Residency, Wanted
-from edge_rt.errors import EngineError, ModelNotFound
+from edge_rt.errors import EngineError, ModelNotFound, RequestError
 from edge_rt.models.store import Entry, Store
 
 if TYPE_CHECKING:
     from edge_rt.models.templates import ChatTemplate
 
+FEW_MESSAGES = 64  # so many are rendered in no time; more could hold up the event loop
 LOSSES = 2  # engines that one request may lose before it is refused
 
 
@@ -66,8 +67,17 @@ class DaemonService:
         variables: dict[str, object] | None = None,
     ) -> str:
         """See Service."""
-        template = self._template(self._entry(model))
-        return template.render(messages, tools=tools, variables=variables)
+        entry = self._entry(model)
+        if tools and "tools" not in (entry.summary.chat_template or ""):
+            raise RequestError(
+                f"{entry.id} knows no tools: its chat template would leave them out",
+                param="tools",
+                code="unsupported",
+            )
+        template = self._template(entry)
+        if len(messages) <= FEW_MESSAGES:
+            return template.render(messages, tools=tools, variables=variables)
+        return await asyncio.to_thread(template.render, messages, tools=tools, variables=variables)
 
     async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service. When the engine is lost the answer goes on in the next one."""
@@ -80,7 +90,7 @@ class DaemonService:
         def request(id: int) -> Generate:
             return Generate(
                 id,
-                entry.id,
+                resident_name(entry),
                 call.prompt,
                 call.special,
                 sampling,
@@ -92,7 +102,7 @@ class DaemonService:
                 progress.done,
             )
 
-        with self._state.request(self._config.limits.queue):
+        with self._state.request(self._config.requests.queue):
             while True:
                 try:
                     async with aclosing(self._attempt(entry, request)) as events:
@@ -108,6 +118,7 @@ class DaemonService:
 
     async def health(self) -> dict[str, object]:
         """See Service."""
+        self._store.entries()  # a store that cannot be read serves nothing
         return await self._health.prove()
 
     async def status(self) -> dict[str, object]:
@@ -117,14 +128,17 @@ class DaemonService:
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
         entry = self._entry(model)
-        async with self._residency.use(entry.id, lambda: self._wanted(entry)):
+        async with self._residency.use(resident_name(entry), lambda: self._wanted(entry)):
             pass
 
     async def _attempt(
         self, entry: Entry, request: Callable[[int], Generate]
     ) -> AsyncGenerator[Event, None]:
+        async def prepare() -> Wanted:
+            return await self._wanted(entry)
+
         async with (
-            self._residency.use(entry.id, lambda: self._wanted(entry)) as resident,
+            self._residency.use(resident_name(entry), prepare) as resident,
             aclosing(resident.client.generate(request)) as events,
         ):
             async for event in events:
@@ -145,7 +159,7 @@ class DaemonService:
             raise ModelNotFound(
                 "the store holds no model yet: edge-rt models pull smollm2-135m-instruct"
             )
-        return entries[0]
+        return min(entries, key=lambda entry: entry.created)
 
     def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
         return ModelCard(
@@ -153,7 +167,7 @@ class DaemonService:
             created=entry.created,
             owned_by=entry.owner,
             context=min(self._config.engine.context, entry.summary.context_train),
-            loaded=entry.id in loaded,
+            loaded=resident_name(entry) in loaded,
             size_bytes=entry.size,
             sha256=entry.sha256,
             backend=entry.backend,

@@ -34,7 +34,7 @@ class State:
         """Count one request while the block runs; raises Unavailable over `most`."""
         if self.active >= most:
             raise Unavailable(
-                f"{self.active} requests are waiting or running, the most that limits.queue allows",
+                f"{self.active} requests are waiting or running: requests.queue allows no more",
                 retry_after_s=QUEUE_RETRY_S,
                 code="queue_full",
             )

@@ -13,6 +13,11 @@ FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
 
 
+def resident_name(entry: Entry) -> str:
+    """The engine's name for `entry`: another file under the same id is another model."""
+    return f"{entry.id}@{entry.sha256[:12]}"
+
+
 def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
     """`entry` as configured, with an upper estimate of the memory it takes."""
     context = min(engine.context, entry.summary.context_train)
@@ -27,7 +32,7 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         flash_attention=engine.flash_attention,
     )
     need = entry.size + _working_bytes(entry, spec)
-    return Wanted(entry.id, spec, need, mapped_bytes=entry.size)
+    return Wanted(resident_name(entry), spec, need, mapped_bytes=entry.size)
 
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:

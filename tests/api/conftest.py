@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.api.app import create_app
 from edge_rt.api.service import Call, Event, ModelCard
-from edge_rt.config.schema import Limits
+from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.errors import ModelNotFound
@@ -242,9 +242,9 @@ def service() -> FakeService:
 
 @pytest.fixture
 def make_client(service: FakeService) -> Callable[..., Client]:
-    def make(limits: Limits | None = None, **options) -> Client:
+    def make(requests: Requests | None = None, **options) -> Client:
         options = {"clock": lambda: 1_800_000_000.5, "new_id": lambda: "42", **options}
-        return Client(create_app(service, limits=limits or Limits(), version="1", **options))
+        return Client(create_app(service, requests=requests or Requests(), version="1", **options))
 
     return make
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from edge_rt.config.schema import Limits
+from edge_rt.config.schema import Requests
 from edge_rt.errors import RequestError
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -93,7 +93,7 @@ def test_what_is_too_deep_for_a_template_is_the_requests_fault(client, service):
 
 
 def test_bodies_above_the_limit(make_client, service):
-    client = make_client(Limits(body_bytes=100))
+    client = make_client(Requests(body_bytes=100))
     body = json.dumps({**CHAT, "user": "x" * 100}).encode()
     declared = client.post("/v1/completions", body, headers={"content-length": str(len(body))})
     undeclared = client.post("/v1/completions", (body[:60], body[60:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.config.schema import Limits
+from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import TokenLogprob
 
 
@@ -81,7 +81,7 @@ def test_choices_of_several_prompts_keep_the_order_of_the_prompts(client, servic
 
 
 def test_no_more_answers_run_at_once_than_one_request_may_have(make_client, service):
-    client = make_client(Limits(max_n=4))
+    client = make_client(Requests(max_n=4))
     assert client.complete(prompt=["x"] * 30, n=2).status == 200
     assert service.most_open == 2
     assert service.closed == 30

@@ -34,7 +34,7 @@ def test_a_tool_conversation():
     )
     assert asked == {
         "role": "assistant",
-        "content": None,
+        "content": "",
         "tool_calls": [
             {"id": "c1", "type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
         ],

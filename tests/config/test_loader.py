@@ -112,7 +112,7 @@ KEYS = st.sampled_from(
         "tcp",
         "models",
         "engine",
-        "limits",
+        "requests",
         "log",
         "path",
         "mode",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.config.schema import Config, Engine, Limits, Models
+from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.decoding.params import Sampling
 from edge_rt.errors import (
     EngineError,
@@ -18,6 +18,8 @@ from edge_rt.errors import (
     Unavailable,
 )
 
+TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model
+
 
 def test_events_pass_through(kit: Any) -> None:
     async def run() -> None:
@@ -26,7 +28,7 @@ def test_events_pass_through(kit: Any) -> None:
         house.scripts = [script]
         assert await house.answer(n=1, stop=("x",), ignore_eos=True) == script
         (asked,) = house.asked
-        assert (asked.model, asked.prompt, asked.max_tokens) == ("tiny", [5, 6], 9)
+        assert (asked.model, asked.prompt, asked.max_tokens) == (TINY, [5, 6], 9)
         assert (asked.stop, asked.ignore_eos, asked.resume, asked.done) == (["x"], True, {}, [])
 
     kit.run(run())
@@ -53,7 +55,7 @@ def test_after_a_loss_the_answer_goes_on_where_it_was(kit: Any) -> None:
         assert first.sampling.seed is not None
         assert second.sampling == first.sampling
         assert second.id != first.id
-        assert house.loads == ["tiny", "tiny"]
+        assert house.loads == [TINY, TINY]
 
     kit.run(run())
 
@@ -97,7 +99,7 @@ def test_everybody_goes_on_after_a_loss(kit: Any) -> None:
         reached.set()
         for events in await asyncio.gather(*answers):
             assert [e.tokens for e in events if hasattr(e, "tokens")][1] == [3]
-        assert house.loads == ["tiny", "tiny"]
+        assert house.loads == [TINY, TINY]
 
     kit.run(run())
 
@@ -132,7 +134,7 @@ def test_errors_of_the_engine_are_the_callers(kit: Any, error: Exception) -> Non
 
 def test_one_more_than_the_queue_holds_is_refused(kit: Any) -> None:
     async def run() -> None:
-        house = kit.house(Config(limits=Limits(queue=1)))
+        house = kit.house(Config(requests=Requests(queue=1)))
         house.scripts = [[kit.started(), asyncio.Event()]]
         async with aclosing(house.generate()) as events:
             await anext(events)
@@ -164,7 +166,7 @@ def test_a_file_is_checked_only_when_it_is_loaded(kit: Any) -> None:
         house = kit.house()
         for _ in range(3):
             await house.answer()
-        assert house.checks == house.loads == ["tiny"]
+        assert (house.checks, house.loads) == (["tiny"], [TINY])
 
     kit.run(run())
 
@@ -188,7 +190,7 @@ def test_preloading_makes_the_first_request_fast(kit: Any) -> None:
         await house.service.preload("tiny")
         assert house.service.card("tiny").loaded
         await house.answer()
-        assert house.loads == ["tiny"]
+        assert house.loads == [TINY]
 
     kit.run(run())
 
@@ -208,7 +210,7 @@ def test_the_default_model(
         house = kit.house(Config(models=Models(default=configured)), models)
         assert house.service.card("default").id == expected
         await house.answer("default")
-        assert house.asked[0].model == expected
+        assert house.asked[0].model.partition("@")[0] == expected
 
     kit.run(run())
 
@@ -252,5 +254,16 @@ def test_a_chat_is_rendered_by_the_models_template(kit: Any) -> None:
         for word in ("one", "two"):
             text = await house.service.render("default", [{"role": "user", "content": word}])
             assert text == f"{word}|"
+
+    kit.run(run())
+
+
+def test_tools_that_the_template_would_leave_out_are_refused(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        messages: list[dict[str, object]] = [{"role": "user", "content": "hi"}]
+        with pytest.raises(RequestError) as caught:
+            await house.service.render("tiny", messages, tools=[{"type": "function"}])
+        assert caught.value.param == "tools"
 
     kit.run(run())

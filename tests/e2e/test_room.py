@@ -12,8 +12,8 @@ ENDLESS = {"prompt": "Count: 1, 2,", "temperature": 0, "max_tokens": 900, "ignor
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_full_queue(own_daemon, tools, stream):
-    """One more than limits.queue is refused, at once and before a stream begins."""
-    daemon = own_daemon(limits={"queue": 2})
+    """One more than requests.queue is refused, at once and before a stream begins."""
+    daemon = own_daemon(requests={"queue": 2})
     with daemon.stream(**ENDLESS) as first, daemon.stream(**ENDLESS) as second:
         next(first), next(second)
         answer = daemon.post(ENDLESS | {"stream": stream})
@@ -21,13 +21,13 @@ def test_a_full_queue(own_daemon, tools, stream):
         assert int(answer.headers["retry-after"]) >= 1
         error = answer.json()["error"]
         assert error["code"] == "queue_full"
-        assert "limits.queue" in error["message"]
+        assert "requests.queue" in error["message"]
     daemon.quiet()
     assert daemon.complete("Hello", max_tokens=1)
 
 
 def test_the_sdk_tries_again_when_the_queue_was_full(own_daemon, tools):
-    daemon = own_daemon(limits={"queue": 1})
+    daemon = own_daemon(requests={"queue": 1})
     sdk = daemon.sdk().with_options(max_retries=5)
     with daemon.stream(**ENDLESS | {"max_tokens": 30}) as events:
         next(events)
@@ -125,3 +125,19 @@ def test_a_client_that_leaves_while_the_model_loads(own_daemon, tools):
         ).completions.create(model=daemon.model, prompt="The sun is", timeout=0.05)
     assert daemon.complete("The moon is", max_tokens=40) == whole
     assert daemon.loaded() == {daemon.model}
+
+
+def test_a_model_that_was_replaced(own_daemon, own_store, smollm2, tmp_path):
+    """Under the same id the new content answers, not the one that is still in memory."""
+    other = tmp_path / "other.gguf"
+    shutil.copyfile(smollm2, other)
+    with other.open("r+b") as data:
+        data.seek(60_000_000)
+        data.write(bytes(3_000_000))  # other weights, in a file that is as valid
+    daemon = own_daemon(own_store)
+    there = ["--store", str(own_store)]
+    daemon.run("models", "add", str(smollm2), "--id", "second", *there)
+    before = daemon.complete("The moon is", max_tokens=8, model="second")
+    daemon.run("models", "remove", "second", *there)
+    assert daemon.run("models", "add", str(other), "--id", "second", *there).returncode == 0
+    assert daemon.complete("The moon is", max_tokens=8, model="second") != before
