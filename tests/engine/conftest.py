@@ -63,7 +63,6 @@ class FakeBackend:
         self.context = context
         self.sequences = sequences
         self.batch = Batch(batch)
-        self.longest_piece = max(len(piece) for piece in PIECES)
         self.recurrent = recurrent
         self.held: list[list[int]] = [[] for _ in range(sequences)]
         self.passes: list[list[tuple[int, int]]] = []  # (sequence, tokens) by pass
