@@ -72,7 +72,7 @@ def test_a_hog_takes_a_thread_away_and_gives_it_back() -> None:
 
 
 def test_the_engines_own_work_and_ours_is_no_contention() -> None:
-    assert Board().watch(*[(0.0, 1.8, 0.2)] * 10) == []
+    assert Board().watch(*[(0.0, 1.2, 0.8)] * 10) == []
 
 
 def test_a_hog_beside_a_busy_engine() -> None:
@@ -92,9 +92,9 @@ def test_another_engine_is_not_measured_by_the_last_ones_counters() -> None:
     def swap() -> None:
         board.supervisor.pid = 43
         board.engine = 0.0  # its counter starts anew: the difference would look like others' work
-        board.board += 0.0
 
-    assert board.watch((0.0, 2.0), (0.0, 2.0), swap, (0.0, 2.0), (0.0, 2.0), (0.0, 2.0)) == []
+    # One reading of a hog, and a swap that must not pass for the second.
+    assert board.watch((0.0, 2.0), (1.0, 1.0), swap, (0.0, 2.0), (0.0, 2.0)) == []
 
 
 def test_without_an_engine_nothing_is_told() -> None:

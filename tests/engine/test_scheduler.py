@@ -295,6 +295,8 @@ def test_an_answer_that_ended_by_its_last_token_ends_so_when_resumed(front) -> N
     by_stop = front.submit(2, [5], max_tokens=9, resume={0: [8, 9, 10]}, stop=["bc"])
     assert by_token.finished[0].reason == "stop"
     assert (by_stop.finished[0].reason, by_stop.finished[0].stop) == ("stop", "bc")
+    by_end = front.submit(3, [5], max_tokens=2, resume={0: [8, 2]}, stop=["\ufffd"])
+    assert (by_end.finished[0].reason, by_end.finished[0].stop) == ("stop", "\ufffd")
     assert front.backend.fed == 0
 
 
