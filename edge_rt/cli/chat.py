@@ -15,7 +15,7 @@ import click
 from edge_rt.cli.answer import Answer
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.conversation import Conversation
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import Failure, TooLong
 from edge_rt.cli.run import DEFAULT, show
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.where import daemon_socket, socket_option
@@ -23,9 +23,11 @@ from edge_rt.cli.where import daemon_socket, socket_option
 HELP = """\
 /system TEXT  tell the model how to behave; without TEXT, nothing any more
 /reset        forget what was said
-/exit         leave, as Ctrl-D does
+/exit, /quit  leave, as Ctrl-D does
+//TEXT        ask /TEXT; what begins as a path does (/etc/hosts) needs no second /
 Ctrl-C        stop the answer"""
-_COMMAND = re.compile(r"/([a-z]+)(?:\s+(.*))?", re.DOTALL)
+_COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?", re.DOTALL)
+_LEAVE = {"exit", "quit", "bye"}
 
 
 @click.command()
@@ -120,19 +122,22 @@ class Chat:
         if command:
             return self._command(command[1], (command[2] or "").strip())
         if line:
-            self._ask(line)
+            self._ask(line[1:] if line.startswith("//") else line)
         return True
 
-    def _command(self, name: str, text: str) -> bool:
+    def _command(self, word: str, text: str) -> bool:
+        name = word.lower()
         if name == "system":
             self._conversation.system = text or None
+            note("The system message is set." if text else "There is no system message now.")
         elif name == "reset":
             self._conversation.reset()
+            note("Forgotten: the conversation starts anew.")
         elif name == "help":
             note(HELP)
-        elif name != "exit":
-            note(f"There is no /{name}; /help lists the commands.")
-        return name != "exit"
+        elif name not in _LEAVE:
+            note(f"There is no /{word}; /help lists the commands, //{word} asks the model.")
+        return name not in _LEAVE
 
     def _ask(self, question: str) -> None:
         answer, began = Answer(), self._clock()
@@ -143,6 +148,8 @@ class Chat:
             show(self._client, "/v1/chat/completions", body, self._screen, answer)
         except KeyboardInterrupt:
             stopped = True
+        except TooLong as failure:
+            ending = _full(failure) if self._conversation.begun else failure
         except Failure as failure:
             ending = failure
         self._screen.end()
@@ -154,3 +161,7 @@ class Chat:
             ending.show()
         else:
             raise ending
+
+
+def _full(failure: TooLong) -> Failure:
+    return TooLong(f"The conversation is full: /reset begins a new one. {failure.message}")

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx
 
-from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow
+from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, TooLong
 
 Json = dict[str, Any]
 """A JSON object."""
@@ -65,7 +65,7 @@ class Client:
                 raise _refused(response)
             for event in parse_events(response.iter_bytes()):
                 if "error" in event:
-                    raise Failure(_message(event) or "the answer failed")
+                    raise _failure(event, "the answer failed")
                 yield event
 
     @contextmanager
@@ -84,8 +84,8 @@ class Client:
             reason = f"no right to use {self._socket}: become a member of its group"
         else:
             reason = (
-                f"no daemon answers at {self._socket}: start one with `edge-rt serve` or "
-                "`systemctl start edge-rt`, or name its socket with --socket"
+                f"no daemon answers at {self._socket}: start one with `edge-rt serve`, "
+                "or name its socket with --socket"
             )
         return NoDaemon(reason)
 
@@ -140,19 +140,32 @@ def _refused(response: httpx.Response) -> Failure:
         body = _object(response.content)
     except Failure:
         body: Json = {}
-    message = _message(body) or f"the daemon answered HTTP {response.status_code}"
+    otherwise = f"the daemon answered HTTP {response.status_code}"
     if response.status_code in (429, 503):
         after = response.headers.get("retry-after")
-        return NotNow(message + (f" (try again in {after} s)" if after else ""))
-    missing = _detail(body).get("code") == "model_not_found"
-    return NoModel(message) if missing else Failure(message)
+        return NotNow(_message(body, otherwise) + (f" (try again in {after} s)" if after else ""))
+    return _failure(body, otherwise)
 
 
-def _message(body: Json) -> str:
+_CODES: dict[str, type[Failure]] = {
+    "model_not_found": NoModel,
+    "context_length_exceeded": TooLong,
+}
+
+
+def _failure(body: Json, otherwise: str) -> Failure:
+    """The failure that an OpenAI-shaped error means, wherever it came."""
+    kind = _CODES.get(str(_detail(body).get("code")), Failure)
+    return kind(_message(body, otherwise))
+
+
+def _message(body: Json, otherwise: str) -> str:
     detail = _detail(body)
-    message, param = detail.get("message") or "", detail.get("param")
-    # The message mostly names the field itself; saying it twice helps nobody.
-    return f"{message} (in {param})" if param and str(param) not in message else str(message)
+    message, param = str(detail.get("message") or otherwise), detail.get("param")
+    # The message mostly names the field itself, and whoever typed a prompt knows no fields.
+    if not param or str(param) in message or str(detail.get("code")) in _CODES:
+        return message
+    return f"{message} (in {param})"
 
 
 def _detail(body: Json) -> Json:

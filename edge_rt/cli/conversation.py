@@ -10,6 +10,11 @@ class Conversation:
         self.system = system
         self._turns: list[tuple[str, str]] = []
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is something that `reset` would forget."""
+        return bool(self._turns)
+
     def messages(self, question: str) -> list[dict[str, str]]:
         """Everything that the model is to read before it answers `question`."""
         said = [("system", self.system)] if self.system else []

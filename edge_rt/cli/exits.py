@@ -31,6 +31,10 @@ class Failure(click.ClickException):
         super().__init__(clean(message))
 
 
+class TooLong(Failure):
+    """What was asked is more than the model can read at once."""
+
+
 class NoDaemon(Failure):
     """Nobody answers at the socket."""
 

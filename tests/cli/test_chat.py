@@ -55,21 +55,97 @@ def test_system_can_be_set_and_taken_back(daemon: Daemon, cli: Cli) -> None:
     assert said(daemon, 1) == [("user", "two")]
 
 
-def test_exit_leaves_at_once(daemon: Daemon, cli: Cli) -> None:
-    assert cli("chat", input="/exit\nHi\n").exit_code == 0
+def test_commands_confirm_what_they_did_in_one_line(daemon: Daemon, cli: Cli) -> None:
+    result = cli("chat", input="/reset\n/system Be brief.\n/system\n")
+    assert result.stderr.splitlines() == [
+        "Forgotten: the conversation starts anew.",
+        "The system message is set.",
+        "There is no system message now.",
+    ]
+
+
+@pytest.mark.parametrize("word", ["/exit", "/quit", "/bye", "/EXIT", " /Quit now"])
+def test_exit_leaves_at_once(daemon: Daemon, cli: Cli, word: str) -> None:
+    assert cli("chat", input=f"{word}\nHi\n").exit_code == 0
     assert daemon.asked == []
 
 
-def test_help_and_unknown_commands_ask_nothing(daemon: Daemon, cli: Cli) -> None:
-    result = cli("chat", input="/help\n/nonsense\n")
-    for told in ("/system", "/reset", "/exit", "There is no /nonsense"):
+@pytest.mark.parametrize("word", ["/help", "/HELP"])
+def test_help_tells_every_command(daemon: Daemon, cli: Cli, word: str) -> None:
+    result = cli("chat", input=f"{word}\n")
+    for told in ("/system", "/reset", "/exit", "/quit", "//TEXT"):
         assert told in result.stderr
     assert daemon.asked == []
 
 
-def test_a_path_is_no_command(daemon: Daemon, cli: Cli) -> None:
-    cli("chat", input="/etc/fstab is what?\n")
-    assert said(daemon) == [("user", "/etc/fstab is what?")]
+@pytest.mark.parametrize("word", ["/nonsense", "/Foo-bar", "/2"])
+def test_unknown_commands_ask_nothing(daemon: Daemon, cli: Cli, word: str) -> None:
+    result = cli("chat", input=f"{word} to the model?\n")
+    assert f"There is no {word}" in result.stderr
+    assert "/help" in result.stderr
+    assert daemon.asked == []
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("/etc/fstab is what?", "/etc/fstab is what?"),
+        ("//tmp is what?", "/tmp is what?"),
+        ("//help", "/help"),
+        ("/ is what?", "/ is what?"),
+    ],
+)
+def test_what_is_no_command_is_asked(daemon: Daemon, cli: Cli, line: str, asked: str) -> None:
+    cli("chat", input=f"{line}\n")
+    assert said(daemon) == [("user", asked)]
+
+
+FULL = {
+    "message": "This model's maximum context length is 64 tokens, and the prompt has 70",
+    "param": "messages",
+    "code": "context_length_exceeded",
+}
+
+
+def test_a_full_conversation_says_how_to_go_on(daemon: Daemon, cli: Cli) -> None:
+    daemon.will("Hello")
+    daemon.will_refuse(400, FULL)
+    result = cli("chat", input="one\ntwo\n")
+    assert result.exit_code == 1
+    assert "The conversation is full" in result.stderr
+    assert "/reset" in result.stderr
+    assert "(in messages)" not in result.stderr
+
+
+def test_a_first_question_that_is_too_long_is_no_full_conversation(
+    daemon: Daemon, cli: Cli
+) -> None:
+    daemon.will_refuse(400, FULL)
+    result = cli("chat", input="one\n")
+    assert result.stderr == f"Error: {FULL['message']}\n"
+
+
+def test_on_a_terminal_a_full_conversation_goes_on_after_reset(
+    daemon: Daemon, terminal: Start
+) -> None:
+    daemon.will("Hello\n")
+    daemon.will_refuse(400, FULL)
+    daemon.will_refuse(400, FULL)
+    shell = terminal("chat")
+    for line in ("one", "two"):
+        shell.read_until("> ")
+        shell.type(f"{line}\n")
+    shell.read_until("The conversation is full")
+    shell.read_until("> ")
+    shell.type("three\n")
+    shell.read_until("The conversation is full")
+    shell.read_until("> ")
+    shell.type("/reset\n")
+    shell.read_until("> ")
+    shell.type("four\n")
+    shell.read_until("Hello world\n")
+    assert said(daemon, 2) == [("user", "one"), ("assistant", "Hello\n"), ("user", "three")]
+    assert said(daemon, 3) == [("user", "four")]
 
 
 def test_an_unknown_model_is_told_before_anything_is_asked(daemon: Daemon, cli: Cli) -> None:

@@ -67,8 +67,9 @@ def test_an_error_in_no_known_shape_still_names_the_status(
 def test_no_daemon_is_3_and_says_where_and_what_to_do(cli: Cli, words: list[str]) -> None:
     result = cli(*words, input="")
     assert result.exit_code == 3
-    for told in ("edge-rt.sock", "edge-rt serve", "systemctl start edge-rt"):
+    for told in ("edge-rt.sock", "edge-rt serve", "--socket"):
         assert told in result.stderr
+    assert "systemctl" not in result.stderr  # no unit comes with edge-rt
 
 
 def test_a_dead_daemons_socket_is_no_daemon(cli: Cli, environ: dict[str, str]) -> None:
