@@ -27,4 +27,4 @@ COMMANDS = {
 )
 @click.version_option(__version__, prog_name="edge-rt")
 def main() -> None:
-    """Language models inside a board's watt and heat budget."""
+    """Language models served on this device, over a local socket."""

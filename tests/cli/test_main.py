@@ -33,6 +33,12 @@ def test_help_lists_every_command_and_the_exit_codes(cli: Cli, flag: str) -> Non
         assert word in result.stdout
 
 
+def test_help_promises_nothing_that_is_not_there(cli: Cli) -> None:
+    shown = cli("--help").stdout
+    assert "over a local socket" in shown
+    assert "watt" not in shown
+
+
 def test_version(cli: Cli) -> None:
     assert edge_rt.__version__ in cli("--version").stdout
 
