@@ -50,6 +50,7 @@ class Tally:
         self.cached_tokens = 0
         self.completion_tokens = 0
         self.finished_answers = 0
+        self.decoded_tokens = 0  # in decode_s; an answer's first came with the prompt's pass
         self.queue_s = 0.0
         self.prefill_s = 0.0
         self.decode_s = 0.0
@@ -67,7 +68,7 @@ class Tally:
     @property
     def tokens_per_s(self) -> float | None:
         """Tokens a second of decoding; each answer's first token came with the prompt's pass."""
-        decoded = self.completion_tokens - self.finished_answers
+        decoded = self.decoded_tokens
         return decoded / self.decode_s if decoded > 0 and self.decode_s > 0 else None
 
     def usage(self) -> Usage:
@@ -91,6 +92,7 @@ class Tally:
 
     def _finished(self, event: Finished) -> None:
         self.finished_answers += 1
+        self.decoded_tokens += event.timings.completion_tokens - 1
         self.queue_s = max(self.queue_s, event.timings.queue_s)
         self.prefill_s = max(self.prefill_s, event.timings.prefill_s)
         self.decode_s = max(self.decode_s, event.timings.decode_s)

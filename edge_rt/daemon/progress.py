@@ -5,6 +5,9 @@ from __future__ import annotations
 from edge_rt.api.service import Event
 from edge_rt.engine.protocol import Delta, Finished, Started
 
+BLAMED = 2  # engines that a request may lose while they work on it
+LOSSES = 5  # and in all
+
 
 class Progress:
     """Tokens received and answers finished, by answer index."""
@@ -14,7 +17,7 @@ class Progress:
         self.done: list[int] = []
         self._started = False
         self._running = False  # whether this engine has begun with the request
-        self._losses = 0
+        self._losses = self._blamed = 0
 
     def news(self, event: Event) -> bool:
         """Note `event`; False when the client has seen its like before the engine was lost."""
@@ -29,8 +32,12 @@ class Progress:
             self.done.append(event.index)
         return True
 
-    def lost(self) -> int:
-        """Count one lost engine, if it had begun with the request; returns how many it were."""
-        self._losses += self._running
+    def lost(self) -> bool:
+        """Count one lost engine; True when the request must not be tried again.
+
+        It is to blame only if the engine had begun with it, but no request may go on for ever.
+        """
+        self._losses += 1
+        self._blamed += self._running
         self._running = False
-        return self._losses
+        return self._blamed >= BLAMED or self._losses >= LOSSES

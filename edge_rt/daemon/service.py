@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from edge_rt.models.templates import ChatTemplate
 
 FEW_MESSAGES = 64  # so many are rendered in no time; more could hold up the event loop
-LOSSES = 2  # engines that one request may lose before it is refused
 
 
 class DaemonService:
@@ -111,9 +110,9 @@ class DaemonService:
                                 yield event
                     return
                 except EngineLost as lost:
-                    if progress.lost() >= LOSSES:
+                    if progress.lost():
                         raise EngineError(
-                            f"the engine was lost {LOSSES} times while it ran this request"
+                            "the engine was lost again and again while it had this request"
                         ) from lost
 
     async def health(self) -> dict[str, object]:

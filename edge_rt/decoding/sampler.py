@@ -98,7 +98,7 @@ class Sampler:
 
 def _unusable(peak: float) -> str:
     what = "NaN logits" if math.isnan(peak) else f"the largest logit is {peak}"
-    return f"{what}: the model's output is no distribution: its file may be damaged (edge-rt models verify)"
+    return f"{what}: its output is no distribution; is its file damaged? edge-rt models verify"
 
 
 def _check(sampling: Sampling) -> None:

@@ -38,6 +38,7 @@ class Answer:
         self._drawn: list[int] = []
         self._withheld = Withheld()
         self._arrived = self._started = now
+        self._resumed = 0  # tokens that an earlier engine drew
         self._first: float | None = None  # when this engine drew its first token
         self._todo: list[int] = prompt
 
@@ -59,6 +60,7 @@ class Answer:
             self._withheld.add(piece, None)
             self._withheld.sent(self._text.push(piece))
         self._drawn = list(tokens)
+        self._resumed = len(tokens)
         self._todo = [*self.prompt, *tokens]
         if tokens:
             self._judge(backend, tokens[-1])
@@ -101,7 +103,7 @@ class Answer:
             decode_s=now - first,
             prompt_tokens=len(self.prompt),
             cached_tokens=min(self.cached, len(self.prompt)),
-            completion_tokens=len(self._drawn),
+            completion_tokens=len(self._drawn) - self._resumed,
         )
         return Finished(self.request.id, self.index, self.reason, timings, self._text.stopped)
 

@@ -38,7 +38,10 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Timings(msgspec.Struct, frozen=True, array_like=True):
-    """Where one request's time went, in seconds, and what it processed, in tokens."""
+    """Where one answer's time went, in seconds, and what it processed, in tokens.
+
+    All of it in this engine: what a lost engine did before is not counted.
+    """
 
     queue_s: float
     prefill_s: float

@@ -159,7 +159,7 @@ class Residency:
     async def _make_room(self, wanted: Wanted) -> None:
         while (short := wanted.need_bytes + self._reserve - self._free()) > 0:
             idle = self._idle()
-            if not idle:
+            if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
                 raise Unavailable(
                     f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory and "
                     f"{_mb(self._reserve)} are kept for others: {_mb(short)} are missing. "

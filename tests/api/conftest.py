@@ -42,8 +42,10 @@ def delta(text: str, index: int = 0, tokens: int = 1, logprobs: list | None = No
     return Delta(1, index, text, list(range(tokens)), logprobs or [])
 
 
-def finished(index: int = 0, reason: str = "stop", decode_s: float = 0.5) -> Finished:
-    return Finished(1, index, reason, Timings(0.1, 0.2, decode_s, 10, 4, 3))
+def finished(
+    index: int = 0, reason: str = "stop", decode_s: float = 0.5, tokens: int = 2
+) -> Finished:
+    return Finished(1, index, reason, Timings(0.1, 0.2, decode_s, 10, 4, tokens))
 
 
 def hello(call: Call) -> list[Event]:

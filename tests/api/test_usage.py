@@ -11,7 +11,7 @@ def test_sums_and_longest(script):
         script.started(10, 4),
         script.delta("ab", 0, tokens=3),
         script.delta("c", 1, tokens=2),
-        script.finished(0, decode_s=1.0),
+        script.finished(0, decode_s=1.0, tokens=3),
         script.finished(1, decode_s=0.5),
     ]
     for event in events:
@@ -22,6 +22,13 @@ def test_sums_and_longest(script):
     edge = tally.edge(script.card("m"))
     assert (edge.queue_s, edge.prefill_s, edge.decode_s) == (0.1, 0.2, 1.0)
     assert edge.tokens_per_s == 3.0  # five, less the two that came with the prompt's pass
+
+
+def test_what_a_lost_engine_decoded_does_not_count_as_speed(script):
+    tally = Tally()
+    for event in (script.started(), script.delta("ab", tokens=50), script.finished(tokens=3)):
+        tally.take(event)
+    assert tally.tokens_per_s == 4.0  # the last engine's two in half a second
 
 
 def test_speed_is_unknown_when_nothing_was_decoded(script):
