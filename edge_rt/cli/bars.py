@@ -28,6 +28,9 @@ def bar(
     standard error is no terminal that can redraw a line.
     """
     console = console or Console(stderr=True)
+    if not console.is_interactive:  # many versions of rich write a blank line for a hidden bar
+        yield lambda done, total: None
+        return
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -36,7 +39,6 @@ def bar(
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_interactive,
     ) as progress:
         task = progress.add_task(clean(doing), total=None)
 

@@ -17,7 +17,7 @@ def shown(interactive: bool, *steps: int) -> str:
     with bar("Fetching [x]\x1b[31m", "Checking", console) as progress:
         for done in steps:
             progress(done, 2 * 1024 * 1024)
-            console.print(end="")  # draws at once
+            console.print("", end="")  # draws at once
     return file.getvalue()
 
 
