@@ -13,10 +13,11 @@ from urllib.parse import quote
 import click
 
 from edge_rt.cli.answer import Answer
+from edge_rt.cli.asking import asking
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.conversation import Conversation
 from edge_rt.cli.exits import Failure, TooLong
-from edge_rt.cli.run import DEFAULT, show
+from edge_rt.cli.run import show
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -32,26 +33,14 @@ _LEAVE = {"exit", "quit", "bye"}
 
 @click.command()
 @socket_option
-@click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
-@click.option("--system", help="What the model is told before the conversation.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the likeliest word.")
-@click.option("--seed", type=int, help="The same seed gives the same answers.")
-def chat(
-    socket: Path | None,
-    model: str,
-    system: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    seed: int | None,
-) -> None:
+@asking
+def chat(socket: Path | None, system: str | None, body: Json) -> None:
     """Talk with a model, a line at a time.
 
     Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. When standard input is no
     terminal each of its lines is asked in turn.
     """
-    options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-    body: Json = {"model": model} | {k: v for k, v in options.items() if v is not None}
+    model = body["model"]
     with Client(daemon_socket(socket)) as client:
         card = client.get(f"/v1/models/{quote(model, safe='')}")
         interactive = sys.stdin.isatty() and sys.stdout.isatty()

@@ -13,33 +13,25 @@ from typing import Any
 import click
 
 from edge_rt.cli.answer import Answer, stream, whole
+from edge_rt.cli.asking import asking
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.where import daemon_socket, socket_option
 
-DEFAULT = "default"  # the daemon knows which model that is
-
 
 @click.command()
 @click.argument("prompt", nargs=-1)
 @socket_option
-@click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
-@click.option("--system", help="What the model is told before the prompt.")
-@click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of the answer.")
-@click.option("--temperature", type=click.FloatRange(0, 2), help="0: always the likeliest word.")
-@click.option("--seed", type=int, help="The same seed gives the same answer.")
+@asking
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all there is.")
 @click.option("--raw", is_flag=True, help="Let the model continue the prompt: no chat template.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
 def run(
     prompt: tuple[str, ...],
     socket: Path | None,
-    model: str,
     system: str | None,
-    max_tokens: int | None,
-    temperature: float | None,
-    seed: int | None,
+    body: Json,
     as_json: bool,
     raw: bool,
     no_stream: bool,
@@ -51,8 +43,6 @@ def run(
     """
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
-    options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-    body: Json = {"model": model} | {k: v for k, v in options.items() if v is not None}
     path, asked = question(read_prompt(prompt, raw), system, raw)
     with Client(daemon_socket(socket)) as client:
         if as_json:

@@ -1,0 +1,43 @@
+"""The options of every command that asks a model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from edge_rt.cli.client import Json
+
+DEFAULT = "default"  # the daemon knows which model that is
+
+
+def asking(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the options that say which model is asked and how.
+
+    Its arguments are `system`, None when nobody gives one, and `body`, what the request says
+    beside the question.
+    """
+
+    @click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
+    @click.option("--system", help="What the model is told before anything else.")
+    @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
+    @click.option(
+        "--temperature", type=click.FloatRange(0, 2), help="0: always the likeliest word."
+    )
+    @click.option("--seed", type=int, help="The same seed gives the same answer.")
+    @functools.wraps(command)
+    def call(
+        *args: Any,
+        model: str,
+        max_tokens: int | None,
+        temperature: float | None,
+        seed: int | None,
+        **others: Any,
+    ) -> Any:
+        options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
+        body: Json = {"model": model} | {k: v for k, v in options.items() if v is not None}
+        return command(*args, body=body, **others)
+
+    return call
