@@ -7,8 +7,6 @@ import click
 from edge_rt.cli.clean import clean
 from edge_rt.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
 
-INTERRUPTED = 130  # as a shell tells of a command that SIGINT ended
-
 HELP = """\b
 Exit codes:
   0    done

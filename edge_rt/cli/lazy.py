@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.exits import INTERRUPTED, failure_of
+from edge_rt.cli.exits import failure_of
+from edge_rt.cli.interrupt import INTERRUPTED, interruptible
+from edge_rt.cli.output import output_watched
 from edge_rt.errors import EdgeError
 
 
@@ -17,7 +19,8 @@ class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `--help` imports none of them.
 
     The command `check-config` is the object `check_config` of the module `check_config` in
-    `package`. Turns edge_rt's errors and Ctrl-C into exit codes, for all commands alike.
+    `package`. Turns edge_rt's errors, Ctrl-C and output that cannot be written into exit codes,
+    for all commands alike.
     """
 
     def __init__(self, *args: Any, package: str, lazy: Mapping[str, str], **kwargs: Any) -> None:
@@ -34,17 +37,25 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         name = cmd_name.replace("-", "_")
-        return getattr(import_module(f"{self._package}.{name}"), name)
+        command = getattr(import_module(f"{self._package}.{name}"), name)
+        ctx.with_resource(interruptible())  # from here on there is something to put right
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table of commands."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self._lazy.items()))
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line; prints what --help and --version ask for."""
+        with output_watched():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            with output_watched():
+                return super().invoke(ctx)
         except EdgeError as error:
             raise failure_of(error) from error
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TextIO
 
@@ -14,7 +15,8 @@ class Screen:
     """Writes text as it comes; on a terminal without control characters, elsewhere untouched."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream: TextIO = sys.stdout if stream is None else stream
+        # The shell may have closed standard output: then there is none, and nobody reads.
+        self._stream: TextIO = stream or sys.stdout or io.StringIO()
         # A character that the terminal's encoding lacks is no reason to lose the answer.
         if reconfigure := getattr(self._stream, "reconfigure", None):
             reconfigure(errors="replace")

@@ -194,7 +194,7 @@ def cli(environ: dict[str, str]) -> Callable[..., Result]:
     return call
 
 
-COMMAND = [sys.executable, "-c", "from edge_rt.cli.main import main; main(prog_name='edge-rt')"]
+COMMAND = [sys.executable, "-c", "from edge_rt.cli.entry import main; main()"]
 
 
 @pytest.fixture

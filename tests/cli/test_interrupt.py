@@ -1,0 +1,81 @@
+"""Ctrl-C ends a command at any moment with 130 and without a word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_rt.cli.interrupt import interruptible, leave, leave_on_interrupt
+
+PROGRAM = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv[0] = "edge-rt"
+from edge_rt.cli.entry import main
+main()
+"""
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    """As in a process that has just begun; puts back what was."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("click", ["--help"]),
+        ("edge_rt.cli.lazy", ["run", "Hi"]),
+        ("edge_rt.cli.run", ["run", "Hi"]),
+        ("httpx", ["run", "Hi"]),
+        ("httpx", ["status"]),
+        ("edge_rt.cli.conversation", ["chat"]),
+        ("rich.console", ["models", "list"]),
+        ("yaml", ["models", "list"]),
+        ("yaml", ["check-config"]),
+        ("edge_rt.models.pull", ["models", "pull", "smollm2-135m-instruct"]),
+        ("edge_rt.daemon.server", ["serve"]),
+    ],
+)
+def test_while_something_is_imported(
+    module: str, words: list[str], environ: dict[str, str], tmp_path: Path
+) -> None:
+    environ["STATE_DIRECTORY"] = str(tmp_path / "state")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(module=module), *words],
+        env=os.environ | environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_only_within_a_command_it_is_an_exception(handled: None) -> None:
+    leave_on_interrupt()
+    assert signal.getsignal(signal.SIGINT) is leave
+    with interruptible():
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is leave
+
+
+def test_who_is_to_ignore_it_goes_on_ignoring_it(handled: None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_on_interrupt()
+    with interruptible():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
