@@ -91,9 +91,9 @@ def pull(id: str, store: Path | None, config: Path | None) -> None:
     place = open_store(store, config)
     from edge_rt.models.pull import pull as fetch  # brings an HTTP client
 
+    cache, keep = Paths.detect().cache, bool(os.environ.get("EDGE_RT_CACHE"))
     with bar(f"Fetching {id}", then=f"Checking {id}") as progress:
-        keep = bool(os.environ.get("EDGE_RT_CACHE"))
-        entry = fetch(id, place, cache=Paths.detect().cache, keep=keep, progress=progress)
+        entry = fetch(id, place, cache=cache, keep=keep, progress=progress, tell=note)
     note(f"{entry.id} is in the store: {entry.path}")
 
 

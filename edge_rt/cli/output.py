@@ -32,9 +32,10 @@ def output_watched() -> Generator[None]:
 def _give_up() -> None:
     """Drop what is still to be written, or Python would try again, and complain, at its end."""
     stream = sys.stdout
+    if stream is None:
+        return
     try:
-        if stream is not None:
-            stream.flush()
+        stream.flush()
     except OSError:
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -45,7 +45,7 @@ class Incoming:
 
     def place(self, target: Path) -> None:
         """Rename the file to `target`, in a directory of its own that others may read."""
-        _delete(target.parent)  # not in the manifest, so half of an earlier attempt
+        _delete(target.parent)  # half of an earlier attempt, or a damaged file
         target.parent.mkdir(mode=0o755)
         target.parent.chmod(0o755)  # whatever the umask: the daemon may be another user
         self.path.chmod(0o644)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,37 +42,52 @@ def pull(
     keep: bool = False,
     means: Means | None = None,
     progress: Progress | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Entry:
-    """Have the catalogue's model `id` in the store, fetching it unless it is there.
+    """Have the catalogue's model `id` in the store, fetching it unless it is there unharmed.
 
     A file in `cache`/models with the right sha256 is used instead of a download; with `keep` a
-    download is left there too. An interrupted download goes on at the next call.
+    download is left there too. An interrupted download goes on at the next call. `tell` is told
+    why a model that is there is fetched again.
 
     Raises ModelNotFound when the catalogue does not know it, Unavailable when no source gives it
     (with why, for each), StoreError when it cannot be stored.
     """
     known = store.catalogue.get(id)
     present = store.find(id)
-    if present is not None:
-        if present.sha256 == known.file.sha256:
-            return present
+    if present is not None and present.sha256 != known.file.sha256:
         advice = f"remove it first (edge-rt models remove {id})"
         raise StoreError(f"the store has another model as {id}; {advice}")
+    if present is not None:
+        harm = _harm(present, store)
+        if harm is None:
+            return present
+        tell(f"{harm}; fetching it again")
+    take_in = store.add if present is None else store.mend
     cached = cache / "models" / known.file.name if cache is not None else None
     with store_errors(f"cannot pull {id}"):
         if cached is not None and _is(cached, known.file):
-            return store.add(cached, id)
+            return take_in(cached, id)
         work = store.root / _WORK / known.file.sha256
         work.mkdir(parents=True, exist_ok=True)
         with locked(work / "lock", wait=False):
             file = _fetch(known, work, means or Means.detect(), progress)
-            entry = store.add(file, id, move=True)
+            entry = take_in(file, id, move=True)
             shutil.rmtree(work)
         with suppress(OSError):  # other downloads may be under way
             work.parent.rmdir()
         if keep and cached is not None:
             _keep(entry.path, cached)
     return entry
+
+
+def _harm(entry: Entry, store: Store) -> str | None:
+    """What is wrong with the file of a model in the store."""
+    try:
+        store.check(entry.id)
+    except ModelFileError as error:
+        return str(error).partition(";")[0]  # the rest is advice that is being followed
+    return None
 
 
 def _is(path: Path, file: ModelFile) -> bool:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from edge_rt.errors import ModelFileError, ModelNotFound, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.digest import Progress
@@ -91,6 +93,25 @@ class Store:
                 _refuse_taken(record.id, records)
                 incoming.place(record.path(self.root))
                 self._manifest.write(records | {record.id: record})
+        return self._entry(record)
+
+    def mend(
+        self, file: Path, id: str, *, move: bool = False, progress: Progress | None = None
+    ) -> Entry:
+        """Take `file` in for the model `id`, whose own file is damaged or gone.
+
+        A failure leaves `file` where it is. Raises ModelNotFound, and ModelFileError for a file
+        with other content than the model's.
+        """
+        with self._manifest.changing() as records, store_errors(f"cannot mend {id}"):
+            record = self._record(id, records)
+            with Incoming(self.root, file, move, progress) as incoming:
+                if incoming.sha256 != record.sha256:
+                    message = f"{file}: its sha256 is {incoming.sha256}, that of {id} is"
+                    raise ModelFileError(f"{message} {record.sha256}")
+                incoming.place(record.path(self.root))
+                record = msgspec.structs.replace(record, stamp=incoming.stamp)
+                self._manifest.write(records | {id: record})
         return self._entry(record)
 
     def remove(self, id: str) -> None:

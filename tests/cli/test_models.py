@@ -152,6 +152,21 @@ def test_pull_takes_what_the_cache_has(
     assert json.loads(cli("models", "list", "--json").stdout)["models"][0]["licence"] == "MIT"
 
 
+def test_pull_says_that_it_mends_a_damaged_model(
+    cli: Cli, catalogue: Path, file: Path, tmp_path: Path, state: Path
+) -> None:
+    cached = tmp_path / "cache" / "models" / "tiny.gguf"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(file.read_bytes())
+    cli("models", "pull", "tiny")
+    stored = state / "models" / "tiny" / "tiny.gguf"
+    stored.write_bytes(b"damaged")
+    result = cli("models", "pull", "tiny")
+    assert result.exit_code == 0
+    assert "fetching it again" in result.stderr
+    assert stored.read_bytes() == cached.read_bytes()
+
+
 def test_pull_says_why_not(cli: Cli, catalogue: Path) -> None:
     result = cli("models", "pull", "tiny")
     assert result.exit_code == 5

