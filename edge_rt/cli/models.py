@@ -62,18 +62,18 @@ def models() -> None:
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled."""
     place = open_store(store, config)
-    entries = place.entries()
+    entries, default = place.entries(), place.default(load(config).models.default)
     there = {entry.id for entry in entries} | {entry.sha256 for entry in entries}
     known = [e for e in place.catalogue if e.sources and not {e.id, e.file.sha256} & there]
     if as_json:
-        models = [_facts(entry) for entry in entries]
+        models = [_facts(entry) | {"default": entry == default} for entry in entries]
         pullable = [_catalogue_facts(entry) for entry in known]
         click.echo(json.dumps({"store": str(place.root), "models": models, "pullable": pullable}))
         return
     console = Console()
     if not console.is_terminal:
         console = Console(width=1000)  # for whatever reads it, nothing is cut
-    console.print(_table(entries) if entries else Text(f"No models in {place.root}."))
+    console.print(_table(entries, default) if entries else Text(f"No models in {place.root}."))
     if known:
         console.print(Text("\nedge-rt models pull can fetch:"))
         console.print(_catalogue_table(known))
@@ -170,7 +170,7 @@ def _catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
     }
 
 
-def _table(entries: list[Entry]) -> Table:
+def _table(entries: list[Entry], default: Entry | None) -> Table:
     rows = [
         (
             entry.id,
@@ -179,10 +179,11 @@ def _table(entries: list[Entry]) -> Table:
             entry.summary.quantisation,
             str(entry.summary.context_train),
             entry.licence,
+            "default" if entry == default else "",
         )
         for entry in entries
     ]
-    return _columns(("MODEL", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE"), rows)
+    return _columns(("MODEL", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE", ""), rows)
 
 
 def _catalogue_table(entries: list[CatalogueEntry]) -> Table:

@@ -53,6 +53,12 @@ class Store:
         """The model of that id; raises ModelNotFound, which says what there is."""
         return self._entry(self._record(id, self._manifest.read()))
 
+    def default(self, named: str | None) -> Entry | None:
+        """The model that "default" means: the one `named`, else the one added first, if any."""
+        if named is not None:
+            return self.find(named)
+        return min(self.entries(), key=lambda entry: entry.created, default=None)
+
     def check(self, id: str) -> Path:
         """The file of a model that is about to be loaded, unchanged since it was last hashed.
 
@@ -117,7 +123,7 @@ class Store:
     def remove(self, id: str) -> None:
         """Forget the model and delete its file; raises ModelNotFound."""
         with self._manifest.changing() as records, store_errors(f"cannot remove {id}"):
-            record = self._record(id, records)
+            record = self._record(id, records, wanted=False)
             del records[id]
             self._manifest.write(records)  # first, so that nobody finds half a model
             directory = record.path(self.root).parent
@@ -146,13 +152,16 @@ class Store:
         known = self.catalogue.of_content(sha256)
         return known.id if known else derive_id(file, summary.name)
 
-    def _record(self, id: str, records: Mapping[str, Record]) -> Record:
+    def _record(self, id: str, records: Mapping[str, Record], *, wanted: bool = True) -> Record:
         if id in records:
             return records[id]
         there = f"it has {', '.join(sorted(records))}" if records else "it is empty"
-        known = self.catalogue.find(id) is not None
-        advice = f"edge-rt models pull {id}" if known else "edge-rt models add FILE"
-        raise ModelNotFound(f"no model {id!r:.120} in the store, {there}; to get it: {advice}")
+        advice = ""
+        if wanted and self.catalogue.find(id) is not None:
+            advice = f"; to get it: edge-rt models pull {id}"
+        elif wanted:
+            advice = "; edge-rt models list shows what can be pulled, models add FILE takes a file"
+        raise ModelNotFound(f"no model {id!r:.120} in the store, {there}{advice}")
 
     def _entry(self, record: Record) -> Entry:
         return entry_of(record, self.root, self.catalogue)

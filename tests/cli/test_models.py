@@ -85,6 +85,32 @@ def test_an_added_model_is_listed(cli: Cli, file: Path, state: Path) -> None:
     assert "smollm2-135m-instruct" in shown  # what could be pulled
 
 
+def test_the_default_is_marked(cli: Cli, file: Path, environ: dict[str, str]) -> None:
+    for id in ("other", "mine"):
+        cli("models", "add", str(file), "--id", id)
+    manifest = Path(environ["STATE_DIRECTORY"]) / "models" / "manifest.json"
+    document = json.loads(manifest.read_text())
+    for model in document["models"]:
+        model["created"] = {"other": 10, "mine": 20}[model["id"]]
+    manifest.write_text(json.dumps(document))
+
+    def marked() -> list[str]:
+        table = [
+            line.split() for line in cli("models", "list").stdout.split("\n\n")[0].splitlines()
+        ]
+        models = json.loads(cli("models", "list", "--json").stdout)["models"]
+        default = [model["id"] for model in models if model["default"]]
+        assert [row[0] for row in table if row[-1] == "default"] == default
+        return default
+
+    assert marked() == ["other"]
+    config = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
+    config.write_text("models: {default: mine}")
+    assert marked() == ["mine"]
+    config.write_text("models: {default: absent}")
+    assert marked() == []
+
+
 def test_json_is_one_object(cli: Cli, file: Path, state: Path) -> None:
     cli("models", "add", str(file), "--id", "mine")
     document: dict[str, Any] = json.loads(cli("models", "list", "--json").stdout)

@@ -196,6 +196,25 @@ def test_missing_models_say_what_there_is(tmp_path: Path, file: Path) -> None:
         store.check("other")
 
 
+def test_who_removes_what_is_not_there_is_not_told_to_get_it(tmp_path: Path, file: Path) -> None:
+    store = Store(tmp_path / "store", Catalogue([known("well-known", file)]))
+    store.add(file, "mine")
+    for id in ("well-known", "mina"):
+        with pytest.raises(ModelNotFound, match=r"it has mine$"):
+            store.remove(id)
+
+
+def test_the_default_is_the_one_named_else_the_one_added_first(tmp_path: Path, file: Path) -> None:
+    times = iter((20, 10, 10))
+    store = Store(tmp_path / "store", Catalogue(), clock=lambda: next(times))
+    assert store.default(None) is None
+    for id in ("a", "c", "b"):
+        store.add(file, id)
+    assert store.default(None) == store.get("b")  # of two that came at once, the first by name
+    assert store.default("a") == store.get("a")
+    assert store.default("absent") is None
+
+
 def test_another_process_is_seen(store: Store, file: Path) -> None:
     daemon = reopened(store)
     assert daemon.entries() == []
