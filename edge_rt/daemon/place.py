@@ -18,9 +18,16 @@ def safe_directory(directory: Path) -> None:
     """Make sure that only root and this user decide what is in `directory`.
 
     Makes it when it is missing, closed to others below a directory that everybody may write to.
+    Its parents are for whoever owns them to make.
     """
     with contextlib.suppress(FileExistsError):
-        directory.mkdir(mode=0o700)
+        try:
+            directory.mkdir(mode=0o700)
+        except FileNotFoundError:
+            raise ListenError(
+                f"the socket's directory {directory} cannot be made, for {directory.parent} is "
+                "missing: make that first, or choose another path for the socket"
+            ) from None
         if not _open_to_all(directory.parent.stat()):
             directory.chmod(0o755)  # who may talk to the daemon is for the socket's mode to say
     info = directory.lstat()

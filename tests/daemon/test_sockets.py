@@ -87,8 +87,8 @@ def test_a_directory_that_is_there_keeps_its_mode(path: Path) -> None:
         assert mode_of(path.parent) == 0o750
 
 
-def test_missing_parents_are_not_made(tmp_path: Path) -> None:
-    with pytest.raises(ListenError, match="No such file"):
+def test_missing_parents_are_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ListenError, match=f"{tmp_path}/no is missing: make that first"):
         unix_socket(tmp_path / "no" / "such" / "edge-rt.sock", 0o660)
 
 
