@@ -21,6 +21,11 @@ _WORDS = {
     "array": "a list",
     "null": "nothing",
 }
+_SHAPES: dict[Key, str] = {  # what the patterns of the schema mean
+    ("socket", "mode"): 'an octal mode such as "0660"',
+    ("tcp", "api_key_sha256"): "64 hexadecimal digits, the sha256 of a key",
+    ("log", "level"): "one of debug, info, warning, error",
+}
 _SECRET = "api_key_sha256"  # someone may have put the key itself there
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
@@ -29,6 +34,8 @@ def describe(key: Key, message: str, got: object) -> str:
     """A sentence for msgspec's `message` about the value `got` at `key`."""
     wanted = re.sub(r", got `\w+`$", "", message).removeprefix("Expected ")
     wanted = re.sub(r"^`([^`]*)`", lambda match: _kinds(match[1]), wanted)
+    if "matching regex" in wanted:
+        wanted = _SHAPES.get(tuple(part for part in key if isinstance(part, str)), wanted)
     return f"expected {wanted}, got {_shown(key, got)}"
 
 
