@@ -8,6 +8,7 @@ import click
 
 from edge_rt.cli.clean import clean
 from edge_rt.cli.exits import BadConfig
+from edge_rt.cli.servable import servable
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 
@@ -18,13 +19,14 @@ from edge_rt.config.paths import Paths
 def check_config(ctx: click.Context, file: Path | None) -> None:
     """Check FILE, or without it the configuration that the daemon would use.
 
-    Prints one line for each fault: file, line, key, what was expected and what was got.
+    Prints one line for each fault: file, line, key, what was expected and what was got. The
+    daemon refuses to start with any of them.
     """
     target = file or Paths.detect().config_file
     if file is None and not present(target):
         click.echo(f"{target}: not there, so the defaults apply: ok")
         return
-    _, faults = check(target)
+    _, faults = check(target, servable)
     for fault in faults:
         click.echo(clean(str(fault)))
     if faults:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from edge_rt.cli.servable import servable
 from edge_rt.cli.where import socket_option
 from edge_rt.config.loader import load
 from edge_rt.config.schema import Config
@@ -21,7 +22,9 @@ from edge_rt.config.schema import Config
 )
 @socket_option
 @click.option(
-    "--store", type=click.Path(path_type=Path, readable=False), help="The directory of the models."
+    "--store",
+    type=click.Path(path_type=Path, readable=False, file_okay=False),
+    help="The directory of the models.",
 )
 @click.option(
     "--log-level",
@@ -35,7 +38,7 @@ def serve(
 
     Options go before what the configuration says.
     """
-    config = override(load(config_file), socket, store, log_level)
+    config = override(load(config_file, servable), socket, store, log_level)
     from edge_rt.daemon.server import serve as run_daemon
 
     run_daemon(config)

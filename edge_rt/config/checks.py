@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from edge_rt.config.address import Address, is_loopback
 from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
 
-_MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
 
 def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     """Every key whose value cannot work, with the reason."""
     yield from _tcp(config)
     yield from _paths(config)
-    yield from _models(config)
     yield from _engine(config)
 
 
@@ -47,18 +43,6 @@ def _paths(config: Config) -> Iterator[tuple[Key, str]]:
     for key, path in named:
         if path is not None and (not path.startswith("/") or "\0" in path):
             yield key, f"expected an absolute path, got {path!r}"
-
-
-def _models(config: Config) -> Iterator[tuple[Key, str]]:
-    named: list[tuple[Key, str | None]] = [(("models", "default"), config.models.default)]
-    named += [(("models", "preload", i), name) for i, name in enumerate(config.models.preload)]
-    for key, name in named:
-        if name is not None and not _MODEL_ID.fullmatch(name):
-            yield (
-                key,
-                "expected a model id (lower-case letters, digits, '.', '_', '-', "
-                f"first a letter or digit), got {name!r}",
-            )
 
 
 def _engine(config: Config) -> Iterator[tuple[Key, str]]:

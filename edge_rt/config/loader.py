@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
@@ -17,18 +18,22 @@ from edge_rt.config.schema import Config
 from edge_rt.config.tree import Tree
 from edge_rt.errors import ConfigError
 
+Check = Callable[[Config], Iterable[tuple[Key, str]]]
+"""Finds keys that cannot work, with the reasons, in a Config that is without other faults."""
+
 _PLACE = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
-def load(path: Path | None = None) -> Config:
+def load(path: Path | None = None, *further: Check) -> Config:
     """The configuration in `path`; None: the installation's file, or defaults if it has none.
 
-    Raises ConfigError for the first fault, and for a named file that is missing.
+    Raises ConfigError for the first fault, those that `further` checks find among them, and for
+    a named file that is missing.
     """
     target = Paths.detect().config_file if path is None else path
     if path is None and not present(target):
         return Config()
-    config, faults = check(target)
+    config, faults = check(target, *further)
     if faults:
         raise faults[0]
     return config
@@ -45,7 +50,7 @@ def present(path: Path) -> bool:
     return True
 
 
-def check(path: Path) -> tuple[Config, list[ConfigError]]:
+def check(path: Path, *further: Check) -> tuple[Config, list[ConfigError]]:
     """The configuration in `path` and all its faults, in the order of their lines.
 
     Keys at fault have their defaults in the Config.
@@ -55,18 +60,19 @@ def check(path: Path) -> tuple[Config, list[ConfigError]]:
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
         return Config(), [ConfigError(reason, file=str(path))]
-    return check_text(content, str(path))
+    return check_text(content, str(path), *further)
 
 
-def check_text(content: bytes, file: str) -> tuple[Config, list[ConfigError]]:
+def check_text(content: bytes, file: str, *further: Check) -> tuple[Config, list[ConfigError]]:
     """As `check`, for the content of a file; `file` is how messages name it."""
     try:
         tree = yaml_tree.parse(content, file)
     except ConfigError as fault:
         return Config(), [fault]
     config, faults = _convert(tree)
-    if not faults:
-        faults = [tree.error(key, message) for key, message in contradictions(config)]
+    for judge in (contradictions, *further):
+        if not faults:  # each relies on what the ones before it have made sure of
+            faults = [tree.error(key, message) for key, message in judge(config)]
     return config, sorted(faults, key=lambda fault: fault.line or 0)
 
 

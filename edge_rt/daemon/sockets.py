@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import grp
 import os
 import socket
 from collections.abc import Callable, Generator, Sequence
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_rt.config.address import Address, is_loopback
+from edge_rt.config.unix import check_path, group_id
 from edge_rt.daemon.place import clear_stale, hold_lock, identity, safe_directory
 from edge_rt.errors import ConfigError, ListenError
 
 _BACKLOG = 128
-_LONGEST = 107  # bytes of a Unix socket's path, a limit of the kernel
 
 _Resolved = tuple[int, int, int, str, Any]
 Resolver = Callable[..., Sequence[_Resolved]]
@@ -63,9 +62,10 @@ def unix_socket(path: Path, mode: int, group: str | None = None) -> UnixSocket:
     Raises ConfigError for a path or group that cannot be, and ListenError when another daemon
     answers, something else is in the way, or the directory is not safe.
     """
-    if len(os.fsencode(path)) > _LONGEST:
-        raise _wrong("socket.path", f"{path} is longer than {_LONGEST} bytes: choose a shorter one")
-    gid = None if group is None else _gid(group)
+    with _naming("socket.path"):
+        check_path(path)
+    with _naming("socket.group"):
+        gid = None if group is None else group_id(group)
     with _refusal(path):
         safe_directory(path.parent)
         sock = UnixSocket(path, hold_lock(path))
@@ -88,10 +88,8 @@ def tcp_socket(listen: str, has_key: bool, resolve: Resolver = socket.getaddrinf
     Without a key every address that the host stands for must be a loopback address; ConfigError
     otherwise. ListenError when the host is unknown or the address taken.
     """
-    try:
+    with _naming("tcp.listen"):
         address = Address.parse(listen)
-    except ValueError as error:
-        raise _wrong("tcp.listen", str(error)) from None
     with _refusal(listen):
         found = resolve(address.host, address.port, type=socket.SOCK_STREAM)
         foreign = [place[0] for *_, place in found if not is_loopback(place[0])]
@@ -133,17 +131,17 @@ def _refusal(place: object) -> Generator[None, None, None]:
         raise ListenError(f"cannot listen at {place}: {reason}") from error
 
 
+@contextlib.contextmanager
+def _naming(key: str) -> Generator[None, None, None]:
+    """Say of a ValueError inside which key of the configuration it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise _wrong(key, str(error)) from None
+
+
 def _wrong(key: str, message: str) -> ConfigError:
     return ConfigError(message, file="configuration", key=key)
-
-
-def _gid(group: str) -> int:
-    if group.isascii() and group.isdigit() and len(group) < 10:
-        return int(group)
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise _wrong("socket.group", f"no group {group!r} on this machine: create it") from None
 
 
 def _give(path: Path, gid: int, group: str | None) -> None:

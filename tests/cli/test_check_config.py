@@ -39,3 +39,23 @@ def test_without_a_file_the_installations_own_is_checked(cli: Cli, environ: dict
     assert cli("check-config").stdout == f"{own}: ok\n"
     own.write_text("[]")
     assert cli("check-config").exit_code == 6
+
+
+def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    file = tmp_path / "config.yaml"
+    for key, value in (
+        ("socket.path", "/" + "x" * 107),
+        ("socket.group", "no-such-group"),
+        ("models.store", str(taken)),
+        ("models.default", "default"),
+        ("models.preload[0]", "[" + "a" * 97 + "]"),
+        ("models.catalogue[0]", f"[{tmp_path / 'absent.yaml'}]"),
+    ):
+        section, name = key.partition("[")[0].split(".")
+        file.write_text(f"{section}:\n  {name}: {value}\n")
+        checked, served = cli("check-config", str(file)), cli("serve", "--config", str(file))
+        assert (checked.exit_code, served.exit_code) == (6, 6)
+        assert checked.stdout.startswith(f"{file}:2: {key}: ")
+        assert served.stderr == f"Error: {checked.stdout}"

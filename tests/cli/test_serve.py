@@ -68,6 +68,13 @@ def test_a_faulty_configuration_is_6_and_nothing_is_served(
     assert served == []
 
 
+def test_a_store_that_is_a_file_is_wrong_usage(cli: Cli, served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert cli("serve", "--store", str(file)).exit_code == 2
+    assert served == []
+
+
 def test_a_socket_that_cannot_be_had_is_1(
     cli: Cli, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

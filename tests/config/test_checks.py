@@ -32,9 +32,6 @@ def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
     [
         (Config(tcp=Tcp(listen="8080")), ("tcp", "listen")),
         (Config(engine=Engine(batch=64)), ("engine", "prefill_chunk")),
-        (Config(models=Models(default="No Model")), ("models", "default")),
-        (Config(models=Models(default="x\n")), ("models", "default")),
-        (Config(models=Models(preload=["fine", "-not"])), ("models", "preload", 1)),
         (Config(models=Models(store="models")), ("models", "store")),
         (Config(models=Models(catalogue=["/a\0b"])), ("models", "catalogue", 0)),
         (Config(socket=Socket(path="~/x.sock")), ("socket", "path")),

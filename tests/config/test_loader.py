@@ -73,6 +73,21 @@ def test_contradictions_point_at_their_line() -> None:
     assert found.startswith("config.yaml:3: engine.prefill_chunk: expected at most")
 
 
+def test_further_checks_see_what_has_no_other_fault_and_point_at_lines() -> None:
+    seen: list[Config] = []
+
+    def refuse(config: Config) -> list[tuple[tuple[str, ...], str]]:
+        seen.append(config)
+        return [(("engine", "threads"), "too many")]
+
+    for content in (b"nonsense: 1", b"engine: {batch: 64}"):
+        assert "too many" not in str(check_text(content, "f", refuse)[1])
+    assert seen == []
+    config, found = check_text(b"engine:\n  threads: 3", "f", refuse)
+    assert [str(fault) for fault in found] == ["f:2: engine.threads: too many"]
+    assert seen == [config]
+
+
 def test_an_unquoted_value_where_text_is_wanted_is_taken_as_written() -> None:
     config, found = check_text(b"socket: {mode: 0600, group: 100}\nmodels: {default: 1.0}", "f")
     assert found == []

@@ -1,0 +1,16 @@
+"""What `serve` and `check-config` hold a configuration against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge_rt.config.key import Key
+from edge_rt.config.schema import Config
+from edge_rt.config.unix import socket_faults
+from edge_rt.models.configured import model_faults
+
+
+def servable(config: Config) -> Iterator[tuple[Key, str]]:
+    """Every key with which a daemon could not serve on this machine, with the reason."""
+    yield from socket_faults(config)
+    yield from model_faults(config)

@@ -1,0 +1,45 @@
+"""What the configuration says of models, held against the rules and the files of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from edge_rt.config.key import Key
+from edge_rt.config.schema import Config
+from edge_rt.errors import ConfigError, RequestError
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.naming import check_id
+
+
+def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
+    """Every key of the models that cannot work here, with the reason."""
+    yield from _names(config)
+    yield from _store(config)
+    for index, path in enumerate(config.models.catalogue):
+        try:
+            load_catalogue([Path(path)])
+        except ConfigError as error:
+            yield ("models", "catalogue", index), str(error)
+
+
+def _names(config: Config) -> Iterator[tuple[Key, str]]:
+    named: list[tuple[Key, str | None]] = [(("models", "default"), config.models.default)]
+    named += [(("models", "preload", i), name) for i, name in enumerate(config.models.preload)]
+    for key, name in named:
+        try:
+            if name is not None:
+                check_id(name)
+        except RequestError as error:
+            yield key, str(error)
+
+
+def _store(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.models.store is None:
+        return
+    place = Path(config.models.store)
+    with suppress(OSError):  # what may not be looked at is for the daemon to find out
+        there = next(path for path in (place, *place.parents) if path.exists())
+        if not there.is_dir():
+            yield ("models", "store"), f"{there} is no directory: move it away or choose another"
