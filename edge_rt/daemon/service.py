@@ -151,14 +151,12 @@ class DaemonService:
         if model != "default":
             return self._store.get(model)
         name = self._config.models.default
-        if name is not None:
-            return self._store.get(name)
-        entries = self._store.entries()
-        if not entries:
+        entry = self._store.get(name) if name is not None else self._store.default(None)
+        if entry is None:
             raise ModelNotFound(
                 "the store holds no model yet: edge-rt models pull smollm2-135m-instruct"
             )
-        return min(entries, key=lambda entry: entry.created)
+        return entry
 
     def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
         return ModelCard(
