@@ -48,6 +48,17 @@ class Answer:
         return self._todo
 
     @property
+    def held(self) -> Sequence:
+        """The sequence of an answer that was started."""
+        assert self.sequence is not None
+        return self.sequence
+
+    @property
+    def first(self) -> bool:
+        """Whether only one token was drawn so far."""
+        return len(self._drawn) == 1
+
+    @property
     def decoding(self) -> bool:
         """Whether the prompt has been read."""
         return bool(self._drawn) and len(self._todo) == 1
@@ -76,8 +87,7 @@ class Answer:
 
     def fed(self, count: int) -> None:
         """The first `count` tokens of `todo` are in the sequence now."""
-        assert self.sequence is not None
-        self.sequence.tokens += self._todo[:count]
+        self.held.tokens += self._todo[:count]
         del self._todo[:count]
 
     def draw(self, backend: Backend, row: int, now: float) -> Delta:

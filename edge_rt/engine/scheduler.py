@@ -11,6 +11,7 @@ from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
+from edge_rt.engine.outbox import PAUSE_S, Outbox
 from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
 from edge_rt.errors import EngineError, RequestError
@@ -35,13 +36,17 @@ class Scheduler:
         spec: ModelSpec,
         emit: Callable[[Event], None],
         clock: Callable[[], float] = time.monotonic,
+        pause_s: float = PAUSE_S,
     ) -> None:
-        """`emit` receives every message for the front. `clock` is in seconds."""
+        """`emit` receives every message for the front. `clock` is in seconds; see Outbox for
+        `pause_s`.
+        """
         self.native_s = 0.0  # seconds inside the backend's forward passes
         self._backend = backend
         self._chunk = spec.prefill_chunk
         self._emit = emit
         self._clock = clock
+        self._outbox = Outbox(emit, pause_s)
         self._pool = SequencePool(backend)
         self._waiting: deque[Answer] = deque()
         self._running: list[Answer] = []
@@ -77,6 +82,7 @@ class Scheduler:
 
     def cancel(self, request_id: int) -> None:
         """Drop the answers of `request_id`; what was read of its prompt stays as a prefix."""
+        self._outbox.forget(request_id)
         self._forget(request_id, keep=True)
 
     @property
@@ -87,7 +93,10 @@ class Scheduler:
     def step(self, *, brief: bool = False) -> None:
         """One pass: admit, run the model once, draw, report. `brief`: others' streams wait."""
         self._admit()
-        wanted = self._fill(brief or self.streaming)
+        readers = [a for a in self._running if not a.decoding]
+        if readers:
+            self.flush()  # the pass will be a long one
+        wanted = self._fill(readers, brief or self.streaming)
         if not self._backend.batch.size:
             return
         try:
@@ -96,6 +105,10 @@ class Scheduler:
             self._fail_all(error)
             return
         self._report(wanted)
+
+    def flush(self) -> None:
+        """Send what was held back to save messages; see Outbox."""
+        self._outbox.flush(self._clock())
 
     def close(self, why: str) -> None:
         """Fail what is under way and free the model."""
@@ -182,32 +195,27 @@ class Scheduler:
         if answer.index == 0:
             self._emit(Started(answer.request.id, len(answer.prompt), answer.cached))
 
-    def _fill(self, brief: bool) -> list[tuple[Answer, int]]:
+    def _fill(self, readers: list[Answer], brief: bool) -> list[tuple[Answer, int]]:
         """Fill the batch; returns the answers whose next token it gives, with their rows."""
+        plan = [(a, 1) for a in self._running if a.decoding]
         batch = self._backend.batch
-        batch.clear()
-        streams = [a for a in self._running if a.decoding]
-        readers = [a for a in self._running if not a.decoding]
-        wanted = [(a, self._feed(a, 1)) for a in streams]
-        room = min(batch.room, self._prompt_budget(brief))
+        room = min(batch.capacity - len(plan), self._prompt_budget(brief))
         for answer in readers:
-            if room <= 0:
-                break
             count = min(room, len(answer.todo))
-            last = count == len(answer.todo)
-            row = self._feed(answer, count, want_last=last)
-            room -= count
-            if last:
-                wanted.append((answer, row))
-        return wanted
+            if count > 0:
+                plan.append((answer, count))
+                room -= count
+        batch.clear()
+        # In the order of the sequences: llama.cpp joins only neighbours into one pass.
+        plan.sort(key=lambda item: item[0].held.id)
+        rows = [(a, self._feed(a, count)) for a, count in plan]
+        return [(a, row) for a, row in rows if not a.todo]
 
-    def _feed(self, answer: Answer, count: int, *, want_last: bool = True) -> int:
-        assert answer.sequence is not None
-        sequence = answer.sequence
+    def _feed(self, answer: Answer, count: int) -> int:
+        sequence = answer.held
         tokens = answer.todo[:count]
-        row = self._backend.batch.add(
-            sequence.id, len(sequence.tokens), tokens, want_last=want_last
-        )
+        last = count == len(answer.todo)
+        row = self._backend.batch.add(sequence.id, len(sequence.tokens), tokens, want_last=last)
         answer.fed(count)
         return row
 
@@ -243,9 +251,9 @@ class Scheduler:
         self._tell([(a, d) for a, d in drawn if a.request.id not in faults], now)
 
     def _tell(self, drawn: list[tuple[Answer, Delta]], now: float) -> None:
-        if drawn:
-            self._emit(Step([delta for _, delta in drawn]))
         ended = [answer for answer, _ in drawn if answer.reason is not None]
+        urgent = bool(ended) or any(answer.first for answer, _ in drawn)
+        self._outbox.put([delta for _, delta in drawn], now, urgent=urgent)
         for answer in ended:
             self._emit(answer.finished(now))
         self._drop(ended)
@@ -263,12 +271,14 @@ class Scheduler:
                 self._pool.release(answer.sequence, keep=keep)
 
     def _fail(self, request_id: int, error: RequestError | EngineError) -> None:
+        self.flush()
         self._forget(request_id, keep=isinstance(error, RequestError))
         at_fault = isinstance(error, RequestError)
         param, code = (error.param, error.code) if at_fault else (None, None)
         self._emit(Failed(request_id, str(error), param, code))
 
     def _fail_all(self, error: EngineError) -> None:
+        self.flush()
         for request in {a.request.id for a in [*self._running, *self._waiting]}:
             self._emit(Failed(request, str(error)))
         self._drop(self._running)

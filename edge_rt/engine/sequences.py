@@ -71,11 +71,13 @@ class SequencePool:
         Call only when `free`.
         """
         donor, length = self._donor(prompt)
-        target = self._victim(donor, length)
+        target = self._target(donor, length)
         if donor is target:
             self._rewind(target, length)
         elif donor is not None and length >= WORTH_COPYING:
             self._copy(donor, target, length)
+            if not donor.busy and length == len(donor.tokens):
+                self._rewind(donor, 0)  # it has moved
         else:
             self._rewind(target, 0)
         target.busy = True
@@ -102,12 +104,26 @@ class SequencePool:
                 best, length = sequence, shared
         return (best, length) if length > 0 else (None, 0)
 
-    def _victim(self, donor: Sequence | None, length: int) -> Sequence:
-        """The sequence to use: the donor itself when nothing of it is lost or it is the oldest."""
-        if donor is not None and not donor.busy and length == len(donor.tokens):
+    def _target(self, donor: Sequence | None, length: int) -> Sequence:
+        """The sequence to use: the donor itself when nothing of it is lost, else what makes room.
+
+        Neighbours of busy sequences are preferred, since llama.cpp runs only neighbours in one
+        pass over the weights.
+        """
+        idle = [s for s in self._all if not s.busy]
+        best = min(idle, key=lambda s: (_worth(s) > 1, not self._beside_busy(s), _worth(s), s.used))
+        if donor is None or donor.busy or length < len(donor.tokens):
+            return best
+        if self._beside_busy(donor) or _worth(best) > 1 or not self._beside_busy(best):
             return donor
-        idle = (s for s in self._all if not s.busy)
-        return min(idle, key=lambda s: (_worth(s), s.used))
+        if length < WORTH_COPYING:
+            return donor
+        return best  # moving the prefix there costs less than a pass of its own for each token
+
+    def _beside_busy(self, sequence: Sequence) -> bool:
+        """Whether using `sequence` leaves the busy ones together, if they are."""
+        beside = self._all[max(0, sequence.id - 1) : sequence.id + 2]
+        return any(s.busy for s in beside) or not self.busy
 
     def _rewind(self, sequence: Sequence, length: int) -> None:
         kept = self._backend.rewind(sequence.id, length)

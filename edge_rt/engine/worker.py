@@ -82,6 +82,8 @@ class Worker:
             streaming = any(s.streaming for s in busy)
             for scheduler in busy:
                 scheduler.step(brief=streaming)
+                if len(busy) > 1:
+                    scheduler.flush()  # it may be long until its next turn
             if busy:
                 self._steps += 1
                 self._step_s += self._clock() - begin

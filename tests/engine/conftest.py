@@ -184,7 +184,7 @@ class Front:
         self.now = 0.0
         self.events: list[Started | Step | Finished | Failed] = []
         self.heard: dict[int, Heard] = defaultdict(Heard)
-        self.scheduler = Scheduler(self.backend, self.spec, self.hear, self.clock)
+        self.scheduler = Scheduler(self.backend, self.spec, self.hear, self.clock, pause_s=0.0)
 
     def clock(self) -> float:
         self.now += 0.001

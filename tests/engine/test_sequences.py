@@ -134,3 +134,36 @@ def test_after_dropping_nothing_is_reused(pool: SequencePool, backend) -> None:
     pool.drop_all()
     assert pool.reusable([*A, 5]) == 0
     assert backend.held == [[], [], []]
+
+
+def test_busy_sequences_stay_neighbours(toy: Callable) -> None:
+    backend = toy(sequences=6)
+    pool = SequencePool(backend)
+    kept = [read(pool, backend, [t] * 20) for t in range(5, 9)]  # idle, worth keeping
+    first = pool.take([9, 9])
+    others = [pool.take([9, t]) for t in (10, 11, 12)]
+    ids = sorted(s.id for s in (first, *others))
+    assert ids == list(range(ids[0], ids[0] + 4))
+    assert kept
+
+
+def test_a_prefix_moves_beside_the_busy_ones_when_that_costs_nothing_else(toy: Callable) -> None:
+    backend = toy(sequences=4)
+    pool = SequencePool(backend)
+    home = read(pool, backend, A)
+    between = pool.take([5, 5])
+    busy = pool.take([6, 6])
+    pool.release(between, keep=False)
+    moved = pool.take([*A, 3])
+    assert abs(moved.id - busy.id) == 1
+    assert moved.tokens == A
+    assert home.tokens == []  # it is not held twice
+
+
+def test_a_prefix_stays_where_moving_it_would_drive_out_another(toy: Callable) -> None:
+    backend = toy(sequences=3)
+    pool = SequencePool(backend)
+    home = read(pool, backend, A)
+    read(pool, backend, B)
+    pool.take([6, 6])
+    assert pool.take([*A, 3]) is home

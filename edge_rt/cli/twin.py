@@ -1,0 +1,93 @@
+"""edge-rt twin: simulate a board around real processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_rt.config.board import Board
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.paths import Paths
+from edge_rt.twin.events import FORM, Event
+
+
+@click.command()
+@click.option("--board", "name", required=True, help="The id of the board's profile.")
+@click.option("--watch", "pid", required=True, type=click.IntRange(1), help="Whose CPU time counts.")
+@click.option(
+    "--dir",
+    "root",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where sys, proc, dev and etc are made: a new or empty directory.",
+)
+@click.option("--ambient", "ambient_c", default=25.0, show_default=True, help="Air, in °C.")
+@click.option("--seed", default=0, show_default=True, help="Which board of its kind.")
+@click.option("--event", "events", multiple=True, metavar=FORM, help="What happens, and when.")
+@click.option(
+    "--period",
+    "period_s",
+    default=0.1,
+    show_default=True,
+    type=click.FloatRange(0.01, 10.0),
+    help="Seconds between two steps.",
+)
+@click.option(
+    "--parameters",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what the board was drawn to be into this file, outside the tree.",
+)
+def twin(
+    name: str,
+    pid: int,
+    root: Path,
+    ambient_c: float,
+    seed: int,
+    events: tuple[str, ...],
+    period_s: float,
+    parameters: Path | None,
+) -> None:
+    """Simulate a board that is heated by the CPU time of a process and its children.
+
+    Prints the directory of the board's files once they are there, and takes them away at the
+    end: when the process ends, on SIGTERM or Ctrl-C, or when the board gets too hot to stay on.
+
+    \b
+    Events begin START seconds after the start and last SECONDS, or to the end:
+      ambient@60=40            the air has 40 °C from then on
+      fan-failure@30+20        the fan stands still
+      undervoltage@10+5        the supply sags
+      vanish@10:cpu-thermal    the sensor's file is gone
+      storm@10+5:VDD_IN        most reads of the sensor fail
+      stuck@10:cpu-thermal     the sensor shows what it last showed
+    """
+    board, script, root = _board(name), [_event(text) for text in events], root.absolute()
+    if parameters is not None and root in parameters.absolute().parents:
+        raise click.BadParameter("must lie outside the tree", param_hint="--parameters")
+    from edge_rt.twin.load import Load
+    from edge_rt.twin.run import Twin, run
+
+    simulated = Twin(board, root, Load(pid), ambient_c, seed, script)
+    if parameters is not None:
+        parameters.write_text(simulated.parameters.json())
+    end = run(simulated, period_s, lambda: click.echo(root))
+    click.echo(f"twin: {end}", err=True)
+
+
+def _board(name: str) -> Board:
+    boards, faults = check_boards(board_dirs(Paths.detect()))
+    if name in boards:
+        return boards[name]
+    mine = [fault for fault in faults if f"/{name}.yaml" in fault.file]
+    if mine:
+        raise mine[0]
+    known = ", ".join(sorted(boards))
+    raise click.BadParameter(f"no board profile {name!r}; there are {known}", param_hint="--board")
+
+
+def _event(text: str) -> Event:
+    try:
+        return Event.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--event") from error

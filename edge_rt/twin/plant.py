@@ -1,0 +1,208 @@
+"""The physics of a board: busy cores in, watts and degrees out; SI units, no files, no clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_rt.config.board import Board
+from edge_rt.twin.control import FanCurve, Throttle
+from edge_rt.twin.heat import Ladder
+from edge_rt.twin.parameters import REFERENCE_C, Parameters
+from edge_rt.twin.priors import Share
+from edge_rt.twin.shape import Shape
+
+_LONGEST_STEP_S = 0.25  # leakage and the clock follow the temperature at least this often
+_MOST_STEPS = 400  # of one call: after a long sleep steps are longer instead
+_AWAKE = 0.05  # busy cores from which on the clock rises from its lowest step
+_UNDER_VOLTAGE = 0.92  # of the usual voltage: 4.6 V in place of 5.0 V
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What happens to the board from outside."""
+
+    ambient_c: float = 25.0
+    fan_works: bool = True
+    under_voltage: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """The board after a step. Energies count from the start; rails are the profile's."""
+
+    time_s: float
+    temps_c: tuple[float, ...]  # of the nodes, the chip first
+    ambient_c: float
+    busy_cores: float
+    clocks_hz: tuple[float, ...]  # by policy
+    cap_hz: float  # the highest clock that the throttle allows
+    throttle_state: int
+    fan_state: int
+    fan_duty: float
+    fan_works: bool
+    under_voltage: bool
+    total_w: float
+    rails_w: Mapping[str, float]
+    voltages_v: Mapping[str, float]
+    energies_j: Mapping[str, float]
+    off: bool  # too hot: a board would have switched itself off
+
+    @property
+    def chip_c(self) -> float:
+        """The hottest node's temperature."""
+        return self.temps_c[0]
+
+
+class Plant:
+    """A board that warms, throttles and cools; the same for the same parameters and inputs.
+
+    P = static + core_w·busy·V²f + leakage·V·2^((T - 45 °C)/doubling), V and f as fractions of
+    those at the top clock and V = floor + (1 - floor)·f. Switching and leakage heat the chip,
+    static power the node behind it. The formula is our own simplification.
+    """
+
+    def __init__(self, shape: Shape, parameters: Parameters, ambient_c: float = 25.0) -> None:
+        """The board has lain unpowered at `ambient_c`."""
+        self._shape, self._known = shape, parameters
+        self._heat = Ladder(
+            parameters.resistances_c_per_w, parameters.capacities_j_per_c, ambient_c
+        )
+        self._fan = FanCurve(shape.fan_points, shape.hysteresis_c)
+        self._throttle = Throttle(
+            shape.steps_hz, shape.throttle_c, shape.hot_c, shape.hysteresis_c
+        )
+        self.time_s = 0.0  # since the start
+        self._energies_j = dict.fromkeys(shape.board.rails, 0.0)
+        self._off = False
+
+    def step(
+        self,
+        dt_s: float,
+        busy_cores: float,
+        conditions: Conditions = Conditions(),  # noqa: B008, it is frozen
+        limits_hz: Sequence[float] | None = None,
+    ) -> State:
+        """Let `dt_s` pass with `busy_cores` at work on average.
+
+        `limits_hz` are the highest clocks that users of cpufreq allow, by policy.
+        """
+        busy = min(max(0.0, busy_cores), float(self._shape.cores))
+        count = min(_MOST_STEPS, max(1, math.ceil(dt_s / _LONGEST_STEP_S)))
+        limits = tuple(limits_hz or (self._shape.top_hz,) * len(self._shape.policies))
+        state = self._part(dt_s / count, busy, conditions, limits)
+        for _ in range(count - 1):
+            state = self._part(dt_s / count, busy, conditions, limits)
+        return state
+
+    def _part(
+        self, dt_s: float, busy: float, conditions: Conditions, limits_hz: tuple[float, ...]
+    ) -> State:
+        clocks = self._clocks(busy, conditions, limits_hz)
+        static_w, dynamic_w, leakage_w = self._powers(busy, clocks)
+        self._warm(dt_s, static_w, dynamic_w + leakage_w, conditions)
+        rails = rails_w(self._shape, static_w, dynamic_w, leakage_w)
+        for label, power_w in rails.items():
+            self._energies_j[label] += power_w * dt_s
+        self.time_s += dt_s
+        chip_c = self._heat.temps_c[0]
+        self._fan.update(chip_c)
+        self._throttle.update(dt_s, chip_c)
+        self._off |= self._shape.critical_c is not None and chip_c >= self._shape.critical_c
+        return State(
+            self.time_s,
+            tuple(self._heat.temps_c),
+            conditions.ambient_c,
+            busy,
+            clocks,
+            self._cap_hz(conditions),
+            self._throttle.state,
+            self._fan.state,
+            self._fan.duty,
+            conditions.fan_works,
+            conditions.under_voltage,
+            static_w + dynamic_w + leakage_w,
+            rails,
+            self._voltages(clocks, conditions),
+            dict(self._energies_j),
+            self._off,
+        )
+
+    def _clocks(
+        self, busy: float, conditions: Conditions, limits_hz: tuple[float, ...]
+    ) -> tuple[float, ...]:
+        low_hz = self._shape.steps_hz[-1]
+        if busy < _AWAKE:
+            return (low_hz,) * len(limits_hz)
+        cap_hz = self._cap_hz(conditions)
+        return tuple(max(low_hz, min(limit_hz, cap_hz)) for limit_hz in limits_hz)
+
+    def _cap_hz(self, conditions: Conditions) -> float:
+        """A Pi's firmware goes to the lowest clock when the supply sags."""
+        if conditions.under_voltage and self._shape.firmware_throttles:
+            return self._shape.steps_hz[-1]
+        return self._throttle.cap_hz
+
+    def _powers(self, busy: float, clocks_hz: tuple[float, ...]) -> tuple[float, float, float]:
+        """Static, switching and leakage power; all policies are equally busy for their size."""
+        known, cores = self._known, self._shape.cores
+        dynamic = voltage = 0.0
+        for policy, clock_hz in zip(self._shape.policies, clocks_hz, strict=True):
+            clock, volts = clock_hz / self._shape.top_hz, self._core_voltage(clock_hz)
+            dynamic += len(policy) / cores * volts * volts * clock
+            voltage += len(policy) / cores * volts
+        hotter = 2.0 ** ((self._heat.temps_c[0] - REFERENCE_C) / known.doubling_c)
+        return known.static_w, known.core_w * busy * dynamic, known.leakage_w * voltage * hotter
+
+    def _core_voltage(self, clock_hz: float) -> float:
+        """As a fraction of that at the top clock."""
+        floor = self._known.voltage_floor
+        return floor + (1.0 - floor) * clock_hz / self._shape.top_hz
+
+    def _warm(self, dt_s: float, static_w: float, chip_w: float, conditions: Conditions) -> None:
+        powers = [0.0] * len(self._heat.temps_c)
+        powers[0] += chip_w
+        powers[min(1, len(powers) - 1)] += static_w
+        duty = self._fan.duty if conditions.fan_works else 0.0
+        self._heat.step(dt_s, powers, conditions.ambient_c, 1.0 + self._known.fan_gain * duty)
+
+    def _voltages(
+        self, clocks_hz: tuple[float, ...], conditions: Conditions
+    ) -> Mapping[str, float]:
+        """Inputs sag with the supply; the Pi's core voltage follows its clock."""
+        scale = _UNDER_VOLTAGE if conditions.under_voltage else 1.0
+        found: dict[str, float] = {}
+        for label, rail in self._shape.board.rails.items():
+            volts = _share(self._shape, label).voltage_v
+            if rail.chip != "pmic":
+                volts *= scale
+            elif label == "VDD_CORE":
+                volts *= self._core_voltage(max(clocks_hz))
+            found[label] = volts
+        return found
+
+
+def rails_w(
+    shape: Shape, static_w: float, dynamic_w: float, leakage_w: float
+) -> dict[str, float]:
+    """The power of each rail, what it feeds included."""
+    own: dict[str, float] = {}
+    for label in shape.board.rails:
+        share = _share(shape, label)
+        own[label] = (
+            share.static * static_w + share.dynamic * dynamic_w + share.leakage * leakage_w
+        )
+    return {label: _with_fed(shape.board, label, own) for label in own}
+
+
+def _share(shape: Shape, label: str) -> Share:
+    return shape.prior.shares.get(label, _NOTHING)
+
+
+_NOTHING = Share()
+
+
+def _with_fed(board: Board, label: str, own: Mapping[str, float]) -> float:
+    fed = [name for name, rail in board.rails.items() if rail.part_of == label]
+    return own[label] + sum(_with_fed(board, name, own) for name in fed)

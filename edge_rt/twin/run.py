@@ -1,0 +1,116 @@
+"""The simulated board as a process: looks at the load, steps the plant, shows the files."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edge_rt.config.board import Board
+from edge_rt.errors import RequestError
+from edge_rt.twin.events import Event, Script
+from edge_rt.twin.load import Usage
+from edge_rt.twin.parameters import draw
+from edge_rt.twin.plant import Plant, State
+from edge_rt.twin.shape import Shape
+from edge_rt.twin.tree import BoardTree
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_MOST_OWED_S = 2.0  # core seconds that were used within one step and are felt in the next ones
+
+
+class Watched(Protocol):
+    """Whose CPU time heats the board."""
+
+    def look(self, now_s: float) -> Usage | None:
+        """What was used since the last look; None once there is nobody to watch."""
+        ...
+
+
+class Twin:
+    """A plant with its script and its files. `clock` is in seconds."""
+
+    def __init__(
+        self,
+        board: Board,
+        root: Path,
+        watched: Watched,
+        ambient_c: float = 25.0,
+        seed: int = 0,
+        events: Sequence[Event] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """RequestError where an event names no sensor of the board."""
+        self.shape = Shape.of(board)
+        self.parameters = draw(self.shape, seed)
+        self._plant = Plant(self.shape, self.parameters, ambient_c)
+        self._script = Script(events, ambient_c, seed)
+        self._watched, self._clock = watched, clock
+        self._tree = BoardTree(root, self.shape, self.parameters)
+        self._last_s: float | None = None
+        self._owed_s = 0.0
+        self._check()
+
+    def step(self) -> State | None:
+        """Catch up with the clock; None once the watched process has ended."""
+        now_s = self._clock()
+        usage = self._watched.look(now_s)
+        if usage is None:
+            return None
+        dt_s = 0.0 if self._last_s is None else now_s - self._last_s
+        self._last_s = now_s
+        state = self._advance(dt_s, usage)
+        faults = self._script.faults(state.time_s)
+        self._tree.show(state, dt_s, usage, faults)
+        return state
+
+    def close(self) -> None:
+        """Take the tree away."""
+        self._tree.remove()
+
+    def _advance(self, dt_s: float, usage: Usage) -> State:
+        dt_s = max(dt_s, 1e-6)
+        # CPU time is told in ticks, late for new children, and by a machine with other cores.
+        self._owed_s = min(self._owed_s + usage.busy_s, self.shape.cores * dt_s + _MOST_OWED_S)
+        busy_s = min(self._owed_s, self.shape.cores * dt_s)
+        self._owed_s -= busy_s
+        conditions = self._script.conditions(self._plant.time_s)
+        return self._plant.step(dt_s, busy_s / dt_s, conditions, self._tree.limits_hz())
+
+    def _check(self) -> None:
+        unknown = self._script.sensors - self._tree.sensors
+        if unknown:
+            known = ", ".join(sorted(self._tree.sensors))
+            self.close()
+            raise RequestError(f"no sensor {sorted(unknown)[0]!r} on this board; it has {known}")
+
+
+def run(twin: Twin, period_s: float, ready: Callable[[], None]) -> str:
+    """Step until the end, and say what ended it; `ready` is called once the files are there."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # waited for, not handled
+    try:
+        return _loop(twin, period_s, ready)
+    finally:
+        twin.close()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _loop(twin: Twin, period_s: float, ready: Callable[[], None]) -> str:
+    due_s = time.monotonic()
+    waiting = True
+    while True:
+        state = twin.step()
+        if state is None:
+            return "the watched process has ended"
+        if state.off:
+            return f"the board has switched itself off at {state.chip_c:.1f} °C"
+        if waiting:
+            waiting = False
+            ready()
+        now_s = time.monotonic()
+        due_s = max(due_s + period_s, now_s)
+        caught = signal.sigtimedwait(_SIGNALS, due_s - now_s)
+        if caught is not None:
+            return f"ended by {signal.Signals(caught.si_signo).name}"

@@ -1,0 +1,38 @@
+"""edge-rt twin refuses what makes no sense before it makes anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Any
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        (("--board", "toaster"), "raspberry-pi-5"),
+        (("--event", "fire@1"), "no kind of event"),
+        (("--watch", "0"), "--watch"),
+        (("--parameters", "{dir}/sys/hidden.json"), "outside the tree"),
+    ],
+)
+def test_wrong_usage(cli: Cli, tmp_path: Path, args: tuple[str, ...], word: str) -> None:
+    root = tmp_path / "board"
+    given = {"--board": "raspberry-pi-5", "--watch": "1", "--dir": str(root)}
+    name, value = args
+    given[name] = value.replace("{dir}", str(root))
+    result = cli("twin", *(word for pair in given.items() for word in pair))
+    assert result.exit_code == 2
+    assert word in result.stderr.replace("\n", " ")
+    assert not root.exists()
+
+
+def test_a_directory_in_use_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    args = ("--board", "raspberry-pi-5", "--watch", "1", "--dir", str(tmp_path))
+    result = cli("twin", *args)
+    assert result.exit_code == 1
+    assert "not empty" in result.stderr

@@ -1,0 +1,130 @@
+"""The twin as a process: it follows real work and ends cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from plants import BOARDS, FakeLoad
+from readings import Readings
+
+from edge_rt.errors import RequestError
+from edge_rt.twin.events import Event
+from edge_rt.twin.run import Twin, run
+
+# Works while it is told to, so that what is awaited is work that was done and not time.
+SPIN = """
+import sys, time
+print("idle", flush=True)
+for line in sys.stdin:
+    end_s = time.process_time() + float(line)
+    while time.process_time() < end_s:
+        pass
+    print("done", flush=True)
+"""
+
+
+@contextmanager
+def child(*args: str) -> Iterator[subprocess.Popen[str]]:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(args, text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def tell(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{text}\n")
+    process.stdin.flush()
+
+
+def twin_args(pid: int, root: Path, *more: str) -> list[str]:
+    code = "from edge_rt.cli.main import main; main()"
+    args = ["twin", "--board", "raspberry-pi-5", "--watch", str(pid), "--dir", str(root)]
+    return [sys.executable, "-c", code, *args, "--period", "0.05", *more]
+
+
+def test_real_work_makes_watts_and_its_end_ends_the_twin(tmp_path: Path) -> None:
+    root, hidden = tmp_path / "board", tmp_path / "hidden.json"
+    with child(sys.executable, "-c", SPIN) as work:
+        assert line(work) == "idle"
+        with child(*twin_args(work.pid, root, "--parameters", str(hidden))) as twin:
+            assert line(twin) == str(root)
+            assert "core_w" in hidden.read_text()
+            readings = Readings(root)
+            idle = readings.read()
+            tell(work, "1.0")
+            busiest_w = 0.0
+            while busiest_w < idle["VDD_CORE", "power_w"] + 0.3:
+                assert twin.poll() is None
+                busiest_w = max(busiest_w, readings.read()["VDD_CORE", "power_w"])
+                if busiest_w < idle["VDD_CORE", "power_w"] + 0.3 and ready(work):
+                    tell(work, "1.0")
+            assert (root / "proc" / str(work.pid) / "stat").is_file()
+            work.kill()
+            work.wait()
+            assert twin.wait(10) == 0
+            assert twin.stderr is not None
+            assert "has ended" in twin.stderr.read()
+    assert not (root / "sys").exists()
+
+
+def ready(process: subprocess.Popen[str]) -> bool:
+    """Whether the work is done; waits a moment for it."""
+    import select
+
+    return bool(select.select([process.stdout], [], [], 0.05)[0]) and line(process) == "done"
+
+
+def test_sigterm_ends_it_and_takes_the_tree_away(tmp_path: Path) -> None:
+    with child(*twin_args(os.getpid(), tmp_path / "board")) as twin:
+        assert line(twin) == str(tmp_path / "board")
+        twin.send_signal(signal.SIGTERM)
+        assert twin.wait(10) == 0
+        assert twin.stderr is not None
+        assert "SIGTERM" in twin.stderr.read()
+    assert not (tmp_path / "board" / "sys").exists()
+
+
+def test_it_ends_when_the_board_switches_itself_off(tmp_path: Path) -> None:
+    load = FakeLoad(60.0)
+    hot = [Event.parse("ambient@0=200")]
+    twin = Twin(BOARDS["raspberry-pi-5"], tmp_path, load, events=hot, clock=load.clock)
+    told: list[str] = []
+    assert "switched itself off at" in run(twin, 0.001, lambda: told.append("ready"))
+    assert told == ["ready"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_event_of_no_sensor_is_refused_with_the_names_that_there_are(tmp_path: Path) -> None:
+    event = Event.parse("stuck@1:gpu-thermal")
+    with pytest.raises(RequestError, match="cpu-thermal"):
+        Twin(BOARDS["raspberry-pi-5"], tmp_path, FakeLoad(), events=[event])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_late_cpu_time_is_felt_later_and_not_lost(tmp_path: Path) -> None:
+    load = FakeLoad()
+    twin = Twin(BOARDS["raspberry-pi-5"], tmp_path, load, clock=load.clock)
+    twin.step()
+    load.cores = 10.0  # a second of work, told within a tenth of it
+    seen = []
+    for _ in range(5):
+        state = twin.step()
+        assert state is not None
+        seen.append(state.busy_cores)
+        load.cores = 0.0
+    assert seen == pytest.approx([4.0, 4.0, 2.0, 0.0, 0.0])
