@@ -128,7 +128,7 @@ class Daemon:
         service = DaemonService(self._config, self._store, residency, state, health)
         supervisor.start()
         tasks = [
-            asyncio.create_task(chore)
+            asyncio.create_task(_told(chore))
             for chore in self._chores(supervisor, chooser, residency, service)
         ]
         try:
@@ -172,6 +172,14 @@ def usable_cores() -> int:
     """Physical cores that this process may run on; ggml gains nothing from their second threads."""
     allowed = len(os.sched_getaffinity(0))
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+async def _told(chore: Coroutine[Any, Any, None]) -> None:
+    """Run `chore`; if it fails, say so now and not when the daemon stops."""
+    try:
+        await chore
+    except Exception:
+        log.exception("a background task failed and is gone until the daemon is started again")
 
 
 async def _sweep(residency: Residency, idle_s: float) -> None:
