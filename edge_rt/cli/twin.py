@@ -14,7 +14,9 @@ from edge_rt.twin.events import FORM, Event
 
 @click.command()
 @click.option("--board", "name", required=True, help="The id of the board's profile.")
-@click.option("--watch", "pid", required=True, type=click.IntRange(1), help="Whose CPU time counts.")
+@click.option(
+    "--watch", "pid", required=True, type=click.IntRange(1), help="Whose CPU time counts."
+)
 @click.option(
     "--dir",
     "root",

@@ -50,7 +50,9 @@ class Event:
         if kind not in get_args(Kind):
             raise ValueError(f"{kind!r} is no kind of event: expected {', '.join(get_args(Kind))}")
         if (kind in _OF_SENSORS) != (match["sensor"] is not None):
-            need = "needs a sensor, such as :cpu-thermal" if kind in _OF_SENSORS else "has no sensor"
+            need = (
+                "needs a sensor, such as :cpu-thermal" if kind in _OF_SENSORS else "has no sensor"
+            )
             raise ValueError(f"{text!r}: {kind} {need}")
         if (kind == "ambient") != (match["value"] is not None):
             need = "needs a temperature, such as =40" if kind == "ambient" else "has no value"

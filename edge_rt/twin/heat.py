@@ -13,7 +13,10 @@ class Ladder:
     """
 
     def __init__(
-        self, resistances_c_per_w: Sequence[float], capacities_j_per_c: Sequence[float], temp_c: float
+        self,
+        resistances_c_per_w: Sequence[float],
+        capacities_j_per_c: Sequence[float],
+        temp_c: float,
     ) -> None:
         """All nodes start at `temp_c`."""
         self.temps_c = [temp_c] * len(capacities_j_per_c)

@@ -72,8 +72,7 @@ def _points(shape: Shape, zone: str) -> Iterator[tuple[str, float, float]]:
             yield "passive", shape.throttle_c, shape.hysteresis_c
         if shape.hot_c is not None and not shape.firmware_throttles:
             yield "hot", shape.hot_c, 0.0
-        if shape.critical_c is not None:
-            yield "critical", shape.critical_c, 0.0
+        yield "critical", shape.critical_c, 0.0
         if zone == "cpu-thermal":
             yield from (("active", temp_c, shape.hysteresis_c) for temp_c, _ in shape.fan_points)
 

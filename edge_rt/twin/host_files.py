@@ -68,5 +68,6 @@ class HostFiles:
     def _amounts(self, usage: Usage) -> str:
         own = self._total_bytes * (1 - _SYSTEM_SHARE) - usage.resident_bytes
         available = max(0, min(round(own), self._free_bytes()))
-        total = f"MemTotal:       {self._total_bytes // 1024} kB\n"
-        return f"{total}MemFree:        {available // 1024} kB\nMemAvailable:   {available // 1024} kB\n"
+        rows = (("MemTotal:", self._total_bytes), ("MemFree:", available))
+        rows += (("MemAvailable:", available),)
+        return "".join(f"{name:<15}{amount // 1024:>9} kB\n" for name, amount in rows)

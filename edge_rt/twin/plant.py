@@ -70,9 +70,7 @@ class Plant:
             parameters.resistances_c_per_w, parameters.capacities_j_per_c, ambient_c
         )
         self._fan = FanCurve(shape.fan_points, shape.hysteresis_c)
-        self._throttle = Throttle(
-            shape.steps_hz, shape.throttle_c, shape.hot_c, shape.hysteresis_c
-        )
+        self._throttle = Throttle(shape.steps_hz, shape.throttle_c, shape.hot_c, shape.hysteresis_c)
         self.time_s = 0.0  # since the start
         self._energies_j = dict.fromkeys(shape.board.rails, 0.0)
         self._off = False
@@ -81,7 +79,7 @@ class Plant:
         self,
         dt_s: float,
         busy_cores: float,
-        conditions: Conditions = Conditions(),  # noqa: B008, it is frozen
+        conditions: Conditions = Conditions(),
         limits_hz: Sequence[float] | None = None,
     ) -> State:
         """Let `dt_s` pass with `busy_cores` at work on average.
@@ -109,7 +107,7 @@ class Plant:
         chip_c = self._heat.temps_c[0]
         self._fan.update(chip_c)
         self._throttle.update(dt_s, chip_c)
-        self._off |= self._shape.critical_c is not None and chip_c >= self._shape.critical_c
+        self._off |= chip_c >= self._shape.critical_c
         return State(
             self.time_s,
             tuple(self._heat.temps_c),
@@ -146,6 +144,8 @@ class Plant:
 
     def _powers(self, busy: float, clocks_hz: tuple[float, ...]) -> tuple[float, float, float]:
         """Static, switching and leakage power; all policies are equally busy for their size."""
+        if self._off:
+            return 0.0, 0.0, 0.0
         known, cores = self._known, self._shape.cores
         dynamic = voltage = 0.0
         for policy, clock_hz in zip(self._shape.policies, clocks_hz, strict=True):
@@ -183,16 +183,12 @@ class Plant:
         return found
 
 
-def rails_w(
-    shape: Shape, static_w: float, dynamic_w: float, leakage_w: float
-) -> dict[str, float]:
+def rails_w(shape: Shape, static_w: float, dynamic_w: float, leakage_w: float) -> dict[str, float]:
     """The power of each rail, what it feeds included."""
     own: dict[str, float] = {}
     for label in shape.board.rails:
         share = _share(shape, label)
-        own[label] = (
-            share.static * static_w + share.dynamic * dynamic_w + share.leakage * leakage_w
-        )
+        own[label] = share.static * static_w + share.dynamic * dynamic_w + share.leakage * leakage_w
     return {label: _with_fed(shape.board, label, own) for label in own}
 
 

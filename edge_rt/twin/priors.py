@@ -46,7 +46,7 @@ class Prior:
     low_hz: float = 0.6e9
     policy_cores: int | None = None  # cores that share a clock; None: all of them
     throttle_c: float = 95.0
-    critical_c: float | None = None
+    critical_c: float = 110.0
     zone_step_c: float = 0.001  # how finely temperatures are reported
     gpus: tuple[str, ...] = ()  # devfreq devices
     iio: bool = False  # JetPack 4's driver of the INA3221
@@ -164,7 +164,6 @@ _PI5 = Prior(
     fan_points=((50.0, 0.3), (60.0, 0.5), (67.5, 0.7), (75.0, 1.0)),
     low_hz=1.5e9,
     throttle_c=80.0,
-    critical_c=110.0,
     zone_step_c=0.55,
 )
 # No sensor of power. Bare, or with a small heat sink: 2.2 W idle near 50 °C, 5.4 W near 85 °C.
@@ -175,7 +174,6 @@ _SMALL = Prior(
     resistances_c_per_w=(1.5, 9.5),
     capacities_j_per_c=(3.0, 25.0),
     throttle_c=80.0,
-    critical_c=110.0,
     zone_step_c=0.487,
 )
 # A mini PC's package below a quiet cooler: about 23 W end short of the 100 °C of Intel's chips.

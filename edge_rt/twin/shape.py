@@ -22,7 +22,7 @@ class Shape:
     steps_hz: tuple[float, ...]  # from the top down
     throttle_c: float
     hot_c: float | None  # from here on the lowest clock
-    critical_c: float | None
+    critical_c: float  # switches off
     fan_points: tuple[tuple[float, float], ...]  # °C and duty
     hysteresis_c: float
 

@@ -21,9 +21,7 @@ class Readings:
 
     def _find(self, root: Path, wanted: Wanted) -> None:
         roots = Roots(root / "sys", root / "proc", root / "dev")
-        self.readers: Sequence[Reader] = discover(
-            roots, wanted, clock=lambda: self.now_s
-        ).readers
+        self.readers: Sequence[Reader] = discover(roots, wanted, clock=lambda: self.now_s).readers
 
     def read(self, after_s: float = 0.1) -> dict[Key, float]:
         """Every figure by name and kind."""

@@ -29,7 +29,9 @@ def test_only_what_is_used_while_watching_counts(tmp_path: Path) -> None:
     assert (first.busy_s, first.pids, first.resident_bytes) == (0.0, (10, 20), 6 * PAGE)
     process(tmp_path, 10, 1007)
     process(tmp_path, 20, 502)
-    process(tmp_path, 30, 4)  # born since: all that it used counts, with the tick of its system time
+    process(
+        tmp_path, 30, 4
+    )  # born since: all that it used counts, with the tick of its system time
     children.append(30)
     second = load.look(1.0)
     assert second is not None

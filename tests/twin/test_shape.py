@@ -13,7 +13,7 @@ def test_every_profile_makes_a_board_that_can_run(name: str) -> None:
     assert sorted(core for policy in shape.policies for core in policy) == list(range(shape.cores))
     assert list(shape.steps_hz) == sorted(set(shape.steps_hz), reverse=True)
     assert shape.steps_hz[-1] > 0
-    assert shape.critical_c is None or shape.throttle_c < shape.critical_c
+    assert shape.throttle_c < shape.critical_c
     assert len(shape.prior.resistances_c_per_w) == len(shape.prior.capacities_j_per_c) <= 3
 
 

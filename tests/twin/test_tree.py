@@ -65,10 +65,10 @@ def test_the_readers_see_the_watts_and_degrees_of_the_plant(tmp_path: Path, name
         for label, rail in BOARDS[name].rails.items():
             if rail.chip != "rapl":
                 tolerance = step_w(rail, state, label)
-                assert seen[label, "power_w"] == pytest.approx(
-                    state.rails_w[label], abs=tolerance
-                )
-        zone = next(n for n in ("cpu-thermal", "CPU-therm", "x86_pkg_temp") if (n, "temp_c") in seen)
+                assert seen[label, "power_w"] == pytest.approx(state.rails_w[label], abs=tolerance)
+        zone = next(
+            n for n in ("cpu-thermal", "CPU-therm", "x86_pkg_temp") if (n, "temp_c") in seen
+        )
         assert seen[zone, "temp_c"] == pytest.approx(
             state.chip_c, abs=shape_of(name).prior.zone_step_c
         )
