@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import socket
 from collections.abc import AsyncGenerator, Callable
-from typing import TypeVar
 
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
@@ -35,7 +34,6 @@ from edge_rt.engine.protocol import (
 from edge_rt.errors import EngineError, ModelFileError, ProtocolError, RequestError, Unavailable
 
 Event = Started | Delta | Finished
-T = TypeVar("T")
 
 
 class EngineLost(EngineError):
