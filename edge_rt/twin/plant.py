@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_rt.config.board import Board
 from edge_rt.twin.control import FanCurve, Throttle
 from edge_rt.twin.heat import Ladder
 from edge_rt.twin.parameters import REFERENCE_C, Parameters
@@ -72,6 +71,7 @@ class Plant:
         self._fan = FanCurve(shape.fan_points, shape.hysteresis_c)
         self._throttle = Throttle(shape.steps_hz, shape.throttle_c, shape.hot_c, shape.hysteresis_c)
         self.time_s = 0.0  # since the start
+        self._carried = carried(shape)
         self._energies_j = dict.fromkeys(shape.board.rails, 0.0)
         self._off = False
 
@@ -100,7 +100,10 @@ class Plant:
         clocks = self._clocks(busy, conditions, limits_hz)
         static_w, dynamic_w, leakage_w = self._powers(busy, clocks)
         self._warm(dt_s, static_w, dynamic_w + leakage_w, conditions)
-        rails = rails_w(self._shape, static_w, dynamic_w, leakage_w)
+        rails = {
+            label: share.static * static_w + share.dynamic * dynamic_w + share.leakage * leakage_w
+            for label, share in self._carried.items()
+        }
         for label, power_w in rails.items():
             self._energies_j[label] += power_w * dt_s
         self.time_s += dt_s
@@ -174,7 +177,7 @@ class Plant:
         scale = _UNDER_VOLTAGE if conditions.under_voltage else 1.0
         found: dict[str, float] = {}
         for label, rail in self._shape.board.rails.items():
-            volts = _share(self._shape, label).voltage_v
+            volts = self._carried[label].voltage_v
             if rail.chip != "pmic":
                 volts *= scale
             elif label == "VDD_CORE":
@@ -183,22 +186,18 @@ class Plant:
         return found
 
 
-def rails_w(shape: Shape, static_w: float, dynamic_w: float, leakage_w: float) -> dict[str, float]:
-    """The power of each rail, what it feeds included."""
-    own: dict[str, float] = {}
-    for label in shape.board.rails:
-        share = _share(shape, label)
-        own[label] = share.static * static_w + share.dynamic * dynamic_w + share.leakage * leakage_w
-    return {label: _with_fed(shape.board, label, own) for label in own}
+def carried(shape: Shape) -> dict[str, Share]:
+    """What each rail carries, what it feeds included."""
+    rails = shape.board.rails
 
+    def of(label: str) -> Share:
+        own = shape.prior.shares.get(label, Share())
+        parts = [own, *(of(name) for name, rail in rails.items() if rail.part_of == label)]
+        return Share(
+            sum(part.static for part in parts),
+            sum(part.dynamic for part in parts),
+            sum(part.leakage for part in parts),
+            own.voltage_v,
+        )
 
-def _share(shape: Shape, label: str) -> Share:
-    return shape.prior.shares.get(label, _NOTHING)
-
-
-_NOTHING = Share()
-
-
-def _with_fed(board: Board, label: str, own: Mapping[str, float]) -> float:
-    fed = [name for name, rail in board.rails.items() if rail.part_of == label]
-    return own[label] + sum(_with_fed(board, name, own) for name in fed)
+    return {label: of(label) for label in rails}

@@ -12,8 +12,8 @@ _WIDTH = 16  # bytes; every number fits, so that the length of a file does not c
 class Gauge:
     """A file of one number, written in place at one width, padded with spaces.
 
-    Readers may keep it open, as they keep files of sysfs open. A few bytes are copied at once in
-    practice: what must never be seen half written goes into a `Report`.
+    Readers may keep it open, as they keep files of sysfs open. So few bytes are copied at once in
+    practice; replacing the file would cost both sides several times as much.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,7 +69,7 @@ class Gauge:
 
 
 class Report:
-    """A file of several lines or a counter, replaced as a whole."""
+    """A file of several lines, replaced as a whole so that they belong together."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

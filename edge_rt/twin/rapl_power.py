@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from edge_rt.config.board import Board
 from edge_rt.twin.folders import Folders
 from edge_rt.twin.plant import State
-from edge_rt.twin.published import Report, show
+from edge_rt.twin.published import Gauge, show
 
 RANGE_UJ = 262_143_328_850
 
@@ -18,19 +18,19 @@ class RaplPower:
     def __init__(self, folders: Folders, board: Board) -> None:
         labels = [label for label, rail in board.rails.items() if rail.chip == "rapl"]
         base = folders.sysfs / "class" / "powercap"
-        self._zones: dict[str, Report] = {}
+        self._zones: dict[str, Gauge] = {}
         for label, zone in _zones(labels):
             name = label.rpartition("/")[2]
             fixed = {"name": name, "max_energy_range_uj": RANGE_UJ, "enabled": 1}
             folder = folders.write(base / zone, fixed)
-            self._zones[label] = Report(folder / "energy_uj")
+            self._zones[label] = Gauge(folder / "energy_uj")
         self.sensors = frozenset(self._zones)
 
     def show(self, state: State, faults: Mapping[str, str]) -> None:
         """Bring the counters up to date."""
         for label, file in self._zones.items():
             used_uj = int(state.energies_j[label] * 1e6) % RANGE_UJ
-            show(file, f"{used_uj}\n", faults.get(label))
+            show(file, str(used_uj), faults.get(label))
 
 
 def _zones(labels: list[str]) -> Iterator[tuple[str, str]]:
