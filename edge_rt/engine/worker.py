@@ -65,6 +65,9 @@ class Worker:
         self._frames = Frames()
         self._decoder = engine_decoder()
         self._loader = Loader(make_backend)
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._poll.register(self._loader, select.POLLIN)
         self._open = True
         self._steps = 0
         self._step_s = 0.0
@@ -97,8 +100,8 @@ class Worker:
 
     def _receive(self, *, wait: bool) -> None:
         """Take what has arrived; with `wait`, wait until something has."""
-        ready, _, _ = select.select([self._sock, self._loader], [], [], None if wait else 0)
-        if self._sock in ready:
+        ready = self._poll.poll(None if wait else 0)
+        if any(fd == self._sock.fileno() for fd, _ in ready):
             for message in self._read():
                 self._handle(message)
 

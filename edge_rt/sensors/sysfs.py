@@ -40,12 +40,12 @@ class HeldFile:
 
     def __init__(self, path: Path, io: FileIo = FILE_IO, size: int = 64) -> None:
         """`size` is the most bytes that are read."""
+        self._fd = -1
         self.path = path
         self.error: str | None = None
         self.errno = 0  # of the last failure; 0 when there was none or the content was at fault
         self._io = io
         self._size = size
-        self._fd = -1
 
     def read(self) -> bytes | None:
         """The file's first bytes."""
@@ -87,6 +87,10 @@ class HeldFile:
                 self._io.close(fd)
             except OSError:
                 return  # it is gone already
+
+    def __del__(self) -> None:
+        """A reader that is dropped without being closed must not keep its descriptors."""
+        self.close()
 
     def _attempt(self) -> bytes:
         io = self._io

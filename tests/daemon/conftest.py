@@ -176,6 +176,10 @@ class House:
                 return entry
         raise ModelNotFound(f"no model {id}")
 
+    def default(self, named: str | None) -> Entry | None:
+        assert named is None
+        return min(self.entries(), key=lambda entry: entry.created, default=None)
+
     def check(self, id: str) -> Path:
         self.checks.append(id)
         if self.bad is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,9 +85,9 @@ def test_real_work_makes_watts_and_its_end_ends_the_twin(tmp_path: Path) -> None
 
 def ready(process: subprocess.Popen[str]) -> bool:
     """Whether the work is done; waits a moment for it."""
-    import select
-
-    return bool(select.select([process.stdout], [], [], 0.05)[0]) and line(process) == "done"
+    poll = select.poll()
+    poll.register(process.stdout, select.POLLIN)
+    return bool(poll.poll(50)) and line(process) == "done"
 
 
 def test_sigterm_ends_it_and_takes_the_tree_away(tmp_path: Path) -> None:
