@@ -135,7 +135,7 @@ def test_numbers_in_names_are_sorted_as_numbers(tmp_path: Path) -> None:
 
 def test_a_file_that_is_dropped_gives_its_descriptor_back(tmp_path: Path) -> None:
     (tmp_path / "value").write_text("1")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         assert HeldFile(tmp_path / "value").number(0, 9) == 1
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
