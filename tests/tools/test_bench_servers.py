@@ -100,7 +100,8 @@ def test_loop_overhead_is_the_share_that_was_not_native() -> None:
 
 def test_a_child_and_its_own_children_are_gone_afterwards(tmp_path: Path) -> None:
     code = (
-        "import signal, subprocess, sys\n"
+        "import signal, subprocess, sys, time\n"
+        "while time.process_time() < 0.05: pass\n"  # several ticks of the kernel's count
         "subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
         "print('started', flush=True)\n"
         "signal.pause()\n"
