@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,7 +19,7 @@ from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Generate
-from edge_rt.engine.residency import Residency, Wanted
+from edge_rt.engine.residency import Residency, Resident, Wanted
 from edge_rt.errors import EngineError, ModelNotFound, RequestError
 from edge_rt.models.store import Entry, Store
 
@@ -127,21 +127,22 @@ class DaemonService:
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
         entry = self._entry(model)
-        async with self._residency.use(resident_name(entry), lambda: self._wanted(entry)):
+        async with self._resident(entry):
             pass
 
     async def _attempt(
         self, entry: Entry, request: Callable[[int], Generate]
     ) -> AsyncGenerator[Event, None]:
-        async def prepare() -> Wanted:
-            return await self._wanted(entry)
-
         async with (
-            self._residency.use(resident_name(entry), prepare) as resident,
+            self._resident(entry) as resident,
             aclosing(resident.client.generate(request)) as events,
         ):
             async for event in events:
                 yield event
+
+    def _resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory, for as long as it is used."""
+        return self._residency.use(resident_name(entry), lambda: self._wanted(entry))
 
     async def _wanted(self, entry: Entry) -> Wanted:
         path = await asyncio.to_thread(self._store.check, entry.id)

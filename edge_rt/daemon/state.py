@@ -61,16 +61,14 @@ class State:
 
     async def _engine(self) -> dict[str, object]:
         client = self._supervisor.current
-        base: dict[str, object] = {"pid": self._supervisor.pid, "restarts": self.restarts}
+        base: dict[str, object] = {
+            "pid": self._supervisor.pid,
+            "restarts": self._supervisor.restarts,
+        }
         if client is None:
             return {"state": "starting", **base}
         figures = await _figures(client)
         return {"state": "running" if figures else "busy", **base, **figures}
-
-    @property
-    def restarts(self) -> int:
-        """How often the engine had to be started again."""
-        return self._supervisor.restarts
 
 
 async def _figures(client: EngineClient) -> dict[str, object]:

@@ -114,11 +114,10 @@ class SequencePool:
         best = min(idle, key=lambda s: (_worth(s) > 1, not self._beside_busy(s), _worth(s), s.used))
         if donor is None or donor.busy or length < len(donor.tokens):
             return best
-        if self._beside_busy(donor) or _worth(best) > 1 or not self._beside_busy(best):
-            return donor
-        if length < WORTH_COPYING:
-            return donor
-        return best  # moving the prefix there costs less than a pass of its own for each token
+        # Moving a prefix beside the others costs less than a pass of its own for every token.
+        gains = self._beside_busy(best) and not self._beside_busy(donor)
+        loses = _worth(best) > 1 or length < WORTH_COPYING
+        return best if gains and not loses else donor
 
     def _beside_busy(self, sequence: Sequence) -> bool:
         """Whether using `sequence` leaves the busy ones together, if they are."""
