@@ -10,10 +10,26 @@ from typing import Protocol
 
 import msgspec
 
+from edge_rt.api.board import BoardReport, LedgerReport, Quality
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started
 
-Event = Started | Delta | Finished
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one call cost, told once, before the event that ends its last answer.
+
+    `energy_j` is the part of the board's energy that this call added to what the board draws
+    anyway; None, never 0, where it is not known ("unresolved").
+    """
+
+    energy_j: float | None
+    quality: Quality
+    power_w: float | None  # the board's mean power while it ran
+    temp_c: float | None  # the hottest zone at its end
+    seconds: float  # from its coming to the engine to its end
+
+
+Event = Started | Delta | Finished | Cost
 
 
 class ModelCard(msgspec.Struct, frozen=True):
@@ -72,8 +88,9 @@ class Service(Protocol):
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """Run `call`, loading its model when needed.
 
-        Closing the generator early cancels the request. Raises ModelNotFound, RequestError
-        (its fault), Unavailable (later, perhaps) or EngineError.
+        A Cost comes once, just before the Finished that ends the call. Closing the generator
+        early cancels the request. Raises ModelNotFound, RequestError (its fault), Unavailable
+        (later, perhaps) or EngineError.
         """
         ...
 
@@ -86,4 +103,12 @@ class Service(Protocol):
 
     async def status(self) -> dict[str, object]:
         """The daemon's state for people: version, uptime, engine, models, queue, memory."""
+        ...
+
+    def board(self) -> BoardReport:
+        """What is felt of the board right now; costs no reading of a sensor."""
+        ...
+
+    async def ledger(self, days: int, last: int) -> LedgerReport:
+        """Totals of the last `days` UTC days, today included, and the `last` newest requests."""
         ...

@@ -65,6 +65,19 @@ class Requests(Section, frozen=True):
     max_n: Annotated[int, Meta(ge=1, le=64)] = 8  # most answers of one request
 
 
+class Sensors(Section, frozen=True):
+    """What the board is read with."""
+
+    root: str = "/"  # below which sys, proc and dev lie; a simulated board has its own
+
+
+class Ledger(Section, frozen=True):
+    """What is kept of each request's cost; the totals of days and models stay."""
+
+    days: Positive = 90  # how long single requests are kept
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024 * 1024  # of the file
+
+
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
@@ -80,4 +93,6 @@ class Config(Section, frozen=True):
     models: Models = Models()
     engine: Engine = Engine()
     requests: Requests = Requests()
+    sensors: Sensors = Sensors()
+    ledger: Ledger = Ledger()
     log: Log = Log()

@@ -4,8 +4,8 @@ Both ends speak msgpack-encoded tagged structs, one a frame (see `framing`). Eve
 frozen and its fields are positional on the wire (`array_like`), so adding a field at the end with
 a default stays compatible and anything else bumps `VERSION`.
 
-Seconds are float seconds of the sender's monotonic clock durations, never time stamps; token ids
-are those of the model named in the message.
+Seconds are durations, but for those of `Work`: readings of the monotonic clock, which the two
+processes of one board share. Token ids are those of the model named in the message.
 """
 
 from __future__ import annotations
@@ -168,10 +168,34 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     logprobs: list[TokenLogprob] = []
 
 
+class Share(msgspec.Struct, frozen=True, array_like=True):
+    """Request `id`'s part of the engine's time, in seconds, by phase."""
+
+    id: int
+    prefill_s: float
+    decode_s: float
+
+
+class Work(msgspec.Struct, frozen=True, array_like=True):
+    """What the passes between two readings of the monotonic clock were spent on.
+
+    A pass is shared among its requests by their rows of the batch. The time between passes is
+    nobody's, so the shares may add up to less than the time in between.
+    """
+
+    begin_s: float
+    end_s: float
+    shares: list[Share]
+
+
 class Step(Message, frozen=True):
-    """All that one pass of the decode loop produced, for all requests."""
+    """What the passes since the last one produced, for all requests, and who they were for.
+
+    Work that was done for a request is told before its end is, and after a Cancel at once.
+    """
 
     deltas: list[Delta]
+    work: Work | None = None
 
 
 class Finished(Message, frozen=True):
