@@ -1,4 +1,4 @@
-"""Which socket a command speaks to."""
+"""Which socket a command speaks to, and which board it reads."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def socket_option(command: Command) -> Command:
         envvar=ENVIRONMENT,
         show_envvar=True,
         help="The daemon's Unix socket.",
+    )(command)
+
+
+def sensors_root_option(command: Command) -> Command:
+    """Give `command` the option --sensors-root; its argument is None when nobody names one."""
+    return click.option(
+        "--sensors-root",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Read the board below this directory: that of a simulated one.",
     )(command)
 
 

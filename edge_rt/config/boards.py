@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
@@ -15,6 +15,7 @@ from edge_rt.config.board_files import Profile, Shelf, merged, place
 from edge_rt.config.faults import describe
 from edge_rt.config.key import Key
 from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
 from edge_rt.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[1] / "boards"
@@ -51,6 +52,19 @@ def check_boards(dirs: Sequence[Path]) -> tuple[dict[str, Board], list[ConfigErr
         except ConfigError as fault:
             faults.append(fault)
     return boards, list({str(fault): fault for fault in faults}.values())
+
+
+def board_faults(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
+    """What is wrong with the board that `config` names: an unknown or a faulty profile."""
+    name = config.board
+    if name is None:
+        return
+    boards, faults = check_boards(board_dirs(paths or Paths.detect()))
+    if name in boards:
+        return
+    mine = next((str(fault) for fault in faults if Path(fault.file).stem == name), None)
+    known = ", ".join(sorted(boards))
+    yield ("board",), mine or f"there is no board profile {name!r}; known are {known}"
 
 
 def _board(profile: Profile, shelf: Shelf) -> Board:

@@ -38,6 +38,7 @@ def _paths(config: Config) -> Iterator[tuple[Key, str]]:
     named: list[tuple[Key, str | None]] = [
         (("socket", "path"), config.socket.path),
         (("models", "store"), config.models.store),
+        (("sensors", "root"), config.sensors.root),
     ]
     named += [(("models", "catalogue", i), path) for i, path in enumerate(config.models.catalogue)]
     for key, path in named:

@@ -84,3 +84,21 @@ def test_a_socket_that_cannot_be_had_is_1(
     monkeypatch.setattr(sys.modules["edge_rt.daemon.server"], "serve", refuse)
     result = cli("serve")
     assert (result.exit_code, result.stderr) == (1, "Error: another daemon answers at /x\n")
+
+
+def test_a_simulated_board_can_be_named(cli: Cli, served: Served, tmp_path: Path) -> None:
+    assert cli("serve", "--sensors-root", str(tmp_path)).exit_code == 0
+    assert cli("serve").exit_code == 0
+    assert [config.sensors.root for config in served] == [str(tmp_path), "/"]
+
+
+def test_an_unknown_board_is_refused_with_those_that_are_known(
+    cli: Cli, served: Served, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("log: {level: error}\nboard: toaster\n")
+    result = cli("serve", "--config", str(file))
+    assert result.exit_code == 6
+    assert "config.yaml:2: board: there is no board profile 'toaster'" in result.stderr
+    assert "raspberry-pi-5" in result.stderr
+    assert served == []
