@@ -12,6 +12,7 @@ from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.outbox import PAUSE_S, Outbox
+from edge_rt.engine.prompt import read_prompt
 from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
 from edge_rt.errors import EngineError, RequestError
@@ -82,7 +83,7 @@ class Scheduler:
 
     def cancel(self, request_id: int) -> None:
         """Drop the answers of `request_id`; what was read of its prompt stays as a prefix."""
-        self._outbox.forget(request_id)
+        self._outbox.forget(request_id, self._clock())
         self._forget(request_id, keep=True)
 
     @property
@@ -92,11 +93,14 @@ class Scheduler:
 
     def step(self, *, brief: bool = False) -> None:
         """One pass: admit, run the model once, draw, report. `brief`: others' streams wait."""
-        self._admit()
+        begin = self._clock()
+        self._admit(begin)
         readers = [a for a in self._running if not a.decoding]
         if readers:
             self.flush()  # the pass will be a long one
-        wanted = self._fill(readers, brief or self.streaming)
+        plan = self._plan(readers, brief or self.streaming)
+        rows = [(a.request.id, count, a.decoding) for a, count in plan]
+        wanted = self._fill(plan)
         if not self._backend.batch.size:
             return
         try:
@@ -104,7 +108,12 @@ class Scheduler:
         except EngineError as error:
             self._fail_all(error)
             return
-        self._report(wanted)
+        drawn, faults = self._draw(wanted)
+        now = self._clock()
+        self._outbox.work.add(begin, now, rows)
+        for request_id, error in faults.items():
+            self._fail(request_id, error)
+        self._tell([(a, d) for a, d in drawn if a.request.id not in faults], now)
 
     def flush(self) -> None:
         """Send what was held back to save messages; see Outbox."""
@@ -122,7 +131,7 @@ class Scheduler:
     # --- from request to answers
 
     def _answers(self, request: Generate) -> list[Answer]:
-        prompt = self._prompt(request)
+        prompt = read_prompt(request, self._backend)
         first = Sampler(request.sampling, seed=request.sampling.seed or 0, prompt=prompt)
         stops = StopAutomaton(request.stop)
         now = self._clock()
@@ -136,41 +145,9 @@ class Scheduler:
                 answers.append(answer)
         return answers
 
-    def _prompt(self, request: Generate) -> list[int]:
-        prompt = request.prompt
-        if isinstance(prompt, str):
-            self._refuse_text_that_cannot_fit(prompt)
-            prompt = self._backend.tokenize(prompt, special=request.special)
-        if not prompt:
-            raise RequestError("the prompt is empty: send at least one character", param="prompt")
-        for token in prompt:
-            if not 0 <= token < self._backend.vocab:
-                raise RequestError(
-                    f"token {token} is not in the vocabulary of {self._backend.vocab} tokens",
-                    param="prompt",
-                )
-        if len(prompt) >= self._backend.context:
-            raise self._too_long(f"{len(prompt)}")
-        return prompt
-
-    def _refuse_text_that_cannot_fit(self, text: str) -> None:
-        """Tokenising megabytes would hold up every running stream for seconds."""
-        least = len(text.encode()) // self._backend.longest_piece
-        if least >= self._backend.context:
-            raise self._too_long(f"at least {least}")
-
-    def _too_long(self, tokens: str) -> RequestError:
-        return RequestError(
-            f"This model's maximum context length is {self._backend.context} tokens, and the "
-            f"prompt alone has {tokens}: shorten it",
-            param="prompt",
-            code="context_length_exceeded",
-        )
-
     # --- one pass
 
-    def _admit(self) -> None:
-        now = self._clock()
+    def _admit(self, now: float) -> None:
         held_back: list[Answer] = []
         while self._waiting and self._pool.free:
             answer = self._waiting.popleft()
@@ -195,19 +172,22 @@ class Scheduler:
         if answer.index == 0:
             self._emit(Started(answer.request.id, len(answer.prompt), answer.cached))
 
-    def _fill(self, readers: list[Answer], brief: bool) -> list[tuple[Answer, int]]:
-        """Fill the batch; returns the answers whose next token it gives, with their rows."""
+    def _plan(self, readers: list[Answer], brief: bool) -> list[tuple[Answer, int]]:
+        """Who takes part in the next pass, with how many tokens."""
         plan = [(a, 1) for a in self._running if a.decoding]
-        batch = self._backend.batch
-        room = min(batch.capacity - len(plan), self._prompt_budget(brief))
+        room = min(self._backend.batch.capacity - len(plan), self._prompt_budget(brief))
         for answer in readers:
             count = min(room, len(answer.todo))
             if count > 0:
                 plan.append((answer, count))
                 room -= count
-        batch.clear()
         # In the order of the sequences: llama.cpp joins only neighbours into one pass.
         plan.sort(key=lambda item: item[0].held.id)
+        return plan
+
+    def _fill(self, plan: list[tuple[Answer, int]]) -> list[tuple[Answer, int]]:
+        """Fill the batch; returns the answers whose next token it gives, with their rows."""
+        self._backend.batch.clear()
         rows = [(a, self._feed(a, count)) for a, count in plan]
         return [(a, row) for a, row in rows if not a.todo]
 
@@ -237,7 +217,10 @@ class Scheduler:
             rate = size / spent
             self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
 
-    def _report(self, wanted: list[tuple[Answer, int]]) -> None:
+    def _draw(
+        self, wanted: list[tuple[Answer, int]]
+    ) -> tuple[list[tuple[Answer, Delta]], dict[int, RequestError | EngineError]]:
+        """The deltas that came of the pass, and the requests that it failed."""
         now = self._clock()
         drawn: list[tuple[Answer, Delta]] = []
         faults: dict[int, RequestError | EngineError] = {}
@@ -246,9 +229,7 @@ class Scheduler:
                 drawn.append((answer, answer.draw(self._backend, row, now)))
             except (RequestError, EngineError) as error:
                 faults.setdefault(answer.request.id, error)
-        for request_id, error in faults.items():
-            self._fail(request_id, error)
-        self._tell([(a, d) for a, d in drawn if a.request.id not in faults], now)
+        return drawn, faults
 
     def _tell(self, drawn: list[tuple[Answer, Delta]], now: float) -> None:
         ended = [answer for answer, _ in drawn if answer.reason is not None]

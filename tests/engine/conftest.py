@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from edge_rt.backends.base import Batch
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.decoding.sampler import Sampler
-from edge_rt.engine.protocol import Failed, Finished, Generate, ModelSpec, Started, Step
+from edge_rt.engine.protocol import (
+    Failed,
+    Finished,
+    Generate,
+    ModelSpec,
+    Share,
+    Started,
+    Step,
+    Work,
+)
 from edge_rt.engine.scheduler import Scheduler
 
 EOS, BOS = 0, 1
@@ -182,6 +191,7 @@ class Front:
             chunk,
         )
         self.now = 0.0
+        self.work: list[Share] = []
         self.events: list[Started | Step | Finished | Failed] = []
         self.heard: dict[int, Heard] = defaultdict(Heard)
         self.scheduler = Scheduler(self.backend, self.spec, self.hear, self.clock, pause_s=0.0)
@@ -202,6 +212,16 @@ class Front:
             heard.texts[delta.index] += delta.text
             heard.tokens[delta.index] += delta.tokens
             heard.logprobs[delta.index] += delta.logprobs
+        if event.work is not None:
+            self._check_work(event.work)
+
+    def _check_work(self, work: Work) -> None:
+        """A span is never shared out more than once."""
+        assert work.begin_s <= work.end_s
+        spent = [share.prefill_s + share.decode_s for share in work.shares]
+        assert sum(spent) <= work.end_s - work.begin_s + 1e-9
+        assert min(spent, default=1.0) > 0
+        self.work += work.shares
 
     def submit(self, id: int, prompt: str | list[int], **changes: object) -> Heard:
         """Submit a request; greedy and without end of sequence unless `changes` say otherwise."""

@@ -52,8 +52,8 @@ def test_nothing_is_sent_for_a_request_that_was_forgotten() -> None:
     outbox = Outbox(sent.append, 0.02)
     outbox.put([delta(0)], 0.0, urgent=True)
     outbox.put([delta(1), delta(1, id=2)], 0.001, urgent=False)
-    outbox.forget(1)
-    outbox.flush(0.002)
+    outbox.forget(1, 0.002)
+    outbox.flush(0.003)
     assert (sent.text(1), sent.text(2)) == ("a", "b")
 
 
