@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.sensors.base import PENDING, BaseReader, Channel
+from edge_rt.sensors.base import PENDING, BaseReader, Channel, Kind
 from edge_rt.sensors.cpufreq import KHZ_HIGH, policies
 from edge_rt.sensors.cputime import BoardTime
 from edge_rt.sensors.sysfs import FILE_IO, FileIo, HeldFile
@@ -26,7 +26,10 @@ class Coefficients:
 
 
 class ModelledPower(BaseReader):
-    """One `power_w` channel of quality "modelled", for boards without a power sensor.
+    """`power_w` and a counter `energy_j` of quality "modelled", for boards without a power sensor.
+
+    The power is the mean since the last read, so the counter knows more than its trapezoids. It
+    starts anew after a read that failed.
 
     Power = static_w + busy cores x core_w x V²f, with f the clock as a fraction of the top clock
     and V = voltage_floor + (1 - voltage_floor) x f; both are our own simplification. Without
@@ -45,11 +48,14 @@ class ModelledPower(BaseReader):
     ) -> None:
         """`clock` is in seconds."""
         source = f"model of {proc}/stat and cpufreq"
-        super().__init__("modelled", [Channel(name, "power_w", source, "modelled")], period_s)
+        kinds: tuple[Kind, ...] = ("power_w", "energy_j")
+        channels = [Channel(name, kind, source, "modelled") for kind in kinds]
+        super().__init__("modelled", channels, period_s)
         self._coefficients = coefficients
         self._time = BoardTime(proc, io)
         self._clock = clock
         self._last: tuple[float, float] | None = None
+        self._energy_j = 0.0
         self._clocks = [
             (HeldFile(p.folder / "scaling_cur_freq", io), p.hardware_max_hz, max(1, len(p.cpus)))
             for p in policies(sysfs)
@@ -66,13 +72,19 @@ class ModelledPower(BaseReader):
         now = self._clock()
         before, self._last = self._last, None if busy_s is None else (now, busy_s)
         if busy_s is None:
-            self._fail(0, self._time.error or "")
+            self._fail_all(self._time.error or "")
         elif before is None or now <= before[0]:
             self._fail(0, PENDING)
+            self._energy_j = 0.0
+            self._set(1, 0.0)
         else:
-            busy_cores = max(0.0, busy_s - before[1]) / (now - before[0])
+            elapsed = now - before[0]
+            busy_cores = max(0.0, busy_s - before[1]) / elapsed
             known = self._coefficients
-            self._set(0, known.static_w + busy_cores * known.core_w * self._scale())
+            power_w = known.static_w + busy_cores * known.core_w * self._scale()
+            self._energy_j += power_w * elapsed
+            self._set(0, power_w)
+            self._set(1, self._energy_j)
 
     def _scale(self) -> float:
         """V²f over all cores, 1 at the top clock and where no clock can be read."""

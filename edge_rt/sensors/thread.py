@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from edge_rt.sensors.base import Reader
 from edge_rt.sensors.sampler import Sampler
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,8 @@ class SamplerThread:
         """`clock` is the sampler's, in seconds."""
         self.sampler = sampler
         self._clock = clock
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="edge-rt-sensors", daemon=True)
 
     def start(self) -> None:
@@ -32,7 +34,8 @@ class SamplerThread:
 
     def stop(self, timeout_s: float = 2.0) -> bool:
         """End and close the readers; False where a sensor hangs, which is then left alone."""
-        self._stop.set()
+        self._stopped = True
+        self._wake.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             log.warning("a sensor has not answered for %g s: leaving it open", timeout_s)
@@ -40,6 +43,15 @@ class SamplerThread:
         self.sampler.close()
         return True
 
+    def hurry(self, readers: Collection[Reader], at_s: float) -> None:
+        """Have `readers` read at `at_s`, or as soon after it as can be."""
+        self.sampler.hurry(readers, at_s)
+        self._wake.set()
+
     def _run(self) -> None:
-        while not self._stop.wait(self.sampler.due(self._clock())):
+        while True:
+            self._wake.wait(self.sampler.due(self._clock()))
+            self._wake.clear()
+            if self._stopped:
+                return
             self.sampler.step(self._clock())

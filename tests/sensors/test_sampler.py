@@ -76,6 +76,21 @@ def test_no_reader_is_read_more_often_than_its_period(waits: list[float], period
     assert len(reader.reads) <= (clock.now - begin) / period + 1.000001
 
 
+def test_a_hurried_reader_begins_its_beat_anew_and_no_other_does(clock: FakeClock) -> None:
+    first, other = Constant("a", 1.0), Constant("b", 1.0)
+    sampler = Sampler([first, other], clock)
+    run(sampler, clock, 0.1)
+    sampler.hurry([first], clock.now + 0.25)
+    assert sampler.due(clock.now) == pytest.approx(0.25)
+    clock.now += 0.25
+    assert sampler.step(clock.now) == 1
+    sampler.hurry([first], clock.now + 5.0)  # never later than it is due anyway
+    assert sampler.due(clock.now) == pytest.approx(0.65)
+    clock.now += 0.65
+    assert sampler.step(clock.now) == 1  # the other one
+    assert sampler.due(clock.now) == pytest.approx(0.35)
+
+
 def test_a_reading_stands_until_it_is_overdue(clock: FakeClock) -> None:
     sampler = Sampler([Constant("rail", 0.1)], clock)
     assert sampler.reading("rail", "temp_c") is None

@@ -47,6 +47,20 @@ def test_it_reads_again_and_again_and_closes() -> None:
     assert thread.sampler.readings()[0].last == 1.0
 
 
+def test_a_reader_can_be_hurried() -> None:
+    gate = Gate()
+    gate.period_s = 3600.0
+    thread = SamplerThread(Sampler([gate]))
+    thread.start()
+    assert gate.reached.wait(30.0)
+    for _ in range(2):
+        gate.reached.clear()
+        thread.hurry([gate], 0.0)
+        assert gate.reached.wait(30.0)
+    assert gate.third.wait(30.0)
+    assert thread.stop(30.0)
+
+
 def test_asking_does_not_wait_for_a_sensor_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     gate.open.clear()
