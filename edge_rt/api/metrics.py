@@ -5,8 +5,16 @@ Models appear as labels only under the id of a card, so clients cannot create se
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
+from edge_rt.api.costs import Costs
 from edge_rt.api.usage import Tally
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -17,6 +25,7 @@ class Meters:
     """The API's counters and histograms, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each; the library has one switch for all
         self.registry = registry = CollectorRegistry()
         self._requests = Counter(
             "edge_rt_requests",
@@ -43,6 +52,18 @@ class Meters:
         self._per_token = _histogram(
             "decode_seconds_per_token", "Decoding, per token.", _TOKEN_SECONDS, registry
         )
+        self._joules = Counter(
+            "edge_rt_energy_joules",
+            "Joules that answered requests added to what the board draws anyway, where known.",
+            ("model", "quality"),
+            registry=registry,
+        )
+        self._unresolved = Counter(
+            "edge_rt_energy_unresolved_requests",
+            "Requests that were answered and whose joules are not all known.",
+            ("model",),
+            registry=registry,
+        )
 
     def answered(self, endpoint: str, model: str, status: int) -> None:
         """Count one request; `model` is "" when it never came to one."""
@@ -53,10 +74,11 @@ class Meters:
         self._first.labels(model).observe(seconds)
 
     def generated(self, model: str, tally: Tally) -> None:
-        """Book the tokens and times of one request, finished or not."""
+        """Book the tokens, costs and times of one request, finished or not."""
         self._tokens.labels(model, "prompt").inc(tally.prompt_tokens)
         self._tokens.labels(model, "cached").inc(tally.cached_tokens)
         self._tokens.labels(model, "completion").inc(tally.completion_tokens)
+        self._cost(model, tally.costs)
         if not tally.finished_answers:
             return
         self._queue.labels(model).observe(tally.queue_s)
@@ -66,6 +88,14 @@ class Meters:
     def render(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _cost(self, model: str, costs: Costs) -> None:
+        for cost in costs.taken:
+            if cost.energy_j is not None:
+                # A counter raises on less than nothing, and an answer must not fail for that.
+                self._joules.labels(model, cost.quality).inc(max(0.0, cost.energy_j))
+        if any(cost.energy_j is None for cost in costs.taken):
+            self._unresolved.labels(model).inc()
 
 
 def _histogram(

@@ -6,17 +6,16 @@ import msgspec
 from starlette.types import Send
 
 from edge_rt.api.failure import Failure
+from edge_rt.api.headers import Headers
 
 _JSON = (b"content-type", b"application/json")
-_EVENTS = [
+_EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
-]
+)
 
 
-async def send_bytes(
-    send: Send, body: bytes, *, status: int = 200, headers: tuple[tuple[bytes, bytes], ...]
-) -> None:
+async def send_bytes(send: Send, body: bytes, *, status: int = 200, headers: Headers) -> None:
     """Send a whole response; content-length is added to `headers`."""
     length = (b"content-length", str(len(body)).encode())
     start = {"type": "http.response.start", "status": status, "headers": [*headers, length]}
@@ -24,9 +23,12 @@ async def send_bytes(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_json(send: Send, document: object, *, status: int = 200) -> None:
+async def send_json(
+    send: Send, document: object, *, status: int = 200, headers: Headers = ()
+) -> None:
     """Send `document`, anything that msgspec encodes, as JSON."""
-    await send_bytes(send, msgspec.json.encode(document), status=status, headers=(_JSON,))
+    body = msgspec.json.encode(document)
+    await send_bytes(send, body, status=status, headers=(_JSON, *headers))
 
 
 async def send_failure(send: Send, failure: Failure) -> None:
@@ -43,10 +45,11 @@ class EventStream:
         self._send = send
         self._encoder = msgspec.json.Encoder()
 
-    async def start(self) -> None:
-        """Send status 200 and the headers."""
+    async def start(self, headers: Headers = ()) -> None:
+        """Send status 200 and the headers, `headers` among them."""
         self.started = True
-        await self._send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
+        all_of_them = [*_EVENTS, *headers]
+        await self._send({"type": "http.response.start", "status": 200, "headers": all_of_them})
 
     async def events(self, documents: list[msgspec.Struct]) -> None:
         """Send each document as one `data:` event, all in one message; none sends nothing."""

@@ -12,12 +12,15 @@ from starlette.types import Send
 from edge_rt.api.context import Context, Exchange
 from edge_rt.api.dialect import Answer, Dialect
 from edge_rt.api.failure import explain
-from edge_rt.api.merge import Numbered, run_calls
+from edge_rt.api.headers import edge_headers
+from edge_rt.api.merge import run_calls
 from edge_rt.api.respond import EventStream, send_json
-from edge_rt.api.service import Call, Event, ModelCard
-from edge_rt.api.usage import Edge, Tally
+from edge_rt.api.service import Call, Cost, Event, ModelCard
+from edge_rt.api.usage import Edge, Origin, Tally
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.errors import EngineError
+
+Shown = Started | Delta | Finished  # the events that clients see something of, as they come
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Run:
         self._context = context
         self._work = work
         self._exchange = exchange
-        self._tally = Tally()
+        self._tally = Tally(len(work.calls))
         self._seen_token = False
 
     async def plain(self, send: Send) -> None:
@@ -62,7 +65,8 @@ class Run:
                 if not isinstance(event, Started):
                     _collect(answers[self._choice(call, event.index)], event)
         usage, edge = self._tally.usage(), self._tally.edge(self._work.card)
-        await send_json(send, self._work.dialect.whole(answers, usage, edge))
+        document = self._work.dialect.whole(answers, usage, edge)
+        await send_json(send, document, headers=edge_headers(edge))
 
     async def stream(self, send: Send) -> None:
         """Answer with events as they come; nothing is sent before the first of the service."""
@@ -81,7 +85,8 @@ class Run:
     async def _stream(self, out: EventStream) -> None:
         async with aclosing(self._events()) as events:
             first = await anext(events)
-            await out.start()
+            card = self._work.card
+            await out.start(edge_headers(Origin(card.id, card.backend)))
             await out.events(self._chunks(*first))
             async for item in events:
                 await out.events(self._chunks(*item))
@@ -89,15 +94,19 @@ class Run:
             usage, edge = self._tally.usage(), self._tally.edge(self._work.card)
             await out.events([self._work.dialect.summary(usage, edge)])
 
-    async def _events(self) -> AsyncGenerator[Numbered, None]:
-        """The events of all calls, booked; raises EngineError when an answer has no end."""
+    async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
+        """The events of all calls, booked, each with the index of its call.
+
+        Raises EngineError when an answer has no end.
+        """
         service, calls = self._context.service, self._work.calls
         width = max(1, self._context.requests.max_n // self._work.per_call)
         try:
             async with aclosing(run_calls(service, calls, width=width)) as numbered:
                 async for call, event in numbered:
                     self._book(event)
-                    yield call, event
+                    if not isinstance(event, Cost):
+                        yield call, event
         finally:
             self._context.meters.generated(self._work.card.id, self._tally)
         if self._tally.finished_answers < self._work.choices:
@@ -110,7 +119,7 @@ class Run:
             waited = self._context.monotonic() - self._exchange.arrived
             self._context.meters.first_token(self._work.card.id, waited)
 
-    def _chunks(self, call: int, event: Event) -> list[msgspec.Struct]:
+    def _chunks(self, call: int, event: Shown) -> list[msgspec.Struct]:
         dialect = self._work.dialect
         if isinstance(event, Started):
             choices = (self._choice(call, i) for i in range(self._work.per_call))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.api.service import Event, ModelCard
+from edge_rt.api.board import Quality
+from edge_rt.api.costs import Costs
+from edge_rt.api.service import Cost, Event, ModelCard
 from edge_rt.engine.protocol import Delta, Finished, Started
 
 
@@ -23,15 +25,26 @@ class Usage(msgspec.Struct, frozen=True):
     prompt_tokens_details: PromptTokensDetails
 
 
-class Edge(msgspec.Struct, frozen=True):
-    """Which model answered and where the time went, in seconds.
-
-    `tokens_per_s` is the speed of decoding, all answers together; None when nothing was decoded
-    after the prompt's own pass.
-    """
+class Origin(msgspec.Struct, frozen=True):
+    """Which model answers, and what runs it: all of `Edge` that is known at the start."""
 
     model: str
     backend: str
+
+
+class Edge(Origin, frozen=True):
+    """Which model answered, what it cost and where the time went, in seconds.
+
+    `energy_j` is what the request added to what the board draws anyway, `power_w` the whole
+    board's mean meanwhile, `temp_c` the hottest zone's; each is None, never 0, where it is not
+    known. `tokens_per_s` is the speed of decoding, all answers together; None when nothing was
+    decoded after the prompt's own pass.
+    """
+
+    energy_j: float | None
+    energy_quality: Quality
+    power_w: float | None
+    temp_c: float | None
     queue_s: float
     prefill_s: float
     decode_s: float
@@ -45,7 +58,9 @@ class Tally:
     Answers run side by side, so of their times the longest counts and of their tokens the sum.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, calls: int = 1) -> None:
+        """`calls` is how many calls the request makes; each tells its cost once."""
+        self.costs = Costs(calls)
         self.prompt_tokens = 0
         self.cached_tokens = 0
         self.completion_tokens = 0
@@ -62,6 +77,8 @@ class Tally:
         elif isinstance(event, Started):
             self.prompt_tokens += event.prompt_tokens
             self.cached_tokens += event.cached_tokens
+        elif isinstance(event, Cost):
+            self.costs.take(event)
         else:
             self._finished(event)
 
@@ -78,16 +95,19 @@ class Tally:
         return Usage(self.prompt_tokens, self.completion_tokens, total, details)
 
     def edge(self, card: ModelCard) -> Edge:
-        """The times in our shape."""
-        speed = self.tokens_per_s
+        """The costs and times in our shape."""
         return Edge(
             model=card.id,
             backend=card.backend,
+            energy_j=_rounded(self.costs.energy_j, 4),
+            energy_quality=self.costs.quality,
+            power_w=_rounded(self.costs.power_w, 3),
+            temp_c=_rounded(self.costs.temp_c, 1),
             queue_s=round(self.queue_s, 6),
             prefill_s=round(self.prefill_s, 6),
             decode_s=round(self.decode_s, 6),
             cached_tokens=self.cached_tokens,
-            tokens_per_s=None if speed is None else round(speed, 3),
+            tokens_per_s=_rounded(self.tokens_per_s, 3),
         )
 
     def _finished(self, event: Finished) -> None:
@@ -96,3 +116,7 @@ class Tally:
         self.queue_s = max(self.queue_s, event.timings.queue_s)
         self.prefill_s = max(self.prefill_s, event.timings.prefill_s)
         self.decode_s = max(self.decode_s, event.timings.decode_s)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 import pytest
 
 from edge_rt.api.app import create_app
-from edge_rt.api.service import Call, Event, ModelCard
+from edge_rt.api.board import (
+    BoardName,
+    BoardReport,
+    Booking,
+    ChannelState,
+    DayTotal,
+    LedgerReport,
+    ModelTotal,
+    NotRead,
+    RailEnergy,
+    Supply,
+)
+from edge_rt.api.service import Call, Cost, Event, ModelCard
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
@@ -48,10 +60,54 @@ def finished(
     return Finished(1, index, reason, Timings(0.1, 0.2, decode_s, 10, 4, tokens))
 
 
+def cost(energy_j: float | None = 1.5, **changes: object) -> Cost:
+    fields: dict = {"quality": "measured", "power_w": 6.25, "temp_c": 51.5, "seconds": 0.5}
+    if energy_j is None:
+        fields["quality"] = "unresolved"
+    return Cost(energy_j=energy_j, **{**fields, **changes})
+
+
 def hello(call: Call) -> list[Event]:
     """The usual script: every answer says "Hello world" in two tokens."""
     texts = [delta(text, index) for text in ("Hello", " world") for index in range(call.n)]
-    return [started(), *texts, *(finished(index) for index in range(call.n))]
+    *firsts, last = (finished(index) for index in range(call.n))
+    return [started(), *texts, *firsts, cost(), last]
+
+
+def channel(name: str, kind: str, value: float | None, **changes: object) -> ChannelState:
+    fields: dict = {
+        "reader": "a reader",
+        "last": value,
+        "age_s": 0.1,
+        "error": None if value is not None else "EIO",
+        "quality": "measured",
+        "source": f"/sys/{name}",
+    }
+    return ChannelState(name=name, kind=kind, value=value, **{**fields, **changes})
+
+
+def board_report(**changes: object) -> BoardReport:
+    fields: dict = {
+        "board": BoardName("jetson-orin-nano", "Jetson Orin Nano", "compatible", "exact"),
+        "root": "/",
+        "simulated": False,
+        "supply": Supply(["VDD_IN"], "module", "measured", 6.5, 650.0, 100.0, 2.5),
+        "temp_c": 51.5,
+        "throttled": [],
+        "channels": [channel("VDD_IN", "power_w", 6.5), channel("cpu-thermal", "temp_c", 51.5)],
+        "energies": [RailEnergy("VDD_IN", 650.0, 100.0, 2.5)],
+        "not_read": [NotRead("pi-pmic", "no /dev/vcio and no vcgencmd")],
+    }
+    return BoardReport(**{**fields, **changes})
+
+
+def ledger_report() -> LedgerReport:
+    return LedgerReport(
+        stored=True,
+        days=[DayTotal("2027-01-15", "measured", 650.0, 150.0, 500.0, 100.0, 2.5)],
+        models=[ModelTotal("2027-01-15", "smol", 3, 1, 30, 12, 60, 4.5, 150.0)],
+        last=[Booking(1.8e9, "smol", "done", 10, 4, 20, 2.0, 1.5, None, "unresolved", None, None)],
+    )
 
 
 @dataclass
@@ -69,6 +125,9 @@ class FakeService:
     most_open: int = 0
     proof: dict | Exception = field(default_factory=lambda: {"status": "ok"})
     render_error: Exception | None = None
+    felt: BoardReport | Exception = field(default_factory=board_report)
+    booked: LedgerReport = field(default_factory=ledger_report)
+    asked: list[tuple[int, int]] = field(default_factory=list)  # days and last of the ledger
 
     def cards(self) -> list[ModelCard]:
         return self.models
@@ -110,6 +169,15 @@ class FakeService:
 
     async def status(self) -> dict:
         return {"version": "1.2.3", "queue": 0}
+
+    def board(self) -> BoardReport:
+        if isinstance(self.felt, Exception):
+            raise self.felt
+        return self.felt
+
+    async def ledger(self, days: int, last: int) -> LedgerReport:
+        self.asked.append((days, last))
+        return self.booked
 
 
 @dataclass
@@ -191,12 +259,13 @@ class Client:
         if not isinstance(body, bytes | tuple):
             body = json.dumps(body).encode()
         chunks = list(body) if isinstance(body, tuple) else [body]  # a tuple: as it is cut
+        path, _, query = path.partition("?")
         scope = {
             "type": "http",
             "method": method,
             "path": path,
             "root_path": "",
-            "query_string": b"",
+            "query_string": query.encode(),
             "headers": [(k.encode(), v.encode()) for k, v in (headers or {}).items()],
             "server": server,
         }
@@ -229,6 +298,9 @@ class Script:
     delta = staticmethod(delta)
     finished = staticmethod(finished)
     hello = staticmethod(hello)
+    cost = staticmethod(cost)
+    channel = staticmethod(channel)
+    report = staticmethod(board_report)
     card = staticmethod(model_card)
 
 

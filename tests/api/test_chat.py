@@ -9,6 +9,10 @@ from edge_rt.decoding.params import Sampling, TokenLogprob
 EDGE = {
     "model": "smol",
     "backend": "llama.cpp",
+    "energy_j": 1.5,
+    "energy_quality": "measured",
+    "power_w": 6.25,
+    "temp_c": 51.5,
     "queue_s": 0.1,
     "prefill_s": 0.2,
     "decode_s": 0.5,

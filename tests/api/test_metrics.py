@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from edge_rt.errors import EngineError
 
 
 def samples(client) -> dict[tuple, float]:
@@ -16,7 +19,7 @@ def samples(client) -> dict[tuple, float]:
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in families
         for sample in family.samples
-        if not sample.name.endswith(("_created", "_bucket"))
+        if not sample.name.endswith("_bucket")
     }
 
 
@@ -93,6 +96,48 @@ def test_a_client_that_left_is_counted_and_no_longer_in_flight(client, service, 
     asyncio.run(run())
     assert requests(client)["/v1/chat/completions", "smol", "499"] == 1
     assert samples(client)[("edge_rt_requests_in_flight",)] == 1  # the one that asks
+
+
+def energy(client) -> dict[str, float]:
+    """Joules by quality, and the requests without under "unresolved"."""
+    found = {}
+    for (name, *labels), value in samples(client).items():
+        if name == "edge_rt_energy_joules_total":
+            found[dict(labels)["quality"]] = value
+        if name == "edge_rt_energy_unresolved_requests_total":
+            found["unresolved"] = value
+    return found
+
+
+def test_joules_by_quality_and_requests_without(client, service, script):
+    costs = {"a": script.cost(2.0), "b": script.cost(0.5, quality="modelled")}
+    service.script = lambda call: [
+        script.started(),
+        costs.get(call.prompt, script.cost(None)),
+        script.finished(),
+    ]
+    client.complete(prompt=["a", "a", "b"])
+    assert energy(client) == {"measured": 4.0, "modelled": 0.5}
+    client.complete(prompt=["a", "c", "c"])
+    assert energy(client) == {"measured": 6.0, "modelled": 0.5, "unresolved": 1}
+
+
+@pytest.mark.parametrize("end", [EngineError("died"), None])
+def test_a_request_that_broke_off_has_no_joules_and_is_not_unresolved(client, service, script, end):
+    service.script = lambda call: [script.started(), script.delta("a"), *([end] if end else [])]
+    client.chat()
+    assert energy(client) == {}
+
+
+def test_joules_below_nothing_break_no_answer(client, service, script):
+    service.script = lambda call: [script.started(), script.cost(-0.5), script.finished()]
+    assert client.chat().status == 200
+    assert energy(client) == {"measured": 0.0}
+
+
+def test_no_series_tells_when_another_was_made(client):
+    client.chat()
+    assert "_created" not in client.get("/metrics").body.decode()
 
 
 def test_two_apps_do_not_share_meters(make_client):

@@ -62,6 +62,30 @@ def test_failure_after_the_first_event_of_a_plain_answer(
     assert client.chat().status == status
 
 
+def test_a_cost_shows_nothing_and_ends_nothing(client, service, script):
+    service.script = lambda call: [script.started(), script.delta("a"), script.finished()]
+    before = client.chat(stream=True)
+    service.script = lambda call: [
+        script.started(),
+        script.delta("a"),
+        script.cost(),
+        script.finished(),
+    ]
+    after = client.chat(stream=True)
+    assert len(after.events()) == len(before.events())
+    assert len(after.messages) == len(before.messages)
+
+
+@pytest.mark.parametrize("usage", [False, True])
+@pytest.mark.parametrize("n", [1, 3])
+def test_only_the_last_chunk_of_a_stream_tells_the_cost(client, n, usage):
+    response = client.chat(stream=True, n=n, stream_options={"include_usage": usage})
+    *chunks, last, done = response.events()
+    assert done == "[DONE]"
+    assert last["edge"]["energy_j"] == 1.5
+    assert all("edge" not in chunk for chunk in chunks)
+
+
 def test_retry_after_is_a_whole_number_of_at_least_one(client, service):
     service.script = lambda call: [Unavailable("full", retry_after_s=2.1)]
     assert client.chat().headers["retry-after"] == "3"

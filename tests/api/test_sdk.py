@@ -80,6 +80,37 @@ def test_chat(sdk):
     assert answer.model_extra["edge"]["backend"] == "llama.cpp"
 
 
+EDGE = {"energy_j": 1.5, "energy_quality": "measured", "power_w": 6.25, "temp_c": 51.5}
+
+
+def test_what_a_whole_answer_cost(sdk):
+    raw = sdk.chat.completions.with_raw_response.create(**ASK)
+    edge = raw.parse().model_extra["edge"]
+    assert edge.items() >= EDGE.items()
+    for name, value in edge.items():
+        assert raw.headers[f"X-Edge-{name.replace('_', '-')}"] == str(value)
+    assert raw.headers["X-Edge-Energy-J"] == "1.5"
+
+
+@pytest.mark.parametrize("options", [None, {"include_usage": True}])
+def test_what_a_streamed_answer_cost(sdk, options):
+    raw = sdk.chat.completions.with_raw_response.create(**ASK, stream=True, stream_options=options)
+    assert raw.headers["X-Edge-Model"] == "smol"
+    assert raw.headers["X-Edge-Backend"] == "llama.cpp"
+    assert "X-Edge-Energy-J" not in raw.headers
+    *chunks, last = raw.parse()
+    assert all("edge" not in chunk.model_extra for chunk in chunks)
+    assert last.model_extra["edge"].items() >= EDGE.items()
+
+
+def test_what_completions_cost(sdk):
+    raw = sdk.completions.with_raw_response.create(model="smol", prompt=["a", "b"])
+    assert raw.headers["X-Edge-Energy-J"] == "3.0"
+    assert raw.parse().model_extra["edge"]["energy_j"] == 3.0
+    chunks = list(sdk.completions.create(model="smol", prompt=["a", "b"], stream=True))
+    assert chunks[-1].model_extra["edge"]["energy_j"] == 3.0
+
+
 def test_chat_stream_with_usage_and_several_answers(sdk):
     texts, usage = ["", ""], None
     stream = sdk.chat.completions.create(

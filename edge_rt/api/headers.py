@@ -1,0 +1,28 @@
+"""The `X-Edge-*` headers: what the `edge` object says, for those who do not read the body."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import msgspec
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_PLAIN = "@+:"  # harmless in a header beside what `quote` leaves alone
+
+
+def edge_headers(document: msgspec.Struct) -> Headers:
+    """A header for each field of `document` that is not None: X-Edge-Energy-J for `energy_j`.
+
+    Whatever the values hold, it cannot end a header: what is not plain is percent-encoded.
+    """
+    fields = msgspec.structs.asdict(document).items()
+    return tuple((_name(name), _value(value)) for name, value in fields if value is not None)
+
+
+def _name(field: str) -> bytes:
+    return f"x-edge-{field.replace('_', '-')}".encode()
+
+
+def _value(value: object) -> bytes:
+    return quote(str(value), safe=_PLAIN).encode()

@@ -1,0 +1,66 @@
+"""The headers say what the edge object says, and nothing can break out of one."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.api.headers import edge_headers
+from edge_rt.api.usage import Edge, Origin
+
+NAMES = {
+    "x-edge-model",
+    "x-edge-backend",
+    "x-edge-energy-j",
+    "x-edge-energy-quality",
+    "x-edge-power-w",
+    "x-edge-temp-c",
+    "x-edge-queue-s",
+    "x-edge-prefill-s",
+    "x-edge-decode-s",
+    "x-edge-cached-tokens",
+    "x-edge-tokens-per-s",
+}
+
+
+def edge_names(response) -> set[str]:
+    return {name for name in response.headers if name.startswith("x-edge-")}
+
+
+def test_a_whole_answer_has_a_header_for_each_field(client):
+    for response in (client.chat(), client.complete()):
+        edge = response.json()["edge"]
+        assert edge_names(response) == NAMES
+        for name, value in edge.items():
+            assert response.headers[f"x-edge-{name.replace('_', '-')}"] == str(value)
+
+
+def test_a_stream_has_what_is_known_at_its_start(client):
+    response = client.chat(stream=True)
+    assert edge_names(response) == {"x-edge-model", "x-edge-backend"}
+    assert response.headers["x-edge-model"] == "smol"
+    assert response.headers["content-type"].startswith("text/event-stream")
+
+
+def test_errors_have_none(client):
+    assert edge_names(client.chat(n=0)) == set()
+
+
+def test_what_is_null_has_no_header():
+    edge = Edge("m", "llama.cpp", None, "unresolved", None, None, 0.0, 0.0, 0.0, 0, None)
+    headers = dict(edge_headers(edge))
+    assert b"x-edge-energy-j" not in headers
+    assert headers[b"x-edge-cached-tokens"] == b"0"
+
+
+@given(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,95}", fullmatch=True))
+def test_model_ids_are_sent_as_they_are(model):
+    assert dict(edge_headers(Origin(model, "llama.cpp")))[b"x-edge-model"] == model.encode()
+
+
+@given(st.text())
+def test_no_value_leaves_its_header(value):
+    for _, sent in edge_headers(Origin(value, value)):
+        assert re.fullmatch(rb"[!-~]*", sent)
