@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from edge_rt.api.board_metrics import BoardCollector
 from edge_rt.api.chat import ChatCompletions
 from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
+from edge_rt.api.energy import Board, Ledger
 from edge_rt.api.guard import Guard
 from edge_rt.api.metrics import Meters
 from edge_rt.api.models import Models, OneModel
@@ -37,6 +39,7 @@ def create_app(
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     """
     meters = Meters()
+    meters.registry.register(BoardCollector(service))
     context = Context(service, requests, version, meters, clock, monotonic, new_id)
     router = Router(_routes(context), redirect_slashes=False)
     return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
@@ -50,6 +53,8 @@ def _routes(context: Context) -> list[Route]:
         _route("GET", "/health", Health(context)),
         _route("GET", "/metrics", Metrics(context)),
         _route("GET", "/edge/v1/status", Status(context)),
+        _route("GET", "/edge/v1/board", Board(context)),
+        _route("GET", "/edge/v1/ledger", Ledger(context)),
         _route("GET", "/v1/models", Models(context)),
         _route("GET", "/v1/models/{id:path}", OneModel(context)),
     ]

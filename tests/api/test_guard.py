@@ -9,7 +9,15 @@ import pytest
 KEY = "sk-edge-1"
 HASHES = [hashlib.sha256(key.encode()).hexdigest() for key in ("another", KEY)]
 TCP = ("127.0.0.1", 8080)
-PATHS = ["/v1/models", "/health", "/metrics", "/edge/v1/status", "/nowhere"]
+PATHS = [
+    "/v1/models",
+    "/health",
+    "/metrics",
+    "/edge/v1/status",
+    "/edge/v1/board",
+    "/edge/v1/ledger",
+    "/nowhere",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
