@@ -1,0 +1,45 @@
+"""The share of a core that the sampler's thread takes, with nothing else in the process."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchlib.sense_ours import roots
+from edge_rt.sensors.discover import discover
+from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.thread import SamplerThread
+
+
+def sampler(root: Path, period_s: float | None) -> Sampler:
+    """Of the board below `root`; every reader at `period_s`, None leaves each its own."""
+    readers = discover(roots(root)).readers
+    for reader in readers:
+        if period_s is not None:
+            reader.period_s = period_s
+    return Sampler(readers)
+
+
+def core_share(
+    thread: SamplerThread, seconds: float, sleep: Callable[[float], None] = time.sleep
+) -> float:
+    """CPU seconds a second that `thread` takes, over `seconds`; it is then stopped.
+
+    Begins after the first second, in which files are opened.
+    """
+    thread.start()
+    sleep(1.0)
+    cpu_s, start_s = time.process_time(), time.monotonic()
+    sleep(seconds)
+    share = (time.process_time() - cpu_s) / (time.monotonic() - start_s)
+    thread.stop()
+    return share
+
+
+if __name__ == "__main__":
+    where, length, *period = sys.argv[1:]
+    ours = sampler(Path(where), float(period[0]) if period else None)
+    json.dump({"core_share": core_share(SamplerThread(ours), float(length))}, sys.stdout)
