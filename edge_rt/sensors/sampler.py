@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from edge_rt.sensors.base import Channel, Kind, Reader
-from edge_rt.sensors.integral import Energy
+from edge_rt.sensors.integral import Energy, Meter
 from edge_rt.sensors.track import Reading, Track
 
 log = logging.getLogger(__name__)
@@ -41,9 +41,12 @@ class Sampler:
         self._subscribers: list[Subscriber] = []
         self._failing: list[Subscriber] = []  # logged once, not ten times a second
         self._places: dict[tuple[str, Kind], tuple[Track, int]] = {}
+        self._meters: dict[str, Meter] = {}
         for track in self._tracks:
             for index, channel in enumerate(track.reader.channels):
                 self._places.setdefault((channel.name, channel.kind), (track, index))
+            for name, _, meter in track.meters:
+                self._meters.setdefault(name, meter)
 
     @property
     def readers(self) -> tuple[Reader, ...]:
@@ -107,12 +110,14 @@ class Sampler:
 
         Names overlap as rails do: parts of another rail are in here beside the whole.
         """
-        totals: dict[str, Energy] = {}
         with self._lock:
-            for track in self._tracks:
-                for name, _, meter in track.meters:
-                    totals.setdefault(name, meter.total())
-        return totals
+            return {name: meter.total() for name, meter in self._meters.items()}
+
+    def metered(self, names: Iterable[str]) -> list[Energy]:
+        """The energy so far of these channels of power, all of one moment; KeyError for others."""
+        meters = [self._meters[name] for name in names]
+        with self._lock:
+            return [meter.total() for meter in meters]
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(time_s, reader, values)` after each read; gives a way to stop.

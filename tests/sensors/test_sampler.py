@@ -14,6 +14,7 @@ from trees import Tree, orin_nano, x86
 from edge_rt.sensors.base import BaseReader, Channel, Kind, Reader
 from edge_rt.sensors.discover import Roots, discover
 from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
+from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.rapl import Rapl
 from edge_rt.sensors.sampler import Sampler
 
@@ -140,6 +141,19 @@ def test_energy_of_a_rail_with_a_gap(clock: FakeClock) -> None:
     assert total.energy_j == pytest.approx(5.0 * total.covered_s)
     assert total.covered_s == pytest.approx(1.9, abs=0.11)
     assert total.missing_s == pytest.approx(10.05, abs=0.11)
+
+
+def test_energies_are_given_by_name_in_the_order_asked_for(clock: FakeClock) -> None:
+    one, two, hidden = Constant("one", 0.1), Constant("two", 0.1), Constant("one", 0.1)
+    two.value, hidden.value = 2.0, 99.0
+    sampler = Sampler([one, two, hidden, Constant("zone", 0.1, "temp_c")], clock)
+    assert sampler.metered(["one"]) == [Energy()]
+    run(sampler, clock, 1.0)
+    energies = sampler.energies()
+    assert sampler.metered(["two", "one"]) == [energies["two"], energies["one"]]
+    assert energies["one"].energy_j == pytest.approx(5.0 * energies["one"].covered_s)
+    with pytest.raises(KeyError):
+        sampler.metered(["zone"])
 
 
 def test_only_power_has_energy(clock: FakeClock) -> None:

@@ -1,0 +1,1 @@
+"""Joules: which request took them, and the ledger that keeps them."""

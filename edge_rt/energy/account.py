@@ -1,0 +1,121 @@
+"""What one request has taken of the engine's time and of the board's energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+COVERED = 0.95  # of the busy time must lie where energy is known: a bill is no extrapolation
+NOTHING_J = 1e-6  # less than any meter's step is rounding
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a request took, final.
+
+    `energy_j`, of which `prefill_j` and `decode_j` are the parts, is what it added to what the
+    board draws anyway. All three are None, never 0, where that is not known.
+    """
+
+    energy_j: float | None
+    prefill_j: float | None
+    decode_j: float | None
+    busy_s: float  # the engine's time for it alone
+    power_w: float | None  # the board's mean while it lasted, others' work included
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the joules are known."""
+        return self.energy_j is not None
+
+
+class Account:
+    """One request's running sums, in seconds and joules; times are monotonic.
+
+    Seconds come when the engine tells them, joules when the window that they fall into is settled.
+    """
+
+    __slots__ = (
+        "_board_j",
+        "_board_s",
+        "_first_s",
+        "_last_s",
+        "begin_s",
+        "bill",
+        "decode_j",
+        "decode_s",
+        "end_s",
+        "prefill_j",
+        "prefill_s",
+        "resolved_s",
+        "torn",
+    )
+
+    def __init__(self, begin_s: float) -> None:
+        self.begin_s = begin_s
+        self.end_s: float | None = None
+        self.prefill_s = self.decode_s = 0.0
+        self.prefill_j = self.decode_j = 0.0
+        self.resolved_s = 0.0  # busy seconds that lie in settled windows of known energy
+        self.torn = False  # the engine was lost meanwhile, and with it word of some work
+        self.bill: Bill | None = None  # there once closed
+        self._first_s: float | None = None
+        self._last_s = begin_s
+        self._board_j = self._board_s = 0.0
+
+    @property
+    def busy_s(self) -> float:
+        """The engine's time for it alone, as told so far."""
+        return self.prefill_s + self.decode_s
+
+    @property
+    def energy_j(self) -> float:
+        """Joules so far; 0 once closed with a bill that knows none."""
+        return self.prefill_j + self.decode_j
+
+    @property
+    def served_s(self) -> float:
+        """From the first to the last work for it, others' turns included."""
+        return 0.0 if self._first_s is None else self._last_s - self._first_s
+
+    @property
+    def power_w(self) -> float | None:
+        """The board's mean power so far; None before the first reading in its time."""
+        return self._board_j / self._board_s if self._board_s > 0 else None
+
+    def work(self, begin_s: float, end_s: float, prefill_s: float, decode_s: float) -> None:
+        """Take what the engine did for it between two times."""
+        if prefill_s + decode_s <= 0:
+            return
+        self.prefill_s += prefill_s
+        self.decode_s += decode_s
+        self._first_s = begin_s if self._first_s is None else min(self._first_s, begin_s)
+        self._last_s = max(self._last_s, end_s)
+
+    def charge(self, prefill_j: float, decode_j: float, resolved_s: float) -> None:
+        """Take its part of a window."""
+        self.prefill_j += prefill_j
+        self.decode_j += decode_j
+        self.resolved_s += resolved_s
+
+    def feel(self, energy_j: float, covered_s: float) -> None:
+        """Take the whole board's energy over some of its time."""
+        self._board_j += energy_j
+        self._board_s += covered_s
+
+    def settle(self, now_s: float, resolution_s: float) -> Bill:
+        """Close it for good; joules that the bill does not vouch for are let go."""
+        self.end_s = now_s
+        known = self._known(resolution_s)
+        if not known:
+            self.prefill_j = self.decode_j = 0.0
+        joules = (self.energy_j, self.prefill_j, self.decode_j) if known else (None, None, None)
+        self.bill = Bill(*joules, busy_s=self.busy_s, power_w=self.power_w)
+        return self.bill
+
+    def _known(self, resolution_s: float) -> bool:
+        if self.torn:
+            return False
+        if self.busy_s <= 0:
+            return True  # it never got the engine's time, so it truly took nothing
+        covered = self.resolved_s >= COVERED * self.busy_s
+        return covered and self.served_s >= resolution_s and self.energy_j > NOTHING_J

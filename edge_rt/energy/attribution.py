@@ -1,0 +1,215 @@
+"""Whose joules they were: shares of the supply's energy by the engine's busy time.
+
+What the board draws anyway, what was worked for nobody known and what cannot be told is kept as
+unattributed, so that the joules of all accounts and the unattributed ones add up to the supply's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.baseline import Baseline
+from edge_rt.energy.windows import Span, Window
+from edge_rt.sensors.integral import Energy
+
+# After work a window teaches no baseline for so long: governors take tens of milliseconds to
+# lower the clocks, power chips average over up to a few hundred, and memory and regulators follow.
+SETTLING_S = 0.3
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The supply's joules since the first reading, and how much of them found an owner.
+
+    `attributed_j` holds running requests' joules too; it falls when one of them ends unresolved,
+    since its joules are unattributed from then on.
+    """
+
+    energy_j: float
+    attributed_j: float
+    covered_s: float
+    missing_s: float
+
+    @property
+    def unattributed_j(self) -> float:
+        """What belongs to no request."""
+        return self.energy_j - self.attributed_j
+
+
+class Attribution:
+    """Shares the joules between two readings among those who kept the engine busy then.
+
+    Times are readings of one monotonic clock. Two readings make a window; it stays pending until
+    the engine can have nothing more to say about it, and is then settled: what the board drew
+    above its baseline is shared by busy seconds. A window without work teaches the baseline.
+    Used by one thread.
+    """
+
+    def __init__(self, baseline: Baseline, resolution_s: float = 0.0, hold_s: float = 30.0) -> None:
+        """Requests served for less than `resolution_s` have no known energy.
+
+        Nothing waits for more than `hold_s` for an engine, or a meter, that is silent.
+        """
+        self._baseline = baseline
+        self.resolution_s = resolution_s
+        self._hold_s = hold_s
+        self._open: dict[Account, None] = {}
+        self._pending: deque[Window] = deque()
+        self._ahead: deque[Span] = deque()  # told of time that no window has reached
+        self._told_s = -math.inf
+        self._busy_until_s = -math.inf
+        self._loading = self._loaded = False
+        self._start: tuple[float, Energy] | None = None  # where the next window begins
+        self._last: tuple[float, Energy] | None = None
+        self._energy_j = self._attributed_j = self._covered_s = self._missing_s = 0.0
+
+    @property
+    def totals(self) -> Totals:
+        """Everything up to the last reading."""
+        return Totals(self._energy_j, self._attributed_j, self._covered_s, self._missing_s)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded, which is work though no request's."""
+        return self._loading
+
+    @loading.setter
+    def loading(self, loading: bool) -> None:
+        self._loading = loading
+        self._loaded |= loading
+
+    def open(self, now_s: float) -> Account:
+        """A request has been handed to the engine."""
+        account = Account(now_s)
+        self._open[account] = None
+        return account
+
+    def told(
+        self, begin_s: float, end_s: float, shares: Iterable[tuple[Account | None, float, float]]
+    ) -> None:
+        """The engine spent prefill and decode seconds on accounts between two times.
+
+        None stands for work of nobody known. What concerns settled windows comes too late: it
+        counts as busy time of unknown energy.
+        """
+        span = Span(begin_s, end_s, tuple(shares))
+        for account, prefill_s, decode_s in span.shares:
+            if account is not None and account.bill is None:
+                account.work(begin_s, end_s, prefill_s, decode_s)
+        for window in reversed(self._pending):
+            if window.end_s <= begin_s:
+                break
+            span.pour(window)
+        self._told_s = max(self._told_s, end_s)
+        self._busy_until_s = max(self._busy_until_s, end_s)
+        self._keep(span)
+        self._settle()
+
+    def reading(self, time_s: float, total: Energy) -> None:
+        """The supply's meter stood at `total` at `time_s`.
+
+        A reading that is no later than the last one is left out. Where the meter went back, it is
+        another one: the time in between is missing.
+        """
+        if self._last is None or self._start is None:
+            self._start = self._last = (time_s, total)
+            return
+        last_s, last = self._last
+        if time_s <= last_s:
+            return
+        self._last = (time_s, total)
+        if total.energy_j < last.energy_j or total.covered_s < last.covered_s:
+            self._missing_s += time_s - last_s
+            self._start = self._last
+            return
+        self._energy_j += total.energy_j - last.energy_j
+        self._covered_s += total.covered_s - last.covered_s
+        self._missing_s += total.missing_s - last.missing_s
+        self._advance(self._start, self._last)
+
+    def close(self, account: Account, now_s: float) -> Bill:
+        """The request has ended, whichever way: its bill, which nothing changes from now on.
+
+        Read the supply just before: busy time after the last reading has no known energy.
+        """
+        if account.bill is not None:
+            return account.bill
+        self._open.pop(account, None)
+        self._busy_until_s = max(self._busy_until_s, now_s)
+        self._settle()
+        for window in self._pending:
+            self._charge(window, [account])
+            window.disown(account)
+        energy_j = account.energy_j
+        bill = account.settle(now_s, self.resolution_s)
+        self._attributed_j += account.energy_j - energy_j
+        return bill
+
+    def lost(self, now_s: float) -> None:
+        """The engine is gone, and word of its last work with it: open accounts stay unresolved."""
+        for account in self._open:
+            account.torn = True
+        self._told_s = max(self._told_s, now_s)
+        self._settle()
+
+    @property
+    def _certain_s(self) -> float:
+        """Up to when the engine has told all that it ever will."""
+        if not self._open:
+            return math.inf
+        return max(self._told_s, min(account.begin_s for account in self._open))
+
+    def _keep(self, span: Span) -> None:
+        if self._last is None or self._start is None:
+            return  # without a meter no window will come for it
+        if span.end_s > self._start[0]:
+            self._ahead.append(span)
+        while self._ahead and self._ahead[0].end_s < self._told_s - self._hold_s:
+            self._ahead.popleft()
+
+    def _advance(self, start: tuple[float, Energy], end: tuple[float, Energy]) -> None:
+        covered_s = end[1].covered_s - start[1].covered_s
+        if covered_s <= 0 and end[0] - start[0] < self._hold_s:
+            return  # the meter has nothing new yet; a counter may tell of this time later
+        energy_j = end[1].energy_j - start[1].energy_j
+        window = Window(start[0], end[0], energy_j, covered_s, self._quiet(start[0], end[0]))
+        self._start = end
+        for span in self._ahead:
+            span.pour(window)
+        self._ahead = deque(span for span in self._ahead if span.end_s > window.end_s)
+        for account in self._open:
+            window.feel(account)
+        self._pending.append(window)
+        self._settle()
+
+    def _quiet(self, begin_s: float, end_s: float) -> bool:
+        loaded, self._loaded = self._loaded, self._loading
+        if loaded:
+            self._busy_until_s = max(self._busy_until_s, end_s)
+        waiting = any(account.begin_s < end_s for account in self._open)
+        return not waiting and begin_s >= self._busy_until_s + SETTLING_S
+
+    def _settle(self) -> None:
+        if self._last is None:
+            return
+        certain_s, oldest_s = self._certain_s, self._last[0] - self._hold_s
+        while self._pending and self._pending[0].end_s <= max(certain_s, oldest_s):
+            window = self._pending.popleft()
+            if window.busy_s > 0:
+                self._charge(window, window.accounts)
+            elif window.quiet:
+                self._baseline.learn(window.energy_j, window.covered_s)
+
+    def _charge(self, window: Window, accounts: Iterable[Account]) -> None:
+        """Let accounts take their parts; whoever runs on is taken as busy since last told of."""
+        idle_w = self._baseline.idle_w
+        if idle_w is None:
+            return
+        untold_s = max(0.0, window.end_s - max(window.begin_s, self._certain_s))
+        price_w = window.price_w(idle_w, untold_s)
+        for account in accounts:
+            self._attributed_j += window.take(account, price_w)

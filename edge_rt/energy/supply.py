@@ -1,0 +1,108 @@
+"""The rails whose sum is the board's power."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from edge_rt.config.board import Board
+from edge_rt.sensors.base import PENDING, Quality, Reader
+from edge_rt.sensors.integral import Energy
+from edge_rt.sensors.sampler import Sampler
+
+Covered = Literal["board", "module", "package", "regulators", "rail"]
+
+# Rails that are totals on whatever board they are found, where no profile says anything.
+_TOTALS: dict[str, Covered] = {
+    "VDD_IN": "module",  # NVIDIA's names for what goes into a module
+    "POM_5V_IN": "module",
+    "PMIC": "regulators",  # the reader's own sum over a Raspberry Pi's power chip
+    "package-0": "package",  # RAPL; its parts are inside it
+}
+# How often counters of energy move: RAPL's each millisecond, CPU time by ticks of the kernel.
+_COUNTER_STEP_S = {"rapl": 0.001, "modelled": 0.01}
+_STEPS = 20  # that a request must last for one step more or less to be 5 % at most
+
+
+class Supply:
+    """Rails that do not overlap, taken together; the sampler reads them.
+
+    `covers` is "rail" where nothing more is known than that it is the only one. `resolution_s` is
+    the shortest time over which the joules mean something.
+    """
+
+    def __init__(self, sampler: Sampler, rails: Sequence[str], covers: Covered) -> None:
+        """KeyError where the sampler has no power of one of the `rails`."""
+        owners = [_owner(sampler, rail) for rail in rails]
+        self._sampler = sampler
+        self.rails = tuple(rails)
+        self.covers: Covered = covers
+        self.readers: tuple[Reader, ...] = tuple(
+            reader for reader in sampler.readers if any(reader is owner for owner, _ in owners)
+        )
+        modelled = any(quality == "modelled" for _, quality in owners)
+        self.quality: Quality = "modelled" if modelled else "measured"
+        self.resolution_s = max(_resolution_s(reader) for reader in self.readers)
+
+    def energy(self) -> Energy:
+        """Joules so far: covered is what every rail covers, missing what any of them lacks."""
+        parts = self._sampler.metered(self.rails)
+        return Energy(
+            math.fsum(part.energy_j for part in parts),
+            min(part.covered_s for part in parts),
+            max(part.missing_s for part in parts),
+        )
+
+    def power_w(self) -> float | None:
+        """Watts now; None while one of the rails cannot be read."""
+        total = 0.0
+        for rail in self.rails:
+            reading = self._sampler.reading(rail, "power_w")
+            if reading is None or reading.value is None:
+                return None
+            total += reading.value
+        return total
+
+
+def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:
+    """The best total that can be read; None in doubt, since rails may be parts of others.
+
+    The sampler must have read everything once. The profile's totals come first; where none of
+    them can be read the model, then a rail that is a total by its name, then a lone rail that no
+    profile knows for a part.
+    """
+    readable = _readable(sampler)
+    total = None if board is None else board.total(readable)
+    if total is not None:
+        return Supply(sampler, total.rails, total.covers)
+    modelled = [rail for rail in readable if _owner(sampler, rail)[0].name == "modelled"]
+    if modelled:
+        return Supply(sampler, modelled[:1], "board")
+    named = [rail for rail in readable if rail in _TOTALS]
+    if len(named) == 1:
+        return Supply(sampler, named, _TOTALS[named[0]])
+    alone = len(readable) == 1 and (board is None or readable[0] not in board.rails)
+    return Supply(sampler, readable, "rail") if alone else None
+
+
+def _readable(sampler: Sampler) -> list[str]:
+    """Channels of power that have a value now, or will have one at the next read."""
+    powers = [r for r in sampler.readings() if r.channel.kind == "power_w"]
+    names = [r.channel.name for r in powers if r.value is not None or r.error == PENDING]
+    return list(dict.fromkeys(names))
+
+
+def _owner(sampler: Sampler, rail: str) -> tuple[Reader, Quality]:
+    """The reader that gives the power of `rail`, and the quality of what it gives."""
+    for reader in sampler.readers:
+        for channel in reader.channels:
+            if channel.name == rail and channel.kind == "power_w":
+                return reader, channel.quality
+    raise KeyError(rail)
+
+
+def _resolution_s(reader: Reader) -> float:
+    # Without a counter, what begins and ends between two readings may leave no trace.
+    step_s = _COUNTER_STEP_S.get(reader.name)
+    return reader.period_s if step_s is None else _STEPS * step_s
