@@ -22,13 +22,15 @@ class Supply(msgspec.Struct, frozen=True):
     """The rails that form the power of what `covers` names, and their sum.
 
     `energy_j` is over `covered_s` seconds since the daemon's start; of `missing_s` more seconds
-    nothing is known. `power_w` is None where a rail cannot be read now.
+    nothing is known. `power_w` is None where a rail cannot be read now, `idle_w` while it was not
+    seen yet what the board draws when the engine has nothing to do.
     """
 
     rails: list[str]
     covers: str  # "board", "module", "package", "regulators"
     quality: Literal["measured", "modelled"]
     power_w: float | None
+    idle_w: float | None
     energy_j: float
     covered_s: float
     missing_s: float

@@ -74,6 +74,7 @@ class Sensors(Section, frozen=True):
 class Ledger(Section, frozen=True):
     """What is kept of each request's cost; the totals of days and models stay."""
 
+    path: str | None = None  # None: ledger.db in the state directory
     days: Positive = 90  # how long single requests are kept
     max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024 * 1024  # of the file
 

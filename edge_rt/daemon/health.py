@@ -38,6 +38,11 @@ class Health:
         self._proof: dict[str, object] = {}
         self._proved_s = float("-inf")
 
+    @property
+    def proving(self) -> bool:
+        """Whether a proof is being made."""
+        return self._lock.locked()
+
     async def prove(self) -> dict[str, object]:
         """The proof, at most FRESH_S old; raises Unavailable or EngineError."""
         async with self._lock:

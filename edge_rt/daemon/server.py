@@ -21,15 +21,18 @@ from edge_rt import __version__
 from edge_rt.api.app import create_app
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.daemon.chores import feel, preload, sweep, told, write
 from edge_rt.daemon.contention import Contention
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.sockets import tcp_socket, unix_socket
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
-from edge_rt.engine.client import EngineLost
+from edge_rt.energy.book import Book
+from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
-from edge_rt.errors import EdgeError
 from edge_rt.governor.threads import ThreadChooser
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
@@ -39,7 +42,6 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
 LAST_S = 2  # for telling their clients
-SWEEP_S = 5.0  # between looks for idle models
 
 
 def serve(config: Config, paths: Paths | None = None) -> None:
@@ -83,8 +85,9 @@ class Daemon:
     def __init__(
         self, config: Config, paths: Paths, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` is in seconds."""
+        """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
         self._config = config
+        self._paths = paths
         root = Path(config.models.store) if config.models.store else paths.state / "models"
         self._store = Store(root, load_catalogue([Path(p) for p in config.models.catalogue]))
         self._clock = clock
@@ -116,8 +119,7 @@ class Daemon:
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[tuple[DaemonService, Supervisor]]:
         chooser = ThreadChooser(self._config.engine.threads or usable_cores())
-        supervisor = Supervisor(greet=lambda client: client.set_limits(chooser.threads))
-        state = State(supervisor, self._clock)
+        supervisor = Supervisor(greet=lambda client: greet(client))
         residency = Residency(
             supervisor.client,
             available=lambda: psutil.virtual_memory().available,
@@ -125,19 +127,46 @@ class Daemon:
             clock=self._clock,
         )
         health = Health(supervisor.client, residency, self._clock)
-        service = DaemonService(self._config, self._store, residency, state, health)
+
+        def at_work_for_nobody() -> bool:
+            return supervisor.current is None or residency.loading or health.proving
+
+        senses, book = self._senses(supervisor), self._book()
+        metering = Metering(senses, book, at_work_for_nobody, self._clock)
+
+        def greet(client: EngineClient) -> None:
+            metering.listen(client)
+            client.set_limits(chooser.threads)
+
+        state = State(supervisor, metering.tokens, self._clock)
+        service = DaemonService(
+            self._config, self._store, residency, state, health, senses, metering
+        )
         supervisor.start()
-        tasks = [
-            asyncio.create_task(_told(chore))
-            for chore in self._chores(supervisor, chooser, residency, service)
-        ]
+        chores = self._chores(supervisor, chooser, residency, service)
+        chores += [feel(senses, metering), write(book)]
+        tasks = [asyncio.create_task(told(chore)) for chore in chores]
         try:
             yield service, supervisor
         finally:
+            await metering.finish()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await supervisor.stop()
+            await asyncio.to_thread(senses.close)
+            metering.post()
+            await asyncio.to_thread(book.close)
+
+    def _senses(self, supervisor: Supervisor) -> Senses:
+        processes = {"engine": lambda: supervisor.pid}
+        root = Path(self._config.sensors.root)
+        return Senses(root, self._config.board, self._paths, processes, self._clock)
+
+    def _book(self) -> Book:
+        ledger = self._config.ledger
+        path = Path(ledger.path) if ledger.path else self._paths.state / "ledger.db"
+        return Book(path, days=ledger.days, max_bytes=ledger.max_bytes)
 
     def _chores(
         self,
@@ -147,9 +176,9 @@ class Daemon:
         service: DaemonService,
     ) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
-        chores: list[Coroutine[Any, Any, None]] = [_preload(service, self._config.models.preload)]
+        chores: list[Coroutine[Any, Any, None]] = [preload(service, self._config.models.preload)]
         if self._config.models.idle_unload_s:
-            chores.append(_sweep(residency, self._config.models.idle_unload_s))
+            chores.append(sweep(residency, self._config.models.idle_unload_s))
         if self._config.engine.threads is None:
             chores.append(Contention(supervisor, chooser, CpuReader()).run())
         return chores
@@ -172,26 +201,3 @@ def usable_cores() -> int:
     """Physical cores that this process may run on; ggml gains nothing from their second threads."""
     allowed = len(os.sched_getaffinity(0))
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
-
-
-async def _told(chore: Coroutine[Any, Any, None]) -> None:
-    """Run `chore`; if it fails, say so now and not when the daemon stops."""
-    try:
-        await chore
-    except Exception:
-        log.exception("a background task failed and is gone until the daemon is started again")
-
-
-async def _sweep(residency: Residency, idle_s: float) -> None:
-    while True:
-        await asyncio.sleep(min(SWEEP_S, idle_s))
-        with contextlib.suppress(EngineLost):  # then nothing is loaded any more
-            await residency.sweep(idle_s)
-
-
-async def _preload(service: DaemonService, models: list[str]) -> None:
-    for model in models:
-        try:
-            await service.preload(model)
-        except EdgeError as error:
-            log.error("cannot preload %s: %s", model, error)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge_rt.api.board import BoardReport, LedgerReport
 from edge_rt.api.service import Call, Event, ModelCard
 from edge_rt.config.schema import Config
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
+from edge_rt.daemon.receipt import Receipt
+from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineLost
+from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.residency import Residency, Resident, Wanted
 from edge_rt.errors import EngineError, ModelNotFound, RequestError
@@ -39,12 +44,16 @@ class DaemonService:
         residency: Residency,
         state: State,
         health: Health,
+        senses: Senses,
+        metering: Metering,
     ) -> None:
         self._config = config
         self._store = store
         self._residency = residency
         self._state = state
         self._health = health
+        self._senses = senses
+        self._metering = metering
         self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
 
     def cards(self) -> list[ModelCard]:
@@ -82,6 +91,7 @@ class DaemonService:
         """See Service. When the engine is lost the answer goes on in the next one."""
         entry = self._entry(call.model)
         progress = Progress()
+        receipt = self._metering.receipt(entry.id)
         sampling = call.sampling
         if sampling.seed is None:  # fixed here, so that a resumed answer draws the same numbers
             sampling = msgspec.structs.replace(sampling, seed=secrets.randbits(63))
@@ -101,13 +111,17 @@ class DaemonService:
                 progress.done,
             )
 
-        with self._state.request(self._config.requests.queue):
+        with self._state.request(self._config.requests.queue), self._leaving(receipt):
             while True:
                 try:
-                    async with aclosing(self._attempt(entry, request)) as events:
+                    async with aclosing(self._attempt(entry, request, receipt)) as events:
                         async for event in events:
-                            if progress.news(event):
-                                yield event
+                            if not progress.news(event):
+                                continue
+                            receipt.take(event)
+                            if len(progress.done) == call.n:
+                                yield await self._metering.settle(receipt)
+                            yield event
                     return
                 except EngineLost as lost:
                     if progress.lost():
@@ -122,7 +136,15 @@ class DaemonService:
 
     async def status(self) -> dict[str, object]:
         """See Service."""
-        return await self._state.report(self.cards())
+        return await self._state.report(self.cards(), self.board())
+
+    def board(self) -> BoardReport:
+        """See Service."""
+        return self._senses.report(self._metering.idle_w)
+
+    async def ledger(self, days: int, last: int) -> LedgerReport:
+        """See Service."""
+        return await self._metering.ledger(days, last)
 
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
@@ -131,14 +153,29 @@ class DaemonService:
             pass
 
     async def _attempt(
-        self, entry: Entry, request: Callable[[int], Generate]
-    ) -> AsyncGenerator[Event, None]:
-        async with (
-            self._resident(entry) as resident,
-            aclosing(resident.client.generate(request)) as events,
-        ):
-            async for event in events:
-                yield event
+        self, entry: Entry, request: Callable[[int], Generate], receipt: Receipt
+    ) -> AsyncGenerator[EngineEvent, None]:
+        async with self._resident(entry) as resident:
+
+            def handed(id: int) -> Generate:
+                self._metering.handed(receipt, resident.client, id)
+                return request(id)
+
+            async with aclosing(resident.client.generate(handed)) as events:
+                async for event in events:
+                    yield event
+
+    @contextmanager
+    def _leaving(self, receipt: Receipt) -> Generator[None]:
+        """Book a request that does not come to its end while the block runs."""
+        try:
+            yield
+        except (GeneratorExit, asyncio.CancelledError):
+            self._metering.leave(receipt, "cancelled")
+            raise
+        except Exception:
+            self._metering.leave(receipt, "failed")
+            raise
 
     def _resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
         """`entry` in the engine's memory, for as long as it is used."""

@@ -6,11 +6,14 @@ import asyncio
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import psutil
 
 from edge_rt import __version__
+from edge_rt.api.board import BoardReport
 from edge_rt.api.service import ModelCard
+from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.errors import Unavailable
@@ -22,10 +25,11 @@ PATIENCE_S = 5.0  # for the decode loop's own figures
 class State:
     """Counts requests and describes the daemon."""
 
-    def __init__(self, supervisor: Supervisor, clock: Callable[[], float]) -> None:
-        """`clock` is in seconds."""
+    def __init__(self, supervisor: Supervisor, tokens: Tokens, clock: Callable[[], float]) -> None:
+        """`tokens` counts those of all requests; `clock` is in seconds."""
         self.active = 0  # requests waiting or running
         self._supervisor = supervisor
+        self._tokens = tokens
         self._clock = clock
         self._born = clock()
 
@@ -44,7 +48,7 @@ class State:
         finally:
             self.active -= 1
 
-    async def report(self, cards: list[ModelCard]) -> dict[str, object]:
+    async def report(self, cards: list[ModelCard], board: BoardReport) -> dict[str, object]:
         """The whole state; figures that cannot be had now are None."""
         return {
             "version": __version__,
@@ -52,6 +56,8 @@ class State:
             "uptime_s": round(self._clock() - self._born, 1),
             "rss_bytes": psutil.Process().memory_info().rss,
             "requests": self.active,
+            "tokens": asdict(self._tokens),
+            "board": _board(board),
             "engine": await self._engine(),
             "models": [
                 {"id": c.id, "loaded": c.loaded, "backend": c.backend, "context": c.context}
@@ -69,6 +75,20 @@ class State:
             return {"state": "starting", **base}
         figures = await _figures(client)
         return {"state": "running" if figures else "busy", **base, **figures}
+
+
+def _board(report: BoardReport) -> dict[str, object]:
+    """The board in a few lines; /edge/v1/board has all of it."""
+    supply = report.supply
+    return {
+        "id": report.board.id if report.board else None,
+        "simulated": report.simulated,
+        "power_w": supply.power_w if supply else None,
+        "power_quality": supply.quality if supply else None,
+        "idle_w": supply.idle_w if supply else None,
+        "temp_c": report.temp_c,
+        "throttled": report.throttled,
+    }
 
 
 async def _figures(client: EngineClient) -> dict[str, object]:

@@ -30,6 +30,7 @@ from edge_rt.engine.protocol import (
     ToFront,
     Unload,
     Unloaded,
+    Work,
 )
 from edge_rt.errors import EngineError, ModelFileError, ProtocolError, RequestError, Unavailable
 
@@ -49,6 +50,7 @@ class EngineClient(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.hello: Hello | None = None
+        self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
         self.lost = asyncio.Event()
         self._ready: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
@@ -176,6 +178,8 @@ class EngineClient(asyncio.Protocol):
     def _dispatch(self, message: ToFront) -> None:
         match message:
             case Step():
+                if message.work is not None:
+                    self.on_work(message.work)
                 for delta in message.deltas:
                     self._put(delta.id, delta)
             case Started() | Finished():

@@ -70,6 +70,11 @@ class Residency:
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
 
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded, or waits for its turn."""
+        return bool(self._loads)
+
     def residents(self) -> list[Resident]:
         """What is loaded now."""
         return [r for r in self._residents.values() if not r.client.lost.is_set()]

@@ -11,13 +11,18 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.api.service import Call
+from edge_rt.api.board import BoardReport
+from edge_rt.api.service import Call, Cost
 from edge_rt.config.schema import Config
+from edge_rt.daemon.board_report import nothing_yet
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.decoding.params import Sampling
+from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (
@@ -27,8 +32,10 @@ from edge_rt.engine.protocol import (
     Loaded,
     ModelSpec,
     Pong,
+    Share,
     Started,
     Timings,
+    Work,
 )
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import ModelNotFound
@@ -36,6 +43,7 @@ from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
+from edge_rt.sensors.integral import Energy
 
 LOST = "the engine is lost here"
 
@@ -75,6 +83,10 @@ ENTRY = Entry(
 )
 
 
+def replace_id(share: Share, id: int) -> Share:
+    return Share(id if share.id == 0 else share.id, share.prefill_s, share.decode_s)
+
+
 def started() -> Started:
     return Started(0, 3, 0)
 
@@ -87,12 +99,47 @@ def finished(index: int = 0) -> Finished:
     return Finished(0, index, "stop", Timings(0.0, 0.0, 0.0, 3, 0, 1))
 
 
+class FakeSenses:
+    """A board whose supply is read whenever somebody is in a hurry."""
+
+    def __init__(self, house: House) -> None:
+        self.supply: Any = None
+        self.quality = "measured"
+        self.temp_c: float | None = 51.5
+        self.hear: Callable[[Metered], object] | None = None
+        self.energy = Energy()
+        self.hung = False
+        self.hurries = 0
+        self._house = house
+
+    def powered(self) -> None:
+        """Give the board a supply."""
+        self.supply = SimpleNamespace(resolution_s=0.1, readers=())
+
+    def read(self, watts: float, seconds: float) -> None:
+        """Let `seconds` go by at `watts`, and have the supply read."""
+        old = self.energy
+        self.energy = Energy(old.energy_j + watts * seconds, old.covered_s + seconds, 0.0)
+        self._house.now += seconds
+        self._house.metering.hear(Metered(self._house.now, self.energy, 0.1))
+
+    def hurry(self) -> None:
+        self.hurries += 1
+        if self.supply is not None and not self.hung:
+            self._house.metering.hear(Metered(self._house.now, self.energy, 0.1))
+
+    def report(self, idle_w: float | None = None) -> BoardReport:
+        return nothing_yet(Path("/"))
+
+
 class FakeEngine:
     """Plays a script a request: events are said, exceptions raised, asyncio events awaited."""
 
     def __init__(self, house: House) -> None:
         self.lost = asyncio.Event()
+        self.on_work: Callable[[Work], None] = lambda work: None
         self._house = house
+        house.metering.listen(cast(EngineClient, self))
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
         self._house.loads.append(model)
@@ -125,6 +172,13 @@ class FakeEngine:
                     raise EngineLost("gone")
                 if isinstance(item, Exception):
                     raise item
+                if isinstance(item, Work):
+                    shares = [replace_id(share, request.id) for share in item.shares]
+                    self.on_work(Work(item.begin_s, item.end_s, shares))
+                    continue
+                if callable(item):
+                    item()
+                    continue
                 if isinstance(item, asyncio.Event):
                     await item.wait()
                 else:
@@ -146,18 +200,34 @@ class House:
         self.advancing = 0  # passes between two pings
         self.now = 100.0
         self.bad: Exception | None = None
+        self.loading = False
         self.entry = ENTRY
+        clock = lambda: self.now  # noqa: E731
+        self.senses = FakeSenses(self)
+        self.book = Book(None, days=90, max_bytes=1 << 20, clock=lambda: 1_800_000_000.0)
+        self.metering = Metering(
+            cast(Senses, self.senses),
+            self.book,
+            lambda: self.loading,
+            clock=clock,
+            wall=lambda: 1_800_000_000.0,
+        )
         self._models = models
         self.engine = FakeEngine(self)
         self.supervisor = SimpleNamespace(current=self.engine, pid=42, restarts=0)
-        clock = lambda: self.now  # noqa: E731
         self.residency = Residency(
             self.connect, available=lambda: 1 << 40, reserve_bytes=0, clock=clock
         )
-        self.state = State(cast(Supervisor, self.supervisor), clock)
+        self.state = State(cast(Supervisor, self.supervisor), self.metering.tokens, clock)
         self.health = Health(self.connect, self.residency, clock)
         self.service = DaemonService(
-            config or Config(), cast(Store, self), self.residency, self.state, self.health
+            config or Config(),
+            cast(Store, self),
+            self.residency,
+            self.state,
+            self.health,
+            cast(Senses, self.senses),
+            self.metering,
         )
 
     async def connect(self) -> EngineClient:
@@ -194,6 +264,10 @@ class House:
 
     async def answer(self, model: str = "tiny", **changes: Any) -> list[Any]:
         return [event async for event in self.generate(model, **changes)]
+
+    async def said(self, model: str = "tiny", **changes: Any) -> list[Any]:
+        """The answer without its cost."""
+        return [e for e in await self.answer(model, **changes) if not isinstance(e, Cost)]
 
 
 @dataclass

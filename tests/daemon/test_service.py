@@ -26,7 +26,7 @@ def test_events_pass_through(kit: Any) -> None:
         house = kit.house()
         script = [kit.started(), kit.delta(1), kit.delta(2, 3), kit.finished()]
         house.scripts = [script]
-        assert await house.answer(n=1, stop=("x",), ignore_eos=True) == script
+        assert await house.said(n=1, stop=("x",), ignore_eos=True) == script
         (asked,) = house.asked
         assert (asked.model, asked.prompt, asked.max_tokens) == (TINY, [5, 6], 9)
         assert (asked.stop, asked.ignore_eos, asked.resume, asked.done) == (["x"], True, {}, [])
@@ -41,7 +41,7 @@ def test_after_a_loss_the_answer_goes_on_where_it_was(kit: Any) -> None:
             [kit.started(), kit.delta(1, 2), kit.delta(7, index=1), kit.finished(1), kit.lost],
             [kit.started(), kit.delta(3), kit.finished(0)],
         ]
-        events = await house.answer(n=2)
+        events = await house.said(n=2)
         assert events == [
             kit.started(),
             kit.delta(1, 2),
@@ -65,7 +65,7 @@ def test_a_loss_before_anything_was_said_starts_anew(kit: Any) -> None:
         house = kit.house()
         script = [kit.started(), kit.delta(1), kit.finished()]
         house.scripts = [[kit.lost], script]
-        assert await house.answer() == script
+        assert await house.said() == script
         assert house.asked[1].resume == {}
 
     kit.run(run())
@@ -142,7 +142,7 @@ def test_one_more_than_the_queue_holds_is_refused(kit: Any) -> None:
                 await house.answer()
             assert caught.value.code == "queue_full"
             assert caught.value.retry_after_s > 0
-        assert await house.answer() == [kit.finished()]
+        assert await house.said() == [kit.finished()]
 
     kit.run(run())
 

@@ -60,7 +60,10 @@ class Daemon:
         places = ["--socket", self.socket, "--store", self.store, "--config", self._config]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "serve", *map(str, places)], stdin=subprocess.DEVNULL, stderr=log
+                [COMMAND, "serve", *map(str, places)],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                env=os.environ | {"STATE_DIRECTORY": str(self.directory)},
             )
         self.http = self.client()
         try:

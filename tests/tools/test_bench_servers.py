@@ -14,6 +14,7 @@ from benchlib import BenchError, daemon, peer, process
 from benchlib.process import Child, rss_mb, until
 from benchlib.server import Loop, Settings
 
+LEDGER = Path("/nowhere/ledger.db")
 SETTINGS = Settings(Path("/m/a.gguf"), "a-model", context=8192, parallel=8, threads=2)
 LOG = "I cmn common_param: llama threadpool init, n_threads = 2\n"
 
@@ -75,21 +76,21 @@ def test_the_peer_is_pinned_by_version_and_hash() -> None:
 
 
 def test_our_daemon_gets_the_same_settings() -> None:
-    engine = json.loads(daemon.config(SETTINGS))["engine"]
+    engine = json.loads(daemon.config(SETTINGS, LEDGER))["engine"]
     assert engine == {"threads": 2, "context": 1024, "sequences": 8}
     assert engine["context"] * engine["sequences"] == SETTINGS.context
 
 
 def test_without_a_thread_count_the_choice_is_the_daemons() -> None:
     automatic = Settings(Path("m"), "m", 8192, 8, None)
-    assert "threads" not in json.loads(daemon.config(automatic))["engine"]
+    assert "threads" not in json.loads(daemon.config(automatic, LEDGER))["engine"]
 
 
 def test_the_configuration_is_one_that_the_daemon_takes(tmp_path: Path) -> None:
     from edge_rt.config.loader import load
 
     file = tmp_path / "config.yaml"
-    file.write_text(daemon.config(SETTINGS))
+    file.write_text(daemon.config(SETTINGS, LEDGER))
     assert load(file).engine.threads == 2
 
 

@@ -20,14 +20,18 @@ from edge_rt.models.store import Store
 MODEL = "smollm2-135m-instruct"
 
 
-def config(settings: Settings) -> str:
-    """The daemon's config.yaml; JSON is YAML. `threads` None leaves the choice to the daemon."""
+def config(settings: Settings, ledger: Path) -> str:
+    """The daemon's config.yaml; JSON is YAML. `threads` None leaves the choice to the daemon.
+
+    `ledger` is the file of its ledger, so that this machine's own daemon's is left alone.
+    """
     engine = {
         "threads": settings.threads,
         "context": settings.context // settings.parallel,
         "sequences": settings.parallel,
     }
-    return json.dumps({"engine": {key: value for key, value in engine.items() if value}})
+    chosen = {key: value for key, value in engine.items() if value}
+    return json.dumps({"engine": chosen, "ledger": {"path": str(ledger)}})
 
 
 def command(edge_rt: Path, config_file: Path, socket: Path, store: Path) -> list[str]:
@@ -78,7 +82,7 @@ class Ours:
     async def run(self, settings: Settings) -> AsyncGenerator[Running]:
         """Start the daemon and yield it once it answers; no model is loaded yet."""
         socket, config_file = self.directory / "s", self.directory / "config.yaml"
-        config_file.write_text(config(settings))
+        config_file.write_text(config(settings, self.directory / "ledger.db"))
         address = Address(path=str(socket))
 
         async def answers() -> bool:

@@ -39,6 +39,8 @@ def private_daemon(
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # What it books is not this machine's daemon's, nor is it kept.
+                env=os.environ | {"STATE_DIRECTORY": str(directory)},
             )
         try:
             _wait(daemon, directory / "s", directory / "log", ready_s)

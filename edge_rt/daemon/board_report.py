@@ -1,0 +1,149 @@
+"""What was found on a board, and how it is told to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_rt.api.board import BoardReport, ChannelState, NotRead, RailEnergy
+from edge_rt.api.board import Supply as SupplyState
+from edge_rt.daemon.chosen import Chosen
+from edge_rt.energy.supply import Supply
+from edge_rt.sensors.base import Skipped
+from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.track import Reading
+
+_HEAT = ("thermal", "jtop", "hwmon-temp")  # readers, the first with a temperature counts
+_BRAKES = ("cpufreq", "devfreq", "processor", "gpu")  # in names of cooling devices; others are fans
+
+
+@dataclass(frozen=True)
+class Felt:
+    """The outcome of one look at the board below `root`."""
+
+    root: Path
+    chosen: Chosen
+    sampler: Sampler
+    skipped: tuple[Skipped, ...]
+    supply: Supply | None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the files are not those of this machine."""
+        return self.root != Path("/")
+
+    @property
+    def quality(self) -> Literal["measured", "modelled"]:
+        """Of the supply's figures."""
+        modelled = self.supply is None or self.supply.quality == "modelled"
+        return "modelled" if modelled or self.simulated else "measured"
+
+    @property
+    def complete(self) -> bool:
+        """Whether power is measured and some temperature is read."""
+        measured = self.supply is not None and self.supply.quality == "measured"
+        return measured and any(c.kind == "temp_c" for c in self.sampler.channels)
+
+    def __str__(self) -> str:
+        board = self.chosen.name
+        name = "unknown board" if board is None else f"{board.name} ({board.by})"
+        if self.supply is None:
+            return f"{name}; nothing tells its power"
+        return f"{name}; power of {self.supply.covers}, {self.quality}: {self._rails()}"
+
+    def _rails(self) -> str:
+        return " + ".join(self.supply.rails) if self.supply else ""
+
+
+def hottest(felt: Felt) -> float | None:
+    """The temperature of the hottest zone that counts, None where none can be read."""
+    board = felt.chosen.board
+    zones = {} if board is None else board.thermal.zones
+    ignored = {name for name, zone in zones.items() if zone.ignored}
+    found: dict[str, float] = {}
+    for reader, reading in _by_reader(felt.sampler):
+        channel, value = reading.channel, reading.value
+        if channel.kind == "temp_c" and value is not None and channel.name not in ignored:
+            found[reader] = max(value, found.get(reader, value))
+    return next((found[reader] for reader in _HEAT if reader in found), None)
+
+
+def held_back(felt: Felt) -> list[str] | None:
+    """What slows the board down now; None where it does not tell."""
+    told, active = False, list[str]()
+    for reader, reading in _by_reader(felt.sampler):
+        channel = reading.channel
+        flag = channel.kind == "flag" and not channel.name.endswith("_occurred")
+        if flag or (reader == "thermal" and channel.kind == "fraction" and _brakes(channel.name)):
+            told = told or reading.value is not None
+            if reading.value:
+                active.append(channel.name)
+    return active if told else None
+
+
+def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
+    """All of it as clients see it, at `now_s` on the sampler's clock."""
+    return BoardReport(
+        board=felt.chosen.name,
+        root=str(felt.root),
+        simulated=felt.simulated,
+        supply=_supply(felt, idle_w),
+        temp_c=hottest(felt),
+        throttled=held_back(felt),
+        channels=[_channel(felt, name, r, now_s) for name, r in _by_reader(felt.sampler)],
+        energies=[
+            RailEnergy(name, e.energy_j, e.covered_s, e.missing_s)
+            for name, e in felt.sampler.energies().items()
+        ],
+        not_read=[NotRead(s.name, s.reason) for s in felt.skipped],
+    )
+
+
+def nothing_yet(root: Path) -> BoardReport:
+    """What is told before the first look at the board."""
+    return BoardReport(None, str(root), root != Path("/"), None, None, None, [], [], [])
+
+
+def _by_reader(sampler: Sampler) -> Iterator[tuple[str, Reading]]:
+    """Each channel as it stands, with the name of its reader."""
+    names = [reader.name for reader in sampler.readers for _ in reader.channels]
+    yield from zip(names, sampler.readings(), strict=True)
+
+
+def _supply(felt: Felt, idle_w: float | None) -> SupplyState | None:
+    supply = felt.supply
+    if supply is None:
+        return None
+    energy = supply.energy()
+    return SupplyState(
+        rails=list(supply.rails),
+        covers=supply.covers,
+        quality=felt.quality,
+        power_w=supply.power_w(),
+        idle_w=idle_w,
+        energy_j=energy.energy_j,
+        covered_s=energy.covered_s,
+        missing_s=energy.missing_s,
+    )
+
+
+def _channel(felt: Felt, reader: str, reading: Reading, now_s: float) -> ChannelState:
+    channel = reading.channel
+    return ChannelState(
+        reader=reader,
+        name=channel.name,
+        kind=channel.kind,
+        value=reading.value,
+        last=reading.last,
+        age_s=None if reading.time_s is None else max(0.0, now_s - reading.time_s),
+        error=reading.error,
+        quality="modelled" if felt.simulated else channel.quality,
+        source=channel.source,
+    )
+
+
+def _brakes(device: str) -> bool:
+    name = device.lower()
+    return "fan" not in name and any(word in name for word in _BRAKES)

@@ -1,0 +1,68 @@
+"""What goes on beside the requests, each for as long as the daemon runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.senses import Senses
+from edge_rt.daemon.service import DaemonService
+from edge_rt.energy.book import FLUSH_S, Book
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import EdgeError
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 5.0  # between looks for idle models
+AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+async def told(chore: Coroutine[Any, Any, None]) -> None:
+    """Run `chore`; if it fails, say so now and not when the daemon stops."""
+    try:
+        await chore
+    except Exception:
+        log.exception("a background task failed and is gone until the daemon is started again")
+
+
+async def feel(senses: Senses, metering: Metering, pause: Pause = asyncio.sleep) -> None:
+    """Read the board, and look again for what cannot be read yet."""
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(
+        senses.open, lambda meter: loop.call_soon_threadsafe(metering.hear, meter)
+    )
+    waits = list(AGAIN_S)
+    while True:
+        await pause(waits.pop(0) if len(waits) > 1 else waits[0])
+        await asyncio.to_thread(senses.reopen)
+
+
+async def write(book: Book, pause: Pause = asyncio.sleep) -> None:
+    """Bring the ledger to the disk."""
+    while True:
+        await pause(FLUSH_S)
+        await asyncio.to_thread(book.flush)
+
+
+async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:
+    """Unload models that nobody uses."""
+    while True:
+        await pause(min(SWEEP_S, idle_s))
+        with contextlib.suppress(EngineLost):  # then nothing is loaded any more
+            await residency.sweep(idle_s)
+
+
+async def preload(service: DaemonService, models: list[str]) -> None:
+    """Load what the configuration wants in memory from the start."""
+    for model in models:
+        try:
+            await service.preload(model)
+        except EdgeError as error:
+            log.error("cannot preload %s: %s", model, error)

@@ -1,0 +1,89 @@
+"""Which board this is, and what its profile adds to what can be found on it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.api.board import BoardName
+from edge_rt.config.board import Board, Rail
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.paths import Paths
+from edge_rt.sensors.board import detect
+from edge_rt.sensors.cpu_load import Pid
+from edge_rt.sensors.discover import RawChip, Roots, Wanted
+from edge_rt.sensors.jtop import connect
+from edge_rt.sensors.modelled import Coefficients
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The profile in use and the name by which clients know it; both None on an unknown board."""
+
+    board: Board | None = None
+    name: BoardName | None = None
+
+
+def choose(configured: str | None, root: Path, paths: Paths) -> Chosen:
+    """The profile that the configuration names, else that of the board below `root`.
+
+    Faulty profiles are logged and left out.
+    """
+    boards, faults = check_boards(board_dirs(paths))
+    for fault in faults:
+        log.warning("a board profile cannot be used: %s", fault)
+    if configured is not None:
+        board = boards.get(configured)
+        if board is None:
+            log.error("there is no usable board profile %r: going on without one", configured)
+            return Chosen()
+        return Chosen(board, BoardName(board.id, board.name, "the configuration", "configured"))
+    found = detect(boards, root)
+    if found is None:
+        return Chosen()
+    board = boards[found.board]
+    return Chosen(board, BoardName(board.id, board.name, found.by, found.confidence))
+
+
+def roots(root: Path) -> Roots:
+    """Where the board's files begin."""
+    return Roots(root / "sys", root / "proc", root / "dev")
+
+
+def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wanted:
+    """What the readers cannot find out by themselves."""
+    return Wanted(
+        processes=processes,
+        chips=() if board is None else _chips(board),
+        jtop=connect if root == Path("/") else None,
+        model=None if board is None else _model(board),
+    )
+
+
+def _chips(board: Board) -> tuple[RawChip, ...]:
+    """The chips whose place on a bus the profile tells."""
+    places: dict[tuple[int, int], dict[str, Rail]] = {}
+    for name, rail in board.rails.items():
+        bus, address = rail.i2c_bus, rail.i2c_address
+        if rail.chip == "ina3221" and bus is not None and address is not None and rail.channel:
+            places.setdefault((bus, address), {})[name] = rail
+    return tuple(_chip(bus, address, rails) for (bus, address), rails in places.items())
+
+
+def _chip(bus: int, address: int, rails: Mapping[str, Rail]) -> RawChip:
+    labels = {r.channel: name for name, r in rails.items() if r.channel is not None}
+    ohms = {r.channel: r.shunt_ohm for r in rails.values() if r.channel and r.shunt_ohm}
+    return RawChip(bus, address, labels, ohms)
+
+
+def _model(board: Board) -> Coefficients | None:
+    """The board's power from its draw at rest and under full load, spread over its cores."""
+    idle, loaded = board.draw.idle_w, board.draw.loaded_w
+    cores = sum(cluster.cores for cluster in board.clusters.values())
+    if idle is None or loaded is None or not cores:
+        return None
+    return Coefficients(idle.value, max(0.0, loaded.value - idle.value) / cores)

@@ -1,0 +1,191 @@
+"""What each request costs: brings together the engine's word and the supply's meter."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from edge_rt.api.board import LedgerReport
+from edge_rt.api.service import Cost
+from edge_rt.daemon.ledger_report import ledger_report
+from edge_rt.daemon.milestone import Milestone
+from edge_rt.daemon.receipt import Receipt, Tokens
+from edge_rt.daemon.senses import Metered, Senses
+from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.attribution import Attribution, Totals
+from edge_rt.energy.baseline import Baseline
+from edge_rt.energy.book import Book
+from edge_rt.energy.entry import Entry, Status
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.protocol import Work
+
+READ_S = 0.3  # for a reading of the supply, over its own period
+TOLD_S = 2.0  # for the engine's word on a request that was broken off
+POST_S = 10.0  # between two posts of the supply's joules to the ledger
+
+
+class Metering:
+    """Keeps an account for each request that is with the engine, and books it at its end."""
+
+    def __init__(
+        self,
+        senses: Senses,
+        book: Book,
+        loading: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` is the engine's and the sampler's, in seconds; `wall` gives Unix seconds.
+
+        `loading` tells whether the engine is at work for nobody.
+        """
+        self.tokens = Tokens()
+        self._senses = senses
+        self._book = book
+        self._loading = loading
+        self._baseline = Baseline()
+        self._attribution = Attribution(self._baseline)
+        self._clock = clock
+        self._wall = wall
+        self._accounts: dict[tuple[EngineClient, int], Account] = {}
+        self._told, self._read = Milestone(), Milestone()
+        self._posted = Totals(0.0, 0.0, 0.0, 0.0)
+        self._posted_s = clock()
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle_w(self) -> float | None:
+        """What the supply draws while the engine has nothing to do; None while unknown."""
+        return self._baseline.idle_w
+
+    # --- what the meters and the engine say
+
+    def hear(self, meter: Metered) -> None:
+        """Take a reading of the supply's meter."""
+        self._attribution.loading = self._loading()
+        self._attribution.resolution_s = meter.resolution_s
+        self._attribution.reading(meter.time_s, meter.energy)
+        self._read.advance(meter.time_s)
+        if self._clock() - self._posted_s >= POST_S:
+            self.post()
+
+    def listen(self, client: EngineClient) -> None:
+        """Take `client`'s word from now on, as the only one."""
+        self._attribution.lost(self._clock())
+        self._accounts.clear()
+        client.on_work = lambda work: self._work(client, work)
+
+    # --- one request
+
+    def receipt(self, model: str) -> Receipt:
+        """What to note one request on."""
+        return Receipt(model, self.tokens)
+
+    def handed(self, receipt: Receipt, client: EngineClient, request: int) -> None:
+        """`client` has the request now, under the number `request`."""
+        if receipt.account is None:
+            receipt.account = self._attribution.open(self._clock())
+        self._accounts[client, request] = receipt.account
+
+    async def settle(self, receipt: Receipt, status: Status = "done") -> Cost:
+        """Close and book the request, of which the engine has told all; once."""
+        account, end_s = receipt.account, self._clock()
+        if account is None:
+            account = receipt.account = self._attribution.open(end_s)
+        supply = self._senses.supply
+        if supply is not None:
+            self._senses.hurry()
+            await self._read.reach(end_s, supply.resolution_s + READ_S)
+        bill = self._attribution.close(account, end_s)
+        cost = self._cost(bill, end_s - account.begin_s)
+        self._forget(account)
+        if not receipt.booked:
+            receipt.booked = True
+            self._book.book(self._entry(receipt, bill, cost, status))
+        return cost
+
+    def leave(self, receipt: Receipt, status: Status) -> None:
+        """Book a request that was broken off, once the engine has told of it."""
+        if receipt.account is not None and not receipt.booked:
+            self._start(self._settle_later(receipt, status))
+
+    # --- the ledger
+
+    def post(self) -> None:
+        """Tell the ledger of the supply's joules since the last time."""
+        now, before = self._attribution.totals, self._posted
+        self._posted, self._posted_s = now, self._clock()
+        self._book.measured(
+            energy_j=now.energy_j - before.energy_j,
+            attributed_j=now.attributed_j - before.attributed_j,
+            covered_s=now.covered_s - before.covered_s,
+            missing_s=now.missing_s - before.missing_s,
+            quality=self._senses.quality,
+        )
+
+    async def finish(self) -> None:
+        """Book the requests that are still on their way out."""
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def ledger(self, days: int, last: int) -> LedgerReport:
+        """What is on record, up to this moment."""
+        self.post()
+        totals, recent = await asyncio.to_thread(
+            lambda: (self._book.totals(days), self._book.recent(last))
+        )
+        return ledger_report(self._book.stored, *totals, recent)
+
+    def _work(self, client: EngineClient, work: Work) -> None:
+        shares = [
+            (self._accounts.get((client, share.id)), share.prefill_s, share.decode_s)
+            for share in work.shares
+        ]
+        self._attribution.told(work.begin_s, work.end_s, shares)
+        self._told.advance(work.end_s)
+
+    async def _settle_later(self, receipt: Receipt, status: Status) -> None:
+        await self._told.reach(self._clock(), TOLD_S)
+        account = receipt.account
+        if account is not None and not account.busy_s:  # refused: nothing that anybody paid for
+            self._attribution.close(account, self._clock())
+            self._forget(account)
+            return
+        await self.settle(receipt, status)
+
+    def _start(self, chore: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(chore)
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _forget(self, account: Account) -> None:
+        self._accounts = {key: a for key, a in self._accounts.items() if a is not account}
+
+    def _cost(self, bill: Bill, seconds: float) -> Cost:
+        known = bill.resolved and self._senses.supply is not None
+        return Cost(
+            energy_j=bill.energy_j if known else None,
+            quality=self._senses.quality if known else "unresolved",
+            power_w=bill.power_w,
+            temp_c=self._senses.temp_c,
+            seconds=seconds,
+        )
+
+    def _entry(self, receipt: Receipt, bill: Bill, cost: Cost, status: Status) -> Entry:
+        return Entry(
+            ended=self._wall(),
+            model=receipt.model,
+            status=status,
+            prompt_tokens=receipt.own.prompt,
+            cached_tokens=receipt.own.cached,
+            completion_tokens=receipt.own.completion,
+            seconds=cost.seconds,
+            busy_s=bill.busy_s,
+            energy_j=cost.energy_j,
+            prefill_j=None if cost.energy_j is None else bill.prefill_j,
+            decode_j=None if cost.energy_j is None else bill.decode_j,
+            quality=cost.quality,
+            power_w=cost.power_w,
+            temp_c=cost.temp_c,
+        )

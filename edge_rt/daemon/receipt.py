@@ -1,0 +1,38 @@
+"""What is noted of one request while it runs, for the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge_rt.energy.account import Account
+from edge_rt.engine.client import Event
+from edge_rt.engine.protocol import Delta, Started
+
+
+@dataclass
+class Tokens:
+    """Counts of tokens; `cached` are those of the prompt that were not computed again."""
+
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+
+
+@dataclass
+class Receipt:
+    """One request on its way; `account` is there once it was handed to the engine."""
+
+    model: str
+    total: Tokens  # of all requests, for whoever watches the daemon
+    own: Tokens = field(default_factory=Tokens)
+    account: Account | None = None
+    booked: bool = False
+
+    def take(self, event: Event) -> None:
+        """Count the tokens of one event."""
+        for tokens in (self.own, self.total):
+            if isinstance(event, Delta):
+                tokens.completion += len(event.tokens)
+            elif isinstance(event, Started):
+                tokens.prompt += event.prompt_tokens
+                tokens.cached += event.cached_tokens

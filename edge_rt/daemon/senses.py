@@ -1,0 +1,165 @@
+"""The board as it is felt: its profile, its readers, and the supply that is paid for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_rt.api.board import BoardReport
+from edge_rt.config.paths import Paths
+from edge_rt.daemon.board_report import Felt, hottest, nothing_yet, report
+from edge_rt.daemon.chosen import choose, roots, wanted
+from edge_rt.energy.supply import Supply, find_supply
+from edge_rt.sensors.base import Reader
+from edge_rt.sensors.cpu_load import Pid
+from edge_rt.sensors.discover import discover
+from edge_rt.sensors.integral import Energy
+from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.thread import SamplerThread
+
+log = logging.getLogger(__name__)
+
+BREATH_S = 0.02  # between two reads of the supply, however many answers end
+
+SETTLE_S = 0.6  # after which every reader has been read twice
+
+
+@dataclass(frozen=True)
+class Metered:
+    """The supply's meter at a time of the monotonic clock, and what it can resolve."""
+
+    time_s: float
+    energy: Energy
+    resolution_s: float
+
+
+Hear = Callable[[Metered], object]
+
+
+def _unheard(meter: Metered) -> None:
+    """Nobody listens."""
+
+
+class Senses:
+    """Reads the board in a thread of its own from `open` to `close`.
+
+    What could not be read is looked for again by `reopen`: at boot, drivers and rights may come
+    later than the daemon.
+    """
+
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        board: str | None = None,
+        paths: Paths | None = None,
+        processes: Mapping[str, Pid] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`board` is the configured profile's id; `clock` is in seconds."""
+        self._root = root
+        self._named = board
+        self._paths = paths or Paths.detect()
+        self._processes = {"front": os.getpid, **(processes or {})}
+        self._clock = clock
+        self._felt: Felt | None = None
+        self._thread: SamplerThread | None = None
+        self._hear: Hear = _unheard
+        self._read_s = float("-inf")  # when the supply was read last
+
+    @property
+    def supply(self) -> Supply | None:
+        """The rails whose sum is the board's power; None where nothing tells it."""
+        return self._felt.supply if self._felt else None
+
+    @property
+    def quality(self) -> Literal["measured", "modelled"]:
+        """Of the supply's figures; those of a simulated board are modelled."""
+        return self._felt.quality if self._felt else "modelled"
+
+    @property
+    def temp_c(self) -> float | None:
+        """The hottest zone."""
+        return hottest(self._felt) if self._felt else None
+
+    def open(self, hear: Hear = _unheard) -> None:
+        """Find what there is and begin to read. May take a good part of a second.
+
+        `hear` gets the supply's meter after each read, in the reading thread.
+        """
+        self._hear = hear
+        self._use(self._look())
+
+    def reopen(self) -> bool:
+        """Look again where something is not read; True when there is more to read now."""
+        before = self._felt
+        if before is None or before.complete:
+            return False
+        felt = self._look()
+        if len(felt.sampler.channels) <= len(before.sampler.channels):
+            felt.sampler.close()
+            return False
+        self.close()
+        self._use(felt)
+        return True
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self._thread is not None:
+            self._thread.stop()
+            self._thread = None
+
+    def hurry(self) -> None:
+        """Have the supply read as soon as may be: an answer has ended."""
+        supply, thread = self.supply, self._thread
+        if thread is not None and supply is not None:
+            thread.hurry(supply.readers, max(self._clock(), self._read_s + BREATH_S))
+
+    def report(self, idle_w: float | None = None) -> BoardReport:
+        """What is felt right now; reads nothing. `idle_w` is what the supply draws at rest."""
+        felt = self._felt
+        return report(felt, self._clock(), idle_w) if felt else nothing_yet(self._root)
+
+    def _look(self) -> Felt:
+        chosen = choose(self._named, self._root, self._paths)
+        extra = wanted(chosen.board, self._root, self._processes)
+        found = discover(roots(self._root), extra, clock=self._clock)
+        sampler = Sampler(found.readers, self._clock)
+        sampler.step(self._clock())
+        supply = find_supply(chosen.board, sampler)
+        return Felt(self._root, chosen, sampler, found.skipped, supply)
+
+    def _use(self, felt: Felt) -> None:
+        self._felt = felt
+        felt.sampler.subscribe(self._pass_on)
+        self._thread = SamplerThread(felt.sampler, self._clock)
+        self._thread.start()
+        log.info("%s", felt)
+
+    def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
+        supply = self.supply
+        if supply is not None and reader in supply.readers:
+            self._read_s = time_s
+            self._hear(Metered(time_s, supply.energy(), supply.resolution_s))
+
+
+def look(
+    board: str | None,
+    root: Path,
+    period_s: float,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[BoardReport]:
+    """Read the board here and now, without a daemon: a report each `period_s`."""
+    senses = Senses(root, board)
+    senses.open()
+    try:
+        pause(min(period_s, SETTLE_S))
+        while True:
+            yield senses.report()
+            pause(period_s)
+    finally:
+        senses.close()

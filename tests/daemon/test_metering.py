@@ -1,0 +1,236 @@
+"""Every request is booked once, with the joules of its own work, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from edge_rt.api.service import Cost
+from edge_rt.engine.protocol import Finished, Share, Work
+from edge_rt.errors import EngineError, RequestError
+
+IDLE_W, BUSY_W = 3.0, 8.0
+
+
+def powered(kit: Any) -> Any:
+    """A house on a board whose draw at rest is known."""
+    house = kit.house()
+    house.senses.powered()
+    for _ in range(21):
+        house.senses.read(IDLE_W, 0.1)
+    return house
+
+
+def worked(house: Any, seconds: float, phase: str = "decode") -> Callable[[], None]:
+    """The board draws more for a while; the engine tells of it apart."""
+
+    def happen() -> None:
+        for _ in range(round(seconds / 0.1)):
+            house.senses.read(BUSY_W, 0.1)
+
+    return happen
+
+
+def told(house: Any, begin_s: float, end_s: float, *, prefill: float = 0.0) -> Work:
+    """The engine's word that it worked for this request alone; times after now."""
+    busy = end_s - begin_s
+    share = Share(0, busy * prefill, busy * (1 - prefill))
+    return Work(house.now + begin_s, house.now + end_s, [share])
+
+
+def test_a_request_pays_for_what_it_adds_to_the_board(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 2.0, prefill=0.25)
+        house.scripts = [[kit.started(), worked(house, 2.0), work, kit.delta(1, 2), kit.finished()]]
+        events = await house.answer()
+        cost, end = events[-2:]
+        assert isinstance(end, Finished)
+        assert isinstance(cost, Cost)
+        assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.0)
+        assert cost.quality == "measured"
+        assert cost.power_w == pytest.approx(BUSY_W)
+        assert (cost.temp_c, cost.seconds) == (51.5, pytest.approx(2.0))
+        assert house.senses.hurries == 1
+        [entry] = house.book.recent(9)
+        assert (entry.model, entry.status, entry.quality) == ("tiny", "done", "measured")
+        assert (entry.prompt_tokens, entry.completion_tokens) == (3, 2)
+        assert entry.prefill_j == pytest.approx(0.25 * cost.energy_j)
+        assert entry.decode_j == pytest.approx(0.75 * cost.energy_j)
+
+    kit.run(run())
+
+
+def test_the_ledger_adds_up(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        for seconds in (1.0, 0.5, 2.0):
+            work = told(house, 0.0, seconds)
+            house.scripts = [[kit.started(), worked(house, seconds), work, kit.finished()]]
+            await house.answer()
+            house.senses.read(IDLE_W, 0.5)
+        report = await house.service.ledger(days=1, last=10)
+        [day], [model] = report.days, report.models
+        assert day.energy_j == pytest.approx(house.senses.energy.energy_j - IDLE_W * 0.1)
+        assert day.attributed_j + day.unattributed_j == pytest.approx(day.energy_j)
+        assert day.attributed_j == pytest.approx(model.energy_j)
+        assert model.energy_j == pytest.approx((BUSY_W - IDLE_W) * 3.5)
+        assert (model.requests, model.unresolved) == (3, 0)
+        assert sum(booking.energy_j or 0.0 for booking in report.last) == pytest.approx(
+            model.energy_j
+        )
+
+    kit.run(run())
+
+
+def test_without_a_supply_nothing_is_made_up(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        work = told(house, 0.0, 1.0)
+        house.scripts = [[kit.started(), work, kit.finished()]]
+        [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
+        assert (cost.energy_j, cost.quality, cost.power_w) == (None, "unresolved", None)
+        assert house.senses.hurries == 0
+        [entry] = house.book.recent(9)
+        assert (entry.energy_j, entry.prefill_j, entry.decode_j) == (None, None, None)
+        assert entry.busy_s == pytest.approx(1.0)
+
+    kit.run(run())
+
+
+def test_a_sensor_that_hangs_holds_no_answer_up_for_long(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_rt.daemon.metering.READ_S", 0.0)
+
+    async def run() -> None:
+        house = powered(kit)
+        house.senses.supply.resolution_s = 0.01
+        house.senses.hung = True
+
+        def later() -> None:
+            house.now += 5.0
+
+        house.scripts = [[kit.started(), later, told(house, 0.0, 5.0), kit.finished()]]
+        [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
+        assert (cost.energy_j, cost.quality) == (None, "unresolved")
+
+    kit.run(run())
+
+
+def test_a_request_that_was_broken_off_is_booked_when_the_engine_has_told_of_it(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        wait = asyncio.Event()
+        house.scripts = [[kit.started(), worked(house, 1.0), kit.delta(4), wait]]
+        async with aclosing(house.generate()) as events:
+            await anext(events)
+            await anext(events)
+        assert house.book.recent(9) == []
+        begin = house.now - 1.0
+        house.engine.on_work(Work(begin, house.now, [Share(1, 0.0, 1.0)]))
+        await house.metering.finish()
+        [entry] = house.book.recent(9)
+        assert (entry.status, entry.completion_tokens) == ("cancelled", 1)
+        assert entry.energy_j == pytest.approx(BUSY_W - IDLE_W)
+
+    kit.run(run())
+
+
+def test_a_request_that_was_refused_is_not_booked(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        house.scripts = [[RequestError("too long", param="prompt")]]
+        with pytest.raises(RequestError):
+            await house.answer()
+        house.engine.on_work(Work(house.now, house.now, []))
+        await house.metering.finish()
+        assert house.book.recent(9) == []
+
+    kit.run(run())
+
+
+def test_what_a_lost_engine_did_is_unresolved_and_booked_once(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 1.0)
+        house.scripts = [
+            [kit.started(), worked(house, 1.0), work, kit.delta(1), kit.lost],
+            [kit.delta(2), kit.finished()],
+        ]
+        [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
+        assert (cost.energy_j, cost.quality) == (None, "unresolved")
+        [entry] = house.book.recent(9)
+        assert (entry.status, entry.quality, entry.completion_tokens) == ("done", "unresolved", 2)
+
+    kit.run(run())
+
+
+def test_a_request_that_fails_for_good_is_booked_as_failed(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 1.0)
+        house.scripts = [[kit.started(), worked(house, 1.0), work, EngineError("broken")]]
+        with pytest.raises(EngineError):
+            await house.answer()
+        house.engine.on_work(Work(house.now, house.now, []))
+        await house.metering.finish()
+        assert [entry.status for entry in house.book.recent(9)] == ["failed"]
+
+    kit.run(run())
+
+
+def test_a_client_that_leaves_with_the_last_event_is_booked_once(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 1.0)
+        house.scripts = [[kit.started(), worked(house, 1.0), work, kit.finished()]]
+        async with aclosing(house.generate()) as events:
+            async for event in events:
+                if isinstance(event, Cost):
+                    break
+        await house.metering.finish()
+        assert [entry.status for entry in house.book.recent(9)] == ["done"]
+
+    kit.run(run())
+
+
+def test_work_for_nobody_known_is_nobodys_and_not_the_boards_rest(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        begin = house.now
+        house.loading = True
+        worked(house, 1.0)()
+        house.loading = False
+        house.engine.on_work(Work(begin, house.now, [Share(77, 0.5, 0.5)]))
+        house.senses.read(IDLE_W, 0.1)
+        [day] = (await house.service.ledger(days=1, last=1)).days
+        assert day.attributed_j == 0.0
+        assert house.metering.idle_w == pytest.approx(IDLE_W)
+
+    kit.run(run())
+
+
+def test_tokens_are_counted_while_they_come(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.scripts = [[kit.started(), kit.delta(1, 2, 3), kit.finished()]] * 2
+        await house.answer()
+        await house.answer()
+        status = await house.service.status()
+        assert status["tokens"] == {"prompt": 6, "cached": 0, "completion": 6}
+        assert status["board"] == {
+            "id": None,
+            "simulated": False,
+            "power_w": None,
+            "power_quality": None,
+            "idle_w": None,
+            "temp_c": None,
+            "throttled": None,
+        }
+
+    kit.run(run())
