@@ -143,7 +143,6 @@ class Attribution:
         self._settle()
         for window in self._pending:
             self._charge(window, [account])
-            window.disown(account)
         energy_j = account.energy_j
         bill = account.settle(now_s, self.resolution_s)
         self._attributed_j += account.energy_j - energy_j
@@ -208,7 +207,7 @@ class Attribution:
         """Let accounts take their parts; whoever runs on is taken as busy since last told of."""
         idle_w = self._baseline.idle_w
         if idle_w is None:
-            return
+            return  # and never will it be known for this window: only later ones can teach it
         untold_s = max(0.0, window.end_s - max(window.begin_s, self._certain_s))
         price_w = window.price_w(idle_w, untold_s)
         for account in accounts:

@@ -71,13 +71,6 @@ class Window:
         self.spent_j += price_w * busy_s
         return price_w * busy_s
 
-    def disown(self, account: Account) -> None:
-        """Make the part of `account` nobody's: it is still work, and nobody else's."""
-        part = self._parts.pop(account, None)
-        if part is not None:
-            self.busy_s -= part[0] + part[1]
-            self.add(None, *part)
-
     def feel(self, account: Account) -> None:
         """Let `account` have the board's energy over the part of its life that lies in here."""
         part = (self.end_s - max(self.begin_s, account.begin_s)) / (self.end_s - self.begin_s)

@@ -107,6 +107,17 @@ def test_an_early_bill_is_final_and_leaves_the_rest_to_the_others() -> None:
     assert attribution.totals.attributed_j == pytest.approx(ADDED_W * 1.1)
 
 
+def test_who_came_later_is_taken_to_work_from_then_on_only() -> None:
+    attribution = Attribution(Baseline(IDLE_W))
+    one = attribution.open(0.0)
+    steady(attribution, 1.0, ACTIVE_W)
+    attribution.told(0.0, 1.04, [(one, 1.04, 0.0)])
+    attribution.open(1.08)
+    attribution.reading(1.1, Energy(ACTIVE_W * 1.1, 1.1, 0.0))
+    share = 0.04 / (0.04 + 0.02)
+    assert energy_j(attribution.close(one, 1.1)) == pytest.approx(ADDED_W * (1.0 + 0.1 * share))
+
+
 def test_what_is_told_of_a_closed_request_is_nobodys() -> None:
     attribution = Attribution(Baseline(IDLE_W))
     one, two = attribution.open(0.0), attribution.open(0.0)
@@ -137,6 +148,18 @@ def test_a_window_that_comes_after_the_word_of_it_is_shared_all_the_same() -> No
     attribution.reading(1.14, Energy(IDLE_W * 1.0 + ACTIVE_W * 0.14, 1.14, 0.0))
     assert account.prefill_j == pytest.approx(ADDED_W * 0.06)
     assert account.decode_j == pytest.approx(ADDED_W * 0.08)
+
+
+def test_a_long_span_waits_for_all_its_windows() -> None:
+    attribution = Attribution(Baseline(IDLE_W))
+    now = steady(attribution, 1.0, IDLE_W)
+    account = attribution.open(now)
+    attribution.told(1.0, 1.35, [(account, 0.35, 0.0)])
+    steady(attribution, 0.3, ACTIVE_W, now)
+    assert account.energy_j == pytest.approx(ADDED_W * 0.3)
+    assert len(attribution._ahead) == 1
+    attribution.reading(1.4, Energy(attribution.totals.energy_j + 0.8, 1.4, 0.0))
+    assert not attribution._ahead
 
 
 def test_a_gap_is_not_bridged() -> None:

@@ -56,16 +56,6 @@ def test_what_was_taken_is_not_there_any_more() -> None:
     assert shared.take(late, shared.price_w(3.0, 0.0)) == pytest.approx(4.0)
 
 
-def test_a_part_that_is_disowned_is_still_work() -> None:
-    shared, gone, other = window(), Account(0.0), Account(0.0)
-    shared.add(gone, 0.4, 0.1)
-    shared.add(other, 0.5, 0.0)
-    shared.disown(gone)
-    shared.disown(gone)
-    assert shared.accounts == [other]
-    assert shared.take(other, shared.price_w(3.0, 0.0)) == pytest.approx(2.5)
-
-
 def test_less_than_idle_is_nothing_to_share() -> None:
     shared = window(energy_j=2.0)
     shared.add(Account(0.0), 0.5, 0.0)
