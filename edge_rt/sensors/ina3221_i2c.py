@@ -33,9 +33,10 @@ def open_bus(device: Path) -> WordBus:
 class Ina3221I2c(BaseReader):
     """The given channels of one chip.
 
-    It is checked once, before the first measurement and again after a failure: a chip that a
-    driver owns is left alone unless `force`, and a chip of another kind is never read. Until then
-    every channel fails with the reason.
+    A chip that a driver owns is left alone unless `force`, also when the driver comes later. The
+    rest is checked before the first measurement and again after a failure: a chip of another kind
+    is never read, nor one that is powered down or waits to be triggered, whose registers keep old
+    figures. Until then every channel fails with the reason.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class Ina3221I2c(BaseReader):
         self._bus.close()
 
     def _read(self) -> None:
-        if self._config is None:
+        # The kernel asks who owns the chip only when its address is set, that is once.
+        if self._config is None or self._is_owned():
             self._config = self._check()
         if self._config is None:
             return
@@ -83,25 +85,28 @@ class Ina3221I2c(BaseReader):
 
     def _check(self) -> int | None:
         """The configuration register of a chip that may be read; else None and errors set."""
-        reason = self._refusal()
-        if reason is None:
-            try:
-                return self._word(chip.CONFIG)
-            except OSError as error:
-                reason = self._words(error)
+        try:
+            reason = self._refusal()
+            if reason is None:
+                config = self._word(chip.CONFIG)
+                if chip.continuous(config):
+                    return config
+                reason = f"{self._place} does not measure continuously: mode {config & 7}, not 7"
+        except OSError as error:
+            reason = self._words(error)
         self._fail_all(reason)
         return None
 
     def _refusal(self) -> str | None:
-        if not self._force and self._driver.exists():
+        if self._is_owned():
             return f"a kernel driver owns {self._place}: read it through hwmon instead"
-        try:
-            maker, die = self._word(chip.MANUFACTURER), self._word(chip.DIE)
-        except OSError as error:
-            return self._words(error)
+        maker, die = self._word(chip.MANUFACTURER), self._word(chip.DIE)
         if (maker, die) == (chip.MANUFACTURER_ID, chip.DIE_ID):
             return None
         return f"the chip at {self._place} is no INA3221: it says {maker:#06x}, {die:#06x}"
+
+    def _is_owned(self) -> bool:
+        return not self._force and self._driver.exists()
 
     def _measure(self, index: int, number: int) -> bool:
         try:

@@ -33,3 +33,8 @@ def steps(register: int) -> int:
 def enabled(config: int, channel: int) -> bool:
     """Whether the configuration register lets channel 1, 2 or 3 measure."""
     return bool(config & (1 << (15 - channel)))
+
+
+def continuous(config: int) -> bool:
+    """Whether the chip measures shunts and buses all the time, and is not powered down."""
+    return config & 0b111 == 0b111

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 
 import pytest
 from faults import Faults, figures
@@ -45,12 +46,27 @@ def test_a_tree_without_the_class_is_read_from_the_driver(tree: Tree) -> None:
 def test_a_channel_switched_off_later_fails_alone(tree: Tree, faults: Faults) -> None:
     orin_nano(tree)
     reader = Ina3221Hwmon(tree.sysfs, io=faults.io)
-    folder = tree.sysfs / "class" / "hwmon" / "hwmon0"
+    folder = (tree.sysfs / "class" / "hwmon" / "hwmon0").resolve()
     faults.errors[folder / "in2_input"] = [errno.ENODATA]
     faults.errors[folder / "curr2_input"] = [errno.ENODATA]
     got = figures(reader)
     assert {n for (n, _), value in got.items() if value is None} == {"VDD_CPU_GPU_CV"}
     assert "ENODATA" in (reader.errors[3] or "")
+
+
+def test_a_device_that_takes_the_number_of_another_is_not_read(tree: Tree) -> None:
+    orin_nano(tree)
+    reader = Ina3221Hwmon(tree.sysfs)
+    assert None not in reader.read()
+    link = tree.sysfs / "class" / "hwmon" / "hwmon0"
+    own = link.resolve()
+    kept = shutil.copytree(own, own.with_name("kept"), symlinks=True)
+    shutil.rmtree(own)
+    link.unlink()
+    link.symlink_to(tree.ina3221("1-0041", [("A", 12000, 100), ("B", 0, 0), ("C", 0, 0)]))
+    assert set(reader.read()) == {None}
+    kept.rename(own)
+    assert None not in reader.read()
 
 
 def test_a_missing_current_leaves_the_voltage(tree: Tree) -> None:

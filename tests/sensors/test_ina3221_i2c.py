@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from bus import FakeBus
+from bus import ALL_ON, FakeBus
 from faults import Faults, figures
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +75,34 @@ def test_a_chip_that_a_driver_owns_is_not_touched(tree: Tree) -> None:
     assert set(raw.read()) == {None}
     assert bus.reads == []
     assert "driver" in (raw.errors[0] or "")
+
+
+def test_a_driver_that_comes_later_takes_the_chip(tree: Tree) -> None:
+    bus = FakeBus()
+    raw = reader(bus, tree)
+    assert None not in raw.read()
+    device = tree.i2c("1-0040", "ina3221")
+    bus.reads.clear()
+    assert set(raw.read()) == {None}
+    assert bus.reads == []
+    assert "driver" in (raw.errors[0] or "")
+    (device / "driver").unlink()
+    assert None not in raw.read()
+    assert chip.DIE in bus.reads  # asked again who it is
+
+
+@pytest.mark.parametrize("mode", range(7))
+def test_a_chip_that_does_not_measure_all_the_time_gives_no_old_figures(
+    tree: Tree, mode: int
+) -> None:
+    bus = FakeBus()
+    bus.measure(1, 627, 155)
+    bus.registers[chip.CONFIG] = ALL_ON & ~7 | mode
+    raw = reader(bus, tree)
+    assert set(raw.read()) == {None}
+    assert f"mode {mode}" in (raw.errors[0] or "")
+    bus.registers[chip.CONFIG] = ALL_ON
+    assert None not in raw.read()
 
 
 def test_a_chip_that_a_driver_owns_is_read_when_told_to(tree: Tree) -> None:
