@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from vm import run
+
 from bootstrap import SetupError
 from bootstrap.ensure import ensure
 from bootstrap.paths import CHECKOUT, cache_dir
@@ -15,10 +17,14 @@ from bootstrap.run import MODEL
 from bootstrap.signals import end_cleanly_on_signals, run_child
 from bootstrap.venv import Venv
 
-_USAGE = "tools/test [PYTEST ARGUMENT ...]"
+_USAGE = "tools/test [PYTEST ARGUMENT ...] | tools/test --vm"
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run all tests. With
 arguments, only pytest runs, and they are passed to it: `tools/test tests/engine -k seed`.
+
+--vm alone runs none of these. It boots Debian's kernel in QEMU, with this checkout and the
+kernel's own INA3221 driver over a simulated chip, and compares what they read. It needs x86-64
+Debian; the first run fetches 280 MB.
 
 Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run.
 """
@@ -53,8 +59,13 @@ def main(argv: Sequence[str]) -> int:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
+    if "--vm" in argv and list(argv) != ["--vm"]:
+        print("--vm takes no other arguments.", file=sys.stderr)
+        return 2
     end_cleanly_on_signals()
     try:
+        if "--vm" in argv:
+            return run.check(ensure(), cache_dir())
         return check_and_test(ensure(["dev"]), argv)
     except SetupError as error:
         print(error, file=sys.stderr)

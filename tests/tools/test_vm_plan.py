@@ -1,0 +1,85 @@
+"""Both sides mean the same checks, and a check cannot pass on nothing."""
+
+from __future__ import annotations
+
+import pytest
+from vm.guest import checks, expect
+from vm.guest.stub import ALL_ON, Figures
+from vm.plan import PLAN
+
+from edge_rt.sensors import ina3221_registers as registers
+from edge_rt.sensors.base import BaseReader, Channel
+
+
+class Told(BaseReader):
+    """Gives what it is told."""
+
+    def __init__(self, values: list[float | None], reason: str = "because") -> None:
+        channels = [Channel(str(n), "power_w", "told") for n in range(len(values))]
+        super().__init__("told", channels, 0.1)
+        self._told, self._reason = values, reason
+
+    def _read(self) -> None:
+        for index, value in enumerate(self._told):
+            if value is None:
+                self._fail(index, self._reason)
+            else:
+                self._set(index, value)
+
+
+def test_the_guest_knows_every_check_of_the_plan_and_no_other() -> None:
+    assert tuple(checks.CHECKS) == PLAN
+    assert len(set(PLAN)) == len(PLAN)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([], "because"),
+        ([None] * 8, "because"),
+        ([0.0] * 9, "because"),
+        ([None] * 8 + [1.0], "because"),
+        ([None] * 9, "why not"),
+    ],
+)
+def test_silence_is_all_channels_for_the_given_reason(
+    values: list[float | None], reason: str
+) -> None:
+    with pytest.raises(AssertionError):
+        expect.expect_silence(Told(values, reason), range(9), "because")
+
+
+def test_silence_is_recognised() -> None:
+    expect.expect_silence(Told([None] * 9), range(9), "because")
+    expect.expect_silence(Told([1.0, None] + [1.0] * 7), (1,), "because")
+
+
+@pytest.mark.parametrize("values", [[], [1.0] * 8, [1.0] * 8 + [None]])
+def test_figures_are_all_channels(values: list[float | None]) -> None:
+    with pytest.raises(AssertionError):
+        expect.values_of(Told(values))
+
+
+def test_figures_apart_are_told() -> None:
+    expect.expect_same("x", [1.0, 2.0], [1.0, 2.01], 0.02)
+    with pytest.raises(AssertionError, match="x"):
+        expect.expect_same("x", [1.0, 2.0], [1.0, 2.01], 0.005)
+    with pytest.raises(ValueError, match="zip"):
+        expect.expect_same("x", [1.0], [1.0, 2.0], 0.1)
+
+
+@pytest.mark.parametrize("figures", checks.SETS)
+def test_sets_are_whole_steps_and_their_words_mean_them(figures: Figures) -> None:
+    words = figures.words()
+    for channel in (1, 2, 3):
+        bus, shunt = figures.bus_mv[channel - 1], figures.shunt_uv[channel - 1]
+        assert registers.steps(words[2 * channel]) * 8 == bus
+        assert registers.steps(words[2 * channel - 1]) * 40 == shunt
+    assert all(0 <= word <= 0xFFFF for word in words.values())
+
+
+def test_the_sets_reach_from_end_to_end() -> None:
+    assert {4095, -4096} <= {uv // 40 for figures in checks.SETS for uv in figures.shunt_uv}
+    assert {0, 4095} <= {mv // 8 for figures in checks.SETS for mv in figures.bus_mv}
+    assert any(figures.noise for figures in checks.SETS)
+    assert registers.continuous(ALL_ON)

@@ -1,0 +1,1 @@
+"""What runs in the guest, as its first and only process."""

@@ -1,0 +1,45 @@
+"""One run of the guest."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vm.system import QEMU
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the guest left behind; `ended` is False when it was still running at the limit."""
+
+    answers: str
+    console: str
+    ended: bool
+
+
+def command(kernel: Path, initramfs: Path, python: Path, console: Path, answers: Path) -> list[str]:
+    """QEMU with an emulated processor, no network, and both serial ports going to files."""
+    # An oops or panic reboots, which -no-reboot makes an end.
+    said = f"console=ttyS0 panic=-1 oops=panic rdinit={python} -- -m vm.guest"
+    return [
+        *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "768"),
+        *("-serial", f"file:{console}", "-serial", f"file:{answers}"),
+        *("-kernel", str(kernel), "-initrd", str(initramfs), "-append", said),
+    ]
+
+
+def run(argv: Sequence[str], console: Path, answers: Path, limit_s: float) -> Outcome:
+    """Run until the guest is off, at most `limit_s`; whatever happens, QEMU is gone afterwards."""
+    ended = True
+    try:
+        subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=limit_s, check=False)
+    except subprocess.TimeoutExpired:
+        ended = False
+    return Outcome(_text(answers), _text(console), ended)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""

@@ -1,0 +1,69 @@
+"""`tools/test --vm`, from what the machine has to the verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from bootstrap import SetupError
+from bootstrap.logged import run_logged
+from bootstrap.paths import CHECKOUT
+from bootstrap.progress import Progress
+from bootstrap.system import provide
+from bootstrap.venv import Venv
+
+from vm import initramfs, kernel, machine, system
+from vm.kernel import Kernel
+from vm.plan import PLAN
+from vm.verdict import Verdict, judge
+
+LIMIT_S = 900.0  # a loaded machine emulates many times slower than an idle one
+
+
+def check(venv: Venv, cache: Path) -> int:
+    """Prepare, boot, print; 0 when every check of the plan passed. Raises SetupError."""
+    built = prepare(cache, cache / "logs/vm.log", root=os.geteuid() == 0)
+    with tempfile.TemporaryDirectory(prefix="edge-rt-vm-") as scratch:
+        verdict = _boot(built, initramfs.python_of(venv.python), Path(scratch))
+    return report(verdict)
+
+
+def report(verdict: Verdict) -> int:
+    """Print a verdict; the exit code that it means."""
+    print("\n".join(verdict.lines))
+    for problem in verdict.problems:
+        print(problem, file=sys.stderr)
+    return 1 if verdict.problems else 0
+
+
+def prepare(cache: Path, log: Path, *, root: bool) -> Kernel:
+    """The kernel for the guest, and what else it needs; `root` may install that.
+
+    Raises SetupError where something is missing or a step fails.
+    """
+    system.check_machine()
+    log.unlink(missing_ok=True)
+    try:
+        return _newest(cache, log, root)
+    except SetupError:
+        if not root:
+            raise
+    run_logged(["apt-get", "update"], log)  # the package lists may be missing or old
+    return _newest(cache, log, root)
+
+
+def _newest(cache: Path, log: Path, root: bool) -> Kernel:
+    release = kernel.newest()
+    provide(system.needs(release.compiler), log, root=root)
+    return kernel.find(cache, release) or kernel.make(cache, release, log)
+
+
+def _boot(built: Kernel, python: initramfs.Python, scratch: Path) -> Verdict:
+    root, console, answers = (scratch / name for name in ("root.cpio", "console", "answers"))
+    with root.open("wb") as target:
+        initramfs.write(target, initramfs.files(python, CHECKOUT, built.modules))
+    argv = machine.command(built.image, root, python.program, console, answers)
+    with Progress("Running the guest"):
+        return judge(machine.run(argv, console, answers, LIMIT_S), PLAN)

@@ -1,0 +1,87 @@
+"""What the guest's answers amount to. Nothing counts as passed that did not say so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from vm.machine import Outcome
+
+_SHOWN = 30  # lines of the console
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`lines` to print; `problems` is empty when all is well."""
+
+    lines: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
+
+
+def judge(outcome: Outcome, plan: Sequence[str]) -> Verdict:
+    """Hold the answers against the plan: each check once, in order, passed, and an end."""
+    verdict = Verdict()
+    told: list[str] = []
+    done = None
+    for answer in _answers(outcome.answers, verdict):
+        if "check" in answer:
+            told.append(str(answer["check"]))
+            _tell(answer, verdict)
+        elif "failed" in answer:
+            verdict.problems.append(f"The guest failed:\n{answer['failed']}")
+        done = answer.get("done", done)
+    if told != list(plan):
+        verdict.problems.append(_difference(told, plan))
+    if done != len(plan):
+        verdict.problems.append(_no_end(outcome))
+    return verdict
+
+
+def _answers(text: str, verdict: Verdict) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for line in text.splitlines():
+        answer = _answer(line)
+        if answer is None:
+            verdict.problems.append(f"The guest said what is no answer: {line[:200]!r}")
+        else:
+            found.append(answer)
+    return found
+
+
+def _answer(line: str) -> dict[str, object] | None:
+    try:
+        read: object = json.loads(line)
+    except ValueError:
+        return None
+    return cast("dict[str, object]", read) if isinstance(read, dict) else None
+
+
+def _tell(answer: dict[str, object], verdict: Verdict) -> None:
+    passed = answer.get("passed") is True
+    verdict.lines.append(f"{'ok    ' if passed else 'FAILED'}  {answer['check']}")
+    detail = str(answer.get("detail", "")).splitlines()
+    verdict.lines.extend(f"        {line}" for line in detail)
+    if not passed:
+        verdict.problems.append(f"Failed: {answer['check']}")
+
+
+def _difference(told: Sequence[str], plan: Sequence[str]) -> str:
+    missing = [name for name in plan if name not in told]
+    unknown = [name for name in told if name not in plan]
+    return (
+        f"The guest answered {len(told)} checks of {len(plan)}; "
+        f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}."
+    )
+
+
+def _no_end(outcome: Outcome) -> str:
+    if "Kernel panic" in outcome.console:
+        why = "The guest's kernel panicked"
+    elif outcome.ended:
+        why = "The guest ended before it had told all"
+    else:
+        why = "The guest had not told all when its time was up"
+    tail = "\n".join(f"  {line}" for line in outcome.console.splitlines()[-_SHOWN:])
+    return f"{why}. The end of its console:\n{tail}"
