@@ -16,7 +16,7 @@ from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.track import Reading
 
 _HEAT = ("thermal", "jtop", "hwmon-temp")  # readers, the first with a temperature counts
-_BRAKES = ("cpufreq", "devfreq", "processor", "gpu")  # in names of cooling devices; others are fans
+_BRAKES = ("throttle", "cpufreq", "devfreq", "processor", "gpu")  # in names of cooling devices
 
 
 @dataclass(frozen=True)

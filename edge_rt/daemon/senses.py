@@ -135,6 +135,8 @@ class Senses:
 
     def _use(self, felt: Felt) -> None:
         self._felt = felt
+        if felt.supply is not None:
+            self._tell(self._clock(), felt.supply)
         felt.sampler.subscribe(self._pass_on)
         self._thread = SamplerThread(felt.sampler, self._clock)
         self._thread.start()
@@ -143,8 +145,11 @@ class Senses:
     def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
         supply = self.supply
         if supply is not None and reader in supply.readers:
-            self._read_s = time_s
-            self._hear(Metered(time_s, supply.energy(), supply.resolution_s))
+            self._tell(time_s, supply)
+
+    def _tell(self, time_s: float, supply: Supply) -> None:
+        self._read_s = time_s
+        self._hear(Metered(time_s, supply.energy(), supply.resolution_s))
 
 
 def look(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,11 @@ from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
 from edge_rt.sensors.integral import Energy
+
+# pytest's importlib mode leaves helpers unfound.
+sys.path.insert(0, str(Path(__file__).parents[1] / "sensors"))
+
+from trees import Tree
 
 LOST = "the engine is lost here"
 
@@ -295,3 +301,9 @@ class Kit:
 def kit() -> Kit:
     """What tests build scripts from."""
     return Kit()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """An empty board."""
+    return Tree(tmp_path / "board")

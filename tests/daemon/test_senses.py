@@ -1,0 +1,190 @@
+"""The same daemon feels every board: the right total, no guess, and what comes late."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from trees import BOARDS, Tree
+
+from edge_rt.api.board import BoardReport
+from edge_rt.config.paths import Paths
+from edge_rt.daemon.chosen import choose
+from edge_rt.daemon.senses import Metered, Senses, look
+
+WATTS = {  # profile and tree -> rails of the total, what they cover, watts
+    ("jetson-orin-nano-8gb", "orin-nano"): (["VDD_IN"], "module", 5.016 * 1.240),
+    ("jetson-agx-orin-64gb", "agx-orin"): (
+        ["VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"],
+        "module",
+        19.0 * 0.5 + 5.0 * 0.8,  # and not the memory's rail, which hangs below the last
+    ),
+    ("jetson-thor-t5000", "thor"): (["VIN"], "board", 20.0),
+    ("jetson-xavier-nx", "xavier-nx"): (["VDD_IN"], "module", 5.032 * 0.9),
+    ("jetson-xavier-nx", "xavier-nx-jp4"): (["VDD_IN"], "module", 5.032 * 0.9),
+    ("jetson-nano-4gb", "nano"): (["POM_5V_IN"], "module", 5.008 * 0.56),
+}
+
+
+@contextmanager
+def opened(tree: Tree, board: str | None = None) -> Iterator[Senses]:
+    """Senses on a tree, read at least once."""
+    senses = Senses(tree.proc.parent, board, Paths.detect({}, uid=0))
+    senses.open()
+    try:
+        yield senses
+    finally:
+        senses.close()
+
+
+@pytest.mark.parametrize(("board", "kind"), WATTS)
+def test_the_supply_is_the_boards_total(tree: Tree, board: str, kind: str) -> None:
+    BOARDS[kind](tree)
+    rails, covers, watts = WATTS[board, kind]
+    with opened(tree, board) as senses:
+        supply = senses.report(1.5).supply
+    assert supply is not None
+    assert (supply.rails, supply.covers, supply.idle_w) == (rails, covers, 1.5)
+    assert supply.power_w == pytest.approx(watts, abs=1e-3)
+
+
+def test_a_board_without_a_power_sensor_is_modelled_and_says_so(tree: Tree) -> None:
+    BOARDS["pi4"](tree)
+    with opened(tree, "raspberry-pi-4b") as senses:
+        supply = senses.report().supply
+    assert supply is not None
+    assert (supply.covers, supply.quality) == ("board", "modelled")
+
+
+@pytest.mark.parametrize("kind", BOARDS)
+def test_any_board_can_be_told_of_without_a_profile(tree: Tree, kind: str) -> None:
+    BOARDS[kind](tree)
+    with opened(tree) as senses:
+        report = senses.report()
+    again = msgspec.json.decode(msgspec.json.encode(report), type=BoardReport)
+    assert again == report
+    assert report.board is None
+    assert report.simulated
+    assert all(channel.quality == "modelled" for channel in report.channels)
+    assert report.channels
+
+
+def test_a_rail_that_is_part_of_another_is_no_total(tree: Tree) -> None:
+    tree.ina3221("1-0040", [("VDD_CPU_GPU_CV", 5000, 320), ("VDD_SOC", 5008, 296)])
+    with opened(tree, "jetson-orin-nano-8gb") as senses:
+        assert senses.report().supply is None
+
+
+def test_the_hottest_zone_counts_and_not_one_that_means_nothing(tree: Tree) -> None:
+    tree.zone("AO-therm", 38_000)
+    tree.zone("CPU-therm", 41_000)
+    tree.zone("PMIC-Die", 100_000)  # always
+    with opened(tree, "jetson-xavier-nx") as senses:
+        assert senses.temp_c == pytest.approx(41.0)
+        assert senses.report().temp_c == pytest.approx(41.0)
+
+
+def test_what_holds_the_board_back_is_told(tree: Tree) -> None:
+    BOARDS["orin-nano"](tree)
+    tree.cooling("thermal-cpufreq-0", 2, 5)
+    with opened(tree) as senses:
+        assert senses.report().throttled == ["thermal-cpufreq-0"]  # and not the fan
+
+
+def test_flags_that_are_over_do_not_hold_it_back(tree: Tree) -> None:
+    BOARDS["pi5"](tree)
+    with opened(tree) as senses:
+        told = senses.report().throttled
+    assert told is not None
+    assert set(told) == {"under_voltage", "throttled", "under_voltage_alarm"}
+
+
+def test_a_board_that_tells_no_such_thing_has_no_answer(tree: Tree) -> None:
+    tree.zone("acpitz", 30_000)
+    with opened(tree) as senses:
+        assert senses.report().throttled is None
+
+
+def test_a_driver_that_comes_late_is_found(tree: Tree) -> None:
+    tree.zone("cpu-thermal", 40_000)
+    with opened(tree, "jetson-orin-nano-8gb") as senses:
+        assert senses.report().supply is None
+        assert not senses.reopen()
+        tree.ina3221("1-0040", [("VDD_IN", 5000, 1000)])
+        assert senses.reopen()
+        supply = senses.report().supply
+        assert supply is not None
+        assert supply.power_w == pytest.approx(5.0)
+        assert not senses.reopen()
+
+
+def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
+    BOARDS["orin-nano"](tree)
+    heard: list[Metered] = []
+    third = threading.Event()
+
+    def hear(meter: Metered) -> None:
+        heard.append(meter)
+        if len(heard) >= 3:
+            third.set()
+
+    senses = Senses(tree.proc.parent, "jetson-orin-nano-8gb", Paths.detect({}, uid=0))
+    senses.open(hear)
+    try:
+        senses.hurry()
+        assert third.wait(30)
+    finally:
+        senses.close()
+    times = [meter.time_s for meter in heard]
+    assert times == sorted(times)
+    assert heard[-1].energy.energy_j > 0
+    senses.hurry()  # a closed one has no thread to hurry
+
+
+def test_before_it_is_opened_there_is_nothing_to_tell(tree: Tree) -> None:
+    senses = Senses(tree.proc.parent)
+    senses.hurry()
+    report = senses.report()
+    assert (report.board, report.supply, report.channels, senses.temp_c) == (None, None, [], None)
+    assert not senses.reopen()
+    senses.close()
+
+
+def test_looking_without_a_daemon(tree: Tree) -> None:
+    BOARDS["orin-nano"](tree)
+    waits: list[float] = []
+    reports = look("jetson-orin-nano-8gb", tree.proc.parent, 2.0, waits.append)
+    first, second = next(reports), next(reports)
+    reports.close()
+    assert first.supply is not None
+    assert second.supply is not None
+    assert waits == [0.6, 2.0]
+
+
+def test_a_profile_that_cannot_be_used_is_told_of_and_left_out(
+    tmp_path: Path, tree: Tree, caplog: pytest.LogCaptureFixture, profiles: Callable[..., Paths]
+) -> None:
+    paths = profiles({"mine": "name: 3", "good": "name: Good\n"})
+    chosen = choose("good", tree.proc.parent, paths)
+    assert chosen.name is not None
+    assert (chosen.name.id, chosen.name.confidence) == ("good", "configured")
+    assert "mine.yaml" in caplog.text
+    assert choose("mine", tree.proc.parent, paths).board is None
+
+
+@pytest.fixture
+def profiles(tmp_path: Path) -> Callable[..., Paths]:
+    """Makes an installation with profiles of the user's own."""
+
+    def make(files: dict[str, str]) -> Paths:
+        folder = tmp_path / "etc" / "boards.d"
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / f"{name}.yaml").write_text(text)
+        return Paths(tmp_path, tmp_path, tmp_path / "etc" / "config.yaml", tmp_path)
+
+    return make

@@ -1,0 +1,158 @@
+"""Real answers on a simulated board: every joule is somebody's or nobody's, and none is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STORY = "Once upon a time there was a fox who"
+COMMAND = Path(sys.executable).with_name("edge-rt")
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """The directory of an Orin Nano that is heated by this process and its children."""
+    root = tmp_path_factory.mktemp("twin") / "board"
+    words = ["twin", "--board", "jetson-orin-nano-8gb", "--watch", os.getpid(), "--dir", root]
+    twin = subprocess.Popen([COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert twin.stdout is not None
+        assert twin.stdout.readline().strip() == str(root)
+        yield root
+    finally:
+        twin.send_signal(signal.SIGTERM)
+        twin.wait(30)
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon, board, tools):
+    daemon = make_daemon(sensors={"root": str(board)})
+    tools.eventually(
+        lambda: supply(daemon) and supply(daemon)["idle_w"], "the board's rest is seen"
+    )
+    yield daemon
+    daemon.close()
+
+
+def supply(daemon):
+    """The supply as /edge/v1/board has it."""
+    return daemon.http.get("/edge/v1/board").json()["supply"]
+
+
+def ledger(daemon, last=0):
+    return daemon.http.get(f"/edge/v1/ledger?days=3650&last={last}").json()
+
+
+def attributed(report):
+    return sum(model["energy_j"] for model in report["models"])
+
+
+@pytest.mark.parametrize("streams", [4, 32])
+def test_shares_and_the_rest_are_the_rails_integral(daemon, tools, streams):
+    before = attributed(ledger(daemon))
+    body = {"prompt": STORY, "max_tokens": 24, "ignore_eos": True, "temperature": 1.0}
+    answers = tools.together(
+        [lambda seed=i: daemon.post(body | {"seed": seed}) for i in range(streams)]
+    )
+    edges = [answer.json()["edge"] for answer in answers]
+    lowest = supply(daemon)["energy_j"]
+    report = ledger(daemon, last=streams)
+    highest = supply(daemon)["energy_j"]
+
+    total = sum(day["energy_j"] for day in report["days"])
+    shares = sum(day["attributed_j"] for day in report["days"])
+    rest = sum(day["unattributed_j"] for day in report["days"])
+    assert shares + rest == pytest.approx(total, rel=1e-9)
+    # The rail goes on while we ask: what the ledger says lies between two looks at it.
+    assert lowest * 0.999 <= total <= highest * 1.001
+    assert shares == pytest.approx(attributed(report), rel=1e-6)
+
+    booked = [entry["energy_j"] for entry in report["last"]]
+    known = [joules for joules in booked if joules is not None]
+    assert len(booked) == streams
+    assert len(known) >= 0.9 * streams
+    assert attributed(report) - before == pytest.approx(sum(known), rel=1e-6)
+    told = sorted(e["energy_j"] for e in edges if e["energy_j"] is not None)
+    assert told == pytest.approx(sorted(known), abs=1e-4)
+    # What they pay is what the board drew above its rest, or less: never the rest itself.
+    assert 0 < sum(known) < total
+    assert {e["energy_quality"] for e in edges} <= {"modelled", "unresolved"}
+
+
+def test_an_answer_says_what_it_cost_in_its_body_headers_and_stream(daemon):
+    body = {"prompt": STORY, "max_tokens": 64, "ignore_eos": True}
+    answer = daemon.post(body)
+    edge = answer.json()["edge"]
+    assert edge["energy_j"] > 0
+    assert edge["energy_quality"] == "modelled"  # it is not this machine's
+    assert edge["power_w"] > 1
+    assert 20 < edge["temp_c"] < 110
+    assert float(answer.headers["x-edge-energy-j"]) == edge["energy_j"]
+    assert answer.headers["x-edge-energy-quality"] == "modelled"
+    with daemon.stream(**body) as events:
+        last = list(events)[-1]
+    assert last["edge"]["energy_j"] > 0
+
+
+def test_more_tokens_cost_more(daemon):
+    short, long = (
+        daemon.post({"prompt": STORY, "max_tokens": tokens, "ignore_eos": True}).json()["edge"]
+        for tokens in (40, 160)
+    )
+    assert long["energy_j"] > short["energy_j"]
+
+
+def test_a_client_that_leaves_pays_too(daemon, tools):
+    requests = sum(model["requests"] for model in ledger(daemon)["models"])
+    with daemon.stream(prompt=STORY, max_tokens=900, ignore_eos=True) as events:
+        for _ in range(20):
+            next(events)
+    tools.eventually(
+        lambda: sum(m["requests"] for m in ledger(daemon)["models"]) == requests + 1,
+        "the request is booked",
+    )
+    [entry] = ledger(daemon, last=1)["last"]
+    assert entry["status"] == "cancelled"
+    assert entry["busy_s"] > 0
+    assert entry["completion_tokens"] >= 20
+
+
+def test_the_joules_of_a_lost_engine_are_not_made_up(daemon, tools):
+    with daemon.stream(prompt=STORY, max_tokens=60, ignore_eos=True) as events:
+        for number, document in enumerate(events):
+            if number == 10:
+                daemon.kill_engine()
+            last = document
+    assert last["edge"]["energy_j"] is None
+    assert last["edge"]["energy_quality"] == "unresolved"
+
+
+def test_prometheus_sees_rails_zones_and_joules(daemon):
+    daemon.post({"prompt": STORY, "max_tokens": 48, "ignore_eos": True})
+    text = daemon.metrics()
+    for series in (
+        'edge_rt_rail_power_watts{quality="modelled",rail="VDD_IN"}',
+        'edge_rt_zone_temperature_celsius{zone="cpu-thermal"}',
+        'edge_rt_energy_joules_total{model="smollm2-135m-instruct",quality="modelled"}',
+        "edge_rt_supply_energy_joules_total{",
+    ):
+        assert series in text
+
+
+def test_the_ledger_outlives_the_daemon(make_daemon, board, tools):
+    daemon = make_daemon(sensors={"root": str(board)})
+    try:
+        tools.eventually(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
+        daemon.post({"prompt": STORY, "max_tokens": 48, "ignore_eos": True})
+        [before] = ledger(daemon, last=9)["last"]
+        assert daemon.terminate() == 0
+        daemon.start()
+        assert ledger(daemon, last=9)["last"] == [before]
+        assert ledger(daemon)["stored"]
+    finally:
+        daemon.close()
