@@ -1,0 +1,200 @@
+"""The ledger: what each request took, and what each day took, on disk and in bounds."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from edge_rt.energy.entry import Day, Entry, ModelDay, Quality, utc_day
+from edge_rt.energy.pending import KEPT, Pending
+from edge_rt.energy.steady import SteadyClock
+from edge_rt.energy.storage import Storage
+from edge_rt.energy.tables import LEAST_BYTES, Tables
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 10.0  # how often `flush` is to be called
+IDLE_S = 300.0  # how often sums are written while no request ends
+PRUNE_S = 3600.0
+
+T = TypeVar("T")
+
+
+class Book:
+    """Requests and sums in SQLite; `path` None keeps them in memory alone.
+
+    `book` and `measured` touch memory only and may be called from an event loop. All else waits
+    for the disk: call it in a thread (`asyncio.to_thread`), `flush` every FLUSH_S seconds and
+    `close` at the end. Any threads may call at once; what is not yet written counts in answers.
+
+    Nothing is written while nothing changed; the day's sums alone are written every IDLE_S. That
+    is about 50 kB an hour at rest, and 5 MB with a few requests in every FLUSH_S. A kill loses at
+    most what came since the last flush, a power cut perhaps half a minute more; the file stays
+    whole.
+
+    Single requests are pruned by age, `days`, and by the size of all files, `max_bytes`; sums
+    stay. Requests belong to the UTC day of their end and the supply's joules to the day that
+    `clock` says, right or wrong. By age is pruned only after nobody set the clock for an hour,
+    so that a board that starts in 1970 loses nothing then; see also `Tables.prune`.
+
+    While the file cannot be written, all sums and the newest KEPT requests are held in memory;
+    the file gets them once it can. A file that is no database, is damaged or is of a newer
+    version is moved to NAME.corrupt-UNIXTIME and a new one begun.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        days: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Opens nothing yet. Raises ValueError where `max_bytes` is below LEAST_BYTES."""
+        if max_bytes < LEAST_BYTES:
+            raise ValueError(f"max_bytes is {max_bytes}: a ledger needs at least {LEAST_BYTES}")
+        self._days = days
+        self._clock = clock
+        self._monotonic = monotonic
+        self._steady = SteadyClock(clock, monotonic)
+        self._pending = Pending()
+        self._memory = threading.Lock()  # for self._pending, never held during a disk's work
+        self._disk = threading.Lock()  # for all below; taken before self._memory
+        self._storage = None if path is None else Storage(path, max_bytes, clock)
+        self._failing = False
+        self._idle_at = self._prune_at = -math.inf
+
+    @property
+    def stored(self) -> bool:
+        """False while nothing can be written, and in memory alone."""
+        return self._storage is not None and not self._failing
+
+    def book(self, entry: Entry) -> None:
+        """Take a request that ended."""
+        with self._memory:
+            self._pending.book(entry)
+
+    def measured(
+        self,
+        energy_j: float,
+        attributed_j: float,
+        covered_s: float,
+        missing_s: float,
+        quality: Quality,
+    ) -> None:
+        """Take what the supply's total grew by since the last call.
+
+        Raises ValueError where a figure is not finite.
+        """
+        figures = (energy_j, attributed_j, covered_s, missing_s)
+        if not all(map(math.isfinite, figures)):
+            raise ValueError(f"{figures}: joules and seconds of the ledger are finite")
+        if any(figures):
+            day = utc_day(self._clock())
+            with self._memory:
+                self._pending.day(Day(day, quality if covered_s > 0 else "unresolved", *figures))
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Write what is due: requests at once, sums alone every IDLE_S, or `everything`."""
+        if self._storage is None:
+            return
+        with self._disk:
+            now = self._steady.settled()
+            if not (everything or self._due()):
+                return
+            batch = self._take()
+            try:
+                self._storage.do(lambda tables: self._write(tables, batch, now))
+            except BaseException as error:
+                self._put_back(batch)
+                if not isinstance(error, (sqlite3.Error, OSError)):
+                    raise
+                self._fault(self._storage.path, error)
+            else:
+                self._mended(self._storage.path)
+
+    def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
+        """The sums of the newest `days` days on record, newest first, a day's models by name.
+
+        From memory alone while the file cannot be read.
+        """
+        with self._disk:
+            stored = self._read(lambda tables: tables.totals(days)) or ([], [])
+            both = Pending()
+            both.totals(*stored)
+            with self._memory:
+                both.totals(self._pending.days.values(), self._pending.models.values())
+        return both.newest(days)
+
+    def recent(self, count: int) -> list[Entry]:
+        """The last `count` requests, newest first; from memory alone like `totals`."""
+        with self._disk:
+            with self._memory:
+                newest = list(reversed(self._pending.entries))[:count]
+            rest = count - len(newest)
+            return newest + (self._read(lambda tables: tables.recent(rest)) or [])
+
+    def close(self) -> None:
+        """Write everything and let go of the file."""
+        if self._storage is None:
+            return
+        self.flush(everything=True)
+        with self._disk:
+            self._storage.close()
+            if self._failing:
+                text = "%s cannot be written: %d requests and their sums are lost"
+                log.warning(text, self._storage.path, len(self._pending.entries))
+
+    def _due(self) -> bool:
+        """Whether there is anything to write, or to try."""
+        with self._memory:
+            requests, sums = bool(self._pending.entries), bool(self._pending.days)
+        now = self._monotonic()
+        waited = sums and now >= self._idle_at
+        return requests or waited or self._failing or now >= self._prune_at
+
+    def _write(self, tables: Tables, batch: Pending, now: float | None) -> None:
+        ticks = self._monotonic()
+        if ticks >= self._prune_at:
+            if now is not None:
+                tables.prune(now, self._days)
+            self._prune_at = ticks + PRUNE_S
+        tables.write(batch)
+        self._idle_at = ticks + IDLE_S
+
+    def _read(self, ask: Callable[[Tables], T]) -> T | None:
+        if self._storage is None:
+            return None
+        try:
+            return self._storage.do(ask)
+        except (sqlite3.Error, OSError) as error:
+            self._fault(self._storage.path, error)
+            return None
+
+    def _take(self) -> Pending:
+        with self._memory:
+            batch, self._pending = self._pending, Pending()
+        return batch
+
+    def _put_back(self, batch: Pending) -> None:
+        with self._memory:
+            batch.add(self._pending)
+            self._pending = batch
+
+    def _fault(self, path: Path, error: Exception) -> None:
+        if not self._failing:
+            text = "%s cannot be used (%s): sums and the last %d requests are kept in memory"
+            log.warning(text, path, error, KEPT)
+        self._failing = True
+
+    def _mended(self, path: Path) -> None:
+        if self._failing:
+            log.info("%s is written again", path)
+        self._failing = False

@@ -1,0 +1,127 @@
+"""The lines of the ledger: one request, one day of the supply, one day of a model."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+Quality = Literal["measured", "modelled", "unresolved"]
+Status = Literal["done", "cancelled", "failed"]
+
+DAY_S = 86_400
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_FIGURES = ["ended", "seconds", "busy_s", "energy_j", "prefill_j", "decode_j", "power_w", "temp_c"]
+_RANK: dict[str, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One request and what it took; its day is the UTC day of `ended`.
+
+    What is not known is None. Raises ValueError where a figure is not finite, for it would spoil
+    every sum that it goes into.
+    """
+
+    ended: float  # Unix seconds
+    model: str
+    status: Status
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float
+    busy_s: float
+    energy_j: float | None
+    prefill_j: float | None
+    decode_j: float | None
+    quality: Quality
+    power_w: float | None
+    temp_c: float | None
+
+    def __post_init__(self) -> None:
+        for name in _FIGURES:
+            value: float | None = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: a figure of the ledger is finite or None")
+
+
+class Day(msgspec.Struct, frozen=True):
+    """The supply's joules of one UTC day, or a part of them.
+
+    `quality` is "modelled" where any part of it was and "unresolved" where no second is covered.
+    """
+
+    day: str  # "2026-01-31"
+    quality: Quality
+    energy_j: float
+    attributed_j: float
+    covered_s: float
+    missing_s: float
+
+    @property
+    def unattributed_j(self) -> float:
+        """What no request answers for: the board at rest, and other programs."""
+        return self.energy_j - self.attributed_j
+
+    def plus(self, more: Day) -> Day:
+        """This and more of the same day."""
+        return Day(
+            self.day,
+            max(self.quality, more.quality, key=_RANK.__getitem__),
+            self.energy_j + more.energy_j,
+            self.attributed_j + more.attributed_j,
+            self.covered_s + more.covered_s,
+            self.missing_s + more.missing_s,
+        )
+
+
+class ModelDay(msgspec.Struct, frozen=True):
+    """What one model's requests took on one UTC day, or some of them.
+
+    `energy_j` counts the known joules; `unresolved` requests are those whose joules are not known.
+    """
+
+    day: str
+    model: str
+    requests: int
+    unresolved: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    busy_s: float
+    energy_j: float
+
+    def plus(self, more: ModelDay) -> ModelDay:
+        """This and more of the same model and day."""
+        return ModelDay(
+            self.day,
+            self.model,
+            self.requests + more.requests,
+            self.unresolved + more.unresolved,
+            self.prompt_tokens + more.prompt_tokens,
+            self.cached_tokens + more.cached_tokens,
+            self.completion_tokens + more.completion_tokens,
+            self.busy_s + more.busy_s,
+            self.energy_j + more.energy_j,
+        )
+
+
+def utc_day(unix_s: float) -> str:
+    """The UTC day of a time, such as "2026-01-31"; ValueError beyond the years 1 to 9999."""
+    return date.fromordinal(_EPOCH_DAY + math.floor(unix_s / DAY_S)).isoformat()
+
+
+def of_model(entry: Entry) -> ModelDay:
+    """What one request adds to its model's day."""
+    return ModelDay(
+        utc_day(entry.ended),
+        entry.model,
+        1,
+        int(entry.energy_j is None),
+        entry.prompt_tokens,
+        entry.cached_tokens,
+        entry.completion_tokens,
+        entry.busy_s,
+        entry.energy_j or 0.0,
+    )
