@@ -15,6 +15,7 @@ COMMANDS = {
     "models": "List, fetch, check and remove models.",
     "status": "Show what the daemon is doing.",
     "check-config": "Check a configuration file.",
+    "doctor": "Say what this board lacks, and what mends it.",
     "twin": "Simulate a board around a process.",
 }
 

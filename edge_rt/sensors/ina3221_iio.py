@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from edge_rt.sensors.base import Skipped, nothing
@@ -15,6 +16,15 @@ from edge_rt.sensors.sysfs import (
     first_line,
     numbered,
 )
+
+
+def udev_rule(group: str) -> str:
+    """The udev rule, one line, that lets `group` read the rails where only root may."""
+    files = "/sys%p/in_*_input /sys%p/rail_name_*"
+    return (
+        'ACTION!="remove", SUBSYSTEM=="iio", KERNEL=="iio:device*", ATTR{name}=="ina3221x", '
+        f"RUN+=\"/bin/sh -c 'chgrp {group} {files}'\", RUN+=\"/bin/sh -c 'chmod g+r {files}'\""
+    )
 
 
 class Ina3221Iio(RailReader):
@@ -35,6 +45,8 @@ class Ina3221Iio(RailReader):
 
     def _number(self, file: HeldFile, low: int, high: int) -> int | None:
         raw = file.number(low, high)
+        if raw is None and file.errno in (errno.EACCES, errno.EPERM):
+            file.error = f"{file.path} may only be read by root: edge-rt doctor tells the udev rule"
         return _without_unit(file, low, high) if raw is None and file.errno == 0 else raw
 
 

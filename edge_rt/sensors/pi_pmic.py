@@ -6,7 +6,7 @@ import math
 import re
 
 from edge_rt.sensors.base import BaseReader, Channel, Skipped
-from edge_rt.sensors.videocore import Firmware, refusal
+from edge_rt.sensors.videocore import Firmware, failure, refusal
 
 RAILS = (
     "3V7_WL_SW",
@@ -55,7 +55,7 @@ class PiPmic(BaseReader):
         try:
             answer = self._firmware.ask(COMMAND)
         except OSError as error:
-            self._fail_all(f"{self._firmware.source}: {error}")
+            self._fail_all(failure(self._firmware, error))
             return
         reason = refusal(answer)
         if reason is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_rt.sensors.base import BaseReader, Channel, Skipped
 from edge_rt.sensors.sysfs import FILE_IO, FileIo, HeldFile, numbered
-from edge_rt.sensors.videocore import Firmware, refusal
+from edge_rt.sensors.videocore import Firmware, failure, refusal
 
 _NOW = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
 BITS = tuple(enumerate(_NOW)) + tuple((bit + 16, f"{n}_occurred") for bit, n in enumerate(_NOW))
@@ -57,7 +57,7 @@ class PiThrottled(BaseReader):
         try:
             answer = self._firmware.ask("get_throttled")
         except OSError as error:
-            return None, f"{self._firmware.source}: {error}"
+            return None, failure(self._firmware, error)
         reason = refusal(answer)
         return (answer, None) if reason is None else (None, reason)
 

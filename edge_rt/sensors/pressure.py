@@ -33,7 +33,11 @@ class Pressure(BaseReader):
             Channel(f"pressure {what} {key.decode()}", "fraction", str(folder / what))
             for what, key in self._rows
         ]
-        skipped = nothing("pressure", f"no {folder}: the kernel counts no pressure", channels)
+        skipped = nothing(
+            "pressure",
+            f"no {folder}: the kernel counts no pressure; psi=1 among its parameters may help",
+            channels,
+        )
         super().__init__("pressure", channels, period_s, skipped)
         self._files = {what: HeldFile(folder / what, io, 256) for what, _ in self._rows}
         self._last: list[tuple[float, int] | None] = [None] * len(channels)

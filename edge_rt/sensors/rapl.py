@@ -18,13 +18,16 @@ from edge_rt.sensors.sysfs import (
     numbered,
 )
 
-RULES_FILE = "/etc/udev/rules.d/70-edge-rt.rules"
+RULES_FILE = "/etc/udev/rules.d/60-edge-rt.rules"
 
 
 def udev_rule(group: str) -> str:
-    """The udev rule, one line, that lets `group` read the counters."""
+    """The udev rule, one line, that lets `group` read the counters.
+
+    They are files of sysfs, to which udev's GROUP and MODE, made for device nodes, do not apply.
+    """
     return (
-        'ACTION=="add", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
+        'ACTION!="remove", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
         f'RUN+="/bin/chgrp {group} /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"'
     )
 
@@ -84,7 +87,7 @@ class Rapl(BaseReader):
         return (
             f"{file.path} may only be read by root: put this line into {RULES_FILE}: "
             f"{udev_rule(self._group)} and run: udevadm control --reload && "
-            "udevadm trigger --action=add --subsystem-match=powercap"
+            "udevadm trigger --subsystem-match=powercap"
         )
 
 

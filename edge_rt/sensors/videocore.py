@@ -133,6 +133,12 @@ def _answer(message: bytearray) -> str:
     return text.replace(b"\0", b"\n").decode(errors="replace")
 
 
+def failure(firmware: Firmware, error: OSError) -> str:
+    """Why a firmware gave no answer, in words that name who may ask it."""
+    who = "; members of its group, mostly video, may" if isinstance(error, PermissionError) else ""
+    return f"{firmware.source}: {error.strerror or error}{who}"
+
+
 def refusal(answer: str) -> str | None:
     """The firmware's message where it does not know the command; else None."""
     if "error=" not in answer:

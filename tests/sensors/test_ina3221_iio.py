@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
-from faults import figures
+from faults import Faults, figures
 from trees import Tree, nano
 
 from edge_rt.sensors.ina3221_iio import Ina3221Iio
@@ -42,3 +44,12 @@ def test_iio_devices_are_found_by_name_too(tree: Tree) -> None:
     files = {"name": "ina3221x", "rail_name_0": "POM_5V_IN", "in_voltage0_input": 5000}
     tree.write(folder, files | {"in_current0_input": 100})
     assert figures(Ina3221Iio(tree.sysfs))["POM_5V_IN", "power_w"] == pytest.approx(0.5)
+
+
+def test_files_that_only_root_may_read_say_so(tree: Tree, faults: Faults) -> None:
+    nano(tree)
+    for path in tree.sysfs.glob("bus/i2c/drivers/ina3221x/*/iio:device*/in_*_input"):
+        faults.errors[path] = [errno.EACCES]
+    reader = Ina3221Iio(tree.sysfs, io=faults.io)
+    assert set(reader.read()) == {None}
+    assert all("may only be read by root" in (error or "") for error in reader.errors)

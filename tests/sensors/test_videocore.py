@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from faults import figures
+from told import Told
 from trees import Tree, pi5
 
 from edge_rt.sensors.pi_pmic import PiPmic
-from edge_rt.sensors.videocore import FirmwareFiles, Mailbox, Vcgencmd, refusal
+from edge_rt.sensors.videocore import FirmwareFiles, Mailbox, Vcgencmd, failure, refusal
 
 REFUSED = 'error=1 error_msg="Command not registered"'
 
@@ -68,3 +69,10 @@ def test_a_folder_of_answers(tree: Tree) -> None:
 def test_refusals() -> None:
     assert refusal(REFUSED) == "Command not registered"
     assert refusal("throttled=0x0") is None
+
+
+def test_a_refusal_of_rights_names_who_may_ask() -> None:
+    firmware = Told("")
+    assert "video" in failure(firmware, PermissionError(13, "Permission denied"))
+    assert failure(firmware, OSError(5, "Input/output error")) == "told: Input/output error"
+    assert failure(firmware, OSError("no answer in 1 s")) == "told: no answer in 1 s"

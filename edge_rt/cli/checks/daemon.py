@@ -1,0 +1,91 @@
+"""Whether a daemon answers, is healthy, and reads what can be read here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import cast
+
+from edge_rt.cli.checks.files import there
+from edge_rt.cli.checks.finding import Finding, note, ok, problem
+from edge_rt.cli.checks.machine import Document, Machine
+from edge_rt.cli.checks.power_chips import counters, iio_rule
+from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.energy.supply import Supply
+
+_RESTART = "systemctl restart edge-rt"
+
+
+def check_daemon(machine: Machine) -> Iterator[Finding]:
+    """Whether a daemon answers at the socket and proves that it could answer a request."""
+    socket = machine.socket
+    start = (
+        f"edge-rt serve --socket {socket}" if socket != machine.paths.socket else "edge-rt serve"
+    )
+    if not there(socket):
+        yield note("daemon", f"none answers at {socket}", start)
+        return
+    if not machine.access(socket, os.R_OK | os.W_OK):
+        return  # membership.py has told
+    from edge_rt.cli.client import Client  # brings an HTTP client
+
+    try:
+        with Client(socket) as client:
+            proof = client.get("/health")
+    except NoDaemon:
+        yield note("daemon", f"none answers at {socket}", start)
+    except Failure as failure:
+        what = f"the daemon at {socket} cannot answer: {failure.message}"
+        yield problem("daemon", what, "edge-rt status", "journalctl -u edge-rt -n 50")
+    else:
+        yield ok("daemon", f"healthy at {socket} ({proof.get('proof', 'proved')})")
+
+
+def check_daemons_board(machine: Machine) -> Iterator[Finding]:
+    """What the daemon reads, held against what can be read by whoever asks."""
+    report = machine.daemon_board
+    if report is None:
+        return
+    name = report.get("board")
+    id = cast(Document, name).get("id") if isinstance(name, dict) else None
+    if machine.board is not None and id != machine.board.id:
+        what = f"the daemon takes the board for {id or 'none that it knows'}"
+        yield note("daemon board", what, f"{machine.user.sudo}{_RESTART}")
+    if report.get("simulated"):
+        yield note("daemon board", f"the daemon reads a simulated board at {machine.root}")
+    yield from _supply(machine, report)
+    yield from _silent(report)
+
+
+def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
+    theirs, ours = report.get("supply"), machine.supply
+    if machine.daemon_measures and isinstance(theirs, dict):
+        rails = cast("list[object]", cast(Document, theirs).get("rails"))
+        yield ok("daemon board", f"the daemon reads {', '.join(map(str, rails))}")
+    elif ours is not None:
+        how = "models the power" if theirs else "has no power figure"
+        what = f"the daemon {how}, though {', '.join(ours.rails)} can be read by you"
+        restart = f"{machine.user.sudo}{_RESTART}"
+        yield problem("daemon board", what, *_rights(machine, ours), restart)
+
+
+def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
+    """What gives the service's group the rights that it lacks, by the total's chips."""
+    sudo, readers = machine.user.sudo, {reader.name for reader in supply.readers}
+    if "rapl" in readers:
+        return counters(machine)
+    if "pi-pmic" in readers:
+        return (f"{sudo}usermod -aG video edge-rt",)
+    if "ina3221x" in readers:
+        return iio_rule(machine)
+    return (f"{sudo}usermod -aG i2c edge-rt",) if "ina3221-i2c" in readers else ()
+
+
+def _silent(report: Document) -> Iterator[Finding]:
+    channels = report.get("channels")
+    rows = cast("list[Document]", channels) if isinstance(channels, list) else []
+    failed = [row for row in rows if row.get("value") is None and row.get("error")]
+    if failed:
+        first = failed[0]
+        what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now"
+        yield note("daemon board", f"{what}, such as {first.get('name')}: {first.get('error')}")

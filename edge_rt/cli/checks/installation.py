@@ -1,0 +1,112 @@
+"""The configuration, the board's profile and the models of this installation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_rt.cli.checks.files import there
+from edge_rt.cli.checks.finding import Finding, note, ok, problem
+from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.checks.profile import choose, own_profile
+from edge_rt.cli.checks.remedies import sudo_for
+from edge_rt.cli.checks.virtual import seclusion
+from edge_rt.config.loader import present
+from edge_rt.errors import ConfigError
+
+_FIRST_MODEL = "smollm2-135m-instruct"
+_GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
+
+
+def check_configuration(machine: Machine) -> Iterator[Finding]:
+    """Whether the daemon would start with config.yaml and the user's own profiles."""
+    file = machine.config_file
+    faults = machine.configuration[1]
+    for fault in [*faults, *machine.profiles[1]]:
+        yield problem("config", str(fault), *_edit(machine, fault))
+    if not faults and machine.named_config is None and not present(file):
+        yield ok("config", f"{file} is not there: the defaults apply")
+    elif not faults:
+        yield ok("config", f"{file} is valid")
+
+
+def _edit(machine: Machine, fault: ConfigError) -> tuple[str, ...]:
+    file = Path(fault.file)
+    line = "" if fault.line is None else f" +{fault.line}"
+    return (f"{sudo_for(machine, file)}nano{line} {file}",)
+
+
+def check_board(machine: Machine) -> Iterator[Finding]:
+    """Whether a profile tells about this board."""
+    board, found = machine.board, machine.detection
+    if board is None:
+        yield _unknown(machine)
+    elif machine.config.board is not None:
+        yield ok("board", f"{board.name} ({board.id}), as the configuration says")
+        if found and found.confidence != "generic" and found.board != board.id:
+            yield note("board", f"by its {found.by} it would be {found.board}")
+    elif found is not None:
+        yield _recognised(machine, board.id, f"{board.name} ({board.id}), by its {found.by}")
+
+
+def _recognised(machine: Machine, id: str, what: str) -> Finding:
+    confidence = machine.detection.confidence if machine.detection else "exact"
+    if confidence == "exact":
+        return ok("board", what)
+    if confidence == "family":
+        return note(
+            "board",
+            f"{what}: one of its family, so some figures may not be this board's",
+            *own_profile(machine, id),
+        )
+    where = seclusion(machine)
+    if where is not None:
+        return ok("board", f"{what}; this is {where}")
+    what += ": only what all such boards share is known; a profile can tell more"
+    return note("board", what, *own_profile(machine, id))
+
+
+def _unknown(machine: Machine) -> Finding:
+    if machine.config.board is not None:
+        return problem("board", f"no profile can be used for {machine.config.board!r}, see config")
+    if not there(machine.roots.proc):
+        what = f"nothing of a board lies below {machine.root}"
+        return problem("board", what, "edge-rt doctor --sensors-root /")
+    generic = _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
+    what = "no profile fits this machine, so nothing is known of its rails and limits"
+    return problem("board", what, *choose(machine, generic))
+
+
+def check_models(machine: Machine) -> Iterator[Finding]:
+    """Whether the store has a model to answer with."""
+    from edge_rt.models.catalogue import load_catalogue
+    from edge_rt.models.store import Store
+
+    models = machine.config.models
+    root = Path(models.store) if models.store else machine.paths.state / "models"
+    if there(root) and not machine.access(root, os.R_OK | os.X_OK):
+        yield note("models", f"you may not look into the store {root}")
+        return
+    store = Store(root, load_catalogue([Path(path) for path in models.catalogue]))
+    entries = {entry.id: entry for entry in store.entries()}
+    wanted = [*models.preload] if models.default is None else [models.default, *models.preload]
+    for id in dict.fromkeys(wanted):
+        if id not in entries:
+            what = f"{id} is configured and not in the store {root}"
+            yield problem("models", what, _pull(machine, root, id))
+    for id, entry in entries.items():
+        if not there(entry.path) or entry.path.stat().st_size != entry.size:
+            yield problem(
+                "models", f"the file of {id} is damaged or gone", _pull(machine, root, id)
+            )
+    if entries:
+        yield ok("models", f"{', '.join(entries)} in {root}")
+    else:
+        what = f"no model in the store {root}"
+        yield problem("models", what, _pull(machine, root, _FIRST_MODEL))
+
+
+def _pull(machine: Machine, root: Path, id: str) -> str:
+    usual = root == machine.paths.state / "models"
+    return f"{sudo_for(machine, root)}edge-rt models pull {id}{'' if usual else f' --store {root}'}"

@@ -1,0 +1,171 @@
+"""The machine as the checks see it; each part is looked at when a check first asks for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property, partial
+from pathlib import Path
+from typing import cast
+
+from edge_rt.cli.checks.chips import raw_chips
+from edge_rt.cli.checks.files import there
+from edge_rt.cli.checks.readings import Reading, read_twice, rows
+from edge_rt.cli.checks.user import User
+from edge_rt.cli.exits import Failure
+from edge_rt.config.board import Board
+from edge_rt.config.boards import board_dirs, board_faults, check_boards
+from edge_rt.config.loader import check, present
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
+from edge_rt.config.unix import socket_faults
+from edge_rt.energy.supply import Supply, find_supply
+from edge_rt.errors import ConfigError
+from edge_rt.models.configured import model_faults
+from edge_rt.sensors.board import Detection, recognise
+from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
+from edge_rt.sensors.identity import Identity
+from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.sysfs import FILE_IO, FileIo
+
+Access = Callable[[Path, int], bool]
+Document = dict[str, object]
+
+
+class Machine:
+    """A board, an installation on it, and whoever asks."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        socket: Path,
+        *,
+        root: Path | None = None,
+        config_file: Path | None = None,
+        user: User | None = None,
+        io: FileIo = FILE_IO,
+        access: Access = os.access,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`root` None: what the configuration says; `pause` waits seconds between two reads."""
+        self.paths = paths
+        self.socket = socket
+        self.user = user or User.current()
+        self.access = access
+        self.named_config = config_file
+        self._root = root
+        self._io = io
+        self._pause = pause
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration that counts, whether it is there or not."""
+        return self.named_config or self.paths.config_file
+
+    @cached_property
+    def configuration(self) -> tuple[Config, list[ConfigError]]:
+        """What is configured, defaults in place of what is at fault, and the faults."""
+        if self.named_config is None and not present(self.config_file):
+            return Config(), []
+        boards = partial(board_faults, paths=self.paths)
+        return check(self.config_file, boards, socket_faults, model_faults)
+
+    @property
+    def config(self) -> Config:
+        """What is configured."""
+        return self.configuration[0]
+
+    @property
+    def root(self) -> Path:
+        """Below which sys, proc, dev and etc lie."""
+        return self._root or Path(self.config.sensors.root)
+
+    @property
+    def roots(self) -> Roots:
+        """Where the board's files begin."""
+        return Roots(self.root / "sys", self.root / "proc", self.root / "dev")
+
+    @cached_property
+    def profiles(self) -> tuple[dict[str, Board], list[ConfigError]]:
+        """The board profiles by id, and what is wrong with others."""
+        return check_boards(board_dirs(self.paths))
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the machine says it is."""
+        return Identity.read(self.root)
+
+    @cached_property
+    def detection(self) -> Detection | None:
+        """The profile that fits best."""
+        return recognise(self.profiles[0], self.identity)
+
+    @property
+    def board(self) -> Board | None:
+        """The profile in use: the configured one, else the one that fits."""
+        if self.config.board is not None:
+            return self.profiles[0].get(self.config.board)
+        return self.profiles[0][self.detection.board] if self.detection else None
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """The readers of this board, and what is not read."""
+        chips = raw_chips(self.board) if self.board else ()
+        return discover(self.roots, Wanted(chips=chips), io=self._io)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """What has read everything twice."""
+        sampler = Sampler(self.discovery.readers, gap_periods=1e9)  # nothing grows stale
+        read_twice(sampler, self._pause)
+        sampler.close()
+        return sampler
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        """Every channel as it was then."""
+        return rows(self.sampler)
+
+    @property
+    def powers(self) -> dict[str, float]:
+        """Watts of every rail that can be read, by name."""
+        read = [r for r in self.readings if r.channel.kind == "power_w"]
+        return {r.channel.name: r.value for r in read if r.value is not None}
+
+    @cached_property
+    def supply(self) -> Supply | None:
+        """The rails whose sum is the board's power, where they can be read."""
+        return find_supply(self.board, self.sampler)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the files are not those of this machine."""
+        return self.root != Path("/")
+
+    @cached_property
+    def daemon_board(self) -> Document | None:
+        """What a daemon reads of this very board; None where none answers."""
+        if not there(self.socket):
+            return None
+        from edge_rt.cli.client import Client  # brings an HTTP client
+
+        with suppress(Failure), Client(self.socket) as client:
+            report = client.get("/edge/v1/board")
+            return report if Path(str(report.get("root"))) == self.root else None
+        return None
+
+    @property
+    def daemon_measures(self) -> bool:
+        """Whether a daemon reads rails for this board's power, be they simulated ones."""
+        report = self.daemon_board or {}
+        supply = report.get("supply")
+        if not isinstance(supply, dict):
+            return False
+        measured = cast(Document, supply).get("quality") == "measured"
+        return measured or report.get("simulated") is True
+
+    def file(self, path: str) -> Path:
+        """An absolute path below the root."""
+        return self.root / path.lstrip("/")

@@ -1,0 +1,41 @@
+"""One look at everything that the board can be read with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_rt.sensors.base import Channel
+from edge_rt.sensors.sampler import Sampler
+
+SETTLE_S = 0.2  # what is measured over a window needs two reads
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One channel's value, or why there is none."""
+
+    reader: str
+    channel: Channel
+    value: float | None
+    error: str | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is a matter of rights."""
+        text = self.error or ""
+        return any(word in text for word in ("EACCES", "EPERM", "only be read by root"))
+
+
+def read_twice(sampler: Sampler, pause: Callable[[float], None]) -> None:
+    """Have every channel read, and read again after SETTLE_S."""
+    sampler.step(0.0)
+    pause(SETTLE_S)
+    sampler.step(3600.0)  # by when every reader is due, whatever its period
+
+
+def rows(sampler: Sampler) -> list[Reading]:
+    """Every channel as it stands."""
+    names = [reader.name for reader in sampler.readers for _ in reader.channels]
+    pairs = zip(names, sampler.readings(), strict=True)
+    return [Reading(name, r.channel, r.value, r.error) for name, r in pairs]

@@ -1,0 +1,79 @@
+"""edge-rt doctor: what is found on this board, what is missing, and what mends it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edge_rt.cli.checks.clocks import check_clocks, check_power_mode
+from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
+from edge_rt.cli.checks.finding import Check, examine
+from edge_rt.cli.checks.heat import check_temperatures, check_throttling
+from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
+from edge_rt.cli.checks.jtop import check_jtop
+from edge_rt.cli.checks.kernel import check_memory_cgroup, check_pressure
+from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.checks.membership import check_user
+from edge_rt.cli.checks.power import check_power
+from edge_rt.cli.checks.report import document, healthy, lines
+from edge_rt.cli.where import SYSTEM, daemon_socket, sensors_root_option, socket_option
+from edge_rt.config.paths import Paths
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("config", check_configuration),
+    ("board", check_board),
+    ("power", check_power),
+    ("jtop", check_jtop),
+    ("temperature", check_temperatures),
+    ("throttling", check_throttling),
+    ("clocks", check_clocks),
+    ("power mode", check_power_mode),
+    ("pressure", check_pressure),
+    ("memory cgroup", check_memory_cgroup),
+    ("models", check_models),
+    ("user", check_user),
+    ("daemon", check_daemon),
+    ("daemon board", check_daemons_board),
+)
+
+
+@click.command()
+@sensors_root_option
+@socket_option
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, readable=False),
+    help="The configuration; without it the installation's config.yaml, if there is one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    sensors_root: Path | None,
+    socket: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell what is found on this board, what is missing, and what mends it.
+
+    Reads the board itself, so it works without a daemon; where one answers, what it reads is
+    told as well. Changes nothing. Ends with exit code 1 when something needs mending.
+    """
+    place = daemon_socket(socket)
+    root = None if sensors_root is None else sensors_root.absolute()
+    machine = Machine(installation(place), place, root=root, config_file=config_file)
+    findings = list(examine(machine, CHECKS))
+    if as_json:
+        click.echo(json.dumps(document(findings)))
+    else:
+        for line in lines(findings):
+            click.echo(line)
+    ctx.exit(0 if healthy(findings) else 1)
+
+
+def installation(socket: Path) -> Paths:
+    """The user's own, unless the daemon that is meant is the system's."""
+    return Paths.detect({}, uid=0) if socket == SYSTEM else Paths.detect()

@@ -1,0 +1,123 @@
+"""What a daemon says of itself and of the board is held against what is found here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from patients import PI, Patient, commands
+
+from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
+from edge_rt.cli.checks.machine import Machine
+
+Make = Callable[..., Patient]
+Daemon = Any  # the scripted daemon of tests/cli/conftest.py
+
+SUPPLY = {"rails": ["package-0"], "covers": "package", "quality": "measured", "power_w": 9.5}
+
+
+def report(at: Patient, **changed: object) -> dict[str, object]:
+    return {
+        "board": {"id": "generic-x86", "name": "x", "by": "x", "confidence": "generic"},
+        "root": str(at.root),
+        "simulated": False,
+        "supply": SUPPLY,
+        "channels": [{"name": "package-0", "value": 9.5, "error": None}],
+        "not_read": [],
+    } | changed
+
+
+def machine(board: Patient, daemon: Daemon, **how: Any) -> Machine:
+    return board.machine(socket=daemon.path, **how)
+
+
+def test_without_a_daemon_it_is_told_how_to_start_one(patient: Make) -> None:
+    board = patient("x86")
+    (found,) = board.says(check_daemon)
+    assert (found.level, found.remedy) == ("note", ("edge-rt serve",))
+    board.paths.socket.parent.mkdir()
+    board.paths.socket.touch()  # left behind by one that is gone
+    (found,) = board.says(check_daemon)
+    assert found.level == "note"
+    assert board.says(check_daemons_board) == []
+
+
+def test_a_daemon_proves_its_health_or_fails_to(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    daemon.documents["/health"] = (200, {"status": "ok", "proof": "one token made"})
+    (found,) = check_daemon(machine(board, daemon))
+    assert (found.level, "one token made" in found.what) == ("ok", True)
+    daemon.documents["/health"] = (503, {"error": {"message": "the engine is gone"}})
+    (found,) = check_daemon(machine(board, daemon))
+    assert (found.level, "the engine is gone" in found.what) == ("problem", True)
+    assert found.remedy
+
+
+def test_a_daemon_that_reads_what_is_read_here(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    daemon.documents["/edge/v1/board"] = (200, report(board))
+    (found,) = check_daemons_board(machine(board, daemon))
+    assert (found.level, "package-0" in found.what) == ("ok", True)
+
+
+@pytest.mark.parametrize("supply", [None, SUPPLY | {"rails": ["board"], "quality": "modelled"}])
+def test_a_daemon_without_the_right_to_the_counters(
+    patient: Make, daemon: Daemon, supply: object
+) -> None:
+    board = patient("x86", user=PI)
+    daemon.documents["/edge/v1/board"] = (200, report(board, supply=supply))
+    (found,) = check_daemons_board(machine(board, daemon))
+    assert found.level == "problem"
+    assert "chgrp edge-rt /sys%p/energy_uj" in commands([found])
+    assert found.remedy[-1] == "sudo systemctl restart edge-rt"
+
+
+def test_a_daemon_without_the_right_to_the_mailbox(patient: Make, daemon: Daemon) -> None:
+    board = patient("pi5", user=PI)
+    pi = {"id": "raspberry-pi-5"}
+    daemon.documents["/edge/v1/board"] = (200, report(board, supply=None, board=pi))
+    (found,) = check_daemons_board(machine(board, daemon))
+    assert "sudo usermod -aG video edge-rt" in found.remedy
+
+
+def test_what_may_not_be_read_here_is_no_problem_while_the_daemon_reads_it(
+    patient: Make, daemon: Daemon
+) -> None:
+    from edge_rt.cli.checks.power import check_power
+
+    board = patient("pi5", user=PI)
+    for file in (board.tree.dev / "vcio").iterdir():
+        file.unlink()
+
+    def access(path: object, mode: int) -> bool:
+        return path != board.tree.dev / "vcio"
+
+    daemon.documents["/edge/v1/board"] = (200, report(board))
+    found = list(check_power(machine(board, daemon, access=access)))
+    assert {f.level for f in found} == {"note"}
+    assert "but the daemon can" in found[0].what
+
+
+def test_a_simulated_board_is_no_lack_of_rights(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    supply = SUPPLY | {"quality": "modelled"}
+    said = report(board, simulated=True, supply=supply)
+    daemon.documents["/edge/v1/board"] = (200, said)
+    assert [f.level for f in check_daemons_board(machine(board, daemon))] == ["note", "ok"]
+
+
+def test_another_board_and_figures_that_fail(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    failing = [{"name": "gpu\x1b[2J", "value": None, "error": "temp: EAGAIN"}]
+    said = report(board, board=None, channels=failing)
+    daemon.documents["/edge/v1/board"] = (200, said)
+    found = list(check_daemons_board(machine(board, daemon)))
+    assert [f.level for f in found] == ["note", "ok", "note"]
+    assert "1 of 1 figures" in found[2].what
+
+
+def test_a_daemon_of_another_root_is_not_compared(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    daemon.documents["/edge/v1/board"] = (200, report(board, root="/elsewhere", supply=None))
+    assert list(check_daemons_board(machine(board, daemon))) == []

@@ -1,0 +1,98 @@
+"""Temperatures, trip points, and what holds a board back."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+from faults import Faults
+from patients import PI, Patient, commands
+
+from edge_rt.cli.checks.heat import check_temperatures, check_throttling
+
+Make = Callable[..., Patient]
+
+
+def throttled(board: Patient, bits: int, alarm: int = 0) -> None:
+    sysfs = board.tree.sysfs
+    (sysfs / "devices/platform/soc/soc:firmware/get_throttled").write_text(f"{bits:x}\n")
+    next(sysfs.glob("class/hwmon/hwmon*/in0_lcrit_alarm")).write_text(f"{alarm}\n")
+
+
+@pytest.mark.parametrize(
+    ("bits", "alarm", "level", "words"),
+    [
+        (0x0, 0, "ok", "nothing holds"),
+        (0x1, 0, "problem", "too weak right now"),
+        (0x0, 1, "problem", "too weak right now"),
+        (0x50005, 1, "problem", "too weak right now"),
+        (0x50000, 0, "note", "too weak since boot"),
+        (0x2, 0, "note", "holds the clock down"),
+        (0x4, 0, "note", "for heat right now"),
+        (0x8, 0, "note", "soft_temperature_limit"),
+        (0x80000, 0, "note", "for heat since boot"),
+    ],
+)
+def test_each_flag_of_a_pi_says_what_to_do(
+    patient: Make, bits: int, alarm: int, level: str, words: str
+) -> None:
+    board = patient("pi5")
+    throttled(board, bits, alarm)
+    (found,) = board.says(check_throttling)
+    assert (found.level, words in found.what) == (level, True)
+    if level == "problem":
+        assert "27 W supply" in commands([found])
+
+
+def test_weak_supply_and_heat_are_told_apart(patient: Make) -> None:
+    board = patient("pi4")
+    throttled(board, 0x9)
+    assert [f.level for f in board.says(check_throttling)] == ["problem", "note"]
+
+
+def test_a_jetson_that_throttles_says_so(patient: Make) -> None:
+    board = patient("orin-nano")
+    (board.tree.sysfs / "class/thermal/cooling_device0/cur_state").write_text("1\n")
+    (found,) = board.says(check_throttling)
+    assert "cpu-throttle-alert" in found.what
+
+
+def test_a_zone_without_interest_is_not_the_hottest(patient: Make) -> None:
+    found = patient("xavier-nx-jp4").says(check_temperatures)
+    assert "38.0 °C in AO-therm, the hottest of 1" in found[0].what
+
+
+def test_a_gated_zone_may_be_silent_and_another_may_not(patient: Make, faults: Faults) -> None:
+    board = patient("thor", io=faults.io)
+    zones = {
+        path.read_text().strip(): path.with_name("temp")
+        for path in board.tree.sysfs.glob("class/thermal/thermal_zone*/type")
+    }
+    for name, count in (("gpu-thermal", 0), ("cpu-thermal", 1)):
+        faults.errors[zones[name]] = [errno.EAGAIN]
+        silent = [f for f in board.says(check_temperatures) if "gives none" in f.what]
+        assert len(silent) == count
+
+
+def test_the_profiles_trip_points_stand_in_for_the_kernels(patient: Make) -> None:
+    board = patient("nano")
+    for path in board.tree.sysfs.glob("class/thermal/thermal_zone*/trip_point_*"):
+        path.unlink()
+    found = board.says(check_temperatures)
+    assert "by the profile: hot 98.5 °C, off 102.5 °C" in found[1].what
+
+
+@pytest.mark.parametrize(
+    ("cpu", "module"), [("GenuineIntel", "coretemp"), ("AuthenticAMD", "k10temp")]
+)
+def test_a_computer_without_temperatures_wants_a_module(
+    patient: Make, cpu: str, module: str
+) -> None:
+    board = patient(user=PI)
+    name = "AMD Ryzen" if "AMD" in cpu else "Intel N100"
+    text = f"vendor_id : {cpu}\nmodel name : {name}\nflags : lm\n"
+    (board.root / "proc" / "cpuinfo").write_text(text)
+    (found,) = board.says(check_temperatures)
+    assert found.level == "problem"
+    assert f"sudo modprobe {module}" in found.remedy

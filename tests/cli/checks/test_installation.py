@@ -1,0 +1,133 @@
+"""Configuration, profiles, models, rights and jetson-stats."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from patients import PI, Patient, commands, denied, levels
+
+from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
+from edge_rt.cli.checks.jtop import check_jtop
+from edge_rt.cli.checks.membership import check_user
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
+Make = Callable[..., Patient]
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def model(path: Path) -> Path:
+    """The smallest GGUF file that is a language model."""
+    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
+    numbers["attention.head_count"] = 2
+    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
+    entries += [text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
+    entries += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + text("a")]
+    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
+    path.write_bytes(header + b"\0" * (-len(header) % 32) + bytes(32))
+    return path
+
+
+def test_every_fault_of_the_configuration_is_a_problem(patient: Make) -> None:
+    board = patient("pi5")
+    assert [f.level for f in board.says(check_configuration)] == ["ok"]
+    file = board.paths.config_file
+    file.write_text("engine:\n  threads: many\nlogs: {}\n")
+    found = board.says(check_configuration)
+    assert [f.level for f in found] == ["problem", "problem"]
+    assert found[0].remedy == (f"nano +2 {file}",)
+    assert board.says(check_configuration, access=denied(file), user=PI)[0].remedy == (
+        f"sudo nano +2 {file}",
+    )
+
+
+def test_a_named_configuration_that_is_missing_is_a_problem(patient: Make, tmp_path: Path) -> None:
+    (found,) = patient().says(check_configuration, config_file=tmp_path / "absent.yaml")
+    assert (found.level, "absent.yaml" in found.what) == ("problem", True)
+
+
+def test_a_users_faulty_profile_is_a_problem(patient: Make) -> None:
+    board = patient("pi5")
+    (board.etc / "boards.d").mkdir()
+    (board.etc / "boards.d" / "mine.yaml").write_text("name: Mine\nrails: 3\n")
+    found = board.says(check_configuration)
+    assert any(f.level == "problem" and "mine.yaml" in f.what for f in found)
+
+
+def test_a_board_of_another_kind_and_an_unknown_one(patient: Make) -> None:
+    board = patient("pi5")
+    board.paths.config_file.write_text("board: raspberry-pi-4b\n")
+    assert [f.level for f in board.says(check_board)] == ["ok", "note"]
+    board.paths.config_file.write_text("board: pie\n")
+    found = board.report()
+    assert {"config", "board"} <= {f.id for f in found if f.level == "problem"}
+
+
+def test_a_relative_of_a_known_board_is_noted(patient: Make) -> None:
+    board = patient("pi5")
+    tree = board.root / "proc" / "device-tree"
+    (tree / "compatible").write_bytes(b"raspberrypi,500\0brcm,bcm2712\0")
+    (found,) = board.says(check_board)
+    assert (found.level, "of its family" in found.what) == ("note", True)
+    assert "extends: raspberry-pi-5" in commands([found])
+
+
+def test_a_root_that_is_no_board(patient: Make) -> None:
+    board = patient()
+    board.tree.proc.rmdir()
+    (found,) = board.says(check_board)
+    assert (found.level, "nothing of a board" in found.what) == ("problem", True)
+
+
+def test_models_that_are_missing_damaged_and_there(patient: Make, tmp_path: Path) -> None:
+    board = patient("pi5", user=PI)
+    (found,) = board.says(check_models)
+    root = board.paths.state / "models"
+    pull = "edge-rt models pull smollm2-135m-instruct"
+    assert (found.level, found.remedy) == ("problem", (pull,))
+    entry = Store(root, load_catalogue([])).add(model(tmp_path / "m.gguf"), "tiny")
+    assert [f.level for f in board.says(check_models)] == ["ok"]
+    board.paths.config_file.write_text("models: {default: other, preload: [tiny]}\n")
+    assert [f.level for f in board.says(check_models)] == ["problem", "ok"]
+    entry.path.write_bytes(b"short")
+    assert "damaged or gone" in board.says(check_models)[1].what
+    (found,) = board.says(check_models, access=denied(root))
+    assert found.level == "note"
+
+
+def test_whose_socket_it_is(patient: Make) -> None:
+    board = patient("pi5", user=PI)
+    socket = board.paths.socket
+    assert levels(board.says(check_user)) == {"user": "ok"}
+    socket.parent.mkdir()
+    socket.touch()
+    found = board.says(check_user, access=denied(socket))
+    assert [f.level for f in found] == ["ok", "problem"]
+    assert "usermod -aG edge-rt pi" in commands(found)
+
+
+@pytest.mark.parametrize(
+    ("file", "board", "level"),
+    [
+        (None, "nano", None),
+        ("run/jtop.sock", "nano", "ok"),
+        ("etc/systemd/system/jtop.service", "nano", "ok"),
+        ("run/jtop.sock", None, "note"),
+        ("etc/systemd/system/jtop.service", None, "problem"),
+    ],
+)
+def test_jetson_stats_is_wanted_only_where_nothing_else_is(
+    patient: Make, file: str | None, board: str | None, level: str | None
+) -> None:
+    machine = patient(board)
+    if file is not None:
+        (machine.root / file).parent.mkdir(parents=True)
+        (machine.root / file).touch()
+    assert [f.level for f in machine.says(check_jtop)] == ([] if level is None else [level])

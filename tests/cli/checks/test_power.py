@@ -1,0 +1,215 @@
+"""What keeps power from being measured is told chip by chip, with what mends it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faults import Faults
+from patients import PI, ROOT, Patient, commands, denied
+
+from edge_rt.cli.checks.finding import Finding
+from edge_rt.cli.checks.power import check_power
+from edge_rt.cli.checks.remedies import broken, written
+from edge_rt.cli.checks.user import User
+from edge_rt.config.boards import SHIPPED, check_boards
+from edge_rt.sensors import ina3221_iio
+from edge_rt.sensors.rapl import udev_rule
+
+Make = Callable[..., Patient]
+
+
+def counters(board: Patient) -> list[Path]:
+    return list((board.tree.sysfs / "class" / "powercap").glob("*/energy_uj"))
+
+
+def only(findings: list[Finding], level: str) -> Finding:
+    (one,) = [finding for finding in findings if finding.level == level]
+    return one
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM])
+def test_refused_counters_are_mended_by_the_rule(patient: Make, faults: Faults, error: int) -> None:
+    board = patient("x86", user=PI, io=faults.io)
+    for path in counters(board):
+        faults.errors[path] = [error]
+    found = only(board.says(check_power), "problem")
+    assert "energy counters" in found.what
+    lines = commands([found])
+    assert "/bin/chgrp edge-rt /sys%p/energy_uj" in lines
+    assert "sudo udevadm trigger --subsystem-match=powercap" in lines
+    assert "sudo usermod -aG edge-rt pi" in lines
+    assert max(len(line) for line in found.remedy) <= 74
+
+
+def test_installed_rules_need_only_be_triggered(patient: Make, faults: Faults) -> None:
+    board = patient("x86", user=ROOT, io=faults.io)
+    for path in counters(board):
+        faults.errors[path] = [errno.EACCES]
+    rules = board.root / "etc" / "udev" / "rules.d"
+    rules.mkdir(parents=True)
+    (rules / "60-edge-rt.rules").touch()
+    lines = commands(board.says(check_power))
+    assert "chgrp" not in lines
+    assert "udevadm trigger --subsystem-match=powercap" in lines
+
+
+def test_the_rule_as_told_is_the_rule_when_its_commands_are_run(
+    patient: Make, faults: Faults, tmp_path: Path
+) -> None:
+    board = patient("x86", io=faults.io)
+    for path in counters(board):
+        faults.errors[path] = [errno.EACCES]
+    remedy = "\n".join(f"      {line}" for line in only(board.says(check_power), "problem").remedy)
+    target = tmp_path / "rules"
+    script = remedy.replace("/etc/udev/rules.d/60-edge-rt.rules", str(target))
+    stubs = "getent() { :; }; udevadm() { :; }\n"
+    subprocess.run(["sh", "-ec", stubs + script], check=True, stdout=subprocess.DEVNULL)
+    joined = target.read_text().replace("\\\n", " ")
+    assert " ".join(joined.split()) == udev_rule("edge-rt")
+
+
+def test_counters_that_only_root_may_read_are_told_to_root(patient: Make) -> None:
+    board = patient("x86", user=ROOT)
+    assert [f.level for f in board.says(check_power)] == ["ok"]
+    for path in counters(board):
+        path.chmod(0o400)
+    found = only(board.says(check_power), "note")
+    assert "a daemon with a user of its own cannot" in found.what
+    assert "chgrp edge-rt" in commands([found])
+
+
+def test_no_counters_on_a_real_computer_are_a_missing_module(patient: Make) -> None:
+    board = patient("x86", user=PI)
+    for path in counters(board):
+        path.unlink()
+    assert "sudo modprobe intel_rapl_msr" in commands(board.says(check_power))
+
+
+def test_a_rule_with_quotes_passes_the_shell_unharmed() -> None:
+    rule = ina3221_iio.udev_rule("edge-rt")
+    script = "\n".join(written(broken(rule), "/dev/null", "")[:-1]).removesuffix("|")
+    told = subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.PIPE, text=True)
+    assert " ".join(told.stdout.replace("\\\n", " ").split()) == rule
+
+
+@pytest.mark.parametrize("mark", ["cpuinfo", "dmi", "container"])
+def test_where_there_is_no_real_board_nothing_is_to_be_mended(patient: Make, mark: str) -> None:
+    board = patient("x86")
+    for path in counters(board):
+        path.unlink()
+    if mark == "cpuinfo":
+        file = board.root / "proc" / "cpuinfo"
+        file.write_text(file.read_text().replace("sse", "sse hypervisor"))
+    elif mark == "dmi":
+        board.tree.write(board.tree.sysfs / "class" / "dmi" / "id", {"sys_vendor": "QEMU"})
+    else:
+        (board.root / ".dockerenv").touch()
+    found = board.says(check_power)
+    assert {f.level for f in found} == {"note"}
+    assert ("container" if mark == "container" else "virtual machine") in found[0].what
+
+
+def test_a_mailbox_that_belongs_to_a_group_wants_its_members(patient: Make) -> None:
+    board = patient("pi5", user=PI)
+    vcio = board.tree.dev / "vcio"
+    for file in vcio.iterdir():
+        file.unlink()  # so that no figures come
+    gid = next(g for g in (44, 27) if g)
+    os.chown(vcio, -1, gid)
+    lines = commands(board.says(check_power, access=denied(vcio)))
+    assert "sudo usermod -aG " in lines
+    assert "rules.d" not in lines
+    os.chown(vcio, -1, 0)
+    lines = commands(board.says(check_power, access=denied(vcio)))
+    assert 'KERNEL=="vcio", GROUP="video", MODE="0660"' in lines
+    assert "sudo usermod -aG video pi" in lines
+
+
+def test_a_group_that_counts_from_the_next_login_on() -> None:
+    user = User(1000, "pi", frozenset({"pi"}), frozenset({"pi", "video"}))
+    assert user.join("video") == (
+        "# you are a member from your next login on: log out and in again",
+    )
+
+
+def test_a_missing_mailbox_and_a_firmware_without_the_command(patient: Make) -> None:
+    board = patient("pi5", user=PI)
+    error = 'error=1 error_msg="Command not registered"'
+    (board.tree.dev / "vcio" / "pmic_read_adc").write_text(error)
+    assert "sudo rpi-eeprom-update -a" in commands(board.says(check_power))
+    for file in (board.tree.dev / "vcio").iterdir():
+        file.unlink()
+    (board.tree.dev / "vcio").rmdir()
+    assert "sudo modprobe vcio" in commands(board.says(check_power))
+
+
+def test_a_chip_without_a_driver_wants_its_module(patient: Make) -> None:
+    board = patient("orin-nano", user=PI)
+    hwmon = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    hwmon.unlink()
+    chip = board.tree.sysfs / "bus" / "i2c" / "devices" / "1-0040"
+    (chip / "driver").unlink()
+    (board.tree.sysfs / "bus" / "i2c" / "drivers" / "ina3221" / "1-0040").unlink()
+    found = only(board.says(check_power), "problem")
+    assert "1-0040 has no driver" in found.what
+    assert "sudo modprobe ina3221" in commands([found])
+
+
+def test_a_bus_that_may_not_be_opened_wants_group_i2c(patient: Make) -> None:
+    board = patient("orin-nano", user=PI)
+    next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent.unlink()
+    for place in ("devices", "drivers/ina3221"):
+        (board.tree.sysfs / "bus" / "i2c" / place / "1-0040").unlink()
+    bus = board.tree.dev / "i2c-1"
+    lines = commands(board.says(check_power))
+    assert "sudo modprobe i2c-dev" in lines
+    bus.touch()
+    lines = commands(board.says(check_power, access=denied(bus)))
+    assert "sudo usermod -aG i2c pi" in lines
+
+
+def test_rails_of_jetpack_4_that_only_root_may_read(patient: Make, faults: Faults) -> None:
+    board = patient("nano", user=PI, io=faults.io)
+    for path in board.tree.sysfs.glob("bus/i2c/drivers/ina3221x/*/iio:device*/in_*_input"):
+        faults.errors[path] = [errno.EACCES]
+    found = only(board.says(check_power), "problem")
+    assert "--subsystem-match=iio" in commands([found])
+    assert "chgrp edge-rt /sys%p/in_*_input /sys%p/rail_name_*" in commands([found])
+
+
+def test_a_broken_rail_tells_its_error(patient: Make, faults: Faults) -> None:
+    board = patient("orin-nano", io=faults.io)
+    folder = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    for path in (folder / "in1_input", folder.resolve() / "in1_input"):
+        faults.errors[path] = [errno.EIO]
+    found = only(board.says(check_power), "problem")
+    assert "VDD_IN cannot be read" in found.what
+    assert "EIO" in found.what
+
+
+def test_a_board_without_a_sensor_tells_what_the_figures_rest_on(patient: Make) -> None:
+    found = only(patient("pi4").says(check_power), "note")
+    assert "modelled" in found.what
+    assert "2.2 W idle, 5.4 W busy" in found.what
+
+
+def test_the_profile_that_is_told_is_a_valid_one(patient: Make) -> None:
+    board = patient()
+    (board.root / "proc" / "cpuinfo").write_text("CPU architecture: 8\n")
+    board.tree.ina3221("1-0040", [("GPU", 19_000, 400), ("CPU", 19_000, 100), ("NC", 0, 0)])
+    board.paths.config_file.write_text("board: generic-arm64\n")
+    found = only(board.says(check_power), "note")
+    assert "does not say how to add up GPU, CPU" in found.what
+    script = "\n".join(f"      {line}" for line in found.remedy)
+    subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.DEVNULL)
+    boards, faults = check_boards([SHIPPED, board.etc / "boards.d"])
+    assert faults == []
+    assert set(boards["my-board"].totals[0].rails) == {"GPU", "CPU"}
+    draw = boards["my-board"].draw.idle_w
+    assert draw is not None
+    assert draw.value == 3
