@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from edge_rt.cli.client import Client, Json
+from edge_rt.cli.figures import fixed, joules, line, number, significant
 
 
 @dataclass
@@ -31,12 +32,13 @@ class Answer:
         return added
 
     def cost(self, wall_s: float) -> str:
-        """One line: tokens, speed of decoding, seconds in all, model, backend."""
+        """One line: tokens, speed of decoding, seconds in all, energy, model, backend."""
         tokens, speed = self.usage.get("completion_tokens"), self.edge.get("tokens_per_s")
         parts = [
             "" if tokens is None else f"{tokens} token{'' if tokens == 1 else 's'}",
             "" if speed is None else f"{speed:.1f} tok/s",
             f"{wall_s:.2f} s",
+            *_energy(self.edge),
             self.edge.get("model", ""),
             self.edge.get("backend", ""),
             "cut off at the token limit" if self.finish_reason == "length" else "",
@@ -61,6 +63,22 @@ def whole(client: Client, path: str, body: Json) -> Answer:
     answer = Answer()
     answer.take(client.post(path, body))
     return answer
+
+
+def _energy(edge: Json) -> Iterator[str]:
+    """Joules, mean watts and degrees as far as they are known; a daemon may tell none of them.
+
+    The watts come from the same rails as the joules, so they are modelled where those are.
+    """
+    quality, power_w = edge.get("energy_quality"), number(edge.get("power_w"))
+    if number(edge.get("energy_j")) is not None:
+        yield f"{joules(edge['energy_j'])} ({line(quality)})"
+    elif quality is not None:
+        yield "energy unresolved"
+    if power_w is not None:
+        yield f"{significant(power_w)} W{' (modelled)' if quality == 'modelled' else ''}"
+    if number(edge.get("temp_c")) is not None:
+        yield f"{fixed(edge['temp_c'], 0)} °C"
 
 
 def _text(choice: Json) -> str:

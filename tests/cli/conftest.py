@@ -9,6 +9,7 @@ import pty
 import select
 import signal
 import socketserver
+import struct
 import subprocess
 import sys
 import termios
@@ -23,6 +24,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_rt.cli.main import main
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 
 PATIENCE_S = 30  # only a failing test waits so long
 
@@ -223,7 +226,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [*COMMAND, *words],
-            env=os.environ | environ | {"TERM": "dumb", "INPUTRC": "/dev/null"},
+            env=os.environ | {"TERM": "dumb", "INPUTRC": "/dev/null"} | environ,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -232,6 +235,11 @@ class Terminal:
         )
         os.close(theirs)
         self.shown = b""
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, size)
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())

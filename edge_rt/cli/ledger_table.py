@@ -1,0 +1,160 @@
+"""A report of the ledger as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge_rt.cli.client import Json
+from edge_rt.cli.figures import MISSING, fixed, line, members, number, significant, whole
+from edge_rt.cli.quantity import duration
+
+
+@dataclass
+class ModelSum:
+    """What one model's answers took, over the days of a report.
+
+    `energy_j` are the known joules, without those of the `unresolved` requests.
+    """
+
+    model: str
+    requests: float = 0
+    unresolved: float = 0
+    prompt_tokens: float = 0
+    completion_tokens: float = 0
+    energy_j: float = 0
+    modelled: bool = False
+
+    @property
+    def quality(self) -> str:
+        """What the joules are, as far as they are known."""
+        if self.requests <= self.unresolved:
+            return "unresolved"
+        return "modelled" if self.modelled else "measured"
+
+    @property
+    def joules(self) -> str:
+        """The known joules; a dash where none are."""
+        return MISSING if self.quality == "unresolved" else fixed(self.energy_j, 1)
+
+    @property
+    def per_token(self) -> str:
+        """Joules for each token of an answer; at least so many, where some are not known."""
+        if self.quality == "unresolved" or not self.completion_tokens:
+            return MISSING
+        least = "≥" if self.unresolved else ""
+        return f"{least}{significant(self.energy_j / self.completion_tokens)}"
+
+
+def ledger_tables(report: Json, zone: tzinfo | None = None) -> RenderableType:
+    """All of `report`; times in `zone`, else in the machine's own."""
+    parts: list[RenderableType] = []
+    if report.get("stored") is False:
+        parts.append(Text("The ledger cannot be written; this is kept in memory only.\n"))
+    days, last = members(report, "days"), members(report, "last")
+    parts.append(_days(days) if days else Text("Nothing is booked for these days."))
+    if models := model_sums(report):
+        parts += [Text(""), _models(models)]
+    if last:
+        parts += [Text(""), _requests(last, zone)]
+    return Group(*parts)
+
+
+def model_sums(report: Json) -> list[ModelSum]:
+    """The totals by model over all days of `report`, who took most first.
+
+    The ledger says only of a day as a whole whether its joules are modelled.
+    """
+    modelled = {d.get("day") for d in members(report, "days") if d.get("quality") == "modelled"}
+    sums: dict[str, ModelSum] = {}
+    for total in members(report, "models"):
+        name = line(total.get("model"))
+        one = sums.setdefault(name, ModelSum(name))
+        for field in ("requests", "unresolved", "prompt_tokens", "completion_tokens", "energy_j"):
+            setattr(one, field, getattr(one, field) + (number(total.get(field)) or 0))
+        one.modelled = one.modelled or total.get("day") in modelled
+    return sorted(sums.values(), key=lambda one: -one.energy_j)
+
+
+def day_joules(day: Json) -> tuple[str, str, str]:
+    """All joules of a day, those of answers, and the rest; dashes where nothing is known."""
+    if not number(day.get("covered_s")):
+        return MISSING, MISSING, MISSING
+    energy, answers = fixed(day.get("energy_j"), 1), fixed(day.get("attributed_j"), 1)
+    return energy, answers, fixed(day.get("unattributed_j"), 1)
+
+
+def clock_time(booking: Json, zone: tzinfo | None, form: str) -> str:
+    """When a request ended."""
+    ended = number(booking.get("ended"))
+    try:
+        return MISSING if ended is None else datetime.fromtimestamp(ended, zone).strftime(form)
+    except (OSError, OverflowError, ValueError):  # no year has that number
+        return MISSING
+
+
+def remarks(booking: Json) -> str:
+    """What is not as usual with a request: it was not done, or its joules are modelled."""
+    status, modelled = line(booking.get("status")), booking.get("quality") == "modelled"
+    remarks = ["" if status == "done" else status, "modelled" if modelled else ""]
+    return ", ".join(remark for remark in remarks if remark)
+
+
+def _days(days: Sequence[Json]) -> Table:
+    table = _table("day (UTC)", "J in all", "answers", "the rest", "", "covered", "missing")
+    for day in days:
+        covered, missing = number(day.get("covered_s")), number(day.get("missing_s"))
+        times = [MISSING if not s else duration(s) for s in (covered, missing)]
+        _row(table, line(day.get("day")), *day_joules(day), line(day.get("quality")), *times)
+    return table
+
+
+def _models(models: Sequence[ModelSum]) -> Table:
+    table = _table("model", "requests", "prompt", "answer", "J", "J/token", "", "unresolved")
+    for one in models:
+        tokens = whole(one.prompt_tokens), whole(one.completion_tokens)
+        counts = one.model, whole(one.requests), *tokens
+        unresolved = whole(one.unresolved) if one.unresolved else ""
+        _row(table, *counts, one.joules, one.per_token, one.quality, unresolved)
+    return table
+
+
+def _requests(last: Sequence[Json], zone: tzinfo | None) -> Table:
+    table = _table("ended", "model", "prompt", "answer", "s", "J", "W", "°C", _NOTES)
+    for booking in last:
+        _row(table, *_request(booking, zone))
+    return table
+
+
+def _request(booking: Json, zone: tzinfo | None) -> Iterator[str]:
+    yield clock_time(booking, zone, "%m-%d %H:%M")
+    yield line(booking.get("model"))
+    yield whole(booking.get("prompt_tokens"))
+    yield whole(booking.get("completion_tokens"))
+    yield fixed(booking.get("seconds"), 2)
+    yield significant(booking.get("energy_j"))
+    yield significant(booking.get("power_w"))
+    yield fixed(booking.get("temp_c"), 0)
+    yield remarks(booking)
+
+
+_NOTES = " "
+_WORDS = ("day (UTC)", "ended", "model", "", _NOTES)
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    for title in titles:
+        justify = "left" if title in _WORDS else "right"
+        folds = title in ("model", _NOTES)
+        table.add_column(title, justify=justify, overflow="fold", no_wrap=not folds)
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*map(Text, cells))

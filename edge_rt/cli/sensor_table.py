@@ -1,0 +1,147 @@
+"""A report of the board as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge_rt.cli.client import Json
+from edge_rt.cli.figures import MISSING, joules, line, lines, member, members, number, significant
+from edge_rt.cli.gauges import COLUMNS, Row, gauges, groups
+from edge_rt.cli.quantity import duration
+
+_NAME_WIDTH = 24  # most columns for names, where there is no room for more
+_LONGEST = "no value now"  # of our own names
+_HEAD = len("held back by")
+_WIDE = 120  # columns from which on the files are told as well
+
+
+def report_tables(report: Json, width: int) -> RenderableType:
+    """All of `report` for a terminal of `width` columns: the board, then a table a group."""
+    found, root, reasons = groups(report), line(report.get("root")), list(_reasons(report))
+    names = [row.name for rows in found.values() for row in rows]
+    names += [name for _, rows in reasons for name, _ in rows]
+    longest = max(cell_len(name) for name in [*names, _LONGEST])
+    name_width = longest if width >= _WIDE else min(_NAME_WIDTH, longest)
+    parts: list[RenderableType] = [_pairs("", head(report), _HEAD)]
+    parts += [
+        _table(group, rows, name_width, root if width >= _WIDE else None)
+        for group, rows in found.items()
+    ]
+    parts += [_pairs(title, rows, name_width) for title, rows in reasons if rows]
+    spaced = [piece for part in parts for piece in (part, Text(""))]
+    return Group(*spaced[:-1])
+
+
+def head(report: Json) -> list[tuple[str, str]]:
+    """What there is to say of the board as a whole, by name."""
+    root = line(report.get("root"))
+    simulated = ", simulated" if report.get("simulated") else ""
+    read_at = [("read below", f"{root}{simulated}")] if simulated or root != "/" else []
+    throttled = lines(report, "throttled")
+    return [
+        ("board", _board(member(report, "board"))),
+        *read_at,
+        *_supply(member(report, "supply")),
+        ("hottest", hottest(report)),
+        ("held back by", MISSING if throttled is None else ", ".join(throttled) or "nothing"),
+    ]
+
+
+def hottest(report: Json) -> str:
+    """The highest temperature and the zone that has it."""
+    temp_c = number(report.get("temp_c"))
+    if temp_c is None:
+        return MISSING
+    zones = [g.name for g in gauges(report) if g.kind == "temp_c" and g.value == temp_c]
+    return f"{temp_c:.1f} °C{f' {zones[0]}' if zones else ''}"
+
+
+def _board(board: Json) -> str:
+    if not board:
+        return "not recognised"
+    name, id = line(board.get("name")), line(board.get("id"))
+    return f"{name} ({id}), {line(board.get('confidence'))}: {line(board.get('by'))}"
+
+
+def _supply(supply: Json) -> Iterator[tuple[str, str]]:
+    if not supply:
+        yield "supply", f"{MISSING} (no power of the whole can be read)"
+        return
+    power, covers = significant(supply.get("power_w")), line(supply.get("covers"))
+    watts = power if power == MISSING else f"{power} W"
+    yield "supply", f"{watts}, {line(supply.get('quality'))}, of the {covers}"
+    yield "formed by", " + ".join(lines(supply, "rails") or []) or MISSING
+    yield "energy", _energy(supply)
+
+
+def _energy(supply: Json) -> str:
+    covered_s, missing_s = number(supply.get("covered_s")), number(supply.get("missing_s"))
+    lost = f"; {duration(missing_s)} more are missing" if missing_s else ""
+    if not covered_s:
+        return MISSING + lost
+    return f"{joules(supply.get('energy_j'))} in {duration(covered_s)} since the start{lost}"
+
+
+def _table(group: str, rows: Sequence[Row], name_width: int, root: str | None) -> Table:
+    """`root` is below which files are told, None where they are not."""
+    columns = [c for c in COLUMNS[group] if any(c.key in r.cells for r in rows)]
+    if group == "rails" and any(row.energy for row in rows):
+        columns = [c for c in columns if c.key != "energy_j"] + [COLUMNS[group][-1]]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column(group, width=name_width, overflow="fold")
+    for column in columns:
+        table.add_column(column.unit, justify="right", min_width=7, no_wrap=True)
+    table.add_column("", overflow="fold", style="dim")
+    for row in rows:
+        values = [(column, row.value(column.key)) for column in columns]
+        cells = [MISSING if value is None else column.text(value) for column, value in values]
+        # Text, not str: what the daemon says is never markup.
+        table.add_row(
+            Text(row.name), *map(Text, cells), Text(_below(root or "", row.notes(root is not None)))
+        )
+    return table
+
+
+def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """What has no current value and what is not read, each with its reason.
+
+    Files are told below the root, which the head names.
+    """
+    root = line(report.get("root"))
+    missing: dict[tuple[str, str], list[str]] = {}
+    told: dict[tuple[str, str], str] = {}
+    for gauge in gauges(report):
+        if gauge.value is None:
+            reason = gauge.error or "no reason is known"
+            # One reason for all the files of a reader is told once.
+            key = (gauge.reader, reason.replace(gauge.source, "") if gauge.source else reason)
+            missing.setdefault(key, []).append(gauge.name)
+            told.setdefault(key, reason)
+    rows = [(_names(names), _below(root, told[key])) for key, names in missing.items()]
+    yield "no value now", rows
+    skipped = [(line(s.get("name")), line(s.get("reason"))) for s in members(report, "not_read")]
+    yield "not read", [(_below(root, name), _below(root, reason)) for name, reason in skipped]
+
+
+def _below(root: str, text: str) -> str:
+    return text.replace(f"{root.rstrip('/')}/", "/") if root.startswith("/") else text
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
+
+
+def _pairs(title: str, rows: Iterable[tuple[str, str]], name_width: int) -> Table:
+    table = Table(
+        box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False, show_header=bool(title)
+    )
+    table.add_column(title, width=name_width, overflow="fold")
+    table.add_column("", overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name, style="" if title else "bold"), Text(value))
+    return table

@@ -1,0 +1,43 @@
+"""The line that tells what an answer cost says no more than is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_rt.cli.answer import Answer
+
+KNOWN = {"energy_j": 12.42, "energy_quality": "measured", "power_w": 5.934, "temp_c": 61.2}
+
+
+def cost(**edge: Any) -> str:
+    told = {"model": "smol", "backend": "llama.cpp", "tokens_per_s": 31.2}
+    return Answer("", "stop", {"completion_tokens": 64}, told | edge).cost(2.31)
+
+
+def test_all_that_is_known_is_told() -> None:
+    assert cost(**KNOWN) == (
+        "64 tokens, 31.2 tok/s, 2.31 s, 12.4 J (measured), 5.93 W, 61 °C, smol, llama.cpp"
+    )
+
+
+@pytest.mark.parametrize(
+    ("edge", "told"),
+    [
+        ({}, ""),
+        (KNOWN | {"energy_quality": "modelled"}, "12.4 J (modelled), 5.93 W (modelled), 61 °C, "),
+        (KNOWN | {"temp_c": None}, "12.4 J (measured), 5.93 W, "),
+        (
+            {"energy_j": None, "energy_quality": "unresolved", "power_w": None, "temp_c": None},
+            "energy unresolved, ",
+        ),
+        (
+            {"energy_j": None, "energy_quality": "unresolved", "power_w": 5.0, "temp_c": 40},
+            "energy unresolved, 5.00 W, 40 °C, ",
+        ),
+        (KNOWN | {"energy_j": 0.0, "power_w": None, "temp_c": None}, "0.00 J (measured), "),
+    ],
+)
+def test_what_is_missing_is_left_out_or_said_to_be(edge: dict[str, Any], told: str) -> None:
+    assert cost(**edge) == f"64 tokens, 31.2 tok/s, 2.31 s, {told}smol, llama.cpp"
