@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lzma
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,10 +58,15 @@ EXTRACT = """#!/bin/sh
 modules=$3/usr/lib/modules/6.1.2+deb99-amd64/kernel/drivers/i2c
 mkdir -p $3/boot $modules $3/usr/src/linux-headers-6.1.2+deb99-amd64
 echo image > $3/boot/vmlinuz-6.1.2+deb99-amd64
-echo dev | xz > $modules/i2c-dev.ko.xz
+cp {packed} $modules/i2c-dev.ko.xz
 echo stub > $modules/i2c-stub.ko
+echo warm > $modules/lm75.ko
 """
-UNPACK = '#!/bin/sh\nmkdir -p "${1#*=}/${5%/*}"\necho driver > "${1#*=}/$5"\n'
+UNPACK = """#!/bin/sh
+file="${1#*=}/$5" name="${5##*/}"
+mkdir -p "${file%/*}"
+echo "driver of ${name%.c}" > "$file"
+"""
 BUILD = """#!/bin/sh
 for word; do case $word in M=*) folder=${word#M=} ;; esac; done
 for file in $folder/*.c; do cp $file ${file%.c}.ko; done
@@ -72,7 +78,9 @@ def toolchain(tmp_path: Path, programs: Path, script: Script) -> Path:
     """Programs that fetch, unpack and build a little nothing; the calls of apt-get."""
     calls = tmp_path / "calls"
     script(programs / "apt-get", DOWNLOAD.format(calls=calls))
-    script(programs / "dpkg-deb", EXTRACT)
+    packed = tmp_path / "packed"
+    packed.write_bytes(lzma.compress(b"dev\n"))
+    script(programs / "dpkg-deb", EXTRACT.format(packed=packed))
     script(programs / "tar", UNPACK)
     script(programs / "make", BUILD)
     return calls
@@ -83,7 +91,10 @@ def test_a_kernel_is_made_once(cache: Path, toolchain: Path) -> None:
     made = kernel.make(cache, RELEASE, cache / "log")
     assert kernel.find(cache, RELEASE) == made
     assert made.image.read_text() == "image\n"
-    assert [path.read_text() for path in made.modules] == ["dev\n", "stub\n", "driver\n"]
+    assert [path.read_text() for path in made.modules] == [
+        *("dev\n", "stub\n", "warm\n"),
+        *("driver of ina3221\n", "driver of ina238\n"),
+    ]
     assert toolchain.read_text() == f"download {' '.join(RELEASE.packages)}\n"
 
 
@@ -105,8 +116,9 @@ def test_a_step_that_fails_leaves_nothing(
 
 
 def test_a_kernel_without_the_stub_is_refused(
-    cache: Path, toolchain: Path, programs: Path, script: Script
+    tmp_path: Path, cache: Path, toolchain: Path, programs: Path, script: Script
 ) -> None:
-    script(programs / "dpkg-deb", EXTRACT.replace("i2c-stub", "other"))
+    without = EXTRACT.replace("i2c-stub", "other").format(packed=tmp_path / "packed")
+    script(programs / "dpkg-deb", without)
     with pytest.raises(SetupError, match="no module i2c-stub"):
         kernel.make(cache, RELEASE, cache / "log")

@@ -29,8 +29,8 @@ def test_a_guest_that_does_not_start_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_guest_is_emulated_has_no_network_and_ends_on_a_panic(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("vmlinuz", "root", "python", "console", "answers")]
-    argv = machine.command(*paths)
+    guest = machine.Guest(*(tmp_path / name for name in ("vmlinuz", "root", "zones", "python")))
+    argv = machine.command(guest, tmp_path / "console", tmp_path / "answers")
     assert argv[argv.index("-accel") + 1] == "tcg"
     assert "-nodefaults" in argv
     assert "-netdev" not in argv

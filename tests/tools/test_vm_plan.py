@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from vm.guest import checks, expect
+from vm.guest import expect, ina3221, others
+from vm.guest.check import CHECKS
 from vm.guest.stub import ALL_ON, Figures
 from vm.plan import PLAN
 
@@ -28,7 +29,8 @@ class Told(BaseReader):
 
 
 def test_the_guest_knows_every_check_of_the_plan_and_no_other() -> None:
-    assert tuple(checks.CHECKS) == PLAN
+    assert {check.__module__ for check in CHECKS.values()} == {ina3221.__name__, others.__name__}
+    assert tuple(CHECKS) == PLAN
     assert len(set(PLAN)) == len(PLAN)
 
 
@@ -68,7 +70,7 @@ def test_figures_apart_are_told() -> None:
         expect.expect_same("x", [1.0], [1.0, 2.0], 0.1)
 
 
-@pytest.mark.parametrize("figures", checks.SETS)
+@pytest.mark.parametrize("figures", ina3221.SETS)
 def test_sets_are_whole_steps_and_their_words_mean_them(figures: Figures) -> None:
     words = figures.words()
     for channel in (1, 2, 3):
@@ -79,7 +81,7 @@ def test_sets_are_whole_steps_and_their_words_mean_them(figures: Figures) -> Non
 
 
 def test_the_sets_reach_from_end_to_end() -> None:
-    assert {4095, -4096} <= {uv // 40 for figures in checks.SETS for uv in figures.shunt_uv}
-    assert {0, 4095} <= {mv // 8 for figures in checks.SETS for mv in figures.bus_mv}
-    assert any(figures.noise for figures in checks.SETS)
+    assert {4095, -4096} <= {uv // 40 for figures in ina3221.SETS for uv in figures.shunt_uv}
+    assert {0, 4095} <= {mv // 8 for figures in ina3221.SETS for mv in figures.bus_mv}
+    assert any(figures.noise for figures in ina3221.SETS)
     assert registers.continuous(ALL_ON)

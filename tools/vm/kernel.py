@@ -15,8 +15,8 @@ from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 
-SHIPPED = ("i2c-dev", "i2c-stub")
-BUILT = ("ina3221",)  # Debian does not ship it
+SHIPPED = ("i2c-dev", "i2c-stub", "lm75")
+BUILT = ("ina3221", "ina238")  # Debian does not ship them
 
 
 @dataclass(frozen=True)

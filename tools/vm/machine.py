@@ -19,15 +19,26 @@ class Outcome:
     ended: bool
 
 
-def command(kernel: Path, initramfs: Path, python: Path, console: Path, answers: Path) -> list[str]:
+@dataclass(frozen=True)
+class Guest:
+    """What is booted; `zones` is an ACPI table, `python` the first process."""
+
+    kernel: Path
+    initramfs: Path
+    zones: Path
+    python: Path
+
+
+def command(guest: Guest, console: Path, answers: Path) -> list[str]:
     """QEMU with an emulated processor, no network, and both serial ports going to files."""
     # An oops or panic reboots, which -no-reboot makes an end.
-    said = f"console=ttyS0 panic=-1 oops=panic rdinit={python} -- -m vm.guest"
+    said = f"console=ttyS0 panic=-1 oops=panic rdinit={guest.python} -- -m vm.guest"
     return [
         *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "768"),
         *("-serial", f"file:{console}", "-serial", f"file:{answers}"),
-        *("-kernel", str(kernel), "-initrd", str(initramfs), "-append", said),
+        *("-kernel", str(guest.kernel), "-initrd", str(guest.initramfs), "-append", said),
+        *("-acpitable", f"file={guest.zones}"),
     ]
 
 

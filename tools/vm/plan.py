@@ -16,4 +16,7 @@ PLAN = (
     "hwmon survives the removal of the device",
     "hwmon never reads another device in its place",
     "discovery reads a bound chip through hwmon",
+    "an INA238 is read as its driver gives it",
+    "a temperature of hwmon is read",
+    "thermal zones and their trip points are read",
 )

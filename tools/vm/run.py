@@ -16,6 +16,7 @@ from bootstrap.venv import Venv
 
 from vm import initramfs, kernel, machine, system
 from vm.kernel import Kernel
+from vm.machine import Guest
 from vm.plan import PLAN
 from vm.verdict import Verdict, judge
 
@@ -24,10 +25,11 @@ LIMIT_S = 900.0  # a loaded machine emulates many times slower than an idle one
 
 def check(venv: Venv, cache: Path) -> int:
     """Prepare, boot, print; 0 when every check of the plan passed. Raises SetupError."""
-    built = prepare(cache, cache / "logs/vm.log", root=os.geteuid() == 0)
+    log = cache / "logs/vm.log"
+    built = prepare(cache, log, root=os.geteuid() == 0)
     with tempfile.TemporaryDirectory(prefix="edge-rt-vm-") as scratch:
-        verdict = _boot(built, initramfs.python_of(venv.python), Path(scratch))
-    return report(verdict)
+        guest = _guest(built, initramfs.python_of(venv.python), Path(scratch), log)
+        return report(_boot(guest, Path(scratch)))
 
 
 def report(verdict: Verdict) -> int:
@@ -60,10 +62,16 @@ def _newest(cache: Path, log: Path, root: bool) -> Kernel:
     return kernel.find(cache, release) or kernel.make(cache, release, log)
 
 
-def _boot(built: Kernel, python: initramfs.Python, scratch: Path) -> Verdict:
-    root, console, answers = (scratch / name for name in ("root.cpio", "console", "answers"))
+def _guest(built: Kernel, python: initramfs.Python, scratch: Path, log: Path) -> Guest:
+    root, zones = scratch / "root.cpio", scratch / "zones"
     with root.open("wb") as target:
         initramfs.write(target, initramfs.files(python, CHECKOUT, built.modules))
-    argv = machine.command(built.image, root, python.program, console, answers)
+    run_logged(["iasl", "-p", str(zones), str(CHECKOUT / "tools/vm/zones.asl")], log)
+    return Guest(built.image, root, zones.with_suffix(".aml"), python.program)
+
+
+def _boot(guest: Guest, scratch: Path) -> Verdict:
+    console, answers = scratch / "console", scratch / "answers"
+    argv = machine.command(guest, console, answers)
     with Progress("Running the guest"):
         return judge(machine.run(argv, console, answers, LIMIT_S), PLAN)

@@ -30,6 +30,7 @@ def needs(compiler: str, which: Which = shutil.which) -> list[Need]:
         (which(compiler), Need(f"{compiler}, which the kernel was built with", (compiler,))),
         (which("make"), Need("make, to build a module", ("make",))),
         (which("xz"), Need("xz, to unpack the kernel's sources", ("xz-utils",))),
+        (which("iasl"), Need("iasl, for the guest's thermal zones", ("acpica-tools",))),
         (ctypes.util.find_library("elf"), Need("libelf, for the kernel's objtool", ("libelf1",))),
     )
     return [need for found, need in wanted if not found]

@@ -9,7 +9,7 @@ from typing import cast
 
 from vm.machine import Outcome
 
-_SHOWN = 30  # lines of the console
+_SHOWN = 60  # lines of the console
 
 
 @dataclass(frozen=True)

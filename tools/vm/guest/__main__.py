@@ -5,6 +5,7 @@ Answers go to the second serial port, one JSON object a line; the last one says 
 
 from __future__ import annotations
 
+import importlib
 import json
 import traceback
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from vm.plan import PLAN
 
 _MODULES = (
     ("i2c-dev", ""),
-    ("i2c-stub", "chip_addr=0x40,0x41"),
+    ("i2c-stub", "chip_addr=0x40,0x41,0x45,0x48"),
     ("ina3221", ""),
+    ("ina238", ""),
+    ("lm75", ""),
 )
 
 
@@ -36,7 +39,10 @@ def main() -> None:
 def _run(answers: TextIO) -> None:
     for name, parameters in _MODULES:
         syscalls.load(Path("/modules", f"{name}.ko"), parameters)
-    from vm.guest.checks import CHECKS
+    # Not before, so that a failure here is told like any other.
+    for module in ("ina3221", "others"):
+        importlib.import_module(f"vm.guest.{module}")
+    from vm.guest.check import CHECKS
     from vm.guest.stub import Chip
 
     chip, other = Chip(0x40), Chip(0x41)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +67,8 @@ class Chip:
             self.write(register, word)
 
     def write(self, register: int, word: int) -> None:
-        """Set a register, whoever owns the chip; SMBus wants the low byte first."""
-        swapped = int.from_bytes(word.to_bytes(2, "big"), "little")
-        self._bus.write_word_data(self.address, register, swapped, force=True)
+        """Set a register, whoever owns the chip."""
+        _write(self._bus, self.address, register, word)
 
     def read(self, register: int) -> int:
         """What a register holds, whoever owns the chip."""
@@ -78,7 +78,7 @@ class Chip:
     def bind(self) -> Path:
         """Let the driver own the chip, with our shunts; its hwmon folder."""
         if not (self._device / "driver").exists():
-            self._adapter("new_device", f"ina3221 {self.address:#x}")
+            _adapter(self.bus_number, "new_device", f"ina3221 {self.address:#x}")
             for channel, value in enumerate(SHUNTS_UOHM, 1):
                 (self.hwmon() / f"shunt{channel}_resistor").write_text(f"{value}\n")
         return self.hwmon()
@@ -86,7 +86,7 @@ class Chip:
     def unbind(self) -> None:
         """Take the driver off."""
         with contextlib.suppress(OSError):  # there was none
-            self._adapter("delete_device", f"{self.address:#x}")
+            _adapter(self.bus_number, "delete_device", f"{self.address:#x}")
         if (self._device / "driver").exists():
             raise RuntimeError(f"{self._device} still has a driver")
 
@@ -102,8 +102,36 @@ class Chip:
         bus, number = SMBus(self.bus_number), self.bus_number
         return Ina3221I2c(bus, number, address or self.address, OHMS, LABELS, sysfs, force=force)
 
-    def _adapter(self, file: str, text: str) -> None:
-        (_DEVICES / f"i2c-{self.bus_number}" / file).write_text(text + "\n")
+
+@contextlib.contextmanager
+def bound(
+    bus_number: int,
+    driver: str,
+    address: int,
+    words: Mapping[int, int],
+    octets: Mapping[int, int],
+) -> Generator[None]:
+    """Another chip with its driver on it; `octets` are what a block read finds, byte by byte."""
+    with SMBus(bus_number) as bus:
+        for register, word in words.items():
+            _write(bus, address, register, word)
+        for register, octet in octets.items():
+            bus.write_byte_data(address, register, octet)
+    _adapter(bus_number, "new_device", f"{driver} {address:#x}")
+    try:
+        yield
+    finally:
+        _adapter(bus_number, "delete_device", f"{address:#x}")
+
+
+def _write(bus: SMBus, address: int, register: int, word: int) -> None:
+    # SMBus sends the low byte of a word first, these chips the high one.
+    swapped = int.from_bytes(word.to_bytes(2, "big"), "little")
+    bus.write_word_data(address, register, swapped, force=True)
+
+
+def _adapter(bus_number: int, file: str, text: str) -> None:
+    (_DEVICES / f"i2c-{bus_number}" / file).write_text(text + "\n")
 
 
 def _stub_bus() -> int:

@@ -1,19 +1,15 @@
-"""What is checked, each on a chip that is reset before; they raise where something is wrong."""
+"""Our two readers of the INA3221 against each other, the driver and what is in the registers."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_rt.sensors import ina3221_registers as registers
 from edge_rt.sensors.discover import Discovery, RawChip, Roots, Wanted, discover
 from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
+from vm.guest.check import check
 from vm.guest.expect import expect, expect_same, expect_silence, values_of
 from vm.guest.stub import ALL_ON, LABELS, OHMS, SHUNTS_UOHM, SYSFS, Chip, Figures
-
-Check = Callable[[Chip, Chip], str]
-CHECKS: dict[str, Check] = {}
 
 LOAD = Figures("load", (5016, 1048, 904), (6200, 7600, 8240), noise=0b101)
 OTHER = Figures("other", (12000, 3304, 1800), (1000, 2000, 3000))
@@ -27,22 +23,6 @@ SETS = (
 
 # The driver gives whole mV and mA. That is less than a step, with these shunts.
 _ROUNDING = 0.5e-3 + 1e-9
-
-
-def check(name: str) -> Callable[[Check], Check]:
-    """Give a check its name in the plan and a fresh pair of chips."""
-
-    def register(function: Check) -> Check:
-        @functools.wraps(function)
-        def fresh(chip: Chip, other: Chip) -> str:
-            chip.reset()
-            other.reset()
-            return function(chip, other)
-
-        CHECKS[name] = fresh
-        return fresh
-
-    return register
 
 
 @check("raw reads what is in the registers")
