@@ -14,6 +14,7 @@ from bootstrap.run import MODEL, parse
 Script = Callable[[Path, str], Path]
 
 # Notes each call; serves a socket; `run` ends with 7, or when told to hang, by a signal only.
+# `sensors` tells what it is made to; `twin` makes its directory, but of no unknown board.
 EDGE_RT = """#!{python}
 import os, signal, socket, sys
 with open({calls!r}, "a") as calls:
@@ -22,6 +23,20 @@ if sys.argv[1] == "serve":
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[-1])
     listener.listen()
+    while True:
+        with listener.accept()[0] as client:
+            if client.recv(4096):
+                client.sendall(b"HTTP/1.1 404 Not Found\\r\\n\\r\\n")
+if sys.argv[1] == "sensors":
+    with open({calls!r} + ".config", "w") as seen:
+        print(os.path.realpath(os.environ["CONFIGURATION_DIRECTORY"] + "/config.yaml"), file=seen)
+    print({report!r})
+    sys.exit({status})
+if sys.argv[1] == "twin":
+    if "unknown" in sys.argv:
+        sys.exit("no board profile 'unknown'")
+    os.mkdir(sys.argv[-1])
+    print(sys.argv[-1], flush=True)
     signal.pause()
 if sys.argv[1] == "run":
     if "hang" in sys.argv:
@@ -41,13 +56,27 @@ sys.exit(run.main(sys.argv[1:]))
 """
 
 
+MEASURED = '{"root": "/", "supply": {"quality": "measured"}}'
+MODELLED = '{"root": "/", "supply": {"quality": "modelled"}}'
+NOTHING = '{"root": "/", "supply": null}'
+ELSEWHERE = '{"root": "/somewhere", "supply": null}'
+
+
 class Tool:
-    """`tools/run` over a stand-in for `edge-rt`."""
+    """`tools/run` over a stand-in for `edge-rt`; `said` is the last one's standard error."""
+
+    said = ""
 
     def __init__(self, root: Path, script: Script) -> None:
-        self._calls = root / "calls"
-        script(root / "bin/edge-rt", EDGE_RT.format(python=sys.executable, calls=str(self._calls)))
+        self._calls, self._root, self._script = root / "calls", root, script
         self._main = MAIN.format(root=str(root))
+        self.told(MEASURED)
+
+    def told(self, report: str, status: int = 0) -> None:
+        """Let the sensors tell `report` from now on."""
+        calls = str(self._calls)
+        text = EDGE_RT.format(python=sys.executable, calls=calls, report=report, status=status)
+        self._script(self._root / "bin/edge-rt", text)
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -55,21 +84,33 @@ class Tool:
             cwd=CHECKOUT / "tools",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
 
     def run(self, *argv: str) -> int:
         with self.start(*argv) as process:
-            return process.wait()
+            self.said = process.communicate()[1]
+            return process.returncode
 
     def calls(self) -> dict[str, list[str]]:
         """The arguments of each subcommand."""
         lines = [line.split() for line in self._calls.read_text().splitlines()]
         return {words[1]: words[2:] for words in lines}
 
+    def config_of_sensors(self) -> str:
+        """The configuration that the sensors were last read with."""
+        return self._calls.with_name("calls.config").read_text().strip()
+
     def pids(self) -> list[int]:
         return [int(line.split()[0]) for line in self._calls.read_text().splitlines()]
+
+
+def assert_gone(tool: Tool) -> None:
+    for pid in tool.pids():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 @pytest.fixture
@@ -102,7 +143,7 @@ def test_no_model_named_is_the_default_one() -> None:
 def test_it_fetches_serves_asks_and_ends_as_the_answer_did(tool: Tool, cache: Path) -> None:
     assert tool.run("Why?", "--max-tokens", "4") == 7
     calls = tool.calls()
-    assert list(calls) == ["models", "serve", "run"]
+    assert list(calls) == ["models", "sensors", "serve", "run"]
     assert calls["models"] == ["pull", MODEL, "--store", str(cache / "store")]
     socket = calls["serve"][-1]
     assert calls["run"] == [*("--socket", socket, "--model", MODEL, "Why?", "--max-tokens", "4")]
@@ -113,7 +154,7 @@ def test_a_model_that_is_there_is_not_fetched(tool: Tool, cache: Path) -> None:
     (cache / "store/mine").mkdir(parents=True)
     (cache / "store/mine/file.gguf").touch()
     assert tool.run("Why?", "--model", "mine") == 7
-    assert list(tool.calls()) == ["serve", "run"]
+    assert list(tool.calls()) == ["sensors", "serve", "run"]
 
 
 def test_a_model_that_cannot_be_fetched_ends_it(tool: Tool) -> None:
@@ -122,24 +163,77 @@ def test_a_model_that_cannot_be_fetched_ends_it(tool: Tool) -> None:
 
 
 def test_this_machines_configuration_is_left_out_unless_named(tool: Tool) -> None:
-    tool.run("Why?")
-    assert tool.calls()["serve"][:2] == ["--config", os.devnull]
-    tool.run("Why?", "--config", "mine.yaml")
-    assert tool.calls()["serve"][:2] == ["--config", "mine.yaml"]
+    for argv, file in (((), os.devnull), (("--config", "/my/own.yaml"), "/my/own.yaml")):
+        tool.run("Why?", *argv)
+        assert tool.calls()["serve"][:2] == ["--config", file]
+        assert tool.config_of_sensors() == file
 
 
+@pytest.mark.parametrize("report", [MEASURED, MODELLED, ELSEWHERE])
+def test_where_power_is_told_no_board_is_simulated(tool: Tool, report: str) -> None:
+    tool.told(report)
+    assert tool.run("Why?") == 7
+    assert list(tool.calls()) == ["models", "sensors", "serve", "run"]
+    assert "--sensors-root" not in tool.calls()["serve"]
+    assert "simulating" not in tool.said
+    assert ("modelled" in tool.said) == (report == MODELLED)
+
+
+def test_where_no_power_is_told_a_board_is_simulated_for_as_long(tool: Tool) -> None:
+    tool.told(NOTHING)
+    with tool.start("Why?") as process:
+        said = process.communicate()[1]
+    assert process.returncode == 7
+    assert "simulating a Raspberry Pi 5" in said
+    twin = tool.calls()["twin"]
+    assert twin[:4] == ["--board", "raspberry-pi-5", "--watch", str(process.pid)]
+    assert tool.calls()["serve"][-4:-2] == ["--sensors-root", twin[-1]]
+    assert not Path(twin[-1]).parent.exists()
+    assert_gone(tool)
+
+
+def test_a_named_board_is_simulated_without_asking_the_sensors(tool: Tool) -> None:
+    assert tool.run("Why?", "--board", "mine") == 7
+    assert tool.calls()["twin"][:2] == ["--board", "mine"]
+    assert "sensors" not in tool.calls()
+    assert "Simulating mine" in tool.said
+
+
+def test_a_board_that_cannot_be_simulated_ends_it(tool: Tool) -> None:
+    assert tool.run("Why?", "--board", "unknown") == 1
+    assert "no board profile 'unknown'" in tool.said
+    assert "serve" not in tool.calls()
+    assert not Path(tool.calls()["twin"][-1]).parent.exists()
+
+
+def test_sensors_that_cannot_be_asked_end_it(tool: Tool) -> None:
+    tool.told("", status=1)
+    assert tool.run("Why?") == 1
+    assert "could not be read" in tool.said
+    assert "serve" not in tool.calls()
+
+
+def test_a_faulty_configuration_is_left_to_the_daemon_to_tell(tool: Tool) -> None:
+    tool.told("", status=6)
+    assert tool.run("Why?", "--config", "faulty.yaml") == 7
+    assert list(tool.calls()) == ["models", "sensors", "serve", "run"]
+
+
+@pytest.mark.parametrize("report", [MEASURED, NOTHING])
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_stops_the_daemon_too(tool: Tool, sent: signal.Signals, status: int) -> None:
+def test_a_signal_stops_daemon_and_twin_too(
+    tool: Tool, sent: signal.Signals, status: int, report: str
+) -> None:
+    tool.told(report)
     with tool.start("hang") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         os.killpg(process.pid, sent)  # as a terminal does; the daemon is in a session of its own
         assert process.wait() == status
-    for pid in tool.pids():
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    assert ("twin" in tool.calls()) == (report == NOTHING)
+    assert_gone(tool)
 
 
 def test_help_needs_no_setup(tool: Tool) -> None:

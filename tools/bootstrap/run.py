@@ -14,15 +14,20 @@ from bootstrap import SetupError
 from bootstrap.daemon import private_daemon
 from bootstrap.ensure import ensure
 from bootstrap.paths import cache_dir
+from bootstrap.rest import board, wait_for_rest
 from bootstrap.signals import end_cleanly_on_signals, run_child
+from bootstrap.twin import sensors_options
 from bootstrap.venv import Venv
 
 MODEL = "smollm2-135m-instruct"
 
-_USAGE = 'tools/run [--config FILE] "PROMPT" [OPTION of edge-rt run ...]'
+_USAGE = 'tools/run [--config FILE] [--board ID] "PROMPT" [OPTION of edge-rt run ...]'
 _ABOUT = """\
 Answer PROMPT with a small language model on this machine. The first run sets everything up: it
 makes .venv, builds llama.cpp and fetches the model (98 MB). Later runs start in seconds.
+
+The answer's energy is what this machine's sensors tell. Where they tell no power, a Raspberry Pi 5
+is simulated around the daemon, and the energy is said to be modelled.
 
 Everything that is not listed here goes to `edge-rt run`, for example --max-tokens 64. What
 follows -- goes there untouched: `tools/run -- --help` lists its options.
@@ -37,6 +42,7 @@ class Request:
     """What the command line asks for."""
 
     config: Path | None
+    board: str | None  # to simulate
     passed: list[str]  # to `edge-rt run`
 
     @property
@@ -64,11 +70,12 @@ def parse(argv: Sequence[str]) -> Request:
         allow_abbrev=False,
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help="config.yaml for the daemon")
+    parser.add_argument("--board", metavar="ID", help="simulate this board, see `edge-rt twin`")
     ours, others = parser.parse_known_args(words)
     if not others and not verbatim and sys.stdin.isatty():
         parser.print_help(sys.stderr)
         parser.exit(2)
-    return Request(ours.config, [*others, *verbatim])
+    return Request(ours.config, ours.board, [*others, *verbatim])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -97,6 +104,10 @@ def answer(request: Request, venv: Venv) -> int:
     # Without --config, not this machine's configuration but the defaults.
     config = str(request.config or os.devnull)
     serve = [edge_rt, "serve", "--config", config, "--store", store, "--log-level", "warning"]
-    with private_daemon(serve) as socket:
+    with (
+        sensors_options(edge_rt, config, request.board) as sensors,
+        private_daemon([*serve, *sensors]) as socket,
+    ):
+        wait_for_rest(lambda: board(socket))
         ask = [edge_rt, "run", "--socket", str(socket), "--model", request.model]
         return run_child([*ask, *request.passed])
