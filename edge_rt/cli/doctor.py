@@ -10,7 +10,7 @@ import click
 from edge_rt.cli.checks.clocks import check_clocks, check_power_mode
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
 from edge_rt.cli.checks.finding import Check, examine
-from edge_rt.cli.checks.heat import check_temperatures, check_throttling
+from edge_rt.cli.checks.heat import check_temperatures
 from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
 from edge_rt.cli.checks.jtop import check_jtop
 from edge_rt.cli.checks.kernel import check_memory_cgroup, check_pressure
@@ -18,6 +18,7 @@ from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.membership import check_user
 from edge_rt.cli.checks.power import check_power
 from edge_rt.cli.checks.report import document, healthy, lines
+from edge_rt.cli.checks.throttling import check_throttling
 from edge_rt.cli.where import SYSTEM, daemon_socket, sensors_root_option, socket_option
 from edge_rt.config.paths import Paths
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 from edge_rt.cli.checks.files import there
@@ -13,17 +14,15 @@ from edge_rt.cli.checks.power_chips import counters, iio_rule
 from edge_rt.cli.exits import Failure, NoDaemon
 from edge_rt.energy.supply import Supply
 
-_RESTART = "systemctl restart edge-rt"
+_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 
 
 def check_daemon(machine: Machine) -> Iterator[Finding]:
     """Whether a daemon answers at the socket and proves that it could answer a request."""
     socket = machine.socket
-    start = (
-        f"edge-rt serve --socket {socket}" if socket != machine.paths.socket else "edge-rt serve"
-    )
+    absent = note("daemon", f"none answers at {socket}", _start(machine))
     if not there(socket):
-        yield note("daemon", f"none answers at {socket}", start)
+        yield absent
         return
     if not machine.access(socket, os.R_OK | os.W_OK):
         return  # membership.py has told
@@ -33,12 +32,30 @@ def check_daemon(machine: Machine) -> Iterator[Finding]:
         with Client(socket) as client:
             proof = client.get("/health")
     except NoDaemon:
-        yield note("daemon", f"none answers at {socket}", start)
+        yield absent
     except Failure as failure:
         what = f"the daemon at {socket} cannot answer: {failure.message}"
-        yield problem("daemon", what, "edge-rt status", "journalctl -u edge-rt -n 50")
+        log = "journalctl -u edge-rt -n 50" if _is_service(machine) else "# look at its log"
+        yield problem("daemon", what, "edge-rt status", log)
     else:
         yield ok("daemon", f"healthy at {socket} ({proof.get('proof', 'proved')})")
+
+
+def _is_service(machine: Machine) -> bool:
+    return any(there(machine.file(place) / "edge-rt.service") for place in _UNITS)
+
+
+def _start(machine: Machine) -> str:
+    if _is_service(machine):
+        return f"{machine.user.sudo}systemctl start edge-rt"
+    usual = Path(machine.config.socket.path or machine.paths.socket)
+    return "edge-rt serve" + ("" if machine.socket == usual else f" --socket {machine.socket}")
+
+
+def _restart(machine: Machine) -> str:
+    if _is_service(machine):
+        return f"{machine.user.sudo}systemctl restart edge-rt"
+    return "# then end the daemon and start it anew"
 
 
 def check_daemons_board(machine: Machine) -> Iterator[Finding]:
@@ -50,7 +67,7 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
     id = cast(Document, name).get("id") if isinstance(name, dict) else None
     if machine.board is not None and id != machine.board.id:
         what = f"the daemon takes the board for {id or 'none that it knows'}"
-        yield note("daemon board", what, f"{machine.user.sudo}{_RESTART}")
+        yield note("daemon board", what, _restart(machine))
     if report.get("simulated"):
         yield note("daemon board", f"the daemon reads a simulated board at {machine.root}")
     yield from _supply(machine, report)
@@ -65,8 +82,7 @@ def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
     elif ours is not None:
         how = "models the power" if theirs else "has no power figure"
         what = f"the daemon {how}, though {', '.join(ours.rails)} can be read by you"
-        restart = f"{machine.user.sudo}{_RESTART}"
-        yield problem("daemon board", what, *_rights(machine, ours), restart)
+        yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
 
 
 def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Temperatures, and what holds the board back."""
+"""Temperatures, and where the board acts on them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ from edge_rt.cli.checks.readings import Reading
 from edge_rt.cli.checks.remedies import load_module
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.sensors.thermal import Thermal, TripPoint
-
-_SUPPLY = ("under_voltage", "under_voltage_alarm")
-_HEAT = ("throttled", "soft_temperature_limit")
-_LATER = "_occurred"
 
 
 def check_temperatures(machine: Machine) -> Iterator[Finding]:
@@ -61,74 +57,25 @@ def _gated(machine: Machine, zone: str) -> bool:
 def _limits(machine: Machine) -> Finding:
     readers = [r for r in machine.discovery.readers if isinstance(r, Thermal)]
     trips = [(z.name, t) for r in readers for z in r.zones for t in z.trips if _real(t)]
+    known = _by_profile(machine)
     if trips:
         told = ", ".join(f"{zone} {t.kind} {t.temp_c:g} °C" for zone, t in trips[:4])
         more = f" and {len(trips) - 4} more" if len(trips) > 4 else ""
-        return ok("trip points", told + more)
+        slows = any(t.kind != "critical" for _, t in trips)
+        return ok("trip points", told + more + ("" if slows or not known else f"; {known}"))
+    if not known:
+        return note("trip points", "neither the kernel nor a profile tells where the board slows")
+    return ok("trip points", f"the kernel publishes none; {known}")
+
+
+def _by_profile(machine: Machine) -> str:
     known = machine.board.thermal.trips if machine.board else None
     if known is None:
-        return note("trip points", "neither the kernel nor a profile tells where the board slows")
+        return ""
     rows = (("slows from", known.throttle_c), ("hot", known.hot_c), ("off", known.shutdown_c))
     told = ", ".join(f"{name} {temp_c:g} °C" for name, temp_c in rows if temp_c is not None)
-    return ok("trip points", f"the kernel publishes none; by the profile: {told}")
+    return f"by the profile: {told}"
 
 
 def _real(trip: TripPoint) -> bool:
     return trip.temp_c > 0 and trip.kind in ("passive", "hot", "critical")
-
-
-def check_throttling(machine: Machine) -> Iterator[Finding]:
-    """Under-voltage, frequency caps and heat: now, and since boot."""
-    flags = [r for r in machine.readings if r.channel.kind == "flag"]
-    raised = {r.channel.name for r in flags if r.value}
-    unread = next((r.error for r in flags if r.value is None), None)
-    slowed = _slowed(machine)
-    weak = bool(raised.intersection(_SUPPLY))  # which raises "throttled" as well
-    if weak:
-        yield problem("throttling", "the supply is too weak right now", *_supply(machine))
-    elif f"under_voltage{_LATER}" in raised:
-        yield note("throttling", "the supply was too weak since boot", *_supply(machine))
-    if hot := [name for name in _HEAT[weak:] if name in raised] + slowed:
-        what = f"the board slows down for heat right now ({', '.join(hot)})"
-        yield note("throttling", what, "# improve its cooling: heat sink, fan, free air")
-    elif "frequency_capped" in raised and not weak:
-        yield note("throttling", "the firmware holds the clock down right now")
-    elif before := _heat_before(raised) + _counted(machine):
-        what = f"the board slowed down for heat since boot ({', '.join(before)})"
-        yield note("throttling", what, "# improve its cooling: heat sink, fan, free air")
-    if unread is not None:
-        yield note("throttling", f"flags cannot be read: {unread}")
-    elif not raised and not slowed and not _counted(machine):
-        yield _free(machine, flags)
-
-
-def _heat_before(raised: set[str]) -> list[str]:
-    weak = f"under_voltage{_LATER}" in raised
-    return [name for name in _HEAT[weak:] if name + _LATER in raised]
-
-
-def _free(machine: Machine, flags: list[Reading]) -> Finding:
-    if flags or any("throttle" in r.channel.name for r in machine.readings):
-        return ok("throttling", "nothing holds the board back")
-    return note("throttling", "the board publishes no throttle flags")
-
-
-def _slowed(machine: Machine) -> list[str]:
-    """Cooling devices of Jetsons that stand for throttling, where they are on."""
-    states = [r for r in machine.readings if r.reader == "thermal" and r.value]
-    return [r.channel.name for r in states if "throttle" in r.channel.name]
-
-
-def _counted(machine: Machine) -> list[str]:
-    counts = [r for r in machine.readings if r.reader == "thermal_throttle" and r.value]
-    packages = [r for r in counts if " core " not in r.channel.name]
-    return [f"{r.channel.name} {r.value:g} times" for r in packages]
-
-
-def _supply(machine: Machine) -> tuple[str, ...]:
-    watts = machine.board.draw.supply_w if machine.board else None
-    size = f"a {watts.value:g} W supply" if watts else "the board's own supply"
-    return (
-        f"# use {size} and a short, thick cable; feed USB devices apart",
-        "# what happened since boot is forgotten at the next one",
-    )

@@ -69,7 +69,9 @@ def _recognised(machine: Machine, id: str, what: str) -> Finding:
 
 def _unknown(machine: Machine) -> Finding:
     if machine.config.board is not None:
-        return problem("board", f"no profile can be used for {machine.config.board!r}, see config")
+        what = f"no profile can be used for {machine.config.board!r}"
+        file = machine.config_file
+        return problem("board", what, f"{sudo_for(machine, file)}nano {file}")
     if not there(machine.roots.proc):
         what = f"nothing of a board lies below {machine.root}"
         return problem("board", what, "edge-rt doctor --sensors-root /")

@@ -39,7 +39,8 @@ def _unmeasured(machine: Machine, board: Board) -> Iterator[Finding]:
     for chip in dict.fromkeys(chips):
         if chip is not None:
             yield from EXPLAIN[chip](machine)
-    yield note("power", f"as it is, {_instead(board)}")
+    if not machine.daemon_measures:
+        yield note("power", f"as it is, {_instead(board)}")
 
 
 def _sensorless(machine: Machine, board: Board) -> Finding:
@@ -59,14 +60,15 @@ def _sensorless(machine: Machine, board: Board) -> Finding:
 
 def _instead(board: Board) -> str:
     idle, loaded = board.draw.idle_w, board.draw.loaded_w
-    if idle is None or loaded is None:
+    if idle is None or loaded is None or not board.clusters:
         return "energy stays unknown"
     span = f"{idle.value:g} W idle, {loaded.value:g} W busy"
     return f"power is modelled from CPU time and the profile's draw ({span})"
 
 
 def _has_draw(board: Board) -> bool:
-    return board.draw.idle_w is not None and board.draw.loaded_w is not None
+    draw = board.draw
+    return draw.idle_w is not None and draw.loaded_w is not None and bool(board.clusters)
 
 
 def _several(rails: tuple[str, ...]) -> str:

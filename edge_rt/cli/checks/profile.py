@@ -6,6 +6,7 @@ import re
 
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.remedies import sudo_for, written
+from edge_rt.sensors.cputime import core_count
 
 _SAFE = re.compile(r"[\w .,()+/-]{1,60}")  # needs no escape in YAML's double quotes or the shell's
 
@@ -18,15 +19,15 @@ def own_profile(machine: Machine, extends: str) -> tuple[str, ...]:
     folder = machine.paths.config_file.parent
     sudo = sudo_for(machine, folder)
     match = _match(machine)
-    lines = [f"{{extends: {extends}, name: My board,", *match, *_rails(machine)]
-    lines += ["  draw: {", "  idle_w: {value: 3, source: [meter]},"]
-    lines += ["  loaded_w: {value: 10, source: [meter]}}}"]
-    chosen = () if match else choose(machine, "my-board")
+    lines = [f"{{extends: {extends}, name: My board,", *match, *_cores(machine), *_rails(machine)]
+    lines += ["  draw: {", "  idle_w: {value: 3, source: [own]},"]
+    lines += ["  loaded_w: {value: 10, source: [own]}}}"]
+    chosen = () if match else choose(machine, "my-board")[-1:]  # its folder is there by then
     return (
         "# measure the supply with a power meter, idle and busy, in place of 3 and 10:",
         f"{sudo}mkdir -p {folder}/boards.d",
         *written("\n".join(lines), f"{folder}/boards.d/my-board.yaml", sudo),
-        *written("meter: power meter at the supply", f"{folder}/boards.d/sources.yaml", sudo),
+        *written("own: measured on this very board", f"{folder}/boards.d/sources.yaml", sudo),
         *chosen,
     )
 
@@ -40,6 +41,14 @@ def choose(machine: Machine, board: str) -> tuple[str, ...]:
     return (f"{sudo}mkdir -p {file.parent}", f"echo 'board: {board}' | {sudo}tee -a {file}")
 
 
+def _cores(machine: Machine) -> list[str]:
+    """The cores, over which the model spreads the draw, where the profile in use has none."""
+    cores = core_count(machine.roots.proc)
+    if cores is None or (machine.board and machine.board.clusters):
+        return []
+    return [f"  clusters: {{cpu: {{cores: {cores}, source: [own]}}}},"]
+
+
 def _rails(machine: Machine) -> list[str]:
     """Rails that the profile in use does not know; which of them form the total is to be told."""
     board = machine.board
@@ -48,9 +57,9 @@ def _rails(machine: Machine) -> list[str]:
     unknown = [rail for rail in machine.powers if board is None or rail not in board.rails]
     if not unknown or not all(map(_SAFE.fullmatch, unknown)):
         return []
-    rows = [f'    "{rail}": {{source: [meter]}},' for rail in unknown]
+    rows = [f'    "{rail}": {{source: [own]}},' for rail in unknown]
     names = [f'    "{rail}",' for rail in unknown]
-    end = "  ], covers: module, source: [meter]}],"
+    end = "  ], covers: module, source: [own]}],"
     comment = "  # of the rails leave here those that are part of no other:"
     return ["  rails: {", *rows, "  },", comment, "  totals: [{rails: [", *names, end]
 

@@ -9,7 +9,8 @@ import pytest
 from faults import Faults
 from patients import PI, Patient, commands
 
-from edge_rt.cli.checks.heat import check_temperatures, check_throttling
+from edge_rt.cli.checks.heat import check_temperatures
+from edge_rt.cli.checks.throttling import check_throttling
 
 Make = Callable[..., Patient]
 
@@ -28,9 +29,11 @@ def throttled(board: Patient, bits: int, alarm: int = 0) -> None:
         (0x0, 1, "problem", "too weak right now"),
         (0x50005, 1, "problem", "too weak right now"),
         (0x50000, 0, "note", "too weak since boot"),
-        (0x2, 0, "note", "holds the clock down"),
+        (0x2, 0, "note", "for heat right now (frequency capped)"),
+        (0x20000, 0, "note", "for heat since boot (frequency capped)"),
+        (0x70005, 1, "problem", "too weak right now"),
         (0x4, 0, "note", "for heat right now"),
-        (0x8, 0, "note", "soft_temperature_limit"),
+        (0x8, 0, "note", "soft temperature limit"),
         (0x80000, 0, "note", "for heat since boot"),
     ],
 )
@@ -73,6 +76,11 @@ def test_a_gated_zone_may_be_silent_and_another_may_not(patient: Make, faults: F
         faults.errors[zones[name]] = [errno.EAGAIN]
         silent = [f for f in board.says(check_temperatures) if "gives none" in f.what]
         assert len(silent) == count
+
+
+def test_what_the_firmware_does_of_its_own_is_told_beside_the_kernels(patient: Make) -> None:
+    found = patient("pi5").says(check_temperatures)[1]
+    assert found.what.endswith("critical 110 °C; by the profile: slows from 80 °C, hot 85 °C")
 
 
 def test_the_profiles_trip_points_stand_in_for_the_kernels(patient: Make) -> None:

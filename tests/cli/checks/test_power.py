@@ -17,7 +17,9 @@ from edge_rt.cli.checks.power import check_power
 from edge_rt.cli.checks.remedies import broken, written
 from edge_rt.cli.checks.user import User
 from edge_rt.config.boards import SHIPPED, check_boards
+from edge_rt.daemon.chosen import wanted
 from edge_rt.sensors import ina3221_iio
+from edge_rt.sensors.modelled import Coefficients
 from edge_rt.sensors.rapl import udev_rule
 
 Make = Callable[..., Patient]
@@ -201,6 +203,7 @@ def test_a_board_without_a_sensor_tells_what_the_figures_rest_on(patient: Make) 
 def test_the_profile_that_is_told_is_a_valid_one(patient: Make) -> None:
     board = patient()
     (board.root / "proc" / "cpuinfo").write_text("CPU architecture: 8\n")
+    board.tree.host(cores=4)
     board.tree.ina3221("1-0040", [("GPU", 19_000, 400), ("CPU", 19_000, 100), ("NC", 0, 0)])
     board.paths.config_file.write_text("board: generic-arm64\n")
     found = only(board.says(check_power), "note")
@@ -210,6 +213,4 @@ def test_the_profile_that_is_told_is_a_valid_one(patient: Make) -> None:
     boards, faults = check_boards([SHIPPED, board.etc / "boards.d"])
     assert faults == []
     assert set(boards["my-board"].totals[0].rails) == {"GPU", "CPU"}
-    draw = boards["my-board"].draw.idle_w
-    assert draw is not None
-    assert draw.value == 3
+    assert wanted(boards["my-board"], board.root, {}).model == Coefficients(3.0, 7.0 / 4)
