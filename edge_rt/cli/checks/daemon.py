@@ -11,9 +11,11 @@ from edge_rt.cli.checks.files import there
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.power_chips import counters, iio_rule
+from edge_rt.cli.checks.readings import several
 from edge_rt.cli.exits import Failure, NoDaemon
 from edge_rt.energy.supply import Supply
 
+_PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 
 
@@ -78,10 +80,10 @@ def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
     theirs, ours = report.get("supply"), machine.supply
     if machine.daemon_measures and isinstance(theirs, dict):
         rails = cast("list[object]", cast(Document, theirs).get("rails"))
-        yield ok("daemon board", f"the daemon reads {', '.join(map(str, rails))}")
+        yield ok("daemon board", f"the daemon reads {several([str(rail) for rail in rails])}")
     elif ours is not None:
         how = "models the power" if theirs else "has no power figure"
-        what = f"the daemon {how}, though {', '.join(ours.rails)} can be read by you"
+        what = f"the daemon {how}, though {several(ours.rails)} can be read by you"
         yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
 
 
@@ -100,7 +102,8 @@ def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
 def _silent(report: Document) -> Iterator[Finding]:
     channels = report.get("channels")
     rows = cast("list[Document]", channels) if isinstance(channels, list) else []
-    failed = [row for row in rows if row.get("value") is None and row.get("error")]
+    lacking = [row for row in rows if row.get("value") is None and row.get("error")]
+    failed = [row for row in lacking if row.get("reader") != _PROCESSES]
     if failed:
         first = failed[0]
         what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now"

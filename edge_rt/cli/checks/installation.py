@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from edge_rt.cli.checks.files import there
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
-from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.profile import choose, own_profile
 from edge_rt.cli.checks.remedies import sudo_for
 from edge_rt.cli.checks.virtual import seclusion
@@ -85,6 +86,10 @@ def check_models(machine: Machine) -> Iterator[Finding]:
     from edge_rt.models.catalogue import load_catalogue
     from edge_rt.models.store import Store
 
+    served = _served(machine)
+    if served:
+        yield ok("models", f"the daemon has {', '.join(served)}")
+        return
     models = machine.config.models
     root = Path(models.store) if models.store else machine.paths.state / "models"
     if there(root) and not machine.access(root, os.R_OK | os.X_OK):
@@ -107,6 +112,13 @@ def check_models(machine: Machine) -> Iterator[Finding]:
     else:
         what = f"no model in the store {root}"
         yield problem("models", what, _pull(machine, root, _FIRST_MODEL))
+
+
+def _served(machine: Machine) -> list[str]:
+    """The models of a daemon that answers; its store may be another than the configured one."""
+    data = (machine.ask("/v1/models") or {}).get("data")
+    rows = cast("list[object]", data) if isinstance(data, list) else []
+    return [str(cast(Document, row).get("id")) for row in rows if isinstance(row, dict)]
 
 
 def _pull(machine: Machine, root: Path, id: str) -> str:

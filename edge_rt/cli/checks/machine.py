@@ -147,13 +147,17 @@ class Machine:
     @cached_property
     def daemon_board(self) -> Document | None:
         """What a daemon reads of this very board; None where none answers."""
+        report = self.ask("/edge/v1/board")
+        return report if report and Path(str(report.get("root"))) == self.root else None
+
+    def ask(self, path: str) -> Document | None:
+        """A document of the daemon's; None where none answers or it has none."""
         if not there(self.socket):
             return None
         from edge_rt.cli.client import Client  # brings an HTTP client
 
         with suppress(Failure), Client(self.socket) as client:
-            report = client.get("/edge/v1/board")
-            return report if Path(str(report.get("root"))) == self.root else None
+            return client.get(path)
         return None
 
     @property

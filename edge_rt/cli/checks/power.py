@@ -8,6 +8,7 @@ from edge_rt.cli.checks.finding import Finding, note, ok
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.power_chips import EXPLAIN, rights
 from edge_rt.cli.checks.profile import own_profile
+from edge_rt.cli.checks.readings import several
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.config.board import Board
 
@@ -19,7 +20,7 @@ def check_power(machine: Machine) -> Iterator[Finding]:
         how = "simulated" if machine.simulated else "measured"
         watts = supply.power_w()
         figure = "no figure yet" if watts is None else f"{watts:.2f} W"
-        what = f"{figure} for the {supply.covers}, {how} on {_several(supply.rails)}"
+        what = f"{figure} for the {supply.covers}, {how} on {several(supply.rails)}"
         yield ok("power", what)
         yield from rights(machine, supply)
     elif board is None:
@@ -45,7 +46,7 @@ def _unmeasured(machine: Machine, board: Board) -> Iterator[Finding]:
 
 def _sensorless(machine: Machine, board: Board) -> Finding:
     if rails := tuple(machine.powers):
-        what = f"the profile does not say how to add up {_several(rails)}: {_instead(board)}"
+        what = f"the profile does not say how to add up {several(rails)}: {_instead(board)}"
         return note("power", what, *own_profile(machine, board.id))
     where = seclusion(machine)
     if where is not None:
@@ -69,7 +70,3 @@ def _instead(board: Board) -> str:
 def _has_draw(board: Board) -> bool:
     draw = board.draw
     return draw.idle_w is not None and draw.loaded_w is not None and bool(board.clusters)
-
-
-def _several(rails: tuple[str, ...]) -> str:
-    return ", ".join(rails) if len(rails) < 4 else f"{len(rails)} rails"

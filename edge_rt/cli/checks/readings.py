@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_rt.sensors.base import Channel
@@ -32,6 +32,11 @@ def read_twice(sampler: Sampler, pause: Callable[[float], None]) -> None:
     sampler.step(0.0)
     pause(SETTLE_S)
     sampler.step(3600.0)  # by when every reader is due, whatever its period
+
+
+def several(rails: Sequence[str]) -> str:
+    """Rails by name, or how many they are."""
+    return ", ".join(rails) if len(rails) < 4 else f"{len(rails)} rails"
 
 
 def rows(sampler: Sampler) -> list[Reading]:

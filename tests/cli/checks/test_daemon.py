@@ -9,6 +9,7 @@ import pytest
 from patients import PI, Patient, commands
 
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
+from edge_rt.cli.checks.installation import check_models
 from edge_rt.cli.checks.machine import Machine
 
 Make = Callable[..., Patient]
@@ -101,6 +102,15 @@ def test_what_may_not_be_read_here_is_no_problem_while_the_daemon_reads_it(
     assert "but the daemon can" in found[0].what
 
 
+def test_the_models_are_the_daemons_where_one_answers(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    (found,) = check_models(machine(board, daemon))
+    assert found.level == "problem"  # it has no list of models
+    daemon.documents["/v1/models"] = (200, {"object": "list", "data": [{"id": "tiny"}]})
+    (found,) = check_models(machine(board, daemon))
+    assert (found.level, found.what) == ("ok", "the daemon has tiny")
+
+
 def test_a_simulated_board_is_no_lack_of_rights(patient: Make, daemon: Daemon) -> None:
     board = patient("x86")
     supply = SUPPLY | {"quality": "modelled"}
@@ -112,11 +122,12 @@ def test_a_simulated_board_is_no_lack_of_rights(patient: Make, daemon: Daemon) -
 def test_another_board_and_figures_that_fail(patient: Make, daemon: Daemon) -> None:
     board = patient("x86")
     failing = [{"name": "gpu\x1b[2J", "value": None, "error": "temp: EAGAIN"}]
+    failing.append({"name": "cpu engine", "reader": "cpu-load", "value": None, "error": "gone"})
     said = report(board, board=None, channels=failing)
     daemon.documents["/edge/v1/board"] = (200, said)
     found = list(check_daemons_board(machine(board, daemon)))
     assert [f.level for f in found] == ["note", "ok", "note"]
-    assert "1 of 1 figures" in found[2].what
+    assert "1 of 2 figures" in found[2].what
 
 
 def test_a_daemon_of_another_root_is_not_compared(patient: Make, daemon: Daemon) -> None:
