@@ -72,9 +72,12 @@ def _supply(supply: Json) -> Iterator[tuple[str, str]]:
     if not supply:
         yield "supply", f"{MISSING} (no power of the whole can be read)"
         return
-    power, covers = significant(supply.get("power_w")), line(supply.get("covers"))
+    power, idle = significant(supply.get("power_w")), significant(supply.get("idle_w"))
     watts = power if power == MISSING else f"{power} W"
-    yield "supply", f"{watts}, {line(supply.get('quality'))}, of the {covers}"
+    resting = "" if idle == MISSING else f"; {idle} W when idle"
+    covers = line(supply.get("covers"))
+    whole = "one rail, of what is not known" if covers == "rail" else f"the {covers}"
+    yield "supply", f"{watts}, {line(supply.get('quality'))}, of {whole}{resting}"
     yield "formed by", " + ".join(lines(supply, "rails") or []) or MISSING
     yield "energy", _energy(supply)
 

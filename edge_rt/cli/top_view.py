@@ -97,9 +97,9 @@ def _engine(status: Json) -> Cell:
     engine = member(status, "engine")
     parts = [
         line(engine.get("state")),
-        f"{whole(engine.get('threads'))} threads",
-        f"{whole(engine.get('running'))} at work",
-        f"{whole(engine.get('waiting'))} waiting",
+        f"threads {whole(engine.get('threads'))}",
+        f"at work {whole(engine.get('running'))}",
+        f"waiting {whole(engine.get('waiting'))}",
     ]
     return Cell(", ".join(parts))
 
@@ -193,11 +193,12 @@ def _day(day: Json) -> Cell:
 
 
 def _model(one: ModelSum) -> Cell:
-    counts = f"{whole(one.requests)} requests, {whole(one.completion_tokens)} tokens"
+    requests = f"{whole(one.requests)} requests"
     if one.quality == "unresolved":
-        return Cell(f"{one.model}: {counts}, energy unresolved")
+        return Cell(f"{one.model}: energy unresolved, {requests}")
     modelled = " modelled" if one.quality == "modelled" else ""
-    return Cell(f"{one.model}: {counts}, {joules(one.energy_j)}{modelled}, {one.per_token} J/token")
+    energy = f"{joules(one.energy_j)}{modelled}, {one.per_token} J/token"
+    return Cell(f"{one.model}: {energy}, {requests}")
 
 
 def _request(booking: Json, zone: tzinfo | None) -> Cell:

@@ -80,6 +80,7 @@ def agx_orin() -> Json:
             "covers": "module",
             "quality": "measured",
             "power_w": 22.8,
+            "idle_w": 9.5,
             "energy_j": 1368.0,
             "covered_s": 60.0,
             "missing_s": 2.5,

@@ -43,7 +43,8 @@ def row(lines: list[str], name: str) -> str:
 def test_an_orin_has_its_rails_in_order_and_aligned() -> None:
     lines = shown(boards.agx_orin())
     assert "Jetson AGX Orin 64GB (jetson-agx-orin-64gb), exact:" in row(lines, "board")
-    assert row(lines, "supply").split(None, 1)[1].startswith("22.8 W, measured, of the module")
+    supply = "22.8 W, measured, of the module; 9.50 W when idle"
+    assert row(lines, "supply").split(None, 1)[1].rstrip() == supply
     assert "VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0" in row(lines, "formed by")
     assert "1368 J in 1 min 0 s since the start; 2.5 s more are missing" in row(lines, "energy")
     assert "49.0 °C tj-thermal" in row(lines, "hottest")
@@ -92,6 +93,12 @@ def test_what_is_missing_is_a_dash_and_never_0() -> None:
     assert row(lines, "package-0/core").split()[1:3] == ["-", "-"]
     assert row(lines, "x86_pkg_temp").split()[1] == "-"
     assert "was 52.0 °C 12 s ago" in row(lines, "x86_pkg_temp")
+
+
+def test_a_rail_that_may_be_anything_is_not_called_the_board() -> None:
+    supply = {"rails": ["VDD"], "covers": "rail", "quality": "measured", "power_w": 5.0}
+    lines = shown(boards.nothing(supply=supply))
+    assert "5.00 W, measured, of one rail, of what is not known" in row(lines, "supply")
 
 
 def test_one_reason_for_many_files_is_told_once() -> None:

@@ -45,7 +45,7 @@ def test_an_orin_fits_an_old_terminal() -> None:
         "Jetson AGX Orin 64GB  edge-rt 0.1  up 1 h 2 min  q leaves",
         "supply    22.8 W measured  49.0 °C tj-thermal",
         "held back by nothing",
-        "engine    running, 4 threads, 1 at work, 0 waiting",
+        "engine    running, threads 4, at work 1, waiting 0",
         "speed     - tok/s, - J/token of all that the board draws",
         "",
         "rails     VDD_GPU_SOC     7.600 W ██▋       VDD_CPU_CV      7.600 W ██▋",
@@ -59,7 +59,7 @@ def test_an_orin_fits_an_old_terminal() -> None:
         "memory    5.00 of 7.50 GiB available, 1.5 % of the time stalled",
         "pwm_tach 2310 rpm",
         "today     432 kJ in all, 149 J of it for answers, measured",
-        "smollm2-135m-instruct: 12 requests, 1000 tokens, 149 J, 0.149 J/token",
+        "smollm2-135m-instruct: 149 J, 0.149 J/token, 12 requests",
         "last      11:06:40 smollm2-135m-instruct, 64 tokens, 2.31 s, 12.4 J\n",
         "64 tokens, 2.31 s, - J, cancelled",
     ):
@@ -84,7 +84,7 @@ def test_what_is_modelled_on_a_real_board_says_so() -> None:
 def test_what_is_missing_is_a_dash(make: Callable[[], Json]) -> None:
     lines = shown(seen(make(), status={}, ledger={}))
     assert lines[1].split()[:3] == ["supply", "-", "W"]
-    assert "-, - threads, - at work, - waiting" in lines[3]
+    assert "-, threads -, at work -, waiting -" in lines[3]
     assert "held back - (no flag of it can be read)" in lines
 
 
