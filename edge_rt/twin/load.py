@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+from edge_rt.twin.family import Family
 
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_SEARCH_S = 1.0  # looking for new children reads the whole of /proc
 _USER, _SYSTEM, _RESIDENT = 11, 12, 21  # in stat, counted behind the name
 
 
@@ -27,31 +25,23 @@ class Usage:
 class Load:
     """Watches a process, all that descend from it, and never this process itself."""
 
-    def __init__(
-        self,
-        pid: int,
-        proc: Path = Path("/proc"),
-        family: Callable[[int], list[int]] | None = None,
-    ) -> None:
-        """`family` gives the pids below one pid; time that was used before now does not count."""
+    def __init__(self, pid: int, proc: Path = Path("/proc")) -> None:
+        """Time that was used before the first look does not count."""
         self.pid = pid
         self._proc = proc
-        self._family = family or _descendants
-        self._next_search_s: float | None = None
-        self._seen: dict[int, int] = {}  # ticks by pid
-        self._pids: tuple[int, ...] = (pid,)
+        self._family = Family(pid, proc)
+        self._seen: dict[int, int] | None = None  # ticks by pid
 
-    def look(self, now_s: float) -> Usage | None:
+    def look(self) -> Usage | None:
         """What was used since the last look; None once the watched process has ended."""
-        first = self._next_search_s is None
-        if self._next_search_s is None or now_s >= self._next_search_s:
-            self._next_search_s = now_s + _SEARCH_S
-            self._pids = (self.pid, *(p for p in self._family(self.pid) if p != os.getpid()))
-        figures = {pid: row for pid in self._pids if (row := self._figures(pid)) is not None}
+        pids = self._family.pids()
+        figures = {pid: row for pid in pids if (row := self._figures(pid)) is not None}
         if self.pid not in figures:
             return None
-        ticks = sum(t - self._seen.get(pid, t if first else 0) for pid, (t, _) in figures.items())
-        self._seen = {pid: row[0] for pid, row in figures.items()}
+        spent = {pid: row[0] for pid, row in figures.items()}
+        seen = spent if self._seen is None else self._seen
+        ticks = sum(now - seen.get(pid, 0) for pid, now in spent.items())
+        self._seen = spent
         pages = sum(pages for _, pages in figures.values())
         return Usage(max(0, ticks) * _TICK_S, pages * _PAGE, tuple(figures))
 
@@ -66,9 +56,3 @@ class Load:
             return None
         return int(words[_USER]) + int(words[_SYSTEM]), int(words[_RESIDENT])
 
-
-def _descendants(pid: int) -> list[int]:
-    try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:
-        return []

@@ -24,7 +24,7 @@ _MOST_OWED_S = 2.0  # core seconds that were used within one step and are felt i
 class Watched(Protocol):
     """Whose CPU time heats the board."""
 
-    def look(self, now_s: float) -> Usage | None:
+    def look(self) -> Usage | None:
         """What was used since the last look; None once there is nobody to watch."""
         ...
 
@@ -56,7 +56,7 @@ class Twin:
     def step(self) -> State | None:
         """Catch up with the clock; None once the watched process has ended."""
         now_s = self._clock()
-        usage = self._watched.look(now_s)
+        usage = self._watched.look()
         if usage is None:
             return None
         dt_s = 0.0 if self._last_s is None else now_s - self._last_s

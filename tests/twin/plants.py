@@ -38,7 +38,7 @@ class FakeLoad:
         self.now_s += self.step_s
         return self.now_s
 
-    def look(self, now_s: float) -> Usage | None:
+    def look(self) -> Usage | None:
         if self.cores is None:
             return None
         return Usage(self.cores * self.step_s, 1 << 20, ())

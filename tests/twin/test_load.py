@@ -13,64 +13,64 @@ TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def process(proc: Path, pid: int, ticks: int, state: str = "S", pages: int = 3) -> None:
-    fields = ["0"] * 10 + [str(ticks), "1"] + ["0"] * 8 + [str(pages)] + ["0"] * 20
+def process(
+    proc: Path, pid: int, ticks: int, parent: int = 10, state: str = "S", pages: int = 3
+) -> None:
+    fields = [str(parent)] + ["0"] * 9 + [str(ticks), "1"] + ["0"] * 8 + [str(pages)] + ["0"] * 20
     (proc / str(pid)).mkdir(exist_ok=True)
     (proc / str(pid) / "stat").write_text(f"{pid} (a ) b) {state} {' '.join(fields)}")
 
 
 def test_only_what_is_used_while_watching_counts(tmp_path: Path) -> None:
-    children = [20]
-    load = Load(10, tmp_path, lambda pid: children)
-    process(tmp_path, 10, 1000)
+    load = Load(10, tmp_path)
+    process(tmp_path, 10, 1000, parent=1)
     process(tmp_path, 20, 500)
-    first = load.look(0.0)
+    process(tmp_path, 25, 500, parent=1)
+    first = load.look()
     assert first is not None
     assert (first.busy_s, first.pids, first.resident_bytes) == (0.0, (10, 20), 6 * PAGE)
-    process(tmp_path, 10, 1007)
+    process(tmp_path, 10, 1007, parent=1)
     process(tmp_path, 20, 502)
-    process(
-        tmp_path, 30, 4
-    )  # born since: all that it used counts, with the tick of its system time
-    children.append(30)
-    second = load.look(1.0)
+    # Born since: all that it used counts, with the tick of its system time.
+    process(tmp_path, 30, 4, parent=20)
+    second = load.look()
     assert second is not None
     assert second.busy_s == pytest.approx(14 * TICK_S)
 
 
 def test_a_child_that_ends_takes_nothing_back(tmp_path: Path) -> None:
-    load = Load(10, tmp_path, lambda pid: [20])
-    process(tmp_path, 10, 1)
+    load = Load(10, tmp_path)
+    process(tmp_path, 10, 1, parent=1)
     process(tmp_path, 20, 1000)
-    load.look(0.0)
+    load.look()
     (tmp_path / "20" / "stat").unlink()
-    process(tmp_path, 10, 3)
-    usage = load.look(0.1)
+    process(tmp_path, 10, 3, parent=1)
+    usage = load.look()
     assert usage is not None
     assert usage.busy_s == pytest.approx(2 * TICK_S)
 
 
 @pytest.mark.parametrize("state", ["Z", "X"])
 def test_it_ends_with_the_process_even_if_nobody_reaps_it(tmp_path: Path, state: str) -> None:
-    load = Load(10, tmp_path, lambda pid: [])
+    load = Load(10, tmp_path)
     process(tmp_path, 10, 1)
-    assert load.look(0.0) is not None
-    process(tmp_path, 10, 1, state)
-    assert load.look(0.1) is None
+    assert load.look() is not None
+    process(tmp_path, 10, 1, state=state)
+    assert load.look() is None
     (tmp_path / "10" / "stat").unlink()
-    assert load.look(0.2) is None
+    assert load.look() is None
 
 
 def test_it_never_counts_itself(tmp_path: Path) -> None:
-    load = Load(10, tmp_path, lambda pid: [os.getpid()])
+    load = Load(10, tmp_path)
     process(tmp_path, 10, 1)
     process(tmp_path, os.getpid(), 1)
-    usage = load.look(0.0)
+    usage = load.look()
     assert usage is not None
     assert usage.pids == (10,)
 
 
 def test_it_finds_real_processes() -> None:
-    usage = Load(os.getppid() if os.getppid() > 1 else os.getpid()).look(0.0)
+    usage = Load(os.getppid() if os.getppid() > 1 else os.getpid()).look()
     assert usage is not None
     assert usage.resident_bytes > 0

@@ -18,7 +18,7 @@ _AWAKE_MC = "25000\n"
 class _Idle:
     """Watches nobody."""
 
-    def look(self, now_s: float) -> Usage:
+    def look(self) -> Usage:
         """No CPU time and no memory."""
         return Usage(0.0, 0, ())
 
