@@ -27,7 +27,9 @@ class Supply(msgspec.Struct, frozen=True):
     """
 
     rails: list[str]
-    covers: str  # "board", "module", "package", "regulators"; "rail": a lone one, of what is unknown
+    covers: (
+        str  # "board", "module", "package", "regulators"; "rail": one of what is unknown
+    )
     quality: Literal["measured", "modelled"]
     power_w: float | None
     idle_w: float | None

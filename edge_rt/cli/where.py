@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from edge_rt.cli.files import there
 from edge_rt.config.paths import Paths
 from edge_rt.errors import ConfigError
 
@@ -47,7 +48,7 @@ def daemon_socket(named: Path | None, paths: Paths | None = None, system: Path =
         return named
     paths = paths or Paths.detect()
     own = _configured(paths.config_file) or paths.socket
-    return own if own.exists() or not system.exists() else system
+    return own if there(own) or not there(system) else system
 
 
 def _configured(file: Path) -> Path | None:

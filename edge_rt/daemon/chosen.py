@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.api.board import BoardName
-from edge_rt.config.board import Board, Rail
+from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.sensors.board import detect
 from edge_rt.sensors.cpu_load import Pid
-from edge_rt.sensors.discover import RawChip, Roots, Wanted
+from edge_rt.sensors.discover import Roots, Wanted
 from edge_rt.sensors.jtop import connect
 from edge_rt.sensors.modelled import Coefficients
+from edge_rt.sensors.raw_chip import raw_chips
 
 log = logging.getLogger(__name__)
 
@@ -58,26 +59,10 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
     """What the readers cannot find out by themselves."""
     return Wanted(
         processes=processes,
-        chips=() if board is None else _chips(board),
+        chips=() if board is None else raw_chips(board.rails),
         jtop=connect if root == Path("/") else None,
         model=None if board is None else _model(board),
     )
-
-
-def _chips(board: Board) -> tuple[RawChip, ...]:
-    """The chips whose place on a bus the profile tells."""
-    places: dict[tuple[int, int], dict[str, Rail]] = {}
-    for name, rail in board.rails.items():
-        bus, address = rail.i2c_bus, rail.i2c_address
-        if rail.chip == "ina3221" and bus is not None and address is not None and rail.channel:
-            places.setdefault((bus, address), {})[name] = rail
-    return tuple(_chip(bus, address, rails) for (bus, address), rails in places.items())
-
-
-def _chip(bus: int, address: int, rails: Mapping[str, Rail]) -> RawChip:
-    labels = {r.channel: name for name, r in rails.items() if r.channel is not None}
-    ohms = {r.channel: r.shunt_ohm for r in rails.values() if r.channel and r.shunt_ohm}
-    return RawChip(bus, address, labels, ohms)
 
 
 def _model(board: Board) -> Coefficients | None:

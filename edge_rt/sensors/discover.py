@@ -26,6 +26,7 @@ from edge_rt.sensors.pi_throttled import PiThrottled
 from edge_rt.sensors.pi_volt import PiVolt
 from edge_rt.sensors.pressure import Pressure
 from edge_rt.sensors.rapl import Rapl
+from edge_rt.sensors.raw_chip import RawChip
 from edge_rt.sensors.sysfs import FILE_IO, FileIo
 from edge_rt.sensors.thermal import Thermal
 from edge_rt.sensors.thermal_throttle import ThermalThrottle
@@ -39,16 +40,6 @@ class Roots:
     sysfs: Path = Path("/sys")
     proc: Path = Path("/proc")
     dev: Path = Path("/dev")
-
-
-@dataclass(frozen=True)
-class RawChip:
-    """An INA3221 that no driver may own; `labels` and `shunt_ohms` are by channel 1, 2, 3."""
-
-    bus: int
-    address: int
-    labels: Mapping[int, str]
-    shunt_ohms: Mapping[int, float]
 
 
 @dataclass(frozen=True)

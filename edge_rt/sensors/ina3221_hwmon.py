@@ -37,10 +37,8 @@ class Ina3221Hwmon(RailReader):
 
 def _folders(sysfs: Path) -> list[Path]:
     # The driver's folder holds the same devices as class/hwmon: only a tree that lacks the
-    # class is read from there, so that no rail is counted twice. A number in the class goes to
-    # another device when its own is removed; the folder behind it belongs to one device only.
-    devices = hwmon_devices(sysfs, frozenset(("ina3221",)))
-    found = [folder.resolve() for _, folder in devices]
+    # class is read from there, so that no rail is counted twice.
+    found = [folder for _, folder in hwmon_devices(sysfs, frozenset(("ina3221",)))]
     return found or driver_devices(sysfs, "ina3221", "hwmon/hwmon*")
 
 

@@ -155,11 +155,15 @@ def _digits(name: str) -> tuple[int, ...]:
 
 
 def hwmon_devices(sysfs: Path, names: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """Each hwmon folder whose `name` is one of `names`; their numbers change between boots."""
+    """Each hwmon folder whose `name` is one of `names`; their numbers change between boots.
+
+    What is given is the folder behind the number: a number goes to another device once its own is
+    removed, the folder belongs to one device only.
+    """
     for folder in numbered(sysfs / "class" / "hwmon", "hwmon*"):
         name = first_line(folder / "name")
         if name is not None and name in names:
-            yield name, folder
+            yield name, folder.resolve()
 
 
 def driver_devices(sysfs: Path, driver: str, pattern: str) -> list[Path]:

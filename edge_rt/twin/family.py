@@ -22,7 +22,7 @@ class Family:
 
     def pids(self) -> tuple[int, ...]:
         """Those that there are now, in order; one that changed its parent stays a member."""
-        present = {int(name) for name in os.listdir(self._proc) if name.isdigit()}
+        present = {int(path.name) for path in self._proc.iterdir() if path.name.isdigit()}
         parents = {pid: self._parent(pid) for pid in present - self._known}
         self._members &= present
         while joining := {pid for pid, parent in parents.items() if parent in self._members}:

@@ -55,4 +55,3 @@ class Load:
         if len(words) <= _RESIDENT or words[0] in (b"Z", b"X"):
             return None
         return int(words[_USER]) + int(words[_SYSTEM]), int(words[_RESIDENT])
-

@@ -51,3 +51,10 @@ def test_the_users_own_is_where_the_configuration_puts_it(paths: Paths, system: 
 def test_a_faulty_configuration_is_the_daemons_affair(paths: Paths, system: Path) -> None:
     paths.config_file.write_text("[]")
     assert daemon_socket(None, paths, system) == paths.socket
+
+
+def test_a_place_that_cannot_be_looked_at_holds_no_socket(paths: Paths, system: Path) -> None:
+    system.touch()
+    lost = Paths(Path("/" + "x" * 300), paths.state, paths.config_file, paths.cache)
+    assert daemon_socket(None, lost, system) == system
+    assert daemon_socket(None, paths, lost.run) == paths.socket

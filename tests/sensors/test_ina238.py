@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from faults import figures
 from trees import Tree, thor
@@ -17,3 +19,15 @@ def test_the_input_monitor_multiplies_by_itself(tree: Tree) -> None:
         ("VIN", "voltage_v"): pytest.approx(19.0),
         ("VIN", "current_a"): pytest.approx(1.052),
     }
+
+
+def test_what_takes_the_number_of_a_removed_device_is_not_read(tree: Tree) -> None:
+    thor(tree)
+    reader = Ina238(tree.sysfs)
+    link = tree.sysfs / "class" / "hwmon" / "hwmon1"
+    own = link.resolve()
+    assert (own / "name").read_text() == "ina238\n"
+    shutil.rmtree(own)
+    link.unlink()
+    link.symlink_to(tree.hwmon("other", {"in1_input": 5000, "curr1_input": 1, "power1_input": 1}))
+    assert set(reader.read()) == {None}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from edge_rt.cli.checks.files import there
+from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.profile import choose, own_profile

@@ -10,8 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
-from edge_rt.cli.checks.chips import raw_chips
-from edge_rt.cli.checks.files import there
+from edge_rt.cli.files import there
 from edge_rt.cli.checks.readings import Reading, read_twice, rows
 from edge_rt.cli.checks.user import User
 from edge_rt.cli.exits import Failure
@@ -27,6 +26,7 @@ from edge_rt.models.configured import model_faults
 from edge_rt.sensors.board import Detection, recognise
 from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
 from edge_rt.sensors.identity import Identity
+from edge_rt.sensors.raw_chip import raw_chips
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.sysfs import FILE_IO, FileIo
 
@@ -112,7 +112,7 @@ class Machine:
     @cached_property
     def discovery(self) -> Discovery:
         """The readers of this board, and what is not read."""
-        chips = raw_chips(self.board) if self.board else ()
+        chips = raw_chips(self.board.rails) if self.board else ()
         return discover(self.roots, Wanted(chips=chips), io=self._io)
 
     @cached_property

@@ -7,8 +7,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_rt.cli.checks.chips import place_of
-from edge_rt.cli.checks.files import there
+from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, note, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.readings import Reading
@@ -17,6 +16,7 @@ from edge_rt.cli.checks.user import group_of
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors import ina3221_iio, rapl
+from edge_rt.sensors.raw_chip import place_of
 from edge_rt.sensors.sysfs import first_line, numbered
 
 GROUP = "edge-rt"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.cli.checks.files import text, there
+from edge_rt.cli.files import text, there
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.sensors.sysfs import first_line
 
