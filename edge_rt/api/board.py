@@ -27,9 +27,7 @@ class Supply(msgspec.Struct, frozen=True):
     """
 
     rails: list[str]
-    covers: (
-        str  # "board", "module", "package", "regulators"; "rail": one of what is unknown
-    )
+    covers: str  # "board", "module", "package", "regulators" or, of what is not known, "rail"
     quality: Literal["measured", "modelled"]
     power_w: float | None
     idle_w: float | None
@@ -60,6 +58,7 @@ class RailEnergy(msgspec.Struct, frozen=True):
     """Joules of one rail since the daemon's start. Rails overlap: parts are beside the whole."""
 
     name: str
+    quality: Literal["measured", "modelled"]
     energy_j: float
     covered_s: float
     missing_s: float

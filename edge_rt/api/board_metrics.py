@@ -70,7 +70,7 @@ def _info(report: BoardReport) -> Family:
     labels = ("board", "confidence", "simulated")
     family = _gauge("board_info", "The profile in use, and whether the board is real.", labels)
     if (board := report.board) is not None:
-        family.add_metric([_text(board.id), board.confidence, str(report.simulated).lower()], 1)
+        family.add_metric([board.id, board.confidence, str(report.simulated).lower()], 1)
     return family
 
 
@@ -79,7 +79,7 @@ def _channels(channels: list[ChannelState]) -> list[Family]:
     for channel in channels:
         if channel.value is not None and channel.kind in families:
             quality = [channel.quality] if channel.kind == "power_w" else []
-            families[channel.kind].add_metric([_text(channel.name), *quality], channel.value)
+            families[channel.kind].add_metric([channel.name, *quality], channel.value)
     return list(families.values())
 
 
@@ -91,13 +91,15 @@ def _family(kind: str) -> Family:
 
 def _energies(energies: list[RailEnergy]) -> list[Family]:
     joules = _counter(
-        "rail_energy_joules_total", "Energy of a rail since the daemon's start.", ("rail",)
+        "rail_energy_joules_total",
+        "Energy of a rail since the daemon's start.",
+        ("rail", "quality"),
     )
     text = "Seconds of which a rail's energy is not known."
     missing = _counter("rail_missing_seconds_total", text, ("rail",))
     for rail in _firsts(energies, lambda energy: energy.name):
-        joules.add_metric([_text(rail.name)], rail.energy_j)
-        missing.add_metric([_text(rail.name)], rail.missing_s)
+        joules.add_metric([rail.name, rail.quality], rail.energy_j)
+        missing.add_metric([rail.name], rail.missing_s)
     return [joules, missing]
 
 
@@ -109,7 +111,7 @@ def _supply(supply: Supply) -> list[Family]:
     )
     text = "Seconds of which the total's energy is not known."
     missing = _counter("supply_missing_seconds_total", text, labels)
-    given = [_text(supply.covers), supply.quality]
+    given = [supply.covers, supply.quality]
     if supply.power_w is not None:
         power.add_metric(given, supply.power_w)
     joules.add_metric(given, supply.energy_j)
@@ -121,7 +123,7 @@ def _missing(channels: list[ChannelState]) -> Family:
     text = "1 where a channel has no current value, else 0."
     family = _gauge("sensor_missing", text, ("reader", "name", "kind"))
     for channel in channels:
-        labels = [_text(channel.reader), _text(channel.name), channel.kind]
+        labels = [channel.reader, channel.name, channel.kind]
         family.add_metric(labels, float(channel.value is None))
     return family
 
@@ -140,8 +142,3 @@ def _firsts(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:
     for item in items:
         found.setdefault(key(item), item)
     return list(found.values())
-
-
-def _text(name: str) -> str:
-    """`name` as it can be sent: file names may hold bytes that are no text."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -79,7 +79,7 @@ def held_back(felt: Felt) -> list[str] | None:
         if flag or (reader == "thermal" and channel.kind == "fraction" and _brakes(channel.name)):
             told = told or reading.value is not None
             if reading.value:
-                active.append(channel.name)
+                active.append(_text(channel.name))
     return active if told else None
 
 
@@ -87,23 +87,20 @@ def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
     """All of it as clients see it, at `now_s` on the sampler's clock."""
     return BoardReport(
         board=felt.chosen.name,
-        root=str(felt.root),
+        root=_text(felt.root),
         simulated=felt.simulated,
         supply=_supply(felt, idle_w),
         temp_c=hottest(felt),
         throttled=held_back(felt),
         channels=[_channel(felt, name, r, now_s) for name, r in _by_reader(felt.sampler)],
-        energies=[
-            RailEnergy(name, e.energy_j, e.covered_s, e.missing_s)
-            for name, e in felt.sampler.energies().items()
-        ],
-        not_read=[NotRead(s.name, s.reason) for s in felt.skipped],
+        energies=_energies(felt),
+        not_read=[NotRead(_text(s.name), _text(s.reason)) for s in felt.skipped],
     )
 
 
 def nothing_yet(root: Path) -> BoardReport:
     """What is told before the first look at the board."""
-    return BoardReport(None, str(root), root != Path("/"), None, None, None, [], [], [])
+    return BoardReport(None, _text(root), root != Path("/"), None, None, None, [], [], [])
 
 
 def _by_reader(sampler: Sampler) -> Iterator[tuple[str, Reading]]:
@@ -118,7 +115,7 @@ def _supply(felt: Felt, idle_w: float | None) -> SupplyState | None:
         return None
     energy = supply.energy()
     return SupplyState(
-        rails=list(supply.rails),
+        rails=[_text(rail) for rail in supply.rails],
         covers=supply.covers,
         quality=felt.quality,
         power_w=supply.power_w(),
@@ -129,21 +126,40 @@ def _supply(felt: Felt, idle_w: float | None) -> SupplyState | None:
     )
 
 
+def _energies(felt: Felt) -> list[RailEnergy]:
+    modelled = {c.name for c in felt.sampler.channels if c.quality == "modelled"}
+    return [
+        RailEnergy(
+            _text(name),
+            "modelled" if felt.simulated or name in modelled else "measured",
+            energy.energy_j,
+            energy.covered_s,
+            energy.missing_s,
+        )
+        for name, energy in felt.sampler.energies().items()
+    ]
+
+
 def _channel(felt: Felt, reader: str, reading: Reading, now_s: float) -> ChannelState:
     channel = reading.channel
     return ChannelState(
         reader=reader,
-        name=channel.name,
+        name=_text(channel.name),
         kind=channel.kind,
         value=reading.value,
         last=reading.last,
         age_s=None if reading.time_s is None else max(0.0, now_s - reading.time_s),
-        error=reading.error,
+        error=None if reading.error is None else _text(reading.error),
         quality="modelled" if felt.simulated else channel.quality,
-        source=channel.source,
+        source=_text(channel.source),
     )
 
 
 def _brakes(device: str) -> bool:
     name = device.lower()
     return "fan" not in name and any(word in name for word in _BRAKES)
+
+
+def _text(words: object) -> str:
+    """What can be sent: names of files may hold bytes that are no text."""
+    return str(words).encode("utf-8", "backslashreplace").decode()

@@ -91,11 +91,11 @@ def board_report(**changes: object) -> BoardReport:
         "board": BoardName("jetson-orin-nano", "Jetson Orin Nano", "compatible", "exact"),
         "root": "/",
         "simulated": False,
-        "supply": Supply(["VDD_IN"], "module", "measured", 6.5, 650.0, 100.0, 2.5),
+        "supply": Supply(["VDD_IN"], "module", "measured", 6.5, 3.5, 650.0, 100.0, 2.5),
         "temp_c": 51.5,
         "throttled": [],
         "channels": [channel("VDD_IN", "power_w", 6.5), channel("cpu-thermal", "temp_c", 51.5)],
-        "energies": [RailEnergy("VDD_IN", 650.0, 100.0, 2.5)],
+        "energies": [RailEnergy("VDD_IN", "modelled", 650.0, 100.0, 2.5)],
         "not_read": [NotRead("pi-pmic", "no /dev/vcio and no vcgencmd")],
     }
     return BoardReport(**{**fields, **changes})

@@ -75,7 +75,7 @@ def test_supply(client, service, script):
     assert named(client, "supply_power_watts") == {at: 6.5}
     assert named(client, "supply_energy_joules_total") == {at: 650.0}
     assert named(client, "supply_missing_seconds_total") == {at: 2.5}
-    blind = Supply(["VDD_IN"], "module", "measured", None, 650.0, 100.0, 2.5)
+    blind = Supply(["VDD_IN"], "module", "measured", None, 3.5, 650.0, 100.0, 2.5)
     service.felt = script.report(supply=blind)
     assert named(client, "supply_power_watts") == {}
     assert named(client, "supply_energy_joules_total") == {at: 650.0}
@@ -84,7 +84,7 @@ def test_supply(client, service, script):
 
 
 def test_energies(client):
-    assert named(client, "rail_energy_joules_total") == {("VDD_IN",): 650.0}
+    assert named(client, "rail_energy_joules_total") == {("modelled", "VDD_IN"): 650.0}
     assert named(client, "rail_missing_seconds_total") == {("VDD_IN",): 2.5}
 
 
@@ -109,10 +109,13 @@ def test_of_two_readers_with_the_same_channel_the_first_is_meant(client, service
         other = script.channel("cpu", "temp_c", 60.0, reader="another")
         return [script.channel("cpu", "temp_c", first), other, script.channel("cpu", "flag", 1.0)]
 
-    twins = [RailEnergy("VDD_IN", 1.0, 1.0, 0.0), RailEnergy("VDD_IN", 2.0, 1.0, 0.0)]
+    twins = [
+        RailEnergy("VDD_IN", "measured", 1.0, 1.0, 0.0),
+        RailEnergy("VDD_IN", "measured", 2.0, 1.0, 0.0),
+    ]
     service.felt = script.report(channels=twice(51.5), energies=twins)
     assert named(client, "zone_temperature_celsius") == {("cpu",): 51.5}
-    assert named(client, "rail_energy_joules_total") == {("VDD_IN",): 1.0}
+    assert named(client, "rail_energy_joules_total") == {("measured", "VDD_IN"): 1.0}
     service.felt = script.report(channels=twice(None))
     assert named(client, "zone_temperature_celsius") == {}
 
@@ -124,19 +127,12 @@ ODD = ['a "quoted" one', "two\nlines", "back\\slash", 'end\\"', "", "{}=,", "°C
 def test_odd_names_come_through(client, service, script, name):
     service.felt = script.report(
         channels=[script.channel(name, "temp_c", 50.0, reader=name)],
-        energies=[RailEnergy(name, 1.0, 1.0, 0.0)],
-        supply=Supply([name], name, "measured", 1.0, 1.0, 1.0, 0.0),
+        energies=[RailEnergy(name, "measured", 1.0, 1.0, 0.0)],
+        supply=Supply([name], name, "measured", 1.0, None, 1.0, 1.0, 0.0),
     )
     assert named(client, "zone_temperature_celsius") == {(name,): 50.0}
-    assert named(client, "rail_energy_joules_total") == {(name,): 1.0}
+    assert named(client, "rail_energy_joules_total") == {("measured", name): 1.0}
     assert named(client, "supply_power_watts") == {(name, "measured"): 1.0}
-
-
-def test_names_that_are_no_text_are_spelt_out(client, service, script):
-    names = ("zone\udc80", "zone\udc81")
-    service.felt = script.report(channels=[script.channel(n, "temp_c", 50.0) for n in names])
-    found = named(client, "zone_temperature_celsius")
-    assert found == {("zone\\udc80",): 50.0, ("zone\\udc81",): 50.0}
 
 
 @settings(

@@ -188,3 +188,12 @@ def profiles(tmp_path: Path) -> Callable[..., Paths]:
         return Paths(tmp_path, tmp_path, tmp_path / "etc" / "config.yaml", tmp_path)
 
     return make
+
+
+def test_names_that_are_no_text_are_spelt_out(tmp_path: Path) -> None:
+    tree = Tree(tmp_path / "board\udc80")
+    BOARDS["pi4"](tree)
+    with opened(tree, "raspberry-pi-4b") as senses:
+        report = senses.report()
+    assert msgspec.json.decode(msgspec.json.encode(report), type=BoardReport) == report
+    assert report.root.endswith("board\\udc80")

@@ -63,13 +63,14 @@ def supervised(
         async def run() -> None:
             pauses = Pauses(free)
             supervisor = Supervisor(command, pause=pauses, **options)
+            before = psutil.Process().children()
             assert supervisor.pid is supervisor.current is None
             supervisor.start()
             try:
                 await asyncio.wait_for(test(supervisor, pauses), 30)
             finally:
                 await asyncio.wait_for(supervisor.stop(), 30)
-            assert psutil.Process().children() == []
+            assert psutil.Process().children() == before
 
         def wrapper() -> None:
             asyncio.run(run())

@@ -80,6 +80,7 @@ def test_nothing_is_left_behind(own_daemon, tools):
     for i in range(24):  # warm: every kind was there, connections are open
         load.run(1000 + i)
     tools.together([lambda i=i: load.run(2000 + i) for i in range(CLIENTS)])
+    daemon.http.get("/edge/v1/ledger")  # its file is open from here on
     daemon.quiet()
     watch = Watch(daemon)
     fds = watch.fds()

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.power_chips import counters, iio_rule
 from edge_rt.cli.checks.readings import several
 from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.files import there
 from edge_rt.energy.supply import Supply
 
 _PROCESSES = "cpu-load"  # of which some do not run at times

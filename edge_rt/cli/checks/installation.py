@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.profile import choose, own_profile
 from edge_rt.cli.checks.remedies import sudo_for
 from edge_rt.cli.checks.virtual import seclusion
+from edge_rt.cli.files import there
 from edge_rt.config.loader import present
 from edge_rt.errors import ConfigError
 

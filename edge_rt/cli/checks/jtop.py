@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.files import there
 
 _SOCKET = "run/jtop.sock"
 _UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")

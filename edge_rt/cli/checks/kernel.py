@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_rt.cli.files import text
 from edge_rt.cli.checks.finding import Finding, note, ok
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.remedies import boot_parameter
+from edge_rt.cli.files import text
 
 
 def check_pressure(machine: Machine) -> Iterator[Finding]:

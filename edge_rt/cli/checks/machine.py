@@ -10,10 +10,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.readings import Reading, read_twice, rows
 from edge_rt.cli.checks.user import User
 from edge_rt.cli.exits import Failure
+from edge_rt.cli.files import there
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, board_faults, check_boards
 from edge_rt.config.loader import check, present

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, ok, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.user import group_of
+from edge_rt.cli.files import there
 
 
 def check_user(machine: Machine) -> Iterator[Finding]:

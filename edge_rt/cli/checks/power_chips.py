@@ -7,13 +7,13 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.finding import Finding, note, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.readings import Reading
 from edge_rt.cli.checks.remedies import access_to_bus, let_group_read, load_module
 from edge_rt.cli.checks.user import group_of
 from edge_rt.cli.checks.virtual import seclusion
+from edge_rt.cli.files import there
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors import ina3221_iio, rapl
 from edge_rt.sensors.raw_chip import place_of

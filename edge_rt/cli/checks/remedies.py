@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edge_rt.cli.files import there
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.user import group_of
+from edge_rt.cli.files import there
 
 RULES = "60-edge-rt.rules"
 _RULE_WIDTH = 56

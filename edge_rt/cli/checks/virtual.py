@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.cli.files import text, there
 from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.files import text, there
 from edge_rt.sensors.sysfs import first_line
 
 _CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
