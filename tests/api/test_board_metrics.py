@@ -141,7 +141,7 @@ def test_odd_names_come_through(client, service, script, name):
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(), max_size=3),
+            st.text(st.characters(codec="utf-8"), max_size=3),
             st.sampled_from(get_args(Kind)),
             st.none() | st.floats(),
             st.sampled_from(["one", "two"]),
