@@ -1,0 +1,58 @@
+"""What the governor sees, and what it allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Guard = Literal["ok", "caution", "hold", "evacuate"]
+Admission = Literal["open", "queue", "refuse"]
+Sacrifice = Literal["pace", "model", "queue", "refuse"]
+BoundBy = Literal["power_w", "temp_c", "energy_j", "guard"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The board and the engine since the last look, `dt_s` seconds before `time_s`.
+
+    What cannot be read is None. `busy_s` are the engine's seconds inside passes, and `tokens` what
+    it drew in them; `running` and `waiting` are requests.
+    """
+
+    time_s: float  # monotonic
+    dt_s: float
+    power_w: float | None  # the supply's mean over `dt_s`
+    temp_c: float | None  # the hottest zone that counts
+    trip_c: float | None  # where the board begins to throttle, its own or the profile's
+    fan: float | None  # drive of the fan, 0 to 1
+    threads: int  # in force over `dt_s`
+    busy_s: float
+    tokens: int
+    running: int
+    waiting: int
+    others: float | None  # cores that other processes kept busy
+    supply_j: float | None = None  # of the budget's present hour or day so far
+    period_left_s: float | None = None  # of that hour or day
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the engine may use from now on, and why.
+
+    `duty` is the share of time that the engine may compute: after a pass of t seconds it rests
+    t·(1/duty - 1). `prefill_chunk` is the most prompt tokens of one pass, None where a pass may be
+    as long as the engine likes. `admission` tells what happens to new requests; `smaller` asks for
+    a smaller model where one is named for that.
+    """
+
+    threads: int
+    duty: float = 1.0
+    prefill_chunk: int | None = None
+    sequences: int | None = None
+    admission: Admission = "open"
+    smaller: bool = False
+    retry_after_s: float = 0.0
+    guard: Guard = "ok"
+    allowance_w: float | None = None  # the most that the board may draw now; None: nothing binds
+    bound_by: BoundBy | None = None  # what sets the allowance
+    why: str = "nothing holds back"  # one sentence for people
