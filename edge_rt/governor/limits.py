@@ -15,8 +15,9 @@ BoundBy = Literal["power_w", "temp_c", "energy_j", "guard"]
 class Observation:
     """The board and the engine since the last look, `dt_s` seconds before `time_s`.
 
-    What cannot be read is None. `busy_s` are the engine's seconds inside passes, and `tokens` what
-    it drew in them; `running` and `waiting` are requests.
+    What cannot be read is None. `busy_s` are the engine's seconds inside passes, `prompt_s` of
+    them those that read prompts, and `tokens` what it drew in the others; `running` and `waiting`
+    are requests.
     """
 
     time_s: float  # monotonic
@@ -33,6 +34,8 @@ class Observation:
     others: float | None  # cores that other processes kept busy
     supply_j: float | None = None  # of the budget's present hour or day so far
     period_left_s: float | None = None  # of that hour or day
+    prompt_s: float = 0.0
+    prompt_tokens: int = 0  # read in `prompt_s`
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Limits:
     `duty` is the share of time that the engine may compute: after a pass of t seconds it rests
     t·(1/duty - 1). `prefill_chunk` is the most prompt tokens of one pass, None where a pass may be
     as long as the engine likes. `admission` tells what happens to new requests; `smaller` asks for
-    a smaller model where one is named for that.
+    a smaller model where one is named for that. Without `heavy` no model may be loaded now.
     """
 
     threads: int
@@ -51,6 +54,7 @@ class Limits:
     sequences: int | None = None
     admission: Admission = "open"
     smaller: bool = False
+    heavy: bool = True
     retry_after_s: float = 0.0
     guard: Guard = "ok"
     allowance_w: float | None = None  # the most that the board may draw now; None: nothing binds

@@ -1,0 +1,34 @@
+"""What is believed of a board before it has been watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edge_rt.config.board import Board
+
+_IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the size of a Pi
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Power and speed by thread count; what calibration measured, or the profile's figures.
+
+    `draws_w` are watts above `idle_w` of an engine that computes all the time; `speeds` tokens a
+    second, of which only the ratios count. Thread counts that are not named are interpolated.
+    """
+
+    idle_w: float = _IDLE_W
+    core_w: float = _CORE_W
+    draws_w: Mapping[int, float] = field(default_factory=dict[int, float])
+    speeds: Mapping[int, float] = field(default_factory=dict[int, float])
+
+
+def priors_of(board: Board) -> Priors:
+    """The figures of a profile."""
+    draw = board.draw
+    idle_w = draw.idle_w.value if draw.idle_w else _IDLE_W
+    cores = sum(cluster.cores for cluster in board.clusters.values())
+    if draw.loaded_w is None or not cores or draw.loaded_w.value <= idle_w:
+        return Priors(idle_w)
+    return Priors(idle_w, (draw.loaded_w.value - idle_w) / cores)
