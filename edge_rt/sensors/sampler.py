@@ -64,16 +64,17 @@ class Sampler:
 
     def hurry(self, readers: Collection[Reader], at_s: float) -> None:
         """Make `readers` due at `at_s` where they are due later; their beat begins anew there."""
-        for track in self._tracks:
-            if track.reader in readers:
-                track.due_s = min(track.due_s, at_s)
+        with self._lock:
+            for track in self._tracks:
+                if track.reader in readers:
+                    track.due_s = min(track.due_s, at_s)
 
     def step(self, now_s: float) -> int:
         """Read the readers that are due at `now_s`; gives how many those were."""
         count = 0
         for track in self._tracks:
-            if track.due_s <= now_s:
-                self._read(track, now_s)
+            if self._begin(track, now_s):
+                self._read(track)
                 count += 1
         return count
 
@@ -133,13 +134,20 @@ class Sampler:
         for track in self._tracks:
             track.reader.close()
 
-    def _read(self, track: Track, now_s: float) -> None:
+    def _begin(self, track: Track, now_s: float) -> bool:
+        """Whether `track` is due; its next beat is set here, so that a hurry in a read counts."""
+        with self._lock:
+            due = track.due_s <= now_s
+            if due:
+                track.plan(now_s)
+        return due
+
+    def _read(self, track: Track) -> None:
         begin_s = self._clock()
         values = track.reader.read()
         time_s = 0.5 * (begin_s + self._clock())
         with self._lock:
             track.record(time_s, values)
-            track.plan(now_s)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(time_s, track.reader, values)

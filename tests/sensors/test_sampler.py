@@ -92,6 +92,19 @@ def test_a_hurried_reader_begins_its_beat_anew_and_no_other_does(clock: FakeCloc
     assert sampler.due(clock.now) == pytest.approx(0.35)
 
 
+def test_a_hurry_that_comes_in_the_middle_of_a_read_is_read_for(clock: FakeClock) -> None:
+    class Hurried(Constant):
+        """Somebody wants a figure of now, which the read that goes on may not give."""
+
+        def _read(self) -> None:
+            super()._read()
+            sampler.hurry([self], clock.now + 0.02)
+
+    sampler = Sampler([Hurried("slow", 5.0)], clock)
+    sampler.step(clock.now)
+    assert sampler.due(clock.now) == pytest.approx(0.02)
+
+
 def test_a_reading_stands_until_it_is_overdue(clock: FakeClock) -> None:
     sampler = Sampler([Constant("rail", 0.1)], clock)
     assert sampler.reading("rail", "temp_c") is None
