@@ -1,0 +1,82 @@
+"""What clients see of predictions, and of the calibration that they rest on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One way to serve a request, and what it would take; None: not known.
+
+    `energy_j` is what it would add to what the board draws anyway, `total_j` all that the board
+    would draw meanwhile. `error_ratio` is the relative error to expect of seconds and joules,
+    `basis` what they rest on. `reason` says why it is chosen or cannot be.
+    """
+
+    model: str
+    backend: str
+    threads: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float | None
+    prefill_s: float | None
+    decode_s: float | None
+    energy_j: float | None
+    total_j: float | None
+    power_w: float | None
+    end_temp_c: float | None
+    band_c: float | None
+    error_ratio: float | None
+    basis: Literal["calibrated", "learnt", "roofline"] | None
+    chosen: bool
+    reason: str
+
+
+class PlanReport(msgspec.Struct, frozen=True):
+    """The answer to POST /edge/v1/plan: the chosen candidate first."""
+
+    candidates: list[Candidate]
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Where a calibration stands, of POST /edge/v1/calibrate."""
+
+    done: float  # 0 to 1
+    doing: str
+
+
+class Fitted(msgspec.Struct, frozen=True):
+    """One model and thread count after calibration: rates, powers, and how well they fit."""
+
+    model: str
+    backend: str
+    threads: int
+    prefill_tokens_per_s: float | None  # of 256 tokens
+    decode_tokens_per_s: float | None
+    idle_w: float | None
+    prefill_w: float | None
+    decode_w: float | None
+    quality: str
+    runtime_error: float | None  # median, relative
+    energy_error: float | None
+
+
+class Calibrated(msgspec.Struct, frozen=True, tag="calibrated"):
+    """What a calibration found; also GET /edge/v1/calibration."""
+
+    board: str | None
+    date: str | None  # "2026-01-31T12:00:00Z"; None: never calibrated
+    flop_per_s: float | None
+    bytes_per_s: float | None
+    leakage_w: float | None  # at 45 °C
+    doubling_c: float | None
+    leakage_note: str  # how well it fits, or why the default is kept
+    models: list[Fitted]
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """A calibration that cannot be done now, and why."""
+
+    reason: str
