@@ -25,11 +25,11 @@ class BudgetState(msgspec.Struct, frozen=True):
 class BudgetChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of PUT /edge/v1/budget: what is left out stays, null takes a cap away."""
 
-    power_w: Amount | None | UnsetType = UNSET
+    power_w: Amount | UnsetType | None = UNSET
     power_window_s: Annotated[float, Meta(ge=0.2, le=60)] | UnsetType = UNSET
     peak_ratio: Annotated[float, Meta(ge=1, le=10)] | UnsetType = UNSET
-    temp_c: Annotated[float, Meta(gt=0, le=150)] | None | UnsetType = UNSET
-    energy_j: Amount | None | UnsetType = UNSET
+    temp_c: Annotated[float, Meta(gt=0, le=150)] | UnsetType | None = UNSET
+    energy_j: Amount | UnsetType | None = UNSET
     energy_period: Period | UnsetType = UNSET
 
 
