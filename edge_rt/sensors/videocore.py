@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import struct
@@ -38,8 +37,26 @@ class Firmware(Protocol):
 Ioctl = Callable[[int, int, bytearray], int]
 
 
-def _ioctl(fd: int, request: int, message: bytearray) -> int:
-    return fcntl.ioctl(fd, request, message, True)
+def libc_call(name: str) -> Ioctl:
+    """The C library's ioctl, or another function that is called like it; raises OSError.
+
+    Other threads run meanwhile. With Python's own ioctl they stand still when the buffer is
+    longer than 1024 bytes, as a message is: for the 23 ms that a sweep of the rails takes.
+    """
+    import ctypes  # needed on few boards
+
+    call = ctypes.CDLL(None, use_errno=True)[name]
+    # The third argument is variadic, which on 32 and 64 bit Arm and x86 Linux makes no difference.
+    call.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)
+
+    def checked(fd: int, request: int, message: bytearray) -> int:
+        result = call(fd, request, (ctypes.c_char * len(message)).from_buffer(message))
+        if result < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return result
+
+    return checked
 
 
 class Mailbox:
@@ -49,10 +66,10 @@ class Mailbox:
     the answer's length, the command's error, the text) and a zero word.
     """
 
-    def __init__(self, device: Path = Path("/dev/vcio"), ioctl: Ioctl = _ioctl) -> None:
+    def __init__(self, device: Path = Path("/dev/vcio"), ioctl: Ioctl | None = None) -> None:
         self.source = str(device)
         self._device = device
-        self._ioctl = ioctl
+        self._ioctl = ioctl or libc_call("ioctl")
         self._fd = -1
 
     def ask(self, command: str) -> str:

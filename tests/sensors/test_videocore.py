@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,27 @@ from edge_rt.sensors.pi_pmic import PiPmic
 from edge_rt.sensors.videocore import FirmwareFiles, Mailbox, Vcgencmd, failure, refusal
 
 REFUSED = 'error=1 error_msg="Command not registered"'
+
+# fcntl() is called like ioctl(), and waits in F_OFD_SETLKW for a lock that the main thread lets
+# go of: for ever if nobody else may run meanwhile.
+WAITING = """
+import fcntl, os, struct, sys, threading
+from edge_rt.sensors.videocore import libc_call
+
+SETLK, SETLKW = 37, 38  # F_OFD_*
+lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+holder, waiter = (os.open(sys.argv[1], os.O_RDWR) for _ in range(2))
+fcntl.fcntl(holder, SETLK, lock)
+message, results = bytearray(lock).ljust(1052, b"\\0"), []
+wait = lambda: results.append(libc_call("fcntl")(waiter, SETLKW, message))
+thread = threading.Thread(target=wait)
+thread.start()
+thread.join(0.2)
+assert not results
+os.close(holder)
+thread.join()
+print(*results)
+"""
 
 
 def test_the_mailbox_speaks_the_property_protocol(tmp_path: Path) -> None:
@@ -40,13 +64,26 @@ def test_the_mailbox_speaks_the_property_protocol(tmp_path: Path) -> None:
 
 def test_a_mailbox_that_fails_is_opened_anew(tmp_path: Path) -> None:
     device = tmp_path / "vcio"
-    mailbox = Mailbox(device, lambda *_: 0)
+    mailbox = Mailbox(device, lambda fd, request, message: 0)
     with pytest.raises(OSError, match="vcio"):
         mailbox.ask("get_throttled")
     device.touch()
     with pytest.raises(OSError, match="status 0x0"):
         mailbox.ask("get_throttled")
     mailbox.close()
+
+
+def test_others_go_on_while_the_firmware_takes_its_time(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-c", WAITING, str(tmp_path / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_an_error_of_the_device_is_raised_with_its_number() -> None:
+    with pytest.raises(OSError, match="ioctl") as raised:
+        Mailbox(Path("/dev/null")).ask("get_throttled")
+    assert raised.value.errno == errno.ENOTTY
 
 
 def test_the_program_is_run_for_each_command(tmp_path: Path) -> None:
