@@ -100,7 +100,15 @@ def discover(
     tried += _raw(roots, wanted.chips, bus, skipped)
     tried += _last_resorts(roots, wanted, tried, io, clock)
     skipped += [s for reader in tried for s in reader.skipped]
-    return Discovery(tuple(r for r in tried if r.channels), tuple(skipped))
+    return Discovery(_useful(tried), tuple(skipped))
+
+
+def _useful(tried: list[Reader]) -> tuple[Reader, ...]:
+    """Those that have channels; the others are closed, for nobody else will."""
+    for reader in tried:
+        if not reader.channels:
+            reader.close()
+    return tuple(reader for reader in tried if reader.channels)
 
 
 def find_firmware(dev: Path) -> Firmware | None:

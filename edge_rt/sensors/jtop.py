@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
@@ -65,7 +66,8 @@ class Jtop(BaseReader):
     def close(self) -> None:
         """End the connection to the service."""
         if self._client is not None:
-            self._client.close()
+            with contextlib.suppress(Exception):  # it raises errors of its own kind here too
+                self._client.close()
 
     def _read(self) -> None:
         if self._client is None:
