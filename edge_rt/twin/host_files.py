@@ -42,6 +42,7 @@ class HostFiles:
         self._memory = Report(folders.proc / "meminfo")
         self._next_memory_s = 0.0
         self._busy_s = self._time_s = 0.0
+        self._linked: set[int] = set()
         if (proc / "pressure").is_dir():
             (folders.proc / "pressure").symlink_to(proc / "pressure")
 
@@ -53,10 +54,15 @@ class HostFiles:
         if self._time_s >= self._next_memory_s:
             self._next_memory_s = self._time_s + _MEMORY_S
             self._memory.put(self._amounts(usage))
-        for pid in usage.pids:
-            place = self._proc / str(pid)
-            if not place.is_symlink():
-                place.symlink_to(self._real / str(pid))
+        self._link(set(usage.pids))
+
+    def _link(self, pids: set[int]) -> None:
+        """Lead to the folders of `pids` and to no others: a number may come to mean another."""
+        for pid in self._linked - pids:
+            (self._proc / str(pid)).unlink()
+        for pid in pids - self._linked:
+            (self._proc / str(pid)).symlink_to(self._real / str(pid))
+        self._linked = pids
 
     def _times(self) -> str:
         idle_s = max(0.0, self._cores * self._time_s - self._busy_s)

@@ -45,3 +45,13 @@ def test_watched_processes_are_found_by_their_numbers(tmp_path: Path) -> None:
     assert (folders.proc / str(os.getpid()) / "stat").read_text().startswith(f"{os.getpid()} (")
     busy, idle = (int(n) for n in (folders.proc / "stat").read_text().split()[1:5:3])
     assert (busy, idle) == (6 * os.sysconf("SC_CLK_TCK"), 2 * os.sysconf("SC_CLK_TCK"))
+
+
+def test_who_has_ended_is_found_no_more(tmp_path: Path) -> None:
+    folders = Folders(tmp_path)
+    files = HostFiles(folders, shape_of("jetson-nano-4gb"))
+    own, parent = os.getpid(), os.getppid()
+    for pids in ((own, parent), (own,), (own, parent), ()):
+        files.show(1.0, 0.0, Usage(0.0, 0, pids))
+        links = {int(place.name) for place in folders.proc.iterdir() if place.name.isdigit()}
+        assert links == set(pids)
