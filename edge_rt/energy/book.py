@@ -114,7 +114,7 @@ class Book:
                 self._storage.do(lambda tables: self._write(tables, batch, now))
             except BaseException as error:
                 self._put_back(batch)
-                if not isinstance(error, (sqlite3.Error, OSError)):
+                if not isinstance(error, Exception):
                     raise
                 self._fault(self._storage.path, error)
             else:
@@ -191,7 +191,8 @@ class Book:
     def _fault(self, path: Path, error: Exception) -> None:
         if not self._failing:
             text = "%s cannot be used (%s): sums and the last %d requests are kept in memory"
-            log.warning(text, path, error, KEPT)
+            known = isinstance(error, (sqlite3.Error, OSError))
+            log.warning(text, path, error, KEPT, exc_info=None if known else error)
         self._failing = True
 
     def _mended(self, path: Path) -> None:

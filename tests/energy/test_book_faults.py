@@ -84,6 +84,20 @@ def test_what_comes_during_a_failed_flush_comes_after_what_was_there(
     book.close()
 
 
+def test_an_error_that_nobody_thought_of_is_told_once_and_loses_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = new_book(tmp_path / "ledger.db")
+    book.book(entry(1 << 70))  # more than SQLite's integers hold: an OverflowError of Python's
+    for _ in range(2):
+        book.flush()
+        assert not book.stored
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "OverflowError" in caplog.text
+    assert requests(book) == 1
+    book.close()
+
+
 def test_a_full_database_fails_in_the_middle_of_a_write_and_keeps_no_half(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     book = new_book(path)
