@@ -20,7 +20,6 @@ class Policy:
     folder: Path
     cpus: tuple[int, ...]
     hardware_max_hz: float | None
-    hardware_min_hz: float | None
 
 
 class CpuFreq(GaugeReader):
@@ -46,7 +45,6 @@ def _policy(folder: Path) -> Policy:
         folder,
         tuple(int(word) for word in words if word.isdigit()),
         _hz(folder / "cpuinfo_max_freq"),
-        _hz(folder / "cpuinfo_min_freq"),
     )
 
 
