@@ -59,7 +59,7 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
     """What the readers cannot find out by themselves."""
     return Wanted(
         processes=processes,
-        chips=() if board is None else raw_chips(board.rails),
+        chips=() if board is None else raw_chips(board.rails, roots(root).sysfs),
         jtop=connect if root == Path("/") else None,
         model=None if board is None else _model(board),
     )

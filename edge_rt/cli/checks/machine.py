@@ -112,7 +112,7 @@ class Machine:
     @cached_property
     def discovery(self) -> Discovery:
         """The readers of this board, and what is not read."""
-        chips = raw_chips(self.board.rails) if self.board else ()
+        chips = raw_chips(self.board.rails, self.roots.sysfs) if self.board else ()
         return discover(self.roots, Wanted(chips=chips), io=self._io)
 
     @cached_property

@@ -154,7 +154,8 @@ def _mailbox(machine: Machine, device: Path) -> tuple[str, ...]:
 def _unbound(machine: Machine) -> Iterator[Finding]:
     """No driver shows the chip."""
     rails = machine.board.rails.values() if machine.board else ()
-    places = dict.fromkeys(place_of(rail) for rail in rails if rail.chip == "ina3221")
+    sysfs = machine.roots.sysfs
+    places = dict.fromkeys(place_of(rail, sysfs) for rail in rails if rail.chip == "ina3221")
     module = load_module(machine, "ina3221")
     where = seclusion(machine)
     if where is not None:
