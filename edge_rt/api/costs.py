@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.api.board import Quality
-from edge_rt.api.service import Cost
+from edge_rt.api.service import Cost, PowerQuality
 
 _INSTANT_S = 1e-9  # what a call that took no time at all weighs
 
@@ -46,6 +46,14 @@ class Costs:
         ]
         weight = sum(seconds for _, seconds in known)
         return sum(power * seconds for power, seconds in known) / weight if known else None
+
+    @property
+    def power_quality(self) -> PowerQuality | None:
+        """Of the mean power, "modelled" where any part of it is; None where none is known."""
+        known = {cost.power_quality for cost in self.taken if cost.power_w is not None}
+        if not known:
+            return None
+        return "measured" if known == {"measured"} else "modelled"
 
     @property
     def temp_c(self) -> float | None:

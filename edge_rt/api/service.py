@@ -6,13 +6,15 @@ The daemon hands the app one object with this shape; tests hand it a fake.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from edge_rt.api.board import BoardReport, LedgerReport, Quality
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started
+
+PowerQuality = Literal["measured", "modelled"]
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -27,6 +29,7 @@ class Cost(msgspec.Struct, frozen=True):
     power_w: float | None  # the board's mean power while it ran
     temp_c: float | None  # the hottest zone at its end
     seconds: float  # from its coming to the engine to its end
+    power_quality: PowerQuality | None = None  # None: as if modelled, where power_w is known
 
 
 Event = Started | Delta | Finished | Cost

@@ -6,7 +6,7 @@ import msgspec
 
 from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
-from edge_rt.api.service import Cost, Event, ModelCard
+from edge_rt.api.service import Cost, Event, ModelCard, PowerQuality
 from edge_rt.engine.protocol import Delta, Finished, Started
 
 
@@ -37,13 +37,15 @@ class Edge(Origin, frozen=True):
 
     `energy_j` is what the request added to what the board draws anyway, `power_w` the whole
     board's mean meanwhile, `temp_c` the hottest zone's; each is None, never 0, where it is not
-    known. `tokens_per_s` is the speed of decoding, all answers together; None when nothing was
+    known. Watts may be known where joules are not, so they have a quality of their own, which is
+    None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when nothing was
     decoded after the prompt's own pass.
     """
 
     energy_j: float | None
     energy_quality: Quality
     power_w: float | None
+    power_quality: PowerQuality | None
     temp_c: float | None
     queue_s: float
     prefill_s: float
@@ -102,6 +104,7 @@ class Tally:
             energy_j=_rounded(self.costs.energy_j, 4),
             energy_quality=self.costs.quality,
             power_w=_rounded(self.costs.power_w, 3),
+            power_quality=self.costs.power_quality,
             temp_c=_rounded(self.costs.temp_c, 1),
             queue_s=round(self.queue_s, 6),
             prefill_s=round(self.prefill_s, 6),

@@ -66,17 +66,15 @@ def whole(client: Client, path: str, body: Json) -> Answer:
 
 
 def _energy(edge: Json) -> Iterator[str]:
-    """Joules, mean watts and degrees as far as they are known; a daemon may tell none of them.
-
-    The watts come from the same rails as the joules, so they are modelled where those are.
-    """
+    """Joules, mean watts and degrees as far as they are known; a daemon may tell none of them."""
     quality, power_w = edge.get("energy_quality"), number(edge.get("power_w"))
     if number(edge.get("energy_j")) is not None:
         yield f"{joules(edge['energy_j'])} ({line(quality)})"
     elif quality is not None:
         yield "energy unresolved"
     if power_w is not None:
-        yield f"{significant(power_w)} W{' (modelled)' if quality == 'modelled' else ''}"
+        modelled = edge.get("power_quality") == "modelled"
+        yield f"{significant(power_w)} W{' (modelled)' if modelled else ''}"
     if number(edge.get("temp_c")) is not None:
         yield f"{fixed(edge['temp_c'], 0)} °C"
 

@@ -170,6 +170,7 @@ class Metering:
             power_w=bill.power_w,
             temp_c=self._senses.temp_c,
             seconds=seconds,
+            power_quality=None if bill.power_w is None else self._senses.quality,
         )
 
     def _entry(self, receipt: Receipt, bill: Bill, cost: Cost, status: Status) -> Entry:

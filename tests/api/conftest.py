@@ -62,6 +62,7 @@ def finished(
 
 def cost(energy_j: float | None = 1.5, **changes: object) -> Cost:
     fields: dict = {"quality": "measured", "power_w": 6.25, "temp_c": 51.5, "seconds": 0.5}
+    fields["power_quality"] = "measured"
     if energy_j is None:
         fields["quality"] = "unresolved"
     return Cost(energy_j=energy_j, **{**fields, **changes})

@@ -11,6 +11,7 @@ EDGE = {
     "backend": "llama.cpp",
     "energy_j": 1.5,
     "energy_quality": "measured",
+    "power_quality": "measured",
     "power_w": 6.25,
     "temp_c": 51.5,
     "queue_s": 0.1,

@@ -62,6 +62,22 @@ def test_power_and_temperature_are_those_that_are_known(script):
     assert (costs_of(unknown).power_w, costs_of(unknown).temp_c) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("calls", "quality"),
+    [
+        ([(5.0, "measured"), (6.0, "measured")], "measured"),
+        ([(5.0, "measured"), (6.0, "modelled")], "modelled"),
+        ([(5.0, None)], "modelled"),  # nobody says that it is measured
+        ([(None, "modelled"), (6.0, "measured")], "measured"),
+        ([(None, "measured")], None),
+    ],
+)
+def test_watts_have_a_quality_of_their_own(script, calls, quality):
+    for energy_j in (1.0, None):
+        taken = [script.cost(energy_j, power_w=w, power_quality=q) for w, q in calls]
+        assert costs_of(*taken).power_quality == quality
+
+
 def test_a_call_of_no_time_has_a_power_nevertheless(script):
     assert costs_of(script.cost(power_w=5.0, seconds=0.0)).power_w == pytest.approx(5.0)
 
@@ -101,7 +117,8 @@ def test_the_edge_object_says_what_is_not_known(client, service, script):
         service.script = lambda call, told=told: [script.started(), *told, script.finished()]
         response = client.chat()
         edge = response.json()["edge"]
-        names = ("energy_j", "energy_quality", "power_w", "temp_c")
-        assert [edge[name] for name in names] == [None, "unresolved", None, None]
+        names = ("energy_j", "energy_quality", "power_w", "power_quality", "temp_c")
+        assert [edge[name] for name in names] == [None, "unresolved", None, None, None]
         assert response.headers["x-edge-energy-quality"] == "unresolved"
-        assert not {"x-edge-energy-j", "x-edge-power-w", "x-edge-temp-c"} & set(response.headers)
+        absent = {"x-edge-energy-j", "x-edge-power-w", "x-edge-power-quality", "x-edge-temp-c"}
+        assert not absent & set(response.headers)

@@ -16,6 +16,7 @@ NAMES = {
     "x-edge-energy-j",
     "x-edge-energy-quality",
     "x-edge-power-w",
+    "x-edge-power-quality",
     "x-edge-temp-c",
     "x-edge-queue-s",
     "x-edge-prefill-s",
@@ -49,7 +50,7 @@ def test_errors_have_none(client):
 
 
 def test_what_is_null_has_no_header():
-    edge = Edge("m", "llama.cpp", None, "unresolved", None, None, 0.0, 0.0, 0.0, 0, None)
+    edge = Edge("m", "llama.cpp", None, "unresolved", None, None, None, 0.0, 0.0, 0.0, 0, None)
     headers = dict(edge_headers(edge))
     assert b"x-edge-energy-j" not in headers
     assert headers[b"x-edge-cached-tokens"] == b"0"

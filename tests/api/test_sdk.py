@@ -81,6 +81,7 @@ def test_chat(sdk):
 
 
 EDGE = {"energy_j": 1.5, "energy_quality": "measured", "power_w": 6.25, "temp_c": 51.5}
+EDGE |= {"power_quality": "measured"}
 
 
 def test_what_a_whole_answer_cost(sdk):

@@ -9,6 +9,9 @@ import pytest
 from edge_rt.cli.answer import Answer
 
 KNOWN = {"energy_j": 12.42, "energy_quality": "measured", "power_w": 5.934, "temp_c": 61.2}
+KNOWN |= {"power_quality": "measured"}
+MODELLED = {"energy_quality": "modelled", "power_quality": "modelled"}
+SHORT = {"energy_j": None, "energy_quality": "unresolved"}
 
 
 def cost(**edge: Any) -> str:
@@ -26,7 +29,9 @@ def test_all_that_is_known_is_told() -> None:
     ("edge", "told"),
     [
         ({}, ""),
-        (KNOWN | {"energy_quality": "modelled"}, "12.4 J (modelled), 5.93 W (modelled), 61 °C, "),
+        (KNOWN | MODELLED, "12.4 J (modelled), 5.93 W (modelled), 61 °C, "),
+        (KNOWN | MODELLED | SHORT, "energy unresolved, 5.93 W (modelled), 61 °C, "),
+        (KNOWN | SHORT, "energy unresolved, 5.93 W, 61 °C, "),
         (KNOWN | {"temp_c": None}, "12.4 J (measured), 5.93 W, "),
         (
             {"energy_j": None, "energy_quality": "unresolved", "power_w": None, "temp_c": None},

@@ -54,6 +54,7 @@ def test_a_request_pays_for_what_it_adds_to_the_board(kit: Any) -> None:
         assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.0)
         assert cost.quality == "measured"
         assert cost.power_w == pytest.approx(BUSY_W)
+        assert cost.power_quality == "measured"
         assert (cost.temp_c, cost.seconds) == (51.5, pytest.approx(2.0))
         assert house.senses.hurries == 1
         [entry] = house.book.recent(9)
@@ -94,6 +95,7 @@ def test_without_a_supply_nothing_is_made_up(kit: Any) -> None:
         house.scripts = [[kit.started(), work, kit.finished()]]
         [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
         assert (cost.energy_j, cost.quality, cost.power_w) == (None, "unresolved", None)
+        assert cost.power_quality is None
         assert house.senses.hurries == 0
         [entry] = house.book.recent(9)
         assert (entry.energy_j, entry.prefill_j, entry.decode_j) == (None, None, None)
