@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
 from edge_rt.config.board import Board
+from edge_rt.energy.rail_sum import RailSum
 from edge_rt.sensors.base import PENDING, Quality, Reader
 from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.sampler import Sampler
@@ -44,15 +44,15 @@ class Supply:
         modelled = any(quality == "modelled" for _, quality in owners)
         self.quality: Quality = "modelled" if modelled else "measured"
         self.resolution_s = max(_resolution_s(reader) for reader in self.readers)
+        # The slowest sets the pace: between two of its reads the others have been read as well.
+        self._pace = max(reversed(self.readers), key=lambda reader: reader.period_s)
+        self._metered = sorted(rails, key=lambda rail: _owner(sampler, rail)[0] is not self._pace)
+        self._sum = RailSum(sampler.metered(self._metered))
+        sampler.subscribe(self._add)
 
     def energy(self) -> Energy:
-        """Joules so far: covered is what every rail covers, missing what any of them lacks."""
-        parts = self._sampler.metered(self.rails)
-        return Energy(
-            math.fsum(part.energy_j for part in parts),
-            min(part.covered_s for part in parts),
-            max(part.missing_s for part in parts),
-        )
+        """Joules since the supply was found; missing is what any of the rails lacks."""
+        return self._sum.total
 
     def power_w(self) -> float | None:
         """Watts now; None while one of the rails cannot be read."""
@@ -63,6 +63,10 @@ class Supply:
                 return None
             total += reading.value
         return total
+
+    def _add(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+        if reader is self._pace:
+            self._sum.add(self._sampler.metered(self._metered))
 
 
 def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:

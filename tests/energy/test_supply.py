@@ -8,7 +8,7 @@ import pytest
 
 from edge_rt.config.board import Board, Rail, Total
 from edge_rt.config.boards import load_boards
-from edge_rt.energy.supply import find_supply
+from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.sensors.base import PENDING, BaseReader, Channel, Kind, Quality
 from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.sampler import Sampler
@@ -132,22 +132,58 @@ def board(*rails: str) -> Board:
     return Board(id="own", name="own", rails=known, totals=(total,))
 
 
+def supply_of(sampler: Sampler, *rails: str) -> Supply:
+    supply = find_supply(board(*rails), sampler)
+    assert supply is not None
+    return supply
+
+
 def test_energy_is_the_sum_over_what_all_rails_cover() -> None:
     one, two = Rails("one", ["A"]), Rails("two", ["B"])
     clock = Clock()
     sampler = Sampler([one, two], clock)
     sampler.step(clock.now)
-    supply = find_supply(board("A", "B"), sampler)
-    assert supply is not None
+    supply = supply_of(sampler, "A", "B")
     assert supply.energy() == Energy()
     for beat in range(10):
         clock.now += 0.1
         two.told["B"] = "EAGAIN" if beat in (3, 4) else 3.0
         sampler.step(clock.now)
-    energies, total = sampler.energies(), supply.energy()
-    assert total.energy_j == energies["A"].energy_j + energies["B"].energy_j
-    assert total.covered_s == energies["B"].covered_s == pytest.approx(0.7)
-    assert total.missing_s == energies["B"].missing_s == pytest.approx(0.3)
+    total = supply.energy()
+    first_j = (2.0 + 2.5) * 0.1  # B rises to 3 W
+    assert total.energy_j == pytest.approx(first_j + 5.0 * 0.6)
+    assert total.covered_s == sampler.energies()["B"].covered_s == pytest.approx(0.7)
+    assert total.missing_s == pytest.approx(0.3)
+
+
+def test_joules_never_come_without_their_seconds() -> None:
+    rails, clock = Rails("ina3221", ["A", "B", "C"]), Clock()
+    sampler = Sampler([rails], clock)
+    sampler.step(clock.now)
+    supply = supply_of(sampler, "A", "B", "C")
+    for beat in range(100):
+        rails.told["C"] = "EAGAIN" if 20 <= beat < 80 else 2.0
+        clock.now += 0.1
+        sampler.step(clock.now)
+        total = supply.energy()
+        assert total.energy_j == pytest.approx(6.0 * total.covered_s)
+    assert (total.covered_s, total.missing_s) == (pytest.approx(3.9), pytest.approx(6.1))
+
+
+def test_counters_of_all_rails_are_exact_over_a_gap() -> None:
+    packages, clock = Rails("rapl", ["package-0", "package-1"], counter=True), Clock()
+    sampler = Sampler([packages], clock)
+    packages.told = {"package-0": 0.0, "package-1": 0.0}
+    sampler.step(clock.now)
+    supply = supply_of(sampler, "package-0", "package-1")
+    for beat in range(1, 31):
+        clock.now += 0.1
+        lost = 10 <= beat < 20
+        packages.told = {"package-0": 3.0 * beat, "package-1": "EIO" if lost else 4.0 * beat}
+        sampler.step(clock.now)
+    assert supply.energy().energy_j == pytest.approx(7.0 * 30)
+    assert supply.energy().covered_s == pytest.approx(3.0)
+    assert supply.energy().missing_s == 0.0
 
 
 def test_power_is_the_sum_now_or_missing() -> None:
