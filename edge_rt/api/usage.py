@@ -38,8 +38,8 @@ class Edge(Origin, frozen=True):
     `energy_j` is what the request added to what the board draws anyway, `power_w` the whole
     board's mean meanwhile, `temp_c` the hottest zone's; each is None, never 0, where it is not
     known. Watts may be known where joules are not, so they have a quality of their own, which is
-    None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when nothing was
-    decoded after the prompt's own pass.
+    None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when
+    nothing was decoded after the prompt's own pass.
     """
 
     energy_j: float | None

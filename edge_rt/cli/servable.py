@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edge_rt.config.boards import board_faults
 from edge_rt.config.key import Key
+from edge_rt.config.ledger import ledger_faults
 from edge_rt.config.schema import Config
 from edge_rt.config.unix import socket_faults
 from edge_rt.models.configured import model_faults
@@ -15,4 +16,5 @@ def servable(config: Config) -> Iterator[tuple[Key, str]]:
     """Every key with which a daemon could not serve on this machine, with the reason."""
     yield from board_faults(config)
     yield from socket_faults(config)
+    yield from ledger_faults(config)
     yield from model_faults(config)

@@ -5,6 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 KEPT = 2
+_HEADER = b"SQLite format 3\0"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether `path` may be moved: it is a database, or at least its name ends as one's does.
+
+    Anything else is a file that somebody named by mistake. Raises OSError.
+    """
+    if not path.is_file():
+        return False
+    if path.suffix == ".db":
+        return True
+    with path.open("rb") as file:
+        return file.read(len(_HEADER)) == _HEADER
 
 
 def move_aside(path: Path, unix_s: float) -> Path:

@@ -44,8 +44,9 @@ class Book:
     so that a board that starts in 1970 loses nothing then; see also `Tables.prune`.
 
     While the file cannot be written, all sums and the newest KEPT requests are held in memory;
-    the file gets them once it can. A file that is no database, is damaged or is of a newer
-    version is moved to NAME.corrupt-UNIXTIME and a new one begun.
+    the file gets them once it can. A ledger that is damaged or of a newer version is moved to
+    NAME.corrupt-UNIXTIME and a new one begun; another program's file is left alone, and all kept
+    in memory.
     """
 
     def __init__(
@@ -148,9 +149,8 @@ class Book:
         self.flush(everything=True)
         with self._disk:
             self._storage.close()
-            if self._failing:
-                text = "%s cannot be written: %d requests and their sums are lost"
-                log.warning(text, self._storage.path, len(self._pending.entries))
+            if self._failing and (lost := str(self._pending)):
+                log.warning("%s cannot be written: %s are lost", self._storage.path, lost)
 
     def _due(self) -> bool:
         """Whether there is anything to write, or to try."""

@@ -48,7 +48,18 @@ class Pending:
         models.sort(key=lambda total: total.day, reverse=True)
         return days, [total for total in models if total.day in known]
 
+    def __str__(self) -> str:
+        """How much it is, in words; empty where it is nothing."""
+        days = len({*self.days, *(day for day, _ in self.models)})
+        parts = [_counted(len(self.entries), "request")] if self.entries else []
+        parts += [f"the sums of {_counted(days, 'day')}"] if days else []
+        return " and ".join(parts)
+
     def _model(self, more: ModelDay) -> None:
         key = (more.day, more.model)
         before = self.models.get(key)
         self.models[key] = more if before is None else before.plus(more)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"

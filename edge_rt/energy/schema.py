@@ -29,11 +29,13 @@ def connect(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
     """Open the file for any thread, one at a time; begin it where there is none.
 
     Raises sqlite3.DatabaseError itself, and none of its subclasses, where the file is no ledger
-    that this version can use; a subclass or OSError where it cannot be had for now.
+    that this version can use; a subclass or OSError where it cannot be had for now, or is the
+    database of another program.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
+        _look(db)
         _set(db, checkpoint_pages)
         _check(db)
     except BaseException:
@@ -50,6 +52,18 @@ def is_unfit(error: BaseException) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
+def _look(db: sqlite3.Connection) -> None:
+    """Change nothing in a file that was not made for this."""
+    names = _names(db)
+    if names and names.isdisjoint(_TABLES):
+        what = "it is a database of another program: have ledger.path name another file"
+        raise sqlite3.NotSupportedError(what)
+
+
+def _names(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+
+
 def _set(db: sqlite3.Connection, checkpoint_pages: int) -> None:
     db.execute(f"PRAGMA page_size={PAGE}")  # these two have effect on an empty file only
     db.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -63,7 +77,7 @@ def _set(db: sqlite3.Connection, checkpoint_pages: int) -> None:
 def _check(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")  # two processes may begin the same file
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    names = _names(db)
     if version == 0 and not names:
         for statement in _TABLES.values():
             db.execute(statement)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from edge_rt.energy.aside import move_aside
+from edge_rt.energy.aside import is_ours, move_aside
 from edge_rt.energy.schema import is_unfit
 from edge_rt.energy.tables import Tables
 
@@ -31,7 +31,8 @@ class Storage:
     def do(self, work: Callable[[Tables], T]) -> T:
         """Do it on the open file, and on a new one where that is unfit.
 
-        Raises sqlite3.Error or OSError where the disk does not let it happen now.
+        Raises sqlite3.Error or OSError where the disk does not let it happen now, and where the
+        file is unfit and not ours to move.
         """
         try:
             return work(self._open())
@@ -53,10 +54,14 @@ class Storage:
             log.warning("%s is gone: a new ledger is begun", self.path)
             self.close()
         if self._tables is None:
+            if self.path.exists() and not self.path.is_file():
+                raise OSError("it is no regular file: have ledger.path name another")
             self._tables = Tables(self.path, self._max_bytes)
         return self._tables
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         self.close()
+        if not is_ours(self.path):
+            raise OSError("it is no database: have ledger.path name another file") from error
         aside = move_aside(self.path, self._clock())
         log.warning("%s is no ledger (%s): moved to %s", self.path, error, aside.name)

@@ -32,7 +32,7 @@ class Tables:
         wal_pages = 2 * self._checkpoint_pages + _TRANSACTION_PAGES
         self._limit = pages - wal_pages - _SHM_PAGES
         self._path = path
-        self._wal = path.with_name(path.name + "-wal")
+        self._wal = Path(f"{path}-wal")
         self._db = connect(path, self._checkpoint_pages)
         try:
             self._inode = _inode(path)

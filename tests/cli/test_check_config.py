@@ -50,6 +50,8 @@ def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_pa
         ("socket.group", "no-such-group"),
         ("models.store", str(taken)),
         ("models.default", "default"),
+        ("ledger.path", "/"),
+        ("ledger.path", str(file)),
         ("models.preload[0]", "[" + "a" * 97 + "]"),
         ("models.catalogue[0]", f"[{tmp_path / 'absent.yaml'}]"),
     ):

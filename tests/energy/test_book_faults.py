@@ -191,7 +191,7 @@ def test_close_says_what_is_lost(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     book.book(entry())
     with failing_disk():
         book.close()
-    assert "1 requests and their sums are lost" in caplog.text
+    assert "1 request and the sums of 1 day are lost" in caplog.text
 
 
 def test_a_kill_in_the_middle_of_writing_leaves_whole_sums(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -53,7 +54,7 @@ def aside(path: Path) -> list[str]:
     return sorted(file.name for file in path.parent.glob("*.corrupt-*"))
 
 
-@pytest.mark.parametrize("spoil", [garbage, newer, foreign, bare, malformed, truncated])
+@pytest.mark.parametrize("spoil", [garbage, newer, bare, malformed, truncated])
 @pytest.mark.parametrize("first", ["write", "read"])
 def test_it_is_moved_aside_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None], first: str
@@ -75,6 +76,58 @@ def test_it_is_moved_aside_and_said(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "moved to" in caplog.text
     assert new_book(path).recent(5) == [entry()]
+
+
+def text(path: Path) -> None:
+    path.write_text("a-board\n")
+
+
+def named_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def directory(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("hostname", text),
+        ("config.yaml", text),
+        ("songs.sqlite", foreign),
+        ("songs.db", foreign),
+        ("pipe.db", named_pipe),
+        ("folder.db", directory),
+    ],
+)
+def test_what_belongs_to_others_stays_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / name
+    make(path)
+    before = (path.stat(), path.read_bytes() if path.is_file() else None)
+    book = new_book(path)
+    book.book(entry())
+    book.flush()
+    assert book.recent(5) == [entry()]
+    assert not book.stored
+    book.close()
+    assert list(tmp_path.iterdir()) == [path]
+    assert (path.stat().st_ino, path.stat().st_mode) == (before[0].st_ino, before[0].st_mode)
+    assert before[1] is None or path.read_bytes() == before[1]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+@pytest.mark.parametrize("path", ["/", "/proc/self/stat/ledger.db", "/dev/null"])
+def test_a_place_where_no_file_can_be_leaves_all_in_memory(path: str) -> None:
+    book = new_book(Path(path))
+    book.book(entry())
+    book.flush()
+    assert not book.stored
+    assert book.recent(5) == [entry()]
+    book.close()
+    assert not Path(f"{path}-wal").exists()
 
 
 def test_damage_while_it_is_open_costs_only_what_was_written(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from edge_rt.cli.exits import Failure
 from edge_rt.cli.files import there
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, board_faults, check_boards
+from edge_rt.config.ledger import ledger_faults
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
@@ -70,7 +71,7 @@ class Machine:
         if self.named_config is None and not present(self.config_file):
             return Config(), []
         boards = partial(board_faults, paths=self.paths)
-        return check(self.config_file, boards, socket_faults, model_faults)
+        return check(self.config_file, boards, socket_faults, ledger_faults, model_faults)
 
     @property
     def config(self) -> Config:
