@@ -15,6 +15,9 @@ from edge_rt.sensors.base import Skipped
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.track import Reading
 
+LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
+
+_MODELLED, _MEASURED = 1, 2
 _HEAT = ("thermal", "jtop", "hwmon-temp")  # readers, the first with a temperature counts
 _BRAKES = ("throttle", "cpufreq", "devfreq", "processor", "gpu")  # in names of cooling devices
 
@@ -40,11 +43,19 @@ class Felt:
         modelled = self.supply is None or self.supply.quality == "modelled"
         return "modelled" if modelled or self.simulated else "measured"
 
-    @property
-    def complete(self) -> bool:
-        """Whether power is measured and some temperature is read."""
-        measured = self.supply is not None and self.supply.quality == "measured"
-        return measured and any(c.kind == "temp_c" for c in self.sampler.channels)
+    def complete(self, now_s: float) -> bool:
+        """Whether power is measured and some temperature is read, at `now_s` of the sampler."""
+        warm = any(c.kind == "temp_c" for c in self.sampler.channels)
+        return warm and self._rank(now_s) == _MEASURED
+
+    def worth(self, now_s: float) -> tuple[int, int]:
+        """The more, the better a look: by its supply, then by how much can be read at all."""
+        return self._rank(now_s), len(self.sampler.channels)
+
+    def _rank(self, now_s: float) -> int:
+        if self.supply is None or self.supply.silent_s(now_s) > LOST_S:
+            return 0
+        return _MEASURED if self.supply.quality == "measured" else _MODELLED
 
     def __str__(self) -> str:
         board = self.chosen.name

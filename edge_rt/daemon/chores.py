@@ -33,15 +33,19 @@ async def told(chore: Coroutine[Any, Any, None]) -> None:
 
 
 async def feel(senses: Senses, metering: Metering, pause: Pause = asyncio.sleep) -> None:
-    """Read the board, and look again for what cannot be read yet."""
+    """Read the board, and look again for what cannot be read yet, or any more."""
     loop = asyncio.get_running_loop()
     await asyncio.to_thread(
         senses.open, lambda meter: loop.call_soon_threadsafe(metering.hear, meter)
     )
     waits = list(AGAIN_S)
     while True:
-        await pause(waits.pop(0) if len(waits) > 1 else waits[0])
-        await asyncio.to_thread(senses.reopen)
+        await pause(waits[0])
+        if senses.complete:
+            waits = list(AGAIN_S)  # what is lost from now on is soon looked for
+        else:
+            await asyncio.to_thread(senses.reopen)
+            waits = waits[1:] or waits
 
 
 async def write(book: Book, pause: Pause = asyncio.sleep) -> None:

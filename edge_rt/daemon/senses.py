@@ -48,8 +48,8 @@ def _unheard(meter: Metered) -> None:
 class Senses:
     """Reads the board in a thread of its own from `open` to `close`.
 
-    What could not be read is looked for again by `reopen`: at boot, drivers and rights may come
-    later than the daemon.
+    What cannot be read is looked for again by `reopen`: drivers and rights may come later than the
+    daemon, and a device may come back in another place.
     """
 
     def __init__(
@@ -86,6 +86,11 @@ class Senses:
         """The hottest zone."""
         return hottest(self._felt) if self._felt else None
 
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to look for."""
+        return self._felt is not None and self._felt.complete(self._clock())
+
     def open(self, hear: Hear = _unheard) -> None:
         """Find what there is and begin to read. May take a good part of a second.
 
@@ -95,12 +100,12 @@ class Senses:
         self._use(self._look())
 
     def reopen(self) -> bool:
-        """Look again where something is not read; True when there is more to read now."""
+        """Look again where something is not read; True when more, or better, can be read now."""
         before = self._felt
-        if before is None or before.complete:
+        if before is None or self.complete:
             return False
-        felt = self._look()
-        if len(felt.sampler.channels) <= len(before.sampler.channels):
+        felt, now_s = self._look(), self._clock()
+        if felt.worth(now_s) <= before.worth(now_s):
             felt.sampler.close()
             return False
         self.close()

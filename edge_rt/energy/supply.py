@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -10,6 +11,7 @@ from edge_rt.energy.rail_sum import RailSum
 from edge_rt.sensors.base import PENDING, Quality, Reader
 from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.track import Reading
 
 Covered = Literal["board", "module", "package", "regulators", "rail"]
 
@@ -64,6 +66,10 @@ class Supply:
             total += reading.value
         return total
 
+    def silent_s(self, now_s: float) -> float:
+        """For how long it could not be read; 0 while it can, infinite where it never could."""
+        return max(_silent_s(self._sampler.reading(rail, "power_w"), now_s) for rail in self.rails)
+
     def _add(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
         if reader is self._pace:
             self._sum.add(self._sampler.metered(self._metered))
@@ -104,6 +110,14 @@ def _owner(sampler: Sampler, rail: str) -> tuple[Reader, Quality]:
             if channel.name == rail and channel.kind == "power_w":
                 return reader, channel.quality
     raise KeyError(rail)
+
+
+def _silent_s(reading: Reading | None, now_s: float) -> float:
+    if reading is None:
+        return math.inf
+    if reading.value is not None or reading.error == PENDING:
+        return 0.0
+    return math.inf if reading.time_s is None else now_s - reading.time_s
 
 
 def _resolution_s(reader: Reader) -> float:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +18,7 @@ from edge_rt.api.board import BoardReport
 from edge_rt.config.paths import Paths
 from edge_rt.daemon.chosen import choose
 from edge_rt.daemon.senses import Metered, Senses, look
+from edge_rt.sensors.sampler import Sampler
 
 WATTS = {  # profile and tree -> rails of the total, what they cover, watts
     ("jetson-orin-nano-8gb", "orin-nano"): (["VDD_IN"], "module", 5.016 * 1.240),
@@ -120,6 +124,98 @@ def test_a_driver_that_comes_late_is_found(tree: Tree) -> None:
         assert supply is not None
         assert supply.power_w == pytest.approx(5.0)
         assert not senses.reopen()
+
+
+class Board:
+    """Senses on a tree whose readers are read by hand, each second of a clock of their own."""
+
+    def __init__(self, tree: Tree, profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.samplers: list[Sampler] = []
+        monkeypatch.setattr("edge_rt.daemon.senses.SamplerThread", self._thread)
+        paths = Paths.detect({}, uid=0)
+        self.senses = Senses(tree.proc.parent, profile, paths, clock=lambda: self.now)
+        self.senses.open()
+
+    def go_by(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.now += 1.0
+            self.samplers[-1].step(self.now)
+
+    @property
+    def supply(self) -> tuple[str, tuple[str, ...], float | None] | None:
+        supply = self.senses.supply
+        return None if supply is None else (supply.quality, supply.rails, supply.power_w())
+
+    def _thread(self, sampler: Sampler, clock: Callable[[], float]) -> Any:
+        self.samplers.append(sampler)
+        return SimpleNamespace(start=lambda: None, stop=sampler.close)
+
+
+def test_a_rail_that_was_silent_at_the_start_makes_the_supply_later(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.zone("cpu-thermal", 40_000)
+    chip = tree.ina3221("1-0040", [("VDD_IN", 5000, 1000), ("VDD_SOC", 5000, 200)])
+    (chip / "curr1_input").write_text("")
+    board = Board(tree, "jetson-orin-nano-8gb", monkeypatch)
+    assert board.supply is None
+    (chip / "curr1_input").write_text("1000\n")
+    board.go_by(1)
+    assert not board.senses.complete
+    assert board.senses.reopen()
+    assert board.supply == ("measured", ("VDD_IN",), 5.0)
+    assert board.senses.complete
+    assert not board.senses.reopen()
+
+
+@pytest.mark.parametrize("profile", ["raspberry-pi-5", "generic-x86"])
+def test_a_model_gives_way_to_what_can_be_measured_later(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    """A firmware that does not answer yet, and counters that only root may read yet."""
+    BOARDS["pi5" if profile == "raspberry-pi-5" else "x86"](tree)
+    answer = tree.dev / "vcio" / "pmic_read_adc"
+    answers = [answer] if answer.exists() else list(tree.sysfs.glob("class/powercap/*/energy_uj"))
+    for file in answers:
+        file.rename(file.with_name("later"))
+        file.write_text("")
+    board = Board(tree, profile, monkeypatch)
+    board.go_by(2)
+    assert board.supply is None or board.supply[0] == "modelled"
+    assert not board.senses.reopen()
+    for file in answers:
+        file.with_name("later").rename(file)
+    board.go_by(2)
+    assert board.senses.reopen()
+    board.go_by(2)
+    assert board.senses.complete
+    assert board.supply is not None
+    assert board.supply[0] == "measured"
+    assert board.supply[2] is not None
+
+
+def test_a_supply_that_comes_back_in_another_place_is_found(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.zone("cpu-thermal", 40_000)
+    rails = [("VDD_IN", 5000, 1000)]
+    chip = tree.ina3221("1-0040", rails)
+    board = Board(tree, "jetson-orin-nano-8gb", monkeypatch)
+    board.go_by(5)
+    assert board.senses.complete
+    shutil.rmtree(chip)
+    (tree.sysfs / "class" / "hwmon" / chip.name).unlink()
+    board.go_by(2)
+    assert board.senses.complete  # a reading that fails once or twice is no loss
+    board.go_by(10)
+    assert not board.senses.complete
+    assert not board.senses.reopen()
+    assert board.supply == ("measured", ("VDD_IN",), None)
+    tree.hwmon("ina3221", {"in1_label": "VDD_IN", "in1_input": 5000, "curr1_input": 2000})
+    assert board.senses.reopen()
+    assert board.supply == ("measured", ("VDD_IN",), 10.0)
+    assert board.senses.complete
 
 
 def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:

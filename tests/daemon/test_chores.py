@@ -1,0 +1,64 @@
+"""What cannot be read is looked for less and less often, and eagerly again after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from edge_rt.daemon.chores import feel
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.senses import Senses
+
+
+class Ended(Exception):
+    """The time of the test is over."""
+
+
+class Board:
+    """What can be read at which times; looked at again and again."""
+
+    def __init__(self, *silent: range) -> None:
+        self.now = 0.0
+        self.looks: list[float] = []
+        self._silent = silent
+
+    @property
+    def complete(self) -> bool:
+        return not any(round(self.now) in silent for silent in self._silent)
+
+    def open(self, hear: object) -> None:
+        assert self.now == 0.0
+
+    def reopen(self) -> bool:
+        self.looks.append(self.now)
+        return False
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.now += seconds
+        if self.now > 1000:
+            raise Ended
+
+    def live(self) -> list[float]:
+        """The times of its looks."""
+        with pytest.raises(Ended):
+            asyncio.run(feel(cast(Senses, self), cast(Metering, Any), self.pause))
+        return self.looks
+
+
+def test_what_is_never_there_is_looked_for_less_and_less_often() -> None:
+    assert Board(range(2000)).live() == [5, 20, 60, 300, 540, 780]
+
+
+def test_what_is_there_is_not_looked_for() -> None:
+    assert Board().live() == []
+
+
+def test_what_is_lost_is_looked_for_eagerly_each_time() -> None:
+    first, second, third, fourth, *_ = Board(range(400, 425), range(700, 2000)).live()
+    assert first - 400 <= 10
+    assert second == first + 15
+    assert third - 700 <= 10
+    assert fourth == third + 15
