@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ class Senses:
         self._clock = clock
         self._felt: Felt | None = None
         self._thread: SamplerThread | None = None
+        self._lock = threading.Lock()  # for whoever starts and stops it
+        self._closed = False
         self._hear: Hear = _unheard
         self._read_s = float("-inf")  # when the supply was read last
 
@@ -108,15 +111,13 @@ class Senses:
         if felt.worth(now_s) <= before.worth(now_s):
             felt.sampler.close()
             return False
-        self.close()
-        self._use(felt)
-        return True
+        return self._use(felt)
 
     def close(self) -> None:
-        """Stop reading."""
-        if self._thread is not None:
-            self._thread.stop()
-            self._thread = None
+        """Stop reading for good, also where a look still goes on."""
+        with self._lock:
+            self._closed = True
+            self._stop()
 
     def hurry(self) -> None:
         """Have the supply read as soon as may be: an answer has ended."""
@@ -138,14 +139,26 @@ class Senses:
         supply = find_supply(chosen.board, sampler)
         return Felt(self._root, chosen, sampler, found.skipped, supply)
 
-    def _use(self, felt: Felt) -> None:
-        self._felt = felt
-        if felt.supply is not None:
-            self._tell(self._clock(), felt.supply)
-        felt.sampler.subscribe(self._pass_on)
-        self._thread = SamplerThread(felt.sampler, self._clock)
-        self._thread.start()
+    def _use(self, felt: Felt) -> bool:
+        """Read with `felt` from now on; False where it was closed meanwhile."""
+        with self._lock:
+            if self._closed:
+                felt.sampler.close()
+                return False
+            self._stop()
+            self._felt = felt
+            if felt.supply is not None:
+                self._tell(self._clock(), felt.supply)
+            felt.sampler.subscribe(self._pass_on)
+            self._thread = SamplerThread(felt.sampler, self._clock)
+            self._thread.start()
         log.info("%s", felt)
+        return True
+
+    def _stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
 
     def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
         supply = self.supply

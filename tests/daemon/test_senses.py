@@ -16,6 +16,7 @@ from trees import BOARDS, Tree
 
 from edge_rt.api.board import BoardReport
 from edge_rt.config.paths import Paths
+from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.chosen import choose
 from edge_rt.daemon.senses import Metered, Senses, look
 from edge_rt.sensors.sampler import Sampler
@@ -239,6 +240,31 @@ def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
     assert times == sorted(times)
     assert heard[-1].energy.energy_j > 0
     senses.hurry()  # a closed one has no thread to hurry
+
+
+class Interrupted(Senses):
+    """Is closed by somebody else in the middle of a look."""
+
+    at_look = 1
+
+    def _look(self) -> Felt:
+        felt = super()._look()
+        self.at_look -= 1
+        if self.at_look == 0:
+            self.close()
+        return felt
+
+
+@pytest.mark.parametrize("at_look", [1, 2])
+def test_what_is_closed_during_a_look_reads_no_more(tree: Tree, at_look: int) -> None:
+    tree.zone("cpu-thermal", 40_000)
+    before = threading.active_count()
+    senses = Interrupted(tree.proc.parent, "jetson-orin-nano-8gb", Paths.detect({}, uid=0))
+    senses.at_look = at_look
+    senses.open()
+    tree.ina3221("1-0040", [("VDD_IN", 5000, 1000)])
+    assert not senses.reopen()
+    assert threading.active_count() == before
 
 
 def test_before_it_is_opened_there_is_nothing_to_tell(tree: Tree) -> None:
