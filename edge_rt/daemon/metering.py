@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Literal
 
 from edge_rt.api.board import LedgerReport
 from edge_rt.api.service import Cost
@@ -45,6 +45,7 @@ class Metering:
         self._senses = senses
         self._book = book
         self._loading = loading
+        self._meter: Metered | None = None  # as heard last
         self._baseline = Baseline()
         self._attribution = Attribution(self._baseline)
         self._clock = clock
@@ -64,6 +65,10 @@ class Metering:
 
     def hear(self, meter: Metered) -> None:
         """Take a reading of the supply's meter."""
+        before = self._meter
+        if before and (before.quality, before.rails) != (meter.quality, meter.rails):
+            self._renew(meter.time_s)
+        self._meter = meter
         self._attribution.loading = self._loading()
         self._attribution.resolution_s = meter.resolution_s
         self._attribution.reading(meter.time_s, meter.energy)
@@ -122,7 +127,7 @@ class Metering:
             attributed_j=now.attributed_j - before.attributed_j,
             covered_s=now.covered_s - before.covered_s,
             missing_s=now.missing_s - before.missing_s,
-            quality=self._senses.quality,
+            quality=self._quality,
         )
 
     async def finish(self) -> None:
@@ -136,6 +141,17 @@ class Metering:
             lambda: (self._book.totals(days), self._book.recent(last))
         )
         return ledger_report(self._book.stored, *totals, recent)
+
+    @property
+    def _quality(self) -> Literal["measured", "modelled"]:
+        """Of the joules up to now; the board may have another supply already."""
+        return self._meter.quality if self._meter else "modelled"
+
+    def _renew(self, time_s: float) -> None:
+        """Another supply is read: what is known of the old one says nothing about it."""
+        self.post()
+        self._baseline = Baseline()
+        self._attribution.renew(time_s, self._baseline)
 
     def _work(self, client: EngineClient, work: Work) -> None:
         shares = [
@@ -166,11 +182,11 @@ class Metering:
         known = bill.resolved and self._senses.supply is not None
         return Cost(
             energy_j=bill.energy_j if known else None,
-            quality=self._senses.quality if known else "unresolved",
+            quality=self._quality if known else "unresolved",
             power_w=bill.power_w,
             temp_c=self._senses.temp_c,
             seconds=seconds,
-            power_quality=None if bill.power_w is None else self._senses.quality,
+            power_quality=None if bill.power_w is None else self._quality,
         )
 
     def _entry(self, receipt: Receipt, bill: Bill, cost: Cost, status: Status) -> Entry:

@@ -32,11 +32,16 @@ SETTLE_S = 0.6  # after which every reader has been read twice
 
 @dataclass(frozen=True)
 class Metered:
-    """The supply's meter at a time of the monotonic clock, and what it can resolve."""
+    """The supply's meter at a time of the monotonic clock, and what it can resolve.
+
+    Joules of other `rails`, or of another `quality`, come from another meter.
+    """
 
     time_s: float
     energy: Energy
     resolution_s: float
+    quality: Literal["measured", "modelled"]
+    rails: tuple[str, ...]
 
 
 Hear = Callable[[Metered], object]
@@ -147,8 +152,7 @@ class Senses:
                 return False
             self._stop()
             self._felt = felt
-            if felt.supply is not None:
-                self._tell(self._clock(), felt.supply)
+            self._tell(self._clock(), felt)
             felt.sampler.subscribe(self._pass_on)
             self._thread = SamplerThread(felt.sampler, self._clock)
             self._thread.start()
@@ -161,13 +165,16 @@ class Senses:
             thread.stop()
 
     def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
-        supply = self.supply
-        if supply is not None and reader in supply.readers:
-            self._tell(time_s, supply)
+        felt = self._felt
+        if felt is not None and felt.supply is not None and reader in felt.supply.readers:
+            self._tell(time_s, felt)
 
-    def _tell(self, time_s: float, supply: Supply) -> None:
-        self._read_s = time_s
-        self._hear(Metered(time_s, supply.energy(), supply.resolution_s))
+    def _tell(self, time_s: float, felt: Felt) -> None:
+        supply = felt.supply
+        if supply is not None:
+            self._read_s = time_s
+            told = supply.energy(), supply.resolution_s, felt.quality, supply.rails
+            self._hear(Metered(time_s, *told))
 
 
 def look(

@@ -56,7 +56,7 @@ class Account:
         self.prefill_s = self.decode_s = 0.0
         self.prefill_j = self.decode_j = 0.0
         self.resolved_s = 0.0  # busy seconds that lie in settled windows of known energy
-        self.torn = False  # the engine was lost meanwhile, and with it word of some work
+        self.torn = False  # engine or meter changed meanwhile: some work or joules are not known
         self.bill: Bill | None = None  # there once closed
         self._first_s: float | None = None
         self._last_s = begin_s
@@ -79,7 +79,7 @@ class Account:
 
     @property
     def power_w(self) -> float | None:
-        """The board's mean power so far; None before the first reading in its time."""
+        """The board's mean power so far, by one meter; None before a reading in its time."""
         return self._board_j / self._board_s if self._board_s > 0 else None
 
     def work(self, begin_s: float, end_s: float, prefill_s: float, decode_s: float) -> None:
@@ -101,6 +101,11 @@ class Account:
         """Take the whole board's energy over some of its time."""
         self._board_j += energy_j
         self._board_s += covered_s
+
+    def renew(self) -> None:
+        """The meter is another one from now on: joules stay unknown, the mean begins anew."""
+        self.torn = True
+        self._board_j = self._board_s = 0.0
 
     def settle(self, now_s: float, resolution_s: float) -> Bill:
         """Close it for good; joules that the bill does not vouch for are let go."""

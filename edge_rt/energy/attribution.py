@@ -65,6 +65,7 @@ class Attribution:
         self._loading = self._loaded = False
         self._start: tuple[float, Energy] | None = None  # where the next window begins
         self._last: tuple[float, Energy] | None = None
+        self._renewed = False  # whether the next reading is another meter's
         self._energy_j = self._attributed_j = self._covered_s = self._missing_s = 0.0
 
     @property
@@ -112,8 +113,8 @@ class Attribution:
     def reading(self, time_s: float, total: Energy) -> None:
         """The supply's meter stood at `total` at `time_s`.
 
-        A reading that is no later than the last one is left out. Where the meter went back, it is
-        another one: the time in between is missing.
+        A reading that is no later than the last one is left out. Where the meter went back, it
+        began anew: the time in between is missing.
         """
         if self._last is None or self._start is None:
             self._start = self._last = (time_s, total)
@@ -122,7 +123,9 @@ class Attribution:
         if time_s <= last_s:
             return
         self._last = (time_s, total)
-        if total.energy_j < last.energy_j or total.covered_s < last.covered_s:
+        back = total.energy_j < last.energy_j or total.covered_s < last.covered_s
+        if back or self._renewed:
+            self._renewed = False
             self._missing_s += time_s - last_s
             self._start = self._last
             return
@@ -154,6 +157,14 @@ class Attribution:
             account.torn = True
         self._told_s = max(self._told_s, now_s)
         self._settle()
+
+    def renew(self, now_s: float, baseline: Baseline) -> None:
+        """Readings are another meter's from now on: open accounts stay unresolved."""
+        self.lost(now_s)
+        for account in self._open:
+            account.renew()
+        self._baseline = baseline
+        self._renewed = True
 
     @property
     def _certain_s(self) -> float:

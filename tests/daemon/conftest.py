@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -110,7 +110,8 @@ class FakeSenses:
 
     def __init__(self, house: House) -> None:
         self.supply: Any = None
-        self.quality = "measured"
+        self.quality: Literal["measured", "modelled"] = "measured"
+        self.rails: tuple[str, ...] = ("VDD_IN",)
         self.temp_c: float | None = 51.5
         self.hear: Callable[[Metered], object] | None = None
         self.energy = Energy()
@@ -127,15 +128,24 @@ class FakeSenses:
         old = self.energy
         self.energy = Energy(old.energy_j + watts * seconds, old.covered_s + seconds, 0.0)
         self._house.now += seconds
-        self._house.metering.hear(Metered(self._house.now, self.energy, 0.1))
+        self._tell()
 
     def hurry(self) -> None:
         self.hurries += 1
         if self.supply is not None and not self.hung:
-            self._house.metering.hear(Metered(self._house.now, self.energy, 0.1))
+            self._tell()
+
+    def replace(self, quality: Literal["measured", "modelled"], *rails: str) -> None:
+        """Another supply is found, whose meter begins at nothing."""
+        self.quality, self.rails, self.energy = quality, rails, Energy()
+        self._tell()
 
     def report(self, idle_w: float | None = None) -> BoardReport:
         return nothing_yet(Path("/"))
+
+    def _tell(self) -> None:
+        meter = Metered(self._house.now, self.energy, 0.1, self.quality, self.rails)
+        self._house.metering.hear(meter)
 
 
 class FakeEngine:

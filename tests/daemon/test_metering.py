@@ -217,6 +217,70 @@ def test_work_for_nobody_known_is_nobodys_and_not_the_boards_rest(kit: Any) -> N
     kit.run(run())
 
 
+def test_modelled_joules_stay_modelled_when_the_board_comes_to_be_measured(kit: Any) -> None:
+    house = kit.house()
+    house.senses.powered()
+    house.senses.quality = "modelled"
+    for _ in range(50):
+        house.senses.read(IDLE_W, 0.1)
+    house.senses.quality = "measured"  # what has been read was found by the model all the same
+    house.metering.post()
+    [day] = house.book.totals(1)[0]
+    assert (day.quality, day.energy_j) == ("modelled", pytest.approx(IDLE_W * 4.9))
+
+
+@pytest.mark.parametrize(
+    ("quality", "rails"), [("measured", ("PMIC",)), ("modelled", ("VIN",)), ("measured", ("VIN",))]
+)
+def test_a_request_that_sees_the_supply_change_is_unresolved(
+    kit: Any, quality: str, rails: tuple[str, ...]
+) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 6.0)
+
+        def change() -> None:
+            house.senses.replace(quality, *rails)
+
+        half = worked(house, 3.0)
+        house.scripts = [[kit.started(), half, change, half, work, kit.finished()]]
+        [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
+        assert (cost.energy_j, cost.quality) == (None, "unresolved")
+        assert (cost.power_w, cost.power_quality) == (pytest.approx(BUSY_W), quality)
+        report = await house.service.ledger(days=1, last=1)
+        assert report.days[0].attributed_j == 0.0
+
+    kit.run(run())
+
+
+def test_another_supply_has_another_draw_at_rest(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        house.senses.replace("measured", "VIN")  # more of the board than before
+        assert house.metering.idle_w is None
+        for _ in range(20):
+            house.senses.read(IDLE_W + 4.0, 0.1)
+        assert house.metering.idle_w == pytest.approx(IDLE_W + 4.0)
+        house.scripts = [[kit.started(), worked(house, 2.0), told(house, 0.0, 2.0), kit.finished()]]
+        [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
+        assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W - 4.0) * 2.0)
+
+    kit.run(run())
+
+
+def test_the_same_supply_in_another_place_is_known(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        house.now += 5.0
+        house.senses.replace("measured", "VDD_IN")
+        assert house.metering.idle_w == pytest.approx(IDLE_W)
+        house.senses.read(IDLE_W, 0.1)
+        [day] = (await house.service.ledger(days=1, last=1)).days
+        assert (day.covered_s, day.missing_s) == (pytest.approx(2.1), pytest.approx(5.0))
+
+    kit.run(run())
+
+
 def test_tokens_are_counted_while_they_come(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
