@@ -1,12 +1,20 @@
-"""What the governor asks of a thermal model, and the watts that heat allows."""
+"""The watts that heat allows."""
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
+
+_BAND_C = 8.0  # below the limit, where a board without a forecast begins to give way
+_RISE, _FALL = 0.1, 0.5  # shares of the way that the allowance goes in a second
+_COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
 class Thermal(Protocol):
-    """A model of the board's temperature that learns from what it is told."""
+    """A model of the board's temperature that learns from what it is told.
+
+    Its answers are None while it has seen too little.
+    """
 
     @property
     def believed(self) -> bool:
@@ -19,18 +27,80 @@ class Thermal(Protocol):
         """Take one look at the board; what cannot be read is None."""
         ...
 
-    def forecast(self, power_w: float, horizon_s: float) -> tuple[float, float]:
+    def forecast(self, power_w: float, horizon_s: float) -> tuple[float, float] | None:
         """Temperature after `horizon_s` at `power_w`, and the half-width of its error band."""
         ...
 
-    def peak_c(self, power_w: float, horizon_s: float) -> tuple[float, float]:
+    def peak_c(self, power_w: float, horizon_s: float) -> tuple[float, float] | None:
         """Highest temperature until then, and the half-width of its error band."""
         ...
 
-    def most_power_w(self, limit_c: float, horizon_s: float) -> float:
+    def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
         """The most constant watts with which no temperature until then exceeds `limit_c`."""
         ...
 
     def seconds_to(self, limit_c: float, power_w: float) -> float | None:
         """Seconds until `limit_c` is reached at `power_w`; None: never."""
         ...
+
+
+class HeatAllowance:
+    """Follows what heat allows, smoothly.
+
+    With a forecast that is believed: the most watts that stay within the limit over the horizon.
+    Without: from the full draw down to idle over the last kelvins below the limit.
+    """
+
+    def __init__(self, horizon_s: float) -> None:
+        self._horizon_s = horizon_s
+        self._power_w: float | None = None
+
+    def update(
+        self,
+        dt_s: float,
+        thermal: Thermal | None,
+        temp_c: float | None,
+        limit_c: float | None,
+        idle_w: float,
+        full_w: float,
+    ) -> float | None:
+        """The watts now; None where heat says nothing."""
+        wanted = self._wanted_w(thermal, temp_c, limit_c, idle_w, full_w)
+        if wanted is None:
+            self._power_w = None
+            return None
+        wanted = min(max(wanted, 0.0), 2.0 * full_w)
+        before = 2.0 * full_w if self._power_w is None else self._power_w
+        speed = _RISE if wanted > before else _FALL
+        self._power_w = before + (1.0 - math.exp(-speed * dt_s)) * (wanted - before)
+        return self._power_w
+
+    def _wanted_w(
+        self,
+        thermal: Thermal | None,
+        temp_c: float | None,
+        limit_c: float | None,
+        idle_w: float,
+        full_w: float,
+    ) -> float | None:
+        if limit_c is None:
+            return None
+        if thermal is not None and (thermal.believed or temp_c is None):
+            forecast_w = thermal.most_power_w(limit_c, self._horizon_s)
+            if forecast_w is not None:
+                return forecast_w
+        if temp_c is None:
+            return None
+        share = min(1.0, max(0.0, (limit_c - temp_c) / _BAND_C))
+        return idle_w + share * (full_w - idle_w) if share < 1.0 else 2.0 * full_w
+
+
+def cools_in_s(thermal: Thermal | None, idle_w: float, below_c: float) -> float | None:
+    """Seconds until an idle board is cooler than `below_c`; None where nobody can tell."""
+    if thermal is None or not thermal.believed:
+        return None
+    for ahead_s in _COOLING_S:
+        forecast = thermal.forecast(idle_w, ahead_s)
+        if forecast is not None and forecast[0] < below_c:
+            return ahead_s
+    return _COOLING_S[-1]

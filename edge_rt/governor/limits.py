@@ -36,6 +36,7 @@ class Observation:
     period_left_s: float | None = None  # of that hour or day
     prompt_s: float = 0.0
     prompt_tokens: int = 0  # read in `prompt_s`
+    cpu_s: float | None = None  # core seconds of the engine, passes under way included
 
 
 @dataclass(frozen=True)

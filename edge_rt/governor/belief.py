@@ -1,0 +1,54 @@
+"""Figures that depend on each other, learnt from readings of their sums: a Kalman filter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+Weights = Mapping[int, float]  # by the figure's place; those that are not named count 0
+
+
+class Belief:
+    """Means and a covariance; what is not seen fades back into the prior's uncertainty."""
+
+    def __init__(self, mean: Sequence[float], covariance: Sequence[Sequence[float]]) -> None:
+        """`covariance` tells how wrong the means may be, and which are wrong alike."""
+        self.mean = list(mean)
+        self._prior = [list(row) for row in covariance]
+        self._covariance = [list(row) for row in covariance]
+
+    def value(self, weights: Weights) -> float:
+        """The weighted sum."""
+        return sum(self.mean[k] * weight for k, weight in weights.items())
+
+    def deviation(self, weights: Weights) -> float:
+        """The standard deviation of that sum."""
+        spread = self._spread(weights)
+        return math.sqrt(max(0.0, sum(spread[k] * weight for k, weight in weights.items())))
+
+    def fade(self, share: float) -> None:
+        """Forget a share of what was learnt, not of what is believed."""
+        share = min(1.0, max(0.0, share))
+        for row, prior in zip(self._covariance, self._prior, strict=True):
+            for k, variance in enumerate(prior):
+                row[k] += share * (variance - row[k])
+
+    def drift(self, place: int, variance: float) -> None:
+        """One figure may have moved."""
+        self._covariance[place][place] += variance
+
+    def correct(self, weights: Weights, value: float, variance: float) -> None:
+        """The weighted sum was read as `value`, with a reading's `variance`."""
+        error = value - self.value(weights)
+        spread = self._spread(weights)
+        total = sum(spread[k] * weight for k, weight in weights.items()) + variance
+        if not (math.isfinite(error) and total > 0.0):
+            return
+        for k, row in enumerate(self._covariance):
+            gain = spread[k] / total
+            self.mean[k] += gain * error
+            for j, other in enumerate(spread):
+                row[j] -= gain * other
+
+    def _spread(self, weights: Weights) -> list[float]:
+        return [sum(row[k] * weight for k, weight in weights.items()) for row in self._covariance]

@@ -1,0 +1,41 @@
+"""The states that the board's temperature puts the daemon in."""
+
+from __future__ import annotations
+
+from edge_rt.governor.limits import Guard
+from edge_rt.governor.settings import Settings
+
+STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")
+
+
+class GuardState:
+    """Climbs at shares of the trip point, and comes down some kelvin below them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.state: Guard = "ok"
+
+    def thresholds_c(self, trip_c: float) -> tuple[float, float, float]:
+        """Where caution, hold and evacuate begin."""
+        known = self._settings
+        return known.caution * trip_c, known.hold * trip_c, known.evacuate * trip_c
+
+    def update(self, temp_c: float | None, trip_c: float | None) -> Guard:
+        """The state now; it stays while either temperature is unknown."""
+        if temp_c is None or trip_c is None:
+            return self.state
+        level = STATES.index(self.state)
+        limits = self.thresholds_c(trip_c)
+        while level < len(limits) and temp_c >= limits[level]:
+            level += 1
+        while level and temp_c < limits[level - 1] - self._settings.hysteresis_c:
+            level -= 1
+        self.state = STATES[level]
+        return self.state
+
+    def leaves_c(self, trip_c: float) -> float:
+        """The temperature below which the present state is left; the trip point in "ok"."""
+        level = STATES.index(self.state)
+        if not level:
+            return trip_c
+        return self.thresholds_c(trip_c)[level - 1] - self._settings.hysteresis_c

@@ -1,0 +1,114 @@
+"""What every turned knob stood at before, on disk before it is turned."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.governor.knobs.knob import KnobError, Value
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One knob that is turned, or was about to be."""
+
+    knob: str
+    original: Value
+    wanted: Value
+    came: Value | None = None  # what it stood at once turned; None: not known to be turned
+    lasting: bool = False
+    boot_id: str | None = None
+
+
+class Journal:
+    """A file of entries, in the order in which their knobs were turned.
+
+    Each change is on disk when it returns; a crash leaves the old file or the new one. Everything
+    raises KnobError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is made yet."""
+        self.path = path
+        self._lock = -1
+
+    def hold(self) -> None:
+        """Keep other daemons out until `release` or the end of the process."""
+        if self._lock >= 0:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._lock = os.open(f"{self.path}.lock", flags, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise KnobError(f"another daemon turns knobs with {self.path}: stop it first") from None
+        except OSError as error:
+            self.release()
+            raise self._error(error) from error
+
+    def release(self) -> None:
+        """Let others at it."""
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries; none where there is no file."""
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=tuple[Entry, ...])
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._error(error) from error
+        except msgspec.DecodeError as error:
+            raise KnobError(
+                f"{self.path} cannot be understood ({error}), so no knob is touched: put back "
+                "by hand what it tells of, or restart the board, then remove the file"
+            ) from error
+
+    def get(self, knob: str) -> Entry | None:
+        """The entry of a knob."""
+        return next((entry for entry in self.entries() if entry.knob == knob), None)
+
+    def put(self, entry: Entry) -> None:
+        """Write an entry in place of the knob's older one, else behind all others."""
+        entries = list(self.entries())
+        places = [i for i, other in enumerate(entries) if other.knob == entry.knob]
+        if places:
+            entries[places[0]] = entry
+        else:
+            entries.append(entry)
+        self._write(entries)
+
+    def drop(self, knob: str) -> None:
+        """Forget a knob."""
+        self._write([entry for entry in self.entries() if entry.knob != knob])
+
+    def _write(self, entries: Sequence[Entry]) -> None:
+        draft = self.path.with_name(f".{self.path.name}.new")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(entries)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path)
+            _sync(self.path.parent)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> KnobError:
+        return KnobError(f"no knob is touched without a journal: {self.path}: {error.strerror}")
+
+
+def _sync(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

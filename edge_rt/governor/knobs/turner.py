@@ -1,0 +1,190 @@
+"""Turns knobs so that each can be put back, whatever happens in between."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.governor.knobs.journal import Entry, Journal
+from edge_rt.governor.knobs.knob import Knob, KnobBusy, KnobError, KnobGone, Value, Wish
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.reading import Pause, settled, steady, stood
+from edge_rt.sensors.sysfs import first_line
+
+log = logging.getLogger(__name__)
+
+Find = Callable[[str], Knob | None]
+"""The knob of a name in the journal; None where such a knob is not known here."""
+
+
+class Turner:
+    """Turns wishes and puts knobs back; for one thread at a time.
+
+    The order is: read, journal, write, read back, journal what came. A knob that is in the journal
+    already keeps its first original: what it stands at now may be an earlier process's doing.
+    """
+
+    def __init__(
+        self, journal: Journal, find: Find, boot_id: str | None, pause: Pause = time.sleep
+    ) -> None:
+        """`boot_id` tells this run of the board from others; None where it is not known."""
+        self._journal, self._find, self._boot_id = journal, find, boot_id
+        self._pause = pause
+        self._turned: set[str] = set()
+        self._outcomes: dict[str, Outcome] = {}
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """The last one of each knob, in the order in which they were first tried."""
+        return list(self._outcomes.values())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `turn` should be tried again with some wish."""
+        return any(outcome.state == "waiting" for outcome in self.outcomes)
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep what became of a knob, and log it once."""
+        if self._outcomes.get(outcome.knob) != outcome:
+            outcome.log()
+        self._outcomes[outcome.knob] = outcome
+
+    def turn(self, wish: Wish) -> None:
+        """Turn a knob, once: when somebody moves it afterwards, it is theirs."""
+        name = wish.knob.name
+        if name in self._turned:
+            return
+        try:
+            outcome = self._turn(wish)
+            self._turned.add(name)
+        except KnobError as error:
+            outcome = Outcome.refused(wish, error)
+        self.note(outcome)
+
+    def look(self) -> None:
+        """See whether turned knobs are as they were left."""
+        for outcome in self.outcomes:
+            knob = self._find(outcome.knob) if outcome.state == "turned" else None
+            if knob is not None:
+                self.note(self._watched(knob, outcome))
+
+    def restore(self) -> None:
+        """Put back everything that is in the journal, the last turned first."""
+        for entry in reversed(self._journal.entries()):
+            try:
+                outcome = self._restore(entry)
+            except KnobError as error:
+                said = f"{error}; it is tried again when the daemon starts"
+                outcome = Outcome.of(entry, "failed", None, said)
+            self._turned.discard(entry.knob)
+            self.note(outcome)
+
+    def forget(self, knob: str) -> None:
+        """Say no more of a knob that has gone, as it does with its process."""
+        self._turned.discard(knob)
+        self._outcomes.pop(knob, None)
+        if self._journal.get(knob) is not None:
+            self._journal.drop(knob)
+
+    def _watched(self, knob: Knob, outcome: Outcome) -> Outcome:
+        try:
+            now, hidden = steady(knob, self._pause)
+        except KnobGone as error:
+            return replace(outcome, state="gone", said=str(error))
+        except KnobError:
+            return outcome  # it may be read again later
+        return outcome if now == outcome.value or hidden else outcome.moved(now)
+
+    def _turn(self, wish: Wish) -> Outcome:
+        knob, wanted = wish.knob, wish.value
+        seen, hidden = steady(knob, self._pause)
+        if hidden is not None:
+            raise KnobBusy(f"what it is set to cannot be told: {hidden}; tried again later")
+        entry = self._journal.get(knob.name)
+        if entry is None or self._stale(entry):
+            if seen == wanted:
+                return Outcome(knob.name, "turned", wanted, seen, seen, "it stood so before")
+            entry = self._entry(wish, seen)
+        entry = msgspec.structs.replace(entry, wanted=wanted, came=None)
+        self._journal.put(entry)
+        try:
+            came = self._write(wish, seen)
+        except KnobError:
+            self._undo(knob, entry)
+            raise
+        self._journal.put(msgspec.structs.replace(entry, came=came))
+        said = None if came == wanted else f"asked for {wanted}, it then said {came}"
+        return Outcome.of(entry, "turned", came, said)
+
+    def _write(self, wish: Wish, seen: Value) -> Value:
+        """Turn the knob from `seen`; what it then stands at."""
+        wish.knob.write(wish.value)
+        came, hidden = stood(wish.knob, wish.value, self._pause)
+        if hidden is not None:
+            return wish.value
+        if came == seen and came != wish.value:
+            raise KnobError(f"{wish.value} was written, and it still says {came}")
+        return came
+
+    def _entry(self, wish: Wish, seen: Value) -> Entry:
+        knob = wish.knob
+        return Entry(
+            knob=knob.name,
+            original=seen,
+            wanted=wish.value,
+            lasting=knob.lasting,
+            boot_id=self._boot_id,
+        )
+
+    def _undo(self, knob: Knob, entry: Entry) -> None:
+        """After a failure, which may have turned the knob halfway."""
+        try:
+            self._put_back(knob, entry)
+        except KnobError as error:
+            log.error("knob %s stays in the journal, to be put back later: %s", knob.name, error)
+
+    def _restore(self, entry: Entry) -> Outcome:
+        if self._stale(entry):
+            self._journal.drop(entry.knob)
+            said = "the board has been restarted since it was turned, which set it anew"
+            return Outcome.of(entry, "restored", None, said)
+        knob = self._find(entry.knob)
+        if knob is None:
+            raise KnobError("nothing here can turn such a knob")
+        try:
+            return self._put_back(knob, entry)
+        except KnobGone as error:
+            self._journal.drop(entry.knob)
+            return Outcome.of(entry, "gone", None, str(error))
+
+    def _stale(self, entry: Entry) -> bool:
+        known = entry.boot_id is not None and self._boot_id is not None
+        return known and entry.boot_id != self._boot_id and not entry.lasting
+
+    def _put_back(self, knob: Knob, entry: Entry) -> Outcome:
+        """Restore one knob and forget it; KnobError where it stays in the journal."""
+        now, hidden = steady(knob, self._pause)
+        if hidden is None and now == entry.original:
+            self._journal.drop(knob.name)
+            return Outcome.of(entry, "restored", now)
+        if hidden is None and entry.came is not None and now != entry.came:
+            self._journal.drop(knob.name)
+            return Outcome.of(entry, "turned", entry.came).moved(now)
+        knob.write(entry.original)
+        now, hidden = settled(knob, entry.original, self._pause)
+        if hidden is None and now != entry.original:
+            # What it says now is neither ours nor somebody else's: the next try must not mind.
+            self._journal.put(msgspec.structs.replace(entry, came=None))
+            raise KnobError(f"{entry.original} was written, and it says {now}")
+        self._journal.drop(knob.name)
+        return Outcome.of(entry, "restored", now)
+
+
+def boot_id(root: Path) -> str | None:
+    """What the kernel drew when the board was started; None where it does not say."""
+    return first_line(root / "proc" / "sys" / "kernel" / "random" / "boot_id")

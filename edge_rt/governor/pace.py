@@ -1,0 +1,142 @@
+"""The engine's pace: how fast it is now, and trials of other thread counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_rt.governor.choice import Choice
+from edge_rt.governor.limits import Observation
+from edge_rt.governor.priors import Priors
+from edge_rt.governor.speed import SpeedModel
+
+_ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # of decoding make a rate
+_MOST_S = 4.0  # for a trial
+_EVERY_S = 10.0  # between two trials, and soon after the world has changed
+_SOON_S = 1.0
+_WORTH = 1.03  # what a trial must promise
+_HOPE = 1.5  # deviations that a thread count may be better than believed
+_CHANGE = 0.35  # cores that others use more or less: a changed world
+_SLOWER = 0.7
+_MIX_S = 20.0  # over which the mix of prompts and answers is taken
+_MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # of passes, that threads do not shorten
+
+
+@dataclass
+class _Rate:
+    threads: int
+    running: int
+    seconds: float = 0.0
+    tokens: int = 0
+
+    @property
+    def value(self) -> float | None:
+        enough = self.seconds >= _ENOUGH_S and self.tokens >= _ENOUGH_TOKENS
+        return self.tokens / self.seconds if enough else None
+
+
+class Pace:
+    """Learns speeds whenever thread counts change, and has them change where that may pay."""
+
+    def __init__(self, cores: int, priors: Priors) -> None:
+        self._decode = SpeedModel(cores, _MEMORY, priors.speeds)
+        self._prompt = SpeedModel(cores, _MEMORY_PROMPT, {})
+        self.prompt_rate = 0.0  # tokens a second of reading on the present threads; 0: unknown
+        self._reading = 0.0  # share of the busy time that reads prompts
+        self._now: _Rate | None = None
+        self._before: _Rate | None = None
+        self._steady = 0.0  # rate of the present setting over a longer time
+        self._others = 0.0
+        self._trial: int | None = None
+        self._trial_s = 0.0
+        self._rest_s = 0.0
+
+    def speed(self, threads: int) -> float:
+        """Of the present mix of prompts and answers, on that many threads."""
+        reading = self._reading
+        decode, prompt = self._decode.speed(threads), self._prompt.speed(threads)
+        return 1.0 / ((1.0 - reading) / decode + reading / prompt)
+
+    def look(self, seen: Observation) -> None:
+        """Take what the engine did."""
+        self._decode.fade(seen.dt_s)
+        self._rest_s -= seen.dt_s
+        self._trial_s += seen.dt_s
+        self._watch_others(seen.others)
+        if seen.busy_s <= 0.0:
+            return
+        share = 1.0 - math.exp(-seen.busy_s / _MIX_S)
+        self._reading += share * (min(1.0, seen.prompt_s / seen.busy_s) - self._reading)
+        self._read(seen)
+        self._write(seen)
+
+    def _read(self, seen: Observation) -> None:
+        if seen.prompt_s > 0.05 and seen.prompt_tokens > 0:
+            rate = seen.prompt_tokens / seen.prompt_s
+            self.prompt_rate += (0.3 if self.prompt_rate else 1.0) * (rate - self.prompt_rate)
+
+    def _write(self, seen: Observation) -> None:
+        now = self._now
+        if now is None or (now.threads, now.running) != (seen.threads, seen.running):
+            same = now is not None and now.running == seen.running
+            if same and now is not None and now.value is not None:
+                self._before = now
+            elif not same:
+                self._before = None
+            self._now = now = _Rate(seen.threads, seen.running)
+        decode_s = seen.busy_s - seen.prompt_s
+        if decode_s > 0.0 and seen.prompt_s <= 0.0:
+            now.seconds += decode_s
+            now.tokens += seen.tokens
+        self._compare(now)
+
+    def _compare(self, now: _Rate) -> None:
+        if (rate := now.value) is None:
+            return
+        before = self._before
+        if before is not None and before.value is not None:
+            self._decode.compare(now.threads, rate, before.threads, before.value)
+            self._before = None
+        if now.seconds > 2.0 * _ENOUGH_S:
+            now.seconds *= 0.5  # older time fades
+            now.tokens //= 2
+
+    def _watch_others(self, others: float | None) -> None:
+        if others is not None and abs(others - self._others) > _CHANGE:
+            self._others = others
+            self._decode.doubt_all()
+            self._rest_s = min(self._rest_s, _SOON_S)
+
+    # --- trials
+
+    def trial(self, found: Sequence[Choice], best: Choice, seen: Observation) -> Choice | None:
+        """Another setting to try out for a moment, where that may pay."""
+        if self._trial is not None:
+            over = self._trial_s > _MOST_S or (
+                seen.threads == self._trial
+                and self._now is not None
+                and self._now.threads == self._trial
+                and self._now.value is not None
+                and self._before is None
+            )
+            if over or not seen.running:
+                self._trial = None
+            return next((c for c in found if c.threads == self._trial), None)
+        now = self._now
+        ready = now is not None and now.threads == best.threads == seen.threads
+        if self._rest_s > 0.0 or not ready or now is None or now.value is None:
+            return None
+        if not seen.running or seen.prompt_s > 0.0:
+            return None
+        self._rest_s = _EVERY_S
+        hopes = [(self._hope(choice, best), choice) for choice in found if choice is not best]
+        promise, choice = max(hopes, key=lambda hope: hope[0], default=(0.0, best))
+        if promise <= _WORTH:
+            return None
+        self._trial, self._trial_s = choice.threads, 0.0
+        return choice
+
+    def _hope(self, choice: Choice, best: Choice) -> float:
+        doubt = self._decode.doubt(choice.threads, best.threads)
+        return choice.speed / best.speed * math.exp(_HOPE * doubt)

@@ -1,0 +1,124 @@
+"""What the board draws at a thread count and duty, learnt from what it drew."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_rt.governor.belief import Belief
+from edge_rt.governor.priors import Priors
+
+_WINDOW = 3  # looks that are taken together, since readings are coarse
+_LATEST = 2  # looks that a reading may be late
+_BASE, _AWAKE, _DRAWS = 0, 1, 2  # places: watts at rest, of waking up, of one thread and on
+_SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alike and each
+_NOISE, _NOISE_W = 0.004, 0.01  # of a reading
+_DRIFT = 0.0015  # of the power, by which the base may move in a second
+_FORGET_S = 300.0  # in which what was learnt of thread counts becomes a mere belief again
+_SURPRISE = 4.0  # deviations that mean that something else has begun to draw
+
+
+@dataclass(frozen=True)
+class _Look:
+    dt_s: float
+    threads: int
+    busy_s: float
+    power_w: float
+
+
+class PowerModel:
+    """power = base + awake + draw[threads]·utilisation, each learnt by a Kalman filter.
+
+    The base drifts fast: it takes up whatever else the board does, so that the model has no
+    lasting error at the settings in force. The draws change slowly. What one thread count teaches
+    about the others comes from how the priors may be wrong: mostly all alike. Our own model.
+    """
+
+    def __init__(self, cores: int, priors: Priors) -> None:
+        self._cores = cores
+        draws = _draws(cores, priors)
+        self._belief = Belief([priors.idle_w, 0.0, *draws], _covariance(priors.idle_w, draws))
+        self._looks: deque[_Look] = deque(maxlen=_WINDOW + _LATEST)
+
+    @property
+    def idle_w(self) -> float:
+        """What the board draws while the engine does nothing."""
+        return max(0.0, self._belief.mean[_BASE])
+
+    def draw_w(self, threads: int) -> float:
+        """What an engine that computes all the time adds on that many threads."""
+        return max(0.01, self._belief.mean[self._place(threads)])
+
+    def power_w(self, threads: int, utilisation: float) -> float:
+        """Of an engine that computes that share of the time."""
+        return self._floor_w(utilisation > 0.0) + self.draw_w(threads) * utilisation
+
+    def utilisation(self, threads: int, power_w: float) -> float:
+        """The share of the time that brings the board to `power_w`; beyond 0 to 1 too."""
+        return (power_w - self._floor_w(True)) / self.draw_w(threads)
+
+    def learn(self, dt_s: float, threads: int, busy_s: float, power_w: float | None) -> None:
+        """Take what was drawn in `dt_s`; None: it could not be read."""
+        if power_w is None:
+            self._looks.clear()
+            return
+        self._looks.append(_Look(dt_s, threads, busy_s, power_w))
+        if len(self._looks) == _WINDOW + _LATEST:
+            self._update(dt_s)
+
+    def _update(self, dt_s: float) -> None:
+        """A reading may be late by up to some looks: so far what it should show is not known."""
+        looks = list(self._looks)
+        power_w = _mean_power_w(looks[_LATEST:])
+        late = [self._weights(looks[k : k + _WINDOW]) for k in range(_LATEST + 1)]
+        belief = self._belief
+        expected = [belief.value(weights) for weights in late]
+        unsure_w = max(expected) - min(expected)
+        variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w**2
+        belief.fade(dt_s / _FORGET_S)
+        belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
+        weights = late[_LATEST // 2]
+        error_w = power_w - belief.value(weights)
+        if error_w**2 > _SURPRISE**2 * (belief.deviation(weights) ** 2 + variance):
+            belief.drift(_BASE, error_w**2)
+        belief.correct(weights, power_w, variance)
+
+    def _weights(self, looks: Sequence[_Look]) -> dict[int, float]:
+        seconds = sum(look.dt_s for look in looks)
+        weights = {_BASE: 1.0, _AWAKE: 0.0}
+        for look in looks:
+            place = self._place(look.threads)
+            weights[place] = weights.get(place, 0.0) + look.busy_s / seconds
+            weights[_AWAKE] += look.dt_s / seconds if look.busy_s > 0.0 else 0.0
+        return weights
+
+    def _floor_w(self, awake: bool) -> float:
+        return max(0.0, self.idle_w + (self._belief.mean[_AWAKE] if awake else 0.0))
+
+    def _place(self, threads: int) -> int:
+        return _DRAWS + max(1, min(threads, self._cores)) - 1
+
+
+def _mean_power_w(looks: Sequence[_Look]) -> float:
+    return sum(k.power_w * k.dt_s for k in looks) / sum(k.dt_s for k in looks)
+
+
+def _draws(cores: int, priors: Priors) -> list[float]:
+    """Watts of one thread, two and so on: what the priors name, or in proportion to the nearest."""
+    known = priors.draws_w or {1: priors.core_w}
+
+    def of(threads: int) -> float:
+        near = min(known, key=lambda count: abs(count - threads))
+        return known[near] * threads / near
+
+    return [max(0.01, of(threads)) for threads in range(1, cores + 1)]
+
+
+def _covariance(idle_w: float, draws: Sequence[float]) -> list[list[float]]:
+    rows = [[0.0] * _DRAWS + [_SHARED**2 * a * b for b in draws] for a in draws]
+    for k, draw_w in enumerate(draws):
+        rows[k][_DRAWS + k] += (_OWN * draw_w) ** 2
+    rest = [0.0] * len(draws)
+    base, awake = (0.5 * idle_w + 0.5) ** 2, (0.05 * idle_w) ** 2
+    return [[base, 0.0, *rest], [0.0, awake, *rest], *rows]

@@ -1,0 +1,182 @@
+"""A simulated board with a model engine on it, faster than real time."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from benchlib.model_engine import ModelEngine, Pass, Speed, Work
+
+from edge_rt.config.board import Board
+from edge_rt.governor.limits import Limits, Observation
+from edge_rt.twin.events import Script
+from edge_rt.twin.parameters import draw
+from edge_rt.twin.plant import Conditions, Plant, State
+from edge_rt.twin.shape import Shape
+
+STEP_S = 0.1
+CONTROL_STEPS = 2  # between two looks of the governor
+TICK_S = 0.01
+LATE_STEPS = 1  # from the board to the reading
+
+Control = Callable[[Observation], Limits]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a run is made of. `hog` tells the cores that others want at a time."""
+
+    board: Board
+    seed: int
+    speed: Speed
+    work: Work
+    seconds: float
+    script: Script | None = None
+    ambient_c: float = 25.0
+    hog: Callable[[float], float] = lambda _time_s: 0.0
+    power_sensor: Callable[[float], bool] = lambda _time_s: True
+    temp_sensor: Callable[[float], bool] = lambda _time_s: True
+    warm_c: float | None = None  # where the board starts; None: at the ambient
+
+
+@dataclass
+class Trace:
+    """What truly happened, step by step."""
+
+    power_w: list[float] = field(default_factory=list[float])
+    temp_c: list[float] = field(default_factory=list[float])
+    throttle: list[int] = field(default_factory=list[int])
+    tokens: list[int] = field(default_factory=list[int])
+    limits: list[Limits] = field(default_factory=list[Limits])
+
+    def tokens_per_s(self, begin_s: float = 0.0, end_s: float | None = None) -> float:
+        """Of the time between."""
+        part = self.tokens[_index(begin_s) : None if end_s is None else _index(end_s)]
+        return sum(part) / (len(part) * STEP_S)
+
+    def under(self, cap_w: float, begin_s: float = 5.0, window_s: float = 1.0) -> float:
+        """Share of the sliding windows from `begin_s` on whose mean is at or under `cap_w`."""
+        size, powers = _index(window_s), self.power_w[_index(begin_s) :]
+        total, good = sum(powers[:size]), 0
+        count = len(powers) - size + 1
+        for k in range(count):
+            good += total <= cap_w * size * (1.0 + 1e-9)
+            if k + size < len(powers):
+                total += powers[k + size] - powers[k]
+        return good / count
+
+    def mean_w(self, begin_s: float = 5.0) -> float:
+        """Mean power from `begin_s` on."""
+        powers = self.power_w[_index(begin_s) :]
+        return sum(powers) / len(powers)
+
+    @property
+    def throttles(self) -> int:
+        """How often the board slowed itself down further."""
+        return sum(b > a for a, b in zip(self.throttle, self.throttle[1:], strict=False))
+
+
+def simulate(scene: Scene, control: Control) -> Trace:
+    """Run `scene` under `control`."""
+    return _Run(scene, control).trace()
+
+
+def constant(threads: int, duty: float) -> Control:
+    """The same limits for ever."""
+    limits = Limits(threads, duty)
+    return lambda _seen: limits
+
+
+class _Run:
+    def __init__(self, scene: Scene, control: Control) -> None:
+        self._scene, self._control = scene, control
+        self._shape = Shape.of(scene.board)
+        start_c = scene.ambient_c if scene.warm_c is None else scene.warm_c
+        self._plant = Plant(self._shape, draw(self._shape, scene.seed), start_c)
+        self._engine = ModelEngine(self._shape.cores, scene.speed, scene.work, scene.seed)
+        self._period_s = (
+            0.25 if "VDD_CORE" in scene.board.rails else STEP_S
+        )  # of the supply's sensor
+        self._states: deque[State] = deque(maxlen=LATE_STEPS + 1)
+        self._powers: list[float] = []  # as read at each step since the last look
+        self._held: State | None = None  # the last reading of the supply
+        self._trace = Trace()
+        self._cpu = 0.0  # core seconds of the engine so far
+        self._cpu_told = 0.0
+
+    def trace(self) -> Trace:
+        for step in range(_index(self._scene.seconds)):
+            self._step(step)
+            if (step + 1) % CONTROL_STEPS == 0:
+                self._look((step + 1) * STEP_S)
+        return self._trace
+
+    def _step(self, step: int) -> None:
+        scene, engine, begin = self._scene, self._engine, step * STEP_S
+        end = begin + STEP_S
+        engine.hog = scene.hog(begin)
+        engine.run(end)
+        busy = engine.busy_cores(begin, end)
+        free = self._shape.cores - min(busy, float(self._shape.cores))
+        at = Conditions(scene.ambient_c)
+        state = self._plant.step(
+            STEP_S,
+            busy + min(engine.hog, free),
+            scene.script.conditions(begin) if scene.script else at,
+        )
+        self._states.append(state)
+        if int(end / self._period_s + 1e-6) > int(begin / self._period_s + 1e-6):
+            self._held = self._states[0]
+        self._powers.append(self._held.total_w if self._held else state.total_w)
+        self._trace.power_w.append(state.total_w)
+        self._trace.temp_c.append(state.chip_c)
+        self._trace.throttle.append(state.throttle_state)
+        self._trace.tokens.append(0)
+        self._cpu += busy * STEP_S
+
+    def _look(self, now_s: float) -> None:
+        passes = self._engine.take(now_s)
+        self._trace.tokens[-1] = sum(p.tokens for p in passes)
+        limits = self._control(self._seen(now_s, passes))
+        self._engine.threads = min(limits.threads, self._shape.cores)
+        self._engine.pace(limits.duty, now_s)
+        self._engine.prefill_chunk = limits.prefill_chunk or self._scene.speed.chunk
+        self._engine.admitting = limits.admission == "open"
+        self._trace.limits.append(limits)
+
+    def _cpu_s(self) -> float:
+        """In ticks of the kernel's clock, since the last look."""
+        before, self._cpu_told = self._cpu_told, math.floor(self._cpu / TICK_S) * TICK_S
+        return self._cpu_told - before
+
+    def _seen(self, now_s: float, passes: Sequence[Pass]) -> Observation:
+        scene, state = self._scene, self._states[0]
+        power_w = sum(self._powers) / len(self._powers)
+        self._powers.clear()
+        zone_step_c = self._shape.prior.zone_step_c
+        return Observation(
+            time_s=now_s,
+            dt_s=STEP_S * CONTROL_STEPS,
+            power_w=power_w if scene.power_sensor(now_s) else None,
+            temp_c=round(state.chip_c / zone_step_c) * zone_step_c
+            if scene.temp_sensor(now_s)
+            else None,
+            trip_c=self._shape.throttle_c,
+            fan=state.fan_duty,
+            threads=self._engine.threads,
+            busy_s=sum(p.busy_s for p in passes),
+            tokens=sum(p.tokens for p in passes),
+            running=self._engine.running,
+            waiting=self._engine.waiting,
+            others=self._engine.others,
+            supply_j=sum(self._trace.power_w) * STEP_S if scene.seconds < 0 else None,
+            cpu_s=self._cpu_s(),
+            prompt_s=sum(p.prompt_s for p in passes),
+            prompt_tokens=sum(p.prompt_tokens for p in passes),
+        )
+
+
+def _index(time_s: float) -> int:
+    return round(time_s / STEP_S)
