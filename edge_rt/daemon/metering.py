@@ -94,6 +94,11 @@ class Metering:
             receipt.account = self._attribution.open(self._clock())
         self._accounts[client, request] = receipt.account
 
+    def lost(self, receipt: Receipt) -> None:
+        """The request's engine was lost, and with it word of work: what it took stays unknown."""
+        if receipt.account is not None:
+            receipt.account.torn = True
+
     async def settle(self, receipt: Receipt, status: Status = "done") -> Cost:
         """Close and book the request, of which the engine has told all; once."""
         account, end_s = receipt.account, self._clock()

@@ -124,6 +124,7 @@ class DaemonService:
                             yield event
                     return
                 except EngineLost as lost:
+                    self._metering.lost(receipt)
                     if progress.lost():
                         raise EngineError(
                             "the engine was lost again and again while it had this request"

@@ -172,6 +172,39 @@ def test_what_a_lost_engine_did_is_unresolved_and_booked_once(kit: Any) -> None:
     kit.run(run())
 
 
+def test_what_a_lost_engine_did_is_unresolved_before_there_is_another(
+    kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next engine takes its time to start, and the client does not wait for it."""
+    monkeypatch.setattr("edge_rt.daemon.metering.TOLD_S", 0.0)
+
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 1.0)
+        house.scripts = [
+            [kit.started(), worked(house, 1.0), work, worked(house, 9.0), kit.delta(1), kit.lost]
+        ]
+        starting = asyncio.Event()
+
+        async def connect() -> Any:
+            if house.engine.lost.is_set():
+                starting.set()
+                await asyncio.Event().wait()
+            return house.engine
+
+        monkeypatch.setattr(house.residency, "_connect", connect)
+        answer = asyncio.create_task(house.answer())
+        await starting.wait()
+        answer.cancel()
+        await asyncio.gather(answer, return_exceptions=True)
+        await house.metering.finish()
+        [entry] = house.book.recent(9)
+        assert (entry.status, entry.energy_j, entry.quality) == ("cancelled", None, "unresolved")
+        assert entry.busy_s == pytest.approx(1.0)
+
+    kit.run(run())
+
+
 def test_a_request_that_fails_for_good_is_booked_as_failed(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
