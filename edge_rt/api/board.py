@@ -21,9 +21,10 @@ class BoardName(msgspec.Struct, frozen=True):
 class Supply(msgspec.Struct, frozen=True):
     """The rails that form the power of what `covers` names, and their sum.
 
-    `energy_j` is over `covered_s` seconds since the daemon's start; of `missing_s` more seconds
-    nothing is known. `power_w` is None where a rail cannot be read now, `idle_w` while it was not
-    seen yet what the board draws when the engine has nothing to do.
+    `energy_j` is over `covered_s` seconds since the supply was found: at the daemon's start, or
+    when the board was looked at again for what could not be read; all joules then begin at 0. Of
+    `missing_s` more seconds nothing is known. `power_w` is None where a rail cannot be read now,
+    `idle_w` while it was not seen yet what the board draws when the engine has nothing to do.
     """
 
     rails: list[str]
@@ -55,7 +56,7 @@ class ChannelState(msgspec.Struct, frozen=True):
 
 
 class RailEnergy(msgspec.Struct, frozen=True):
-    """Joules of one rail since the daemon's start. Rails overlap: parts are beside the whole."""
+    """Joules of one rail since it was found. Rails overlap: parts are beside the whole."""
 
     name: str
     quality: Literal["measured", "modelled"]

@@ -92,7 +92,7 @@ def _family(kind: str) -> Family:
 def _energies(energies: list[RailEnergy]) -> list[Family]:
     joules = _counter(
         "rail_energy_joules_total",
-        "Energy of a rail since the daemon's start.",
+        "Energy of a rail since it was found.",
         ("rail", "quality"),
     )
     text = "Seconds of which a rail's energy is not known."
@@ -107,7 +107,7 @@ def _supply(supply: Supply) -> list[Family]:
     labels = ("covers", "quality")
     power = _gauge("supply_power_watts", "Power of the rails that form the total.", labels)
     joules = _counter(
-        "supply_energy_joules_total", "Energy of the total since the daemon's start.", labels
+        "supply_energy_joules_total", "Energy of the total since it was found.", labels
     )
     text = "Seconds of which the total's energy is not known."
     missing = _counter("supply_missing_seconds_total", text, labels)

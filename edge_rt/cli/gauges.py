@@ -44,7 +44,7 @@ class Row:
     name: str
     counted: bool = False
     cells: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
-    energy: Json = field(default_factory=dict[str, object])  # a rail's, since the daemon's start
+    energy: Json = field(default_factory=dict[str, object])  # a rail's, since it was found
 
     @property
     def gauges(self) -> list[Gauge]:

@@ -87,7 +87,7 @@ def _energy(supply: Json) -> str:
     lost = f"; {duration(missing_s)} more are missing" if missing_s else ""
     if not covered_s:
         return MISSING + lost
-    return f"{joules(supply.get('energy_j'))} in {duration(covered_s)} since the start{lost}"
+    return f"{joules(supply.get('energy_j'))} in {duration(covered_s)} since it was found{lost}"
 
 
 def _table(group: str, rows: Sequence[Row], name_width: int, root: str | None) -> Table:

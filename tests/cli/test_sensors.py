@@ -46,7 +46,7 @@ def test_an_orin_has_its_rails_in_order_and_aligned() -> None:
     supply = "22.8 W, measured, of the module; 9.50 W when idle"
     assert row(lines, "supply").split(None, 1)[1].rstrip() == supply
     assert "VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0" in row(lines, "formed by")
-    assert "1368 J in 1 min 0 s since the start; 2.5 s more are missing" in row(lines, "energy")
+    assert "1368 J in 1 min 0 s since it was found; 2.5 s more are missing" in row(lines, "energy")
     assert "49.0 °C tj-thermal" in row(lines, "hottest")
     assert "nothing" in row(lines, "held back by")
     start = lines.index(row(lines, "rails"))

@@ -217,6 +217,9 @@ def test_a_supply_that_comes_back_in_another_place_is_found(
     assert board.senses.reopen()
     assert board.supply == ("measured", ("VDD_IN",), 10.0)
     assert board.senses.complete
+    told = board.senses.report().supply
+    assert told is not None
+    assert (told.energy_j, told.covered_s, told.missing_s) == (0.0, 0.0, 0.0)  # since it was found
 
 
 def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
