@@ -1,0 +1,86 @@
+"""What an answer will take in seconds, joules and watts, before it is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from edge_rt.energy.basis import Bases, Hardware
+from edge_rt.energy.calibration import Calibration
+from edge_rt.energy.outlook import UNIT, Outlook, Outlooks
+from edge_rt.energy.phases import Watts, spend
+from edge_rt.energy.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.work import ModelShape
+
+
+class Predictor:
+    """Calibrations, else rooflines, corrected by the answers that were given since."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self.idle_w: float | None = None  # what the board draws idle of late; None: as calibrated
+        self._bases = Bases(hardware)
+        self._outlooks = Outlooks(self._bases)
+
+    def know(self, model: str, shape: ModelShape, calibrations: Iterable[Calibration] = ()) -> None:
+        """Take a model with the calibrations it has now; what was learnt against others is lost."""
+        self._bases.know(model, shape, calibrations)
+        self._outlooks.forget(model)
+
+    def predict(
+        self,
+        model: str,
+        threads: int,
+        prompt_tokens: int,
+        cached_tokens: int,
+        completion_tokens: int,
+        duty: float = 1.0,
+    ) -> Prediction | Unpredicted:
+        """What an answer of `completion_tokens` will take, alone in the engine.
+
+        `cached_tokens` of the prompt are not computed again. `duty` is the share of time that
+        the engine may compute.
+        """
+        if threads < 1 or not 0 < duty <= 1:
+            return Unpredicted(f"with {threads} threads and a duty of {duty} it would never end")
+        outlook = self._outlooks.of(model, threads)
+        if outlook is None:
+            return Unpredicted(f"nothing is known of the model {model!r:.80}")
+        phases = outlook.phases_s(prompt_tokens, cached_tokens, completion_tokens)
+        return self._prediction(outlook, *phases, duty)
+
+    def learn(self, model: str, threads: int, served: Served) -> None:
+        """Take what an answer took; one of a model that is not known teaches nothing."""
+        outlook = self._outlooks.of(model, threads)
+        if outlook is None:
+            return
+        tokens = served.prompt_tokens, served.cached_tokens, served.completion_tokens
+        history = self._outlooks.history(model, threads)
+        foretold = self._prediction(outlook, *outlook.phases_s(*tokens))
+        history.judge(served, foretold.prefill_s + foretold.decode_s, foretold.energy_j)
+        base = outlook.base
+        history.learn(served, *base.phases_s(*tokens), base.watts or UNIT)
+
+    def _prediction(
+        self, outlook: Outlook, prefill_s: float, decode_s: float, duty: float = 1.0
+    ) -> Prediction:
+        computing_s = prefill_s + decode_s
+        seconds = computing_s / duty + outlook.base.overhead_s
+        watts = self._watts(outlook)
+        spent = None if watts is None else spend(watts, prefill_s, decode_s, seconds - computing_s)
+        return Prediction(
+            seconds=seconds,
+            prefill_s=prefill_s / duty,
+            decode_s=decode_s / duty,
+            energy_j=None if spent is None else spent.energy_j,
+            total_j=None if spent is None else spent.total_j,
+            power_w=None if spent is None else spent.power_w,
+            error_ratio=outlook.error_ratio,
+            energy_error_ratio=None if spent is None else outlook.energy_error_ratio,
+            basis=outlook.basis,
+        )
+
+    def _watts(self, outlook: Outlook) -> Watts | None:
+        """With what the board draws idle now."""
+        if outlook.watts is None or self.idle_w is None:
+            return outlook.watts
+        return replace(outlook.watts, idle_w=self.idle_w)

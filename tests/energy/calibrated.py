@@ -1,0 +1,60 @@
+"""A model and a calibration of it, for tests of predictions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from edge_rt.energy.basis import Hardware
+from edge_rt.energy.calibration import Calibration, Draws, Sweep
+from edge_rt.energy.phases import Watts
+from edge_rt.energy.roofline import Ceilings
+from edge_rt.energy.runtime import Runtime
+from edge_rt.energy.runtime_fit import FitErrors
+from edge_rt.energy.work import ModelShape
+
+SMOL = ModelShape(
+    layers=30,
+    heads=9,
+    kv_heads=3,
+    head_dim=64,
+    embedding=576,
+    parameters=134_515_008,
+    file_bytes=98_362_432,
+    vocab=49_152,
+    kv_bytes_per_number=1.53,
+)
+# Of SmolLM2 with one thread, as timed.
+TIMED = Runtime(
+    prefill=((1, 0.0112), (16, 0.0838), (64, 0.324), (256, 1.41), (512, 3.03), (1024, 7.18)),
+    step_s=0.0109,
+    step_context_s=4.3e-6,
+    pair_s=3.8e-6,
+)
+DRAWS = Draws(idle_w=3.0, prefill_w=5.0, decode_w=4.5, quality="measured")
+DAY = datetime(2026, 11, 25, tzinfo=timezone.utc)
+HARDWARE = Hardware(4, Ceilings(80e9, 10e9), Watts(3.0, 6.0, 6.0))
+
+
+def calibration(
+    *,
+    model: str = "smol",
+    threads: int = 1,
+    days: int = 0,
+    promise: Runtime = TIMED,
+    draws: Draws | None = DRAWS,
+    sweep: Sweep | None = None,
+) -> Calibration:
+    """One of `days` after the first day."""
+    return Calibration(
+        board="raspberry-pi-5",
+        model=model,
+        sha256="ab" * 32,
+        backend="llama",
+        threads=threads,
+        calibrated_at=DAY + timedelta(days=days),
+        promise=promise,
+        denoised=promise,
+        errors=FitErrors(0.02, 0.09, 0.04),
+        draws=draws,
+        sweep=sweep,
+    )
