@@ -14,10 +14,12 @@ from edge_rt.cli.checks.heat import check_temperatures
 from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
 from edge_rt.cli.checks.jtop import check_jtop
 from edge_rt.cli.checks.kernel import check_memory_cgroup, check_pressure
+from edge_rt.cli.checks.ledger import check_ledger
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.membership import check_user
 from edge_rt.cli.checks.power import check_power
 from edge_rt.cli.checks.report import document, healthy, lines
+from edge_rt.cli.checks.simulated import of_board
 from edge_rt.cli.checks.throttling import check_throttling
 from edge_rt.cli.where import SYSTEM, daemon_socket, sensors_root_option, socket_option
 from edge_rt.config.paths import Paths
@@ -25,18 +27,19 @@ from edge_rt.config.paths import Paths
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),
     ("board", check_board),
-    ("power", check_power),
-    ("jtop", check_jtop),
-    ("temperature", check_temperatures),
-    ("throttling", check_throttling),
-    ("clocks", check_clocks),
-    ("power mode", check_power_mode),
-    ("pressure", check_pressure),
-    ("memory cgroup", check_memory_cgroup),
+    ("power", of_board(check_power)),
+    ("jtop", of_board(check_jtop)),
+    ("temperature", of_board(check_temperatures)),
+    ("throttling", of_board(check_throttling)),
+    ("clocks", of_board(check_clocks)),
+    ("power mode", of_board(check_power_mode)),
+    ("pressure", of_board(check_pressure)),
+    ("memory cgroup", of_board(check_memory_cgroup)),
     ("models", check_models),
     ("user", check_user),
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),
+    ("ledger", check_ledger),
 )
 
 

@@ -34,6 +34,23 @@ def test_a_root_without_a_board_is_a_failure_with_remedies(cli: Cli, root: Path)
     assert result.stdout.splitlines()[-1].endswith("to mend: see FIX.")
 
 
+def test_an_empty_root_is_one_finding_and_no_advice_for_hardware(cli: Cli, root: Path) -> None:
+    (root / "proc").rmdir()
+    told = json.loads(cli("doctor", "--sensors-root", str(root), "--json").stdout)
+    ids = [check["id"] for check in told["checks"]]
+    assert ids == ["config", "board", "models", "user", "daemon"]
+    [board] = [check for check in told["checks"] if check["id"] == "board"]
+    assert board["level"] == "problem"
+    assert f"edge-rt twin --dir {root}" in board["remedy"]
+
+
+def test_a_simulated_board_needs_no_kernel(cli: Cli, root: Path) -> None:
+    result = cli("doctor", "--sensors-root", str(root))
+    assert "the kernel counts no pressure stalls" in result.stdout
+    for words in ("psi=1", "reboot", "kernel and device tree", "modprobe"):
+        assert words not in result.stdout
+
+
 def test_json_is_one_object(cli: Cli, root: Path) -> None:
     result = cli("doctor", "--sensors-root", str(root), "--json")
     told = json.loads(result.stdout)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from edge_rt.cli.checks.finding import Finding, note, ok
 from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import text
 from edge_rt.sensors.cpufreq import Policy, policies
@@ -37,7 +38,7 @@ def check_clocks(machine: Machine) -> Iterator[Finding]:
 def _held(machine: Machine, known: tuple[Policy, ...]) -> Iterator[Finding]:
     slow = [policy for policy in known if _powersave(policy)]
     if slow:
-        files = f"{slow[0].folder.parent}/policy*/scaling_governor"
+        files = f"{word(slow[0].folder.parent)}/policy*/scaling_governor"
         remedy = f"echo schedutil | {machine.user.sudo}tee {files}"
         yield note("clocks", "governor powersave keeps the slowest clock", remedy)
     capped = [policy for policy in known if _cap_hz(policy) is not None]

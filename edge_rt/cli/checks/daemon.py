@@ -11,6 +11,7 @@ from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.power_chips import counters, iio_rule
 from edge_rt.cli.checks.readings import several
+from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.exits import Failure, NoDaemon
 from edge_rt.cli.files import there
 from edge_rt.energy.supply import Supply
@@ -37,10 +38,14 @@ def check_daemon(machine: Machine) -> Iterator[Finding]:
         yield absent
     except Failure as failure:
         what = f"the daemon at {socket} cannot answer: {failure.message}"
-        log = "journalctl -u edge-rt -n 50" if _is_service(machine) else "# look at its log"
-        yield problem("daemon", what, "edge-rt status", log)
+        yield problem("daemon", what, "edge-rt status", log_of(machine))
     else:
         yield ok("daemon", f"healthy at {socket} ({proof.get('proof', 'proved')})")
+
+
+def log_of(machine: Machine) -> str:
+    """How to read what the daemon says of itself."""
+    return "journalctl -u edge-rt -n 50" if _is_service(machine) else "# look at the daemon's log"
 
 
 def _is_service(machine: Machine) -> bool:
@@ -51,7 +56,8 @@ def _start(machine: Machine) -> str:
     if _is_service(machine):
         return f"{machine.user.sudo}systemctl start edge-rt"
     usual = Path(machine.config.socket.path or machine.paths.socket)
-    return "edge-rt serve" + ("" if machine.socket == usual else f" --socket {machine.socket}")
+    named = "" if machine.socket == usual else f" --socket {word(machine.socket)}"
+    return f"edge-rt serve{named}"
 
 
 def _restart(machine: Machine) -> str:
@@ -79,12 +85,37 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
 def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
     theirs, ours = report.get("supply"), machine.supply
     if machine.daemon_measures and isinstance(theirs, dict):
-        rails = cast("list[object]", cast(Document, theirs).get("rails"))
-        yield ok("daemon board", f"the daemon reads {several([str(rail) for rail in rails])}")
+        rails = [str(r) for r in cast("list[object]", cast(Document, theirs).get("rails"))]
+        yield _read(machine, rails, report)
     elif ours is not None:
         how = "models the power" if theirs else "has no power figure"
         what = f"the daemon {how}, though {several(ours.rails)} can be read by you"
         yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
+
+
+def _read(machine: Machine, rails: list[str], report: Document) -> Finding:
+    """Whether each rail of the total has a value, and if not, why."""
+    powers = [row for row in _rows(report) if row.get("kind") == "power_w"]
+    silent = {
+        str(row["name"]): row["error"]
+        for row in powers
+        if row.get("name") in rails and row.get("value") is None and row.get("error")
+    }
+    if not silent:
+        return ok("daemon board", f"the daemon reads {several(rails)}")
+    what = f"the daemon cannot read {several(list(silent))}: {next(iter(silent.values()))}"
+    if report.get("simulated"):
+        again = "# start the simulated board (edge-rt twin) again, then the daemon"
+        return problem("daemon board", what, again)
+    return problem("daemon board", what, *_known(machine))
+
+
+def _known(machine: Machine) -> tuple[str, ...]:
+    """What gives the daemon what whoever asks has; nothing where they cannot read it either."""
+    ours = machine.supply
+    if ours is None or ours.power_w() is None:
+        return ()
+    return (*_rights(machine, ours), _restart(machine))
 
 
 def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
@@ -100,11 +131,15 @@ def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
 
 
 def _silent(report: Document) -> Iterator[Finding]:
-    channels = report.get("channels")
-    rows = cast("list[Document]", channels) if isinstance(channels, list) else []
+    rows = _rows(report)
     lacking = [row for row in rows if row.get("value") is None and row.get("error")]
     failed = [row for row in lacking if row.get("reader") != _PROCESSES]
     if failed:
         first = failed[0]
         what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now"
         yield note("daemon board", f"{what}, such as {first.get('name')}: {first.get('error')}")
+
+
+def _rows(report: Document) -> list[Document]:
+    channels = report.get("channels")
+    return cast("list[Document]", channels) if isinstance(channels, list) else []

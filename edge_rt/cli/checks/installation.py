@@ -10,7 +10,7 @@ from typing import cast
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.profile import choose, own_profile
-from edge_rt.cli.checks.remedies import sudo_for
+from edge_rt.cli.checks.remedies import sudo_for, word
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import there
 from edge_rt.config.loader import present
@@ -34,8 +34,10 @@ def check_configuration(machine: Machine) -> Iterator[Finding]:
 
 def _edit(machine: Machine, fault: ConfigError) -> tuple[str, ...]:
     file = Path(fault.file)
+    if there(file) and file.is_dir():
+        return (f"# {file} is a directory: move it away",)
     line = "" if fault.line is None else f" +{fault.line}"
-    return (f"{sudo_for(machine, file)}nano{line} {file}",)
+    return (f"{sudo_for(machine, file)}nano{line} {word(file)}",)
 
 
 def check_board(machine: Machine) -> Iterator[Finding]:
@@ -72,10 +74,11 @@ def _unknown(machine: Machine) -> Finding:
     if machine.config.board is not None:
         what = f"no profile can be used for {machine.config.board!r}"
         file = machine.config_file
-        return problem("board", what, f"{sudo_for(machine, file)}nano {file}")
+        return problem("board", what, f"{sudo_for(machine, file)}nano {word(file)}")
     if not there(machine.roots.proc):
         what = f"nothing of a board lies below {machine.root}"
-        return problem("board", what, "edge-rt doctor --sensors-root /")
+        twin = f"# a simulated board begins with: edge-rt twin --dir {word(machine.root)} …"
+        return problem("board", what, twin, "edge-rt doctor --sensors-root /")
     generic = _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
     what = "no profile fits this machine, so nothing is known of its rails and limits"
     return problem("board", what, *choose(machine, generic))
@@ -123,4 +126,5 @@ def _served(machine: Machine) -> list[str]:
 
 def _pull(machine: Machine, root: Path, id: str) -> str:
     usual = root == machine.paths.state / "models"
-    return f"{sudo_for(machine, root)}edge-rt models pull {id}{'' if usual else f' --store {root}'}"
+    pull = f"{sudo_for(machine, root)}edge-rt models pull {id}"
+    return pull if usual else f"{pull} --store {word(root)}"

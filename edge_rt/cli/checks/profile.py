@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from edge_rt.cli.checks.machine import Machine
-from edge_rt.cli.checks.remedies import sudo_for, written
+from edge_rt.cli.checks.remedies import sudo_for, word, written
 from edge_rt.sensors.cputime import core_count
 
 _SAFE = re.compile(r"[\w .,()+/-]{1,60}")  # needs no escape in YAML's double quotes or the shell's
@@ -25,7 +25,7 @@ def own_profile(machine: Machine, extends: str) -> tuple[str, ...]:
     chosen = () if match else choose(machine, "my-board")[-1:]  # its folder is there by then
     return (
         "# measure the supply with a power meter, idle and busy, in place of 3 and 10:",
-        f"{sudo}mkdir -p {folder}/boards.d",
+        f"{sudo}mkdir -p {word(folder / 'boards.d')}",
         *written("\n".join(lines), f"{folder}/boards.d/my-board.yaml", sudo),
         *written("own: measured on this very board", f"{folder}/boards.d/sources.yaml", sudo),
         *chosen,
@@ -38,7 +38,8 @@ def choose(machine: Machine, board: str) -> tuple[str, ...]:
         return (f"# and set `board: {board}` in {machine.config_file}",)
     file = machine.config_file
     sudo = sudo_for(machine, file)
-    return (f"{sudo}mkdir -p {file.parent}", f"echo 'board: {board}' | {sudo}tee -a {file}")
+    tee = f"{sudo}tee -a {word(file)}"
+    return (f"{sudo}mkdir -p {word(file.parent)}", f"echo 'board: {board}' | {tee}")
 
 
 def _cores(machine: Machine) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from edge_rt.cli.checks.machine import Machine
@@ -46,7 +47,12 @@ def broken(rule: str) -> str:
 def written(text: str, path: object, sudo: str) -> tuple[str, ...]:
     """Write lines, which may be indented, into a file."""
     quoted = "printf '%s\\n' '" + text.replace("'", "'\\''") + "' |"
-    return (*quoted.splitlines(), f"  {sudo}tee {path}")
+    return (*quoted.splitlines(), f"  {sudo}tee {word(path)}")
+
+
+def word(path: object) -> str:
+    """`path` as one word of a command line."""
+    return shlex.quote(str(path))
 
 
 def sudo_for(machine: Machine, path: Path) -> str:
@@ -91,6 +97,6 @@ def access_to_bus(machine: Machine, device: str) -> tuple[str, ...]:
         return user.join(group)
     return (
         f"{sudo}apt-get install i2c-tools",
-        f"{sudo}udevadm trigger {device}",
+        f"{sudo}udevadm trigger {word(device)}",
         *user.join("i2c"),
     )

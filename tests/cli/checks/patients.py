@@ -47,11 +47,18 @@ def identify(root: Path, id: str) -> None:
     (root / "proc" / "meminfo").write_text(f"MemTotal: {gib} kB\nMemAvailable: {gib // 2} kB\n")
 
 
+class Real(Machine):
+    """Takes its root for that of the machine itself."""
+
+    simulated = False
+
+
 class Patient:
     """`root` holds the board, `etc` the configuration; `machine` is made anew by each use."""
 
-    def __init__(self, place: Path, board: str | None, **how: Any) -> None:
+    def __init__(self, place: Path, board: str | None, simulated: bool = False, **how: Any) -> None:
         self.place = place
+        self.simulated = simulated
         self.root = place / "board"
         self.etc = place / "etc"
         self.etc.mkdir(exist_ok=True)
@@ -66,7 +73,8 @@ class Patient:
 
     def machine(self, **how: Any) -> Machine:
         socket = how.pop("socket", self.paths.socket)
-        return Machine(self.paths, socket, root=self.root, **(self.how | how))
+        kind = Machine if self.simulated else Real
+        return kind(self.paths, socket, root=self.root, **(self.how | how))
 
     def says(self, check: Check, **how: Any) -> list[Finding]:
         """What one check finds."""

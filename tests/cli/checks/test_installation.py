@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,28 @@ def test_every_fault_of_the_configuration_is_a_problem(patient: Make) -> None:
     assert board.says(check_configuration, access=denied(file), user=PI)[0].remedy == (
         f"sudo nano +2 {file}",
     )
+
+
+def test_files_of_any_name_can_be_mended(patient: Make) -> None:
+    board = patient("pi5")
+    boards = board.etc / "boards.d"
+    boards.mkdir()
+    odd = boards / "My Board's.yaml"
+    odd.write_text("name: 3\n")
+    found = [f for f in board.says(check_configuration) if f.level == "problem"]
+    assert {shlex.split(f.remedy[0])[-1] for f in found} == {str(odd)}
+    for folder in (board.paths.config_file, boards / "folder.yaml"):
+        folder.mkdir()
+        (remedy,) = {f.remedy for f in board.says(check_configuration) if str(folder) in f.what}
+        assert remedy == (f"# {folder} is a directory: move it away",)
+
+
+def test_a_store_of_any_name_can_be_filled(patient: Make) -> None:
+    board = patient("pi5")
+    store = board.place / "my models"
+    board.paths.config_file.write_text(f"models: {{store: {store}}}\n")
+    (found,) = board.says(check_models)
+    assert shlex.split(found.remedy[0])[-2:] == ["--store", str(store)]
 
 
 def test_a_named_configuration_that_is_missing_is_a_problem(patient: Make, tmp_path: Path) -> None:
