@@ -107,7 +107,9 @@ def test_no_damage_makes_loading_raise(saved: Path, data: st.DataObject) -> None
     assert isinstance(found, (Calibration, Unusable))
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000, b" " * (1 << 20) + b"{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b'{"deep":' + b"[" * 100_000, b" " * (1 << 20) + b"{}"]
+)
 def test_no_rubbish_makes_loading_raise(saved: Path, content: bytes) -> None:
     saved.write_bytes(content)
     (found,) = load_calibrations(saved.parent)[1]

@@ -244,6 +244,13 @@ def test_joules_of_a_board_without_figures_are_learnt() -> None:
     assert told.total_j == pytest.approx(told.energy_j + 2.5 * told.seconds)
 
 
+def test_a_calibration_without_power_promises_no_joules() -> None:
+    predictor = knowing(calibration(draws=None), bare=True)
+    assert predict(predictor).energy_j is None
+    predictor.learn("smol", 1, served())
+    assert predict(predictor).energy_j == pytest.approx(served().energy_j, rel=0.05)
+
+
 def test_what_the_board_draws_idle_now_counts() -> None:
     predictor = knowing(calibration())
     before = predict(predictor)
@@ -265,6 +272,16 @@ def test_other_threads_are_corrected_alike_until_they_have_their_own() -> None:
     assert predict(predictor, threads=2).seconds == pytest.approx(
         served(slower=0.5).prefill_s + served(slower=0.5).decode_s
     )
+
+
+def test_the_nearest_threads_are_the_example() -> None:
+    predictor = knowing(calibration())
+    plain = predict(predictor, threads=2).seconds
+    for threads, slower in ((3, 1.2), (4, 5.0)):
+        told = predict(predictor, threads=threads)
+        answer = Served(256, 0, 64, slower * told.prefill_s, slower * told.decode_s)
+        predictor.learn("smol", threads, answer)
+    assert predict(predictor, threads=2).seconds == pytest.approx(1.2 * plain)
 
 
 @pytest.mark.parametrize("timed", [False, True])

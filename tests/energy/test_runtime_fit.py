@@ -55,6 +55,12 @@ def test_no_slope_where_no_residuals_ask_for_one() -> None:
     assert fit_runtime(timings(Runtime(TIMED.prefill, 0.01))).promise.step_context_s == 0
 
 
+def test_noise_alone_seldom_makes_a_slope() -> None:
+    flat = Runtime(TIMED.prefill, 0.01)
+    fits = [fit_runtime(timings(flat, noise=0.05, seed=seed)) for seed in range(40)]
+    assert sum(fit.promise.step_context_s > 0 for fit in fits) <= 4  # 1 of 40 by Student's t
+
+
 def test_the_curvature_of_the_table_is_what_a_pair_costs() -> None:
     table = tuple((p, 0.01 + 5e-3 * p + 4e-6 * p * p / 2) for p in PROMPTS)
     assert fit_runtime(timings(Runtime(table, 0.01))).promise.pair_s == pytest.approx(4e-6)
