@@ -37,7 +37,7 @@ class Answer:
         self._text = text
         self._drawn: list[int] = []
         self._withheld = Withheld()
-        self._arrived = self._started = now
+        self.arrived = self._started = now  # readings of the clock
         self._resumed = 0  # tokens that an earlier engine drew
         self._first: float | None = None  # when this engine drew its first token
         self._todo: list[int] = prompt
@@ -108,7 +108,7 @@ class Answer:
         assert self.reason is not None
         first = self._started if self._first is None else self._first
         timings = Timings(
-            queue_s=self._started - self._arrived,
+            queue_s=self._started - self.arrived,
             prefill_s=first - self._started,
             decode_s=now - first,
             prompt_tokens=len(self.prompt),

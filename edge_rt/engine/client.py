@@ -128,9 +128,15 @@ class EngineClient(asyncio.Protocol):
         assert isinstance(reply, Pong)
         return reply
 
-    def set_limits(self, threads: int) -> None:
-        """Let the engine use `threads` threads from its next pass on."""
-        self._send(SetLimits(threads))
+    def set_limits(
+        self,
+        threads: int,
+        duty: float = 1.0,
+        prefill_chunk: int | None = None,
+        sequences: int | None = None,
+    ) -> None:
+        """Limit the engine from its next pass on; see SetLimits."""
+        self._send(SetLimits(threads, duty, prefill_chunk, sequences))
 
     def shut_down(self) -> None:
         """Ask the engine to free everything and exit."""

@@ -97,9 +97,18 @@ class Cancel(Message, frozen=True):
 
 
 class SetLimits(Message, frozen=True):
-    """What the engine may use from its next step on."""
+    """What the engine may use from its next step on; what is not said is not limited.
+
+    After computing for t seconds it rests t·(1/duty - 1) seconds; duty 0 stops it until it is told
+    otherwise, while messages are still handled. `prefill_chunk` is the most prompt tokens of any
+    pass, whether answers stream or not. `sequences` answers may hold a sequence at once, over all
+    models: those that do already go on, others start when there are fewer.
+    """
 
     threads: int
+    duty: float = 1.0
+    prefill_chunk: int | None = None
+    sequences: int | None = None
 
 
 class Ping(Message, frozen=True):
@@ -180,7 +189,8 @@ class Work(msgspec.Struct, frozen=True, array_like=True):
     """What the passes between two readings of the monotonic clock were spent on.
 
     A pass is shared among its requests by their rows of the batch. The time between passes is
-    nobody's, so the shares may add up to less than the time in between.
+    nobody's, so the shares may add up to less than the time in between. No rest lies within.
+    While requests wait and the limits let nothing be done, empty spans tell so every second.
     """
 
     begin_s: float
@@ -219,7 +229,10 @@ class Failed(Message, frozen=True):
 
 
 class Pong(Message, frozen=True):
-    """The decode loop is alive; what it holds right now."""
+    """The decode loop is alive; what it holds right now, and the limits in force.
+
+    Counters run since the engine's start. A Pong comes from between two passes or from a rest.
+    """
 
     nonce: int
     rss_bytes: int
@@ -227,8 +240,15 @@ class Pong(Message, frozen=True):
     running: int
     waiting: int
     steps: int
-    step_s: float  # seconds in the decode loop's iterations since start
+    step_s: float  # seconds in the decode loop's iterations since start, rests not among them
     native_s: float  # of them, seconds inside native forward calls
+    duty: float = 1.0
+    prefill_chunk: int | None = None
+    sequences: int | None = None
+    drawn: int = 0  # tokens of answers
+    read: int = 0  # tokens of prompts that went through a model, cached ones not among them
+    read_s: float = 0.0  # of native_s, the part of prompts by rows of the batch
+    rest_s: float = 0.0  # seconds that there was something to compute and the duty forbade it
 
 
 ToEngine = Load | Unload | Generate | Cancel | SetLimits | Ping | Shutdown

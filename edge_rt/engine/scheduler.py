@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,12 +13,12 @@ from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.outbox import PAUSE_S, Outbox
+from edge_rt.engine.pacing import Portion
 from edge_rt.engine.prompt import read_prompt
 from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
+from edge_rt.engine.tally import Tally
 from edge_rt.errors import EngineError, RequestError
-
-PASS_S = 0.5  # seconds that one pass of prompt tokens should take at most when nothing streams
 
 Event = Started | Step | Finished | Failed
 
@@ -26,9 +27,7 @@ class Scheduler:
     """Runs any number of requests on one backend, all of them in each forward pass.
 
     Every pass carries the next token of each running answer and, in what room is left, pieces of
-    prompts that are being read, the oldest first. While answers stream, a pass takes at most
-    `prefill_chunk` prompt tokens; otherwise as many as fit into about half a second, so that a
-    cancelled request is gone and a new one is seen soon.
+    prompts that are being read, the oldest first; see Portion for how much that may be.
     """
 
     def __init__(
@@ -36,22 +35,23 @@ class Scheduler:
         backend: Backend,
         spec: ModelSpec,
         emit: Callable[[Event], None],
+        tally: Tally,
         clock: Callable[[], float] = time.monotonic,
         pause_s: float = PAUSE_S,
     ) -> None:
-        """`emit` receives every message for the front. `clock` is in seconds; see Outbox for
-        `pause_s`.
+        """`emit` receives every message for the front, `tally` counts what is done. `clock` is in
+        seconds; see Outbox for `pause_s`.
         """
-        self.native_s = 0.0  # seconds inside the backend's forward passes
+        self.portion = Portion(spec.prefill_chunk)
         self._backend = backend
-        self._chunk = spec.prefill_chunk
+        self._threads: int | None = None
         self._emit = emit
+        self._tally = tally
         self._clock = clock
         self._outbox = Outbox(emit, pause_s)
         self._pool = SequencePool(backend)
         self._waiting: deque[Answer] = deque()
         self._running: list[Answer] = []
-        self._rate = 0.0  # prompt tokens a second, smoothed; 0: not known yet
 
     @property
     def running(self) -> int:
@@ -62,6 +62,11 @@ class Scheduler:
     def waiting(self) -> int:
         """Answers in the queue."""
         return len(self._waiting)
+
+    @property
+    def waits_since(self) -> float:
+        """When the first in the queue came, as the clock reads; inf when nobody waits."""
+        return self._waiting[0].arrived if self._waiting else math.inf
 
     @property
     def busy(self) -> bool:
@@ -91,10 +96,13 @@ class Scheduler:
         """Whether some answer is past its prompt, and would feel a long pass."""
         return any(a.decoding for a in self._running)
 
-    def step(self, *, brief: bool = False) -> None:
-        """One pass: admit, run the model once, draw, report. `brief`: others' streams wait."""
+    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
+        """One pass: admit, run the model once, draw, report.
+
+        `brief`: others' streams wait. With `most` answers running none is started.
+        """
         begin = self._clock()
-        self._admit(begin)
+        self._admit(begin, most)
         readers = [a for a in self._running if not a.decoding]
         if readers:
             self.flush()  # the pass will be a long one
@@ -104,11 +112,12 @@ class Scheduler:
         if not self._backend.batch.size:
             return
         try:
-            self._forward()
+            self._tally.passed(self._forward(), rows)
         except EngineError as error:
             self._fail_all(error)
             return
         drawn, faults = self._draw(wanted)
+        self._tally.drawn += len(drawn)
         now = self._clock()
         self._outbox.work.add(begin, now, rows)
         for request_id, error in faults.items():
@@ -126,7 +135,9 @@ class Scheduler:
 
     def set_threads(self, threads: int) -> None:
         """Threads of the next passes."""
-        self._backend.set_threads(threads)
+        if threads != self._threads:
+            self._backend.set_threads(threads)
+            self._threads = threads
 
     # --- from request to answers
 
@@ -147,9 +158,9 @@ class Scheduler:
 
     # --- one pass
 
-    def _admit(self, now: float) -> None:
+    def _admit(self, now: float, most: float) -> None:
         held_back: list[Answer] = []
-        while self._waiting and self._pool.free:
+        while self._waiting and self._pool.free and self.running < most:
             answer = self._waiting.popleft()
             if self._worth_waiting(answer):
                 held_back.append(answer)
@@ -175,7 +186,7 @@ class Scheduler:
     def _plan(self, readers: list[Answer], brief: bool) -> list[tuple[Answer, int]]:
         """Who takes part in the next pass, with how many tokens."""
         plan = [(a, 1) for a in self._running if a.decoding]
-        room = min(self._backend.batch.capacity - len(plan), self._prompt_budget(brief))
+        room = min(self._backend.batch.capacity - len(plan), self.portion.tokens(brief=brief))
         for answer in readers:
             count = min(room, len(answer.todo))
             if count > 0:
@@ -199,23 +210,12 @@ class Scheduler:
         answer.fed(count)
         return row
 
-    def _prompt_budget(self, brief: bool) -> int:
-        if brief or not self._rate:
-            return self._chunk
-        return max(self._chunk, int(self._rate * PASS_S))
-
-    def _forward(self) -> None:
+    def _forward(self) -> float:
         begin = self._clock()
         self._backend.forward()
         spent = self._clock() - begin
-        self._native_done(spent)
-
-    def _native_done(self, spent: float) -> None:
-        self.native_s += spent
-        size = self._backend.batch.size
-        if size >= self._chunk and spent > 0:
-            rate = size / spent
-            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        self.portion.took(self._backend.batch.size, spent)
+        return spent
 
     def _draw(
         self, wanted: list[tuple[Answer, int]]

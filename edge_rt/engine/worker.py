@@ -1,25 +1,28 @@
 """The engine process: `python -m edge_rt.engine.worker FD`.
 
-One thread owns all models and runs the decode loop; between two passes it takes what has arrived
-on the socket. Models are loaded in a thread of their own so that running streams go on. When the
-front's end of the socket closes, the engine exits.
+One thread owns all models and runs the decode loop; between two passes, and in the rests that a
+duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
+their own so that running streams go on. When the front's end of the socket closes, the engine
+exits.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.framing import Frames, encode, engine_decoder
 from edge_rt.engine.loading import Loader, Outcome
 from edge_rt.engine.memory import rss_bytes
+from edge_rt.engine.pacing import Pacer
+from edge_rt.engine.port import Poll, Port
 from edge_rt.engine.protocol import (
     VERSION,
     Cancel,
@@ -34,15 +37,20 @@ from edge_rt.engine.protocol import (
     Pong,
     SetLimits,
     Shutdown,
+    Step,
     ToEngine,
-    ToFront,
     Unload,
     Unloaded,
+    Work,
 )
+from edge_rt.engine.roster import Roster
 from edge_rt.engine.scheduler import Scheduler
+from edge_rt.engine.tally import Tally
 from edge_rt.errors import ModelFileError
 
 MakeBackend = Callable[[ModelSpec, int], Backend]
+
+STILL_S = 1.0  # how often those who wait are told that nothing is computed
 
 
 class Worker:
@@ -56,71 +64,75 @@ class Worker:
         backends: dict[str, str],
         threads: int,
         clock: Callable[[], float] = time.monotonic,
+        poll: Callable[[], Poll] = select.poll,
+        park: Callable[[], object] = lambda: None,
     ) -> None:
-        """`backends` maps the name of each backend to its version; `threads` to start with."""
-        self._sock = sock
+        """`backends` maps the name of each backend to its version; `threads` to start with.
+        `clock` is in seconds, and `poll` lets them pass. `park` puts native threads to sleep.
+        """
         self._clock = clock
-        self._threads = threads
-        self._models: dict[str, Scheduler] = {}
-        self._frames = Frames()
-        self._decoder = engine_decoder()
+        self._park = park
         self._loader = Loader(make_backend)
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
-        self._poll.register(self._loader, select.POLLIN)
+        self._port = Port(sock, poll)
+        self._port.wake_on(self._loader.fileno())
         self._open = True
-        self._steps = 0
-        self._step_s = 0.0
-        self._retired_s = 0.0  # native seconds of models that are gone
-        self._send(Hello(VERSION, os.getpid(), backends))
+        self._begin_s = 0.0  # when the iteration began
+        self._pacer = Pacer()
+        self._tally = Tally()
+        self._models = Roster(SetLimits(threads), self._port.send, self._tally, clock)
+        self._port.send(Hello(VERSION, os.getpid(), backends))
 
     def run(self) -> None:
         """Serve until Shutdown or until the front is gone."""
-        while self._open:
-            busy = self._busy()
-            begin = self._clock()
-            self._receive(wait=not busy)
-            for model, outcome in self._loader.finished():
-                self._loaded(model, outcome)
-            streaming = any(s.streaming for s in busy)
-            for scheduler in busy:
-                scheduler.step(brief=streaming)
-                if len(busy) > 1:
-                    scheduler.flush()  # it may be long until its next turn
-            if busy:
-                self._steps += 1
-                self._step_s += self._clock() - begin
-        for scheduler in self._models.values():
-            scheduler.close("the engine is shutting down")
+        while self._receive():
+            able = self._models.able()
+            pause_s = self._pacer.pause_s if able else math.inf
+            if pause_s:
+                self._rest(pause_s, able)
+            else:
+                self._pass(able)
+        self._models.close()
 
-    # --- the socket
+    # --- the loop
 
-    def _busy(self) -> list[Scheduler]:
-        return [s for s in self._models.values() if s.busy]
+    def _receive(self) -> bool:
+        """Begin an iteration: do what has been asked; False when it was the last one."""
+        self._begin_s = self._clock()
+        for message in self._port.received():
+            self._handle(message)
+        for model, outcome in self._loader.finished():
+            self._loaded(model, outcome)
+        return self._open and self._port.open
 
-    def _receive(self, *, wait: bool) -> None:
-        """Take what has arrived; with `wait`, wait until something has."""
-        ready = self._poll.poll(None if wait else 0)
-        if any(fd == self._sock.fileno() for fd, _ in ready):
-            for message in self._read():
-                self._handle(message)
+    def _pass(self, able: list[Scheduler]) -> None:
+        streaming = any(s.streaming for s in able)
+        for scheduler in able:
+            self._models.step(scheduler, brief=streaming)
+            if len(able) > 1:
+                scheduler.flush()  # it may be long until its next turn
+        spent = self._clock() - self._begin_s
+        self._tally.steps += 1
+        self._tally.step_s += spent
+        self._pacer.computed(spent)
 
-    def _read(self) -> Iterator[ToEngine]:
-        try:
-            data = self._sock.recv(1 << 18)
-        except ConnectionError:
-            data = b""
-        if not data:
-            self._open = False
-            return
-        for body in self._frames.feed(data):
-            yield self._decoder.decode(body)
+    def _rest(self, pause_s: float, able: list[Scheduler]) -> None:
+        """Compute nothing for `pause_s`, or until something arrives."""
+        begin = self._clock()
+        for scheduler in able:
+            scheduler.flush()
+        self._park()
+        held_up = self._models.running + self._models.waiting > 0
+        most_s = min(pause_s, STILL_S) if held_up else pause_s
+        woken = self._port.wait(max(0.0, begin + most_s - self._clock()))
+        self._rested(begin, able)
+        if held_up and not woken and most_s < pause_s:
+            self._port.send(Step([], Work(now := self._clock(), now, [])))
 
-    def _send(self, message: ToFront) -> None:
-        try:
-            self._sock.sendall(encode(message))
-        except ConnectionError:
-            self._open = False
+    def _rested(self, begin: float, able: list[Scheduler]) -> None:
+        spent = self._clock() - begin
+        self._pacer.rested(spent)
+        if able:
+            self._tally.rest_s += spent
 
     # --- messages
 
@@ -129,18 +141,17 @@ class Worker:
             case Generate():
                 self._generate(message)
             case Cancel():
-                for scheduler in self._models.values():
-                    scheduler.cancel(message.id)
+                self._models.cancel(message.id)
             case Load():
-                self._loader.start(message.model, message.spec, self._threads)
+                self._loader.start(message.model, message.spec, self._models.limits.threads)
             case Unload():
-                self._unload(message.model)
+                self._models.remove(message.model)
+                self._port.send(Unloaded(message.model))
             case SetLimits():
-                self._threads = message.threads
-                for scheduler in self._models.values():
-                    scheduler.set_threads(message.threads)
+                self._models.limits = message
+                self._pacer.duty = message.duty
             case Ping():
-                self._send(self._pong(message.nonce))
+                self._port.send(self._pong(message.nonce))
             case Shutdown():
                 self._open = False
 
@@ -148,41 +159,36 @@ class Worker:
         scheduler = self._models.get(request.model)
         if scheduler is None:
             why = f"the engine has not loaded {request.model}"
-            self._send(Failed(request.id, why, code="not_loaded", retry_after_s=1.0))
+            self._port.send(Failed(request.id, why, code="not_loaded", retry_after_s=1.0))
             return
         scheduler.submit(request)
 
     def _loaded(self, model: str, outcome: Outcome) -> None:
         if isinstance(outcome.result, str):
-            self._send(LoadFailed(model, outcome.result))
+            self._port.send(LoadFailed(model, outcome.result))
             return
-        backend = outcome.result
-        self._unload_if_there(model)
-        backend.set_threads(self._threads)
-        self._models[model] = Scheduler(backend, outcome.spec, self._send)
-        self._send(Loaded(model, outcome.load_s, backend.vocab, backend.context, self._threads))
-
-    def _unload(self, model: str) -> None:
-        self._unload_if_there(model)
-        self._send(Unloaded(model))
-
-    def _unload_if_there(self, model: str) -> None:
-        scheduler = self._models.pop(model, None)
-        if scheduler is not None:
-            self._retired_s += scheduler.native_s
-            scheduler.close(f"{model} was unloaded")
+        backend, threads = outcome.result, self._models.limits.threads
+        self._models.add(model, backend, outcome.spec)
+        self._port.send(Loaded(model, outcome.load_s, backend.vocab, backend.context, threads))
 
     def _pong(self, nonce: int) -> Pong:
-        schedulers = self._models.values()
+        limits, tally = self._models.limits, self._tally
         return Pong(
             nonce=nonce,
             rss_bytes=rss_bytes(),
-            threads=self._threads,
-            running=sum(s.running for s in schedulers),
-            waiting=sum(s.waiting for s in schedulers),
-            steps=self._steps,
-            step_s=self._step_s,
-            native_s=self._retired_s + sum(s.native_s for s in schedulers),
+            threads=limits.threads,
+            running=self._models.running,
+            waiting=self._models.waiting,
+            steps=tally.steps,
+            step_s=tally.step_s,
+            native_s=tally.native_s,
+            duty=self._pacer.duty,
+            prefill_chunk=limits.prefill_chunk,
+            sequences=limits.sequences,
+            drawn=tally.drawn,
+            read=tally.read,
+            read_s=tally.read_s,
+            rest_s=tally.rest_s,
         )
 
 
@@ -209,10 +215,15 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     from edge_rt.backends.llama import VERSION as LLAMA_VERSION
+    from edge_rt.backends.openmp import thread_parker
 
-    sock = socket.socket(fileno=int(argv[1]))
-    threads = len(os.sched_getaffinity(0))
-    Worker(sock, make_backend, backends={"llama.cpp": LLAMA_VERSION}, threads=threads).run()
+    Worker(
+        socket.socket(fileno=int(argv[1])),
+        make_backend,
+        backends={"llama.cpp": LLAMA_VERSION},
+        threads=len(os.sched_getaffinity(0)),
+        park=thread_parker(),
+    ).run()
     return 0
 
 

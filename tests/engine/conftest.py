@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -28,6 +30,10 @@ from edge_rt.engine.protocol import (
     Work,
 )
 from edge_rt.engine.scheduler import Scheduler
+from edge_rt.engine.tally import Tally
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+from worker_stage import Stage
 
 EOS, BOS = 0, 1
 # Pieces of several letters, and both bytes of one character apart, so that text is held back.
@@ -194,7 +200,10 @@ class Front:
         self.work: list[Share] = []
         self.events: list[Started | Step | Finished | Failed] = []
         self.heard: dict[int, Heard] = defaultdict(Heard)
-        self.scheduler = Scheduler(self.backend, self.spec, self.hear, self.clock, pause_s=0.0)
+        self.tally = Tally()
+        self.scheduler = Scheduler(
+            self.backend, self.spec, self.hear, self.tally, self.clock, pause_s=0.0
+        )
 
     def clock(self) -> float:
         self.now += 0.001
@@ -363,3 +372,19 @@ def new_request() -> Callable[..., Generate]:
 def reference() -> Callable[..., tuple[str, list[int], str, str | None]]:
     """The right outcome of an answer; see `alone`."""
     return alone
+
+
+@pytest.fixture
+def stage(toy: type[FakeBackend]) -> Callable[..., Stage]:
+    """Makes stages; see there."""
+    return lambda *args, **more: Stage(toy, *args, **more)
+
+
+@pytest.fixture
+def endless(new_request: Callable[..., Generate]) -> Callable[..., Generate]:
+    """Makes requests that end when they are cancelled."""
+
+    def make(id: int, prompt: list[int] | None = None, **changes: Any) -> Generate:
+        return new_request(id, prompt or [5], **{"max_tokens": None, **changes})
+
+    return make

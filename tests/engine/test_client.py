@@ -215,6 +215,12 @@ async def test_events_come_in_order_until_every_answer_ended(
 
 
 @with_engine
+async def test_limits_are_told_as_they_were_set(client: EngineClient, engine: Engine) -> None:
+    client.set_limits(2, 0.5, prefill_chunk=32, sequences=1)
+    assert await engine.next() == SetLimits(2, 0.5, 32, 1)
+
+
+@with_engine
 async def test_answers_that_are_done_are_not_waited_for(
     client: EngineClient, engine: Engine
 ) -> None:

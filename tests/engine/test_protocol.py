@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.framing import encode, engine_decoder, front_decoder
-from edge_rt.engine.protocol import Generate, Message, Pong, ToEngine, ToFront
+from edge_rt.engine.protocol import Generate, Message, Pong, SetLimits, ToEngine, ToFront
 
 Strategies = Callable[[Any], st.SearchStrategy[Any]]
 TO_ENGINE, TO_FRONT = get_args(ToEngine), get_args(ToFront)
@@ -47,6 +47,12 @@ def test_fields_with_defaults_may_be_missing_at_the_end() -> None:
     short = ["Generate", 1, "m", [5], False, sampling, None]
     decoded = engine_decoder().decode(msgspec.msgpack.encode(short))
     assert decoded == Generate(1, "m", [5], False, sampling, None)
+
+
+def test_what_an_older_front_does_not_limit_is_not_limited() -> None:
+    assert engine_decoder().decode(msgspec.msgpack.encode(["SetLimits", 2])) == SetLimits(
+        2, duty=1.0, prefill_chunk=None, sequences=None
+    )
 
 
 def test_a_newer_end_may_add_fields_that_an_older_one_does_not_know() -> None:

@@ -351,12 +351,49 @@ def test_closing_fails_what_is_under_way_and_frees_the_model(front) -> None:
 def test_native_time_is_counted(front) -> None:
     front.submit(1, [5])
     front.settle()
-    assert front.scheduler.native_s == pytest.approx(0.001 * len(front.backend.passes))
+    assert front.tally.native_s == pytest.approx(0.001 * len(front.backend.passes))
 
 
 def test_threads_reach_the_model(front) -> None:
     front.scheduler.set_threads(3)
     assert front.backend.threads == 3
+
+
+def test_threads_that_stay_are_not_set_again(front) -> None:
+    front.scheduler.set_threads(3)
+    front.backend.set_threads = None
+    front.scheduler.set_threads(3)
+
+
+def test_tokens_are_counted(front) -> None:
+    front.submit(1, SYSTEM, max_tokens=3)
+    front.settle()
+    front.submit(2, [*SYSTEM, 9], max_tokens=5, n=2)
+    front.settle()
+    assert front.tally.drawn == 3 + 2 * 5
+    assert front.tally.read == 40 + 1 + 1  # what was cached was not read
+    assert 0 < front.tally.read_s < front.tally.native_s
+
+
+def test_no_answer_starts_where_as_many_run_as_may(front) -> None:
+    for id in range(1, 5):
+        front.submit(id, [id + 4, 9], max_tokens=id)
+    front.scheduler.step(most=2)
+    assert (front.scheduler.running, front.scheduler.waiting) == (1, 2)  # the first has ended
+    front.scheduler.step(most=1)
+    front.scheduler.step(most=-1)
+    assert [e.id for e in front.events if isinstance(e, Started)] == [1, 2]
+    front.settle()
+    assert [e.id for e in front.events if isinstance(e, Started)] == [1, 2, 3, 4]
+
+
+def test_prompts_are_read_in_portions(front) -> None:
+    front.scheduler.portion.most = 7
+    front.submit(1, LONG)
+    front.submit(2, OTHER)
+    front.settle()
+    for one in front.backend.passes:
+        assert sum(count for _, count in one if count > 1) <= 7
 
 
 def test_time_only_grows(front) -> None:

@@ -255,6 +255,41 @@ def test_limits_that_change_during_a_load_hold_for_its_model(peer: Peer, factory
     assert factory.made[0].threads == 1
 
 
+def test_a_limit_on_prompts_holds_for_models_that_come_later(
+    peer: Peer, factory: Factory, new_request: Callable
+) -> None:
+    peer.send(SetLimits(1, prefill_chunk=5, sequences=2), Load("toy", SPEC))
+    peer.until(Loaded)
+    peer.send(new_request(1, [8 + i % 20 for i in range(33)], max_tokens=1), Ping(1))
+    peer.until(Finished)
+    assert [count for one in factory.made[0].passes for _, count in one] == [5] * 6 + [3]
+    peer.send(Ping(2))
+    while (pong := peer.until(Pong)).nonce == 1:
+        pass
+    assert (pong.prefill_chunk, pong.sequences, pong.read, pong.drawn) == (5, 2, 33, 1)
+
+
+def test_what_was_counted_outlives_its_model(loaded: Peer, new_request: Callable) -> None:
+    loaded.send(new_request(1, [5, 6], max_tokens=3))
+    loaded.until(Finished)
+    loaded.send(Unload("toy"), Ping(1))
+    pong = loaded.until(Pong)
+    assert (pong.read, pong.drawn) == (2, 3)
+
+
+def test_models_come_and_go_while_nothing_may_be_computed(
+    loaded: Peer, factory: Factory, new_request: Callable
+) -> None:
+    loaded.send(SetLimits(1, duty=0.0), new_request(1, [5], max_tokens=4), Load("second", SPEC))
+    assert loaded.until(Loaded, Started).model == "second"
+    loaded.send(Unload("second"), Ping(1))
+    assert loaded.until(Unloaded, Started).model == "second"
+    assert loaded.until(Pong).waiting == 1
+    assert factory.made[0].passes == []
+    loaded.send(SetLimits(1))
+    assert loaded.until(Finished).id == 1
+
+
 def test_a_failing_model_leaves_the_others_alone(
     loaded: Peer, factory: Factory, new_request: Callable
 ) -> None:

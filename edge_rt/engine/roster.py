@@ -1,0 +1,97 @@
+"""The models that the engine holds, and the limits that they share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from edge_rt.backends.base import Backend
+from edge_rt.engine.protocol import ModelSpec, SetLimits
+from edge_rt.engine.scheduler import Event, Scheduler
+from edge_rt.engine.tally import Tally
+
+
+class Roster:
+    """A scheduler by the name of its model; `limits` hold for all of them, later ones too."""
+
+    def __init__(
+        self,
+        limits: SetLimits,
+        emit: Callable[[Event], None],
+        tally: Tally,
+        clock: Callable[[], float],
+    ) -> None:
+        """`emit`, `tally` and `clock` are for the schedulers; see there."""
+        self._limits = limits
+        self._emit = emit
+        self._tally = tally
+        self._clock = clock
+        self._models: dict[str, Scheduler] = {}
+
+    @property
+    def limits(self) -> SetLimits:
+        """What the models may use from their next pass on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: SetLimits) -> None:
+        self._limits = limits
+        for scheduler in self._models.values():
+            self._limit(scheduler)
+
+    @property
+    def running(self) -> int:
+        """Answers that hold a sequence."""
+        return sum(s.running for s in self._models.values())
+
+    @property
+    def waiting(self) -> int:
+        """Answers in the queues."""
+        return sum(s.waiting for s in self._models.values())
+
+    def able(self) -> list[Scheduler]:
+        """Those of which a pass would do something; whose queue is older may start one first."""
+        models = self._models.values()
+        able = [s for s in models if s.running or (s.waiting and self._room(s) > 0)]
+        return sorted(able, key=lambda s: s.waits_since)
+
+    def step(self, scheduler: Scheduler, *, brief: bool) -> None:
+        """One pass of `scheduler` within the limits; `brief`: streams wait, perhaps others'."""
+        scheduler.step(brief=brief, most=self._room(scheduler))
+
+    def get(self, model: str) -> Scheduler | None:
+        """The scheduler of `model`; None when it is not loaded."""
+        return self._models.get(model)
+
+    def add(self, model: str, backend: Backend, spec: ModelSpec) -> None:
+        """Take a loaded model in, in place of an older one of its name."""
+        self.remove(model)
+        scheduler = Scheduler(backend, spec, self._emit, self._tally, self._clock)
+        self._limit(scheduler)
+        self._models[model] = scheduler
+
+    def remove(self, model: str) -> None:
+        """Free `model`, if it is there; what runs on it fails."""
+        scheduler = self._models.pop(model, None)
+        if scheduler is not None:
+            scheduler.close(f"{model} was unloaded")
+
+    def cancel(self, request_id: int) -> None:
+        """Drop a request, whosever it is."""
+        for scheduler in self._models.values():
+            scheduler.cancel(request_id)
+
+    def close(self) -> None:
+        """Free everything at the engine's end."""
+        for scheduler in self._models.values():
+            scheduler.close("the engine is shutting down")
+
+    def _room(self, scheduler: Scheduler) -> float:
+        """How many answers may run on `scheduler`, seeing how many run on the others."""
+        if self._limits.sequences is None:
+            return math.inf
+        return self._limits.sequences - (self.running - scheduler.running)
+
+    def _limit(self, scheduler: Scheduler) -> None:
+        scheduler.set_threads(self._limits.threads)
+        scheduler.portion.most = self._limits.prefill_chunk

@@ -1,0 +1,27 @@
+"""What the engine did since it started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass
+class Tally:
+    """Counters that only grow, of all models and those that are gone; Pong tells them."""
+
+    steps: int = 0  # iterations of the decode loop
+    step_s: float = 0.0  # seconds in them
+    native_s: float = 0.0  # of these, seconds inside the backends' forward passes
+    read_s: float = 0.0  # of these, the part of prompts, by rows of the batch
+    rest_s: float = 0.0  # seconds between iterations that the duty imposed
+    drawn: int = 0  # tokens of answers
+    read: int = 0  # tokens of prompts that were fed to a model
+
+    def passed(self, seconds: float, rows: Iterable[tuple[int, int, bool]]) -> None:
+        """Count one pass; a row is a request, its number of tokens, and whether it is decoding."""
+        rows = list(rows)
+        read = sum(count for _, count, decoding in rows if not decoding)
+        self.native_s += seconds
+        self.read_s += seconds * read / sum(count for _, count, _ in rows)
+        self.read += read
