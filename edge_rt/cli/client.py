@@ -54,6 +54,11 @@ class Client:
         with self._reported():
             return _document(self._http.post(path, **_json(body)))
 
+    def put(self, path: str, body: Json) -> Json:
+        """The JSON object that `path` answers to `body` being put there."""
+        with self._reported():
+            return _document(self._http.put(path, **_json(body)))
+
     def events(self, path: str, body: Json) -> Generator[Json, None, None]:
         """The events of the stream that `path` answers to `body`, as they come.
 

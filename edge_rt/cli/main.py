@@ -17,6 +17,8 @@ COMMANDS = {
     "sensors": "Show what is felt of the board.",
     "top": "Watch the board and the daemon.",
     "ledger": "Show what answers cost.",
+    "budget": "Show or change what the board may draw, and how it is kept.",
+    "report": "Draw how it was, into a page.",
     "check-config": "Check a configuration file.",
     "doctor": "Say what this board lacks, and what mends it.",
     "twin": "Simulate a board around a process.",

@@ -118,6 +118,11 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, json.dumps(self._whole(script)).encode())
 
+    def do_PUT(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.daemon.asked.append((self.path, body))
+        self.do_GET()
+
     def _send(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():

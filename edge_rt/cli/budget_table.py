@@ -1,0 +1,134 @@
+"""The governor's state as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge_rt.cli.client import Json
+from edge_rt.cli.figures import (
+    MISSING,
+    fixed,
+    joules,
+    line,
+    lines,
+    member,
+    members,
+    number,
+    significant,
+    whole,
+)
+from edge_rt.cli.quantity import duration
+
+_NONE = "none"
+
+
+def budget_tables(state: Json) -> RenderableType:
+    """All of a GovernorState."""
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for title, text in _rows(state):
+        table.add_row(Text(title), Text(text))
+    parts: list[RenderableType] = [table]
+    if knobs := members(state, "knobs"):
+        parts += [Text(""), _knobs(knobs)]
+    return Group(*parts)
+
+
+def limits_line(state: Json) -> str:
+    """What the engine may use now."""
+    limits = member(state, "limits")
+    duty = number(limits.get("duty"))
+    parts = [
+        f"{whole(limits.get('threads'))} threads",
+        f"{MISSING if duty is None else f'{100 * duty:.0f}'} % of the time",
+    ]
+    for name, words in (
+        ("prefill_chunk", "prompt tokens a pass"),
+        ("sequences", "answers at once"),
+    ):
+        if (most := number(limits.get(name))) is not None:
+            parts.append(f"{most:.0f} {words}")
+    admission = limits.get("admission")
+    if admission == "queue":
+        parts.append("new requests wait")
+    if admission == "refuse":
+        after = number(limits.get("retry_after_s"))
+        parts.append(
+            "new requests are refused" + ("" if not after else f" for {duration(after)} or so")
+        )
+    parts += ["smaller models answer"] if limits.get("smaller") else []
+    parts += [] if limits.get("heavy", True) else ["no model is loaded"]
+    return ", ".join(parts)
+
+
+def forecast_line(state: Json) -> str:
+    """The temperature to come; a dash where none can be forecast."""
+    forecast = number(state.get("forecast_c"))
+    if forecast is None:
+        return MISSING
+    band = number(state.get("band_c"))
+    text = f"{forecast:.1f}" + ("" if band is None else f" ± {band:.1f}")
+    text += f" °C in {duration(number(state.get('horizon_s')) or 0.0)}"
+    if (ahead := number(state.get("guard_in_s"))) is not None:
+        text += f"; too hot in {duration(ahead)} if nothing is done"
+    return text if state.get("trusted") else f"{text}; not believed"
+
+
+def _rows(state: Json) -> Iterator[tuple[str, str]]:
+    budget = member(state, "budget")
+    yield "power", _power(budget)
+    temp = budget.get("temp_c")
+    yield "temperature", _NONE if temp is None else f"{fixed(temp, 1)} °C"
+    yield "energy", _energy(state, budget)
+    yield "", ""
+    yield "guard", line(state.get("guard"))
+    yield "allowed", _allowance(state)
+    yield "limits", limits_line(state)
+    yield "forecast", forecast_line(state)
+    yield "why", line(state.get("why"))
+    for missing in lines(state, "missing") or []:
+        yield "missing", missing
+
+
+def _power(budget: Json) -> str:
+    power = budget.get("power_w")
+    if power is None:
+        return _NONE
+    window, peak = significant(budget.get("power_window_s")), number(budget.get("peak_ratio"))
+    top = "" if peak is None else f", {significant((number(power) or 0.0) * peak)} W at a peak"
+    return f"{significant(power)} W over any {window} s{top}"
+
+
+def _energy(state: Json, budget: Json) -> str:
+    most = budget.get("energy_j")
+    if most is None:
+        return _NONE
+    text = f"{joules(most)} each {line(budget.get('energy_period'))}"
+    if number(state.get("spent_j")) is not None:
+        left = duration(number(state.get("period_left_s")) or 0.0)
+        text += f"; {joules(state.get('spent_j'))} are spent, {left} to go"
+    return text
+
+
+def _allowance(state: Json) -> str:
+    if number(state.get("allowance_w")) is None:
+        return "as much as it takes"
+    text = f"{significant(state.get('allowance_w'))} W, by {line(state.get('bound_by'))}"
+    if number(state.get("margin_w")):
+        text += f"; {significant(state.get('margin_w'))} W are kept free"
+    return text
+
+
+def _knobs(knobs: list[Json]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    for title in ("knob", "wanted", "now", "before", ""):
+        table.add_column(title, overflow="fold")
+    for knob in knobs:
+        cells = (knob.get(name) for name in ("name", "wanted", "value", "before"))
+        table.add_row(*(Text(line(cell)) for cell in cells), Text(line(knob.get("error") or "")))
+    return table

@@ -1,0 +1,90 @@
+"""`budget` shows what is allowed and why, and changes only what is named."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+from governed import Json, governor, limits
+from rich.console import Console
+
+from edge_rt.cli.budget_table import budget_tables
+
+Daemon = Any  # the scripted daemon of conftest.py
+Cli = Any
+
+
+def shown(state: Json) -> dict[str, str]:
+    file = io.StringIO()
+    Console(width=200, file=file).print(budget_tables(state))
+    rows = [text.rstrip().split(None, 1) for text in file.getvalue().splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) == 2}
+
+
+def test_budget_limits_and_the_reason() -> None:
+    rows = shown(governor())
+    assert rows["power"] == "8.00 W over any 1.00 s, 12.0 W at a peak"
+    assert rows["temperature"] == "none"
+    assert rows["energy"] == "50.0 kJ each day; 12.0 kJ are spent, 2 h 0 min to go"
+    assert rows["guard"] == "caution"
+    assert rows["allowed"] == "7.80 W, by power_w; 0.200 W are kept free"
+    assert rows["limits"] == "2 threads, 60 % of the time, 24 prompt tokens a pass"
+    assert rows["forecast"] == "66.2 ± 1.4 °C in 30 s"
+    assert rows["why"] == "the cap of 8.00 W holds the engine to 60 % of the time"
+
+
+def test_no_budget_and_no_sensors() -> None:
+    nothing = dict.fromkeys(governor()["budget"]) | {"energy_period": "day"}
+    unknown = dict.fromkeys(("allowance_w", "bound_by", "forecast_c", "band_c", "spent_j"))
+    rows = shown(governor(budget=nothing, missing=["no power sensor: by heat"], **unknown))
+    assert rows["power"] == rows["temperature"] == rows["energy"] == "none"
+    assert rows["allowed"] == "as much as it takes"
+    assert rows["forecast"] == "-"
+    assert rows["missing"] == "no power sensor: by heat"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"admission": "queue"}, "new requests wait"),
+        (
+            {"admission": "refuse", "retry_after_s": 90.0},
+            "new requests are refused for 1 min 30 s or so",
+        ),
+        ({"smaller": True}, "smaller models answer"),
+        ({"heavy": False}, "no model is loaded"),
+        ({"sequences": 1}, "1 answers at once"),
+    ],
+)
+def test_what_is_held_back_is_said(changes: Json, words: str) -> None:
+    assert words in shown(governor(limits=limits(**changes)))["limits"]
+
+
+def test_a_forecast_that_is_not_believed_says_so() -> None:
+    forecast = shown(governor(trusted=False, guard_in_s=95.0))["forecast"]
+    assert forecast.endswith("too hot in 1 min 35 s if nothing is done; not believed")
+
+
+def test_knobs_are_listed_with_their_faults() -> None:
+    knob = {"name": "cpufreq", "wanted": "1.5 GHz", "value": "2.4 GHz", "before": "2.4 GHz"}
+    rows = shown(governor(knobs=[knob | {"error": "no right to write it"}]))
+    assert rows["cpufreq"].endswith("no right to write it")
+
+
+def test_it_is_shown_and_changed(cli: Cli, daemon: Daemon) -> None:
+    daemon.documents["/edge/v1/budget"] = (200, governor())
+    assert "8.00 W over any" in cli("budget").stdout
+    assert daemon.asked == []
+    result = cli("budget", "--power", "6.5", "--temp", "none", "--per", "hour", "--json")
+    assert json.loads(result.stdout) == governor()
+    change = {"power_w": 6.5, "temp_c": None, "energy_period": "hour"}
+    assert daemon.asked == [("/edge/v1/budget", change)]
+
+
+@pytest.mark.parametrize("word", ["-3", "0", "nan", "inf", "much"])
+def test_what_is_no_cap_is_wrong_usage(cli: Cli, word: str) -> None:
+    result = cli("budget", f"--power={word}")
+    assert result.exit_code == 2
+    assert "neither a positive number nor none" in result.stderr
