@@ -13,6 +13,7 @@ from msgspec import Meta
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
+Text = Annotated[str, Meta(min_length=1)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +72,21 @@ class Sensors(Section, frozen=True):
     root: str = "/"  # below which sys, proc and dev lie; a simulated board has its own
 
 
+class Knobs(Section, frozen=True):
+    """What the daemon sets on the board while it runs and puts back when it ends; None: nothing.
+
+    Each needs the right to write the files, or to run the programs, of its knob.
+    """
+
+    cpufreq_max_hz: Annotated[float, Meta(ge=10e6)] | None = None  # highest clock of every core
+    nvpmodel: Text | None = None  # a Jetson's power mode by its name, never by its number
+    rapl_w: Annotated[float, Meta(gt=0)] | None = None  # long-term limit of each x86 package
+    # The engine's cores.
+    affinity: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)] | None = None
+    # How hard the fan is driven, 0 to 1, or the name of a profile of a Jetson's nvfancontrol.
+    fan: Annotated[float, Meta(ge=0, le=1)] | Text | None = None
+
+
 class Ledger(Section, frozen=True):
     """What is kept of each request's cost; the totals of days and models stay."""
 
@@ -95,5 +111,6 @@ class Config(Section, frozen=True):
     engine: Engine = Engine()
     requests: Requests = Requests()
     sensors: Sensors = Sensors()
+    knobs: Knobs = Knobs()
     ledger: Ledger = Ledger()
     log: Log = Log()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.config.loader import check, check_text, load
-from edge_rt.config.schema import Config
+from edge_rt.config.schema import Config, Knobs
 from edge_rt.errors import ConfigError
 
 
@@ -29,6 +29,24 @@ def test_values_reach_their_fields() -> None:
     assert found == []
     assert (config.engine.threads, config.engine.flash_attention) == (2, False)
     assert config.models.idle_unload_s == 5.0
+
+
+def test_no_knob_is_turned_unless_it_is_asked_for() -> None:
+    knobs = Config().knobs
+    assert {getattr(knobs, name) for name in knobs.__struct_fields__} == {None}
+
+
+def test_knobs_take_numbers_and_names() -> None:
+    text = (
+        "knobs:\n  cpufreq_max_hz: 1_500_000_000\n  nvpmodel: 15W\n  rapl_w: 9.5\n"
+        "  affinity: [0, 2]\n  fan: 1\n"
+    )
+    config, found = check_text(text.encode(), "f")
+    assert found == []
+    assert config.knobs == Knobs(
+        cpufreq_max_hz=1.5e9, nvpmodel="15W", rapl_w=9.5, affinity=[0, 2], fan=1.0
+    )
+    assert check_text(b"knobs: {fan: quiet}", "f")[0].knobs.fan == "quiet"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +71,16 @@ def test_values_reach_their_fields() -> None:
             "1: tcp.api_key_sha256[0]: expected 64 hexadecimal digits, the sha256 of a key, "
             "got text of 3 characters",
         ),
+        (
+            "knobs: {cpufreq_max_hz: 1500000}",  # which are kHz
+            "1: knobs.cpufreq_max_hz: expected a number >= 10000000.0, got 1500000",
+        ),
+        ("knobs: {fan: 60}", "1: knobs.fan: expected a number <= 1.0, got 60"),
+        ("knobs: {fan: yes}", "1: knobs.fan: expected a number or text, got true"),
+        ("knobs: {rapl_w: 0}", "1: knobs.rapl_w: expected a number > 0.0, got 0"),
+        ("knobs: {affinity: []}", "1: knobs.affinity: expected a list of length >= 1, got a list"),
+        ("knobs: {affinity: [1, -1]}", "1: knobs.affinity[1]: expected an integer >= 0, got -1"),
+        ("knobs: {nvpmodel: ''}", '1: knobs.nvpmodel: expected text of length >= 1, got ""'),
         ("- 1", "1: expected a mapping of sections such as 'engine:'"),
         ("just words", "1: expected a mapping of sections such as 'engine:'"),
         ("log:\n  level: info\n  level: info", "3: log.level: given twice, first in line 2"),
@@ -138,6 +166,9 @@ KEYS = st.sampled_from(
         "models",
         "engine",
         "requests",
+        "knobs",
+        "fan",
+        "affinity",
         "log",
         "path",
         "mode",

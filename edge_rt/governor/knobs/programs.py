@@ -41,13 +41,15 @@ class Programs:
     systemctl: Program | None = None
 
     @classmethod
-    def installed(cls) -> Programs:
-        """The programs of this machine."""
-        return cls(_find("nvpmodel"), _find("nvfancontrol"), _find("systemctl"))
+    def installed(cls, folders: str | None = None) -> Programs:
+        """The programs in `folders`, parted by colons; None: those of this machine."""
+        places = folders or f"{os.environ.get('PATH', os.defpath)}:{_ADMIN}"
+        names = ("nvpmodel", "nvfancontrol", "systemctl")
+        return cls(*(_find(name, places) for name in names))
 
 
-def _find(name: str) -> Program | None:
-    path = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{_ADMIN}")
+def _find(name: str, folders: str) -> Program | None:
+    path = shutil.which(name, path=folders)
     return None if path is None else lambda arguments, said: _run(path, arguments, said)
 
 

@@ -1,0 +1,162 @@
+"""The knobs that the configuration asks for, from the daemon's start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from edge_rt.config.schema import Knobs
+from edge_rt.governor.knobs.affinity import affinity_wish
+from edge_rt.governor.knobs.by_name import by_name, mode_knob
+from edge_rt.governor.knobs.cpufreq import clock_wishes
+from edge_rt.governor.knobs.fan import fan_wishes
+from edge_rt.governor.knobs.fan_profile import profile_wish, refuse_if_driven
+from edge_rt.governor.knobs.journal import Journal
+from edge_rt.governor.knobs.knob import Knob, KnobError, Wish
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.programs import Programs
+from edge_rt.governor.knobs.rapl import rapl_wishes
+from edge_rt.governor.knobs.turner import Turner, boot_id
+
+log = logging.getLogger(__name__)
+
+JOURNAL = "knobs.json"
+SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
+AGAIN_S = 20.0  # until knobs that had to wait are tried again
+
+Pause = Callable[[float], Awaitable[None]]
+Group = tuple[str, Callable[[], list[Wish]]]  # a key of the configuration and what it wishes
+
+
+class BoardKnobs:
+    """Turns, watches and restores the knobs, each time in a thread: some take seconds.
+
+    To be called in this order: `recover`, `turn` as a task of its own, `follow` with each engine,
+    `restore` at the end, after which nothing is turned any more.
+    """
+
+    def __init__(
+        self,
+        wanted: Knobs,
+        root: Path,
+        state: Path,
+        programs: Programs | None = None,
+        rest: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`root` is the board's, simulated or not; `state` is the directory of the journal.
+
+        `programs` are this machine's if None, and none for a simulated board. `rest` lets seconds
+        pass in a thread.
+        """
+        if programs is None:
+            programs = Programs.installed() if root == Path("/") else Programs()
+        self._wanted, self._root, self._programs = wanted, root, programs
+        self._journal = Journal(state / JOURNAL)
+        self._turner = Turner(self._journal, self._find, boot_id(root), rest)
+        self._engine: str | None = None  # the knob that binds the last engine
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def report(self) -> list[Outcome]:
+        """What became of each knob; reads nothing."""
+        return self._turner.outcomes
+
+    async def recover(self) -> None:
+        """Put back what a daemon that was killed has left turned."""
+        if self._journal.path.exists():
+            await self._do("put back", self._turner.restore)
+
+    async def turn(self, pause: Pause = asyncio.sleep) -> None:
+        """Turn what is wished for; ends once nothing has to wait for a better moment."""
+        groups = list(self._groups())
+        if not groups:
+            return
+        await self._do("turned", lambda: self._turn(groups))
+        await pause(SETTLE_S)
+        await self._do("watched", self._look)
+        while self._turner.waiting and not self._ended:
+            await pause(AGAIN_S)
+            await self._do("turned", lambda: self._turn(groups))
+
+    async def follow(self, pid: int) -> None:
+        """Bind the engine with this process id, the only one that lives, to its cores."""
+        if self._wanted.affinity is not None:
+            cores = self._wanted.affinity
+            await self._do("turned", lambda: self._bind(pid, cores))
+
+    async def restore(self) -> None:
+        """Put everything back."""
+        self._ended = True  # what turns knobs now leaves off
+        if self._journal.path.exists():
+            await self._do("put back", self._turner.restore)
+        self._journal.release()
+
+    def _find(self, name: str) -> Knob | None:
+        return by_name(name, self._root, self._programs)
+
+    def _groups(self) -> Iterator[Group]:
+        """The power mode comes first: it sets some of the other knobs by itself."""
+        wanted, sysfs = self._wanted, self._root / "sys"
+        if (mode := wanted.nvpmodel) is not None:
+            yield "knobs.nvpmodel", lambda: self._mode(mode)
+        if (fan := wanted.fan) is not None:
+            yield "knobs.fan", lambda: self._fan(fan)
+        if (hz := wanted.cpufreq_max_hz) is not None:
+            yield "knobs.cpufreq_max_hz", lambda: clock_wishes(sysfs, hz)
+        if (watts := wanted.rapl_w) is not None:
+            yield "knobs.rapl_w", lambda: rapl_wishes(sysfs, watts)
+
+    def _mode(self, mode: str) -> list[Wish]:
+        knob = mode_knob(self._root, self._programs)
+        if knob is None:
+            raise KnobError("there is no nvpmodel here: power modes are for Jetsons")
+        return [Wish(knob, mode)]
+
+    def _fan(self, fan: float | str) -> list[Wish]:
+        if isinstance(fan, str):
+            return [profile_wish(self._programs, self._root, fan)]
+        refuse_if_driven(self._programs)
+        return fan_wishes(self._root / "sys", fan)
+
+    def _turn(self, groups: list[Group]) -> None:
+        for key, wishes in groups:
+            try:
+                found = wishes()
+            except KnobError as error:
+                self._turner.note(Outcome(key, "failed", said=str(error)))
+                continue
+            for wish in found:
+                if not self._ended:
+                    self._turner.turn(wish)
+
+    def _bind(self, pid: int, cores: list[int]) -> None:
+        if self._ended:
+            return
+        wish = affinity_wish(pid, cores)
+        if self._engine is not None and self._engine != wish.knob.name:
+            self._turner.forget(self._engine)
+        self._engine = wish.knob.name
+        self._turner.turn(wish)
+
+    def _look(self) -> None:
+        if not self._ended:
+            self._turner.look()
+
+    async def _do(self, done: str, work: Callable[[], None]) -> None:
+        await asyncio.to_thread(self._guarded, done, work)
+
+    def _guarded(self, done: str, work: Callable[[], None]) -> None:
+        """Have one thread at a time do it; the daemon goes on without knobs where it fails."""
+        with self._lock:
+            try:
+                self._journal.hold()
+                work()
+            except KnobError as error:
+                said = f"knobs cannot be {done}: {error}"
+                self._turner.note(Outcome("knobs", "failed", said=said))
+            except Exception:
+                log.exception("knobs could not be %s", done)

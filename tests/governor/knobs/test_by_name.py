@@ -1,0 +1,62 @@
+"""A name leads to its knob again, and a made-up one to nothing that could be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_rt.governor.knobs.affinity import Affinity
+from edge_rt.governor.knobs.by_name import by_name
+from edge_rt.governor.knobs.cpufreq import MaxClock
+from edge_rt.governor.knobs.fan import PwmFan
+from edge_rt.governor.knobs.fan_profile import FanProfile
+from edge_rt.governor.knobs.files import FileKnob
+from edge_rt.governor.knobs.nvpmodel import PowerMode
+from edge_rt.governor.knobs.programs import Answer, Programs
+
+ALL = Programs(*[lambda arguments, said: Answer(0, "")] * 3)
+
+
+@pytest.mark.parametrize("root", ["", "/tmp/board"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("/sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq", MaxClock),
+        ("/sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw", FileKnob),
+        ("/sys/devices/platform/pwm-fan/hwmon/hwmon3/pwm1", PwmFan),
+        ("/sys/class/thermal/cooling_device0/cur_state", FileKnob),
+    ],
+)
+def test_files_are_found_below_any_root(root: str, name: str, kind: type) -> None:
+    knob = by_name(f"{root}{name}", Path("/"), Programs())
+    assert type(knob) is kind
+    assert knob.name == f"{root}{name}"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("nvpmodel", PowerMode), ("nvfancontrol", FanProfile)])
+def test_programs_are_asked_where_they_are(name: str, kind: type) -> None:
+    assert type(by_name(name, Path("/"), ALL)) is kind
+    assert by_name(name, Path("/"), Programs()) is None
+
+
+def test_processes_are_found_by_number_and_beginning() -> None:
+    knob = by_name("affinity of process 42 begun at tick 7", Path("/"), Programs())
+    assert type(knob) is Affinity
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/etc/passwd",
+        "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor",
+        "/sys/devices/system/cpu/cpufreq/policy0/../policy0/scaling_max_freq",
+        "/sys/devices/../../etc/hwmon0/pwm1",
+        "/sys/class/thermal/cooling_device0/cur_state\n",
+        "sys/class/thermal/cooling_device0/cur_state",
+        "/sys/devices/platform/pwm-fan/hwmon/hwmon3/pwm1_enable",
+    ],
+)
+def test_nothing_else_is_a_knob(name: str) -> None:
+    assert by_name(name, Path("/"), ALL) is None

@@ -1,0 +1,88 @@
+"""However a process is killed while it turns knobs or puts them back, the next one restores all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from knob_help import at_once
+from trees import Tree
+
+from edge_rt.governor.knobs.by_name import by_name
+from edge_rt.governor.knobs.journal import Journal
+from edge_rt.governor.knobs.programs import Programs
+from edge_rt.governor.knobs.turner import Turner, boot_id
+
+PROGRAM = Path(__file__).with_name("mortal.py")
+
+
+def mini_pc(tree: Tree) -> Tree:
+    """A board with two policies, a fan that is driven by itself, and a package with a limit."""
+    tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
+    tree.policy(2, "2 3", 1_000_000, 1_800_000, 400_000)
+    tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
+    zone = tree.rapl("intel-rapl:0", "package-0", 0)
+    tree.write(zone, {"constraint_0_name": "long_term", "constraint_0_power_limit_uw": 15_000_000})
+    tree.write(tree.proc / "sys/kernel/random", {"boot_id": "this-boot"})
+    return tree
+
+
+def settings(tree: Tree) -> dict[str, str]:
+    """What every file of the board says; the drive is nobody's while the fan drives itself."""
+    files = [path for path in tree.sysfs.rglob("*") if path.is_file() and path.name != "pwm1"]
+    return {str(path): path.read_text() for path in files}
+
+
+def die(tree: Tree, state: Path, at: int) -> int:
+    command = [sys.executable, str(PROGRAM), str(tree.sysfs.parent), str(state), str(at)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode in (0, -9), done.stderr
+    return done.returncode
+
+
+def recover(tree: Tree, state: Path) -> None:
+    root = tree.sysfs.parent
+    journal = Journal(state / "knobs.json")
+    journal.hold()
+    Turner(journal, lambda n: by_name(n, root, Programs()), boot_id(root), at_once).restore()
+    journal.release()
+    assert journal.entries() == ()
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_killed_at_any_step_every_knob_is_back(tree: Tree, tmp_path: Path, part: int) -> None:
+    before = settings(mini_pc(tree))
+    steps = 0
+    turned = 0
+    for at in range(part, 1000, 4):
+        code = die(tree, tmp_path, at)
+        turned += settings(tree) != before
+        recover(tree, tmp_path)
+        assert settings(tree) == before
+        if code == 0:
+            break
+        steps += 1
+    assert steps >= 10
+    assert turned >= 5
+
+
+def test_killed_at_start_after_start_the_first_original_wins(tree: Tree, tmp_path: Path) -> None:
+    before = settings(mini_pc(tree))
+    for at in (14, 3, 9, 20, 25, 5):
+        assert die(tree, tmp_path, at) == -9
+    recover(tree, tmp_path)
+    assert settings(tree) == before
+
+
+def test_killed_after_the_board_was_set_anew_its_settings_are_kept(
+    tree: Tree, tmp_path: Path
+) -> None:
+    mini_pc(tree)
+    assert die(tree, tmp_path, 20) == -9
+    policy = tree.sysfs / "devices/system/cpu/cpufreq/policy0/scaling_max_freq"
+    assert policy.read_text() == "1200000\n"
+    tree.write(tree.proc / "sys/kernel/random", {"boot_id": "next-boot"})
+    recover(tree, tmp_path)
+    assert policy.read_text() == "1200000\n"
