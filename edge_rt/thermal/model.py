@@ -1,0 +1,196 @@
+"""A board's temperature: learnt from what is seen, forecast for what is planned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_rt.thermal.band import Band
+from edge_rt.thermal.belief import WATCHED, Belief
+from edge_rt.thermal.course import Course, between, reach
+from edge_rt.thermal.doubt import Doubt
+from edge_rt.thermal.fit import Fit
+from edge_rt.thermal.intake import Intake, Reading
+from edge_rt.thermal.outlook import Forecast, Outlook
+from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.trials import HORIZONS_S, Trial, Trials
+
+BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
+_STEP_S = 0.5  # the longest of the fit
+_REFRESH_S = 5.0  # after which the doubt is worked out anew
+_NINETY = 1.645  # standard deviations that hold 90 %
+
+
+@dataclass(frozen=True)
+class ThermalState:
+    """What a model believes of its board now."""
+
+    ambient_c: float  # of the air that cools it
+    resistance_c_per_w: float  # from the chip to the air with the fan as it is
+    time_constants_s: tuple[float, ...]  # R·C of each node, the chip first
+    temps_c: tuple[float, ...]  # of each node
+    band_k: float  # half width for a forecast of 30 s at the present power
+    believed: bool
+    why: str
+
+
+class ThermalModel:
+    """Learns a board's heat path while it is told what is seen, and forecasts its temperature.
+
+    Meant to be told a few times a second. It holds neither clock nor log: its memory is bounded,
+    and a reading costs the same after a month as at the start. The fan is taken to stay as it is,
+    which errs on the hot side where the board's own control would turn it up.
+    """
+
+    def __init__(self, prior: Prior, leakage: Callable[[float], float] | None = None) -> None:
+        """`leakage` is watts at a temperature in °C, part of every power that is read."""
+        self._prior, self._leakage = prior, leakage
+        self._intake = Intake()
+        self._fit: Fit | None = None
+        self._trials, self._band, self._belief = Trials(), Band(), Belief()
+        self._doubt: Doubt | None = None
+        self._fresh_s = 0.0
+        self._outlook: Outlook | None = None
+
+    def observe(
+        self, time_s: float, temp_c: float | None, power_w: float | None, fan: float | None
+    ) -> None:
+        """Take one look at the board; what cannot be read is None.
+
+        `time_s` is monotonic, `power_w` the supply's mean since the last look, `fan` its drive
+        from 0 to 1; a fan that is known to stand still has 0.
+        """
+        reading = self._intake.take(time_s, temp_c, power_w, fan)
+        if reading is None:
+            return
+        self._outlook = None
+        if self._fit is None:
+            self._begin(reading)
+        elif reading.gap:
+            self._resume(self._fit, reading)
+        else:
+            self._follow(self._fit, reading)
+
+    def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
+        """The temperature after `horizon_s` at constant power, None as long as nothing is known.
+
+        `power_w` is all that the supply gives at the leakage of now; what leakage grows by comes
+        on top.
+        """
+        outlook = self._look()
+        return None if outlook is None else outlook.forecast(power_w, horizon_s)
+
+    def peak_c(self, power_w: float, horizon_s: float) -> Forecast | None:
+        """The highest temperature until then, band included."""
+        outlook = self._look()
+        return None if outlook is None else outlook.peak(power_w, horizon_s)
+
+    def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
+        """The greatest constant power whose forecast and band stay below `limit_c`.
+
+        From three seconds on: what comes earlier cannot be helped. 0 where no power does.
+        """
+        outlook = self._look()
+        return None if outlook is None else outlook.most_power_w(limit_c, horizon_s)
+
+    def seconds_to(self, limit_c: float, power_w: float) -> float | None:
+        """Until the forecast reaches `limit_c`; None: not within an hour, or nothing is known."""
+        outlook = self._look()
+        return None if outlook is None else outlook.seconds_to(limit_c, power_w)
+
+    def trial(self) -> Trial | None:
+        """A forecast from now on, to be fed with the power that really comes."""
+        return None if self._fit is None or self._look() is None else self._trial(self._fit)
+
+    @property
+    def believed(self) -> bool:
+        """Whether forecasts have come true lately."""
+        return self._why_not() is None
+
+    @property
+    def state(self) -> ThermalState | None:
+        """What is believed now; None as long as nothing was seen."""
+        if self._fit is None:
+            return None
+        network, fan, why_not = self._fit.network, self._intake.fan, self._why_not()
+        return ThermalState(
+            network.ambient_c,
+            network.resistance_c_per_w(fan),
+            network.time_constants_s(fan),
+            tuple(self._fit.temps_c),
+            self._usual_k(),
+            why_not is None,
+            why_not or f"nine of ten forecasts come within {self._usual_k():.1f} K",
+        )
+
+    def _begin(self, reading: Reading) -> None:
+        if self._intake.temp_c is not None:
+            self._fit = Fit(self._prior, self._intake.temp_c, reading.error_c)
+
+    def _resume(self, fit: Fit, reading: Reading) -> None:
+        self._trials.clear()
+        self._doubt = None
+        if reading.temp_c is not None:
+            fit.restart(reading.temp_c, reading.error_c)
+
+    def _follow(self, fit: Fit, reading: Reading) -> None:
+        count = math.ceil(reading.dt_s / _STEP_S)
+        for _ in range(count):
+            fit.predict(reading.dt_s / count, reading.power_w, reading.fan, reading.known)
+        if reading.temp_c is not None:
+            fit.correct(reading.temp_c, reading.error_c, reading.known)
+        self._fresh_s -= reading.dt_s
+        if reading.known:
+            self._score(fit, reading)
+        else:
+            self._trials.clear()
+
+    def _score(self, fit: Fit, reading: Reading) -> None:
+        self._trials.advance(reading.dt_s, reading.power_w)
+        for score in self._trials.scores(reading.temp_c):
+            self._band.add(score)
+            if self._belief.judge(score):
+                fit.loosen()
+        if self._trials.due(reading.dt_s) and reading.temp_c is not None:
+            self._trials.start(self._trial(fit))
+
+    def _trial(self, fit: Fit) -> Trial:
+        widths = self._widths_k(self._intake.power_w or 0.0, reach(HORIZONS_S[-1]))
+        bands_k = [between(widths, horizon_s) for horizon_s in HORIZONS_S]
+        return Trial(fit.network, tuple(fit.temps_c), self._intake.fan, bands_k)
+
+    def _look(self) -> Outlook | None:
+        if self._fit is None or self._intake.blind_s > BLIND_S:
+            return None
+        if self._outlook is None:
+            fit = self._fit
+            course = Course(fit.network, tuple(fit.temps_c), self._intake.fan, self._leakage)
+            self._outlook = Outlook(course, self._widths_k)
+        return self._outlook
+
+    def _widths_k(self, power_w: float, count: int) -> list[float]:
+        """Half widths at the first `count` times of a course: of recent errors, which come with
+        what is usual, and of what the fit does not know of `power_w`."""
+        if self._fit is None:
+            return []
+        if self._doubt is None or self._fresh_s <= 0.0:
+            self._doubt, self._fresh_s = Doubt(self._fit, self._intake.fan), _REFRESH_S
+        unknown = self._doubt.deviations_k(power_w, count)
+        seen = self._intake
+        usual = self._band.widths_k(count, seen.grain_c, seen.blind_s, self._belief.shaken)
+        return [math.hypot(_NINETY * a, b) for a, b in zip(unknown, usual, strict=True)]
+
+    def _usual_k(self) -> float:
+        horizon_s = HORIZONS_S[WATCHED]
+        widths = self._widths_k(self._intake.power_w or 0.0, reach(horizon_s))
+        return between(widths, horizon_s)
+
+    def _why_not(self) -> str | None:
+        """What speaks against belief."""
+        if self._fit is None:
+            missing = "temperature" if self._intake.temp_c is None else "power"
+            return f"no {missing} has been read yet"
+        if self._intake.blind_s > 0.0:
+            return f"no temperature has been read for {self._intake.blind_s:.0f} s"
+        return self._belief.why_not(self._band.scored(WATCHED), self._usual_k())
