@@ -14,6 +14,8 @@ def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     yield from _tcp(config)
     yield from _paths(config)
     yield from _engine(config)
+    yield from _governor(config)
+    yield from _smaller(config)
 
 
 def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
@@ -54,3 +56,23 @@ def _engine(config: Config) -> Iterator[tuple[Key, str]]:
             ("engine", "prefill_chunk"),
             f"expected at most engine.batch ({engine.batch}), got {engine.prefill_chunk}",
         )
+
+
+def _governor(config: Config) -> Iterator[tuple[Key, str]]:
+    guard, order = config.governor.guard, config.governor.sacrifice
+    for lower, upper in (("caution", "hold"), ("hold", "evacuate")):
+        below, above = getattr(guard, lower), getattr(guard, upper)
+        if below >= above:
+            yield (
+                ("governor", "guard", upper),
+                f"expected more than governor.guard.{lower} ({below:g}), got {above:g}",
+            )
+    for index, name in enumerate(order):
+        if name in order[:index]:
+            yield ("governor", "sacrifice", index), f"{name} is named twice: remove one"
+
+
+def _smaller(config: Config) -> Iterator[tuple[Key, str]]:
+    for model, smaller in config.models.smaller.items():
+        if model == smaller:
+            yield ("models", "smaller", model), "a model cannot stand in for itself"

@@ -21,10 +21,12 @@ _WORDS = {
     "array": "a list",
     "null": "nothing",
 }
-_SHAPES: dict[Key, str] = {  # what the patterns of the schema mean
+_SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
     ("socket", "mode"): 'an octal mode such as "0660"',
     ("tcp", "api_key_sha256"): "64 hexadecimal digits, the sha256 of a key",
     ("log", "level"): "one of debug, info, warning, error",
+    ("budget", "energy_period"): "hour or day",
+    ("governor", "sacrifice"): "one of pace, model, queue, refuse",
 }
 _SECRET = "api_key_sha256"  # someone may have put the key itself there
 _SHOWN = 60  # characters of a wrong value that a message repeats
@@ -34,7 +36,7 @@ def describe(key: Key, message: str, got: object) -> str:
     """A sentence for msgspec's `message` about the value `got` at `key`."""
     wanted = re.sub(r", got `\w+`$", "", message).removeprefix("Expected ")
     wanted = re.sub(r"^`([^`]*)`", lambda match: _kinds(match[1]), wanted)
-    if "matching regex" in wanted:
+    if "matching regex" in wanted or wanted.startswith("Invalid enum"):
         wanted = _SHAPES.get(tuple(part for part in key if isinstance(part, str)), wanted)
     return f"expected {wanted}, got {_shown(key, got)}"
 

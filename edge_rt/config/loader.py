@@ -89,16 +89,20 @@ def _convert(tree: Tree) -> tuple[Config, list[ConfigError]]:
         try:
             return msgspec.convert(data, Config), faults
         except msgspec.ValidationError as error:
-            key, message = _split(str(error))
+            key, message = _split(str(error), data)
             if not _amend(data, key, message, tree):
                 faults.append(tree.error(key, describe(key, message, _get(data, key))))
                 _drop(data, key)
 
 
-def _split(message: str) -> tuple[Key, str]:
+def _split(message: str, data: dict[str, object]) -> tuple[Key, str]:
     """msgspec's "MESSAGE - at `$.engine.threads`" as key and message."""
     text, _, place = message.rpartition(" - at `$")
-    return tuple(int(i) if i else name for name, i in _PLACE.findall(place)), text
+    key: Key = tuple(int(i) if i else name for name, i in _PLACE.findall(place))
+    if place.endswith("[...]`"):  # some key of the user's own choice, whose value must be text
+        chosen = cast("dict[str, object]", _get(data, key))
+        key = *key, next(name for name, value in chosen.items() if not isinstance(value, str))
+    return key, text
 
 
 def _amend(data: dict[str, object], key: Key, message: str, tree: Tree) -> bool:

@@ -6,7 +6,7 @@ Sizes are bytes or tokens and durations seconds, as their names say.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,9 @@ from msgspec import Meta
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Text = Annotated[str, Meta(min_length=1)]
+Amount = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Sacrifice = Literal["pace", "model", "queue", "refuse"]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +47,8 @@ class Models(Section, frozen=True):
     preload: list[str] = []
     idle_unload_s: Seconds = 900.0  # 0: never
     reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024  # memory to leave to others
+    # Which model answers for which while the board cannot afford the one asked for.
+    smaller: dict[str, str] = {}
 
 
 class Engine(Section, frozen=True):
@@ -70,6 +75,36 @@ class Sensors(Section, frozen=True):
     """What the board is read with."""
 
     root: str = "/"  # below which sys, proc and dev lie; a simulated board has its own
+
+
+class Budget(Section, frozen=True):
+    """What the board may spend; None: no such cap. See edge_rt.governor.budget.Budget."""
+
+    power_w: Amount | None = None  # the supply's mean over any power_window_s
+    power_window_s: Annotated[float, Meta(ge=0.2, le=60)] = 1.0
+    peak_ratio: Annotated[float, Meta(ge=1, le=10)] = 1.5  # of power_w may one reading be
+    temp_c: Annotated[float, Meta(gt=0, le=150)] | None = None  # of the hottest zone
+    energy_j: Amount | None = None  # the supply's in each clock hour or UTC day
+    energy_period: Literal["hour", "day"] = "day"
+
+
+class Guard(Section, frozen=True):
+    """Where the states of the guard begin, as shares of the trip point in degrees Celsius."""
+
+    caution: Share = 0.80
+    hold: Share = 0.85
+    evacuate: Share = 0.95
+    hysteresis_c: Annotated[float, Meta(ge=0, le=30)] = 5.0  # below which a state is left
+
+
+class Governor(Section, frozen=True):
+    """How the budget is kept. See edge_rt.governor.settings.Settings."""
+
+    guard: Guard = Guard()
+    # What is given up first when the board cannot afford full speed, what next, and so on.
+    sacrifice: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
+    floor_duty: Share = 0.2  # pacing goes no lower before the next sacrifice is made
+    horizon_s: Annotated[float, Meta(ge=5, le=300)] = 30.0  # how far ahead heat is looked at
 
 
 class Knobs(Section, frozen=True):
@@ -111,6 +146,8 @@ class Config(Section, frozen=True):
     engine: Engine = Engine()
     requests: Requests = Requests()
     sensors: Sensors = Sensors()
+    budget: Budget = Budget()
+    governor: Governor = Governor()
     knobs: Knobs = Knobs()
     ledger: Ledger = Ledger()
     log: Log = Log()

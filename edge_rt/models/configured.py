@@ -27,6 +27,8 @@ def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
 def _names(config: Config) -> Iterator[tuple[Key, str]]:
     named: list[tuple[Key, str | None]] = [(("models", "default"), config.models.default)]
     named += [(("models", "preload", i), name) for i, name in enumerate(config.models.preload)]
+    smaller = config.models.smaller
+    named += [(("models", "smaller", name), id) for name in smaller for id in (name, smaller[name])]
     for key, name in named:
         try:
             if name is not None:

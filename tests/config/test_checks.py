@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.config.checks import contradictions
-from edge_rt.config.schema import Config, Engine, Models, Socket, Tcp
+from edge_rt.config.schema import Config, Engine, Governor, Guard, Models, Socket, Tcp
 
 SOME_KEY = ["0" * 64]
 
@@ -35,6 +35,13 @@ def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
         (Config(models=Models(store="models")), ("models", "store")),
         (Config(models=Models(catalogue=["/a\0b"])), ("models", "catalogue", 0)),
         (Config(socket=Socket(path="~/x.sock")), ("socket", "path")),
+        (Config(governor=Governor(guard=Guard(hold=0.8))), ("governor", "guard", "hold")),
+        (Config(governor=Governor(guard=Guard(hold=0.96))), ("governor", "guard", "evacuate")),
+        (
+            Config(governor=Governor(sacrifice=("pace", "queue", "pace"))),
+            ("governor", "sacrifice", 2),
+        ),
+        (Config(models=Models(smaller={"a": "b", "c": "c"})), ("models", "smaller", "c")),
     ],
 )
 def test_the_key_at_fault_is_named(config: Config, key: tuple[str | int, ...]) -> None:

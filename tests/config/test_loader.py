@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.config.loader import check, check_text, load
-from edge_rt.config.schema import Config, Knobs
+from edge_rt.config.schema import Budget, Config, Governor, Guard, Knobs
 from edge_rt.errors import ConfigError
 
 
@@ -49,6 +49,26 @@ def test_knobs_take_numbers_and_names() -> None:
     assert check_text(b"knobs: {fan: quiet}", "f")[0].knobs.fan == "quiet"
 
 
+def test_nothing_is_capped_unless_it_is_asked_for() -> None:
+    budget = Config().budget
+    assert (budget.power_w, budget.temp_c, budget.energy_j) == (None, None, None)
+
+
+def test_a_budget_and_how_it_is_kept() -> None:
+    text = (
+        "budget: {power_w: 6.5, temp_c: 70, energy_j: 40_000, energy_period: hour}\n"
+        "governor:\n  sacrifice: [model, pace]\n  floor_duty: 0.5\n  guard: {caution: 0.7}\n"
+        "models: {smaller: {large: small}}\n"
+    )
+    config, found = check_text(text.encode(), "f")
+    assert found == []
+    assert config.budget == Budget(power_w=6.5, temp_c=70.0, energy_j=40e3, energy_period="hour")
+    assert config.governor == Governor(
+        sacrifice=("model", "pace"), floor_duty=0.5, guard=Guard(caution=0.7)
+    )
+    assert config.models.smaller == {"large": "small"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -81,6 +101,21 @@ def test_knobs_take_numbers_and_names() -> None:
         ("knobs: {affinity: []}", "1: knobs.affinity: expected a list of length >= 1, got a list"),
         ("knobs: {affinity: [1, -1]}", "1: knobs.affinity[1]: expected an integer >= 0, got -1"),
         ("knobs: {nvpmodel: ''}", '1: knobs.nvpmodel: expected text of length >= 1, got ""'),
+        ("budget: {power_w: 0}", "1: budget.power_w: expected a number > 0.0, got 0"),
+        (
+            "budget: {energy_period: week}",
+            '1: budget.energy_period: expected hour or day, got "week"',
+        ),
+        ("budget: {power: 6}", "1: budget.power: unknown key; did you mean power_w?"),
+        (
+            "governor: {sacrifice: [pace, quality]}",
+            '1: governor.sacrifice[1]: expected one of pace, model, queue, refuse, got "quality"',
+        ),
+        (
+            "governor: {guard: {hold: 85}}",
+            "1: governor.guard.hold: expected a number <= 1.0, got 85",
+        ),
+        ("models: {smaller: {a: [b]}}", "1: models.smaller.a: expected text, got a list"),
         ("- 1", "1: expected a mapping of sections such as 'engine:'"),
         ("just words", "1: expected a mapping of sections such as 'engine:'"),
         ("log:\n  level: info\n  level: info", "3: log.level: given twice, first in line 2"),
@@ -121,6 +156,15 @@ def test_an_unquoted_value_where_text_is_wanted_is_taken_as_written() -> None:
     assert found == []
     assert (config.socket.mode, config.socket.group) == ("0600", "100")
     assert config.models.default == "1.0"
+
+
+def test_each_value_of_a_mapping_is_judged_and_may_look_like_a_number() -> None:
+    config, found = check_text(b"models:\n  smaller:\n    a: 1.5\n    b: [c]\n    d:\n", "f")
+    assert [(fault.line, fault.key) for fault in found] == [
+        (4, "models.smaller.b"),
+        (5, "models.smaller.d"),
+    ]
+    assert config.models.smaller == {"a": "1.5"}
 
 
 def test_a_key_that_stands_where_its_hash_belongs_is_not_repeated() -> None:
@@ -180,6 +224,13 @@ KEYS = st.sampled_from(
         "idle_unload_s",
         "api_key_sha256",
         "flash_attention",
+        "smaller",
+        "budget",
+        "power_w",
+        "energy_period",
+        "governor",
+        "guard",
+        "sacrifice",
     ]
 )
 SCALARS = (

@@ -24,6 +24,8 @@ def test_what_can_name_no_model_is_told(name: str) -> None:
     for models, key in (
         ({"default": name}, ("models", "default")),
         ({"preload": ["fine", name]}, ("models", "preload", 1)),
+        ({"smaller": {"fine": "tiny", "big": name}}, ("models", "smaller", "big")),
+        ({"smaller": {name: "tiny"}}, ("models", "smaller", name)),
     ):
         [(found, reason)] = faults(**models)
         assert found == key
