@@ -48,10 +48,11 @@ async def feel(senses: Senses, metering: Metering, pause: Pause = asyncio.sleep)
             waits = waits[1:] or waits
 
 
-async def write(book: Book, pause: Pause = asyncio.sleep) -> None:
-    """Bring the ledger to the disk."""
+async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) -> None:
+    """Bring the ledger to the disk: requests together with the supply's joules of their time."""
     while True:
         await pause(FLUSH_S)
+        metering.post()
         await asyncio.to_thread(book.flush)
 
 

@@ -23,7 +23,6 @@ from edge_rt.engine.protocol import Work
 
 READ_S = 0.3  # for a reading of the supply, over its own period
 TOLD_S = 2.0  # for the engine's word on a request that was broken off
-POST_S = 10.0  # between two posts of the supply's joules to the ledger
 
 
 class Metering:
@@ -53,7 +52,6 @@ class Metering:
         self._accounts: dict[tuple[EngineClient, int], Account] = {}
         self._told, self._read = Milestone(), Milestone()
         self._posted = Totals(0.0, 0.0, 0.0, 0.0)
-        self._posted_s = clock()
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
@@ -73,8 +71,6 @@ class Metering:
         self._attribution.resolution_s = meter.resolution_s
         self._attribution.reading(meter.time_s, meter.energy)
         self._read.advance(meter.time_s)
-        if self._clock() - self._posted_s >= POST_S:
-            self.post()
 
     def listen(self, client: EngineClient) -> None:
         """Take `client`'s word from now on, as the only one."""
@@ -126,7 +122,7 @@ class Metering:
     def post(self) -> None:
         """Tell the ledger of the supply's joules since the last time."""
         now, before = self._attribution.totals, self._posted
-        self._posted, self._posted_s = now, self._clock()
+        self._posted = now
         self._book.measured(
             energy_j=now.energy_j - before.energy_j,
             attributed_j=now.attributed_j - before.attributed_j,

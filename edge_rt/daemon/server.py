@@ -144,7 +144,7 @@ class Daemon:
         )
         supervisor.start()
         chores = self._chores(supervisor, chooser, residency, service)
-        chores += [feel(senses, metering), write(book)]
+        chores += [feel(senses, metering), write(book, metering)]
         tasks = [asyncio.create_task(told(chore)) for chore in chores]
         try:
             yield service, supervisor

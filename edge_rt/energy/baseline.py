@@ -10,7 +10,7 @@ _ENOUGH_S = 0.05  # of idle time beat any figure from elsewhere
 class Baseline:
     """A mean over idle time in which older time fades, so that it follows other programs' draw."""
 
-    def __init__(self, initial_w: float | None = None, memory_s: float = 10.0) -> None:
+    def __init__(self, initial_w: float | None = None, memory_s: float = 3.0) -> None:
         """`initial_w` stands until there was some idle time; None: unknown until then."""
         self._initial_w = initial_w
         self._memory_s = memory_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ Kind = Literal[
 Quality = Literal["measured", "modelled"]
 
 PENDING = "no reading yet: this figure needs two reads"
+POWER_LOW_W = -1.0  # an offset near zero, as Jetson Thor's -0.4 W, may be; less cannot
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class BaseReader(ABC):
         self.skipped = tuple(skipped)
         self.values: list[float | None] = [None] * len(self.channels)
         self.errors: list[str | None] = [PENDING] * len(self.channels)
+        self._least = [POWER_LOW_W if c.kind == "power_w" else -math.inf for c in self.channels]
 
     def read(self) -> Sequence[float | None]:
         """Values beside `channels`, None where missing; never raises."""
@@ -121,6 +124,9 @@ class BaseReader(ABC):
         """Set or fail every channel."""
 
     def _set(self, index: int, value: float) -> None:
+        if value < self._least[index]:
+            self._fail(index, f"gives {value:.3f} W, which cannot be: nothing feeds a rail back")
+            return
         self.values[index] = value
         self.errors[index] = None
 

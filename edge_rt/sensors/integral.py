@@ -34,7 +34,8 @@ class Integral:
     """Watts made into joules by the trapezoid rule.
 
     The time between two readings counts only if both are there and at most `gap_s` apart; it is
-    missing otherwise, and never guessed.
+    missing otherwise, and never guessed. A meter's offset may read as a little less than nothing;
+    the joules never fall for that.
     """
 
     def __init__(self, gap_s: float) -> None:
@@ -56,7 +57,7 @@ class Integral:
         if before_w is None or value is None or elapsed > self._gap_s:
             self._missing_s += elapsed
         else:
-            self._energy_j += 0.5 * (before_w + value) * elapsed
+            self._energy_j += max(0.0, 0.5 * (before_w + value) * elapsed)
             self._covered_s += elapsed
 
     def total(self) -> Energy:

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.daemon.chores import feel
+from edge_rt.daemon.chores import feel, write
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.senses import Senses
+from edge_rt.energy.book import Book
 
 
 class Ended(Exception):
@@ -62,3 +63,23 @@ def test_what_is_lost_is_looked_for_eagerly_each_time() -> None:
     assert second == first + 15
     assert third - 700 <= 10
     assert fourth == third + 15
+
+
+def test_requests_are_written_together_with_the_joules_of_their_time() -> None:
+    told: list[str] = []
+
+    class Asked:
+        def post(self) -> None:
+            told.append("post")
+
+        def flush(self) -> None:
+            told.append("flush")
+
+    async def pause(_: float) -> None:
+        if len(told) == 4:
+            raise Ended
+
+    asked = Asked()
+    with pytest.raises(Ended):
+        asyncio.run(write(cast(Book, asked), cast(Metering, asked), pause))
+    assert told == ["post", "flush"] * 2

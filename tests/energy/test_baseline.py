@@ -50,6 +50,14 @@ def test_it_forgets_with_time() -> None:
     assert baseline.idle_w == pytest.approx(6.0 - 3.0 * 0.3679, rel=0.001)
 
 
+def test_a_program_that_has_ended_is_forgotten_within_seconds() -> None:
+    baseline = Baseline()
+    for power, seconds in ((8.0, 60), (3.0, 10)):
+        for _ in range(10 * seconds):
+            baseline.learn(0.1 * power, 0.1)
+    assert baseline.idle_w == pytest.approx(3.0, abs=0.2)
+
+
 def test_the_mean_does_not_depend_on_how_time_is_cut() -> None:
     fine, coarse = Baseline(), Baseline()
     for power in (3.0, 5.0, 4.0):

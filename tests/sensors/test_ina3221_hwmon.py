@@ -85,3 +85,18 @@ def test_sources_name_the_files(tree: Tree) -> None:
     assert voltage.source.endswith("in1_input")
     assert current.source.endswith("curr1_input")
     assert power.source == f"{voltage.source} x curr1_input"
+
+
+@pytest.mark.parametrize(("milliamps", "power_w"), [(-78, -0.391), (-300, None), (-5_000, None)])
+def test_power_may_be_off_by_a_little_and_never_flows_back(
+    tree: Tree, milliamps: int, power_w: float | None
+) -> None:
+    orin_nano(tree)
+    reader = Ina3221Hwmon(tree.sysfs)
+    (tree.sysfs / "class" / "hwmon" / "hwmon0" / "curr1_input").write_text(f"{milliamps}\n")
+    got = figures(reader)
+    assert got["VDD_IN", "power_w"] == (
+        None if power_w is None else pytest.approx(power_w, abs=1e-3)
+    )
+    assert got["VDD_IN", "current_a"] == pytest.approx(milliamps / 1000)
+    assert ("cannot be" in (reader.errors[0] or "")) == (power_w is None)

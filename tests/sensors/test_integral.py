@@ -94,8 +94,10 @@ def test_a_reading_that_is_no_later_counts_for_nothing() -> None:
     assert again.energy_j == pytest.approx(1.0)
 
 
-def test_an_offset_below_zero_is_kept() -> None:
-    assert metered(Integral(GAP_S), [(0.0, -0.4), (0.1, -0.4)]).energy_j == pytest.approx(-0.04)
+def test_joules_never_fall_for_an_offset_below_zero() -> None:
+    total = metered(Integral(GAP_S), [(0.0, 1.0), (0.1, 1.0), (0.2, -0.4), (0.3, -0.4)])
+    assert total.energy_j == pytest.approx(0.13)
+    assert total.covered_s == pytest.approx(0.3)
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 100.0), st.floats(0.0, 50.0)), min_size=2))
