@@ -159,7 +159,7 @@ def test_an_unquoted_value_where_text_is_wanted_is_taken_as_written() -> None:
 
 
 def test_each_value_of_a_mapping_is_judged_and_may_look_like_a_number() -> None:
-    config, found = check_text(b"models:\n  smaller:\n    a: 1.5\n    b: [c]\n    d:\n", "f")
+    config, found = check_text(b"models:\n  smaller:\n    a: 1.5\n    b: [c]\n    d: {}\n", "f")
     assert [(fault.line, fault.key) for fault in found] == [
         (4, "models.smaller.b"),
         (5, "models.smaller.d"),
