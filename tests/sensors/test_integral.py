@@ -80,7 +80,7 @@ def test_a_gap_is_never_bridged(gap_s: float, watts: float) -> None:
 
 
 def test_a_missing_reading_takes_the_time_on_both_sides() -> None:
-    readings = [(0.0, 10.0), (0.1, 10.0), (0.2, None), (0.3, 10.0), (0.4, 10.0)]
+    readings: Readings = [(0.0, 10.0), (0.1, 10.0), (0.2, None), (0.3, 10.0), (0.4, 10.0)]
     total = metered(Integral(GAP_S), readings)
     assert total.energy_j == pytest.approx(2.0)
     assert total.covered_s == pytest.approx(0.2)
