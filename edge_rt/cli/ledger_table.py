@@ -127,12 +127,13 @@ def _models(models: Sequence[ModelSum]) -> Table:
 def _requests(last: Sequence[Json], zone: tzinfo | None) -> Table:
     table = _table("ended", "model", "prompt", "answer", "s", "J", "W", "°C", _NOTES)
     for booking in last:
-        _row(table, *_request(booking, zone))
+        _row(table, *request_cells(booking, zone, "%m-%d %H:%M"))
     return table
 
 
-def _request(booking: Json, zone: tzinfo | None) -> Iterator[str]:
-    yield clock_time(booking, zone, "%m-%d %H:%M")
+def request_cells(booking: Json, zone: tzinfo | None, time_format: str) -> Iterator[str]:
+    """One request of the ledger: end, model, tokens, seconds, joules, watts, °C and remarks."""
+    yield clock_time(booking, zone, time_format)
     yield line(booking.get("model"))
     yield whole(booking.get("prompt_tokens"))
     yield whole(booking.get("completion_tokens"))

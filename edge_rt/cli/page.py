@@ -10,8 +10,8 @@ from typing import cast
 from edge_rt.cli.budget_table import forecast_line, limits_line
 from edge_rt.cli.chart import Chart, Curve, draw, legend
 from edge_rt.cli.client import Json
-from edge_rt.cli.figures import fixed, line, member, members, number, significant, whole
-from edge_rt.cli.ledger_table import clock_time, remarks
+from edge_rt.cli.figures import line, member, members, number
+from edge_rt.cli.ledger_table import request_cells
 from edge_rt.cli.quantity import readable
 
 _GUARDS = {"ok": 0.0, "caution": 1.0, "hold": 2.0, "evacuate": 3.0}
@@ -146,17 +146,6 @@ def _requests(ledger: Json, since: float, zone: tzinfo | None) -> Iterator[str]:
     titles = ("ended", "model", "prompt", "answer", "s", "J", "W", "°C", "")
     yield "<tr>" + "".join(f"<th>{title}</th>" for title in titles) + "</tr>"
     for row in rows:
-        yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(row, zone)) + "</tr>"
+        cells = request_cells(row, zone, "%H:%M:%S")
+        yield "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
     yield "</table>"
-
-
-def _cells(booking: Json, zone: tzinfo | None) -> Iterator[str]:
-    yield clock_time(booking, zone, "%H:%M:%S")
-    yield line(booking.get("model"))
-    yield whole(booking.get("prompt_tokens"))
-    yield whole(booking.get("completion_tokens"))
-    yield fixed(booking.get("seconds"), 2)
-    yield significant(booking.get("energy_j"))
-    yield significant(booking.get("power_w"))
-    yield fixed(booking.get("temp_c"), 0)
-    yield remarks(booking)
