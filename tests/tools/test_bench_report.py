@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from benchlib import machine
@@ -36,6 +37,12 @@ def test_the_json_has_exactly_the_agreed_keys_and_plain_numbers(tmp_path: Path) 
     assert found["values"]["ttft_1_ours"] is None
     assert found["noise"]["noisy"] is True
     assert found["noise"]["noisy_rounds"] == ["round 1 peer"]
+
+
+def test_details_are_in_the_json_where_there_are_any(tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    replace(report(), details={"cap": {"cases": [1, 2]}}).write_json(file)
+    assert json.loads(file.read_text())["details"] == {"cap": {"cases": [1, 2]}}
 
 
 def test_the_print_shows_both_sides_their_spread_the_ratio_and_the_noise() -> None:

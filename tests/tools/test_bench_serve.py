@@ -15,10 +15,10 @@ from benchlib.chat import Reply
 from benchlib.http import Address
 from benchlib.process import Child
 from benchlib.prompts import Prompts
-from benchlib.rounds import Entrant, Rounds
+from benchlib.rounds import Entrant, Rounds, hogged_entrants
 from benchlib.server import Loop, Running, Settings
 from benchlib.workload import Amounts
-from benchmarks.serve import Bench, hogged_entrants, notes, values
+from benchmarks.serve import Bench, notes, values
 
 SETTINGS = Settings(Path("m.gguf"), "m", 1024, 8, threads=2)
 

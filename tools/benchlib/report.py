@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -28,7 +28,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """A finished benchmark. In `values`, None is what could not be measured."""
+    """A finished benchmark. In `values`, None is what could not be measured.
+
+    `details` are what `values` were made of: any plain data, for whoever wants to look closer.
+    """
 
     name: str
     commit: str | None
@@ -38,9 +41,13 @@ class Report:
     values: Mapping[str, float | None]
     ratios: Mapping[str, float | None]
     notes: Sequence[str] = ()
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def write_json(self, path: Path) -> None:
-        """{name, commit, machine, noise, values, ratios}; values and ratios are flat."""
+        """{name, commit, machine, noise, values, ratios}; values and ratios are flat.
+
+        And details, where there are any.
+        """
         document = {
             "name": self.name,
             "commit": self.commit,
@@ -48,6 +55,7 @@ class Report:
             "noise": noise.as_json(self.samples),
             "values": self.values,
             "ratios": self.ratios,
+            **({"details": self.details} if self.details else {}),
         }
         path.write_text(json.dumps(document, indent=2) + "\n")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +30,19 @@ class Entrant:
     threads: int | None  # None: the side's own choice
 
 
+def hogged_entrants(sides: Sequence[Side], cores: int) -> list[Entrant]:
+    """Who runs beside a hog: ours with its own choice and with fixed ones, the peer as it comes."""
+    entrants: list[Entrant] = []
+    for side in sides:
+        if side.name == "peer":
+            entrants.append(Entrant("peer default", side, None))
+        else:
+            fixed = sorted({1, max(1, cores - 1), cores})
+            entrants.append(Entrant("ours auto", side, None))
+            entrants += [Entrant(f"ours fixed_{count}", side, count) for count in fixed]
+    return entrants
+
+
 @dataclass(frozen=True)
 class Rounds:
     """Runs rounds and keeps what they found: `found[who][measure]` is a list, round by round."""
@@ -50,7 +63,7 @@ class Rounds:
         async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
             return await _workloads(entrant.side, running, asker, self.amounts), 0.0
 
-        await self._turn(entrant, f"{label} {entrant.who}", measure)
+        await self.turn(entrant, f"{label} {entrant.who}", measure)
 
     async def hogged(self, entrant: Entrant, label: str, directory: Path) -> None:
         """One stream beside a process that wants a core, once the server had time to adapt."""
@@ -60,7 +73,7 @@ class Rounds:
                 speed = await workload.settled_decode(asker, SETTLE_S, HOGGED_S)
                 return {"decode_1": speed}, other.cpu_s()
 
-        await self._turn(entrant, f"{label} {entrant.who}", measure)
+        await self.turn(entrant, f"{label} {entrant.who}", measure)
 
     def of(self, who: str, measure: str) -> list[float]:
         """What was found, round by round; empty when it was not measured."""
@@ -71,7 +84,7 @@ class Rounds:
         summary = summarise(self.of(who, measure))
         return None if summary is None else summary.median
 
-    async def _turn(
+    async def turn(
         self,
         entrant: Entrant,
         label: str,

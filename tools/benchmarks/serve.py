@@ -14,7 +14,7 @@ import click
 from benchlib import BenchError, machine, peer, prompts
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.report import Report, Row, row_ratios, row_values, shown
-from benchlib.rounds import Entrant, Rounds
+from benchlib.rounds import Entrant, Rounds, hogged_entrants
 from benchlib.server import Settings, Side
 from benchlib.workload import Amounts
 from bootstrap.paths import CHECKOUT, cache_dir
@@ -138,19 +138,6 @@ class Bench:
             "sequences": settings.parallel,
             "prompts": self.rounds.prompts.source,
         }
-
-
-def hogged_entrants(sides: Sequence[Side], cores: int) -> list[Entrant]:
-    """Who runs beside a hog: ours with its own choice and with fixed ones, the peer as it comes."""
-    entrants: list[Entrant] = []
-    for side in sides:
-        if side.name == "peer":
-            entrants.append(Entrant("peer default", side, None))
-        else:
-            fixed = sorted({1, max(1, cores - 1), cores})
-            entrants.append(Entrant("ours auto", side, None))
-            entrants += [Entrant(f"ours fixed_{count}", side, count) for count in fixed]
-    return entrants
 
 
 def values(rounds: Rounds) -> dict[str, float | None]:
