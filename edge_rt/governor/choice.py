@@ -38,14 +38,18 @@ def options(
     for threads in range(1, most + 1):
         if peak_w is not None and found and power.power_w(threads, 1.0) > peak_w:
             break
-        share = 1.0 if aim_w is None else power.utilisation(threads, aim_w) / intensity
-        duty = min(1.0, max(_LEAST, share))
+        duty = 1.0 if aim_w is None else busy_with(threads, power, aim_w, intensity)
         found.append(
             Choice(
                 threads, duty, duty * speed_of(threads), power.power_w(threads, duty * intensity)
             )
         )
     return found
+
+
+def busy_with(threads: int, power: PowerModel, aim_w: float, intensity: float) -> float:
+    """The duty that brings the board to `aim_w`, if there is one."""
+    return min(1.0, max(_LEAST, power.utilisation(threads, aim_w) / intensity))
 
 
 def choose(found: Sequence[Choice], threads: int) -> Choice:

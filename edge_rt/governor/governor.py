@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
+from edge_rt.governor.admit import Terms, terms
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.choice import Choice, choose, options
+from edge_rt.governor.cap import Cap
+from edge_rt.governor.choice import Choice, busy_with, choose, options
+from edge_rt.governor.clean import clean
 from edge_rt.governor.guard import GuardState
-from edge_rt.governor.heat import HeatAllowance, Thermal, cools_in_s
+from edge_rt.governor.heat import HeatAllowance, Thermal
 from edge_rt.governor.limits import BoundBy, Limits, Observation
 from edge_rt.governor.pace import Pace
 from edge_rt.governor.power import PowerModel
 from edge_rt.governor.priors import Priors
-from edge_rt.governor.report import Report
-from edge_rt.governor.sacrifice import Sacrifices
+from edge_rt.governor.report import Report, report
+from edge_rt.governor.retry import retry_after_s
+from edge_rt.governor.sacrifice import WELL, Sacrifices
 from edge_rt.governor.settings import Settings
 from edge_rt.governor.spend import Spend, spend
-from edge_rt.governor.threads import ThreadChooser
-from edge_rt.governor.window import PowerWindow
+from edge_rt.governor.threads import Contention
+from edge_rt.governor.usage import Usage
+from edge_rt.governor.words import missing, subject, why
 
-_GAP_S = 3.0  # nothing is learnt from a longer time between two looks
-_CONTENTION_S = 0.5  # others' cores are looked at as often
-_RIPPLE = 0.02  # of the cap may a pass and its rest make a window uneven
-_PASS_S = (0.05, 0.5)  # shortest and longest pass that reads a prompt
-_SHORT = 8  # tokens of a prompt in the shortest piece
+_SOON_S, _GAP_S = 0.01, 3.0  # shorter and longer times between two looks teach nothing
 _NEAR_C = 1.0  # below the evacuation threshold heat is kept by pacing
-_RETRY_S = 10.0  # where nobody can tell how long it takes
+_COOL_C = 3.0  # below a ceiling there is room for a request
 
 
 class Governor:
@@ -54,87 +54,59 @@ class Governor:
         self.limits = Limits(cores)
         self.report = Report()
         self._cores, self._thermal, self._settings = cores, thermal, settings
-        self._chooser = ThreadChooser(cores)
-        self._others: list[tuple[float, float]] = []
-        self._power = PowerModel(cores, priors)
-        self._window = PowerWindow()
-        self._pace = Pace(cores, priors)
+        self._power, self._pace = PowerModel(cores, priors), Pace(cores, priors)
+        self._contention, self._usage = Contention(cores), Usage()
+        self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard = GuardState(settings)
-        self._heat = HeatAllowance(settings.horizon_s)
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
-        self._planned_w = math.inf
-        self._cpu_sum = self._busy_sum = 0.0
-        self._drawn_w = 0.0
+        self._drawn_w = priors.idle_w
         self._threads = cores
 
     def step(self, seen: Observation) -> Limits:
-        """The limits from now on; also in `limits`, and the reasons in `report`."""
-        if 0.0 < seen.dt_s <= _GAP_S:
+        """The limits from now on; also in `limits`, and the reasons in `report`.
+
+        Figures that make no sense count as not seen.
+        """
+        seen = clean(seen, self._cores)
+        if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(seen)
-        guard = self._guard.update(seen.temp_c, seen.trip_c)
-        energy = spend(self.budget, seen.supply_j, seen.period_left_s, self._power.idle_w)
+        energy = spend(self.budget, seen.supply_j, seen.period_left_s)
         allowances = self._allowances(seen, energy)
-        bound_by = min(allowances, key=lambda name: allowances[name], default=None)
         choice = self._choice(seen, allowances)
-        self._planned_w = choice.power_w
-        self.limits = Limits(
-            choice.threads,
-            choice.duty,
-            guard=guard,
-            bound_by=bound_by,
-            prefill_chunk=self._chunk(choice),
-            allowance_w=allowances[bound_by] if bound_by else None,
-        )
+        self._sacrifices.update(min(seen.dt_s, _GAP_S), self._least_duty(allowances))
+        guard = self._guard.update(seen.temp_c, seen.trip_c)
+        on = terms(guard, self._sacrifices.made, seen.running)
+        if on.stopped:
+            choice = dataclasses.replace(choice, duty=0.0, power_w=self._power.idle_w)
+        self._cap.planned_w = choice.power_w
+        self.limits = self._limits(seen, allowances, energy, choice, on)
+        self._tell(seen, allowances, choice)
         return self.limits
 
     # --- learning
 
     def _learn(self, seen: Observation) -> None:
         power, dt_s = self._power, seen.dt_s
-        busy_s = self._utilised_s(seen)
+        busy_s = self._usage.look(seen)
         power.learn(dt_s, seen.threads, busy_s, seen.power_w)
         self._drawn_w = power.power_w(seen.threads, busy_s / dt_s)
-        if self.budget.power_w is not None:
-            self._window.add(dt_s, self._drawn_w, self._planned_w, self.budget.power_window_s)
+        self._cap.look(dt_s, self._drawn_w, self.budget.power_window_s)
         if self._thermal is not None:
             drawn_w = self._drawn_w if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, drawn_w, seen.fan)
         self._pace.look(seen)
-        self._contend(seen)
-
-    def _utilised_s(self, seen: Observation) -> float:
-        """Seconds for which all threads computed. CPU time tells of passes under way as well."""
-        if seen.cpu_s is None:
-            return min(seen.busy_s, seen.dt_s)
-        busy_s = min(seen.cpu_s / seen.threads, seen.dt_s)
-        self._cpu_sum = 0.98 * self._cpu_sum + busy_s
-        self._busy_sum = 0.98 * self._busy_sum + seen.busy_s
-        return busy_s
-
-    @property
-    def _intensity(self) -> float:
-        """How busy a thread is within a pass."""
-        return min(1.0, max(0.5, self._cpu_sum / self._busy_sum)) if self._busy_sum > 0.5 else 1.0
-
-    def _contend(self, seen: Observation) -> None:
-        if seen.others is None:
-            return
-        self._others.append((seen.dt_s, seen.others))
-        seconds = sum(dt_s for dt_s, _ in self._others)
-        if seconds >= _CONTENTION_S - 0.05:
-            self._chooser.update(sum(dt_s * cores for dt_s, cores in self._others) / seconds)
-            self._others.clear()
+        self._contention.look(dt_s, seen.others)
 
     # --- allowances
 
     def _allowances(self, seen: Observation, energy: Spend | None) -> dict[BoundBy, float]:
         found: dict[BoundBy, float] = {}
-        budget = self.budget
-        if budget.power_w is not None:
-            margin_w = self._window.margin_w(budget.power_w)
-            found["power_w"] = budget.power_w - margin_w
+        unsure_w = self._power.unsure_w(self._threads) if seen.power_w is None else 0.0
+        cap_w = self._cap.aim_w(self.budget, unsure_w)
+        if cap_w is not None:
+            found["power_w"] = cap_w
         heat_w = self._heat.update(
-            seen.dt_s,
+            min(seen.dt_s, _GAP_S),
             self._thermal,
             seen.temp_c,
             self._limit_c(seen),
@@ -153,39 +125,77 @@ class Governor:
             limits.append(self._guard.thresholds_c(seen.trip_c)[-1] - _NEAR_C)
         return min(limits, default=None)
 
+    def _cool_c(self, seen: Observation) -> float | None:
+        """The temperature below which requests are welcome."""
+        limits = [] if self.budget.temp_c is None else [self.budget.temp_c - _COOL_C]
+        if seen.trip_c is not None:
+            limits.append(self._guard.leaves_c(seen.trip_c))
+        return min(limits, default=None)
+
     # --- choice
 
     def _choice(self, seen: Observation, allowances: dict[BoundBy, float]) -> Choice:
-        budget = self.budget
+        budget, intensity = self.budget, self._usage.intensity
         aim_w = min(allowances.values(), default=None)
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
-        found = options(
-            self._chooser.threads, self._power, self._pace.speed, aim_w, peak_w, self._intensity
-        )
+        most = self._contention.threads
+        found = options(most, self._power, self._pace.speed, aim_w, peak_w, intensity)
         best = choose(found, self._threads)
         self._threads = best.threads
-        trial = self._pace.trial(found, best, seen)
-        chosen = trial or best
-        if budget.power_w is not None:
-            margin_w = self._window.margin_w(budget.power_w)
-            room_w = self._window.room_w(budget.power_w - margin_w / 2, budget.power_window_s, 0.2)
-            if room_w < chosen.power_w:
-                duty = max(
-                    0.02,
-                    min(
-                        chosen.duty,
-                        self._power.utilisation(chosen.threads, room_w) / self._intensity,
-                    ),
-                )
-                chosen = dataclasses.replace(chosen, duty=duty)
-        return chosen
+        chosen = self._pace.trial(found, best, seen) or best
+        room_w = self._cap.room_w(budget)
+        if room_w is None or room_w >= chosen.power_w:
+            return chosen
+        duty = min(chosen.duty, busy_with(chosen.threads, self._power, room_w, intensity))
+        return dataclasses.replace(chosen, duty=duty)
 
-    def _chunk(self, choice: Choice) -> int | None:
-        if choice.duty >= 0.99:
-            return None
-        pass_s = _PASS_S[-1]
-        if self.budget.power_w is not None:
-            uneven_w = (1.0 - choice.duty) * self._power.draw_w(choice.threads)
-            pass_s = _RIPPLE * self.budget.power_w * self.budget.power_window_s / uneven_w
-        rate = self._pace.prompt_rate or 32.0 / _PASS_S[0]
-        return max(_SHORT, int(rate * min(max(pass_s, _PASS_S[0]), _PASS_S[1])))
+    def _least_duty(self, allowances: dict[BoundBy, float]) -> float:
+        """The share of the time that one thread may work."""
+        aim_w = min(allowances.values(), default=None)
+        return 1.0 if aim_w is None else self._power.utilisation(1, aim_w) / self._usage.intensity
+
+    # --- what is told
+
+    def _limits(
+        self,
+        seen: Observation,
+        allowances: dict[BoundBy, float],
+        energy: Spend | None,
+        choice: Choice,
+        on: Terms,
+    ) -> Limits:
+        bound_by = min(allowances, key=lambda name: allowances[name], default=None)
+        idle_w, limit_c = self._power.idle_w, self._limit_c(seen)
+        cap_w = self.budget.power_w
+        limits = Limits(
+            choice.threads,
+            choice.duty,
+            self._pace.chunk(choice, self._power, cap_w and cap_w * self.budget.power_window_s),
+            on.sequences,
+            on.admission,
+            on.smaller,
+            on.heavy,
+            guard=self._guard.state,
+            allowance_w=allowances[bound_by] if bound_by else None,
+            bound_by="guard" if on.stopped else bound_by,
+        )
+        retry_s = 0.0
+        if on.admission != "open":
+            needed_w = self._power.power_w(1, WELL * self._settings.floor_duty)
+            retry_s = retry_after_s(
+                limits.bound_by, self._thermal, self._cool_c(seen), energy, idle_w, needed_w
+            )
+        about = subject(bound_by, self.budget, energy, limit_c)
+        reason = why(limits, seen, about, self._guard, idle_w, self._cores)
+        return dataclasses.replace(limits, retry_after_s=retry_s, why=reason)
+
+    def _tell(self, seen: Observation, allowances: dict[BoundBy, float], choice: Choice) -> None:
+        evacuate_c = None if seen.trip_c is None else self._guard.thresholds_c(seen.trip_c)[-1]
+        self.report = dataclasses.replace(
+            report(self.limits, self._thermal, self._drawn_w, self._settings.horizon_s, evacuate_c),
+            allowances_w=allowances,
+            margin_w=self._cap.margin_w,
+            predicted_w=choice.power_w,
+            idle_w=self._power.idle_w,
+            missing=tuple(missing(self.budget, seen, "temp_c" in allowances)),
+        )

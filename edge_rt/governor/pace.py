@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge_rt.governor.choice import Choice
 from edge_rt.governor.limits import Observation
+from edge_rt.governor.power import PowerModel
 from edge_rt.governor.priors import Priors
 from edge_rt.governor.speed import SpeedModel
 
@@ -18,7 +19,10 @@ _SOON_S = 1.0
 _WORTH = 1.03  # what a trial must promise
 _HOPE = 1.5  # deviations that a thread count may be better than believed
 _CHANGE = 0.35  # cores that others use more or less: a changed world
-_SLOWER = 0.7
+_RIPPLE = 0.01  # of the cap may a pass and its rest make a window uneven
+_PASS_S = (0.05, 0.5)  # shortest and longest pass that reads a prompt
+_SHORT = 8  # tokens of a prompt in the shortest piece
+_SLOW = 640.0  # tokens a second, as long as nothing is known
 _MIX_S = 20.0  # over which the mix of prompts and answers is taken
 _MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # of passes, that threads do not shorten
 
@@ -107,6 +111,19 @@ class Pace:
             self._others = others
             self._decode.doubt_all()
             self._rest_s = min(self._rest_s, _SOON_S)
+
+    def chunk(self, choice: Choice, power: PowerModel, cap_j: float | None) -> int | None:
+        """The most prompt tokens of one pass, so that pass and rest are even enough.
+
+        `cap_j` is what the power cap allows in one of its windows. None: any number.
+        """
+        if choice.duty >= 0.99 or choice.duty <= 0.0:
+            return None
+        pass_s = _PASS_S[-1]
+        if cap_j is not None:
+            pass_s = _RIPPLE * cap_j / ((1.0 - choice.duty) * power.draw_w(choice.threads))
+        rate = self.prompt_rate or _SLOW
+        return max(_SHORT, int(rate * min(max(pass_s, _PASS_S[0]), _PASS_S[1])))
 
     # --- trials
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from edge_rt.governor.belief import Belief
 from edge_rt.governor.priors import Priors
 
-_WINDOW = 3  # looks that are taken together, since readings are coarse
+_WINDOW = 5  # looks that are taken together, since readings are coarse
 _LATEST = 2  # looks that a reading may be late
 _BASE, _AWAKE, _DRAWS = 0, 1, 2  # places: watts at rest, of waking up, of one thread and on
 _SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alike and each
 _NOISE, _NOISE_W = 0.004, 0.01  # of a reading
+_NOISE_S = 10.0
+_UNSTEADY = 0.5
 _DRIFT = 0.0015  # of the power, by which the base may move in a second
 _FORGET_S = 300.0  # in which what was learnt of thread counts becomes a mere belief again
 _SURPRISE = 4.0  # deviations that mean that something else has begun to draw
@@ -39,6 +41,7 @@ class PowerModel:
         self._cores = cores
         draws = _draws(cores, priors)
         self._belief = Belief([priors.idle_w, 0.0, *draws], _covariance(priors.idle_w, draws))
+        self._noise_w2 = 0.0
         self._looks: deque[_Look] = deque(maxlen=_WINDOW + _LATEST)
 
     @property
@@ -53,6 +56,10 @@ class PowerModel:
     def power_w(self, threads: int, utilisation: float) -> float:
         """Of an engine that computes that share of the time."""
         return self._floor_w(utilisation > 0.0) + self.draw_w(threads) * utilisation
+
+    def unsure_w(self, threads: int) -> float:
+        """Standard deviation of what is believed of an engine at work all the time."""
+        return self._belief.deviation({_BASE: 1.0, _AWAKE: 1.0, self._place(threads): 1.0})
 
     def utilisation(self, threads: int, power_w: float) -> float:
         """The share of the time that brings the board to `power_w`; beyond 0 to 1 too."""
@@ -71,17 +78,18 @@ class PowerModel:
         """A reading may be late by up to some looks: so far what it should show is not known."""
         looks = list(self._looks)
         power_w = _mean_power_w(looks[_LATEST:])
-        late = [self._weights(looks[k : k + _WINDOW]) for k in range(_LATEST + 1)]
         belief = self._belief
-        expected = [belief.value(weights) for weights in late]
-        unsure_w = max(expected) - min(expected)
-        variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w**2
+        alone = [belief.value(self._weights([look])) for look in looks]
+        unsure_w = _UNSTEADY * (max(alone) - min(alone))
+        variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w**2 + self._noise_w2
         belief.fade(dt_s / _FORGET_S)
         belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
-        weights = late[_LATEST // 2]
+        weights = self._weights(looks[_LATEST // 2 :][:_WINDOW])
         error_w = power_w - belief.value(weights)
         if error_w**2 > _SURPRISE**2 * (belief.deviation(weights) ** 2 + variance):
             belief.drift(_BASE, error_w**2)
+        else:
+            self._noise_w2 += dt_s / _NOISE_S * (error_w**2 - self._noise_w2)
         belief.correct(weights, power_w, variance)
 
     def _weights(self, looks: Sequence[_Look]) -> dict[int, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edge_rt.governor.limits import BoundBy, Guard
+from edge_rt.governor.heat import Thermal
+from edge_rt.governor.limits import BoundBy, Guard, Limits
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,30 @@ class Report:
     trusted: bool = False  # whether the thermal forecast is believed
     why: str = "nothing holds back"
     missing: tuple[str, ...] = ()
+
+
+def report(
+    limits: Limits,
+    thermal: Thermal | None,
+    drawn_w: float,
+    horizon_s: float,
+    evacuate_c: float | None,
+) -> Report:
+    """What `limits` and the thermal model say, at `drawn_w` from now on."""
+    told = Report(
+        guard=limits.guard,
+        allowance_w=limits.allowance_w,
+        bound_by=limits.bound_by,
+        horizon_s=horizon_s,
+        why=limits.why,
+    )
+    if thermal is None:
+        return told
+    forecast = thermal.forecast(drawn_w, horizon_s)
+    return replace(
+        told,
+        forecast_c=forecast and forecast[0],
+        band_c=forecast and forecast[1],
+        guard_in_s=None if evacuate_c is None else thermal.seconds_to(evacuate_c, drawn_w),
+        trusted=thermal.believed,
+    )

@@ -8,7 +8,7 @@ from edge_rt.governor.limits import Sacrifice
 
 _NEXT_S = 5.0  # that a sacrifice is given to help before the next one is made
 _BACK_S = 5.0  # that all must be well before the last one is taken back
-_WELL = 1.5  # times the floor
+WELL = 1.5  # times the floor
 
 
 class Sacrifices:
@@ -46,4 +46,4 @@ class Sacrifices:
         if duty < self._floor:
             return len(self._order)
         least = self._first if duty < 1.0 else 0
-        return max(least, self._count) if duty < _WELL * self._floor else least
+        return max(least, self._count) if duty < WELL * self._floor else least

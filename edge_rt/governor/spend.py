@@ -12,16 +12,14 @@ _SPREAD_S = 300.0  # over which savings are spent
 
 @dataclass(frozen=True)
 class Spend:
-    """`power_w` may be drawn; with nothing `left` the engine must wait for the next period."""
+    """`power_w` may be drawn now."""
 
     power_w: float
-    left_j: float  # beyond what the board needs idle until the period ends
+    left_j: float  # of the budget, below 0 where it is overspent
     period_left_s: float
 
 
-def spend(
-    budget: Budget, supply_j: float | None, period_left_s: float | None, idle_w: float
-) -> Spend | None:
+def spend(budget: Budget, supply_j: float | None, period_left_s: float | None) -> Spend | None:
     """What the budget's energy allows; None where it has none or the counter cannot be read.
 
     Energy may be used up evenly over the period, with a head start, so that a busy morning leaves
@@ -37,4 +35,15 @@ def spend(
     line_j = budget.energy_j * (_HEAD_START + (1.0 - _HEAD_START) * gone)
     saved_j = min(max(0.0, line_j - supply_j), left_j)
     power_w = max(0.0, left_j / left_s + saved_j / min(_SPREAD_S, left_s))
-    return Spend(power_w, left_j - idle_w * left_s, left_s)
+    return Spend(power_w, left_j, left_s)
+
+
+def affords_in_s(known: Spend, idle_w: float, needed_w: float) -> float:
+    """Seconds until an idle board has saved enough to draw `needed_w` until the period ends.
+
+    At the latest the next period pays.
+    """
+    if needed_w <= idle_w:
+        return known.period_left_s
+    short_j = needed_w * known.period_left_s - known.left_j
+    return min(max(0.0, short_j / (needed_w - idle_w)), known.period_left_s)

@@ -11,6 +11,7 @@ DOWN_AT = 0.6  # cores that others must use, beyond whole ones, to take one more
 UP_AT = 0.4  # and below which it is given back
 DOWN_AFTER = 2  # readings in a row
 UP_AFTER = 3
+_READING_S = 0.45  # over which others' cores are taken together
 
 
 class ThreadChooser:
@@ -38,3 +39,27 @@ class ThreadChooser:
     def _settle(self, threads: int) -> None:
         self.threads = max(1, min(self._cores, threads))
         self._fewer, self._more = [], []
+
+
+class Contention:
+    """A ThreadChooser that is told often, and reads about twice a second."""
+
+    def __init__(self, cores: int) -> None:
+        """`cores` is the most threads that may be used."""
+        self._chooser = ThreadChooser(cores)
+        self._core_s = self._seconds = 0.0
+
+    @property
+    def threads(self) -> int:
+        """The most that others leave room for."""
+        return self._chooser.threads
+
+    def look(self, dt_s: float, others: float | None) -> None:
+        """Others used that many cores in the last `dt_s`; None: nobody knows."""
+        if others is None:
+            return
+        self._core_s += dt_s * others
+        self._seconds += dt_s
+        if self._seconds >= _READING_S:
+            self._chooser.update(self._core_s / self._seconds)
+            self._core_s = self._seconds = 0.0

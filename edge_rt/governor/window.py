@@ -5,9 +5,9 @@ from __future__ import annotations
 import heapq
 from collections import deque
 
-_MEMORY_S = 60.0
-_MISSED = 0.003  # share of the past windows that the margin need not cover
-_FLOOR, _MOST = 0.005, 0.15  # of the cap
+_MEMORY_S = 120.0
+_MISSED = 0.001  # share of the past windows that the margin need not cover
+_FLOOR, _MOST = 0.01, 0.15  # of the cap
 
 
 class PowerWindow:
@@ -31,12 +31,16 @@ class PowerWindow:
         while self._excess and self._excess[0][0] < self._time_s - _MEMORY_S:
             self._excess.popleft()
 
-    def margin_w(self, cap_w: float) -> float:
+    def turn(self) -> None:
+        """Begin a new window; what was learnt of plans stays."""
+        self._looks.clear()
+
+    def margin_w(self, cap_w: float, least_w: float = 0.0) -> float:
         """What to stay below the cap, for the windows that came out higher than planned."""
         count = 1 + int(len(self._excess) * _MISSED)
         worst = heapq.nlargest(count, (excess for _, excess in self._excess))
         margin_w = worst[-1] if worst else 0.0
-        return min(_MOST * cap_w, max(_FLOOR * cap_w, margin_w))
+        return min(_MOST * cap_w, max(_FLOOR * cap_w, margin_w, least_w))
 
     def room_w(self, cap_w: float, window_s: float, next_s: float) -> float:
         """The most for the next `next_s` that leaves the window then ending within the cap."""

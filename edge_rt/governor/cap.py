@@ -1,0 +1,43 @@
+"""Keeping the power cap: what to aim at, and what the window under way leaves."""
+
+from __future__ import annotations
+
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.window import PowerWindow
+
+_NEXT_S = 0.2  # until the next look
+_SHARE = 0.5  # of the margin that a single window may use up
+
+
+class Cap:
+    """Aims below the cap by what went wrong lately, and makes up for what a window has too much.
+
+    It watches without a cap too, so that one that is set knows at once how far plans come true.
+    """
+
+    def __init__(self) -> None:
+        self._window = PowerWindow()
+        self._cap_w: float | None = None
+        self.margin_w: float | None = None  # kept free; None: there is no cap
+        self.planned_w: float | None = None  # from now on, with the engine at work
+
+    def look(self, dt_s: float, drawn_w: float, window_s: float) -> None:
+        """`drawn_w` was drawn for `dt_s`."""
+        planned_w = drawn_w if self.planned_w is None else self.planned_w
+        self._window.add(dt_s, drawn_w, planned_w, window_s)
+
+    def aim_w(self, budget: Budget, unsure_w: float) -> float | None:
+        """Watts to aim at, a margin below the cap; `unsure_w` is what the model may be off by."""
+        cap_w = budget.power_w
+        if cap_w != self._cap_w:
+            self._window.turn()  # what was drawn under another cap is no debt under this one
+            self._cap_w = cap_w
+        self.margin_w = None if cap_w is None else self._window.margin_w(cap_w, unsure_w)
+        return None if cap_w is None or self.margin_w is None else cap_w - self.margin_w
+
+    def room_w(self, budget: Budget) -> float | None:
+        """The most to draw until the next look without the present window exceeding the cap."""
+        if budget.power_w is None or self.margin_w is None:
+            return None
+        cap_w = budget.power_w - _SHARE * self.margin_w
+        return self._window.room_w(cap_w, budget.power_window_s, _NEXT_S)

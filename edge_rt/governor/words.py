@@ -1,0 +1,119 @@
+"""The governor's reasons, in plain words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.guard import GuardState
+from edge_rt.governor.limits import BoundBy, Limits, Observation
+from edge_rt.governor.spend import Spend
+from edge_rt.governor.threads import UP_AT
+
+NOTHING = "nothing holds back"
+
+
+def why(
+    limits: Limits, seen: Observation, subject: str, guard: GuardState, idle_w: float, cores: int
+) -> str:
+    """One sentence, without its full stop, for what matters most in `limits`."""
+    if limits.guard == "evacuate":
+        return _stopped(seen, guard)
+    parts = [*_pace(limits, subject, idle_w), *_heat(limits, seen, guard), *_taken(limits)]
+    if not parts and limits.threads < cores:
+        parts = [_fewer(limits, seen, cores)]
+    return "; ".join(parts) or NOTHING
+
+
+def subject(
+    bound_by: BoundBy | None, budget: Budget, energy: Spend | None, limit_c: float | None
+) -> str:
+    """What sets the allowance, as the beginning of a sentence."""
+    if bound_by == "power_w" and budget.power_w is not None:
+        return f"the power cap of {budget.power_w:.3g} W"
+    if bound_by == "energy_j" and energy is not None:
+        return f"making {_joules(energy.left_j)} last for {_span(energy.period_left_s)}"
+    if limit_c is not None:
+        return f"staying below {limit_c:.0f} °C"
+    return "the board"
+
+
+def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
+    """A sentence for each thing that is not seen, and what is done without it.
+
+    `heat` tells whether the forecast of the temperature goes on all the same.
+    """
+    if seen.power_w is None:
+        rest = "" if seen.temp_c is None else ", and heat by the temperature"
+        yield f"No power can be read: watts are kept by a model of the board{rest}."
+    if seen.temp_c is None:
+        how = "is kept by a forecast" if heat else "is not watched"
+        yield f"No temperature can be read: heat {how}, and the guard stays as it is."
+    elif seen.trip_c is None:
+        yield "Nobody knows at what temperature the board throttles: only temp_c holds it back."
+    if budget.energy_j is not None and (seen.supply_j is None or seen.period_left_s is None):
+        yield "The supply's energy is not counted: energy_j cannot be kept."
+    if seen.others is None:
+        yield "Other programs' processor time cannot be read: threads do not make way for them."
+
+
+def _stopped(seen: Observation, guard: GuardState) -> str:
+    if seen.temp_c is None or seen.trip_c is None:
+        return "the board was too hot when its temperature was last read: everything stands still"
+    return (
+        f"the board is at {seen.temp_c:.0f} °C and would throttle at {seen.trip_c:.0f} °C: "
+        f"everything stands still until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
+    )
+
+
+def _pace(limits: Limits, subject: str, idle_w: float) -> Iterator[str]:
+    if limits.duty >= 1.0:
+        return
+    if limits.allowance_w is not None and limits.allowance_w <= idle_w:
+        yield f"{subject} leaves nothing beyond the {idle_w:.3g} W that the board draws idle"
+    else:
+        yield f"{subject} allows {_threads(limits.threads)} {100 * limits.duty:.0f} % of the time"
+
+
+def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]:
+    if limits.guard == "ok":
+        return
+    at = "warm" if seen.temp_c is None else f"at {seen.temp_c:.0f} °C"
+    until = (
+        "" if seen.trip_c is None else f" until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
+    )
+    alone = " and requests are answered one after the other" if limits.guard == "hold" else ""
+    yield f"the board is {at}: no model is loaded{alone}{until}"
+
+
+def _taken(limits: Limits) -> Iterator[str]:
+    if limits.smaller:
+        yield "smaller models answer"
+    if limits.admission == "refuse":
+        yield "new requests are refused"
+    elif limits.admission == "queue" and limits.guard != "hold":
+        yield "new requests wait"
+
+
+def _fewer(limits: Limits, seen: Observation, cores: int) -> str:
+    threads = _threads(limits.threads)
+    if seen.others is not None and seen.others >= UP_AT:
+        return f"other programs keep {seen.others:.1f} of {cores} cores busy, {threads} may work"
+    if limits.allowance_w is not None:
+        return f"{threads} of {cores} give the most within {limits.allowance_w:.3g} W"
+    return f"{threads} of {cores} are the fastest"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" + ("" if count == 1 else "s")
+
+
+def _joules(energy_j: float) -> str:
+    energy_j = max(0.0, energy_j)
+    return f"{energy_j:.0f} J" if energy_j < 10_000.0 else f"{energy_j / 1000.0:.0f} kJ"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 7200.0 else f"{seconds / 3600.0:.0f} h"
