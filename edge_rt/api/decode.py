@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")
 _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _SHOWN = 40  # characters of an offending value that a message repeats
@@ -52,6 +53,8 @@ def _invalid(message: str, body: bytes) -> RequestError:
     what = message[: place.start()] if place else message
     if missing := _MISSING.match(what):
         return _missing(path, missing["name"])
+    if strange := _STRANGE.match(what):
+        return _strange(path, strange["name"])
     param = path.replace("[...]", "")
     expected, _, got = what.partition(", got ")
     value = _UNKNOWN if "[...]" in path else _value_at(path, body)
@@ -66,6 +69,13 @@ def _missing(path: str, name: str) -> RequestError:
     param = f"{path}.{name}" if path else name
     message = f"`{param}` is required."
     return RequestError(message, param=param, code="missing_required_parameter")
+
+
+def _strange(path: str, name: str) -> RequestError:
+    shown = describe(name)[1:-1]
+    param = f"{path}.{shown}" if path else shown
+    message = f"`{param}` is not known here."
+    return RequestError(message, param=param, code="unknown_parameter")
 
 
 def _json_words(text: str) -> str:

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 Period = Literal["hour", "day"]
+Guard = Literal["ok", "caution", "hold", "evacuate"]
+Admission = Literal["open", "queue", "refuse"]
 Amount = Annotated[float, Meta(gt=0)]
 
 
@@ -23,7 +25,10 @@ class BudgetState(msgspec.Struct, frozen=True):
 
 
 class BudgetChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of PUT /edge/v1/budget: what is left out stays, null takes a cap away."""
+    """The body of PUT /edge/v1/budget: what is left out stays, null takes a cap away.
+
+    It holds until the daemon ends; the next one begins with the configuration's.
+    """
 
     power_w: Amount | UnsetType | None = UNSET
     power_window_s: Annotated[float, Meta(ge=0.2, le=60)] | UnsetType = UNSET
@@ -40,7 +45,7 @@ class LimitsState(msgspec.Struct, frozen=True):
     duty: float
     prefill_chunk: int | None
     sequences: int | None
-    admission: Literal["open", "queue", "refuse"]
+    admission: Admission
     smaller: bool
     heavy: bool
     retry_after_s: float
@@ -61,7 +66,7 @@ class GovernorState(msgspec.Struct, frozen=True):
 
     budget: BudgetState
     limits: LimitsState
-    guard: Literal["ok", "caution", "hold", "evacuate"]
+    guard: Guard
     allowance_w: float | None
     allowances_w: dict[str, float]
     bound_by: str | None
@@ -78,6 +83,7 @@ class GovernorState(msgspec.Struct, frozen=True):
     spent_j: float | None  # of the present hour or day, where `budget.energy_j` caps it
     period_left_s: float | None
     knobs: list[KnobState]
+    held_back_s: dict[str, float] = {}  # since the start, while there was work to do, by cause
 
 
 class Past(msgspec.Struct, frozen=True):

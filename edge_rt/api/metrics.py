@@ -52,6 +52,12 @@ class Meters:
         self._per_token = _histogram(
             "decode_seconds_per_token", "Decoding, per token.", _TOKEN_SECONDS, registry
         )
+        self._refused = Counter(
+            "edge_rt_refused_requests",
+            "Requests that were told to come back later, by why.",
+            ("reason",),
+            registry=registry,
+        )
         self._joules = Counter(
             "edge_rt_energy_joules",
             "Joules that answered requests added to what the board draws anyway, where known.",
@@ -68,6 +74,10 @@ class Meters:
     def answered(self, endpoint: str, model: str, status: int) -> None:
         """Count one request; `model` is "" when it never came to one."""
         self._requests.labels(endpoint, model, str(status)).inc()
+
+    def refused(self, reason: str) -> None:
+        """Count one request that is not served now."""
+        self._refused.labels(reason).inc()
 
     def first_token(self, model: str, seconds: float) -> None:
         """Book the time to one request's first token."""

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from edge_rt.api.board import BoardReport, LedgerReport, Quality
+from edge_rt.api.governing import BudgetChange, GovernorState, Past
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started
 
@@ -114,4 +115,16 @@ class Service(Protocol):
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """Totals of the last `days` UTC days, today included, and the `last` newest requests."""
+        ...
+
+    def budget(self) -> GovernorState:
+        """The budget, the limits that it means now, and why."""
+        ...
+
+    def set_budget(self, change: BudgetChange) -> None:
+        """Change the budget from now on, until the daemon ends; what is UNSET stays."""
+        ...
+
+    def history(self, since_s: float) -> Past:
+        """How it was over the last `since_s` seconds, as far back as is kept."""
         ...

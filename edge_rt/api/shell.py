@@ -12,6 +12,7 @@ from edge_rt.api.failure import explain
 from edge_rt.api.guard import Guard
 from edge_rt.api.metrics import Meters
 from edge_rt.api.respond import send_failure
+from edge_rt.errors import Unavailable
 
 CLIENT_LEFT = 499  # never sent; in the metrics only
 
@@ -52,6 +53,8 @@ class Shell:
         except Exception as error:
             if exchange.status:
                 raise
+            if isinstance(error, Unavailable):
+                self._meters.refused(error.code)
             await send_failure(send, explain(error))
 
 

@@ -19,11 +19,16 @@ class Inner(msgspec.Struct):
     name: str
 
 
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    depth: int = 0
+
+
 class Outer(msgspec.Struct):
     items: Annotated[list[Inner], Meta(max_length=2)]
     level: Annotated[float, Meta(ge=0, le=2)] | None = None
     bias: dict[str, float] | None = None
     text: str | list[str] | None = None
+    strict: Strict | None = None
 
 
 DECODER = msgspec.json.Decoder(Outer)
@@ -48,6 +53,7 @@ DECODER = msgspec.json.Decoder(Outer)
         ),
         ('{"items": [], "text": {}}', "text", "`text`: expected string | array, got an object."),
         ('{"items": [], "bias": {"1": "x"}}', "bias", "`bias`: expected number, got string."),
+        ('{"items": [], "strict": {"dpth": 1}}', "strict.dpth", "`strict.dpth` is not known here."),
         ("[1]", None, "The request body: expected object, got an array of length 1."),
     ],
 )
@@ -56,6 +62,13 @@ def test_messages(body, param, message):
         decode(DECODER, body.encode())
     assert str(caught.value) == message
     assert caught.value.param == param
+
+
+def test_an_unknown_field_is_shown_cut_and_with_a_code_of_its_own():
+    with pytest.raises(RequestError) as caught:
+        decode(msgspec.json.Decoder(Strict), b'{"' + b"x" * 1000 + b'": 1}')
+    assert caught.value.code == "unknown_parameter"
+    assert len(str(caught.value)) < 100
 
 
 def test_malformed_json_has_a_code_of_its_own():

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_rt.errors import EngineError
+from edge_rt.errors import EngineError, Unavailable
 
 
 def samples(client) -> dict[tuple, float]:
@@ -62,6 +62,16 @@ def test_unknown_names_make_no_series(client):
         client.get(f"/v1/models/nobody-{i}")
         client.get(f"/nobody-{i}")
     assert series() == before
+
+
+def test_refusals_are_counted_by_why(client, service):
+    for code, times in (("too_hot", 2), ("budget", 1)):
+        service.script = lambda call, code=code: [Unavailable("no", retry_after_s=1.0, code=code)]
+        for stream in [True, False][:times]:
+            assert client.chat(stream=stream).status == 503
+    found = samples(client)
+    assert found["edge_rt_refused_requests_total", ("reason", "too_hot")] == 2
+    assert found["edge_rt_refused_requests_total", ("reason", "budget")] == 1
 
 
 def test_tokens_and_seconds_by_model(client):
