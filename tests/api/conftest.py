@@ -7,7 +7,9 @@ import json
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
+from msgspec import UNSET
 
 from edge_rt.api.app import create_app
 from edge_rt.api.board import (
@@ -22,6 +24,7 @@ from edge_rt.api.board import (
     RailEnergy,
     Supply,
 )
+from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
 from edge_rt.api.service import Call, Cost, Event, ModelCard
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
@@ -111,6 +114,54 @@ def ledger_report() -> LedgerReport:
     )
 
 
+def governor_state(**changes: object) -> GovernorState:
+    fields: dict = {
+        "budget": BudgetState(8.0, 1.0, 1.5, 70.0, 50_000.0, "day"),
+        "limits": LimitsState(2, 0.6, 24, 4, "open", False, True, 0.0),
+        "guard": "caution",
+        "allowance_w": 7.8,
+        "allowances_w": {"power_w": 7.8, "temp_c": 9.0},
+        "bound_by": "power_w",
+        "margin_w": 0.2,
+        "predicted_w": 7.7,
+        "idle_w": 3.5,
+        "horizon_s": 30.0,
+        "forecast_c": 66.2,
+        "band_c": 1.4,
+        "guard_in_s": 95.0,
+        "trusted": True,
+        "why": "the cap of 8.00 W holds the engine to 60 % of the time",
+        "missing": [],
+        "spent_j": 12_000.0,
+        "period_left_s": 7200.0,
+        "knobs": [],
+        "held_back_s": {"power_w": 12.5},
+    }
+    return GovernorState(**{**fields, **changes})
+
+
+def past() -> Past:
+    nothing: list = [None, None]
+    times = [1.8e9, 1.8e9 + 1.0]
+    return Past(
+        horizon_s=30.0,
+        time=times,
+        power_w=[5.0, None],
+        temp_c=[50.5, 51.0],
+        forecast_c=nothing,
+        band_c=nothing,
+        allowance_w=nothing,
+        cap_w=[8.0, 8.0],
+        trip_c=[80.0, 80.0],
+        duty=[1.0, 0.5],
+        threads=[2, 2],
+        guard=["ok", "caution"],
+        running=[0, 1],
+        waiting=[0, 0],
+        tokens_per_s=[0.0, 21.5],
+    )
+
+
 @dataclass
 class FakeService:
     """Plays `script`: events are given out, exceptions raised, asyncio events waited for."""
@@ -129,6 +180,10 @@ class FakeService:
     felt: BoardReport | Exception = field(default_factory=board_report)
     booked: LedgerReport = field(default_factory=ledger_report)
     asked: list[tuple[int, int]] = field(default_factory=list)  # days and last of the ledger
+    governor: GovernorState | Exception = field(default_factory=governor_state)
+    changes: list[BudgetChange] = field(default_factory=list)
+    was: Past = field(default_factory=past)
+    since: list[float] = field(default_factory=list)
 
     def cards(self) -> list[ModelCard]:
         return self.models
@@ -179,6 +234,22 @@ class FakeService:
     async def ledger(self, days: int, last: int) -> LedgerReport:
         self.asked.append((days, last))
         return self.booked
+
+    def budget(self) -> GovernorState:
+        if isinstance(self.governor, Exception):
+            raise self.governor
+        return self.governor
+
+    def set_budget(self, change: BudgetChange) -> None:
+        self.changes.append(change)
+        state = self.budget()
+        said = {k: v for k, v in msgspec.structs.asdict(change).items() if v is not UNSET}
+        budget = msgspec.structs.replace(state.budget, **said)
+        self.governor = msgspec.structs.replace(state, budget=budget)
+
+    def history(self, since_s: float) -> Past:
+        self.since.append(since_s)
+        return self.was
 
 
 @dataclass
@@ -284,6 +355,9 @@ class Client:
     def post(self, path: str, body, **options) -> Response:
         return self.request("POST", path, body, **options)
 
+    def put(self, path: str, body, **options) -> Response:
+        return self.request("PUT", path, body, **options)
+
     def chat(self, **fields) -> Response:
         messages = [{"role": "user", "content": "Hi"}]
         return self.post("/v1/chat/completions", {"messages": messages, **fields})
@@ -303,6 +377,7 @@ class Script:
     channel = staticmethod(channel)
     report = staticmethod(board_report)
     card = staticmethod(model_card)
+    governor = staticmethod(governor_state)
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ PATHS = [
     "/edge/v1/status",
     "/edge/v1/board",
     "/edge/v1/ledger",
+    "/edge/v1/budget",
+    "/edge/v1/history",
     "/nowhere",
 ]
 
