@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_rt.durable import replace_file
 from edge_rt.energy.equation import EnergyEquation
 from edge_rt.energy.phases import Watts
 from edge_rt.energy.runtime import Runtime
@@ -120,13 +120,7 @@ def save_calibration(folder: Path, calibration: Calibration) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / calibration.file_name
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    _sync(folder)
+    replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1))
     return path
 
 
@@ -170,11 +164,3 @@ def _sorted_out(
         else:
             unusable.append(item)
     return usable, unusable
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Small pieces of file system work that have to survive a loss of power."""
+"""Room and turns on the disk that models are kept on."""
 
 from __future__ import annotations
 
@@ -45,25 +45,6 @@ def _lock(lock: int, path: Path, wait: bool) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise StoreError(f"another edge-rt command is at work there: {path} is locked") from None
-
-
-def sync(path: Path) -> None:
-    """Have the content of the file or directory `path` on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `path` so that after a crash either the old content is there or the new."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_bytes(content)
-    draft.chmod(0o644)
-    sync(draft)
-    draft.replace(path)
-    sync(path.parent)
 
 
 def require_space(directory: Path, size: int) -> None:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from edge_rt.durable import sync
 from edge_rt.models.digest import Progress, copy, digest
-from edge_rt.models.disk import require_space, sync
+from edge_rt.models.disk import require_space
 from edge_rt.models.manifest import Stamp
 
 DRAFTS = ".incoming"  # below the store; what a killed command left there goes with the next one

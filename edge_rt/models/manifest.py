@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from edge_rt.durable import replace_file
 from edge_rt.errors import StoreError
-from edge_rt.models.disk import locked, replace_file, store_errors
+from edge_rt.models.disk import locked, store_errors
 from edge_rt.models.naming import FileName, Id, Sha256
 from edge_rt.models.summary import Summary
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edge_rt.thermal.cooling import LeakageFit, Rejected, bin_of, calibrate
@@ -67,18 +68,25 @@ class LeakageTracker:
         elif len(visits) < _VISITS:
             visits.append(_Visit(time_s, 1, idle))
 
-    def refit(self) -> LeakageFit | Rejected:
-        """Fit what is remembered; where that is rejected, the fit before stays."""
-        found = calibrate(self._steadied())
-        if isinstance(found, LeakageFit) and found.doubling_high_c > WIDEST * found.doubling_low_c:
-            found = Rejected(
-                f"the leakage may double each {found.doubling_low_c:.0f} K or each"
-                f" {found.doubling_high_c:.0f} K: idle power at more temperatures is needed"
-            )
+    def samples(self) -> list[Idle]:
+        """All visits, as if other programs had drawn all the time what they draw now."""
+        bins: dict[int, list[_Visit]] = {}
+        for (_, key), visits in self._visits.items():
+            bins.setdefault(key, []).extend(visits)
+        drift = drift_w_per_s([(v.begin_s, v.idle.power_w) for v in each] for each in bins.values())
+        return [visit.moved(drift, self._last_s) for each in bins.values() for visit in each]
+
+    def accept(self, found: LeakageFit | Rejected) -> None:
+        """Take the outcome of `fitted`; where it is a rejection, the fit before stays."""
         if isinstance(found, Rejected):
             self.rejection = found.reason
         else:
             self.fit, self.rejection = found, None
+
+    def refit(self) -> LeakageFit | Rejected:
+        """Fit what is remembered, at once; `fitted` may be given to another thread instead."""
+        found = fitted(self.samples())
+        self.accept(found)
         return found
 
     def _turn(self, time_s: float) -> None:
@@ -88,10 +96,13 @@ class LeakageTracker:
             self._slot = slot
             self._visits = {k: v for k, v in self._visits.items() if 0 <= slot - k[0] < _SLOTS}
 
-    def _steadied(self) -> list[Idle]:
-        """All visits, as if other programs had drawn all the time what they draw now."""
-        bins: dict[int, list[_Visit]] = {}
-        for (_, key), visits in self._visits.items():
-            bins.setdefault(key, []).extend(visits)
-        drift = drift_w_per_s([(v.begin_s, v.idle.power_w) for v in each] for each in bins.values())
-        return [visit.moved(drift, self._last_s) for each in bins.values() for visit in each]
+
+def fitted(samples: Iterable[Idle]) -> LeakageFit | Rejected:
+    """The leakage that `samples` tell; rejected as well where they tell too little."""
+    found = calibrate(samples)
+    if isinstance(found, LeakageFit) and found.doubling_high_c > WIDEST * found.doubling_low_c:
+        return Rejected(
+            f"the leakage may double each {found.doubling_low_c:.0f} K or each"
+            f" {found.doubling_high_c:.0f} K: idle power at more temperatures is needed"
+        )
+    return found

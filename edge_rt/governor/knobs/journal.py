@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_rt.durable import replace_file
 from edge_rt.governor.knobs.knob import KnobError, Value
 
 
@@ -90,25 +91,12 @@ class Journal:
         self._write([entry for entry in self.entries() if entry.knob != knob])
 
     def _write(self, entries: Sequence[Entry]) -> None:
-        draft = self.path.with_name(f".{self.path.name}.new")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("wb") as file:
-                file.write(msgspec.json.format(msgspec.json.encode(entries)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-            _sync(self.path.parent)
+            content = msgspec.json.format(msgspec.json.encode(entries)) + b"\n"
+            replace_file(self.path, content)
         except OSError as error:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> KnobError:
         return KnobError(f"no knob is touched without a journal: {self.path}: {error.strerror}")
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,0 +1,139 @@
+"""The chip's leakage, learnt while the engine is idle and kept from one start to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.durable import replace_file
+from edge_rt.governor.limits import Observation
+from edge_rt.thermal.cooling import LeakageFit, Rejected
+from edge_rt.thermal.leakage import phi
+from edge_rt.thermal.refit import LeakageTracker, fitted
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 3.0  # after work, in which the chip cools faster than its sensor tells
+MEAN_S = 1.0  # of readings taken together
+REFIT_S = 600.0
+FILE = "leakage.json"
+
+Pause = Callable[[float], Awaitable[object]]
+
+
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    """What the file holds."""
+
+    board: str
+    fit: LeakageFit
+
+
+class LeakageWatch:
+    """Feeds a tracker with idle power, has it fit now and then, and remembers the last good fit."""
+
+    def __init__(self, state: Path | None) -> None:
+        """`state` is the folder to keep a fit in; None: nowhere."""
+        self._path = None if state is None else state / FILE
+        self._tracker = LeakageTracker()
+        self._board: str | None = None
+        self._kept: LeakageFit | None = None  # of an earlier start
+        self._quiet_s = self._mean_s = 0.0
+        self._temp_sum = self._energy_j = 0.0
+
+    @property
+    def fit(self) -> LeakageFit | None:
+        """The last good fit; None: the leakage is not known."""
+        return self._tracker.fit or self._kept
+
+    @property
+    def note(self) -> str:
+        """How well the leakage is known, for people."""
+        fit = self.fit
+        if fit is None:
+            return f"not known: {self._tracker.rejection or 'not enough idle time yet'}"
+        return (
+            f"doubles each {fit.leakage.doubling_c:.0f} K (95 %: {fit.doubling_low_c:.0f} to"
+            f" {fit.doubling_high_c:.0f}), R² {fit.r2:.2f} over {fit.span_c:.0f} K"
+        )
+
+    def power_w(self, temp_c: float) -> float:
+        """Watts of leakage at `temp_c`; 0 as long as nothing is known of it."""
+        fit = self.fit
+        return 0.0 if fit is None else fit.leakage.power_w(temp_c)
+
+    def phi(self, power_w: float | None, temp_c: float | None) -> float | None:
+        """The share of the board's power that is neither leaked nor drawn anyway, see `phi`."""
+        fit = self.fit
+        if fit is None or power_w is None or temp_c is None:
+            return None
+        return phi(fit.leakage, power_w - fit.floor_w - fit.leakage.power_w(temp_c), temp_c)
+
+    def begin(self, board: str | None) -> None:
+        """Watch another board; what was learnt of it at an earlier start holds again."""
+        if board == self._board:
+            return
+        self._board, self._tracker = board, LeakageTracker()
+        self._kept = self._load()
+        self._rest()
+
+    def take(self, seen: Observation) -> None:
+        """Take a look of the governor."""
+        busy = seen.busy_s > 0.0 or seen.running > 0
+        self._quiet_s = 0.0 if busy else self._quiet_s + seen.dt_s
+        temp_c, power_w = seen.temp_c, seen.power_w
+        if self._quiet_s < SETTLE_S or temp_c is None or power_w is None:
+            self._rest()
+            return
+        self._mean_s += seen.dt_s
+        self._temp_sum += seen.dt_s * temp_c
+        self._energy_j += seen.dt_s * power_w
+        if self._mean_s >= MEAN_S:
+            mean_s = self._mean_s
+            self._tracker.feed(seen.time_s, self._temp_sum / mean_s, self._energy_j / mean_s)
+            self._rest()
+
+    async def run(self, pause: Pause = asyncio.sleep) -> None:
+        """Fit again and again, for ever; off the event loop, for a fit takes tens of ms."""
+        while True:
+            await pause(REFIT_S)
+            await self.refit()
+
+    async def refit(self) -> None:
+        """Fit what was seen, and keep a good fit."""
+        tracker, before = self._tracker, self._tracker.rejection
+        found = await asyncio.to_thread(fitted, tracker.samples())
+        tracker.accept(found)
+        if isinstance(found, Rejected):
+            if before is None:
+                log.info("the leakage of the chip is not fitted anew: %s", found.reason)
+        elif tracker is self._tracker:
+            await asyncio.to_thread(self._save, found)
+
+    def _load(self) -> LeakageFit | None:
+        if self._path is None or self._board is None:
+            return None
+        try:
+            kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("%s is of no use and left alone: %s", self._path, error)
+            return None
+        return kept.fit if kept.board == self._board else None
+
+    def _save(self, fit: LeakageFit) -> None:
+        if self._path is None or self._board is None:
+            return
+        content = msgspec.json.format(msgspec.json.encode(_Kept(self._board, fit)), indent=1)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._path, content)
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._path, error.strerror or error)
+
+    def _rest(self) -> None:
+        self._mean_s = self._temp_sum = self._energy_j = 0.0
