@@ -10,11 +10,14 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from edge_rt.api.board_metrics import BoardCollector
+from edge_rt.api.budget import Budget
 from edge_rt.api.chat import ChatCompletions
 from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
 from edge_rt.api.energy import Board, Ledger
+from edge_rt.api.governor_metrics import GovernorCollector
 from edge_rt.api.guard import Guard
+from edge_rt.api.history import History
 from edge_rt.api.metrics import Meters
 from edge_rt.api.models import Models, OneModel
 from edge_rt.api.service import Service
@@ -40,6 +43,7 @@ def create_app(
     """
     meters = Meters()
     meters.registry.register(BoardCollector(service))
+    meters.registry.register(GovernorCollector(service))
     context = Context(service, requests, version, meters, clock, monotonic, new_id)
     router = Router(_routes(context), redirect_slashes=False)
     return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
@@ -55,11 +59,13 @@ def _routes(context: Context) -> list[Route]:
         _route("GET", "/edge/v1/status", Status(context)),
         _route("GET", "/edge/v1/board", Board(context)),
         _route("GET", "/edge/v1/ledger", Ledger(context)),
+        _route("GET,PUT", "/edge/v1/budget", Budget(context)),
+        _route("GET", "/edge/v1/history", History(context)),
         _route("GET", "/v1/models", Models(context)),
         _route("GET", "/v1/models/{id:path}", OneModel(context)),
     ]
 
 
-def _route(method: str, path: str, endpoint: ASGIApp) -> Route:
+def _route(methods: str, path: str, endpoint: ASGIApp) -> Route:
     label = path.replace(":path", "")
-    return Route(path, Named(label, endpoint), methods=[method])
+    return Route(path, Named(label, endpoint), methods=methods.split(","))
