@@ -1,0 +1,85 @@
+"""Who may go to the engine now, who waits, and who is sent away."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+
+from edge_rt.errors import Unavailable
+from edge_rt.governor.limits import Limits
+
+RETRY_S = 5.0  # where the limits do not say when
+
+
+@dataclass(eq=False)
+class _Waiting:
+    loads: bool  # whether its model has to be loaded first
+    turn: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Admission:
+    """Lets requests in as the limits say, in the order in which they came.
+
+    Those that need no model loaded may pass those that do while none may be loaded. Where the
+    limits name a number of sequences, no more are let in from one update to the next, so that
+    those who would only wait in the engine can still be told what comes of it. How many may wait
+    is for the caller to bound.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._queue: list[_Waiting] = []
+        self.update(limits)
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return len(self._queue)
+
+    def update(self, limits: Limits) -> None:
+        """Do as `limits` say from now on; with "refuse" the queue is sent away too."""
+        self._limits = limits
+        self._places = math.inf if limits.sequences is None else limits.sequences
+        for request in self._queue:
+            if request.turn.done():
+                continue
+            if limits.admission == "refuse":
+                request.turn.set_exception(refusal(limits))
+            elif self._admits(request.loads):
+                request.turn.set_result(None)
+
+    async def enter(self, loads: bool) -> None:
+        """Wait for one's turn; raises Unavailable where there will be none soon.
+
+        `loads` says whether a model has to be loaded for the request. It holds nothing: whoever
+        leaves, before or after, takes nobody's place.
+        """
+        if self._limits.admission == "refuse":
+            raise refusal(self._limits)
+        if self._admits(loads):
+            return
+        request = _Waiting(loads)
+        self._queue.append(request)
+        try:
+            await request.turn
+        finally:
+            self._queue.remove(request)
+
+    def _admits(self, loads: bool) -> bool:
+        """Whether a request may go now; one that may takes a place."""
+        limits = self._limits
+        admits = limits.admission == "open" and self._places > 0 and (limits.heavy or not loads)
+        self._places -= admits
+        return admits
+
+
+def refusal(limits: Limits) -> Unavailable:
+    """What a request is told that the board cannot afford now."""
+    hot = limits.guard == "evacuate" or limits.bound_by in ("temp_c", "guard")
+    return Unavailable(
+        f"The board takes no requests now: {limits.why}.",
+        retry_after_s=limits.retry_after_s or RETRY_S,
+        code="too_hot" if hot else "budget",
+    )
