@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +20,11 @@ from edge_rt.models.store import Store
 MODEL = "smollm2-135m-instruct"
 
 
-def config(settings: Settings, ledger: Path) -> str:
+def config(settings: Settings, ledger: Path, extra: Mapping[str, object] | None = None) -> str:
     """The daemon's config.yaml; JSON is YAML. `threads` None leaves the choice to the daemon.
 
-    `ledger` is the file of its ledger, so that this machine's own daemon's is left alone.
+    `ledger` is the file of its ledger, so that this machine's own daemon's is left alone. `extra`
+    are further sections.
     """
     engine = {
         "threads": settings.threads,
@@ -31,7 +32,7 @@ def config(settings: Settings, ledger: Path) -> str:
         "sequences": settings.parallel,
     }
     chosen = {key: value for key, value in engine.items() if value}
-    return json.dumps({"engine": chosen, "ledger": {"path": str(ledger)}})
+    return json.dumps({"engine": chosen, "ledger": {"path": str(ledger)}, **(extra or {})})
 
 
 def command(edge_rt: Path, config_file: Path, socket: Path, store: Path) -> list[str]:
@@ -50,12 +51,15 @@ def weights(edge_rt: Path, store: Path) -> Path:
 
 @dataclass(frozen=True)
 class Ours:
-    """Our side. `directory` holds its socket, configuration and log."""
+    """Our side. `directory` holds its socket, configuration, log and what it learns; `extra` are
+    sections of its configuration.
+    """
 
     python: Path  # of the .venv
     store: Path
     directory: Path
     name: str = "ours"
+    extra: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def features(self) -> str:
         """Its version and the instruction sets that its llama.cpp was built for."""
@@ -82,13 +86,14 @@ class Ours:
     async def run(self, settings: Settings) -> AsyncGenerator[Running]:
         """Start the daemon and yield it once it answers; no model is loaded yet."""
         socket, config_file = self.directory / "s", self.directory / "config.yaml"
-        config_file.write_text(config(settings, self.directory / "ledger.db"))
+        config_file.write_text(config(settings, self.directory / "ledger.db", self.extra))
         address = Address(path=str(socket))
 
         async def answers() -> bool:
             return (await fetch(address, "GET", "/v1/models")).status == 200
 
         argv = command(self.python.with_name("edge-rt"), config_file, socket, self.store)
-        with Child(argv, self.directory / "ours.log") as child:
+        environ = {"STATE_DIRECTORY": str(self.directory)}  # what it learns is not the machine's
+        with Child(argv, self.directory / "ours.log", environ=environ) as child:
             ready_s = await until(answers, child)
             yield Running(child, address, ready_s)

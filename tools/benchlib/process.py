@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,8 @@ _MB = 1024.0  # kB of /proc/PID/status in one
 class Child:
     """One process and its descendants; a context manager that ends them all.
 
-    Its output goes to the file `log`. `start_s` is the clock when it was spawned.
+    Its output goes to the file `log`. `start_s` is the clock when it was spawned. `environ` is
+    added to its environment.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Child:
         log: Path,
         grace_s: float = 10.0,  # from SIGTERM to SIGKILL
         clock: Callable[[], float] = time.perf_counter,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log
         self._name, self._grace_s = argv[0], grace_s
@@ -39,6 +42,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **(environ or {})},
                 start_new_session=True,  # Ctrl-C is for the benchmark, which then ends this
             )
         self.process = psutil.Process(self._popen.pid)

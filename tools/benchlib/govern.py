@@ -1,0 +1,67 @@
+"""What the parts of the governor's benchmark share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchlib.daemon import MODEL, Ours, weights
+from benchlib.noise import Sample
+from benchlib.prompts import Prompts
+from benchlib.report import Row
+from benchlib.server import Settings
+
+Say = Callable[[str], None]
+Values = Mapping[str, float | None]
+
+CONTEXT = 2048  # tokens, of one conversation
+
+_MORE_IS_WORSE = frozenset({"throttles"})
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every part in real time needs. `directory` is for its files, `patience_s` to wait for a
+    quiet machine before each turn.
+    """
+
+    python: Path  # of the .venv
+    store: Path
+    directory: Path
+    prompts: Prompts
+    patience_s: float
+    quick: bool
+    say: Say
+
+    def settings(self) -> Settings:
+        """One conversation at a time on the threads that the server chooses."""
+        gguf = weights(self.python.with_name("edge-rt"), self.store)
+        return Settings(gguf, MODEL, context=CONTEXT, parallel=1, threads=None)
+
+    def ours(self, extra: Mapping[str, object] | None = None) -> Ours:
+        """Our daemon; `extra` goes into its configuration."""
+        return Ours(self.python, self.store, self.directory, extra=extra or {})
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one part found: flat figures, None where not measured, and what they were made of."""
+
+    values: Values = field(default_factory=dict[str, float | None])
+    rows: Sequence[Row] = ()  # their ratios count
+    details: Mapping[str, object] = field(default_factory=dict[str, object])
+    samples: Sequence[Sample] = ()
+    notes: Sequence[str] = ()
+
+
+def worst(name: str, found: Iterable[float | None]) -> float | None:
+    """The worst of what was measured of the value `name`; None when nothing was."""
+    known = [value for value in found if value is not None]
+    return (max if name in _MORE_IS_WORSE else min)(known, default=None)
+
+
+def python() -> Path:
+    """The interpreter that runs this."""
+    return Path(sys.executable)

@@ -1,0 +1,113 @@
+"""The governor and the models it rests on: parameters, prediction, cap, heat, contention."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import click
+from benchlib import BenchError, machine, prompts
+from benchlib.govern import Found, Setup, python, worst
+from benchlib.govern_contention import contention
+from benchlib.report import Report, row_ratios
+from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.signals import end_cleanly_on_signals
+from rich.console import Console
+
+_SEEDS, _QUICK_SEEDS = 20, 3
+VALUES = (
+    "tdbl_err_median",
+    "leak_err_median",
+    "forecast_mae_k",
+    "band_coverage",
+    "cap_ok_share",
+    "cap_vs_best",
+    "throttles",
+    "throttles_without",
+    "heat_vs_best",
+    "runtime_err_median",
+    "energy_err_median",
+    "recovery_s",
+)
+_RATIOS = ("hogged_vs_peer", "hogged_vs_best")
+
+
+def _contention(setup: Setup) -> list[Found]:
+    return [asyncio.run(contention(setup))]
+
+
+PARTS: Mapping[str, Callable[[Setup], list[Found]]] = {
+    "contention": _contention,
+}
+
+
+@click.command()
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(list(PARTS)),
+    help="Only this one; may be given several times.",
+)
+@click.option("--quick", is_flag=True, help="Fewer seeds, boards, caps and rounds.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+@click.option(
+    "--data",
+    default=CHECKOUT.parent / "shared/data",
+    type=click.Path(path_type=Path),
+    help="Public prompts; text of our own is used when the folder is not there.",
+)
+@click.option(
+    "--wait",
+    default=20.0,
+    show_default=True,
+    help="Seconds to wait, at most, for a quiet machine before each turn.",
+)
+def command(
+    parts: tuple[str, ...], quick: bool, json_file: Path | None, data: Path, wait: float
+) -> None:
+    """Hold the governor, and the models it decides with, against simulated boards.
+
+    Cap and heat run twice: in real time, with daemon, engine and model, and faster, with a model
+    of the engine. The worse of both counts.
+    """
+    end_cleanly_on_signals()
+    try:
+        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
+            setup = Setup(
+                python=python(),
+                store=cache_dir() / "store",
+                directory=Path(directory),
+                prompts=prompts.load(data),
+                patience_s=wait,
+                quick=quick,
+                say=lambda line: click.echo(line, err=True),
+            )
+            found = [one for name in parts or PARTS for one in PARTS[name](setup)]
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
+    report.print(Console(width=max(Console().width, 130)))
+    if json_file is not None:
+        report.write_json(json_file)
+
+
+def report_of(found: Sequence[Found], about: Mapping[str, object]) -> Report:
+    """All parts in one; of a value that several tell, the worst."""
+    details: dict[str, object] = {}
+    for one in found:
+        details.update(one.details)
+    rows = [row for one in found for row in one.rows]
+    return Report(
+        name="govern",
+        commit=machine.commit(CHECKOUT),
+        machine={**machine.describe(), **about},
+        samples=[sample for one in found for sample in one.samples],
+        rows=rows,
+        values={name: worst(name, [one.values.get(name) for one in found]) for name in VALUES},
+        ratios={**dict.fromkeys(_RATIOS), **row_ratios(rows)},
+        notes=[note for one in found for note in one.notes],
+        details=details,
+    )
