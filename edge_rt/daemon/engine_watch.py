@@ -1,0 +1,89 @@
+"""What the engine did from look to look, by its own word."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import Pong
+
+PATIENCE_S = 0.1  # for a pass that is under way
+
+
+@dataclass(frozen=True)
+class Done:
+    """Seconds inside passes and tokens since the last look; see Observation."""
+
+    busy_s: float = 0.0
+    prompt_s: float = 0.0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+class EngineWatch:
+    """Asks the engine between two passes. One that is in a long pass answers at a later look."""
+
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        """`patience_s` is how long a look waits for the answer."""
+        self._patience_s = patience_s
+        self._client: EngineClient | None = None
+        self._before: Pong | None = None
+        self._asked: asyncio.Task[Pong] | None = None
+
+    async def look(self, client: EngineClient | None) -> Done:
+        """What was done since the last look that had an answer; nothing without an engine."""
+        if client is not self._client:
+            self.close()
+            self._client, self._before = client, None
+        if client is None:
+            return Done()
+        try:
+            pong = await self._pong(client)
+        except EngineLost:
+            self._before = None
+            return Done()
+        before = self._before
+        if pong is None:
+            return Done() if before is None else _still(before)
+        self._before = pong
+        if before is None:
+            return _still(pong)
+        return Done(
+            busy_s=pong.native_s - before.native_s,
+            prompt_s=pong.read_s - before.read_s,
+            tokens=pong.drawn - before.drawn,
+            prompt_tokens=pong.read - before.read,
+            running=pong.running,
+            waiting=pong.waiting,
+        )
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        if self._asked is not None:
+            self._asked.cancel()
+        self._asked = None
+
+    async def _pong(self, client: EngineClient) -> Pong | None:
+        """The answer if it comes soon, also to a question of an earlier look; else None."""
+        if self._asked is None:
+            self._asked = asyncio.create_task(client.ping())
+                self._asked.add_done_callback(_seen)
+        done, _ = await asyncio.wait((self._asked,), timeout=self._patience_s)
+        if not done:
+            return None
+        asked, self._asked = self._asked, None
+        return asked.result()
+
+
+def _still(pong: Pong) -> Done:
+    """Of what was done nothing is known."""
+    return Done(running=pong.running, waiting=pong.waiting)
+
+
+def _seen(asked: asyncio.Task[Pong]) -> None:
+    """Keep asyncio from complaining of an error that nobody asks for any more."""
+    if not asked.cancelled():
+        asked.exception()
