@@ -70,7 +70,7 @@ class EngineWatch:
         """The answer if it comes soon, also to a question of an earlier look; else None."""
         if self._asked is None:
             self._asked = asyncio.create_task(client.ping())
-                self._asked.add_done_callback(_seen)
+            self._asked.add_done_callback(_seen)
         done, _ = await asyncio.wait((self._asked,), timeout=self._patience_s)
         if not done:
             return None
