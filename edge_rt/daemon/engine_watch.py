@@ -70,7 +70,6 @@ class EngineWatch:
         """The answer if it comes soon, also to a question of an earlier look; else None."""
         if self._asked is None:
             self._asked = asyncio.create_task(client.ping())
-            self._asked.add_done_callback(_seen)
         done, _ = await asyncio.wait((self._asked,), timeout=self._patience_s)
         if not done:
             return None
@@ -81,9 +80,3 @@ class EngineWatch:
 def _still(pong: Pong) -> Done:
     """Of what was done nothing is known."""
     return Done(running=pong.running, waiting=pong.waiting)
-
-
-def _seen(asked: asyncio.Task[Pong]) -> None:
-    """Keep asyncio from complaining of an error that nobody asks for any more."""
-    if not asked.cancelled():
-        asked.exception()
