@@ -140,6 +140,15 @@ class Fit:
         self.figures = [f + c * share for f, c in zip(self.figures, row[n:], strict=True)]
         self.figures[index] = value
 
+    def surprise(self, temp_c: float, error_c: float) -> float:
+        """How far off the chip's temperature is, in standard deviations."""
+        return abs(temp_c - self.temps_c[0]) / math.sqrt(self.covariance[0][0] + error_c * error_c)
+
+    def snap(self, temp_c: float, error_c: float) -> None:
+        """Put the chip where it is read, and learn nothing: no known power has brought it there."""
+        self.covariance[0][0] += (temp_c - self.temps_c[0]) ** 2
+        self.correct(temp_c, error_c, learn=False)
+
     def loosen(self) -> None:
         """What lies outside the chip has changed: its figures are known half as little again as
         at the start."""

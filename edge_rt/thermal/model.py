@@ -11,7 +11,7 @@ from edge_rt.thermal.belief import WATCHED, Belief
 from edge_rt.thermal.course import Course, between, reach
 from edge_rt.thermal.doubt import Doubt
 from edge_rt.thermal.fit import Fit
-from edge_rt.thermal.intake import Intake, Reading
+from edge_rt.thermal.intake import GAP_S, Intake, Reading
 from edge_rt.thermal.outlook import Forecast, Outlook
 from edge_rt.thermal.prior import Prior
 from edge_rt.thermal.trials import HORIZONS_S, Trial, Trials
@@ -19,6 +19,8 @@ from edge_rt.thermal.trials import HORIZONS_S, Trial, Trials
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
 _STEP_S = 0.5  # the longest of the fit
 _REFRESH_S = 5.0  # after which the doubt is worked out anew
+_ABSURD_K = 1000.0  # no board would stand the power that leads there
+_FAR, _FAR_K = 5.0, 5.0  # standard deviations and kelvins from which on nothing is learnt
 _NINETY = 1.645  # standard deviations that hold 90 %
 
 
@@ -46,7 +48,7 @@ class ThermalModel:
     def __init__(self, prior: Prior, leakage: Callable[[float], float] | None = None) -> None:
         """`leakage` is watts at a temperature in °C, part of every power that is read."""
         self._prior, self._leakage = prior, leakage
-        self._intake = Intake()
+        self._intake = Intake(_ABSURD_K / sum(prior.resistances_c_per_w))
         self._fit: Fit | None = None
         self._trials, self._band, self._belief = Trials(), Band(), Belief()
         self._doubt: Doubt | None = None
@@ -139,19 +141,24 @@ class ThermalModel:
         for _ in range(count):
             fit.predict(reading.dt_s / count, reading.power_w, reading.fan, reading.known)
         if reading.temp_c is not None:
-            fit.correct(reading.temp_c, reading.error_c, reading.known)
+            self._correct(fit, reading.temp_c, reading)
         self._fresh_s -= reading.dt_s
-        if reading.known:
-            self._score(fit, reading)
+        self._score(fit, reading)
+
+    def _correct(self, fit: Fit, temp_c: float, reading: Reading) -> None:
+        far_k, error_c = abs(temp_c - fit.temps_c[0]), reading.error_c
+        if far_k > _FAR_K and fit.surprise(temp_c, error_c) > _FAR:
+            fit.snap(temp_c, error_c)
         else:
-            self._trials.clear()
+            fit.correct(temp_c, error_c, reading.known)
 
     def _score(self, fit: Fit, reading: Reading) -> None:
-        self._trials.advance(reading.dt_s, reading.power_w)
+        self._trials.advance(reading.dt_s, reading.power_w, reading.known)
         for score in self._trials.scores(reading.temp_c):
             self._band.add(score)
             if self._belief.judge(score):
                 fit.loosen()
+                self._doubt = None
         if self._trials.due(reading.dt_s) and reading.temp_c is not None:
             self._trials.start(self._trial(fit))
 
@@ -191,6 +198,6 @@ class ThermalModel:
         if self._fit is None:
             missing = "temperature" if self._intake.temp_c is None else "power"
             return f"no {missing} has been read yet"
-        if self._intake.blind_s > 0.0:
+        if self._intake.blind_s > GAP_S:
             return f"no temperature has been read for {self._intake.blind_s:.0f} s"
         return self._belief.why_not(self._band.scored(WATCHED), self._usual_k())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,12 +10,14 @@ from edge_rt.thermal.network import Network
 
 HORIZONS_S = (5.0, 10.0, 30.0, 60.0)
 _EVERY_S = 5.0
+_STEP_S = 0.5  # the longest of a forecast
+_UNSEEN = 0.2  # of its time that a forecast may be without power to be scored
 
 
 class Trial:
     """One forecast that goes on: figures and fan stay as they were when it was made."""
 
-    __slots__ = ("_fan", "_network", "age_s", "bands_k", "passed", "temps_c")
+    __slots__ = ("_fan", "_network", "age_s", "bands_k", "passed", "temps_c", "unseen_s")
 
     def __init__(
         self,
@@ -26,13 +29,15 @@ class Trial:
         """`bands_k` are the half widths that were told for each of HORIZONS_S."""
         self._network, self._fan, self.bands_k = network, fan, bands_k
         self.temps_c: Sequence[float] = temps_c
-        self.age_s = 0.0
+        self.age_s = self.unseen_s = 0.0
         self.passed = 0  # horizons
 
     def advance(self, dt_s: float, power_w: float) -> None:
         """Let `dt_s` pass at `power_w`."""
-        chain = self._network.chain(dt_s, self._fan)
-        self.temps_c = self._network.advance(chain, self.temps_c, power_w)
+        count = math.ceil(dt_s / _STEP_S)
+        chain = self._network.chain(dt_s / count, self._fan)
+        for _ in range(count):
+            self.temps_c = self._network.advance(chain, self.temps_c, power_w)
         self.age_s += dt_s
 
 
@@ -66,10 +71,14 @@ class Trials:
         self._running.append(trial)
         self._rest_s = _EVERY_S
 
-    def advance(self, dt_s: float, power_w: float) -> None:
-        """Let `dt_s` pass at `power_w`."""
+    def advance(self, dt_s: float, power_w: float, known: bool) -> None:
+        """Let `dt_s` pass at `power_w`; without `known` that is a guess."""
         for trial in self._running:
             trial.advance(dt_s, power_w)
+            trial.unseen_s += 0.0 if known else dt_s
+        self._running = [
+            trial for trial in self._running if trial.unseen_s <= _EVERY_S + _UNSEEN * trial.age_s
+        ]
 
     def scores(self, temp_c: float | None) -> Iterator[Score]:
         """Compare those that come of age with the measured temperature, if there is one."""
