@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_rt.cli.client import Json
+from edge_rt.cli.ranges import Range
 
 DEFAULT = "default"  # the daemon knows which model that is
 
@@ -23,9 +24,7 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
     @click.option("--system", help="What the model is told before anything else.")
     @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
-    @click.option(
-        "--temperature", type=click.FloatRange(0, 2), help="0: always the likeliest word."
-    )
+    @click.option("--temperature", type=Range(0, 2), help="0: always the likeliest word.")
     @click.option("--seed", type=int, help="The same seed gives the same answer.")
     @functools.wraps(command)
     def call(

@@ -12,6 +12,7 @@ import click
 from edge_rt.cli.budget_table import budget_tables
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.paper import output, put
+from edge_rt.cli.ranges import Range
 from edge_rt.cli.where import daemon_socket, socket_option
 
 _PATH = "/edge/v1/budget"
@@ -41,13 +42,13 @@ _CAP: dict[str, Any] = {"type": cap, "metavar": "NUMBER|none"}
 @click.option(
     "--window",
     "power_window_s",
-    type=click.FloatRange(0.2, 60),
+    type=Range(0.2, 60),
     help="Seconds over which these watts are a mean.",
 )
 @click.option(
     "--peak",
     "peak_ratio",
-    type=click.FloatRange(1, 10),
+    type=Range(1, 10),
     help="By how much a single reading may exceed them: 1.5 is half as much again.",
 )
 @click.option("--temp", "temp_c", **_CAP, help="Highest temperature, in °C.")

@@ -17,14 +17,14 @@ from edge_rt.cli.where import daemon_socket, socket_option
 @socket_option
 @click.option(
     "--days",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 3650),
     default=7,
     show_default=True,
     help="How many days to tell of, today included.",
 )
 @click.option(
     "--last",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 1000),
     default=10,
     show_default=True,
     help="How many of the newest requests to list.",

@@ -16,6 +16,7 @@ from edge_rt.cli import direct as board
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.exits import NoDaemon
 from edge_rt.cli.paper import output, put
+from edge_rt.cli.ranges import Range
 from edge_rt.cli.screen import note
 from edge_rt.cli.sensor_table import report_tables
 from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
@@ -31,7 +32,7 @@ _SETTLE_S = 1.0  # for one reading: long enough for every reader
     "watch_s",
     is_flag=False,
     flag_value=1.0,
-    type=click.FloatRange(0.1),
+    type=Range(0.1, 3600),
     metavar="[SECONDS]",
     help="Show it again and again until Ctrl-C: every second, or as often as said.",
 )

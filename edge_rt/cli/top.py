@@ -14,6 +14,7 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.keyboard import Wakes, awake
 from edge_rt.cli.looks import Look, Looker, look
 from edge_rt.cli.paper import terminal
+from edge_rt.cli.ranges import Range
 from edge_rt.cli.top_view import picture
 from edge_rt.cli.trend import Trend
 from edge_rt.cli.where import daemon_socket, socket_option
@@ -26,7 +27,7 @@ _LINES = 24  # where no terminal says how many it has
 @click.option(
     "--period",
     "period_s",
-    type=click.FloatRange(0.2, 3600),
+    type=Range(0.2, 3600),
     default=1.0,
     show_default=True,
     help="Seconds between two looks.",

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edge_rt.cli.exits import Failure
+from edge_rt.cli.ranges import Range
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
-from edge_rt.twin.events import FORM, Event
+from edge_rt.twin.events import AMBIENT_C, FORM, Event
+
+if TYPE_CHECKING:
+    from edge_rt.twin.run import Twin
 
 
 @click.command()
@@ -24,7 +30,14 @@ from edge_rt.twin.events import FORM, Event
     type=click.Path(path_type=Path, file_okay=False),
     help="Where sys, proc, dev and etc are made: a new or empty directory.",
 )
-@click.option("--ambient", "ambient_c", default=25.0, show_default=True, help="Air, in °C.")
+@click.option(
+    "--ambient",
+    "ambient_c",
+    default=25.0,
+    show_default=True,
+    type=Range(*AMBIENT_C),
+    help="Air, in °C.",
+)
 @click.option("--seed", default=0, show_default=True, help="Which board of its kind.")
 @click.option("--event", "events", multiple=True, metavar=FORM, help="What happens, and when.")
 @click.option(
@@ -32,7 +45,7 @@ from edge_rt.twin.events import FORM, Event
     "period_s",
     default=0.1,
     show_default=True,
-    type=click.FloatRange(0.01, 10.0),
+    type=Range(0.01, 10.0),
     help="Seconds between two steps.",
 )
 @click.option(
@@ -70,9 +83,12 @@ def twin(
     from edge_rt.twin.load import Load
     from edge_rt.twin.run import Twin, run
 
-    simulated = Twin(board, root, Load(pid), ambient_c, seed, script)
+    load = Load(pid)
+    if load.look() is None:
+        raise Failure(f"no process {pid}")
+    simulated = Twin(board, root, load, ambient_c, seed, script)
     if parameters is not None:
-        parameters.write_text(simulated.parameters.json())
+        _write(simulated, parameters)
     end = run(simulated, period_s, lambda: click.echo(root))
     click.echo(f"twin: {end}", err=True)
 
@@ -93,3 +109,11 @@ def _event(text: str) -> Event:
         return Event.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--event") from error
+
+
+def _write(twin: Twin, file: Path) -> None:
+    try:
+        file.write_text(twin.parameters.json())
+    except OSError as error:
+        twin.close()
+        raise Failure(f"cannot write {file}: {error.strerror or error}") from error

@@ -18,6 +18,7 @@ _FORM = re.compile(
     r"(?::(?P<sensor>[^=]+))?(?:=(?P<value>-?\d+(?:\.\d+)?))?"
 )
 _OF_SENSORS: tuple[Kind, ...] = ("vanish", "storm", "stuck")
+AMBIENT_C = (-60.0, 125.0)  # coldest and hottest air
 _STORM = 0.8  # share of the steps at which a read fails
 
 
@@ -57,10 +58,14 @@ class Event:
         if (kind == "ambient") != (match["value"] is not None):
             need = "needs a temperature, such as =40" if kind == "ambient" else "has no value"
             raise ValueError(f"{text!r}: {kind} {need}")
+        value = float(match["value"] or 0)
+        low_c, high_c = AMBIENT_C
+        if not low_c <= value <= high_c:
+            raise ValueError(f"{text!r}: expected a temperature from {low_c:g} to {high_c:g} °C")
         start_s = float(match["start"])
         end_s = start_s + float(match["length"]) if match["length"] else math.inf
         known = cast("Kind", kind)
-        return cls(known, start_s, end_s, match["sensor"] or "", float(match["value"] or 0))
+        return cls(known, start_s, end_s, match["sensor"] or "", value)
 
     def holds(self, time_s: float) -> bool:
         """Whether it is happening."""

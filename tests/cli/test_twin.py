@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ Cli = Any
         (("--board", "toaster"), "raspberry-pi-5"),
         (("--event", "fire@1"), "no kind of event"),
         (("--watch", "0"), "--watch"),
+        (("--ambient", "nan"), "--ambient"),
+        (("--ambient", "-300"), "-60"),
+        (("--ambient", "900"), "125"),
+        (("--period", "nan"), "--period"),
+        (("--event", "ambient@1=900"), "from -60 to 125"),
         (("--parameters", "{dir}/sys/hidden.json"), "outside the tree"),
     ],
 )
@@ -27,6 +33,26 @@ def test_wrong_usage(cli: Cli, tmp_path: Path, args: tuple[str, ...], word: str)
     result = cli("twin", *(word for pair in given.items() for word in pair))
     assert result.exit_code == 2
     assert word in result.stderr.replace("\n", " ")
+    assert not root.exists()
+
+
+def test_parameters_that_cannot_be_written_are_told(cli: Cli, tmp_path: Path) -> None:
+    root, file = tmp_path / "board", tmp_path / "absent" / "parameters.json"
+    args = ("--board", "raspberry-pi-5", "--watch", "1", "--dir", str(root))
+    result = cli("twin", *args, "--parameters", str(file))
+    assert result.exit_code == 1
+    assert f"cannot write {file}: No such file" in result.stderr.replace("\n", " ")
+    assert list(root.iterdir()) == []
+
+
+def test_a_process_that_is_not_there_is_a_failure(cli: Cli, tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    root = tmp_path / "board"
+    args = ("--board", "raspberry-pi-5", "--watch", str(gone.pid), "--dir", str(root))
+    result = cli("twin", *args)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"no process {gone.pid}" in result.stderr
     assert not root.exists()
 
 

@@ -29,6 +29,8 @@ def test_the_short_form(text: str, event: Event) -> None:
         ("fire@1", "no kind of event"),
         ("ambient", "no event"),
         ("ambient@1", "needs a temperature"),
+        ("ambient@1=-60.5", "from -60 to 125"),
+        ("ambient@1=" + "9" * 400, "from -60 to 125"),
         ("undervoltage@1=3", "has no value"),
         ("stuck@1", "needs a sensor"),
         ("fan-failure@1:fan", "has no sensor"),

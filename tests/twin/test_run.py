@@ -102,7 +102,7 @@ def test_sigterm_ends_it_and_takes_the_tree_away(tmp_path: Path) -> None:
 
 def test_it_ends_when_the_board_switches_itself_off(tmp_path: Path) -> None:
     load = FakeLoad(60.0)
-    hot = [Event.parse("ambient@0=200")]
+    hot = [Event.parse("ambient@0=125")]
     twin = Twin(BOARDS["raspberry-pi-5"], tmp_path, load, events=hot, clock=load.clock)
     told: list[str] = []
     assert "switched itself off at" in run(twin, 0.001, lambda: told.append("ready"))
