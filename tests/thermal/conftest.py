@@ -1,8 +1,8 @@
-"""Lets tests find the helpers beside them."""
+"""Lets tests find the simulated boards of the benchmarks."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))

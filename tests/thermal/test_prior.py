@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from runs import parameters_of, prior_of
+from benchlib.heat_board import parameters_of, prior_of
 
 from edge_rt.thermal.prior import Prior
 

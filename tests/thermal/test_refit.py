@@ -6,9 +6,9 @@ import math
 import random
 
 import pytest
+from benchlib.heat_lab import Lab
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from idle_boards import Lab
 
 from edge_rt.thermal.cooling import LeakageFit, Rejected
 from edge_rt.thermal.leakage import Leakage

@@ -1,0 +1,93 @@
+"""A simulated board as its own sensors show it, faster than real time."""
+
+from __future__ import annotations
+
+import random
+
+from edge_rt.config.board import Rail
+from edge_rt.config.boards import load_boards
+from edge_rt.sensors.modelled import power_scale
+from edge_rt.thermal.prior import Prior
+from edge_rt.twin.parameters import Parameters, draw
+from edge_rt.twin.plant import Conditions, Plant, State
+from edge_rt.twin.shape import Shape
+
+BOARDS = load_boards()
+STEP_S = 0.1
+AIR_C = 25.0
+_BUS_STEP_V, _SHUNT_STEP_V = 8e-3, 40e-6  # of the INA3221
+_PMIC_S = 0.25  # a Pi's power chip answers too slowly to be asked more often
+_RIPPLE = 0.15  # of a busy core's time, between one step and the next
+
+
+def shape_of(name: str) -> Shape:
+    """What can be known of a board."""
+    return Shape.of(BOARDS[name])
+
+
+def parameters_of(name: str, seed: int) -> Parameters:
+    """What is hidden from whoever reads board number `seed`."""
+    return draw(shape_of(name), seed)
+
+
+def prior_of(name: str) -> Prior:
+    """What a daemon knows of the board: about what it draws, and whether it has a fan."""
+    shape = shape_of(name)
+    known = BOARDS[name].draw.loaded_w
+    prior = shape.prior
+    loaded_w = known.value if known else prior.static_w + shape.cores * prior.core_w
+    return Prior.generic(loaded_w, fan=bool(shape.fan_points))
+
+
+class SensedBoard:
+    """Steps a board; its temperature and power come in the sensors' steps, and late.
+
+    Busy cores waver by 15 % from step to step, so that a power that is read now and then is not
+    quite the mean.
+    """
+
+    def __init__(self, name: str, seed: int, ambient_c: float = AIR_C) -> None:
+        """The board has lain unpowered at `ambient_c`."""
+        self.shape, self.known = shape_of(name), parameters_of(name, seed)
+        self._plant = Plant(self.shape, self.known, ambient_c)
+        self._dice = random.Random(seed)
+        self.state = self._plant.step(1e-6, 0.0, Conditions(ambient_c))
+        self.power_w = self._read_w(self.state)  # the last one that was read
+
+    def step(self, busy: float, conditions: Conditions) -> None:
+        """Let a tenth of a second pass."""
+        before = self.state
+        busy *= 1.0 - _RIPPLE * self._dice.random()
+        self.state = self._plant.step(STEP_S, busy, conditions)
+        period_s = _PMIC_S if "VDD_CORE" in self.shape.board.rails else STEP_S
+        if int(self.state.time_s / period_s) > int(before.time_s / period_s):
+            self.power_w = self._read_w(before)
+
+    @property
+    def temp_c(self) -> float:
+        """The chip's temperature in its sensor's steps."""
+        step_c = self.shape.prior.zone_step_c
+        return round(self.state.chip_c / step_c) * step_c
+
+    def _read_w(self, state: State) -> float:
+        """The first total of the rails; where there is none, what the profile's figures say."""
+        board = self.shape.board
+        if board.totals:
+            return sum(
+                _shown_w(board.rails[label], state.rails_w[label], state.voltages_v[label])
+                for label in board.totals[0].rails
+            )
+        assert board.draw.idle_w is not None
+        assert board.draw.loaded_w is not None
+        idle_w, loaded_w = board.draw.idle_w.value, board.draw.loaded_w.value
+        scale = power_scale(state.clocks_hz[0] / self.shape.top_hz, 0.6)
+        return idle_w + state.busy_cores * (loaded_w - idle_w) / self.shape.cores * scale
+
+
+def _shown_w(rail: Rail, power_w: float, voltage_v: float) -> float:
+    """In the steps of an INA3221; other chips tell milliwatts and finer."""
+    if rail.chip != "ina3221" or rail.shunt_ohm is None:
+        return power_w
+    volts = round(voltage_v / _BUS_STEP_V) * _BUS_STEP_V
+    step_a = max(1e-3, _SHUNT_STEP_V / rail.shunt_ohm)
+    return volts * round(power_w / volts / step_a) * step_a

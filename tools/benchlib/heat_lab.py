@@ -1,0 +1,85 @@
+"""Simulated boards on the bench: warmed, left to cool, and what their sensors say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean
+
+from benchlib.heat_board import AIR_C, STEP_S, SensedBoard
+from edge_rt.thermal.cooling import LeakageFit, Rejected, calibrate
+from edge_rt.thermal.curve import Idle
+from edge_rt.twin.plant import Conditions
+
+_HOT_C, _SETTLE_S, _COOL_S = 70.0, 3, 600
+_REST_S, _LONGEST_S = 1800.0, 900.0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a fit should find: leakage at the voltage of an idle core."""
+
+    reference_w: float
+    doubling_c: float
+
+
+class Lab:
+    """One board, read ten times a second."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._board = SensedBoard(name, seed)
+        self.time_s = 0.0
+        self.extra_w = 0.0  # that other hardware draws
+
+    @property
+    def truth(self) -> Truth:
+        """What is hidden from the fit."""
+        known, shape = self._board.known, self._board.shape
+        clock = shape.steps_hz[-1] / shape.top_hz
+        voltage = known.voltage_floor + (1.0 - known.voltage_floor) * clock
+        return Truth(known.leakage_w * voltage, known.doubling_c)
+
+    def warm(self, hot_c: float = _HOT_C, fan_works: bool = False) -> None:
+        """From rest, under full load, for a quarter of an hour at most."""
+        for busy, seconds in ((0.0, _REST_S), (self._board.shape.cores, _LONGEST_S)):
+            for _ in range(round(seconds / STEP_S)):
+                self._board.step(busy, Conditions(AIR_C, fan_works))
+                if self._board.state.chip_c >= hot_c:
+                    return
+
+    def seconds(self, count: int, busy_cores: float = 0.0) -> Iterator[Idle]:
+        """Means over each second of what the sensors say."""
+        for _ in range(count):
+            temps, powers = list[float](), list[float]()
+            for _ in range(round(1.0 / STEP_S)):
+                self._board.step(busy_cores, Conditions(AIR_C))
+                temps.append(self._board.temp_c)
+                powers.append(self._board.power_w + self.extra_w)
+            self.time_s += 1.0
+            yield Idle(fmean(temps), fmean(powers))
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """How a calibration by cooling came out: relative errors, and whether its interval holds."""
+
+    doubling_err: float
+    reference_err: float
+    held: bool
+    width: float  # of the interval, high by low
+
+
+def calibrate_board(name: str, seed: int) -> Calibrated | Rejected:
+    """Warm a board, let it cool for ten minutes, and compare what is found with what is so."""
+    lab = Lab(name, seed)
+    lab.warm()
+    fit = calibrate(list(lab.seconds(_COOL_S))[_SETTLE_S:])
+    if not isinstance(fit, LeakageFit):
+        return fit
+    truth = lab.truth
+    return Calibrated(
+        abs(fit.leakage.doubling_c / truth.doubling_c - 1.0),
+        abs(fit.leakage.reference_w / truth.reference_w - 1.0),
+        fit.doubling_low_c <= truth.doubling_c <= fit.doubling_high_c,
+        fit.doubling_high_c / fit.doubling_low_c,
+    )
