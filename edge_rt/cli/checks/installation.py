@@ -37,7 +37,7 @@ def _edit(machine: Machine, fault: ConfigError) -> tuple[str, ...]:
     if there(file) and file.is_dir():
         return (f"# {file} is a directory: move it away",)
     line = "" if fault.line is None else f" +{fault.line}"
-    return (f"{sudo_for(machine, file)}nano{line} {word(file)}",)
+    return (f"{sudo_for(machine, file)}nano{line} {word(file.absolute())}",)
 
 
 def check_board(machine: Machine) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _unknown(machine: Machine) -> Finding:
     if machine.config.board is not None:
         what = f"no profile can be used for {machine.config.board!r}"
         file = machine.config_file
-        return problem("board", what, f"{sudo_for(machine, file)}nano {word(file)}")
+        return problem("board", what, f"{sudo_for(machine, file)}nano {word(file.absolute())}")
     if not there(machine.roots.proc):
         what = f"nothing of a board lies below {machine.root}"
         twin = f"# a simulated board begins with: edge-rt twin --dir {word(machine.root)} …"

@@ -63,6 +63,15 @@ def test_files_of_any_name_can_be_mended(patient: Make) -> None:
         assert remedy == (f"# {folder} is a directory: move it away",)
 
 
+def test_the_advice_holds_in_every_directory(
+    patient: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("+5.yaml").write_text("logs: {}\n")  # which an editor would take for a line number
+    (found,) = patient().says(check_configuration, config_file=Path("+5.yaml"))
+    assert found.remedy == (f"nano +1 {tmp_path}/+5.yaml",)
+
+
 def test_a_store_of_any_name_can_be_filled(patient: Make) -> None:
     board = patient("pi5")
     store = board.place / "my models"
