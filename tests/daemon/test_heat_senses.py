@@ -1,0 +1,166 @@
+"""Where the board throttles, and how hard its fan is driven, by what its files say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trees import BOARDS, Tree
+
+from edge_rt.config.board import Board, Thermal, Trips, Zone
+from edge_rt.config.boards import load_boards
+from edge_rt.daemon.board_report import Felt, hottest
+from edge_rt.daemon.chosen import Chosen
+from edge_rt.daemon.heat_senses import fan_drive, trip_c
+from edge_rt.sensors.fan import Fan
+from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.thermal import Thermal as ThermalReader
+
+SOURCE: Any = ("general",)
+
+
+def board(trips: dict[str, float] | None = None, **zones: bool) -> Board:
+    """A profile that knows these zones, and whether they are ignored."""
+    known = {name: Zone(source=SOURCE, ignored=ignored) for name, ignored in zones.items()}
+    told = None if trips is None else Trips(source=SOURCE, **trips)
+    return Board(id="a-board", name="A board", thermal=Thermal(zones=known, trips=told))
+
+
+def felt(tree: Tree, profile: Board | None = None) -> Felt:
+    """A look at the tree, with one reading of everything."""
+    sampler = Sampler([ThermalReader(tree.sysfs), Fan(tree.sysfs)], lambda: 1.0)
+    sampler.step(1.0)
+    return Felt(Path("/"), Chosen(profile), sampler, (), None)
+
+
+# --- the trip point
+
+
+@pytest.mark.parametrize("kind", ["passive", "hot"])
+def test_the_kernels_trip_point_counts(tree: Tree, kind: str) -> None:
+    tree.zone("cpu", 50_000, {"active": 45_000, kind: 99_000, "critical": 104_500})
+    assert trip_c(felt(tree)) == pytest.approx(99.0)
+
+
+def test_the_lowest_of_all_zones_counts(tree: Tree) -> None:
+    tree.zone("cpu", 50_000, {"passive": 99_000})
+    tree.zone("gpu", 50_000, {"passive": 97_000, "hot": 96_500})
+    assert trip_c(felt(tree)) == pytest.approx(96.5)
+
+
+@pytest.mark.parametrize("unset", [0, -274_000, -1000])
+def test_a_trip_point_that_is_not_set_is_none(tree: Tree, unset: int) -> None:
+    tree.zone("x86_pkg_temp", 50_000, {"passive": unset})
+    assert trip_c(felt(tree)) is None
+    tree.zone("acpitz", 50_000, {"passive": 95_000})
+    assert trip_c(felt(tree)) == pytest.approx(95.0)
+
+
+def test_active_and_critical_points_are_no_brakes(tree: Tree) -> None:
+    tree.zone("cpu", 50_000, {"active": 45_000, "critical": 110_000})
+    assert trip_c(felt(tree)) is None
+
+
+def test_the_kernels_goes_before_the_profiles(tree: Tree) -> None:
+    profile = board({"throttle_c": 80.0, "hot_c": 85.0}, cpu=False)
+    assert trip_c(felt(tree, profile)) == pytest.approx(80.0)
+    tree.zone("cpu", 50_000, {"passive": 90_000})
+    assert trip_c(felt(tree, profile)) == pytest.approx(90.0)
+
+
+def test_the_profiles_heavy_throttling_where_it_names_no_light_one(tree: Tree) -> None:
+    assert trip_c(felt(tree, board({"hot_c": 98.5, "shutdown_c": 102.5}))) == pytest.approx(98.5)
+    assert trip_c(felt(tree, board({"shutdown_c": 102.5}))) is None
+    assert trip_c(felt(tree, board())) is None
+
+
+def test_zones_that_the_profile_does_not_count_have_no_say(tree: Tree) -> None:
+    tree.zone("cpu", 50_000, {"passive": 95_000})
+    tree.zone("skin", 30_000, {"passive": 45_000})
+    tree.zone("wifi", 30_000, {"passive": 40_000})
+    assert trip_c(felt(tree, board(cpu=False, skin=True))) == pytest.approx(95.0)
+    assert trip_c(felt(tree, board())) == pytest.approx(40.0)  # it knows of none: all count
+
+
+def test_a_board_without_zones_has_none(tree: Tree) -> None:
+    assert trip_c(felt(tree)) is None
+
+
+def test_zones_that_cannot_be_read_any_more(tree: Tree) -> None:
+    kept = tree.zone("cpu", 50_000, {"passive": 95_000})
+    gated = tree.zone("gpu", 60_000, {"passive": 90_000})
+    seen = felt(tree)
+    for path in gated.iterdir():
+        path.unlink()
+    (kept / "temp").write_text("52000\n")
+    seen.sampler.step(10.0)
+    assert trip_c(seen) == pytest.approx(90.0)  # it was there, and may come back
+    assert hottest(seen) == pytest.approx(52.0)
+
+
+def test_a_zone_whose_part_is_off_leaves_the_others(tree: Tree) -> None:
+    tree.zone("cpu", 50_000)
+    gated = tree.zone("gpu", 60_000)
+    (gated / "temp").write_text("")  # what EAGAIN leaves
+    assert hottest(felt(tree)) == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "profile", "expected"),
+    [
+        ("orin-nano", "jetson-orin-nano-8gb", 99.0),
+        ("nano", "jetson-nano-4gb", 98.5),
+        ("pi5", "raspberry-pi-5", 80.0),
+        ("pi4", "raspberry-pi-4b", 80.0),
+        ("x86", "generic-x86", None),
+    ],
+)
+def test_boards(tree: Tree, kind: str, profile: str, expected: float | None) -> None:
+    BOARDS[kind](tree)
+    assert trip_c(felt(tree, load_boards()[profile])) == expected
+
+
+# --- the fan
+
+
+def test_the_drive(tree: Tree) -> None:
+    tree.hwmon("pwmfan", {"fan1_input": 3120, "pwm1": 102})
+    assert fan_drive(felt(tree)) == pytest.approx(0.4)
+
+
+def test_the_drive_where_nobody_tells_the_speed(tree: Tree) -> None:
+    tree.hwmon("pwmfan", {"pwm1": 255})
+    assert fan_drive(felt(tree)) == 1.0
+
+
+def test_a_fan_that_stands_still_does_not_cool_however_it_is_driven(tree: Tree) -> None:
+    tree.hwmon("pwmfan", {"pwm1": 255})
+    tree.hwmon("pwm_tach", {"rpm": 0})
+    assert fan_drive(felt(tree)) == 0.0
+
+
+def test_a_fan_that_is_off(tree: Tree) -> None:
+    tree.hwmon("pwmfan", {"fan1_input": 0, "pwm1": 0})
+    assert fan_drive(felt(tree)) == 0.0
+
+
+def test_of_two_fans_the_harder_driven_counts(tree: Tree) -> None:
+    tree.hwmon("one", {"fan1_input": 0, "pwm1": 51})
+    tree.hwmon("two", {"fan1_input": 1200, "pwm1": 204})
+    assert fan_drive(felt(tree)) == pytest.approx(0.8)
+
+
+def test_a_speed_that_cannot_be_read_is_not_0(tree: Tree) -> None:
+    tree.hwmon("pwmfan", {"fan1_input": "", "pwm1": 51})
+    assert fan_drive(felt(tree)) == pytest.approx(0.2)
+
+
+def test_a_drive_that_cannot_be_read_is_not_0(tree: Tree) -> None:
+    tree.hwmon("pwmfan", {"fan1_input": 1200, "pwm1": ""})
+    assert fan_drive(felt(tree)) is None
+
+
+def test_a_board_without_a_fan(tree: Tree) -> None:
+    tree.cooling("cpu-throttle-alert", 1, 1)  # has a fraction too
+    assert fan_drive(felt(tree)) is None
