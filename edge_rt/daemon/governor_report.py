@@ -1,0 +1,93 @@
+"""How the governor and the knobs are told to clients, and a budget taken from them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from msgspec import UNSET
+
+from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, KnobState, LimitsState
+from edge_rt.config import schema
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.knobs.knob import Value
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.limits import Limits
+from edge_rt.governor.report import Report
+from edge_rt.governor.settings import Settings
+
+
+def budget_of(configured: schema.Budget) -> Budget:
+    """The budget that the configuration asks for."""
+    return Budget(**msgspec.structs.asdict(configured))
+
+
+def settings_of(configured: schema.Governor) -> Settings:
+    """The governor's manners that the configuration asks for."""
+    return Settings(
+        **msgspec.structs.asdict(configured.guard),
+        order=configured.sacrifice,
+        floor_duty=configured.floor_duty,
+        horizon_s=configured.horizon_s,
+    )
+
+
+def changed(budget: Budget, change: BudgetChange) -> Budget:
+    """`budget` with what `change` says."""
+    fields = msgspec.structs.asdict(change)
+    said = {name: value for name, value in fields.items() if value is not UNSET}
+    return dataclasses.replace(budget, **said)
+
+
+def governor_state(
+    budget: Budget,
+    limits: Limits,
+    report: Report,
+    spent_j: float | None,
+    period_left_s: float | None,
+    knobs: Iterable[Outcome],
+    held_back_s: Mapping[str, float],
+) -> GovernorState:
+    """All of it as clients see it: the fields of one name have one meaning."""
+    return GovernorState(
+        budget=msgspec.convert(budget, BudgetState, from_attributes=True),
+        limits=msgspec.convert(limits, LimitsState, from_attributes=True),
+        guard=limits.guard,
+        allowance_w=report.allowance_w,
+        allowances_w={str(name): watts for name, watts in (report.allowances_w or {}).items()},
+        bound_by=report.bound_by,
+        margin_w=report.margin_w,
+        predicted_w=report.predicted_w,
+        idle_w=report.idle_w,
+        horizon_s=report.horizon_s,
+        forecast_c=report.forecast_c,
+        band_c=report.band_c,
+        guard_in_s=report.guard_in_s,
+        trusted=report.trusted,
+        why=report.why,
+        missing=list(report.missing),
+        spent_j=spent_j if budget.energy_j is not None else None,
+        period_left_s=period_left_s if budget.energy_j is not None else None,
+        knobs=[_knob(outcome) for outcome in knobs],
+        held_back_s=dict(held_back_s),
+    )
+
+
+def _knob(outcome: Outcome) -> KnobState:
+    fine = outcome.state in ("turned", "restored")
+    return KnobState(
+        name=_text(outcome.knob) or "",
+        wanted=_text(outcome.wanted) or "",
+        value=_text(outcome.value),
+        before=_text(outcome.original),
+        error=None if fine else _text(outcome.said or outcome.state),
+    )
+
+
+def _text(value: Value | None) -> str | None:
+    """What can be sent: names of files may hold bytes that are no text."""
+    if value is None:
+        return None
+    words = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return words.encode("utf-8", "backslashreplace").decode()
