@@ -59,17 +59,26 @@ class Row:
         gauge = self.cells.get(key)
         return None if gauge is None else gauge.value
 
-    def notes(self, wide: bool) -> str:
-        """Where the figures come from, with the files if `wide`, and what to know of them."""
+    @property
+    def reader(self) -> str:
+        """Who reads it."""
+        return self.gauges[0].reader if self.cells else ""
+
+    @property
+    def source(self) -> str:
+        """The file of the first figure that has one; empty where none has."""
+        return next((gauge.source for gauge in self.gauges if gauge.source), "")
+
+    @property
+    def notes(self) -> str:
+        """What is to be known of the figures."""
         gauges = self.gauges
-        sources = [g.source for g in gauges if g.source] if wide else [g.reader for g in gauges]
         stale = [g for g in gauges if g.value is None and g.last is not None]
         missing_s = None if self.counted else number(self.energy.get("missing_s"))
-        notes = [", ".join(dict.fromkeys(sources[:1]))]
-        notes += ["modelled"] if any(g.modelled for g in gauges) else []
+        notes = ["modelled"] if any(g.modelled for g in gauges) else []
         notes += [_was(stale[0])] if stale else []
         notes += [f"{duration(missing_s)} missing"] if missing_s else []
-        return ", ".join(note for note in notes if note)
+        return ", ".join(notes)
 
 
 COLUMNS: dict[str, tuple[Column, ...]] = {

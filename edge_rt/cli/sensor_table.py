@@ -14,8 +14,8 @@ from edge_rt.cli.figures import MISSING, joules, line, lines, member, members, n
 from edge_rt.cli.gauges import COLUMNS, Row, gauges, groups
 from edge_rt.cli.quantity import duration
 
-_NAME_WIDTH = 24  # most columns for names, where there is no room for more
-_LONGEST = "no value now"  # of our own names
+_NAME_WIDTH = 24  # columns that names may have in any case
+_FIGURE = 9  # columns of a figure with the blanks behind it, or a little more
 _HEAD = len("held back by")
 _WIDE = 120  # columns from which on the files are told as well
 
@@ -23,16 +23,9 @@ _WIDE = 120  # columns from which on the files are told as well
 def report_tables(report: Json, width: int) -> RenderableType:
     """All of `report` for a terminal of `width` columns: the board, then a table a group."""
     found, root, reasons = groups(report), line(report.get("root")), list(_reasons(report))
-    names = [row.name for rows in found.values() for row in rows]
-    names += [name for _, rows in reasons for name, _ in rows]
-    longest = max(cell_len(name) for name in [*names, _LONGEST])
-    name_width = longest if width >= _WIDE else min(_NAME_WIDTH, longest)
     parts: list[RenderableType] = [_pairs("", head(report), _HEAD)]
-    parts += [
-        _table(group, rows, name_width, root if width >= _WIDE else None)
-        for group, rows in found.items()
-    ]
-    parts += [_pairs(title, rows, name_width) for title, rows in reasons if rows]
+    parts += [_table(group, rows, width, root) for group, rows in found.items()]
+    parts += [_reason_table(title, rows, width) for title, rows in reasons if rows]
     spaced = [piece for part in parts for piece in (part, Text(""))]
     return Group(*spaced[:-1])
 
@@ -90,24 +83,48 @@ def _energy(supply: Json) -> str:
     return f"{joules(supply.get('energy_j'))} in {duration(covered_s)} since it was found{lost}"
 
 
-def _table(group: str, rows: Sequence[Row], name_width: int, root: str | None) -> Table:
-    """`root` is below which files are told, None where they are not."""
+def _table(group: str, rows: Sequence[Row], width: int, root: str) -> Table:
+    """Files are told below `root`, and in front cut to fit; names go on in the next line."""
     columns = [c for c in COLUMNS[group] if any(c.key in r.cells for r in rows)]
     if group == "rails" and any(row.energy for row in rows):
         columns = [c for c in columns if c.key != "energy_j"] + [COLUMNS[group][-1]]
+    wide, figures = width >= _WIDE, _FIGURE * len(columns)
+    sources = [_below(root, row.source) if wide else row.reader for row in rows]
+    least = max(
+        cell_len(_noted("" if wide else source, row))
+        for source, row in zip(sources, rows, strict=True)
+    )
+    names = _name_width([group, *(row.name for row in rows)], width - figures - least)
+    room = width - figures - names - 2
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column(group, width=name_width, overflow="fold")
+    table.add_column(group, width=names, overflow="fold")
     for column in columns:
         table.add_column(column.unit, justify="right", min_width=7, no_wrap=True)
     table.add_column("", overflow="fold", style="dim")
-    for row in rows:
+    for row, source in zip(rows, sources, strict=True):
         values = [(column, row.value(column.key)) for column in columns]
         cells = [MISSING if value is None else column.text(value) for column, value in values]
+        end = _end(source, room - cell_len(_noted(" ", row)) + 1) if wide else source
         # Text, not str: what the daemon says is never markup.
-        table.add_row(
-            Text(row.name), *map(Text, cells), Text(_below(root or "", row.notes(root is not None)))
-        )
+        table.add_row(Text(row.name), *map(Text, cells), Text(_noted(end, row)))
     return table
+
+
+def _name_width(names: Iterable[str], room: int) -> int:
+    """For the longest name, but not more than the room or than names may have in any case."""
+    return min(max(map(cell_len, names)), max(_NAME_WIDTH, room - 2))
+
+
+def _noted(source: str, row: Row) -> str:
+    return ", ".join(part for part in (source, row.notes) if part)
+
+
+def _end(path: str, width: int) -> str:
+    """The end of a path, in at most `width` columns, if possible with whole names."""
+    if cell_len(path) <= width:
+        return path
+    ends = [n for n in range(len(path)) if cell_len(path[n:]) < width]
+    return f"…{path[next((n for n in ends if path[n] == '/'), min(ends, default=len(path))) :]}"
 
 
 def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -129,6 +146,12 @@ def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "no value now", rows
     skipped = [(line(s.get("name")), line(s.get("reason"))) for s in members(report, "not_read")]
     yield "not read", [(_below(root, name), _below(root, reason)) for name, reason in skipped]
+
+
+def _reason_table(title: str, rows: Sequence[tuple[str, str]], width: int) -> Table:
+    names = _name_width([title, *(name for name, _ in rows)], 2 * width // 5)
+    cut = ((_end(name, names) if name.startswith("/") else name, reason) for name, reason in rows)
+    return _pairs(title, cut, names)
 
 
 def _below(root: str, text: str) -> str:

@@ -52,7 +52,7 @@ def sensors(
     """
     period_s = watch_s or _SETTLE_S
     if direct or sensors_root is not None:
-        reports = board.reports(sensors_root, period_s)
+        reports = board.reports(sensors_root.absolute() if sensors_root else None, period_s)
     else:
         reports = felt(daemon_socket(socket), period_s)
     with closing(reports):

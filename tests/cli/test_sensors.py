@@ -77,6 +77,29 @@ def test_80_columns_are_enough(make: Callable[[], Json]) -> None:
         assert gauge["name"].partition(" ")[0].partition("_")[0] in text
 
 
+def test_the_names_of_a_block_are_as_wide_as_it_needs() -> None:
+    lines = shown(boards.pi5())
+    assert row(lines, "cpu-thermal").startswith("cpu-thermal     61.2  thermal")
+    assert row(lines, "policy0").startswith("policy0     2400  cpufreq")
+    flag = row(lines, "soft temperature limit occurred")  # in one line, as there is room
+    assert flag.split()[4:6] == ["no", "pi-throttled"]
+
+
+def test_long_files_are_cut_in_front_to_fit_and_told_whole_where_nothing_is_cut() -> None:
+    file = "/sys/devices/" + "deep/" * 30 + "in1_input"
+    skipped = [{"name": file, "reason": "labelled NC: not connected"}]
+    rail = boards.rail("ina3221", "VDD", 5.0, 1.0, source=file, quality="modelled")
+    report = boards.nothing(channels=rail, not_read=skipped)
+    lines = shown(report, 130)
+    assert cell_len(row(lines, "VDD")) <= 130
+    assert row(lines, "VDD").rstrip().endswith("deep/in1_input, modelled")
+    assert " …/deep/deep/" in row(lines, "VDD")
+    assert sum(line.startswith("…/deep/") for line in lines) == 1
+    whole = shown(report, 1000)
+    assert f"{file}, modelled" in row(whole, "VDD")
+    assert any(line.startswith(f"{file} ") for line in whole)
+
+
 def test_what_is_modelled_says_so_in_its_row() -> None:
     lines = shown(boards.pi5())
     for name in ("supply", "RAIL_7", "cpu-thermal", "under voltage", "policy0", "EXT5V"):
