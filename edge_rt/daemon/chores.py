@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from edge_rt.daemon.metering import Metering
-from edge_rt.daemon.senses import Senses
+from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
+from edge_rt.daemon.spent import KEEP_S, Spent
 from edge_rt.energy.book import FLUSH_S, Book
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.residency import Residency
@@ -32,12 +33,15 @@ async def told(chore: Coroutine[Any, Any, None]) -> None:
         log.exception("a background task failed and is gone until the daemon is started again")
 
 
-async def feel(senses: Senses, metering: Metering, pause: Pause = asyncio.sleep) -> None:
-    """Read the board, and look again for what cannot be read yet, or any more."""
+async def feel(
+    senses: Senses, hear: Callable[[Metered], object], pause: Pause = asyncio.sleep
+) -> None:
+    """Read the board, and look again for what cannot be read yet, or any more.
+
+    `hear` gets the supply's meter after each read.
+    """
     loop = asyncio.get_running_loop()
-    await asyncio.to_thread(
-        senses.open, lambda meter: loop.call_soon_threadsafe(metering.hear, meter)
-    )
+    await asyncio.to_thread(senses.open, lambda meter: loop.call_soon_threadsafe(hear, meter))
     waits = list(AGAIN_S)
     while True:
         await pause(waits[0])
@@ -54,6 +58,18 @@ async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) ->
         await pause(FLUSH_S)
         metering.post()
         await asyncio.to_thread(book.flush)
+
+
+async def count(spent: Spent, hourly: Callable[[], bool], pause: Pause = asyncio.sleep) -> None:
+    """Have what was spent outlive the daemon; the ledger keeps days, and hours as they are capped.
+
+    `hourly` tells whether they are.
+    """
+    while True:
+        await spent.recall()
+        await pause(KEEP_S)
+        if hourly():
+            await spent.keep()
 
 
 async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:

@@ -80,6 +80,11 @@ class Senses:
         self._read_s = float("-inf")  # when the supply was read last
 
     @property
+    def felt(self) -> Felt | None:
+        """The outcome of the last good look at the board; None before the first."""
+        return self._felt
+
+    @property
     def supply(self) -> Supply | None:
         """The rails whose sum is the board's power; None where nothing tells it."""
         return self._felt.supply if self._felt else None

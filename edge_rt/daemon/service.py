@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_rt.api.board import BoardReport, LedgerReport
+from edge_rt.api.governing import BudgetChange, GovernorState, Past
 from edge_rt.api.service import Call, Event, ModelCard
 from edge_rt.config.schema import Config
+from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.receipt import Receipt
@@ -46,6 +49,8 @@ class DaemonService:
         health: Health,
         senses: Senses,
         metering: Metering,
+        governing: Governing,
+        knobs: BoardKnobs,
     ) -> None:
         self._config = config
         self._store = store
@@ -54,6 +59,8 @@ class DaemonService:
         self._health = health
         self._senses = senses
         self._metering = metering
+        self._governing = governing
+        self._knobs = knobs
         self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
 
     def cards(self) -> list[ModelCard]:
@@ -137,7 +144,8 @@ class DaemonService:
 
     async def status(self) -> dict[str, object]:
         """See Service."""
-        return await self._state.report(self.cards(), self.board())
+        governor, queued = self.budget(), self._governing.admission.waiting
+        return await self._state.report(self.cards(), self.board(), governor, queued)
 
     def board(self) -> BoardReport:
         """See Service."""
@@ -147,15 +155,30 @@ class DaemonService:
         """See Service."""
         return await self._metering.ledger(days, last)
 
+    def budget(self) -> GovernorState:
+        """See Service."""
+        return self._governing.state(self._knobs.report())
+
+    def set_budget(self, change: BudgetChange) -> None:
+        """See Service."""
+        self._governing.change(change)
+
+    def history(self, since_s: float) -> Past:
+        """See Service."""
+        return self._governing.history.past(since_s)
+
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
         entry = self._entry(model)
+        await self._governing.admit(self._loads(entry))
         async with self._resident(entry):
             pass
 
     async def _attempt(
         self, entry: Entry, request: Callable[[int], Generate], receipt: Receipt
     ) -> AsyncGenerator[EngineEvent, None]:
+        if receipt.account is None:  # what an engine has begun goes on in the next one
+            await self._governing.admit(self._loads(entry))
         async with self._resident(entry) as resident:
 
             def handed(id: int) -> Generate:
@@ -177,6 +200,14 @@ class DaemonService:
         except Exception:
             self._metering.leave(receipt, "failed")
             raise
+
+    def _loads(self, entry: Entry) -> bool:
+        """Whether a model would have to be loaded beside others for `entry`.
+
+        The only one does not count: a board that stays warm by itself would never serve.
+        """
+        loaded = {resident.wanted.model for resident in self._residency.residents()}
+        return bool(loaded) and resident_name(entry) not in loaded
 
     def _resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
         """`entry` in the engine's memory, for as long as it is used."""

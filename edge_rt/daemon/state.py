@@ -12,6 +12,7 @@ import psutil
 
 from edge_rt import __version__
 from edge_rt.api.board import BoardReport
+from edge_rt.api.governing import GovernorState
 from edge_rt.api.service import ModelCard
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
@@ -48,16 +49,23 @@ class State:
         finally:
             self.active -= 1
 
-    async def report(self, cards: list[ModelCard], board: BoardReport) -> dict[str, object]:
-        """The whole state; figures that cannot be had now are None."""
+    async def report(
+        self, cards: list[ModelCard], board: BoardReport, governor: GovernorState, queued: int
+    ) -> dict[str, object]:
+        """The whole state; figures that cannot be had now are None.
+
+        `queued` requests wait for the governor.
+        """
         return {
             "version": __version__,
             "pid": os.getpid(),
             "uptime_s": round(self._clock() - self._born, 1),
             "rss_bytes": psutil.Process().memory_info().rss,
             "requests": self.active,
+            "queued": queued,
             "tokens": asdict(self._tokens),
             "board": _board(board),
+            "governor": governor,
             "engine": await self._engine(),
             "models": [
                 {"id": c.id, "loaded": c.loaded, "backend": c.backend, "context": c.context}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,10 +13,16 @@ from typing import Any, Literal, cast
 import pytest
 
 from edge_rt.api.board import BoardReport
+from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.api.service import Call, Cost
 from edge_rt.config.schema import Config
+from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.board_report import nothing_yet
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.governor_report import changed, governor_state
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.history import History
+from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
@@ -40,6 +46,10 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import ModelNotFound
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.limits import Limits
+from edge_rt.governor.report import Report
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
@@ -203,6 +213,33 @@ class FakeEngine:
             self._house.open -= 1
 
 
+class FakeGoverning:
+    """A governor whose limits the test sets."""
+
+    def __init__(self) -> None:
+        self.limits = Limits(2)
+        self.admission = Admission(self.limits)
+        self.budget = Budget()
+        self.history = History(30.0, lambda: 1_800_000_000.0)
+        self.admitted: list[bool] = []  # whether each loads a model
+
+    def allow(self, **limits: Any) -> None:
+        """Allow something else from now on."""
+        self.limits = Limits(2, **limits)
+        self.admission.update(self.limits)
+
+    async def admit(self, loads: bool) -> None:
+        self.admitted.append(loads)
+        await self.admission.enter(loads)
+
+    def change(self, change: BudgetChange) -> None:
+        self.budget = changed(self.budget, change)
+
+    def state(self, knobs: Iterable[Outcome]) -> GovernorState:
+        report = Report(why=self.limits.why)
+        return governor_state(self.budget, self.limits, report, None, None, knobs, {})
+
+
 class House:
     """A service over a store, a residency and engines that are all in the test's hand."""
 
@@ -236,6 +273,8 @@ class House:
         )
         self.state = State(cast(Supervisor, self.supervisor), self.metering.tokens, clock)
         self.health = Health(self.connect, self.residency, clock)
+        self.governing = FakeGoverning()
+        self.knobs: list[Outcome] = []
         self.service = DaemonService(
             config or Config(),
             cast(Store, self),
@@ -244,6 +283,8 @@ class House:
             self.health,
             cast(Senses, self.senses),
             self.metering,
+            cast(Governing, self.governing),
+            cast(BoardKnobs, SimpleNamespace(report=lambda: self.knobs)),
         )
 
     async def connect(self) -> EngineClient:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from edge_rt.daemon.chores import feel, write
+from edge_rt.daemon.chores import count, feel, write
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.senses import Senses
+from edge_rt.daemon.spent import Spent
 from edge_rt.energy.book import Book
 
 
@@ -45,7 +46,7 @@ class Board:
     def live(self) -> list[float]:
         """The times of its looks."""
         with pytest.raises(Ended):
-            asyncio.run(feel(cast(Senses, self), cast(Metering, Any), self.pause))
+            asyncio.run(feel(cast(Senses, self), lambda meter: None, self.pause))
         return self.looks
 
 
@@ -83,3 +84,22 @@ def test_requests_are_written_together_with_the_joules_of_their_time() -> None:
     with pytest.raises(Ended):
         asyncio.run(write(cast(Book, asked), cast(Metering, asked), pause))
     assert told == ["post", "flush"] * 2
+
+
+def test_what_was_spent_is_recalled_and_kept_while_hours_are_capped() -> None:
+    told: list[str] = []
+
+    class Asked:
+        async def recall(self) -> None:
+            told.append("recall")
+
+        async def keep(self) -> None:
+            told.append("keep")
+
+    async def pause(_: float) -> None:
+        if len(told) > 4:
+            raise Ended
+
+    with pytest.raises(Ended):
+        asyncio.run(count(cast(Spent, Asked()), lambda: len(told) > 2, pause))
+    assert told == ["recall", "recall", "recall", "keep", "recall"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge_rt.api.governing import BudgetChange
 from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.decoding.params import Sampling
 from edge_rt.errors import (
@@ -17,6 +18,7 @@ from edge_rt.errors import (
     RequestError,
     Unavailable,
 )
+from edge_rt.governor.knobs.outcome import Outcome
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model
 
@@ -265,5 +267,65 @@ def test_tools_that_the_template_would_leave_out_are_refused(kit: Any) -> None:
         with pytest.raises(RequestError) as caught:
             await house.service.render("tiny", messages, tools=[{"type": "function"}])
         assert caught.value.param == "tools"
+
+    kit.run(run())
+
+
+def test_requests_go_in_when_the_governor_lets_them(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.governing.allow(admission="queue")
+        waiting = asyncio.ensure_future(house.said())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        status = await house.service.status()
+        assert (status["requests"], status["queued"]) == (1, 1)
+        assert house.asked == []
+        house.governing.allow()
+        assert await waiting == [kit.finished()]
+        house.governing.allow(admission="refuse", retry_after_s=7.0, why="no watts are left")
+        with pytest.raises(Unavailable, match="no watts are left") as caught:
+            await house.answer()
+        assert caught.value.retry_after_s == 7.0
+        assert house.state.active == 0
+
+    kit.run(run())
+
+
+def test_an_answer_that_has_begun_asks_nobody_when_its_engine_is_lost(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        refuse = lambda: house.governing.allow(admission="refuse")  # noqa: E731
+        house.scripts = [
+            [kit.started(), kit.delta(1), refuse, kit.lost],
+            [kit.delta(2), kit.finished()],
+        ]
+        assert (await house.said())[-1] == kit.finished()
+
+    kit.run(run())
+
+
+def test_only_a_model_beside_others_is_a_load_that_waits(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(models=("a", "b"))
+        for model in ("a", "a", "b", "b"):
+            await house.answer(model)
+        await house.service.preload("a")
+        assert house.governing.admitted == [False, False, True, False, False]
+
+    kit.run(run())
+
+
+def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.knobs = [Outcome("knobs.nvpmodel", "failed", said="there is none")]
+        house.service.set_budget(BudgetChange(power_w=5.0))
+        house.governing.allow(duty=0.5, why="the power cap allows half of the time")
+        told = house.service.budget()
+        assert (told.budget.power_w, told.limits.duty) == (5.0, 0.5)
+        assert told.knobs[0].error == "there is none"
+        assert (await house.service.status())["governor"] == told
+        assert house.service.history(60.0).time == []
 
     kit.run(run())

@@ -1,0 +1,191 @@
+"""The governor at work: it looks, decides, and has the engine obey."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from edge_rt.api.governing import BudgetChange, GovernorState
+from edge_rt.daemon.admission import Admission
+from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.governor_report import changed, governor_state
+from edge_rt.daemon.history import History
+from edge_rt.daemon.observing import Observer
+from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.limits import Limits, Observation
+
+log = logging.getLogger(__name__)
+
+BUSY_S, IDLE_S = 0.2, 1.0  # between two looks
+ALIKE = 0.005  # duties that differ by less are not told to the engine
+
+Make = Callable[["Felt | None"], Governor]
+"""A governor for a board; None: one that was not looked at yet."""
+
+
+class Governing:
+    """Steps the governor five times a second while there is work, and once a second otherwise.
+
+    While there is none, the engine is left alone: what it may use is told when work comes.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        observer: Observer,
+        supervisor: Supervisor,
+        history: History,
+        busy: Callable[[], bool],
+        clock: Callable[[], float],
+        pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+    ) -> None:
+        """`busy` tells whether there are requests; `clock` is in seconds.
+
+        `pause` lets seconds pass between two looks.
+        """
+        self._pause = pause
+        self._make, self.governor = make, make(None)
+        self._felt: Felt | None = None  # that the governor was made for
+        self._observer, self._supervisor = observer, supervisor
+        self.history, self._busy, self._clock = history, busy, clock
+        self._work = asyncio.Event()
+        self._told: Limits | None = None  # to the engine that lives
+        self.seen: Observation | None = None  # at the last look
+        # Seconds that there was work and something held it back, by what that was.
+        self.held_back_s: defaultdict[str, float] = defaultdict(float)
+        self.admission = Admission(self.limits)
+
+    @property
+    def limits(self) -> Limits:
+        """What is allowed now."""
+        return self.governor.limits
+
+    async def admit(self, loads: bool) -> None:
+        """Wait until a request may go to the engine; see Admission.enter."""
+        self._tell()
+        self._work.set()
+        await self.admission.enter(loads)
+
+    def change(self, change: BudgetChange) -> None:
+        """Change the budget from now on."""
+        self.governor.budget = budget = changed(self.governor.budget, change)
+        log.info("the budget is now %s", budget)
+        if self.seen is not None:  # what it means is told at once
+            self._obey(self.governor.step(self._observer.again(self.seen, budget.energy_period)))
+        self._work.set()
+
+    def state(self, knobs: Iterable[Outcome]) -> GovernorState:
+        """All of it, for clients."""
+        seen, governor = self.seen, self.governor
+        return governor_state(
+            governor.budget,
+            governor.limits,
+            governor.report,
+            None if seen is None else seen.supply_j,
+            None if seen is None else seen.period_left_s,
+            knobs,
+            self.held_back_s,
+        )
+
+    def greet(self, client: EngineClient) -> None:
+        """Limit a new engine before anybody else has it."""
+        self._told = self.limits
+        _send(client, self.limits)
+
+    async def run(self) -> None:
+        """Govern for ever."""
+        failing = False
+        due_s = self._clock()
+        try:
+            while True:
+                try:
+                    await self.look()
+                    failing = False
+                except Exception:  # whatever it is, a governor that begins anew may do better
+                    if not failing:
+                        log.exception("the governor failed and begins anew")
+                    failing = True
+                    self._renew(self._felt)
+                due_s = max(due_s + BUSY_S, self._clock())
+                await self._pause(due_s - self._clock())
+                if not self._at_work():
+                    await self._doze()
+                    due_s = self._clock()
+        finally:
+            self._observer.close()
+
+    async def look(self) -> None:
+        """See what there is, and decide."""
+        felt = self._observer.felt
+        if felt is not None and (self._felt is None or felt.chosen != self._felt.chosen):
+            self._renew(felt)
+        governor = self.governor
+        threads = (self._told or self.limits).threads
+        seen = await self._observer.look(
+            threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
+        )
+        self.seen = seen
+        limits = governor.step(seen)
+        self._obey(limits)
+        self._count(seen, limits)
+        self.history.take(seen, limits, governor.report, governor.budget)
+
+    def _obey(self, limits: Limits) -> None:
+        self.admission.update(limits)
+        if self._at_work():
+            self._tell()
+
+    async def _doze(self) -> None:
+        """Let time pass until there is work."""
+        self._work.clear()
+        rest = asyncio.ensure_future(self._pause(IDLE_S - BUSY_S))
+        work = asyncio.ensure_future(self._work.wait())
+        try:
+            await asyncio.wait((rest, work), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            work.cancel()
+            if not rest.cancel():
+                rest.result()
+
+    def _at_work(self) -> bool:
+        seen = self.seen
+        return self._busy() or (seen is not None and bool(seen.running or seen.waiting))
+
+    def _renew(self, felt: Felt | None) -> None:
+        budget, self._felt = self.governor.budget, felt
+        self.governor = self._make(felt)
+        self.governor.budget = budget
+
+    def _tell(self) -> None:
+        client = self._supervisor.current
+        if client is not None and (self._told is None or _differ(self._told, self.limits)):
+            self._told = self.limits
+            _send(client, self.limits)
+
+    def _count(self, seen: Observation, limits: Limits) -> None:
+        held = limits.duty < 1.0 or limits.admission != "open" or limits.smaller
+        if held and limits.bound_by is not None and (seen.running or seen.waiting):
+            self.held_back_s[limits.bound_by] += seen.dt_s
+
+
+def _differ(told: Limits, now: Limits) -> bool:
+    """Whether the engine has to hear of `now`; the ends of the duty's range are always told."""
+    if (told.threads, told.prefill_chunk, told.sequences) != (
+        now.threads,
+        now.prefill_chunk,
+        now.sequences,
+    ):
+        return True
+    return abs(told.duty - now.duty) > (ALIKE if 0.0 < now.duty < 1.0 else 0.0)
+
+
+def _send(client: EngineClient, limits: Limits) -> None:
+    with contextlib.suppress(EngineLost):  # the next one is greeted
+        client.set_limits(limits.threads, limits.duty, limits.prefill_chunk, limits.sequences)

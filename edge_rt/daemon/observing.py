@@ -1,0 +1,108 @@
+"""Everything that the governor has to see, from wherever it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from edge_rt.daemon.board_report import Felt, hottest
+from edge_rt.daemon.cpu_watch import CpuWatch
+from edge_rt.daemon.engine_watch import Done, EngineWatch
+from edge_rt.daemon.heat_senses import fan_drive, trip_c
+from edge_rt.daemon.senses import Senses
+from edge_rt.daemon.spent import Spent
+from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.daemon.supply_meter import SupplyMeter
+from edge_rt.governor.budget import Period
+from edge_rt.governor.limits import Observation
+from edge_rt.sensors.cpu import CpuReader
+
+
+class Observer:
+    """Looks at board and engine; what a look tells is of the time since the one before."""
+
+    def __init__(
+        self,
+        senses: Senses,
+        supervisor: Supervisor,
+        spent: Spent,
+        reader: CpuReader,
+        clock: Callable[[], float],
+        give_way: bool = True,
+    ) -> None:
+        """`clock` is in seconds. Without `give_way` other programs count as having no use for the
+        cores: the user has said how many threads there are to be.
+        """
+        self._give_way = give_way
+        self.meter = SupplyMeter()
+        self._senses, self._supervisor, self._spent = senses, supervisor, spent
+        self._engine, self._cpu = EngineWatch(), CpuWatch(reader, clock)
+        self._clock = clock
+        self._last_s = clock()
+        self._booked_j = 0.0
+        self._trip: tuple[Felt | None, float | None] = None, None  # it does not change
+
+    @property
+    def felt(self) -> Felt | None:
+        """The board, once it was looked at."""
+        return self._senses.felt
+
+    async def look(self, threads: int, period: Period, ask: bool, waiting: int) -> Observation:
+        """See what there is; `threads` are those in force since the last look.
+
+        The engine is only disturbed if `ask`. `waiting` requests have not come to it yet.
+        """
+        client = self._supervisor.current if ask else None
+        done = await self._engine.look(client) if ask else Done()
+        now_s = self._clock()
+        dt_s, self._last_s = now_s - self._last_s, now_s
+        cpu = self._cpu.look(self._supervisor.pid)
+        self._book()
+        felt = self.felt
+        return Observation(
+            time_s=now_s,
+            dt_s=dt_s,
+            power_w=self.meter.power_w(now_s),
+            temp_c=None if felt is None else hottest(felt),
+            trip_c=self._trip_c(felt),
+            fan=None if felt is None else fan_drive(felt),
+            threads=threads,
+            busy_s=done.busy_s,
+            tokens=done.tokens,
+            running=done.running,
+            waiting=done.waiting + waiting,
+            others=self._others(None if cpu is None else cpu[1]),
+            supply_j=self._supply_j(period),
+            period_left_s=self._spent.left_s(period),
+            prompt_s=done.prompt_s,
+            prompt_tokens=done.prompt_tokens,
+            cpu_s=None if cpu is None else cpu[0],
+        )
+
+    def again(self, seen: Observation, period: Period) -> Observation:
+        """What was `seen`, as it would look now, before anything else has happened."""
+        return replace(
+            seen,
+            dt_s=0.0,
+            supply_j=self._supply_j(period),
+            period_left_s=self._spent.left_s(period),
+        )
+
+    def close(self) -> None:
+        """Leave the engine alone."""
+        self._engine.close()
+
+    def _others(self, cores: float | None) -> float | None:
+        return cores if self._give_way else 0.0
+
+    def _supply_j(self, period: Period) -> float | None:
+        return self._spent.energy_j(period) if self._senses.supply else None
+
+    def _book(self) -> None:
+        self._spent.add(self.meter.total_j - self._booked_j)
+        self._booked_j = self.meter.total_j
+
+    def _trip_c(self, felt: Felt | None) -> float | None:
+        if felt is not self._trip[0]:
+            self._trip = felt, None if felt is None else trip_c(felt)
+        return self._trip[1]

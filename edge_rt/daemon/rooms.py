@@ -1,0 +1,176 @@
+"""All rooms of the front, wired together, and their life from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
+from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.chores import count, feel, preload, sweep, told, write
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.governor_report import budget_of, settings_of
+from edge_rt.daemon.health import Health
+from edge_rt.daemon.history import History
+from edge_rt.daemon.knobs import BoardKnobs
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.observing import Observer
+from edge_rt.daemon.priors import heat_prior, power_prior
+from edge_rt.daemon.senses import Metered, Senses
+from edge_rt.daemon.service import DaemonService
+from edge_rt.daemon.spent import Spent
+from edge_rt.daemon.state import State
+from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.energy.book import Book
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.residency import Residency
+from edge_rt.governor.governor import Governor
+from edge_rt.models.store import Store
+from edge_rt.sensors.cpu import CpuReader
+from edge_rt.thermal.model import ThermalModel
+
+
+class Rooms:
+    """The front, to be made inside a running event loop."""
+
+    def __init__(
+        self, config: Config, paths: Paths, store: Store, clock: Callable[[], float]
+    ) -> None:
+        """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
+        self._config, root = config, Path(config.sensors.root)
+        self._follows: set[asyncio.Task[None]] = set()
+        self.supervisor = Supervisor(greet=self._greet)
+        self.residency = Residency(
+            self.supervisor.client,
+            available=lambda: psutil.virtual_memory().available,
+            reserve_bytes=config.models.reserve_bytes,
+            clock=clock,
+        )
+        self.health = Health(self.supervisor.client, self.residency, clock)
+        processes = {"engine": lambda: self.supervisor.pid}
+        self.senses = Senses(root, config.board, paths, processes, clock)
+        self.book = _book(config, paths)
+        self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
+        self.state = State(self.supervisor, self.metering.tokens, clock)
+        self.knobs = BoardKnobs(config.knobs, root, paths.state)
+        self.spent = Spent(self.book, paths.state / "hour.json")
+        self.observer = Observer(
+            self.senses,
+            self.supervisor,
+            self.spent,
+            CpuReader(),
+            clock,
+            give_way=config.engine.threads is None,
+        )
+        self.governing = Governing(
+            self._governor,
+            self.observer,
+            self.supervisor,
+            History(config.governor.horizon_s, time.time),
+            lambda: self.state.active > 0,
+            clock,
+        )
+        self.service = DaemonService(
+            config,
+            store,
+            self.residency,
+            self.state,
+            self.health,
+            self.senses,
+            self.metering,
+            self.governing,
+            self.knobs,
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[DaemonService]:
+        """Everything at work while the block runs."""
+        await self.knobs.recover()
+        self.supervisor.start()
+        tasks = [asyncio.create_task(told(chore)) for chore in self._chores()]
+        try:
+            yield self.service
+        finally:
+            await self.metering.finish()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.knobs.restore()
+            await self.supervisor.stop()
+            await asyncio.to_thread(self.senses.close)
+            self.metering.post()
+            if self._hourly():
+                await self.spent.keep(every_s=0.0)
+            await asyncio.to_thread(self.book.close)
+
+    def _chores(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the requests."""
+        models = self._config.models
+        chores: list[Coroutine[Any, Any, None]] = [
+            feel(self.senses, self._hear),
+            write(self.book, self.metering),
+            count(self.spent, self._hourly),
+            self.governing.run(),
+            self.knobs.turn(),
+            preload(self.service, models.preload),
+        ]
+        if models.idle_unload_s:
+            chores.append(sweep(self.residency, models.idle_unload_s))
+        return chores
+
+    def _governor(self, felt: Felt | None) -> Governor:
+        config = self._config
+        cores = _cores(config)
+        return Governor(
+            cores,
+            budget_of(config.budget),
+            ThermalModel(heat_prior(felt, cores)),
+            power_prior(felt),
+            settings_of(config.governor),
+        )
+
+    def _greet(self, client: EngineClient) -> None:
+        self.metering.listen(client)
+        self.governing.greet(client)
+        if client.hello is not None:
+            follow = asyncio.create_task(told(self.knobs.follow(client.hello.pid)))
+            self._follows.add(follow)
+            follow.add_done_callback(self._follows.discard)
+
+    def _hear(self, meter: Metered) -> None:
+        self.metering.hear(meter)
+        self.observer.meter.hear(meter)
+
+    def _at_work_for_nobody(self) -> bool:
+        return self.supervisor.current is None or self.residency.loading or self.health.proving
+
+    def _hourly(self) -> bool:
+        budget = self.governing.governor.budget
+        return budget.energy_j is not None and budget.energy_period == "hour"
+
+
+def _book(config: Config, paths: Paths) -> Book:
+    ledger = config.ledger
+    path = Path(ledger.path) if ledger.path else paths.state / "ledger.db"
+    return Book(path, days=ledger.days, max_bytes=ledger.max_bytes)
+
+
+def _cores(config: Config) -> int:
+    """The most threads that the engine may use."""
+    cores = config.engine.threads or usable_cores()
+    affinity = config.knobs.affinity
+    return cores if affinity is None else min(cores, len(set(affinity)))
+
+
+def usable_cores() -> int:
+    """Physical cores that this process may run on; ggml gains nothing from their second threads."""
+    allowed = len(os.sched_getaffinity(0))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
