@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from queue import Empty
@@ -20,6 +22,7 @@ from edge_rt.cli.trend import Trend
 from edge_rt.cli.where import daemon_socket, socket_option
 
 _LINES = 24  # where no terminal says how many it has
+_HINT = "q leaves"
 
 
 @click.command()
@@ -32,7 +35,7 @@ _LINES = 24  # where no terminal says how many it has
     show_default=True,
     help="Seconds between two looks.",
 )
-@click.option("--once", is_flag=True, help="Show one picture and end.")
+@click.option("--once", is_flag=True, help="Show one picture, of one period, and end.")
 def top(socket: Path | None, period_s: float, once: bool) -> None:
     """Watch power, heat, clocks, speed and what answers cost.
 
@@ -46,17 +49,30 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
         raise first.trouble
     console = terminal()
     if once or not console.is_interactive:
-        _print(first, console)
+        _print(first, place, console, period_s)
     else:
         with suppress(KeyboardInterrupt):  # the way to leave is no failure
             View(first, console).run(place, period_s)
 
 
-def _print(one: Look, console: Console) -> None:
+def _print(
+    first: Look,
+    socket: Path,
+    console: Console,
+    period_s: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """One picture after a second look, since no speed shows in a single one."""
     trend = Trend()
-    trend.add(one.time_s, one.status, one.board)
+    trend.add(first.time_s, first.status, first.board)
+    sleep(period_s)
+    with Client(socket) as client:
+        last = look(client)
+    if last.gone and last.trouble is not None:
+        raise last.trouble
+    trend.add(last.time_s, last.status, last.board)
     height = console.height - 1 if console.is_terminal else _LINES
-    for text in picture(one, trend, console.width, height):
+    for text in picture(last, trend, console.width, height):
         console.print(text, crop=False)
 
 
@@ -82,7 +98,7 @@ class View:
                 while True:
                     self._take(looker.looks.get_nowait())
             size = self._console.size
-            lines = picture(self._look, self._trend, size.width, size.height)
+            lines = picture(self._look, self._trend, size.width, size.height, hint=_HINT)
             live.update(Group(*lines), refresh=True)
             leaving = bool(set(wakes.wait()) & set("qQ"))
 

@@ -12,35 +12,34 @@ from edge_rt.cli.client import Json
 from edge_rt.cli.figures import (
     MISSING,
     fixed,
-    joules,
     line,
     lines,
     member,
-    members,
-    number,
     significant,
     whole,
 )
 from edge_rt.cli.gauges import Row, groups
-from edge_rt.cli.ledger_table import ModelSum, clock_time, model_sums, remarks
 from edge_rt.cli.looks import Look
-from edge_rt.cli.quantity import duration
 from edge_rt.cli.sensor_table import hottest
+from edge_rt.cli.top_ledger import booked
+from edge_rt.cli.top_title import title
 from edge_rt.cli.trend import Trend
 
 _SPARKS = 24  # most columns of the sparkline
 
 
 def picture(
-    look: Look, trend: Trend, width: int, height: int, zone: tzinfo | None = None
+    look: Look, trend: Trend, width: int, height: int, zone: tzinfo | None = None, hint: str = ""
 ) -> list[Text]:
     """At most `height` lines of at most `width` columns; times in `zone`, else the machine's.
+
+    `hint` stands in the first line.
 
     Detail goes in this order where room is short: the last requests, today's models, fans,
     memory, CPU, clocks, zones, rails; what is left out is counted. The board, its power and
     heat, what holds it back, the engine and its speed keep their line.
     """
-    top = [_title(look, width)]
+    top = [title(look, width, hint)]
     if look.trouble is not None:
         top.append(fit(Text(line(look.trouble.message), "bold red"), width))
     if look.gone:
@@ -51,20 +50,6 @@ def picture(
     ]
 
 
-def _title(look: Look, width: int) -> Text:
-    parts = [_board(look.board)] if look.board else []
-    version, uptime = look.status.get("version"), number(look.status.get("uptime_s"))
-    parts.append("edge-rt" if version is None else f"edge-rt {line(version)}")
-    parts += [] if uptime is None else [f"up {duration(uptime)}"]
-    return fit(Text("  ".join([*parts, "q leaves"]), "bold"), width)
-
-
-def _board(report: Json) -> str:
-    board = member(report, "board")
-    name = line(board.get("name")) if board else "board not recognised"
-    return f"{name} (simulated: all is modelled)" if report.get("simulated") else name
-
-
 def _blocks(look: Look, trend: Trend, width: int, zone: tzinfo | None) -> Iterator[Block]:
     board = look.board
     yield Block("supply", [_supply(board, trend, width)], rows=True)
@@ -72,7 +57,7 @@ def _blocks(look: Look, trend: Trend, width: int, zone: tzinfo | None) -> Iterat
     yield Block("engine", [_engine(look.status)], rows=True)
     yield Block("speed", [_speed(board, trend)], rows=True)
     yield from _felt(board, trend)
-    yield from _booked(look.ledger, zone)
+    yield from booked(look.ledger, zone)
 
 
 def _supply(board: Json, trend: Trend, width: int) -> Cell:
@@ -106,10 +91,11 @@ def _engine(status: Json) -> Cell:
 
 def _speed(board: Json, trend: Trend) -> Cell:
     """Tokens a second, and what each takes of all that the board draws."""
-    per_token = trend.joules_per_token
-    modelled = member(board, "supply").get("quality") == "modelled" and per_token is not None
-    words = f"{significant(per_token)} J/token{' modelled' if modelled else ''}"
-    return Cell(f"{fixed(trend.tokens_per_s, 1)} tok/s, {words} of all that the board draws")
+    speed, per_token = f"{fixed(trend.tokens_per_s, 1)} tok/s", trend.joules_per_token
+    if per_token is None:
+        return Cell(speed)
+    modelled = " modelled" if member(board, "supply").get("quality") == "modelled" else ""
+    return Cell(f"{speed}, {significant(per_token)} J/token{modelled} of all that the board draws")
 
 
 def _felt(board: Json, trend: Trend) -> Iterator[Block]:
@@ -175,39 +161,3 @@ def _memory(found: dict[str, list[Row]]) -> list[Cell]:
         if row.name == "memory some":
             parts.append(f"{_percent(row.value('fraction'))} % of the time stalled")
     return [Cell(", ".join(parts))] if parts else []
-
-
-def _booked(ledger: Json, zone: tzinfo | None) -> Iterator[Block]:
-    today = [_day(day) for day in members(ledger, "days")[:1]]
-    today += [_model(one) for one in model_sums(ledger)]
-    yield Block("today", today, least=2, rows=True, apart=True)
-    requests = [_request(booking, zone) for booking in members(ledger, "last")]
-    yield Block("last", requests, least=2, rows=True)
-
-
-def _day(day: Json) -> Cell:
-    if not number(day.get("covered_s")):
-        return Cell(f"{MISSING} J in all")
-    energy, answers = joules(day.get("energy_j")), joules(day.get("attributed_j"))
-    return Cell(f"{energy} in all, {answers} of it for answers, {line(day.get('quality'))}")
-
-
-def _model(one: ModelSum) -> Cell:
-    requests = f"{whole(one.requests)} requests"
-    if one.quality == "unresolved":
-        return Cell(f"{one.model}: energy unresolved, {requests}")
-    modelled = " modelled" if one.quality == "modelled" else ""
-    energy = f"{joules(one.energy_j)}{modelled}, {one.per_token} J/token"
-    return Cell(f"{one.model}: {energy}, {requests}")
-
-
-def _request(booking: Json, zone: tzinfo | None) -> Cell:
-    seconds, energy = fixed(booking.get("seconds"), 2), joules(booking.get("energy_j"))
-    parts = [
-        f"{clock_time(booking, zone, '%H:%M:%S')} {line(booking.get('model'))}",
-        f"{whole(booking.get('completion_tokens'))} tokens",
-        f"{seconds} s",
-        MISSING + " J" if energy == MISSING else energy,
-        remarks(booking),
-    ]
-    return Cell(", ".join(part for part in parts if part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from datetime import timezone
@@ -42,11 +43,11 @@ def test_an_orin_fits_an_old_terminal() -> None:
     trend.add(0.0, boards.status(), boards.agx_orin())
     lines = shown(seen(boards.agx_orin()), trend=trend)
     assert lines[:9] == [
-        "Jetson AGX Orin 64GB  edge-rt 0.1  up 1 h 2 min  q leaves",
+        "Jetson AGX Orin 64GB  edge-rt 0.1  up 1 h 2 min",
         "supply    22.8 W measured  49.0 °C tj-thermal",
         "held back by nothing",
         "engine    running, threads 4, at work 1, waiting 0",
-        "speed     - tok/s, - J/token of all that the board draws",
+        "speed     - tok/s",
         "",
         "rails     VDD_GPU_SOC     7.600 W ██▋       VDD_CPU_CV      7.600 W ██▋",
         "          VIN_SYS_5V0     7.600 W ██▋       VDDQ_VDD2_1V8AO 7.600 W ██▋",
@@ -72,6 +73,20 @@ def test_a_simulated_board_says_once_that_all_is_modelled() -> None:
     assert "simulated: all is modelled" in lines[0]
     assert "5.94 W modelled" in lines[1]
     assert "held back under-voltage" in lines
+
+
+def test_a_long_name_leaves_the_rest_of_the_title_its_place() -> None:
+    board = boards.pi5()
+    board["board"]["name"] = "NVIDIA Jetson Orin NX Super 16 GB"
+    for width, begin in (
+        (120, "NVIDIA Jetson Orin NX Super 16 GB (simulated: all is modelled)  edge-rt"),
+        (80, "NVIDIA Jetson Orin NX Super 16… (simulated)  edge-rt"),
+        (60, "NVIDIA Jetson … (simulated)  edge-rt 0.1  up 1 h 2"),
+    ):
+        title = picture(seen(board), Trend(), width, 24, hint="q leaves")[0].plain
+        assert title.startswith(begin)
+        assert title.endswith("  q leaves")
+        assert cell_len(title) <= width
 
 
 def test_what_is_modelled_on_a_real_board_says_so() -> None:
@@ -184,18 +199,39 @@ def serve(daemon: Daemon, board: Json) -> None:
 @pytest.mark.parametrize("options", [["--once"], []])
 def test_off_a_terminal_it_is_one_picture(daemon: Daemon, cli: Cli, options: list[str]) -> None:
     serve(daemon, boards.agx_orin())
-    result = cli("top", *options)
+    result = cli("top", *options, "--period", "0.2")
     assert result.exit_code == 0
+    assert "leaves" not in result.stdout
     lines = result.stdout.splitlines()
     assert len(lines) <= 24
     assert lines[0].startswith("Jetson AGX Orin 64GB  edge-rt 0.1")
+
+
+def test_one_picture_tells_the_speed(daemon: Daemon, cli: Cli) -> None:
+    serve(daemon, boards.agx_orin())
+    counted = iter(range(0, 1000, 40))
+
+    class Growing:
+        """More tokens at each look."""
+
+        def get(self, path: str, other: Any) -> Any:
+            if path != STATUS:
+                return documents.get(path, other)
+            return (200, boards.status(tokens={"completion": next(counted)}))
+
+    documents, daemon.documents = daemon.documents, Growing()
+    speed = re.search(
+        r"^speed +([\d.]+) tok/s", cli("top", "--once", "--period", "0.2").stdout, re.M
+    )
+    assert speed is not None
+    assert 0 < float(speed[1]) <= 40 / 0.2
 
 
 def test_on_a_terminal_that_cannot_be_redrawn_it_is_one_picture(
     daemon: Daemon, terminal: Terminal
 ) -> None:
     serve(daemon, boards.agx_orin())
-    shell = terminal("top")
+    shell = terminal("top", "--period", "0.2")
     assert "\x1b" not in shell.rest()
     assert shell.process.wait() == 0
 
