@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from edge_rt.api.governing import Past
+from edge_rt.daemon.foretold import Foretold
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.guard import STATES
 from edge_rt.governor.limits import Guard, Limits, Observation
@@ -18,7 +18,6 @@ from edge_rt.governor.report import Report
 FINE_S, FINE_ROWS = 1.0, 7200
 COARSE_S, COARSE_ROWS = 10.0, 8640
 _NEARLY = 0.95  # of a second: looks come a little early or late
-_NEAR_S = 1.5 * FINE_S  # from a moment may the time be that a forecast was for
 
 
 @dataclass(frozen=True)
@@ -81,30 +80,6 @@ class Ring:
         return [array("d", [column[i] for i in wanted]) for column in ordered]
 
 
-class Forecasts:
-    """What was forecast, until the time comes that it was for."""
-
-    def __init__(self, horizon_s: float) -> None:
-        self._horizon_s = horizon_s
-        self._told: deque[tuple[float, float, float]] = deque()  # when for, °C, band
-        self._due = (-math.inf, math.nan, math.nan)
-        self._last = -math.inf
-
-    def due(self, moment: Moment) -> tuple[float, float]:
-        """The forecast for `moment` and its band, NaN where there was none; keeps its own."""
-        if moment.time < self._last:  # the clock was set back
-            self._told.clear()
-        self._last = moment.time
-        if moment.forecast_c is not None:
-            at = moment.time + self._horizon_s
-            self._told.append((at, moment.forecast_c, _number(moment.band_c)))
-        while self._told and self._told[0][0] <= moment.time + FINE_S / 2:
-            self._due = self._told.popleft()
-        at, forecast_c, band_c = self._due
-        near = abs(moment.time - at) <= _NEAR_S
-        return (forecast_c, band_c) if near else (math.nan, math.nan)
-
-
 class History:
     """Remembers moments for a day in about 2 MB."""
 
@@ -115,7 +90,7 @@ class History:
         self._fine, self._coarse = Ring(FINE_ROWS), Ring(COARSE_ROWS)
         self._second: list[Observation] = []  # of the next moment
         self._part: list[list[float]] = []  # of the next mean
-        self._forecasts = Forecasts(horizon_s)
+        self._foretold = Foretold(horizon_s)
 
     def take(self, seen: Observation, limits: Limits, report: Report, budget: Budget) -> None:
         """Take a look of the governor; those of about a second make a moment."""
@@ -128,7 +103,7 @@ class History:
     def add(self, moment: Moment) -> None:
         """Take a moment, about one a second."""
         row = [_number(getattr(moment, name)) for name in _NAMES]
-        row[_FORECAST] = self._forecasts.due(moment)
+        row[_FORECAST] = self._foretold.due(moment.time, moment.forecast_c, moment.band_c)
         self._fine.add(row)
         if self._part and not 0.0 <= moment.time - self._part[0][0] < COARSE_S:
             columns = zip(_NAMES, zip(*self._part, strict=True), strict=True)
