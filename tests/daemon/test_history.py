@@ -263,7 +263,6 @@ def test_a_clock_that_was_years_ahead(board: Board) -> None:
     past = board.past()
     assert set(past.power_w) == {2.0}
     assert set(past.forecast_c[-FINE_ROWS:]) == {70.0}
-    assert ()  # and no more is kept than is needed
 
 
 def test_a_clock_set_forward_leaves_a_gap(board: Board) -> None:
