@@ -24,6 +24,7 @@ from edge_rt.cli.figures import (
 from edge_rt.cli.quantity import duration
 
 _NONE = "none"
+_CAUSES = {"power_w": "the power cap", "temp_c": "heat", "energy_j": "the energy", "guard": "heat"}
 
 
 def budget_tables(state: Json) -> RenderableType:
@@ -39,20 +40,32 @@ def budget_tables(state: Json) -> RenderableType:
     return Group(*parts)
 
 
+def holds_back(state: Json) -> bool:
+    """Whether the engine or its clients get less than they could."""
+    limits = member(state, "limits")
+    return (
+        (number(limits.get("duty")) or 0.0) < 1.0
+        or limits.get("admission") != "open"
+        or bool(limits.get("smaller"))
+        or not limits.get("heavy")
+    )
+
+
 def limits_line(state: Json) -> str:
     """What the engine may use now."""
     limits = member(state, "limits")
     duty = number(limits.get("duty"))
     parts = [
-        f"{whole(limits.get('threads'))} threads",
+        _counted(limits.get("threads"), "thread"),
         f"{MISSING if duty is None else f'{100 * duty:.0f}'} % of the time",
     ]
     for name, words in (
-        ("prefill_chunk", "prompt tokens a pass"),
-        ("sequences", "answers at once"),
+        ("prefill_chunk", "prompt token|a pass"),
+        ("sequences", "answer|at once"),
     ):
-        if (most := number(limits.get(name))) is not None:
-            parts.append(f"{most:.0f} {words}")
+        if limits.get(name) is not None:
+            thing, _, rest = words.partition("|")
+            parts.append(f"{_counted(limits[name], thing)} {rest}")
     admission = limits.get("admission")
     if admission == "queue":
         parts.append("new requests wait")
@@ -77,6 +90,10 @@ def forecast_line(state: Json) -> str:
     if (ahead := number(state.get("guard_in_s"))) is not None:
         text += f"; too hot in {duration(ahead)} if nothing is done"
     return text if state.get("trusted") else f"{text}; not believed"
+
+
+def _counted(count: object, thing: str) -> str:
+    return f"{whole(count)} {thing}{'' if number(count) == 1 else 's'}"
 
 
 def _rows(state: Json) -> Iterator[tuple[str, str]]:
@@ -118,7 +135,8 @@ def _energy(state: Json, budget: Json) -> str:
 def _allowance(state: Json) -> str:
     if number(state.get("allowance_w")) is None:
         return "as much as it takes"
-    text = f"{significant(state.get('allowance_w'))} W, by {line(state.get('bound_by'))}"
+    cause = line(state.get("bound_by"))
+    text = f"{significant(state.get('allowance_w'))} W, for {_CAUSES.get(cause, cause)}"
     if number(state.get("margin_w")):
         text += f"; {significant(state.get('margin_w'))} W are kept free"
     return text

@@ -21,6 +21,7 @@ from edge_rt.cli.figures import (
 from edge_rt.cli.gauges import Row, groups
 from edge_rt.cli.looks import Look
 from edge_rt.cli.sensor_table import hottest
+from edge_rt.cli.top_governor import governed
 from edge_rt.cli.top_ledger import booked
 from edge_rt.cli.top_title import title
 from edge_rt.cli.trend import Trend
@@ -54,6 +55,7 @@ def _blocks(look: Look, trend: Trend, width: int, zone: tzinfo | None) -> Iterat
     board = look.board
     yield Block("supply", [_supply(board, trend, width)], rows=True)
     yield Block("held back", [_held_back(board)], rows=True)
+    yield from governed(look.status, width)
     yield Block("engine", [_engine(look.status)], rows=True)
     yield Block("speed", [_speed(board, trend)], rows=True)
     yield from _felt(board, trend)

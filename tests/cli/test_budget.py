@@ -29,7 +29,7 @@ def test_budget_limits_and_the_reason() -> None:
     assert rows["temperature"] == "none"
     assert rows["energy"] == "50.0 kJ each day; 12.0 kJ are spent, 2 h 0 min to go"
     assert rows["guard"] == "caution"
-    assert rows["allowed"] == "7.80 W, by power_w; 0.200 W are kept free"
+    assert rows["allowed"] == "7.80 W, for the power cap; 0.200 W are kept free"
     assert rows["limits"] == "2 threads, 60 % of the time, 24 prompt tokens a pass"
     assert rows["forecast"] == "66.2 ± 1.4 °C in 30 s"
     assert rows["why"] == "the cap of 8.00 W holds the engine to 60 % of the time"
@@ -55,7 +55,7 @@ def test_no_budget_and_no_sensors() -> None:
         ),
         ({"smaller": True}, "smaller models answer"),
         ({"heavy": False}, "no model is loaded"),
-        ({"sequences": 1}, "1 answers at once"),
+        ({"sequences": 1}, "1 answer at once"),
     ],
 )
 def test_what_is_held_back_is_said(changes: Json, words: str) -> None:

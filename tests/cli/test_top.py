@@ -12,6 +12,7 @@ from typing import Any
 import board_reports as boards
 import pytest
 from board_reports import Json, channel
+from governed import governor, limits
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -113,6 +114,56 @@ def test_speed_and_its_price() -> None:
     assert line == "speed     30.0 tok/s, 0.200 J/token modelled of all that the board draws"
 
 
+def governed_lines(**other: Any) -> dict[str, str]:
+    """The lines by their label, of a daemon whose governor is as usual but for `other`."""
+    status = boards.status(governor=governor(**other))
+    lines = shown(seen(boards.pi5(), status=status))
+    return {line[:10].strip(): line[10:] for line in lines if line[:10].strip()}
+
+
+def test_budget_guard_limits_and_the_reason() -> None:
+    rows = governed_lines()
+    assert rows["budget"] == "8.00 W over 1 s, 12.0 kJ of 50.0 kJ this day"
+    assert rows["guard"] == "caution, 66.2 ± 1.4 °C in 30 s"
+    assert rows["limits"] == "2 threads, 60 % of the time, 24 prompt tokens a pass"
+    assert rows["why"] == "the cap of 8.00 W holds the engine to 60 % of the time"
+
+
+def test_what_is_not_capped_and_holds_nothing_back_takes_one_line() -> None:
+    budget = dict.fromkeys(governor()["budget"])
+    free = limits(duty=1.0, prefill_chunk=None)
+    rows = governed_lines(budget=budget, limits=free, guard="ok", why="nothing holds back")
+    assert rows["guard"] == "ok, 66.2 ± 1.4 °C in 30 s, no budget"
+    assert not {"budget", "limits", "why"} & set(rows)
+
+
+def test_a_long_reason_goes_on_in_the_next_line() -> None:
+    why = "the power cap of 8.00 W allows 2 threads 60 % of the time; " * 2 + "new requests wait"
+    status = boards.status(governor=governor(why=why, missing=["No power can be read: " * 5]))
+    lines = shown(seen(boards.pi5(), status=status))
+    start = next(n for n, line in enumerate(lines) if line.startswith("why"))
+    assert " ".join(line[10:] for line in lines[start : start + 2]) == why
+    assert lines[start + 2].startswith("missing   No power can be read:")
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"guard_in_s": 95.0, "trusted": False}, "(not believed), too hot in 1 min 35 s"),
+        ({"forecast_c": None}, "caution"),
+        ({"band_c": None}, "caution, 66.2 °C in 30 s"),
+    ],
+)
+def test_what_is_forecast(other: Json, words: str) -> None:
+    assert governed_lines(**other)["guard"].endswith(words)
+
+
+def test_a_daemon_without_a_governor_shows_none() -> None:
+    text = "\n".join(shown(seen(boards.pi5())))
+    assert "guard" not in text
+    assert "budget" not in text
+
+
 def test_the_history_of_power_has_a_fixed_place() -> None:
     trend = Trend()
     places: list[int] = []
@@ -156,9 +207,24 @@ LEDGERS = st.builds(
 )
 
 
-@given(REPORTS, LEDGERS, TEXT)
-def test_no_picture_is_larger_than_80_by_24(board: Json, ledger: Json, trouble: str) -> None:
-    one = seen(board, ledger=ledger, trouble=NoDaemon(trouble) if trouble else None)
+GOVERNORS = st.builds(
+    governor,
+    why=TEXT,
+    guard=TEXT,
+    forecast_c=FIGURE,
+    guard_in_s=FIGURE,
+    missing=st.lists(TEXT, max_size=3),
+    limits=st.builds(limits, duty=FIGURE, sequences=FIGURE),
+)
+
+
+@given(REPORTS, LEDGERS, GOVERNORS, TEXT)
+def test_no_picture_is_larger_than_80_by_24(
+    board: Json, ledger: Json, governor: Json, trouble: str
+) -> None:
+    status = boards.status(governor=governor)
+    failure = NoDaemon(trouble) if trouble else None
+    one = seen(board, status=status, ledger=ledger, trouble=failure)
     lines = shown(one)
     assert len(lines) <= 24
     assert all(cell_len(line) <= 80 for line in lines)
