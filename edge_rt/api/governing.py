@@ -86,6 +86,27 @@ class GovernorState(msgspec.Struct, frozen=True):
     held_back_s: dict[str, float] = {}  # since the start, while there was work to do, by cause
 
 
+class HeatState(msgspec.Struct, frozen=True):
+    """What the daemon has learnt of the board's heat; None where it is not known.
+
+    `ambient_c` is of the air that cools the board and `resistance_c_per_w` of the way from the
+    chip to it, with the fan as it is. `time_constants_s` are R·C of each node, the chip first.
+    `band_k` is how far nine of ten forecasts of 30 s are off at most. `phi` is the thermal yield:
+    the share of what the chip draws now that is not leaked, 0 at rest.
+    """
+
+    ambient_c: float | None
+    resistance_c_per_w: float | None
+    time_constants_s: list[float]
+    band_k: float | None
+    trusted: bool
+    why: str
+    leakage_w: float | None  # at the temperature of now
+    doubling_k: float | None  # kelvins that double the leakage
+    phi: float | None
+    leakage_note: str  # how well the leakage is known
+
+
 class Past(msgspec.Struct, frozen=True):
     """How it was, oldest first: one entry of each list for one moment, None where not known.
 

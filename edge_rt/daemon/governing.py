@@ -13,6 +13,7 @@ from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.governor_report import changed, governor_state
+from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.supervisor import Supervisor
@@ -40,6 +41,7 @@ class Governing:
         self,
         make: Make,
         observer: Observer,
+        heat: Heat,
         supervisor: Supervisor,
         history: History,
         busy: Callable[[], bool],
@@ -53,7 +55,7 @@ class Governing:
         self._pause = pause
         self._make, self.governor = make, make(None)
         self._felt: Felt | None = None  # that the governor was made for
-        self._observer, self._supervisor = observer, supervisor
+        self._observer, self._supervisor, self.heat = observer, supervisor, heat
         self.history, self._busy, self._clock = history, busy, clock
         self._work = asyncio.Event()
         self._told: Limits | None = None  # to the engine that lives
@@ -135,6 +137,7 @@ class Governing:
         limits = governor.step(seen)
         self._obey(limits)
         self._count(seen, limits)
+        self.heat.take(seen)
         self.history.take(seen, limits, governor.report, governor.budget)
 
     def _obey(self, limits: Limits) -> None:

@@ -38,7 +38,7 @@ class LeakageWatch:
     def __init__(self, state: Path | None) -> None:
         """`state` is the folder to keep a fit in; None: nowhere."""
         self._path = None if state is None else state / FILE
-        self._tracker = LeakageTracker()
+        self.tracker = LeakageTracker()
         self._board: str | None = None
         self._kept: LeakageFit | None = None  # of an earlier start
         self._quiet_s = self._mean_s = 0.0
@@ -47,14 +47,14 @@ class LeakageWatch:
     @property
     def fit(self) -> LeakageFit | None:
         """The last good fit; None: the leakage is not known."""
-        return self._tracker.fit or self._kept
+        return self.tracker.fit or self._kept
 
     @property
     def note(self) -> str:
         """How well the leakage is known, for people."""
         fit = self.fit
         if fit is None:
-            return f"not known: {self._tracker.rejection or 'not enough idle time yet'}"
+            return f"not known: {self.tracker.rejection or 'not enough idle time yet'}"
         return (
             f"doubles each {fit.leakage.doubling_c:.0f} K (95 %: {fit.doubling_low_c:.0f} to"
             f" {fit.doubling_high_c:.0f}), R² {fit.r2:.2f} over {fit.span_c:.0f} K"
@@ -76,7 +76,7 @@ class LeakageWatch:
         """Watch another board; what was learnt of it at an earlier start holds again."""
         if board == self._board:
             return
-        self._board, self._tracker = board, LeakageTracker()
+        self._board, self.tracker = board, LeakageTracker()
         self._kept = self._load()
         self._rest()
 
@@ -93,7 +93,7 @@ class LeakageWatch:
         self._energy_j += seen.dt_s * power_w
         if self._mean_s >= MEAN_S:
             mean_s = self._mean_s
-            self._tracker.feed(seen.time_s, self._temp_sum / mean_s, self._energy_j / mean_s)
+            self.tracker.feed(seen.time_s, self._temp_sum / mean_s, self._energy_j / mean_s)
             self._rest()
 
     async def run(self, pause: Pause = asyncio.sleep) -> None:
@@ -104,13 +104,13 @@ class LeakageWatch:
 
     async def refit(self) -> None:
         """Fit what was seen, and keep a good fit."""
-        tracker, before = self._tracker, self._tracker.rejection
+        tracker, before = self.tracker, self.tracker.rejection
         found = await asyncio.to_thread(fitted, tracker.samples())
         tracker.accept(found)
         if isinstance(found, Rejected):
             if before is None:
                 log.info("the leakage of the chip is not fitted anew: %s", found.reason)
-        elif tracker is self._tracker:
+        elif tracker is self.tracker:
             await asyncio.to_thread(self._save, found)
 
     def _load(self) -> LeakageFit | None:

@@ -19,11 +19,13 @@ from edge_rt.daemon.chores import count, feel, preload, sweep, told, write
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.knobs import BoardKnobs
+from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.priors import heat_prior, power_prior
+from edge_rt.daemon.priors import power_prior
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
@@ -35,7 +37,6 @@ from edge_rt.engine.residency import Residency
 from edge_rt.governor.governor import Governor
 from edge_rt.models.store import Store
 from edge_rt.sensors.cpu import CpuReader
-from edge_rt.thermal.model import ThermalModel
 
 
 class Rooms:
@@ -70,9 +71,11 @@ class Rooms:
             clock,
             give_way=config.engine.threads is None,
         )
+        self.heat = Heat(LeakageWatch(paths.state))
         self.governing = Governing(
             self._governor,
             self.observer,
+            self.heat,
             self.supervisor,
             History(config.governor.horizon_s, time.time),
             lambda: self.state.active > 0,
@@ -119,6 +122,7 @@ class Rooms:
             write(self.book, self.metering),
             count(self.spent, self._hourly),
             self.governing.run(),
+            self.heat.leakage.run(),
             self.knobs.turn(),
             preload(self.service, models.preload),
         ]
@@ -132,7 +136,7 @@ class Rooms:
         return Governor(
             cores,
             budget_of(config.budget),
-            ThermalModel(heat_prior(felt, cores)),
+            self.heat.model(felt, cores),
             power_prior(felt),
             settings_of(config.governor),
         )

@@ -145,7 +145,8 @@ class DaemonService:
     async def status(self) -> dict[str, object]:
         """See Service."""
         governor, queued = self.budget(), self._governing.admission.waiting
-        return await self._state.report(self.cards(), self.board(), governor, queued)
+        heat = self._governing.heat.state()
+        return await self._state.report(self.cards(), self.board(), governor, heat, queued)
 
     def board(self) -> BoardReport:
         """See Service."""

@@ -12,7 +12,7 @@ import psutil
 
 from edge_rt import __version__
 from edge_rt.api.board import BoardReport
-from edge_rt.api.governing import GovernorState
+from edge_rt.api.governing import GovernorState, HeatState
 from edge_rt.api.service import ModelCard
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
@@ -50,7 +50,12 @@ class State:
             self.active -= 1
 
     async def report(
-        self, cards: list[ModelCard], board: BoardReport, governor: GovernorState, queued: int
+        self,
+        cards: list[ModelCard],
+        board: BoardReport,
+        governor: GovernorState,
+        heat: HeatState,
+        queued: int,
     ) -> dict[str, object]:
         """The whole state; figures that cannot be had now are None.
 
@@ -66,6 +71,7 @@ class State:
             "tokens": asdict(self._tokens),
             "board": _board(board),
             "governor": governor,
+            "heat": heat,
             "engine": await self._engine(),
             "models": [
                 {"id": c.id, "loaded": c.loaded, "backend": c.backend, "context": c.context}

@@ -21,8 +21,10 @@ from edge_rt.daemon.board_report import nothing_yet
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import changed, governor_state
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.knobs import BoardKnobs
+from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
@@ -221,6 +223,7 @@ class FakeGoverning:
         self.admission = Admission(self.limits)
         self.budget = Budget()
         self.history = History(30.0, lambda: 1_800_000_000.0)
+        self.heat = Heat(LeakageWatch(None))
         self.admitted: list[bool] = []  # whether each loads a model
 
     def allow(self, **limits: Any) -> None:

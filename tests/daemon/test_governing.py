@@ -11,7 +11,9 @@ import pytest
 
 from edge_rt.api.governing import BudgetChange
 from edge_rt.daemon.governing import BUSY_S, IDLE_S, Governing
+from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
+from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -93,6 +95,7 @@ class Stage:
         self.governing = Governing(
             self._make,
             cast(Observer, self),
+            Heat(LeakageWatch(None)),
             cast(Supervisor, self.supervisor),
             History(30.0, lambda: 1e9 + self.now),
             lambda: self.active,

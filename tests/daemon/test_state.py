@@ -66,3 +66,12 @@ def test_open_requests_are_counted(kit: Any) -> None:
         assert (await house.service.status())["requests"] == 0
 
     kit.run(run())
+
+
+def test_heat_of_which_nothing_is_known_is_told_as_such(kit: Any) -> None:
+    async def run() -> None:
+        heat = (await kit.house().service.status())["heat"]
+        assert (heat.ambient_c, heat.phi, heat.trusted) == (None, None, False)
+        assert heat.leakage_note.startswith("not known")
+
+    kit.run(run())

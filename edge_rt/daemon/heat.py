@@ -1,0 +1,49 @@
+"""What is learnt of the board's heat, and how it is told to clients."""
+
+from __future__ import annotations
+
+from edge_rt.api.governing import HeatState
+from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.leakage import LeakageWatch
+from edge_rt.daemon.priors import heat_prior
+from edge_rt.governor.limits import Observation
+from edge_rt.thermal.model import ThermalModel
+
+
+class Heat:
+    """The thermal model of the present board, and its chip's leakage."""
+
+    def __init__(self, leakage: LeakageWatch) -> None:
+        self.leakage = leakage
+        self._model: ThermalModel | None = None
+        self._seen: Observation | None = None
+
+    def model(self, felt: Felt | None, cores: int) -> ThermalModel:
+        """A model for another board, or to begin anew; `cores` are those that may be used."""
+        name = None if felt is None else felt.chosen.name
+        self.leakage.begin(None if name is None else name.id)
+        self._model = ThermalModel(heat_prior(felt, cores), self.leakage.power_w)
+        return self._model
+
+    def take(self, seen: Observation) -> None:
+        """Take a look of the governor, which tells the thermal model itself."""
+        self._seen = seen
+        self.leakage.take(seen)
+
+    def state(self) -> HeatState:
+        """All of it, for clients."""
+        state = None if self._model is None else self._model.state
+        fit, seen = self.leakage.fit, self._seen
+        temp_c = None if seen is None else seen.temp_c
+        return HeatState(
+            ambient_c=state and state.ambient_c,
+            resistance_c_per_w=state and state.resistance_c_per_w,
+            time_constants_s=list(state.time_constants_s) if state else [],
+            band_k=state and state.band_k,
+            trusted=state is not None and state.believed,
+            why="nothing is known of the board's heat yet" if state is None else state.why,
+            leakage_w=None if fit is None or temp_c is None else fit.leakage.power_w(temp_c),
+            doubling_k=fit and fit.leakage.doubling_c,
+            phi=self.leakage.phi(None if seen is None else seen.power_w, temp_c),
+            leakage_note=self.leakage.note,
+        )
