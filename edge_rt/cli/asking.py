@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.ranges import Range
 
 DEFAULT = "default"  # the daemon knows which model that is

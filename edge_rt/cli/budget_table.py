@@ -8,9 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import (
     MISSING,
+    counted,
     fixed,
     joules,
     line,
@@ -19,10 +20,10 @@ from edge_rt.cli.figures import (
     members,
     number,
     significant,
-    whole,
 )
 from edge_rt.cli.quantity import duration
 
+NOTHING = "nothing holds back"  # the daemon's own words
 _NONE = "none"
 _CAUSES = {"power_w": "the power cap", "temp_c": "heat", "energy_j": "the energy", "guard": "heat"}
 
@@ -40,15 +41,24 @@ def budget_tables(state: Json) -> RenderableType:
     return Group(*parts)
 
 
+def caps(state: Json) -> list[str]:
+    """Each cap in a few words, with what is spent of the energy; none where nothing is capped."""
+    budget, found = member(state, "budget"), list[str]()
+    if budget.get("power_w") is not None:
+        window = duration(number(budget.get("power_window_s")) or 0.0)
+        found.append(f"{significant(budget['power_w'])} W over {window}")
+    if budget.get("temp_c") is not None:
+        found.append(f"{fixed(budget['temp_c'], 1)} °C")
+    if budget.get("energy_j") is not None:
+        spent, most = number(state.get("spent_j")), joules(budget["energy_j"])
+        begin = f"{most} each" if spent is None else f"{joules(spent)} of {most} this"
+        found.append(f"{begin} {line(budget.get('energy_period'))}")
+    return found
+
+
 def holds_back(state: Json) -> bool:
-    """Whether the engine or its clients get less than they could."""
-    limits = member(state, "limits")
-    return (
-        (number(limits.get("duty")) or 0.0) < 1.0
-        or limits.get("admission") != "open"
-        or bool(limits.get("smaller"))
-        or not limits.get("heavy")
-    )
+    """Whether the engine or its clients get less than all there is."""
+    return line(state.get("why")) != NOTHING
 
 
 def limits_line(state: Json) -> str:
@@ -56,7 +66,7 @@ def limits_line(state: Json) -> str:
     limits = member(state, "limits")
     duty = number(limits.get("duty"))
     parts = [
-        _counted(limits.get("threads"), "thread"),
+        counted(limits.get("threads"), "thread"),
         f"{MISSING if duty is None else f'{100 * duty:.0f}'} % of the time",
     ]
     for name, words in (
@@ -65,7 +75,7 @@ def limits_line(state: Json) -> str:
     ):
         if limits.get(name) is not None:
             thing, _, rest = words.partition("|")
-            parts.append(f"{_counted(limits[name], thing)} {rest}")
+            parts.append(f"{counted(limits[name], thing)} {rest}")
     admission = limits.get("admission")
     if admission == "queue":
         parts.append("new requests wait")
@@ -90,10 +100,6 @@ def forecast_line(state: Json) -> str:
     if (ahead := number(state.get("guard_in_s"))) is not None:
         text += f"; too hot in {duration(ahead)} if nothing is done"
     return text if state.get("trusted") else f"{text}; not believed"
-
-
-def _counted(count: object, thing: str) -> str:
-    return f"{whole(count)} {thing}{'' if number(count) == 1 else 's'}"
 
 
 def _rows(state: Json) -> Iterator[tuple[str, str]]:

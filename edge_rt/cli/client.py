@@ -11,10 +11,8 @@ from typing import Any, cast
 
 import httpx
 
+from edge_rt.cli.document import Json
 from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, TooLong
-
-Json = dict[str, Any]
-"""A JSON object."""
 
 _CONNECT_S = 2.0
 _STATE_S = 60.0  # for a question about the daemon; proving its health may load a model

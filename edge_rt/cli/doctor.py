@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edge_rt.cli.checks.budget import check_budget
 from edge_rt.cli.checks.clocks import check_clocks, check_power_mode
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
 from edge_rt.cli.checks.finding import Check, examine
@@ -40,6 +41,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),
     ("ledger", check_ledger),
+    ("budget", check_budget),
 )
 
 

@@ -6,7 +6,7 @@ import math
 from typing import cast
 
 from edge_rt.cli.clean import clean
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 
 MISSING = "-"
 
@@ -52,6 +52,11 @@ def joules(value: object) -> str:
 def whole(value: object) -> str:
     """A count."""
     return fixed(value, 0)
+
+
+def counted(value: object, thing: str) -> str:
+    """A count of things whose plural ends in s."""
+    return f"{whole(value)} {thing}{'' if number(value) == 1 else 's'}"
 
 
 def line(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import line, lines, member, members, number
 from edge_rt.cli.quantity import duration
 

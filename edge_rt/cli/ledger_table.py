@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import MISSING, fixed, line, members, number, significant, whole
 from edge_rt.cli.quantity import duration
 

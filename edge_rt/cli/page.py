@@ -9,7 +9,7 @@ from typing import cast
 
 from edge_rt.cli.budget_table import forecast_line, limits_line
 from edge_rt.cli.chart import Chart, Curve, draw, legend
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import line, member, members, number
 from edge_rt.cli.ledger_table import request_cells
 from edge_rt.cli.quantity import readable

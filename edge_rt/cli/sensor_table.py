@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import MISSING, joules, line, lines, member, members, number, significant
 from edge_rt.cli.gauges import COLUMNS, Row, gauges, groups
 from edge_rt.cli.quantity import duration

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from edge_rt.cli.blocks import Block, Cell
-from edge_rt.cli.client import Json
-from edge_rt.cli.figures import MISSING, fixed, joules, line, members, number, whole
+from edge_rt.cli.document import Json
+from edge_rt.cli.figures import MISSING, counted, fixed, joules, line, members, number, whole
 from edge_rt.cli.ledger_table import ModelSum, clock_time, model_sums, remarks
 
 
@@ -28,7 +28,7 @@ def _day(day: Json) -> Cell:
 
 
 def _model(one: ModelSum) -> Cell:
-    requests = f"{whole(one.requests)} requests"
+    requests = counted(one.requests, "request")
     if one.quality == "unresolved":
         return Cell(f"{one.model}: energy unresolved, {requests}")
     modelled = " modelled" if one.quality == "modelled" else ""

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from edge_rt.cli.blocks import fit, shortened
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import line, member, number
 from edge_rt.cli.looks import Look
 from edge_rt.cli.quantity import duration

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from rich.text import Text
 
 from edge_rt.cli.blocks import LABEL, Block, Cell, arrange, fit, sparkline
-from edge_rt.cli.client import Json
+from edge_rt.cli.document import Json
 from edge_rt.cli.figures import (
     MISSING,
     fixed,

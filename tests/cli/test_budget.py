@@ -10,7 +10,8 @@ import pytest
 from governed import Json, governor, limits
 from rich.console import Console
 
-from edge_rt.cli.budget_table import budget_tables
+from edge_rt.cli.budget_table import budget_tables, holds_back
+from edge_rt.governor import words
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
@@ -33,6 +34,11 @@ def test_budget_limits_and_the_reason() -> None:
     assert rows["limits"] == "2 threads, 60 % of the time, 24 prompt tokens a pass"
     assert rows["forecast"] == "66.2 ± 1.4 °C in 30 s"
     assert rows["why"] == "the cap of 8.00 W holds the engine to 60 % of the time"
+
+
+def test_it_is_told_whether_anything_holds_back() -> None:
+    assert holds_back(governor())
+    assert not holds_back(governor(why=words.NOTHING))
 
 
 def test_no_budget_and_no_sensors() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.cli.figures import fixed, joules, line, number, significant, whole
+from edge_rt.cli.figures import counted, fixed, joules, line, number, significant, whole
 
 
 @pytest.mark.parametrize("value", [None, "5", True, math.nan, math.inf, 10**400, [], {}])
@@ -16,6 +16,8 @@ def test_what_is_no_figure_is_a_dash(value: object) -> None:
     assert number(value) is None
     shown = {significant(value), fixed(value, 2), joules(value), whole(value)}
     assert shown == {"-"}
+    assert counted(value, "thing") == "- things"
+    assert (counted(1, "thing"), counted(2.0, "thing")) == ("1 thing", "2 things")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""Whether the board can keep its budget at all, and whether the knobs stand as they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import msgspec
+
+from edge_rt.cli.budget_table import caps
+from edge_rt.cli.checks.daemon import log_of
+from edge_rt.cli.checks.finding import Finding, note, ok, problem
+from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.checks.remedies import word
+from edge_rt.cli.figures import joules, line, lines, member, members, number, significant
+
+_PERIOD_S = {"hour": 3600.0, "day": 86400.0}
+_ROOM = 1.5  # times the idle power that a budget should at least be
+
+
+def check_budget(machine: Machine) -> Iterator[Finding]:
+    """From the daemon's state; without a daemon from the configuration and the profile."""
+    status = machine.ask("/edge/v1/status") or {}
+    state = member(status, "governor")
+    if status and not state:
+        return  # a daemon of another version, which knows no budget
+    if not state:
+        state = {"budget": msgspec.to_builtins(machine.config.budget)}
+    idle_w = number(state.get("idle_w")) if status else _profile_idle_w(machine)
+    faults = [*_too_low(machine, state, idle_w)]
+    named = caps(state)
+    if named and not faults:
+        yield ok("budget", ", ".join(named))
+    yield from faults
+    for text in lines(state, "missing") or []:
+        yield note("budget", text)
+    for knob in members(state, "knobs"):
+        if knob.get("error") is not None:
+            yield _knob(machine, knob)
+
+
+def _profile_idle_w(machine: Machine) -> float | None:
+    figure = machine.board.draw.idle_w if machine.board else None
+    return None if figure is None else figure.value
+
+
+def _too_low(
+    machine: Machine, state: Mapping[str, object], idle_w: float | None
+) -> Iterator[Finding]:
+    """Caps of power and energy that the board exceeds while it does nothing."""
+    if idle_w is None:
+        return
+    budget = member(cast("dict[str, object]", state), "budget")
+    power_w, energy_j = number(budget.get("power_w")), number(budget.get("energy_j"))
+    draws = f"the board draws {significant(idle_w)} W when idle"
+    if power_w is not None and power_w <= idle_w:
+        what = f"a power cap of {significant(power_w)} W cannot be kept: {draws}"
+        yield _raise(machine, what, "power", "power_w", f"{_ROOM * idle_w:.2g}")
+    period = line(budget.get("energy_period"))
+    period_s = _PERIOD_S.get(period)
+    if energy_j is not None and period_s is not None and energy_j <= idle_w * period_s:
+        what = (
+            f"{joules(energy_j)} each {period} cannot be kept: {draws}, {joules(idle_w * period_s)}"
+        )
+        most = f"{_ROOM * idle_w * period_s:.0f}"
+        yield _raise(machine, what, "energy", "energy_j", most)
+
+
+def _raise(machine: Machine, what: str, option: str, key: str, value: str) -> Finding:
+    file = word(machine.config_file)
+    return problem(
+        "budget",
+        what,
+        f"edge-rt budget --{option} {value}",
+        f"# for good: {key}: {value} under budget: in {file}",
+    )
+
+
+def _knob(machine: Machine, knob: Mapping[str, object]) -> Finding:
+    now = "" if knob.get("value") is None else f", is {line(knob['value'])}"
+    wanted = f"{line(knob.get('name'))} should be {line(knob.get('wanted'))}{now}"
+    return problem("knob", f"{wanted}: {line(knob.get('error'))}", log_of(machine))
