@@ -18,8 +18,13 @@ def readable(name: str, value: object) -> str:
             return size(value)
         if name.endswith("_s"):
             return duration(value)
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return _decimal(value) if isinstance(value, float) else str(value)
     return str(value)
+
+
+def _decimal(value: float) -> str:
+    """Four digits, and all those before the point."""
+    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
 
 
 def size(count: float) -> str:
