@@ -22,6 +22,7 @@ _HIDDEN_C = 8.0  # how far a node that no sensor shows may be from the chip at t
 _START_C = 1.0  # and the chip: one reading alone may be wrong
 _FARTHEST = 4.0  # spreads that a figure may leave its prior
 _LOOSE = 0.5  # of the first spread, when the board has changed
+_OUTER = 0.9  # of the least power so far: no more than that can be the prior's `outer_w`
 _UNSEEN_W = 3.0  # how far an unknown power may be from the last known one
 
 Vector = list[float]
@@ -37,6 +38,7 @@ class Fit:
     def __init__(self, prior: Prior, temp_c: float, error_c: float) -> None:
         """The chip is at `temp_c`, read with an error of `error_c`."""
         self._prior = prior
+        self._outer_w = prior.outer_w
         self._n = n = len(prior.capacities_j_per_c)
         figures = [*prior.resistances_c_per_w, *prior.capacities_j_per_c]
         self._centre = [*map(math.log, figures), prior.fan_gain, min(prior.ambient_c, temp_c)]
@@ -73,11 +75,13 @@ class Fit:
             tuple(map(math.exp, logs[n : 2 * n])),
             logs[2 * n],
             logs[-1],
-            self._prior.outer_w,
+            self._outer_w,
         )
 
     def predict(self, dt_s: float, power_w: float, fan: float, known: bool = True) -> None:
         """Let `dt_s` pass; without `known` the power is a guess."""
+        if known:
+            self._outer_w = min(self._outer_w, _OUTER * power_w)
         network = self.network
         chain = network.chain(dt_s, fan)
         before, self.temps_c = self.temps_c, network.advance(chain, self.temps_c, power_w)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _RISES_C = (9.0, 55.0)  # over each node's resistance, in still air
 _CAPACITIES_J_PER_C_W = (0.4, 8.0)
 _FAN_GAIN = 2.0
+_OUTER = 0.75  # of what an idle board draws
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class Prior:
     """A ladder of one to three nodes from the chip outwards, and how far it may be off.
 
     The last resistance leads to still air; a fan at full drive divides it by 1 + `fan_gain`.
-    `outer_w` of the power never passes through the chip: memory, storage, regulators. It only
-    shifts the estimate of the air's temperature.
+    `outer_w` of the power never passes through the chip: memory, storage, regulators. What is
+    wrong about it shifts the estimate of the air's temperature.
     """
 
     resistances_c_per_w: tuple[float, ...]
@@ -33,11 +34,11 @@ class Prior:
         cls,
         loaded_w: float,
         fan: bool,
-        outer_w: float = 0.0,
+        idle_w: float = 0.0,
         resistance_c_per_w: float | None = None,
         capacity_j_per_c: float | None = None,
     ) -> Prior:
-        """Two nodes for a board that draws `loaded_w` under full load.
+        """Two nodes for a board that draws `loaded_w` under full load and `idle_w` at rest.
 
         What the profile knows of the whole way to still air, or of all that warms up, replaces
         the sums.
@@ -48,7 +49,7 @@ class Prior:
             _scaled(resistances, resistance_c_per_w),
             _scaled(capacities, capacity_j_per_c),
             _FAN_GAIN if fan else 0.0,
-            outer_w,
+            _OUTER * idle_w,
         )
 
 

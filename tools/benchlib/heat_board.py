@@ -6,6 +6,7 @@ import random
 
 from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
+from edge_rt.governor.priors import priors_of
 from edge_rt.sensors.modelled import power_scale
 from edge_rt.thermal.prior import Prior
 from edge_rt.twin.parameters import Parameters, draw
@@ -32,11 +33,9 @@ def parameters_of(name: str, seed: int) -> Parameters:
 
 def prior_of(name: str) -> Prior:
     """What a daemon knows of the board: about what it draws, and whether it has a fan."""
-    shape = shape_of(name)
-    known = BOARDS[name].draw.loaded_w
-    prior = shape.prior
-    loaded_w = known.value if known else prior.static_w + shape.cores * prior.core_w
-    return Prior.generic(loaded_w, fan=bool(shape.fan_points))
+    shape, power, full = shape_of(name), priors_of(BOARDS[name]), BOARDS[name].draw.loaded_w
+    loaded_w = power.idle_w + shape.cores * power.core_w if full is None else full.value
+    return Prior.generic(loaded_w, fan=bool(shape.fan_points), idle_w=power.idle_w)
 
 
 class SensedBoard:
