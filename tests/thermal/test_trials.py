@@ -1,0 +1,99 @@
+"""Forecasts that are put to the test are scored at each horizon, if they can be."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_rt.thermal.network import Network
+from edge_rt.thermal.trials import HORIZONS_S, Score, Trial, Trials
+
+BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
+STEADY = BOARD.steady(5.0, 0.5)
+BANDS_K = (1.0, 2.0, 3.0, 4.0)
+
+
+def trial() -> Trial:
+    """From the steady state of 5 W."""
+    return Trial(BOARD, STEADY, 0.5, BANDS_K)
+
+
+def run(
+    trials: Trials,
+    seconds: float,
+    dt_s: float = 0.5,
+    power_w: float = 5.0,
+    known: bool = True,
+    temp_c: float | None = STEADY[0] + 1.5,
+) -> list[Score]:
+    found: list[Score] = []
+    for _ in range(round(seconds / dt_s)):
+        trials.advance(dt_s, power_w, known)
+        found += trials.scores(temp_c)
+    return found
+
+
+def test_a_forecast_is_scored_once_at_each_horizon_with_the_band_it_was_told() -> None:
+    trials = Trials()
+    trials.start(trial())
+    found = run(trials, 200.0)
+    assert [score.index for score in found] == [0, 1, 2, 3]
+    assert [score.band_k for score in found] == list(BANDS_K)
+    assert [score.error_k for score in found] == pytest.approx([1.5] * 4)
+
+
+def test_what_comes_of_age_unseen_is_not_scored() -> None:
+    trials = Trials()
+    trials.start(trial())
+    assert run(trials, HORIZONS_S[1], temp_c=None) == []
+    assert [score.index for score in run(trials, 200.0)] == [2, 3]
+
+
+def test_a_forecast_follows_the_power_that_really_comes() -> None:
+    trials = Trials()
+    trials.start(trial())
+    hot = BOARD.steady(9.0, 0.5)
+    found = run(trials, 60.0, power_w=9.0, temp_c=hot[0])
+    errors = [score.error_k for score in found]
+    assert errors == sorted(errors, reverse=True)  # nearer and nearer to the new steady state
+    assert 0.0 < errors[-1] < hot[0] - STEADY[0]
+
+
+def test_long_steps_come_to_the_same() -> None:
+    temps: list[float] = []
+    for dt_s in (0.2, 5.0):
+        one = trial()
+        for _ in range(round(30.0 / dt_s)):
+            one.advance(dt_s, 9.0)
+        temps.append(one.temps_c[0])
+    assert temps[0] == pytest.approx(temps[1], abs=0.05)
+
+
+def test_a_little_time_without_power_does_not_matter_but_much_does() -> None:
+    trials = Trials()
+    trials.start(trial())
+    scores: list[Score] = []
+    for number in range(600):
+        trials.advance(0.1, 5.0, number % 10 > 0)
+        scores += trials.scores(STEADY[0])
+    assert len(scores) == len(HORIZONS_S)
+    trials.start(trial())
+    run(trials, 20.0, known=False)
+    assert run(trials, 200.0) == []
+
+
+def test_they_are_due_every_five_seconds() -> None:
+    trials = Trials()
+    starts = 0
+    for _ in range(600):
+        if trials.due(0.1):
+            trials.start(trial())
+            starts += 1
+    assert starts == 12
+
+
+def test_after_clearing_nothing_is_under_way_and_the_next_is_due() -> None:
+    trials = Trials()
+    trials.start(trial())
+    trials.clear()
+    assert trials.due(0.1)
+    assert run(trials, 200.0) == []
