@@ -85,7 +85,7 @@ def limits_line(state: Json) -> str:
             "new requests are refused" + ("" if not after else f" for {duration(after)} or so")
         )
     parts += ["smaller models answer"] if limits.get("smaller") else []
-    parts += [] if limits.get("heavy", True) else ["no model is loaded"]
+    parts += [] if limits.get("heavy", True) else ["no further model is loaded"]
     return ", ".join(parts)
 
 
@@ -143,7 +143,7 @@ def _allowance(state: Json) -> str:
         return "as much as it takes"
     cause = line(state.get("bound_by"))
     text = f"{significant(state.get('allowance_w'))} W, for {_CAUSES.get(cause, cause)}"
-    if number(state.get("margin_w")):
+    if cause == "power_w" and number(state.get("margin_w")):
         text += f"; {significant(state.get('margin_w'))} W are kept free"
     return text
 

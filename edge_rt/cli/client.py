@@ -13,6 +13,7 @@ import httpx
 
 from edge_rt.cli.document import Json
 from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, TooLong
+from edge_rt.cli.quantity import duration
 
 _CONNECT_S = 2.0
 _STATE_S = 60.0  # for a question about the daemon; proving its health may load a model
@@ -146,8 +147,14 @@ def _refused(response: httpx.Response) -> Failure:
     otherwise = f"the daemon answered HTTP {response.status_code}"
     if response.status_code in (429, 503):
         after = response.headers.get("retry-after")
-        return NotNow(_message(body, otherwise) + (f" (try again in {after} s)" if after else ""))
+        return NotNow(_message(body, otherwise) + _again(after))
     return _failure(body, otherwise)
+
+
+def _again(after: str | None) -> str:
+    if not after:
+        return ""
+    return f" (try again in {duration(int(after)) if after.isdecimal() else after})"
 
 
 _CODES: dict[str, type[Failure]] = {

@@ -10,7 +10,7 @@ from typing import cast
 from edge_rt.cli.budget_table import forecast_line, limits_line
 from edge_rt.cli.chart import Chart, Curve, draw, legend
 from edge_rt.cli.document import Json
-from edge_rt.cli.figures import line, member, members, number
+from edge_rt.cli.figures import counted, line, member, members, number
 from edge_rt.cli.ledger_table import request_cells
 from edge_rt.cli.quantity import readable
 
@@ -142,7 +142,8 @@ def _requests(ledger: Json, since: float, zone: tzinfo | None) -> Iterator[str]:
     rows = [b for b in members(ledger, "last") if (number(b.get("ended")) or 0.0) >= since]
     if not rows:
         return
-    yield f"<h2>The last {len(rows)} requests</h2><table>"
+    last = "request" if len(rows) == 1 else counted(len(rows), "request")
+    yield f"<h2>The last {last}</h2><table>"
     titles = ("ended", "model", "prompt", "answer", "s", "J", "W", "°C", "")
     yield "<tr>" + "".join(f"<th>{title}</th>" for title in titles) + "</tr>"
     for row in rows:

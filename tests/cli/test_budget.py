@@ -60,12 +60,16 @@ def test_no_budget_and_no_sensors() -> None:
             "new requests are refused for 1 min 30 s or so",
         ),
         ({"smaller": True}, "smaller models answer"),
-        ({"heavy": False}, "no model is loaded"),
+        ({"heavy": False}, "no further model is loaded"),
         ({"sequences": 1}, "1 answer at once"),
     ],
 )
 def test_what_is_held_back_is_said(changes: Json, words: str) -> None:
     assert words in shown(governor(limits=limits(**changes)))["limits"]
+
+
+def test_only_the_power_cap_has_watts_that_are_kept_free() -> None:
+    assert shown(governor(bound_by="temp_c"))["allowed"] == "7.80 W, for heat"
 
 
 def test_a_forecast_that_is_not_believed_says_so() -> None:

@@ -41,9 +41,10 @@ def test_http_errors_have_their_exit_codes(
     assert result.stdout == ""
 
 
-def test_when_to_try_again_is_told(daemon: Daemon, cli: Cli) -> None:
-    daemon.will_refuse(503, {"message": "the queue is full"}, retry_after="3")
-    assert "the queue is full (try again in 3 s)" in cli("run", "Hi").stderr
+@pytest.mark.parametrize(("after", "words"), [("3", "3 s"), ("768", "12 min 48 s")])
+def test_when_to_try_again_is_told(daemon: Daemon, cli: Cli, after: str, words: str) -> None:
+    daemon.will_refuse(503, {"message": "the queue is full"}, retry_after=after)
+    assert f"the queue is full (try again in {words})" in cli("run", "Hi").stderr
 
 
 def test_the_field_at_fault_is_told_once(daemon: Daemon, cli: Cli) -> None:

@@ -82,6 +82,7 @@ def test_names_cannot_break_out() -> None:
     text = page(past(), boards.ledger(last=[booking]), status, timezone.utc)
     assert "&lt;i&gt;" in text
     assert not re.search("<(script|b|i)>", text)
+    assert "<h2>The last request</h2>" in text
 
 
 def test_nothing_known_makes_a_page_too() -> None:
