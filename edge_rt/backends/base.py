@@ -45,7 +45,22 @@ class Batch:
         return end - 1
 
 
-class Backend(Protocol):
+class Vocabulary(Protocol):
+    """How one model cuts text into tokens."""
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Token ids of `text`, with the beginning-of-sequence token where the model wants it.
+
+        `special`: control tokens written out in the text become those tokens.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free all its memory."""
+        ...
+
+
+class Backend(Vocabulary, Protocol):
     """A loaded model with `sequences` independent key-value (KV) sequences.
 
     A sequence holds the keys and values of a prefix of some text; `forward` extends it. Sequence
@@ -58,13 +73,6 @@ class Backend(Protocol):
     sequences: int
     longest_piece: int  # most bytes that one token can stand for
     batch: Batch  # the one batch that `forward` runs
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """Token ids of `text`, with the beginning-of-sequence token where the model wants it.
-
-        `special`: control tokens written out in the text become those tokens.
-        """
-        ...
 
     def piece(self, token: int) -> bytes:
         """The bytes of `token`; empty for control tokens."""
@@ -95,8 +103,4 @@ class Backend(Protocol):
 
     def set_threads(self, threads: int) -> None:
         """Use `threads` threads from the next pass on."""
-        ...
-
-    def close(self) -> None:
-        """Free the model and all its memory."""
         ...

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
 from edge_rt.backends.llama_log import capture
+from edge_rt.backends.llama_vocabulary import load, tokenize
 from edge_rt.errors import EngineError, ModelFileError
 
 VERSION: str = llama_cpp.__version__
@@ -71,24 +72,7 @@ class LlamaBackend:
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """See Backend."""
-        data = text.encode()
-        wants_bos = bool(lib.llama_vocab_get_add_bos(self._vocab))
-        tokens = self._tokenize(data, special, wants_bos)
-        bos = lib.llama_vocab_bos(self._vocab)
-        if wants_bos and tokens[:2] == [bos, bos]:
-            return tokens[1:]  # the template had written it out already
-        return tokens
-
-    def _tokenize(self, data: bytes, special: bool, add_special: bool) -> list[int]:
-        room = len(data) + 8
-        while True:
-            buffer = (lib.llama_token * room)()
-            count = lib.llama_tokenize(
-                self._vocab, data, len(data), buffer, room, add_special, special
-            )
-            if count >= 0:
-                return buffer[:count]
-            room = -count
+        return tokenize(self._vocab, text, special=special)
 
     def piece(self, token: int) -> bytes:
         """See Backend."""
@@ -184,11 +168,7 @@ def _pointer(array: NDArray[Any], kind: Any) -> Any:
 def _load(path: Path, gpu_layers: int) -> Any:
     params = lib.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
-    with capture() as complaints:
-        model = lib.llama_model_load_from_file(str(path).encode(), params)
-    if not model:
-        raise ModelFileError(f"llama.cpp cannot load {path.name}: {complaints.summary()}")
-    return model
+    return load(path, params)
 
 
 def _context(

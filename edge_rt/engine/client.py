@@ -11,6 +11,8 @@ from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     VERSION,
     Cancel,
+    Count,
+    Counted,
     Delta,
     Failed,
     Finished,
@@ -128,6 +130,19 @@ class EngineClient(asyncio.Protocol):
         assert isinstance(reply, Pong)
         return reply
 
+    async def count(self, model: str, spec: ModelSpec, prompt: str, *, special: bool) -> Counted:
+        """How many tokens `prompt` has for `model`, which need not be loaded; see Count.
+
+        Raises RequestError where that cannot be told.
+        """
+        nonce = next(self._ids)
+        message = Count(nonce, model, spec.backend, spec.path, prompt, special)
+        reply = await self._ask(message, ("count", nonce))
+        assert isinstance(reply, Counted)
+        if reply.tokens is None:
+            raise RequestError(reply.message, param="prompt")
+        return reply
+
     def set_limits(
         self,
         threads: int,
@@ -198,6 +213,8 @@ class EngineClient(asyncio.Protocol):
                 self._reply(("load", message.model), message)
             case Unloaded():
                 self._reply(("unload", message.model), message)
+            case Counted():
+                self._reply(("count", message.nonce), message)
             case Pong():
                 self._reply(("ping", message.nonce), message)
 

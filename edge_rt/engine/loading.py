@@ -1,4 +1,4 @@
-"""Loading models beside the decode loop."""
+"""Loading models, and counting tokens without one, beside the decode loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.counting import OpenVocabulary, Vocabularies, no_vocabulary
+from edge_rt.engine.protocol import Count, Counted, ModelSpec
 from edge_rt.errors import EdgeError
 
 
@@ -23,13 +24,22 @@ class Outcome:
     load_s: float
 
 
-class Loader:
-    """Runs loads one after the other in a thread; readable (select) when one has finished."""
+Done = tuple[str, Outcome] | Counted
+"""A model and what became of its load, or the answer to a count."""
 
-    def __init__(self, make_backend: Callable[[ModelSpec, int], Backend]) -> None:
+
+class Loader:
+    """Does one thing after the other in a thread; readable (select) when one has finished."""
+
+    def __init__(
+        self,
+        make_backend: Callable[[ModelSpec, int], Backend],
+        open_vocabulary: OpenVocabulary = no_vocabulary,
+    ) -> None:
         self._make_backend = make_backend
-        self._asked: queue.SimpleQueue[tuple[str, ModelSpec, int]] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        self._vocabularies = Vocabularies(open_vocabulary)
+        self._asked: queue.SimpleQueue[Callable[[], Done]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._wake, self._waker = os.pipe()
         self._thread: threading.Thread | None = None
 
@@ -39,21 +49,27 @@ class Loader:
 
     def start(self, model: str, spec: ModelSpec, threads: int) -> None:
         """Load `spec` as `model` once earlier loads are done."""
-        self._asked.put((model, spec, threads))
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True, name="loader")
-            self._thread.start()
+        self._do(lambda: (model, self._load(spec, threads)))
 
-    def finished(self) -> Iterator[tuple[str, Outcome]]:
-        """The loads that finished since the last call."""
+    def count(self, asked: Count) -> None:
+        """Count for a model that is not loaded once earlier loads and counts are done."""
+        self._do(lambda: self._vocabularies.count(asked))
+
+    def finished(self) -> Iterator[Done]:
+        """What finished since the last call."""
         while not self._done.empty():
             os.read(self._wake, 1)
             yield self._done.get()
 
+    def _do(self, job: Callable[[], Done]) -> None:
+        self._asked.put(job)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True, name="loader")
+            self._thread.start()
+
     def _work(self) -> None:
         while True:
-            model, spec, threads = self._asked.get()
-            self._done.put((model, self._load(spec, threads)))
+            self._done.put(self._asked.get()())
             os.write(self._waker, b".")
 
     def _load(self, spec: ModelSpec, threads: int) -> Outcome:

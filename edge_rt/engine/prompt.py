@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.protocol import Generate
 from edge_rt.errors import RequestError
 
 
-def read_prompt(request: Generate, backend: Backend) -> list[int]:
+def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> list[int]:
     """The prompt as tokens; RequestError when it is empty, unknown to the model or too long."""
-    prompt = request.prompt
     if isinstance(prompt, str):
         _refuse_text_that_cannot_fit(prompt, backend)
-        prompt = backend.tokenize(prompt, special=request.special)
+        prompt = backend.tokenize(prompt, special=special)
     if not prompt:
         raise RequestError("the prompt is empty: send at least one character", param="prompt")
     for token in prompt:

@@ -14,7 +14,7 @@ import msgspec
 
 from edge_rt.decoding.params import Sampling, TokenLogprob
 
-VERSION = 1
+VERSION = 2
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -74,7 +74,8 @@ class Generate(Message, frozen=True):
     templates) be recognised, and the beginning-of-sequence token is put in front when the model
     wants one and the text does not start with it. After an engine was lost, `resume` holds by
     answer index the tokens already received: they are part of the answer, count for max_tokens and
-    are not sent again; answers in `done` were complete and are not made.
+    are not sent again; answers in `done` were complete and are not made. With `fresh` all of the
+    prompt is read, whatever of it there is in KV already.
     """
 
     id: int
@@ -88,6 +89,7 @@ class Generate(Message, frozen=True):
     ignore_eos: bool = False
     resume: dict[int, list[int]] = {}
     done: list[int] = []
+    fresh: bool = False
 
 
 class Cancel(Message, frozen=True):
@@ -109,6 +111,21 @@ class SetLimits(Message, frozen=True):
     duty: float = 1.0
     prefill_chunk: int | None = None
     sequences: int | None = None
+
+
+class Count(Message, frozen=True):
+    """Ask how many tokens `prompt` has for `model`; answered by Counted.
+
+    A model that is not loaded is asked through the vocabulary of the file at `path`, which takes
+    little time and memory. `special` as in Generate.
+    """
+
+    nonce: int
+    model: str
+    backend: str
+    path: str
+    prompt: str
+    special: bool
 
 
 class Ping(Message, frozen=True):
@@ -228,6 +245,18 @@ class Failed(Message, frozen=True):
     retry_after_s: float | None = None
 
 
+class Counted(Message, frozen=True):
+    """The tokens of a prompt, `cached` of which are in KV at this moment.
+
+    None where they cannot be told; `message` says why.
+    """
+
+    nonce: int
+    tokens: int | None
+    cached: int = 0
+    message: str = ""
+
+
 class Pong(Message, frozen=True):
     """The decode loop is alive; what it holds right now, and the limits in force.
 
@@ -251,5 +280,7 @@ class Pong(Message, frozen=True):
     rest_s: float = 0.0  # seconds that there was something to compute and the duty forbade it
 
 
-ToEngine = Load | Unload | Generate | Cancel | SetLimits | Ping | Shutdown
-ToFront = Hello | Loaded | LoadFailed | Unloaded | Started | Step | Finished | Failed | Pong
+ToEngine = Load | Unload | Generate | Cancel | SetLimits | Count | Ping | Shutdown
+ToFront = (
+    Hello | Loaded | LoadFailed | Unloaded | Started | Step | Finished | Failed | Counted | Pong
+)

@@ -14,7 +14,7 @@ from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.outbox import PAUSE_S, Outbox
 from edge_rt.engine.pacing import Portion
-from edge_rt.engine.prompt import read_prompt
+from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
 from edge_rt.engine.tally import Tally
@@ -86,6 +86,14 @@ class Scheduler:
             else:  # all of it had been sent when the engine was lost
                 self._emit(answer.finished(self._clock()))
 
+    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+        """Tokens of a prompt, and how many of them would not have to be read.
+
+        RequestError where it could not be answered anyway.
+        """
+        tokens = prompt_tokens(prompt, special, self._backend)
+        return len(tokens), self._pool.reusable(tokens)
+
     def cancel(self, request_id: int) -> None:
         """Drop the answers of `request_id`; what was read of its prompt stays as a prefix."""
         self._outbox.forget(request_id, self._clock())
@@ -142,7 +150,7 @@ class Scheduler:
     # --- from request to answers
 
     def _answers(self, request: Generate) -> list[Answer]:
-        prompt = read_prompt(request, self._backend)
+        prompt = prompt_tokens(request.prompt, request.special, self._backend)
         first = Sampler(request.sampling, seed=request.sampling.seed or 0, prompt=prompt)
         stops = StopAutomaton(request.stop)
         now = self._clock()
@@ -170,6 +178,8 @@ class Scheduler:
 
     def _worth_waiting(self, answer: Answer) -> bool:
         """Whether a prompt now being read will soon hold much more of `answer`'s beginning."""
+        if answer.request.fresh:
+            return False
         coming = max(
             (common_prefix(a.prompt, answer.prompt) for a in self._running if not a.decoding),
             default=0,
@@ -178,7 +188,7 @@ class Scheduler:
         return coming >= self._pool.reusable(answer.todo) + WORTH_COPYING
 
     def _start(self, answer: Answer, now: float) -> None:
-        answer.start(self._pool.take(answer.todo), now)
+        answer.start(self._pool.take(answer.todo, fresh=answer.request.fresh), now)
         self._running.append(answer)
         if answer.index == 0:
             self._emit(Started(answer.request.id, len(answer.prompt), answer.cached))

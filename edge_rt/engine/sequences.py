@@ -64,13 +64,13 @@ class SequencePool:
         """Tokens of `prompt` that `take` would not have to read."""
         return self._donor(prompt)[1]
 
-    def take(self, prompt: Tokens[int]) -> Sequence:
+    def take(self, prompt: Tokens[int], *, fresh: bool = False) -> Sequence:
         """A sequence for `prompt`, holding as much of its beginning as is known anywhere.
 
-        At least the last token of the prompt is left to be read, since its logits are wanted.
-        Call only when `free`.
+        With `fresh` it holds nothing. At least the last token of the prompt is left to be read,
+        since its logits are wanted. Call only when `free`.
         """
-        donor, length = self._donor(prompt)
+        donor, length = (None, 0) if fresh else self._donor(prompt)
         target = self._target(donor, length)
         if donor is target:
             self._rewind(target, length)

@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_rt.backends.base import Backend
+from edge_rt.backends.base import Backend, Vocabulary
+from edge_rt.engine.counting import OpenVocabulary, no_vocabulary
 from edge_rt.engine.loading import Loader, Outcome
 from edge_rt.engine.memory import rss_bytes
 from edge_rt.engine.pacing import Pacer
@@ -26,6 +27,8 @@ from edge_rt.engine.port import Poll, Port
 from edge_rt.engine.protocol import (
     VERSION,
     Cancel,
+    Count,
+    Counted,
     Failed,
     Generate,
     Hello,
@@ -46,7 +49,7 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.roster import Roster
 from edge_rt.engine.scheduler import Scheduler
 from edge_rt.engine.tally import Tally
-from edge_rt.errors import ModelFileError
+from edge_rt.errors import ModelFileError, RequestError
 
 MakeBackend = Callable[[ModelSpec, int], Backend]
 
@@ -66,13 +69,14 @@ class Worker:
         clock: Callable[[], float] = time.monotonic,
         poll: Callable[[], Poll] = select.poll,
         park: Callable[[], object] = lambda: None,
+        open_vocabulary: OpenVocabulary = no_vocabulary,
     ) -> None:
         """`backends` maps the name of each backend to its version; `threads` to start with.
         `clock` is in seconds, and `poll` lets them pass. `park` puts native threads to sleep.
         """
         self._clock = clock
         self._park = park
-        self._loader = Loader(make_backend)
+        self._loader = Loader(make_backend, open_vocabulary)
         self._port = Port(sock, poll)
         self._port.wake_on(self._loader.fileno())
         self._open = True
@@ -100,8 +104,11 @@ class Worker:
         self._begin_s = self._clock()
         for message in self._port.received():
             self._handle(message)
-        for model, outcome in self._loader.finished():
-            self._loaded(model, outcome)
+        for done in self._loader.finished():
+            if isinstance(done, Counted):
+                self._port.send(done)
+            else:
+                self._loaded(*done)
         return self._open and self._port.open
 
     def _pass(self, able: list[Scheduler]) -> None:
@@ -150,6 +157,8 @@ class Worker:
             case SetLimits():
                 self._models.limits = message
                 self._pacer.duty = message.duty
+            case Count():
+                self._count(message)
             case Ping():
                 self._port.send(self._pong(message.nonce))
             case Shutdown():
@@ -162,6 +171,17 @@ class Worker:
             self._port.send(Failed(request.id, why, code="not_loaded", retry_after_s=1.0))
             return
         scheduler.submit(request)
+
+    def _count(self, asked: Count) -> None:
+        scheduler = self._models.get(asked.model)
+        if scheduler is None:
+            self._loader.count(asked)
+            return
+        try:
+            counts = scheduler.count(asked.prompt, special=asked.special)
+            self._port.send(Counted(asked.nonce, *counts))
+        except RequestError as error:
+            self._port.send(Counted(asked.nonce, None, message=str(error)))
 
     def _loaded(self, model: str, outcome: Outcome) -> None:
         if isinstance(outcome.result, str):
@@ -209,6 +229,15 @@ def make_backend(spec: ModelSpec, threads: int) -> Backend:
     )
 
 
+def open_vocabulary(backend: str, path: str) -> Vocabulary:
+    """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
+    if backend != "llama.cpp":
+        raise ModelFileError(f"this engine has no backend called {backend!r}")
+    from edge_rt.backends.llama_vocabulary import LlamaVocabulary
+
+    return LlamaVocabulary(Path(path))
+
+
 def main(argv: list[str]) -> int:
     """Run the engine on the socket that descriptor argv[1] is."""
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
@@ -223,6 +252,7 @@ def main(argv: list[str]) -> int:
         backends={"llama.cpp": LLAMA_VERSION},
         threads=len(os.sched_getaffinity(0)),
         park=thread_parker(),
+        open_vocabulary=open_vocabulary,
     ).run()
     return 0
 
