@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from bootstrap.paths import CHECKOUT
+
 from benchlib import BenchError
 from benchlib.http import Address, fetch, get_json
 from benchlib.process import Child, rss_mb, said, until
@@ -35,10 +37,10 @@ def config(settings: Settings, ledger: Path, extra: Mapping[str, object] | None 
     return json.dumps({"engine": chosen, "ledger": {"path": str(ledger)}, **(extra or {})})
 
 
-def command(edge_rt: Path, config_file: Path, socket: Path, store: Path) -> list[str]:
-    """How the daemon is started."""
-    options = {"config": config_file, "socket": socket, "store": store, "log-level": "warning"}
-    return [str(edge_rt), "serve", *(w for k, v in options.items() for w in (f"--{k}", str(v)))]
+def options(config_file: Path, socket: Path, store: Path) -> list[str]:
+    """Of the daemon."""
+    named = {"config": config_file, "socket": socket, "store": store, "log-level": "warning"}
+    return [word for key, value in named.items() for word in (f"--{key}", str(value))]
 
 
 def weights(edge_rt: Path, store: Path) -> Path:
@@ -60,6 +62,7 @@ class Ours:
     directory: Path
     name: str = "ours"
     extra: Mapping[str, object] = field(default_factory=dict[str, object])
+    program: tuple[str, ...] = ()  # in place of `edge-rt serve`
 
     def features(self) -> str:
         """Its version and the instruction sets that its llama.cpp was built for."""
@@ -92,8 +95,11 @@ class Ours:
         async def answers() -> bool:
             return (await fetch(address, "GET", "/v1/models")).status == 200
 
-        argv = command(self.python.with_name("edge-rt"), config_file, socket, self.store)
+        program = self.program or (str(self.python.with_name("edge-rt")), "serve")
+        argv = [*program, *options(config_file, socket, self.store)]
         environ = {"STATE_DIRECTORY": str(self.directory)}  # what it learns is not the machine's
+        if self.program:
+            environ["PYTHONPATH"] = str(CHECKOUT / "tools")
         with Child(argv, self.directory / "ours.log", environ=environ) as child:
             ready_s = await until(answers, child)
             yield Running(child, address, ready_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from benchlib.server import Settings
 Say = Callable[[str], None]
 Values = Mapping[str, float | None]
 
-CONTEXT = 2048  # tokens, of one conversation
+_CONTEXT = 2048  # tokens, of one conversation
 
 _MORE_IS_WORSE = frozenset({"throttles"})
 
@@ -30,15 +30,11 @@ class Setup:
     python: Path  # of the .venv
     store: Path
     directory: Path
+    settings: Settings
     prompts: Prompts
     patience_s: float
     quick: bool
     say: Say
-
-    def settings(self) -> Settings:
-        """One conversation at a time on the threads that the server chooses."""
-        gguf = weights(self.python.with_name("edge-rt"), self.store)
-        return Settings(gguf, MODEL, context=CONTEXT, parallel=1, threads=None)
 
     def ours(self, extra: Mapping[str, object] | None = None) -> Ours:
         """Our daemon; `extra` goes into its configuration."""
@@ -62,6 +58,12 @@ def worst(name: str, found: Iterable[float | None]) -> float | None:
     return (max if name in _MORE_IS_WORSE else min)(known, default=None)
 
 
-def python() -> Path:
-    """The interpreter that runs this."""
-    return Path(sys.executable)
+def cores() -> int:
+    """That this process may use, and so its children."""
+    return len(os.sched_getaffinity(0))
+
+
+def settings(python: Path, store: Path) -> Settings:
+    """One conversation at a time on the threads that the server chooses."""
+    gguf = weights(python.with_name("edge-rt"), store)
+    return Settings(gguf, MODEL, context=_CONTEXT, parallel=1, threads=None)

@@ -30,8 +30,7 @@ _AUTO, _PEER = "ours auto", "peer default"
 async def contention(setup: Setup) -> Found:
     """Rounds of all entrants beside a hog, then hogs that end under a running stream."""
     amounts = Amounts()
-    settings = setup.settings()
-    rounds = Rounds(settings, setup.prompts, amounts, setup.patience_s, setup.say)
+    rounds = Rounds(setup.settings, setup.prompts, amounts, setup.patience_s, setup.say)
     sides = [setup.ours(), peer.Peer(peer.environment(cache_dir()), setup.directory)]
     for number in range(1, 2 if setup.quick else 4):
         for entrant in hogged_entrants(sides, len(os.sched_getaffinity(0))):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 from benchlib import BenchError, machine, prompts
-from benchlib.govern import Found, Setup, python, worst
+from benchlib.govern import Found, Setup, settings, worst
+from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.report import Report, row_ratios
 from bootstrap.paths import CHECKOUT, cache_dir
@@ -38,7 +40,12 @@ def _contention(setup: Setup) -> list[Found]:
     return [asyncio.run(contention(setup))]
 
 
+def _cap(setup: Setup) -> list[Found]:
+    return [asyncio.run(cap(setup))]
+
+
 PARTS: Mapping[str, Callable[[Setup], list[Found]]] = {
+    "cap": _cap,
     "contention": _contention,
 }
 
@@ -74,12 +81,14 @@ def command(
     of the engine. The worse of both counts.
     """
     end_cleanly_on_signals()
+    store = cache_dir() / "store"
     try:
         with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
             setup = Setup(
-                python=python(),
-                store=cache_dir() / "store",
+                python=Path(sys.executable),
+                store=store,
                 directory=Path(directory),
+                settings=settings(Path(sys.executable), store),
                 prompts=prompts.load(data),
                 patience_s=wait,
                 quick=quick,

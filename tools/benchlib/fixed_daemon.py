@@ -1,0 +1,60 @@
+"""Our daemon with constant limits in the governor's place: what a governor is held against.
+
+`python -m benchlib.fixed_daemon LIMITS OPTIONS`, options as of `edge-rt serve`. The file LIMITS
+holds a thread count and a duty, and may change at any time.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import cast
+
+from edge_rt.cli.serve import serve
+from edge_rt.daemon import server
+from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.rooms import Rooms
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.limits import Limits, Observation
+
+
+def write_limits(file: Path, threads: int, duty: float) -> None:
+    """Have the daemon that reads `file` keep these from its next look on."""
+    spare = file.with_suffix(".new")
+    spare.write_text(f"{threads} {duty}")
+    spare.replace(file)
+
+
+def read_limits(file: Path) -> Limits:
+    """What `write_limits` wrote."""
+    threads, duty = file.read_text().split()
+    return Limits(int(threads), float(duty))
+
+
+class Fixed:
+    """In a governor's place: allows what the file says, whatever is seen."""
+
+    def __init__(self, file: Path, governor: Governor) -> None:
+        self.budget, self.report = governor.budget, governor.report
+        self._file = file
+        self.limits = read_limits(file)
+
+    def step(self, seen: Observation) -> Limits:
+        """See Governor."""
+        self.limits = read_limits(self._file)
+        return self.limits
+
+
+class FixedRooms(Rooms):
+    """The front without a governor."""
+
+    file: Path
+
+    def _governor(self, felt: Felt | None) -> Governor:
+        return cast("Governor", Fixed(self.file, super()._governor(felt)))
+
+
+if __name__ == "__main__":
+    FixedRooms.file = Path(sys.argv[1])
+    server.Rooms = FixedRooms
+    serve.main(sys.argv[2:])
