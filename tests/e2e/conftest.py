@@ -51,9 +51,13 @@ class Daemon:
         self.model = MODEL
         self.log = directory / "log"
         self._config = directory / "config.yaml"
-        self._config.write_text(json.dumps({"engine": SMALL} | config))  # JSON is YAML
         self._clients = ExitStack()
+        self.configure(**config)
         self.start()
+
+    def configure(self, **config: Any) -> None:
+        """Write another configuration, for the next start."""
+        self._config.write_text(json.dumps({"engine": SMALL} | config))  # JSON is YAML
 
     def start(self) -> None:
         """Start the process, on the socket it had before if there was one."""

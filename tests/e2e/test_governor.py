@@ -1,0 +1,214 @@
+"""A budget is kept by the real engine on a simulated board, and everybody is told why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+STORY = {"prompt": "Once upon a time there was a fox who", "max_tokens": 64, "ignore_eos": True}
+COMMAND = Path(sys.executable).with_name("edge-rt")
+SETTLE_S, WATCH_S = 6.0, 6.0  # real time: the simulated board has no other
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """The directory of a Raspberry Pi 5 that is heated by this process and its children."""
+    root = tmp_path_factory.mktemp("twin") / "board"
+    words = ["twin", "--board", "raspberry-pi-5", "--watch", os.getpid(), "--dir", root]
+    twin = subprocess.Popen([COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert twin.stdout is not None
+        assert twin.stdout.readline().strip() == str(root)
+        yield root
+    finally:
+        twin.send_signal(signal.SIGTERM)
+        twin.wait(30)
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon, board, tools):
+    daemon = make_daemon(sensors={"root": str(board)})
+    tools.eventually(lambda: supply(daemon) and supply(daemon)["idle_w"], "the rest is seen")
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def free(daemon, tools):
+    """The daemon without a budget, and idle, before and after the test."""
+
+    def settled():
+        state = daemon.status()
+        return state["governor"]["limits"]["admission"] == "open" and not state["requests"]
+
+    yield daemon
+    assert daemon.http.put("/edge/v1/budget", json={"power_w": None}).status_code == 200
+    tools.eventually(settled, "requests are welcome again")
+
+
+def supply(daemon):
+    """The supply as /edge/v1/board has it."""
+    return daemon.http.get("/edge/v1/board").json()["supply"]
+
+
+def budget(daemon, **change):
+    """What PUT /edge/v1/budget answers."""
+    answer = daemon.http.put("/edge/v1/budget", json=change)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@contextmanager
+def work(daemon):
+    """Two clients that ask for one story after the other; their answers, as they come."""
+    answers, over = [], threading.Event()
+
+    def ask(http):
+        while not over.is_set():
+            answers.append(http.post("/v1/completions", json={"model": daemon.model, **STORY}))
+
+    clients = [threading.Thread(target=ask, args=(daemon.client(),)) for _ in range(2)]
+    for client in clients:
+        client.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for client in clients:
+            client.join()
+
+
+def watch(daemon):
+    """Mean watts and tokens a second over some seconds, after some in which all may settle."""
+    time.sleep(SETTLE_S)
+    before, drawn = supply(daemon), daemon.status()["tokens"]["completion"]
+    begin = time.monotonic()
+    time.sleep(WATCH_S)
+    after, now = supply(daemon), daemon.status()["tokens"]["completion"]
+    seconds = time.monotonic() - begin
+    energy_j, covered_s = (after[name] - before[name] for name in ("energy_j", "covered_s"))
+    assert covered_s > 0.8 * seconds
+    return energy_j / covered_s, (now - drawn) / seconds
+
+
+def test_a_cap_is_kept_and_full_speed_is_back_when_it_is_lifted(free):
+    idle_w = supply(free)["idle_w"]
+    with work(free):
+        full_w, full_rate = watch(free)
+        assert full_w > 1.1 * idle_w
+        cap_w = idle_w + 0.5 * (full_w - idle_w)
+        told = budget(free, power_w=cap_w)
+        assert told["budget"]["power_w"] == cap_w
+        assert told["bound_by"] == "power_w"
+        assert "power cap" in told["why"]
+        capped_w, capped_rate = watch(free)
+        state = free.status()["governor"]
+        metrics = free.metrics()
+        budget(free, power_w=None)
+        _, lifted_rate = watch(free)
+    assert capped_w <= 1.01 * cap_w
+    assert 0 < capped_rate < 0.9 * full_rate
+    assert lifted_rate > 1.1 * capped_rate
+    assert state["limits"]["duty"] < 1
+    assert state["held_back_s"]["power_w"] > 1
+    assert f"edge_rt_budget_power_watts {cap_w}" in metrics
+    assert 'edge_rt_held_back_seconds_total{by="power_w"}' in metrics
+
+    past = free.http.get("/edge/v1/history?since=60").json()
+    rows = list(zip(past["cap_w"], past["power_w"], past["duty"], strict=True))
+    assert {cap for cap, _, _ in rows} == {None, cap_w}
+    assert all(watts is not None for _, watts, _ in rows)
+    assert any(duty < 1 for _, _, duty in rows)
+
+
+def test_what_the_board_cannot_do_idle_is_refused_with_reason_and_time(free, tools):
+    impossible_w = 0.5 * supply(free)["idle_w"]
+    budget(free, power_w=impossible_w)
+    tools.eventually(
+        lambda: free.status()["governor"]["limits"]["admission"] == "refuse", "requests are refused"
+    )
+    answer = free.post(STORY)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (503, "budget")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert f"power cap of {impossible_w:.3g} W" in error["message"]
+    assert 'edge_rt_admission_state{state="refuse"} 1.0' in free.metrics()
+    assert 'edge_rt_refused_requests_total{reason="budget"}' in free.metrics()
+    assert free.http.get("/health").status_code == 200, "it is well, and could answer"
+    assert "refused" in free.run("budget").stdout
+
+
+def test_the_command_line_changes_and_draws_it(free, tmp_path):
+    set_ = free.run("budget", "--power", "7.5", "--temp", "70")
+    assert "7.50 W over any" in set_.stdout
+    assert "70.0 °C" in set_.stdout
+    lifted = free.run("budget", "--power", "none", "--temp", "none")
+    assert lifted.stdout.startswith("power       none")
+    page = tmp_path / "report.html"
+    drawn = free.run("report", "--since", "5m", "--out", str(page))
+    assert drawn.returncode == 0, drawn.stderr
+    assert page.read_text().count("<svg") >= 3
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [({"power_w": -1}, "power_w"), ({"watts": 5}, "watts"), ({"energy_period": "week"}, None)],
+)
+def test_what_cannot_be_a_budget_changes_nothing(free, change, param):
+    before = free.http.get("/edge/v1/budget").json()["budget"]
+    answer = free.http.put("/edge/v1/budget", json=change)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == (param or "energy_period")
+    assert free.http.get("/edge/v1/budget").json()["budget"] == before
+
+
+def test_without_any_sensor_it_serves_and_says_what_is_missing(own_daemon, tmp_path):
+    root = tmp_path / "nothing"
+    root.mkdir()
+    daemon = own_daemon(sensors={"root": str(root)}, budget={"power_w": 5.0, "energy_j": 1000.0})
+    assert daemon.post(STORY).status_code == 200
+    state = daemon.http.get("/edge/v1/budget").json()
+    told = " ".join(state["missing"])
+    for word in ("No power", "No temperature", "energy_j"):
+        assert word in told
+    assert (state["forecast_c"], state["spent_j"]) == (None, None)
+    assert state["limits"]["admission"] == "open"
+
+
+def test_every_knob_is_back_after_a_kill(own_daemon, board, tools):
+    knob = board / "sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
+    before = knob.read_text()
+    slow = int(before) // 2 * 1000
+    daemon = own_daemon(sensors={"root": str(board)}, knobs={"cpufreq_max_hz": slow})
+
+    def turned():
+        return knob.read_text() != before
+
+    tools.eventually(turned, "the knob is turned")
+    [told] = tools.eventually(lambda: daemon.status()["governor"]["knobs"], "the knob is told of")
+    assert (told["error"], told["before"]) == (None, before.strip())
+    daemon.kill()
+    assert turned(), "nobody was there to put it back"
+    daemon.configure(sensors={"root": str(board)})
+    daemon.start()
+    tools.eventually(lambda: not turned(), "the knob is back")
+    [told] = daemon.status()["governor"]["knobs"]
+    assert (told["error"], told["value"]) == (None, before.strip())
+
+
+def test_a_knob_is_back_after_a_stop(own_daemon, board, tools):
+    knob = board / "sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
+    before = knob.read_text()
+    slow = int(before) // 2 * 1000
+    daemon = own_daemon(sensors={"root": str(board)}, knobs={"cpufreq_max_hz": slow})
+    tools.eventually(lambda: knob.read_text() != before, "the knob is turned")
+    assert daemon.terminate() == 0
+    assert knob.read_text() == before
