@@ -374,7 +374,7 @@ def reference() -> Callable[..., tuple[str, list[int], str, str | None]]:
     return alone
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stage(toy: type[FakeBackend]) -> Callable[..., Stage]:
     """Makes stages; see there."""
     return lambda *args, **more: Stage(toy, *args, **more)

@@ -131,6 +131,84 @@ def test_a_rest_is_cut_short_when_the_duty_rises(
     assert [begin for begin, _ in on.passes] == [0.0, 5.0, 7.0, 8.0]
 
 
+def test_who_comes_to_an_engine_that_has_rested_starts_at_once(
+    stage: Callable[..., Stage], endless: Callable
+) -> None:
+    on = stage(0.5)
+    on.run(
+        (0.0, SetLimits(1, 0.25)),
+        (0.0, endless(1, max_tokens=1)),
+        (1.0, endless(2, max_tokens=1)),  # 1.5 s of rest are due, of which 0.5 are over
+        (6.0, endless(3, max_tokens=1)),
+        (9.0, Ping(1)),
+    )
+    assert [begin for begin, _ in on.passes] == pytest.approx([0.0, 2.0, 6.0])
+
+
+def test_who_leaves_during_a_rest_does_not_end_it(
+    stage: Callable[..., Stage], endless: Callable
+) -> None:
+    on = stage(0.5)
+    on.run(
+        (0.0, SetLimits(1, 0.25)),
+        (0.0, endless(1)),
+        (0.6, Cancel(1)),
+        (0.7, endless(2)),
+        (2.4, Ping(1)),
+    )
+    assert [begin for begin, _ in on.passes] == pytest.approx([0.0, 2.0], abs=0.002)
+
+
+@pytest.mark.parametrize("duty", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_a_prompts_first_token_waits_for_no_rest_but_those_of_its_passes(
+    stage: Callable[..., Stage], endless: Callable, duty: float, chunk: int | None
+) -> None:
+    on = stage(0.01, 0.001)
+    on.run((0.0, SetLimits(1, duty, chunk)), (0.0, endless(1, PROMPT)), (30.0, Ping(1)))
+    first = next(h.time_s for h in on.heard if isinstance(h.message, Step) and h.message.deltas)
+    *before, last = [end - begin for begin, end in on.passes if end <= first + 1e-9]
+    assert on.read_by(first) == len(PROMPT)
+    assert first == pytest.approx(sum(before) / duty + last, abs=0.011)
+
+
+def test_a_lower_duty_counts_from_the_next_pass_on(
+    stage: Callable[..., Stage], endless: Callable
+) -> None:
+    on = stage(1.0)
+    on.run(
+        (0.0, SetLimits(1, 0.5)),
+        (0.0, endless(1)),
+        (1.5, SetLimits(1, 0.1)),
+        (13.0, Ping(1)),
+    )
+    assert [begin for begin, _ in on.passes] == pytest.approx([0.0, 2.0, 12.0])
+
+
+def test_limits_that_come_in_a_rest_hold_for_the_next_pass(
+    stage: Callable[..., Stage], endless: Callable
+) -> None:
+    on = stage(1.0)
+    on.run(
+        (0.0, SetLimits(2, 0.25)),
+        (0.0, endless(1, PROMPT)),
+        (2.0, SetLimits(1, 0.25, prefill_chunk=5)),
+        (4.5, Ping(1)),
+    )
+    assert [sum(n for _, n in one) for one in on.models["toy"].passes] == [16, 5]
+    assert on.models["toy"].threads == 1
+
+
+def test_at_full_duty_it_neither_waits_nor_parks_its_threads(
+    stage: Callable[..., Stage], endless: Callable
+) -> None:
+    on = stage(0.01)
+    on.run((0.0, SetLimits(1, 1.0)), (0.0, endless(1, PROMPT)), (2.0, Ping(1)))
+    assert on.computed(0.0, 2.0) == pytest.approx(2.0)
+    assert [park for park in on.parked if 0.0 < park < 2.0] == []
+    assert on.all(Pong)[0].rest_s == 0.0
+
+
 def test_native_threads_sleep_while_the_engine_rests(
     stage: Callable[..., Stage], endless: Callable
 ) -> None:

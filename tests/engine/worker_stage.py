@@ -121,6 +121,12 @@ class Stage:
         """Seconds of passes between two times."""
         return sum(max(0.0, min(e, end) - max(b, begin)) for b, e in self.passes)
 
+    def read_by(self, time_s: float) -> int:
+        """Tokens of the passes of "toy" that had ended by then."""
+        sizes = [sum(count for _, count in one) for one in self.models["toy"].passes]
+        ended = sum(end <= time_s + 1e-9 for _, end in self.passes)
+        return sum(sizes[:ended])
+
     def all(self, kind: type) -> list[Any]:
         """The messages of one kind."""
         return [heard.message for heard in self.heard if isinstance(heard.message, kind)]
