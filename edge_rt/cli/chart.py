@@ -25,7 +25,8 @@ Points = Sequence[float | None]
 class Curve:
     """One figure over time; `css` is its class. `band` is the half width of an area around it.
 
-    `steps` draws it level until the next moment, as limits are.
+    `steps` draws it level until the next moment, as limits are. One that is `aside` is shown
+    only where it comes near the others, which it does not squeeze together.
     """
 
     name: str
@@ -33,13 +34,14 @@ class Curve:
     values: Points
     band: Points | None = None
     steps: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
     """Curves with one unit; `floor` and `top` are always within what is shown.
 
-    `counts` are whole numbers, and so are their marks.
+    `counts` are whole numbers, and so are their marks; `words` stand for 0, 1, 2 and so on.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Chart:
     floor: float | None = None
     top: float | None = None
     counts: bool = False
+    words: Sequence[str] = ()
 
 
 def draw(chart: Chart, times: Sequence[float], zone: tzinfo | None = None) -> str:
@@ -65,10 +68,16 @@ def draw(chart: Chart, times: Sequence[float], zone: tzinfo | None = None) -> st
     )
 
 
-def legend(chart: Chart) -> str:
+def legend(chart: Chart, times: Sequence[float]) -> str:
     """Which curve is which; a curve without a figure is left out."""
-    names = [c for c in chart.curves if any(v is not None for v in c.values)]
-    return "".join(f'<span class="{c.css}">{escape(c.name)}</span>' for c in names)
+    frame, names = _Frame.around(chart, times), list[str]()
+    for curve in chart.curves:
+        found = [v for v in curve.values if v is not None]
+        if found:
+            seen = any(frame.holds(value) for value in found)
+            where = "" if seen else ", above this" if found[0] > frame.high else ", below this"
+            names.append(f'<span class="{curve.css}">{escape(curve.name + where)}</span>')
+    return "".join(names)
 
 
 @dataclass(frozen=True)
@@ -79,18 +88,19 @@ class _Frame:
     high: float
     step: float
     unit: str
+    words: Sequence[str]
 
     @classmethod
     def around(cls, chart: Chart, times: Sequence[float]) -> _Frame:
-        found = [v for curve in chart.curves for v in curve.values if v is not None]
-        found += [edge for edge in (chart.floor, chart.top) if edge is not None]
-        low, high = (min(found), max(found)) if found else (0.0, 1.0)
-        if high - low < 1e-6:
-            low, high = low - 0.5, high + 0.5
-        step = max(_nice((high - low) / 4), 1.0 if chart.counts else 0.0)
+        low, high = _extent(chart)
+        step = max(_nice((high - low) / 4), 1.0 if chart.counts or chart.words else 0.0)
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
         begin_s = times[0]
-        return cls(begin_s, max(times[-1], begin_s + 1.0), low, high, step, chart.unit)
+        return cls(begin_s, max(times[-1], begin_s + 1.0), low, high, step, chart.unit, chart.words)
+
+    def holds(self, value: float) -> bool:
+        """Whether it is within what is shown."""
+        return self.low <= value <= self.high
 
     def x(self, time_s: float) -> float:
         share = (time_s - self.begin_s) / (self.end_s - self.begin_s)
@@ -99,6 +109,19 @@ class _Frame:
     def y(self, value: float) -> float:
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+
+
+def _extent(chart: Chart) -> tuple[float, float]:
+    """The lowest and the highest figure, and those aside that are near them."""
+    found = [v for c in chart.curves if not c.aside for v in c.values if v is not None]
+    aside = [v for c in chart.curves if c.aside for v in c.values if v is not None]
+    found += [edge for edge in (chart.floor, chart.top) if edge is not None]
+    found = found or aside
+    low, high = (min(found), max(found)) if found else (0.0, 1.0)
+    if high - low < 1e-6:
+        low, high = low - 0.5, high + 0.5
+    near = [v for v in aside if abs(v - (low + high) / 2) <= high - low]  # half as far again
+    return min([low, *near]), max([high, *near])
 
 
 def _nice(least: float) -> float:
@@ -112,15 +135,18 @@ def _grid(frame: _Frame, zone: tzinfo | None) -> Iterator[str]:
         value = frame.low + n * frame.step
         y = frame.y(value)
         yield f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        text = significant(value) if abs(value) > 1e-9 else "0"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-        label = f"{text} {frame.unit}"
+        label = frame.words[round(value)] if frame.words else f"{_short(value)} {frame.unit}"
         yield f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(label)}</text>'
     for time_s in _moments(frame):
         x, clock = frame.x(time_s), datetime.fromtimestamp(time_s, zone)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
         form = "%H:%M:%S" if frame.end_s - frame.begin_s < 600 else "%H:%M"
         yield (f'<text x="{x:.1f}" y="{_HEIGHT - 5}" text-anchor="middle">{clock:{form}}</text>')
+
+
+def _short(value: float) -> str:
+    text = significant(value) if abs(value) > 1e-9 else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _moments(frame: _Frame) -> Iterator[float]:
@@ -148,7 +174,8 @@ def _pieces(times: Sequence[float], values: Points) -> Iterator[list[int]]:
 
 
 def _line(frame: _Frame, times: Sequence[float], curve: Curve) -> Iterator[str]:
-    for piece in _pieces(times, curve.values):
+    shown = [v if v is not None and frame.holds(v) else None for v in curve.values]
+    for piece in _pieces(times, shown):
         path, last_y = "", ""
         for n in piece:
             x, y = f"{frame.x(times[n]):.1f}", f"{frame.y(curve.values[n] or 0.0):.1f}"

@@ -8,13 +8,12 @@ from html import escape
 from typing import cast
 
 from edge_rt.cli.budget_table import forecast_line, limits_line
-from edge_rt.cli.chart import Chart, Curve, draw, legend
+from edge_rt.cli.chart import draw, legend
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import counted, line, member, members, number
 from edge_rt.cli.ledger_table import request_cells
-from edge_rt.cli.quantity import readable
+from edge_rt.cli.page_charts import charts
 
-_GUARDS = {"ok": 0.0, "caution": 1.0, "hold": 2.0, "evacuate": 3.0}
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --text: #666; --a: #0b6bcb; --b: #c4380d;
   --c: #1b7f3b; --d: #8a3ffc; }
@@ -49,8 +48,10 @@ def page(past: Json, ledger: Json, status: Json, zone: tzinfo | None = None) -> 
         f'<p class="note">{begin:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S}</p>',
         *_now(member(status, "governor")),
     ]
-    for chart in _charts(past):
-        parts.append(f'<h2>{escape(chart.title)}<span class="legend">{legend(chart)}</span></h2>')
+    for chart in charts(past):
+        parts.append(
+            f'<h2>{escape(chart.title)}<span class="legend">{legend(chart, times)}</span></h2>'
+        )
         parts.append(draw(chart, times, zone))
     parts += _requests(ledger, times[0], zone)
     body = "\n".join(parts)
@@ -70,72 +71,6 @@ def _now(governor: Json) -> Iterator[str]:
         f"Forecast: {forecast_line(governor)}.",
     ):
         yield f"<p>{escape(words)}</p>"
-
-
-def _charts(past: Json) -> list[Chart]:
-    def of(name: str) -> list[float | None]:
-        return [number(value) for value in cast("list[object]", past.get(name) or [])]
-
-    ahead = readable("", past.get("horizon_s"))
-    words = cast("list[object]", past.get("guard") or [])
-    guards = [_GUARDS.get(str(word)) for word in words]
-    duty = [None if value is None else 100 * value for value in of("duty")]
-    forecast = Curve(f"forecast {ahead} s before", "b", of("forecast_c"), of("band_c"))
-    return [
-        Chart(
-            "Power",
-            "W",
-            [
-                Curve("drawn", "a", of("power_w")),
-                Curve("allowed", "d", of("allowance_w"), steps=True),
-                Curve("budget", "b", of("cap_w"), steps=True),
-            ],
-            floor=0.0,
-        ),
-        Chart(
-            "Temperature",
-            "°C",
-            [
-                Curve("measured", "a", of("temp_c")),
-                forecast,
-                Curve("throttles at", "c", of("trip_c"), steps=True),
-            ],
-        ),
-        Chart(
-            "Share of time that the engine may compute",
-            "%",
-            [Curve("duty", "a", duty, steps=True)],
-            floor=0.0,
-            top=100.0,
-        ),
-        Chart(
-            "Threads",
-            "",
-            [Curve("threads", "a", of("threads"), steps=True)],
-            floor=0.0,
-            counts=True,
-        ),
-        Chart("Speed", "tok/s", [Curve("tokens a second", "a", of("tokens_per_s"))], floor=0.0),
-        Chart(
-            "Requests",
-            "",
-            [
-                Curve("running", "a", of("running"), steps=True),
-                Curve("waiting", "b", of("waiting"), steps=True),
-            ],
-            floor=0.0,
-            top=1.0,
-            counts=True,
-        ),
-        Chart(
-            "Guard: 0 ok, 1 caution, 2 hold, 3 evacuate",
-            "",
-            [Curve("guard", "b", guards, steps=True)],
-            floor=0.0,
-            top=3.0,
-            counts=True,
-        ),
-    ]
 
 
 def _requests(ledger: Json, since: float, zone: tzinfo | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from edge_rt.cli.quantity import duration
 
 _NAME_WIDTH = 24  # columns that names may have in any case
 _FIGURE = 9  # columns of a figure with the blanks behind it, or a little more
-_HEAD = len("held back by")
+_HEAD = len("read below")
 _WIDE = 120  # columns from which on the files are told as well
 
 
@@ -41,7 +41,7 @@ def head(report: Json) -> list[tuple[str, str]]:
         *read_at,
         *_supply(member(report, "supply")),
         ("hottest", hottest(report)),
-        ("held back by", MISSING if throttled is None else ", ".join(throttled) or "nothing"),
+        ("throttled", MISSING if throttled is None else ", ".join(throttled) or "no"),
     ]
 
 

@@ -38,7 +38,7 @@ def picture(
 
     Detail goes in this order where room is short: the last requests, today's models, fans,
     memory, CPU, clocks, zones, rails; what is left out is counted. The board, its power and
-    heat, what holds it back, the engine and its speed keep their line.
+    heat, what throttles it or holds it back, the engine and its speed keep their line.
     """
     top = [title(look, width, hint)]
     if look.trouble is not None:
@@ -54,7 +54,7 @@ def picture(
 def _blocks(look: Look, trend: Trend, width: int, zone: tzinfo | None) -> Iterator[Block]:
     board = look.board
     yield Block("supply", [_supply(board, trend, width)], rows=True)
-    yield Block("held back", [_held_back(board)], rows=True)
+    yield Block("throttled", [_throttled(board)], rows=True)
     yield from governed(look.status, width)
     yield Block("engine", [_engine(look.status)], rows=True)
     yield Block("speed", [_speed(board, trend)], rows=True)
@@ -73,11 +73,11 @@ def _supply(board: Json, trend: Trend, width: int) -> Cell:
     return Cell("  ".join(part for part in parts if part))
 
 
-def _held_back(board: Json) -> Cell:
+def _throttled(board: Json) -> Cell:
     names = lines(board, "throttled")
     if names is None:
         return Cell(f"{MISSING} (no flag of it can be read)")
-    return Cell(", ".join(names) or "by nothing", style="bold red" if names else "")
+    return Cell(", ".join(names) or "no", style="bold red" if names else "")
 
 
 def _engine(status: Json) -> Cell:

@@ -13,7 +13,7 @@ import board_reports as boards
 import pytest
 from governed import Json, governor, past
 
-from edge_rt.cli.chart import Chart, Curve, draw
+from edge_rt.cli.chart import Chart, Curve, draw, legend
 from edge_rt.cli.page import page
 
 Daemon = Any  # the scripted daemon of conftest.py
@@ -50,6 +50,24 @@ def test_what_is_missing_breaks_the_curve_and_is_not_0() -> None:
 def test_limits_are_steps() -> None:
     [path] = paths(chart(1.0, 2.0, steps=True))
     assert path.count("L") == 2
+
+
+def test_a_curve_aside_does_not_squeeze_the_others() -> None:
+    def drawn(far: float) -> tuple[list[str], str]:
+        curves = [Curve("measured", "a", [30.0, 40.0]), Curve("trip", "c", [far] * 2, aside=True)]
+        temps = Chart("Temperature", "°C", curves)
+        return paths(draw(temps, [0.0, 1.0])), legend(temps, [0.0, 1.0])
+
+    near, far, alone = drawn(44.0), drawn(80.0), paths(chart(30.0, 40.0))
+    assert len(near[0]) == 2
+    assert far[0] == alone
+    assert (">trip<" in near[1], ">trip, above this<" in far[1]) == (True, True)
+
+
+def test_words_stand_for_numbers() -> None:
+    guard = Chart("Guard", "", [Curve("g", "a", [0, 1])], top=2.0, words=("ok", "warm", "hot"))
+    texts = [text.text for text in ElementTree.fromstring(draw(guard, [0.0, 1.0])).iter("text")]
+    assert texts[:3] == ["ok", "warm", "hot"]
 
 
 def test_a_band_is_drawn_where_it_is_known() -> None:

@@ -46,7 +46,7 @@ def test_an_orin_fits_an_old_terminal() -> None:
     assert lines[:9] == [
         "Jetson AGX Orin 64GB  edge-rt 0.1  up 1 h 2 min",
         "supply    22.8 W measured  49.0 °C tj-thermal",
-        "held back by nothing",
+        "throttled no",
         "engine    running, threads 4, at work 1, waiting 0",
         "speed     - tok/s",
         "",
@@ -73,7 +73,7 @@ def test_a_simulated_board_says_once_that_all_is_modelled() -> None:
     lines = shown(seen(boards.pi5()))
     assert "simulated: all is modelled" in lines[0]
     assert "5.94 W modelled" in lines[1]
-    assert "held back under-voltage" in lines
+    assert "throttled under-voltage" in lines
 
 
 def test_a_long_name_leaves_the_rest_of_the_title_its_place() -> None:
@@ -101,7 +101,7 @@ def test_what_is_missing_is_a_dash(make: Callable[[], Json]) -> None:
     lines = shown(seen(make(), status={}, ledger={}))
     assert lines[1].split()[:3] == ["supply", "-", "W"]
     assert "-, threads -, at work -, waiting -" in lines[3]
-    assert "held back - (no flag of it can be read)" in lines
+    assert "throttled - (no flag of it can be read)" in lines
 
 
 def test_speed_and_its_price() -> None:
