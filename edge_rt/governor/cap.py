@@ -19,15 +19,13 @@ class Cap:
         self._window = PowerWindow()
         self._cap_w: float | None = None
         self.margin_w: float | None = None  # kept free; None: there is no cap
-        self.planned_w: float | None = None  # from now on, with the engine at work
 
-    def look(self, dt_s: float, drawn_w: float, window_s: float) -> None:
-        """`drawn_w` was drawn for `dt_s`."""
-        planned_w = drawn_w if self.planned_w is None else self.planned_w
+    def look(self, dt_s: float, drawn_w: float, planned_w: float, window_s: float) -> None:
+        """`drawn_w` was drawn for `dt_s`; the limits in force had asked for `planned_w`."""
         self._window.add(dt_s, drawn_w, planned_w, window_s)
 
     def aim_w(self, budget: Budget, unsure_w: float) -> float | None:
-        """Watts to aim at, a margin below the cap; `unsure_w` is what the model may be off by."""
+        """Watts to aim at, a margin below the cap; the power's model deviates by `unsure_w`."""
         cap_w = budget.power_w
         if cap_w != self._cap_w:
             self._window.turn()  # what was drawn under another cap is no debt under this one

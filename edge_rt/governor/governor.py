@@ -60,6 +60,7 @@ class Governor:
         self._guard = GuardState(settings)
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
         self._drawn_w = priors.idle_w
+        self._told = Choice(cores, 1.0, 0.0, 0.0)
         self._threads = cores
 
     def step(self, seen: Observation) -> Limits:
@@ -78,7 +79,7 @@ class Governor:
         on = terms(guard, self._sacrifices.made, seen.running)
         if on.stopped:
             choice = dataclasses.replace(choice, duty=0.0, power_w=self._power.idle_w)
-        self._cap.planned_w = choice.power_w
+        self._told = choice
         self.limits = self._limits(seen, allowances, energy, choice, on)
         self._tell(seen, allowances, choice)
         return self.limits
@@ -87,10 +88,12 @@ class Governor:
 
     def _learn(self, seen: Observation) -> None:
         power, dt_s = self._power, seen.dt_s
-        busy_s = self._usage.look(seen)
-        power.learn(dt_s, seen.threads, busy_s, seen.power_w)
-        self._drawn_w = power.power_w(seen.threads, busy_s / dt_s)
-        self._cap.look(dt_s, self._drawn_w, self.budget.power_window_s)
+        used = self._usage.look(seen)
+        power.learn(dt_s, used.threads, used.busy_s, seen.power_w)
+        self._drawn_w = power.power_w(used.threads, used.busy_s / dt_s)
+        told = self._told
+        planned_w = power.power_w(told.threads, told.duty * self._usage.intensity)
+        self._cap.look(dt_s, self._drawn_w, planned_w, self.budget.power_window_s)
         if self._thermal is not None:
             drawn_w = self._drawn_w if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, drawn_w, seen.fan)
@@ -101,7 +104,7 @@ class Governor:
 
     def _allowances(self, seen: Observation, energy: Spend | None) -> dict[BoundBy, float]:
         found: dict[BoundBy, float] = {}
-        unsure_w = self._power.unsure_w(self._threads) if seen.power_w is None else 0.0
+        unsure_w = self._power.unsure_w(self._told.threads, self._told.duty)
         cap_w = self._cap.aim_w(self.budget, unsure_w)
         if cap_w is not None:
             found["power_w"] = cap_w
@@ -166,11 +169,10 @@ class Governor:
     ) -> Limits:
         bound_by = min(allowances, key=lambda name: allowances[name], default=None)
         idle_w, limit_c = self._power.idle_w, self._limit_c(seen)
-        cap_w = self.budget.power_w
         limits = Limits(
             choice.threads,
             choice.duty,
-            self._pace.chunk(choice, self._power, cap_w and cap_w * self.budget.power_window_s),
+            self._pace.chunk(choice, self._power, self.budget),
             on.sequences,
             on.admission,
             on.smaller,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_rt.governor.budget import Budget
 from edge_rt.governor.choice import Choice
 from edge_rt.governor.limits import Observation
 from edge_rt.governor.power import PowerModel
@@ -19,10 +20,11 @@ _SOON_S = 1.0
 _WORTH = 1.03  # what a trial must promise
 _HOPE = 1.5  # deviations that a thread count may be better than believed
 _CHANGE = 0.35  # cores that others use more or less: a changed world
-_RIPPLE = 0.01  # of the cap may a pass and its rest make a window uneven
-_PASS_S = (0.05, 0.5)  # shortest and longest pass that reads a prompt
-_SHORT = 8  # tokens of a prompt in the shortest piece
-_SLOW = 640.0  # tokens a second, as long as nothing is known
+_WHOLE = 0.99  # duty from which on passes are not paced
+_RIPPLE = 0.015  # of the cap may a pass and its rest make a window uneven
+_TINY_W = 1e-6
+_PASS_S = (0.05, 1.0)  # shortest and longest pass that reads a prompt
+_SHORT = 8  # tokens of a prompt in the shortest piece, and as long as no speed is known
 _MIX_S = 20.0  # over which the mix of prompts and answers is taken
 _MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # of passes, that threads do not shorten
 
@@ -76,7 +78,7 @@ class Pace:
         self._write(seen)
 
     def _read(self, seen: Observation) -> None:
-        if seen.prompt_s > 0.05 and seen.prompt_tokens > 0:
+        if seen.prompt_s > 0.02 and seen.prompt_tokens > 0:
             rate = seen.prompt_tokens / seen.prompt_s
             self.prompt_rate += (0.3 if self.prompt_rate else 1.0) * (rate - self.prompt_rate)
 
@@ -112,18 +114,22 @@ class Pace:
             self._decode.doubt_all()
             self._rest_s = min(self._rest_s, _SOON_S)
 
-    def chunk(self, choice: Choice, power: PowerModel, cap_j: float | None) -> int | None:
-        """The most prompt tokens of one pass, so that pass and rest are even enough.
+    def chunk(self, choice: Choice, power: PowerModel, cap: Budget) -> int | None:
+        """The most prompt tokens of one pass: passes and rests must be even enough for the cap.
 
-        `cap_j` is what the power cap allows in one of its windows. None: any number.
+        None: any number.
         """
-        if choice.duty >= 0.99 or choice.duty <= 0.0:
+        if choice.duty <= 0.0:
             return None
-        pass_s = _PASS_S[-1]
-        if cap_j is not None:
-            pass_s = _RIPPLE * cap_j / ((1.0 - choice.duty) * power.draw_w(choice.threads))
-        rate = self.prompt_rate or _SLOW
-        return max(_SHORT, int(rate * min(max(pass_s, _PASS_S[0]), _PASS_S[1])))
+        if cap.power_w is None:
+            pass_s = _PASS_S[-1] if choice.duty < _WHOLE else math.inf
+        else:
+            over_w = power.power_w(choice.threads, 1.0) - cap.power_w  # within a pass
+            pass_s = _RIPPLE * cap.power_w * cap.power_window_s / max(over_w, _TINY_W)
+        if math.isinf(pass_s):
+            return None
+        pass_s = min(max(pass_s, _PASS_S[0]), _PASS_S[1])
+        return max(_SHORT, int(self.prompt_rate * pass_s))
 
     # --- trials
 

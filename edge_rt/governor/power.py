@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +10,16 @@ from dataclasses import dataclass
 from edge_rt.governor.belief import Belief
 from edge_rt.governor.priors import Priors
 
-_WINDOW = 5  # looks that are taken together, since readings are coarse
-_LATEST = 2  # looks that a reading may be late
+_WINDOW, _LONG = 5, 20  # looks that are taken together, since readings are coarse
+_WINDOWS = ((_WINDOW, 1), (_LONG, 10))  # and after how many looks again
+_UNSTEADY = 0.3  # of what looks differ by may a mean of readings be off: they are no true means
+_LATEST = 3  # looks that a reading may be late
 _BASE, _AWAKE, _DRAWS = 0, 1, 2  # places: watts at rest, of waking up, of one thread and on
 _SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alike and each
 _NOISE, _NOISE_W = 0.004, 0.01  # of a reading
-_NOISE_S = 10.0
-_UNSTEADY = 0.5
-_DRIFT = 0.0015  # of the power, by which the base may move in a second
-_FORGET_S = 300.0  # in which what was learnt of thread counts becomes a mere belief again
+_NOISE_S = 10.0  # over which unexplained errors are taken
+_DRIFT = 0.003  # of the power, by which the base may move in a second
+_FORGET_S = 3000.0  # in which what was learnt of thread counts becomes a mere belief again
 _SURPRISE = 4.0  # deviations that mean that something else has begun to draw
 
 
@@ -42,7 +44,8 @@ class PowerModel:
         draws = _draws(cores, priors)
         self._belief = Belief([priors.idle_w, 0.0, *draws], _covariance(priors.idle_w, draws))
         self._noise_w2 = 0.0
-        self._looks: deque[_Look] = deque(maxlen=_WINDOW + _LATEST)
+        self._looks: deque[_Look] = deque(maxlen=_LONG + _LATEST)
+        self._since = 0
 
     @property
     def idle_w(self) -> float:
@@ -57,9 +60,10 @@ class PowerModel:
         """Of an engine that computes that share of the time."""
         return self._floor_w(utilisation > 0.0) + self.draw_w(threads) * utilisation
 
-    def unsure_w(self, threads: int) -> float:
-        """Standard deviation of what is believed of an engine at work all the time."""
-        return self._belief.deviation({_BASE: 1.0, _AWAKE: 1.0, self._place(threads): 1.0})
+    def unsure_w(self, threads: int, utilisation: float) -> float:
+        """Standard deviation of `power_w`."""
+        place = self._place(threads)
+        return self._belief.deviation({_BASE: 1.0, _AWAKE: 1.0, place: utilisation})
 
     def utilisation(self, threads: int, power_w: float) -> float:
         """The share of the time that brings the board to `power_w`; beyond 0 to 1 too."""
@@ -71,25 +75,35 @@ class PowerModel:
             self._looks.clear()
             return
         self._looks.append(_Look(dt_s, threads, busy_s, power_w))
-        if len(self._looks) == _WINDOW + _LATEST:
-            self._update(dt_s)
+        self._belief.fade(dt_s / _FORGET_S)
+        self._belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
+        self._since += 1
+        for size, every in _WINDOWS:
+            if len(self._looks) >= size + _LATEST and self._since % every == 0:
+                self._update(size, size / every, dt_s)
 
-    def _update(self, dt_s: float) -> None:
-        """A reading may be late by up to some looks: so far what it should show is not known."""
-        looks = list(self._looks)
+    def _update(self, size: int, again: float, dt_s: float) -> None:
+        """Compare a window of looks; each is taken `again` times.
+
+        A reading may be late by up to some looks: so far what it should show is not known.
+        """
+        looks = list(self._looks)[-size - _LATEST :]
         power_w = _mean_power_w(looks[_LATEST:])
         belief = self._belief
-        alone = [belief.value(self._weights([look])) for look in looks]
-        unsure_w = _UNSTEADY * (max(alone) - min(alone))
-        variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w**2 + self._noise_w2
-        belief.fade(dt_s / _FORGET_S)
-        belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
-        weights = self._weights(looks[_LATEST // 2 :][:_WINDOW])
+        late = [self._weights(looks[k : k + size]) for k in range(_LATEST + 1)]
+        expected = [belief.value(weights) for weights in late]
+        weights = late[_LATEST // 2]
         error_w = power_w - belief.value(weights)
-        if error_w**2 > _SURPRISE**2 * (belief.deviation(weights) ** 2 + variance):
+        alone = [belief.value(self._weights([look])) for look in looks]
+        unsteady_w = _UNSTEADY * (max(alone) - min(alone)) * math.sqrt(_WINDOW / size)
+        unsure_w2 = again * (max(expected) - min(expected) + unsteady_w) ** 2
+        variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w2 + self._noise_w2
+        known = belief.deviation(weights) ** 2
+        if error_w**2 > _SURPRISE**2 * (known + variance):
             belief.drift(_BASE, error_w**2)
         else:
-            self._noise_w2 += dt_s / _NOISE_S * (error_w**2 - self._noise_w2)
+            noise_w2 = max(0.0, error_w**2 - known - unsure_w2)
+            self._noise_w2 += dt_s / _NOISE_S * (noise_w2 - self._noise_w2)
         belief.correct(weights, power_w, variance)
 
     def _weights(self, looks: Sequence[_Look]) -> dict[int, float]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from edge_rt.governor.limits import Observation
 
 _FADE = 0.98  # from look to look
 _ENOUGH_S = 0.5  # of passes to tell how busy threads are within them
 _LEAST = 0.5
+_OVER = 0.15  # of a thread more than there are: the pass under way has its threads from before
+
+
+@dataclass(frozen=True)
+class Used:
+    """Threads that computed, and for how many seconds all of them did."""
+
+    threads: int
+    busy_s: float
 
 
 class Usage:
@@ -15,14 +27,15 @@ class Usage:
     def __init__(self) -> None:
         self._cpu_s = self._busy_s = 0.0
 
-    def look(self, seen: Observation) -> float:
-        """Seconds for which all threads computed, those of a pass under way included."""
+    def look(self, seen: Observation) -> Used:
+        """What was used since the last look, by a pass under way too where that can be seen."""
         if seen.cpu_s is None:
-            return min(seen.busy_s, seen.dt_s)
-        computed_s = min(seen.cpu_s / seen.threads, seen.dt_s)
-        self._cpu_s = _FADE * self._cpu_s + computed_s
-        self._busy_s = _FADE * self._busy_s + seen.busy_s
-        return computed_s
+            return Used(seen.threads, min(seen.busy_s, seen.dt_s))
+        threads = max(seen.threads, math.ceil(seen.cpu_s / seen.dt_s - _OVER))
+        if threads == seen.threads:
+            self._cpu_s = _FADE * self._cpu_s + seen.cpu_s / threads
+            self._busy_s = _FADE * self._busy_s + seen.busy_s
+        return Used(threads, min(seen.cpu_s / threads, seen.dt_s))
 
     @property
     def intensity(self) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchlib.model_engine import ModelEngine, Pass, Speed, Work
-
 from edge_rt.config.board import Board
 from edge_rt.governor.limits import Limits, Observation
 from edge_rt.twin.events import Script
@@ -35,6 +34,7 @@ class Scene:
     seconds: float
     script: Script | None = None
     ambient_c: float = 25.0
+    idle_s: float = 2.0  # before the first request
     hog: Callable[[float], float] = lambda _time_s: 0.0
     power_sensor: Callable[[float], bool] = lambda _time_s: True
     temp_sensor: Callable[[float], bool] = lambda _time_s: True
@@ -49,6 +49,7 @@ class Trace:
     temp_c: list[float] = field(default_factory=list[float])
     throttle: list[int] = field(default_factory=list[int])
     tokens: list[int] = field(default_factory=list[int])
+    read: list[int] = field(default_factory=list[int])  # tokens of prompts
     limits: list[Limits] = field(default_factory=list[Limits])
 
     def tokens_per_s(self, begin_s: float = 0.0, end_s: float | None = None) -> float:
@@ -95,7 +96,9 @@ class _Run:
         self._shape = Shape.of(scene.board)
         start_c = scene.ambient_c if scene.warm_c is None else scene.warm_c
         self._plant = Plant(self._shape, draw(self._shape, scene.seed), start_c)
-        self._engine = ModelEngine(self._shape.cores, scene.speed, scene.work, scene.seed)
+        self._engine = ModelEngine(
+            self._shape.cores, scene.speed, scene.work, scene.seed, scene.idle_s
+        )
         self._period_s = (
             0.25 if "VDD_CORE" in scene.board.rails else STEP_S
         )  # of the supply's sensor
@@ -134,11 +137,13 @@ class _Run:
         self._trace.temp_c.append(state.chip_c)
         self._trace.throttle.append(state.throttle_state)
         self._trace.tokens.append(0)
+        self._trace.read.append(0)
         self._cpu += busy * STEP_S
 
     def _look(self, now_s: float) -> None:
         passes = self._engine.take(now_s)
         self._trace.tokens[-1] = sum(p.tokens for p in passes)
+        self._trace.read[-1] = sum(p.prompt_tokens for p in passes)
         limits = self._control(self._seen(now_s, passes))
         self._engine.threads = min(limits.threads, self._shape.cores)
         self._engine.pace(limits.duty, now_s)

@@ -70,14 +70,17 @@ class ModelEngine:
     scheduler has it. New limits hold from the next pass on.
     """
 
-    def __init__(self, cores: int, speed: Speed, work: Work, seed: int = 0) -> None:
+    def __init__(
+        self, cores: int, speed: Speed, work: Work, seed: int = 0, idle_s: float = 0.0
+    ) -> None:
+        """Requests come from `idle_s` on."""
         self.threads, self.prefill_chunk = cores, speed.chunk
         self.admitting = True
         self._duty = 1.0
         self.hog = 0.0  # cores that others want
         self._cores, self._speed, self._work = cores, speed, work
         self._dice = random.Random(seed)
-        self._streams = [self._stream(0.0) for _ in range(work.streams)]
+        self._streams = [self._stream(idle_s) for _ in range(work.streams)]
         self._free_s = 0.0  # when the next pass may begin
         self._ended_s = self._spent_s = 0.0  # of the last pass
         self._passes: deque[Pass] = deque()  # those that may still matter to the plant
