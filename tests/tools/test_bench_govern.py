@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pytest
-from benchlib import daemon
+from benchlib import BenchError, daemon
 from benchlib.chat import Reply
-from benchlib.govern import Found, worst
+from benchlib.govern import Found, Setup, worst
 from benchlib.govern_contention import found
 from benchlib.noise import Sample
 from benchlib.prompts import Prompts
@@ -18,6 +18,7 @@ from benchlib.rounds import Rounds
 from benchlib.server import Settings
 from benchlib.stream import rate, recovered_s, streaming
 from benchlib.workload import Amounts, Asker
+from benchmarks import govern
 from benchmarks.govern import PARTS, VALUES, command, report_of
 from click.testing import CliRunner
 
@@ -157,3 +158,24 @@ def test_the_parts_can_be_chosen_by_name() -> None:
 def test_the_daemon_gets_further_sections_of_its_configuration() -> None:
     written = daemon.config(SETTINGS, Path("/nowhere/l.db"), {"sensors": {"root": "/tree"}})
     assert json.loads(written)["sensors"] == {"root": "/tree"}
+
+
+def test_a_part_that_fails_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Setup) -> list[Found]:
+        raise BenchError("no peer")
+
+    def works(_: Setup) -> list[Found]:
+        return [Found(values={"throttles": 0.0})]
+
+    monkeypatch.setattr(govern, "PARTS", {"contention": fails, "heat": works})
+    said: list[str] = []
+    setup = Setup(*[Path("x")] * 3, SETTINGS, Prompts((), (), "none"), 0.0, True, said.append)
+    found, failed = govern.run(["contention", "heat"], setup)
+    assert [one.values for one in found] == [{"throttles": 0.0}]
+    assert failed == said == ["contention: no peer"]
+
+
+def test_figures_told_by_name_are_values_where_the_report_has_them() -> None:
+    one = govern.told("parameters", {"forecast_mae_k": 0.5, "pi5_stays_k": 2.0})
+    assert one.values == {"forecast_mae_k": 0.5}
+    assert one.details == {"parameters": {"forecast_mae_k": 0.5, "pi5_stays_k": 2.0}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -41,7 +42,6 @@ class Turn:
 
     def __init__(self, running: Running, asker: Asker, board: Recorded, limits: Path) -> None:
         self._running, self._asker, self._board, self._limits = running, asker, board, limits
-        self._spans: list[tuple[float, float]] = []
 
     def fix(self, threads: int, duty: float) -> None:
         """Hold the engine to these, where the daemon has no governor."""
@@ -68,6 +68,10 @@ class Turn:
         """What was made and drawn between two times, once the stream has ended."""
         return Span(rate(self._asker.replies, *times), self._board.between(*times))
 
+    def looks(self) -> list[Look]:
+        """All that the board did up to now."""
+        return self._board.between(0.0, clock())
+
     def cpu_s(self) -> float:
         """CPU seconds of the daemon and its engine so far."""
         return self._running.child.cpu_s()
@@ -81,8 +85,7 @@ async def turn(
 
     The machine is watched meanwhile; what was seen of it goes to `samples` at the end.
     """
-    directory = setup.directory / f"turn{len(samples)}"
-    directory.mkdir()
+    directory = Path(tempfile.mkdtemp(dir=setup.directory))
     limits = directory / "limits"
     write_limits(limits, 1, 1.0)
     fixed = str(setup.python), "-m", "benchlib.fixed_daemon", str(limits)
@@ -97,7 +100,10 @@ async def turn(
         )
         async with side.run(setup.settings) as running:
             asker = Asker(running.address, setup.settings.model, setup.prompts)
-            await asker.short(_WARM_UP)
             made = Turn(running, asker, simulated, limits)
-            yield made
+            try:
+                await asker.short(_WARM_UP)
+                yield made
+            except BenchError as error:
+                raise BenchError(f"{label}: {error}\n{running.child.tail()}") from error
             samples.append(watch.finish(time.process_time() - before_s + made.cpu_s()))

@@ -13,6 +13,7 @@ from benchlib import BenchError, machine, prompts
 from benchlib.govern import Found, Setup, settings, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
+from benchlib.govern_heat import heat
 from benchlib.report import Report, row_ratios
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
@@ -44,8 +45,23 @@ def _cap(setup: Setup) -> list[Found]:
     return [asyncio.run(cap(setup))]
 
 
+def _heat(setup: Setup) -> list[Found]:
+    if setup.quick:
+        return [Found(notes=["Heat in real time takes ten minutes: not with --quick."])]
+    return [asyncio.run(heat(setup))]
+
+
+def _parameters(setup: Setup) -> list[Found]:
+    from benchlib.govern_parameters import parameters
+
+    seeds = _QUICK_SEEDS if setup.quick else _SEEDS
+    return [told("parameters", parameters(seeds, setup.say))]
+
+
 PARTS: Mapping[str, Callable[[Setup], list[Found]]] = {
+    "parameters": _parameters,
     "cap": _cap,
+    "heat": _heat,
     "contention": _contention,
 }
 
@@ -94,13 +110,34 @@ def command(
                 quick=quick,
                 say=lambda line: click.echo(line, err=True),
             )
-            found = [one for name in parts or PARTS for one in PARTS[name](setup)]
+            found, failed = run(parts or tuple(PARTS), setup)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
     report.print(Console(width=max(Console().width, 130)))
     if json_file is not None:
         report.write_json(json_file)
+    if failed:
+        raise click.ClickException("; ".join(failed))
+
+
+def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
+    """What the parts found, and what ended those that failed; a failure ends no other part."""
+    found: list[Found] = []
+    failed: list[str] = []
+    for name in names:
+        try:
+            found += PARTS[name](setup)
+        except BenchError as error:
+            failed.append(f"{name}: {error}")
+            setup.say(failed[-1])
+    return found, failed
+
+
+def told(name: str, figures: Mapping[str, float | None]) -> Found:
+    """A part that tells figures by name: those of the report, and all of them as details."""
+    values = {key: figures[key] for key in VALUES if key in figures}
+    return Found(values=values, details={name: dict(figures)})
 
 
 def report_of(found: Sequence[Found], about: Mapping[str, object]) -> Report:

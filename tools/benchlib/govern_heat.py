@@ -1,0 +1,167 @@
+"""Heat in real time: warmer air, then a dead fan, with the governor and without."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+
+from benchlib.govern import Found, Setup
+from benchlib.govern_scan import FULL, Constant, Setting, best, finer, serve
+from benchlib.govern_turns import Turn, turn
+from benchlib.looks import Look, throttles
+from benchlib.noise import Sample
+from benchlib.sim_board import SimBoard
+
+AMBIENT_S, FAN_S, END_S = 20, 40, 280  # after the board's start: 45 °C, the fan stops, the end
+# Of the class that throttles under two busy cores, the one of the first twenty that warms soonest.
+# It has served at full speed in air of 35 °C until nothing changed any more.
+BOARD = SimBoard(
+    "raspberry-pi-5",
+    seed=14,
+    ambient_c=35.0,
+    events=(f"ambient@{AMBIENT_S}=45", f"fan-failure@{FAN_S}"),
+    past_s=1200.0,
+)
+SETTLE_S = 1.0
+AFTER_S = 10.0  # an ungoverned board is watched for after its first throttle
+_LOOK_S = 5.0
+_DUTIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What was served on the way, and what the board did since its start."""
+
+    tokens_per_s: float
+    looks: Sequence[Look]
+
+    @property
+    def throttles(self) -> int:
+        """How often the board slowed itself down."""
+        return throttles(self.looks)
+
+    def plain(self) -> dict[str, float | None]:
+        """For the report."""
+        start_s = self.looks[0].time_s
+        first = next((k.time_s - start_s for k in self.looks if k.throttle_state), None)
+        return {
+            "tokens_per_s": self.tokens_per_s,
+            "seconds": self.looks[-1].time_s - start_s,
+            "throttles": self.throttles,
+            "first_throttle_s": first,
+            "hottest_c": max(k.chip_c for k in self.looks),
+            "chip_c_at_the_end": self.looks[-1].chip_c,
+        }
+
+
+@dataclass
+class Bench:
+    """The same board with constant settings, governed, and at full speed."""
+
+    setup: Setup
+    samples: list[Sample] = field(default_factory=list[Sample])
+    constants: list[Constant] = field(default_factory=list[Constant])
+    again: list[Constant] = field(default_factory=list[Constant])  # the best, around the governor
+
+    @property
+    def board(self) -> SimBoard:
+        """The board, which has been at full speed before."""
+        full = max(self.constants, key=lambda one: (one.threads, one.duty))
+        return replace(BOARD, past_cores=full.mean_cores)
+
+    @property
+    def chosen(self) -> Constant | None:
+        """The fastest constant setting that does not throttle."""
+        return best(self.constants, self._holds)
+
+    async def scan(self) -> None:
+        """Serve constant settings, near the best one closer, and that once more."""
+        async with self._turn("heat, constant settings", BOARD, governed=False) as one:
+            self.constants += await serve(one, settings())
+            self.constants += await serve(one, finer(self.constants, self._holds))
+            await self._best(one)
+
+    async def best_again(self) -> None:
+        """Serve the best constant setting, after the governor's course."""
+        async with self._turn("heat, best constant setting", BOARD, governed=False) as one:
+            await self._best(one)
+
+    async def course(self, label: str, governed: bool) -> Course:
+        """Serve to the end, or where nothing governs until a while after the first throttle."""
+        async with self._turn(f"heat, {label}", self.board, governed) as one:
+            one.fix(*FULL)
+            async with one.stream():
+                begin_s, end_s = await one.watch(SETTLE_S, 0.0)
+                while not over(one.looks(), governed):
+                    _, end_s = await one.watch(0.0, _LOOK_S)
+            return Course(one.span((begin_s, end_s)).tokens_per_s, one.looks())
+
+    def _holds(self, one: Constant) -> bool:
+        return not throttles(one.on(self.board, END_S))
+
+    async def _best(self, one: Turn) -> None:
+        if (chosen := self.chosen) is not None:
+            self.again += await serve(one, [(chosen.threads, chosen.duty)] * 2)
+
+    def _turn(
+        self, label: str, board: SimBoard, governed: bool
+    ) -> AbstractAsyncContextManager[Turn]:
+        return turn(self.setup, label, board, governed, self.samples)
+
+
+async def heat(setup: Setup) -> Found:
+    """The governed board, the best constant setting around it, and the board at full speed."""
+    bench = Bench(setup)
+    await bench.scan()
+    governed = await bench.course("governed", governed=True)
+    await bench.best_again()
+    full = await bench.course("full speed", governed=False)
+    return gathered(bench, governed, full)
+
+
+def settings() -> list[Setting]:
+    """Those that could be the best: all threads at the upper duties, and fewer threads."""
+    threads, _ = FULL
+    fewer = [(count, 1.0) for count in range(1, threads)]
+    return [*fewer, *((threads, duty) for duty in _DUTIES)]
+
+
+def over(looks: Sequence[Look], governed: bool) -> bool:
+    """Whether a course has come to its end."""
+    now_s = looks[-1].time_s
+    if now_s - looks[0].time_s >= END_S:
+        return True
+    throttled_s = next((k.time_s for k in looks if k.throttle_state), now_s)
+    return not governed and now_s - throttled_s >= AFTER_S
+
+
+def gathered(bench: Bench, governed: Course, full: Course) -> Found:
+    """Throttles with and without the governor, and its tokens against the best constant's."""
+    chosen, speeds = bench.chosen, [one.tokens_per_s for one in bench.again]
+    ratio = governed.tokens_per_s / statistics.mean(speeds) if speeds else None
+    details = {
+        "board": BOARD.name,
+        "seed": BOARD.seed,
+        "events": BOARD.events,
+        "governed": governed.plain(),
+        "full_speed": full.plain(),
+        "best": chosen.plain() if chosen else None,
+        "best_tokens_per_s": speeds,
+        "constants": [one.plain() for one in bench.constants],
+    }
+    return Found(
+        values={
+            "throttles": governed.throttles,
+            "throttles_without": full.throttles,
+            "heat_vs_best": ratio,
+        },
+        details={"heat": details},
+        samples=bench.samples,
+        notes=[
+            f"Heat, {BOARD.name}: {governed.throttles} throttles governed, up to "
+            f"{governed.plain()['hottest_c']:.1f} °C; {full.throttles} at full speed within "
+            f"{AFTER_S:.0f} s of the first."
+        ],
+    )
