@@ -63,7 +63,8 @@ class Bench:
     setup: Setup
     samples: list[Sample] = field(default_factory=list[Sample])
     constants: list[Constant] = field(default_factory=list[Constant])
-    again: list[Constant] = field(default_factory=list[Constant])  # the best, around the governor
+    chosen: Constant | None = None  # the fastest of them that does not throttle
+    again: list[Constant] = field(default_factory=list[Constant])  # that, around the governor
 
     @property
     def board(self) -> SimBoard:
@@ -71,16 +72,12 @@ class Bench:
         full = max(self.constants, key=lambda one: (one.threads, one.duty))
         return replace(BOARD, past_cores=full.mean_cores)
 
-    @property
-    def chosen(self) -> Constant | None:
-        """The fastest constant setting that does not throttle."""
-        return best(self.constants, self._holds)
-
     async def scan(self) -> None:
         """Serve constant settings, near the best one closer, and that once more."""
         async with self._turn("heat, constant settings", BOARD, governed=False) as one:
             self.constants += await serve(one, settings())
-            self.constants += await serve(one, finer(self.constants, self._holds))
+            self.constants += await serve(one, finer(self.constants, self.holds))
+            self.chosen = best(self.constants, self.holds)
             await self._best(one)
 
     async def best_again(self) -> None:
@@ -98,7 +95,8 @@ class Bench:
                     _, end_s = await one.watch(0.0, _LOOK_S)
             return Course(one.span((begin_s, end_s)).tokens_per_s, one.looks())
 
-    def _holds(self, one: Constant) -> bool:
+    def holds(self, one: Constant) -> bool:
+        """Whether the board would not throttle under a constant setting."""
         return not throttles(one.on(self.board, END_S))
 
     async def _best(self, one: Turn) -> None:

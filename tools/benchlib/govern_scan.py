@@ -75,8 +75,8 @@ def constant(setting: Setting, span: Span) -> Constant:
 
 def best(constants: Iterable[Constant], keeps: Keeps) -> Constant | None:
     """The fastest of those that keep it; None where none does."""
-    kept = (one for one in constants if keeps(one))
-    return max(kept, key=lambda one: one.tokens_per_s, default=None)
+    falling = sorted(constants, key=lambda one: one.tokens_per_s, reverse=True)
+    return next((one for one in falling if keeps(one)), None)
 
 
 def finer(constants: Iterable[Constant], keeps: Keeps) -> list[Setting]:
@@ -87,8 +87,7 @@ def finer(constants: Iterable[Constant], keeps: Keeps) -> list[Setting]:
     found: list[Setting] = []
     fastest = best(constants := list(constants), keeps)
     for threads, served in sorted(_by_threads(constants).items()):
-        kept = [one.duty for one in served if keeps(one)]
-        low = max(kept, default=0.0)
+        low = next((one.duty for one in reversed(served) if keeps(one)), 0.0)
         over = next((one for one in served if one.duty > low), None)
         if over is None or (fastest and over.tokens_per_s < fastest.tokens_per_s):
             continue
