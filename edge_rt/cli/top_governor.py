@@ -5,13 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from rich.cells import cell_len
+
 from edge_rt.cli.blocks import LABEL, Block, Cell
 from edge_rt.cli.budget_table import caps, holds_back, limits_line
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import line, lines, member, number
 from edge_rt.cli.quantity import duration
 
-_NO_BUDGET = "no budget"
+_NO_BUDGET = ", no budget"
 _STYLES = {"caution": "yellow", "hold": "bold yellow", "evacuate": "bold red"}
 
 
@@ -27,10 +29,12 @@ def governed(status: Json, width: int) -> Iterator[Block]:
     if budget:
         yield Block("budget", [Cell(", ".join(budget))], rows=True)
     guard = line(state.get("guard"))
-    parts = [guard, *_forecast(state), *([] if budget else [_NO_BUDGET])]
-    yield Block("guard", [Cell(", ".join(parts), style=_STYLES.get(guard, ""))], rows=True)
+    words = ", ".join([guard, *_forecast(state)])
+    if not budget and LABEL + cell_len(words + _NO_BUDGET) <= width:
+        words += _NO_BUDGET
+    yield Block("guard", [Cell(words, style=_STYLES.get(guard, ""))], rows=True)
     if holds_back(state):
-        yield Block("limits", [Cell(limits_line(state))], rows=True)
+        yield Block("limits", _wrapped(limits_line(state), width), rows=True)
         yield Block("why", _wrapped(line(state.get("why")), width), rows=True)
     missing = [part for text in lines(state, "missing") or [] for part in _wrapped(text, width)]
     yield Block("missing", missing, rows=True)

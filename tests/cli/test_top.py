@@ -137,6 +137,12 @@ def test_what_is_not_capped_and_holds_nothing_back_takes_one_line() -> None:
     assert not {"budget", "limits", "why"} & set(rows)
 
 
+def test_no_budget_gives_way_to_the_guard() -> None:
+    budget = dict.fromkeys(governor()["budget"])
+    guard = governed_lines(budget=budget, trusted=False, guard_in_s=95.0)["guard"]
+    assert guard.endswith("(not believed), too hot in 1 min 35 s")
+
+
 def test_a_long_reason_goes_on_in_the_next_line() -> None:
     why = "the power cap of 8.00 W allows 2 threads 60 % of the time; " * 2 + "new requests wait"
     status = boards.status(governor=governor(why=why, missing=["No power can be read: " * 5]))
