@@ -36,10 +36,11 @@ class ChatCompletions(Generation):
         """Decode, check and render; raises RequestError or ModelNotFound."""
         request = decode(_DECODER, body)
         check(request)
-        card = self.card(request.model)
+        serving = self.serving(request.model)
+        card = serving.card
         head = new_head(self.context, card, "chatcmpl")
         return Work(
-            card=card,
+            serving=serving,
             calls=[await self._call(request, card)],
             dialect=ChatDialect(
                 head,
@@ -48,6 +49,7 @@ class ChatCompletions(Generation):
             ),
             stream=bool(request.stream),
             include_usage=request.include_usage,
+            allowance=request.edge,
         )
 
     async def _call(self, request: ChatRequest, card: ModelCard) -> Call:

@@ -33,13 +33,15 @@ class Completions(Generation):
         request = decode(_DECODER, body)
         check(request)
         found = prompts(request)
-        card = self.card(request.model)
+        serving = self.serving(request.model)
+        card = serving.card
         return Work(
-            card=card,
+            serving=serving,
             calls=self._calls(request, card, found),
             dialect=self._dialect(request, card, found),
             stream=bool(request.stream),
             include_usage=request.include_usage,
+            allowance=request.edge,
         )
 
     def _calls(

@@ -56,6 +56,12 @@ class Costs:
         return "measured" if known == {"measured"} else "modelled"
 
     @property
+    def why(self) -> str | None:
+        """Why calls were ended before their answers did, where any was."""
+        reasons = dict.fromkeys(cost.why for cost in self.taken if cost.why is not None)
+        return "; ".join(reasons) or None
+
+    @property
     def temp_c(self) -> float | None:
         """The highest temperature; None where none is known."""
         return max((c.temp_c for c in self.taken if c.temp_c is not None), default=None)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge_rt.api.allowance import Allowance
 from edge_rt.api.decode import describe
 from edge_rt.api.unsupported import RefusedFields
 from edge_rt.decoding.params import Sampling
@@ -27,7 +28,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class GenerationFields(RefusedFields, frozen=True, kw_only=True):
-    """OpenAI's fields, then those that users of llama-server and vLLM send beside them.
+    """OpenAI's fields, then those that users of llama-server and vLLM send, and our own.
 
     A field that is null is a field left out.
     """
@@ -51,6 +52,8 @@ class GenerationFields(RefusedFields, frozen=True, kw_only=True):
     repetition_penalty: Repetition | None = None  # the same under vLLM's name
     repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     ignore_eos: bool | None = None
+
+    edge: Allowance | None = None  # ours
 
     @property
     def include_usage(self) -> bool:

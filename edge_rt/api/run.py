@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from starlette.types import Send
 
+from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.context import Context, Exchange
 from edge_rt.api.dialect import Answer, Dialect
 from edge_rt.api.failure import explain
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.merge import run_calls
 from edge_rt.api.respond import EventStream, send_json
-from edge_rt.api.service import Call, Cost, Event, ModelCard
+from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
 from edge_rt.api.usage import Edge, Origin, Tally
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.errors import EngineError
@@ -27,11 +28,27 @@ Shown = Started | Delta | Finished  # the events that clients see something of, 
 class Work:
     """A request that was checked and can be run; all of its calls want as many answers each."""
 
-    card: ModelCard
+    serving: Serving
     calls: list[Call]
     dialect: Dialect
     stream: bool
     include_usage: bool
+    allowance: Allowance | None = None
+
+    @property
+    def card(self) -> ModelCard:
+        """The model that answers."""
+        return self.serving.card
+
+    @property
+    def origin(self) -> Origin:
+        """What is known of the answers before there are any."""
+        serving = self.serving
+        return Origin(serving.card.id, serving.card.backend, serving.asked, serving.why)
+
+    def granted(self, arrived_s: float) -> Work:
+        """This, for a request that came at `arrived_s`, with what it may take."""
+        return replace(self, calls=grant(self.calls, self.allowance, arrived_s))
 
     @property
     def per_call(self) -> int:
@@ -64,7 +81,7 @@ class Run:
             async for call, event in events:
                 if not isinstance(event, Started):
                     _collect(answers[self._choice(call, event.index)], event)
-        usage, edge = self._tally.usage(), self._tally.edge(self._work.card)
+        usage, edge = self._tally.usage(), self._tally.edge(self._work.origin)
         document = self._work.dialect.whole(answers, usage, edge)
         await send_json(send, document, headers=edge_headers(edge))
 
@@ -85,13 +102,12 @@ class Run:
     async def _stream(self, out: EventStream) -> None:
         async with aclosing(self._events()) as events:
             first = await anext(events)
-            card = self._work.card
-            await out.start(edge_headers(Origin(card.id, card.backend)))
+            await out.start(edge_headers(self._work.origin))
             await out.events(self._chunks(*first))
             async for item in events:
                 await out.events(self._chunks(*item))
         if self._work.include_usage:
-            usage, edge = self._tally.usage(), self._tally.edge(self._work.card)
+            usage, edge = self._tally.usage(), self._tally.edge(self._work.origin)
             await out.events([self._work.dialect.summary(usage, edge)])
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
@@ -137,7 +153,9 @@ class Run:
     def _last_edge(self) -> Edge | None:
         """The times, for the chunk that ends the last choice when no usage follows it."""
         last = self._tally.finished_answers == self._work.choices
-        return self._tally.edge(self._work.card) if last and not self._work.include_usage else None
+        return (
+            self._tally.edge(self._work.origin) if last and not self._work.include_usage else None
+        )
 
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:

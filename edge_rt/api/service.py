@@ -31,6 +31,7 @@ class Cost(msgspec.Struct, frozen=True):
     temp_c: float | None  # the hottest zone at its end
     seconds: float  # from its coming to the engine to its end
     power_quality: PowerQuality | None = None  # None: as if modelled, where power_w is known
+    why: str | None = None  # why the call ended before its answers did, where it did
 
 
 Event = Started | Delta | Finished | Cost
@@ -51,8 +52,23 @@ class ModelCard(msgspec.Struct, frozen=True):
     has_template: bool
 
 
+class Serving(msgspec.Struct, frozen=True):
+    """The model that answers; `asked` is the one that was asked for, where that is another.
+
+    `why` says in a sentence why it is.
+    """
+
+    card: ModelCard
+    asked: str | None = None
+    why: str | None = None
+
+
 class Call(msgspec.Struct, frozen=True):
-    """One request for generation, dialect-free."""
+    """One request for generation, dialect-free.
+
+    Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
+    as they are, with the reason "length".
+    """
 
     model: str
     prompt: str | list[int]
@@ -62,6 +78,8 @@ class Call(msgspec.Struct, frozen=True):
     n: int = 1
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    energy_j: float | None = None
+    deadline_s: float | None = None
 
 
 class Service(Protocol):
@@ -73,6 +91,10 @@ class Service(Protocol):
 
     def card(self, model: str) -> ModelCard:
         """One model; raises ModelNotFound. Resolves "default"."""
+        ...
+
+    def serving(self, model: str) -> Serving:
+        """The model that answers now for `model`; raises ModelNotFound. Resolves "default"."""
         ...
 
     async def render(
@@ -93,8 +115,8 @@ class Service(Protocol):
         """Run `call`, loading its model when needed.
 
         A Cost comes once, just before the Finished that ends the call. Closing the generator
-        early cancels the request. Raises ModelNotFound, RequestError (its fault), Unavailable
-        (later, perhaps) or EngineError.
+        early cancels the request. Raises ModelNotFound, RequestError (its fault, such as limits
+        that cannot be kept), Unavailable (later, perhaps) or EngineError.
         """
         ...
 

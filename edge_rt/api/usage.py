@@ -6,7 +6,7 @@ import msgspec
 
 from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
-from edge_rt.api.service import Cost, Event, ModelCard, PowerQuality
+from edge_rt.api.service import Cost, Event, PowerQuality
 from edge_rt.engine.protocol import Delta, Finished, Started
 
 
@@ -26,10 +26,16 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Which model answers, and what runs it: all of `Edge` that is known at the start."""
+    """Which model answers, and what runs it: all of `Edge` that is known at the start.
+
+    `asked` is the model that was asked for, where another one stands in. `why` says in a sentence
+    why it does, or why the answer was ended early.
+    """
 
     model: str
     backend: str
+    asked: str | None
+    why: str | None
 
 
 class Edge(Origin, frozen=True):
@@ -96,11 +102,14 @@ class Tally:
         details = PromptTokensDetails(self.cached_tokens)
         return Usage(self.prompt_tokens, self.completion_tokens, total, details)
 
-    def edge(self, card: ModelCard) -> Edge:
+    def edge(self, origin: Origin) -> Edge:
         """The costs and times in our shape."""
+        reasons = [why for why in (origin.why, self.costs.why) if why is not None]
         return Edge(
-            model=card.id,
-            backend=card.backend,
+            model=origin.model,
+            backend=origin.backend,
+            asked=origin.asked,
+            why="; ".join(reasons) or None,
             energy_j=_rounded(self.costs.energy_j, 4),
             energy_quality=self.costs.quality,
             power_w=_rounded(self.costs.power_w, 3),

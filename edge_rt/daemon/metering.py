@@ -20,8 +20,10 @@ from edge_rt.energy.book import Book
 from edge_rt.energy.entry import Entry, Status
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Work
+from edge_rt.errors import RequestError, Unavailable
 
 READ_S = 0.3  # for a reading of the supply, over its own period
+REST_S = 2.0  # of idle time tell what the board draws idle
 TOLD_S = 2.0  # for the engine's word on a request that was broken off
 
 
@@ -111,6 +113,26 @@ class Metering:
             receipt.booked = True
             self._book.book(self._entry(receipt, bill, cost, status))
         return cost
+
+    async def stop(self, receipt: Receipt) -> Cost:
+        """Settle a request that the front itself has broken off, once the engine has told all."""
+        await self._told.reach(self._clock(), TOLD_S)
+        return await self.settle(receipt)
+
+    def watchable(self) -> None:
+        """Make sure that a request's joules can be watched; raises RequestError or Unavailable."""
+        if self._senses.supply is None:
+            raise RequestError(
+                "`edge.energy_j` cannot be kept: nothing tells this board's power.",
+                param="edge.energy_j",
+                code="unsupported",
+            )
+        if self.idle_w is None:
+            raise Unavailable(
+                "`edge.energy_j` cannot be kept yet: what the board draws idle is not known.",
+                retry_after_s=REST_S,
+                code="no_baseline",
+            )
 
     def leave(self, receipt: Receipt, status: Status) -> None:
         """Book a request that was broken off, once the engine has told of it."""

@@ -14,6 +14,7 @@ import psutil
 
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.chores import count, feel, preload, sweep, told, write
 from edge_rt.daemon.governing import Governing
@@ -84,13 +85,21 @@ class Rooms:
         self.service = DaemonService(
             config,
             store,
-            self.residency,
             self.state,
             self.health,
             self.senses,
             self.metering,
             self.governing,
             self.knobs,
+            Answering(
+                config,
+                store,
+                self.residency,
+                self.state,
+                self.metering,
+                self.governing,
+                clock,
+            ),
         )
 
     @asynccontextmanager

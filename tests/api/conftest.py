@@ -25,7 +25,7 @@ from edge_rt.api.board import (
     Supply,
 )
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
-from edge_rt.api.service import Call, Cost, Event, ModelCard
+from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
@@ -183,6 +183,7 @@ class FakeService:
     governor: GovernorState | Exception = field(default_factory=governor_state)
     changes: list[BudgetChange] = field(default_factory=list)
     was: Past = field(default_factory=past)
+    stands_in: str | None = None  # the model that answers for all
     since: list[float] = field(default_factory=list)
 
     def cards(self) -> list[ModelCard]:
@@ -193,6 +194,12 @@ class FakeService:
             if card.id == model or model == "default":
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
+
+    def serving(self, model: str) -> Serving:
+        card = self.card(model)
+        if self.stands_in is None:
+            return Serving(card)
+        return Serving(self.card(self.stands_in), card.id, "the board is hot")
 
     async def render(self, model, messages, *, tools=None, variables=None) -> str:
         if self.render_error is not None:

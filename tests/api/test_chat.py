@@ -7,6 +7,8 @@ import pytest
 from edge_rt.decoding.params import Sampling, TokenLogprob
 
 EDGE = {
+    "asked": None,
+    "why": None,
     "model": "smol",
     "backend": "llama.cpp",
     "energy_j": 1.5,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from edge_rt.api.usage import Tally
+from edge_rt.api.usage import Origin, Tally
+
+ORIGIN = Origin("m", "llama.cpp", None, None)
 
 
 def test_sums_and_longest(script):
@@ -19,7 +21,7 @@ def test_sums_and_longest(script):
     usage = tally.usage()
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (10, 5, 15)
     assert usage.prompt_tokens_details.cached_tokens == 4
-    edge = tally.edge(script.card("m"))
+    edge = tally.edge(ORIGIN)
     assert (edge.queue_s, edge.prefill_s, edge.decode_s) == (0.1, 0.2, 1.0)
     assert edge.tokens_per_s == 3.0  # five, less the two that came with the prompt's pass
 
@@ -35,4 +37,4 @@ def test_speed_is_unknown_when_nothing_was_decoded(script):
     tally = Tally()
     for event in (script.started(), script.delta("a"), script.finished(decode_s=0.0)):
         tally.take(event)
-    assert tally.edge(script.card("m")).tokens_per_s is None
+    assert tally.edge(ORIGIN).tokens_per_s is None

@@ -17,6 +17,7 @@ from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.api.service import Call, Cost
 from edge_rt.config.schema import Config
 from edge_rt.daemon.admission import Admission
+from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import nothing_yet
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import changed, governor_state
@@ -278,16 +279,25 @@ class House:
         self.health = Health(self.connect, self.residency, clock)
         self.governing = FakeGoverning()
         self.knobs: list[Outcome] = []
+        config = config or Config()
         self.service = DaemonService(
-            config or Config(),
+            config,
             cast(Store, self),
-            self.residency,
             self.state,
             self.health,
             cast(Senses, self.senses),
             self.metering,
             cast(Governing, self.governing),
             cast(BoardKnobs, SimpleNamespace(report=lambda: self.knobs)),
+            Answering(
+                config,
+                cast(Store, self),
+                self.residency,
+                self.state,
+                self.metering,
+                cast(Governing, self.governing),
+                clock,
+            ),
         )
 
     async def connect(self) -> EngineClient:

@@ -329,3 +329,38 @@ def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
         assert house.service.history(60.0).time == []
 
     kit.run(run())
+
+
+SMALLER = Config(models=Models(smaller={"large": "tiny", "odd": "gone"}))
+
+
+def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(SMALLER, ("large", "odd", "tiny"))
+        assert house.service.serving("large").card.id == "large"
+        house.governing.allow(smaller=True, why="the board is hot; smaller models answer")
+        serving = house.service.serving("large")
+        assert (serving.card.id, serving.asked) == ("tiny", "large")
+        assert serving.why == "tiny stands in for large: the board is hot; smaller models answer"
+        for model in ("tiny", "odd"):  # nothing stands in for it, or nothing that is there
+            assert house.service.serving(model).card.id == model
+            assert (house.service.serving(model).asked, house.service.serving(model).why) == (
+                None,
+                None,
+            )
+
+    kit.run(run())
+
+
+def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(SMALLER, ("large", "tiny"))
+        await house.answer("large")
+        house.governing.allow(smaller=True, heavy=False)
+        assert house.service.serving("large").card.id == "large"
+        house.governing.allow(smaller=True)
+        await house.answer("tiny")
+        house.governing.allow(smaller=True, heavy=False)
+        assert house.service.serving("large").card.id == "tiny"
+
+    kit.run(run())

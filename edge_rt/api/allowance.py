@@ -1,0 +1,32 @@
+"""What a request says that it may take: its field `edge`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from edge_rt.api.governing import Amount
+from edge_rt.api.service import Call
+
+
+class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`energy_j` is what all answers together may add to what the board draws anyway.
+
+    `latency_s` is the time from the request's coming to the end of its last answer. What is left
+    out is not limited.
+    """
+
+    energy_j: Amount | None = None
+    latency_s: Amount | None = None
+
+
+def grant(calls: Sequence[Call], allowance: Allowance | None, arrived_s: float) -> list[Call]:
+    """The calls of one request, which came at `arrived_s`, with what each may take."""
+    if allowance is None:
+        return list(calls)
+    energy_j, latency_s = allowance.energy_j, allowance.latency_s
+    share_j = None if energy_j is None else energy_j / len(calls)
+    deadline_s = None if latency_s is None else arrived_s + latency_s
+    return [replace(call, energy_j=share_j, deadline_s=deadline_s) for call in calls]

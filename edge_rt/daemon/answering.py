@@ -1,0 +1,180 @@
+"""One call after the other, each through as many engines as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+
+import msgspec
+
+from edge_rt.api.service import Call, Event
+from edge_rt.config.schema import Config
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.progress import Progress
+from edge_rt.daemon.purse import Purse
+from edge_rt.daemon.receipt import Receipt
+from edge_rt.daemon.state import State
+from edge_rt.daemon.wanted import resident_name, wanted
+from edge_rt.energy.prediction import Prediction
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.client import Event as EngineEvent
+from edge_rt.engine.protocol import Generate, Started
+from edge_rt.engine.residency import Residency, Resident, Wanted
+from edge_rt.errors import EngineError
+from edge_rt.models.store import Entry, Store
+
+Foretell = Callable[[str, int, int], Prediction | None]
+"""What one token takes after a prompt: the model's id, the prompt's tokens, the cached ones."""
+
+Make = Callable[[int], Generate]
+
+
+class Answering:
+    """Loads models and answers calls as far as governor, memory and the calls themselves allow."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        residency: Residency,
+        state: State,
+        metering: Metering,
+        governing: Governing,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is in seconds, that of the calls' deadlines."""
+        self.foretell: Foretell = lambda model, prompt, cached: None
+        self._config, self._store = config, store
+        self._residency, self._state = residency, state
+        self._metering, self._governing = metering, governing
+        self._clock = clock
+
+    @property
+    def loaded(self) -> set[str]:
+        """The engine's names of the models in its memory."""
+        return {resident.wanted.model for resident in self._residency.residents()}
+
+    def loads(self, entry: Entry) -> bool:
+        """Whether a model would have to be loaded beside others for `entry`.
+
+        The only one does not count: a board that stays warm by itself would never serve.
+        """
+        loaded = self.loaded
+        return bool(loaded) and resident_name(entry) not in loaded
+
+    async def preload(self, entry: Entry) -> None:
+        """Load a model ahead of the first request; raises as `generate` does."""
+        await self._governing.admit(self.loads(entry))
+        async with self._resident(entry):
+            pass
+
+    async def generate(self, entry: Entry, call: Call) -> AsyncGenerator[Event, None]:
+        """See Service. When the engine is lost the answer goes on in the next one."""
+        if call.energy_j is not None:
+            self._metering.watchable()
+        progress, purse = Progress(), Purse(call, self._clock)
+        receipt = self._metering.receipt(entry.id)
+        make = _maker(entry, call, progress)
+        with self._state.request(self._config.requests.queue), self._leaving(receipt):
+            while True:
+                try:
+                    async with aclosing(self._attempt(entry, make, receipt, purse)) as events:
+                        async for event in events:
+                            if not progress.news(event):
+                                continue
+                            if isinstance(event, Started) and purse.limited:
+                                tokens = event.prompt_tokens, event.cached_tokens
+                                purse.judge(self.foretell(entry.id, *tokens))
+                            receipt.take(event)
+                            if len(progress.done) == call.n:
+                                yield await self._metering.settle(receipt)
+                            yield event
+                    break
+                except EngineLost as lost:
+                    self._metering.lost(receipt)
+                    if progress.lost():
+                        raise EngineError(
+                            "the engine was lost again and again while it had this request"
+                        ) from lost
+            if purse.empty is not None and len(progress.done) < call.n:
+                *firsts, last = purse.endings(progress)
+                for event in firsts:
+                    yield event
+                cost = await self._metering.stop(receipt)
+                yield msgspec.structs.replace(cost, why=purse.empty)
+                yield last
+
+    async def _attempt(
+        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse
+    ) -> AsyncGenerator[EngineEvent, None]:
+        """The events of one engine, as far as the purse reaches."""
+        async with aclosing(self._run(entry, make, receipt)) as events:
+            if not purse.limited:
+                async for event in events:
+                    yield event
+                return
+            async with aclosing(purse.within(events, lambda: receipt.account)) as paid:
+                async for event in paid:
+                    yield event
+
+    async def _run(
+        self, entry: Entry, make: Make, receipt: Receipt
+    ) -> AsyncGenerator[EngineEvent, None]:
+        if receipt.account is None:  # what an engine has begun goes on in the next one
+            await self._governing.admit(self.loads(entry))
+        async with self._resident(entry) as resident:
+
+            def handed(id: int) -> Generate:
+                self._metering.handed(receipt, resident.client, id)
+                return make(id)
+
+            async with aclosing(resident.client.generate(handed)) as events:
+                async for event in events:
+                    yield event
+
+    @contextmanager
+    def _leaving(self, receipt: Receipt) -> Generator[None]:
+        """Book a request that does not come to its end while the block runs."""
+        try:
+            yield
+        except (GeneratorExit, asyncio.CancelledError):
+            self._metering.leave(receipt, "cancelled")
+            raise
+        except Exception:
+            self._metering.leave(receipt, "failed")
+            raise
+
+    def _resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory, for as long as it is used."""
+        return self._residency.use(resident_name(entry), lambda: self._wanted(entry))
+
+    async def _wanted(self, entry: Entry) -> Wanted:
+        path = await asyncio.to_thread(self._store.check, entry.id)
+        return wanted(entry, path, self._config.engine)
+
+
+def _maker(entry: Entry, call: Call, progress: Progress) -> Make:
+    """What makes the engine's request, each time from where it has come to."""
+    sampling = call.sampling
+    if sampling.seed is None:  # fixed here, so that a resumed answer draws the same numbers
+        sampling = msgspec.structs.replace(sampling, seed=secrets.randbits(63))
+
+    def make(id: int) -> Generate:
+        return Generate(
+            id,
+            resident_name(entry),
+            call.prompt,
+            call.special,
+            sampling,
+            call.max_tokens,
+            call.n,
+            list(call.stop),
+            call.ignore_eos,
+            progress.tokens,
+            progress.done,
+        )
+
+    return make
