@@ -59,6 +59,10 @@ def test_a_quiet_machine_is_called_quiet() -> None:
     assert "quiet" in verdict([QUIET])[0]
 
 
+def test_of_a_machine_that_was_not_watched_nothing_is_said() -> None:
+    assert verdict([]) == []
+
+
 def test_a_machine_that_tells_little_is_described_with_none(tmp_path: Path) -> None:
     found = machine.describe(tmp_path)
     assert found["cpu"] is None

@@ -91,7 +91,9 @@ def row_ratios(rows: Sequence[Row]) -> dict[str, float | None]:
 
 
 def verdict(samples: Sequence[noise.Sample]) -> list[str]:
-    """In words, whether the machine was quiet."""
+    """In words, whether the machine was quiet; nothing where it was not watched."""
+    if not samples:
+        return []
     found = noise.judge(samples)
     figures = (
         f"the fixed spin differed by up to {found.spin_spread:.1%}, other processes used up to "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -126,11 +127,13 @@ def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
     found: list[Found] = []
     failed: list[str] = []
     for name in names:
+        begin_s = time.monotonic()
         try:
             found += PARTS[name](setup)
         except BenchError as error:
             failed.append(f"{name}: {error}")
             setup.say(failed[-1])
+        setup.say(f"{name} took {time.monotonic() - begin_s:.0f} s")
     return found, failed
 
 
