@@ -40,6 +40,62 @@ class PlanReport(msgspec.Struct, frozen=True):
     candidates: list[Candidate]
 
 
+class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer would take: to `prompt` as it is, or to `messages` by each model's template.
+
+    Without `models` all in the store are looked at, without `threads` all that may be used. With
+    `fresh` nothing of the prompt is taken from KV. The other fields are for when it is run.
+    """
+
+    prompt: str | None = None
+    messages: list[dict[str, object]] = []
+    models: list[str] = []
+    threads: list[int] = []
+    max_tokens: int = 128
+    fresh: bool = False
+    temperature: float | None = None
+    seed: int | None = None
+    ignore_eos: bool = False
+
+
+class Tried(msgspec.Struct, frozen=True, tag="tried"):
+    """What a candidate took when it was run; None: not known.
+
+    `foretold` is what had been predicted for as many tokens as came in the end. Errors are
+    relative to what came: 0.1 is a tenth more than it took. `failure` says why there is nothing.
+    """
+
+    model: str
+    threads: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float | None
+    prefill_s: float | None
+    decode_s: float | None
+    energy_j: float | None
+    total_j: float | None
+    power_w: float | None
+    end_temp_c: float | None
+    quality: str
+    foretold: Candidate
+    seconds_error: float | None
+    energy_error: float | None
+    temp_error_c: float | None
+    failure: str | None = None
+
+
+class CalibrationAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be calibrated, and how thoroughly; `model` None: all, or with `quick` the default.
+
+    `force`: although other programs keep the board busy, or the budget holds it back.
+    """
+
+    quick: bool = False
+    model: str | None = None
+    force: bool = False
+
+
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
     """Where a calibration stands, of POST /edge/v1/calibrate."""
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from dataclasses import replace
 from typing import Any
 
 from edge_rt.api.governing import BudgetChange, GovernorState
@@ -59,6 +60,8 @@ class Governing:
         self.history, self._busy, self._clock = history, busy, clock
         self._work = asyncio.Event()
         self._told: Limits | None = None  # to the engine that lives
+        self._fixed: int | None = None  # threads, in place of the governor's choice
+        self._overlooking = False
         self.seen: Observation | None = None  # at the last look
         # Seconds that there was work and something held it back, by what that was.
         self.held_back_s: defaultdict[str, float] = defaultdict(float)
@@ -67,7 +70,27 @@ class Governing:
     @property
     def limits(self) -> Limits:
         """What is allowed now."""
-        return self.governor.limits
+        limits = self.governor.limits
+        return limits if self._fixed is None else replace(limits, threads=self._fixed)
+
+    @contextlib.contextmanager
+    def fixed(self, threads: int) -> Generator[None]:
+        """Have so many threads while the block runs; all else is governed as ever."""
+        before, self._fixed = self._fixed, threads
+        try:
+            yield
+        finally:
+            self._fixed = before
+            self._tell()
+
+    @contextlib.contextmanager
+    def overlooking(self) -> Generator[None]:
+        """Learn nothing while the block runs, for other work than the engine's goes on."""
+        self._overlooking = True
+        try:
+            yield
+        finally:
+            self._overlooking = False
 
     async def admit(self, loads: bool) -> None:
         """Wait until a request may go to the engine; see Admission.enter."""
@@ -133,6 +156,8 @@ class Governing:
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
         )
+        if self._overlooking:
+            seen = replace(seen, dt_s=0.0)
         self.seen = seen
         limits = governor.step(seen)
         self._obey(limits)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from edge_rt.api.board import LedgerReport
@@ -138,6 +139,18 @@ class Metering:
         """Book a request that was broken off, once the engine has told of it."""
         if receipt.account is not None and not receipt.booked:
             self._start(self._settle_later(receipt, status))
+
+    @contextmanager
+    def leaving(self, receipt: Receipt) -> Generator[None]:
+        """Book a request that does not come to its end while the block runs."""
+        try:
+            yield
+        except (GeneratorExit, asyncio.CancelledError):
+            self.leave(receipt, "cancelled")
+            raise
+        except Exception:
+            self.leave(receipt, "failed")
+            raise
 
     # --- the ledger
 

@@ -1,0 +1,133 @@
+"""What answers will take, by calibrations, by what came since, or by the board's profile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_rt.config.schema import Engine
+from edge_rt.daemon.board_report import Felt
+from edge_rt.energy.basis import Hardware
+from edge_rt.energy.calibration import Calibration, load_calibrations
+from edge_rt.energy.phases import board_watts
+from edge_rt.energy.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.predictor import Predictor
+from edge_rt.energy.roofline import board_ceilings
+from edge_rt.energy.work import ModelShape
+from edge_rt.models.entry import Entry
+
+log = logging.getLogger(__name__)
+
+FOLDER = "calibrations"
+UNKNOWN = "unknown"
+_Q8_BLOCK = 32
+_Q8_F16, _F16 = 1.53, 2.0  # bytes of a number, keys and values together
+
+
+class Forecaster:
+    """Predicts for the board that is there now and the models in the store; learns from answers."""
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: Engine,
+        cores: int,
+        felt: Callable[[], Felt | None],
+        idle_w: Callable[[], float | None],
+    ) -> None:
+        """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
+        what the board draws while the engine has nothing to do.
+        """
+        self._engine, self._cores = engine, cores
+        self._felt, self._idle_w = felt, idle_w
+        self._calibrations, unusable = load_calibrations(folder)
+        for bad in unusable:
+            log.warning("%s %s", bad.path, bad.reason)
+        self._board = ""
+        self._predictor = Predictor(self._hardware(None))
+        self._known: dict[str, Entry] = {}
+
+    @property
+    def board(self) -> str:
+        """The id of the board's profile, by which calibrations know it."""
+        return board_key(self._felt())
+
+    def calibrations(self, entry: Entry) -> list[Calibration]:
+        """Those that hold for the file, the backend and the board that are there now."""
+        board = self.board
+        return [
+            c for c in self._calibrations if c.unfit_for(board, entry.sha256, entry.backend) is None
+        ]
+
+    def take(self, calibrations: list[Calibration]) -> None:
+        """Use these from now on in place of older ones of the same kind."""
+        names = {c.file_name for c in calibrations}
+        others = [c for c in self._calibrations if c.file_name not in names]
+        self._calibrations = others + calibrations
+        self._known.clear()
+
+    def predict(
+        self,
+        entry: Entry,
+        threads: int,
+        prompt_tokens: int,
+        cached_tokens: int,
+        completion_tokens: int,
+        duty: float = 1.0,
+    ) -> Prediction | Unpredicted:
+        """See Predictor."""
+        predictor = self._knowing(entry)
+        predictor.idle_w = self._idle_w()
+        return predictor.predict(
+            entry.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
+        )
+
+    def learn(self, entry: Entry, threads: int, served: Served) -> None:
+        """Take what an answer took that had the engine to itself."""
+        self._knowing(entry).learn(entry.id, threads, served)
+
+    def _knowing(self, entry: Entry) -> Predictor:
+        felt = self._felt()
+        board = board_key(felt)
+        if board != self._board:
+            self._board, self._predictor = board, Predictor(self._hardware(felt))
+            self._known.clear()
+        before = self._known.get(entry.id)
+        if before is None or before.sha256 != entry.sha256:
+            self._known[entry.id] = entry
+            shape = shape_of(entry, self._engine)
+            self._predictor.know(entry.id, shape, self.calibrations(entry))
+        return self._predictor
+
+    def _hardware(self, felt: Felt | None) -> Hardware:
+        board = None if felt is None else felt.chosen.board
+        there = 0 if board is None else sum(c.cores for c in board.clusters.values())
+        cores, gpu = max(there, self._cores), self._engine.gpu_layers > 0
+        ceilings = board_ceilings(board, cores, gpu=gpu)
+        return Hardware(1 if gpu else cores, ceilings, board_watts(board))
+
+
+def board_key(felt: Felt | None) -> str:
+    """Tells boards apart, and a simulated one from the one that it looks like."""
+    name = None if felt is None else felt.chosen.name
+    simulated = felt is not None and felt.simulated
+    return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
+
+
+def shape_of(entry: Entry, engine: Engine) -> ModelShape:
+    """The sizes that the file's header states."""
+    summary = entry.summary
+    # Keys are kept in Q8_0 where that fits them; see the backend.
+    small = engine.flash_attention and not engine.gpu_layers and not summary.head_dim_k % _Q8_BLOCK
+    return ModelShape(
+        layers=summary.layers,
+        heads=summary.heads,
+        kv_heads=summary.kv_heads,
+        head_dim=(summary.head_dim_k + summary.head_dim_v) // 2,
+        embedding=summary.embedding,
+        parameters=summary.parameters,
+        file_bytes=summary.file_bytes,
+        vocab=summary.vocab,
+        kv_bytes_per_number=_Q8_F16 if small else _F16,
+    )

@@ -1,0 +1,65 @@
+"""What answered requests teach of what the next ones will take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from edge_rt.api.service import Cost
+from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.receipt import Receipt
+from edge_rt.energy.prediction import Served
+from edge_rt.models.entry import Entry
+
+
+class Lesson:
+    """One request under way; `pure` as long as it has the engine, and its threads, to itself."""
+
+    def __init__(self, threads: int, pure: bool) -> None:
+        self.threads, self.pure = threads, pure
+
+
+class Lessons:
+    """Hears of every request and has the forecaster learn from those that tell something.
+
+    A request teaches if no other was there at the same time, it had one answer, and the thread
+    count stayed the same.
+    """
+
+    def __init__(self, forecaster: Forecaster, threads: Callable[[], int]) -> None:
+        """`threads` are those that the engine may use now."""
+        self._forecaster, self._threads = forecaster, threads
+        self._open: set[Lesson] = set()
+
+    @contextmanager
+    def attend(self, answers: int) -> Generator[Lesson]:
+        """Follow a request for so many answers while the block runs."""
+        lesson = Lesson(self._threads(), answers == 1 and not self._open)
+        for other in self._open:
+            other.pure = False
+        self._open.add(lesson)
+        try:
+            yield lesson
+        finally:
+            self._open.discard(lesson)
+
+    def look(self, lesson: Lesson) -> None:
+        """Something was heard of the request."""
+        lesson.pure = lesson.pure and self._threads() == lesson.threads
+
+    def end(self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost) -> None:
+        """The request has come to its end, and this is what it cost."""
+        self.look(lesson)
+        account = receipt.account
+        if not lesson.pure or account is None or account.torn or receipt.own.completion < 1:
+            return
+        tokens = receipt.own
+        served = Served(
+            tokens.prompt,
+            tokens.cached,
+            tokens.completion,
+            account.prefill_s,
+            account.decode_s,
+            cost.energy_j,
+        )
+        self._forecaster.learn(entry, lesson.threads, served)

@@ -1,0 +1,156 @@
+"""Answers that are made to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_rt.api.board import Quality
+from edge_rt.api.service import Cost
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.receipt import Receipt
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Sampling
+from edge_rt.energy.account import Account
+from edge_rt.energy.prediction import Served
+from edge_rt.engine.client import Event
+from edge_rt.engine.protocol import Finished, Generate, Timings
+from edge_rt.engine.residency import Resident
+from edge_rt.errors import EngineError
+from edge_rt.models.entry import Entry
+
+
+class Host(Protocol):
+    """Has models, and the engine hold them."""
+
+    def entry(self, model: str) -> Entry:
+        """One model; raises ModelNotFound. Resolves "default"."""
+        ...
+
+    def entries(self) -> list[Entry]:
+        """All models in the store."""
+        ...
+
+    async def render(self, model: str, messages: list[dict[str, object]]) -> str:
+        """The model's chat template over `messages`."""
+        ...
+
+    def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory while the block runs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One answer to be made of `prompt`, of which nothing is taken from KV where `fresh`."""
+
+    entry: Entry
+    prompt: str | list[int]
+    completion_tokens: int
+    sampling: Sampling
+    special: bool = False
+    fresh: bool = True
+    ignore_eos: bool = True
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an answer took: `seconds` from its coming to the engine to its end.
+
+    `served` holds the seconds of computing, and the joules that it added where they are known;
+    `prefill_j` and `decode_j` are their parts. `idle_w` is what the board drew before.
+    """
+
+    timings: Timings
+    seconds: float
+    served: Served
+    prefill_j: float | None
+    decode_j: float | None
+    idle_w: float | None
+    power_w: float | None
+    temp_c: float | None
+    quality: Quality
+
+    @property
+    def total_j(self) -> float | None:
+        """The whole board's joules meanwhile."""
+        return None if self.power_w is None else self.power_w * self.seconds
+
+
+class Measurer:
+    """Makes answers, one at a time, and books them under a name in the ledger."""
+
+    def __init__(
+        self, metering: Metering, governing: Governing, clock: Callable[[], float]
+    ) -> None:
+        """`clock` is in seconds, that of the metering."""
+        self._metering, self._governing, self._clock = metering, governing, clock
+
+    async def measure(self, job: Job, resident: Resident, name: str) -> Measured:
+        """Make one answer; raises what a request would be told, and EngineLost."""
+        metering = self._metering
+        receipt = metering.receipt(name)
+        idle_w = metering.idle_w
+        await self._governing.admit(False)
+        begin_s = self._clock()
+
+        def handed(id: int) -> Generate:
+            metering.handed(receipt, resident.client, id)
+            return _request(id, job)
+
+        with metering.leaving(receipt):
+            async with aclosing(resident.client.generate(handed)) as events:
+                end = await _end(events, receipt)
+            seconds = self._clock() - begin_s
+            cost = await metering.settle(receipt)
+        assert receipt.account is not None
+        return _measured(end.timings, seconds, receipt.account, cost, idle_w)
+
+
+def _request(id: int, job: Job) -> Generate:
+    return Generate(
+        id,
+        resident_name(job.entry),
+        job.prompt,
+        job.special,
+        job.sampling,
+        job.completion_tokens,
+        ignore_eos=job.ignore_eos,
+        fresh=job.fresh,
+    )
+
+
+async def _end(events: AsyncIterator[Event], receipt: Receipt) -> Finished:
+    """The last of the events, all of which go onto the receipt."""
+    async for event in events:
+        receipt.take(event)
+        if isinstance(event, Finished):
+            return event
+    raise EngineError("the engine stopped before the answer was complete; try again")
+
+
+def _measured(
+    timings: Timings, seconds: float, account: Account, cost: Cost, idle_w: float | None
+) -> Measured:
+    known = cost.energy_j is not None
+    return Measured(
+        timings=timings,
+        seconds=seconds,
+        served=Served(
+            timings.prompt_tokens,
+            timings.cached_tokens,
+            timings.completion_tokens,
+            account.prefill_s,
+            account.decode_s,
+            cost.energy_j,
+        ),
+        prefill_j=account.prefill_j if known else None,
+        decode_j=account.decode_j if known else None,
+        idle_w=idle_w,
+        power_w=cost.power_w,
+        temp_c=cost.temp_c,
+        quality=cost.quality,
+    )
