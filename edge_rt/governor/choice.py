@@ -38,12 +38,10 @@ def options(
     for threads in range(1, most + 1):
         if peak_w is not None and found and power.power_w(threads, 1.0) > peak_w:
             break
-        duty = 1.0 if aim_w is None else busy_with(threads, power, aim_w, intensity)
-        found.append(
-            Choice(
-                threads, duty, duty * speed_of(threads), power.power_w(threads, duty * intensity)
-            )
-        )
+        share = 1.0 if aim_w is None else power.utilisation(threads, aim_w) / intensity
+        duty = min(1.0, max(_LEAST, share))
+        speed = min(1.0, max(0.0, share)) * speed_of(threads)
+        found.append(Choice(threads, duty, speed, power.power_w(threads, duty * intensity)))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from edge_rt.governor.admit import Terms, terms
+from edge_rt.governor.bounds import Bounds
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.cap import Cap
 from edge_rt.governor.choice import Choice, busy_with, choose, options
@@ -15,18 +16,19 @@ from edge_rt.governor.limits import BoundBy, Limits, Observation
 from edge_rt.governor.pace import Pace
 from edge_rt.governor.power import PowerModel
 from edge_rt.governor.priors import Priors
-from edge_rt.governor.report import Report, report
+from edge_rt.governor.rarely import Rarely
+from edge_rt.governor.report import Ahead, Report, ahead
 from edge_rt.governor.retry import retry_after_s
 from edge_rt.governor.sacrifice import WELL, Sacrifices
 from edge_rt.governor.settings import Settings
-from edge_rt.governor.spend import Spend, spend
+from edge_rt.governor.spend import spend
 from edge_rt.governor.threads import Contention
 from edge_rt.governor.usage import Usage
 from edge_rt.governor.words import missing, subject, why
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shorter and longer times between two looks teach nothing
 _NEAR_C = 1.0  # below the evacuation threshold heat is kept by pacing
-_COOL_C = 3.0  # below a ceiling there is room for a request
+_MEAN_S = 3.0  # over which the power is taken that a forecast goes on with
 
 
 class Governor:
@@ -59,7 +61,9 @@ class Governor:
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard = GuardState(settings)
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
-        self._drawn_w = priors.idle_w
+        self._retry: Rarely[float] = Rarely()
+        self._ahead: Rarely[Ahead] = Rarely()
+        self._mean_w = priors.idle_w  # drawn lately
         self._told = Choice(cores, 1.0, 0.0, 0.0)
         self._threads = cores
 
@@ -71,17 +75,16 @@ class Governor:
         seen = clean(seen, self._cores)
         if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(seen)
-        energy = spend(self.budget, seen.supply_j, seen.period_left_s)
-        allowances = self._allowances(seen, energy)
-        choice = self._choice(seen, allowances)
-        self._sacrifices.update(min(seen.dt_s, _GAP_S), self._least_duty(allowances))
+        bounds = self._bounds(seen)
+        choice = self._choice(seen, bounds)
+        self._sacrifices.update(min(seen.dt_s, _GAP_S), self._least_duty(bounds))
         guard = self._guard.update(seen.temp_c, seen.trip_c)
         on = terms(guard, self._sacrifices.made, seen.running)
         if on.stopped:
             choice = dataclasses.replace(choice, duty=0.0, power_w=self._power.idle_w)
         self._told = choice
-        self.limits = self._limits(seen, allowances, energy, choice, on)
-        self._tell(seen, allowances, choice)
+        self.limits = self._limits(seen, bounds, choice, on)
+        self.report = self._report(seen, bounds, choice)
         return self.limits
 
     # --- learning
@@ -90,59 +93,48 @@ class Governor:
         power, dt_s = self._power, seen.dt_s
         used = self._usage.look(seen)
         power.learn(dt_s, used.threads, used.busy_s, seen.power_w)
-        self._drawn_w = power.power_w(used.threads, used.busy_s / dt_s)
+        drawn_w = power.power_w(used.threads, used.busy_s / dt_s)
+        self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn_w - self._mean_w)
         told = self._told
         planned_w = power.power_w(told.threads, told.duty * self._usage.intensity)
-        self._cap.look(dt_s, self._drawn_w, planned_w, self.budget.power_window_s)
+        self._cap.look(dt_s, drawn_w, planned_w, self.budget.power_window_s)
         if self._thermal is not None:
-            drawn_w = self._drawn_w if seen.power_w is None else seen.power_w
-            self._thermal.observe(seen.time_s, seen.temp_c, drawn_w, seen.fan)
+            heats_w = drawn_w if seen.power_w is None else seen.power_w
+            self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)
         self._pace.look(seen)
         self._contention.look(dt_s, seen.others)
 
-    # --- allowances
+    # --- bounds
 
-    def _allowances(self, seen: Observation, energy: Spend | None) -> dict[BoundBy, float]:
+    def _bounds(self, seen: Observation) -> Bounds:
         found: dict[BoundBy, float] = {}
         unsure_w = self._power.unsure_w(self._told.threads, self._told.duty)
         cap_w = self._cap.aim_w(self.budget, unsure_w)
         if cap_w is not None:
             found["power_w"] = cap_w
-        heat_w = self._heat.update(
-            min(seen.dt_s, _GAP_S),
-            self._thermal,
-            seen.temp_c,
-            self._limit_c(seen),
-            self._power.idle_w,
-            self._power.power_w(self._cores, 1.0),
-        )
+        evacuate_c = self._evacuate_c(seen)
+        limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
+        limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
+        limit_c = min(limits, default=None)
+        idle_w, full_w = self._power.idle_w, self._power.power_w(self._cores, 1.0)
+        heat_w = self._heat.update(seen, self._thermal, limit_c, idle_w, full_w)
         if heat_w is not None:
             found["temp_c"] = heat_w
+        energy = spend(self.budget, seen.supply_j, seen.period_left_s)
         if energy is not None:
             found["energy_j"] = energy.power_w
-        return found
+        return Bounds(found, energy, limit_c)
 
-    def _limit_c(self, seen: Observation) -> float | None:
-        limits = [] if self.budget.temp_c is None else [self.budget.temp_c]
-        if seen.trip_c is not None:
-            limits.append(self._guard.thresholds_c(seen.trip_c)[-1] - _NEAR_C)
-        return min(limits, default=None)
-
-    def _cool_c(self, seen: Observation) -> float | None:
-        """The temperature below which requests are welcome."""
-        limits = [] if self.budget.temp_c is None else [self.budget.temp_c - _COOL_C]
-        if seen.trip_c is not None:
-            limits.append(self._guard.leaves_c(seen.trip_c))
-        return min(limits, default=None)
+    def _evacuate_c(self, seen: Observation) -> float | None:
+        return None if seen.trip_c is None else self._guard.thresholds_c(seen.trip_c)[-1]
 
     # --- choice
 
-    def _choice(self, seen: Observation, allowances: dict[BoundBy, float]) -> Choice:
+    def _choice(self, seen: Observation, bounds: Bounds) -> Choice:
         budget, intensity = self.budget, self._usage.intensity
-        aim_w = min(allowances.values(), default=None)
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
         most = self._contention.threads
-        found = options(most, self._power, self._pace.speed, aim_w, peak_w, intensity)
+        found = options(most, self._power, self._pace.speed, bounds.aim_w, peak_w, intensity)
         best = choose(found, self._threads)
         self._threads = best.threads
         chosen = self._pace.trial(found, best, seen) or best
@@ -152,23 +144,14 @@ class Governor:
         duty = min(chosen.duty, busy_with(chosen.threads, self._power, room_w, intensity))
         return dataclasses.replace(chosen, duty=duty)
 
-    def _least_duty(self, allowances: dict[BoundBy, float]) -> float:
+    def _least_duty(self, bounds: Bounds) -> float:
         """The share of the time that one thread may work."""
-        aim_w = min(allowances.values(), default=None)
+        aim_w = bounds.aim_w
         return 1.0 if aim_w is None else self._power.utilisation(1, aim_w) / self._usage.intensity
 
     # --- what is told
 
-    def _limits(
-        self,
-        seen: Observation,
-        allowances: dict[BoundBy, float],
-        energy: Spend | None,
-        choice: Choice,
-        on: Terms,
-    ) -> Limits:
-        bound_by = min(allowances, key=lambda name: allowances[name], default=None)
-        idle_w, limit_c = self._power.idle_w, self._limit_c(seen)
+    def _limits(self, seen: Observation, bounds: Bounds, choice: Choice, on: Terms) -> Limits:
         limits = Limits(
             choice.threads,
             choice.duty,
@@ -177,27 +160,43 @@ class Governor:
             on.admission,
             on.smaller,
             on.heavy,
-            guard=self._guard.state,
-            allowance_w=allowances[bound_by] if bound_by else None,
-            bound_by="guard" if on.stopped else bound_by,
+            0.0 if on.admission == "open" else self._retry_after_s(seen, bounds, on),
+            self._guard.state,
+            bounds.aim_w,
+            "guard" if on.stopped else bounds.by,
         )
-        retry_s = 0.0
-        if on.admission != "open":
-            needed_w = self._power.power_w(1, WELL * self._settings.floor_duty)
-            retry_s = retry_after_s(
-                limits.bound_by, self._thermal, self._cool_c(seen), energy, idle_w, needed_w
-            )
-        about = subject(bound_by, self.budget, energy, limit_c)
+        about, idle_w = subject(bounds, self.budget), self._power.idle_w
         reason = why(limits, seen, about, self._guard, idle_w, self._cores)
-        return dataclasses.replace(limits, retry_after_s=retry_s, why=reason)
+        return dataclasses.replace(limits, why=reason)
 
-    def _tell(self, seen: Observation, allowances: dict[BoundBy, float], choice: Choice) -> None:
-        evacuate_c = None if seen.trip_c is None else self._guard.thresholds_c(seen.trip_c)[-1]
-        self.report = dataclasses.replace(
-            report(self.limits, self._thermal, self._drawn_w, self._settings.horizon_s, evacuate_c),
-            allowances_w=allowances,
+    def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:
+        """Worked out once a second."""
+        stopped = on.stopped and seen.trip_c is not None
+        leaves_c = self._guard.leaves_c(seen.trip_c) if stopped and seen.trip_c else None
+        idle_w = self._power.idle_w
+        needed_w = self._power.power_w(1, WELL * self._settings.floor_duty)
+        return self._retry.get(
+            seen.time_s,
+            (bounds.by, leaves_c),
+            lambda: retry_after_s(bounds, self._thermal, leaves_c, idle_w, needed_w),
+        )
+
+    def _report(self, seen: Observation, bounds: Bounds, choice: Choice) -> Report:
+        evacuate_c, horizon_s = self._evacuate_c(seen), self._settings.horizon_s
+        known = self._ahead.get(
+            seen.time_s,
+            evacuate_c,
+            lambda: ahead(self._thermal, self._mean_w, horizon_s, evacuate_c),
+        )
+        return Report(
+            **vars(known),
+            guard=self.limits.guard,
+            allowance_w=self.limits.allowance_w,
+            bound_by=self.limits.bound_by,
+            allowances_w=bounds.allowances_w,
             margin_w=self._cap.margin_w,
             predicted_w=choice.power_w,
             idle_w=self._power.idle_w,
-            missing=tuple(missing(self.budget, seen, "temp_c" in allowances)),
+            why=self.limits.why,
+            missing=tuple(missing(self.budget, seen, "temp_c" in bounds.allowances_w)),
         )

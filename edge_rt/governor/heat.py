@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+from edge_rt.governor.limits import Observation
+from edge_rt.governor.rarely import Rarely
+
 _BAND_C = 8.0  # below the limit, where a board without a forecast begins to give way
 _RISE, _FALL = 0.1, 0.5  # shares of the way that the allowance goes in a second
+_LASTING_S = 600.0  # no temperature may come for as long
 _COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
@@ -48,31 +52,36 @@ class HeatAllowance:
     """Follows what heat allows, smoothly.
 
     With a forecast that is believed: the most watts that stay within the limit over the horizon.
-    Without: from the full draw down to idle over the last kelvins below the limit.
+    Without: from the full draw down to idle over the last kelvins below the limit. Without a
+    temperature: what the forecast allows for long, and what it said last once it falls silent.
     """
 
     def __init__(self, horizon_s: float) -> None:
         self._horizon_s = horizon_s
         self._power_w: float | None = None
+        self._blind_w: float | None = None
+        self._wanted: Rarely[float | None] = Rarely()
 
     def update(
         self,
-        dt_s: float,
+        seen: Observation,
         thermal: Thermal | None,
-        temp_c: float | None,
         limit_c: float | None,
         idle_w: float,
         full_w: float,
     ) -> float | None:
-        """The watts now; None where heat says nothing."""
-        wanted = self._wanted_w(thermal, temp_c, limit_c, idle_w, full_w)
+        """The watts now; None where heat says nothing. `full_w` is drawn without any limit."""
+        of = limit_c, seen.temp_c is None, thermal is not None and thermal.believed
+        wanted = self._wanted.get(
+            seen.time_s, of, lambda: self._wanted_w(thermal, seen.temp_c, limit_c, idle_w, full_w)
+        )
         if wanted is None:
             self._power_w = None
             return None
         wanted = min(max(wanted, 0.0), 2.0 * full_w)
         before = 2.0 * full_w if self._power_w is None else self._power_w
         speed = _RISE if wanted > before else _FALL
-        self._power_w = before + (1.0 - math.exp(-speed * dt_s)) * (wanted - before)
+        self._power_w = before + (1.0 - math.exp(-speed * seen.dt_s)) * (wanted - before)
         return self._power_w
 
     def _wanted_w(
@@ -85,12 +94,15 @@ class HeatAllowance:
     ) -> float | None:
         if limit_c is None:
             return None
-        if thermal is not None and (thermal.believed or temp_c is None):
+        if temp_c is None:
+            lasting_w = None if thermal is None else thermal.most_power_w(limit_c, _LASTING_S)
+            self._blind_w = self._blind_w if lasting_w is None else lasting_w
+            return self._blind_w
+        self._blind_w = None
+        if thermal is not None and thermal.believed:
             forecast_w = thermal.most_power_w(limit_c, self._horizon_s)
             if forecast_w is not None:
                 return forecast_w
-        if temp_c is None:
-            return None
         share = min(1.0, max(0.0, (limit_c - temp_c) / _BAND_C))
         return idle_w + share * (full_w - idle_w) if share < 1.0 else 2.0 * full_w
 

@@ -150,7 +150,7 @@ class Pace:
         ready = now is not None and now.threads == best.threads == seen.threads
         if self._rest_s > 0.0 or not ready or now is None or now.value is None:
             return None
-        if not seen.running or seen.prompt_s > 0.0:
+        if not seen.running or seen.prompt_s > 0.0 or best.speed <= 0.0:
             return None
         self._rest_s = _EVERY_S
         hopes = [(self._hope(choice, best), choice) for choice in found if choice is not best]

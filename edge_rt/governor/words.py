@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge_rt.governor.bounds import Bounds
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.guard import GuardState
-from edge_rt.governor.limits import BoundBy, Limits, Observation
-from edge_rt.governor.spend import Spend
+from edge_rt.governor.limits import Limits, Observation
 from edge_rt.governor.threads import UP_AT
 
 NOTHING = "nothing holds back"
@@ -19,23 +19,20 @@ def why(
     """One sentence, without its full stop, for what matters most in `limits`."""
     if limits.guard == "evacuate":
         return _stopped(seen, guard)
-    parts = [*_pace(limits, subject, idle_w), *_heat(limits, seen, guard), *_taken(limits)]
+    parts = [*_pace(limits, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
     if not parts and limits.threads < cores:
         parts = [_fewer(limits, seen, cores)]
     return "; ".join(parts) or NOTHING
 
 
-def subject(
-    bound_by: BoundBy | None, budget: Budget, energy: Spend | None, limit_c: float | None
-) -> str:
+def subject(bounds: Bounds, budget: Budget) -> str:
     """What sets the allowance, as the beginning of a sentence."""
-    if bound_by == "power_w" and budget.power_w is not None:
+    energy = bounds.energy
+    if bounds.by == "power_w" and budget.power_w is not None:
         return f"the power cap of {budget.power_w:.3g} W"
-    if bound_by == "energy_j" and energy is not None:
+    if bounds.by == "energy_j" and energy is not None:
         return f"making {_joules(energy.left_j)} last for {_span(energy.period_left_s)}"
-    if limit_c is not None:
-        return f"staying below {limit_c:.0f} °C"
-    return "the board"
+    return "the board" if bounds.limit_c is None else f"staying below {bounds.limit_c:.0f} °C"
 
 
 def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:

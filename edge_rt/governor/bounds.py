@@ -1,0 +1,27 @@
+"""Everything that bounds the board's power now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_rt.governor.limits import BoundBy
+from edge_rt.governor.spend import Spend
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What each constraint allows by itself, in watts, and what two of them come from."""
+
+    allowances_w: dict[BoundBy, float]
+    energy: Spend | None
+    limit_c: float | None  # to stay below
+
+    @property
+    def by(self) -> BoundBy | None:
+        """The constraint that allows least; None: there is none."""
+        return min(self.allowances_w, key=lambda name: self.allowances_w[name], default=None)
+
+    @property
+    def aim_w(self) -> float | None:
+        """The most that the board may draw now; None: as much as it takes."""
+        return min(self.allowances_w.values(), default=None)
