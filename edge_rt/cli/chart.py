@@ -13,7 +13,7 @@ from statistics import median
 from edge_rt.cli.figures import significant
 
 WIDTH, _HEIGHT = 960, 170
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 8, 20
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 30, 8, 20
 _TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600)
 _MOST_LABELS = 8
 _GAP = 5.0  # times the usual step from which on a curve is broken

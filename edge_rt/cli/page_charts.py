@@ -74,7 +74,7 @@ def charts(past: Json) -> list[Chart]:
         Chart(
             "Guard",
             "",
-            [Curve("guard", "b", guards, steps=True)],
+            [Curve("guard", "a", guards, steps=True)],
             floor=0.0,
             top=len(_GUARDS) - 1.0,
             words=_GUARDS,

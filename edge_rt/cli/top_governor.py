@@ -34,10 +34,9 @@ def governed(status: Json, width: int) -> Iterator[Block]:
         words += _NO_BUDGET
     yield Block("guard", [Cell(words, style=_STYLES.get(guard, ""))], rows=True)
     if holds_back(state):
-        yield Block("limits", _wrapped(limits_line(state), width), rows=True)
-        yield Block("why", _wrapped(line(state.get("why")), width), rows=True)
-    missing = [part for text in lines(state, "missing") or [] for part in _wrapped(text, width)]
-    yield Block("missing", missing, rows=True)
+        yield _text("limits", limits_line(state), width)
+        yield _text("why", line(state.get("why")), width)
+    yield _text("missing", " ".join(lines(state, "missing") or []), width)
 
 
 def _forecast(state: Json) -> Iterator[str]:
@@ -51,5 +50,7 @@ def _forecast(state: Json) -> Iterator[str]:
         yield f"too hot in {duration(ahead)}"
 
 
-def _wrapped(text: str, width: int) -> list[Cell]:
-    return [Cell(part) for part in textwrap.wrap(text, max(1, width - LABEL))]
+def _text(label: str, text: str, width: int) -> Block:
+    """As many lines as it takes, as long as others have more than they need."""
+    cells = [Cell(part) for part in textwrap.wrap(text, max(1, width - LABEL))]
+    return Block(label, cells, least=max(1, len(cells)), rows=True)

@@ -143,6 +143,13 @@ def test_no_budget_gives_way_to_the_guard() -> None:
     assert guard.endswith("(not believed), too hot in 1 min 35 s")
 
 
+def test_a_reason_is_whole_before_others_have_all_their_lines() -> None:
+    status = boards.status(governor=governor(why="it is warm and it will be warmer; " * 10))
+    lines = shown(seen(boards.agx_orin(), status=status))
+    assert sum("warmer" in line for line in lines) == 5
+    assert len(lines) == 24
+
+
 def test_a_long_reason_goes_on_in_the_next_line() -> None:
     why = "the power cap of 8.00 W allows 2 threads 60 % of the time; " * 2 + "new requests wait"
     status = boards.status(governor=governor(why=why, missing=["No power can be read: " * 5]))
