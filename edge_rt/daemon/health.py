@@ -14,6 +14,7 @@ from edge_rt.errors import EngineError
 
 FRESH_S = 5.0  # seconds for which a proof is good
 PATIENCE_S = 15.0
+SLOW = 0.05  # duty of an engine that would take too long over a token
 
 
 class Health:
@@ -21,7 +22,8 @@ class Health:
 
     While answers are being made, their progress is the proof: a token more would have to queue
     behind them. While no model is loaded, the decode loop must answer: a model is not loaded, nor
-    kept in memory, just to prove that it could be.
+    kept in memory, just to prove that it could be. While the governor all but stops the
+    engine, it is well as long as it answers.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class Health:
     async def _prove(self) -> dict[str, object]:
         client = await self._connect()
         first = await client.ping()
+        if first.duty < SLOW:
+            return _proof(None, "the decode loop answers; the governor holds it back")
         if first.running:  # a ping is answered between two passes
             await client.ping()
             second = await client.ping()

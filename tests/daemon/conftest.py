@@ -184,7 +184,8 @@ class FakeEngine:
         if self.lost.is_set():
             raise EngineLost("gone")
         self._house.steps += self._house.advancing
-        return Pong(1, 1000, 2, self._house.running, 0, self._house.steps, 1.0, 0.9)
+        steps = self._house.steps
+        return Pong(1, 1000, 2, self._house.running, 0, steps, 1.0, 0.9, self._house.duty)
 
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
         self._house.ids += 1
@@ -254,6 +255,7 @@ class House:
         self.checks: list[str] = []
         self.ids = self.pings = self.open = 0
         self.running = self.steps = 0  # the decode loop's figures
+        self.duty = 1.0
         self.advancing = 0  # passes between two pings
         self.now = 100.0
         self.bad: Exception | None = None

@@ -108,3 +108,15 @@ def test_asking_does_not_keep_a_model_in_memory(kit: Any) -> None:
         assert house.residency.residents() == []
 
     kit.run(run())
+
+
+def test_an_engine_that_the_governor_has_stopped_is_well(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.duty, house.running, house.advancing = 0.0, 1, 0
+        proof = await house.service.health()
+        assert (proof["status"], len(house.asked)) == ("ok", 1)
+        assert "governor" in str(proof["proof"])
+
+    kit.run(run())
