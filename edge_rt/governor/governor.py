@@ -101,8 +101,8 @@ class Governor:
         if self._thermal is not None:
             heats_w = drawn_w if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)
-        self._pace.look(seen)
         self._contention.look(dt_s, seen.others)
+        self._pace.look(seen, self._contention.threads)
 
     # --- bounds
 

@@ -19,7 +19,6 @@ _EVERY_S = 10.0  # between two trials, and soon after the world has changed
 _SOON_S = 1.0
 _WORTH = 1.03  # what a trial must promise
 _HOPE = 1.5  # deviations that a thread count may be better than believed
-_CHANGE = 0.35  # cores that others use more or less: a changed world
 _WHOLE = 0.99  # duty from which on passes are not paced
 _RIPPLE = 0.015  # of the cap may a pass and its rest make a window uneven
 _TINY_W = 1e-6
@@ -46,14 +45,14 @@ class Pace:
     """Learns speeds whenever thread counts change, and has them change where that may pay."""
 
     def __init__(self, cores: int, priors: Priors) -> None:
-        self._decode = SpeedModel(cores, _MEMORY, priors.speeds)
+        # One by the cores that others leave: what is learnt beside others holds beside others.
+        self._worlds = [SpeedModel(cores, _MEMORY, priors.speeds) for _ in range(cores)]
+        self._decode = self._worlds[-1]
         self._prompt = SpeedModel(cores, _MEMORY_PROMPT, {})
         self.prompt_rate = 0.0  # tokens a second of reading on the present threads; 0: unknown
         self._reading = 0.0  # share of the busy time that reads prompts
         self._now: _Rate | None = None
         self._before: _Rate | None = None
-        self._steady = 0.0  # rate of the present setting over a longer time
-        self._others = 0.0
         self._trial: int | None = None
         self._trial_s = 0.0
         self._rest_s = 0.0
@@ -64,12 +63,15 @@ class Pace:
         decode, prompt = self._decode.speed(threads), self._prompt.speed(threads)
         return 1.0 / ((1.0 - reading) / decode + reading / prompt)
 
-    def look(self, seen: Observation) -> None:
-        """Take what the engine did."""
+    def look(self, seen: Observation, most: int) -> None:
+        """Take what the engine did; others leave room for `most` threads."""
+        if self._decode is not self._worlds[most - 1]:
+            self._decode = self._worlds[most - 1]
+            self._now = self._before = None
+            self._rest_s = min(self._rest_s, _SOON_S)
         self._decode.fade(seen.dt_s)
         self._rest_s -= seen.dt_s
         self._trial_s += seen.dt_s
-        self._watch_others(seen.others)
         if seen.busy_s <= 0.0:
             return
         share = 1.0 - math.exp(-seen.busy_s / _MIX_S)
@@ -107,12 +109,6 @@ class Pace:
         if now.seconds > 2.0 * _ENOUGH_S:
             now.seconds *= 0.5  # older time fades
             now.tokens //= 2
-
-    def _watch_others(self, others: float | None) -> None:
-        if others is not None and abs(others - self._others) > _CHANGE:
-            self._others = others
-            self._decode.doubt_all()
-            self._rest_s = min(self._rest_s, _SOON_S)
 
     def chunk(self, choice: Choice, power: PowerModel, cap: Budget) -> int | None:
         """The most prompt tokens of one pass: passes and rests must be even enough for the cap.

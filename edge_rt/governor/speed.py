@@ -48,10 +48,6 @@ class SpeedModel:
         """Let time pass."""
         self._belief.fade(dt_s / _FORGET_S)
 
-    def doubt_all(self) -> None:
-        """Something has changed: what was learnt is no more than a belief."""
-        self._belief.fade(0.5)
-
     def _weights(self, threads: int, other: int) -> dict[int, float]:
         places = self._place(threads), self._place(other)
         return {places[0]: 1.0, places[1]: -1.0} if places[0] != places[1] else {}

@@ -39,6 +39,7 @@ class Scene:
     power_sensor: Callable[[float], bool] = lambda _time_s: True
     temp_sensor: Callable[[float], bool] = lambda _time_s: True
     warm_c: float | None = None  # where the board starts; None: at the ambient
+    period_s: float | None = None  # over which the supply's energy is counted
 
 
 @dataclass
@@ -108,6 +109,7 @@ class _Run:
         self._trace = Trace()
         self._cpu = 0.0  # core seconds of the engine so far
         self._cpu_told = 0.0
+        self._period_j = 0.0
 
     def trace(self) -> Trace:
         for step in range(_index(self._scene.seconds)):
@@ -139,6 +141,9 @@ class _Run:
         self._trace.tokens.append(0)
         self._trace.read.append(0)
         self._cpu += busy * STEP_S
+        if scene.period_s and end % scene.period_s < STEP_S:
+            self._period_j = 0.0
+        self._period_j += state.total_w * STEP_S
 
     def _look(self, now_s: float) -> None:
         passes = self._engine.take(now_s)
@@ -148,6 +153,7 @@ class _Run:
         self._engine.threads = min(limits.threads, self._shape.cores)
         self._engine.pace(limits.duty, now_s)
         self._engine.prefill_chunk = limits.prefill_chunk or self._scene.speed.chunk
+        self._engine.sequences = limits.sequences
         self._engine.admitting = limits.admission == "open"
         self._trace.limits.append(limits)
 
@@ -176,7 +182,8 @@ class _Run:
             running=self._engine.running,
             waiting=self._engine.waiting,
             others=self._engine.others,
-            supply_j=sum(self._trace.power_w) * STEP_S if scene.seconds < 0 else None,
+            supply_j=self._period_j if scene.period_s else None,
+            period_left_s=scene.period_s and scene.period_s - now_s % scene.period_s,
             cpu_s=self._cpu_s(),
             prompt_s=sum(p.prompt_s for p in passes),
             prompt_tokens=sum(p.prompt_tokens for p in passes),

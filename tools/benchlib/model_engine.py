@@ -76,6 +76,7 @@ class ModelEngine:
         """Requests come from `idle_s` on."""
         self.threads, self.prefill_chunk = cores, speed.chunk
         self.admitting = True
+        self.sequences: int | None = None  # the most requests at once
         self._duty = 1.0
         self.hog = 0.0  # cores that others want
         self._cores, self._speed, self._work = cores, speed, work
@@ -110,7 +111,11 @@ class ModelEngine:
     def run(self, until_s: float) -> None:
         """Make the passes that begin before `until_s`."""
         while self._free_s < until_s:
-            ready = [s for s in self._streams if self._may(s)]
+            ready: list[_Stream] = []
+            for stream in self._streams:
+                if self._may(stream):
+                    stream.started = True
+                    ready.append(stream)
             if not ready or self._duty <= 0.0:
                 self._free_s = self._next_s(until_s)
                 continue
@@ -136,15 +141,15 @@ class ModelEngine:
         return self._ended_s + self._spent_s * (1.0 / self._duty - 1.0)
 
     def _may(self, stream: _Stream) -> bool:
-        return stream.ready_s <= self._free_s and (stream.started or self.admitting)
+        if stream.started or stream.ready_s > self._free_s:
+            return stream.started
+        return self.admitting and (self.sequences is None or self.running < self.sequences)
 
     def _next_s(self, until_s: float) -> float:
         later = [s.ready_s for s in self._streams if s.ready_s > self._free_s]
         return min([until_s, *later]) if self._duty > 0.0 else until_s
 
     def _pass(self, ready: list[_Stream]) -> None:
-        for stream in ready:
-            stream.started = True
         reader = next((s for s in ready if s.prompt > 0), None)
         writers = [s for s in ready if s.prompt <= 0]
         piece = min(reader.prompt, self.prefill_chunk) if reader else 0
