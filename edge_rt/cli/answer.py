@@ -32,7 +32,10 @@ class Answer:
         return added
 
     def cost(self, wall_s: float) -> str:
-        """One line: tokens, speed of decoding, seconds in all, energy, model, backend."""
+        """One line: tokens, speed of decoding, seconds in all, energy, model, backend.
+
+        Then why another model answered or the answer ended early, where that is so.
+        """
         tokens, speed = self.usage.get("completion_tokens"), self.edge.get("tokens_per_s")
         parts = [
             "" if tokens is None else f"{tokens} token{'' if tokens == 1 else 's'}",
@@ -41,9 +44,16 @@ class Answer:
             *_energy(self.edge),
             self.edge.get("model", ""),
             self.edge.get("backend", ""),
-            "cut off at the token limit" if self.finish_reason == "length" else "",
+            self._end(),
         ]
         return ", ".join(part for part in parts if part)
+
+    def _end(self) -> str:
+        why, asked = self.edge.get("why"), self.edge.get("asked")
+        limit = "cut off at the token limit" if self.finish_reason == "length" else ""
+        if why is None:
+            return limit
+        return f"{line(why)}; {limit}" if asked is not None and limit else line(why)
 
 
 def stream(client: Client, path: str, body: Json, answer: Answer) -> Generator[str, None, None]:

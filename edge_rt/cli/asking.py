@@ -14,6 +14,9 @@ from edge_rt.cli.ranges import Range
 DEFAULT = "default"  # the daemon knows which model that is
 
 
+_AMOUNT = Range(0.001, 1e9)
+
+
 def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give `command` the options that say which model is asked and how.
 
@@ -26,6 +29,10 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
     @click.option("--temperature", type=Range(0, 2), help="0: always the likeliest word.")
     @click.option("--seed", type=int, help="The same seed gives the same answer.")
+    @click.option(
+        "--energy", "energy_j", type=_AMOUNT, help="Most joules that an answer may add to the draw."
+    )
+    @click.option("--latency", "latency_s", type=_AMOUNT, help="Most seconds that one may take.")
     @functools.wraps(command)
     def call(
         *args: Any,
@@ -33,10 +40,17 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         max_tokens: int | None,
         temperature: float | None,
         seed: int | None,
+        energy_j: float | None,
+        latency_s: float | None,
         **others: Any,
     ) -> Any:
-        options = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
-        body: Json = {"model": model} | {k: v for k, v in options.items() if v is not None}
+        edge = _given(energy_j=energy_j, latency_s=latency_s)
+        options = _given(max_tokens=max_tokens, temperature=temperature, seed=seed)
+        body = {"model": model} | options | ({"edge": edge} if edge else {})
         return command(*args, body=body, **others)
 
     return call
+
+
+def _given(**options: object) -> Json:
+    return {name: value for name, value in options.items() if value is not None}

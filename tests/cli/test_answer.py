@@ -46,3 +46,21 @@ def test_all_that_is_known_is_told() -> None:
 )
 def test_what_is_missing_is_left_out_or_said_to_be(edge: dict[str, Any], told: str) -> None:
     assert cost(**edge) == f"64 tokens, 31.2 tok/s, 2.31 s, {told}smol, llama.cpp"
+
+
+@pytest.mark.parametrize(
+    ("reason", "edge", "told"),
+    [
+        ("length", {"why": None}, "cut off at the token limit"),
+        ("length", {"why": "its 2 J are spent", "asked": None}, "its 2 J are spent"),
+        ("stop", {"why": "the board is warm", "asked": "big"}, "the board is warm"),
+        (
+            "length",
+            {"why": "the board is warm", "asked": "big"},
+            "the board is warm; cut off at the token limit",
+        ),
+    ],
+)
+def test_an_early_end_has_its_reason(reason: str, edge: dict[str, Any], told: str) -> None:
+    line = Answer("", reason, {"completion_tokens": 64}, {"backend": "llama.cpp"} | edge).cost(2.0)
+    assert line == f"64 tokens, 2.00 s, llama.cpp, {told}"

@@ -17,6 +17,8 @@ Cli = Any
         ("sensors", "--direct", "--watch", "1e300"),
         ("top", "--period", "nan"),
         ("run", "--temperature", "nan", "hello"),
+        ("run", "--energy", "0", "hello"),
+        ("run", "--latency", "nan", "hello"),
         ("budget", "--window", "nan"),
         ("budget", "--peak", "nan"),
         ("ledger", "--days", "0"),

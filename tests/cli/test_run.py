@@ -38,9 +38,15 @@ def test_options_reach_the_request(daemon: Daemon, cli: Cli) -> None:
     options = ["-m", "other", "--system", "Be brief.", "--max-tokens", "5"]
     cli("run", *options, "--temperature", "0", "--seed", "7", "Hi")
     [(_, body)] = daemon.asked
+    assert "edge" not in body
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
     assert (body["model"], body["max_tokens"]) == ("other", 5)
     assert (body["temperature"], body["seed"]) == (0, 7)
+
+
+def test_what_an_answer_may_take_is_passed_on(cli: Cli, daemon: Daemon) -> None:
+    cli("run", "--energy", "2.5", "--latency", "30", "Hi")
+    assert daemon.asked[0][1]["edge"] == {"energy_j": 2.5, "latency_s": 30.0}
 
 
 @pytest.mark.parametrize("words", [["-"], []])
