@@ -15,6 +15,7 @@ class Bounds:
     allowances_w: dict[BoundBy, float]
     energy: Spend | None
     limit_c: float | None  # to stay below
+    steady_w: float | None = None  # what the power cap allows an engine that makes no pauses
 
     @property
     def by(self) -> BoundBy | None:
@@ -25,3 +26,11 @@ class Bounds:
     def aim_w(self) -> float | None:
         """The most that the board may draw now; None: as much as it takes."""
         return min(self.allowances_w.values(), default=None)
+
+    @property
+    def whole_w(self) -> float | None:
+        """The most that the board may draw with an engine that makes no pauses."""
+        allowed = {**self.allowances_w}
+        if self.steady_w is not None:
+            allowed["power_w"] = self.steady_w
+        return min(allowed.values(), default=None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.window import PowerWindow
 
+_MOST = 0.15  # of the cap may be kept free
 _NEXT_S = 0.2  # until the next look
-_SHARE = 0.5  # of the margin that a single window may use up
+_UNSURE, _FLOOR = 1.25, 0.005  # deviations of the model and share of the cap that are kept free
 
 
 class Cap:
@@ -18,24 +19,32 @@ class Cap:
     def __init__(self) -> None:
         self._window = PowerWindow()
         self._cap_w: float | None = None
+        self._steady_w = 0.0
         self.margin_w: float | None = None  # kept free; None: there is no cap
 
     def look(self, dt_s: float, drawn_w: float, planned_w: float, window_s: float) -> None:
         """`drawn_w` was drawn for `dt_s`; the limits in force had asked for `planned_w`."""
         self._window.add(dt_s, drawn_w, planned_w, window_s)
 
-    def aim_w(self, budget: Budget, unsure_w: float) -> float | None:
-        """Watts to aim at, a margin below the cap; the power's model deviates by `unsure_w`."""
+    def aims_w(self, budget: Budget, unsure_w: float) -> tuple[float, float] | None:
+        """Watts to aim at with pauses, and without: an engine at work all the time is steady.
+
+        The model of the power deviates by `unsure_w`. None: there is no cap.
+        """
         cap_w = budget.power_w
         if cap_w != self._cap_w:
             self._window.turn()  # what was drawn under another cap is no debt under this one
             self._cap_w = cap_w
-        self.margin_w = None if cap_w is None else self._window.margin_w(cap_w, unsure_w)
-        return None if cap_w is None or self.margin_w is None else cap_w - self.margin_w
+        if cap_w is None:
+            self.margin_w = None
+            return None
+        self._steady_w = min(_MOST * cap_w, _UNSURE * unsure_w + _FLOOR * cap_w)
+        self.margin_w = min(_MOST * cap_w, self._window.excess_w + self._steady_w)
+        return cap_w - self.margin_w, cap_w - self._steady_w
 
     def room_w(self, budget: Budget) -> float | None:
         """The most to draw until the next look without the present window exceeding the cap."""
-        if budget.power_w is None or self.margin_w is None:
+        if budget.power_w is None:
             return None
-        cap_w = budget.power_w - _SHARE * self.margin_w
+        cap_w = budget.power_w - self._steady_w
         return self._window.room_w(cap_w, budget.power_window_s, _NEXT_S)

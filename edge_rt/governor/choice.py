@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge_rt.governor.bounds import Bounds
 from edge_rt.governor.power import PowerModel
 
 _BETTER = 1.03  # how much faster another thread count must be to be taken
@@ -26,11 +27,11 @@ def options(
     most: int,
     power: PowerModel,
     speed_of: Callable[[int], float],
-    aim_w: float | None,
+    bounds: Bounds,
     peak_w: float | None,
     intensity: float = 1.0,
 ) -> list[Choice]:
-    """One setting for each thread count up to `most`, as busy as `aim_w` allows.
+    """One setting for each thread count up to `most`, as busy as `bounds` allow.
 
     Counts that would draw more than `peak_w` within a pass are left out, but the lowest never.
     """
@@ -38,11 +39,18 @@ def options(
     for threads in range(1, most + 1):
         if peak_w is not None and found and power.power_w(threads, 1.0) > peak_w:
             break
-        share = 1.0 if aim_w is None else power.utilisation(threads, aim_w) / intensity
+        share = _share(threads, power, bounds, intensity)
         duty = min(1.0, max(_LEAST, share))
         speed = min(1.0, max(0.0, share)) * speed_of(threads)
         found.append(Choice(threads, duty, speed, power.power_w(threads, duty * intensity)))
     return found
+
+
+def _share(threads: int, power: PowerModel, bounds: Bounds, intensity: float) -> float:
+    aim_w, whole_w = bounds.aim_w, bounds.whole_w
+    if aim_w is None or whole_w is None or power.power_w(threads, 1.0) <= whole_w:
+        return 1.0
+    return power.utilisation(threads, aim_w) / intensity
 
 
 def busy_with(threads: int, power: PowerModel, aim_w: float, intensity: float) -> float:

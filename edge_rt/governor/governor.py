@@ -109,9 +109,9 @@ class Governor:
     def _bounds(self, seen: Observation) -> Bounds:
         found: dict[BoundBy, float] = {}
         unsure_w = self._power.unsure_w(self._told.threads, self._told.duty)
-        cap_w = self._cap.aim_w(self.budget, unsure_w)
-        if cap_w is not None:
-            found["power_w"] = cap_w
+        aims_w = self._cap.aims_w(self.budget, unsure_w)
+        if aims_w is not None:
+            found["power_w"] = aims_w[0]
         evacuate_c = self._evacuate_c(seen)
         limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
         limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
@@ -123,7 +123,7 @@ class Governor:
         energy = spend(self.budget, seen.supply_j, seen.period_left_s)
         if energy is not None:
             found["energy_j"] = energy.power_w
-        return Bounds(found, energy, limit_c)
+        return Bounds(found, energy, limit_c, aims_w and aims_w[1])
 
     def _evacuate_c(self, seen: Observation) -> float | None:
         return None if seen.trip_c is None else self._guard.thresholds_c(seen.trip_c)[-1]
@@ -134,7 +134,7 @@ class Governor:
         budget, intensity = self.budget, self._usage.intensity
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
         most = self._contention.threads
-        found = options(most, self._power, self._pace.speed, bounds.aim_w, peak_w, intensity)
+        found = options(most, self._power, self._pace.speed, bounds, peak_w, intensity)
         best = choose(found, self._threads)
         self._threads = best.threads
         chosen = self._pace.trial(found, best, seen) or best

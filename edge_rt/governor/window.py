@@ -6,8 +6,6 @@ from collections import deque
 
 _HALF_S = 40.0  # in which what went wrong counts for half
 _TINY_S = 1e-6
-_UNSURE = 1.25  # deviations of what the model may be off by
-_FLOOR, _MOST = 0.005, 0.15  # of the cap
 
 
 class PowerWindow:
@@ -15,7 +13,7 @@ class PowerWindow:
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, float, float]] = deque()  # seconds, watts, watts planned
-        self._excess_w = 0.0  # above plan, of the worst window
+        self.excess_w = 0.0  # above plan, of the worst window
 
     def add(self, dt_s: float, power_w: float, planned_w: float, window_s: float) -> None:
         """`power_w` was drawn for `dt_s` where `planned_w` had been allowed for."""
@@ -23,21 +21,14 @@ class PowerWindow:
         seconds = sum(look[0] for look in self._looks)
         while seconds - self._looks[0][0] >= window_s - _TINY_S:
             seconds -= self._looks.popleft()[0]
-        self._excess_w *= 0.5 ** (dt_s / _HALF_S)
+        self.excess_w *= 0.5 ** (dt_s / _HALF_S)
         if seconds >= window_s - _TINY_S:
             excess_w = sum(dt * (power - plan) for dt, power, plan in self._looks) / seconds
-            self._excess_w = max(self._excess_w, excess_w)
+            self.excess_w = max(self.excess_w, excess_w)
 
     def turn(self) -> None:
         """Begin a new window; what was learnt of plans stays."""
         self._looks.clear()
-
-    def margin_w(self, cap_w: float, unsure_w: float) -> float:
-        """What to stay below the cap, for the windows that came out higher than planned.
-
-        `unsure_w` is the standard deviation of the model of the power.
-        """
-        return min(_MOST * cap_w, self._excess_w + _UNSURE * unsure_w + _FLOOR * cap_w)
 
     def room_w(self, cap_w: float, window_s: float, next_s: float) -> float:
         """The most for the next `next_s` that leaves the window then ending within the cap."""
