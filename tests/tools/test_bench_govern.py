@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from benchlib import BenchError, daemon
-from benchlib.chat import Reply
+from benchlib import BenchError, daemon, stream
+from benchlib.chat import Refused, Reply
 from benchlib.govern import Found, Setup, worst
 from benchlib.govern_contention import found
 from benchlib.noise import Sample
@@ -95,6 +95,28 @@ def test_an_answer_that_fails_fails_the_block() -> None:
 
     with pytest.raises(ValueError, match="no"):
         asyncio.run(run())
+
+
+def test_who_is_refused_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Busy(OneByOne):
+        refusals = 0
+
+        async def short(self, tokens: int) -> Reply:
+            if self.refusals < 2:
+                self.refusals += 1
+                raise Refused("too hot")
+            return await super().short(tokens)
+
+    monkeypatch.setattr(stream, "_LATER_S", 0.0)
+    asker = Busy()
+
+    async def run() -> None:
+        async with streaming(asker, 8):
+            while not asker.replies:
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert asker.refusals == 2
 
 
 def rounds() -> Rounds:

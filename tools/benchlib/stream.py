@@ -6,24 +6,29 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from benchlib.chat import Reply
+from benchlib.chat import Refused, Reply
 from benchlib.workload import Asker
 
 WINDOW_S = 1.0
 _STEP_S = 0.05
+_LATER_S = 0.5
 
 
 @asynccontextmanager
 async def streaming(asker: Asker, tokens: int) -> AsyncGenerator[None]:
     """Ask for `tokens` again and again while the block runs; the last answer is waited for.
 
-    `asker` keeps the replies. An error of the server ends the block's task with its own.
+    `asker` keeps the replies. Who is refused asks again a little later. Another error of the
+    server is the block's.
     """
     stop = False
 
     async def ask() -> None:
         while not stop:
-            await asker.short(tokens)
+            try:
+                await asker.short(tokens)
+            except Refused:
+                await asyncio.sleep(_LATER_S)
 
     task = asyncio.create_task(ask())
     try:
