@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
 
 STORY = {"prompt": "Once upon a time there was a fox who", "max_tokens": 64, "ignore_eos": True}
 COMMAND = Path(sys.executable).with_name("edge-rt")
@@ -170,6 +174,62 @@ def test_what_cannot_be_a_budget_changes_nothing(free, change, param):
     assert free.http.get("/edge/v1/budget").json()["budget"] == before
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_ends_when_its_time_or_its_joules_are_over(free, stream):
+    for limit, field in (({"latency_s": 1.5}, "latency_s"), ({"energy_j": 1.0}, "energy_j")):
+        body = STORY | {"max_tokens": 900, "edge": limit}
+        if stream:
+            with free.stream(**body) as events:
+                last = list(events)[-1]
+        else:
+            last = free.post(body).json()
+        assert last["choices"][0]["finish_reason"] == "length"
+        assert f"edge.{field}" in last["edge"]["why"]
+        assert last["edge"]["decode_s"] < 1.5 or field == "energy_j"
+        assert last["edge"]["energy_j"] < 3.0 or field == "latency_s"
+    assert free.post(STORY).json()["edge"]["why"] is None
+    assert free.quiet()["running"] == 0, "the engine was told to leave it"
+
+
+def test_clients_of_the_sdk_send_it_beside_the_rest(free):
+    answer = free.sdk().completions.create(
+        model=free.model, prompt="Rain", max_tokens=900, extra_body={"edge": {"latency_s": 0.5}}
+    )
+    assert answer.choices[0].finish_reason in ("length", "stop")
+    wrong = free.post(STORY | {"edge": {"joules": 5}})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "edge.joules")
+
+
+def test_a_smaller_model_stands_in_under_a_cap(own_daemon, board, smollm2, tmp_path, tools):
+    large, small = tmp_path / "large.gguf", tmp_path / "small.gguf"
+    store = Store(tmp_path / "models", load_catalogue())
+    for file in (large, small):
+        shutil.copyfile(smollm2, file)
+        store.add(file, file.stem, move=True)
+    daemon = own_daemon(
+        tmp_path / "models",
+        sensors={"root": str(board)},
+        models={"smaller": {"large": "small"}},
+        governor={"sacrifice": ["model", "pace"]},
+    )
+    daemon.model = "large"
+    assert daemon.post(STORY).json()["model"] == "large"
+    rest = tools.eventually(lambda: supply(daemon)["idle_w"], "the rest is seen")
+    budget(daemon, power_w=1.05 * rest)
+
+    def limits():
+        return daemon.status()["governor"]["limits"]
+
+    tools.eventually(lambda: limits()["smaller"], "smaller models are to answer")
+    answer = daemon.post(STORY | {"max_tokens": 4}).json()
+    assert answer["model"] == answer["edge"]["model"] == "small"
+    assert answer["edge"]["asked"] == "large"
+    assert "stands in for large" in answer["edge"]["why"]
+    budget(daemon, power_w=None)
+    tools.eventually(lambda: not limits()["smaller"], "the large one answers again")
+    assert daemon.post(STORY).json()["model"] == "large"
+
+
 def test_without_any_sensor_it_serves_and_says_what_is_missing(own_daemon, tmp_path):
     root = tmp_path / "nothing"
     root.mkdir()
@@ -181,6 +241,8 @@ def test_without_any_sensor_it_serves_and_says_what_is_missing(own_daemon, tmp_p
         assert word in told
     assert (state["forecast_c"], state["spent_j"]) == (None, None)
     assert state["limits"]["admission"] == "open"
+    refused = daemon.post(STORY | {"edge": {"energy_j": 5}})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "edge.energy_j")
 
 
 def test_every_knob_is_back_after_a_kill(own_daemon, board, tools):
