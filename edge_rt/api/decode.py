@@ -18,6 +18,7 @@ _STEP = re.compile(r"[^.\[\]]+")
 _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _SHOWN = 40  # characters of an offending value that a message repeats
 _UNKNOWN = object()
+_CHOICES = {"energy_period": '"hour" or "day"'}  # what fits, which msgspec does not tell
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -56,6 +57,8 @@ def _invalid(message: str, body: bytes) -> RequestError:
     if strange := _STRANGE.match(what):
         return _strange(path, strange["name"])
     param = path.replace("[...]", "")
+    if what.startswith("Invalid enum value") and param in _CHOICES:
+        what = f"Expected {_CHOICES[param]}"
     expected, _, got = what.partition(", got ")
     value = _UNKNOWN if "[...]" in path else _value_at(path, body)
     shown = _json_words(got) if value is _UNKNOWN else describe(value)

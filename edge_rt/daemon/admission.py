@@ -31,6 +31,7 @@ class Admission:
 
     def __init__(self, limits: Limits) -> None:
         self._queue: list[_Waiting] = []
+        self._closed = False
         self.update(limits)
 
     @property
@@ -50,12 +51,21 @@ class Admission:
             elif self._admits(request.loads):
                 request.turn.set_result(None)
 
+    def close(self) -> None:
+        """Let nobody in any more: the daemon is about to stop."""
+        self._closed = True
+        for request in self._queue:
+            if not request.turn.done():
+                request.turn.set_exception(_stopping())
+
     async def enter(self, loads: bool) -> None:
         """Wait for one's turn; raises Unavailable where there will be none soon.
 
         `loads` says whether a model has to be loaded for the request. It holds nothing: whoever
         leaves, before or after, takes nobody's place.
         """
+        if self._closed:
+            raise _stopping()
         if self._limits.admission == "refuse":
             raise refusal(self._limits)
         if self._admits(loads):
@@ -83,3 +93,7 @@ def refusal(limits: Limits) -> Unavailable:
         retry_after_s=limits.retry_after_s or RETRY_S,
         code="too_hot" if hot else "budget",
     )
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("The daemon is stopping.", retry_after_s=RETRY_S, code="stopping")

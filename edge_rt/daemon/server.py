@@ -20,7 +20,6 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.sockets import tcp_socket, unix_socket
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
@@ -99,19 +98,20 @@ class Daemon:
                     timeout_graceful_shutdown=DRAIN_S + LAST_S,
                 )
             )
-            _on_signals(server, rooms.supervisor)
+            _on_signals(server, rooms)
             log.info("serving on %s", ", ".join(str(s.getsockname()) for s in sockets))
             await server.serve(sockets=sockets)
 
 
-def _on_signals(server: uvicorn.Server, supervisor: Supervisor) -> None:
+def _on_signals(server: uvicorn.Server, rooms: Rooms) -> None:
     """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end."""
     loop = asyncio.get_running_loop()
     late: set[asyncio.Task[None]] = set()
 
     def end(number: int) -> None:
         server.handle_exit(number, None)
-        loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(supervisor.stop())))
+        rooms.governing.admission.close()  # who waits is told, and can go elsewhere
+        loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(rooms.supervisor.stop())))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)

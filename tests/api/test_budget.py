@@ -71,6 +71,11 @@ def test_what_cannot_be_a_cap_is_named_and_changes_nothing(client, service, name
     assert service.changes == []
 
 
+def test_a_period_that_is_none_is_told_what_fits(client):
+    error = client.put(PATH, {"energy_period": "week"}).json()["error"]
+    assert error["message"] == '`energy_period`: expected "hour" or "day", got "week".'
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"power_w": NaN}', b'{"power_w": Infinity}', b"\xff"]
 )

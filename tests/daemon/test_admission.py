@@ -231,3 +231,14 @@ def test_none_go_where_none_may_run() -> None:
     async def _(gate: Gate) -> None:
         gate.come("a")
         assert await gate.settle() == []
+
+
+def test_who_waits_is_told_that_the_daemon_stops() -> None:
+    @gate(QUEUE)
+    async def _(gate: Gate) -> None:
+        gate.come("waiting")
+        await gate.settle()
+        gate.admission.close()
+        gate.admission.update(OPEN)
+        gate.come("late")
+        assert await gate.settle() == ["waiting sent away", "late sent away"]
