@@ -19,12 +19,14 @@ from edge_rt.cli.figures import (
     member,
     members,
     number,
+    path_end,
     significant,
 )
 from edge_rt.cli.quantity import duration
 
 NOTHING = "nothing holds back"  # the daemon's own words
 _NONE = "none"
+_KNOB = 40  # columns of its name
 _CAUSES = {"power_w": "the power cap", "temp_c": "heat", "energy_j": "the energy", "guard": "heat"}
 
 
@@ -153,6 +155,7 @@ def _knobs(knobs: list[Json]) -> Table:
     for title in ("knob", "wanted", "now", "before", ""):
         table.add_column(title, overflow="fold")
     for knob in knobs:
-        cells = (knob.get(name) for name in ("name", "wanted", "value", "before"))
-        table.add_row(*(Text(line(cell)) for cell in cells), Text(line(knob.get("error") or "")))
+        name = path_end(line(knob.get("name")), _KNOB)
+        cells = (line(knob.get(key)) for key in ("wanted", "value", "before"))
+        table.add_row(Text(name), *map(Text, cells), Text(line(knob.get("error") or "")))
     return table

@@ -10,7 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.document import Json
-from edge_rt.cli.figures import MISSING, joules, line, lines, member, members, number, significant
+from edge_rt.cli.figures import (
+    MISSING,
+    joules,
+    line,
+    lines,
+    member,
+    members,
+    number,
+    path_end,
+    significant,
+)
 from edge_rt.cli.gauges import COLUMNS, Row, gauges, groups
 from edge_rt.cli.quantity import duration
 
@@ -104,7 +114,7 @@ def _table(group: str, rows: Sequence[Row], width: int, root: str) -> Table:
     for row, source in zip(rows, sources, strict=True):
         values = [(column, row.value(column.key)) for column in columns]
         cells = [MISSING if value is None else column.text(value) for column, value in values]
-        end = _end(source, room - cell_len(_noted(" ", row)) + 1) if wide else source
+        end = path_end(source, room - cell_len(_noted(" ", row)) + 1) if wide else source
         # Text, not str: what the daemon says is never markup.
         table.add_row(Text(row.name), *map(Text, cells), Text(_noted(end, row)))
     return table
@@ -117,14 +127,6 @@ def _name_width(names: Iterable[str], room: int) -> int:
 
 def _noted(source: str, row: Row) -> str:
     return ", ".join(part for part in (source, row.notes) if part)
-
-
-def _end(path: str, width: int) -> str:
-    """The end of a path, in at most `width` columns, if possible with whole names."""
-    if cell_len(path) <= width:
-        return path
-    ends = [n for n in range(len(path)) if cell_len(path[n:]) < width]
-    return f"…{path[next((n for n in ends if path[n] == '/'), min(ends, default=len(path))) :]}"
 
 
 def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -150,7 +152,9 @@ def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 def _reason_table(title: str, rows: Sequence[tuple[str, str]], width: int) -> Table:
     names = _name_width([title, *(name for name, _ in rows)], 2 * width // 5)
-    cut = ((_end(name, names) if name.startswith("/") else name, reason) for name, reason in rows)
+    cut = (
+        (path_end(name, names) if name.startswith("/") else name, reason) for name, reason in rows
+    )
     return _pairs(title, cut, names)
 
 

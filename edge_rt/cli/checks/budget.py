@@ -77,6 +77,7 @@ def _raise(machine: Machine, what: str, option: str, key: str, value: str) -> Fi
 
 
 def _knob(machine: Machine, knob: Mapping[str, object]) -> Finding:
-    now = "" if knob.get("value") is None else f", is {line(knob['value'])}"
-    wanted = f"{line(knob.get('name'))} should be {line(knob.get('wanted'))}{now}"
-    return problem("knob", f"{wanted}: {line(knob.get('error'))}", log_of(machine))
+    now = "" if knob.get("value") is None else f" and is {line(knob['value'])}"
+    wanted = f" should be {line(knob['wanted'])}{now}" if knob.get("wanted") else ""
+    what = f"{line(knob.get('name'))}{wanted}: {line(knob.get('error'))}"
+    return problem("knob", what, log_of(machine))

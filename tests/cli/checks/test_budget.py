@@ -100,3 +100,6 @@ def test_a_knob_that_could_not_be_turned_is_a_problem(patient: Make, daemon: Dae
     assert (one.id, one.level) == ("knob", "problem")
     assert one.what == ("cpufreq policy0 should be 1.5e9: scaling_max_freq: no right to write it")
     assert "log" in commands([one])
+    none = bad | {"name": "knobs.rapl_w", "wanted": "", "error": "no power limit can be set"}
+    one = found(patient("pi5"), daemon, knobs=[none])[-1]
+    assert one.what == "knobs.rapl_w: no power limit can be set"
