@@ -11,6 +11,7 @@ from edge_rt.thermal.trials import HORIZONS_S, Score
 
 _KEPT = 96  # scores for each horizon: eight minutes
 _COVERED = 0.95  # a little above the 90 % that are told: errors come in rows
+_YOUNG = 36  # scores that count from the start; later the last half do, up to all that are kept
 _FEW = 8  # scores that say nothing yet
 _LAST = 3  # scores that count in full while the board is changing
 _FARTHEST = 5.0  # of the longest horizon, up to which errors are taken to grow with time
@@ -22,10 +23,15 @@ class Band:
 
     def __init__(self) -> None:
         self._errors_k: list[deque[float]] = [deque(maxlen=_KEPT) for _ in HORIZONS_S]
+        self._counts = [0] * len(HORIZONS_S)
 
     def add(self, score: Score) -> None:
         """Take in how one forecast came out."""
-        self._errors_k[score.index].append(abs(score.error_k))
+        errors_k = self._errors_k[score.index]
+        errors_k.append(abs(score.error_k))
+        self._counts[score.index] += 1
+        while len(errors_k) > max(_YOUNG, self._counts[score.index] // 2):
+            errors_k.popleft()
 
     def scored(self, index: int) -> int:
         """How many forecasts for HORIZONS_S[index] are remembered."""

@@ -48,7 +48,7 @@ def judge(model: ThermalModel, seen: Iterable[Look]) -> list[Outcome]:
 
 def _come_of_age(running: Iterable[_Pending], look: Look) -> Iterator[Outcome]:
     for made, trial in ((each.look, each.trial) for each in running):
-        trial.advance(LOOK_S, look.power_w)
+        trial.advance(LOOK_S, look.came_w)
         horizon_s = HORIZONS_S[trial.passed]
         if trial.age_s >= horizon_s - 1e-6:
             error_k, band_k = look.true_c - trial.temps_c[0], trial.bands_k[trial.passed]

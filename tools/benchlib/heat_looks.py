@@ -18,14 +18,15 @@ Weather = Callable[[float], Conditions]
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen, and what is so: the chip's true temperature and the cores that are to work."""
+    """What is seen, None where nothing is, and below it what is so."""
 
     time_s: float
-    temp_c: float
-    power_w: float
-    fan: float
-    true_c: float
-    busy: float
+    temp_c: float | None
+    power_w: float | None
+    fan: float | None
+    true_c: float  # of the chip
+    came_w: float  # what the supply's sensor said, whether it was read or not
+    busy: float  # cores that are to work
 
 
 def bursts(cores: int, seed: int) -> Callable[[float], int]:
@@ -61,5 +62,13 @@ def looks(
         for _ in range(_PARTS):
             board.step(wanted, weather(board.state.time_s))
             powers.append(board.power_w)
-        state = board.state
-        yield Look(state.time_s, board.temp_c, fmean(powers), state.fan_duty, state.chip_c, wanted)
+        state, power_w = board.state, fmean(powers)
+        yield Look(
+            state.time_s,
+            board.temp_c,
+            power_w,
+            state.fan_duty,
+            true_c=state.chip_c,
+            came_w=power_w,
+            busy=wanted,
+        )
