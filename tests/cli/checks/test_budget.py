@@ -96,10 +96,11 @@ def test_a_knob_that_could_not_be_turned_is_a_problem(patient: Make, daemon: Dae
     good = {"name": "fan", "wanted": "1", "value": "1", "before": "0", "error": None}
     bad = {"name": "cpufreq policy0", "wanted": "1.5e9", "value": None, "before": None}
     knobs = [good, bad | {"error": "scaling_max_freq: no right to write it"}]
-    one = found(patient("pi5"), daemon, knobs=knobs)[-1]
+    board = patient("pi5")
+    one = found(board, daemon, knobs=knobs)[-1]
     assert (one.id, one.level) == ("knob", "problem")
     assert one.what == ("cpufreq policy0 should be 1.5e9: scaling_max_freq: no right to write it")
     assert "log" in commands([one])
     none = bad | {"name": "knobs.rapl_w", "wanted": "", "error": "no power limit can be set"}
-    one = found(patient("pi5"), daemon, knobs=[none])[-1]
+    one = found(board, daemon, knobs=[none])[-1]
     assert one.what == "knobs.rapl_w: no power limit can be set"
