@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from edge_rt.api.board import Quality
+
 
 class Candidate(msgspec.Struct, frozen=True):
     """One way to serve a request, and what it would take; None: not known.
@@ -58,30 +60,28 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
     ignore_eos: bool = False
 
 
-class Tried(msgspec.Struct, frozen=True, tag="tried"):
+class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """What a candidate took when it was run; None: not known.
 
     `foretold` is what had been predicted for as many tokens as came in the end. Errors are
     relative to what came: 0.1 is a tenth more than it took. `failure` says why there is nothing.
     """
 
-    model: str
-    threads: int
+    foretold: Candidate
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
-    seconds: float | None
-    prefill_s: float | None
-    decode_s: float | None
-    energy_j: float | None
-    total_j: float | None
-    power_w: float | None
-    end_temp_c: float | None
-    quality: str
-    foretold: Candidate
-    seconds_error: float | None
-    energy_error: float | None
-    temp_error_c: float | None
+    quality: Quality  # of the joules
+    seconds: float | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+    energy_j: float | None = None
+    total_j: float | None = None
+    power_w: float | None = None
+    end_temp_c: float | None = None
+    seconds_error: float | None = None
+    energy_error: float | None = None
+    temp_error_c: float | None = None
     failure: str | None = None
 
 

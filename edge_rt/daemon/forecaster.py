@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
@@ -60,11 +60,11 @@ class Forecaster:
             c for c in self._calibrations if c.unfit_for(board, entry.sha256, entry.backend) is None
         ]
 
-    def take(self, calibrations: list[Calibration]) -> None:
+    def take(self, calibrations: Sequence[Calibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
         names = {c.file_name for c in calibrations}
         others = [c for c in self._calibrations if c.file_name not in names]
-        self._calibrations = others + calibrations
+        self._calibrations = [*others, *calibrations]
         self._known.clear()
 
     def predict(

@@ -8,6 +8,7 @@ from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.priors import heat_prior
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.model import ThermalModel
+from edge_rt.thermal.outlook import Forecast
 
 
 class Heat:
@@ -24,6 +25,12 @@ class Heat:
         self.leakage.begin(None if name is None else name.id)
         self._model = ThermalModel(heat_prior(felt, cores), self.leakage.power_w)
         return self._model
+
+    def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
+        """See ThermalModel; None as long as nothing is known, or forecasts do not come true."""
+        model = self._model
+        believed = model is not None and model.believed
+        return model.forecast(power_w, horizon_s) if model is not None and believed else None
 
     def take(self, seen: Observation) -> None:
         """Take a look of the governor, which tells the thermal model itself."""

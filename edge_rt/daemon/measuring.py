@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge_rt.api.board import Quality
-from edge_rt.api.service import Cost
+from edge_rt.api.service import Cost, ModelCard, Serving
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.receipt import Receipt
@@ -32,6 +32,14 @@ class Host(Protocol):
 
     def entries(self) -> list[Entry]:
         """All models in the store."""
+        ...
+
+    def card(self, model: str) -> ModelCard:
+        """A model as clients see it."""
+        ...
+
+    def serving(self, model: str) -> Serving:
+        """Which model would answer for `model` now."""
         ...
 
     async def render(self, model: str, messages: list[dict[str, object]]) -> str:

@@ -54,12 +54,16 @@ class Sweep(Part, frozen=True):
 
 
 class Draws(Part, frozen=True):
-    """The whole board's mean power while idle, reading a prompt and decoding."""
+    """The whole board's mean power while idle, reading a prompt and decoding.
+
+    `error_ratio` is the median relative error of the runs' joules, by these and the runtime.
+    """
 
     idle_w: Least
     prefill_w: Least
     decode_w: Least
     quality: Literal["measured", "modelled"]
+    error_ratio: Least | None = None
 
     @property
     def watts(self) -> Watts:

@@ -130,13 +130,15 @@ class EngineClient(asyncio.Protocol):
         assert isinstance(reply, Pong)
         return reply
 
-    async def count(self, model: str, spec: ModelSpec, prompt: str, *, special: bool) -> Counted:
+    async def count(
+        self, model: str, backend: str, path: str, prompt: str, *, special: bool
+    ) -> Counted:
         """How many tokens `prompt` has for `model`, which need not be loaded; see Count.
 
         Raises RequestError where that cannot be told.
         """
         nonce = next(self._ids)
-        message = Count(nonce, model, spec.backend, spec.path, prompt, special)
+        message = Count(nonce, model, backend, path, prompt, special)
         reply = await self._ask(message, ("count", nonce))
         assert isinstance(reply, Counted)
         if reply.tokens is None:

@@ -81,7 +81,7 @@ async def counted(toy: Any, *asked: tuple[str, str], first: Any = None) -> list[
         found: list[Any] = []
         for model, prompt in asked:
             try:
-                found.append(await client.count(model, SPEC, prompt, special=False))
+                found.append(await client.count(model, "toy", "x", prompt, special=False))
             except RequestError as error:
                 found.append(str(error))
         return found

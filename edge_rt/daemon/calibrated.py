@@ -1,0 +1,129 @@
+"""From measured answers to a calibration, and how it is told to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from statistics import median
+
+from edge_rt.api.planning import Calibrated, Fitted
+from edge_rt.daemon.measuring import Measured
+from edge_rt.energy.calibration import Calibration, Draws, Sweep
+from edge_rt.energy.phases import spend
+from edge_rt.energy.runtime import Runtime
+from edge_rt.energy.runtime_fit import Timing, fit_runtime
+from edge_rt.models.entry import Entry
+from edge_rt.thermal.cooling import LeakageFit
+
+LEAST_S = 0.5  # of each phase, without which its power is not known
+_USUAL = 256  # tokens
+
+
+def calibration(
+    board: str,
+    entry: Entry,
+    threads: int,
+    measured: Sequence[Measured],
+    sweep: Sweep | None,
+    date: datetime,
+) -> Calibration:
+    """What the runs of one thread count tell; ValueError says what is missing."""
+    fit = fit_runtime([_timing(m) for m in measured])
+    return Calibration(
+        board=board,
+        model=entry.id,
+        sha256=entry.sha256,
+        backend=entry.backend,
+        threads=threads,
+        calibrated_at=date,
+        promise=fit.promise,
+        denoised=fit.denoised,
+        errors=fit.errors,
+        overhead_s=median(max(0.0, m.seconds - _timing(m).seconds) for m in measured),
+        draws=_draws(measured, fit.promise),
+        sweep=sweep,
+    )
+
+
+def _timing(measured: Measured) -> Timing:
+    timings = measured.timings
+    return Timing(
+        timings.prompt_tokens, timings.completion_tokens, timings.prefill_s, timings.decode_s
+    )
+
+
+def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
+    """The powers of the phases: joules over seconds of all runs whose joules are known."""
+    known = [m for m in measured if m.prefill_j is not None and m.idle_w is not None]
+    prefill_s = sum(m.served.prefill_s for m in known)
+    decode_s = sum(m.served.decode_s for m in known)
+    if min(prefill_s, decode_s) < LEAST_S:
+        return None
+    idle_w = sum((m.idle_w or 0.0) * m.seconds for m in known) / sum(m.seconds for m in known)
+    draws = Draws(
+        idle_w=idle_w,
+        prefill_w=idle_w + sum(m.prefill_j or 0.0 for m in known) / prefill_s,
+        decode_w=idle_w + sum(m.decode_j or 0.0 for m in known) / decode_s,
+        quality="measured" if all(m.quality == "measured" for m in known) else "modelled",
+    )
+    return Draws(
+        idle_w=draws.idle_w,
+        prefill_w=draws.prefill_w,
+        decode_w=draws.decode_w,
+        quality=draws.quality,
+        error_ratio=median(_energy_error(m, draws, promise) for m in known),
+    )
+
+
+def _energy_error(measured: Measured, draws: Draws, promise: Runtime) -> float:
+    served = measured.served
+    seconds = (
+        promise.prefill_s(served.prompt_tokens),
+        promise.decode_s(served.prompt_tokens, served.completion_tokens),
+    )
+    return abs(spend(draws.watts, *seconds).energy_j / (served.energy_j or 0.0) - 1.0)
+
+
+def calibrated(
+    board: str | None,
+    found: Sequence[Calibration],
+    leakage: LeakageFit | None,
+    note: str,
+) -> Calibrated:
+    """All that is known of the board, for clients; ceilings are those of the most threads."""
+    sweeps = [(c.threads, c.sweep) for c in found if c.sweep is not None]
+    sweep = max(sweeps, key=lambda item: item[0])[1] if sweeps else None
+    newest = max((c.calibrated_at for c in found), default=None)
+    return Calibrated(
+        board=board,
+        date=None if newest is None else _text(newest),
+        flop_per_s=sweep and sweep.flop_per_s,
+        bytes_per_s=sweep and sweep.byte_per_s,
+        leakage_w=None if leakage is None else leakage.leakage.power_w(45.0),
+        doubling_c=None if leakage is None else leakage.leakage.doubling_c,
+        leakage_note=note,
+        models=[_fitted(c) for c in sorted(found, key=lambda c: (c.model, c.threads))],
+    )
+
+
+def _fitted(found: Calibration) -> Fitted:
+    promise, draws, errors = found.promise, found.draws, found.errors
+    step_s = promise.step_s + _USUAL * promise.step_context_s
+    told = errors.median_ratio if errors.held_out_ratio is None else errors.held_out_ratio
+    return Fitted(
+        model=found.model,
+        backend=found.backend,
+        threads=found.threads,
+        prefill_tokens_per_s=_USUAL / promise.prefill_s(_USUAL),
+        decode_tokens_per_s=1.0 / step_s if step_s > 0.0 else None,
+        idle_w=draws and draws.idle_w,
+        prefill_w=draws and draws.prefill_w,
+        decode_w=draws and draws.decode_w,
+        quality=draws.quality if draws else "unresolved",
+        runtime_error=told,
+        energy_error=draws and draws.error_ratio,
+    )
+
+
+def _text(date: datetime) -> str:
+    return date.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

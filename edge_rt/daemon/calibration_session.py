@@ -1,0 +1,215 @@
+"""One calibration from its beginning to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from edge_rt.api.planning import Progress
+from edge_rt.daemon.calibrated import calibration
+from edge_rt.daemon.calibration_plan import Thoroughness, shares_s
+from edge_rt.daemon.course import Course
+from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.heat import Heat
+from edge_rt.daemon.measuring import Host, Measured
+from edge_rt.daemon.readiness import LOOK_S, Pause, Readiness, Unready
+from edge_rt.daemon.sweeping import Sweeper
+from edge_rt.daemon.timing import Timing
+from edge_rt.energy.calibration import Calibration, Sweep, save_calibration
+from edge_rt.engine.residency import Resident
+from edge_rt.errors import StoreError, Unavailable
+from edge_rt.models.entry import Entry
+
+log = logging.getLogger(__name__)
+
+KERNELS = 6  # of a sweep, about
+WARM = 1.3  # of their time, with that in which they warm up
+LOAD_S = 5.0  # that loading a model is taken to last
+SHORTEST_S = 2.0  # below which a thread count is not begun
+COOL_S = 180.0  # for which a board is watched, at most, while it cools
+SPAN_C = 15.0  # from rest to work, without which cooling tells nothing
+STILL_S, STILL_C = 20.0, 0.3  # a board that cools no faster has cooled
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a calibration is made with.
+
+    `overlooking` has the governor learn nothing; files go to `folder`. `clock` is in seconds,
+    `pause` lets them pass, and `wall` gives the date.
+    """
+
+    forecaster: Forecaster
+    timing: Timing
+    sweeper: Sweeper
+    readiness: Readiness
+    heat: Heat
+    overlooking: Callable[[], AbstractContextManager[None]]
+    folder: Path
+    clock: Callable[[], float]
+    wall: Callable[[], datetime]
+    pause: Pause
+
+
+class Session:
+    """What is done, in its order: rest, ceilings, models, and the chip's leakage."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        how: Thoroughness,
+        entries: Sequence[Entry],
+        counts: Sequence[int],
+        host: Host,
+    ) -> None:
+        """`counts` of threads, the most telling first; a quick one sweeps with that alone."""
+        self._tools, self._how, self._host = tools, how, host
+        self._entries, self._counts = entries, counts
+        self._swept = counts[:1] if how.total_s is not None else counts
+        self._sweeps: dict[int, Sweep] = {}
+        self._cold_c: float | None = None  # before anything was begun
+        self.saved = 0  # calibrations
+        self.expected_s = self._expected_s()
+        self._course = Course(tools.clock, self.expected_s)
+
+    async def run(self, force: bool) -> AsyncGenerator[Progress]:
+        """Where it stands. Raises Unready, Unavailable, and EngineError.
+
+        `force`: although other programs are at work.
+        """
+        for step in self._steps(force):
+            async with aclosing(step) as said:
+                async for word in said:
+                    yield word
+
+    def _steps(self, force: bool) -> Iterator[AsyncGenerator[Progress]]:
+        yield self._rest(force)
+        for threads in self._swept:
+            yield self._sweep(threads)
+        for entry in self._entries:
+            yield self._entry(entry)
+        if self._how.cools:
+            yield self._cool()
+
+    async def _rest(self, force: bool) -> AsyncGenerator[Progress]:
+        self._cold_c = self._tools.readiness.temp_c
+        self._course.begun(self._how.idle_s)
+        yield self._course.at("watching the board at rest", self._how.idle_s)
+        crowd = await self._tools.readiness.crowd(self._how.idle_s)
+        if crowd is not None and not force:
+            raise Unready(crowd)
+
+    async def _sweep(self, threads: int) -> AsyncGenerator[Progress]:
+        await self._tools.readiness.wait(self._how.patience_s)
+        self._course.begun(self._sweep_s)
+        with self._tools.overlooking():
+            sweep = self._tools.sweeper.sweep(threads, self._how.sweep_s)
+            async with aclosing(sweep) as lines:
+                async for line in lines:
+                    if isinstance(line, Sweep):
+                        self._sweeps[threads] = line
+                    else:
+                        yield self._course.at(f"ceilings: {line}, {_threads(threads)}")
+
+    async def _entry(self, entry: Entry) -> AsyncGenerator[Progress]:
+        """All thread counts of one model; saved once they are complete."""
+        self._course.begun(LOAD_S)
+        yield self._course.at(f"loading {entry.id}", LOAD_S)
+        found: list[Calibration] = []
+        try:
+            async with self._host.resident(entry) as resident:
+                for number in range(len(self._counts)):
+                    async with aclosing(self._count(entry, resident, number)) as said:
+                        async for word in said:
+                            if isinstance(word, Calibration):
+                                found.append(word)
+                            else:
+                                yield word
+        except Unavailable as error:
+            if len(self._entries) == 1:
+                raise
+            log.warning("%s is not calibrated: %s", entry.id, error)
+        await self._save(found)
+
+    async def _count(
+        self, entry: Entry, resident: Resident, number: int
+    ) -> AsyncGenerator[Progress | Calibration]:
+        threads, seconds = self._counts[number], self._seconds(number)
+        self._course.begun(self._how.model_s)
+        if seconds < SHORTEST_S:
+            return
+        came: list[Measured] = []
+        timing = self._tools.timing.time(entry, resident, threads, self._how, seconds)
+        async with aclosing(timing) as steps:
+            async for step in steps:
+                if isinstance(step, Measured):
+                    came.append(step)
+                    continue
+                run, left_s = step
+                words = f"{entry.id}, {_threads(threads)}: {run.prompt_tokens} tokens"
+                yield self._course.at(words, left_s)
+        board, sweep = self._tools.forecaster.board, self._sweeps.get(threads)
+        try:
+            yield calibration(board, entry, threads, came, sweep, self._tools.wall())
+        except ValueError as error:  # too slow for the time that there is
+            log.warning("%s with %d threads is not calibrated: %s", entry.id, threads, error)
+
+    async def _save(self, found: Sequence[Calibration]) -> None:
+        folder = self._tools.folder
+        try:
+            for one in found:
+                await asyncio.to_thread(save_calibration, folder, one)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from error
+        self._tools.forecaster.take(found)
+        self.saved += len(found)
+
+    async def _cool(self) -> AsyncGenerator[Progress]:
+        """Let the board cool, while the governor's looks teach its leakage; then fit that."""
+        cold_c, begin_c = self._cold_c, self._tools.readiness.temp_c
+        self._course.begun(COOL_S)
+        if cold_c is not None and begin_c is not None and begin_c - cold_c >= SPAN_C:
+            temps_c, waited_s = [begin_c], 0.0
+            while waited_s < COOL_S and _falls(temps_c):
+                yield self._course.at("watching the board cool", COOL_S - waited_s)
+                await self._tools.pause(LOOK_S)
+                waited_s += LOOK_S
+                temps_c.append(self._tools.readiness.temp_c or temps_c[-1])
+        await self._tools.heat.leakage.refit()
+
+    # --- time
+
+    @property
+    def _sweep_s(self) -> float:
+        return KERNELS * WARM * self._how.sweep_s
+
+    def _seconds(self, number: int) -> float:
+        """For the thread count of that number."""
+        total_s = self._how.total_s
+        if total_s is None:
+            return self._how.model_s
+        left_s = total_s - self._course.elapsed_s
+        return min(self._how.model_s, shares_s(self._counts[number:], left_s))
+
+    def _expected_s(self) -> float:
+        how = self._how
+        if how.total_s is not None:
+            return how.total_s
+        runs_s = len(self._entries) * (LOAD_S + len(self._counts) * how.model_s)
+        cool_s = COOL_S if how.cools else 0.0
+        return how.idle_s + len(self._swept) * self._sweep_s + runs_s + cool_s
+
+
+def _falls(temps_c: Sequence[float]) -> bool:
+    """Whether the temperature has fallen in the last while."""
+    looks = int(STILL_S / LOOK_S)
+    return len(temps_c) <= looks or temps_c[-looks - 1] - temps_c[-1] >= STILL_C
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"

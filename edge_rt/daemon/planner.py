@@ -1,0 +1,177 @@
+"""What a request would take, before it is run, and how right that was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.daemon.alone import Alone
+from edge_rt.daemon.candidates import Candidates, judged, nothing
+from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.measuring import Host, Job, Measurer
+from edge_rt.daemon.room import Room
+from edge_rt.daemon.tried import failed, tried
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Sampling
+from edge_rt.engine.client import EngineClient
+from edge_rt.errors import EdgeError, RequestError, Unavailable
+from edge_rt.models.entry import Entry
+
+REST_S = 1.0  # between two answers, in which the board's idle power is seen
+GUESS_S = 30.0  # for an answer of which nothing is known
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A prompt as one model reads it."""
+
+    entry: Entry
+    text: str
+    special: bool
+    context: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class Planner:
+    """Predicts each candidate, and runs them to see."""
+
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        governing: Governing,
+        measurer: Measurer,
+        alone: Alone,
+        room: Room,
+        connect: Callable[[], Awaitable[EngineClient]],
+        cores: int,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`connect` gives the live engine, `cores` is the most threads that may be used, `pause`
+        lets seconds pass between two answers.
+        """
+        self._candidates = Candidates(forecaster, governing.heat)
+        self._forecaster, self._governing = forecaster, governing
+        self._measurer, self._alone, self._room = measurer, alone, room
+        self._connect, self._cores, self._pause = connect, cores, pause
+
+    async def plan(self, ask: PlanAsk, host: Host) -> PlanReport:
+        """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
+        return PlanReport([c for _, c in await self._plan(ask, host)])
+
+    async def tries(self, ask: PlanAsk, host: Host) -> AsyncGenerator[PlanReport | Tried]:
+        """The plan, and then what came of each candidate that can be run.
+
+        All of the prompt is read by each of them. Raises Unavailable where there is other work.
+        """
+        self._alone.check()
+        ask = msgspec.structs.replace(ask, fresh=True)
+        planned = await self._plan(ask, host)
+        yield PlanReport([c for _, c in planned])
+        able = [(asked, c) for asked, c in planned if asked is not None and c.seconds is not None]
+        seconds = sum((c.seconds or GUESS_S) + REST_S for _, c in able)
+        with self._alone.hold("a comparison of plans", seconds):
+            for asked, candidate in able:
+                if asked is not None:
+                    yield await self._try(ask, host, asked, candidate)
+
+    # --- before
+
+    async def _plan(self, ask: PlanAsk, host: Host) -> list[tuple[Asked | None, Candidate]]:
+        """Each candidate with its prompt; None where it cannot be run."""
+        entries = [host.entry(m) for m in ask.models] or host.entries()
+        wanted = host.serving(ask.models[0] if ask.models else "default").card.id
+        limits = self._governing.limits
+        found: list[Candidate] = []
+        prompts: dict[str, Asked] = {}
+        for entry in {entry.id: entry for entry in entries}.values():
+            asked = await self._read(ask, host, entry)
+            lack = _too_long(asked) or self._room.lack(entry)
+            if lack is None:
+                prompts[entry.id] = asked
+            found += [self._candidate(ask, asked, t, lack) for t in self._threads(ask)]
+        why = f"what the governor allows now: {limits.why}"
+        ranked = judged(found, (wanted, limits.threads), why)
+        return [(prompts.get(c.model), c) for c in ranked]
+
+    def _threads(self, ask: PlanAsk) -> list[int]:
+        beyond = [t for t in ask.threads if not 1 <= t <= self._cores]
+        if beyond:
+            raise RequestError(
+                f"{beyond[0]} threads: from 1 to {self._cores} may be used here", param="threads"
+            )
+        return ask.threads or list(range(1, self._cores + 1))
+
+    async def _read(self, ask: PlanAsk, host: Host, entry: Entry) -> Asked:
+        text, special = ask.prompt, False
+        if text is None:
+            text, special = await host.render(entry.id, ask.messages), True
+        client = await self._connect()
+        counted = await client.count(
+            resident_name(entry), entry.backend, str(entry.path), text, special=special
+        )
+        assert counted.tokens is not None
+        cached = 0 if ask.fresh else counted.cached
+        return Asked(entry, text, special, host.card(entry.id).context, counted.tokens, cached)
+
+    def _candidate(self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None) -> Candidate:
+        completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
+        tokens = asked.prompt_tokens, asked.cached_tokens, completion
+        if lack is not None:
+            return nothing(asked.entry, threads, tokens, lack)
+        return self._candidates.make(asked.entry, threads, tokens, self._governing.limits)
+
+    # --- after
+
+    async def _try(self, ask: PlanAsk, host: Host, asked: Asked, before: Candidate) -> Tried:
+        entry = asked.entry
+        job = Job(
+            entry,
+            asked.text,
+            before.completion_tokens,
+            _sampling(entry, ask),
+            asked.special,
+            ignore_eos=ask.ignore_eos,
+        )
+        try:
+            with self._governing.fixed(before.threads):
+                async with host.resident(entry) as resident:
+                    await self._pause(REST_S)
+                    before = self._foretold(asked, before, before.completion_tokens)
+                    came = await self._measurer.measure(job, resident, entry.id)
+                    foretold = self._foretold(asked, before, came.served.completion_tokens)
+        except (EdgeError, Unavailable) as error:
+            return failed(before, str(error))
+        self._forecaster.learn(entry, before.threads, came.served)
+        if foretold.completion_tokens == before.completion_tokens:
+            foretold = before  # its heat was forecast when it began
+        else:
+            foretold = msgspec.structs.replace(foretold, end_temp_c=None, band_c=None)
+        return tried(came, foretold)
+
+    def _foretold(self, asked: Asked, candidate: Candidate, completion: int) -> Candidate:
+        """What is predicted now for an answer of so many tokens."""
+        tokens = asked.prompt_tokens, 0, completion
+        made = self._candidates.make(asked.entry, candidate.threads, tokens, self._governing.limits)
+        return msgspec.structs.replace(made, chosen=candidate.chosen, reason=candidate.reason)
+
+
+def _too_long(asked: Asked) -> str | None:
+    if asked.prompt_tokens < asked.context:
+        return None
+    return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
+
+
+def _sampling(entry: Entry, ask: PlanAsk) -> Sampling:
+    """The model's own defaults, and what was asked for."""
+    usual = Sampling(**entry.sampling.given())
+    return msgspec.structs.replace(
+        usual,
+        temperature=usual.temperature if ask.temperature is None else ask.temperature,
+        seed=usual.seed if ask.seed is None else ask.seed,
+    )

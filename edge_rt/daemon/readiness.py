@@ -1,0 +1,77 @@
+"""Whether the board is cool, free and unhindered enough to be measured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from edge_rt.daemon.cpu_watch import CpuWatch
+from edge_rt.daemon.governing import Governing
+
+BUSY_CORES = 0.4  # that other programs may use
+FULL_DUTY = 0.99
+LOOK_S = 1.0  # between two looks at a board that is not ready
+SETTLE_S = 0.5  # for whoever asked to come to rest
+
+Pause = Callable[[float], Awaitable[object]]
+
+
+class Unready(Exception):
+    """The board cannot be measured, and why."""
+
+
+class Readiness:
+    """Looks at guard, limits and other programs."""
+
+    def __init__(
+        self,
+        governing: Governing,
+        cpu: CpuWatch,
+        engine: Callable[[], int | None],
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        """`cpu` is looked at by nobody else; `engine` gives the process id of the engine."""
+        self._governing, self._cpu, self._engine, self._pause = governing, cpu, engine, pause
+
+    @property
+    def temp_c(self) -> float | None:
+        """The hottest zone; None where none is read."""
+        seen = self._governing.seen
+        return None if seen is None else seen.temp_c
+
+    def obstacle(self) -> str | None:
+        """What keeps the board from doing its best now; None: nothing."""
+        limits, seen = self._governing.limits, self._governing.seen
+        if limits.guard != "ok":
+            temp_c, trip_c = (seen.temp_c, seen.trip_c) if seen else (None, None)
+            told = "" if temp_c is None else f": {temp_c:.1f} °C"
+            told += "" if trip_c is None else f", and from {trip_c:.0f} °C on it slows down"
+            return f"the board is hot{told}. Let it cool, or cool it better"
+        if limits.duty < FULL_DUTY or limits.admission != "open":
+            return (
+                f"the board is held back: {limits.why}. Lift the budget for as long as it takes: "
+                "edge-rt budget --power none --temp none --energy none"
+            )
+        return None
+
+    async def crowd(self, seconds: float) -> str | None:
+        """Watch other programs for `seconds`: what they use, where that is too much."""
+        await self._pause(SETTLE_S)
+        self._cpu.look(self._engine())
+        await self._pause(seconds)
+        seen = self._cpu.look(self._engine())
+        if seen is None or seen[1] <= BUSY_CORES:
+            return None
+        return (
+            f"other programs keep {seen[1]:.1f} cores busy, so nothing measured now would hold "
+            "later. End them, or measure all the same with --force"
+        )
+
+    async def wait(self, patience_s: float) -> None:
+        """Wait until nothing keeps the board from doing its best; Unready after `patience_s`."""
+        waited_s = 0.0
+        while (obstacle := self.obstacle()) is not None:
+            if waited_s >= patience_s:
+                raise Unready(obstacle)
+            await self._pause(LOOK_S)
+            waited_s += LOOK_S
