@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from edge_rt.api.board_metrics import BoardCollector
 from edge_rt.api.budget import Budget
+from edge_rt.api.calibrate import Calibrate, Calibration
 from edge_rt.api.chat import ChatCompletions
 from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
@@ -20,6 +21,7 @@ from edge_rt.api.guard import Guard
 from edge_rt.api.history import History
 from edge_rt.api.metrics import Meters
 from edge_rt.api.models import Models, OneModel
+from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
 from edge_rt.api.shell import Named, Shell
 from edge_rt.api.state import Health, Metrics, Status
@@ -61,6 +63,9 @@ def _routes(context: Context) -> list[Route]:
         _route("GET", "/edge/v1/ledger", Ledger(context)),
         _route("GET,PUT", "/edge/v1/budget", Budget(context)),
         _route("GET", "/edge/v1/history", History(context)),
+        _route("POST", "/edge/v1/plan", Plan(context)),
+        _route("POST", "/edge/v1/calibrate", Calibrate(context)),
+        _route("GET", "/edge/v1/calibration", Calibration(context)),
         _route("GET", "/v1/models", Models(context)),
         _route("GET", "/v1/models/{id:path}", OneModel(context)),
     ]

@@ -12,6 +12,15 @@ import msgspec
 
 from edge_rt.api.board import BoardReport, LedgerReport, Quality
 from edge_rt.api.governing import BudgetChange, GovernorState, Past
+from edge_rt.api.planning import (
+    Calibrated,
+    CalibrationAsk,
+    PlanAsk,
+    PlanReport,
+    Progress,
+    Refused,
+    Tried,
+)
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started
 
@@ -149,4 +158,23 @@ class Service(Protocol):
 
     def history(self, since_s: float) -> Past:
         """How it was over the last `since_s` seconds, as far back as is kept."""
+        ...
+
+    async def plan(self, ask: PlanAsk) -> PlanReport:
+        """What each way to answer would take; raises RequestError, ModelNotFound, Unavailable."""
+        ...
+
+    def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
+        """The plan, and then what came of each candidate that can be run. Raises as `plan`."""
+        ...
+
+    def calibrate(self, ask: CalibrationAsk) -> AsyncGenerator[Progress | Calibrated | Refused]:
+        """Calibrate, and tell where that stands; Calibrated or Refused is the last word.
+
+        Closing the generator ends it. Raises ModelNotFound or EngineError.
+        """
+        ...
+
+    def calibration(self) -> Calibrated:
+        """What was calibrated of the board and the models that are there now."""
         ...

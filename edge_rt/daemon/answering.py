@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 
 import msgspec
 
 from edge_rt.api.service import Call, Event
 from edge_rt.config.schema import Config
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.lessons import Lessons, nothing
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
@@ -47,6 +48,8 @@ class Answering:
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         self.foretell: Foretell = lambda model, prompt, cached: None
+        self.check: Callable[[], None] = lambda: None  # raises Unavailable where nothing is taken
+        self.lessons = Lessons(nothing, lambda: governing.limits.threads)
         self._config, self._store = config, store
         self._residency, self._state = residency, state
         self._metering, self._governing = metering, governing
@@ -68,17 +71,22 @@ class Answering:
     async def preload(self, entry: Entry) -> None:
         """Load a model ahead of the first request; raises as `generate` does."""
         await self._governing.admit(self.loads(entry))
-        async with self._resident(entry):
+        async with self.resident(entry):
             pass
 
     async def generate(self, entry: Entry, call: Call) -> AsyncGenerator[Event, None]:
         """See Service. When the engine is lost the answer goes on in the next one."""
+        self.check()
         if call.energy_j is not None:
             self._metering.watchable()
         progress, purse = Progress(), Purse(call, self._clock)
         receipt = self._metering.receipt(entry.id)
         make = _maker(entry, call, progress)
-        with self._state.request(self._config.requests.queue), self._leaving(receipt):
+        with (
+            self._state.request(self._config.requests.queue),
+            self._metering.leaving(receipt),
+            self.lessons.attend(call.n) as lesson,
+        ):
             while True:
                 try:
                     async with aclosing(self._attempt(entry, make, receipt, purse)) as events:
@@ -89,8 +97,11 @@ class Answering:
                                 tokens = event.prompt_tokens, event.cached_tokens
                                 purse.judge(self.foretell(entry.id, *tokens))
                             receipt.take(event)
+                            self.lessons.look(lesson)
                             if len(progress.done) == call.n:
-                                yield await self._metering.settle(receipt)
+                                cost = await self._metering.settle(receipt)
+                                self.lessons.end(lesson, entry, receipt, cost)
+                                yield cost
                             yield event
                     break
                 except EngineLost as lost:
@@ -125,7 +136,7 @@ class Answering:
     ) -> AsyncGenerator[EngineEvent, None]:
         if receipt.account is None:  # what an engine has begun goes on in the next one
             await self._governing.admit(self.loads(entry))
-        async with self._resident(entry) as resident:
+        async with self.resident(entry) as resident:
 
             def handed(id: int) -> Generate:
                 self._metering.handed(receipt, resident.client, id)
@@ -135,19 +146,7 @@ class Answering:
                 async for event in events:
                     yield event
 
-    @contextmanager
-    def _leaving(self, receipt: Receipt) -> Generator[None]:
-        """Book a request that does not come to its end while the block runs."""
-        try:
-            yield
-        except (GeneratorExit, asyncio.CancelledError):
-            self._metering.leave(receipt, "cancelled")
-            raise
-        except Exception:
-            self._metering.leave(receipt, "failed")
-            raise
-
-    def _resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
+    def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
         """`entry` in the engine's memory, for as long as it is used."""
         return self._residency.use(resident_name(entry), lambda: self._wanted(entry))
 

@@ -6,10 +6,16 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from edge_rt.api.service import Cost
-from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.energy.prediction import Served
 from edge_rt.models.entry import Entry
+
+Learn = Callable[[Entry, int, Served], object]
+"""Takes a model, the threads that it had, and what its answer took."""
+
+
+def nothing(entry: Entry, threads: int, served: Served) -> None:
+    """Learns nothing."""
 
 
 class Lesson:
@@ -20,15 +26,15 @@ class Lesson:
 
 
 class Lessons:
-    """Hears of every request and has the forecaster learn from those that tell something.
+    """Hears of every request and passes on those that tell something.
 
     A request teaches if no other was there at the same time, it had one answer, and the thread
     count stayed the same.
     """
 
-    def __init__(self, forecaster: Forecaster, threads: Callable[[], int]) -> None:
-        """`threads` are those that the engine may use now."""
-        self._forecaster, self._threads = forecaster, threads
+    def __init__(self, learn: Learn, threads: Callable[[], int]) -> None:
+        """`learn` takes what came; `threads` are those that the engine may use now."""
+        self._learn, self._threads = learn, threads
         self._open: set[Lesson] = set()
 
     @contextmanager
@@ -62,4 +68,4 @@ class Lessons:
             account.decode_s,
             cost.energy_j,
         )
-        self._forecaster.learn(entry, lesson.threads, served)
+        self._learn(entry, lesson.threads, served)

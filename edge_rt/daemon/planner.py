@@ -19,7 +19,7 @@ from edge_rt.daemon.tried import failed, tried
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient
-from edge_rt.errors import EdgeError, RequestError, Unavailable
+from edge_rt.errors import EdgeError, RequestError
 from edge_rt.models.entry import Entry
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
@@ -77,8 +77,7 @@ class Planner:
         seconds = sum((c.seconds or GUESS_S) + REST_S for _, c in able)
         with self._alone.hold("a comparison of plans", seconds):
             for asked, candidate in able:
-                if asked is not None:
-                    yield await self._try(ask, host, asked, candidate)
+                yield await self._try(ask, host, asked, candidate)
 
     # --- before
 
@@ -145,7 +144,7 @@ class Planner:
                     before = self._foretold(asked, before, before.completion_tokens)
                     came = await self._measurer.measure(job, resident, entry.id)
                     foretold = self._foretold(asked, before, came.served.completion_tokens)
-        except (EdgeError, Unavailable) as error:
+        except EdgeError as error:
             return failed(before, str(error))
         self._forecaster.learn(entry, before.threads, came.served)
         if foretold.completion_tokens == before.completion_tokens:

@@ -17,6 +17,7 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.chores import count, feel, preload, sweep, told, write
+from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
 from edge_rt.daemon.health import Health
@@ -82,6 +83,25 @@ class Rooms:
             lambda: self.state.active > 0,
             clock,
         )
+        self.foresight = Foresight(
+            config,
+            paths.state,
+            _cores(config),
+            self.supervisor,
+            self.residency,
+            self.state,
+            self.senses,
+            self.metering,
+            self.governing,
+            clock,
+        )
+        answering = Answering(
+            config, store, self.residency, self.state, self.metering, self.governing, clock
+        )
+        answering.foretell = lambda model, prompt, cached: self.foresight.least(
+            store.get(model), prompt, cached
+        )
+        answering.check, answering.lessons = self.foresight.alone.check, self.foresight.lessons
         self.service = DaemonService(
             config,
             store,
@@ -91,15 +111,8 @@ class Rooms:
             self.metering,
             self.governing,
             self.knobs,
-            Answering(
-                config,
-                store,
-                self.residency,
-                self.state,
-                self.metering,
-                self.governing,
-                clock,
-            ),
+            answering,
+            self.foresight,
         )
 
     @asynccontextmanager
@@ -163,7 +176,8 @@ class Rooms:
         self.observer.meter.hear(meter)
 
     def _at_work_for_nobody(self) -> bool:
-        return self.supervisor.current is None or self.residency.loading or self.health.proving
+        at_work = self.residency.loading or self.health.proving or self.foresight.sweeper.running
+        return at_work or self.supervisor.current is None
 
     def _hourly(self) -> bool:
         budget = self.governing.governor.budget

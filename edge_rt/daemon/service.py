@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from edge_rt.api.board import BoardReport, LedgerReport
 from edge_rt.api.governing import BudgetChange, GovernorState, Past
+from edge_rt.api.planning import (
+    Calibrated,
+    CalibrationAsk,
+    PlanAsk,
+    PlanReport,
+    Progress,
+    Refused,
+    Tried,
+)
 from edge_rt.api.service import Call, Event, ModelCard, Serving
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
+from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.knobs import BoardKnobs
@@ -20,6 +31,7 @@ from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
+from edge_rt.engine.residency import Resident
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.store import Entry, Store
 
@@ -45,6 +57,7 @@ class DaemonService:
         governing: Governing,
         knobs: BoardKnobs,
         answering: Answering,
+        foresight: Foresight,
     ) -> None:
         self._config = config
         self._store = store
@@ -55,6 +68,7 @@ class DaemonService:
         self._governing = governing
         self._knobs = knobs
         self.answering = answering
+        self._foresight = foresight
         self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
 
     def cards(self) -> list[ModelCard]:
@@ -64,11 +78,11 @@ class DaemonService:
 
     def card(self, model: str) -> ModelCard:
         """See Service."""
-        return self._card(self._entry(model), self.answering.loaded)
+        return self._card(self.entry(model), self.answering.loaded)
 
     def serving(self, model: str) -> Serving:
         """See Service."""
-        asked = self._entry(model)
+        asked = self.entry(model)
         other = self._smaller(asked)
         if other is None:
             return Serving(self._card(asked, self.answering.loaded))
@@ -84,7 +98,7 @@ class DaemonService:
         variables: dict[str, object] | None = None,
     ) -> str:
         """See Service."""
-        entry = self._entry(model)
+        entry = self.entry(model)
         if tools and "tools" not in (entry.summary.chat_template or ""):
             raise RequestError(
                 f"{entry.id} knows no tools: its chat template would leave them out",
@@ -98,7 +112,7 @@ class DaemonService:
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service."""
-        return self.answering.generate(self._entry(call.model), call)
+        return self.answering.generate(self.entry(call.model), call)
 
     async def health(self) -> dict[str, object]:
         """See Service."""
@@ -131,9 +145,33 @@ class DaemonService:
         """See Service."""
         return self._governing.history.past(since_s)
 
+    async def plan(self, ask: PlanAsk) -> PlanReport:
+        """See Service."""
+        return await self._foresight.planner.plan(ask, self)
+
+    def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
+        """See Service."""
+        return self._foresight.planner.tries(ask, self)
+
+    def calibrate(self, ask: CalibrationAsk) -> AsyncGenerator[Progress | Calibrated | Refused]:
+        """See Service."""
+        return self._foresight.calibrator.calibrate(ask, self)
+
+    def calibration(self) -> Calibrated:
+        """See Service."""
+        return self._foresight.calibrator.report(self)
+
+    def entries(self) -> list[Entry]:
+        """All models of the store."""
+        return self._store.entries()
+
+    def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory while the block runs."""
+        return self.answering.resident(entry)
+
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
-        await self.answering.preload(self._entry(model))
+        await self.answering.preload(self.entry(model))
 
     def _smaller(self, entry: Entry) -> Entry | None:
         """The model that answers for `entry` as long as the governor asks for smaller ones."""
@@ -148,7 +186,8 @@ class DaemonService:
         blocked = not limits.heavy and self.answering.loads(other)
         return None if blocked and not self.answering.loads(entry) else other
 
-    def _entry(self, model: str) -> Entry:
+    def entry(self, model: str) -> Entry:
+        """One model of the store; raises ModelNotFound. Resolves "default"."""
         if model != "default":
             return self._store.get(model)
         name = self._config.models.default

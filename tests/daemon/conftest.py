@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import nothing_yet
+from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import changed, governor_state
 from edge_rt.daemon.health import Health
@@ -123,6 +125,7 @@ class FakeSenses:
 
     def __init__(self, house: House) -> None:
         self.supply: Any = None
+        self.felt: Any = None
         self.quality: Literal["measured", "modelled"] = "measured"
         self.rails: tuple[str, ...] = ("VDD_IN",)
         self.temp_c: float | None = 51.5
@@ -227,11 +230,23 @@ class FakeGoverning:
         self.history = History(30.0, lambda: 1_800_000_000.0)
         self.heat = Heat(LeakageWatch(None))
         self.admitted: list[bool] = []  # whether each loads a model
+        self.seen: Any = None
+        self.fixes: list[int] = []  # thread counts that somebody asked for
 
     def allow(self, **limits: Any) -> None:
         """Allow something else from now on."""
         self.limits = Limits(2, **limits)
         self.admission.update(self.limits)
+
+    @contextmanager
+    def fixed(self, threads: int) -> Generator[None]:
+        before, self.limits = self.limits, replace(self.limits, threads=threads)
+        self.fixes.append(threads)
+        yield
+        self.limits = before
+
+    def overlooking(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def admit(self, loads: bool) -> None:
         self.admitted.append(loads)
@@ -248,7 +263,12 @@ class FakeGoverning:
 class House:
     """A service over a store, a residency and engines that are all in the test's hand."""
 
-    def __init__(self, config: Config | None = None, models: tuple[str, ...] = ("tiny",)) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        models: tuple[str, ...] = ("tiny",),
+        state_folder: Path | None = None,
+    ) -> None:
         self.scripts: list[list[Any]] = []
         self.asked: list[Generate] = []
         self.loads: list[str] = []
@@ -273,7 +293,9 @@ class House:
         )
         self._models = models
         self.engine = FakeEngine(self)
-        self.supervisor = SimpleNamespace(current=self.engine, pid=42, restarts=0)
+        self.supervisor = SimpleNamespace(
+            current=self.engine, pid=42, restarts=0, client=self.connect
+        )
         self.residency = Residency(
             self.connect, available=lambda: 1 << 40, reserve_bytes=0, clock=clock
         )
@@ -282,6 +304,19 @@ class House:
         self.governing = FakeGoverning()
         self.knobs: list[Outcome] = []
         config = config or Config()
+        self.state_folder = state_folder or Path("/nonexistent")
+        self.foresight = Foresight(
+            config,
+            self.state_folder,
+            2,
+            cast(Supervisor, self.supervisor),
+            self.residency,
+            self.state,
+            cast(Senses, self.senses),
+            self.metering,
+            cast(Governing, self.governing),
+            clock,
+        )
         self.service = DaemonService(
             config,
             cast(Store, self),
@@ -300,6 +335,7 @@ class House:
                 cast(Governing, self.governing),
                 clock,
             ),
+            self.foresight,
         )
 
     async def connect(self) -> EngineClient:

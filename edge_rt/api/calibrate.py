@@ -1,0 +1,55 @@
+"""POST /edge/v1/calibrate and GET /edge/v1/calibration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.body import read_body
+from edge_rt.api.context import Context
+from edge_rt.api.decode import decode
+from edge_rt.api.planning import CalibrationAsk
+from edge_rt.api.query import whole_numbers
+from edge_rt.api.respond import send_json
+from edge_rt.api.told import tell
+
+
+class CalibrateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body; see CalibrationAsk."""
+
+    quick: bool = False
+    model: Annotated[str, Meta(min_length=1)] | None = None
+    force: bool = False
+
+
+_DECODER = msgspec.json.Decoder(CalibrateRequest)
+
+
+class Calibrate:
+    """Calibrates while the client listens, and tells where that stands; it ends with the client."""
+
+    def __init__(self, context: Context) -> None:
+        self._service = context.service
+        self._limit = context.requests.body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; errors before the response are raised."""
+        whole_numbers(scope)
+        request = decode(_DECODER, await read_body(scope, receive, limit=self._limit))
+        ask = CalibrationAsk(quick=request.quick, model=request.model, force=request.force)
+        await tell(scope, receive, send, self._service.calibrate(ask))
+
+
+class Calibration:
+    """Shows what was calibrated."""
+
+    def __init__(self, context: Context) -> None:
+        self._service = context.service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
+        whole_numbers(scope)
+        await send_json(send, self._service.calibration())

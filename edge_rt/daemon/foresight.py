@@ -1,0 +1,91 @@
+"""Predictions, plans and calibrations, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+
+from edge_rt.config.schema import Config
+from edge_rt.daemon.alone import Alone
+from edge_rt.daemon.calibration_session import Tools
+from edge_rt.daemon.calibrator import Calibrator
+from edge_rt.daemon.cpu_watch import CpuWatch
+from edge_rt.daemon.forecaster import FOLDER, Forecaster
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.lessons import Lessons
+from edge_rt.daemon.measuring import Measurer
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.planner import Planner
+from edge_rt.daemon.readiness import Readiness
+from edge_rt.daemon.room import Room
+from edge_rt.daemon.senses import Senses
+from edge_rt.daemon.state import State
+from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.daemon.sweeping import Sweeper
+from edge_rt.daemon.timing import Timing
+from edge_rt.energy.prediction import Prediction
+from edge_rt.engine.residency import Residency
+from edge_rt.models.entry import Entry
+from edge_rt.sensors.cpu import CpuReader
+from edge_rt.sensors.integral import Energy
+
+
+class Foresight:
+    """What the daemon knows of answers that were not made yet, and how it comes to know."""
+
+    def __init__(
+        self,
+        config: Config,
+        state_folder: Path,
+        cores: int,
+        supervisor: Supervisor,
+        residency: Residency,
+        state: State,
+        senses: Senses,
+        metering: Metering,
+        governing: Governing,
+        clock: Callable[[], float],
+    ) -> None:
+        """`cores` is the most threads that the engine may use; `clock` is in seconds."""
+        folder = state_folder / FOLDER
+        self._senses, self._governing = senses, governing
+        self.forecaster = Forecaster(
+            folder, config.engine, cores, lambda: senses.felt, lambda: metering.idle_w
+        )
+        self.lessons = Lessons(self.forecaster.learn, lambda: governing.limits.threads)
+        self.alone = Alone(state, clock)
+        self.sweeper = Sweeper(self._meter)
+        measurer = Measurer(metering, governing, clock)
+        room = Room(config, residency, lambda: psutil.virtual_memory().available)
+        self.planner = Planner(
+            self.forecaster, governing, measurer, self.alone, room, supervisor.client, cores
+        )
+        readiness = Readiness(governing, CpuWatch(CpuReader(), clock), lambda: supervisor.pid)
+        tools = Tools(
+            forecaster=self.forecaster,
+            timing=Timing(measurer, governing, readiness, clock),
+            sweeper=self.sweeper,
+            readiness=readiness,
+            heat=governing.heat,
+            overlooking=governing.overlooking,
+            folder=folder,
+            clock=clock,
+            wall=lambda: datetime.now(timezone.utc),
+            pause=asyncio.sleep,
+        )
+        self.calibrator = Calibrator(tools, self.alone, cores)
+
+    def least(self, entry: Entry, prompt_tokens: int, cached_tokens: int) -> Prediction | None:
+        """What a prompt and one token take at the limits of now."""
+        limits = self._governing.limits
+        tokens = prompt_tokens, cached_tokens, 1
+        found = self.forecaster.predict(entry, limits.threads, *tokens, duty=limits.duty or 1.0)
+        return found if isinstance(found, Prediction) else None
+
+    def _meter(self) -> Energy | None:
+        supply = self._senses.supply
+        return None if supply is None else supply.energy()
