@@ -17,6 +17,8 @@ COMMANDS = {
     "sensors": "Show what is felt of the board.",
     "top": "Watch the board and the daemon.",
     "ledger": "Show what answers cost.",
+    "plan": "Predict what an answer would take.",
+    "calibrate": "Measure the board, so that predictions hold.",
     "budget": "Show or change what the board may draw, and how it is kept.",
     "report": "Draw how it was, into a page.",
     "check-config": "Check a configuration file.",

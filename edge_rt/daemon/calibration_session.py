@@ -75,7 +75,7 @@ class Session:
         self._cold_c: float | None = None  # before anything was begun
         self.saved = 0  # calibrations
         self.expected_s = self._expected_s()
-        self._course = Course(tools.clock, self.expected_s)
+        self._course = Course(tools.clock, self.expected_s, how.total_s)
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
         """Where it stands. Raises Unready, Unavailable, and EngineError.
