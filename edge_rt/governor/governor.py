@@ -120,7 +120,7 @@ class Governor:
         heat_w = self._heat.update(seen, self._thermal, limit_c, idle_w, full_w)
         if heat_w is not None:
             found["temp_c"] = heat_w
-        energy = spend(self.budget, seen.supply_j, seen.period_left_s)
+        energy = spend(self.budget, seen.supply_j, seen.period_left_s, idle_w)
         if energy is not None:
             found["energy_j"] = energy.power_w
         return Bounds(found, energy, limit_c, aims_w and aims_w[1])

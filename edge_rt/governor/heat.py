@@ -10,6 +10,7 @@ from edge_rt.governor.rarely import Rarely
 
 _BAND_C = 8.0  # below the limit, where a board without a forecast begins to give way
 _RISE, _FALL = 0.1, 0.5  # shares of the way that the allowance goes in a second
+_NOTHING_W = 1e-3
 _LASTING_S = 600.0  # no temperature may come for as long
 _COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
@@ -81,7 +82,8 @@ class HeatAllowance:
         wanted = min(max(wanted, 0.0), 2.0 * full_w)
         before = 2.0 * full_w if self._power_w is None else self._power_w
         speed = _RISE if wanted > before else _FALL
-        self._power_w = before + (1.0 - math.exp(-speed * seen.dt_s)) * (wanted - before)
+        power_w = before + (1.0 - math.exp(-speed * seen.dt_s)) * (wanted - before)
+        self._power_w = power_w if power_w > _NOTHING_W else 0.0
         return self._power_w
 
     def _wanted_w(

@@ -97,8 +97,8 @@ def _fewer(limits: Limits, seen: Observation, cores: int) -> str:
     if seen.others is not None and seen.others >= UP_AT:
         return f"other programs keep {seen.others:.1f} of {cores} cores busy, {threads} may work"
     if limits.allowance_w is not None:
-        return f"{threads} of {cores} give the most within {limits.allowance_w:.3g} W"
-    return f"{threads} of {cores} are the fastest"
+        return f"most comes of {threads} of {cores} within {limits.allowance_w:.3g} W"
+    return f"most comes of {threads} of {cores}"
 
 
 def _threads(count: int) -> str:

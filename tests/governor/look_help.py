@@ -1,0 +1,55 @@
+"""Looks at a board without a board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.heat import Thermal
+from edge_rt.governor.limits import Limits, Observation
+from edge_rt.governor.priors import Priors
+from edge_rt.governor.settings import Settings
+
+DT_S = 0.2
+FREE, USUAL = Budget(), Settings()
+QUIET = Observation(
+    time_s=0.0,
+    dt_s=DT_S,
+    power_w=4.0,
+    temp_c=40.0,
+    trip_c=80.0,
+    fan=None,
+    threads=4,
+    busy_s=0.0,
+    tokens=0,
+    running=0,
+    waiting=0,
+    others=0.0,
+    cpu_s=0.0,
+)
+
+
+def governor(
+    budget: Budget = FREE,
+    settings: Settings = USUAL,
+    cores: int = 4,
+    thermal: Thermal | None = None,
+) -> Governor:
+    """Of a board that draws 4 W at rest and 1 W more for each core."""
+    return Governor(cores, budget, thermal, Priors(4.0, 1.0), settings)
+
+
+def looks(seconds: float, start_s: float = 0.0, **seen: Any) -> Iterator[Observation]:
+    """The same for some seconds."""
+    for number in range(round(seconds / DT_S)):
+        yield replace(QUIET, time_s=start_s + number * DT_S, **seen)
+
+
+def settle(known: Governor, seconds: float = 2.0, **seen: Any) -> Limits:
+    """The limits after the same was seen for some seconds."""
+    for look in looks(seconds, **seen):
+        known.step(look)
+    return known.limits

@@ -1,0 +1,80 @@
+"""The guard climbs at once, and comes down some kelvin lower."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.governor.admit import terms
+from edge_rt.governor.guard import STATES, GuardState
+from edge_rt.governor.settings import Settings
+
+TRIP_C = 80.0
+
+
+@pytest.mark.parametrize(
+    ("temp_c", "state"),
+    [(63.9, "ok"), (64.0, "caution"), (68.0, "hold"), (75.9, "hold"), (76.0, "evacuate")],
+)
+def test_it_climbs_at_shares_of_the_trip_point(temp_c: float, state: str) -> None:
+    assert GuardState(Settings()).update(temp_c, TRIP_C) == state
+
+
+@pytest.mark.parametrize(
+    ("hot_c", "still_c", "left_c", "below"),
+    [(64.0, 59.0, 58.9, "ok"), (68.0, 63.0, 62.9, "caution"), (76.0, 71.0, 70.9, "hold")],
+)
+def test_it_leaves_a_state_five_kelvin_below(
+    hot_c: float, still_c: float, left_c: float, below: str
+) -> None:
+    guard = GuardState(Settings())
+    state = guard.update(hot_c, TRIP_C)
+    assert guard.leaves_c(TRIP_C) == pytest.approx(still_c)
+    assert guard.update(still_c, TRIP_C) == state
+    assert guard.update(left_c, TRIP_C) == below
+
+
+def test_it_comes_down_all_the_way_at_once() -> None:
+    guard = GuardState(Settings())
+    guard.update(79.0, TRIP_C)
+    assert guard.update(30.0, TRIP_C) == "ok"
+
+
+@pytest.mark.parametrize("seen", [(None, TRIP_C), (30.0, None), (None, None)])
+def test_it_stays_while_nothing_is_known(seen: tuple[float | None, float | None]) -> None:
+    guard = GuardState(Settings())
+    guard.update(70.0, TRIP_C)
+    assert guard.update(*seen) == "hold"
+
+
+@given(st.lists(st.floats(20.0, 100.0), min_size=1), st.floats(40.0, 110.0))
+def test_what_it_is_holds_for_the_last_temperature(temps: list[float], trip_c: float) -> None:
+    settings = Settings()
+    guard = GuardState(settings)
+    for temp_c in temps:
+        guard.update(temp_c, trip_c)
+    level, limits = STATES.index(guard.state), guard.thresholds_c(trip_c)
+    assert level == 3 or temps[-1] < limits[level]
+    assert level == 0 or temps[-1] >= limits[level - 1] - settings.hysteresis_c
+
+
+def test_states_ask_for_more_and_more() -> None:
+    assert terms("ok", (), 3).heavy
+    caution, hold, evacuate = (terms(state, (), 3) for state in ("caution", "hold", "evacuate"))
+    assert (caution.admission, caution.heavy, caution.sequences) == ("open", False, None)
+    assert (hold.admission, hold.heavy, hold.sequences, hold.stopped) == ("queue", False, 1, False)
+    assert (evacuate.admission, evacuate.stopped) == ("refuse", True)
+
+
+def test_held_requests_come_in_one_after_the_other() -> None:
+    assert terms("hold", (), running=1).admission == "queue"
+    assert terms("hold", (), running=0).admission == "open"
+
+
+def test_sacrifices_and_the_guard_do_not_soften_each_other() -> None:
+    assert terms("hold", {"queue"}, 0).admission == "queue"
+    assert terms("hold", {"refuse"}, 0).admission == "refuse"
+    assert terms("evacuate", {"queue"}, 0).admission == "refuse"
+    assert not terms("ok", {"queue"}, 0).heavy
+    assert terms("ok", {"model"}, 0).smaller

@@ -1,0 +1,84 @@
+"""What is given up, in the order that the user likes, without haste."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.governor.limits import Sacrifice
+from edge_rt.governor.sacrifice import Sacrifices
+
+USUAL: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
+FLOOR = 0.2
+DT_S = 0.2
+
+
+def after(known: Sacrifices, seconds: float, duty: float) -> set[Sacrifice]:
+    for _ in range(round(seconds / DT_S)):
+        known.update(DT_S, duty)
+    return set(known.made)
+
+
+def test_nothing_is_given_up_while_pacing_does() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    assert after(known, 600.0, 1.0) == set()
+    assert after(known, 600.0, FLOOR) == set()
+
+
+def test_one_after_the_other_is_given_up_below_the_floor() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    assert after(known, 4.0, 0.1) == set()
+    assert after(known, 2.0, 0.1) == {"model"}
+    assert after(known, 5.0, 0.1) == {"model", "queue"}
+    assert after(known, 5.0, -1.0) == {"model", "queue", "refuse"}
+    assert after(known, 600.0, 0.0) == {"model", "queue", "refuse"}
+
+
+def test_they_are_taken_back_in_reverse_once_there_is_room() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    after(known, 60.0, 0.0)
+    assert after(known, 60.0, FLOOR * 1.2) == {"model", "queue", "refuse"}
+    assert after(known, 5.2, 0.5) == {"model", "queue"}
+    assert after(known, 5.0, 0.5) == {"model"}
+    assert after(known, 5.0, 0.5) == set()
+
+
+@pytest.mark.parametrize(
+    ("order", "slow", "starving"),
+    [
+        (("model", "pace", "refuse"), {"model"}, {"model", "refuse"}),
+        (("queue", "model", "pace"), {"queue", "model"}, {"queue", "model"}),
+        (("pace",), set(), set()),
+        ((), set(), set()),
+        (("refuse", "pace"), {"refuse"}, {"refuse"}),
+    ],
+)
+def test_the_order_is_the_users(
+    order: tuple[Sacrifice, ...], slow: set[Sacrifice], starving: set[Sacrifice]
+) -> None:
+    known = Sacrifices(order, FLOOR)
+    assert after(known, 60.0, 0.9) == slow
+    assert after(known, 60.0, 0.1) == starving
+    assert after(known, 60.0, 1.0) == set()
+
+
+@given(
+    st.permutations(USUAL), st.lists(st.tuples(st.floats(0.01, 3.0), st.floats(-9, 9)), max_size=60)
+)
+def test_changes_come_one_at_a_time_and_seconds_apart(
+    order: Sequence[Sacrifice], story: Sequence[tuple[float, float]]
+) -> None:
+    known = Sacrifices(order, FLOOR)
+    seen, changed_s, now_s = [set(known.made)], [-10.0], 0.0
+    for dt_s, duty in story:
+        now_s += dt_s
+        known.update(dt_s, duty)
+        if set(known.made) != seen[-1]:
+            seen.append(set(known.made))
+            changed_s.append(now_s)
+    assert all(len(a ^ b) == 1 for a, b in pairwise(seen))
+    assert all(later - earlier >= 4.999 for earlier, later in pairwise(changed_s[1:]))
