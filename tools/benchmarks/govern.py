@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine, prompts
+from benchlib import BenchError, govern_model, machine, prompts
 from benchlib.govern import Found, Setup, settings, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
+from benchlib.govern_parameters import parameters
 from benchlib.report import Report, row_ratios
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
@@ -43,18 +44,23 @@ def _contention(setup: Setup) -> list[Found]:
 
 
 def _cap(setup: Setup) -> list[Found]:
-    return [asyncio.run(cap(setup))]
+    model = told("cap_model", govern_model.cap(setup.say, _seeds(setup)))
+    return [model, asyncio.run(cap(setup))]
 
 
 def _heat(setup: Setup) -> list[Found]:
+    model = told("heat_model", govern_model.heat(setup.say, _seeds(setup)))
     if setup.quick:
-        return [Found(notes=["Heat in real time takes ten minutes: not with --quick."])]
-    return [asyncio.run(heat(setup))]
+        return [model, Found(notes=["Heat in real time takes ten minutes: not with --quick."])]
+    return [model, asyncio.run(heat(setup))]
+
+
+def _seeds(setup: Setup) -> tuple[int, ...]:
+    """Of the boards that are faster than real time."""
+    return govern_model.SEEDS[:1] if setup.quick else govern_model.SEEDS
 
 
 def _parameters(setup: Setup) -> list[Found]:
-    from benchlib.govern_parameters import parameters
-
     seeds = _QUICK_SEEDS if setup.quick else _SEEDS
     return [told("parameters", parameters(seeds, setup.say))]
 
