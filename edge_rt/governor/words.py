@@ -21,7 +21,7 @@ def why(
         return _stopped(seen, guard)
     parts = [*_pace(limits, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
     if not parts and limits.threads < cores:
-        parts = [_fewer(limits, seen, cores)]
+        parts = [_fewer(limits, seen, subject, cores)]
     return "; ".join(parts) or NOTHING
 
 
@@ -92,12 +92,12 @@ def _taken(limits: Limits) -> Iterator[str]:
         yield "new requests wait"
 
 
-def _fewer(limits: Limits, seen: Observation, cores: int) -> str:
+def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> str:
     threads = _threads(limits.threads)
     if seen.others is not None and seen.others >= UP_AT:
         return f"other programs keep {seen.others:.1f} of {cores} cores busy, {threads} may work"
     if limits.allowance_w is not None:
-        return f"most comes of {threads} of {cores} within {limits.allowance_w:.3g} W"
+        return f"{subject} allows {limits.allowance_w:.3g} W, most comes of {threads} of {cores}"
     return f"most comes of {threads} of {cores}"
 
 

@@ -53,3 +53,16 @@ def settle(known: Governor, seconds: float = 2.0, **seen: Any) -> Limits:
     for look in looks(seconds, **seen):
         known.step(look)
     return known.limits
+
+
+def work(known: Governor, seconds: float, start_s: float = 0.0, **seen: Any) -> list[Limits]:
+    """The limits while an engine with one request obeys them: 4 W, 1 W for each busy core."""
+    found: list[Limits] = []
+    limits = known.limits
+    for look in looks(seconds, start_s, running=1, **seen):
+        cores, busy_s = limits.threads * limits.duty, DT_S * limits.duty
+        done = replace(look, threads=limits.threads, busy_s=busy_s, cpu_s=cores * DT_S)
+        tokens = round(100 * busy_s * limits.threads / (1 + 0.25 * (limits.threads - 1)))
+        limits = known.step(replace(done, power_w=4.0 + cores, tokens=tokens))
+        found.append(limits)
+    return found

@@ -8,7 +8,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from look_help import governor, settle
 
+from edge_rt.governor.budget import Budget
 from edge_rt.governor.limits import Sacrifice
 from edge_rt.governor.sacrifice import Sacrifices
 
@@ -47,6 +49,15 @@ def test_they_are_taken_back_in_reverse_once_there_is_room() -> None:
     assert after(known, 5.0, 0.5) == set()
 
 
+def test_another_budget_takes_back_at_once_what_it_does_not_need() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    after(known, 60.0, 0.0)
+    known.relent(0.1)
+    assert known.made == {"model", "queue", "refuse"}
+    known.relent(1.0)
+    assert known.made == set()
+
+
 @pytest.mark.parametrize(
     ("order", "slow", "starving"),
     [
@@ -82,3 +93,10 @@ def test_changes_come_one_at_a_time_and_seconds_apart(
             changed_s.append(now_s)
     assert all(len(a ^ b) == 1 for a, b in pairwise(seen))
     assert all(later - earlier >= 4.999 for earlier, later in pairwise(changed_s[1:]))
+
+
+def test_a_budget_that_is_lifted_opens_the_door_at_once() -> None:
+    known = governor(Budget(power_w=1.0))
+    assert settle(known, 60.0).admission == "refuse"
+    known.budget = Budget()
+    assert settle(known, DT_S).admission == "open"
