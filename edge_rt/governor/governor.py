@@ -53,6 +53,7 @@ class Governor:
     ) -> None:
         """`cores` is the most threads that may be used."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
+        self._kept = budget  # at the last step
         self.limits = Limits(cores)
         self.report = Report()
         self._cores, self._thermal, self._settings = cores, thermal, settings
@@ -77,7 +78,11 @@ class Governor:
             self._learn(seen)
         bounds = self._bounds(seen)
         choice = self._choice(seen, bounds)
-        self._sacrifices.update(min(seen.dt_s, _GAP_S), self._least_duty(bounds))
+        least_duty = self._least_duty(bounds)
+        if self.budget != self._kept:
+            self._kept = self.budget
+            self._sacrifices.relent(least_duty)
+        self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty)
         guard = self._guard.update(seen.temp_c, seen.trip_c)
         on = terms(guard, self._sacrifices.made, seen.running)
         if on.stopped:

@@ -42,6 +42,10 @@ class Sacrifices:
             self._count += 1 if wanted > self._count else -1
             self._waited_s = 0.0
 
+    def relent(self, duty: float) -> None:
+        """Take back at once what nobody asks for any more: somebody has changed the budget."""
+        self._count = min(self._count, self._wanted(duty))
+
     def _wanted(self, duty: float) -> int:
         if duty < self._floor:
             return len(self._order)
