@@ -35,6 +35,8 @@ COOL_S = 180.0  # for which a board is watched, at most, while it cools
 SPAN_C = 15.0  # from rest to work, without which cooling tells nothing
 STILL_S, STILL_C = 20.0, 0.3  # a board that cools no faster has cooled
 
+_REST, _COOL = "rest", "cool"  # things that are done once
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -74,8 +76,8 @@ class Session:
         self._sweeps: dict[int, Sweep] = {}
         self._cold_c: float | None = None  # before anything was begun
         self.saved = 0  # calibrations
-        self.expected_s = self._expected_s()
-        self._course = Course(tools.clock, self.expected_s, how.total_s)
+        self._course = Course(tools.clock, self._expected(), how.total_s)
+        self.expected_s = self._course.expected_s
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
         """Where it stands. Raises Unready, Unavailable, and EngineError.
@@ -98,7 +100,7 @@ class Session:
 
     async def _rest(self, force: bool) -> AsyncGenerator[Progress]:
         self._cold_c = self._tools.readiness.temp_c
-        self._course.begun(self._how.idle_s)
+        self._course.begun(_REST)
         yield self._course.at("watching the board at rest", self._how.idle_s)
         crowd = await self._tools.readiness.crowd(self._how.idle_s)
         if crowd is not None and not force:
@@ -106,7 +108,7 @@ class Session:
 
     async def _sweep(self, threads: int) -> AsyncGenerator[Progress]:
         await self._tools.readiness.wait(self._how.patience_s)
-        self._course.begun(self._sweep_s)
+        self._course.begun(_swept(threads))
         with self._tools.overlooking():
             sweep = self._tools.sweeper.sweep(threads, self._how.sweep_s)
             async with aclosing(sweep) as lines:
@@ -118,7 +120,7 @@ class Session:
 
     async def _entry(self, entry: Entry) -> AsyncGenerator[Progress]:
         """All thread counts of one model; saved once they are complete."""
-        self._course.begun(LOAD_S)
+        self._course.begun(entry.id)
         yield self._course.at(f"loading {entry.id}", LOAD_S)
         found: list[Calibration] = []
         try:
@@ -140,9 +142,10 @@ class Session:
         self, entry: Entry, resident: Resident, number: int
     ) -> AsyncGenerator[Progress | Calibration]:
         threads, seconds = self._counts[number], self._seconds(number)
-        self._course.begun(self._how.model_s)
+        self._course.begun(_timed(entry, threads))
         if seconds < SHORTEST_S:
             return
+        begin_s = self._course.elapsed_s
         came: list[Measured] = []
         timing = self._tools.timing.time(entry, resident, threads, self._how, seconds)
         async with aclosing(timing) as steps:
@@ -153,6 +156,10 @@ class Session:
                 run, left_s = step
                 words = f"{entry.id}, {_threads(threads)}: {run.prompt_tokens} tokens"
                 yield self._course.at(words, left_s)
+        work_s = threads * (self._course.elapsed_s - begin_s)
+        for other in self._counts:
+            expected_s = min(self._how.model_s, work_s / other)
+            self._course.expect(_timed(entry, other), expected_s)
         board, sweep = self._tools.forecaster.board, self._sweeps.get(threads)
         try:
             yield calibration(board, entry, threads, came, sweep, self._tools.wall())
@@ -172,7 +179,7 @@ class Session:
     async def _cool(self) -> AsyncGenerator[Progress]:
         """Let the board cool, while the governor's looks teach its leakage; then fit that."""
         cold_c, begin_c = self._cold_c, self._tools.readiness.temp_c
-        self._course.begun(COOL_S)
+        self._course.begun(_COOL)
         if cold_c is not None and begin_c is not None and begin_c - cold_c >= SPAN_C:
             temps_c, waited_s = [begin_c], 0.0
             while waited_s < COOL_S and _falls(temps_c):
@@ -184,10 +191,6 @@ class Session:
 
     # --- time
 
-    @property
-    def _sweep_s(self) -> float:
-        return KERNELS * WARM * self._how.sweep_s
-
     def _seconds(self, number: int) -> float:
         """For the thread count of that number."""
         total_s = self._how.total_s
@@ -196,13 +199,22 @@ class Session:
         left_s = total_s - self._course.elapsed_s
         return min(self._how.model_s, shares_s(self._counts[number:], left_s))
 
-    def _expected_s(self) -> float:
+    def _expected(self) -> dict[str, float]:
+        """What will take how long, at most or about."""
         how = self._how
-        if how.total_s is not None:
-            return how.total_s
-        runs_s = len(self._entries) * (LOAD_S + len(self._counts) * how.model_s)
-        cool_s = COOL_S if how.cools else 0.0
-        return how.idle_s + len(self._swept) * self._sweep_s + runs_s + cool_s
+        sweeps = {_swept(t): KERNELS * WARM * how.sweep_s for t in self._swept}
+        loads = {entry.id: LOAD_S for entry in self._entries}
+        timed = {_timed(e, t): how.model_s for e in self._entries for t in self._counts}
+        cool = {_COOL: COOL_S / 3} if how.cools else {}
+        return {_REST: how.idle_s} | sweeps | loads | timed | cool
+
+
+def _swept(threads: int) -> str:
+    return f"sweep {threads}"
+
+
+def _timed(entry: Entry, threads: int) -> str:
+    return f"{entry.id} {threads}"
 
 
 def _falls(temps_c: Sequence[float]) -> bool:

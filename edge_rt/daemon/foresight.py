@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,12 +20,12 @@ from edge_rt.daemon.lessons import Lessons
 from edge_rt.daemon.measuring import Measurer
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.planner import Planner
-from edge_rt.daemon.readiness import Readiness
+from edge_rt.daemon.readiness import Pause, Readiness
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
-from edge_rt.daemon.sweeping import Sweeper
+from edge_rt.daemon.sweeping import PROGRAM, Sweeper
 from edge_rt.daemon.timing import Timing
 from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
@@ -49,8 +49,14 @@ class Foresight:
         metering: Metering,
         governing: Governing,
         clock: Callable[[], float],
+        *,
+        pause: Pause = asyncio.sleep,
+        reader: CpuReader | None = None,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
-        """`cores` is the most threads that the engine may use; `clock` is in seconds."""
+        """`cores` is the most threads that the engine may use; `clock` is in seconds, and `pause`
+        lets them pass. `program` sweeps the ceilings.
+        """
         folder = state_folder / FOLDER
         self._senses, self._governing = senses, governing
         self.forecaster = Forecaster(
@@ -58,16 +64,17 @@ class Foresight:
         )
         self.lessons = Lessons(self.forecaster.learn, lambda: governing.limits.threads)
         self.alone = Alone(state, clock)
-        self.sweeper = Sweeper(self._meter)
+        self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
         room = Room(config, residency, lambda: psutil.virtual_memory().available)
         self.planner = Planner(
-            self.forecaster, governing, measurer, self.alone, room, supervisor.client, cores
+            self.forecaster, governing, measurer, self.alone, room, supervisor.client, cores, pause
         )
-        readiness = Readiness(governing, CpuWatch(CpuReader(), clock), lambda: supervisor.pid)
+        cpu = CpuWatch(reader or CpuReader(), clock)
+        readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)
         tools = Tools(
             forecaster=self.forecaster,
-            timing=Timing(measurer, governing, readiness, clock),
+            timing=Timing(measurer, governing, readiness, clock, pause),
             sweeper=self.sweeper,
             readiness=readiness,
             heat=governing.heat,
@@ -75,7 +82,7 @@ class Foresight:
             folder=folder,
             clock=clock,
             wall=lambda: datetime.now(timezone.utc),
-            pause=asyncio.sleep,
+            pause=pause,
         )
         self.calibrator = Calibrator(tools, self.alone, cores)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -38,6 +39,7 @@ from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (
+    Counted,
     Delta,
     Finished,
     Generate,
@@ -59,14 +61,34 @@ from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
+from edge_rt.sensors.cpu import CpuReader
 from edge_rt.sensors.integral import Energy
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parents[1] / "sensors"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from trees import Tree
 
 LOST = "the engine is lost here"
+
+_KERNELS = (("read", 1e9, 4e9), ("copy", 0.0, 8e9), ("some", 4e9, 2e9), ("product", 8e9, 1e8))
+SWEPT = "\n".join(
+    json.dumps({"begin": name})
+    + "\n"
+    + json.dumps(
+        {
+            "end": name,
+            "name": name,
+            "flop": flop,
+            "bytes": moved,
+            "seconds": 1.0,
+            "best_flop_per_s": 1.25 * flop,
+            "best_byte_per_s": 1.25 * moved,
+        }
+    )
+    for name, flop, moved in _KERNELS
+)
 
 SUMMARY = Summary(
     architecture="llama",
@@ -137,7 +159,7 @@ class FakeSenses:
 
     def powered(self) -> None:
         """Give the board a supply."""
-        self.supply = SimpleNamespace(resolution_s=0.1, readers=())
+        self.supply = SimpleNamespace(resolution_s=0.1, readers=(), energy=lambda: self.energy)
 
     def read(self, watts: float, seconds: float) -> None:
         """Let `seconds` go by at `watts`, and have the supply read."""
@@ -190,6 +212,15 @@ class FakeEngine:
         steps = self._house.steps
         return Pong(1, 1000, 2, self._house.running, 0, steps, 1.0, 0.9, self._house.duty)
 
+    async def count(
+        self, model: str, backend: str, path: str, prompt: str, *, special: bool
+    ) -> Counted:
+        """A token a letter; of those that were asked for before, all but one are in KV."""
+        await asyncio.sleep(0)
+        self._house.counted.append((model, backend, path, prompt, special))
+        cached = len(prompt) - 1 if prompt in self._house.texts else 0
+        return Counted(1, len(prompt), cached)
+
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
         self._house.ids += 1
         request = engine_decoder().decode(encode(make(self._house.ids))[4:])
@@ -218,6 +249,20 @@ class FakeEngine:
                     yield item
         finally:
             self._house.open -= 1
+
+
+class FakeCpu:
+    """Processors that `others` cores of other programs keep busy."""
+
+    def __init__(self, house: House) -> None:
+        self.others = self.others_s = 0.0
+        self._house = house
+
+    def board_s(self) -> float | None:
+        return self.others_s
+
+    def process_s(self, pid: int) -> float | None:
+        return 0.0
 
 
 class FakeGoverning:
@@ -273,11 +318,14 @@ class House:
         self.asked: list[Generate] = []
         self.loads: list[str] = []
         self.checks: list[str] = []
+        self.counted: list[tuple[Any, ...]] = []  # prompts
+        self.texts: set[str] = set()  # prompts that are in KV
         self.ids = self.pings = self.open = 0
         self.running = self.steps = 0  # the decode loop's figures
         self.duty = 1.0
         self.advancing = 0  # passes between two pings
         self.now = 100.0
+        self.idle_w = 3.0
         self.bad: Exception | None = None
         self.loading = False
         self.entry = ENTRY
@@ -305,6 +353,7 @@ class House:
         self.knobs: list[Outcome] = []
         config = config or Config()
         self.state_folder = state_folder or Path("/nonexistent")
+        self.cpu = FakeCpu(self)
         self.foresight = Foresight(
             config,
             self.state_folder,
@@ -316,6 +365,9 @@ class House:
             self.metering,
             cast(Governing, self.governing),
             clock,
+            pause=self.rest,
+            reader=cast(CpuReader, self.cpu),
+            program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
         self.service = DaemonService(
             config,
@@ -337,6 +389,14 @@ class House:
             ),
             self.foresight,
         )
+        answering = self.service.answering
+        answering.check, answering.lessons = self.foresight.alone.check, self.foresight.lessons
+
+    async def rest(self, seconds: float) -> None:
+        """Let time pass in which nothing is done; others are at work all the same."""
+        self.senses.read(self.idle_w, seconds)
+        self.cpu.others_s += seconds * self.cpu.others
+        await asyncio.sleep(0)
 
     async def connect(self) -> EngineClient:
         if self.engine.lost.is_set():
