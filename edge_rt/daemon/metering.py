@@ -25,6 +25,7 @@ from edge_rt.errors import RequestError, Unavailable
 
 READ_S = 0.3  # for a reading of the supply, over its own period
 REST_S = 2.0  # of idle time tell what the board draws idle
+STOP_S = 0.5  # for the engine's word on one whose client waits for its end
 TOLD_S = 2.0  # for the engine's word on a request that was broken off
 
 
@@ -117,7 +118,7 @@ class Metering:
 
     async def stop(self, receipt: Receipt) -> Cost:
         """Settle a request that the front itself has broken off, once the engine has told all."""
-        await self._told.reach(self._clock(), TOLD_S)
+        await self._told.reach(self._clock(), STOP_S)
         return await self.settle(receipt)
 
     def watchable(self) -> None:

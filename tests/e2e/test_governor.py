@@ -17,6 +17,11 @@ import pytest
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
+# pytest's importlib mode leaves helpers unfound.
+sys.path.insert(0, str(Path(__file__).parents[1] / "sensors"))
+
+from trees import Tree
+
 STORY = {"prompt": "Once upon a time there was a fox who", "max_tokens": 64, "ignore_eos": True}
 COMMAND = Path(sys.executable).with_name("edge-rt")
 SETTLE_S, WATCH_S = 6.0, 6.0  # real time: the simulated board has no other
@@ -228,6 +233,44 @@ def test_a_smaller_model_stands_in_under_a_cap(own_daemon, board, smollm2, tmp_p
     budget(daemon, power_w=None)
     tools.eventually(lambda: not limits()["smaller"], "the large one answers again")
     assert daemon.post(STORY).json()["model"] == "large"
+
+
+@pytest.fixture
+def zone(tmp_path):
+    """The temperature of a board, which throttles at 80 °C, in a file that the test writes."""
+    tree = Tree(tmp_path / "board")
+    return tree.zone("cpu-thermal", 40_000, trips={"passive": 80_000}) / "temp"
+
+
+def test_a_hot_board_stops_and_goes_on_where_it_was_when_it_is_cooler(own_daemon, zone, tools):
+    daemon = own_daemon(sensors={"root": str(zone.parents[4])})
+
+    def guard(wanted):
+        def seen():
+            state = daemon.status()["governor"]
+            return state if state["guard"] == wanted else None
+
+        return tools.eventually(seen, f"the guard is at {wanted}")
+
+    whole = daemon.complete(STORY["prompt"], max_tokens=600, ignore_eos=True)
+    guard("ok")
+    with daemon.stream(**STORY | {"max_tokens": 600, "temperature": 0}) as events:
+        text = [next(tools.texts(iter([next(events)]))) for _ in range(5)]
+        zone.write_text("78500")
+        state = guard("evacuate")
+        assert (state["limits"]["duty"], state["limits"]["admission"]) == (0.0, "refuse")
+        assert "78 °C" in state["why"] or "79 °C" in state["why"]
+        steps = daemon.engine()["steps"]
+        refused = daemon.post(STORY)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "too_hot")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert daemon.http.get("/health").status_code == 200
+        assert 'edge_rt_guard_state{state="evacuate"} 1.0' in daemon.metrics()
+        assert daemon.engine()["steps"] <= steps + 1, "nothing is computed"
+        zone.write_text("45000")
+        guard("ok")
+        text += tools.texts(events)
+    assert "".join(text) == whole
 
 
 def test_without_any_sensor_it_serves_and_says_what_is_missing(own_daemon, tmp_path):
