@@ -426,9 +426,12 @@ class House:
 
     # --- short cuts
 
-    def generate(self, model: str = "tiny", **changes: Any) -> AsyncGenerator[Any, None]:
+    def generate(
+        self, model: str = "tiny", prompt_tokens: int | None = None, **changes: Any
+    ) -> AsyncGenerator[Any, None]:
         fields: dict = {"sampling": Sampling(), "max_tokens": 9}
-        return self.service.generate(Call(model, [5, 6], False, **{**fields, **changes}))
+        prompt = [5, 6] if prompt_tokens is None else [5] * prompt_tokens
+        return self.service.generate(Call(model, prompt, False, **{**fields, **changes}))
 
     async def answer(self, model: str = "tiny", **changes: Any) -> list[Any]:
         return [event async for event in self.generate(model, **changes)]
