@@ -328,3 +328,34 @@ def test_a_request_ends_the_doze(kit: Any) -> None:
         assert stage.closed == 1
 
     kit.run(run())
+
+
+def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
+    async def run() -> None:
+        stage = Stage()
+        await stage.look_with(Limits(2, 0.5))
+        with stage.governing.fixed(1):
+            await stage.governing.admit(loads=False)
+            assert stage.governing.limits == Limits(1, 0.5)
+            await stage.look_with(Limits(2, 0.4))  # all else is governed
+        assert stage.engine.told == [
+            (2, 0.5, None, None),
+            (1, 0.5, None, None),
+            (1, 0.4, None, None),
+            (2, 0.4, None, None),
+        ]
+        assert [threads for threads, *_ in stage.asked] == [2, 1]
+
+    kit.run(run())
+
+
+def test_nothing_is_learnt_from_what_is_overlooked(kit: Any) -> None:
+    async def run() -> None:
+        stage = Stage()
+        with stage.governing.overlooking():
+            await stage.look_with(Limits(2))
+        await stage.look_with(Limits(2))
+        assert [seen.dt_s for seen, _ in stage.governor.steps] == [0.0, 0.2]
+        assert [seen.temp_c for seen, _ in stage.governor.steps] == [50.0, 50.0]
+
+    kit.run(run())
