@@ -94,7 +94,7 @@ def test_a_setting_keeps_a_cap_that_all_its_windows_are_within() -> None:
     case = Case(PI, 0.75, uncapped_w)
     assert case.keeps(served(2, 0.4))
     assert not case.keeps(served(2, 0.9))
-    uneven = Constant(2, 0.5, 50.0, [2.0] * 30 + [0.0] * 30)  # within it on average
+    uneven = Constant(2, 0.5, 50.0, [2.0] * 15 + [0.0] * 30)  # within it on average
     assert mean_w(on_board(uneven, PI)) < case.cap_w
     assert not case.keeps(uneven)
 
