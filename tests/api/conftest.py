@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,6 +27,7 @@ from edge_rt.api.board import (
     Supply,
 )
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
+from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
@@ -171,6 +174,9 @@ class FakeService:
         default_factory=lambda: [model_card("smol"), model_card("other-1.5b@q4")]
     )
     calls: list[Call] = field(default_factory=list)
+    plans: list = field(default_factory=list)  # documents of a plan, played like a script
+    calibrations: list = field(default_factory=list)  # and of a calibration
+    asks: list[PlanAsk | CalibrationAsk] = field(default_factory=list)
     rendered: list[dict] = field(default_factory=list)
     opened: int = 0
     closed: int = 0  # however they ended
@@ -211,10 +217,15 @@ class FakeService:
 
     async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         self.calls.append(call)
+        async with aclosing(self._play(self.script(call))) as events:
+            async for event in events:
+                yield event
+
+    async def _play(self, steps: list) -> AsyncGenerator[Any, None]:
         self.opened += 1
         self.most_open = max(self.most_open, self.opened - self.closed)
         try:
-            for step in self.script(call):
+            for step in steps:
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, asyncio.Event):
@@ -257,6 +268,24 @@ class FakeService:
     def history(self, since_s: float) -> Past:
         self.since.append(since_s)
         return self.was
+
+    async def plan(self, ask: PlanAsk) -> Any:
+        self.asks.append(ask)
+        await asyncio.sleep(0)
+        if isinstance(self.plans[0], Exception):
+            raise self.plans[0]
+        return self.plans[0]
+
+    def tries(self, ask: PlanAsk) -> AsyncGenerator[Any, None]:
+        self.asks.append(ask)
+        return self._play(self.plans)
+
+    def calibrate(self, ask: CalibrationAsk) -> AsyncGenerator[Any, None]:
+        self.asks.append(ask)
+        return self._play(self.calibrations)
+
+    def calibration(self) -> Any:
+        return self.calibrations[-1]
 
 
 @dataclass
