@@ -182,20 +182,33 @@ def test_the_daemon_gets_further_sections_of_its_configuration() -> None:
     assert json.loads(written)["sensors"] == {"root": "/tree"}
 
 
+def _works_out(quick: bool) -> dict[str, float]:
+    return {"throttles": 1.0 if quick else 2.0}
+
+
+def _cannot(quick: bool) -> dict[str, float]:
+    raise BenchError("rejected")
+
+
 def test_a_part_that_fails_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: Setup) -> list[Found]:
+    def fails(_: Setup) -> Found:
         raise BenchError("no peer")
 
-    def works(_: Setup) -> list[Found]:
-        return [Found(values={"throttles": 0.0})]
+    def works(_: Setup) -> Found:
+        return Found(values={"throttles": 0.0})
 
-    monkeypatch.setattr(govern, "PARTS", {"contention": fails, "heat": works})
+    parts = {
+        "contention": govern.Part(measure=fails),
+        "heat": govern.Part(_works_out, works),
+        "cap": govern.Part(_cannot),
+    }
+    monkeypatch.setattr(govern, "PARTS", parts)
     said: list[str] = []
     setup = Setup(*[Path("x")] * 3, SETTINGS, Prompts((), (), "none"), 0.0, True, said.append)
-    found, failed = govern.run(["contention", "heat"], setup)
-    assert [one.values for one in found] == [{"throttles": 0.0}]
-    assert failed == ["contention: no peer"]
-    assert said[0] == failed[0]
+    found, failed = govern.run(["contention", "heat", "cap"], setup)
+    assert [one.values for one in found] == [{"throttles": 1.0}, {"throttles": 0.0}]
+    assert failed == ["cap, worked out: rejected", "contention, measured: no peer"]
+    assert set(failed) <= set(said)
 
 
 def test_figures_told_by_name_are_values_where_the_report_has_them() -> None:

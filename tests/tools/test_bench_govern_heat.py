@@ -12,6 +12,7 @@ from benchlib.govern_heat import (
     BOARD,
     END_S,
     FAN_S,
+    LIMIT_S,
     Bench,
     Course,
     gathered,
@@ -78,7 +79,8 @@ def test_the_best_setting_is_the_fastest_that_does_not_throttle() -> None:
     [
         (looks(END_S - 1), True, False),
         (looks(END_S), True, True),
-        (looks(END_S), False, True),
+        (looks(END_S), False, False),
+        (looks(LIMIT_S), False, True),
         (looks(150, throttled_at_s=100), True, False),
         (looks(100 + AFTER_S - 1, throttled_at_s=100), False, False),
         (looks(100 + AFTER_S, throttled_at_s=100), False, True),

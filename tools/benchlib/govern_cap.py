@@ -20,7 +20,7 @@ from benchlib.sim_board import SimBoard
 BOARDS = (SimBoard("jetson-orin-nano-8gb", seed=31), SimBoard("raspberry-pi-5", seed=0))
 SHARES = (0.60, 0.75, 0.90)  # of the uncapped draw
 IDLE_S = 8.0  # the daemon has nothing to do before the stream
-SETTLE_S, MEASURE_S = 5.0, 40.0
+SETTLE_S, MEASURE_S = 5.0, 30.0
 WANTED = 0.995  # of the windows must be within the cap
 
 

@@ -32,7 +32,7 @@ async def contention(setup: Setup) -> Found:
     amounts = Amounts()
     rounds = Rounds(setup.settings, setup.prompts, amounts, setup.patience_s, setup.say)
     sides = [setup.ours(), peer.Peer(peer.environment(cache_dir()), setup.directory)]
-    for number in range(1, 2 if setup.quick else 4):
+    for number in range(1, 2 if setup.quick else 3):
         for entrant in hogged_entrants(sides, len(os.sched_getaffinity(0))):
             await rounds.hogged(entrant, f"beside a hog, round {number}", setup.directory)
         await recovery(rounds, Entrant("ours after", sides[0], None), number, setup)

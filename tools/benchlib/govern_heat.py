@@ -14,7 +14,7 @@ from benchlib.looks import Look, throttles
 from benchlib.noise import Sample
 from benchlib.sim_board import SimBoard
 
-AMBIENT_S, FAN_S, END_S = 20, 40, 280  # after the board's start: 45 °C, the fan stops, the end
+AMBIENT_S, FAN_S, END_S = 15, 30, 270  # after the board's start: 45 °C, the fan stops, the end
 # Of the class that throttles under two busy cores, the one of the first twenty that warms soonest.
 # It has served at full speed in air of 35 °C until nothing changed any more.
 BOARD = SimBoard(
@@ -25,7 +25,8 @@ BOARD = SimBoard(
     past_s=1200.0,
 )
 SETTLE_S = 1.0
-AFTER_S = 10.0  # an ungoverned board is watched for after its first throttle
+AFTER_S = 10.0  # an ungoverned board is watched for after its first throttle, and at most
+LIMIT_S = 400.0  # after its start
 _LOOK_S = 5.0
 _DUTIES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 
@@ -129,10 +130,9 @@ def settings() -> list[Setting]:
 def over(looks: Sequence[Look], governed: bool) -> bool:
     """Whether a course has come to its end."""
     now_s = looks[-1].time_s
-    if now_s - looks[0].time_s >= END_S:
-        return True
     throttled_s = next((k.time_s for k in looks if k.throttle_state), now_s)
-    return not governed and now_s - throttled_s >= AFTER_S
+    past_s = now_s - looks[0].time_s
+    return past_s >= END_S if governed else past_s >= LIMIT_S or now_s - throttled_s >= AFTER_S
 
 
 def gathered(bench: Bench, governed: Course, full: Course) -> Found:

@@ -7,11 +7,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 from benchlib import BenchError, govern_model, machine, prompts
-from benchlib.govern import Found, Setup, settings, worst
+from benchlib.govern import Found, Setup, cores, settings, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
@@ -39,37 +42,53 @@ VALUES = (
 _RATIOS = ("hogged_vs_peer", "hogged_vs_best")
 
 
-def _contention(setup: Setup) -> list[Found]:
-    return [asyncio.run(contention(setup))]
+@dataclass(frozen=True)
+class Part:
+    """What is worked out without the engine, told `--quick`; and what is measured in real time."""
+
+    calculate: Callable[[bool], Mapping[str, float]] | None = None
+    measure: Callable[[Setup], Found] | None = None
 
 
-def _cap(setup: Setup) -> list[Found]:
-    model = told("cap_model", govern_model.cap(setup.say, _seeds(setup)))
-    return [model, asyncio.run(cap(setup))]
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
-def _heat(setup: Setup) -> list[Found]:
-    model = told("heat_model", govern_model.heat(setup.say, _seeds(setup)))
+def _parameters(quick: bool) -> Mapping[str, float]:
+    return parameters(_QUICK_SEEDS if quick else _SEEDS, _say)
+
+
+def _cap_model(quick: bool) -> Mapping[str, float]:
+    return govern_model.cap(_say, _model_seeds(quick))
+
+
+def _heat_model(quick: bool) -> Mapping[str, float]:
+    return govern_model.heat(_say, _model_seeds(quick))
+
+
+def _model_seeds(quick: bool) -> tuple[int, ...]:
+    return govern_model.SEEDS[:1] if quick else govern_model.SEEDS
+
+
+def _cap(setup: Setup) -> Found:
+    return asyncio.run(cap(setup))
+
+
+def _heat(setup: Setup) -> Found:
     if setup.quick:
-        return [model, Found(notes=["Heat in real time takes ten minutes: not with --quick."])]
-    return [model, asyncio.run(heat(setup))]
+        return Found(notes=["Heat in real time takes ten minutes: not with --quick."])
+    return asyncio.run(heat(setup))
 
 
-def _seeds(setup: Setup) -> tuple[int, ...]:
-    """Of the boards that are faster than real time."""
-    return govern_model.SEEDS[:1] if setup.quick else govern_model.SEEDS
+def _contention(setup: Setup) -> Found:
+    return asyncio.run(contention(setup))
 
 
-def _parameters(setup: Setup) -> list[Found]:
-    seeds = _QUICK_SEEDS if setup.quick else _SEEDS
-    return [told("parameters", parameters(seeds, setup.say))]
-
-
-PARTS: Mapping[str, Callable[[Setup], list[Found]]] = {
-    "parameters": _parameters,
-    "cap": _cap,
-    "heat": _heat,
-    "contention": _contention,
+PARTS: Mapping[str, Part] = {
+    "parameters": Part(_parameters),
+    "cap": Part(_cap_model, _cap),
+    "heat": Part(_heat_model, _heat),
+    "contention": Part(measure=_contention),
 }
 
 
@@ -101,7 +120,7 @@ def command(
     """Hold the governor, and the models it decides with, against simulated boards.
 
     Cap and heat run twice: in real time, with daemon, engine and model, and faster, with a model
-    of the engine. The worse of both counts.
+    of the engine. The worse of both counts. All of it takes half an hour.
     """
     end_cleanly_on_signals()
     store = cache_dir() / "store"
@@ -115,7 +134,7 @@ def command(
                 prompts=prompts.load(data),
                 patience_s=wait,
                 quick=quick,
-                say=lambda line: click.echo(line, err=True),
+                say=_say,
             )
             found, failed = run(parts or tuple(PARTS), setup)
     except BenchError as error:
@@ -129,21 +148,39 @@ def command(
 
 
 def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
-    """What the parts found, and what ended those that failed; a failure ends no other part."""
+    """What the parts found, and what ended those that failed; a failure ends no other part.
+
+    First all that is worked out, on all cores; then one part after the other is measured.
+    """
     found: list[Found] = []
     failed: list[str] = []
-    for name in names:
+
+    def take(label: str, what: Callable[[], Found]) -> None:
         begin_s = time.monotonic()
         try:
-            found += PARTS[name](setup)
+            found.append(what())
         except BenchError as error:
-            failed.append(f"{name}: {error}")
+            failed.append(f"{label}: {error}")
             setup.say(failed[-1])
-        setup.say(f"{name} took {time.monotonic() - begin_s:.0f} s")
+        setup.say(f"{label} took {time.monotonic() - begin_s:.0f} s")
+
+    parts = {name: PARTS[name] for name in names}
+    with ProcessPoolExecutor(cores()) as pool:
+        waiting = {
+            name: pool.submit(part.calculate, setup.quick)
+            for name, part in parts.items()
+            if part.calculate is not None
+        }
+        for name, figures in waiting.items():
+            label = f"{name}, worked out"
+            take(label, lambda label=label, figures=figures: told(label, figures.result()))
+    for name, part in parts.items():
+        if part.measure is not None:
+            take(f"{name}, measured", partial(part.measure, setup))
     return found, failed
 
 
-def told(name: str, figures: Mapping[str, float | None]) -> Found:
+def told(name: str, figures: Mapping[str, float]) -> Found:
     """A part that tells figures by name: those of the report, and all of them as details."""
     values = {key: figures[key] for key in VALUES if key in figures}
     return Found(values=values, details={name: dict(figures)})
