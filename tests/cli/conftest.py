@@ -75,6 +75,8 @@ class FakeDaemon:
         self.documents: dict[str, tuple[int, Any]] = {
             "/v1/models/default": (200, {"id": "smollm2-135m-instruct"}),
         }
+        # Events by path, for POST; "hang" waits until the client leaves.
+        self.streams: dict[str, list[Any]] = {}
         self.cancelled = threading.Event()
 
     def will(self, *pieces: str, **how: Any) -> None:
@@ -109,8 +111,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.daemon.asked.append((self.path, body))
-        script = self.server.daemon.next()
+        daemon = self.server.daemon
+        daemon.asked.append((self.path, body))
+        if self.path in daemon.streams:
+            self._play(daemon.streams[self.path])
+            return
+        if self.path in daemon.documents:
+            self.do_GET()
+            return
+        script = daemon.next()
         if script.end == "refuse":
             self._send(script.status, script.body, script.headers)
         elif body.get("stream"):
@@ -140,6 +149,18 @@ class Handler(BaseHTTPRequestHandler):
     @property
     def _chat(self) -> bool:
         return self.path == "/v1/chat/completions"
+
+    def _play(self, events: list[Any]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        for event in events:
+            if event == "hang":
+                assert self.connection.recv(1) == b""
+                self.server.daemon.cancelled.set()
+                return
+            self._data(event)
+        self.wfile.write(b"data: [DONE]\n\n")
 
     def _stream(self, script: Script) -> None:
         self.send_response(200)
