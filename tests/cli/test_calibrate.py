@@ -91,7 +91,8 @@ def test_a_daemon_that_says_nothing(cli: Cli, daemon: Daemon) -> None:
 def test_what_is_known_is_shown(cli: Cli, daemon: Daemon) -> None:
     daemon.documents[SHOW] = (200, FOUND)
     assert "raspberry-pi-5" in cli("calibrate", "--show").stdout
-    nothing: dict[str, Any] = dict.fromkeys(FOUND) | {"models": [], "leakage_note": "not known: no idle time yet"}
+    nothing: dict[str, Any] = dict.fromkeys(FOUND) | {"models": []}
+    nothing["leakage_note"] = "not known: no idle time yet"
     daemon.documents[SHOW] = (200, nothing)
     text = cli("calibrate", "--show").stdout
     assert "Nothing is calibrated: edge-rt calibrate --quick" in text
