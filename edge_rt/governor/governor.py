@@ -97,7 +97,7 @@ class Governor:
     def _learn(self, seen: Observation) -> None:
         power, dt_s = self._power, seen.dt_s
         used = self._usage.look(seen)
-        power.learn(dt_s, used.threads, used.busy_s, seen.power_w)
+        power.learn(dt_s, used.threads, used.busy_s, seen.power_w, seen.others)
         drawn_w = power.power_w(used.threads, used.busy_s / dt_s)
         self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn_w - self._mean_w)
         told = self._told

@@ -11,7 +11,8 @@ from edge_rt.governor.rarely import Rarely
 _BAND_C = 8.0  # below the limit, where a board without a forecast begins to give way
 _RISE, _FALL = 0.1, 0.5  # shares of the way that the allowance goes in a second
 _NOTHING_W = 1e-3
-_LASTING_S = 600.0  # no temperature may come for as long
+_LASTING_S, _BLIND_C = 600.0, 5.0  # without a temperature: how far is looked, and kept away
+_TINY_C = 0.1
 _COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
@@ -97,8 +98,8 @@ class HeatAllowance:
         if limit_c is None:
             return None
         if temp_c is None:
-            lasting_w = None if thermal is None else thermal.most_power_w(limit_c, _LASTING_S)
-            self._blind_w = self._blind_w if lasting_w is None else lasting_w
+            found = None if thermal is None else lasting_w(thermal, limit_c, idle_w, full_w)
+            self._blind_w = self._blind_w if found is None else found
             return self._blind_w
         self._blind_w = None
         if thermal is not None and thermal.believed:
@@ -107,6 +108,15 @@ class HeatAllowance:
                 return forecast_w
         share = min(1.0, max(0.0, (limit_c - temp_c) / _BAND_C))
         return idle_w + share * (full_w - idle_w) if share < 1.0 else 2.0 * full_w
+
+
+def lasting_w(thermal: Thermal, limit_c: float, idle_w: float, full_w: float) -> float | None:
+    """Watts that keep some kelvin below the limit for long, by a straight line between two."""
+    idle, full = (thermal.forecast(power_w, _LASTING_S) for power_w in (idle_w, full_w))
+    if idle is None or full is None or full[0] - idle[0] < _TINY_C:
+        return None
+    share = (limit_c - _BLIND_C - idle[0]) / (full[0] - idle[0])
+    return idle_w + share * (full_w - idle_w)
 
 
 def cools_in_s(thermal: Thermal | None, idle_w: float, below_c: float) -> float | None:

@@ -14,7 +14,10 @@ _WINDOW, _LONG = 5, 20  # looks that are taken together, since readings are coar
 _WINDOWS = ((_WINDOW, 1), (_LONG, 10))  # and after how many looks again
 _UNSTEADY = 0.3  # of what looks differ by may a mean of readings be off: they are no true means
 _LATEST = 3  # looks that a reading may be late
-_BASE, _AWAKE, _DRAWS = 0, 1, 2  # places: watts at rest, of waking up, of one thread and on
+# Places: watts at rest, of waking up, of a core that others use, of one thread and on.
+_BASE, _AWAKE, _OTHERS, _DRAWS = 0, 1, 2, 3
+_OTHERS_SHARE, _OTHERS_OWN = 0.7, 0.5  # of one thread's draw: a core of others, and how unsure
+_OTHERS_S = 0.5  # over which others' cores are taken
 _SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alike and each
 _NOISE, _NOISE_W = 0.004, 0.01  # of a reading
 _NOISE_S = 10.0  # over which unexplained errors are taken
@@ -29,10 +32,11 @@ class _Look:
     threads: int
     busy_s: float
     power_w: float
+    others: float
 
 
 class PowerModel:
-    """power = base + awake + draw[threads]·utilisation, each learnt by a Kalman filter.
+    """power = base + awake + other·others + draw[threads]·utilisation, learnt by a Kalman filter.
 
     The base drifts fast: it takes up whatever else the board does, so that the model has no
     lasting error at the settings in force. The draws change slowly. What one thread count teaches
@@ -42,7 +46,11 @@ class PowerModel:
     def __init__(self, cores: int, priors: Priors) -> None:
         self._cores = cores
         draws = _draws(cores, priors)
-        self._belief = Belief([priors.idle_w, 0.0, *draws], _covariance(priors.idle_w, draws))
+        self._belief = Belief(
+            [priors.idle_w, 0.0, _OTHERS_SHARE * draws[0], *draws],
+            _covariance(priors.idle_w, draws),
+        )
+        self._others = 0.0
         self._noise_w2 = 0.0
         self._looks: deque[_Look] = deque(maxlen=_LONG + _LATEST)
         self._since = 0
@@ -50,7 +58,8 @@ class PowerModel:
     @property
     def idle_w(self) -> float:
         """What the board draws while the engine does nothing."""
-        return max(0.0, self._belief.mean[_BASE])
+        mean = self._belief.mean
+        return max(0.0, mean[_BASE] + mean[_OTHERS] * self._others)
 
     def draw_w(self, threads: int) -> float:
         """What an engine that computes all the time adds on that many threads."""
@@ -63,18 +72,28 @@ class PowerModel:
     def unsure_w(self, threads: int, utilisation: float) -> float:
         """Standard deviation of `power_w`."""
         place = self._place(threads)
-        return self._belief.deviation({_BASE: 1.0, _AWAKE: 1.0, place: utilisation})
+        weights = {_BASE: 1.0, _AWAKE: 1.0, _OTHERS: self._others, place: utilisation}
+        return self._belief.deviation(weights)
 
     def utilisation(self, threads: int, power_w: float) -> float:
         """The share of the time that brings the board to `power_w`; beyond 0 to 1 too."""
         return (power_w - self._floor_w(True)) / self.draw_w(threads)
 
-    def learn(self, dt_s: float, threads: int, busy_s: float, power_w: float | None) -> None:
-        """Take what was drawn in `dt_s`; None: it could not be read."""
+    def learn(
+        self,
+        dt_s: float,
+        threads: int,
+        busy_s: float,
+        power_w: float | None,
+        others: float | None = None,
+    ) -> None:
+        """Take what was drawn in `dt_s` beside `others` cores; None: it could not be read."""
+        cores = 0.0 if others is None else others
+        self._others += min(1.0, dt_s / _OTHERS_S) * (cores - self._others)
         if power_w is None:
             self._looks.clear()
             return
-        self._looks.append(_Look(dt_s, threads, busy_s, power_w))
+        self._looks.append(_Look(dt_s, threads, busy_s, power_w, cores))
         self._belief.fade(dt_s / _FORGET_S)
         self._belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
         self._since += 1
@@ -108,10 +127,11 @@ class PowerModel:
 
     def _weights(self, looks: Sequence[_Look]) -> dict[int, float]:
         seconds = sum(look.dt_s for look in looks)
-        weights = {_BASE: 1.0, _AWAKE: 0.0}
+        weights = {_BASE: 1.0, _AWAKE: 0.0, _OTHERS: 0.0}
         for look in looks:
             place = self._place(look.threads)
             weights[place] = weights.get(place, 0.0) + look.busy_s / seconds
+            weights[_OTHERS] += look.others * look.dt_s / seconds
             weights[_AWAKE] += look.dt_s / seconds if look.busy_s > 0.0 else 0.0
         return weights
 
@@ -141,6 +161,8 @@ def _covariance(idle_w: float, draws: Sequence[float]) -> list[list[float]]:
     rows = [[0.0] * _DRAWS + [_SHARED**2 * a * b for b in draws] for a in draws]
     for k, draw_w in enumerate(draws):
         rows[k][_DRAWS + k] += (_OWN * draw_w) ** 2
-    rest = [0.0] * len(draws)
-    base, awake = (0.5 * idle_w + 0.5) ** 2, (0.05 * idle_w) ** 2
-    return [[base, 0.0, *rest], [0.0, awake, *rest], *rows]
+    base, awake, other = (0.5 * idle_w + 0.5) ** 2, (0.05 * idle_w) ** 2, _OTHERS_OWN * draws[0]
+    for place, variance in ((_BASE, base), (_AWAKE, awake), (_OTHERS, other**2)):
+        rows.insert(place, [0.0] * (_DRAWS + len(draws)))
+        rows[place][place] = variance
+    return rows
