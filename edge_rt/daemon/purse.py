@@ -14,6 +14,7 @@ from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.errors import RequestError, Unavailable
 
 TICK_S = 0.05  # between two looks at what is left
+STEADY_S = 0.2  # of readings before their joules make a rate
 RETRY_S = 5.0  # for who has waited in vain
 
 
@@ -115,12 +116,17 @@ class Purse:
             return None
         if account.torn:
             return "the answer ends early: what it took of its `edge.energy_j` was lost to sight"
-        if account.resolved_s <= 0.0:
-            return None
-        rate_w = account.energy_j / account.resolved_s  # while the engine works for it
-        if rate_w * (account.busy_s + TICK_S) < energy_j:
+        if spent_j(account) < energy_j:
             return None
         return "the answer ends early: its `edge.energy_j` is spent"
+
+
+def spent_j(account: Account) -> float:
+    """Joules up to the next look: those that readings told, and as much as they tell for later."""
+    if account.resolved_s < STEADY_S:
+        return account.energy_j
+    rate_w = account.energy_j / account.resolved_s  # while the engine works for it
+    return account.energy_j + rate_w * max(0.0, account.busy_s + TICK_S - account.resolved_s)
 
 
 def _too_little(field: str, needed: str, had: str) -> RequestError:

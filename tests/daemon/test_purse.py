@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from edge_rt.api.service import Cost
+from edge_rt.daemon.purse import spent_j
+from edge_rt.energy.account import Account
 from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.protocol import Finished, Share, Work
 from edge_rt.errors import RequestError, Unavailable
@@ -221,3 +223,20 @@ def test_joules_cannot_be_kept_without_a_meter(kit: Any) -> None:
         assert house.asked == []
 
     kit.run(run())
+
+
+@pytest.mark.parametrize(
+    ("known_j", "resolved_s", "busy_s", "spent"),
+    [
+        (0.4, 0.05, 0.12, False),  # a first reading of 8 W may be one step of the meter
+        (1.0, 0.05, 0.12, True),
+        (0.8, 0.5, 0.5, False),
+        (0.8, 0.5, 0.6, True),  # 1.6 W for 0.15 s that no reading has told of yet
+    ],
+)
+def test_joules_are_told_ahead_once_there_is_a_rate(
+    known_j: float, resolved_s: float, busy_s: float, spent: bool
+) -> None:
+    account = Account(0.0)
+    account.decode_j, account.resolved_s, account.decode_s = known_j, resolved_s, busy_s
+    assert (spent_j(account) >= 1.0) == spent
