@@ -23,11 +23,12 @@ def budget_of(configured: schema.Budget) -> Budget:
     return Budget(**msgspec.structs.asdict(configured))
 
 
-def settings_of(configured: schema.Governor) -> Settings:
-    """The governor's manners that the configuration asks for."""
+def settings_of(configured: schema.Governor, smaller: bool) -> Settings:
+    """The governor's manners that the configuration asks for; `smaller`: models are named that
+    may stand in for others."""
     return Settings(
         **msgspec.structs.asdict(configured.guard),
-        order=configured.sacrifice,
+        order=tuple(name for name in configured.sacrifice if smaller or name != "model"),
         floor_duty=configured.floor_duty,
         horizon_s=configured.horizon_s,
     )

@@ -160,7 +160,7 @@ class Rooms:
             budget_of(config.budget),
             self.heat.model(felt, cores),
             power_prior(felt),
-            settings_of(config.governor),
+            settings_of(config.governor, smaller=bool(config.models.smaller)),
         )
 
     def _greet(self, client: EngineClient) -> None:
