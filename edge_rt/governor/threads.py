@@ -11,7 +11,7 @@ DOWN_AT = 0.6  # cores that others must use, beyond whole ones, to take one more
 UP_AT = 0.4  # and below which it is given back
 DOWN_AFTER = 2  # readings in a row
 UP_AFTER = 3
-_READING_S = 0.45  # over which others' cores are taken together
+_READING_S = 0.35  # over which others' cores are taken together
 
 
 class ThreadChooser:

@@ -50,6 +50,7 @@ def test_a_cap_is_kept_and_costs_little(board: str, share: float, slower: float)
     cap_w = share * full_w(scene)
     trace = simulate(scene, governed(scene.board, Budget(power_w=cap_w)).step)
     assert ok_share(scene, trace, cap_w) >= UNDER
+    assert max(trace.power_w[70:]) <= Budget().peak_ratio * cap_w
     best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
     # Of so few requests the last, half done, one counts for several percent.
     assert tokens_per_s(scene, trace) >= (0.93 if slower == 1.0 else 0.88) * best.tokens_per_s

@@ -140,6 +140,14 @@ def test_a_change_of_the_cap_makes_no_jump_beyond_it() -> None:
     assert all(power_w <= 6.0 for power_w in drawn[20:])
 
 
+def test_a_cap_that_is_lifted_leaves_nothing_behind() -> None:
+    known = governor(Budget(power_w=5.0))
+    work(known, 300.0)
+    known.budget = Budget()
+    limits = known.step(replace(QUIET, time_s=300.0))
+    assert (limits.threads, limits.duty, limits.why) == (4, 1.0, "nothing holds back")
+
+
 def test_the_report_tells_what_each_constraint_allows() -> None:
     budget = Budget(power_w=7.0, temp_c=60.0, energy_j=36_000.0, energy_period="hour")
     known = governor(budget, thermal=StillHeat())

@@ -93,7 +93,8 @@ def at_full(scene: Scene) -> Trace:
 def best_constant(scene: Scene, keeps: Callable[[Trace], bool]) -> Best:
     """All thread counts, each with the highest duty of the grid that keeps what is to be kept.
 
-    More duty is more tokens, more power and more heat, so lower ones need not be tried.
+    More duty is more tokens, more power and more heat, so lower ones need not be tried. Raises
+    ValueError where none does.
     """
     found: list[Best] = []
     for threads in range(1, Shape.of(scene.board).cores + 1):
@@ -105,6 +106,8 @@ def best_constant(scene: Scene, keeps: Callable[[Trace], bool]) -> Best:
         if low:
             trace = simulate(scene, constant(threads, low / _GRID))
             found.append(Best(tokens_per_s(scene, trace), threads, low / _GRID))
+    if not found:
+        raise ValueError(f"no constant setting keeps {scene.board.name} within what is asked")
     return max(found, key=lambda best: best.tokens_per_s)
 
 
