@@ -1,0 +1,69 @@
+"""What the configuration says comes to the rooms that it concerns."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Budget, Config, Engine, Governor, Knobs, Sensors
+from edge_rt.daemon.rooms import Rooms, usable_cores
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
+
+def rooms(directory: Path, **config: Any) -> Rooms:
+    nowhere = Sensors(root=str(directory / "board"))
+    paths = Paths.detect({"STATE_DIRECTORY": str(directory)})
+    store = Store(directory / "models", load_catalogue())
+    return Rooms(Config(sensors=nowhere, **config), paths, store, time.monotonic)
+
+
+@pytest.mark.parametrize(
+    ("config", "threads"),
+    [
+        ({}, usable_cores()),
+        ({"engine": Engine(threads=7)}, 7),
+        ({"knobs": Knobs(affinity=[0])}, 1),
+        ({"engine": Engine(threads=7), "knobs": Knobs(affinity=[0, 3, 3])}, 2),
+    ],
+)
+def test_there_are_no_more_threads_than_cores_that_the_engine_may_use(
+    kit: Any, tmp_path: Path, config: dict[str, Any], threads: int
+) -> None:
+    async def run() -> None:
+        assert rooms(tmp_path, **config).governing.limits.threads == threads
+
+    kit.run(run())
+
+
+def test_budget_and_manners_come_to_the_governor(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        made = rooms(
+            tmp_path,
+            budget=Budget(power_w=6.0, energy_j=500.0, energy_period="hour"),
+            governor=Governor(horizon_s=45.0),
+        )
+        told = made.service.budget().budget
+        assert (told.power_w, told.energy_j, told.energy_period) == (6.0, 500.0, "hour")
+        await made.governing.look()
+        assert made.service.budget().horizon_s == 45.0
+
+    kit.run(run())
+
+
+def test_what_is_opened_is_closed_and_the_hour_is_kept(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        made = rooms(tmp_path, budget=Budget(energy_j=500.0, energy_period="hour"))
+        async with made.open() as service:
+            await made.supervisor.client()
+            engine = made.supervisor.pid
+            assert (await service.status())["governor"] == service.budget()
+        assert engine is not None
+        assert not Path(f"/proc/{engine}").exists()
+        assert (tmp_path / "hour.json").exists()
+
+    kit.run(run())
