@@ -10,6 +10,7 @@ from edge_rt.errors import Unavailable
 from edge_rt.governor.limits import Limits
 
 RETRY_S = 5.0  # where the limits do not say when
+LOAD_S = 60.0  # that a request waits for its model to be loaded, which others may pass
 
 
 @dataclass(eq=False)
@@ -59,7 +60,8 @@ class Admission:
                 request.turn.set_exception(_stopping())
 
     async def enter(self, loads: bool) -> None:
-        """Wait for one's turn; raises Unavailable where there will be none soon.
+        """Wait for one's turn; raises Unavailable where there will be none soon, and after LOAD_S
+        if it `loads`: who needs nothing loaded may pass, so that the wait may have no end.
 
         `loads` says whether a model has to be loaded for the request. It holds nothing: whoever
         leaves, before or after, takes nobody's place.
@@ -72,10 +74,16 @@ class Admission:
             return
         request = _Waiting(loads)
         self._queue.append(request)
+        patience = asyncio.get_running_loop().call_later(LOAD_S, self._expire, request)
         try:
             await request.turn
         finally:
+            patience.cancel()
             self._queue.remove(request)
+
+    def _expire(self, request: _Waiting) -> None:
+        if request.loads and not request.turn.done():
+            request.turn.set_exception(_no_load(self._limits))
 
     def _admits(self, loads: bool) -> bool:
         """Whether a request may go now; one that may takes a place."""
@@ -92,6 +100,14 @@ def refusal(limits: Limits) -> Unavailable:
         f"The board takes no requests now: {limits.why}.",
         retry_after_s=limits.retry_after_s or RETRY_S,
         code="too_hot" if hot else "budget",
+    )
+
+
+def _no_load(limits: Limits) -> Unavailable:
+    return Unavailable(
+        f"The model of the request could not be loaded for {LOAD_S:.0f} s: {limits.why}.",
+        retry_after_s=limits.retry_after_s or LOAD_S,
+        code="budget" if limits.guard == "ok" else "too_hot",
     )
 
 

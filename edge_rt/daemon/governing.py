@@ -56,6 +56,7 @@ class Governing:
         self._pause = pause
         self._make, self.governor = make, make(None)
         self._felt: Felt | None = None  # that the governor was made for
+        self._anew = False  # another governor is needed
         self._observer, self._supervisor, self.heat = observer, supervisor, heat
         self.history, self._busy, self._clock = history, busy, clock
         self._work = asyncio.Event()
@@ -136,8 +137,7 @@ class Governing:
                 except Exception:  # whatever it is, a governor that begins anew may do better
                     if not failing:
                         log.exception("the governor failed and begins anew")
-                    failing = True
-                    self._renew(self._felt)
+                    failing = self._anew = True
                 due_s = max(due_s + BUSY_S, self._clock())
                 await self._pause(due_s - self._clock())
                 if not self._at_work():
@@ -149,13 +149,15 @@ class Governing:
     async def look(self) -> None:
         """See what there is, and decide."""
         felt = self._observer.felt
-        if felt is not None and (self._felt is None or felt.chosen != self._felt.chosen):
+        found = felt is not None and (self._felt is None or felt.chosen != self._felt.chosen)
+        if found or self._anew:
             self._renew(felt)
         governor = self.governor
         threads = (self._told or self.limits).threads
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
         )
+        was = seen
         if self._overlooking:
             seen = replace(seen, dt_s=0.0)
         self.seen = seen
@@ -163,7 +165,7 @@ class Governing:
         self._obey(limits)
         self._count(seen, limits)
         self.heat.take(seen)
-        self.history.take(seen, limits, governor.report, governor.budget)
+        self.history.take(was, limits, governor.report, governor.budget)
 
     def _obey(self, limits: Limits) -> None:
         self.admission.update(limits)
@@ -187,9 +189,10 @@ class Governing:
         return self._busy() or (seen is not None and bool(seen.running or seen.waiting))
 
     def _renew(self, felt: Felt | None) -> None:
-        budget, self._felt = self.governor.budget, felt
-        self.governor = self._make(felt)
-        self.governor.budget = budget
+        """Take another governor; what the one before allowed holds until it has decided."""
+        before, governor = self.governor, self._make(felt)
+        governor.budget, governor.limits = before.budget, before.limits
+        self.governor, self._felt, self._anew = governor, felt, False
 
     def _tell(self) -> None:
         client = self._supervisor.current

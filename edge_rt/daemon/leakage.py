@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_S = 3.0  # after work, in which the chip cools faster than its sensor tells
 MEAN_S = 1.0  # of readings taken together
+IDLE_CORES = 0.05  # that an engine with nothing to do may use
 REFIT_S = 600.0
 FILE = "leakage.json"
 
@@ -82,10 +83,10 @@ class LeakageWatch:
 
     def take(self, seen: Observation) -> None:
         """Take a look of the governor."""
-        busy = seen.busy_s > 0.0 or seen.running > 0
-        self._quiet_s = 0.0 if busy else self._quiet_s + seen.dt_s
+        quiet_s = self._quiet_s
+        self._quiet_s = 0.0 if _at_work(seen) else quiet_s + seen.dt_s
         temp_c, power_w = seen.temp_c, seen.power_w
-        if self._quiet_s < SETTLE_S or temp_c is None or power_w is None:
+        if not self._quiet_s or quiet_s < SETTLE_S or temp_c is None or power_w is None:
             self._rest()
             return
         self._mean_s += seen.dt_s
@@ -137,3 +138,10 @@ class LeakageWatch:
 
     def _rest(self) -> None:
         self._mean_s = self._temp_sum = self._energy_j = 0.0
+
+
+def _at_work(seen: Observation) -> bool:
+    """Whether the engine does anything, for requests or else; so it is where a look is void."""
+    if seen.dt_s <= 0.0 or seen.busy_s > 0.0 or seen.running > 0:
+        return True
+    return seen.cpu_s is not None and seen.cpu_s > IDLE_CORES * seen.dt_s

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge_rt.durable import replace_file
 from edge_rt.energy.book import Book
 from edge_rt.energy.entry import utc_day
 from edge_rt.governor.budget import PERIOD_S, Period
@@ -105,11 +106,9 @@ class Spent:
         return hour.energy_j if hour.number == number else 0.0
 
     def _save(self, hour: _Hour) -> None:
-        draft = self._path.with_name(f".{self._path.name}.new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(msgspec.json.encode(hour))
-            draft.replace(self._path)
+            replace_file(self._path, msgspec.json.encode(hour))
         except OSError as error:
             if not self._failing:
                 log.warning("the joules of this hour cannot be kept: %s", error)

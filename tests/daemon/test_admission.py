@@ -242,3 +242,15 @@ def test_who_waits_is_told_that_the_daemon_stops() -> None:
         gate.admission.update(OPEN)
         gate.come("late")
         assert await gate.settle() == ["waiting sent away", "late sent away"]
+
+
+def test_who_needs_a_model_loaded_is_not_passed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_rt.daemon.admission.LOAD_S", 0.05)
+
+    @gate(LIGHT)
+    async def _(gate: Gate) -> None:
+        heavy = gate.come("heavy", loads=True)
+        gate.come("light")
+        await heavy
+        assert gate.log == ["light", "heavy sent away"]
+        assert gate.admission.waiting == 0

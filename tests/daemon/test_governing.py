@@ -305,9 +305,35 @@ def test_a_governor_that_fails_begins_anew_and_is_told_of_once(
     stage.says = ZeroDivisionError("a mistake")
     looks = rhythm(stage)
     assert looks > 10
-    assert len(stage.governors) == looks + 1
+    assert len(stage.governors) == looks
     assert {governor.budget.power_w for governor in stage.governors} == {4.0}
     assert caplog.text.count("ZeroDivisionError") == 1
+
+
+def test_what_was_allowed_holds_while_the_governor_fails() -> None:
+    shut = Limits(2, 0.0, admission="refuse", guard="evacuate")
+    stage = Stage()
+    asyncio.run(stage.look_with(shut))
+    stage.says = ZeroDivisionError("a mistake")
+    rhythm(stage)
+    assert stage.governing.limits == shut
+
+
+def test_a_governor_that_cannot_be_made_is_made_later() -> None:
+    stage = Stage()
+    made, make = 0, stage.governing._make
+
+    def fragile(felt: Any) -> Governor:
+        nonlocal made
+        made += 1
+        if made < 3:
+            raise OSError("not now")
+        return make(felt)
+
+    stage.governing._make = fragile
+    stage.says = ZeroDivisionError("a mistake")
+    rhythm(stage)
+    assert made > 3
 
 
 def test_a_request_ends_the_doze(kit: Any) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,12 +63,12 @@ def test_nothing_is_claimed_before_it_is_known() -> None:
     assert "K" in watch.note
 
 
-def test_work_and_the_seconds_after_it_teach_nothing() -> None:
+@pytest.mark.parametrize("work", [{"busy_s": 1.0}, {"running": 1}, {"cpu_s": 0.9}, {"dt_s": 0.0}])
+def test_work_and_the_seconds_after_it_teach_nothing(work: dict[str, Any]) -> None:
     watch = LeakageWatch(None)
     watch.begin("pi")
     for second in range(1800):  # idle for three seconds of four: never long enough
-        work = 1.0 if second % 4 == 0 else 0.0
-        watch.take(dataclasses.replace(idle(second), busy_s=work, power_w=9.0))
+        watch.take(dataclasses.replace(idle(second), **(work if second % 4 == 0 else {})))
     asyncio.run(watch.refit())
     assert watch.fit is None
 
