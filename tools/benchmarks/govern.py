@@ -19,6 +19,7 @@ from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
 from benchlib.govern_parameters import parameters
+from benchlib.govern_prediction import prediction
 from benchlib.report import Report, row_ratios
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
@@ -84,11 +85,16 @@ def _contention(setup: Setup) -> Found:
     return asyncio.run(contention(setup))
 
 
+def _prediction(setup: Setup) -> Found:
+    return asyncio.run(prediction(setup))
+
+
 PARTS: Mapping[str, Part] = {
     "parameters": Part(_parameters),
     "cap": Part(_cap_model, _cap),
     "heat": Part(_heat_model, _heat),
     "contention": Part(measure=_contention),
+    "prediction": Part(measure=_prediction),
 }
 
 
