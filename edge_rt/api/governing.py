@@ -104,6 +104,7 @@ class HeatState(msgspec.Struct, frozen=True):
     leakage_w: float | None  # at the temperature of now
     doubling_k: float | None  # kelvins that double the leakage
     phi: float | None
+    runaway_c: float | None  # from there on each degree leaks enough to heat the chip by another
     leakage_note: str  # how well the leakage is known
 
 

@@ -8,6 +8,9 @@ from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.priors import heat_prior
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.model import ThermalModel
+from edge_rt.thermal.runaway import critical_c
+
+HOTTEST_C = 300.0  # a chip ends long before
 from edge_rt.thermal.outlook import Forecast
 
 
@@ -52,5 +55,14 @@ class Heat:
             leakage_w=None if fit is None or temp_c is None else fit.leakage.power_w(temp_c),
             doubling_k=fit and fit.leakage.doubling_c,
             phi=self.leakage.phi(None if seen is None else seen.power_w, temp_c),
+            runaway_c=self._runaway_c(),
             leakage_note=self.leakage.note,
         )
+
+    def _runaway_c(self) -> float | None:
+        """None where it is not known, or at no temperature that a chip could have."""
+        state, fit = self._model and self._model.state, self.leakage.fit
+        if state is None or fit is None:
+            return None
+        critical = critical_c(fit.leakage, state.resistance_c_per_w)
+        return critical if critical <= HOTTEST_C else None

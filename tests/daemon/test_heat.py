@@ -64,6 +64,10 @@ def test_what_the_model_and_the_leakage_say_is_told() -> None:
     assert 0.0 < state.ambient_c < 50.0
     assert state.leakage_w == pytest.approx(FIT.leakage.power_w(50.0))
     assert state.doubling_k == 18.0
+    assert state.resistance_c_per_w is not None
+    assert state.runaway_c is not None
+    slope = state.resistance_c_per_w * FIT.leakage.slope_w_per_c(state.runaway_c)
+    assert slope == pytest.approx(1.0)
     assert state.phi == pytest.approx(1.0 - FIT.leakage.power_w(50.0) / (8.0 - 3.0))
 
 
