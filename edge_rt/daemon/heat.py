@@ -8,10 +8,10 @@ from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.priors import heat_prior
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.model import ThermalModel
+from edge_rt.thermal.outlook import Forecast
 from edge_rt.thermal.runaway import critical_c
 
 HOTTEST_C = 300.0  # a chip ends long before
-from edge_rt.thermal.outlook import Forecast
 
 
 class Heat:
