@@ -46,12 +46,14 @@ class Hardware:
 class Base:
     """A model's seconds and watts with some number of threads; watts None: not known.
 
-    `firm`: calibrated with just these threads.
+    `firm`: calibrated with just these threads. Errors to expect: `error_ratio` of the seconds,
+    `energy_error_ratio` of the joules.
     """
 
     times: Runtime | Roofline
     basis: Basis
     error_ratio: float
+    energy_error_ratio: float
     watts: Watts | None
     firm: bool = False
     prefill_scale: float = 1.0
@@ -108,7 +110,7 @@ class Bases:
             reached, by_equation = _by_sweep(shape, found)
             ceilings = Ceilings(reached.flop_per_s * flop, reached.byte_per_s * moved)
             watts = by_equation.times(share) if by_equation is not None else watts
-        return Base(Roofline(shape, ceilings), "roofline", ROOFLINE_RATIO, watts)
+        return Base(Roofline(shape, ceilings), "roofline", ROOFLINE_RATIO, ROOFLINE_RATIO, watts)
 
     def _calibrated(self, known: list[Calibration], threads: int) -> Base:
         found = _nearest(known, threads)
@@ -116,10 +118,13 @@ class Bases:
         errors, draws, firm = found.errors, found.draws, found.threads == threads
         told = errors.median_ratio if errors.held_out_ratio is None else errors.held_out_ratio
         watts = None if draws is None else draws.watts.times(share)
+        energy_told = ROOFLINE_RATIO if draws is None else draws.error_ratio
+        energy_told = told if energy_told is None else energy_told
         return Base(
             times=found.promise,
             basis="calibrated",
             error_ratio=told if firm else max(told, SCALED_RATIO),
+            energy_error_ratio=energy_told if firm else max(energy_told, SCALED_RATIO),
             watts=watts or self._hardware.watts_of(threads),
             firm=firm,
             prefill_scale=1.0 / flop,

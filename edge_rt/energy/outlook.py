@@ -80,7 +80,7 @@ class Outlooks:
             decode=1.0 if decode is None else decode,
             watts=base.watts if watts is None else (base.watts or UNIT).times(watts),
             error_ratio=history.seconds.ratio(base.error_ratio),
-            energy_error_ratio=history.energy.ratio(base.error_ratio),
+            energy_error_ratio=history.energy.ratio(base.energy_error_ratio),
         )
 
     def _factors(self, model: str, threads: int, base: Base) -> list[float | None]:

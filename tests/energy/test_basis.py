@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
-from calibrated import HARDWARE, SMOL, TIMED, calibration
+from calibrated import DRAWS, HARDWARE, SMOL, TIMED, calibration
 
 from edge_rt.energy.basis import ROOFLINE_RATIO, SCALED_RATIO, Base, Bases, Hardware
 from edge_rt.energy.calibration import Calibration, Sweep
@@ -30,6 +31,20 @@ def test_a_calibration_is_taken_as_it_is() -> None:
     assert found.phases_s(*REQUEST) == (TIMED.prefill_s(256), TIMED.decode_s(256, 64))
     assert found.watts == Watts(3.0, 2.0, 1.5)
     assert found.error_ratio == 0.04  # of what was held out
+
+
+def test_joules_have_an_error_of_their_own() -> None:
+    draws = msgspec.structs.replace(DRAWS, error_ratio=0.2)
+    for told, ratio, scaled in (
+        (draws, 0.2, SCALED_RATIO),
+        (msgspec.structs.replace(DRAWS, error_ratio=0.5), 0.5, 0.5),
+        (DRAWS, 0.04, SCALED_RATIO),  # not known: that of the seconds
+        (None, ROOFLINE_RATIO, ROOFLINE_RATIO),  # the watts are those on paper
+    ):
+        found = [base(threads, calibration(draws=told)) for threads in (1, 2)]
+        assert [one.energy_error_ratio for one in found] == [ratio, scaled]
+        assert found[0].error_ratio == 0.04
+    assert base(2).energy_error_ratio == ROOFLINE_RATIO
 
 
 def test_the_newest_of_several_counts() -> None:

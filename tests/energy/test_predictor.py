@@ -9,7 +9,7 @@ from statistics import median
 
 import msgspec
 import pytest
-from calibrated import HARDWARE, SMOL, TIMED, calibration
+from calibrated import DRAWS, HARDWARE, SMOL, TIMED, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -227,6 +227,12 @@ def test_errors_to_expect_follow_the_errors_made() -> None:
         steady.learn("smol", 1, served(slower=1.01))
         wild.learn("smol", 1, served(slower=(0.5, 2.0)[number % 2]))
     assert predict(steady).error_ratio < 0.04 < 0.3 < predict(wild).error_ratio
+
+
+def test_errors_of_joules_begin_with_those_of_the_joules_that_were_calibrated() -> None:
+    draws = msgspec.structs.replace(DRAWS, error_ratio=0.2)
+    told = predict(knowing(calibration(draws=draws)))
+    assert (told.error_ratio, told.energy_error_ratio) == (0.04, 0.2)
 
 
 def test_joules_of_a_board_without_figures_are_learnt() -> None:
