@@ -17,7 +17,7 @@ from edge_rt.thermal.solve import Chain
 
 _DRIFT = 0.001  # of a logarithm, for the square root of a second: dust, and all that is left out
 _AMBIENT_DRIFT_C = 0.015  # and of the air
-_NODE_DRIFT_C = 0.02  # and of the chip
+_NODE_DRIFT_C = 0.05  # and of the chip: power is read late, now and then, and not all of it
 _HIDDEN_C = 8.0  # how far a node that no sensor shows may be from the chip at the start
 _START_C = 1.0  # and the chip: one reading alone may be wrong
 _FARTHEST = 4.0  # spreads that a figure may leave its prior

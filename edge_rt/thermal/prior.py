@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _RISES_C = (9.0, 55.0)  # over each node's resistance, in still air
 _CAPACITIES_J_PER_C_W = (0.4, 8.0)
 _FAN_GAIN = 2.0
-_OUTER = 0.75  # of what an idle board draws
+_OUTER = 0.5  # of what an idle board draws
 
 
 @dataclass(frozen=True)

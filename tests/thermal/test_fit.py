@@ -82,7 +82,7 @@ def test_a_fan_that_fails_is_found_after_the_fit_was_loosened() -> None:
     fit.loosen()
     watch(fit, 900.0, dead, temps=temps)
     assert fit.network.fan_gain < 0.3
-    assert fit.network.ambient_c == pytest.approx(dead.ambient_c, abs=3.0)
+    assert fit.network.ambient_c == pytest.approx(dead.ambient_c, abs=4.0)
 
 
 def test_without_a_fan_none_is_made_up() -> None:

@@ -191,7 +191,7 @@ def test_one_garbled_reading_spoils_nothing(temp_c: float, power_w: float) -> No
         forecast = board.model.forecast(5.0, 30.0)
         assert forecast is not None
         found += forecast
-    assert found[2:] == pytest.approx(found[:2], abs=0.1)
+    assert found[2:] == pytest.approx(found[:2], abs=0.3)
 
 
 def test_heat_from_nowhere_is_followed_but_teaches_nothing() -> None:
