@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 
 import msgspec
 
-from edge_rt.api.service import Call, Event
+from edge_rt.api.service import Call, Cost, Event
 from edge_rt.config.schema import Config
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.lessons import Lessons, nothing
+from edge_rt.daemon.lessons import Lesson, Lessons, nothing
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
@@ -26,6 +27,8 @@ from edge_rt.engine.protocol import Generate, Started
 from edge_rt.engine.residency import Residency, Resident, Wanted
 from edge_rt.errors import EngineError
 from edge_rt.models.store import Entry, Store
+
+log = logging.getLogger(__name__)
 
 Foretell = Callable[[str, int, int], Prediction | None]
 """What one token takes after a prompt: the model's id, the prompt's tokens, the cached ones."""
@@ -100,7 +103,7 @@ class Answering:
                             self.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._metering.settle(receipt)
-                                self.lessons.end(lesson, entry, receipt, cost)
+                                self._learn(lesson, entry, receipt, cost)
                                 yield cost
                             yield event
                     break
@@ -117,6 +120,13 @@ class Answering:
                 cost = await self._metering.stop(receipt)
                 yield msgspec.structs.replace(cost, why=purse.empty)
                 yield last
+
+    def _learn(self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost) -> None:
+        """Whatever goes wrong with it, the answer is complete and must be told."""
+        try:
+            self.lessons.end(lesson, entry, receipt, cost)
+        except Exception:
+            log.exception("an answer of %s taught nothing", entry.id)
 
     async def _attempt(
         self, entry: Entry, make: Make, receipt: Receipt, purse: Purse

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from statistics import median
 
+import msgspec
+
 from edge_rt.api.planning import Calibrated, Fitted
 from edge_rt.daemon.measuring import Measured
 from edge_rt.energy.calibration import Calibration, Draws, Sweep
 from edge_rt.energy.phases import spend
+from edge_rt.energy.prediction import Served
 from edge_rt.energy.runtime import Runtime
 from edge_rt.energy.runtime_fit import Timing, fit_runtime
 from edge_rt.models.entry import Entry
@@ -66,22 +69,20 @@ def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
         decode_w=idle_w + sum(m.decode_j or 0.0 for m in known) / decode_s,
         quality="measured" if all(m.quality == "measured" for m in known) else "modelled",
     )
-    return Draws(
-        idle_w=draws.idle_w,
-        prefill_w=draws.prefill_w,
-        decode_w=draws.decode_w,
-        quality=draws.quality,
-        error_ratio=median(_energy_error(m, draws, promise) for m in known),
-    )
+    errors = [
+        _energy_error(m.served, m.served.energy_j, draws, promise)
+        for m in known
+        if m.served.energy_j
+    ]
+    return msgspec.structs.replace(draws, error_ratio=median(errors) if errors else None)
 
 
-def _energy_error(measured: Measured, draws: Draws, promise: Runtime) -> float:
-    served = measured.served
+def _energy_error(served: Served, energy_j: float, draws: Draws, promise: Runtime) -> float:
     seconds = (
         promise.prefill_s(served.prompt_tokens),
         promise.decode_s(served.prompt_tokens, served.completion_tokens),
     )
-    return abs(spend(draws.watts, *seconds).energy_j / (served.energy_j or 0.0) - 1.0)
+    return abs(spend(draws.watts, *seconds).energy_j / energy_j - 1.0)
 
 
 def calibrated(

@@ -115,3 +115,18 @@ def test_a_lost_engine_teaches_nothing(kit: Any) -> None:
         assert learner.seen == []
 
     kit.run(run())
+
+
+def test_a_lesson_that_fails_costs_no_answer(kit: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(entry: Any, threads: int, served: Served) -> None:
+        raise ZeroDivisionError("nothing to learn from")
+
+    async def run() -> None:
+        house = kit.house()
+        Simulated(house)
+        house.foresight.lessons._learn = broken
+        *_, cost, end = await house.answer(prompt_tokens=40, max_tokens=9)
+        assert (cost.__class__.__name__, end.__class__.__name__) == ("Cost", "Finished")
+
+    kit.run(run())
+    assert "nothing to learn from" in caplog.text
