@@ -16,6 +16,7 @@ class Bounds:
     energy: Spend | None
     limit_c: float | None  # to stay below
     steady_w: float | None = None  # what the power cap allows an engine that makes no pauses
+    likely_w: float | None = None  # what it allows if the model of the power is right
 
     @property
     def by(self) -> BoundBy | None:
@@ -30,7 +31,15 @@ class Bounds:
     @property
     def whole_w(self) -> float | None:
         """The most that the board may draw with an engine that makes no pauses."""
+        return self._aim_w(self.steady_w)
+
+    @property
+    def hoped_w(self) -> float | None:
+        """The most that the board may draw once the model of its power has proved right."""
+        return self._aim_w(self.likely_w)
+
+    def _aim_w(self, capped_w: float | None) -> float | None:
         allowed = {**self.allowances_w}
-        if self.steady_w is not None:
-            allowed["power_w"] = self.steady_w
+        if capped_w is not None:
+            allowed["power_w"] = capped_w
         return min(allowed.values(), default=None)

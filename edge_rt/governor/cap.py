@@ -39,8 +39,13 @@ class Cap:
             self.margin_w = None
             return None
         self._steady_w = min(_MOST * cap_w, _UNSURE * unsure_w + _FLOOR * cap_w)
-        self.margin_w = min(_MOST * cap_w, self._window.excess_w + self._steady_w)
+        self.margin_w = self._margin_w(cap_w, self._steady_w)
         return cap_w - self.margin_w, cap_w - self._steady_w
+
+    def likely_w(self, budget: Budget) -> float | None:
+        """What may be aimed at if the model of the power is right; None: there is no cap."""
+        cap_w = budget.power_w
+        return None if cap_w is None else cap_w - self._margin_w(cap_w, _FLOOR * cap_w)
 
     def room_w(self, budget: Budget) -> float | None:
         """The most to draw until the next look without the present window exceeding the cap."""
@@ -48,3 +53,6 @@ class Cap:
             return None
         cap_w = budget.power_w - self._steady_w
         return self._window.room_w(cap_w, budget.power_window_s, _NEXT_S)
+
+    def _margin_w(self, cap_w: float, steady_w: float) -> float:
+        return min(_MOST * cap_w, self._window.excess_w + steady_w)

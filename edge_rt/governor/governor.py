@@ -82,7 +82,8 @@ class Governor:
         if self.budget != self._kept:
             self._kept = self.budget
             self._sacrifices.relent(least_duty)
-        self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty)
+        quiet = not seen.running and not seen.waiting
+        self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet)
         guard = self._guard.update(seen.temp_c, seen.trip_c)
         on = terms(guard, self._sacrifices.made, seen.running)
         if on.stopped:
@@ -128,7 +129,7 @@ class Governor:
         energy = spend(self.budget, seen.supply_j, seen.period_left_s, idle_w)
         if energy is not None:
             found["energy_j"] = energy.power_w
-        return Bounds(found, energy, limit_c, aims_w and aims_w[1])
+        return Bounds(found, energy, limit_c, aims_w and aims_w[1], self._cap.likely_w(self.budget))
 
     def _evacuate_c(self, seen: Observation) -> float | None:
         return None if seen.trip_c is None else self._guard.thresholds_c(seen.trip_c)[-1]
@@ -150,8 +151,11 @@ class Governor:
         return dataclasses.replace(chosen, duty=duty)
 
     def _least_duty(self, bounds: Bounds) -> float:
-        """The share of the time that one thread may work."""
-        aim_w = bounds.aim_w
+        """The share of the time that one thread may work, if the model of the power is right.
+
+        What work would teach is no reason to turn it away.
+        """
+        aim_w = bounds.hoped_w
         return 1.0 if aim_w is None else self._power.utilisation(1, aim_w) / self._usage.intensity
 
     # --- what is told

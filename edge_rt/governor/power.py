@@ -22,7 +22,7 @@ _SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alik
 _NOISE, _NOISE_W = 0.004, 0.01  # of a reading
 _NOISE_S = 10.0  # over which unexplained errors are taken
 _DRIFT = 0.003  # of the power, by which the base may move in a second
-_FORGET_S = 3000.0  # in which what was learnt of thread counts becomes a mere belief again
+_FORGET_S = 3000.0  # of work in which what was learnt of thread counts becomes a belief
 _SURPRISE = 4.0  # deviations that mean that something else has begun to draw
 
 
@@ -94,7 +94,8 @@ class PowerModel:
             self._looks.clear()
             return
         self._looks.append(_Look(dt_s, threads, busy_s, power_w, cores))
-        self._belief.fade(dt_s / _FORGET_S)
+        if busy_s > 0.0:  # a board at rest shows nothing that might be learnt anew
+            self._belief.fade(dt_s / _FORGET_S)
         self._belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
         self._since += 1
         for size, every in _WINDOWS:

@@ -9,6 +9,8 @@ from edge_rt.governor.limits import Sacrifice
 _NEXT_S = 5.0  # that a sacrifice is given to help before the next one is made
 _BACK_S = 5.0  # that all must be well before the last one is taken back
 WELL = 1.5  # times the floor
+_BARELY_S = 30.0  # the same where the floor is reached, but not well
+_TRIED_S = 300.0  # without requests, until one may show whether it is as bad as believed
 
 
 class Sacrifices:
@@ -16,30 +18,41 @@ class Sacrifices:
 
     Pacing is always there, since it is what keeps a budget. What stands before it in the order is
     given up as soon as anything must be, what stands behind it once the pace is at its floor.
+
+    A board that turns requests away learns nothing. So after some minutes without any its door
+    opens, if the pace is believed to be low but not nothing.
     """
 
     def __init__(self, order: Sequence[Sacrifice], floor_duty: float) -> None:
         place = order.index("pace") if "pace" in order else len(order)
         self._first = place
         self._order = (*order[:place], *order[place + 1 :])
+        doors = (k for k, name in enumerate(self._order) if name in ("queue", "refuse"))
+        self._doors = next(doors, len(self._order))  # that may be made with the door open
         self._floor = floor_duty
         self._count = 0
-        self._waited_s = 0.0
+        self._waited_s = self._quiet_s = 0.0
+        self._more = False  # whether it waits to make one, or else to take one back
 
     @property
     def made(self) -> frozenset[Sacrifice]:
         """Beyond pacing."""
         return frozenset(self._order[: self._count])
 
-    def update(self, dt_s: float, duty: float) -> None:
-        """`duty` is the share of the time that one thread may work."""
+    def update(self, dt_s: float, duty: float, quiet: bool = False) -> None:
+        """`duty` is the share of the time that one thread may work; `quiet`: nobody asks."""
+        self._quiet_s = self._quiet_s + dt_s if quiet else 0.0
         wanted = self._wanted(duty)
-        if wanted == self._count:
+        more = wanted > self._count
+        if wanted == self._count or more != self._more:
             self._waited_s = 0.0
+        self._more = more
+        if wanted == self._count:
             return
         self._waited_s += dt_s
-        if self._waited_s >= (_NEXT_S if wanted > self._count else _BACK_S):
-            self._count += 1 if wanted > self._count else -1
+        back_s = _BARELY_S if self._floor <= duty < WELL * self._floor else _BACK_S
+        if self._waited_s >= (_NEXT_S if more else back_s):
+            self._count += 1 if more else -1
             self._waited_s = 0.0
 
     def relent(self, duty: float) -> None:
@@ -47,7 +60,7 @@ class Sacrifices:
         self._count = min(self._count, self._wanted(duty))
 
     def _wanted(self, duty: float) -> int:
-        if duty < self._floor:
-            return len(self._order)
-        least = self._first if duty < 1.0 else 0
-        return max(least, self._count) if duty < WELL * self._floor else least
+        if duty >= self._floor:
+            return self._first if duty < 1.0 else 0
+        tried = duty > 0.0 and self._quiet_s >= _TRIED_S
+        return self._doors if tried else len(self._order)

@@ -43,10 +43,39 @@ def test_one_after_the_other_is_given_up_below_the_floor() -> None:
 def test_they_are_taken_back_in_reverse_once_there_is_room() -> None:
     known = Sacrifices(USUAL, FLOOR)
     after(known, 60.0, 0.0)
-    assert after(known, 60.0, FLOOR * 1.2) == {"model", "queue", "refuse"}
     assert after(known, 5.2, 0.5) == {"model", "queue"}
     assert after(known, 5.0, 0.5) == {"model"}
     assert after(known, 5.0, 0.5) == set()
+
+
+def test_they_are_taken_back_slowly_where_there_is_barely_room() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    after(known, 60.0, 0.0)
+    assert after(known, 29.0, FLOOR * 1.2) == {"model", "queue", "refuse"}
+    assert after(known, 2.0, FLOOR * 1.2) == {"model", "queue"}
+    assert after(known, 90.0, FLOOR * 1.2) == set()
+
+
+def test_a_moment_below_the_floor_gives_up_nothing() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    after(known, 11.0, 0.0)
+    for _ in range(5):
+        after(known, 25.0, FLOOR * 1.2)
+        assert after(known, 1.0, FLOOR * 0.9) == {"model", "queue"}
+
+
+def test_who_asks_after_some_quiet_minutes_is_let_in_and_turned_away_if_it_is_still_bad() -> None:
+    known = Sacrifices(USUAL, FLOOR)
+    quiet: list[set[Sacrifice]] = []
+    for _ in range(round(400.0 / DT_S)):
+        known.update(DT_S, 0.1, quiet=True)
+        quiet.append(set(known.made))
+    assert quiet[round(290.0 / DT_S)] == {"model", "queue", "refuse"}
+    assert quiet[-1] == {"model"}
+    assert after(known, 11.0, 0.1) == {"model", "queue", "refuse"}
+    for _ in range(round(400.0 / DT_S)):
+        known.update(DT_S, 0.0, quiet=True)
+    assert known.made == {"model", "queue", "refuse"}
 
 
 def test_another_budget_takes_back_at_once_what_it_does_not_need() -> None:

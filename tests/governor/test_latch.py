@@ -1,0 +1,79 @@
+"""Whatever is believed of a board at rest, its door does not stay shut for good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from look_help import DT_S, QUIET, governor, work
+
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.limits import Limits
+from edge_rt.governor.priors import Priors
+from edge_rt.governor.settings import Settings
+
+
+def rest(known: Governor, seconds: int, start_s: float) -> list[Limits]:
+    """The limits while the board idles at 4 W, looked at once a second."""
+    return [
+        known.step(replace(QUIET, time_s=start_s + number, dt_s=1.0)) for number in range(seconds)
+    ]
+
+
+def serve(known: Governor, seconds: float, start_s: float, others: float, core_w: float) -> None:
+    """Let a request in whenever the door is open; others' cores draw 0.7 W each."""
+    limits = known.limits
+    for number in range(round(seconds / DT_S)):
+        comes = limits.admission == "open"
+        cores = limits.threads * limits.duty if comes else 0.0
+        look = replace(
+            QUIET,
+            time_s=start_s + number * DT_S,
+            power_w=4.0 + core_w * cores + 0.7 * others,
+            threads=limits.threads,
+            busy_s=DT_S * limits.duty if comes else 0.0,
+            cpu_s=cores * DT_S,
+            tokens=4 if comes else 0,
+            running=int(comes),
+            others=others,
+        )
+        limits = known.step(look)
+
+
+def test_a_rest_makes_no_room_smaller() -> None:
+    known = governor(Budget(power_w=4.4))
+    before = work(known, 120.0)[-1]
+    after = rest(known, 1500, 120.0)
+    assert before.admission == "open"
+    assert {limits.admission for limits in after} == {"open"}
+    assert after[-1].threads * after[-1].duty > 0.9 * before.threads * before.duty
+
+
+def test_a_burst_of_others_shuts_the_door_for_a_while_only() -> None:
+    known = governor(Budget(power_w=4.27))
+    serve(known, 60.0, 0.0, 0.0, 1.0)
+    assert known.limits.admission == "open"
+    serve(known, 30.0, 60.0, 1.0, 1.0)
+    assert known.limits.admission == "refuse"
+    after = rest(known, 300, 90.0)
+    assert after[-1].admission == "open"
+    doors = [limits.admission == "open" for limits in after]
+    assert sum(a != b for a, b in pairwise(doors)) == 1
+
+
+def test_a_board_that_is_thought_to_draw_too_much_may_show_that_it_does_not() -> None:
+    known = Governor(4, Budget(power_w=4.5), None, Priors(4.0, 3.0), Settings())
+    rest(known, 60, 0.0)
+    assert known.limits.admission == "refuse"
+    after = rest(known, 600, 60.0)
+    assert after[-1].admission == "open"
+    serve(known, 60.0, 660.0, 0.0, 1.0)
+    assert known.limits.admission == "open"
+    assert known.limits.threads * known.limits.duty > 0.3
+
+
+def test_a_board_that_draws_too_much_at_rest_opens_no_door() -> None:
+    known = governor(Budget(power_w=3.9))
+    rest(known, 60, 0.0)
+    assert {limits.admission for limits in rest(known, 2000, 60.0)} == {"refuse"}
