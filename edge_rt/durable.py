@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 
@@ -19,6 +20,11 @@ def replace_file(path: Path, content: bytes) -> None:
     draft.chmod(0o644)
     draft.replace(path)
     sync(path.parent)
+
+
+def plain_name(text: str) -> str:
+    """`text` as part of a file's name: an underscore for whatever could mean something there."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")
 
 
 def sync(path: Path) -> None:

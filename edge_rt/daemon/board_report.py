@@ -15,6 +15,7 @@ from edge_rt.sensors.base import Skipped
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.track import Reading
 
+UNKNOWN = "unknown"
 LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
 
 _MODELLED, _MEASURED = 1, 2
@@ -66,6 +67,13 @@ class Felt:
 
     def _rails(self) -> str:
         return " + ".join(self.supply.rails) if self.supply else ""
+
+
+def board_key(felt: Felt | None) -> str:
+    """Tells boards apart, and a simulated one from the one that it looks like."""
+    name = None if felt is None else felt.chosen.name
+    simulated = felt is not None and felt.simulated
+    return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
 
 
 def hottest(felt: Felt) -> float | None:

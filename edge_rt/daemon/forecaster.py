@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.board_report import Felt, board_key
 from edge_rt.energy.basis import Hardware
 from edge_rt.energy.calibration import Calibration, load_calibrations
 from edge_rt.energy.phases import board_watts
@@ -20,7 +20,6 @@ from edge_rt.models.entry import Entry
 log = logging.getLogger(__name__)
 
 FOLDER = "calibrations"
-UNKNOWN = "unknown"
 _Q8_BLOCK = 32
 _Q8_F16, _F16 = 1.53, 2.0  # bytes of a number, keys and values together
 
@@ -106,13 +105,6 @@ class Forecaster:
         cores, gpu = max(there, self._cores), self._engine.gpu_layers > 0
         ceilings = board_ceilings(board, cores, gpu=gpu)
         return Hardware(1 if gpu else cores, ceilings, board_watts(board))
-
-
-def board_key(felt: Felt | None) -> str:
-    """Tells boards apart, and a simulated one from the one that it looks like."""
-    name = None if felt is None else felt.chosen.name
-    simulated = felt is not None and felt.simulated
-    return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
 
 
 def shape_of(entry: Entry, engine: Engine) -> ModelShape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.api.governing import HeatState
-from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.board_report import Felt, board_key
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.priors import heat_prior
 from edge_rt.governor.limits import Observation
@@ -24,8 +24,7 @@ class Heat:
 
     def model(self, felt: Felt | None, cores: int) -> ThermalModel:
         """A model for another board, or to begin anew; `cores` are those that may be used."""
-        name = None if felt is None else felt.chosen.name
-        self.leakage.begin(None if name is None else name.id)
+        self.leakage.begin(None if felt is None else board_key(felt))
         self._model = ThermalModel(heat_prior(felt, cores), self.leakage.power_w)
         return self._model
 

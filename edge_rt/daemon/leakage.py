@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.durable import replace_file
+from edge_rt.durable import plain_name, replace_file
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.cooling import LeakageFit, Rejected
 from edge_rt.thermal.leakage import phi
@@ -21,7 +21,7 @@ SETTLE_S = 3.0  # after work, in which the chip cools faster than its sensor tel
 MEAN_S = 1.0  # of readings taken together
 IDLE_CORES = 0.05  # that an engine with nothing to do may use
 REFIT_S = 600.0
-FILE = "leakage.json"
+FILE = "leakage-{board}.json"
 
 Pause = Callable[[float], Awaitable[object]]
 
@@ -38,7 +38,7 @@ class LeakageWatch:
 
     def __init__(self, state: Path | None) -> None:
         """`state` is the folder to keep a fit in; None: nowhere."""
-        self._path = None if state is None else state / FILE
+        self._state = state
         self.tracker = LeakageTracker()
         self._board: str | None = None
         self._kept: LeakageFit | None = None  # of an earlier start
@@ -114,27 +114,34 @@ class LeakageWatch:
         elif tracker is self.tracker:
             await asyncio.to_thread(self._save, found)
 
+    @property
+    def _path(self) -> Path | None:
+        """Where the fit of this board is kept; None: nowhere."""
+        if self._state is None or self._board is None:
+            return None
+        return self._state / FILE.format(board=plain_name(self._board))
+
     def _load(self) -> LeakageFit | None:
-        if self._path is None or self._board is None:
+        if (path := self._path) is None:
             return None
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+            kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            log.warning("%s is of no use and left alone: %s", self._path, error)
+            log.warning("%s is of no use and left alone: %s", path, error)
             return None
         return kept.fit if kept.board == self._board else None
 
     def _save(self, fit: LeakageFit) -> None:
-        if self._path is None or self._board is None:
+        if (path := self._path) is None or self._board is None:
             return
         content = msgspec.json.format(msgspec.json.encode(_Kept(self._board, fit)), indent=1)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._path, content)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content)
         except OSError as error:
-            log.warning("%s cannot be written: %s", self._path, error.strerror or error)
+            log.warning("%s cannot be written: %s", path, error.strerror or error)
 
     def _rest(self) -> None:
         self._mean_s = self._temp_sum = self._energy_j = 0.0

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_rt.durable import replace_file
+from edge_rt.durable import plain_name, replace_file
 from edge_rt.energy.equation import EnergyEquation
 from edge_rt.energy.phases import Watts
 from edge_rt.energy.runtime import Runtime
@@ -90,8 +90,9 @@ class Calibration(Part, frozen=True, kw_only=True):
 
     @property
     def file_name(self) -> str:
-        """A name that no calibration of another model, backend or number of threads has."""
-        return f"{self.sha256}-{self.backend.replace('/', '_')}-{self.threads}.json"
+        """A name that none of another board, model, backend or number of threads has."""
+        board, backend = plain_name(self.board), plain_name(self.backend)
+        return f"{board}-{self.sha256}-{backend}-{self.threads}.json"
 
     def unfit_for(self, board: str, sha256: str, backend: str) -> str | None:
         """Why it says nothing about the model there now; None where it does."""

@@ -14,9 +14,9 @@ import pytest
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.board_report import Felt, board_key
 from edge_rt.daemon.chosen import Chosen
-from edge_rt.daemon.forecaster import Forecaster, board_key, shape_of
+from edge_rt.daemon.forecaster import Forecaster, shape_of
 from edge_rt.energy.calibration import Calibration, save_calibration
 from edge_rt.energy.prediction import Prediction
 from edge_rt.models.entry import Entry

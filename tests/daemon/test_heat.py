@@ -20,10 +20,10 @@ from edge_rt.thermal.leakage import Leakage
 FIT = LeakageFit(Leakage(0.6, 18.0), 3.0, 0.99, 17.0, 19.0, 25.0, 500)
 
 
-def felt(id: str) -> Felt:
+def felt(id: str, root: Path = Path("/")) -> Felt:
     board = load_boards()[id]
     chosen = Chosen(board, BoardName(id, board.name, "the test", "configured"))
-    return Felt(Path("/"), chosen, Sampler((), lambda: 0.0), (), None)
+    return Felt(root, chosen, Sampler((), lambda: 0.0), (), None)
 
 
 def seen(second: int) -> Observation:
@@ -78,4 +78,13 @@ def test_a_board_that_is_recognised_later_is_learnt_anew() -> None:
     heat.model(felt("raspberry-pi-5"), 4)
     assert heat.state().doubling_k == 18.0
     heat.model(felt("jetson-orin-nano-8gb"), 4)
+    assert heat.state().doubling_k is None
+
+
+def test_a_simulated_board_teaches_nothing_of_the_real_one(tmp_path: Path) -> None:
+    heat = Heat(LeakageWatch(None))
+    heat.model(felt("raspberry-pi-5", tmp_path), 4)
+    heat.leakage.tracker.accept(FIT)
+    assert heat.state().doubling_k == 18.0
+    heat.model(felt("raspberry-pi-5"), 4)
     assert heat.state().doubling_k is None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.daemon.leakage import FILE, LeakageWatch
+from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.leakage import Leakage
 
@@ -102,6 +102,14 @@ def test_a_good_fit_is_kept_for_the_next_start_of_the_same_board(tmp_path: Path)
     assert other.fit is None
 
 
+def test_boards_that_look_alike_keep_their_own(tmp_path: Path) -> None:
+    fit = learnt(tmp_path).fit
+    learnt(tmp_path, board="pi (simulated)")
+    again = LeakageWatch(tmp_path)
+    again.begin("pi")
+    assert again.fit == fit
+
+
 def test_a_board_found_later_is_another_one(tmp_path: Path) -> None:
     watch = learnt(tmp_path)
     watch.begin("orin")
@@ -114,13 +122,14 @@ def test_a_board_found_later_is_another_one(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told_and_left_alone(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / FILE).write_bytes(content)
+    path = tmp_path / "leakage-pi.json"
+    path.write_bytes(content)
     watch = LeakageWatch(tmp_path)
     with caplog.at_level(logging.WARNING):
         watch.begin("pi")
     assert watch.fit is None
-    assert FILE in caplog.text
-    assert (tmp_path / FILE).read_bytes() == content
+    assert path.name in caplog.text
+    assert path.read_bytes() == content
 
 
 def test_a_disk_that_refuses_costs_only_the_memory(

@@ -45,6 +45,17 @@ def test_a_new_one_takes_the_place_of_the_old_and_of_no_other(tmp_path: Path) ->
     assert found == [calibration(threads=1), calibration(days=1, threads=2)]
 
 
+def test_a_simulated_board_overwrites_nothing_of_the_real_one(tmp_path: Path) -> None:
+    twin = msgspec.structs.replace(FULL, board=f"{FULL.board} (simulated)")
+    paths = [save_calibration(tmp_path, one) for one in (FULL, twin)]
+    assert {p.name.partition(FULL.sha256)[0] for p in paths} == {
+        "raspberry-pi-5-",
+        "raspberry-pi-5_simulated-",
+    }
+    found, _ = load_calibrations(tmp_path)
+    assert sorted(found, key=lambda c: c.board) == [FULL, twin]
+
+
 def test_a_draft_that_was_not_finished_is_no_calibration(tmp_path: Path, saved: Path) -> None:
     saved.with_name(f".{saved.name}.new").write_bytes(saved.read_bytes()[:100])
     assert load_calibrations(saved.parent) == ([FULL], [])
