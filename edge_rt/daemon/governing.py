@@ -61,7 +61,6 @@ class Governing:
         self.history, self._busy, self._clock = history, busy, clock
         self._work = asyncio.Event()
         self._told: Limits | None = None  # to the engine that lives
-        self._fixed: int | None = None  # threads, in place of the governor's choice
         self._overlooking = False
         self.seen: Observation | None = None  # at the last look
         # Seconds that there was work and something held it back, by what that was.
@@ -71,18 +70,22 @@ class Governing:
     @property
     def limits(self) -> Limits:
         """What is allowed now."""
-        limits = self.governor.limits
-        return limits if self._fixed is None else replace(limits, threads=self._fixed)
+        return self.governor.limits
 
     @contextlib.contextmanager
     def fixed(self, threads: int) -> Generator[None]:
         """Have so many threads while the block runs; all else is governed as ever."""
-        before, self._fixed = self._fixed, threads
+        before = self.governor.fixed
+        self._fix(threads)
         try:
             yield
         finally:
-            self._fixed = before
+            self._fix(before)
             self._tell()
+
+    def _fix(self, threads: int | None) -> None:
+        self.governor.fixed = threads
+        self._decide()
 
     @contextlib.contextmanager
     def overlooking(self) -> Generator[None]:
@@ -101,10 +104,9 @@ class Governing:
 
     def change(self, change: BudgetChange) -> None:
         """Change the budget from now on."""
-        self.governor.budget = budget = changed(self.governor.budget, change)
-        log.info("the budget is now %s", budget)
-        if self.seen is not None:  # what it means is told at once
-            self._obey(self.governor.step(self._observer.again(self.seen, budget.energy_period)))
+        self.governor.budget = changed(self.governor.budget, change)
+        log.info("the budget is now %s", self.governor.budget)
+        self._decide()
         self._work.set()
 
     def state(self, knobs: Iterable[Outcome]) -> GovernorState:
@@ -167,6 +169,12 @@ class Governing:
         self.heat.take(seen)
         self.history.take(was, limits, governor.report, governor.budget)
 
+    def _decide(self) -> None:
+        """Have what was asked for in force at once."""
+        if self.seen is not None:
+            period = self.governor.budget.energy_period
+            self._obey(self.governor.step(self._observer.again(self.seen, period)))
+
     def _obey(self, limits: Limits) -> None:
         self.admission.update(limits)
         if self._at_work():
@@ -192,6 +200,7 @@ class Governing:
         """Take another governor; what the one before allowed holds until it has decided."""
         before, governor = self.governor, self._make(felt)
         governor.budget, governor.limits = before.budget, before.limits
+        governor.fixed = before.fixed
         self.governor, self._felt, self._anew = governor, felt, False
 
     def _tell(self) -> None:

@@ -30,13 +30,14 @@ def options(
     bounds: Bounds,
     peak_w: float | None,
     intensity: float = 1.0,
+    least: int = 1,
 ) -> list[Choice]:
-    """One setting for each thread count up to `most`, as busy as `bounds` allow.
+    """One setting for each thread count from `least` to `most`, as busy as `bounds` allow.
 
     Counts that would draw more than `peak_w` within a pass are left out, but the lowest never.
     """
     found: list[Choice] = []
-    for threads in range(1, most + 1):
+    for threads in range(least, most + 1):
         if peak_w is not None and found and power.power_w(threads, 1.0) > peak_w:
             break
         share = _share(threads, power, bounds, intensity)

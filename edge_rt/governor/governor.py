@@ -53,6 +53,7 @@ class Governor:
     ) -> None:
         """`cores` is the most threads that may be used."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
+        self.fixed: int | None = None  # threads, in place of a choice; from the next step on
         self._kept = budget  # at the last step
         self.limits = Limits(cores)
         self.report = Report()
@@ -139,10 +140,13 @@ class Governor:
     def _choice(self, seen: Observation, bounds: Bounds) -> Choice:
         budget, intensity = self.budget, self._usage.intensity
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
-        most = self._contention.threads
-        found = options(most, self._power, self._pace.speed, bounds, peak_w, intensity)
+        least, most = 1, self._contention.threads
+        if self.fixed is not None:
+            least = most = max(1, min(self.fixed, self._cores))
+        found = options(most, self._power, self._pace.speed, bounds, peak_w, intensity, least)
         best = choose(found, self._threads)
-        self._threads = best.threads
+        if self.fixed is None:
+            self._threads = best.threads
         chosen = self._pace.trial(found, best, seen) or best
         room_w = self._cap.room_w(budget)
         if room_w is None or room_w >= chosen.power_w:
@@ -175,7 +179,8 @@ class Governor:
             "guard" if on.stopped else bounds.by,
         )
         about, idle_w = subject(bounds, self.budget), self._power.idle_w
-        reason = why(limits, seen, about, self._guard, idle_w, self._cores)
+        asked = self.fixed is not None
+        reason = why(limits, seen, about, self._guard, idle_w, self._cores, asked)
         return dataclasses.replace(limits, why=reason)
 
     def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:

@@ -14,14 +14,28 @@ NOTHING = "nothing holds back"
 
 
 def why(
-    limits: Limits, seen: Observation, subject: str, guard: GuardState, idle_w: float, cores: int
+    limits: Limits,
+    seen: Observation,
+    subject: str,
+    guard: GuardState,
+    idle_w: float,
+    cores: int,
+    asked: bool = False,
 ) -> str:
-    """One sentence, without its full stop, for what matters most in `limits`."""
+    """One sentence, without its full stop, for what matters most in `limits`.
+
+    `asked` tells whether the threads are not the governor's choice.
+    """
     if limits.guard == "evacuate":
         return _stopped(seen, guard)
     parts = [*_pace(limits, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
     if not parts and limits.threads < cores:
-        parts = [_fewer(limits, seen, subject, cores)]
+        threads = _threads(limits.threads)
+        parts = [
+            f"{threads} of {cores} {'is' if limits.threads == 1 else 'are'} asked for"
+            if asked
+            else _fewer(limits, seen, subject, cores)
+        ]
     return "; ".join(parts) or NOTHING
 
 

@@ -64,6 +64,7 @@ class FakeGovernor:
 
     def __init__(self, stage: Stage) -> None:
         self.budget, self.limits, self.report = Budget(), Limits(2), Report()
+        self.fixed: int | None = None
         self.steps: list[tuple[Observation, Budget]] = []
         self._stage = stage
 
@@ -71,7 +72,8 @@ class FakeGovernor:
         self.steps.append((seen, self.budget))
         if isinstance(self._stage.says, Exception):
             raise self._stage.says
-        self.limits = self._stage.says
+        says = self._stage.says
+        self.limits = says if self.fixed is None else replace(says, threads=self.fixed)
         return self.limits
 
 
@@ -364,13 +366,16 @@ def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
             await stage.governing.admit(loads=False)
             assert stage.governing.limits == Limits(1, 0.5)
             await stage.look_with(Limits(2, 0.4))  # all else is governed
+            stage.felt = SimpleNamespace(chosen="another board")
+            await stage.look_with(Limits(2, 0.4))  # by another governor
+        assert [governor.fixed for governor in stage.governors] == [1, None]
         assert stage.engine.told == [
             (2, 0.5, None, None),
             (1, 0.5, None, None),
             (1, 0.4, None, None),
             (2, 0.4, None, None),
         ]
-        assert [threads for threads, *_ in stage.asked] == [2, 1]
+        assert [threads for threads, *_ in stage.asked] == [2, 1, 1]
 
     kit.run(run())
 
