@@ -28,7 +28,7 @@ def why(
     """
     if limits.guard == "evacuate":
         return _stopped(seen, guard)
-    parts = [*_pace(limits, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
+    parts = [*_pace(limits, seen, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
     if not parts and limits.threads < cores:
         threads = _threads(limits.threads)
         parts = [
@@ -77,11 +77,13 @@ def _stopped(seen: Observation, guard: GuardState) -> str:
     )
 
 
-def _pace(limits: Limits, subject: str, idle_w: float) -> Iterator[str]:
+def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float) -> Iterator[str]:
     if limits.duty >= 1.0:
         return
     if limits.allowance_w is not None and limits.allowance_w <= idle_w:
-        yield f"{subject} leaves nothing beyond the {idle_w:.3g} W that the board draws idle"
+        about, whose = ("about ", " by a model of it") if seen.power_w is None else ("", "")
+        idle = f"the {about}{idle_w:.3g} W that the board draws idle{whose}"
+        yield f"{subject} leaves nothing beyond {idle}"
     else:
         yield f"{subject} allows {_threads(limits.threads)} {100 * limits.duty:.0f} % of the time"
 
