@@ -82,10 +82,10 @@ class Governor:
         least_duty = self._least_duty(bounds)
         if self.budget != self._kept:
             self._kept = self.budget
-            self._sacrifices.relent(least_duty)
+            self._sacrifices.settle(least_duty)
         quiet = not seen.running and not seen.waiting
         self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet)
-        guard = self._guard.update(seen.temp_c, seen.trip_c)
+        guard = self._guard.update(seen.temp_c, seen.trip_c, min(seen.dt_s, _GAP_S))
         on = terms(guard, self._sacrifices.made, seen.running)
         if on.stopped:
             choice = dataclasses.replace(choice, duty=0.0, power_w=self._power.idle_w)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_rt.governor.limits import Guard
 from edge_rt.governor.settings import Settings
 
+BLIND_S = 60.0  # without a temperature: a stop ends, for nobody will see it cool
 STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")
 
 
@@ -14,16 +15,24 @@ class GuardState:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.state: Guard = "ok"
+        self._blind_s = 0.0
 
     def thresholds_c(self, trip_c: float) -> tuple[float, float, float]:
         """Where caution, hold and evacuate begin."""
         known = self._settings
         return known.caution * trip_c, known.hold * trip_c, known.evacuate * trip_c
 
-    def update(self, temp_c: float | None, trip_c: float | None) -> Guard:
-        """The state now; it stays while either temperature is unknown."""
+    def update(self, temp_c: float | None, trip_c: float | None, dt_s: float = 0.0) -> Guard:
+        """The state now, `dt_s` after the last one.
+
+        It stays while either temperature is unknown, but a stop only for a minute.
+        """
         if temp_c is None or trip_c is None:
+            self._blind_s += dt_s
+            if self.state == "evacuate" and self._blind_s >= BLIND_S:
+                self.state = "hold"
             return self.state
+        self._blind_s = 0.0
         level = STATES.index(self.state)
         limits = self.thresholds_c(trip_c)
         while level < len(limits) and temp_c >= limits[level]:

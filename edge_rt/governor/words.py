@@ -59,7 +59,8 @@ def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
         yield f"No power can be read: watts are kept by a model of the board{rest}."
     if seen.temp_c is None:
         how = "is kept by a forecast" if heat else "is not watched"
-        yield f"No temperature can be read: heat {how}, and the guard stays as it is."
+        guard = "the guard stays as it is, but for stops, which end after a minute"
+        yield f"No temperature can be read: heat {how}, and {guard}."
     elif seen.trip_c is None:
         yield "Nobody knows at what temperature the board throttles: only temp_c holds it back."
     if budget.energy_j is not None and (seen.supply_j is None or seen.period_left_s is None):
@@ -70,7 +71,10 @@ def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
 
 def _stopped(seen: Observation, guard: GuardState) -> str:
     if seen.temp_c is None or seen.trip_c is None:
-        return "the board was too hot when its temperature was last read: everything stands still"
+        return (
+            "the board was too hot when its temperature was last read: "
+            "everything stands still for a minute"
+        )
     return (
         f"the board is at {seen.temp_c:.0f} °C and would throttle at {seen.trip_c:.0f} °C: "
         f"everything stands still until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
@@ -91,12 +95,15 @@ def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float) -> Ite
 def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]:
     if limits.guard == "ok":
         return
-    at = "warm" if seen.temp_c is None else f"at {seen.temp_c:.0f} °C"
-    until = (
-        "" if seen.trip_c is None else f" until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
-    )
-    alone = " and requests are answered one after the other" if limits.guard == "hold" else ""
-    yield f"the board is {at}: no model is loaded{alone}{until}"
+    hold, until = limits.guard == "hold", ""
+    if seen.temp_c is None:
+        at = f"was {'hot' if hold else 'warm'} when its temperature was last read"
+    else:
+        at = f"is at {seen.temp_c:.0f} °C"
+        if seen.trip_c is not None:
+            until = f" until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
+    alone = " and requests are answered one after the other" if hold else ""
+    yield f"the board {at}: no model is loaded{alone}{until}"
 
 
 def _taken(limits: Limits) -> Iterator[str]:

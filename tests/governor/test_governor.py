@@ -55,6 +55,24 @@ def test_the_guard_goes_before_everything() -> None:
     assert settle(known, temp_c=70.5).duty > 0.0
 
 
+def test_a_stop_does_not_outlast_the_sensor_by_more_than_a_minute() -> None:
+    known = governor(thermal=StillHeat(per_w=8.0))
+    settle(known, temp_c=77.0)
+    blind = settle(known, 30.0, temp_c=None)
+    assert (blind.guard, blind.duty) == ("evacuate", 0.0)
+    assert blind.why == (
+        "the board was too hot when its temperature was last read: "
+        "everything stands still for a minute"
+    )
+    later = settle(known, 60.0, temp_c=None)
+    assert (later.guard, later.admission, later.sequences) == ("hold", "open", 1)
+    assert later.allowance_w == pytest.approx((75.0 - 5.0 - 25.0) / 8.0, abs=0.1)  # by forecast
+    assert later.why.endswith(
+        "the board was hot when its temperature was last read: "
+        "no model is loaded and requests are answered one after the other"
+    )
+
+
 def test_a_warm_board_loads_no_model_and_a_hot_one_takes_one_request_at_a_time() -> None:
     known = governor(thermal=StillHeat(per_w=0.1))
     warm = settle(known, temp_c=65.0, **AT_WORK)

@@ -48,6 +48,19 @@ def test_it_stays_while_nothing_is_known(seen: tuple[float | None, float | None]
     assert guard.update(*seen) == "hold"
 
 
+@pytest.mark.parametrize("seen", [(None, TRIP_C), (90.0, None), (None, None)])
+def test_a_stop_ends_a_minute_after_the_temperature_was_lost(
+    seen: tuple[float | None, float | None],
+) -> None:
+    guard = GuardState(Settings())
+    guard.update(78.0, TRIP_C)
+    assert {guard.update(*seen, dt_s=1.0) for _ in range(59)} == {"evacuate"}
+    guard.update(78.0, TRIP_C, dt_s=1.0)  # read once more: the minute begins anew
+    assert {guard.update(*seen, dt_s=1.0) for _ in range(59)} == {"evacuate"}
+    assert {guard.update(*seen, dt_s=1.0) for _ in range(600)} == {"hold"}
+    assert guard.update(78.0, TRIP_C, dt_s=1.0) == "evacuate"
+
+
 @given(st.lists(st.floats(20.0, 100.0), min_size=1), st.floats(40.0, 110.0))
 def test_what_it_is_holds_for_the_last_temperature(temps: list[float], trip_c: float) -> None:
     settings = Settings()
