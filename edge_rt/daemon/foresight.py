@@ -67,11 +67,19 @@ class Foresight:
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
         room = Room(config, residency, lambda: psutil.virtual_memory().available)
-        self.planner = Planner(
-            self.forecaster, governing, measurer, self.alone, room, supervisor.client, cores, pause
-        )
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)
+        self.planner = Planner(
+            self.forecaster,
+            governing,
+            measurer,
+            self.alone,
+            readiness,
+            room,
+            supervisor.client,
+            cores,
+            pause,
+        )
         tools = Tools(
             forecaster=self.forecaster,
             timing=Timing(measurer, governing, readiness, clock, pause),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol, TypeVar
 
 from edge_rt.api.board import Quality
 from edge_rt.api.service import Cost, ModelCard, Serving
@@ -19,8 +20,13 @@ from edge_rt.energy.prediction import Served
 from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Finished, Generate, Timings
 from edge_rt.engine.residency import Resident
-from edge_rt.errors import EngineError
+from edge_rt.errors import EngineError, Unavailable
 from edge_rt.models.entry import Entry
+
+PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
+LOOK_S = 1.0
+
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -92,17 +98,25 @@ class Measurer:
     """Makes answers, one at a time, and books them under a name in the ledger."""
 
     def __init__(
-        self, metering: Metering, governing: Governing, clock: Callable[[], float]
+        self,
+        metering: Metering,
+        governing: Governing,
+        clock: Callable[[], float],
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`clock` is in seconds, that of the metering."""
+        """`clock` is in seconds, that of the metering; `pause` lets them pass between looks."""
         self._metering, self._governing, self._clock = metering, governing, clock
+        self._pause = pause
 
     async def measure(self, job: Job, resident: Resident, name: str) -> Measured:
-        """Make one answer; raises what a request would be told, and EngineLost."""
+        """Make one answer; raises what a request would be told, and EngineLost.
+
+        Unavailable where the governor lets nothing be computed for PATIENCE_S.
+        """
         metering = self._metering
         receipt = metering.receipt(name)
         idle_w = metering.idle_w
-        await self._governing.admit(False)
+        await self._patiently(self._governing.admit(False), lambda: True)
         begin_s = self._clock()
 
         def handed(id: int) -> Generate:
@@ -111,11 +125,38 @@ class Measurer:
 
         with metering.leaving(receipt):
             async with aclosing(resident.client.generate(handed)) as events:
-                end = await _end(events, receipt)
+                end = await self._patiently(_end(events, receipt), self._stopped)
             seconds = self._clock() - begin_s
             cost = await metering.settle(receipt)
         assert receipt.account is not None
         return _measured(end.timings, seconds, receipt.account, cost, idle_w)
+
+    def _stopped(self) -> bool:
+        return self._governing.limits.duty <= 0.0
+
+    async def _patiently(self, work: Awaitable[T], stands: Callable[[], bool]) -> T:
+        """The outcome of `work`, which is given up once it `stands` for too long."""
+        task = asyncio.ensure_future(work)
+        patience = asyncio.ensure_future(self._lose_patience(stands))
+        try:
+            await asyncio.wait((task, patience), return_when=asyncio.FIRST_COMPLETED)
+            return patience.result() if not task.done() else task.result()
+        finally:
+            task.cancel()
+            patience.cancel()
+            await asyncio.gather(task, patience, return_exceptions=True)
+
+    async def _lose_patience(self, stands: Callable[[], bool]) -> NoReturn:
+        stood_s = 0.0
+        while stood_s < PATIENCE_S:
+            await self._pause(LOOK_S)
+            stood_s = stood_s + LOOK_S if stands() else 0.0
+        why = self._governing.limits.why
+        raise Unavailable(
+            f"given up after {PATIENCE_S:.0f} s in which the engine could not compute: {why}",
+            retry_after_s=PATIENCE_S,
+            code="budget",
+        )
 
 
 def _request(id: int, job: Job) -> Generate:

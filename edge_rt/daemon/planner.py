@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import msgspec
 
 from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.measuring import Host, Job, Measurer
+from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
+from edge_rt.daemon.readiness import Pause, Readiness, Unready
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.tried import failed, tried
 from edge_rt.daemon.wanted import resident_name
@@ -47,10 +49,11 @@ class Planner:
         governing: Governing,
         measurer: Measurer,
         alone: Alone,
+        readiness: Readiness,
         room: Room,
         connect: Callable[[], Awaitable[EngineClient]],
         cores: int,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         """`connect` gives the live engine, `cores` is the most threads that may be used, `pause`
         lets seconds pass between two answers.
@@ -58,6 +61,7 @@ class Planner:
         self._candidates = Candidates(forecaster, governing.heat)
         self._forecaster, self._governing = forecaster, governing
         self._measurer, self._alone, self._room = measurer, alone, room
+        self._readiness = readiness
         self._connect, self._cores, self._pause = connect, cores, pause
 
     async def plan(self, ask: PlanAsk, host: Host) -> PlanReport:
@@ -67,17 +71,26 @@ class Planner:
     async def tries(self, ask: PlanAsk, host: Host) -> AsyncGenerator[PlanReport | Tried]:
         """The plan, and then what came of each candidate that can be run.
 
-        All of the prompt is read by each of them. Raises Unavailable where there is other work.
+        All of the prompt is read by each of them. Raises Unavailable where there is other work,
+        or the governor lets no request in.
         """
         self._alone.check()
+        limits = self._governing.limits
+        if limits.admission != "open":
+            raise refusal(limits)
         ask = msgspec.structs.replace(ask, fresh=True)
         planned = await self._plan(ask, host)
         yield PlanReport([c for _, c in planned])
         able = [(asked, c) for asked, c in planned if asked is not None and c.seconds is not None]
         seconds = sum((c.seconds or GUESS_S) + REST_S for _, c in able)
         with self._alone.hold("a comparison of plans", seconds):
+            hindrance: str | None = None
             for asked, candidate in able:
-                yield await self._try(ask, host, asked, candidate)
+                hindrance = hindrance or await self._hindrance()
+                if hindrance is None:
+                    yield await self._try(ask, host, asked, candidate)
+                else:
+                    yield failed(candidate, hindrance)
 
     # --- before
 
@@ -126,6 +139,14 @@ class Planner:
         return self._candidates.make(asked.entry, threads, tokens, self._governing.limits)
 
     # --- after
+
+    async def _hindrance(self) -> str | None:
+        """Why nothing can be run, after a while of waiting; None: it can."""
+        try:
+            await self._readiness.wait_to_run(PATIENCE_S)
+        except Unready as error:
+            return str(error)
+        return None
 
     async def _try(self, ask: PlanAsk, host: Host, asked: Asked, before: Candidate) -> Tried:
         entry = asked.entry

@@ -69,9 +69,22 @@ class Readiness:
 
     async def wait(self, patience_s: float) -> None:
         """Wait until nothing keeps the board from doing its best; Unready after `patience_s`."""
+        await self._wait(patience_s, self.obstacle)
+
+    async def wait_to_run(self, patience_s: float) -> None:
+        """Wait until the engine may compute, however slowly; Unready after `patience_s`."""
+        await self._wait(patience_s, self._standstill)
+
+    def _standstill(self) -> str | None:
+        limits = self._governing.limits
+        if limits.admission == "open" and limits.duty > 0.0:
+            return None
+        return f"the engine may not compute: {limits.why}"
+
+    async def _wait(self, patience_s: float, look: Callable[[], str | None]) -> None:
         waited_s = 0.0
-        while (obstacle := self.obstacle()) is not None:
+        while (found := look()) is not None:
             if waited_s >= patience_s:
-                raise Unready(obstacle)
+                raise Unready(found)
             await self._pause(LOOK_S)
             waited_s += LOOK_S

@@ -47,6 +47,7 @@ class Timing:
         schedule = Schedule(runs(how, resident.loaded.context))
         with self._governing.fixed(threads):
             await self._pause(REST_S)
+            await self._readiness.wait(how.patience_s)
             await self._make(entry, resident, WARM_UP)
             while (run := schedule.next(end_s - self._clock())) is not None:
                 await self._readiness.wait(how.patience_s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from simulated import Formula, Simulated
 
 from edge_rt.api.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.config.schema import Config, Engine, Models
+from edge_rt.daemon.measuring import PATIENCE_S
 from edge_rt.daemon.room import Room
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
@@ -28,6 +31,23 @@ async def calibrated(kit: Any, folder: Path, formula: Formula | None = None) -> 
     async for _ in house.service.calibrate(CalibrationAsk(quick=True)):
         pass
     return house
+
+
+def soon(house: Any) -> None:
+    """Let the measurer's patience be over in no time."""
+
+    async def look(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    house.foresight.planner._measurer._pause = look
+
+
+def before(first: Callable[[], object], pause: Any) -> Any:
+    async def both(seconds: float) -> None:
+        first()
+        await pause(seconds)
+
+    return both
 
 
 async def candidates(house: Any, ask: PlanAsk = ASK) -> list[Candidate]:
@@ -261,6 +281,91 @@ def test_nobody_else_is_served_while_candidates_run(kit: Any, tmp_path: Path) ->
             await anext(request)
             with pytest.raises(Unavailable, match="1 requests"):
                 await tries(house)
+
+    kit.run(run())
+
+
+def test_nothing_is_tried_where_the_governor_lets_nobody_in(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = await calibrated(kit, tmp_path)
+        asked = len(house.asked)
+        house.governing.allow(admission="queue", why="the budget is spent")
+        with pytest.raises(Unavailable, match="the budget is spent"):
+            await tries(house)
+        assert (house.state.active, len(house.asked)) == (0, asked)
+
+    kit.run(run())
+
+
+def test_the_board_is_given_back_when_the_engine_may_not_compute(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = await calibrated(kit, tmp_path)
+        begin, asked = house.now, len(house.asked)
+        house.governing.allow(duty=0.0, why="the cap of 2 W binds")
+        _, tried = await tries(house)
+        assert len(tried) == 2
+        assert all("the cap of 2 W binds" in (t.failure or "") for t in tried)
+        assert len(house.asked) == asked
+        assert house.now - begin == pytest.approx(PATIENCE_S)
+        assert house.state.active == 0
+        house.governing.allow()
+        assert len(await house.answer()) > 1
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize(
+    "limits", [{"admission": "queue", "why": "spent"}, {"duty": 0.0, "why": "spent"}]
+)
+def test_an_answer_that_comes_to_stand_is_given_up(
+    kit: Any, tmp_path: Path, limits: dict[str, Any]
+) -> None:
+    async def run() -> None:
+        house = await calibrated(kit, tmp_path)
+        soon(house)
+        stop = lambda: house.governing.allow(**limits)  # noqa: E731
+        engine = Simulated(house)
+        if "admission" in limits:  # between two candidates
+            house.foresight.planner._pause = before(stop, house.rest)
+        else:  # in the midst of the first
+            pop, never = engine.pop, asyncio.Event()
+            engine.pop = lambda index=0: [*pop(index)[:4], stop, never]
+        _, tried = await tries(house)
+        assert len(tried) == 2
+        assert all("spent" in (t.failure or "") for t in tried)
+        assert (house.state.active, house.open) == (0, 0)
+
+    kit.run(run())
+
+
+def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = await calibrated(kit, tmp_path)
+        on = asyncio.Event()
+        looks = 0
+
+        async def look(seconds: float) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == PATIENCE_S - 5:
+                house.governing.allow()
+            if looks == 3 * PATIENCE_S:
+                on.set()
+            await asyncio.sleep(0)
+
+        house.foresight.planner._measurer._pause = look
+        engine = Simulated(house)
+        pop = engine.pop
+        stop = lambda: house.governing.allow(duty=0.0)  # noqa: E731
+
+        def held(index: Any = 0) -> list[Any]:
+            first, *rest = pop(index)
+            return [first, stop, on, *rest[:-1], rest[-1]]
+
+        engine.pop = held
+        _, (tried,) = await tries(house, PlanAsk(prompt="x" * 30, max_tokens=20, threads=[2]))
+        assert tried.failure is None
+        assert looks >= 3 * PATIENCE_S
 
     kit.run(run())
 
