@@ -173,7 +173,8 @@ class Governing:
         """Have what was asked for in force at once."""
         if self.seen is not None:
             period = self.governor.budget.energy_period
-            self._obey(self.governor.step(self._observer.again(self.seen, period)))
+            self.seen = self._observer.again(self.seen, period)
+            self._obey(self.governor.step(self.seen))
 
     def _obey(self, limits: Limits) -> None:
         self.admission.update(limits)

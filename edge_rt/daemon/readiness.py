@@ -48,10 +48,12 @@ class Readiness:
             told += "" if trip_c is None else f", and from {trip_c:.0f} °C on it slows down"
             return f"the board is hot{told}. Let it cool, or cool it better"
         if limits.duty < FULL_DUTY or limits.admission != "open":
-            return (
-                f"the board is held back: {limits.why}. Lift the budget for as long as it takes: "
-                "edge-rt budget --power none --temp none --energy none"
-            )
+            budget = self._governing.governor.budget
+            told = f"the board is held back: {limits.why}."
+            if (budget.power_w, budget.temp_c, budget.energy_j) == (None, None, None):
+                return f"{told} Try again once it is not"
+            lifted = "edge-rt budget --power none --temp none --energy none"
+            return f"{told} Lift the budget for as long as it takes: {lifted}"
         return None
 
     async def crowd(self, seconds: float) -> str | None:

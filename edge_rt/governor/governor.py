@@ -54,7 +54,7 @@ class Governor:
         """`cores` is the most threads that may be used."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
         self.fixed: int | None = None  # threads, in place of a choice; from the next step on
-        self._kept = budget  # at the last step
+        self._kept: Budget = budget  # at the last step
         self.limits = Limits(cores)
         self.report = Report()
         self._cores, self._thermal, self._settings = cores, thermal, settings

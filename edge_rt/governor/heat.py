@@ -61,6 +61,7 @@ class HeatAllowance:
     def __init__(self, horizon_s: float) -> None:
         self._horizon_s = horizon_s
         self._power_w: float | None = None
+        self._limit_c: float | None = None  # at the last update
         self._blind_w: float | None = None
         self._wanted: Rarely[float | None] = Rarely()
 
@@ -73,6 +74,9 @@ class HeatAllowance:
         full_w: float,
     ) -> float | None:
         """The watts now; None where heat says nothing. `full_w` is drawn without any limit."""
+        if limit_c is None or (self._limit_c is not None and limit_c > self._limit_c):
+            self._power_w = None  # what a lower limit made of it means nothing any more
+        self._limit_c = limit_c
         of = limit_c, seen.temp_c is None, thermal is not None and thermal.believed
         wanted = self._wanted.get(
             seen.time_s, of, lambda: self._wanted_w(thermal, seen.temp_c, limit_c, idle_w, full_w)

@@ -7,6 +7,7 @@ from edge_rt.governor.heat import Thermal, cools_in_s
 from edge_rt.governor.spend import affords_in_s
 
 _UNKNOWN_S = 15.0  # where nobody can tell
+_CAPPED_S = 60.0  # under a cap on power, which only changes if somebody changes it
 _LEAST_S = 1.0
 _COOL_C = 3.0  # below a limit there is room for a request
 
@@ -30,4 +31,6 @@ def retry_after_s(
         found = affords_in_s(bounds.energy, idle_w, needed_w)
     elif bounds.by == "temp_c" and bounds.limit_c is not None:
         found = cools_in_s(thermal, idle_w, bounds.limit_c - _COOL_C)
+    elif bounds.by == "power_w":
+        found = _CAPPED_S
     return max(_LEAST_S, _UNKNOWN_S if found is None else found)

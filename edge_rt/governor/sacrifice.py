@@ -32,7 +32,7 @@ class Sacrifices:
         self._floor = floor_duty
         self._count = 0
         self._waited_s = self._quiet_s = 0.0
-        self._more = False  # whether it waits to make one, or else to take one back
+        self._more: bool = False  # whether it waits to make one, or else to take one back
 
     @property
     def made(self) -> frozenset[Sacrifice]:
@@ -55,9 +55,12 @@ class Sacrifices:
             self._count += 1 if more else -1
             self._waited_s = 0.0
 
-    def relent(self, duty: float) -> None:
-        """Take back at once what nobody asks for any more: somebody has changed the budget."""
-        self._count = min(self._count, self._wanted(duty))
+    def settle(self, duty: float) -> None:
+        """Somebody has changed the budget: take back at once what nobody asks for any more, and
+        give all up where nothing can be afforded."""
+        wanted = self._wanted(duty)
+        if wanted < self._count or duty <= 0.0:
+            self._count = wanted
 
     def _wanted(self, duty: float) -> int:
         if duty >= self._floor:

@@ -226,12 +226,12 @@ def test_a_budget_is_obeyed_at_once(kit: Any) -> None:
         stage = Stage()
         await stage.look_with(Limits(2))
         stage.says = Limits(1, 0.25, bound_by="power_w")
-        stage.governing.change(BudgetChange(power_w=4.0, energy_period="hour"))
+        stage.governing.change(BudgetChange(power_w=4.0, energy_j=9.0, energy_period="hour"))
         seen, budget = stage.governor.steps[-1]
         assert (seen.dt_s, seen.supply_j, budget.power_w) == (0.0, 7.0, 4.0)
         assert stage.engine.told[-1] == (1, 0.25, None, None)
         state = stage.governing.state([])
-        assert (state.budget.power_w, state.limits.duty) == (4.0, 0.25)
+        assert (state.budget.power_w, state.limits.duty, state.spent_j) == (4.0, 0.25, 7.0)
         await stage.governing.look()
         assert stage.asked[-1][1] == "hour"
 

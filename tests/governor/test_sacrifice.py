@@ -81,9 +81,9 @@ def test_who_asks_after_some_quiet_minutes_is_let_in_and_turned_away_if_it_is_st
 def test_another_budget_takes_back_at_once_what_it_does_not_need() -> None:
     known = Sacrifices(USUAL, FLOOR)
     after(known, 60.0, 0.0)
-    known.relent(0.1)
+    known.settle(0.1)
     assert known.made == {"model", "queue", "refuse"}
-    known.relent(1.0)
+    known.settle(1.0)
     assert known.made == set()
 
 
@@ -122,6 +122,23 @@ def test_changes_come_one_at_a_time_and_seconds_apart(
             changed_s.append(now_s)
     assert all(len(a ^ b) == 1 for a, b in pairwise(seen))
     assert all(later - earlier >= 4.999 for earlier, later in pairwise(changed_s[1:]))
+
+
+def test_a_budget_that_can_buy_nothing_shuts_the_door_at_once() -> None:
+    known = governor()
+    settle(known, 60.0)
+    known.budget = Budget(power_w=3.0)  # less than the board draws at rest
+    limits = settle(known, DT_S)
+    assert limits.admission == "refuse"
+    assert limits.retry_after_s == 60.0
+
+
+def test_a_ceiling_that_is_lifted_opens_the_door_at_once() -> None:
+    known = governor(Budget(temp_c=30.0))
+    assert settle(known, 60.0, temp_c=49.0).admission == "refuse"
+    known.budget = Budget()
+    limits = settle(known, DT_S, temp_c=49.0)
+    assert (limits.admission, limits.duty, limits.why) == ("open", 1.0, "nothing holds back")
 
 
 def test_a_budget_that_is_lifted_opens_the_door_at_once() -> None:
