@@ -33,7 +33,7 @@ class _Rate:
     threads: int
     running: int
     seconds: float = 0.0
-    tokens: int = 0
+    tokens: float = 0.0
 
     @property
     def value(self) -> float | None:
@@ -106,9 +106,9 @@ class Pace:
         if before is not None and before.value is not None:
             self._decode.compare(now.threads, rate, before.threads, before.value)
             self._before = None
-        if now.seconds > 2.0 * _ENOUGH_S:
+        if now.seconds > 2.0 * _ENOUGH_S and now.tokens > 2 * _ENOUGH_TOKENS:
             now.seconds *= 0.5  # older time fades
-            now.tokens //= 2
+            now.tokens *= 0.5
 
     def chunk(self, choice: Choice, power: PowerModel, cap: Budget) -> int | None:
         """The most prompt tokens of one pass: passes and rests must be even enough for the cap.

@@ -1,0 +1,41 @@
+"""Speeds are learnt of engines that are slow, too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from look_help import DT_S, QUIET
+
+from edge_rt.governor.limits import Observation
+from edge_rt.governor.pace import Pace
+from edge_rt.governor.priors import Priors
+
+
+class Slow:
+    """An engine of so many tokens a second on four threads, half of that on one."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._made, self._looks = 0.0, 0
+
+    def look(self, threads: int) -> Observation:
+        before = int(self._made)
+        self._made += self._rate * DT_S * (1.0 if threads == 4 else 0.5)
+        self._looks += 1
+        tokens, time_s = int(self._made) - before, self._looks * DT_S
+        seen = replace(QUIET, time_s=time_s, threads=threads, busy_s=DT_S, running=1)
+        return replace(seen, tokens=tokens)
+
+
+@pytest.mark.parametrize("rate", [3.0, 5.0, 8.0, 11.0, 40.0])
+def test_two_thread_counts_are_compared_at_any_speed(rate: float) -> None:
+    pace, engine = Pace(4, Priors()), Slow(rate)
+    before = pace.speed(4) / pace.speed(1)
+    assert before > 2.2
+    for threads in (4, 1, 4, 1):
+        for _ in range(round(6.0 / DT_S)):
+            pace.look(engine.look(threads), 4)
+    assert pace.speed(4) / pace.speed(1) == pytest.approx(
+        2.0, rel=0.13
+    )  # of 8 tokens one more counts
