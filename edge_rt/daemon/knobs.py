@@ -16,7 +16,7 @@ from edge_rt.governor.knobs.cpufreq import clock_wishes
 from edge_rt.governor.knobs.fan import fan_wishes
 from edge_rt.governor.knobs.fan_profile import profile_wish, refuse_if_driven
 from edge_rt.governor.knobs.journal import Journal
-from edge_rt.governor.knobs.knob import Knob, KnobError, Wish
+from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.rapl import rapl_wishes
@@ -136,7 +136,10 @@ class BoardKnobs:
     def _bind(self, pid: int, cores: list[int]) -> None:
         if self._ended:
             return
-        wish = affinity_wish(pid, cores)
+        try:
+            wish = affinity_wish(pid, cores)
+        except ProcessEnded:
+            return  # the next engine is bound
         if self._engine is not None and self._engine != wish.knob.name:
             self._turner.forget(self._engine)
         self._engine = wish.knob.name

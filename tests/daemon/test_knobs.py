@@ -15,9 +15,12 @@ import pytest
 
 from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
-from edge_rt.daemon.knobs import AGAIN_S, SETTLE_S, BoardKnobs
+from edge_rt.daemon.knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
+from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
+from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.programs import Answer, Programs
+from edge_rt.governor.knobs.turner import Turner
 from edge_rt.twin.load import Usage
 from edge_rt.twin.run import Twin
 
@@ -277,6 +280,41 @@ def engines() -> Generator[list[subprocess.Popen[bytes]]]:
     for process in processes:
         process.kill()
         process.wait()
+
+
+def test_an_engine_that_died_with_its_daemon_is_no_trouble_of_the_next(
+    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
+) -> None:
+    first, _ = engines
+
+    journal = Journal(tmp_path / JOURNAL)
+    killed = Turner(journal, affinity_knob, None, at_once)
+    killed.turn(affinity_wish(first.pid, [min(os.sched_getaffinity(0))]))
+    first.kill()
+    first.wait()
+    assert len(journal.entries()) == 1
+
+    async def live() -> list[Outcome]:
+        knobs = make(board, tmp_path, Knobs())
+        await knobs.recover()
+        return knobs.report()
+
+    assert kit.run(live()) == []
+
+
+def test_an_engine_that_dies_before_it_is_bound_is_no_trouble(
+    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
+) -> None:
+    first, _ = engines
+    first.kill()
+    first.wait()
+
+    async def live() -> list[Outcome]:
+        knobs = make(board, tmp_path, Knobs(affinity=[0]))
+        await knobs.follow(first.pid)
+        return knobs.report()
+
+    assert kit.run(live()) == []
 
 
 def test_each_engine_is_bound_and_the_one_before_forgotten(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from edge_rt.governor.knobs.files import failure
-from edge_rt.governor.knobs.knob import KnobError, KnobGone, Value, Wish
+from edge_rt.governor.knobs.knob import KnobError, ProcessEnded, Value, Wish
 
 _NAME = re.compile(r"affinity of process (\d+) begun at tick (\d+)")
 _ROUNDS = 50  # through a process that makes threads all the time
@@ -79,7 +79,7 @@ class Affinity:
 
     def _threads(self) -> set[int]:
         if begun_at(self._pid, self._proc) != self._begun:
-            raise KnobGone(f"process {self._pid} has ended")
+            raise ProcessEnded(f"process {self._pid} has ended")
         folder = self._proc / str(self._pid) / "task"
         try:
             return {int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()}
@@ -97,10 +97,10 @@ def begun_at(pid: int, proc: Path = _PROC) -> int | None:
 
 
 def affinity_wish(pid: int, cores: list[int], proc: Path = _PROC) -> Wish:
-    """Process `pid` shall use `cores` only."""
+    """Process `pid` shall use `cores` only; raises ProcessEnded."""
     begun = begun_at(pid, proc)
     if begun is None:
-        raise KnobGone(f"process {pid} has ended")
+        raise ProcessEnded(f"process {pid} has ended")
     return Wish(Affinity(pid, begun, proc), sorted(set(cores)))
 
 

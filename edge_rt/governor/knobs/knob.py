@@ -15,7 +15,11 @@ class KnobError(EdgeError, OSError):
 
 
 class KnobGone(KnobError):
-    """What the knob belonged to is gone: a device that was removed, a process that has ended."""
+    """What the knob belonged to is gone, such as a device that was removed."""
+
+
+class ProcessEnded(KnobGone):
+    """The process whose knob it was has ended, and its setting with it: nobody misses that."""
 
 
 class KnobBusy(KnobError):

@@ -11,7 +11,15 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.governor.knobs.journal import Entry, Journal
-from edge_rt.governor.knobs.knob import Knob, KnobBusy, KnobError, KnobGone, Value, Wish
+from edge_rt.governor.knobs.knob import (
+    Knob,
+    KnobBusy,
+    KnobError,
+    KnobGone,
+    ProcessEnded,
+    Value,
+    Wish,
+)
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.reading import Pause, settled, steady, stood
 from edge_rt.sensors.sysfs import first_line
@@ -78,6 +86,9 @@ class Turner:
         for entry in reversed(self._journal.entries()):
             try:
                 outcome = self._restore(entry)
+            except ProcessEnded:
+                self.forget(entry.knob)
+                continue
             except KnobError as error:
                 said = f"{error}; it is tried again when the daemon starts"
                 outcome = Outcome.of(entry, "failed", None, said)
@@ -158,6 +169,8 @@ class Turner:
             raise KnobError("nothing here can turn such a knob")
         try:
             return self._put_back(knob, entry)
+        except ProcessEnded:
+            raise
         except KnobGone as error:
             self._journal.drop(entry.knob)
             return Outcome.of(entry, "gone", None, str(error))

@@ -148,3 +148,4 @@ def test_a_process_that_has_ended_is_dropped(child: subprocess.Popen[str], tmp_p
     assert begun_at(child.pid) is None
     turner.restore()
     assert journal.entries() == ()
+    assert turner.outcomes == []  # a dead process is nobody's trouble
