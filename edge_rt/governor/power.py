@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from edge_rt.governor.belief import Belief
 from edge_rt.governor.priors import Priors
 
-_WINDOW, _LONG = 5, 20  # looks that are taken together, since readings are coarse
-_WINDOWS = ((_WINDOW, 1), (_LONG, 10))  # and after how many looks again
+_WINDOW_S, _LONG_S = 1.0, 4.0  # looks that are taken together, since readings are coarse
+_AGAIN_S = 2.0  # after which long windows are taken again; short ones are at each look
 _UNSTEADY = 0.3  # of what looks differ by may a mean of readings be off: they are no true means
-_LATEST = 3  # looks that a reading may be late
+_LATEST_S = 0.6  # that a reading may be late
+_MOST_LOOKS = 40  # that are remembered
 # Places: watts at rest, of waking up, of a core that others use, of one thread and on.
 _BASE, _AWAKE, _OTHERS, _DRAWS = 0, 1, 2, 3
-_OTHERS_SHARE, _OTHERS_OWN = 0.7, 0.5  # of one thread's draw: a core of others, and how unsure
+_OTHERS_SHARE, _OTHERS_OWN = 0.5, 0.5  # of one thread's draw: a core of others, and how unsure
 _OTHERS_S = 0.5  # over which others' cores are taken
 _SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alike and each
 _NOISE, _NOISE_W = 0.004, 0.01  # of a reading
@@ -52,8 +53,8 @@ class PowerModel:
         )
         self._others = 0.0
         self._noise_w2 = 0.0
-        self._looks: deque[_Look] = deque(maxlen=_LONG + _LATEST)
-        self._since = 0
+        self._looks: deque[_Look] = deque(maxlen=_MOST_LOOKS)
+        self._since_s = 0.0
 
     @property
     def idle_w(self) -> float:
@@ -97,33 +98,38 @@ class PowerModel:
         if busy_s > 0.0:  # a board at rest shows nothing that might be learnt anew
             self._belief.fade(dt_s / _FORGET_S)
         self._belief.drift(_BASE, (_DRIFT * power_w) ** 2 * dt_s)
-        self._since += 1
-        for size, every in _WINDOWS:
-            if len(self._looks) >= size + _LATEST and self._since % every == 0:
-                self._update(size, size / every, dt_s)
+        self._since_s += dt_s
+        self._update(_WINDOW_S, dt_s, dt_s)
+        if self._since_s >= _AGAIN_S:
+            self._update(_LONG_S, self._since_s, dt_s)
+            self._since_s = 0.0
 
-    def _update(self, size: int, again: float, dt_s: float) -> None:
-        """Compare a window of looks; each is taken `again` times.
+    def _update(self, window_s: float, again_s: float, dt_s: float) -> None:
+        """Compare a window of looks; one is taken every `again_s`.
 
         A reading may be late by up to some looks: so far what it should show is not known.
         """
-        looks = list(self._looks)[-size - _LATEST :]
-        power_w = _mean_power_w(looks[_LATEST:])
+        size, latest = (max(1, round(seconds / dt_s)) for seconds in (window_s, _LATEST_S))
+        if len(self._looks) < size + latest:
+            return
+        looks = list(self._looks)[-size - latest :]
+        power_w = _mean_power_w(looks[latest:])
         belief = self._belief
-        late = [self._weights(looks[k : k + size]) for k in range(_LATEST + 1)]
+        late = [self._weights(looks[k : k + size]) for k in range(latest + 1)]
         expected = [belief.value(weights) for weights in late]
-        weights = late[_LATEST // 2]
+        weights = late[latest // 2]
         error_w = power_w - belief.value(weights)
         alone = [belief.value(self._weights([look])) for look in looks]
-        unsteady_w = _UNSTEADY * (max(alone) - min(alone)) * math.sqrt(_WINDOW / size)
+        unsteady_w = _UNSTEADY * (max(alone) - min(alone)) * math.sqrt(_WINDOW_S / window_s)
+        again = max(1.0, window_s / again_s)  # as often comes the same error back
         unsure_w2 = again * (max(expected) - min(expected) + unsteady_w) ** 2
         variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w2 + self._noise_w2
         known = belief.deviation(weights) ** 2
         if error_w**2 > _SURPRISE**2 * (known + variance):
             belief.drift(_BASE, error_w**2)
-        else:
+        elif known < variance:  # else it is the belief that is wrong
             noise_w2 = max(0.0, error_w**2 - known - unsure_w2)
-            self._noise_w2 += dt_s / _NOISE_S * (noise_w2 - self._noise_w2)
+            self._noise_w2 += min(1.0, dt_s / _NOISE_S) * (noise_w2 - self._noise_w2)
         belief.correct(weights, power_w, variance)
 
     def _weights(self, looks: Sequence[_Look]) -> dict[int, float]:
