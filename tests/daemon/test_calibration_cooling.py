@@ -1,0 +1,84 @@
+"""A full calibration watches a board cool that has become warm, and no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from simulated import Simulated
+
+from edge_rt.api.planning import Calibrated, CalibrationAsk
+from edge_rt.daemon.calibration_session import COOL_S, STILL_S
+
+COLD_C = 40.0
+
+
+class Warm:
+    """A house whose board warms by `rise_c` in all while it works, and cools by 0.8 K a second."""
+
+    def __init__(self, kit: Any, folder: Path, rise_c: float) -> None:
+        self.house = kit.house(state_folder=folder)
+        self.house.governing.seen = SimpleNamespace(temp_c=COLD_C, trip_c=80.0)
+        self._rise_c, self._rest = rise_c, self.house.rest
+        engine = Simulated(self.house)
+        engine.before = self._warm
+        tools = self.house.foresight.calibrator._tools
+        object.__setattr__(tools, "pause", self._cool)
+        self.refits = 0
+
+        async def refit() -> None:
+            self.refits += 1
+
+        self.house.governing.heat.leakage.refit = refit
+
+    @property
+    def temp_c(self) -> float:
+        return self.house.governing.seen.temp_c
+
+    def _warm(self, number: int) -> None:
+        self.house.governing.seen.temp_c = COLD_C + self._rise_c
+
+    async def _cool(self, seconds: float) -> None:
+        seen = self.house.governing.seen
+        seen.temp_c = max(COLD_C + 2.0, seen.temp_c - 0.8 * seconds)
+        await self._rest(seconds)
+
+    async def said(self) -> tuple[list[str], Any]:
+        *progress, end = [word async for word in self.house.service.calibrate(CalibrationAsk())]
+        return [word.doing for word in progress], end
+
+
+def test_a_warm_board_is_watched_until_it_has_cooled(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        warm = Warm(kit, tmp_path, 25.0)
+        doing, end = await warm.said()
+        assert isinstance(end, Calibrated)
+        looks = doing.count("watching the board cool")
+        # 23 K at 0.8 K a second, and then the while in which it stands still.
+        assert looks == pytest.approx(23.0 / 0.8 + STILL_S, abs=3)
+        assert warm.temp_c == COLD_C + 2.0
+        assert warm.refits == 1
+
+    kit.run(run())
+
+
+def test_it_is_not_watched_for_ever(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        warm = Warm(kit, tmp_path, 1000.0)
+        doing, _ = await warm.said()
+        assert doing.count("watching the board cool") == COOL_S
+
+    kit.run(run())
+
+
+def test_a_board_that_stayed_cool_tells_nothing(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        warm = Warm(kit, tmp_path, 10.0)
+        doing, end = await warm.said()
+        assert isinstance(end, Calibrated)
+        assert "watching the board cool" not in doing
+        assert warm.refits == 1  # of what is known from elsewhere
+
+    kit.run(run())
