@@ -26,8 +26,15 @@ def check_budget(machine: Machine) -> Iterator[Finding]:
         return  # a daemon of another version, which knows no budget
     if not state:
         state = {"budget": msgspec.to_builtins(machine.config.budget)}
-    idle_w = number(state.get("idle_w")) if status else _profile_idle_w(machine)
-    faults = [*_too_low(machine, state, idle_w)]
+    board = member(status, "board")
+    if not status:
+        idle_w, source = _profile_idle_w(machine), "its profile"
+    else:
+        idle_w = number(state.get("idle_w"))
+        source = "a model of it" if number(board.get("power_w")) is None else None
+    faults = [*_too_low(machine, state, idle_w, source)]
+    if status and number(board.get("temp_c")) is None:
+        faults += _unfelt(machine, state)
     named = caps(state)
     if named and not faults:
         yield ok("budget", ", ".join(named))
@@ -45,14 +52,18 @@ def _profile_idle_w(machine: Machine) -> float | None:
 
 
 def _too_low(
-    machine: Machine, state: Mapping[str, object], idle_w: float | None
+    machine: Machine, state: Mapping[str, object], idle_w: float | None, source: str | None
 ) -> Iterator[Finding]:
-    """Caps of power and energy that the board exceeds while it does nothing."""
+    """Caps of power and energy that the board exceeds while it does nothing.
+
+    `source` tells whose figure `idle_w` is where nobody has measured it.
+    """
     if idle_w is None:
         return
     budget = member(cast("dict[str, object]", state), "budget")
     power_w, energy_j = number(budget.get("power_w")), number(budget.get("energy_j"))
-    draws = f"the board draws {significant(idle_w)} W when idle"
+    about, whose = ("", "") if source is None else ("about ", f", by {source}")
+    draws = f"the board draws {about}{significant(idle_w)} W when idle{whose}"
     if power_w is not None and power_w <= idle_w:
         what = f"a power cap of {significant(power_w)} W cannot be kept: {draws}"
         yield _raise(machine, what, "power", "power_w", f"{_ROOM * idle_w:.2g}")
@@ -60,10 +71,24 @@ def _too_low(
     period_s = _PERIOD_S.get(period)
     if energy_j is not None and period_s is not None and energy_j <= idle_w * period_s:
         what = (
-            f"{joules(energy_j)} each {period} cannot be kept: {draws}, {joules(idle_w * period_s)}"
+            f"{joules(energy_j)} each {period} cannot be kept: {draws}, "
+            f"{about}{joules(idle_w * period_s)}"
         )
         most = f"{_ROOM * idle_w * period_s:.0f}"
         yield _raise(machine, what, "energy", "energy_j", most)
+
+
+def _unfelt(machine: Machine, state: Mapping[str, object]) -> Iterator[Finding]:
+    """A cap of the temperature where the daemon reads none."""
+    temp_c = number(member(cast("dict[str, object]", state), "budget").get("temp_c"))
+    if temp_c is not None:
+        yield problem(
+            "budget",
+            f"a cap of {temp_c:g} °C cannot be watched: no temperature can be read",
+            "edge-rt budget --temp none",
+            f"# for good: take temp_c out of budget: in {word(machine.config_file)}",
+            "# or see to it that a temperature is read, and cap watts until then: edge-rt sensors",
+        )
 
 
 def _raise(machine: Machine, what: str, option: str, key: str, value: str) -> Finding:

@@ -22,8 +22,16 @@ def budget(**caps: Any) -> Json:
     return dict.fromkeys(governor()["budget"]) | {"power_window_s": 1.0} | caps
 
 
-def found(board: Patient, daemon: Daemon, **told: Any) -> list[Finding]:
-    daemon.documents["/edge/v1/status"] = (200, boards.status(governor=governor(**told)))
+def found(
+    board: Patient,
+    daemon: Daemon,
+    power_w: float | None = 4.0,
+    temp_c: float | None = 50.0,
+    **told: Any,
+) -> list[Finding]:
+    read = {"power_w": power_w, "temp_c": temp_c}
+    status = boards.status(board=read, governor=governor(**told))
+    daemon.documents["/edge/v1/status"] = (200, status)
     return list(check_budget(board.machine(socket=daemon.path)))
 
 
@@ -59,6 +67,22 @@ def test_one_below_the_idle_power_is_a_problem(
     assert one.level == "problem"
     assert what in one.what
     assert one.remedy[0] == remedy
+
+
+def test_idle_power_that_nobody_has_measured_is_told_as_a_models(
+    patient: Make, daemon: Daemon
+) -> None:
+    (one,) = found(patient("pi5"), daemon, power_w=None, budget=budget(power_w=3.0))
+    end = "cannot be kept: the board draws about 3.50 W when idle, by a model of it"
+    assert one.what.endswith(end)
+
+
+def test_a_cap_of_heat_that_nobody_can_read_is_a_problem(patient: Make, daemon: Daemon) -> None:
+    board = patient("pi5")
+    one = found(board, daemon, temp_c=None, budget=budget(temp_c=70.0))[-1]
+    assert (one.level, "no temperature can be read" in one.what) == ("problem", True)
+    assert "edge-rt budget --temp none" in commands([one])
+    assert [f.level for f in found(board, daemon, budget=budget(temp_c=70.0))] == ["ok"]
 
 
 def test_without_a_daemon_the_configuration_and_the_profile_tell(patient: Make) -> None:
