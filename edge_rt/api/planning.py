@@ -20,7 +20,7 @@ class Candidate(msgspec.Struct, frozen=True):
     model: str
     backend: str
     threads: int
-    prompt_tokens: int
+    prompt_tokens: int | None
     completion_tokens: int
     seconds: float | None
     prefill_s: float | None
@@ -68,7 +68,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """
 
     foretold: Candidate
-    prompt_tokens: int
+    prompt_tokens: int | None
     cached_tokens: int
     completion_tokens: int
     quality: Quality  # of the joules

@@ -78,8 +78,10 @@ def _added_w(full: Prediction) -> float:
     return (full.energy_j or 0.0) / full.seconds if full.seconds > 0.0 else 0.0
 
 
-def nothing(entry: Entry, threads: int, tokens: tuple[int, int, int], reason: str) -> Candidate:
-    """A candidate of which nothing is known, or that cannot be."""
+def nothing(
+    entry: Entry, threads: int, tokens: tuple[int | None, int, int], reason: str
+) -> Candidate:
+    """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
     return Candidate(
         model=entry.id,
         backend=entry.backend,

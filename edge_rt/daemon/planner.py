@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,9 +15,9 @@ from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
 from edge_rt.daemon.readiness import Pause, Readiness, Unready
+from edge_rt.daemon.reading import Asked, Reader, Unread
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.tried import failed, tried
-from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EdgeError, RequestError
@@ -26,18 +25,6 @@ from edge_rt.models.entry import Entry
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A prompt as one model reads it."""
-
-    entry: Entry
-    text: str
-    special: bool
-    context: int
-    prompt_tokens: int
-    cached_tokens: int
 
 
 class Planner:
@@ -62,7 +49,7 @@ class Planner:
         self._forecaster, self._governing = forecaster, governing
         self._measurer, self._alone, self._room = measurer, alone, room
         self._readiness = readiness
-        self._connect, self._cores, self._pause = connect, cores, pause
+        self._reader, self._cores, self._pause = Reader(connect), cores, pause
 
     async def plan(self, ask: PlanAsk, host: Host) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
@@ -98,15 +85,20 @@ class Planner:
         """Each candidate with its prompt; None where it cannot be run."""
         entries = [host.entry(m) for m in ask.models] or host.entries()
         wanted = host.serving(ask.models[0] if ask.models else "default").card.id
-        limits = self._governing.limits
+        limits, counts = self._governing.limits, self._threads(ask)
         found: list[Candidate] = []
         prompts: dict[str, Asked] = {}
-        for entry in {entry.id: entry for entry in entries}.values():
-            asked = await self._read(ask, host, entry)
+        entries = list({entry.id: entry for entry in entries}.values())
+        for asked in await self._reader.read(ask, host, entries):
+            if isinstance(asked, Unread):
+                tokens = None, 0, ask.max_tokens
+                found += [nothing(asked.entry, t, tokens, asked.reason) for t in counts]
+                continue
+            entry = asked.entry
             lack = _too_long(asked) or self._room.lack(entry)
             if lack is None:
                 prompts[entry.id] = asked
-            found += [self._candidate(ask, asked, t, lack) for t in self._threads(ask)]
+            found += [self._candidate(ask, asked, t, lack) for t in counts]
         why = f"what the governor allows now: {limits.why}"
         ranked = judged(found, (wanted, limits.threads), why)
         return [(prompts.get(c.model), c) for c in ranked]
@@ -118,18 +110,6 @@ class Planner:
                 f"{beyond[0]} threads: from 1 to {self._cores} may be used here", param="threads"
             )
         return ask.threads or list(range(1, self._cores + 1))
-
-    async def _read(self, ask: PlanAsk, host: Host, entry: Entry) -> Asked:
-        text, special = ask.prompt, False
-        if text is None:
-            text, special = await host.render(entry.id, ask.messages), True
-        client = await self._connect()
-        counted = await client.count(
-            resident_name(entry), entry.backend, str(entry.path), text, special=special
-        )
-        assert counted.tokens is not None
-        cached = 0 if ask.fresh else counted.cached
-        return Asked(entry, text, special, host.card(entry.id).context, counted.tokens, cached)
 
     def _candidate(self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None) -> Candidate:
         completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))

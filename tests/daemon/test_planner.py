@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from simulated import Formula, Simulated
 
@@ -170,6 +171,45 @@ def test_what_cannot_be_is_told_with_its_reason(kit: Any) -> None:
         ):
             with pytest.raises(error):
                 await candidates(house, ask)
+
+    kit.run(run())
+
+
+def test_a_model_that_cannot_be_counted_is_told_beside_the_others(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(models=("a", "b"))
+        count = house.engine.count
+
+        async def broken(model: str, *rest: Any, special: bool) -> Any:
+            if model.startswith("b@"):
+                raise RequestError("b.gguf cannot be loaded", param="prompt")
+            return await count(model, *rest, special=special)
+
+        house.engine.count = broken
+        found = await candidates(house)
+        assert [(c.model, c.chosen) for c in found if c.seconds] == [("a", True), ("a", False)]
+        lacking = [c for c in found if c.model == "b"]
+        assert {(c.prompt_tokens, c.completion_tokens) for c in lacking} == {(None, 20)}
+        assert {c.reason for c in lacking} == {"b.gguf cannot be loaded"}
+        (alone, _) = await candidates(house, PlanAsk(prompt="x", models=["b"]))
+        assert (alone.seconds, alone.reason) == (None, "b.gguf cannot be loaded")
+
+    kit.run(run())
+
+
+def test_messages_that_only_some_templates_take(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(models=("a", "b"))
+        ask = PlanAsk(messages=[{"role": "user", "content": "hey"}])
+        untold = msgspec.structs.replace(house.entry.summary, chat_template=None)
+        bare = replace(house.entry, sha256="1" * 64, summary=untold)
+        both = [house.get("a"), replace(bare, id="b")]
+        house.entries = lambda: both
+        found = await candidates(house, ask)
+        assert {c.model for c in found if c.seconds} == {"a"}
+        assert all("no chat template" in c.reason for c in found if c.model == "b")
+        with pytest.raises(RequestError, match="no chat template"):  # nobody can be asked that
+            await candidates(house, PlanAsk(messages=ask.messages, models=["b"]))
 
     kit.run(run())
 
