@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.client import Client, Json
-from edge_rt.cli.figures import line, members, whole
+from edge_rt.cli.figures import counted, line, members
 from edge_rt.cli.paper import output, put
 from edge_rt.cli.plan_table import advice, plan_table, tried_table
 from edge_rt.cli.progress import progress
@@ -90,7 +90,7 @@ def _run(client: Client, body: Json, as_json: bool) -> None:
         able = [one for one in candidates if one.get("seconds") is not None]
         with progress() as tell:
             for one in able:
-                words = f"{line(one.get('model'))}, {whole(one.get('threads'))} threads"
+                words = f"{line(one.get('model'))}, {counted(one.get('threads'), 'thread')}"
                 tell(len(tried) / len(able), words)
                 if (event := next(events, None)) is None:
                     break

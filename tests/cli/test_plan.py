@@ -118,7 +118,7 @@ def test_runs_are_held_against_what_was_predicted(cli: Cli, daemon: Daemon) -> N
     assert "it broke" in after
     assert daemon.asked[0][1]["run"] is True
     assert "0 % smol, 2 threads" in result.stderr
-    assert "50 % smol, 1 threads" in result.stderr
+    assert "50 % smol, 1 thread" in result.stderr
 
 
 def test_runs_as_json(cli: Cli, daemon: Daemon) -> None:
@@ -136,6 +136,15 @@ def test_what_cannot_be_run_is_not_waited_for(cli: Cli, daemon: Daemon) -> None:
     result = cli("plan", "--run", "x")
     assert result.exit_code == 0
     assert "it does not fit" in result.stdout
+
+
+def test_a_prompt_that_could_not_be_counted(cli: Cli, daemon: Daemon) -> None:
+    cannot = candidate(prompt_tokens=None, seconds=None, reason="the file is damaged")
+    daemon.documents[PATH] = (200, {"candidates": [cannot]})
+    result = cli("plan", "x")
+    assert result.exit_code == 0
+    assert "-+128" in result.stdout
+    assert "the file is damaged" in result.stdout
 
 
 @pytest.mark.parametrize(
