@@ -10,65 +10,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_board import DT_S, PRIOR, TRUE, Board, answers, why
 
 from edge_rt.thermal.leakage import Leakage
-from edge_rt.thermal.model import BLIND_S, ThermalModel
-from edge_rt.thermal.network import Network
+from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
-
-TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
-PRIOR = Prior((1.0, 9.0), (3.0, 40.0), 1.5)
-DT_S = 0.2
-
-
-class Board:
-    """A board that a model watches."""
-
-    def __init__(self, leakage: Leakage | None = None) -> None:
-        self.model = ThermalModel(PRIOR, leakage and leakage.power_w)
-        self.time_s = 0.0
-        self.temps = TRUE.steady(2.0, 0.5)
-
-    def run(
-        self,
-        seconds: float,
-        sees_heat: bool = True,
-        sees_power: bool = True,
-        dt_s: float = DT_S,
-        told: bool = True,
-    ) -> None:
-        """At 2 and 7 W in turn, half a minute each; not `told`: nobody looks."""
-        for _ in range(round(seconds / dt_s)):
-            self.time_s += dt_s
-            power_w = 7.0 if self.time_s // 30.0 % 2 else 2.0
-            self.temps = tuple(TRUE.advance(TRUE.chain(dt_s, 0.5), self.temps, power_w))
-            temp_c = round(self.temps[0], 1) if sees_heat else None
-            if told:
-                self.model.observe(self.time_s, temp_c, power_w if sees_power else None, 0.5)
-
-    def error_k(self, seconds: float = 30.0) -> float:
-        """Of the forecast for half a minute at 5 W."""
-        forecast = self.model.forecast(5.0, seconds)
-        assert forecast is not None
-        temps, chain = self.temps, TRUE.chain(0.05, 0.5)
-        for _ in range(round(seconds / 0.05)):
-            temps = TRUE.advance(chain, temps, 5.0)
-        return abs(temps[0] - forecast.temp_c)
-
-
-def answers(model: ThermalModel) -> list[object]:
-    return [
-        model.forecast(5.0, 30.0),
-        model.peak_c(5.0, 30.0),
-        model.most_power_w(80.0, 30.0),
-        model.seconds_to(80.0, 50.0),
-        model.trial(),
-    ]
-
-
-def why(model: ThermalModel) -> str:
-    assert model.state is not None
-    return model.state.why
 
 
 @pytest.mark.parametrize(
@@ -106,105 +52,6 @@ def test_what_is_believed_comes_true() -> None:
     assert state.ambient_c == pytest.approx(TRUE.ambient_c, abs=3.0)
     assert state.believed
     assert "nine of ten" in state.why
-
-
-def test_a_missed_temperature_does_not_shake_belief_but_a_minute_of_them_ends_it() -> None:
-    board = Board()
-    board.run(300.0)
-    board.run(1.0, sees_heat=False)
-    assert board.model.believed
-    board.run(20.0, sees_heat=False)
-    assert not board.model.believed
-    assert "no temperature has been read for" in why(board.model)
-    assert board.error_k() < 1.0  # the power is known, so forecasts go on
-    board.run(BLIND_S, sees_heat=False)
-    assert answers(board.model) == [None] * 5
-
-
-def test_blindness_widens_the_band() -> None:
-    board = Board()
-    board.run(300.0)
-    before = board.model.forecast(5.0, 30.0)
-    board.run(20.0, sees_heat=False)
-    after = board.model.forecast(5.0, 30.0)
-    assert before is not None
-    assert after is not None
-    assert after.band_k > before.band_k
-
-
-def test_it_sees_again_at_once_after_blindness() -> None:
-    board = Board()
-    board.run(300.0)
-    board.run(100.0, sees_heat=False)
-    board.run(1.0)
-    assert board.model.believed
-    assert board.error_k() < 0.3
-
-
-def test_without_power_temperatures_are_followed_and_what_was_learnt_stays() -> None:
-    board = Board()
-    board.run(300.0)
-    before = board.model.state
-    board.run(60.0, sees_power=False)
-    after = board.model.state
-    assert before is not None
-    assert after is not None
-    assert after.temps_c[0] == pytest.approx(board.temps[0], abs=0.5)
-    assert after.ambient_c == before.ambient_c
-    assert after.resistance_c_per_w == before.resistance_c_per_w
-
-
-def test_after_a_gap_it_starts_from_what_it_reads_with_what_it_has_learnt() -> None:
-    board = Board()
-    board.run(300.0)
-    before = board.model.state
-    board.run(600.0, told=False)
-    board.temps = (70.0, 60.0)  # whatever has happened
-    board.run(DT_S)
-    after = board.model.state
-    assert before is not None
-    assert after is not None
-    assert after.temps_c[0] == pytest.approx(board.temps[0], abs=1.0)
-    assert after.time_constants_s == before.time_constants_s
-    board.run(60.0)
-    assert board.error_k() < 0.5
-
-
-def test_a_clock_that_is_set_back_is_a_gap() -> None:
-    board = Board()
-    board.run(300.0)
-    board.time_s -= 1000.0
-    board.run(60.0)
-    assert board.error_k() < 0.5
-
-
-@pytest.mark.parametrize(("temp_c", "power_w"), [(0.0, 2.0), (150.0, 2.0), (55.0, 900.0)])
-def test_one_garbled_reading_spoils_nothing(temp_c: float, power_w: float) -> None:
-    found: list[float] = []
-    for garbled in (False, True):
-        board = Board()
-        board.run(300.0)
-        if garbled:
-            board.model.observe(board.time_s + 0.1, temp_c, power_w, 0.5)
-        board.run(10.0)
-        assert board.model.believed
-        forecast = board.model.forecast(5.0, 30.0)
-        assert forecast is not None
-        found += forecast
-    assert found[2:] == pytest.approx(found[:2], abs=0.3)
-
-
-def test_heat_from_nowhere_is_followed_but_teaches_nothing() -> None:
-    board = Board()
-    board.run(300.0)
-    before = board.model.state
-    board.temps = (board.temps[0] + 30.0, board.temps[1])
-    board.run(0.4)
-    after = board.model.state
-    assert before is not None
-    assert after is not None
-    assert after.temps_c[0] == pytest.approx(board.temps[0], abs=1.0)
-    assert after.time_constants_s == before.time_constants_s
 
 
 @pytest.mark.parametrize("leakage", [None, Leakage(0.4, 20.0)])
