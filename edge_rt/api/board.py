@@ -76,7 +76,8 @@ class BoardReport(msgspec.Struct, frozen=True):
     """Everything that is felt of the board right now.
 
     `temp_c` is the hottest zone's. `throttled` names what holds the board back now, such as
-    "under-voltage"; it is None where no such flag can be read.
+    "under-voltage"; it is None where no such flag can be read. `looking` is True until it is known
+    what there is: right after the daemon's start.
     """
 
     board: BoardName | None
@@ -88,6 +89,7 @@ class BoardReport(msgspec.Struct, frozen=True):
     channels: list[ChannelState]
     energies: list[RailEnergy]
     not_read: list[NotRead]
+    looking: bool = False
 
 
 class DayTotal(msgspec.Struct, frozen=True):

@@ -46,6 +46,8 @@ def head(report: Json) -> list[tuple[str, str]]:
     simulated = ", simulated" if report.get("simulated") else ""
     read_at = [("read below", f"{root}{simulated}")] if simulated or root != "/" else []
     throttled = lines(report, "throttled")
+    if report.get("looking"):
+        return [("board", "still looking at the board: try again in a second"), *read_at]
     return [
         ("board", _board(member(report, "board"))),
         *read_at,

@@ -29,7 +29,8 @@ def title(look: Look, width: int, hint: str = "") -> Text:
 
 def _board(report: Json, room: int) -> str:
     board = member(report, "board")
-    name = line(board.get("name")) if board else "board not recognised"
+    unknown = "looking at the board" if report.get("looking") else "board not recognised"
+    name = line(board.get("name")) if board else unknown
     simulated = ""
     if report.get("simulated"):
         marks = (" (simulated: all is modelled)", " (simulated)")

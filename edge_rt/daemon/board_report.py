@@ -119,7 +119,9 @@ def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
 
 def nothing_yet(root: Path) -> BoardReport:
     """What is told before the first look at the board."""
-    return BoardReport(None, _text(root), root != Path("/"), None, None, None, [], [], [])
+    return BoardReport(
+        None, _text(root), root != Path("/"), None, None, None, [], [], [], looking=True
+    )
 
 
 def _by_reader(sampler: Sampler) -> Iterator[tuple[str, Reading]]:

@@ -77,6 +77,13 @@ def test_80_columns_are_enough(make: Callable[[], Json]) -> None:
         assert gauge["name"].partition(" ")[0].partition("_")[0] in text
 
 
+def test_before_the_first_look_has_ended_nothing_is_claimed() -> None:
+    [only] = shown(boards.nothing(looking=True))
+    assert only.split(None, 1) == ["board", "still looking at the board: try again in a second"]
+    report = boards.nothing(looking=True, root="/tmp/twin", simulated=True)
+    assert row(shown(report), "read below").rstrip().endswith("/tmp/twin, simulated")
+
+
 def test_the_names_of_a_block_are_as_wide_as_it_needs() -> None:
     lines = shown(boards.pi5())
     assert row(lines, "cpu-thermal").startswith("cpu-thermal     61.2  thermal")

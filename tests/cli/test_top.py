@@ -96,6 +96,11 @@ def test_what_is_modelled_on_a_real_board_says_so() -> None:
     assert "5.000 W modelled" in text
 
 
+def test_a_board_that_is_still_looked_at_is_not_called_unknown() -> None:
+    assert shown(seen(boards.nothing(looking=True)))[0].startswith("looking at the board  ")
+    assert shown(seen(boards.nothing()))[0].startswith("board not recognised  ")
+
+
 @pytest.mark.parametrize("make", [boards.x86, boards.nothing])
 def test_what_is_missing_is_a_dash(make: Callable[[], Json]) -> None:
     lines = shown(seen(make(), status={}, ledger={}))

@@ -275,6 +275,7 @@ def test_before_it_is_opened_there_is_nothing_to_tell(tree: Tree) -> None:
     senses.hurry()
     report = senses.report()
     assert (report.board, report.supply, report.channels, senses.temp_c) == (None, None, [], None)
+    assert report.looking
     assert not senses.reopen()
     senses.close()
 

@@ -81,7 +81,8 @@ def _too_low(
 def _unfelt(machine: Machine, state: Mapping[str, object]) -> Iterator[Finding]:
     """A cap of the temperature where the daemon reads none."""
     temp_c = number(member(cast("dict[str, object]", state), "budget").get("temp_c"))
-    if temp_c is not None:
+    looking = (machine.daemon_board or {}).get("looking")
+    if temp_c is not None and not looking:
         yield problem(
             "budget",
             f"a cap of {temp_c:g} °C cannot be watched: no temperature can be read",

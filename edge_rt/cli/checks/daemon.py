@@ -71,6 +71,9 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
     report = machine.daemon_board
     if report is None:
         return
+    if report.get("looking"):
+        yield note("daemon board", "the daemon is still looking at the board: ask again soon")
+        return
     name = report.get("board")
     id = cast(Document, name).get("id") if isinstance(name, dict) else None
     if machine.board is not None and id != machine.board.id:

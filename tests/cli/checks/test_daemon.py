@@ -62,6 +62,14 @@ def test_a_daemon_that_reads_what_is_read_here(patient: Make, daemon: Daemon) ->
     assert (found.level, "package-0" in found.what) == ("ok", True)
 
 
+def test_a_daemon_that_is_still_looking_is_not_judged(patient: Make, daemon: Daemon) -> None:
+    board = patient("x86")
+    early = report(board, board=None, supply=None, looking=True)
+    daemon.documents["/edge/v1/board"] = (200, early)
+    (found,) = check_daemons_board(machine(board, daemon))
+    assert (found.level, "still looking" in found.what) == ("note", True)
+
+
 @pytest.mark.parametrize("supply", [None, SUPPLY | {"rails": ["board"], "quality": "modelled"}])
 def test_a_daemon_without_the_right_to_the_counters(
     patient: Make, daemon: Daemon, supply: object
