@@ -23,6 +23,7 @@ def heat_prior(felt: Felt | None, cores: int) -> Prior:
     return Prior.generic(
         power.idle_w + cores * power.core_w if full is None else full.value,
         fan or (board is not None and board.thermal.fan is not None),
+        power.idle_w,
         resistance_c_per_w=constants and constants.resistance_c_per_w,
         capacity_j_per_c=constants and constants.capacity_j_per_c,
     )

@@ -26,6 +26,7 @@ def test_the_profile_is_believed() -> None:
     assert (power.idle_w, power.core_w) == (3.25, pytest.approx((11.0 - 3.25) / 4))
     heat = heat_prior(felt("raspberry-pi-5"), 4)
     assert 30.0 < 11.0 * sum(heat.resistances_c_per_w) < 100.0
+    assert 0.0 < heat.outer_w < 3.25
 
 
 def test_an_unknown_board_gets_something_of_its_size() -> None:
