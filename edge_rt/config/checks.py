@@ -73,6 +73,21 @@ def _governor(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def _smaller(config: Config) -> Iterator[tuple[Key, str]]:
-    for model, smaller in config.models.smaller.items():
-        if model == smaller:
-            yield ("models", "smaller", model), "a model cannot stand in for itself"
+    """Each circle of models once, at the key that closes it; a chain is fine."""
+    smaller, seen = config.models.smaller, set[str]()
+    for first in smaller:
+        way: list[str] = []
+        model: str | None = first
+        while model is not None and model not in seen:
+            seen.add(model)
+            way.append(model)
+            model = smaller.get(model)
+        if model in way:
+            yield ("models", "smaller", way[-1]), _round(way[way.index(model) :])
+
+
+def _round(models: list[str]) -> str:
+    if len(models) == 1:
+        return "a model cannot stand in for itself"
+    names = f"{', '.join(models)} and {models[0]} again"
+    return f"{names} stand in for one another: which is the smaller one?"

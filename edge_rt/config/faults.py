@@ -63,8 +63,10 @@ def suggestion(key: Key) -> str:
     siblings = [str(place[-1]) for place in known.values() if place[:-1] == key[:-1]]
     name = str(key[-1])
     close = difflib.get_close_matches(name, siblings, n=1)
-    close = close or [full for full, place in known.items() if place[-1] == name]
-    close = close or difflib.get_close_matches(dotted(key), known, n=1)
+    above = [key[:length] for length in range(1, len(key))]
+    close = close or [f for f, place in known.items() if place[-1] == name and place not in above]
+    if len(key) == 1:  # it may have lost its section
+        close = close or difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -42,7 +42,19 @@ def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
             ("governor", "sacrifice", 2),
         ),
         (Config(models=Models(smaller={"a": "b", "c": "c"})), ("models", "smaller", "c")),
+        (Config(models=Models(smaller={"b": "c", "c": "b"})), ("models", "smaller", "c")),
+        (
+            Config(models=Models(smaller={"x": "a", "a": "b", "b": "c", "c": "a"})),
+            ("models", "smaller", "c"),
+        ),
     ],
 )
 def test_the_key_at_fault_is_named(config: Config, key: tuple[str | int, ...]) -> None:
     assert [found for found, _ in contradictions(config)] == [key]
+
+
+def test_the_way_round_a_circle_is_told_and_a_chain_is_fine() -> None:
+    [(_, reason)] = contradictions(Config(models=Models(smaller={"b": "c", "c": "b"})))
+    assert reason == "b, c and b again stand in for one another: which is the smaller one?"
+    chain = {"large": "middle", "middle": "small", "other": "small"}
+    assert list(contradictions(Config(models=Models(smaller=chain)))) == []

@@ -115,6 +115,9 @@ def test_a_budget_and_how_it_is_kept() -> None:
             "governor: {guard: {hold: 85}}",
             "1: governor.guard.hold: expected a number <= 1.0, got 85",
         ),
+        ("governor: {foo: 1}", "1: governor.foo: unknown key"),
+        ("governor: {governor: 1}", "1: governor.governor: unknown key"),
+        ("governor: {guards: 1}", "1: governor.guards: unknown key; did you mean guard?"),
         ("models: {smaller: {a: [b]}}", "1: models.smaller.a: expected text, got a list"),
         ("- 1", "1: expected a mapping of sections such as 'engine:'"),
         ("just words", "1: expected a mapping of sections such as 'engine:'"),
@@ -124,6 +127,14 @@ def test_a_budget_and_how_it_is_kept() -> None:
 def test_a_fault_has_line_key_expected_and_got(text: str, message: str) -> None:
     [found] = faults(text)
     assert found.startswith(f"config.yaml:{message}")
+
+
+@pytest.mark.parametrize("key", ["governor.foo", "budget.foo", "governor.guard.x", "zzz"])
+def test_a_key_that_is_like_none_has_no_suggestion(key: str) -> None:
+    section, _, name = key.rpartition(".")
+    text = ": {".join([*filter(None, section.split(".")), f"{name}: 1"])
+    [found] = faults(text + "}" * key.count("."))
+    assert found == f"config.yaml:1: {key}: unknown key"
 
 
 def test_all_faults_are_found_in_the_order_of_their_lines() -> None:
