@@ -13,6 +13,7 @@ from edge_rt.governor.priors import Priors
 _WINDOW_S, _LONG_S = 1.0, 4.0  # looks that are taken together, since readings are coarse
 _AGAIN_S = 2.0  # after which long windows are taken again; short ones are at each look
 _UNSTEADY = 0.3  # of what looks differ by may a mean of readings be off: they are no true means
+_UNSTEADY_S, _BLUR = 5.0, 0.2  # over which that is taken, and what of it stays a doubt
 _LATEST_S = 0.6  # that a reading may be late
 _MOST_LOOKS = 40  # that are remembered
 # Places: watts at rest, of waking up, of a core that others use, of one thread and on.
@@ -54,7 +55,7 @@ class PowerModel:
         self._others = 0.0
         self._noise_w2 = 0.0
         self._looks: deque[_Look] = deque(maxlen=_MOST_LOOKS)
-        self._since_s = 0.0
+        self._since_s = self._unsteady_w = 0.0
 
     @property
     def idle_w(self) -> float:
@@ -71,10 +72,10 @@ class PowerModel:
         return self._floor_w(utilisation > 0.0) + self.draw_w(threads) * utilisation
 
     def unsure_w(self, threads: int, utilisation: float) -> float:
-        """Standard deviation of `power_w`."""
+        """Standard deviation of `power_w`, and what readings of unsteady power may hide."""
         place = self._place(threads)
         weights = {_BASE: 1.0, _AWAKE: 1.0, _OTHERS: self._others, place: utilisation}
-        return self._belief.deviation(weights)
+        return self._belief.deviation(weights) + _BLUR * self._unsteady_w
 
     def utilisation(self, threads: int, power_w: float) -> float:
         """The share of the time that brings the board to `power_w`; beyond 0 to 1 too."""
@@ -121,6 +122,7 @@ class PowerModel:
         error_w = power_w - belief.value(weights)
         alone = [belief.value(self._weights([look])) for look in looks]
         unsteady_w = _UNSTEADY * (max(alone) - min(alone)) * math.sqrt(_WINDOW_S / window_s)
+        self._unsteady_w += min(1.0, dt_s / _UNSTEADY_S) * (unsteady_w - self._unsteady_w)
         again = max(1.0, window_s / again_s)  # as often comes the same error back
         unsure_w2 = again * (max(expected) - min(expected) + unsteady_w) ** 2
         variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w2 + self._noise_w2

@@ -41,18 +41,19 @@ def test_an_orin_does_not_throttle_where_it_would() -> None:
     ("power", "temp"), [(True, False), (False, True), (False, False)], ids=["temp", "power", "both"]
 )
 def test_sensors_that_are_lost_make_it_careful_not_hot(power: bool, temp: bool) -> None:
-    scene = hot_scene(PI, 1, phase_s=200.0)
+    """Lost when the fan has stood still for 100 s, which the forecast knows by then."""
+    scene = replace(hot_scene(PI, 0, phase_s=200.0), seconds=900.0)
     assert at_full(scene).throttles > 0
     scene = replace(
         scene,
-        power_sensor=lambda time_s: power or time_s < 250.0,
-        temp_sensor=lambda time_s: temp or time_s < 250.0,
+        power_sensor=lambda time_s: power or time_s < 500.0,
+        temp_sensor=lambda time_s: temp or time_s < 500.0,
     )
     known = governed(scene.board, Budget())
     trace = simulate(scene, known.step)
     assert trace.throttles == 0
     assert len(known.report.missing) == (not power) + (not temp)
-    assert trace.tokens_per_s(250.0, 400.0) > 8.0
+    assert trace.tokens_per_s(500.0) > 5.0
 
 
 def test_a_ceiling_is_kept_while_the_room_allows() -> None:
