@@ -278,6 +278,11 @@ class FakeGoverning:
         self.seen: Any = None
         self.fixes: list[int] = []  # thread counts that somebody asked for
 
+    @property
+    def governor(self) -> FakeGoverning:
+        """What has the budget."""
+        return self
+
     def allow(self, **limits: Any) -> None:
         """Allow something else from now on."""
         self.limits = Limits(2, **limits)
