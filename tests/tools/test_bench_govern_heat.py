@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 from benchlib.govern import Setup
 from benchlib.govern_heat import (
-    AFTER_S,
     BOARD,
     END_S,
     FAN_S,
-    LIMIT_S,
     Bench,
     Course,
     gathered,
     over,
-    settings,
 )
-from benchlib.govern_scan import FULL, Constant, best
+from benchlib.govern_scan import Constant, best, grid
 from benchlib.looks import Look, throttles
 from benchlib.prompts import Prompts
 from benchlib.server import Settings
@@ -48,7 +45,7 @@ def bench() -> Bench:
     made = Bench(SETUP)
     made.constants = [
         Constant(threads, duty, 40.0 * threads * duty, [threads * duty])
-        for threads, duty in settings()
+        for threads, duty in grid(2, 0.2)
     ]
     made.again = [Constant(1, 1.0, 40.0, [1.0]), Constant(1, 1.0, 44.0, [1.0])]
     return made
@@ -57,55 +54,41 @@ def bench() -> Bench:
 def test_at_full_speed_the_board_throttles_after_its_fan_has_stopped_and_before_the_end() -> None:
     course = replay(bench().board, [2.0], END_S)
     first_s = next(k.time_s for k in course if k.throttle_state)
-    assert FAN_S < first_s < END_S - AFTER_S
+    assert FAN_S < first_s < END_S / 2
     assert max(k.chip_c for k in course[: FAN_S * 10]) < 70.0
     assert BOARD.ambient_c == 35.0
 
 
-def test_at_half_speed_it_does_not() -> None:
-    assert throttles(replay(bench().board, [1.0], END_S)) == 0
+def test_at_a_quarter_of_it_it_does_not() -> None:
+    assert throttles(replay(bench().board, [0.5], END_S)) == 0
 
 
 def test_the_best_setting_is_the_fastest_that_does_not_throttle() -> None:
     made = bench()
     chosen = best(made.constants, made.holds)
     assert chosen is not None
-    assert 1.2 <= chosen.mean_cores < 2.0
+    assert 0.5 <= chosen.mean_cores < 1.5
     assert throttles(replay(made.board, [chosen.mean_cores + 0.4], END_S)) > 0
 
 
-@pytest.mark.parametrize(
-    ("seen", "governed", "ended"),
-    [
-        (looks(END_S - 1), True, False),
-        (looks(END_S), True, True),
-        (looks(END_S), False, False),
-        (looks(LIMIT_S), False, True),
-        (looks(150, throttled_at_s=100), True, False),
-        (looks(100 + AFTER_S - 1, throttled_at_s=100), False, False),
-        (looks(100 + AFTER_S, throttled_at_s=100), False, True),
-    ],
-)
-def test_a_course_ends_when_it_has_shown_what_it_can(
-    seen: list[Look], governed: bool, ended: bool
-) -> None:
-    assert over(seen, governed) is ended
+def test_a_course_ends_so_long_after_the_boards_start() -> None:
+    assert not over(looks(END_S - 1))
+    assert over(looks(END_S))
 
 
 def test_the_report_tells_throttles_of_both_and_the_ratio_to_the_best_setting() -> None:
-    governed, full = Course(39.9, looks(END_S)), Course(80.0, looks(110, throttled_at_s=100))
-    found = gathered(bench(), governed, full)
+    made, governed = bench(), Course(39.9, looks(END_S))
+    found = gathered(made, governed)
     assert found.values == {
         "throttles": 0,
-        "throttles_without": 1,
+        "throttles_without": made.ungoverned().throttles,
         "heat_vs_best": pytest.approx(0.95),
     }
-    assert full.plain()["first_throttle_s"] == 100.0
+    assert made.ungoverned().throttles > 0
     assert governed.plain()["first_throttle_s"] is None
     assert governed.plain()["hottest_c"] == pytest.approx(70.0 + END_S / 10)
     assert found.notes
 
 
-def test_full_speed_is_among_the_settings() -> None:
-    assert FULL in settings()
-    assert len(settings()) == len(set(settings()))
+def test_a_course_tells_when_the_board_throttled_first() -> None:
+    assert Course(80.0, looks(110, throttled_at_s=100)).plain()["first_throttle_s"] == 100.0
