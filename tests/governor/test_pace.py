@@ -36,6 +36,5 @@ def test_two_thread_counts_are_compared_at_any_speed(rate: float) -> None:
     for threads in (4, 1, 4, 1):
         for _ in range(round(6.0 / DT_S)):
             pace.look(engine.look(threads), 4)
-    assert pace.speed(4) / pace.speed(1) == pytest.approx(
-        2.0, rel=0.13
-    )  # of 8 tokens one more counts
+    # Of eight tokens, one more or less counts.
+    assert pace.speed(4) / pace.speed(1) == pytest.approx(2.0, rel=0.13)
