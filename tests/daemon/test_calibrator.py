@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,32 @@ def test_a_board_that_becomes_too_hot_ends_it(kit: Any, tmp_path: Path) -> None:
         assert "hot" in refused.reason
         assert saved(tmp_path) == []
         assert house.state.active == 0
+
+    kit.run(run())
+
+
+def test_an_engine_that_may_not_go_on_ends_it(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = kit.house(models=("a", "b"), state_folder=tmp_path)
+        engine = Simulated(house)
+        pop, never = engine.pop, asyncio.Event()
+
+        def stop() -> None:
+            house.governing.allow(duty=0.0, why="the cap of 2 W binds")
+
+        def standing(index: Any = 0) -> list[Any]:
+            script = pop(index)
+            return script if len(engine.made) < 4 else [*script[:4], stop, never]
+
+        async def look(seconds: float) -> None:
+            await asyncio.sleep(0)
+
+        engine.pop = standing
+        house.foresight.planner._measurer._pause = look  # it is the calibrator's too
+        *_, refused = await all_of(house, CalibrationAsk())
+        assert isinstance(refused, Refused)
+        assert "the cap of 2 W binds" in refused.reason
+        assert (house.state.active, house.open, len(engine.made)) == (0, 0, 4)
 
     kit.run(run())
 
