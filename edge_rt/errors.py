@@ -71,5 +71,9 @@ class EngineError(EdgeError, RuntimeError):
     """The engine process failed in a way that the request did not cause."""
 
 
+class EngineStopped(EngineError):
+    """The engine was told to stop, with the daemon, before the answer was complete."""
+
+
 class ProtocolError(EdgeError, ValueError):
     """A frame between front and engine is malformed or of another protocol version."""

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from edge_rt.errors import (
     EngineError,
+    EngineStopped,
     ModelFileError,
     ModelNotFound,
     RequestError,
@@ -111,7 +112,10 @@ def _http(error: HTTPException) -> Failure:
 
 def _own_fault(error: Exception) -> Failure:
     if isinstance(error, EngineError):
-        _log.error("the engine failed a request: %s", error)
+        if isinstance(error, EngineStopped):
+            _log.info("a request was cut short: %s", error)
+        else:
+            _log.error("the engine failed a request: %s", error)
         return _failure(500, str(error), kind="server_error", code="engine_error")
     _log.error("a request failed unexpectedly", exc_info=error)
     message = "The daemon failed on this request; its log says why."

@@ -34,7 +34,14 @@ from edge_rt.engine.protocol import (
     Unloaded,
     Work,
 )
-from edge_rt.errors import EngineError, ModelFileError, ProtocolError, RequestError, Unavailable
+from edge_rt.errors import (
+    EngineError,
+    EngineStopped,
+    ModelFileError,
+    ProtocolError,
+    RequestError,
+    Unavailable,
+)
 
 Event = Started | Delta | Finished
 
@@ -54,6 +61,7 @@ class EngineClient(asyncio.Protocol):
         self.hello: Hello | None = None
         self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
         self.lost = asyncio.Event()
+        self._stopping = False
         self._ready: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
         self._frames = Frames()
@@ -156,7 +164,8 @@ class EngineClient(asyncio.Protocol):
         self._send(SetLimits(threads, duty, prefill_chunk, sequences))
 
     def shut_down(self) -> None:
-        """Ask the engine to free everything and exit."""
+        """Ask the engine to free everything and exit; what is under way raises EngineStopped."""
+        self._stopping = True
         if not self.lost.is_set():
             self._send(Shutdown())
 
@@ -208,7 +217,7 @@ class EngineClient(asyncio.Protocol):
             case Started() | Finished():
                 self._put(message.id, message)
             case Failed():
-                self._put(message.id, _error(message))
+                self._put(message.id, _error(message, self._stopping))
             case Hello():
                 self._greet(message)
             case Loaded() | LoadFailed():
@@ -241,10 +250,10 @@ class EngineClient(asyncio.Protocol):
             future.set_result(message)
 
 
-def _error(failed: Failed) -> Exception:
+def _error(failed: Failed, stopping: bool) -> Exception:
     if failed.retry_after_s is not None:
         code = failed.code or "unavailable"
         return Unavailable(failed.message, retry_after_s=failed.retry_after_s, code=code)
     if failed.param is not None or failed.code is not None:
         return RequestError(failed.message, param=failed.param, code=failed.code)
-    return EngineError(failed.message)
+    return EngineStopped(failed.message) if stopping else EngineError(failed.message)

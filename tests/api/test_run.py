@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
+from edge_rt.errors import EngineError, EngineStopped, ModelNotFound, RequestError, Unavailable
 
 CHAT = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -21,6 +21,7 @@ FAILURES = [
     (Unavailable("full", retry_after_s=2.5), 503, "unavailable"),
     (Unavailable("slower", retry_after_s=0.0, code="rate_limit"), 429, "rate_limit"),
     (EngineError("died"), 500, "engine_error"),
+    (EngineStopped("told to"), 500, "engine_error"),
     (ZeroDivisionError("secret"), 500, "internal_error"),
 ]
 
@@ -60,6 +61,16 @@ def test_failure_after_the_first_event_of_a_plain_answer(
 ):
     service.script = lambda call: [script.started(), script.delta("Hel"), error]
     assert client.chat().status == status
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(EngineError("died"), "ERROR"), (EngineStopped("told to"), "INFO")]
+)
+def test_only_what_was_not_asked_for_is_an_error_in_the_log(client, service, caplog, error, level):
+    caplog.set_level("INFO", "edge_rt.api")
+    service.script = lambda call: [error]
+    client.chat()
+    assert [record.levelname for record in caplog.records] == [level]
 
 
 def test_a_cost_shows_nothing_and_ends_nothing(client, service, script):

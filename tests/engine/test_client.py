@@ -37,7 +37,14 @@ from edge_rt.engine.protocol import (
     Unload,
     Unloaded,
 )
-from edge_rt.errors import EngineError, ModelFileError, ProtocolError, RequestError, Unavailable
+from edge_rt.errors import (
+    EngineError,
+    EngineStopped,
+    ModelFileError,
+    ProtocolError,
+    RequestError,
+    Unavailable,
+)
 
 SPEC = ModelSpec("toy", "x", 96, 3)
 TIMINGS = Timings(0.0, 0.0, 0.0, 1, 0, 1)
@@ -305,6 +312,18 @@ def test_failures_become_errors_and_are_not_cancelled(
         assert await engine.next() == Shutdown()
 
     run()
+
+
+@with_engine
+async def test_an_answer_that_ends_because_the_engine_was_told_to_stop_says_so(
+    client: EngineClient, engine: Engine
+) -> None:
+    task = start(listed(client.generate(make_two)))
+    id = (await engine.next()).id
+    client.shut_down()
+    engine.say(Failed(id, "the engine is shutting down"))
+    with pytest.raises(EngineStopped, match="shutting down"):
+        await task
 
 
 # --- models and figures
