@@ -17,6 +17,7 @@ from edge_rt.cli.where import daemon_socket, socket_option
 
 _PATH = "/edge/v1/budget"
 _NONE = "none"
+_HOTTEST_C = 150.0
 
 
 def cap(text: str) -> float | str:
@@ -33,7 +34,16 @@ def cap(text: str) -> float | str:
     return number
 
 
+def heat_cap(text: str) -> float | str:
+    """A cap of the temperature, which the daemon takes up to 150 °C."""
+    number = cap(text)
+    if not isinstance(number, str) and number > _HOTTEST_C:
+        raise click.BadParameter(f"{text!r} is more than {_HOTTEST_C:g} °C")
+    return number
+
+
 _CAP: dict[str, Any] = {"type": cap, "metavar": "NUMBER|none"}
+_HEAT_CAP = _CAP | {"type": heat_cap}
 
 
 @click.command()
@@ -51,7 +61,7 @@ _CAP: dict[str, Any] = {"type": cap, "metavar": "NUMBER|none"}
     type=Range(1, 10),
     help="By how much a single reading may exceed them: 1.5 is half as much again.",
 )
-@click.option("--temp", "temp_c", **_CAP, help="Highest temperature, in °C.")
+@click.option("--temp", "temp_c", **_HEAT_CAP, help="Highest temperature, in °C.")
 @click.option("--energy", "energy_j", **_CAP, help="Most joules of each hour or day.")
 @click.option("--per", "energy_period", type=click.Choice(["hour", "day"]), help="Hour or day.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -22,6 +22,7 @@ from edge_rt.cli.figures import (
     path_end,
     significant,
 )
+from edge_rt.cli.knob_words import knob_name, knob_value
 from edge_rt.cli.quantity import duration
 
 NOTHING = "nothing holds back"  # the daemon's own words
@@ -155,7 +156,11 @@ def _knobs(knobs: list[Json]) -> Table:
     for title in ("knob", "wanted", "now", "before", ""):
         table.add_column(title, overflow="fold")
     for knob in knobs:
-        name = path_end(line(knob.get("name")), _KNOB)
-        cells = (line(knob.get(key)) for key in ("wanted", "value", "before"))
-        table.add_row(Text(name), *map(Text, cells), Text(line(knob.get("error") or "")))
+        name = line(knob.get("name"))
+        cells = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
+        table.add_row(
+            Text(path_end(knob_name(name), _KNOB)),
+            *map(Text, cells),
+            Text(line(knob.get("error") or "")),
+        )
     return table

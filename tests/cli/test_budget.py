@@ -86,6 +86,23 @@ def test_knobs_are_listed_with_their_faults() -> None:
     assert rows["…/cpu/cpufreq/policy0/scaling_max_freq"].startswith("1.5 GHz")
 
 
+def test_knobs_are_told_as_people_read_them() -> None:
+    bound = {"name": "affinity of process 23582 begun at tick 764511", "error": None}
+    rows = shown(governor(knobs=[bound | {"wanted": "1", "value": "1", "before": "0,1"}]))
+    assert rows["affinity"].split() == ["of", "process", "23582", "1", "1", "0,1"]
+    fan = {"name": "/sys/devices/platform/pwm-fan/hwmon/hwmon2/pwm1", "error": None}
+    rows = shown(governor(knobs=[fan | {"wanted": "1,128", "value": "1,128", "before": "2"}]))
+    [told] = [row for name, row in rows.items() if name.endswith("/pwm1")]
+    assert told.split("  ")[0].strip() == "128 of 255 128 of 255 automatic (2)"
+
+
+@pytest.mark.parametrize(("option", "figure"), [("temp", "500"), ("temp", "150.5")])
+def test_a_cap_that_no_daemon_takes_is_wrong_usage(cli: Cli, option: str, figure: str) -> None:
+    result = cli("budget", f"--{option}", figure)
+    assert result.exit_code == 2
+    assert "150" in result.stderr
+
+
 def test_it_is_shown_and_changed(cli: Cli, daemon: Daemon) -> None:
     daemon.documents["/edge/v1/budget"] = (200, governor())
     assert "8.00 W over any" in cli("budget").stdout

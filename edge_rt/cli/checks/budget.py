@@ -13,6 +13,7 @@ from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.figures import joules, line, lines, member, members, number, significant
+from edge_rt.cli.knob_words import knob_name, knob_value
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
 _ROOM = 1.5  # times the idle power that a budget should at least be
@@ -103,7 +104,9 @@ def _raise(machine: Machine, what: str, option: str, key: str, value: str) -> Fi
 
 
 def _knob(machine: Machine, knob: Mapping[str, object]) -> Finding:
-    now = "" if knob.get("value") is None else f" and is {line(knob['value'])}"
-    wanted = f" should be {line(knob['wanted'])}{now}" if knob.get("wanted") else ""
-    what = f"{line(knob.get('name'))}{wanted}: {line(knob.get('error'))}"
+    name = line(knob.get("name"))
+    value, wished = (knob_value(name, line(knob.get(key))) for key in ("value", "wanted"))
+    now = "" if knob.get("value") is None else f" and is {value}"
+    wanted = f" should be {wished}{now}" if knob.get("wanted") else ""
+    what = f"{knob_name(name)}{wanted}: {line(knob.get('error'))}"
     return problem("knob", what, log_of(machine))

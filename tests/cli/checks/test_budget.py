@@ -125,6 +125,9 @@ def test_a_knob_that_could_not_be_turned_is_a_problem(patient: Make, daemon: Dae
     assert (one.id, one.level) == ("knob", "problem")
     assert one.what == ("cpufreq policy0 should be 1.5e9: scaling_max_freq: no right to write it")
     assert "log" in commands([one])
+    bound = bad | {"name": "affinity of process 42 begun at tick 7", "wanted": "50", "error": "no"}
+    one = found(board, daemon, knobs=[bound])[-1]
+    assert one.what == "affinity of process 42 should be 50: no"
     none = bad | {"name": "knobs.rapl_w", "wanted": "", "error": "no power limit can be set"}
     one = found(board, daemon, knobs=[none])[-1]
     assert one.what == "knobs.rapl_w: no power limit can be set"

@@ -1,0 +1,23 @@
+"""Knobs and what they stand at, as people read them."""
+
+from __future__ import annotations
+
+import re
+
+_BEGUN = re.compile(r" begun at tick \d+$")
+_PWM = re.compile(r"/pwm\d+$")
+
+
+def knob_name(name: str) -> str:
+    """Without what only the daemon needs to find the knob again."""
+    return _BEGUN.sub("", name)
+
+
+def knob_value(name: str, value: str) -> str:
+    """A fan's [1, PWM] and [MODE] of hwmon in words; other values as they are."""
+    if not _PWM.search(name):
+        return value
+    mode, _, pwm = value.partition(",")
+    if pwm.isdigit():
+        return f"{pwm} of 255"
+    return f"automatic ({mode})" if mode.isdigit() and int(mode) > 1 else value
