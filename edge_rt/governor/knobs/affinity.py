@@ -74,7 +74,7 @@ class Affinity:
             return
         except PermissionError as error:
             raise KnobError(f"{self.name}: it belongs to another user") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise KnobError(f"{self.name}: none of the cores {cores} can be used here") from error
 
     def _threads(self) -> set[int]:

@@ -85,6 +85,8 @@ def test_cores_that_are_not_there_are_told(tree: Tree) -> None:
     board = Board(tree)
     with pytest.raises(KnobError, match=r"none of the cores \[8, 9\]"):
         board.knob().write([8, 9])
+    with pytest.raises(KnobError, match="none of the cores"):
+        Affinity(os.getpid(), begun_at(os.getpid()) or 0).write([1 << 70])
     board.knob().write([3, 8])
     assert board.knob().read() == [3]
 
