@@ -43,7 +43,7 @@ def heat_cap(text: str) -> float | str:
 
 
 _CAP: dict[str, Any] = {"type": cap, "metavar": "NUMBER|none"}
-_HEAT_CAP = _CAP | {"type": heat_cap}
+_HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
 
 
 @click.command()
