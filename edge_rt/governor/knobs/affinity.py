@@ -73,9 +73,9 @@ class Affinity:
         except ProcessLookupError:
             return
         except PermissionError as error:
-            raise KnobError(f"{self.name}: it belongs to another user") from error
+            raise KnobError(f"the process belongs to another user") from error
         except (OSError, ValueError, OverflowError) as error:
-            raise KnobError(f"{self.name}: none of the cores {cores} can be used here") from error
+            raise KnobError(f"none of the cores {cores} can be used here") from error
 
     def _threads(self) -> set[int]:
         if begun_at(self._pid, self._proc) != self._begun:
