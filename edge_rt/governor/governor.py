@@ -155,12 +155,18 @@ class Governor:
         return dataclasses.replace(chosen, duty=duty)
 
     def _least_duty(self, bounds: Bounds) -> float:
-        """The share of the time that one thread may work, if the model of the power is right.
+        """The share of the time that one thread may work.
 
-        What work would teach is no reason to turn it away.
+        Under a cap on power it is what it may be if all that is unsure turns out well: what work
+        would teach is no reason to turn it away.
         """
         aim_w = bounds.hoped_w
-        return 1.0 if aim_w is None else self._power.utilisation(1, aim_w) / self._usage.intensity
+        if aim_w is None:
+            return 1.0
+        power = self._power
+        hopeless = bounds.by != "power_w" or aim_w <= power.idle_w - power.idle_unsure_w
+        hope_w = 0.0 if hopeless else power.unsure_w(1, self._settings.floor_duty)
+        return power.utilisation(1, aim_w + hope_w) / self._usage.intensity
 
     # --- what is told
 

@@ -63,6 +63,11 @@ class PowerModel:
         mean = self._belief.mean
         return max(0.0, mean[_BASE] + mean[_OTHERS] * self._others)
 
+    @property
+    def idle_unsure_w(self) -> float:
+        """Standard deviation of `idle_w`."""
+        return self._belief.deviation({_BASE: 1.0, _OTHERS: self._others})
+
     def draw_w(self, threads: int) -> float:
         """What an engine that computes all the time adds on that many threads."""
         return max(0.01, self._belief.mean[self._place(threads)])
