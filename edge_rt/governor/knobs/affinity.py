@@ -73,7 +73,7 @@ class Affinity:
         except ProcessLookupError:
             return
         except PermissionError as error:
-            raise KnobError(f"the process belongs to another user") from error
+            raise KnobError("the process belongs to another user") from error
         except (OSError, ValueError, OverflowError) as error:
             raise KnobError(f"none of the cores {cores} can be used here") from error
 
