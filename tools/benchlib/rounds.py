@@ -17,6 +17,7 @@ from benchlib.workload import Amounts, Asker
 
 SETTLE_S = 5.0  # under a hog, for a server that adapts its threads
 HOGGED_S = 6.0
+HOGGED_TOKENS = 32  # of an answer; beside a hog some servers make one or two a second
 
 Measures = dict[str, float]
 
@@ -70,7 +71,7 @@ class Rounds:
 
         async def measure(running: Running, asker: Asker) -> tuple[Measures, float]:
             with hog(directory) as other:
-                speed = await workload.settled_decode(asker, SETTLE_S, HOGGED_S)
+                speed = await workload.settled_decode(asker, SETTLE_S, HOGGED_S, HOGGED_TOKENS)
                 return {"decode_1": speed}, other.cpu_s()
 
         await self.turn(entrant, f"{label} {entrant.who}", measure)
