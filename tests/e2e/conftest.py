@@ -287,6 +287,26 @@ def make_daemon(tmp_path_factory, store):
 
 
 @pytest.fixture(scope="session")
+def make_board(tmp_path_factory):
+    """A simulated board that is heated by this process and its children: its directory."""
+
+    @contextmanager
+    def board(name: str) -> Iterator[Path]:
+        root = tmp_path_factory.mktemp("twin") / "board"
+        words = ["twin", "--board", name, "--watch", str(os.getpid()), "--dir", str(root)]
+        twin = subprocess.Popen([COMMAND, *words], stdout=subprocess.PIPE, text=True)
+        try:
+            assert twin.stdout is not None
+            assert twin.stdout.readline().strip() == str(root)
+            yield root
+        finally:
+            twin.send_signal(signal.SIGTERM)
+            twin.wait(30)
+
+    return board
+
+
+@pytest.fixture(scope="session")
 def daemon(make_daemon) -> Iterator[Daemon]:
     """The daemon that most tests share; it must come out of each as it went in."""
     daemon = make_daemon()

@@ -16,18 +16,9 @@ PROMPT = "Write one sentence about a fox who learns to sail."
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory):
-    """The directory of a Raspberry Pi 5 that is heated by this process and its children."""
-    root = tmp_path_factory.mktemp("twin") / "board"
-    words = ["twin", "--board", "raspberry-pi-5", "--watch", os.getpid(), "--dir", root]
-    twin = subprocess.Popen([COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert twin.stdout is not None
-        assert twin.stdout.readline().strip() == str(root)
+def board(make_board):
+    with make_board("raspberry-pi-5") as root:
         yield root
-    finally:
-        twin.send_signal(signal.SIGTERM)
-        twin.wait(30)
 
 
 @pytest.fixture(scope="module")

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 STORY = "Once upon a time there was a fox who"
-COMMAND = Path(sys.executable).with_name("edge-rt")
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory):
-    """The directory of an Orin Nano that is heated by this process and its children."""
-    root = tmp_path_factory.mktemp("twin") / "board"
-    words = ["twin", "--board", "jetson-orin-nano-8gb", "--watch", os.getpid(), "--dir", root]
-    twin = subprocess.Popen([COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert twin.stdout is not None
-        assert twin.stdout.readline().strip() == str(root)
+def board(make_board):
+    with make_board("jetson-orin-nano-8gb") as root:
         yield root
-    finally:
-        twin.send_signal(signal.SIGTERM)
-        twin.wait(30)
 
 
 @pytest.fixture(scope="module")
