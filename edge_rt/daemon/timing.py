@@ -51,7 +51,8 @@ class Timing:
             await self._make(entry, resident, WARM_UP)
             while (run := schedule.next(end_s - self._clock())) is not None:
                 await self._readiness.wait(how.patience_s)
-                yield run, min(end_s - self._clock(), schedule.left_s)
+                left_s = end_s - self._clock()
+                yield run, min(left_s, schedule.left_s) if schedule.enough else left_s
                 came = await self._make(entry, resident, run)
                 schedule.took(run, came.timings.prefill_s, came.timings.decode_s)
                 yield came

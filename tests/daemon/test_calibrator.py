@@ -92,6 +92,21 @@ def test_progress_rises_to_the_end(kit: Any, tmp_path: Path) -> None:
     kit.run(run())
 
 
+def test_progress_goes_by_time(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = kit.house(state_folder=tmp_path)
+        Simulated(house)
+        begin, seen = house.now, list[tuple[float, float]]()
+        async for word in house.service.calibrate(CalibrationAsk()):
+            if isinstance(word, Progress):
+                seen.append((house.now - begin, word.done))
+        whole_s = house.now - begin
+        # At first it knows only how long it may take at most; then it learns.
+        assert all(done <= elapsed_s / whole_s + 0.05 for elapsed_s, done in seen)
+
+    kit.run(run())
+
+
 def test_a_quick_one_keeps_its_time_whatever_the_model(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = kit.house(state_folder=tmp_path)
