@@ -36,6 +36,7 @@ class Fixed:
 
     def __init__(self, file: Path, governor: Governor) -> None:
         self.budget, self.report = governor.budget, governor.report
+        self.fixed: int | None = None
         self._file = file
         self.limits = read_limits(file)
 
