@@ -10,8 +10,9 @@ from pathlib import Path
 def replace_file(path: Path, content: bytes) -> None:
     """Write `path` so that after a crash either the old content is there or the new.
 
-    Its folder must be there. Raises OSError where the disk refuses.
+    Makes its folder where that is missing. Raises OSError where the disk refuses.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
     with draft.open("wb") as file:
         file.write(content)

@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from edge_rt.api.board_metrics import BoardCollector
+from edge_rt.api.board_metrics import board_families
 from edge_rt.api.budget import Budget
 from edge_rt.api.calibrate import Calibrate, Calibration
 from edge_rt.api.chat import ChatCompletions
+from edge_rt.api.collector import Scraped
 from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
 from edge_rt.api.energy import Board, Ledger
-from edge_rt.api.governor_metrics import GovernorCollector
+from edge_rt.api.governor_metrics import governor_families
 from edge_rt.api.guard import Guard
 from edge_rt.api.history import History
 from edge_rt.api.metrics import Meters
@@ -44,8 +45,11 @@ def create_app(
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     """
     meters = Meters()
-    meters.registry.register(BoardCollector(service))
-    meters.registry.register(GovernorCollector(service))
+    for what, families in (
+        ("the board", lambda: board_families(service.board())),
+        ("the governor", lambda: governor_families(service.budget())),
+    ):
+        meters.registry.register(Scraped(what, families))
     context = Context(service, requests, version, meters, clock, monotonic, new_id)
     router = Router(_routes(context), redirect_slashes=False)
     return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)

@@ -5,18 +5,13 @@ What is missing has no series, for a 0 would be believed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from edge_rt.api.board import BoardReport, ChannelState, RailEnergy, Supply
-from edge_rt.api.service import Service
-
-_log = logging.getLogger("edge_rt.api")
 
 T = TypeVar("T")
 Family = GaugeMetricFamily | CounterMetricFamily
@@ -35,26 +30,6 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "rpm": ("fan_rpm", "fan", "Turns of a fan per minute."),
     "count": ("board_events_total", "event", "What the board counts, such as throttling."),
 }
-
-
-class BoardCollector(Collector):
-    """Collects what `service.board()` reports; reads no sensor."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._failing = False
-
-    def collect(self) -> Iterable[Metric]:
-        """All families; none when there is no report, so that the other metrics still come."""
-        try:
-            families = board_families(self._service.board())
-        except Exception:
-            if not self._failing:  # logged once, not at each scrape
-                _log.exception("the board cannot be shown in the metrics")
-            self._failing = True
-            return []
-        self._failing = False
-        return families
 
 
 def board_families(report: BoardReport) -> list[Metric]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.body import read_body
 from edge_rt.api.context import Context
-from edge_rt.api.decode import decode
+from edge_rt.api.document import read_document
 from edge_rt.api.governing import BudgetChange
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
@@ -19,13 +18,13 @@ class Budget:
     """Shows the governor, and changes its budget until the daemon ends."""
 
     def __init__(self, context: Context) -> None:
-        self._service = context.service
-        self._limit = context.requests.body_bytes
+        self._context, self._service = context, context.service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises RequestError for a query and for what cannot be a budget."""
-        whole_numbers(scope)
         if scope["method"] == "PUT":
-            body = await read_body(scope, receive, limit=self._limit)
-            self._service.set_budget(decode(_DECODER, body))
+            change = await read_document(self._context, scope, receive, _DECODER)
+            self._service.set_budget(change)
+        else:
+            whole_numbers(scope)
         await send_json(send, self._service.budget())

@@ -8,9 +8,8 @@ import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.body import read_body
 from edge_rt.api.context import Context
-from edge_rt.api.decode import decode
+from edge_rt.api.document import read_document
 from edge_rt.api.planning import CalibrationAsk
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
@@ -32,13 +31,11 @@ class Calibrate:
     """Calibrates while the client listens, and tells where that stands; it ends with the client."""
 
     def __init__(self, context: Context) -> None:
-        self._service = context.service
-        self._limit = context.requests.body_bytes
+        self._context, self._service = context, context.service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
-        whole_numbers(scope)
-        request = decode(_DECODER, await read_body(scope, receive, limit=self._limit))
+        request = await read_document(self._context, scope, receive, _DECODER)
         ask = CalibrationAsk(quick=request.quick, model=request.model, force=request.force)
         await tell(scope, receive, send, self._service.calibrate(ask))
 

@@ -5,38 +5,13 @@ What is missing has no series, for a 0 would be believed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import get_args
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from edge_rt.api.governing import Admission, GovernorState, Guard
-from edge_rt.api.service import Service
-
-_log = logging.getLogger("edge_rt.api")
-
-
-class GovernorCollector(Collector):
-    """Collects what `service.budget()` reports."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._failing = False
-
-    def collect(self) -> Iterable[Metric]:
-        """All families; none when there is no state, so that the other metrics still come."""
-        try:
-            families = governor_families(self._service.budget())
-        except Exception:
-            if not self._failing:  # logged once, not at each scrape
-                _log.exception("the governor cannot be shown in the metrics")
-            self._failing = True
-            return []
-        self._failing = False
-        return families
 
 
 def governor_families(state: GovernorState) -> list[Metric]:

@@ -8,12 +8,10 @@ import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.body import read_body
 from edge_rt.api.context import Context
-from edge_rt.api.decode import decode
+from edge_rt.api.document import read_document
 from edge_rt.api.messages import ChatMessage, template_messages
 from edge_rt.api.planning import PlanAsk
-from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
 from edge_rt.api.told import tell
 from edge_rt.api.watch import unless_gone
@@ -44,13 +42,11 @@ class Plan:
     """Tells of every candidate; with `run` in a stream, as one after the other is run."""
 
     def __init__(self, context: Context) -> None:
-        self._service = context.service
-        self._limit = context.requests.body_bytes
+        self._context, self._service = context, context.service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
-        whole_numbers(scope)
-        request = decode(_DECODER, await read_body(scope, receive, limit=self._limit))
+        request = await read_document(self._context, scope, receive, _DECODER)
         ask = asked(request)
         if request.run:
             await tell(scope, receive, send, self._service.tries(ask))

@@ -88,7 +88,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
 class CalibrationAsk(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be calibrated, and how thoroughly; `model` None: all, or with `quick` the default.
 
-    `force`: although other programs keep the board busy, or the budget holds it back.
+    `force`: although other programs keep the board busy.
     """
 
     quick: bool = False

@@ -12,15 +12,15 @@ import msgspec
 
 from edge_rt.api.service import Call, Cost, Event
 from edge_rt.config.schema import Config
+from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.lessons import Lesson, Lessons, nothing
+from edge_rt.daemon.lessons import Lesson
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name, wanted
-from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started
@@ -29,9 +29,6 @@ from edge_rt.errors import EngineError
 from edge_rt.models.store import Entry, Store
 
 log = logging.getLogger(__name__)
-
-Foretell = Callable[[str, int, int], Prediction | None]
-"""What one token takes after a prompt: the model's id, the prompt's tokens, the cached ones."""
 
 Make = Callable[[int], Generate]
 
@@ -47,15 +44,13 @@ class Answering:
         state: State,
         metering: Metering,
         governing: Governing,
+        foresight: Foresight,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
-        self.foretell: Foretell = lambda model, prompt, cached: None
-        self.check: Callable[[], None] = lambda: None  # raises Unavailable where nothing is taken
-        self.lessons = Lessons(nothing, lambda: governing.limits.threads)
         self._config, self._store = config, store
         self._residency, self._state = residency, state
-        self._metering, self._governing = metering, governing
+        self._metering, self._governing, self._foresight = metering, governing, foresight
         self._clock = clock
 
     @property
@@ -79,7 +74,7 @@ class Answering:
 
     async def generate(self, entry: Entry, call: Call) -> AsyncGenerator[Event, None]:
         """See Service. When the engine is lost the answer goes on in the next one."""
-        self.check()
+        self._foresight.alone.check()
         if call.energy_j is not None:
             self._metering.watchable()
         progress, purse = Progress(), Purse(call, self._clock)
@@ -88,7 +83,7 @@ class Answering:
         with (
             self._state.request(self._config.requests.queue),
             self._metering.leaving(receipt),
-            self.lessons.attend(call.n) as lesson,
+            self._foresight.lessons.attend(call.n) as lesson,
         ):
             while True:
                 try:
@@ -98,9 +93,9 @@ class Answering:
                                 continue
                             if isinstance(event, Started) and purse.limited:
                                 tokens = event.prompt_tokens, event.cached_tokens
-                                purse.judge(self.foretell(entry.id, *tokens))
+                                purse.judge(self._foresight.least(entry, *tokens))
                             receipt.take(event)
-                            self.lessons.look(lesson)
+                            self._foresight.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._metering.settle(receipt)
                                 self._learn(lesson, entry, receipt, cost)
@@ -124,7 +119,7 @@ class Answering:
     def _learn(self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            self.lessons.end(lesson, entry, receipt, cost)
+            self._foresight.lessons.end(lesson, entry, receipt, cost)
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 

@@ -17,12 +17,14 @@ from edge_rt.daemon.course import Course
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.measuring import Host, Measured
-from edge_rt.daemon.readiness import LOOK_S, Pause, Readiness, Unready
+from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.readiness import LOOK_S, Readiness, Unready
 from edge_rt.daemon.sweeping import Sweeper
 from edge_rt.daemon.timing import Timing
 from edge_rt.energy.calibration import Calibration, Sweep, save_calibration
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import StoreError, Unavailable
+from edge_rt.governor.words import thread_count
 from edge_rt.models.entry import Entry
 
 log = logging.getLogger(__name__)
@@ -116,7 +118,7 @@ class Session:
                     if isinstance(line, Sweep):
                         self._sweeps[threads] = line
                     else:
-                        yield self._course.at(f"ceilings: {line}, {_threads(threads)}")
+                        yield self._course.at(f"ceilings: {line}, {thread_count(threads)}")
 
     async def _entry(self, entry: Entry) -> AsyncGenerator[Progress]:
         """All thread counts of one model; saved once they are complete."""
@@ -154,7 +156,7 @@ class Session:
                     came.append(step)
                     continue
                 run, left_s = step
-                words = f"{entry.id}, {_threads(threads)}: {run.prompt_tokens} tokens"
+                words = f"{entry.id}, {thread_count(threads)}: {run.prompt_tokens} tokens"
                 yield self._course.at(words, left_s)
         work_s = threads * (self._course.elapsed_s - begin_s)
         for other in self._counts:
@@ -221,7 +223,3 @@ def _falls(temps_c: Sequence[float]) -> bool:
     """Whether the temperature has fallen in the last while."""
     looks = int(STILL_S / LOOK_S)
     return len(temps_c) <= looks or temps_c[-looks - 1] - temps_c[-1] >= STILL_C
-
-
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"

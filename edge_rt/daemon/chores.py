@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import KEEP_S, Spent
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0  # between looks for idle models
 AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
-
-Pause = Callable[[float], Awaitable[None]]
 
 
 async def told(chore: Coroutine[Any, Any, None]) -> None:

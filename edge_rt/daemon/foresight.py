@@ -19,8 +19,9 @@ from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.lessons import Lessons
 from edge_rt.daemon.measuring import Measurer
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.planner import Planner
-from edge_rt.daemon.readiness import Pause, Readiness
+from edge_rt.daemon.readiness import Readiness
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State

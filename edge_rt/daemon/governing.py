@@ -166,7 +166,7 @@ class Governing:
         limits = governor.step(seen)
         self._obey(limits)
         self._count(seen, limits)
-        self.heat.take(seen)
+        self.heat.leakage.take(seen)
         self.history.take(was, limits, governor.report, governor.budget)
 
     def _decide(self) -> None:

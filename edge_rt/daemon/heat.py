@@ -7,7 +7,8 @@ from edge_rt.daemon.board_report import Felt, board_key
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.priors import heat_prior
 from edge_rt.governor.limits import Observation
-from edge_rt.thermal.model import ThermalModel
+from edge_rt.thermal.cooling import LeakageFit
+from edge_rt.thermal.model import ThermalModel, ThermalState
 from edge_rt.thermal.outlook import Forecast
 from edge_rt.thermal.runaway import critical_c
 
@@ -20,7 +21,6 @@ class Heat:
     def __init__(self, leakage: LeakageWatch) -> None:
         self.leakage = leakage
         self._model: ThermalModel | None = None
-        self._seen: Observation | None = None
 
     def model(self, felt: Felt | None, cores: int) -> ThermalModel:
         """A model for another board, or to begin anew; `cores` are those that may be used."""
@@ -34,15 +34,10 @@ class Heat:
         believed = model is not None and model.believed
         return model.forecast(power_w, horizon_s) if model is not None and believed else None
 
-    def take(self, seen: Observation) -> None:
-        """Take a look of the governor, which tells the thermal model itself."""
-        self._seen = seen
-        self.leakage.take(seen)
-
-    def state(self) -> HeatState:
-        """All of it, for clients."""
+    def state(self, seen: Observation | None) -> HeatState:
+        """All of it, for clients; `seen` is the governor's last look."""
         state = None if self._model is None else self._model.state
-        fit, seen = self.leakage.fit, self._seen
+        fit = self.leakage.fit
         temp_c = None if seen is None else seen.temp_c
         return HeatState(
             ambient_c=state and state.ambient_c,
@@ -54,14 +49,14 @@ class Heat:
             leakage_w=None if fit is None or temp_c is None else fit.leakage.power_w(temp_c),
             doubling_k=fit and fit.leakage.doubling_c,
             phi=self.leakage.phi(None if seen is None else seen.power_w, temp_c),
-            runaway_c=self._runaway_c(),
+            runaway_c=_runaway_c(state, fit),
             leakage_note=self.leakage.note,
         )
 
-    def _runaway_c(self) -> float | None:
-        """None where it is not known, or at no temperature that a chip could have."""
-        state, fit = self._model and self._model.state, self.leakage.fit
-        if state is None or fit is None:
-            return None
-        critical = critical_c(fit.leakage, state.resistance_c_per_w)
-        return critical if critical <= HOTTEST_C else None
+
+def _runaway_c(state: ThermalState | None, fit: LeakageFit | None) -> float | None:
+    """None where it is not known, or at no temperature that a chip could have."""
+    if state is None or fit is None:
+        return None
+    critical = critical_c(fit.leakage, state.resistance_c_per_w)
+    return critical if critical <= HOTTEST_C else None

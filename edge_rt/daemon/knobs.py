@@ -6,10 +6,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_rt.config.schema import Knobs
+from edge_rt.daemon.pause import Pause
 from edge_rt.governor.knobs.affinity import affinity_wish
 from edge_rt.governor.knobs.by_name import by_name, mode_knob
 from edge_rt.governor.knobs.cpufreq import clock_wishes
@@ -28,7 +29,6 @@ JOURNAL = "knobs.json"
 SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
 AGAIN_S = 20.0  # until knobs that had to wait are tried again
 
-Pause = Callable[[float], Awaitable[None]]
 Group = tuple[str, Callable[[], list[Wish]]]  # a key of the configuration and what it wishes
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 
+from edge_rt.daemon.pause import Pause
 from edge_rt.durable import plain_name, replace_file
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.cooling import LeakageFit, Rejected
@@ -22,8 +22,6 @@ MEAN_S = 1.0  # of readings taken together
 IDLE_CORES = 0.05  # that an engine with nothing to do may use
 REFIT_S = 600.0
 FILE = "leakage-{board}.json"
-
-Pause = Callable[[float], Awaitable[object]]
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):
@@ -138,7 +136,6 @@ class LeakageWatch:
             return
         content = msgspec.json.format(msgspec.json.encode(_Kept(self._board, fit)), indent=1)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, content)
         except OSError as error:
             log.warning("%s cannot be written: %s", path, error.strerror or error)

@@ -14,10 +14,6 @@ Learn = Callable[[Entry, int, Served], object]
 """Takes a model, the threads that it had, and what its answer took."""
 
 
-def nothing(entry: Entry, threads: int, served: Served) -> None:
-    """Learns nothing."""
-
-
 class Lesson:
     """One request under way; `pure` as long as it has the engine, and its threads, to itself."""
 

@@ -12,6 +12,7 @@ from edge_rt.api.board import Quality
 from edge_rt.api.service import Cost, ModelCard, Serving
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
@@ -102,7 +103,7 @@ class Measurer:
         metering: Metering,
         governing: Governing,
         clock: Callable[[], float],
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         """`clock` is in seconds, that of the metering; `pause` lets them pass between looks."""
         self._metering, self._governing, self._clock = metering, governing, clock

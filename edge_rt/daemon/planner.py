@@ -14,7 +14,8 @@ from edge_rt.daemon.candidates import Candidates, judged, nothing
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
-from edge_rt.daemon.readiness import Pause, Readiness, Unready
+from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.readiness import Readiness, Unready
 from edge_rt.daemon.reading import Asked, Reader, Unread
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.tried import failed, tried

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.pause import Pause
 
 BUSY_CORES = 0.4  # that other programs may use
 FULL_DUTY = 0.99
 LOOK_S = 1.0  # between two looks at a board that is not ready
 SETTLE_S = 0.5  # for whoever asked to come to rest
-
-Pause = Callable[[float], Awaitable[object]]
 
 
 class Unready(Exception):

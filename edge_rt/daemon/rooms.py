@@ -49,6 +49,7 @@ class Rooms:
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
         self._config, root = config, Path(config.sensors.root)
+        self._cores = _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor(greet=self._greet)
         self.residency = Residency(
@@ -86,7 +87,7 @@ class Rooms:
         self.foresight = Foresight(
             config,
             paths.state,
-            _cores(config),
+            self._cores,
             self.supervisor,
             self.residency,
             self.state,
@@ -96,12 +97,15 @@ class Rooms:
             clock,
         )
         answering = Answering(
-            config, store, self.residency, self.state, self.metering, self.governing, clock
+            config,
+            store,
+            self.residency,
+            self.state,
+            self.metering,
+            self.governing,
+            self.foresight,
+            clock,
         )
-        answering.foretell = lambda model, prompt, cached: self.foresight.least(
-            store.get(model), prompt, cached
-        )
-        answering.check, answering.lessons = self.foresight.alone.check, self.foresight.lessons
         self.service = DaemonService(
             config,
             store,
@@ -154,11 +158,10 @@ class Rooms:
 
     def _governor(self, felt: Felt | None) -> Governor:
         config = self._config
-        cores = _cores(config)
         return Governor(
-            cores,
+            self._cores,
             budget_of(config.budget),
-            self.heat.model(felt, cores),
+            self.heat.model(felt, self._cores),
             power_prior(felt),
             settings_of(config.governor, smaller=bool(config.models.smaller)),
         )

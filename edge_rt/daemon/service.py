@@ -122,7 +122,7 @@ class DaemonService:
     async def status(self) -> dict[str, object]:
         """See Service."""
         governor, queued = self.budget(), self._governing.admission.waiting
-        heat = self._governing.heat.state()
+        heat = self._governing.heat.state(self._governing.seen)
         return await self._state.report(self.cards(), self.board(), governor, heat, queued)
 
     def board(self) -> BoardReport:

@@ -107,7 +107,6 @@ class Spent:
 
     def _save(self, hour: _Hour) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, msgspec.json.encode(hour))
         except OSError as error:
             if not self._failing:

@@ -8,8 +8,9 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
+from edge_rt.daemon.pause import Pause
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EngineError, ProtocolError, Unavailable
 
@@ -34,7 +35,7 @@ class Supervisor:
         *,
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Pause = asyncio.sleep,
     ) -> None:
         """`command` gets the number of its socket's descriptor as its last argument.
 

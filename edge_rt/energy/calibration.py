@@ -123,7 +123,6 @@ def save_calibration(folder: Path, calibration: Calibration) -> Path:
 
     Raises OSError where the disk refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / calibration.file_name
     replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1))
     return path

@@ -26,7 +26,7 @@ class Bounds:
     @property
     def aim_w(self) -> float | None:
         """The most that the board may draw now; None: as much as it takes."""
-        return min(self.allowances_w.values(), default=None)
+        return self._aim_w(None)
 
     @property
     def whole_w(self) -> float | None:

@@ -191,8 +191,8 @@ class Governor:
 
     def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:
         """Worked out once a second."""
-        stopped = on.stopped and seen.trip_c is not None
-        leaves_c = self._guard.leaves_c(seen.trip_c) if stopped and seen.trip_c else None
+        trip_c = seen.trip_c if on.stopped else None
+        leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c)
         idle_w = self._power.idle_w
         needed_w = self._power.power_w(1, WELL * self._settings.floor_duty)
         return self._retry.get(

@@ -37,10 +37,6 @@ class Thermal(Protocol):
         """Temperature after `horizon_s` at `power_w`, and the half-width of its error band."""
         ...
 
-    def peak_c(self, power_w: float, horizon_s: float) -> tuple[float, float] | None:
-        """Highest temperature until then, and the half-width of its error band."""
-        ...
-
     def most_power_w(self, limit_c: float, horizon_s: float) -> float | None:
         """The most constant watts with which no temperature until then exceeds `limit_c`."""
         ...

@@ -30,7 +30,7 @@ def why(
         return _stopped(seen, guard)
     parts = [*_pace(limits, seen, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
     if not parts and limits.threads < cores:
-        threads = _threads(limits.threads)
+        threads = thread_count(limits.threads)
         parts = [
             f"{threads} of {cores} {'is' if limits.threads == 1 else 'are'} asked for"
             if asked
@@ -89,7 +89,8 @@ def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float) -> Ite
         idle = f"the {about}{idle_w:.3g} W that the board draws idle{whose}"
         yield f"{subject} leaves nothing beyond {idle}"
     else:
-        yield f"{subject} allows {_threads(limits.threads)} {100 * limits.duty:.0f} % of the time"
+        threads = thread_count(limits.threads)
+        yield f"{subject} allows {threads} {100 * limits.duty:.0f} % of the time"
 
 
 def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]:
@@ -116,7 +117,7 @@ def _taken(limits: Limits) -> Iterator[str]:
 
 
 def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> str:
-    threads = _threads(limits.threads)
+    threads = thread_count(limits.threads)
     if seen.others is not None and seen.others >= UP_AT:
         return f"other programs keep {seen.others:.1f} of {cores} cores busy, {threads} may work"
     if limits.allowance_w is not None:
@@ -124,7 +125,8 @@ def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> str:
     return f"most comes of {threads} of {cores}"
 
 
-def _threads(count: int) -> str:
+def thread_count(count: int) -> str:
+    """A number of threads in words."""
     return f"{count} thread" + ("" if count == 1 else "s")
 
 

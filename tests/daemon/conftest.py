@@ -390,12 +390,11 @@ class House:
                 self.state,
                 self.metering,
                 cast(Governing, self.governing),
+                self.foresight,
                 clock,
             ),
             self.foresight,
         )
-        answering = self.service.answering
-        answering.check, answering.lessons = self.foresight.alone.check, self.foresight.lessons
 
     async def rest(self, seconds: float) -> None:
         """Let time pass in which nothing is done; others are at work all the same."""

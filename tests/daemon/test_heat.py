@@ -46,7 +46,7 @@ def seen(second: int) -> Observation:
 def test_before_anything_is_seen_nothing_is_told() -> None:
     heat = Heat(LeakageWatch(None))
     heat.model(None, 4)
-    state = heat.state()
+    state = heat.state(None)
     assert (state.ambient_c, state.phi) == (None, None)
     assert (state.time_constants_s, state.trusted, state.leakage_w) == ([], False, None)
 
@@ -58,8 +58,7 @@ def test_what_the_model_and_the_leakage_say_is_told() -> None:
     for second in range(120):
         look = seen(second)
         model.observe(look.time_s, look.temp_c, look.power_w, look.fan)
-        heat.take(look)
-    state = heat.state()
+    state = heat.state(seen(119))
     assert state.ambient_c is not None
     assert 0.0 < state.ambient_c < 50.0
     assert state.leakage_w == pytest.approx(FIT.leakage.power_w(50.0))
@@ -76,15 +75,15 @@ def test_a_board_that_is_recognised_later_is_learnt_anew() -> None:
     heat.model(felt("raspberry-pi-5"), 4)
     heat.leakage.tracker.accept(FIT)
     heat.model(felt("raspberry-pi-5"), 4)
-    assert heat.state().doubling_k == 18.0
+    assert heat.state(None).doubling_k == 18.0
     heat.model(felt("jetson-orin-nano-8gb"), 4)
-    assert heat.state().doubling_k is None
+    assert heat.state(None).doubling_k is None
 
 
 def test_a_simulated_board_teaches_nothing_of_the_real_one(tmp_path: Path) -> None:
     heat = Heat(LeakageWatch(None))
     heat.model(felt("raspberry-pi-5", tmp_path), 4)
     heat.leakage.tracker.accept(FIT)
-    assert heat.state().doubling_k == 18.0
+    assert heat.state(None).doubling_k == 18.0
     heat.model(felt("raspberry-pi-5"), 4)
-    assert heat.state().doubling_k is None
+    assert heat.state(None).doubling_k is None

@@ -82,37 +82,51 @@ def work(daemon):
             client.join()
 
 
-def watch(daemon):
-    """Mean watts and tokens a second over some seconds, after some in which all may settle."""
+def in_passes(daemon, tools):
+    """Now, and the seconds that the engine has spent inside passes until now."""
+    return tools.eventually(
+        lambda: (
+            (spent_s := daemon.status()["engine"].get("native_s")) is not None
+            and (time.monotonic(), spent_s)
+        ),
+        "the engine tells its figures",
+    )
+
+
+def watch(daemon, tools):
+    """Mean watts over some seconds, after some in which all may settle, and the share of the time
+    that the engine computed: a machine that others use makes passes long, not rare.
+    """
     time.sleep(SETTLE_S)
-    before, drawn = supply(daemon), daemon.status()["tokens"]["completion"]
-    begin = time.monotonic()
-    time.sleep(WATCH_S)
-    after, now = supply(daemon), daemon.status()["tokens"]["completion"]
-    seconds = time.monotonic() - begin
+    before, (begin, spent_s) = supply(daemon), in_passes(daemon, tools)
+
+    def seen():
+        now = supply(daemon)
+        return now if now["covered_s"] - before["covered_s"] >= WATCH_S else None
+
+    after, (end, now_s) = tools.eventually(seen, "power is read"), in_passes(daemon, tools)
     energy_j, covered_s = (after[name] - before[name] for name in ("energy_j", "covered_s"))
-    assert covered_s > 0
-    return energy_j / covered_s, (now - drawn) / seconds
+    return energy_j / covered_s, (now_s - spent_s) / (end - begin)
 
 
-def test_a_cap_is_kept_and_full_speed_is_back_when_it_is_lifted(free):
+def test_a_cap_is_kept_and_full_speed_is_back_when_it_is_lifted(free, tools):
     idle_w = supply(free)["idle_w"]
     with work(free):
-        full_w, _ = watch(free)
+        full_w, full_share = watch(free, tools)
         assert full_w > idle_w
         cap_w = idle_w + 0.5 * (full_w - idle_w)
         told = budget(free, power_w=cap_w)
         assert told["budget"]["power_w"] == cap_w
         assert told["bound_by"] == "power_w"
         assert "power cap" in told["why"]
-        capped_w, capped_rate = watch(free)
+        capped_w, capped_share = watch(free, tools)
         state = free.status()["governor"]
         metrics = free.metrics()
         lifted = budget(free, power_w=None)
-        _, lifted_rate = watch(free)
+        _, lifted_share = watch(free, tools)
     assert capped_w <= 1.01 * cap_w
-    assert capped_rate > 0
-    assert lifted_rate > 0
+    assert 0 < capped_share < 0.9 * full_share
+    assert lifted_share > 1.1 * capped_share
     assert state["limits"]["duty"] < 1
     assert lifted["limits"]["duty"] == 1
     assert state["held_back_s"]["power_w"] > 1
@@ -168,19 +182,26 @@ def test_what_cannot_be_a_budget_changes_nothing(free, change, param):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_ends_when_its_time_or_its_joules_are_over(free, stream):
-    for limit, field in (({"latency_s": 1.5}, "latency_s"), ({"energy_j": 1.0}, "energy_j")):
+def test_an_answer_ends_when_its_time_or_its_joules_are_over(free, stream, tools):
+    def ask(limit):
         body = STORY | {"max_tokens": 900, "edge": limit}
         if stream:
+            body["stream_options"] = {"include_usage": True}
             with free.stream(**body) as events:
-                last = list(events)[-1]
-        else:
-            last = free.post(body).json()
+                *_, ended, summary = events
+                return summary | {"choices": ended["choices"]}
+        return free.post(body).json()
+
+    def metered(limit):  # a machine that is too busy to read its board cannot tell joules
+        answer = ask(limit)
+        return answer if answer["edge"]["energy_j"] is not None else None
+
+    for limit, field in (({"latency_s": 1.5}, "latency_s"), ({"energy_j": 1.0}, "energy_j")):
+        last = tools.eventually(lambda limit=limit: metered(limit), "joules are known", tries=5)
         assert last["choices"][0]["finish_reason"] == "length"
         assert f"edge.{field}" in last["edge"]["why"]
-        assert last["edge"]["decode_s"] < 1.5 or field == "energy_j"
-        energy_j = last["edge"]["energy_j"]  # None where the machine was too busy to tell
-        assert energy_j is None or energy_j < 3.0 or field == "latency_s"
+        assert 0 < last["usage"]["completion_tokens"] < 900
+        assert last["edge"]["energy_j"] < 3.0 or field == "latency_s"
     assert free.post(STORY).json()["edge"]["why"] is None
     assert free.quiet()["running"] == 0, "the engine was told to leave it"
 

@@ -92,7 +92,6 @@ class Journal:
 
     def _write(self, entries: Sequence[Entry]) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             content = msgspec.json.format(msgspec.json.encode(entries)) + b"\n"
             replace_file(self.path, content)
         except OSError as error:
