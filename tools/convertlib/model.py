@@ -1,0 +1,61 @@
+"""The folder of an ONNX model: its graph, weights, tokenizer and card."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from convertlib.card import language_card
+from convertlib.decoder import Decoder
+from convertlib.graph import Graph
+from convertlib.hyper import read_hyper
+from convertlib.source import Source
+from convertlib.tokenizer import tokenizer_json
+from edge_rt.models.card import CARD, write_card
+
+GRAPH = "model.onnx"
+WEIGHTS = "model.onnx.data"
+TOKENIZER = "tokenizer.json"
+FILES = (GRAPH, WEIGHTS, TOKENIZER, CARD)
+
+
+def convert_gguf(
+    path: Path, folder: Path, on_layer: Callable[[int, int], None] = lambda done, all_: None
+) -> None:
+    """Write the model of the GGUF at `path` into `folder`, which must be there.
+
+    `on_layer` is told how many layers of how many are done. Raises ConvertError.
+    """
+    source = Source(path)
+    hyper = read_hyper(source)
+    tokenizer = tokenizer_json(source)  # before the weights: it may not be known
+    card = language_card(source, hyper, quantisation(source))
+    graph = Graph(folder / WEIGHTS)
+    decoder = Decoder(source, hyper, graph)
+    decoder.build(lambda layer: on_layer(layer + 1, hyper.layers))
+    graph.save(folder / GRAPH, source.path.stem)
+    text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
+    (folder / TOKENIZER).write_text(text, "utf-8")
+    (folder / CARD).write_bytes(write_card(card))
+
+
+def quantisation(source: Source) -> str:
+    """The form that most weights have in the graph: int4, int8, fp16, bf16 or fp32."""
+    counts: Counter[str] = Counter()
+    for name in source.tensor_names():
+        tensor = source.tensor(name)
+        kind = tensor.tensor_type.name
+        counts[_FORMS.get(kind, "int8")] += int(tensor.n_elements)
+    return counts.most_common(1)[0][0]
+
+
+_FORMS = {
+    "F32": "fp32",
+    "F16": "fp16",
+    "BF16": "bf16",
+    "Q4_0": "int4",
+    "Q4_1": "int4",
+    "Q4_K": "int4",
+}

@@ -1,0 +1,76 @@
+"""The GGUF file that a model is converted from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+from convertlib import ConvertError
+
+
+class Source:
+    """Metadata and tensors of the GGUF at `path`; weights are mapped, not read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._reader = gguf.GGUFReader(path)
+        except (OSError, ValueError, IndexError, KeyError) as error:
+            raise ConvertError(f"{path}: not a GGUF file that can be read: {error}") from error
+        self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
+        self.architecture = str(self.need("general.architecture"))
+        if int(self.value("split.count", 1)) > 1:
+            raise ConvertError(f"{path}: one part of several; join them with llama-gguf-split")
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """The metadata of that key, as plain Python, or `default`."""
+        field = self._reader.fields.get(key)
+        return default if field is None else field.contents()
+
+    def need(self, key: str) -> Any:
+        """The metadata of that key; raises ConvertError where it is missing."""
+        found = self.value(key)
+        if found is None:
+            raise ConvertError(f"{self.path}: the key {key!r} is missing")
+        return found
+
+    def own(self, key: str, default: Any = None) -> Any:
+        """The metadata of that key below the architecture's name, or `default`."""
+        return self.value(f"{self.architecture}.{key}", default)
+
+    def need_own(self, key: str) -> Any:
+        """The same; raises ConvertError where it is missing."""
+        return self.need(f"{self.architecture}.{key}")
+
+    def __contains__(self, tensor: str) -> bool:
+        return tensor in self._tensors
+
+    def tensor(self, name: str) -> gguf.ReaderTensor:
+        """The tensor of that name; raises ConvertError where it is missing."""
+        if name not in self._tensors:
+            raise ConvertError(f"{self.path}: the tensor {name!r} is missing")
+        return self._tensors[name]
+
+    def floats(self, name: str) -> np.ndarray:
+        """A tensor that is not quantised, such as a norm or a bias, in float32."""
+        tensor = self.tensor(name)
+        if tensor.tensor_type.name not in ("F32", "F16", "BF16"):
+            raise ConvertError(f"{name} is {tensor.tensor_type.name}; floats were expected there")
+        return gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+
+    def tensor_names(self) -> set[str]:
+        """The names of all tensors."""
+        return set(self._tensors)
+
+    def parameters(self) -> int:
+        """How many numbers all tensors hold."""
+        return sum(int(tensor.n_elements) for tensor in self._tensors.values())
+
+    def sha256(self) -> str:
+        """Of the whole file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,104 @@
+"""tokenizer.json, written out of the vocabulary that a GGUF carries.
+
+It tokenises as llama.cpp does with the same GGUF. Control tokens are "special": with
+`encode_special_tokens` their text is plain text, as in llama.cpp without `parse_special`. Whether
+a beginning-of-sequence token comes first is left to the model's card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from convertlib import ConvertError
+from convertlib.pretokeniser import byte_level, pre_tokenizer, whole_words
+from convertlib.source import Source
+
+_SPACE = "\u2581"  # how SentencePiece writes a space
+_UNKNOWN, _CONTROL, _USER = 2, 3, 4  # token types of GGUF
+
+
+def tokenizer_json(source: Source) -> dict[str, Any]:
+    """The document; raises ConvertError for a kind of tokenizer that is not known."""
+    kind = source.need("tokenizer.ggml.model")
+    if kind not in _KINDS:
+        raise ConvertError(f"tokenizer.ggml.model is {kind!r}; known are {', '.join(_KINDS)}")
+    tokens = source.need("tokenizer.ggml.tokens")
+    types = source.value("tokenizer.ggml.token_type") or [1] * len(tokens)
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": _added(tokens, types),
+        "post_processor": None,
+        **_KINDS[kind](source, tokens),
+    }
+
+
+def _added(tokens: Sequence[str], types: Sequence[int]) -> list[dict[str, Any]]:
+    """Tokens that are looked for in the text before anything else."""
+    sorts = (_UNKNOWN, _CONTROL, _USER)
+    usual = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    return [
+        {"id": id, "content": text, **usual, "special": sort != _USER}
+        for id, (text, sort) in enumerate(zip(tokens, types, strict=True))
+        if sort in sorts and text
+    ]
+
+
+def _byte_level(source: Source, tokens: Sequence[str]) -> dict[str, Any]:
+    pre = source.value("tokenizer.ggml.pre", "default")
+    merges = [merge.split(" ", 1) for merge in source.need("tokenizer.ggml.merges")]
+    return {
+        "normalizer": None,
+        "pre_tokenizer": pre_tokenizer(pre),
+        "decoder": byte_level(),
+        "model": _bpe(tokens, merges, ignore_merges=whole_words(pre)),
+    }
+
+
+def _sentence_piece(source: Source, tokens: Sequence[str]) -> dict[str, Any]:
+    prefix = bool(source.value("tokenizer.ggml.add_space_prefix", True))
+    unknown = int(source.value("tokenizer.ggml.unknown_token_id", 0))
+    merges = _merges(tokens, source.need("tokenizer.ggml.scores"))
+    settings = {"byte_fallback": True, "fuse_unk": True, "unk_token": tokens[unknown]}
+    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
+    start = [{"type": "Prepend", "prepend": _SPACE}] if prefix else []
+    back = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}
+    strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if prefix else []
+    steps = [back, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip]
+    return {
+        "normalizer": {"type": "Sequence", "normalizers": [*start, spaces]},
+        "pre_tokenizer": None,
+        "decoder": {"type": "Sequence", "decoders": steps},
+        "model": _bpe(tokens, merges, **settings),
+    }
+
+
+_KINDS = {"gpt2": _byte_level, "llama": _sentence_piece}
+
+
+def _bpe(tokens: Sequence[str], merges: Sequence[Sequence[str]], **settings: Any) -> dict[str, Any]:
+    usual = {
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+    }
+    vocab = {text: id for id, text in enumerate(tokens)}
+    return {"type": "BPE", **usual, **settings, "vocab": vocab, "merges": merges}
+
+
+def _merges(tokens: Sequence[str], scores: Sequence[float]) -> list[tuple[str, str]]:
+    """Every pair of tokens that makes a third, the one that makes the best-scored first."""
+    known = set(tokens)
+    best_first = sorted(range(len(tokens)), key=lambda id: (-scores[id], id))
+    return [
+        (text[:cut], text[cut:])
+        for text in (tokens[id] for id in best_first)
+        for cut in range(1, len(text))
+        if text[:cut] in known and text[cut:] in known
+    ]
