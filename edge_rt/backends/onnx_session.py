@@ -1,87 +1,162 @@
-"""Sessions of onnxruntime: threads, spinning and execution providers, the same for every use."""
+"""An onnxruntime session that can be made anew between two passes.
+
+onnxruntime fixes the number of threads when a session is made, so another number means another
+session, whose weights are mapped and packed again: a few passes' worth of time. Two sessions at
+once would hold the packed weights twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_rt.errors import ModelFileError
+import numpy as np
+import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "xnnpack": "XnnpackExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-}
-"""What a configuration calls an execution provider, and what onnxruntime does."""
+from edge_rt.errors import EngineError, ModelFileError
 
-_QUIET = 4  # fatal errors only: what goes wrong is raised, and need not be logged as well
-
-
-def version() -> str:
-    """The version of onnxruntime; ModelFileError when it is not installed."""
-    return str(_onnxruntime().__version__)
+runtime: Any = onnxruntime  # it has no types
+VERSION: str = runtime.__version__
+_SUFFIX = "ExecutionProvider"
+_CPU = f"CPU{_SUFFIX}"
+_ON_CUDA = {f"CUDA{_SUFFIX}", f"Tensorrt{_SUFFIX}"}
+_FATAL = 4  # what goes wrong is raised, and need not be logged as well
 
 
-def open_session(
-    path: Path, threads: int, providers: Sequence[str] = ("cpu",), *, spinning: bool = False
-) -> Any:
-    """The InferenceSession of the model at `path`.
+def provider_names(wanted: Sequence[str]) -> list[str]:
+    """onnxruntime's names for `wanted`, such as "cpu", "CUDA" or "TensorrtExecutionProvider".
 
-    `providers` are keys of PROVIDERS, the preferred first; what they cannot run, the CPU does.
-    With `spinning`, idle threads wait for work without sleeping: faster on a quiet machine, at the
-    cost of whatever else wants its cores. ModelFileError for a provider that this onnxruntime
-    was built without and for a file that it cannot load.
+    What they cannot run falls to the CPU. ModelFileError names what this build has not.
     """
-    runtime = _onnxruntime()
-    wanted = _full_names(providers, runtime.get_available_providers())
-    try:
-        return runtime.InferenceSession(
-            str(path), _options(runtime, threads, spinning), providers=wanted
-        )
-    except Exception as error:  # its own classes, which have no common base of theirs
-        raise ModelFileError(f"onnxruntime cannot load {path.name}: {_reason(error)}") from error
-
-
-def _options(runtime: Any, threads: int, spinning: bool) -> Any:
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _QUIET
-    for kind in ("intra", "inter"):
-        options.add_session_config_entry(f"session.{kind}_op.allow_spinning", str(int(spinning)))
-    return options
-
-
-def _full_names(providers: Sequence[str], available: Sequence[str]) -> list[str]:
-    names = list(dict.fromkeys([*providers, "cpu"]))
-    for name in names:
-        if name not in PROVIDERS:
-            raise ModelFileError(
-                f"there is no execution provider {name!r}: use {', '.join(PROVIDERS)}"
-            )
-        if PROVIDERS[name] not in available:
-            here = ", ".join(short for short, full in PROVIDERS.items() if full in available)
-            raise ModelFileError(
-                f"this onnxruntime was built without the execution provider {name!r} "
-                f"({PROVIDERS[name]}): it has {here}"
-            )
-    return [PROVIDERS[name] for name in names]
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
-    except ImportError as error:
+    there = {_short(name): name for name in runtime.get_available_providers()}
+    absent = [name for name in wanted if _short(name) not in there]
+    if absent:
         raise ModelFileError(
-            "ONNX models need onnxruntime, which is not installed: pip install 'edge_rt[onnx]'"
-        ) from error
-    return onnxruntime
+            f"onnxruntime {VERSION} was built without the execution provider "
+            f"{' and '.join(absent)}: it has {', '.join(there)}. "
+            "Choose among them or install a build for this board"
+        )
+    return list(dict.fromkeys([*(there[_short(name)] for name in wanted), _CPU]))
 
 
-def _reason(error: Exception) -> str:
-    """Its first line, without the number that onnxruntime puts before it."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return first.rpartition(" : ")[2] if first.startswith("[ONNXRuntimeError]") else first
+def _short(name: str) -> str:
+    return name.lower().removesuffix(_SUFFIX.lower())
+
+
+class OnnxSession:
+    """The model at `path` on `providers` with some number of threads."""
+
+    def __init__(
+        self, path: Path, *, threads: int, providers: Sequence[str] = (), spinning: bool = False
+    ) -> None:
+        """`providers` in order of preference; see `provider_names`.
+
+        `spinning`: idle threads wait for work awake, which is faster on a quiet machine, at the
+        cost of whatever else wants its cores. Raises ModelFileError with onnxruntime's own words.
+        """
+        self._path = path
+        self._providers = provider_names(providers)
+        self._spinning = spinning
+        self.threads = threads
+        self.device = "cuda" if _ON_CUDA & set(self._providers) else "cpu"  # where tensors are
+        self._session: Any = self._made()  # None: closed, or could not be made again
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a session to run."""
+        return self._session is not None
+
+    def shapes(self) -> dict[str, list[int | str]]:
+        """The shape of each input and output by its name."""
+        tensors = [*self._session.get_inputs(), *self._session.get_outputs()]
+        return {tensor.name: tensor.shape for tensor in tensors}
+
+    def use(self, threads: int) -> None:
+        """Have `threads` threads; see `renew`."""
+        if not self.open or threads != self.threads:
+            self.renew(threads)
+
+    def renew(self, threads: int) -> None:
+        """Make the session anew and give back what memory the old one held.
+
+        Bindings of the old one are of no use and must be gone. EngineError when it cannot be made.
+        """
+        self.close()
+        self.threads = threads
+        try:
+            self._session = self._made()
+        except ModelFileError as error:  # it had been loaded before
+            raise EngineError(str(error)) from error
+
+    def binding(self) -> Any:
+        """A new IOBinding; see `bind`."""
+        return self._session.io_binding()
+
+    def run(self, binding: Any) -> None:
+        """One pass; raises EngineError with onnxruntime's own words."""
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # its own classes, which have no base of theirs
+            raise EngineError(
+                f"onnxruntime could not run the model: {first_line(error)}"
+            ) from error
+
+    def close(self) -> None:
+        """Free the session. A closed one may be closed again."""
+        self._session = None
+        _give_back()
+
+    def _made(self) -> Any:
+        try:
+            made = runtime.InferenceSession(
+                str(self._path),
+                self._options(),
+                providers=self._providers,
+                enable_fallback=0,  # an absent device must not become the CPU in silence
+            )
+        except Exception as error:  # its own classes, which have no base of theirs
+            raise ModelFileError(
+                f"onnxruntime cannot load {self._path.name}: {first_line(error)}"
+            ) from error
+        self._check(made.get_providers())
+        return made
+
+    def _check(self, started: Sequence[str]) -> None:
+        failed = [_short(name) for name in self._providers if name not in started]
+        if failed:
+            raise ModelFileError(
+                f"onnxruntime could not start the execution provider {' and '.join(failed)}: "
+                "are the libraries that it needs installed?"
+            )
+
+    def _options(self) -> Any:
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False  # it keeps a plan for every shape that it ever saw
+        options.log_severity_level = _FATAL
+        spinning = str(int(self._spinning))
+        options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
+        return options
+
+
+def bind(
+    method: Callable[..., object], name: str, device: str, shape: Sequence[int], at: int
+) -> None:
+    """Bind float32 numbers of `shape` at address `at` by `bind_input` or `bind_output`."""
+    method(name, device, 0, np.float32, list(shape), at)
+
+
+def first_line(error: Exception) -> str:
+    """What onnxruntime says, without what its errors begin with and the call stack behind."""
+    line = str(error).strip().partition("\n")[0] or type(error).__name__
+    return line.rpartition(" : ")[2] if line.startswith("[ONNXRuntimeError]") else line
+
+
+def _give_back() -> None:
+    """Have the C library return to the system what is free, where it can (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
