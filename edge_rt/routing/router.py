@@ -1,0 +1,138 @@
+"""Picks how a request is served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from edge_rt.routing import words
+from edge_rt.routing.ages import Ages, stale
+from edge_rt.routing.ask import Ask, Now, Prefer
+from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.choice import Choice, Runner, choose
+from edge_rt.routing.figures import Figures, figures
+from edge_rt.routing.front import dominators
+from edge_rt.routing.naming import select
+from edge_rt.routing.options import Options, Predict
+from edge_rt.routing.rules import Dropped, Excess, excess
+from edge_rt.routing.trace import Considered, Trace
+from edge_rt.routing.variant import Variant
+
+
+class _Judged(NamedTuple):
+    """Those that can serve and keep all limits, who dominates whom, and the choice among them."""
+
+    able: list[Candidate]
+    by: list[int | None]
+    choice: Choice
+
+
+class Router:
+    """Of all candidates that can be, takes the one with the fewest joules, or as asked for."""
+
+    def __init__(self, predict: Predict, ages: Ages) -> None:
+        self._options, self._ages = Options(predict, ages), ages
+
+    def route(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
+        """The choice among the models of `pool`, with its reasons.
+
+        Raises ModelNotFound where none of them has the name asked for. Changes nothing: whoever
+        serves as it says tells `follow`.
+        """
+        able: list[Candidate] = []
+        over: list[tuple[Candidate, Excess]] = []
+        dropped: list[Considered] = []
+        for candidate, why in self._options.of(ask, select(ask.model, pool), now):
+            if why is not None:
+                dropped.append(_drop(candidate, why))
+            elif (broken := excess(candidate, ask, now.limits)) is not None:
+                over.append((candidate, broken))
+            else:
+                able.append(candidate)
+        if able:
+            dropped = [*(_drop(c, broken.dropped) for c, broken in over), *dropped]
+            return self._best(ask, now, able, dropped)
+        return _nearest(ask, over, dropped)
+
+    def follow(self, trace: Trace) -> None:
+        """A request is about to be served as `trace` says."""
+        if trace.explores:
+            self._ages.explored()
+
+    # --- the best
+
+    def _best(self, ask: Ask, now: Now, able: list[Candidate], dropped: list[Considered]) -> Trace:
+        prefer: Prefer = "energy" if now.limits.smaller else ask.prefer
+        judged = _judge(able, [figures(candidate) for candidate in able], prefer)
+        explores = False
+        if self._ages.may_explore and now.limits.guard == "ok" and not now.limits.smaller:
+            again = _judge(able, [_benefit(candidate, ask, now) for candidate in able], prefer)
+            explores = again.choice.place != judged.choice.place
+            judged = again if explores else judged
+        place, ties = judged.choice
+        chosen = able[place]
+        why = words.explored(chosen) if explores else words.best(chosen, prefer, len(able), ties)
+        if now.limits.smaller and ask.prefer != "energy":
+            why = f"the governor asks for less, so {why}"
+        considered = [Considered(chosen, "chosen", why), *_others(judged), *dropped]
+        return Trace(ask.model, prefer, True, explores, f"{chosen.setting}: {why}", considered)
+
+
+def _benefit(candidate: Candidate, ask: Ask, now: Now) -> Figures:
+    """Its figures with the benefit of its error, if it is stale and keeps all limits at worst."""
+    doubtful = stale(candidate.age_s)
+    if doubtful and candidate.seconds is not None:
+        seconds = candidate.seconds * (1.0 + (candidate.error_ratio or 0.0))
+        energy_j = candidate.energy_j
+        if energy_j is not None:
+            energy_j *= 1.0 + (candidate.energy_error_ratio or 0.0)
+        worst = replace(candidate, seconds=seconds, energy_j=energy_j)
+        doubtful = excess(worst, ask, now.limits) is None
+    return figures(candidate, doubtful)
+
+
+def _judge(able: list[Candidate], found: list[Figures], prefer: Prefer) -> _Judged:
+    by = dominators(found)
+    front = [Runner(i, found[i], able[i].age_s) for i, other in enumerate(by) if other is None]
+    return _Judged(able, by, choose(front, prefer))
+
+
+def _others(judged: _Judged) -> list[Considered]:
+    able, by, choice = judged
+    chosen = able[choice.place]
+    front: list[Considered] = []
+    dominated: list[Considered] = []
+    for place, candidate in enumerate(able):
+        better = by[place]
+        if better is not None:
+            reason = words.dominated(candidate, able[better])
+            dominated.append(Considered(candidate, "dominated", reason))
+        elif place != choice.place:
+            front.append(Considered(candidate, "front", words.beside(candidate, chosen)))
+    return front + dominated
+
+
+# --- where there is none
+
+
+def _nearest(ask: Ask, over: list[tuple[Candidate, Excess]], dropped: list[Considered]) -> Trace:
+    """What breaks its limits least; a limit on what an answer takes only ends it early."""
+    if not over:
+        return Trace(ask.model, ask.prefer, False, False, _nothing(dropped), dropped)
+    chosen, least = min(over, key=lambda item: item[1].times)
+    why = words.nearest(least.dropped.reason)
+    others = [_drop(c, broken.dropped) for c, broken in over if c is not chosen]
+    considered = [Considered(chosen, "chosen", why, least.dropped.rule), *others, *dropped]
+    return Trace(ask.model, ask.prefer, False, False, f"{chosen.setting}: {why}", considered)
+
+
+def _nothing(dropped: list[Considered]) -> str:
+    """Why nothing can serve, by each reason there is."""
+    reasons = dict.fromkeys(f"{c.candidate.setting.variant}: {c.reason}" for c in dropped)
+    return f"nothing can serve it: {'; '.join(reasons)}" if reasons else "there is no model"
+
+
+def _drop(candidate: Candidate, why: Dropped) -> Considered:
+    return Considered(candidate, "dropped", why.reason, why.rule)

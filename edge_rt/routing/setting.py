@@ -1,0 +1,28 @@
+"""How a model's file is run for one request."""
+
+from __future__ import annotations
+
+import msgspec
+
+SINGLE = "single"
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """A file of the store with all that is chosen about running it.
+
+    `mode` is how tokens are decided on; "single" is one model by itself. `kv_type` is the
+    backend's word for how it keeps keys and values.
+    """
+
+    variant: str
+    threads: int
+    gpu_layers: int
+    mode: str
+    kv_type: str
+
+    def __str__(self) -> str:
+        """Its words for people; what is as usual goes without saying."""
+        words = f"{self.variant} with {self.threads} thread{'s' * (self.threads != 1)}"
+        if self.gpu_layers:
+            words += f", {self.gpu_layers} layers on the GPU"
+        return words if self.mode == SINGLE else f"{words}, {self.mode}"

@@ -1,0 +1,75 @@
+"""Why a request was served as it was."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Literal
+
+import msgspec
+
+from edge_rt.errors import RequestError
+from edge_rt.routing.ask import Prefer
+from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.rules import Rule
+
+KEPT = 256  # traces
+
+State = Literal["chosen", "front", "dominated", "dropped"]
+
+
+class Considered(msgspec.Struct, frozen=True):
+    """A candidate, what became of it, and why in one sentence; `rule` is what dropped it."""
+
+    candidate: Candidate
+    state: State
+    reason: str
+    rule: Rule | None = None
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """Every candidate for a request, the chosen one first, then the front.
+
+    `within` tells whether the chosen one keeps all limits on seconds, joules and watts; where none
+    does, it is the one that comes nearest. `explores` tells whether it was chosen in order to
+    measure it again. `why` is the whole choice in one sentence.
+    """
+
+    model: str
+    prefer: Prefer
+    within: bool
+    explores: bool
+    why: str
+    considered: list[Considered]
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """None where nothing can serve the request."""
+        first = self.considered[0] if self.considered else None
+        return first.candidate if first is not None and first.state == "chosen" else None
+
+
+class Traces:
+    """The latest traces, by the ids of their requests."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+
+    def keep(self, request: str, trace: Trace) -> None:
+        """Keep one, in place of an older one of the same request."""
+        self._traces[request] = trace
+        self._traces.move_to_end(request)
+        while len(self._traces) > self._kept:
+            self._traces.popitem(last=False)
+
+    def get(self, request: str) -> Trace:
+        """The trace of a request; raises RequestError where there is none any more."""
+        trace = self._traces.get(request)
+        if trace is None:
+            raise RequestError(
+                f"no trace of a request {request!r:.80}: the last {self._kept} are kept, and none"
+                " over a restart",
+                param="id",
+                code="trace_not_found",
+            )
+        return trace

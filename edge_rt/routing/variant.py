@@ -1,0 +1,46 @@
+"""A file that can serve a model, as far as a choice depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge_rt.energy.pressure import Demand
+from edge_rt.routing.setting import SINGLE
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One file of the store; those with the same `source` hold the same weights.
+
+    `context` is in tokens. `kv_bytes` tells by KV type what keys and values take as it would be
+    loaded, and so which types there are; `gpu_layers` which numbers of layers may lie on a GPU,
+    and `modes` which ways to decode there are. `quality` is a share of tasks done well, 0 to 1;
+    None: never evaluated. `constraints` are the kinds that its answers can be held to. `load_s`
+    and `load_j` are what loading it takes, as far as that is known.
+    """
+
+    id: str
+    source: str
+    backend: str
+    quantisation: str
+    context: int
+    weights_bytes: float
+    kv_bytes: Mapping[str, float]
+    work_bytes: float = 0.0
+    quality: float | None = None
+    constraints: frozenset[str] = frozenset()
+    gpu_layers: tuple[int, ...] = (0,)
+    modes: tuple[str, ...] = (SINGLE,)
+    load_s: float = 0.0
+    load_j: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """What requests call it by, behind the "@" of a model's name: "onnx-int4"."""
+        return f"{self.backend}-{self.quantisation}".lower()
+
+    def demand(self, kv_type: str, others_bytes: float = 0.0) -> Demand:
+        """The memory that is taken once it is loaded beside models with `others_bytes`."""
+        weights_bytes = self.weights_bytes + others_bytes
+        return Demand(weights_bytes, self.kv_bytes[kv_type], workspace_bytes=self.work_bytes)

@@ -1,0 +1,94 @@
+"""Models, boards and predictions, for tests of routing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from edge_rt.energy.prediction import Prediction, Unpredicted
+from edge_rt.governor.limits import Limits
+from edge_rt.routing.ages import Ages
+from edge_rt.routing.ask import Ask, Now, Tokens
+from edge_rt.routing.router import Router
+from edge_rt.routing.setting import Setting
+from edge_rt.routing.variant import Variant
+
+GB = 1e9
+TOKENS = Tokens(100, 0, 50)
+SMOL = Variant(
+    id="smol",
+    source="smol",
+    backend="llama.cpp",
+    quantisation="Q4_0",
+    context=2048,
+    weights_bytes=0.1 * GB,
+    kv_bytes={"f16": 0.05 * GB},
+)
+SMOL_ONNX = replace(
+    SMOL, id="smol-onnx", backend="onnx", quantisation="int4", kv_bytes={"f32": 0.1 * GB}
+)
+BIG = replace(SMOL, id="big", source="big", quantisation="Q4_K_M", weights_bytes=1.1 * GB)
+POOL = (SMOL, SMOL_ONNX, BIG)
+
+Told = Mapping[tuple[str, int], Prediction]  # by variant and threads
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self, now_s: float = 1e9) -> None:
+        self.now_s = now_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def setting(variant: Variant, threads: int = 2) -> Setting:
+    """The variant's first setting with so many threads."""
+    return Setting(
+        variant.id, threads, variant.gpu_layers[0], variant.modes[0], next(iter(variant.kv_bytes))
+    )
+
+
+def prediction(
+    seconds: float,
+    energy_j: float | None = None,
+    *,
+    power_w: float | None = None,
+    error_ratio: float = 0.05,
+) -> Prediction:
+    """A quarter of the seconds for the prompt."""
+    return Prediction(
+        seconds=seconds,
+        prefill_s=seconds / 4,
+        decode_s=3 * seconds / 4,
+        energy_j=energy_j,
+        total_j=None if power_w is None else power_w * seconds,
+        power_w=power_w,
+        error_ratio=error_ratio,
+        energy_error_ratio=None if energy_j is None else error_ratio,
+        basis="calibrated",
+    )
+
+
+def ask(**fields: object) -> Ask:
+    """A request of which each variant's tokens are the same."""
+    tokens = {variant.id: TOKENS for variant in POOL}
+    return replace(Ask(tokens=tokens), **fields)  # pyright: ignore[reportArgumentType]
+
+
+def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now:
+    """A board with room for all, where these are loaded."""
+    forms = {v.id: (v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
+    board = Now(limits or Limits(2), (1, 2), 8 * GB, forms)
+    return replace(board, **fields)  # pyright: ignore[reportArgumentType]
+
+
+def router(told: Told, ages: Ages | None = None) -> Router:
+    """One that is told what each variant takes with each number of threads."""
+
+    def predict(setting: Setting, tokens: Tokens) -> Prediction | Unpredicted:
+        found = told.get((setting.variant, setting.threads))
+        return found or Unpredicted("nothing is known of it")
+
+    return Router(predict, ages or Ages(Clock()))
