@@ -64,7 +64,7 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     place = open_store(store, config)
     entries, default = place.entries(), place.default(load(config).models.default)
     there = {entry.id for entry in entries} | {entry.sha256 for entry in entries}
-    known = [e for e in place.catalogue if e.sources and not {e.id, e.file.sha256} & there]
+    known = [e for e in place.catalogue if e.pullable and not {e.id, e.sha256} & there]
     if as_json:
         models = [_facts(entry) | {"default": entry == default} for entry in entries]
         pullable = [_catalogue_facts(entry) for entry in known]
@@ -166,7 +166,7 @@ def _catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
         "id": entry.id,
         "description": entry.description,
         "licence": entry.licence,
-        "size_bytes": entry.file.bytes,
+        "size_bytes": entry.bytes,
     }
 
 
@@ -187,7 +187,7 @@ def _table(entries: list[Entry], default: Entry | None) -> Table:
 
 
 def _catalogue_table(entries: list[CatalogueEntry]) -> Table:
-    rows = [(e.id, size(e.file.bytes), e.licence, e.description) for e in entries]
+    rows = [(e.id, size(e.bytes), e.licence, e.description) for e in entries]
     return _columns(("MODEL", "SIZE", "LICENCE", ""), rows)
 
 

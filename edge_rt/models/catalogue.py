@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import yaml
 from msgspec import Meta
 
 from edge_rt.errors import ConfigError, ModelNotFound
+from edge_rt.models.card import CARD, Card, write_card
+from edge_rt.models.content import content_sha256
+from edge_rt.models.manifest import Backend
 from edge_rt.models.naming import FileName, Id, Sha256
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 _Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
 
 
@@ -39,12 +44,11 @@ class SamplingDefaults(_Item, frozen=True):
         return {name: value for name, value in fields.items() if value is not None}
 
 
-class ModelFile(_Item, frozen=True):
-    """The one file that a model is, known by its content."""
+class Quality(_Item, frozen=True):
+    """How good a model's answers were in tests, by the test's name, and who found that out."""
 
-    name: FileName
-    bytes: Annotated[int, Meta(gt=0)]
-    sha256: Sha256
+    figures: Annotated[dict[_Name, Share], Meta(min_length=1)]
+    source: str = ""
 
 
 class Package(_Item, frozen=True):
@@ -72,17 +76,53 @@ class Hub(_Item, frozen=True, tag_field="kind", tag="hub"):
 Source = Pypi | Hub
 
 
+class ModelFile(_Item, frozen=True):
+    """A file, known by its content; `sources` are tried in order, none: users bring it."""
+
+    name: FileName
+    bytes: Annotated[int, Meta(gt=0)]
+    sha256: Sha256
+    sources: list[Source] = []
+
+
 class CatalogueEntry(_Item, frozen=True):
-    """One model; `sources` are tried in order and may be empty for files that users bring."""
+    """One model and its files, the main one first; with ONNX also the card that goes with them."""
 
     id: Id
     description: str
     publisher: str
     licence: str
-    backend: Literal["llama.cpp"]
-    file: ModelFile
+    backend: Backend
+    files: Annotated[list[ModelFile], Meta(min_length=1)]
+    card: Card | None = None
     sampling: SamplingDefaults = SamplingDefaults()
-    sources: list[Source] = []
+    quality: Quality | None = None
+
+    def __post_init__(self) -> None:
+        """What belongs together must be there together; raises ValueError."""
+        names = [file.name for file in self.files]
+        if len({*names, CARD}) <= len(names):
+            raise ValueError(f"`files` has a name twice, or {CARD}, which is made from the card")
+        if (self.backend == "onnx") != (self.card is not None):
+            raise ValueError('models of the backend "onnx", and only they, have a `card`')
+
+    @property
+    def sha256(self) -> str:
+        """The identity of what the files hold, the card's included; see content_sha256."""
+        pairs = [(file.name, file.sha256) for file in self.files]
+        if self.card is not None:
+            pairs.append((CARD, hashlib.sha256(write_card(self.card)).hexdigest()))
+        return content_sha256(pairs)
+
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def pullable(self) -> bool:
+        """Whether every file has a source."""
+        return all(file.sources for file in self.files)
 
 
 class _CatalogueFile(_Item, frozen=True):
@@ -94,6 +134,7 @@ class Catalogue:
 
     def __init__(self, entries: Iterable[CatalogueEntry] = ()) -> None:
         self._entries = {entry.id: entry for entry in entries}
+        self._by_content = {entry.sha256: entry for entry in self}
 
     def __iter__(self) -> Iterator[CatalogueEntry]:
         return iter(self._entries.values())
@@ -107,14 +148,13 @@ class Catalogue:
         entry = self.find(id)
         if entry is None:
             known = ", ".join(sorted(self._entries)) or "nothing"
-            advice = "bring a file of your own in with 'edge-rt models add FILE'"
+            advice = "bring a model of your own in with 'edge-rt models add FILE'"
             raise ModelNotFound(f"no model {id!r} in the catalogue, which has {known}; {advice}")
         return entry
 
     def of_content(self, sha256: str) -> CatalogueEntry | None:
-        """The last entry whose file has that content, if any."""
-        found = [entry for entry in self if entry.file.sha256 == sha256]
-        return found[-1] if found else None
+        """The last entry whose files have that content, if any."""
+        return self._by_content.get(sha256)
 
 
 def load_catalogue(extra: Sequence[Path] = (), builtin: Path = BUILTIN) -> Catalogue:

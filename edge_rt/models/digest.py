@@ -25,6 +25,14 @@ def copy(file: Path, target: Path, progress: Progress | None = None) -> str:
         return _pump(source, sink, progress)
 
 
+def behind(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """The progress of one of several files: `done` bytes came before it, of `total` in all."""
+    if progress is None:
+        return None
+    tell = progress
+    return lambda more, _: tell(done + more, total)
+
+
 def _pump(source: BinaryIO, sink: BinaryIO | None, progress: Progress | None) -> str:
     total = source.seek(0, 2)
     source.seek(0)

@@ -6,16 +6,22 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from edge_rt.durable import replace_file
 from edge_rt.errors import StoreError
+from edge_rt.models.content import content_sha256
 from edge_rt.models.disk import locked, store_errors
 from edge_rt.models.naming import FileName, Id, Sha256
-from edge_rt.models.summary import Summary
+from edge_rt.models.summary import Summary, kind_of
 
-VERSION = 1
+VERSION = 2
+
+Backend = Literal["llama.cpp", "onnx"]
+"""What runs a model: GGUF files or those of ONNX."""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -31,25 +37,70 @@ class Stamp(msgspec.Struct, frozen=True):
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One model: its file, whose content had this sha256 when it had this stamp."""
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file of a model, whose content had this sha256 when it had this stamp."""
 
-    id: Id
-    file: FileName
+    name: FileName
     sha256: Sha256
     stamp: Stamp
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One model and its files, the main one first."""
+
+    id: Id
+    files: Annotated[tuple[StoredFile, ...], Meta(min_length=1)]
     created: int  # Unix seconds
-    backend: str
+    backend: Backend
     summary: Summary
 
+    @property
+    def sha256(self) -> str:
+        """The identity of what the files hold; see content_sha256."""
+        return content_sha256((file.name, file.sha256) for file in self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stamp.size for file in self.files)
+
+    def directory(self, root: Path) -> Path:
+        """Where the files lie in the store at `root`; nothing else does."""
+        return root / self.id
+
     def path(self, root: Path) -> Path:
-        """Where the file lies in the store at `root`."""
-        return root / self.id / self.file
+        """Where the main file lies in the store at `root`."""
+        return self.directory(root) / self.files[0].name
 
 
 class _Document(msgspec.Struct, kw_only=True):
     version: int
     models: list[Record]
+
+
+class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of version 1, when every model was one GGUF file."""
+
+    id: Id
+    file: FileName
+    sha256: Sha256
+    stamp: Stamp
+    created: int
+    summary: Summary
+
+    def record(self) -> Record:
+        kind = kind_of(self.summary.architecture)
+        return Record(
+            id=self.id,
+            files=(StoredFile(self.file, self.sha256, self.stamp),),
+            created=self.created,
+            backend="llama.cpp",
+            summary=msgspec.structs.replace(self.summary, kind=kind, normalise=kind == "embedding"),
+        )
+
+
+class _FirstDocument(msgspec.Struct, kw_only=True):
+    models: list[_FirstRecord]
 
 
 class Manifest:
@@ -93,9 +144,16 @@ class Manifest:
         advice = f"move it away and add the models below {self._root} again"
         try:
             version = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).get("version")
-            if version is None or msgspec.json.decode(version) != VERSION:
+            number = None if version is None else msgspec.json.decode(version)
+            if number not in (1, VERSION):
                 raise StoreError(f"{self._path}: not of version {VERSION}, perhaps a later one's")
-            document = msgspec.json.decode(content, type=_Document)
+            records = _records(content, first=number == 1)
         except msgspec.DecodeError as error:
             raise StoreError(f"{self._path}: {error}; {advice}") from error
-        return {record.id: record for record in document.models}
+        return {record.id: record for record in records}
+
+
+def _records(content: bytes, first: bool) -> list[Record]:
+    if first:
+        return [old.record() for old in msgspec.json.decode(content, type=_FirstDocument).models]
+    return msgspec.json.decode(content, type=_Document).models

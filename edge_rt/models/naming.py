@@ -16,8 +16,13 @@ Id = Annotated[str, Meta(pattern=ID_PATTERN)]
 FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
-_RESERVED = {"default", "manifest.json"}  # a request's word for any model; the store's own file
-_MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf", re.IGNORECASE)
+_RESERVED = {
+    "default",
+    "auto",
+    "manifest.json",
+}  # words of requests; the store's file
+_SUFFIXES = {".gguf", ".onnx"}
+_MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
 
 
 def check_id(id: str) -> str:
@@ -33,8 +38,9 @@ def check_id(id: str) -> str:
 
 
 def derive_id(file: Path, name: str | None) -> str:
-    """An id made from the file's name or, where that says nothing, the model's own name."""
-    stem = file.name.removesuffix(file.suffix) if file.suffix.lower() == ".gguf" else file.name
+    """An id made from the name of a file or folder or, where that says nothing, the model's own."""
+    called = file.name or file.absolute().name
+    stem = called.removesuffix(file.suffix) if file.suffix.lower() in _SUFFIXES else called
     usual = [stem, name or ""] if not _MEANINGLESS.fullmatch(stem) else [name or "", stem]
     for words in usual:
         id = re.sub(r"[^a-z0-9._]+", "-", words.lower()).strip("-._")[:96].rstrip("-._")
@@ -43,6 +49,6 @@ def derive_id(file: Path, name: str | None) -> str:
     raise ModelFileError(f"{file}: no id can be made from its name; give one with --id")
 
 
-def stored_name(file: Path, id: str) -> str:
-    """What a file is called in the store: its own name where that is harmless."""
-    return file.name if re.match(FILE_PATTERN, file.name) else f"{id}.gguf"
+def stored_name(file: Path, usual: str) -> str:
+    """What a file is called in the store: its own name where that is harmless, else `usual`."""
+    return file.name if re.match(FILE_PATTERN, file.name) else usual

@@ -1,4 +1,4 @@
-"""Proof that a stored file still is what it was when it came in."""
+"""Proof that stored files still are what they were when they came in."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.errors import ModelFileError, StoreError
-from edge_rt.models.digest import Progress, digest
-from edge_rt.models.manifest import Manifest, Record, Stamp
+from edge_rt.models.digest import Progress, behind, digest
+from edge_rt.models.manifest import Manifest, Record, Stamp, StoredFile
 
 
 class Proof:
@@ -18,47 +18,57 @@ class Proof:
     def __init__(self, root: Path, manifest: Manifest) -> None:
         self._root = root
         self._manifest = manifest
-        self._hashed: dict[tuple[str, str], Stamp] = {}  # by id and sha256, in this process
+        self._hashed: dict[tuple[str, str, str], Stamp] = {}  # id, name, sha256; in this process
 
     def quick(self, record: Record) -> None:
-        """Pass a file that bears a stamp under which it was hashed; else hash it.
+        """Pass files that bear a stamp under which they were hashed; hash others.
 
-        Raises ModelFileError when it is missing or its content changed.
+        Raises ModelFileError when one is missing or its content changed.
         """
-        stamp = self._stamp(record)
-        if stamp not in (record.stamp, self._hashed.get((record.id, record.sha256))):
-            self._hash(record, stamp, None)
+        for file in record.files:
+            stamp = self._stamp(record, file)
+            if stamp not in (file.stamp, self._hashed.get((record.id, file.name, file.sha256))):
+                self._hash(record, file, stamp, None)
 
     def full(self, record: Record, progress: Progress | None) -> None:
-        """Hash the file; raises ModelFileError when it is missing or its content changed."""
-        self._hash(record, self._stamp(record), progress)
+        """Hash all files; raises ModelFileError when one is missing or its content changed."""
+        done = 0
+        for file in record.files:
+            stamp = self._stamp(record, file)
+            self._hash(record, file, stamp, behind(progress, done, record.size))
+            done += stamp.size
 
-    def _hash(self, record: Record, stamp: Stamp, progress: Progress | None) -> None:
-        path = record.path(self._root)
+    def _hash(
+        self, record: Record, file: StoredFile, stamp: Stamp, progress: Progress | None
+    ) -> None:
+        path = record.directory(self._root) / file.name
         try:
             found = digest(path, progress)
         except OSError as error:
             raise _unreadable(record, path, error) from error
-        if found != record.sha256:
-            message = f"{path}: sha256 is {found}, expected {record.sha256}"
+        if found != file.sha256:
+            message = f"{path}: sha256 is {found}, expected {file.sha256}"
             advice = "remove the model and pull or add it again"
             raise ModelFileError(f"{message}; it was changed or is damaged: {advice}")
-        if self._stamp(record) != stamp:
+        if self._stamp(record, file) != stamp:
             raise ModelFileError(f"{path}: somebody wrote to it while it was being checked")
-        if stamp != record.stamp:
-            self._note(record, stamp)
+        if stamp != file.stamp:
+            self._note(record, file, stamp)
 
-    def _note(self, record: Record, stamp: Stamp) -> None:
-        self._hashed[record.id, record.sha256] = stamp
-        proven = msgspec.structs.replace(record, stamp=stamp)
+    def _note(self, record: Record, file: StoredFile, stamp: Stamp) -> None:
+        self._hashed[record.id, file.name, file.sha256] = stamp
+        proven = msgspec.structs.replace(file, stamp=stamp)
         # A daemon that may only read the store, or comes while a command changes it, remembers
         # for as long as it lives.
         with suppress(StoreError), self._manifest.changing(wait=False) as records:
-            if records.get(record.id) == record:
-                self._manifest.write(records | {record.id: proven})
+            now = records.get(record.id)
+            if now is not None and file in now.files:
+                files = tuple(proven if each == file else each for each in now.files)
+                changed = msgspec.structs.replace(now, files=files)
+                self._manifest.write(records | {record.id: changed})
 
-    def _stamp(self, record: Record) -> Stamp:
-        path = record.path(self._root)
+    def _stamp(self, record: Record, file: StoredFile) -> Stamp:
+        path = record.directory(self._root) / file.name
         try:
             return Stamp.of(path.stat())
         except OSError as error:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.errors import ModelFileError, StoreError, Unavailable
+from edge_rt.models.card import CARD, write_card
 from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
-from edge_rt.models.digest import Progress, digest
+from edge_rt.models.digest import Progress, behind, digest
 from edge_rt.models.disk import locked, require_space, store_errors
 from edge_rt.models.entry import Entry
 from edge_rt.models.hub import USUAL_ENDPOINT, fetch_hub
@@ -46,16 +47,16 @@ def pull(
 ) -> Entry:
     """Have the catalogue's model `id` in the store, fetching it unless it is there unharmed.
 
-    A file in `cache`/models with the right sha256 is used instead of a download; with `keep` a
-    download is left there too. An interrupted download goes on at the next call. `tell` is told
-    why a model that is there is fetched again.
+    A file in `cache`/models with the right sha256 is used instead of a download, for an ONNX model
+    one in `cache`/models/`id`; with `keep` downloads are left there too. An interrupted download
+    goes on at the next call. `tell` is told why a model that is there is fetched again.
 
     Raises ModelNotFound when the catalogue does not know it, Unavailable when no source gives it
     (with why, for each), StoreError when it cannot be stored.
     """
     known = store.catalogue.get(id)
     present = store.find(id)
-    if present is not None and present.sha256 != known.file.sha256:
+    if present is not None and present.sha256 != known.sha256:
         advice = f"remove it first (edge-rt models remove {id})"
         raise StoreError(f"the store has another model as {id}; {advice}")
     if present is not None:
@@ -64,25 +65,29 @@ def pull(
             return present
         tell(f"{harm}; fetching it again")
     take_in = store.add if present is None else store.mend
-    cached = cache / "models" / known.file.name if cache is not None else None
+    shelf = None if cache is None else cache / "models"
+    if shelf is not None and known.card is not None:
+        shelf /= id
     with store_errors(f"cannot pull {id}"):
-        if cached is not None and _is(cached, known.file):
-            return take_in(cached, id)
-        work = store.root / _WORK / known.file.sha256
+        single = known.files[0].name if known.card is None else None
+        if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
+            return take_in(shelf / single, id)
+        work = store.root / _WORK / known.sha256
         work.mkdir(parents=True, exist_ok=True)
         with locked(work / "lock", wait=False):
-            file = _fetch(known, work, means or Means.detect(), progress)
-            entry = take_in(file, id, move=True)
+            _gather(known, work, shelf, means or Means.detect(), progress)
+            entry = take_in(work / single if single else work, id, move=True)
             shutil.rmtree(work)
         with suppress(OSError):  # other downloads may be under way
             work.parent.rmdir()
-        if keep and cached is not None:
-            _keep(entry.path, cached)
+        if keep and shelf is not None:
+            for file in known.files:
+                _keep(entry.path.with_name(file.name), shelf / file.name)
     return entry
 
 
 def _harm(entry: Entry, store: Store) -> str | None:
-    """What is wrong with the file of a model in the store."""
+    """What is wrong with a file of a model in the store."""
     try:
         store.check(entry.id)
     except ModelFileError as error:
@@ -97,28 +102,47 @@ def _is(path: Path, file: ModelFile) -> bool:
         return False
 
 
-def _fetch(entry: CatalogueEntry, work: Path, means: Means, progress: Progress | None) -> Path:
-    """The file from the first source that gives it, checked and under its own name."""
+def _gather(
+    entry: CatalogueEntry, work: Path, shelf: Path | None, means: Means, progress: Progress | None
+) -> None:
+    """Have every file in `work` under its own name, and the card where there is one."""
+    done = 0
+    for file in entry.files:
+        target = work / file.name
+        if shelf is not None and _is(shelf / file.name, file):
+            require_space(work, file.bytes)
+            shutil.copyfile(shelf / file.name, target)
+        elif not _is(target, file):  # what an earlier call fetched
+            _fetch(entry, file, work, means, behind(progress, done, entry.bytes)).replace(target)
+        done += file.bytes
+    if entry.card is not None:
+        (work / CARD).write_bytes(write_card(entry.card))
+
+
+def _fetch(
+    entry: CatalogueEntry, file: ModelFile, work: Path, means: Means, progress: Progress | None
+) -> Path:
+    """The file from the first source that gives it, checked."""
     failures: list[str] = []
-    for source in entry.sources:
-        room = work / type(source).__name__.lower()
-        room.mkdir(exist_ok=True)
-        require_space(room, entry.file.bytes - _come(room))
+    for source in file.sources:
+        room = work / file.sha256 / type(source).__name__.lower()
+        room.mkdir(parents=True, exist_ok=True)
+        require_space(room, file.bytes - _come(room))
         try:
-            file = _from(source, entry.file, room, means, progress)
-            found = digest(file)
-            if found == entry.file.sha256:
-                return file.replace(work / entry.file.name)
+            come = _from(source, file, room, means, progress)
+            found = digest(come)
+            if found == file.sha256:
+                return come
             shutil.rmtree(room)
-            expected = entry.file.sha256
-            failures.append(f"{_name(source)}: got sha256 {found}, expected {expected}")
+            failures.append(f"{_name(source)}: got sha256 {found}, expected {file.sha256}")
         except ModelFileError as error:
             shutil.rmtree(room)
             failures.append(f"{_name(source)}: {error}")
         except Unavailable as error:
             failures.append(f"{_name(source)}: {error}")
     tried = "".join(f"\n  {failure}" for failure in failures) or " the catalogue names no source"
-    advice = f"or get {entry.file.name} by other means, then: edge-rt models add FILE"
+    what = "FILE" if entry.card is None else "FOLDER"
+    advice = f"or get {file.name} by other means, then: edge-rt models add {what}"
     message = f"{entry.id} could not be fetched:{tried}\nTry again later, {advice}"
     raise Unavailable(message, retry_after_s=60, code="fetch_failed")
 

@@ -16,11 +16,11 @@ from edge_rt.models.disk import store_errors
 from edge_rt.models.entry import Entry, entry_of
 from edge_rt.models.incoming import Incoming
 from edge_rt.models.manifest import Manifest, Record
-from edge_rt.models.naming import check_id, derive_id, stored_name
+from edge_rt.models.naming import check_id, derive_id
+from edge_rt.models.offer import Offer, describe, look
 from edge_rt.models.proof import Proof
-from edge_rt.models.summary import Summary, read_summary
-
-BACKEND = "llama.cpp"  # what runs GGUF files
+from edge_rt.models.summary import Summary
+from edge_rt.models.wish import Wish
 
 
 class Store:
@@ -54,103 +54,114 @@ class Store:
         return self._entry(self._record(id, self._manifest.read()))
 
     def default(self, named: str | None) -> Entry | None:
-        """The model that "default" means: the one `named`, else the one added first, if any."""
+        """The model that "default" means: the one `named`, else the one added first, if any.
+
+        Never one that writes no text.
+        """
+        able = [entry for entry in self.entries() if entry.kind == "language"]
         if named is not None:
-            return self.find(named)
-        return min(self.entries(), key=lambda entry: entry.created, default=None)
+            return next((entry for entry in able if entry.id == named), None)
+        return min(able, key=lambda entry: entry.created, default=None)
 
     def check(self, id: str) -> Path:
-        """The file of a model that is about to be loaded, unchanged since it was last hashed.
+        """The main file of a model that is about to be loaded; none changed since it was hashed.
 
-        Costs one stat, unless the file was touched: then it is hashed again, which takes long.
-        Raises ModelNotFound, or ModelFileError when it is missing or its content changed.
+        Costs one stat a file, unless one was touched: then it is hashed again, which takes long.
+        Raises ModelNotFound, or ModelFileError when one is missing or its content changed.
         """
         record = self._record(id, self._manifest.read())
         self._proof.quick(record)
         return record.path(self.root)
 
     def verify(self, id: str, progress: Progress | None = None) -> Entry:
-        """Hash the whole file; raises ModelNotFound, or ModelFileError as `check` does."""
+        """Hash all files; raises ModelNotFound, or ModelFileError as `check` does."""
         record = self._record(id, self._manifest.read())
         self._proof.full(record, progress)
         return self._entry(record)
 
     def add(
         self,
-        file: Path,
+        place: Path,
         id: str | None = None,
         *,
         move: bool = False,
+        wish: Wish | None = None,
+        source_sha256: str | None = None,
         progress: Progress | None = None,
     ) -> Entry:
-        """Take `file` in, by copy or by `move`.
+        """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
 
-        Without `id` the catalogue's is taken for a file that it knows, else one is made from the
-        name. A failure leaves the store as it was and `file` where it is. Raises ModelFileError
-        for a file that is no model or not the one of that id, RequestError for an id that cannot
-        be used, StoreError when the id is taken.
+        Without `id` the catalogue's is taken for content that it knows, else one is made from the
+        name. `source_sha256` is the content of the model that this one was made from, unless its
+        files say it. A failure leaves the store as it was and the files where they are.
+
+        Raises ModelFileError for what is no model or not the one of that id, RequestError for an
+        id or a wish that cannot be used, StoreError when the id is taken.
         """
-        read_summary(file)  # before gigabytes are copied
-        with self._manifest.changing() as records, store_errors(f"cannot add {file}"):
+        offer = look(place, wish)  # before gigabytes are copied
+        with self._manifest.changing() as records, store_errors(f"cannot add {place}"):
             if id is not None:
                 _refuse_taken(check_id(id), records)
-            with Incoming(self.root, file, move, progress) as incoming:
-                record = self._recorded(incoming, file, id)
+            with Incoming(self.root, offer, move, progress) as incoming:
+                record = self._recorded(incoming, offer, id, source_sha256)
                 _refuse_taken(record.id, records)
-                incoming.place(record.path(self.root))
+                incoming.place(record.directory(self.root))
                 self._manifest.write(records | {record.id: record})
         return self._entry(record)
 
     def mend(
-        self, file: Path, id: str, *, move: bool = False, progress: Progress | None = None
+        self, place: Path, id: str, *, move: bool = False, progress: Progress | None = None
     ) -> Entry:
-        """Take `file` in for the model `id`, whose own file is damaged or gone.
+        """Take what is at `place` in for the model `id`, of which a file is damaged or gone.
 
-        A failure leaves `file` where it is. Raises ModelNotFound, and ModelFileError for a file
-        with other content than the model's.
+        A failure leaves the files where they are. Raises ModelNotFound, and ModelFileError for
+        other content than the model's.
         """
+        offer = look(place)
         with self._manifest.changing() as records, store_errors(f"cannot mend {id}"):
             record = self._record(id, records)
-            with Incoming(self.root, file, move, progress) as incoming:
+            with Incoming(self.root, offer, move, progress) as incoming:
                 if incoming.sha256 != record.sha256:
-                    message = f"{file}: its sha256 is {incoming.sha256}, that of {id} is"
+                    message = f"{place}: its sha256 is {incoming.sha256}, that of {id} is"
                     raise ModelFileError(f"{message} {record.sha256}")
-                incoming.place(record.path(self.root))
-                record = msgspec.structs.replace(record, stamp=incoming.stamp)
+                incoming.place(record.directory(self.root))
+                record = msgspec.structs.replace(record, files=incoming.files)
                 self._manifest.write(records | {id: record})
         return self._entry(record)
 
     def remove(self, id: str) -> None:
-        """Forget the model and delete its file; raises ModelNotFound."""
+        """Forget the model and delete its files; raises ModelNotFound."""
         with self._manifest.changing() as records, store_errors(f"cannot remove {id}"):
             record = self._record(id, records, wanted=False)
             del records[id]
             self._manifest.write(records)  # first, so that nobody finds half a model
-            directory = record.path(self.root).parent
+            directory = record.directory(self.root)
             if directory.exists():
                 shutil.rmtree(directory)
 
-    def _recorded(self, incoming: Incoming, file: Path, id: str | None) -> Record:
-        summary = read_summary(incoming.path)
-        name = id or self._id_of(file, incoming.sha256, summary)
+    def _recorded(
+        self, incoming: Incoming, offer: Offer, id: str | None, source_sha256: str | None
+    ) -> Record:
+        backend, summary = describe(incoming.paths)
+        if source_sha256 is not None and summary.source_sha256 is None:
+            summary = msgspec.structs.replace(summary, source_sha256=source_sha256)
+        name = id or self._id_of(offer.place, incoming.sha256, summary)
         known = self.catalogue.find(name)
-        if known and known.file.sha256 != incoming.sha256:
-            message = f"{file}: its sha256 is {incoming.sha256}, that of {name} is"
+        if known and known.sha256 != incoming.sha256:
+            message = f"{offer.place}: its sha256 is {incoming.sha256}, that of {name} is"
             advice = "choose another --id for another model"
-            raise ModelFileError(f"{message} {known.file.sha256}; {advice}")
+            raise ModelFileError(f"{message} {known.sha256}; {advice}")
         return Record(
             id=name,
-            file=stored_name(file, name),
-            sha256=incoming.sha256,
-            stamp=incoming.stamp,
+            files=incoming.files,
             created=int(self._clock()),
-            backend=BACKEND,
+            backend=backend,
             summary=summary,
         )
 
-    def _id_of(self, file: Path, sha256: str, summary: Summary) -> str:
+    def _id_of(self, place: Path, sha256: str, summary: Summary) -> str:
         known = self.catalogue.of_content(sha256)
-        return known.id if known else derive_id(file, summary.name)
+        return known.id if known else derive_id(place, summary.name)
 
     def _record(self, id: str, records: Mapping[str, Record], *, wanted: bool = True) -> Record:
         if id in records:

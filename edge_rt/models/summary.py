@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from edge_rt.errors import ModelFileError
 from edge_rt.models.gguf import Header, read_header
+from edge_rt.models.naming import Sha256
 from edge_rt.models.tensor_types import FILE_TYPES
 
 # Far above any real model, and small enough that products of them fit 64 bits.
-_MAX_LAYERS = 1024  # as long as the lists by layer that the reader keeps
-_MAX_HEADS = 65_536
-_MAX_WIDTH = 1 << 24
-_MAX_CONTEXT = 1 << 40
+MAX_LAYERS = 1024  # as long as the lists by layer that the reader keeps
+MAX_HEADS = 65_536
+MAX_WIDTH = 1 << 24
+MAX_CONTEXT = 1 << 40
 _F16 = 2  # bytes
+
+Kind = Literal["language", "embedding", "tensors"]
+"""What a model does: write text, place texts in a space, or whatever its named tensors say."""
+
+Pooling = Literal["mean", "cls", "last"]
+"""How the vectors of a text's tokens become one: their mean, the first one, the last one."""
+
+_POOLING: dict[int, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # enum llama_pooling_type
+_ENCODERS = {  # architectures of llama.cpp that write no text
+    "bert",
+    "eurobert",
+    "gemma-embedding",
+    "jina-bert-v2",
+    "jina-bert-v3",
+    "modern-bert",
+    "neo-bert",
+    "nomic-bert",
+    "nomic-bert-moe",
+    "t5encoder",
+}
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's make and needs, from its header. Sizes in tokens, bytes or numbers as named."""
+    """A model's make and needs, from its header or card. Sizes in tokens, bytes or numbers.
 
+    Only models of kind "language" have layers, heads and a vocabulary for sure, and those of kind
+    "tensors" have no context and no embedding either: such sizes are 0.
+    """
+
+    kind: Kind = "language"
     architecture: str
     name: str | None
     organisation: str | None
@@ -41,14 +68,25 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     bos_token: str | None
     eos_token: str | None
     add_bos: bool | None  # None: the file leaves it to the tokenizer
+    bos_id: int | None = None  # None with GGUF too: llama.cpp knows
+    end_ids: list[int] = []  # tokens that end an answer; empty with GGUF: llama.cpp knows
+    kv_number_bytes: int = _F16  # of one number in the KV, at most
+    pooling: Pooling | None = None  # None with kind "embedding": the backend knows
+    normalise: bool = False  # whether vectors are to have length 1
+    source_sha256: Sha256 | None = None  # of the model that this one was converted from
 
     def kv_bytes(self, cells: int) -> int:
-        """Memory for `cells` tokens of f16 KV, in bytes; an upper bound for windowed attention."""
-        return cells * self.kv_per_token * _F16
+        """Memory for `cells` tokens of KV, in bytes; an upper bound for windowed attention."""
+        return cells * self.kv_per_token * self.kv_number_bytes
+
+
+def kind_of(architecture: str, pooling: int = 0) -> Kind:
+    """What a GGUF model does, from its architecture and its pooling type, 0 for none."""
+    return "embedding" if architecture in _ENCODERS or pooling > 0 else "language"
 
 
 def read_summary(path: Path) -> Summary:
-    """The summary of the model at `path`; raises ModelFileError if it is not a language model."""
+    """The summary of the GGUF file at `path`; raises ModelFileError if it is no whole model."""
     return summarise(read_header(path))
 
 
@@ -59,15 +97,18 @@ def summarise(header: Header) -> Summary:
     if architecture is None:
         raise facts.fault("the key 'general.architecture' is missing")
     facts.require_model(architecture)
-    layers = facts.integer(f"{architecture}.block_count", 1, _MAX_LAYERS)
-    embedding = facts.integer(f"{architecture}.embedding_length", 1, _MAX_WIDTH)
+    layers = facts.integer(f"{architecture}.block_count", 1, MAX_LAYERS)
+    embedding = facts.integer(f"{architecture}.embedding_length", 1, MAX_WIDTH)
     attention = f"{architecture}.attention"
     heads = facts.by_layer(f"{attention}.head_count", layers, None)
     kv_heads = facts.by_layer(f"{attention}.head_count_kv", layers, heads)
     usual = embedding // max(heads) if max(heads) else 0
-    key = facts.integer(f"{attention}.key_length", 0, _MAX_WIDTH, usual)
-    value = facts.integer(f"{attention}.value_length", 0, _MAX_WIDTH, usual)
+    key = facts.integer(f"{attention}.key_length", 0, MAX_WIDTH, usual)
+    value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
+    pooling = facts.integer(f"{architecture}.pooling_type", -1, 255, 0)
+    kind = kind_of(architecture, pooling)
     return Summary(
+        kind=kind,
         architecture=architecture,
         name=facts.text("general.name"),
         organisation=facts.text("general.organization"),
@@ -75,7 +116,7 @@ def summarise(header: Header) -> Summary:
         quantisation=_quantisation(header),
         parameters=sum(header.elements.values()),
         file_bytes=header.file_bytes,
-        context_train=facts.integer(f"{architecture}.context_length", 1, _MAX_CONTEXT),
+        context_train=facts.integer(f"{architecture}.context_length", 1, MAX_CONTEXT),
         layers=layers,
         embedding=embedding,
         heads=max(heads),
@@ -88,6 +129,8 @@ def summarise(header: Header) -> Summary:
         bos_token=header.bos_token,
         eos_token=header.eos_token,
         add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
+        pooling=_POOLING.get(pooling) if kind == "embedding" else None,
+        normalise=kind == "embedding",  # files do not say; such vectors are made to be compared
     )
 
 
@@ -130,10 +173,10 @@ class _Facts:
         """A number by layer; files state one for all layers or a list."""
         value = self._header.values.get(key, default)
         if not isinstance(value, list):
-            return [self.integer(key, 0, _MAX_HEADS)] * layers
+            return [self.integer(key, 0, MAX_HEADS)] * layers
         if len(value) != layers:
             raise self.fault(f"{key!r:.80} has {len(value)} numbers for {layers} layers")
-        return [self._bounded(key, item, 0, _MAX_HEADS) for item in value]
+        return [self._bounded(key, item, 0, MAX_HEADS) for item in value]
 
     def _bounded(self, key: str, value: object, low: int, high: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:

@@ -40,9 +40,12 @@ models:
     publisher: Someone
     licence: MIT
     backend: llama.cpp
-    file: {{name: tiny.gguf, bytes: {size}, sha256: {sha256}}}
-    sources:
-      - {{kind: hub, repository: someone/tiny, file: tiny.gguf}}
+    files:
+      - name: tiny.gguf
+        bytes: {size}
+        sha256: {sha256}
+        sources:
+          - {{kind: hub, repository: someone/tiny, file: tiny.gguf}}
 """
 
 

@@ -16,7 +16,7 @@ models:
     publisher: me
     licence: MIT
     backend: llama.cpp
-    file: {{name: my.gguf, bytes: 100, sha256: {sha}}}
+    files: [{{name: my.gguf, bytes: 100, sha256: {sha}}}]
     sampling: {{temperature: 1}}
 """
 SHA = "ab" * 32
@@ -32,13 +32,13 @@ def mine(tmp_path: Path) -> Path:
 def test_the_default_model_is_there() -> None:
     entry = load_catalogue().get("smollm2-135m-instruct")
     assert entry.sampling.given() == {"temperature": 0.2, "top_p": 0.9}
-    assert entry.file.bytes == 98_362_432
-    assert [type(source) for source in entry.sources] == [Pypi, Hub]
+    assert entry.bytes == 98_362_432
+    assert [type(source) for source in entry.files[0].sources] == [Pypi, Hub]
 
 
 def test_parts_stand_in_order() -> None:
     for entry in load_catalogue():
-        for source in entry.sources:
+        for source in [source for file in entry.files for source in file.sources]:
             members = [p.member for p in source.packages] if isinstance(source, Pypi) else []
             assert members == sorted(members, key=lambda member: (len(member), member))
             assert len({package.sha256 for package in getattr(source, "packages", [])}) == len(
@@ -48,7 +48,7 @@ def test_parts_stand_in_order() -> None:
 
 def test_own_entries_join(mine: Path) -> None:
     catalogue = load_catalogue([mine])
-    assert catalogue.get("my-model").sources == []
+    assert catalogue.get("my-model").files[0].sources == []
     assert catalogue.find("smollm2-135m-instruct")
     assert catalogue.of_content(SHA) is catalogue.get("my-model")
 
@@ -56,7 +56,7 @@ def test_own_entries_join(mine: Path) -> None:
 def test_later_files_win(mine: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(ENTRY.format(id="my-model", sha="cd" * 32))
-    assert load_catalogue([mine, other]).get("my-model").file.sha256 == "cd" * 32
+    assert load_catalogue([mine, other]).get("my-model").sha256 == "cd" * 32
 
 
 def test_an_unknown_model_is_told_with_the_known_ones() -> None:
@@ -67,7 +67,7 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("content", "key", "words"),
     [
-        (ENTRY.format(id="my-model", sha="xyz"), "models[0].file.sha256", "regex"),
+        (ENTRY.format(id="my-model", sha="xyz"), "models[0].files[0].sha256", "regex"),
         (ENTRY.format(id="../up", sha=SHA), "models[0].id", "regex"),
         (ENTRY.format(id="a", sha=SHA) + "    colour: red\n", "models[0]", "colour"),
         (

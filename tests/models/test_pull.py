@@ -165,12 +165,14 @@ def store_with(tmp_path: Path, content: bytes) -> Callable[..., Store]:
             publisher="Someone",
             licence="MIT",
             backend="llama.cpp",
-            file=ModelFile(
-                name="tiny.gguf",
-                bytes=len(content),
-                sha256=hashlib.sha256(content).hexdigest(),
-            ),
-            sources=list(sources),
+            files=[
+                ModelFile(
+                    name="tiny.gguf",
+                    bytes=len(content),
+                    sha256=hashlib.sha256(content).hexdigest(),
+                    sources=list(sources),
+                )
+            ],
         )
         return Store(tmp_path / "store", Catalogue([entry]))
 
@@ -264,7 +266,7 @@ def test_a_join_that_was_killed_begins_anew(
 ) -> None:
     store = store_with(index.wheels(content, 3))
     sha256 = hashlib.sha256(content).hexdigest()
-    room = store.root / ".pull" / sha256 / "pypi"
+    room = store.root / ".pull" / sha256 / sha256 / "pypi"
     room.mkdir(parents=True)
     (room / "joined").write_bytes(content[:10])
     (room / "part2").write_bytes(b"old")

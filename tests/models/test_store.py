@@ -35,7 +35,7 @@ def known(id: str, path: Path) -> CatalogueEntry:
         publisher="Publisher",
         licence="Apache-2.0",
         backend="llama.cpp",
-        file=ModelFile(name="known.gguf", bytes=path.stat().st_size, sha256=sha256(path)),
+        files=[ModelFile(name="known.gguf", bytes=path.stat().st_size, sha256=sha256(path))],
         sampling=SamplingDefaults(temperature=0.3),
     )
 
@@ -291,8 +291,9 @@ def test_verify_tells_its_progress(store: Store, file: Path) -> None:
     [
         (b"{", "move it away"),
         (b"[]", "move it away"),
-        (b"{}", "not of version 1"),
-        (b'{"version": 2, "models": {}}', "later one's"),
+        (b"{}", "not of version 2"),
+        (b'{"version": 3, "models": {}}', "later one's"),
+        (b'{"version": 2, "models": [{"id": "a", "files": []}]}', "move it away"),
         (b'{"version": 1, "models": [{"id": "../../etc"}]}', "move it away"),
     ],
 )
@@ -305,12 +306,13 @@ def test_a_broken_manifest_is_told(content: bytes, words: str, store: Store, fil
         store.add(file, "two")
 
 
-@pytest.mark.parametrize("field", ["id", "file"])
+@pytest.mark.parametrize("field", ["id", "name"])
 def test_the_manifest_leads_nowhere_else(field: str, store: Store, file: Path) -> None:
     store.add(file, "one")
     path = store.root / "manifest.json"
     document = json.loads(path.read_bytes())
-    document["models"][0][field] = "../elsewhere"
+    (model,) = document["models"]
+    (model if field == "id" else model["files"][0])[field] = "../elsewhere"
     path.write_text(json.dumps(document))
     with pytest.raises(StoreError, match=field):
         store.entries()

@@ -1,0 +1,80 @@
+"""What somebody brings for the store: the files of one model, looked at before they are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.errors import ModelFileError
+from edge_rt.models.card import CARD, TensorsCard, read_card, summarise_card, write_card
+from edge_rt.models.manifest import Backend
+from edge_rt.models.naming import stored_name
+from edge_rt.models.onnx_file import read_onnx
+from edge_rt.models.summary import Summary, read_summary
+from edge_rt.models.wish import Wish
+
+GRAPH = "model.onnx"  # the main file of a folder
+TOKENIZER = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model's files where they lie now, by the name that each will have; the main one first.
+
+    `made` is the content of a card that no file holds yet.
+    """
+
+    place: Path  # what was named: a file or a folder
+    files: Mapping[str, Path]
+    made: bytes | None = None
+
+
+def look(place: Path, wish: Wish | None = None) -> Offer:
+    """The model at `place`: a GGUF file, an ONNX file, or a folder with model.onnx.
+
+    Of a folder the graph, the files that hold its weights, tokenizer.json and model.json belong
+    to the model. Where there is no card, one is made as `wish` says. Raises ModelFileError for
+    what is no whole model, RequestError where the wish lacks something or does not fit.
+    """
+    wish = wish or Wish()
+    if place.is_dir():
+        return _onnx(place, place / GRAPH, wish)
+    if place.suffix.lower() == ".onnx":
+        return _onnx(place, place, wish)
+    wish.refuse_for(f"{place} is no ONNX model")
+    read_summary(place)
+    return Offer(place, {stored_name(place, "model.gguf"): place})
+
+
+def describe(files: Mapping[str, Path]) -> tuple[Backend, Summary]:
+    """What runs the model of these files, and what it is; raises ModelFileError."""
+    main = next(iter(files.values()))
+    if CARD not in files:
+        return "llama.cpp", read_summary(main)
+    external = read_onnx(main).external
+    card = read_card(files[CARD])
+    if not isinstance(card, TensorsCard) and TOKENIZER not in files:
+        raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")
+    weights = [main, *(files[name] for name in external)]
+    return "onnx", summarise_card(card, sum(path.stat().st_size for path in weights))
+
+
+def _onnx(place: Path, graph: Path, wish: Wish) -> Offer:
+    if not graph.exists():
+        raise ModelFileError(f"{place}: a folder without {GRAPH}; name the file that is a model")
+    found = read_onnx(graph)
+    files = {stored_name(graph, GRAPH): graph}
+    for external in found.external:
+        beside = graph.parent / external
+        if external in {*files, TOKENIZER, CARD} or stored_name(beside, "") != external:
+            raise ModelFileError(f"{graph}: no model has its weights in {external!r:.200}")
+        files[external] = beside
+    if place != graph:
+        files |= {each: place / each for each in (TOKENIZER, CARD) if (place / each).exists()}
+    made = None
+    if CARD in files:
+        wish.refuse_for(f"{place} has a {CARD}, which says it")
+    else:
+        made = write_card(wish.card(place, found, files.get(TOKENIZER)))
+    return Offer(place, files, made)
