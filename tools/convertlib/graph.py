@@ -14,8 +14,6 @@ CONTRIB = "com.microsoft"
 _INLINE = 1024  # bytes; smaller tensors stay in the graph
 _PAGE = 4096  # so that onnxruntime can map them
 
-_BFLOAT16 = "bfloat16"
-
 
 class Graph:
     """Nodes by and by; `weights` is the file for their large constants, written as they come."""
@@ -75,9 +73,9 @@ class Graph:
     def save(self, path: Path, name: str) -> None:
         """Write the graph to `path`, and close the file of the weights."""
         self._file.close()
-        graph = helper.make_graph(
-            self._nodes, name, self._inputs, self._outputs, list(self._constants.values())
-        )
+        used = {value for node in self._nodes for value in node.input}
+        constants = [tensor for key, tensor in self._constants.items() if key in used]
+        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
         model.producer_name = "edge_rt"
