@@ -10,6 +10,7 @@ from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.calibrated import calibrated
 from edge_rt.daemon.calibration_plan import FULL, QUICK, in_order
 from edge_rt.daemon.calibration_session import Session, Tools
+from edge_rt.daemon.kinds import writer, writers
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.readiness import Unready
 from edge_rt.errors import Unavailable
@@ -37,9 +38,9 @@ class Calibrator:
         generator ends it; a model that was not complete is not saved.
         """
         if ask.quick or ask.model is not None:
-            entries = [host.entry(ask.model or "default")]
+            entries = [writer(host.entry(ask.model or "default"))]
         else:
-            entries = host.entries() or [host.entry("default")]
+            entries = writers(host.entries()) or [host.entry("default")]
         refusal = self._alone.refusal() or self._tools.readiness.obstacle()
         if refusal is not None:
             yield Refused(refusal)

@@ -13,6 +13,7 @@ from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.kinds import writer, writers
 from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import Readiness, Unready
@@ -84,7 +85,7 @@ class Planner:
 
     async def _plan(self, ask: PlanAsk, host: Host) -> list[tuple[Asked | None, Candidate]]:
         """Each candidate with its prompt; None where it cannot be run."""
-        entries = [host.entry(m) for m in ask.models] or host.entries()
+        entries = [writer(host.entry(m)) for m in ask.models] or writers(host.entries())
         wanted = host.serving(ask.models[0] if ask.models else "default").card.id
         limits, counts = self._governing.limits, self._threads(ask)
         found: list[Candidate] = []

@@ -25,6 +25,7 @@ from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.kinds import writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.senses import Senses
@@ -82,7 +83,7 @@ class DaemonService:
 
     def serving(self, model: str) -> Serving:
         """See Service."""
-        asked = self.entry(model)
+        asked = writer(self.entry(model))
         other = self._smaller(asked)
         if other is None:
             return Serving(self._card(asked, self.answering.loaded))
@@ -98,7 +99,7 @@ class DaemonService:
         variables: dict[str, object] | None = None,
     ) -> str:
         """See Service."""
-        entry = self.entry(model)
+        entry = writer(self.entry(model))
         if tools and "tools" not in (entry.summary.chat_template or ""):
             raise RequestError(
                 f"{entry.id} knows no tools: its chat template would leave them out",
@@ -112,7 +113,7 @@ class DaemonService:
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service."""
-        return self.answering.generate(self.entry(call.model), call)
+        return self.answering.generate(writer(self.entry(call.model)), call)
 
     async def health(self) -> dict[str, object]:
         """See Service."""
@@ -179,8 +180,8 @@ class DaemonService:
         if not limits.smaller or name is None:
             return None
         try:
-            other = self._store.get(name)
-        except ModelNotFound as error:
+            other = writer(self._store.get(name))
+        except (ModelNotFound, RequestError) as error:
             log.warning("models.smaller: nothing stands in for %s: %s", entry.id, error)
             return None
         blocked = not limits.heavy and self.answering.loads(other)
@@ -194,7 +195,7 @@ class DaemonService:
         entry = self._store.get(name) if name is not None else self._store.default(None)
         if entry is None:
             raise ModelNotFound(
-                "the store holds no model yet: edge-rt models pull smollm2-135m-instruct"
+                "the store holds no model that writes: edge-rt models pull smollm2-135m-instruct"
             )
         return entry
 

@@ -67,7 +67,7 @@ class LanguageCard(_Card, frozen=True, tag="language"):
     chat_template: _Template | None = None
     bos_token: _Text | None = None
     eos_token: _Text | None = None
-    add_bos: bool | None = None  # None: the tokenizer says
+    add_bos: bool = False
     bos_id: _Token | None = None
 
     def __post_init__(self) -> None:

@@ -106,10 +106,10 @@ def check_models(machine: Machine) -> Iterator[Finding]:
             what = f"{id} is configured and not in the store {root}"
             yield problem("models", what, _pull(machine, root, id))
     for id, entry in entries.items():
-        if not there(entry.path) or entry.path.stat().st_size != entry.size:
-            yield problem(
-                "models", f"the file of {id} is damaged or gone", _pull(machine, root, id)
-            )
+        files = entry.files
+        if any(not there(each.path) or each.path.stat().st_size != each.size for each in files):
+            what = f"a file of {id} is damaged or gone"
+            yield problem("models", what, _pull(machine, root, id))
     if entries:
         yield ok("models", f"{', '.join(entries)} in {root}")
     else:
