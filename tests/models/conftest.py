@@ -1,13 +1,18 @@
-"""A builder of tiny GGUF files, so that almost no test needs real weights."""
+"""Builders of tiny model files, so that almost no test needs real weights."""
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 Tensor = tuple[str, list[int], int, int]  # name, shape, type number, bytes of data
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
@@ -123,3 +128,73 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+LANGUAGE: dict[str, Any] = {
+    "kind": "language",
+    "name": "Tiny Test",
+    "publisher": "Nobody",
+    "licence": "mit",
+    "architecture": "llama",
+    "quantisation": "int4",
+    "parameters": 12,
+    "source_sha256": "ab" * 32,
+    "context": 2048,
+    "layers": 2,
+    "embedding": 64,
+    "heads": 4,
+    "kv_heads": 2,
+    "head_dim": 16,
+    "vocab": 600,
+    "chat_template": TEMPLATE,
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "add_bos": True,
+    "bos_id": 1,
+    "end_ids": [2, 5],
+}
+"""A card that says all that one of a language model can."""
+
+
+def graph(width: int = 4, external: str | None = None) -> onnx.ModelProto:
+    """y = x · w with `width` columns; the weights lie in the file `external` if that is named."""
+    weights = np.arange(3 * width, dtype=np.float32).reshape(3, width)
+    tensor = numpy_helper.from_array(weights, "w")
+    if external is not None:
+        onnx.external_data_helper.set_external_data(tensor, external, 0, tensor.ByteSize())
+        tensor.external_data[2].value = str(weights.nbytes)
+        tensor.ClearField("raw_data")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", width])
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    return helper.make_model(helper.make_graph([node], "tiny", [x], [y], [tensor]))
+
+
+@pytest.fixture
+def onnx_model() -> Callable[..., onnx.ModelProto]:
+    """A builder of tiny ONNX models; see `graph`."""
+    return graph
+
+
+@pytest.fixture
+def language_card() -> dict[str, Any]:
+    """What the card of a language model says."""
+    return dict(LANGUAGE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Write a folder with an ONNX model whose weights lie beside it; returns its path."""
+
+    def folder(name: str = "Tiny-ONNX", card: dict[str, Any] | None = LANGUAGE) -> Path:
+        path = tmp_path / name
+        path.mkdir()
+        (path / "model.onnx").write_bytes(graph(external="model.onnx.data").SerializeToString())
+        (path / "model.onnx.data").write_bytes(np.arange(12, dtype=np.float32).tobytes())
+        (path / "tokenizer.json").write_text('{"truncation": {"max_length": 128}}')
+        (path / "README.md").write_text("not the model's")
+        if card is not None:
+            (path / "model.json").write_text(json.dumps(card))
+        return path
+
+    return folder

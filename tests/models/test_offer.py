@@ -1,0 +1,97 @@
+"""What is brought is looked at first, and what is not known of it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.models.offer import look
+from edge_rt.models.wish import Wish
+
+Write = Callable[..., Path]
+Build = Callable[..., Any]
+Folder = Callable[..., Path]
+NAMES = ["model.onnx", "model.onnx.data", "tokenizer.json", "model.json"]
+
+
+def made(offer: Any) -> dict[str, Any]:
+    return json.loads(offer.made)
+
+
+def test_of_a_folder_the_models_files_are_taken(folder: Folder) -> None:
+    offer = look(folder())
+    assert list(offer.files) == NAMES
+    assert offer.made is None
+
+
+def test_a_gguf_file_is_one_file(gguf: Any, write: Write) -> None:
+    path = write(gguf, "mine.gguf")
+    assert look(path).files == {"mine.gguf": path}
+    with pytest.raises(RequestError, match="no ONNX model"):
+        look(path, Wish("embedding"))
+
+
+def test_a_bare_onnx_file_is_a_model_of_tensors(onnx_model: Build, write: Write) -> None:
+    path = write(onnx_model().SerializeToString(), "classes.onnx")
+    for wish in (None, Wish("tensors")):
+        offer = look(path, wish)
+        assert offer.files == {"classes.onnx": path}
+        assert (made(offer)["kind"], made(offer)["parameters"]) == ("tensors", 12)
+    with pytest.raises(RequestError, match=r"a folder with model\.onnx and tokenizer\.json"):
+        look(path, Wish("embedding", "mean"))
+    with pytest.raises(RequestError, match="pooling"):
+        look(path, Wish("tensors", "mean"))
+
+
+def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) -> None:
+    path = folder(card=None)
+    with pytest.raises(RequestError, match="say what it is with --kind"):
+        look(path)
+    with pytest.raises(RequestError, match="--pooling mean, cls or last"):
+        look(path, Wish("embedding"))
+    card = made(look(path, Wish("embedding", "mean")))
+    assert (card["context"], card["embedding"], card["normalise"]) == (128, 4, True)
+    card = made(look(path, Wish("embedding", "cls", 64, 2, normalise=False)))
+    assert (card["context"], card["embedding"], card["normalise"]) == (64, 2, False)
+    with pytest.raises(RequestError, match="--context is -5"):
+        look(path, Wish("embedding", "cls", -5))
+    (path / "tokenizer.json").write_text("{}")
+    with pytest.raises(RequestError, match="--context"):
+        look(path, Wish("embedding", "mean"))
+    (path / "tokenizer.json").write_text("[]")
+    with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
+        look(path, Wish("embedding", "mean"))
+
+
+def test_a_width_that_the_graph_leaves_open_is_asked_for(folder: Folder, onnx_model: Build) -> None:
+    path, model = folder(card=None), onnx_model()
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "width"
+    (path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(RequestError, match="--width"):
+        look(path, Wish("embedding", "mean"))
+
+
+def test_a_card_has_the_last_word(folder: Folder) -> None:
+    with pytest.raises(RequestError, match=r"has a model\.json"):
+        look(folder(), Wish("embedding"))
+
+
+def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"a folder without model\.onnx"):
+        look(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.json", "tokenizer.json", ".hidden", "a b"])
+def test_weights_may_not_stand_in_for_another_file(
+    name: str, folder: Folder, onnx_model: Build
+) -> None:
+    path = folder()
+    (path / name).write_bytes(bytes(1000))
+    (path / "model.onnx").write_bytes(onnx_model(external=name).SerializeToString())
+    with pytest.raises(ModelFileError, match="no model has its weights in"):
+        look(path)
