@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,69 @@ class Backend(Vocabulary, Protocol):
         """Make `target` hold the first `length` tokens of `source`; False as in `rewind`."""
         ...
 
+    def save(self, seq: int) -> bytes | bytearray:
+        """What `seq` holds, for `restore`: as many bytes as its keys and values, and a few."""
+        ...
+
+    def restore(self, seq: int, data: bytes | bytearray) -> None:
+        """Make `seq` hold what was saved from a sequence of this very model.
+
+        Raises EngineError when that is damaged, of another shape or too long; `seq` is then empty.
+        """
+        ...
+
     def set_threads(self, threads: int) -> None:
         """Use `threads` threads from the next pass on."""
+        ...
+
+
+class LooseArray(NamedTuple):
+    """An array, and whether its type is only that of how it was written."""
+
+    array: NDArray[Any]
+    loose: bool
+
+
+class EmbeddingBackend(Vocabulary, Protocol):
+    """A loaded model that turns a text into a vector.
+
+    Methods may only be called from one thread. Errors of the native library become EngineError.
+    """
+
+    vocab: int  # size of the vocabulary
+    context: int  # most tokens in one input
+    width: int  # numbers in a vector
+    rows: int  # most inputs in one pass
+    room: int  # most tokens in one pass, at least `context`: those of its longest input times all
+    marks: tuple[int, int]  # control tokens that `tokenize` puts before and behind a text
+
+    def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """The vectors of the inputs, (inputs, width) float32, of any length but 0."""
+        ...
+
+    def set_threads(self, threads: int) -> None:
+        """Use `threads` threads from the next pass on."""
+        ...
+
+
+class TensorBackend(Protocol):
+    """A loaded model of named tensors. Methods may only be called from one thread."""
+
+    def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
+        """The arrays as the model wants them; RequestError names the one at fault."""
+        ...
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The outputs for checked inputs.
+
+        RequestError when the model cannot take these together, EngineError when it breaks.
+        """
+        ...
+
+    def set_threads(self, threads: int) -> None:
+        """Use `threads` threads from the next pass on."""
+        ...
+
+    def close(self) -> None:
+        """Free all its memory."""
         ...

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
+from edge_rt.backends.llama_batch import NativeBatch
 from edge_rt.backends.llama_log import capture
 from edge_rt.backends.llama_vocabulary import load, tokenize
 from edge_rt.errors import EngineError, ModelFileError
@@ -60,7 +61,7 @@ class LlamaBackend:
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
         self.batch = Batch(batch)
-        self._native = _Native(self.batch)
+        self._native = NativeBatch(self.batch)
         self._row = ctypes.c_float * self.vocab
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
@@ -122,6 +123,27 @@ class LlamaBackend:
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         return self.rewind(target, length)
 
+    def save(self, seq: int) -> bytearray:
+        """See Backend."""
+        data = bytearray(lib.llama_state_seq_get_size(self._context, seq))
+        size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), seq)
+        if size != len(data):
+            raise EngineError(f"llama.cpp saved {size} bytes of a sequence, not {len(data)}")
+        return data
+
+    def restore(self, seq: int, data: bytes | bytearray) -> None:
+        """See Backend."""
+        lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
+        # ctypes refuses memory that must not be written to.
+        kept = data if isinstance(data, bytearray) else bytearray(data)
+        with capture() as complaints:
+            size = lib.llama_state_seq_set_data(self._context, _bytes_of(kept), len(kept), seq)
+        if not size or size != len(kept):
+            lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
+            raise EngineError(
+                f"what was saved is not of this model, or not all of it: {complaints.summary()}"
+            )
+
     def set_threads(self, threads: int) -> None:
         """See Backend."""
         lib.llama_set_n_threads(self._context, threads, threads)
@@ -134,35 +156,8 @@ class LlamaBackend:
             self._context = None
 
 
-class _Native:
-    """llama_batch over the arrays of a Batch: filling one fills the other, nothing is copied."""
-
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-        self._one: NDArray[np.int32] = np.ones(batch.capacity, np.int32)  # sequences a token
-        size = batch.seq.itemsize
-        base = batch.seq.ctypes.data
-        self._seq_pointers: NDArray[np.uintp] = np.arange(
-            base, base + size * batch.capacity, size, dtype=np.uintp
-        )
-        self._struct = lib.llama_batch(
-            n_tokens=0,
-            token=_pointer(batch.token, lib.llama_token),
-            embd=None,
-            pos=_pointer(batch.pos, lib.llama_pos),
-            n_seq_id=_pointer(self._one, ctypes.c_int32),
-            seq_id=_pointer(self._seq_pointers, ctypes.POINTER(lib.llama_seq_id)),
-            logits=_pointer(batch.want, ctypes.c_int8),
-        )
-
-    def filled(self) -> lib.llama_batch:
-        self._struct.n_tokens = self._batch.size
-        return self._struct
-
-
-def _pointer(array: NDArray[Any], kind: Any) -> Any:
-    untyped: Any = ctypes  # its stubs cannot say what this makes
-    return untyped.cast(array.ctypes.data, untyped.POINTER(kind))
+def _bytes_of(data: bytearray) -> Any:
+    return (ctypes.c_uint8 * len(data)).from_buffer(data)
 
 
 def _load(path: Path, gpu_layers: int) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
+from typing import Any
 
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
@@ -14,10 +16,14 @@ from edge_rt.engine.protocol import (
     Count,
     Counted,
     Delta,
+    Embed,
+    Embedded,
     Failed,
     Finished,
     Generate,
     Hello,
+    Infer,
+    Inferred,
     Load,
     Loaded,
     LoadFailed,
@@ -44,6 +50,10 @@ from edge_rt.errors import (
 )
 
 Event = Started | Delta | Finished
+TaskEvent = Started | Embedded | Inferred
+
+MakeTask = Callable[[int], Embed | Infer]
+"""Makes a request from its id."""
 
 
 class EngineLost(EngineError):
@@ -67,7 +77,7 @@ class EngineClient(asyncio.Protocol):
         self._frames = Frames()
         self._decoder = front_decoder()
         self._ids = itertools.count(1)
-        self._streams: dict[int, asyncio.Queue[Event | Exception]] = {}
+        self._streams: dict[int, asyncio.Queue[Any]] = {}
         self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
 
     @staticmethod
@@ -102,21 +112,36 @@ class EngineClient(asyncio.Protocol):
         EngineLost.
         """
         request = make(next(self._ids))
-        queue: asyncio.Queue[Event | Exception] = asyncio.Queue()
-        self._streams[request.id] = queue
         open_answers = request.n - len(request.done)
+        with self._events(request) as events:
+            while open_answers:
+                event = await events.next()
+                open_answers -= isinstance(event, Finished)
+                events.ended = not open_answers
+                yield event
+
+    async def perform(self, make: MakeTask) -> AsyncGenerator[TaskEvent, None]:
+        """Started, and then the answer of the request that `make` builds from its id.
+
+        Closing the generator cancels the request. Raises as `generate` does.
+        """
+        with self._events(make(next(self._ids))) as events:
+            while not events.ended:
+                event = await events.next()
+                events.ended = not isinstance(event, Started)
+                yield event
+
+    @contextmanager
+    def _events(self, request: Generate | Embed | Infer) -> Generator[_Events]:
+        """What is told of `request` from now on; it is cancelled unless it has ended."""
+        self._streams[request.id] = queue = asyncio.Queue[Any]()
+        events = _Events(queue)
         try:
             self._send(request)
-            while open_answers:
-                event = await queue.get()
-                if isinstance(event, Exception):
-                    open_answers = 0
-                    raise event
-                open_answers -= isinstance(event, Finished)
-                yield event
+            yield events
         finally:
             del self._streams[request.id]
-            if open_answers and not self.lost.is_set():
+            if not events.ended and not self.lost.is_set():
                 self._send(Cancel(request.id))
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
@@ -214,7 +239,7 @@ class EngineClient(asyncio.Protocol):
                     self.on_work(message.work)
                 for delta in message.deltas:
                     self._put(delta.id, delta)
-            case Started() | Finished():
+            case Started() | Finished() | Embedded() | Inferred():
                 self._put(message.id, message)
             case Failed():
                 self._put(message.id, _error(message, self._stopping))
@@ -239,7 +264,7 @@ class EngineClient(asyncio.Protocol):
         )
         self.close()
 
-    def _put(self, request: int, event: Event | Exception) -> None:
+    def _put(self, request: int, event: Event | TaskEvent | Exception) -> None:
         queue = self._streams.get(request)
         if queue is not None:  # else it was cancelled, and this was under way
             queue.put_nowait(event)
@@ -248,6 +273,22 @@ class EngineClient(asyncio.Protocol):
         future = self._replies.get(key)
         if future is not None and not future.done():
             future.set_result(message)
+
+
+class _Events:
+    """What is told of one request; `ended` once nothing more is to come."""
+
+    def __init__(self, queue: asyncio.Queue[Any]) -> None:
+        self.ended = False
+        self._queue = queue
+
+    async def next(self) -> Any:
+        """The next event; raises what ended the request before its answer."""
+        event = await self._queue.get()
+        if isinstance(event, Exception):
+            self.ended = True
+            raise event
+        return event
 
 
 def _error(failed: Failed, stopping: bool) -> Exception:

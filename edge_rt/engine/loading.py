@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_rt.backends.base import Backend
 from edge_rt.engine.counting import OpenVocabulary, Vocabularies, no_vocabulary
 from edge_rt.engine.protocol import Count, Counted, ModelSpec
+from edge_rt.engine.roster import AnyBackend
 from edge_rt.errors import EdgeError
 
 
@@ -20,7 +20,7 @@ class Outcome:
     """What became of one load: the backend, or why there is none."""
 
     spec: ModelSpec
-    result: Backend | str
+    result: AnyBackend | str
     load_s: float
 
 
@@ -33,7 +33,7 @@ class Loader:
 
     def __init__(
         self,
-        make_backend: Callable[[ModelSpec, int], Backend],
+        make_backend: Callable[[ModelSpec, int], AnyBackend],
         open_vocabulary: OpenVocabulary = no_vocabulary,
     ) -> None:
         self._make_backend = make_backend
@@ -75,7 +75,7 @@ class Loader:
     def _load(self, spec: ModelSpec, threads: int) -> Outcome:
         begin = time.monotonic()
         try:
-            result: Backend | str = self._make_backend(spec, threads)
+            result: AnyBackend | str = self._make_backend(spec, threads)
         except EdgeError as error:
             result = str(error)
         except Exception as error:  # a bug or a broken install: the front must hear of it too

@@ -8,6 +8,7 @@ REST_S = 0.005  # the shortest rest: shorter ones are put together, they would b
 CREDIT_S = 0.01  # of what was rested too long, the most that later rests are shortened by
 LONGEST_S = 60.0  # no rest is longer, whatever the pass before it took
 PASS_S = 0.5  # seconds that one pass of prompt tokens should take at most when nothing streams
+SLICE_S = 0.05  # and one of another model while answers stream: the least that limits ask for
 
 
 class Pacer:
@@ -95,5 +96,28 @@ class Portion:
     def took(self, tokens: int, seconds: float) -> None:
         """A pass of `tokens` took `seconds`; small ones, mostly of answers, teach nothing."""
         if tokens >= self._chunk and seconds > 0:
+            rate = tokens / seconds
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+
+
+class Slice:
+    """How many tokens a pass of an embedding model may carry: as many as fit into a time.
+
+    That is SLICE_S while others' answers stream or the limits bound passes, which they do in
+    tokens of language models, and else PASS_S.
+    """
+
+    def __init__(self) -> None:
+        self.most: int | None = None  # as the limits have it; only whether there is one counts
+        self._rate = 0.0  # tokens a second, smoothed; 0: not known yet
+
+    def tokens(self, *, brief: bool) -> int:
+        """Of the next pass, at least one. `brief`: streams are waiting for it."""
+        seconds = SLICE_S if brief or self.most is not None else PASS_S
+        return max(1, int(self._rate * seconds))
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """A pass of `tokens` took `seconds`."""
+        if seconds > 0:
             rate = tokens / seconds
             self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate

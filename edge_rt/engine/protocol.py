@@ -35,6 +35,22 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     prefill_chunk: int = 128  # most prompt tokens that a pass with running streams may carry
     gpu_layers: int = 0
     flash_attention: bool = True
+    kind: str = "language"  # or "embedding" or "tensors"
+    pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls" or "last"
+    normalise: bool = True  # whether embeddings are brought to length 1
+
+
+class Tensor(msgspec.Struct, frozen=True, array_like=True):
+    """Numbers in rows, the last dimension fastest, little-endian; `dtype` is numpy's name.
+
+    What is `loose` came without a type, and takes the one that the model wants where no value is
+    changed by that.
+    """
+
+    dtype: str
+    shape: list[int]
+    data: bytes
+    loose: bool = False
 
 
 class Timings(msgspec.Struct, frozen=True, array_like=True):
@@ -90,6 +106,32 @@ class Generate(Message, frozen=True):
     resume: dict[int, list[int]] = {}
     done: list[int] = []
     fresh: bool = False
+
+
+class Embed(Message, frozen=True):
+    """Turn each of `inputs` into a vector; answered by Started and Embedded.
+
+    A text gets the control tokens that the model wants, token ids are taken as they are. Inputs
+    longer than the model's context fail the request, unless `truncate` says which side to cut:
+    "start" or "end". Of each vector the first `dimensions` numbers are kept.
+    """
+
+    id: int
+    model: str
+    inputs: list[str | list[int]]
+    truncate: str | None = None
+    dimensions: int | None = None
+
+
+class Infer(Message, frozen=True):
+    """Run the model once on named tensors; answered by Started and Inferred.
+
+    The name of the only input of a model may be empty.
+    """
+
+    id: int
+    model: str
+    tensors: dict[str, Tensor]
 
 
 class Cancel(Message, frozen=True):
@@ -150,7 +192,7 @@ class Hello(Message, frozen=True):
 
 
 class Loaded(Message, frozen=True):
-    """`model` is ready."""
+    """`model` is ready; of kind "tensors" it has no vocabulary and no context: 0."""
 
     model: str
     load_s: float
@@ -235,6 +277,27 @@ class Finished(Message, frozen=True):
     stop: str | None = None  # the stop string that was hit
 
 
+class Embedded(Message, frozen=True):
+    """The vectors of request `id` in the order of its inputs: rows of `width` float32.
+
+    `tokens` are those of each input as it was read, control tokens among them.
+    """
+
+    id: int
+    width: int
+    vectors: bytes
+    tokens: list[int]
+    timings: Timings
+
+
+class Inferred(Message, frozen=True):
+    """The outputs of request `id` by name."""
+
+    id: int
+    tensors: dict[str, Tensor]
+    timings: Timings
+
+
 class Failed(Message, frozen=True):
     """Request `id` ends here. `param` and `code` are set when the request is at fault."""
 
@@ -280,7 +343,18 @@ class Pong(Message, frozen=True):
     rest_s: float = 0.0  # seconds that there was something to compute and the duty forbade it
 
 
-ToEngine = Load | Unload | Generate | Cancel | SetLimits | Count | Ping | Shutdown
+ToEngine = Load | Unload | Generate | Embed | Infer | Cancel | SetLimits | Count | Ping | Shutdown
 ToFront = (
-    Hello | Loaded | LoadFailed | Unloaded | Started | Step | Finished | Failed | Counted | Pong
+    Hello
+    | Loaded
+    | LoadFailed
+    | Unloaded
+    | Started
+    | Step
+    | Finished
+    | Embedded
+    | Inferred
+    | Failed
+    | Counted
+    | Pong
 )

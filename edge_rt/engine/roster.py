@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
-from edge_rt.backends.base import Backend
-from edge_rt.engine.protocol import ModelSpec, SetLimits
-from edge_rt.engine.scheduler import Event, Scheduler
+from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
+from edge_rt.engine.embedding import EmbeddingScheduler
+from edge_rt.engine.inference import TensorScheduler
+from edge_rt.engine.protocol import ModelSpec, SetLimits, ToFront
+from edge_rt.engine.runner import Runner
+from edge_rt.engine.scheduler import Scheduler
 from edge_rt.engine.tally import Tally
+
+AnyBackend = Backend | EmbeddingBackend | TensorBackend
+"""A loaded model of kind "language", "embedding" or "tensors"."""
 
 
 class Roster:
@@ -17,7 +24,7 @@ class Roster:
     def __init__(
         self,
         limits: SetLimits,
-        emit: Callable[[Event], None],
+        emit: Callable[[ToFront], None],
         tally: Tally,
         clock: Callable[[], float],
     ) -> None:
@@ -26,7 +33,7 @@ class Roster:
         self._emit = emit
         self._tally = tally
         self._clock = clock
-        self._models: dict[str, Scheduler] = {}
+        self._models: dict[str, Runner] = {}
 
     @property
     def limits(self) -> SetLimits:
@@ -41,32 +48,32 @@ class Roster:
 
     @property
     def running(self) -> int:
-        """Answers that hold a sequence."""
+        """Answers that hold a sequence, and other requests that were begun."""
         return sum(s.running for s in self._models.values())
 
     @property
     def waiting(self) -> int:
-        """Answers in the queues."""
+        """What is in the queues."""
         return sum(s.waiting for s in self._models.values())
 
-    def able(self) -> list[Scheduler]:
+    def able(self) -> list[Runner]:
         """Those of which a pass would do something; whose queue is older may start one first."""
         models = self._models.values()
         able = [s for s in models if s.running or (s.waiting and self._room(s) > 0)]
         return sorted(able, key=lambda s: s.waits_since)
 
-    def step(self, scheduler: Scheduler, *, brief: bool) -> None:
+    def step(self, scheduler: Runner, *, brief: bool) -> None:
         """One pass of `scheduler` within the limits; `brief`: streams wait, perhaps others'."""
         scheduler.step(brief=brief, most=self._room(scheduler))
 
-    def get(self, model: str) -> Scheduler | None:
+    def get(self, model: str) -> Runner | None:
         """The scheduler of `model`; None when it is not loaded."""
         return self._models.get(model)
 
-    def add(self, model: str, backend: Backend, spec: ModelSpec) -> None:
-        """Take a loaded model in, in place of an older one of its name."""
+    def add(self, model: str, backend: AnyBackend, spec: ModelSpec) -> None:
+        """Take a loaded model of the spec's kind in, in place of an older one of its name."""
         self.remove(model)
-        scheduler = Scheduler(backend, spec, self._emit, self._tally, self._clock)
+        scheduler = self._runner(backend, spec)
         self._limit(scheduler)
         self._models[model] = scheduler
 
@@ -86,12 +93,19 @@ class Roster:
         for scheduler in self._models.values():
             scheduler.close("the engine is shutting down")
 
-    def _room(self, scheduler: Scheduler) -> float:
+    def _room(self, scheduler: Runner) -> float:
         """How many answers may run on `scheduler`, seeing how many run on the others."""
         if self._limits.sequences is None:
             return math.inf
         return self._limits.sequences - (self.running - scheduler.running)
 
-    def _limit(self, scheduler: Scheduler) -> None:
+    def _runner(self, backend: Any, spec: ModelSpec) -> Runner:
+        if spec.kind == "embedding":
+            return EmbeddingScheduler(backend, spec, self._emit, self._tally, self._clock)
+        if spec.kind == "tensors":
+            return TensorScheduler(backend, self._emit, self._tally, self._clock)
+        return Scheduler(backend, spec, self._emit, self._tally, self._clock)
+
+    def _limit(self, scheduler: Runner) -> None:
         scheduler.set_threads(self._limits.threads)
         scheduler.portion.most = self._limits.prefill_chunk

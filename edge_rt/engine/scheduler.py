@@ -30,6 +30,8 @@ class Scheduler:
     prompts that are being read, the oldest first; see Portion for how much that may be.
     """
 
+    serves = Generate
+
     def __init__(
         self,
         backend: Backend,

@@ -16,9 +16,8 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from edge_rt.backends.base import Backend, Vocabulary
+from edge_rt.engine.backends import make_backend, open_vocabulary
 from edge_rt.engine.counting import OpenVocabulary, no_vocabulary
 from edge_rt.engine.loading import Loader, Outcome
 from edge_rt.engine.memory import rss_bytes
@@ -29,9 +28,11 @@ from edge_rt.engine.protocol import (
     Cancel,
     Count,
     Counted,
+    Embed,
     Failed,
     Generate,
     Hello,
+    Infer,
     Load,
     Loaded,
     LoadFailed,
@@ -46,12 +47,12 @@ from edge_rt.engine.protocol import (
     Unloaded,
     Work,
 )
-from edge_rt.engine.roster import Roster
-from edge_rt.engine.scheduler import Scheduler
+from edge_rt.engine.roster import AnyBackend, Roster
+from edge_rt.engine.runner import Runner
 from edge_rt.engine.tally import Tally
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.errors import RequestError
 
-MakeBackend = Callable[[ModelSpec, int], Backend]
+MakeBackend = Callable[[ModelSpec, int], AnyBackend]
 
 STILL_S = 1.0  # how often those who wait are told that nothing is computed
 
@@ -111,7 +112,7 @@ class Worker:
                 self._loaded(*done)
         return self._open and self._port.open
 
-    def _pass(self, able: list[Scheduler]) -> None:
+    def _pass(self, able: list[Runner]) -> None:
         streaming = any(s.streaming for s in able)
         for scheduler in able:
             self._models.step(scheduler, brief=streaming)
@@ -122,7 +123,7 @@ class Worker:
         self._tally.step_s += spent
         self._pacer.computed(spent)
 
-    def _rest(self, pause_s: float, able: list[Scheduler]) -> None:
+    def _rest(self, pause_s: float, able: list[Runner]) -> None:
         """Compute nothing for `pause_s`, or until something arrives."""
         begin = self._clock()
         for scheduler in able:
@@ -135,7 +136,7 @@ class Worker:
         if held_up and not woken and most_s < pause_s:
             self._port.send(Step([], Work(now := self._clock(), now, [])))
 
-    def _rested(self, begin: float, able: list[Scheduler]) -> None:
+    def _rested(self, begin: float, able: list[Runner]) -> None:
         spent = self._clock() - begin
         self._pacer.rested(spent)
         if able:
@@ -145,8 +146,8 @@ class Worker:
 
     def _handle(self, message: ToEngine) -> None:
         match message:
-            case Generate():
-                self._generate(message)
+            case Generate() | Embed() | Infer():
+                self._submit(message)
             case Cancel():
                 self._models.cancel(message.id)
             case Load():
@@ -164,13 +165,16 @@ class Worker:
             case Shutdown():
                 self._open = False
 
-    def _generate(self, request: Generate) -> None:
+    def _submit(self, request: Generate | Embed | Infer) -> None:
         scheduler = self._models.get(request.model)
         if scheduler is None:
             why = f"the engine has not loaded {request.model}"
             self._port.send(Failed(request.id, why, code="not_loaded", retry_after_s=1.0))
-            return
-        scheduler.submit(request)
+        elif not isinstance(request, scheduler.serves):
+            why = f"{request.model} does other things than that"
+            self._port.send(Failed(request.id, why, param="model", code="wrong_kind"))
+        else:
+            scheduler.submit(request)
 
     def _count(self, asked: Count) -> None:
         scheduler = self._models.get(asked.model)
@@ -189,7 +193,8 @@ class Worker:
             return
         backend, threads = outcome.result, self._models.limits.threads
         self._models.add(model, backend, outcome.spec)
-        self._port.send(Loaded(model, outcome.load_s, backend.vocab, backend.context, threads))
+        vocab, context = getattr(backend, "vocab", 0), getattr(backend, "context", 0)
+        self._port.send(Loaded(model, outcome.load_s, vocab, context, threads))
 
     def _pong(self, nonce: int) -> Pong:
         limits, tally = self._models.limits, self._tally
@@ -210,32 +215,6 @@ class Worker:
             read_s=tally.read_s,
             rest_s=tally.rest_s,
         )
-
-
-def make_backend(spec: ModelSpec, threads: int) -> Backend:
-    """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
-    if spec.backend != "llama.cpp":
-        raise ModelFileError(f"this engine has no backend called {spec.backend!r}")
-    from edge_rt.backends.llama import LlamaBackend
-
-    return LlamaBackend(
-        Path(spec.path),
-        context=spec.context,
-        sequences=spec.sequences,
-        batch=max(spec.batch, spec.sequences),
-        threads=threads,
-        gpu_layers=spec.gpu_layers,
-        flash_attention=spec.flash_attention,
-    )
-
-
-def open_vocabulary(backend: str, path: str) -> Vocabulary:
-    """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
-    if backend != "llama.cpp":
-        raise ModelFileError(f"this engine has no backend called {backend!r}")
-    from edge_rt.backends.llama_vocabulary import LlamaVocabulary
-
-    return LlamaVocabulary(Path(path))
 
 
 def main(argv: list[str]) -> int:
