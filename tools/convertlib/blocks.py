@@ -59,6 +59,16 @@ class Blocks:
         return weights.reshape(rows, columns)
 
 
+def eight_bits(weights: np.ndarray) -> Blocks:
+    """Any matrix (rows, columns), rounded to 8 bits in blocks of 32: this loses a little."""
+    rows, columns = weights.shape
+    blocks = weights.reshape(rows, columns // 32, 32)
+    scales = np.abs(blocks).max(axis=-1) / np.float32(127)
+    steps = np.where(scales > 0, scales, np.float32(1))[..., None]
+    values = (np.rint(blocks / steps) + 128).astype(np.uint8)
+    return Blocks(8, 32, values.reshape(rows, columns), scales.astype(np.float32))
+
+
 def unpack(tensor: gguf.ReaderTensor) -> Blocks:
     """The blocks of a quantised tensor; raises ConvertError for a type that is not known."""
     kind = tensor.tensor_type.name

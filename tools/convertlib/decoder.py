@@ -18,11 +18,11 @@ EMBEDDINGS = "token_embd.weight"
 class Decoder:
     """Writes the model of `source` into `graph`, layer by layer."""
 
-    def __init__(self, source: Source, hyper: Hyper, graph: Graph) -> None:
+    def __init__(self, source: Source, hyper: Hyper, graph: Graph, round_all: bool = False) -> None:
         self._source = source
         self._hyper = hyper
         self._graph = graph
-        self._linear = Linear(source, graph)
+        self._linear = Linear(source, graph, round_all)
 
     def build(self, on_layer: Callable[[int], None] = lambda layer: None) -> None:
         """The whole graph, with inputs and outputs; `on_layer` is told of each finished layer."""

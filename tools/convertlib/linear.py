@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from convertlib.blocks import FLOATS, Blocks, unpack
+from convertlib.blocks import FLOATS, Blocks, eight_bits, unpack
 from convertlib.graph import CONTRIB, Graph
 from convertlib.source import Source
 
@@ -13,21 +13,24 @@ _INT8 = 4  # accuracy level: activations may be rounded to 8 bits, as llama.cpp 
 
 
 class Linear:
-    """Puts matrices of `source` into `graph`, each in the form that it has in the file."""
+    """Puts matrices of `source` into `graph`, each in the form that it has in the file.
 
-    def __init__(self, source: Source, graph: Graph) -> None:
+    With `round_all` all are rounded to 8 bits instead.
+    """
+
+    def __init__(self, source: Source, graph: Graph, round_all: bool = False) -> None:
         self._source = source
         self._graph = graph
+        self._round_all = round_all
         self._blocks: dict[str, Blocks] = {}  # of tables that are used twice
         self._sums: dict[tuple[str, int], str] = {}
 
     def product(self, x: str, weight: str, output: str, bias: str = "") -> str:
         """`output` = x times the transposed matrix `weight` (+ the vector `bias`)."""
         added = self._graph.constant(bias, self._source.floats(bias)) if bias else ""
-        tensor = self._source.tensor(weight)
-        if tensor.tensor_type.name in FLOATS:
+        blocks = self._blocks.pop(weight, None) or self._unpacked(weight)
+        if blocks is None:
             return self._float_product(x, weight, output, added)
-        blocks = self._blocks.pop(weight, None) or unpack(tensor)
         names = self._quantised(weight, blocks)
         exact = blocks.offsets is None
         product = output if exact else f"{output}/scaled"
@@ -47,11 +50,11 @@ class Linear:
 
     def lookup(self, ids: str, table: str, output: str) -> str:
         """`output` = the rows `ids` of the matrix `table`, in float32."""
-        tensor = self._source.tensor(table)
-        if tensor.tensor_type.name in FLOATS:
+        blocks = self._unpacked(table)
+        if blocks is None:
             rows = self._graph.node("Gather", [self._floats(table), ids], f"{output}/rows")
             return self._graph.node("Cast", [rows], output, to=TensorProto.FLOAT)
-        blocks = self._blocks[table] = unpack(tensor)
+        self._blocks[table] = blocks
         weights, scales = self._quantised(table, blocks)
         rows, columns = blocks.shape
         flat = self._graph.alias(f"{weights}.flat", weights, [rows, columns * blocks.bits // 8])
@@ -67,6 +70,13 @@ class Linear:
             quantize_axis=1,
         )
         return found if exact else self._shifted(found, ids, table, blocks, output)
+
+    def _unpacked(self, weight: str) -> Blocks | None:
+        """The matrix in blocks; None where it is of floats and stays so."""
+        tensor = self._source.tensor(weight)
+        if self._round_all:
+            return eight_bits(self._source.weights(weight))
+        return None if tensor.tensor_type.name in FLOATS else unpack(tensor)
 
     def _quantised(self, weight: str, blocks: Blocks) -> list[str]:
         packed = self._graph.constant(f"{weight}.blocks", blocks.packed())

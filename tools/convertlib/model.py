@@ -18,22 +18,36 @@ from edge_rt.models.card import CARD, write_card
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
 TOKENIZER = "tokenizer.json"
-FILES = (GRAPH, WEIGHTS, TOKENIZER, CARD)
+FILES = (GRAPH, WEIGHTS, TOKENIZER)  # beside the card
+
+_FORMS = {
+    "F32": "fp32",
+    "F16": "fp16",
+    "BF16": "bf16",
+    "Q4_0": "int4",
+    "Q4_1": "int4",
+    "Q4_K": "int4",
+}
 
 
 def convert_gguf(
-    path: Path, folder: Path, on_layer: Callable[[int, int], None] = lambda done, all_: None
+    path: Path,
+    folder: Path,
+    *,
+    round_all: bool = False,
+    on_layer: Callable[[int, int], None] = lambda done, count: None,
 ) -> None:
     """Write the model of the GGUF at `path` into `folder`, which must be there.
 
-    `on_layer` is told how many layers of how many are done. Raises ConvertError.
+    `round_all`: every matrix to 8 bits. `on_layer` is told how many layers of how many are done.
+    Raises ConvertError.
     """
     source = Source(path)
     hyper = read_hyper(source)
     tokenizer = tokenizer_json(source)  # before the weights: it may not be known
-    card = language_card(source, hyper, quantisation(source))
+    card = language_card(source, hyper, "int8" if round_all else quantisation(source))
     graph = Graph(folder / WEIGHTS)
-    decoder = Decoder(source, hyper, graph)
+    decoder = Decoder(source, hyper, graph, round_all)
     decoder.build(lambda layer: on_layer(layer + 1, hyper.layers))
     graph.save(folder / GRAPH, source.path.stem)
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
@@ -46,16 +60,5 @@ def quantisation(source: Source) -> str:
     counts: Counter[str] = Counter()
     for name in source.tensor_names():
         tensor = source.tensor(name)
-        kind = tensor.tensor_type.name
-        counts[_FORMS.get(kind, "int8")] += int(tensor.n_elements)
+        counts[_FORMS.get(tensor.tensor_type.name, "int8")] += int(tensor.n_elements)
     return counts.most_common(1)[0][0]
-
-
-_FORMS = {
-    "F32": "fp32",
-    "F16": "fp16",
-    "BF16": "bf16",
-    "Q4_0": "int4",
-    "Q4_1": "int4",
-    "Q4_K": "int4",
-}

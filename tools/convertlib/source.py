@@ -62,6 +62,17 @@ class Source:
             raise ConvertError(f"{name} is {tensor.tensor_type.name}; floats were expected there")
         return gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
 
+    def weights(self, name: str) -> np.ndarray:
+        """Any matrix, in float32 (rows, columns)."""
+        tensor = self.tensor(name)
+        columns, rows = (int(length) for length in tensor.shape)
+        try:
+            values = gguf.dequantize(tensor.data, tensor.tensor_type)
+        except NotImplementedError as error:
+            kind = tensor.tensor_type.name
+            raise ConvertError(f"{name} is quantised as {kind}, which cannot be read") from error
+        return values.reshape(rows, columns).astype(np.float32)
+
     def tensor_names(self) -> set[str]:
         """The names of all tensors."""
         return set(self._tensors)

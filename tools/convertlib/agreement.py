@@ -1,0 +1,67 @@
+"""How far two models agree about a text, and how well each expects it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One model beside a reference, over `positions` of a text.
+
+    `kl_nats`: mean divergence from the reference's expectations to the model's. `top1`: share of
+    positions where both expect the same token most. `margin_nats`: where they do not, the most by
+    which the reference preferred its own choice to its second. `perplexity`: of the model.
+    """
+
+    positions: int
+    kl_nats: float
+    top1: float
+    margin_nats: float
+    perplexity: float
+
+
+class Tally:
+    """Adds up an Agreement, window by window."""
+
+    def __init__(self) -> None:
+        self._positions = self._same = self._next = 0
+        self._kl = self._surprise = self._margin = 0.0
+
+    def add(self, tokens: Sequence[int], reference: np.ndarray, model: np.ndarray) -> None:
+        """Logits (tokens, vocab) of both for a text."""
+        for at in range(len(tokens)):
+            ours, theirs = log_shares(model[at]), log_shares(reference[at])
+            self._compare(theirs, ours)
+            if at + 1 < len(tokens):
+                self._surprise -= float(ours[tokens[at + 1]])
+                self._next += 1
+
+    def _compare(self, reference: np.ndarray, model: np.ndarray) -> None:
+        self._positions += 1
+        self._kl += float(np.exp(reference) @ (reference - model))
+        second, first = np.sort(np.partition(reference, -2)[-2:])
+        if reference.argmax() == model.argmax():
+            self._same += 1
+        else:
+            self._margin = max(self._margin, float(first - second))
+
+    def result(self) -> Agreement:
+        """Of all that was added, which must be two tokens at least."""
+        return Agreement(
+            positions=self._positions,
+            kl_nats=self._kl / self._positions,
+            top1=self._same / self._positions,
+            margin_nats=self._margin,
+            perplexity=math.exp(self._surprise / self._next),
+        )
+
+
+def log_shares(logits: np.ndarray) -> np.ndarray:
+    """Logarithms of the softmax, in float64."""
+    moved = logits.astype(np.float64) - logits.max()
+    return moved - math.log(np.exp(moved).sum())

@@ -1,0 +1,120 @@
+"""The check of a converted model against llama.cpp, and what must hold.
+
+llama.cpp itself gives other logits for a text in batches than for one token after the other,
+since it rounds activations and sums in another order. That difference, measured on the same text,
+bounds what a converted model may differ by; where it is next to nothing, small fixed bounds do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convertlib.agreement import Agreement, Tally
+from convertlib.runs import LlamaRun, OnnxRun, Run
+
+_TIMES = 2.0  # llama.cpp's own difference
+_KL = {True: 0.01, False: 0.001}  # nats; activations are rounded to 8 bits where weights are
+_TOP1 = 0.02
+_PERPLEXITY = 0.01
+
+REFERENCE = "llama.cpp, one by one"
+BATCHED = "llama.cpp, in batches"
+OURS = ("ONNX, in batches", "ONNX, one by one")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most by which a converted model may differ from llama.cpp, token by token."""
+
+    kl_nats: float
+    top1_lost: float
+    perplexity_log_ratio: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found; `faults` is empty where all is well."""
+
+    rows: dict[str, Agreement]
+    bounds: Bounds
+    faults: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        rows = {name: asdict(row) for name, row in self.rows.items()}
+        return {"passed": not self.faults, "rows": rows, **asdict(self)} | {"rows": rows}
+
+
+def check_model(
+    gguf: Path,
+    graph: Path,
+    windows: Sequence[Sequence[int]],
+    *,
+    threads: int,
+    quantised: bool,
+    on_run: Callable[[str], None] = lambda name: None,
+) -> Check:
+    """Run all `windows` of tokens through both, in batches and one by one."""
+    context = max(len(window) for window in windows)
+    makers: dict[str, Callable[[], Run]] = {
+        REFERENCE: lambda: LlamaRun(gguf, context=context, batch=1, threads=threads),
+        BATCHED: lambda: LlamaRun(gguf, context=context, batch=context, threads=threads),
+        OURS[0]: lambda: OnnxRun(graph, one_by_one=False, threads=threads),
+        OURS[1]: lambda: OnnxRun(graph, one_by_one=True, threads=threads),
+    }
+    tallies = {name: Tally() for name in makers}
+    for window in windows:
+        reference: np.ndarray | None = None
+        for name, make in makers.items():
+            on_run(name)
+            found = _logits(make(), window)
+            reference = found if reference is None else reference
+            tallies[name].add(window, reference, found)
+    rows = {name: tally.result() for name, tally in tallies.items()}
+    bounds = _bounds(rows, quantised)
+    return Check(rows, bounds, _faults(rows, bounds))
+
+
+def _logits(run: Run, window: Sequence[int]) -> np.ndarray:
+    """A model is loaded for each window anew, so that only one is in memory at a time."""
+    try:
+        return run.logits(window)
+    finally:
+        run.close()
+
+
+def _bounds(rows: dict[str, Agreement], quantised: bool) -> Bounds:
+    own = rows[BATCHED]
+    return Bounds(
+        kl_nats=max(_TIMES * own.kl_nats, _KL[quantised]),
+        top1_lost=max(_TIMES * (1 - own.top1), _TOP1),
+        perplexity_log_ratio=max(_TIMES * _log_ratio(rows, BATCHED), _PERPLEXITY),
+    )
+
+
+def _faults(rows: dict[str, Agreement], bounds: Bounds) -> list[str]:
+    faults: list[str] = []
+    for name in OURS:
+        row, ratio = rows[name], _log_ratio(rows, name)
+        found = {
+            "KL": (row.kl_nats, bounds.kl_nats),
+            "share of other top-1 tokens": (1 - row.top1, bounds.top1_lost),
+            "logarithm of the ratio of perplexities": (ratio, bounds.perplexity_log_ratio),
+        }
+        faults += [
+            f"{name}: {what} is {value:.4f}, at most {most:.4f} is allowed"
+            for what, (value, most) in found.items()
+            if not value <= most  # also where it is not a number
+        ]
+    return faults
+
+
+def _log_ratio(rows: dict[str, Agreement], name: str) -> float:
+    """How far the perplexities of that row and of the reference lie apart."""
+    return abs(math.log(rows[name].perplexity / rows[REFERENCE].perplexity))

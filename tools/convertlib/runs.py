@@ -1,0 +1,110 @@
+"""One text through llama.cpp and through onnxruntime, with the logits at every position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import llama_cpp
+import numpy as np
+import onnxruntime as ort
+
+_F16 = 1  # enum ggml_type
+
+
+class Run(Protocol):
+    """A model that can be asked for the logits of a text."""
+
+    def logits(self, tokens: Sequence[int]) -> np.ndarray:
+        """float32 (tokens, vocab): what is expected after each token."""
+        ...
+
+    def close(self) -> None:
+        """Free its memory."""
+        ...
+
+
+class LlamaRun:
+    """The GGUF at `path` in llama.cpp, `batch` tokens a pass, at most `context` in all."""
+
+    def __init__(
+        self, path: Path, *, context: int, batch: int, threads: int, kv_type: int = _F16
+    ) -> None:
+        self._model = llama_cpp.Llama(
+            str(path),
+            n_ctx=context,
+            n_batch=batch,
+            n_ubatch=batch,
+            n_threads=threads,
+            n_threads_batch=threads,
+            type_k=kv_type,
+            type_v=kv_type,
+            flash_attn=False,
+            logits_all=True,
+            verbose=False,
+        )
+
+    def logits(self, tokens: Sequence[int]) -> np.ndarray:
+        """See Run."""
+        self._model.reset()
+        self._model.eval(list(tokens))
+        return self._model.scores[: len(tokens)].copy()
+
+    def continued(self, tokens: list[int], count: int, random: np.random.Generator) -> list[int]:
+        """`count` more tokens after `tokens`, drawn as the model would have them."""
+        self._model.reset()
+        made = list(tokens)
+        self._model.eval(made)
+        for _ in range(count):
+            scores = self._model.scores[len(made) - 1].astype(np.float64)
+            shares = np.exp(scores - scores.max())
+            made.append(int(random.choice(len(shares), p=shares / shares.sum())))
+            self._model.eval(made[-1:])
+        return made
+
+    def close(self) -> None:
+        """See Run."""
+        self._model.close()
+
+
+class OnnxRun:
+    """The graph at `path` in onnxruntime, all tokens in one pass or one a pass."""
+
+    def __init__(self, path: Path, *, one_by_one: bool, threads: int) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # errors
+        providers = ["CPUExecutionProvider"]
+        self._session = ort.InferenceSession(str(path), options, providers=providers)
+        inputs = self._session.get_inputs()
+        self._empty = {i.name: i.shape for i in inputs if i.name.startswith("past_")}
+        self._outputs = ["logits", *(name.replace("past", "present") for name in self._empty)]
+        self._one_by_one = one_by_one
+
+    def logits(self, tokens: Sequence[int]) -> np.ndarray:
+        """See Run."""
+        self._past = {
+            name: np.zeros((1, shape[1], 0, shape[3]), np.float32)
+            for name, shape in self._empty.items()
+        }
+        if not self._one_by_one:
+            return self._pass(tokens, 0)
+        return np.concatenate([self._pass([token], at) for at, token in enumerate(tokens)])
+
+    def _pass(self, tokens: Sequence[int], start: int) -> np.ndarray:
+        end = start + len(tokens)
+        feeds = {
+            "input_ids": np.array([tokens], np.int64),
+            "seqlens_k": np.array([end - 1], np.int32),
+            "total_sequence_length": np.array(end, np.int32),
+            "rows": np.arange(len(tokens), dtype=np.int64),
+            **self._past,
+        }
+        logits, *present = self._session.run(self._outputs, feeds)
+        self._past = dict(zip(self._past, present, strict=True))
+        return logits
+
+    def close(self) -> None:
+        """See Run."""
+        del self._session
