@@ -47,23 +47,47 @@ class Outlooks:
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
         self._histories: dict[tuple[str, int], History] = {}
+        # What was worked out already, by model and threads: a choice among many asks for all.
+        self._found: dict[tuple[str, int], Outlook | None] = {}
+        self._alike: set[tuple[str, int]] = set()  # of these, the ones that rest on other models
+        self._unlike: dict[tuple[str, int], list[float | None]] = {}
 
     def history(self, model: str, threads: int) -> History:
-        """Where to note what came."""
+        """Where to note what came, before anything else is asked."""
+        self._rework(model)
         return self._histories.setdefault((model, threads), History())
 
     def forget(self, model: str) -> None:
         """Drop what was learnt of a model, as its bases are others now."""
+        self._found.clear()  # rooflines rest on the sweeps of any model
+        self._unlike.clear()
         self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
 
     def of(self, model: str, threads: int) -> Outlook | None:
         """None for a model that is not known."""
+        key = model, threads
+        if key not in self._found:
+            self._found[key] = self._worked_out(model, threads)
+        return self._found[key]
+
+    def _rework(self, model: str) -> None:
+        """Work out anew what rests on what came of a model."""
+        self._found = {
+            key: outlook
+            for key, outlook in self._found.items()
+            if key[0] != model and key not in self._alike
+        }
+        self._alike.clear()
+        self._unlike = {key: row for key, row in self._unlike.items() if key[0] != model}
+
+    def _worked_out(self, model: str, threads: int) -> Outlook | None:
         base = self._bases.of(model, threads)
         if base is None:
             return None
         factors = self._factors(model, threads, base)
         if base.basis == "roofline" and None in factors:
             likened = self._likened(model, threads)
+            self._alike.add((model, threads))
             factors = [b if a is None else a for a, b in zip(factors, likened, strict=True)]
         return self._outlook(model, threads, base, factors)
 
@@ -107,6 +131,12 @@ class Outlooks:
         return [median(ratios) if ratios else None for ratios in known]
 
     def _unlike_roofline(self, model: str, threads: int) -> list[float | None]:
+        key = model, threads
+        if key not in self._unlike:
+            self._unlike[key] = self._compared(model, threads)
+        return self._unlike[key]
+
+    def _compared(self, model: str, threads: int) -> list[float | None]:
         base, roofline = self._bases.of(model, threads), self._bases.roofline(model, threads)
         assert base is not None
         assert roofline is not None
