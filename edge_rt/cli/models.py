@@ -4,48 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.bars import bar
 from edge_rt.cli.clean import clean
 from edge_rt.cli.exits import Failure
-from edge_rt.cli.quantity import size
+from edge_rt.cli.model_store import FILE, open_store, with_store
+from edge_rt.cli.models_table import (
+    catalogue_facts,
+    catalogue_table,
+    facts,
+    model_table,
+    models_table,
+)
 from edge_rt.cli.screen import note
 from edge_rt.config.loader import load
 from edge_rt.config.paths import Paths
 from edge_rt.errors import ModelFileError
-from edge_rt.models.catalogue import CatalogueEntry, load_catalogue
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
-
-SYSTEM = Paths.detect({}, uid=0).state
-Command = TypeVar("Command", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path, readable=False)
-
-
-def open_store(named: Path | None, config_file: Path | None, system: Path = SYSTEM) -> Store:
-    """The store that is named, else the configured one, the user's own, the system's.
-
-    The user's own counts only when it is there, unless the system's is missing as well.
-    """
-    config = load(config_file).models
-    own = Path(config.store) if config.store else Paths.detect().state / "models"
-    if not config.store and not own.exists() and (system / "models").exists():
-        own = system / "models"
-    return Store(named or own, load_catalogue([Path(path) for path in config.catalogue]))
-
-
-def _with_store(command: Command) -> Command:
-    """Give `command` the options that say which store, as its arguments `store` and `config`."""
-    config = click.option("--config", type=_FILE, help="The configuration to take it from.")
-    return click.option("--store", type=_FILE, help="The directory of the models.")(config(command))
+from edge_rt.models.wish import Wish
 
 
 @click.group()
@@ -57,7 +40,7 @@ def models() -> None:
 
 
 @models.command("list")
-@_with_store
+@with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled."""
@@ -66,22 +49,22 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     there = {entry.id for entry in entries} | {entry.sha256 for entry in entries}
     known = [e for e in place.catalogue if e.pullable and not {e.id, e.sha256} & there]
     if as_json:
-        models = [_facts(entry) | {"default": entry == default} for entry in entries]
-        pullable = [_catalogue_facts(entry) for entry in known]
+        models = [facts(entry) | {"default": entry == default} for entry in entries]
+        pullable = [catalogue_facts(entry) for entry in known]
         click.echo(json.dumps({"store": str(place.root), "models": models, "pullable": pullable}))
         return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=1000)  # for whatever reads it, nothing is cut
-    console.print(_table(entries, default) if entries else Text(f"No models in {place.root}."))
+    console = _console()
+    console.print(
+        models_table(entries, default) if entries else Text(f"No models in {place.root}.")
+    )
     if known:
         console.print(Text("\nedge-rt models pull can fetch:"))
-        console.print(_catalogue_table(known))
+        console.print(catalogue_table(known))
 
 
 @models.command()
 @click.argument("id")
-@_with_store
+@with_store
 def pull(id: str, store: Path | None, config: Path | None) -> None:
     """Fetch the model ID of the catalogue.
 
@@ -98,21 +81,74 @@ def pull(id: str, store: Path | None, config: Path | None) -> None:
 
 
 @models.command()
-@click.argument("file", type=_FILE)
+@click.argument("place", metavar="FILE|FOLDER", type=FILE)
 @click.option("--id", help="What to call it; made from the name of the file otherwise.")
-@click.option("--move", is_flag=True, help="Do not leave the file where it is.")
-@_with_store
-def add(file: Path, id: str | None, move: bool, store: Path | None, config: Path | None) -> None:
-    """Take in FILE, a GGUF model. Prints the id under which it is there."""
+@click.option("--move", is_flag=True, help="Do not leave the files where they are.")
+@click.option("--kind", type=click.Choice(["embedding", "tensors"]), help="Without a card: what.")
+@click.option("--pooling", type=click.Choice(["mean", "cls", "last"]), help="Of its tokens.")
+@click.option("--context", type=int, help="Tokens of the longest text; as tokenizer.json says.")
+@click.option("--width", type=int, help="Of its vectors; as the graph says.")
+@click.option("--normalise/--no-normalise", default=None, help="Give vectors the length 1.")
+@with_store
+def add(
+    place: Path, id: str | None, move: bool, store: Path | None, config: Path | None, **said: Any
+) -> None:
+    """Take in a model: a GGUF file, an ONNX file or a folder. Prints the id it has now.
+
+    A folder holds model.onnx, the files with its weights, tokenizer.json where it is a model of
+    text, and its card model.json. Where there is no card, one is made: an ONNX file by itself is a
+    model of tensors, a folder may also be an embedding model.
+    """
+    there = open_store(store, config)
+    with bar(f"Adding {place.name}") as progress:
+        entry = there.add(place, id, move=move, wish=Wish(**said), progress=progress)
+    click.echo(entry.id)
+
+
+@models.command()
+@click.argument("id")
+@with_store
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> None:
+    """Show all that is known of the model ID."""
     place = open_store(store, config)
-    with bar(f"Adding {file.name}") as progress:
-        entry = place.add(file, id, move=move, progress=progress)
+    entry = place.get(id)
+    if as_json:
+        click.echo(json.dumps(facts(entry)))
+    else:
+        _console().print(model_table(entry, _source(entry, place)))
+
+
+@models.command()
+@click.argument("id")
+@click.argument("format")
+@click.option("--id", "new_id", help="What to call it; the old id and the format otherwise.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Cores to use; all otherwise.")
+@with_store
+def quantize(
+    id: str,
+    format: str,
+    new_id: str | None,
+    threads: int | None,
+    store: Path | None,
+    config: Path | None,
+) -> None:
+    """Have the GGUF model ID once more in another number format, such as Q4_0 or Q8_0.
+
+    Which one is fastest depends on the board. What was rounded once is rounded again, so best
+    begin with an exact model. Prints the id of the new one.
+    """
+    place = open_store(store, config)
+    from edge_rt.models.quantize import quantize as requantize
+
+    with bar(f"Quantizing {id}", then="Taking it in") as progress:
+        entry = requantize(id, format, place, new_id=new_id, threads=threads, progress=progress)
     click.echo(entry.id)
 
 
 @models.command()
 @click.argument("id", required=False)
-@_with_store
+@with_store
 def verify(id: str | None, store: Path | None, config: Path | None) -> None:
     """Read the model ID, or every model, and compare its sha256.
 
@@ -134,70 +170,23 @@ def verify(id: str | None, store: Path | None, config: Path | None) -> None:
 
 @models.command()
 @click.argument("id")
-@_with_store
+@with_store
 def remove(id: str, store: Path | None, config: Path | None) -> None:
     """Delete the model ID. A daemon that has it loaded goes on until it unloads it."""
     open_store(store, config).remove(id)
     note(f"removed {id}")
 
 
-def _facts(entry: Entry) -> dict[str, object]:
-    summary = entry.summary
-    return {
-        "id": entry.id,
-        "path": str(entry.path),
-        "size_bytes": entry.size,
-        "sha256": entry.sha256,
-        "created": entry.created,
-        "licence": entry.licence,
-        "owner": entry.owner,
-        "backend": entry.backend,
-        "sampling": entry.sampling.given(),
-        "architecture": summary.architecture,
-        "quantisation": summary.quantisation,
-        "parameters": summary.parameters,
-        "context_train": summary.context_train,
-        "has_template": summary.chat_template is not None,
-    }
+def _source(entry: Entry, store: Store) -> str | None:
+    """The model that `entry` was made from, as people call it."""
+    sha256 = entry.source_sha256
+    if sha256 is None:
+        return None
+    known = store.catalogue.of_content(sha256)
+    there = [each.id for each in store.entries() if each.sha256 == sha256]
+    return next(iter(there), known.id if known else f"sha256 {sha256}")
 
 
-def _catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
-    return {
-        "id": entry.id,
-        "description": entry.description,
-        "licence": entry.licence,
-        "size_bytes": entry.bytes,
-    }
-
-
-def _table(entries: list[Entry], default: Entry | None) -> Table:
-    rows = [
-        (
-            entry.id,
-            size(entry.size),
-            _count(entry.summary.parameters),
-            entry.summary.quantisation,
-            str(entry.summary.context_train),
-            entry.licence,
-            "default" if entry == default else "",
-        )
-        for entry in entries
-    ]
-    return _columns(("MODEL", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE", ""), rows)
-
-
-def _catalogue_table(entries: list[CatalogueEntry]) -> Table:
-    rows = [(e.id, size(e.bytes), e.licence, e.description) for e in entries]
-    return _columns(("MODEL", "SIZE", "LICENCE", ""), rows)
-
-
-def _columns(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*titles, box=None, pad_edge=False, header_style="dim")
-    for row in rows:
-        table.add_row(*(Text(clean(value)) for value in row))  # what files say is never markup
-    return table
-
-
-def _count(parameters: int) -> str:
-    """A number of parameters as people say it."""
-    return f"{parameters / 1e9:.3g} B" if parameters >= 1e9 else f"{parameters / 1e6:.3g} M"
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=1000)  # for a reader nothing is cut

@@ -63,6 +63,11 @@ class Store:
             return next((entry for entry in able if entry.id == named), None)
         return min(able, key=lambda entry: entry.created, default=None)
 
+    def free_id(self, id: str) -> str:
+        """`id` if a model can get it; raises RequestError or StoreError as `add` would."""
+        _refuse_taken(check_id(id), self._manifest.read())
+        return id
+
     def check(self, id: str) -> Path:
         """The main file of a model that is about to be loaded; none changed since it was hashed.
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from edge_rt.cli.models import open_store
+from edge_rt.cli.model_store import open_store
 
 Cli = Callable[..., Result]
 
@@ -82,7 +82,7 @@ def test_an_added_model_is_listed(cli: Cli, file: Path, state: Path) -> None:
     assert (state / "models" / "my-model" / "My-Model.gguf").is_file()
     shown = cli("models", "list").stdout
     assert shown.splitlines()[0].split() == [
-        "MODEL", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE",
+        "MODEL", "KIND", "BACKEND", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE",
     ]  # fmt: skip
     assert shown.splitlines()[1].split()[0] == "my-model"
     assert "smollm2-135m-instruct" in shown  # what could be pulled

@@ -1,0 +1,91 @@
+"""Writes a GGUF file anew in another number format; a program of its own, for a child process.
+
+    python -m edge_rt.backends.quantize IN OUT FORMAT THREADS
+
+FORMAT is llama.cpp's number of the format (enum llama_ftype). Standard output tells of the work in
+lines: once "size BYTES", of the file that will be, then "done TENSORS ALL". Goes on where a line
+"go" comes on standard input, after the size. Exit code 1: standard error says why.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from pathlib import Path
+
+import llama_cpp.llama_cpp as lib
+
+from edge_rt.backends.llama_log import Complaints
+
+_DONE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
+_SIZE = re.compile(r"(model|quant) size\s*=\s*([\d.]+) MiB")
+_MIB = 1024 * 1024
+_BUFFER = 256 * _MIB  # bytes of rows in memory at once; llama.cpp's own limit is 8 GiB
+
+
+class Quantizer:
+    """Reads the library's log as it works: the only place where it tells of its progress."""
+
+    def __init__(self, source: Path, target: Path, format: int, threads: int) -> None:
+        self._source, self._target = os.fsencode(source), os.fsencode(target)
+        self._params = lib.llama_model_quantize_default_params()
+        self._params.ftype = format
+        self._params.nthread = threads
+        self._params.allow_requantize = True
+        self._params.max_buf_size = _BUFFER
+        self._header = source.stat().st_size  # and the weights, until their size is known
+        self._sizes: dict[str, float] = {}
+        self.complaints = Complaints()
+        self._callback = lib.llama_log_callback(self._note)  # must outlive every call
+
+    def run(self, dry: bool) -> bool:
+        """Quantize, or if `dry` find out what would become of it; whether it went well."""
+        self._params.dry_run = dry
+        lib.llama_log_set(self._callback, ctypes.c_void_p())
+        return not lib.llama_model_quantize(
+            self._source, self._target, ctypes.pointer(self._params)
+        )
+
+    @property
+    def size(self) -> int:
+        """Of the file that will be, in bytes, after a dry run."""
+        sizes = self._sizes
+        if sizes.keys() != {"model", "quant"}:
+            return self._header
+        return int(self._header + (sizes["quant"] - sizes["model"]) * _MIB) + _MIB
+
+    def _note(self, level: int, text: bytes, user: object) -> None:
+        self.complaints.note(level, text, user)
+        line = text.decode(errors="replace")
+        if found := _SIZE.search(line):
+            self._sizes[found[1]] = float(found[2])
+        if (found := _DONE.match(line)) and not self._params.dry_run:
+            tell(f"done {found[1]} {found[2]}")
+
+
+def tell(line: str) -> None:
+    """Print `line`; where nobody reads any more, end."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os._exit(1)  # within a callback of the library, which no exception passes through
+
+
+def main(source: str, target: str, format: str, threads: str) -> int:
+    """Do what the arguments say; returns the exit code."""
+    quantizer = Quantizer(Path(source), Path(target), int(format), int(threads))
+    well = quantizer.run(dry=True)
+    if well:
+        tell(f"size {quantizer.size}")
+        if sys.stdin.readline() != "go\n":
+            return 0
+        well = quantizer.run(dry=False)
+    if not well:
+        print(quantizer.complaints.summary(), file=sys.stderr)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

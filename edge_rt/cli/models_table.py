@@ -1,0 +1,129 @@
+"""What `edge-rt models` prints of models, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from edge_rt.cli.clean import clean
+from edge_rt.cli.quantity import size
+from edge_rt.models.catalogue import CatalogueEntry, Quality
+from edge_rt.models.entry import Entry
+
+_UNKNOWN = "-"
+
+
+def facts(entry: Entry) -> dict[str, object]:
+    """All of a model for JSON."""
+    summary = entry.summary
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "backend": entry.backend,
+        "path": str(entry.path),
+        "files": [
+            {"name": file.path.name, "size_bytes": file.size, "sha256": file.sha256}
+            for file in entry.files
+        ],
+        "size_bytes": entry.size,
+        "sha256": entry.sha256,
+        "source_sha256": entry.source_sha256,
+        "created": entry.created,
+        "licence": entry.licence,
+        "owner": entry.owner,
+        "sampling": entry.sampling.given(),
+        "quality": entry.quality and entry.quality.figures,
+        "source_quality": entry.source_quality and entry.source_quality.figures,
+        "architecture": summary.architecture,
+        "quantisation": summary.quantisation,
+        "parameters": summary.parameters,
+        "context_train": summary.context_train,
+        "has_template": summary.chat_template is not None,
+    }
+
+
+def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
+    """What can be pulled, for JSON."""
+    return {
+        "id": entry.id,
+        "description": entry.description,
+        "licence": entry.licence,
+        "size_bytes": entry.bytes,
+    }
+
+
+def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
+    """The models that are there, a row each."""
+    titles = ("MODEL", "KIND", "BACKEND", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE", "")
+    rows = [
+        (
+            entry.id,
+            entry.kind,
+            entry.backend,
+            size(entry.size),
+            _count(entry.summary.parameters),
+            entry.summary.quantisation,
+            str(entry.summary.context_train or _UNKNOWN),
+            entry.licence,
+            "default" if entry == default else "",
+        )
+        for entry in entries
+    ]
+    return _columns(titles, rows)
+
+
+def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
+    """The models that can be pulled, a row each."""
+    rows = [(e.id, size(e.bytes), e.licence, e.description) for e in entries]
+    return _columns(("MODEL", "SIZE", "LICENCE", ""), rows)
+
+
+def model_table(entry: Entry, source: str | None) -> Table:
+    """One model, a line for each thing to know; `source` names the model it was made from."""
+    summary = entry.summary
+    rows = [
+        ("model", entry.id),
+        ("kind", entry.kind),
+        ("backend", entry.backend),
+        ("architecture", summary.architecture),
+        ("format", summary.quantisation),
+        ("parameters", _count(summary.parameters)),
+        ("context", f"{summary.context_train} tokens" if summary.context_train else _UNKNOWN),
+        ("vectors", f"{summary.embedding} wide, pooling {summary.pooling or 'as the file says'}"),
+        ("licence", entry.licence),
+        ("owner", entry.owner),
+        ("made from", source or ""),
+        ("quality", _figures(entry.quality)),
+        ("its source's", _figures(entry.source_quality)),
+        ("sha256", entry.sha256),
+        ("folder", str(entry.path.parent)),
+    ]
+    if entry.kind != "embedding":
+        rows = [row for row in rows if row[0] != "vectors"]
+    rows += [("file", f"{f.path.name}, {size(f.size)}, sha256 {f.sha256}") for f in entry.files]
+    table = Table.grid(padding=(0, 2))
+    for title, value in rows:
+        if value:
+            table.add_row(Text(title, style="dim"), Text(clean(value)))
+    return table
+
+
+def _figures(quality: Quality | None) -> str:
+    if quality is None:
+        return ""
+    figures = ", ".join(f"{name} {figure:g}" for name, figure in quality.figures.items())
+    return f"{figures} ({quality.source})" if quality.source else figures
+
+
+def _columns(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(*titles, box=None, pad_edge=False, header_style="dim")
+    for row in rows:
+        table.add_row(*(Text(clean(value)) for value in row))  # what files say is never markup
+    return table
+
+
+def _count(parameters: int) -> str:
+    """A number of parameters as people say it."""
+    return f"{parameters / 1e9:.3g} B" if parameters >= 1e9 else f"{parameters / 1e6:.3g} M"

@@ -1,0 +1,132 @@
+"""Making a smaller or faster model of a GGUF model: the same weights in another number format."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.models.digest import Progress
+from edge_rt.models.disk import locked, require_space, store_errors
+from edge_rt.models.entry import Entry
+from edge_rt.models.store import Store
+from edge_rt.models.tensor_types import FILE_TYPES
+
+PROGRAM = (sys.executable, "-m", "edge_rt.backends.quantize")  # see there for what it says
+_WORK = ".quantize"  # below the store; what a killed command left there goes with the next one
+_NUMBERS = {name: number for number, name in FILE_TYPES.items()}
+
+FORMATS = (
+    "Q8_0",
+    "Q6_K",
+    "Q5_K_M",
+    "Q5_K_S",
+    "Q5_1",
+    "Q5_0",
+    "Q4_K_M",
+    "Q4_K_S",
+    "Q4_1",
+    "Q4_0",
+    "IQ4_NL",
+    "IQ4_XS",
+    "Q3_K_L",
+    "Q3_K_M",
+    "Q3_K_S",
+    "Q2_K",
+)
+"""The formats to choose from, the most exact first; others need statistics of the activations."""
+
+
+def quantize(
+    id: str,
+    format: str,
+    store: Store,
+    *,
+    new_id: str | None = None,
+    threads: int | None = None,
+    program: Sequence[str] = PROGRAM,
+    progress: Progress | None = None,
+) -> Entry:
+    """Have the GGUF model `id` in the store once more, in `format`, as `new_id`.
+
+    That is `id` and the format otherwise. A child process does it, as it needs a native library.
+    Numbers that were rounded are rounded again: best begin with an exact model. `progress` gets
+    bytes of the model that was there. A failure leaves the store as it was.
+
+    Raises RequestError for a format that is not known, ModelNotFound, ModelFileError when it
+    cannot be done with this model, StoreError when there is no room or the new id is taken.
+    """
+    number = _number(format)
+    source = store.get(id)
+    if source.backend != "llama.cpp":
+        raise RequestError(f"{id} is no GGUF model; only those can be quantized", param="id")
+    name = store.free_id(new_id or f"{id}-{format.lower()}")
+    path = store.check(id)
+    work = store.root / _WORK
+    with store_errors(f"cannot quantize {id}"):
+        work.mkdir(exist_ok=True)
+    with store_errors(f"cannot quantize {id}"), locked(work / "lock", wait=False):
+        try:
+            target = work / f"{name}.gguf"
+            for left in work.glob("*.gguf"):
+                left.unlink()
+            words = [str(path), str(target), str(number), str(threads or _cores())]
+            _run([*program, *words], work, source, progress)
+            origin = source.source_sha256 or source.sha256
+            return store.add(target, name, move=True, source_sha256=origin)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _number(format: str) -> int:
+    if format.upper() not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise RequestError(f"no format {format!r:.40}; there are {known}", param="format")
+    return _NUMBERS[format.upper()]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _run(command: list[str], work: Path, source: Entry, progress: Progress | None) -> None:
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            _follow(process.stdin, process.stdout, work, source, progress)
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+        if code:
+            errors.seek(0)
+            reason = errors.read().strip() or f"it ended with {code}"
+            raise ModelFileError(f"{source.path}: cannot be quantized: {reason}")
+
+
+def _follow(
+    commands: IO[str], said: IO[str], work: Path, source: Entry, progress: Progress | None
+) -> None:
+    """Let it begin where there is room, and pass on how far it has come."""
+    for line in said:
+        match line.split():
+            case ["size", size]:
+                require_space(work, int(size))
+                commands.write("go\n")
+                commands.flush()
+            case ["done", done, total] if progress is not None:
+                progress(source.size * int(done) // int(total), source.size)
+            case _:
+                pass
