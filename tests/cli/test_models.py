@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from onnx import TensorProto, helper
 
 from edge_rt.cli.model_store import open_store
 
@@ -242,3 +244,50 @@ def test_where_no_line_can_be_redrawn_only_the_result_is_shown(
 ) -> None:
     assert terminal("models", "add", str(file)).rest() == "my-model\n"
     assert cli("models", "add", str(file), "--id", "other").stderr == ""
+
+
+# --- ONNX, and models made of others ---------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an ONNX graph and a tokenizer, and no card."""
+    path = tmp_path / "Vectors"
+    path.mkdir()
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 8])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["x2"])], "tiny", [x], [x])
+    (path / "model.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    (path / "tokenizer.json").write_text("{}")
+    return path
+
+
+def test_what_is_not_known_of_a_folder_is_asked_for(cli: Cli, folder: Path) -> None:
+    result = cli("models", "add", str(folder), "--kind", "embedding")
+    assert (result.exit_code, "--pooling mean, cls or last" in result.stderr) == (1, True)
+    words = ["--kind", "embedding", "--pooling", "mean", "--context", "64", "--no-normalise"]
+    assert cli("models", "add", str(folder), *words).stdout == "vectors\n"
+    row = cli("models", "list").stdout.splitlines()[1].split()
+    assert row[:3] == ["vectors", "embedding", "onnx"]
+    assert row[-1] != "default"
+
+
+def test_a_model_is_shown_with_all_its_files(cli: Cli, folder: Path, state: Path) -> None:
+    cli("models", "add", str(folder), "--kind", "tensors", "--id", "mine")
+    shown = cli("models", "show", "mine").stdout
+    for words in ("tensors", "onnx", "model.json", "tokenizer.json", str(state / "models/mine")):
+        assert words in shown
+    document = json.loads(cli("models", "show", "mine", "--json").stdout)
+    assert (document["kind"], document["backend"]) == ("tensors", "onnx")
+    names = ["model.onnx", "tokenizer.json", "model.json"]
+    assert [file["name"] for file in document["files"]] == names
+    assert cli("models", "show", "none").exit_code == 4
+
+
+def test_a_model_in_another_format_names_its_source(cli: Cli, smollm2: Path) -> None:
+    cli("models", "add", str(smollm2))
+    result = cli("models", "quantize", "smollm2-135m-instruct", "Q8_0", "--threads", "1")
+    assert result.stdout == "smollm2-135m-instruct-q8_0\n"
+    shown = cli("models", "show", "smollm2-135m-instruct-q8_0").stdout
+    assert re.search(r"made from +smollm2-135m-instruct\n", re.sub(r" +\n", "\n", shown))
+    result = cli("models", "quantize", "smollm2-135m-instruct", "Q8")
+    assert (result.exit_code, "there are Q8_0" in result.stderr) == (1, True)

@@ -105,3 +105,33 @@ def test_the_real_model(smollm2: Path) -> None:
     assert summary.parameters == 134_515_008
     assert (summary.context_train, summary.vocab, summary.add_bos) == (8192, 49152, False)
     assert summary.kv_bytes(4096) == 90 * 1024 * 1024
+
+
+def bert(gguf: Gguf, architecture: str = "bert", **keys: bytes) -> Gguf:
+    """The model, as one of an architecture that has other names for its keys."""
+    renamed = {
+        key.replace("llama.", f"{architecture}."): value for key, value in gguf.metadata.items()
+    }
+    changed = renamed | {"general.architecture": text(architecture)}
+    return replace(gguf, metadata=changed | {f"{architecture}.{k}": v for k, v in keys.items()})
+
+
+@pytest.mark.parametrize(
+    ("architecture", "pooling", "kind", "word"),
+    [
+        ("bert", None, "embedding", None),
+        ("bert", 1, "embedding", "mean"),
+        ("nomic-bert", 2, "embedding", "cls"),
+        ("qwen3", 3, "embedding", "last"),
+        ("qwen3", 4, "embedding", None),  # ranks: the backend may know what to do
+        ("qwen3", 0, "language", None),
+        ("llama", None, "language", None),
+    ],
+)
+def test_models_that_place_texts_are_told_from_those_that_write(
+    architecture: str, pooling: int | None, kind: str, word: str | None, gguf: Gguf, write: Write
+) -> None:
+    keys = {} if pooling is None else {"pooling_type": u32(pooling)}
+    summary = read_summary(write(bert(gguf, architecture, **keys)))
+    assert (summary.kind, summary.pooling) == (kind, word)
+    assert summary.normalise is (kind == "embedding")
