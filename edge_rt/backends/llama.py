@@ -125,8 +125,9 @@ class LlamaBackend:
 
     def save(self, seq: int) -> bytearray:
         """See Backend."""
-        data = bytearray(lib.llama_state_seq_get_size(self._context, seq))
-        size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), seq)
+        whose = lib.llama_seq_id(seq)
+        data = bytearray(lib.llama_state_seq_get_size(self._context, whose))
+        size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), whose)
         if size != len(data):
             raise EngineError(f"llama.cpp saved {size} bytes of a sequence, not {len(data)}")
         return data
@@ -137,7 +138,8 @@ class LlamaBackend:
         # ctypes refuses memory that must not be written to.
         kept = data if isinstance(data, bytearray) else bytearray(data)
         with capture() as complaints:
-            size = lib.llama_state_seq_set_data(self._context, _bytes_of(kept), len(kept), seq)
+            whose = lib.llama_seq_id(seq)
+            size = lib.llama_state_seq_set_data(self._context, _bytes_of(kept), len(kept), whose)
         if not size or size != len(kept):
             lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
             raise EngineError(

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edge_rt.backends.base import Vocabulary
+from edge_rt.engine.memory import own_bytes
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.roster import AnyBackend
 from edge_rt.errors import ModelFileError
 
+ONNX_BUILDS = ("onnxruntime-qnn", "onnxruntime-gpu", "onnxruntime")
+"""The packages that bring onnxruntime, for one kind of board each and for all."""
+
 
 def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
     """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
-    return _maker(spec)(spec, threads)
+    with _installed(spec.backend):
+        return _maker(spec)(spec, threads)
 
 
 def open_vocabulary(backend: str, path: str) -> Vocabulary:
     """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
-    if backend != "llama.cpp":
-        raise _unknown(backend)
-    from edge_rt.backends.llama_vocabulary import LlamaVocabulary
+    with _installed(backend):
+        if backend == "llama.cpp":
+            from edge_rt.backends.llama_vocabulary import LlamaVocabulary
 
-    return LlamaVocabulary(Path(path))
+            return LlamaVocabulary(Path(path))
+        if backend == "onnx":
+            from edge_rt.backends.onnx_vocabulary import OnnxVocabulary
+
+            return OnnxVocabulary(Path(path))
+    raise _unknown(backend)
+
+
+def versions() -> dict[str, str]:
+    """The version of each backend that is installed.
+
+    onnxruntime is not imported for it, which would take memory from engines that never need it.
+    """
+    from edge_rt.backends.llama import VERSION
+
+    found = {"llama.cpp": VERSION}
+    for build in ONNX_BUILDS:
+        with suppress(PackageNotFoundError):
+            found["onnx"] = version(build)
+    return found
 
 
 def _maker(spec: ModelSpec) -> Callable[[ModelSpec, int], AnyBackend]:
     found = {
         ("llama.cpp", "language"): _llama,
         ("llama.cpp", "embedding"): _llama_embedding,
+        ("onnx", "language"): _onnx,
         ("onnx", "embedding"): _onnx_embedding,
         ("onnx", "tensors"): _onnx_tensors,
     }.get((spec.backend, spec.kind))
@@ -63,6 +90,20 @@ def _llama_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
     )
 
 
+def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
+    from edge_rt.backends.onnx import OnnxBackend
+
+    return OnnxBackend(
+        Path(spec.path),
+        context=spec.context,
+        sequences=spec.sequences,
+        batch=max(spec.batch, spec.sequences),
+        threads=threads,
+        providers=spec.providers,
+        held=own_bytes,
+    )
+
+
 def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
     from edge_rt.backends.onnx_embedding import OnnxEmbedding
 
@@ -72,13 +113,25 @@ def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
         batch=spec.batch,
         threads=threads,
         pooling=spec.pooling,
+        providers=spec.providers,
     )
 
 
 def _onnx_tensors(spec: ModelSpec, threads: int) -> AnyBackend:
     from edge_rt.backends.onnx_tensors import OnnxTensors
 
-    return OnnxTensors(Path(spec.path), threads=threads)
+    return OnnxTensors(Path(spec.path), threads=threads, providers=spec.providers)
+
+
+@contextmanager
+def _installed(backend: str) -> Generator[None]:
+    """Say what to install when a library of `backend` is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModelFileError(
+            f"{backend} models need {error.name}, which is not installed: pip install {error.name}"
+        ) from error
 
 
 def _unknown(backend: str, kind: str = "language") -> ModelFileError:

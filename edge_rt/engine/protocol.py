@@ -27,7 +27,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     """What the engine needs to load one model. Sizes in tokens; threads None: engine default."""
 
-    backend: str  # "llama.cpp"
+    backend: str  # "llama.cpp" or "onnx"
     path: str
     context: int  # most tokens of one sequence, prompt and answer together
     sequences: int  # most sequences at once, each with KV cells for `context` tokens
@@ -38,6 +38,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     kind: str = "language"  # or "embedding" or "tensors"
     pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls" or "last"
     normalise: bool = True  # whether embeddings are brought to length 1
+    providers: list[str] = []  # onnxruntime's execution providers, the preferred first; none: CPU
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from edge_rt.engine.backends import make_backend, open_vocabulary
+from edge_rt.engine.backends import make_backend, open_vocabulary, versions
 from edge_rt.engine.counting import OpenVocabulary, no_vocabulary
 from edge_rt.engine.loading import Loader, Outcome
 from edge_rt.engine.memory import rss_bytes
@@ -222,13 +222,12 @@ def main(argv: list[str]) -> int:
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    from edge_rt.backends.llama import VERSION as LLAMA_VERSION
     from edge_rt.backends.openmp import thread_parker
 
     Worker(
         socket.socket(fileno=int(argv[1])),
         make_backend,
-        backends={"llama.cpp": LLAMA_VERSION},
+        backends=versions(),
         threads=len(os.sched_getaffinity(0)),
         park=thread_parker(),
         open_vocabulary=open_vocabulary,
