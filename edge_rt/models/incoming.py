@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,26 +20,22 @@ DRAFTS = ".incoming"  # below the store; what a killed command left there goes w
 
 
 class Incoming:
-    """Hashes the files of `offer`, copying them into the store at `root` unless they can be moved.
+    """Hashes the files of `offer`, and has them in the store at `root` by copy or by `move`.
 
-    A context manager; only within it, and with the store locked. When the block fails, the files
-    are where they were and nothing is left in the store. Raises OSError or StoreError.
+    A context manager; only within it, and with the store locked. The files stay where they are
+    until the block has gone well: one that is moved has a second name in the store until then,
+    where the disk is the same and knows such, or else a copy. When the block fails, nothing is
+    left in the store. Raises OSError or StoreError.
     """
 
     def __init__(self, root: Path, offer: Offer, move: bool, progress: Progress | None) -> None:
         self._drafts = root / DRAFTS
         self._offer = offer
         self._move = move
-        files = offer.files.values()
-        # Moving a symbolic link would leave its target behind.
-        self._in_place = move and all(
-            file.stat().st_dev == root.stat().st_dev and not file.is_symlink() for file in files
-        )
-        self._sizes = {name: file.stat().st_size for name, file in offer.files.items()}
         self._progress = progress
-        self._placed: dict[str, Path] = {}
-        self.paths: Mapping[str, Path]  # where the files are until they are placed, by name
-        self.files: tuple[StoredFile, ...]
+        self._placed: Path | None = None
+        self.paths: dict[str, Path] = {}  # where the files are until they are placed, by name
+        self.files: tuple[StoredFile, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -49,11 +44,9 @@ class Incoming:
 
     def __enter__(self) -> Incoming:
         _delete(self._drafts)
-        if not self._in_place:
-            require_space(self._drafts.parent, sum(self._sizes.values()))
         self._drafts.mkdir(mode=0o700)
         try:
-            self._take()
+            self.files = tuple(self._take())
         except BaseException:
             _delete(self._drafts)
             raise
@@ -62,12 +55,12 @@ class Incoming:
     def place(self, directory: Path) -> None:
         """Rename the files into `directory`, which is theirs alone and which others may read."""
         _delete(directory)  # half of an earlier attempt, or damaged files
+        self._placed = directory
         directory.mkdir(mode=0o755)
         directory.chmod(0o755)  # whatever the umask: the daemon may be another user
         for name, path in self.paths.items():
             path.chmod(0o644)
             sync(path)
-            self._placed[name] = directory / name
             path.replace(directory / name)
         sync(directory)
         sync(directory.parent)
@@ -78,42 +71,50 @@ class Incoming:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None and self._placed:
-            self._take_back()
-        elif kind is None and self._move and not self._in_place:
+        if kind is not None and self._placed is not None:
+            _delete(self._placed)
+        elif kind is None and self._move:
             for file in self._offer.files.values():
                 with suppress(OSError):  # the model is in; that its source stays is no failure
                     file.unlink()
         _delete(self._drafts)
 
-    def _take(self) -> None:
-        paths, files = dict[str, Path](), list[StoredFile]()
-        done, total = 0, sum(self._sizes.values())
-        for name, source in self._offer.files.items():
-            progress = behind(self._progress, done, total)
-            if self._in_place:
-                paths[name] = source
-                stamp = Stamp.of(source.stat())  # before: later writes must not pass
-                sha256 = digest(source, progress)
+    def _take(self) -> list[StoredFile]:
+        sources = self._offer.files
+        self.paths = {name: self._drafts / name for name in sources}
+        linked = {name for name in sources if self._move and _link(sources[name], self.paths[name])}
+        sizes = {name: source.stat().st_size for name, source in sources.items()}
+        require_space(self._drafts, sum(sizes[name] for name in sources if name not in linked))
+        files, done = list[StoredFile](), 0
+        for name, source in sources.items():
+            progress = behind(self._progress, done, sum(sizes.values()))
+            if name in linked:
+                files.append(_stored(self.paths[name], progress))
             else:
-                paths[name] = self._drafts / name
-                sha256 = copy(source, paths[name], progress)
-                stamp = Stamp.of(paths[name].stat())
-            files.append(StoredFile(name, sha256, stamp))
-            done += self._sizes[name]
+                sha256 = copy(source, self.paths[name], progress)
+                files.append(StoredFile(name, sha256, Stamp.of(self.paths[name].stat())))
+            done += sizes[name]
         if self._offer.made is not None:
-            paths[CARD] = self._drafts / CARD
-            paths[CARD].write_bytes(self._offer.made)
-            sha256 = hashlib.sha256(self._offer.made).hexdigest()
-            files.append(StoredFile(CARD, sha256, Stamp.of(paths[CARD].stat())))
-        self.paths, self.files = paths, tuple(files)
+            self.paths[CARD] = self._drafts / CARD
+            self.paths[CARD].write_bytes(self._offer.made)
+            files.append(_stored(self.paths[CARD]))
+        return files
 
-    def _take_back(self) -> None:
-        for name, placed in self._placed.items():
-            source = self._offer.files.get(name)
-            if self._in_place and source is not None and placed.exists():
-                placed.replace(source)
-        _delete(next(iter(self._placed.values())).parent)
+
+def _link(source: Path, target: Path) -> bool:
+    """Give the file a second name; False where that cannot be."""
+    if source.is_symlink():  # moving a link would leave its target behind
+        return False
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one that knows no such
+        return False
+    return True
+
+
+def _stored(path: Path, progress: Progress | None = None) -> StoredFile:
+    stamp = Stamp.of(path.stat())  # before: later writes must not pass
+    return StoredFile(path.name, digest(path, progress), stamp)
 
 
 def _delete(directory: Path) -> None:

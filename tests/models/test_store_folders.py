@@ -66,6 +66,20 @@ def test_a_moved_folder_keeps_what_is_not_the_models(store: Store, folder: Folde
     assert store.check(entry.id) == entry.path
 
 
+def test_where_a_file_can_have_one_name_only_it_is_copied(
+    store: Store, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    source = folder()
+    wanted = models_of(source)
+    entry = store.add(source, move=True)
+    assert contents(entry.path.parent) == wanted
+    assert [path.name for path in source.iterdir()] == ["README.md"]
+
+
 def test_moving_a_folder_with_a_link_copies_the_content(
     store: Store, folder: Folder, tmp_path: Path
 ) -> None:
@@ -195,16 +209,22 @@ elif sys.argv[3] == "placing":
     Path.replace = die_at_tokenizer
 else:
     manifest.Manifest.write = die
-Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", progress=progress)
+move = sys.argv[4] == "True"
+Store(Path(sys.argv[1]), Catalogue()).add(Path(sys.argv[2]), "one", move=move, progress=progress)
 """
 
 
+@pytest.mark.parametrize("move", [False, True])
 @pytest.mark.parametrize("moment", ["copying", "placing", "before the manifest"])
-def test_a_killed_command_leaves_no_model(moment: str, store: Store, folder: Folder) -> None:
+def test_a_killed_command_leaves_no_model_and_takes_none(
+    moment: str, move: bool, store: Store, folder: Folder
+) -> None:
     source = folder()
-    command = [sys.executable, "-c", KILLED, str(store.root), str(source), moment]
+    before = contents(source)
+    command = [sys.executable, "-c", KILLED, str(store.root), str(source), moment, str(move)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert store.entries() == []
+    assert contents(source) == before
     entry = store.add(source, "one")
     assert store.verify("one") == entry
     assert directories(store) == ["one"]
