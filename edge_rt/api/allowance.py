@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from edge_rt.api.governing import Amount
-from edge_rt.api.service import Call
+from edge_rt.api.service import Call, EmbedCall, InferCall
+
+C = TypeVar("C", Call, EmbedCall, InferCall)
 
 
 class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +25,7 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     latency_s: Amount | None = None
 
 
-def grant(calls: Sequence[Call], allowance: Allowance | None, arrived_s: float) -> list[Call]:
+def grant(calls: Sequence[C], allowance: Allowance | None, arrived_s: float) -> list[C]:
     """The calls of one request, which came at `arrived_s`, with what each may take."""
     if allowance is None:
         return list(calls)

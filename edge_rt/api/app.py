@@ -13,13 +13,16 @@ from edge_rt.api.board_metrics import board_families
 from edge_rt.api.budget import Budget
 from edge_rt.api.calibrate import Calibrate, Calibration
 from edge_rt.api.chat import ChatCompletions
+from edge_rt.api.classify import Classify
 from edge_rt.api.collector import Scraped
 from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
+from edge_rt.api.embeddings import Embeddings
 from edge_rt.api.energy import Board, Ledger
 from edge_rt.api.governor_metrics import governor_families
 from edge_rt.api.guard import Guard
 from edge_rt.api.history import History
+from edge_rt.api.infer import Infer
 from edge_rt.api.metrics import Meters
 from edge_rt.api.models import Models, OneModel
 from edge_rt.api.plan import Plan
@@ -60,6 +63,9 @@ def _routes(context: Context) -> list[Route]:
     return [
         _route("POST", "/v1/chat/completions", ChatCompletions(context)),
         _route("POST", "/v1/completions", Completions(context)),
+        _route("POST", "/v1/embeddings", Embeddings(context)),
+        _route("POST", "/edge/v1/classify", Classify(context)),
+        _route("POST", "/edge/v1/infer", Infer(context)),
         _route("GET", "/health", Health(context)),
         _route("GET", "/metrics", Metrics(context)),
         _route("GET", "/edge/v1/status", Status(context)),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any
 
 from msgspec import Meta
 
 from edge_rt.api.fields import GenerationFields, TokenId
+from edge_rt.api.texts import Text, separate
 from edge_rt.api.unsupported import refuse, unsupported
 from edge_rt.errors import RequestError
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
-MAX_PROMPTS = 2048  # of one request; OpenAI's
 
-Prompt = str | list[int]
+Prompt = Text
 
 
 class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
@@ -38,31 +38,11 @@ def check(request: CompletionsRequest) -> None:
 
 def prompts(request: CompletionsRequest) -> list[Prompt]:
     """The prompts, each text or token ids; raises RequestError when kinds are mixed."""
-    found = _prompts(request.prompt)
+    found = separate(request.prompt, "prompt")
     for i, prompt in enumerate(found):
         if isinstance(prompt, list):
             _check_tokens(request, prompt, f"prompt[{i}]" if len(found) > 1 else "prompt")
-    if len(found) > MAX_PROMPTS:
-        message = f"`prompt`: expected at most {MAX_PROMPTS} prompts, got {len(found)}."
-        raise RequestError(message, param="prompt", code="invalid_value")
     return found
-
-
-def _prompts(given: str | list[str | int | list[int]]) -> list[Prompt]:
-    if isinstance(given, str):
-        return [given]
-    if _all_of(given, int):
-        return [given]
-    if _all_of(given, str):
-        return list(given)
-    if _all_of(given, list):
-        return list(given)
-    message = "`prompt`: expected all strings, all token ids or all arrays of token ids, got a mix."
-    raise RequestError(message, param="prompt", code="invalid_value")
-
-
-def _all_of(given: list[Any], kind: type[Any]) -> TypeGuard[list[Any]]:
-    return all(isinstance(item, kind) for item in given)
 
 
 def _check_tokens(request: CompletionsRequest, prompt: list[int], at: str) -> None:

@@ -18,7 +18,11 @@ _STEP = re.compile(r"[^.\[\]]+")
 _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _SHOWN = 40  # characters of an offending value that a message repeats
 _UNKNOWN = object()
-_CHOICES = {"energy_period": '"hour" or "day"'}  # what fits, which msgspec does not tell
+_CHOICES = {  # what fits, which msgspec does not tell
+    "energy_period": '"hour" or "day"',
+    "encoding_format": '"float" or "base64"',
+    "edge.truncate": 'true, false, "end" or "start"',
+}
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -28,7 +28,9 @@ HTTP_CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    406: "not_acceptable",
     413: "request_too_large",
+    415: "unsupported_media_type",
 }
 
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context
 from edge_rt.api.respond import send_json
-from edge_rt.api.service import ModelCard
+from edge_rt.api.service import Kind, ModelCard
 
 
 class EdgeModel(msgspec.Struct, frozen=True):
@@ -20,6 +20,7 @@ class EdgeModel(msgspec.Struct, frozen=True):
     loaded: bool
     size_bytes: int
     has_template: bool
+    kind: Kind
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,5 +69,6 @@ def _model(card: ModelCard) -> Model:
         loaded=card.loaded,
         size_bytes=card.size_bytes,
         has_template=card.has_template,
+        kind=card.kind,
     )
     return Model(id=card.id, created=card.created, owned_by=card.owned_by, edge=edge)

@@ -22,9 +22,12 @@ from edge_rt.api.planning import (
     Tried,
 )
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Started, Tensor
 
 PowerQuality = Literal["measured", "modelled"]
+
+Kind = Literal["language", "embedding", "tensors"]
+"""What a model does: write text, place texts in a space, or whatever its named tensors say."""
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -59,6 +62,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     backend: str  # "llama.cpp"
     sampling: Sampling  # what a request that says nothing gets
     has_template: bool
+    kind: Kind = "language"
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -87,6 +91,28 @@ class Call(msgspec.Struct, frozen=True):
     n: int = 1
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    energy_j: float | None = None
+    deadline_s: float | None = None
+
+
+class EmbedCall(msgspec.Struct, frozen=True):
+    """One request for embeddings; see Embed. Without a vector for all it fails: see Call for what
+    it may take.
+    """
+
+    model: str
+    inputs: list[str | list[int]]
+    truncate: str | None = None
+    dimensions: int | None = None
+    energy_j: float | None = None
+    deadline_s: float | None = None
+
+
+class InferCall(msgspec.Struct, frozen=True):
+    """One run of a model on named tensors; see Infer, and Call for what it may take."""
+
+    model: str
+    tensors: dict[str, Tensor]
     energy_j: float | None = None
     deadline_s: float | None = None
 
@@ -127,6 +153,21 @@ class Service(Protocol):
         early cancels the request. Raises ModelNotFound, RequestError (its fault, such as limits
         that cannot be kept), Unavailable (later, perhaps) or EngineError.
         """
+        ...
+
+    def able(self, model: str, kind: Kind) -> ModelCard:
+        """One model of that kind; raises ModelNotFound, or RequestError where it is another.
+
+        "default" is the one that came first.
+        """
+        ...
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """The vectors, and what they cost; loads the model when needed. Raises as `generate`."""
+        ...
+
+    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
+        """The outputs, and what they cost; loads the model when needed. Raises as `generate`."""
         ...
 
     async def health(self) -> dict[str, object]:

@@ -67,6 +67,7 @@ class Requests(Section, frozen=True):
     """What requests may ask for."""
 
     body_bytes: Positive = 4 * 1024 * 1024
+    tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024  # of arrays
     queue: Positive = 64  # requests waiting or running; one more is refused with 503
     max_n: Annotated[int, Meta(ge=1, le=64)] = 8  # most answers of one request
 

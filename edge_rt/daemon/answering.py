@@ -109,7 +109,7 @@ class Answering:
                             "the engine was lost again and again while it had this request"
                         ) from lost
             if purse.empty is not None and len(progress.done) < call.n:
-                *firsts, last = purse.endings(progress)
+                *firsts, last = purse.endings(progress, call.n)
                 for event in firsts:
                     yield event
                 cost = await self._metering.stop(receipt)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.protocol import Generate
+from edge_rt.engine.protocol import Embed, Generate
 from edge_rt.engine.residency import Residency, Resident
 from edge_rt.errors import EngineError
 
@@ -18,7 +18,7 @@ SLOW = 0.05  # duty of an engine that would take too long over a token
 
 
 class Health:
-    """Makes one real token on the model used last.
+    """Makes one real token, or vector, on the model used last.
 
     While answers are being made, their progress is the proof: a token more would have to queue
     behind them. While no model is loaded, the decode loop must answer: a model is not loaded, nor
@@ -70,12 +70,31 @@ class Health:
         if resident is None:
             return _proof(None, "the decode loop answers")
         with self._residency.hold(resident):
-            await _one_token(resident)
-        return _proof(resident.wanted.model.partition("@")[0], "one token made")
+            return await _one_answer(resident)
 
 
 def _proof(model: str | None, what: str) -> dict[str, object]:
     return {"status": "ok", "model": model, "proof": what}
+
+
+async def _one_answer(resident: Resident) -> dict[str, object]:
+    model = resident.wanted.model.partition("@")[0]
+    kind = resident.wanted.spec.kind
+    if kind == "tensors":  # what it takes, only its users know
+        return _proof(None, "the decode loop answers")
+    if kind == "embedding":
+        await _one_embedding(resident)
+        return _proof(model, "one text embedded")
+    await _one_token(resident)
+    return _proof(model, "one token made")
+
+
+async def _one_embedding(resident: Resident) -> None:
+    async with aclosing(
+        resident.client.perform(lambda id: Embed(id, resident.wanted.model, ["Hello"]))
+    ) as events:
+        async for _ in events:
+            pass
 
 
 async def _one_token(resident: Resident) -> None:

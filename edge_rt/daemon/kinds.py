@@ -4,21 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_rt.errors import RequestError
+from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.entry import Entry
+from edge_rt.models.summary import Kind
 
-_INSTEAD = {
+_IS = {
+    "language": "a language model; POST /v1/chat/completions has it write",
     "embedding": "an embedding model; POST /v1/embeddings has it place texts",
     "tensors": "a model of named tensors; POST /edge/v1/infer runs it",
+}
+_CANNOT = {
+    "language": "writes no text",
+    "embedding": "gives no embeddings",
+    "tensors": "runs on no tensors of yours",
+}
+_COULD = {
+    "language": "writes: edge-rt models pull smollm2-135m-instruct",
+    "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
+    "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }
 
 
 def writer(entry: Entry) -> Entry:
     """`entry` if it can write text; raises RequestError, which says what it can do."""
-    if entry.kind == "language":
+    return of_kind(entry, "language")
+
+
+def of_kind(entry: Entry, kind: Kind) -> Entry:
+    """`entry` if it is a model of that kind; raises RequestError, which says what it can do."""
+    if entry.kind == kind:
         return entry
-    message = f"{entry.id} writes no text: it is {_INSTEAD[entry.kind]}"
+    message = f"{entry.id} {_CANNOT[kind]}: it is {_IS[entry.kind]}"
     raise RequestError(message, param="model", code="unsupported")
+
+
+def only(entries: Iterable[Entry], kind: Kind) -> Entry:
+    """The model of that kind that came first; raises ModelNotFound."""
+    able = [entry for entry in entries if entry.kind == kind]
+    if not able:
+        raise ModelNotFound(f"the store holds no model that {_COULD[kind]}")
+    return min(able, key=lambda entry: entry.created)
 
 
 def writers(entries: Iterable[Entry]) -> list[Entry]:

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from typing import Protocol, TypeVar
 
-from edge_rt.api.service import Call
 from edge_rt.daemon.progress import Progress
 from edge_rt.energy.account import Account
 from edge_rt.energy.prediction import Prediction
-from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.errors import RequestError, Unavailable
 
 TICK_S = 0.05  # between two looks at what is left
 STEADY_S = 0.2  # of readings before their joules make a rate
 RETRY_S = 5.0  # for who has waited in vain
+
+E = TypeVar("E")
+
+
+class Allowed(Protocol):
+    """What a call may take; see Call."""
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules above what the board draws anyway."""
+        ...
+
+    @property
+    def deadline_s(self) -> float | None:
+        """The time by which it ends."""
+        ...
 
 
 class Purse:
@@ -24,7 +39,7 @@ class Purse:
     Joules come by the meter's readings, so they are taken to go on until the next one as they did.
     """
 
-    def __init__(self, call: Call, clock: Callable[[], float]) -> None:
+    def __init__(self, call: Allowed, clock: Callable[[], float]) -> None:
         """`clock` is in seconds, that of the call's deadline."""
         self.empty: str | None = None  # why the answers are to end, once they are
         self._call, self._clock = call, clock
@@ -38,13 +53,13 @@ class Purse:
         return self._call.energy_j is not None or self._call.deadline_s is not None
 
     async def within(
-        self, events: AsyncGenerator[Event, None], account: Callable[[], Account | None]
-    ) -> AsyncGenerator[Event, None]:
+        self, events: AsyncGenerator[E, None], account: Callable[[], Account | None]
+    ) -> AsyncGenerator[E, None]:
         """The events as long as anything is left; `account` gives what was taken so far.
 
         Raises Unavailable where time was over before the engine began.
         """
-        coming: asyncio.Task[Event | None] | None = None
+        coming: asyncio.Task[E | None] | None = None
         try:
             while not self._emptied(account()):
                 coming = coming or asyncio.ensure_future(_next(events))
@@ -60,11 +75,7 @@ class Purse:
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
         if self._start is None:
-            raise Unavailable(
-                "The request waited until its `edge.latency_s` was over.",
-                retry_after_s=RETRY_S,
-                code="latency",
-            )
+            raise _late("waited until")
 
     def judge(self, least: Prediction | None) -> None:
         """Raise RequestError if not even `least`, what a single token takes, can be afforded."""
@@ -81,8 +92,8 @@ class Purse:
                 needed, had = f"{least.energy_j:.2g} J", f"{energy_j:.2g} J are allowed"
                 raise _too_little("energy_j", needed, had)
 
-    def endings(self, progress: Progress) -> list[Finished]:
-        """The ends of the answers that are not done; their times as they look from here."""
+    def endings(self, progress: Progress, n: int) -> list[Finished]:
+        """The ends of those of `n` answers that are not done, with times as seen from here."""
         begin_s, now_s = self._begin_s, self._clock()
         start_s, started = self._start or (now_s, Started(0, 0, 0))
         first_s = now_s if self._first_s is None else self._first_s
@@ -90,11 +101,21 @@ class Purse:
         prompt = started.prompt_tokens, started.cached_tokens
         return [
             Finished(0, i, "length", Timings(*times, *prompt, len(progress.tokens.get(i, []))))
-            for i in range(self._call.n)
+            for i in range(n)
             if i not in progress.done
         ]
 
-    def _note(self, event: Event) -> None:
+    def failure(self) -> Exception:
+        """What a request is told that has no part of an answer to show."""
+        if self._overdue():
+            return _late("was not done when")
+        return RequestError(
+            "The request was not done when its `edge.energy_j` was spent.",
+            param="edge.energy_j",
+            code="limit_too_low",
+        )
+
+    def _note(self, event: object) -> None:
         if isinstance(event, Started):
             self._start = self._start or (self._clock(), event)
         elif isinstance(event, Delta) and self._first_s is None:
@@ -137,6 +158,12 @@ def _too_little(field: str, needed: str, had: str) -> RequestError:
     )
 
 
-async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
+def _late(what: str) -> Unavailable:
+    return Unavailable(
+        f"The request {what} its `edge.latency_s` was over.", retry_after_s=RETRY_S, code="latency"
+    )
+
+
+async def _next(events: AsyncGenerator[E, None]) -> E | None:
     """The next event; None at the end."""
     return await anext(events, None)

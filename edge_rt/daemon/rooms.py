@@ -27,6 +27,7 @@ from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.observing import Observer
+from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
@@ -106,6 +107,15 @@ class Rooms:
             self.foresight,
             clock,
         )
+        performing = Performing(
+            config,
+            answering,
+            self.state,
+            self.metering,
+            self.governing,
+            self.foresight,
+            clock,
+        )
         self.service = DaemonService(
             config,
             store,
@@ -116,6 +126,7 @@ class Rooms:
             self.governing,
             self.knobs,
             answering,
+            performing,
             self.foresight,
         )
 

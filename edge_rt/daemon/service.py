@@ -19,22 +19,33 @@ from edge_rt.api.planning import (
     Refused,
     Tried,
 )
-from edge_rt.api.service import Call, Event, ModelCard, Serving
+from edge_rt.api.service import (
+    Call,
+    Cost,
+    EmbedCall,
+    Event,
+    InferCall,
+    ModelCard,
+    Serving,
+)
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
-from edge_rt.daemon.kinds import writer
+from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
+from edge_rt.engine.protocol import Embedded, Inferred
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.store import Entry, Store
+from edge_rt.models.summary import Kind
 
 if TYPE_CHECKING:
     from edge_rt.models.templates import ChatTemplate
@@ -58,6 +69,7 @@ class DaemonService:
         governing: Governing,
         knobs: BoardKnobs,
         answering: Answering,
+        performing: Performing,
         foresight: Foresight,
     ) -> None:
         self._config = config
@@ -69,6 +81,7 @@ class DaemonService:
         self._governing = governing
         self._knobs = knobs
         self.answering = answering
+        self._performing = performing
         self._foresight = foresight
         self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
 
@@ -114,6 +127,18 @@ class DaemonService:
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service."""
         return self.answering.generate(writer(self.entry(call.model)), call)
+
+    def able(self, model: str, kind: Kind) -> ModelCard:
+        """See Service."""
+        return self._card(self._able(model, kind), self.answering.loaded)
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
+        return await self._performing.embed(self._able(call.model, "embedding"), call)
+
+    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
+        """See Service."""
+        return await self._performing.infer(self._able(call.model, "tensors"), call)
 
     async def health(self) -> dict[str, object]:
         """See Service."""
@@ -199,6 +224,11 @@ class DaemonService:
             )
         return entry
 
+    def _able(self, model: str, kind: Kind) -> Entry:
+        if model == "default":
+            return only(self._store.entries(), kind)
+        return of_kind(self._store.get(model), kind)
+
     def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
         return ModelCard(
             id=entry.id,
@@ -211,6 +241,7 @@ class DaemonService:
             backend=entry.backend,
             sampling=Sampling(**entry.sampling.given()),
             has_template=entry.summary.chat_template is not None,
+            kind=entry.kind,
         )
 
     def _template(self, entry: Entry) -> ChatTemplate:

@@ -30,9 +30,13 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         prefill_chunk=engine.prefill_chunk,
         gpu_layers=engine.gpu_layers,
         flash_attention=engine.flash_attention,
+        kind=entry.kind,
+        pooling=entry.summary.pooling or "mean",
+        normalise=entry.summary.normalise,
     )
     need = entry.size + _working_bytes(entry, spec)
-    return Wanted(resident_name(entry), spec, need, mapped_bytes=entry.size)
+    mapped = entry.size if entry.backend == "llama.cpp" else 0
+    return Wanted(resident_name(entry), spec, need, mapped_bytes=mapped)
 
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:

@@ -20,6 +20,7 @@ def test_list(client):
             "loaded": True,
             "size_bytes": 1000,
             "has_template": True,
+            "kind": "language",
         },
     }
 

@@ -30,6 +30,7 @@ from edge_rt.daemon.history import History
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.state import State
@@ -374,6 +375,25 @@ class House:
             reader=cast(CpuReader, self.cpu),
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
+        answering = Answering(
+            config,
+            cast(Store, self),
+            self.residency,
+            self.state,
+            self.metering,
+            cast(Governing, self.governing),
+            self.foresight,
+            clock,
+        )
+        performing = Performing(
+            config,
+            answering,
+            self.state,
+            self.metering,
+            cast(Governing, self.governing),
+            self.foresight,
+            clock,
+        )
         self.service = DaemonService(
             config,
             cast(Store, self),
@@ -383,16 +403,8 @@ class House:
             self.metering,
             cast(Governing, self.governing),
             cast(BoardKnobs, SimpleNamespace(report=lambda: self.knobs)),
-            Answering(
-                config,
-                cast(Store, self),
-                self.residency,
-                self.state,
-                self.metering,
-                cast(Governing, self.governing),
-                self.foresight,
-                clock,
-            ),
+            answering,
+            performing,
             self.foresight,
         )
 

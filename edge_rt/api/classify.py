@@ -1,0 +1,107 @@
+"""POST /edge/v1/classify: which of some labels fits a text best."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import Literal
+
+import msgspec
+from starlette.types import Send
+
+from edge_rt.api.allowance import grant
+from edge_rt.api.classify_request import ClassifyRequest, Groups
+from edge_rt.api.context import Context
+from edge_rt.api.decode import decode
+from edge_rt.api.embeddings import TextUsage
+from edge_rt.api.headers import edge_headers
+from edge_rt.api.nearest import Vector, point, scores, similarities
+from edge_rt.api.respond import send_json
+from edge_rt.api.service import EmbedCall
+from edge_rt.api.task import Received, Task
+from edge_rt.api.usage import Edge
+from edge_rt.engine.protocol import Embedded
+
+KEPT = 16  # sets of labels whose points are remembered
+
+Points = dict[str, Vector]
+_Key = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
+_DECODER = msgspec.json.Decoder(ClassifyRequest)
+
+
+class Classification(msgspec.Struct, frozen=True, kw_only=True):
+    """The best label of one text, with the scores and similarities of all; see nearest."""
+
+    object: Literal["classification"] = "classification"
+    index: int
+    label: str
+    score: float
+    scores: dict[str, float]
+    similarities: dict[str, float]
+
+
+class ClassificationList(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer."""
+
+    object: Literal["list"] = "list"
+    data: list[Classification]
+    model: str
+    usage: TextUsage
+    edge: Edge
+
+
+class Classify(Task):
+    """Embeds texts and examples in one go, the examples of labels used lately only once."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._kept: dict[_Key, Points] = {}  # those used last are last
+
+    async def answer(self, request: Received, send: Send) -> None:
+        """See Task; raises RequestError or ModelNotFound and what the service raises."""
+        asked = decode(_DECODER, request.body)
+        groups, texts = asked.groups, asked.texts
+        card = self.context.service.able(asked.model or "default", "embedding")
+        request.exchange.model = card.id
+        key = card.sha256, tuple(groups.items())
+        points = self._kept.get(key)
+        examples = [text for group in groups.values() for text in group] if points is None else []
+        side = asked.edge.side if asked.edge else None
+        call = EmbedCall(card.id, [*texts, *examples], side)
+        [call] = grant([call], asked.edge, request.exchange.arrived)
+        embedded, cost = await self.context.service.embed(call)
+        edge = self.booked(card, embedded.timings, cost)
+        # Hundreds of texts and labels take a while, which others must not wait for.
+        data, points = await asyncio.to_thread(_data, embedded, asked.scale, groups, points)
+        self._keep(key, points)
+        tokens = embedded.timings.prompt_tokens
+        usage = TextUsage(tokens, tokens)
+        document = ClassificationList(data=data, model=card.id, usage=usage, edge=edge)
+        await send_json(send, document, headers=edge_headers(edge))
+
+    def _keep(self, key: _Key, points: Points) -> None:
+        self._kept.pop(key, None)
+        self._kept[key] = points
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+
+def _data(
+    embedded: Embedded, scale: float, groups: Groups, points: Points | None
+) -> tuple[list[Classification], Points]:
+    """The answers, and the points of the labels: those given, or else of the last vectors."""
+    vectors: list[Vector] = list(struct.iter_unpack(f"<{embedded.width}f", embedded.vectors))
+    if points is None:
+        examples = sum(map(len, groups.values()))
+        vectors, rest = vectors[:-examples], iter(vectors[-examples:])
+        points = {label: point([next(rest) for _ in group]) for label, group in groups.items()}
+    return [_one(i, text, scale, points) for i, text in enumerate(vectors)], points
+
+
+def _one(index: int, text: Vector, scale: float, points: Points) -> Classification:
+    similar = similarities(text, points)
+    likely = scores(similar, scale)
+    best = max(likely, key=lambda label: likely[label])
+    return Classification(
+        index=index, label=best, score=likely[best], scores=likely, similarities=similar
+    )

@@ -1,0 +1,83 @@
+"""POST /v1/embeddings."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Literal
+
+import msgspec
+from starlette.types import Send
+
+from edge_rt.api.allowance import grant
+from edge_rt.api.decode import decode
+from edge_rt.api.embeddings_request import EmbeddingsRequest, texts
+from edge_rt.api.headers import edge_headers
+from edge_rt.api.respond import send_json
+from edge_rt.api.service import EmbedCall
+from edge_rt.api.task import Received, Task
+from edge_rt.api.usage import Edge
+from edge_rt.engine.protocol import Embedded
+
+_DECODER = msgspec.json.Decoder(EmbeddingsRequest)
+
+
+class TextUsage(msgspec.Struct, frozen=True):
+    """Tokens, as OpenAI counts them for embeddings."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embedding(msgspec.Struct, frozen=True, kw_only=True):
+    """One vector: numbers, or its float32 in base64, little-endian."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: tuple[float, ...] | str
+
+
+class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: TextUsage
+    edge: Edge
+
+
+class Embeddings(Task):
+    """Gives each text a vector that lies near those of texts that mean the same."""
+
+    async def answer(self, request: Received, send: Send) -> None:
+        """See Task; raises RequestError or ModelNotFound and what the service raises."""
+        asked = decode(_DECODER, request.body)
+        found = texts(asked.input)
+        card = self.context.service.able(asked.model or "default", "embedding")
+        request.exchange.model = card.id
+        side = asked.edge.side if asked.edge else None
+        call = EmbedCall(card.id, found, side, asked.dimensions)
+        [call] = grant([call], asked.edge, request.exchange.arrived)
+        embedded, cost = await self.context.service.embed(call)
+        edge = self.booked(card, embedded.timings, cost)
+        tokens = embedded.timings.prompt_tokens
+        document = EmbeddingList(
+            data=_items(embedded, asked.encoding_format == "base64"),
+            model=card.id,
+            usage=TextUsage(tokens, tokens),
+            edge=edge,
+        )
+        await send_json(send, document, headers=edge_headers(edge))
+
+
+def _items(embedded: Embedded, in_base64: bool) -> list[Embedding]:
+    size, data = 4 * embedded.width, embedded.vectors
+    rows = [data[at : at + size] for at in range(0, len(data), size)]
+    if in_base64:
+        return [
+            Embedding(index=i, embedding=base64.b64encode(row).decode())
+            for i, row in enumerate(rows)
+        ]
+    numbers = struct.Struct(f"<{embedded.width}f")
+    return [Embedding(index=i, embedding=numbers.unpack(row)) for i, row in enumerate(rows)]

@@ -1,0 +1,118 @@
+"""Requests that end in one answer: embeddings and runs of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from edge_rt.api.service import Cost, EmbedCall, InferCall
+from edge_rt.config.schema import Config
+from edge_rt.daemon.answering import Answering
+from edge_rt.daemon.foresight import Foresight
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.progress import Progress
+from edge_rt.daemon.purse import Purse
+from edge_rt.daemon.receipt import Receipt
+from edge_rt.daemon.state import State
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.engine.client import EngineLost, TaskEvent
+from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
+from edge_rt.errors import EngineError
+from edge_rt.models.store import Entry
+
+Make = Callable[[int], Embed | Infer]
+
+
+class Performing:
+    """Has them done as far as governor, memory and the calls themselves allow, and books them.
+
+    An engine that is lost has done nothing of lasting effect: the next one gets them again.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        answering: Answering,
+        state: State,
+        metering: Metering,
+        governing: Governing,
+        foresight: Foresight,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is in seconds, that of the calls' deadlines."""
+        self._config, self._answering, self._state = config, answering, state
+        self._metering, self._governing, self._foresight = metering, governing, foresight
+        self._clock = clock
+
+    async def embed(self, entry: Entry, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
+        model = resident_name(entry)
+
+        def make(id: int) -> Embed:
+            return Embed(id, model, call.inputs, call.truncate, call.dimensions)
+
+        answer, cost = await self._perform(entry, call, make)
+        assert isinstance(answer, Embedded)
+        return answer, cost
+
+    async def infer(self, entry: Entry, call: InferCall) -> tuple[Inferred, Cost]:
+        """See Service."""
+        model = resident_name(entry)
+        answer, cost = await self._perform(entry, call, lambda id: Infer(id, model, call.tensors))
+        assert isinstance(answer, Inferred)
+        return answer, cost
+
+    async def _perform(
+        self, entry: Entry, call: EmbedCall | InferCall, make: Make
+    ) -> tuple[Embedded | Inferred, Cost]:
+        self._foresight.alone.check()
+        if call.energy_j is not None:
+            self._metering.watchable()
+        progress, purse = Progress(), Purse(call, self._clock)
+        receipt = self._metering.receipt(entry.id)
+        with (
+            self._state.request(self._config.requests.queue),
+            self._metering.leaving(receipt),
+            self._foresight.lessons.attend(0),  # whose work beside it teaches nothing
+        ):
+            while True:
+                try:
+                    answer = await self._attempt(entry, make, receipt, purse, progress)
+                    return answer, await self._metering.settle(receipt)
+                except EngineLost as lost:
+                    self._metering.lost(receipt)
+                    if progress.lost():
+                        raise EngineError(
+                            "the engine was lost again and again while it had this request"
+                        ) from lost
+
+    async def _attempt(
+        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, progress: Progress
+    ) -> Embedded | Inferred:
+        """What one engine answers; raises what the purse says when it is empty before."""
+        events = self._run(entry, make, receipt)
+        if purse.limited:
+            events = purse.within(events, lambda: receipt.account)
+        async with aclosing(events) as told:
+            async for event in told:
+                if not isinstance(event, Started):
+                    return event
+                if progress.news(event):
+                    receipt.take(event)
+        raise purse.failure()
+
+    async def _run(
+        self, entry: Entry, make: Make, receipt: Receipt
+    ) -> AsyncGenerator[TaskEvent, None]:
+        if receipt.account is None:  # what an engine has begun goes on in the next one
+            await self._governing.admit(self._answering.loads(entry))
+        async with self._answering.resident(entry) as resident:
+
+            def handed(id: int) -> Embed | Infer:
+                self._metering.handed(receipt, resident.client, id)
+                return make(id)
+
+            async with aclosing(resident.client.perform(handed)) as events:
+                async for event in events:
+                    yield event
