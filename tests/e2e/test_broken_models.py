@@ -73,7 +73,7 @@ def put_past_the_store(file: Path, store: Path) -> None:
     manifest = store / "manifest.json"
     document = json.loads(manifest.read_text())
     status = file.stat()
-    document["models"][0]["stamp"] = {
+    document["models"][0]["files"][0]["stamp"] = {
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
         "inode": status.st_ino,
