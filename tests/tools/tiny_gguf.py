@@ -33,14 +33,23 @@ class Tiny:
 
 
 def write_tiny(
-    path: Path, tiny: Tiny, vocabulary: Vocabulary, kind: str = "F32", seed: int = 1
+    path: Path,
+    tiny: Tiny,
+    vocabulary: Vocabulary,
+    kind: str = "F32",
+    weights: dict[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write it, with all matrices of type `kind`; returns the path."""
+    """Write it, with all matrices of type `kind` and always the same weights, or with those given.
+
+    Returns the path.
+    """
     floats = path.with_suffix(".f32.gguf") if kind in FTYPES else path
     writer = gguf.GGUFWriter(floats, tiny.architecture)
     _keys(writer, tiny)
     vocabulary.write(writer)
-    for name, array in _tensors(tiny, len(vocabulary.tokens), np.random.default_rng(seed)):
+    random = np.random.default_rng(1)
+    weights = weights or dict(_tensors(tiny, len(vocabulary.tokens), random))
+    for name, array in weights.items():
         wide = array.ndim == 1 or kind not in FLOATS
         writer.add_tensor(name, array if wide or kind == "F32" else array.astype(np.float16))
     writer.write_header_to_file()
@@ -50,6 +59,14 @@ def write_tiny(
     if kind in FTYPES:
         _quantise(floats, path, FTYPES[kind])
     return path
+
+
+def dequantised(path: Path) -> dict[str, np.ndarray]:
+    """All weights of a file in float32, by the reference implementation."""
+    return {
+        tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        for tensor in gguf.GGUFReader(path).tensors
+    }
 
 
 def _keys(writer: gguf.GGUFWriter, tiny: Tiny) -> None:
@@ -79,10 +96,9 @@ def _tensors(tiny: Tiny, vocab: int, random: np.random.Generator) -> list[tuple[
 
     width, inner = tiny.embedding, tiny.heads * tiny.head_dim
     kv = tiny.kv_heads * tiny.head_dim
-    made = [
-        ("token_embd.weight", matrix(vocab, width, 4.0)),
-        ("output_norm.weight", vector(width, 1)),
-    ]
+    # gemma multiplies its embeddings by the root of their width
+    table = matrix(vocab, width, 1.0 if tiny.architecture == "gemma3" else 4.0)
+    made = [("token_embd.weight", table), ("output_norm.weight", vector(width, 1))]
     if not tiny.tied:
         made.append(("output.weight", matrix(vocab, width, 3.0)))
     for layer in range(tiny.layers):

@@ -58,9 +58,12 @@ def check_model(
     *,
     threads: int,
     quantised: bool,
-    on_run: Callable[[str], None] = lambda name: None,
+    on_run: Callable[[float, str], None] = lambda share, name: None,
 ) -> Check:
-    """Run all `windows` of tokens through both, in batches and one by one."""
+    """Run all `windows` of tokens through both, in batches and one by one.
+
+    `on_run` is told what share of that is done and what comes next.
+    """
     context = max(len(window) for window in windows)
     makers: dict[str, Callable[[], Run]] = {
         REFERENCE: lambda: LlamaRun(gguf, context=context, batch=1, threads=threads),
@@ -69,10 +72,10 @@ def check_model(
         OURS[1]: lambda: OnnxRun(graph, one_by_one=True, threads=threads),
     }
     tallies = {name: Tally() for name in makers}
-    for window in windows:
+    for at, window in enumerate(windows):
         reference: np.ndarray | None = None
-        for name, make in makers.items():
-            on_run(name)
+        for step, (name, make) in enumerate(makers.items()):
+            on_run((at + step / len(makers)) / len(windows), name)
             found = _logits(make(), window)
             reference = found if reference is None else reference
             tallies[name].add(window, reference, found)

@@ -39,7 +39,9 @@ from edge_rt.models.card import CARD, read_card
     type=click.IntRange(2),
     help="Of the text, at most.",
 )
-@click.option("--threads", type=click.IntRange(1), help="For the comparison; by default all cores.")
+@click.option(
+    "--threads", type=click.IntRange(1), help="For the comparison; by default all cores but one."
+)
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -62,7 +64,9 @@ def command(
     Then a text goes through llama.cpp and onnxruntime. Exit code 1 where they differ by more than
     llama.cpp differs from itself in batches. The model's catalogue entry goes to standard output.
     """
-    job = Job(source, folder, bits == "8", text, tokens, threads or os.cpu_count() or 1)
+    job = Job(
+        source, folder, bits == "8", text, tokens, threads or max(1, (os.cpu_count() or 1) - 1)
+    )
     try:
         job.convert()
         found = job.check() if check else None
@@ -116,7 +120,7 @@ class Job:
                 windows(self._tokens()),
                 threads=self.threads,
                 quantised=quantised,
-                on_run=lambda name: progress.update(None, name),
+                on_run=progress.update,
             )
         Console(stderr=True, width=100).print(table(found))
         return found
