@@ -30,7 +30,6 @@ HTTP_CODES = {
     405: "method_not_allowed",
     406: "not_acceptable",
     413: "request_too_large",
-    415: "unsupported_media_type",
 }
 
 

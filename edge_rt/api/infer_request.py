@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Meta
-from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from edge_rt.api.allowance import Allowance
@@ -21,7 +20,6 @@ from edge_rt.errors import RequestError
 
 NPY = "application/x-npy"
 NPZ = ("application/zip", "application/x-npz")
-JSON = ("application/json", "")
 
 
 class InferRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,13 +62,8 @@ def read_query(scope: Scope) -> InferQuery:
 
 
 def binary(kind: str) -> bool:
-    """Whether a body of that content type holds arrays; HTTPException 415 where none is known."""
-    if kind in JSON:
-        return False
-    if kind == NPY or kind in NPZ:
-        return True
-    fits = ", ".join(("application/json", NPY, *NPZ))
-    raise HTTPException(415, f"The body is {kind!r:.60}; taken are {fits}.")
+    """Whether a body of that content type holds arrays; of any other it is JSON."""
+    return kind == NPY or kind in NPZ
 
 
 def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> Asked:

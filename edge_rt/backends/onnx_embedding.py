@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from edge_rt.backends.onnx_run import Node, PlainSession, first_line
+from edge_rt.backends.onnx_run import Node, PlainSession
+from edge_rt.backends.onnx_session import first_line
 from edge_rt.errors import EngineError, ModelFileError
 
 POOLINGS = ("mean", "cls", "last")
@@ -41,7 +43,7 @@ class OnnxEmbedding:
         """
         if pooling not in POOLINGS:
             raise ModelFileError(f"there is no pooling {pooling!r}: use {', '.join(POOLINGS)}")
-        self._pooling = pooling
+        self._pooling, self._threads = pooling, threads
         self._tokenizer = _tokenizer(path.with_name("tokenizer.json"))
         self._session = PlainSession(path, threads=threads, providers=providers)
         self._inputs = _inputs(self._session.inputs, path)
@@ -61,31 +63,26 @@ class OnnxEmbedding:
         tokens, mask = _padded(inputs)
         fed = {_TOKENS: tokens, _MASK: mask, _TYPES: np.zeros_like(tokens)}
         try:
-            [found] = self._session.compute(
-                [self._output], {name: fed[name] for name in self._inputs}
-            )
+            inputs = {name: fed[name] for name in self._inputs}
+            [found] = self._session.compute([self._output], inputs, threads=self._threads)
+        except EngineError:
+            raise
         except Exception as error:  # its own classes, which have no base of theirs
             raise EngineError(f"onnxruntime could not embed: {first_line(error)}") from error
         return _pooled(found.astype(np.float32, copy=False), mask, self._pooling)
 
     def set_threads(self, threads: int) -> None:
         """See EmbeddingBackend."""
-        self._session.use(threads)
+        self._threads = threads
 
     def close(self) -> None:
         """See Vocabulary. A closed one may be closed again."""
         self._session.close()
 
 
-def _tokenizer(path: Path) -> Any:
+def _tokenizer(path: Path) -> Tokenizer:
     try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise ModelFileError(
-            "ONNX models need tokenizers, which is not installed: pip install 'edge_rt[onnx]'"
-        ) from error
-    try:
-        tokenizer: Any = Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain ones
         raise ModelFileError(f"{path.name} cannot be read: {error}") from error
     tokenizer.no_padding()  # files carry what their maker had set, such as 128 tokens for all
@@ -113,9 +110,9 @@ def _output(nodes: Sequence[Node], path: Path) -> tuple[str, int]:
     raise ModelFileError(f"{path.name} is no embedding model: no output holds vectors")
 
 
-def _marks(tokenizer: Any) -> tuple[int, int]:
+def _marks(tokenizer: Tokenizer) -> tuple[int, int]:
     """How many control tokens come before and behind a text, seen around a word."""
-    mask: list[int] = tokenizer.encode("a").special_tokens_mask
+    mask = tokenizer.encode("a").special_tokens_mask
     if 0 not in mask:
         return 0, 0
     return mask.index(0), mask[::-1].index(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,15 +21,7 @@ class Node:
 
 
 class PlainSession(OnnxSession):
-    """See OnnxSession. Another number of threads counts from the next run on."""
-
-    def __init__(self, path: Path, *, threads: int, providers: Sequence[str] = ()) -> None:
-        super().__init__(path, threads=threads, providers=providers)
-        self._wanted = threads
-
-    def use(self, threads: int) -> None:
-        """Run on `threads` threads from now on."""
-        self._wanted = threads
+    """See OnnxSession."""
 
     @property
     def inputs(self) -> list[Node]:
@@ -43,22 +34,15 @@ class PlainSession(OnnxSession):
         return [_node(value) for value in self._session.get_outputs()]
 
     def compute(
-        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]
+        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], *, threads: int
     ) -> list[NDArray[Any]]:
         """The outputs of those names for inputs by name; raises onnxruntime's own errors.
 
         EngineError where the session cannot be made again for another number of threads.
         """
-        if self._wanted != self.threads or not self.open:
-            self.renew(self._wanted)
+        self.use(threads)
         found: list[NDArray[Any]] = self._session.run(list(outputs), dict(inputs))
         return found
-
-
-def first_line(error: Exception) -> str:
-    """What onnxruntime says, without what its errors begin with and the call stack behind."""
-    line = str(error).strip().partition("\n")[0]
-    return line.rpartition(" : ")[2] if line.startswith("[ONNXRuntimeError]") else line
 
 
 def _node(value: Any) -> Node:

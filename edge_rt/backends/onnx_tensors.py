@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import LooseArray
-from edge_rt.backends.onnx_run import Node, PlainSession, first_line
+from edge_rt.backends.onnx_run import Node, PlainSession
+from edge_rt.backends.onnx_session import first_line
 from edge_rt.errors import EngineError, ModelFileError, RequestError
 
 _TYPES = {
@@ -34,6 +35,7 @@ class OnnxTensors:
         """Load the model at `path`. ModelFileError when it cannot be, or takes what cannot be
         sent, such as texts.
         """
+        self._threads = threads
         self._session = PlainSession(path, threads=threads, providers=providers)
         self._inputs = {node.name: _Input(node, path) for node in self._session.inputs}
         self._outputs = [node.name for node in self._session.outputs]
@@ -55,7 +57,7 @@ class OnnxTensors:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See TensorBackend."""
         try:
-            found = self._session.compute(self._outputs, inputs)
+            found = self._session.compute(self._outputs, inputs, threads=self._threads)
         except EngineError:
             raise
         except Exception as error:  # its own classes, which have no base of theirs
@@ -69,7 +71,7 @@ class OnnxTensors:
 
     def set_threads(self, threads: int) -> None:
         """See TensorBackend."""
-        self._session.use(threads)
+        self._threads = threads
 
     def close(self) -> None:
         """See TensorBackend. A closed one may be closed again."""

@@ -17,6 +17,8 @@ from bootstrap.run import MODEL
 from bootstrap.signals import end_cleanly_on_signals, run_child
 from bootstrap.venv import Venv
 
+MODELS = (MODEL, "all-minilm-l6-v2")  # those that the tests run on
+
 _USAGE = "tools/test [PYTEST ARGUMENT ...] | tools/test --vm"
 _ABOUT = """\
 Set up .venv, then check lint, format, types and import contracts and run all tests. With
@@ -79,11 +81,16 @@ def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
     cache = cache_dir()
     os.environ["EDGE_RT_CACHE"] = str(cache)  # the tests find the model where we put it
     os.chdir(CHECKOUT)
-    pull = ["edge-rt", "models", "pull", MODEL, "--store", str(cache / "store")]
-    if not _succeeds(venv, "Model", pull) or not (argv or _all_pass(venv)):
+    if not all(_pulled(venv, model, str(cache / "store")) for model in MODELS):
+        return 1
+    if not (argv or _all_pass(venv)):
         return 1
     print("== Tests", flush=True)
     return run_child([str(venv.command("pytest")), *argv])
+
+
+def _pulled(venv: Venv, model: str, store: str) -> bool:
+    return _succeeds(venv, f"Model {model}", ["edge-rt", "models", "pull", model, "--store", store])
 
 
 def _all_pass(venv: Venv) -> bool:
