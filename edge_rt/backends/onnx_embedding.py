@@ -63,8 +63,8 @@ class OnnxEmbedding:
         tokens, mask = _padded(inputs)
         fed = {_TOKENS: tokens, _MASK: mask, _TYPES: np.zeros_like(tokens)}
         try:
-            inputs = {name: fed[name] for name in self._inputs}
-            [found] = self._session.compute([self._output], inputs, threads=self._threads)
+            given = {name: fed[name] for name in self._inputs}
+            [found] = self._session.compute([self._output], given, threads=self._threads)
         except EngineError:
             raise
         except Exception as error:  # its own classes, which have no base of theirs
