@@ -1,0 +1,110 @@
+"""How well the search for placements does against enumeration, and what momentum adds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import mean
+
+from benchlib.hypervolume import Point, hypervolume, worst
+from benchlib.placements import random_problem
+from edge_rt.routing.annealing import STEPS, anneal
+from edge_rt.routing.enumeration import enumerate_all
+from edge_rt.routing.momentum import Momentum
+from edge_rt.routing.placement import Cost, Problem
+
+INSTANCES = 20
+SHORT = 1500  # steps, after which the search has not found everything yet
+_REPEATS = 5  # of each short search, with other random numbers
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A problem with the worst point that counts, its true hypervolume, and how it was got."""
+
+    seed: int
+    problem: Problem
+    reference: Point
+    true: float
+    front: int
+    enumeration_s: float
+
+    def share(self, found: Sequence[Cost]) -> float:
+        """Of the true hypervolume."""
+        return hypervolume(found, self.reference) / self.true
+
+
+@dataclass(frozen=True)
+class Search:
+    """The share that one search reached, and the seconds that it took."""
+
+    share: float
+    seconds: float
+
+
+def instance(seed: int, clock: Callable[[], float] = time.perf_counter) -> Instance:
+    """A random one."""
+    problem = random_problem(Random(seed))
+    start_s = clock()
+    true = [placement.cost for placement in enumerate_all(problem)]
+    took_s, reference = clock() - start_s, worst(true)
+    return Instance(seed, problem, reference, hypervolume(true, reference), len(true), took_s)
+
+
+def search(
+    one: Instance,
+    steps: int,
+    momentum: bool,
+    repeat: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Search:
+    """One search; `repeat` gives it other random numbers."""
+    random, kept = Random(1000 * repeat + one.seed), Momentum() if momentum else None
+    start_s = clock()
+    found = anneal(one.problem, random, steps=steps, momentum=kept)
+    took_s = clock() - start_s
+    return Search(one.share([placement.cost for placement in found]), took_s)
+
+
+def values(instances: Sequence[Instance], say: Say) -> dict[str, float]:
+    """All that the benchmark tells.
+
+    `momentum_gain` is the share of hypervolume that momentum adds to a short search in the same
+    time, `momentum_gain_same_steps` in as many steps.
+    """
+    whole = [search(one, STEPS, momentum=False) for one in instances]
+    say(f"{len(instances)} searches of {STEPS} steps took {sum(s.seconds for s in whole):.1f} s")
+    plain, moved = _both(instances, SHORT)
+    slower = mean(s.seconds for s in moved) / mean(s.seconds for s in plain)
+    timed = _short(instances, round(SHORT / slower), momentum=True)
+    say(f"short searches took {slower:.2f} times as long a step with momentum")
+    return {
+        "placement_hv_min": min(s.share for s in whole),
+        "placement_hv_mean": mean(s.share for s in whole),
+        "placement_s": max(s.seconds for s in whole),
+        "enumeration_s": max(one.enumeration_s for one in instances),
+        "front_mean": mean(one.front for one in instances),
+        "short_hv_mean": mean(s.share for s in plain),
+        "momentum_gain": mean(s.share for s in timed) - mean(s.share for s in plain),
+        "momentum_gain_same_steps": mean(s.share for s in moved) - mean(s.share for s in plain),
+        "momentum_slower": slower,
+    }
+
+
+def _both(instances: Sequence[Instance], steps: int) -> tuple[list[Search], list[Search]]:
+    """Without and with momentum, in turns."""
+    plain: list[Search] = []
+    moved: list[Search] = []
+    for repeat in range(_REPEATS):
+        for one in instances:
+            plain.append(search(one, steps, momentum=False, repeat=repeat))
+            moved.append(search(one, steps, momentum=True, repeat=repeat))
+    return plain, moved
+
+
+def _short(instances: Sequence[Instance], steps: int, momentum: bool) -> list[Search]:
+    return [search(one, steps, momentum, r) for r in range(_REPEATS) for one in instances]
