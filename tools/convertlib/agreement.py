@@ -16,6 +16,9 @@ class Agreement:
     `kl_nats`: mean divergence from the reference's expectations to the model's. `top1`: share of
     positions where both expect the same token most. `margin_nats`: where they do not, the most by
     which the reference preferred its own choice to its second. `perplexity`: of the model.
+    `drift_nats`: by how much the text surprises it more than the reference, per token, which is
+    the logarithm of the ratio of their perplexities; `drift_error_nats`: the standard error of
+    that, for another text of the kind would give another figure.
     """
 
     positions: int
@@ -23,14 +26,18 @@ class Agreement:
     top1: float
     margin_nats: float
     perplexity: float
+    drift_nats: float
+    drift_error_nats: float
 
 
 class Tally:
     """Adds up an Agreement, window by window."""
 
     def __init__(self) -> None:
-        self._positions = self._same = self._next = 0
-        self._kl = self._surprise = self._margin = 0.0
+        self._positions = self._same = 0
+        self._kl = self._margin = 0.0
+        self._surprises: list[float] = []
+        self._drifts: list[float] = []
 
     def add(self, tokens: Sequence[int], reference: np.ndarray, model: np.ndarray) -> None:
         """Logits (tokens, vocab) of both for a text."""
@@ -38,8 +45,9 @@ class Tally:
             ours, theirs = log_shares(model[at]), log_shares(reference[at])
             self._compare(theirs, ours)
             if at + 1 < len(tokens):
-                self._surprise -= float(ours[tokens[at + 1]])
-                self._next += 1
+                token = tokens[at + 1]
+                self._surprises.append(-float(ours[token]))
+                self._drifts.append(float(theirs[token] - ours[token]))
 
     def _compare(self, reference: np.ndarray, model: np.ndarray) -> None:
         self._positions += 1
@@ -52,12 +60,15 @@ class Tally:
 
     def result(self) -> Agreement:
         """Of all that was added, which must be two tokens at least."""
+        drifts = np.array(self._drifts)
         return Agreement(
             positions=self._positions,
             kl_nats=self._kl / self._positions,
             top1=self._same / self._positions,
             margin_nats=self._margin,
-            perplexity=math.exp(self._surprise / self._next),
+            perplexity=math.exp(sum(self._surprises) / len(self._surprises)),
+            drift_nats=float(drifts.mean()),
+            drift_error_nats=float(drifts.std() / math.sqrt(len(drifts))),
         )
 
 

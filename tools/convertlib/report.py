@@ -8,18 +8,24 @@ from convertlib.check import REFERENCE, Check
 
 
 def table(check: Check) -> Table:
-    """A row for each way of running the text; the first is what the others are held against."""
+    """A row for each way of running the text; the first is what the others are held against.
+
+    "ratio" is that of the perplexities, less 1, with its standard error.
+    """
     count = check.rows[REFERENCE].positions
     made = Table(title=f"{count} tokens, against {REFERENCE}", title_justify="left")
     made.add_column("")
-    for title in ("KL, nats", "same top-1", "margin where not", "perplexity"):
+    for title in ("KL, nats", "same top-1", "margin where not", "perplexity", "ratio"):
         made.add_column(title, justify="right")
     for name, row in check.rows.items():
-        figures = (f"{row.kl_nats:.5f}", f"{row.top1:.2%}", f"{row.margin_nats:.3f}")
-        beside = ("", "", "") if name == REFERENCE else figures
-        made.add_row(name, *beside, f"{row.perplexity:.3f}")
-    bounds = check.bounds
-    ratio = f"± {bounds.perplexity_log_ratio:.1%}"
+        perplexity = f"{row.perplexity:.3f}"
+        if name == REFERENCE:
+            made.add_row(name, "", "", "", perplexity, "")
+            continue
+        figures = (f"{row.kl_nats:.5f}", f"{row.top1:.2%}", f"{row.margin_nats:.3f}", perplexity)
+        made.add_row(name, *figures, f"{row.drift_nats:+.2%} ± {row.drift_error_nats:.2%}")
     made.add_section()
-    made.add_row("allowed", f"{bounds.kl_nats:.5f}", f"{1 - bounds.top1_lost:.2%}", "", ratio)
+    bounds = check.bounds
+    figures = (f"{bounds.kl_nats:.5f}", f"{1 - bounds.top1_lost:.2%}", "", "")
+    made.add_row("allowed", *figures, f"{bounds.drift_nats:.2%}")
     return made
