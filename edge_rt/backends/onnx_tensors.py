@@ -32,13 +32,15 @@ class OnnxTensors:
     """One model; see TensorBackend."""
 
     def __init__(self, path: Path, *, threads: int, providers: Sequence[str] = ()) -> None:
-        """Load the model at `path`. ModelFileError when it cannot be, or takes what cannot be
-        sent, such as texts.
+        """Load the model at `path`. ModelFileError when it cannot be, or takes or gives what
+        cannot be sent, such as texts.
         """
         self._threads = threads
         self._session = PlainSession(path, threads=threads, providers=providers)
         self._inputs = {node.name: _Input(node, path) for node in self._session.inputs}
         self._outputs = [node.name for node in self._session.outputs]
+        for node in self._session.outputs:
+            _dtype(node, path)
 
     def check(self, tensors: Mapping[str, LooseArray]) -> dict[str, NDArray[Any]]:
         """See TensorBackend."""
@@ -86,12 +88,7 @@ class _Input:
 
     def __init__(self, node: Node, path: Path) -> None:
         self.name, self.dims = node.name, node.dims
-        dtype = _TYPES.get(node.kind)
-        if dtype is None:
-            raise ModelFileError(
-                f"{path.name}: its input {node.name!r} is {node.kind}, which cannot be sent"
-            )
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.dtype = _dtype(node, path)
 
     def __str__(self) -> str:
         sizes = ", ".join(str(dim) if isinstance(dim, int) else "any" for dim in self.dims)
@@ -114,6 +111,13 @@ class _Input:
             if self.dtype.kind == "f" or np.array_equal(cast.astype(array.dtype), array):
                 return cast
         raise _fault(self.name, f"expected {self}, got {_kind(given)}")
+
+
+def _dtype(node: Node, path: Path) -> np.dtype[Any]:
+    dtype = _TYPES.get(node.kind)
+    if dtype is None:
+        raise ModelFileError(f"{path.name}: {node.name!r} is a {node.kind}, which cannot be sent")
+    return np.dtype(dtype)
 
 
 def _check_names(fitted: Sequence[tuple[_Input, NDArray[Any]]]) -> None:
