@@ -90,22 +90,26 @@ class EmbeddingScheduler(Tasks[EmbedJob]):
     # --- from texts to tokens
 
     def _read(self, begin: float) -> None:
-        """Go on reading the inputs of the first request that is not all read."""
-        job = next((job for job in self._running if not job.read), None)
-        if job is None:
-            return
+        """Go on reading inputs, those of the first requests first, for about READ_S."""
+        for job in [job for job in self._running if not job.read]:
+            self._read_one(job, begin + READ_S)
+            if self._clock() >= begin + READ_S:
+                return
+
+    def _read_one(self, job: EmbedJob, until: float) -> None:
+        begin, fault = self._clock(), None
         try:
-            self._read_some(job, begin)
+            self._read_some(job, until)
         except RequestError as error:
-            self._book(begin, [(job, 1)])
-            self._fail(job, error)
-            return
+            fault = error
         self._book(begin, [(job, 1)])
-        if job.read:
+        if fault is not None:
+            self._fail(job, fault)
+        elif job.read:
             job.sort()
             self._emit(Started(job.id, sum(map(len, job.tokens)), 0))
 
-    def _read_some(self, job: EmbedJob, begin: float) -> None:
+    def _read_some(self, job: EmbedJob, until: float) -> None:
         inputs = job.request.inputs
         while not job.read:
             at = len(job.tokens)
@@ -113,7 +117,7 @@ class EmbeddingScheduler(Tasks[EmbedJob]):
             job.tokens.append(
                 fitting_tokens(inputs[at], self._backend, job.request.truncate, param)
             )
-            if self._clock() - begin >= READ_S:
+            if self._clock() >= until:
                 break
 
     # --- one pass

@@ -17,6 +17,8 @@ from edge_rt.engine.protocol import (
     VERSION,
     Cancel,
     Delta,
+    Embed,
+    Embedded,
     Failed,
     Finished,
     Generate,
@@ -111,6 +113,10 @@ def with_engine(test: Callable[[EngineClient, Engine], Awaitable[None]]) -> Call
 
 def make(id: int) -> Generate:
     return Generate(id, "toy", [5], False, Sampling(), 4)
+
+
+def make_task(id: int) -> Embed:
+    return Embed(id, "m", ["a"])
 
 
 def make_two(id: int) -> Generate:
@@ -251,6 +257,37 @@ async def test_requests_share_the_connection_without_mixing(
     engine.say(*(Finished(id, 0, "stop", TIMINGS) for id in reversed(ids)))
     texts = [(await task)[0].text for task in tasks]
     assert texts == [f"text {id}" for id in ids]
+
+
+@with_engine
+async def test_a_task_is_over_with_its_answer(client: EngineClient, engine: Engine) -> None:
+    task = start(listed(client.perform(make_task)))
+    request = await engine.next()
+    assert request == Embed(request.id, "m", ["a"])
+    answer = Embedded(request.id, 1, b"1234", [3], TIMINGS)
+    engine.say(Started(request.id, 3, 0), answer)
+    assert await task == [Started(request.id, 3, 0), answer]
+    client.shut_down()
+    assert await engine.next() == Shutdown()  # and no Cancel before it
+
+
+@with_engine
+async def test_a_task_that_nobody_waits_for_is_cancelled(
+    client: EngineClient, engine: Engine
+) -> None:
+    task = start(listed(client.perform(make_task)))
+    request = await engine.next()
+    task.cancel()
+    assert await engine.next() == Cancel(request.id)
+
+
+@with_engine
+async def test_a_task_that_fails_raises_why(client: EngineClient, engine: Engine) -> None:
+    task = start(listed(client.perform(make_task)))
+    request = await engine.next()
+    engine.say(Failed(request.id, "too long", "input", "context_length_exceeded"))
+    with pytest.raises(RequestError, match="too long"):
+        await task
 
 
 @with_engine

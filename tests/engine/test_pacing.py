@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.engine.pacing import CREDIT_S, LONGEST_S, PASS_S, REST_S, Pacer, Portion
+from edge_rt.engine.pacing import (
+    CREDIT_S,
+    LONGEST_S,
+    PASS_S,
+    REST_S,
+    SLICE_S,
+    Pacer,
+    Portion,
+    Slice,
+)
 
 DUTIES = st.floats(0.02, 1.0)
 LATE = st.floats(0.0, CREDIT_S)
@@ -152,3 +161,20 @@ def test_short_passes_teach_nothing() -> None:
     portion = Portion(128)
     portion.took(4, 1e-6)
     assert portion.tokens(brief=False) == 128
+
+
+def test_a_slice_of_a_model_of_unknown_speed_is_as_small_as_can_be() -> None:
+    assert Slice().tokens(brief=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("brief", "most", "seconds"),
+    [(False, None, PASS_S), (True, None, SLICE_S), (False, 8, SLICE_S), (True, 8, SLICE_S)],
+)
+def test_a_slice_takes_its_time_whatever_the_models_speed(
+    brief: bool, most: int | None, seconds: float
+) -> None:
+    part = Slice()
+    part.most = most
+    part.took(5000, 1.0)
+    assert part.tokens(brief=brief) == pytest.approx(5000 * seconds, abs=1)
