@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,22 +21,67 @@ SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM = "all-minilm-l6-v2"
 
 
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """The real model that the default tests run on; `tools/test` fetches it."""
-    return _fetched(SMOLLM2)
+CONVERTER = Path(__file__).parents[1] / "tools" / "convertlib"
 
 
 @pytest.fixture(scope="session")
-def minilm() -> Path:
-    """The folder of the real embedding model: model.onnx and tokenizer.json."""
-    return _fetched(f"{MINILM}/model.onnx").parent
-
-
-def _fetched(name: str) -> Path:
-    cache = os.environ.get("EDGE_RT_CACHE") or Path(
-        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-rt"
+def cache() -> Path:
+    """What outlives a run of the tests: `tools/test` keeps the model there."""
+    return Path(
+        os.environ.get("EDGE_RT_CACHE")
+        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-rt")
     )
-    path = Path(cache, "models", name)
+
+
+@pytest.fixture(scope="session")
+def smollm2(cache: Path) -> Path:
+    """The real model that the default tests run on; `tools/test` fetches it."""
+    return _fetched(cache / "models" / SMOLLM2)
+
+
+@pytest.fixture(scope="session")
+def minilm(cache: Path) -> Path:
+    """The folder of the real embedding model: model.onnx and tokenizer.json."""
+    return _fetched(cache / "models" / MINILM / "model.onnx").parent
+
+
+def _fetched(path: Path) -> Path:
     assert path.is_file(), f"{path} is missing: run tools/test, which fetches it"
     return path
+
+
+@pytest.fixture(scope="session")
+def smollm2_onnx(cache: Path, smollm2: Path) -> Path:
+    """The same model for onnxruntime: a graph, with all else beside it.
+
+    It is converted once and kept until the converter is another.
+    """
+    kept, name = cache / "converted", f"{smollm2.stem}-{_digest(CONVERTER)}"
+    if not (kept / name).is_dir():
+        kept.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept) as made:
+            _convert(smollm2, Path(made))
+            others = list(kept.glob(f"{smollm2.stem}-*"))
+            with suppress(OSError):  # another run was first
+                Path(made, "model").rename(kept / name)
+        for other in others:
+            shutil.rmtree(other, ignore_errors=True)
+    return kept / name / "model.onnx"
+
+
+def _convert(gguf: Path, place: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from convertlib.model import convert_gguf;"
+        "convert_gguf(Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    (place / "model").mkdir()
+    words = [sys.executable, "-c", program, str(gguf), str(place / "model")]
+    subprocess.run(words, cwd=CONVERTER.parent, check=True)
+
+
+def _digest(folder: Path) -> str:
+    """A word for the content of the programs in `folder`."""
+    found = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,361 @@
+"""What every backend promises, on a real model by each of them and on a small one."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from edge_rt.backends.base import Backend
+from edge_rt.backends.llama import LlamaBackend
+from edge_rt.backends.onnx import OnnxBackend
+from edge_rt.errors import EngineError
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+from conformance import Implementation, Logits, difference, feed
+from tiny_onnx import write_model
+
+TEXT = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep. " * 4
+OTHERS = ["Once upon a time there was", "def main():\n    return", "1 2 3 4 5 6 7 8 9 10 11 12"]
+CONTEXT, SEQUENCES, BATCH = 256, 4, 128  # llama.cpp rounds other contexts up
+LONGEST = 90  # tokens of the text
+CHAT = ("<|im_start|>user\nHi<|im_end|>", b"user\nHi")
+
+
+@pytest.fixture(scope="module", params=["llama.cpp", "onnx", "onnx, tiny"])
+def implementation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Implementation:
+    name: str = request.param
+    if name == "llama.cpp":
+        path = request.getfixturevalue("smollm2")
+        return Implementation(name, partial(LlamaBackend, path), exact=True, control=CHAT)
+    if name == "onnx":
+        path = request.getfixturevalue("smollm2_onnx")
+        return Implementation(name, partial(OnnxBackend, path), exact=False, control=CHAT)
+    path = write_model(tmp_path_factory.mktemp("tiny")) / "model.onnx"
+    control = ("<user>hi<end>", b"hi")
+    return Implementation(name, partial(OnnxBackend, path), exact=False, control=control)
+
+
+@pytest.fixture(scope="module")
+def model(implementation: Implementation) -> Iterator[Backend]:
+    """Loaded once for all tests."""
+    model = load(implementation)
+    yield model
+    model.close()
+
+
+def load(implementation: Implementation) -> Backend:
+    return implementation.load(context=CONTEXT, sequences=SEQUENCES, batch=BATCH, threads=1)
+
+
+@pytest.fixture
+def backend(model: Backend) -> Backend:
+    """The model with nothing in its sequences and one thread."""
+    for sequence in range(model.sequences):
+        assert model.rewind(sequence, 0)
+    model.set_threads(1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def tokens(model: Backend) -> list[int]:
+    return model.tokenize(TEXT, special=False)[:LONGEST]  # more than 64, up to which kernels tile
+
+
+@pytest.fixture(scope="module")
+def alone(model: Backend, tokens: list[int]) -> Logits:
+    """The logits behind `tokens`, read in one pass with nothing else."""
+    model.rewind(0, 0)
+    return feed(model, 0, 0, tokens)
+
+
+@pytest.fixture
+def same(implementation: Implementation):
+    """Whether logits are as equal as the backend promises when passes were others."""
+
+    def check(found: Logits, expected: Logits) -> bool:
+        if implementation.exact:
+            return np.array_equal(found, expected)
+        apart = difference([0, 0], np.stack([expected] * 2), np.stack([found] * 2))
+        return apart.kl_nats < 0.05 and apart.margin_nats < 0.5
+
+    return check
+
+
+# --- passes
+
+
+def test_shapes(backend: Backend, alone: Logits) -> None:
+    assert backend.sequences == SEQUENCES
+    assert backend.batch.capacity == BATCH
+    assert 0 < backend.context <= CONTEXT
+    assert alone.shape == (backend.vocab,)
+    assert alone.dtype == np.float32
+    assert np.isfinite(alone).all()
+
+
+@pytest.mark.parametrize("chunks", [[1, 30], [16], [7, 64], [1] * 12])
+def test_how_a_prompt_was_cut_does_not_matter(
+    backend: Backend, tokens: list[int], alone: Logits, chunks: list[int], same
+) -> None:
+    start = 0
+    for size in chunks:
+        feed(backend, 1, start, tokens[start : start + size])
+        start += size
+    assert same(feed(backend, 1, start, tokens[start:]), alone)
+
+
+def test_a_piece_of_which_no_logits_are_wanted(
+    backend: Backend, tokens: list[int], alone: Logits, same
+) -> None:
+    backend.batch.clear()
+    backend.batch.add(3, 0, tokens[:50], want_last=False)
+    backend.forward()
+    assert same(feed(backend, 3, 50, tokens[50:]), alone)
+
+
+def test_what_else_is_in_the_batch_does_not_matter(
+    backend: Backend, tokens: list[int], alone: Logits, same
+) -> None:
+    others = [backend.tokenize(text, special=False) for text in OTHERS]
+    half = len(tokens) // 2
+    backend.batch.clear()
+    backend.batch.add(2, 0, tokens[:half], want_last=True)
+    backend.batch.add(0, 0, others[0], want_last=True)
+    backend.forward()
+    backend.batch.clear()
+    backend.batch.add(0, len(others[0]), others[1][:1], want_last=True)
+    backend.batch.add(1, 0, others[2], want_last=False)
+    row = backend.batch.add(2, half, tokens[half:], want_last=True)
+    backend.batch.add(3, 0, others[1], want_last=True)
+    backend.forward()
+    assert same(backend.logits(row), alone)
+
+
+def test_streams_of_unequal_lengths_side_by_side(backend: Backend, tokens: list[int], same) -> None:
+    starts = [tokens[:20], tokens[3:40], tokens[5:9], tokens[:64]]
+    apart = []
+    for start in starts:
+        feed(backend, 0, 0, start)
+        apart.append([feed(backend, 0, len(start) + i, [100 + i]) for i in range(3)])
+        backend.rewind(0, 0)
+    for sequence, start in enumerate(starts):
+        feed(backend, sequence, 0, start)
+    for i in range(3):
+        backend.batch.clear()
+        rows = [
+            backend.batch.add(sequence, len(start) + i, [100 + i], want_last=True)
+            for sequence, start in enumerate(starts)
+        ]
+        backend.forward()
+        for sequence, row in enumerate(rows):
+            assert same(backend.logits(row), apart[sequence][i])
+
+
+def test_streams_with_a_slot_between_them(backend: Backend, tokens: list[int], same) -> None:
+    expected = {}
+    for sequence, length in ((0, 30), (1, 12), (3, 50)):
+        feed(backend, sequence, 0, tokens[:length])
+        expected[sequence] = feed(backend, sequence, length, tokens[length : length + 1])
+        backend.rewind(sequence, length)
+    backend.batch.clear()
+    rows = {
+        sequence: backend.batch.add(sequence, length, tokens[length : length + 1], want_last=True)
+        for sequence, length in ((3, 50), (0, 30), (1, 12))
+    }
+    backend.forward()
+    for sequence, row in rows.items():
+        assert same(backend.logits(row), expected[sequence])
+
+
+def test_first_tokens_beside_a_stream(backend: Backend, tokens: list[int], same) -> None:
+    first = feed(backend, 0, 0, tokens[:1])
+    feed(backend, 1, 0, tokens[:40])
+    later = feed(backend, 1, 40, tokens[40:41])
+    backend.rewind(0, 0)
+    backend.rewind(1, 40)
+    backend.batch.clear()
+    rows = [
+        backend.batch.add(0, 0, tokens[:1], want_last=True),
+        backend.batch.add(1, 40, tokens[40:41], want_last=True),
+    ]
+    backend.forward()
+    assert same(backend.logits(rows[0]), first)
+    assert same(backend.logits(rows[1]), later)
+
+
+def test_the_number_of_threads_does_not_matter(
+    backend: Backend, tokens: list[int], alone: Logits, same
+) -> None:
+    feed(backend, 0, 0, tokens[:40])
+    backend.set_threads(2)
+    assert same(feed(backend, 0, 40, tokens[40:]), alone)
+    backend.set_threads(1)
+    backend.rewind(0, 40)
+    assert same(feed(backend, 0, 40, tokens[40:]), alone)
+
+
+def test_the_same_passes_give_the_same_bits(backend: Backend, tokens: list[int]) -> None:
+    def twice() -> list[Logits]:
+        backend.rewind(2, 0)
+        return [feed(backend, 2, 0, tokens[:50]), feed(backend, 2, 50, tokens[50:])]
+
+    first, second = twice(), twice()
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_a_sequence_can_be_filled_to_its_context(backend: Backend, tokens: list[int]) -> None:
+    text = (tokens * 9)[: backend.context]
+    for sequence in (0, 3):  # each has memory of its own
+        for start in range(0, backend.context, BATCH):
+            feed(backend, sequence, start, text[start : start + BATCH])
+    with pytest.raises(EngineError, match="batch of 1"):
+        feed(backend, 0, backend.context, [5])
+
+
+def test_a_gap_is_refused(backend: Backend, tokens: list[int]) -> None:
+    feed(backend, 0, 0, tokens[:5])
+    with pytest.raises(EngineError, match="batch of 2"):
+        feed(backend, 0, 9, tokens[9:11])
+
+
+# --- sequences; the passes are the same ones, so the bits are too
+
+
+@pytest.mark.parametrize("kept", [1, 17, 64])
+def test_after_going_back_it_is_as_if_the_rest_had_never_been(
+    backend: Backend, tokens: list[int], kept: int
+) -> None:
+    feed(backend, 3, 0, tokens[:kept])
+    expected = feed(backend, 3, kept, tokens[kept:])
+    assert backend.rewind(3, kept)
+    feed(backend, 3, kept, backend.tokenize(OTHERS[0], special=False))
+    assert backend.rewind(3, kept)
+    assert np.array_equal(feed(backend, 3, kept, tokens[kept:]), expected)
+
+
+@pytest.mark.parametrize("length", [1, 20, 70])
+def test_a_copy_is_as_good_as_the_original(
+    backend: Backend, tokens: list[int], length: int
+) -> None:
+    feed(backend, 0, 0, tokens[:length])
+    expected = feed(backend, 0, length, tokens[length:])
+    backend.rewind(0, length)
+    feed(backend, 2, 0, backend.tokenize(OTHERS[2], special=False))  # what a copy replaces
+    assert backend.copy(0, 2, length)
+    assert np.array_equal(feed(backend, 2, length, tokens[length:]), expected)
+    assert np.array_equal(feed(backend, 0, length, tokens[length:]), expected)
+
+
+def test_a_copy_may_be_shorter(backend: Backend, tokens: list[int]) -> None:
+    feed(backend, 0, 0, tokens[:30])
+    expected = feed(backend, 0, 30, tokens[30:])
+    assert backend.copy(0, 1, 50)
+    assert backend.copy(1, 2, 30)
+    assert np.array_equal(feed(backend, 2, 30, tokens[30:]), expected)
+
+
+def test_what_was_saved_goes_on_elsewhere(
+    implementation: Implementation, backend: Backend, tokens: list[int]
+) -> None:
+    feed(backend, 1, 0, tokens[:40])
+    data = bytes(backend.save(1))
+    expected = feed(backend, 1, 40, tokens[40:])
+    feed(backend, 2, 0, tokens[:7])  # what it replaces
+    backend.restore(2, data)
+    assert np.array_equal(feed(backend, 2, 40, tokens[40:]), expected)
+    other = load(implementation)
+    other.restore(3, data)
+    assert np.array_equal(feed(other, 3, 40, tokens[40:]), expected)
+    other.close()
+
+
+def test_damaged_data_leave_an_empty_sequence(backend: Backend, tokens: list[int]) -> None:
+    expected = feed(backend, 1, 0, tokens[:40])
+    data = bytes(backend.save(1))
+    for damaged in (b"", data[:-1], data + b"\0", data[:99], b"not at all" * 99, bytes(len(data))):
+        with pytest.raises(EngineError, match="not of this model"):
+            backend.restore(1, damaged)
+        assert np.array_equal(feed(backend, 1, 0, tokens[:40]), expected)
+
+
+# --- text
+
+
+@pytest.fixture(scope="module")
+def letters(model: Backend) -> frozenset[int]:
+    """The bytes that the vocabulary has; some lack what no text that they saw had."""
+    pieces = map(model.piece, range(model.vocab))
+    return frozenset(piece[0] for piece in pieces if len(piece) == 1)
+
+
+@given(st.text())
+@pytest.mark.parametrize("special", [False, True])
+def test_any_text_survives(
+    model: Backend, letters: frozenset[int], special: bool, text: str
+) -> None:
+    assume(letters.issuperset(text.encode()))
+    tokens = model.tokenize(text, special=special)
+    assert b"".join(map(model.piece, tokens)).decode() == text
+    assert all(0 <= token < model.vocab for token in tokens)
+
+
+@settings(max_examples=20)
+@given(st.text(min_size=1, max_size=40), st.integers(100, 1000))
+def test_long_text_survives(model: Backend, letters: frozenset[int], text: str, times: int) -> None:
+    assume(letters.issuperset(text.encode()))
+    tokens = model.tokenize(text * times, special=False)
+    assert b"".join(map(model.piece, tokens)).decode() == text * times
+
+
+def test_few_bytes_are_missing(letters: frozenset[int]) -> None:
+    # Of those that UTF-8 has: ASCII, those that go on, and the first ones of longer characters.
+    assert len({*range(0x80, 0xC0), *range(0xC2, 0xF5), *range(0x80)} - letters) <= 8
+
+
+def test_control_tokens_are_tokens_only_where_asked_for(
+    implementation: Implementation, model: Backend
+) -> None:
+    text, left = implementation.control
+    as_text = model.tokenize(text, special=False)
+    assert b"".join(map(model.piece, as_text)).decode() == text
+    as_tokens = model.tokenize(text, special=True)
+    assert len(as_tokens) < len(as_text)
+    assert b"".join(map(model.piece, as_tokens)) == left
+    assert model.piece(as_tokens[0]) == model.piece(as_tokens[-1]) == b""
+    assert model.ends(as_tokens[-1])
+    assert not any(map(model.ends, [*as_text, *as_tokens[:-1]]))
+
+
+def test_no_piece_is_longer_than_said(model: Backend) -> None:
+    assert max(len(model.piece(token)) for token in range(model.vocab)) <= model.longest_piece
+
+
+# --- memory
+
+
+def test_closing_frees_the_memory(implementation: Implementation, tokens: list[int]) -> None:
+    def rss() -> int:
+        gc.collect()
+        return psutil.Process().memory_info().rss
+
+    load(implementation).close()  # what the library keeps for good
+    before = rss()
+    models = [load(implementation) for _ in range(2)]
+    for each in models:
+        for sequence in range(SEQUENCES):
+            feed(each, sequence, 0, tokens)
+    loaded = rss() - before
+    for each in [*models, *models]:  # a closed one may be closed again
+        each.close()
+    assert rss() - before < max(loaded / 3, 4e6)

@@ -1,0 +1,143 @@
+"""One model in two libraries: the same text is cut alike and expected alike.
+
+llama.cpp differs from itself where a text is read in other pieces and its keys are rounded to F16:
+its kernels sum in another order. So much and no more, with some room for chance, may onnxruntime
+differ from it. Texts that two of them write part where the reference hardly prefers its own token.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.backends.llama import LlamaBackend
+from edge_rt.backends.onnx import OnnxBackend
+from edge_rt.backends.onnx_vocabulary import OnnxVocabulary
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+from conformance import NEAR_TIE, Difference, Logits, difference, each, feed, greedy, log_shares
+
+STEP = 16  # tokens of a pass
+TEXT = """The lighthouse stood at the end of a long stone pier, and every evening the keeper walked
+out to light the lamp. In winter the waves came over the wall, so he tied himself to the railing
+with a rope. One night a small boat came in without a light. The keeper saw it only because the
+moon was bright, and he rang the bell until the fishermen woke up and ran down to the harbour. They
+pulled three people out of the water: a woman, her son, and an old man who had been rowing since the
+morning. The next day the whole village brought them bread, soup and dry clothes."""
+PROMPTS = [
+    "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n",
+    "<|im_start|>user\nName three fruits.<|im_end|>\n<|im_start|>assistant\n",
+    "Once upon a time there was a fox who",
+]
+MOST = 2.0  # times llama.cpp's own difference
+
+
+@pytest.fixture(scope="module")
+def llama(smollm2: Path) -> Iterator[LlamaBackend]:
+    """With keys and values in F16, where passes of other sizes give other bits."""
+    model = LlamaBackend(
+        smollm2, context=256, sequences=STEP, batch=64, threads=1, flash_attention=False
+    )
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def onnx(smollm2_onnx: Path) -> Iterator[OnnxBackend]:
+    model = OnnxBackend(smollm2_onnx, context=256, sequences=STEP, batch=64, threads=1)
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def tokens(llama: LlamaBackend) -> list[int]:
+    return llama.tokenize(TEXT, special=False)
+
+
+@pytest.fixture(scope="module")
+def reference(llama: LlamaBackend, tokens: list[int]) -> Logits:
+    """llama.cpp's logits, read token by token."""
+    return each(llama, tokens, 1)
+
+
+@pytest.fixture(scope="module")
+def own(llama: LlamaBackend, tokens: list[int], reference: Logits) -> Difference:
+    """How far llama.cpp is from itself."""
+    found = difference(tokens, reference, each(llama, tokens, STEP))
+    assert 0.001 < found.kl_nats < 0.01  # else the bounds below say nothing
+    return found
+
+
+@pytest.mark.parametrize("step", [1, STEP])
+def test_a_text_is_expected_alike(
+    onnx: OnnxBackend, tokens: list[int], reference: Logits, own: Difference, step: int
+) -> None:
+    found = difference(tokens, reference, each(onnx, tokens, step))
+    chance = 1 / math.sqrt(len(tokens))
+    assert found.kl_nats <= MOST * own.kl_nats
+    assert 1 - found.top1 <= MOST * (1 - own.top1) + 3 * math.sqrt(1 - own.top1) * chance
+    assert found.margin_nats <= max(NEAR_TIE, MOST * own.margin_nats)
+    # Surprises at single tokens are off by about sqrt(2 KL), up or down.
+    assert found.perplexity_log_ratio <= 3 * math.sqrt(2 * MOST * own.kl_nats) * chance
+
+
+def test_batches_differ_from_single_tokens_no_more_than_llamas_do(
+    onnx: OnnxBackend, tokens: list[int], own: Difference
+) -> None:
+    found = difference(tokens, each(onnx, tokens, 1), each(onnx, tokens, STEP))
+    assert found.kl_nats <= MOST * own.kl_nats
+    assert found.margin_nats <= max(NEAR_TIE, MOST * own.margin_nats)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_answers_part_only_at_near_ties(
+    llama: LlamaBackend, onnx: OnnxBackend, prompt: str
+) -> None:
+    begin = llama.tokenize(prompt, special=True)
+    ours, theirs = greedy(onnx, begin, 24), greedy(llama, begin, 24)
+    alike = next(
+        (i for i, pair in enumerate(zip(ours, theirs, strict=True)) if len({*pair}) > 1), 24
+    )
+    if alike < 24:
+        llama.rewind(0, 0)
+        shares = log_shares(feed(llama, 0, 0, [*begin, *theirs[:alike]])[np.newaxis])[0]
+        assert shares[theirs[alike]] - shares[ours[alike]] < NEAR_TIE
+
+
+# --- text
+
+
+@pytest.mark.parametrize("special", [False, True])
+@given(text=st.text() | st.text("abc 12\n\t.,'é漢🙂", max_size=40))
+def test_any_text_is_cut_alike(
+    llama: LlamaBackend, onnx: OnnxBackend, special: bool, text: str
+) -> None:
+    assert onnx.tokenize(text, special=special) == llama.tokenize(text, special=special)
+
+
+def test_control_tokens_are_cut_alike(llama: LlamaBackend, onnx: OnnxBackend) -> None:
+    for text in [*PROMPTS, "<|im_start|><|endoftext|> <|im_end|>\n", "<|im_start", "<|unknown|>"]:
+        for special in (False, True):
+            assert onnx.tokenize(text, special=special) == llama.tokenize(text, special=special)
+
+
+def test_every_token_stands_for_the_same(llama: LlamaBackend, onnx: OnnxBackend) -> None:
+    assert onnx.vocab == llama.vocab
+    for token in range(llama.vocab):
+        assert onnx.piece(token) == llama.piece(token)
+        assert onnx.ends(token) == llama.ends(token)
+
+
+def test_a_vocabulary_alone_cuts_as_the_model_does(onnx: OnnxBackend, smollm2_onnx: Path) -> None:
+    vocabulary = OnnxVocabulary(smollm2_onnx)
+    for text in [TEXT, *PROMPTS]:
+        expected = onnx.tokenize(text, special=True)
+        assert vocabulary.tokenize(text, special=True) == expected
+    vocabulary.close()
