@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
+import msgspec
+
 from edge_rt.energy.phases import Watts, spend
 from edge_rt.energy.prediction import Served
 
@@ -17,6 +19,21 @@ _FARTHEST = 1e6  # a factor beyond it is a broken clock
 _FEW = 4  # tokens, below which what goes on around a pass counts for more than the pass
 
 
+class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+    """A history as it is kept over a restart: logarithms of factors, and misses, the latest last.
+
+    It tells something only beside the base that it was learnt against.
+    """
+
+    model: str
+    threads: int
+    prefill: list[float] = []
+    decode: list[float] = []
+    watts: list[float] = []
+    seconds: list[float] = []
+    energy: list[float] = []
+
+
 class Factors:
     """Ratios of what came to what was expected: the middle one of the latest counts.
 
@@ -24,11 +41,17 @@ class Factors:
     up a hundredfold by other programs does not move it.
     """
 
-    def __init__(self) -> None:
-        self._logs: deque[float] = deque(maxlen=KEPT)
+    def __init__(self, logs: Iterable[float] = ()) -> None:
+        most = math.log(_FARTHEST)
+        self._logs = deque((log for log in logs if abs(log) < most), maxlen=KEPT)
 
     def __len__(self) -> int:
         return len(self._logs)
+
+    @property
+    def logs(self) -> list[float]:
+        """Of each ratio the logarithm, the latest last."""
+        return list(self._logs)
 
     def add(self, actual: float, expected: float) -> None:
         """Take one; what is not above 0 teaches nothing."""
@@ -44,8 +67,13 @@ class Factors:
 class Misses:
     """How far predictions lay from what came, told before it was known."""
 
-    def __init__(self) -> None:
-        self._ratios: deque[float] = deque(maxlen=_JUDGED)
+    def __init__(self, ratios: Iterable[float] = ()) -> None:
+        self._ratios = deque((r for r in ratios if 0.0 <= r < _FARTHEST), maxlen=_JUDGED)
+
+    @property
+    def ratios(self) -> list[float]:
+        """Each, the latest last."""
+        return list(self._ratios)
 
     def add(self, actual: float, predicted: float) -> None:
         """Take one as max(actual/predicted, predicted/actual) - 1."""
@@ -66,6 +94,24 @@ class History:
     watts: Factors = field(default_factory=Factors)
     seconds: Misses = field(default_factory=Misses)
     energy: Misses = field(default_factory=Misses)
+
+    @classmethod
+    def recalled(cls, learnt: Learnt) -> History:
+        """As it was when it was kept."""
+        factors = (Factors(logs) for logs in (learnt.prefill, learnt.decode, learnt.watts))
+        return cls(*factors, Misses(learnt.seconds), Misses(learnt.energy))
+
+    def learnt(self, model: str, threads: int) -> Learnt:
+        """What to keep of it."""
+        return Learnt(
+            model=model,
+            threads=threads,
+            prefill=self.prefill.logs,
+            decode=self.decode.logs,
+            watts=self.watts.logs,
+            seconds=self.seconds.ratios,
+            energy=self.energy.ratios,
+        )
 
     def learn(self, served: Served, prefill_s: float, decode_s: float, watts: Watts) -> None:
         """Take what an answer took, where its base expected these seconds and `watts`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from edge_rt.energy.basis import Base, Bases
-from edge_rt.energy.history import Factors, History
+from edge_rt.energy.history import Factors, History, Learnt
 from edge_rt.energy.phases import Watts
 from edge_rt.energy.prediction import Basis
 
@@ -62,6 +62,15 @@ class Outlooks:
         self._found.clear()  # rooflines rest on the sweeps of any model
         self._unlike.clear()
         self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
+
+    def learnt(self, model: str) -> list[Learnt]:
+        """What was learnt of a model so far, to be kept."""
+        return [h.learnt(*key) for key, h in self._histories.items() if key[0] == model]
+
+    def recall(self, learnt: Learnt) -> None:
+        """Take what was learnt in a former life, in place of anything learnt in this one."""
+        self._rework(learnt.model)
+        self._histories[learnt.model, learnt.threads] = History.recalled(learnt)
 
     def of(self, model: str, threads: int) -> Outlook | None:
         """None for a model that is not known."""

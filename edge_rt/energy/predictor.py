@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from edge_rt.energy.basis import Bases, Hardware
 from edge_rt.energy.calibration import Calibration
+from edge_rt.energy.history import Learnt
 from edge_rt.energy.outlook import UNIT, Outlook, Outlooks
 from edge_rt.energy.phases import Watts, spend
 from edge_rt.energy.prediction import Prediction, Served, Unpredicted
@@ -21,10 +22,26 @@ class Predictor:
         self._bases = Bases(hardware)
         self._outlooks = Outlooks(self._bases)
 
-    def know(self, model: str, shape: ModelShape, calibrations: Iterable[Calibration] = ()) -> None:
-        """Take a model with the calibrations it has now; what was learnt against others is lost."""
+    def know(
+        self,
+        model: str,
+        shape: ModelShape,
+        calibrations: Iterable[Calibration] = (),
+        learnt: Iterable[Learnt] = (),
+    ) -> None:
+        """Take a model with the calibrations it has now; what was learnt against others is lost.
+
+        `learnt` is what was learnt against just these, before a restart.
+        """
         self._bases.know(model, shape, calibrations)
         self._outlooks.forget(model)
+        for one in learnt:
+            if one.model == model:
+                self._outlooks.recall(one)
+
+    def learnt(self, model: str) -> list[Learnt]:
+        """What was learnt of a model since it is known, to be kept over a restart."""
+        return self._outlooks.learnt(model)
 
     def predict(
         self,
