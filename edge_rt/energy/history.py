@@ -98,8 +98,13 @@ class History:
     @classmethod
     def recalled(cls, learnt: Learnt) -> History:
         """As it was when it was kept."""
-        factors = (Factors(logs) for logs in (learnt.prefill, learnt.decode, learnt.watts))
-        return cls(*factors, Misses(learnt.seconds), Misses(learnt.energy))
+        return cls(
+            Factors(learnt.prefill),
+            Factors(learnt.decode),
+            Factors(learnt.watts),
+            Misses(learnt.seconds),
+            Misses(learnt.energy),
+        )
 
     def learnt(self, model: str, threads: int) -> Learnt:
         """What to keep of it."""
