@@ -82,7 +82,7 @@ def against_threads(threads: int, limits: Limits) -> Dropped | None:
     """Why there cannot be so many threads."""
     if threads <= limits.threads:
         return None
-    return Dropped("threads", f"{limits.threads} threads are allowed now: {limits.why}")
+    return Dropped("threads", f"more threads than the {limits.threads} allowed now: {limits.why}")
 
 
 def against_loading(cpq: float, limits: Limits) -> Dropped | None:
