@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -28,11 +29,19 @@ from edge_rt.api.board import (
 )
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
 from edge_rt.api.planning import CalibrationAsk, PlanAsk
-from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
+from edge_rt.api.service import Call, Cost, EmbedCall, Event, InferCall, Kind, ModelCard, Serving
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import Delta, Finished, Started, Timings
-from edge_rt.errors import ModelNotFound
+from edge_rt.engine.protocol import (
+    Delta,
+    Embedded,
+    Finished,
+    Inferred,
+    Started,
+    Tensor,
+    Timings,
+)
+from edge_rt.errors import ModelNotFound, RequestError
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 
@@ -165,6 +174,13 @@ def past() -> Past:
     )
 
 
+def task_cards() -> list[ModelCard]:
+    return [
+        model_card("vec", kind="embedding", backend="onnx"),
+        model_card("net", kind="tensors", backend="onnx"),
+    ]
+
+
 @dataclass
 class FakeService:
     """Plays `script`: events are given out, exceptions raised, asyncio events waited for."""
@@ -191,6 +207,13 @@ class FakeService:
     was: Past = field(default_factory=past)
     stands_in: str | None = None  # the model that answers for all
     since: list[float] = field(default_factory=list)
+    tasks: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
+    embeds: list[EmbedCall] = field(default_factory=list)
+    infers: list[InferCall] = field(default_factory=list)
+    outputs: dict[str, Tensor] = field(default_factory=dict)  # of every run of tensors
+    fault: Exception | None = None  # of every task
+    hold: asyncio.Event | None = None  # that every task waits for
+    cancelled: int = 0  # tasks
 
     def cards(self) -> list[ModelCard]:
         return self.models
@@ -206,6 +229,38 @@ class FakeService:
         if self.stands_in is None:
             return Serving(card)
         return Serving(self.card(self.stands_in), card.id, "the board is hot")
+
+    def able(self, model: str, kind: Kind) -> ModelCard:
+        for card in [*self.models, *self.tasks]:
+            if (model == "default" and card.kind == kind) or card.id == model:
+                if card.kind != kind:
+                    raise RequestError("another kind", param="model", code="unsupported")
+                return card
+        raise ModelNotFound(f"There is no model {model!r}.")
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """The vector of an input is its length, and a half."""
+        self.embeds.append(call)
+        await self._perform()
+        lengths = [len(one) for one in call.inputs]
+        data = b"".join(struct.pack("<2f", length, 0.5) for length in lengths)
+        timings = Timings(0.25, 0.5, 0.0, sum(lengths), 0, 0)
+        return Embedded(1, 2, data, lengths, timings), cost()
+
+    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
+        """What goes in comes out, unless there are other `outputs`."""
+        self.infers.append(call)
+        await self._perform()
+        return Inferred(1, self.outputs or call.tensors, Timings(0.25, 0.5, 0.0, 0, 0, 0)), cost()
+
+    async def _perform(self) -> None:
+        try:
+            await (self.hold.wait() if self.hold else asyncio.sleep(0))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.fault is not None:
+            raise self.fault
 
     async def render(self, model, messages, *, tools=None, variables=None) -> str:
         if self.render_error is not None:
