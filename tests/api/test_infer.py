@@ -176,7 +176,7 @@ def test_a_query_that_asks_for_something_else_is_refused(client, query: str, hea
     [
         ({"model": "net"}, "inputs"),
         ({"model": "net", "inputs": {}}, "inputs"),
-        ({"input": 1}, None),
+        ({"inputs": {"x": [1]}, "input": 1}, "input"),
     ],
 )
 def test_bodies_without_tensors_are_refused(client, body: Any, param: str) -> None:

@@ -42,6 +42,7 @@ from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (
     Counted,
     Delta,
+    Embedded,
     Finished,
     Generate,
     Loaded,
@@ -143,6 +144,12 @@ def finished(index: int = 0) -> Finished:
     return Finished(0, index, "stop", Timings(0.0, 0.0, 0.0, 3, 0, 1))
 
 
+def embedded(*tokens: int) -> Embedded:
+    """Two numbers for each input, which has so many tokens."""
+    lengths = list(tokens or (3,))
+    return Embedded(0, 2, bytes(8 * len(lengths)), lengths, Timings(0.0, 0.0, 0.0, 3, 0, 0))
+
+
 class FakeSenses:
     """A board whose supply is read whenever somebody is in a hurry."""
 
@@ -222,13 +229,20 @@ class FakeEngine:
         cached = len(prompt) - 1 if prompt in self._house.texts else 0
         return Counted(1, len(prompt), cached)
 
-    async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
+    def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Any, None]:
+        return self._play(make, [finished()])
+
+    def perform(self, make: Callable[[int], Any]) -> AsyncGenerator[Any, None]:
+        return self._play(make, [embedded()])
+
+    async def _play(
+        self, make: Callable[[int], Any], usual: list[Any]
+    ) -> AsyncGenerator[Any, None]:
         self._house.ids += 1
-        request = engine_decoder().decode(encode(make(self._house.ids))[4:])
-        assert isinstance(request, Generate)
+        request: Any = engine_decoder().decode(encode(make(self._house.ids))[4:])
         self._house.asked.append(request)
         self._house.open += 1
-        script = self._house.scripts.pop(0) if self._house.scripts else [finished()]
+        script = self._house.scripts.pop(0) if self._house.scripts else usual
         try:
             for item in script:
                 await asyncio.sleep(0)
@@ -321,7 +335,7 @@ class House:
         state_folder: Path | None = None,
     ) -> None:
         self.scripts: list[list[Any]] = []
-        self.asked: list[Generate] = []
+        self.asked: list[Any] = []  # of the engine, in its words
         self.loads: list[str] = []
         self.checks: list[str] = []
         self.counted: list[tuple[Any, ...]] = []  # prompts
@@ -467,6 +481,7 @@ class Kit:
     started: Callable = started
     delta: Callable = delta
     finished: Callable = finished
+    embedded: Callable = embedded
 
     @staticmethod
     def run(test: Coroutine[Any, Any, Any]) -> Any:

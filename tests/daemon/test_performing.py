@@ -1,0 +1,283 @@
+"""Embeddings and tensors: governed, booked, limited and repeated like any request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge_rt.api.service import EmbedCall, InferCall
+from edge_rt.config.schema import Config, Requests
+from edge_rt.engine.protocol import (
+    Embed,
+    Embedded,
+    Infer,
+    Inferred,
+    Share,
+    Started,
+    Tensor,
+    Timings,
+    Work,
+)
+from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
+
+IDLE_W, BUSY_W = 3.0, 8.0
+LASTS = asyncio.Event  # what a script waits for that goes on and on
+X = Tensor("float32", [1], b"1234")
+
+
+def house_of(kit: Any, kind: str, config: Config | None = None, powered: bool = False) -> Any:
+    """A house with the model "other" of that kind beside "tiny", which writes."""
+    house = kit.house(config, ("other", "tiny"))
+    entry = house.get("other")
+    other = replace(entry, summary=msgspec.structs.replace(entry.summary, kind=kind))
+    entries = [other, house.get("tiny")]
+    house.entries = lambda: entries
+    if powered:
+        house.senses.powered()
+        for _ in range(21):
+            house.senses.read(IDLE_W, 0.1)
+    return house
+
+
+def passing(house: Any, seconds: float) -> Callable[[], None]:
+    """So much time goes by, and the engine has worked for the request all the while."""
+
+    def happen() -> None:
+        begin_s = house.now
+        for _ in range(round(seconds / 0.1)):
+            house.senses.read(BUSY_W, 0.1)
+        house.engine.on_work(Work(begin_s, house.now, [Share(house.ids, house.now - begin_s, 0.0)]))
+
+    return happen
+
+
+def embed(house: Any, *inputs: str, **more: Any) -> Any:
+    return house.service.embed(EmbedCall("other", list(inputs or ("a",)), **more))
+
+
+def test_the_engine_is_asked_and_its_answer_comes_with_the_cost(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 3, 0), passing(house, 1.0), kit.embedded(1, 2)]]
+        answer, cost = await embed(house, "a", "b", truncate="end", dimensions=2)
+        [asked] = house.asked
+        assert isinstance(asked, Embed)
+        assert (asked.inputs, asked.truncate, asked.dimensions) == (["a", "b"], "end", 2)
+        assert answer == kit.embedded(1, 2)
+        assert cost.energy_j == pytest.approx(BUSY_W - IDLE_W, rel=0.01)
+
+    kit.run(run())
+
+
+def test_tensors_go_the_same_way(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "tensors")
+        said = Inferred(0, {"y": X}, Timings(0.0, 0.0, 0.0, 0, 0, 0))
+        house.scripts = [[Started(0, 0, 0), said]]
+        answer, _ = await house.service.infer(InferCall("other", {"x": X}))
+        [asked] = house.asked
+        assert isinstance(asked, Infer)
+        assert asked.tensors == {"x": X}
+        assert answer == said
+
+    kit.run(run())
+
+
+def test_it_is_booked_under_its_model_with_its_tokens(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 7, 0), passing(house, 1.0), kit.embedded()]]
+        await embed(house)
+        [entry] = house.book.recent(9)
+        assert (entry.model, entry.status, entry.prompt_tokens) == ("other", "done", 7)
+        assert entry.completion_tokens == 0
+        assert entry.busy_s == pytest.approx(1.0)
+        assert entry.energy_j == entry.prefill_j == pytest.approx(BUSY_W - IDLE_W, rel=0.01)
+        assert house.metering.tokens.prompt == 7
+
+    kit.run(run())
+
+
+def test_after_a_loss_the_next_engine_gets_it_again_and_it_counts_once(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 7, 0), kit.lost], [Started(0, 7, 0), kit.embedded()]]
+        answer, cost = await embed(house)
+        assert answer == kit.embedded()
+        assert cost.energy_j is None  # what the lost engine did is not known
+        assert len(house.asked) == 2
+        assert house.metering.tokens.prompt == 7
+        assert len(house.book.recent(9)) == 1
+        assert len(house.governing.admitted) == 1  # it goes on in the next one
+
+    kit.run(run())
+
+
+def test_one_that_loses_engine_after_engine_is_given_up(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding")
+        house.scripts = [[Started(0, 7, 0), kit.lost]] * 3
+        with pytest.raises(EngineError, match="again and again"):
+            await embed(house)
+        assert len(house.asked) == 2
+
+    kit.run(run())
+
+
+def test_who_does_not_wait_is_booked_as_cancelled_once_the_engine_has_told(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 7, 0), passing(house, 1.0), LASTS()]]
+        task = asyncio.ensure_future(embed(house))
+        while not house.metering.tokens.prompt:
+            await asyncio.sleep(0)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        house.engine.on_work(Work(house.now, house.now + 0.1, []))
+        await house.metering.finish()
+        [entry] = house.book.recent(9)
+        assert entry.status == "cancelled"
+        assert house.open == house.service._state.active == 0
+
+    kit.run(run())
+
+
+def test_what_the_engine_refuses_is_the_callers_and_not_booked(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding")
+        house.scripts = [[RequestError("too long", param="input")]]
+        with pytest.raises(RequestError, match="too long"):
+            await embed(house)
+        house.engine.on_work(Work(house.now + 1, house.now + 1, []))
+        await house.metering.finish()
+        assert house.book.recent(9) == []
+
+    kit.run(run())
+
+
+def test_the_governor_lets_them_in_or_sends_them_away(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding")
+        house.governing.allow(admission="refuse", why="the board is hot", retry_after_s=9.0)
+        with pytest.raises(Unavailable) as caught:
+            await embed(house)
+        assert caught.value.retry_after_s == 9.0
+        house.governing.allow(admission="queue")
+        waiting = asyncio.ensure_future(embed(house))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not house.asked
+        house.governing.allow()
+        await waiting
+        assert len(house.asked) == 1
+
+    kit.run(run())
+
+
+def test_they_count_among_the_requests_that_may_be_there(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", Config(requests=Requests(queue=1)))
+        house.scripts = [[LASTS()]]
+        first = asyncio.ensure_future(embed(house))
+        while not house.asked:
+            await asyncio.sleep(0)
+        with pytest.raises(Unavailable) as caught:
+            await embed(house)
+        assert caught.value.code == "queue_full"
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+    kit.run(run())
+
+
+def test_time_that_is_over_before_the_end_is_told_with_when_to_come_again(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 7, 0), passing(house, 5.0), LASTS()]]
+        with pytest.raises(Unavailable, match="was not done") as caught:
+            await embed(house, deadline_s=house.now + 4.0)
+        assert caught.value.code == "latency"
+
+    kit.run(run())
+
+
+def test_joules_that_are_spent_before_the_end_are_too_few(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 7, 0), passing(house, 5.0), LASTS()]]
+        with pytest.raises(RequestError) as caught:
+            await embed(house, energy_j=4.0)
+        assert (caught.value.param, caught.value.code) == ("edge.energy_j", "limit_too_low")
+
+    kit.run(run())
+
+
+def test_what_suffices_changes_nothing(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding", powered=True)
+        house.scripts = [[Started(0, 7, 0), passing(house, 1.0), kit.embedded()]]
+        answer, _ = await embed(house, deadline_s=house.now + 4.0, energy_j=40.0)
+        assert isinstance(answer, Embedded)
+
+    kit.run(run())
+
+
+def test_an_answer_beside_them_teaches_nothing(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding")
+        house.scripts = [[LASTS()]]
+        beside = asyncio.ensure_future(embed(house))
+        while not house.asked:
+            await asyncio.sleep(0)
+        with house.foresight.lessons.attend(1) as lesson:
+            assert not lesson.pure
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize("kind", ["language", "tensors"])
+def test_only_embedding_models_embed(kit: Any, kind: str) -> None:
+    async def run() -> None:
+        house = house_of(kit, kind)
+        with pytest.raises(RequestError, match="other gives no embeddings: it is a") as caught:
+            await embed(house)
+        assert caught.value.param == "model"
+        assert not house.asked
+
+    kit.run(run())
+
+
+def test_the_default_is_the_one_of_its_kind(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding")
+        assert house.service.able("default", "embedding").id == "other"
+        with pytest.raises(ModelNotFound, match="edge-rt models add"):
+            house.service.able("default", "tensors")
+
+    kit.run(run())
+
+
+def test_health_embeds_with_an_embedding_model_and_runs_no_tensors(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, "embedding")
+        await embed(house)
+        proof = await house.service.health()
+        assert (proof["model"], proof["proof"]) == ("other", "one text embedded")
+        house = house_of(kit, "tensors")
+        house.scripts = [[Inferred(0, {}, Timings(0.0, 0.0, 0.0, 0, 0, 0))]]
+        await house.service.infer(InferCall("other", {"x": X}))
+        proof = await house.service.health()
+        assert (proof["status"], proof["model"]) == ("ok", None)
+        assert len(house.asked) == 1
+
+    kit.run(run())
