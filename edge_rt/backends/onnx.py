@@ -44,7 +44,7 @@ class OnnxBackend:
         batch: int,
         threads: int,
         providers: Sequence[str] = (),
-        spinning: bool = False,
+        spinning: bool = True,
         held: Callable[[], int] = lambda: 0,
         growth_bytes: int = GROWTH_BYTES,
     ) -> None:

@@ -33,9 +33,10 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         kind=entry.kind,
         pooling=entry.summary.pooling or "mean",
         normalise=entry.summary.normalise,
+        providers=list(entry.providers),
     )
     need = entry.size + _working_bytes(entry, spec)
-    mapped = entry.size if entry.backend == "llama.cpp" else 0
+    mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
     return Wanted(resident_name(entry), spec, need, mapped_bytes=mapped)
 
 
@@ -43,4 +44,11 @@ def _working_bytes(entry: Entry, spec: ModelSpec) -> int:
     kv = entry.summary.kv_bytes(spec.context * spec.sequences)
     logits = spec.sequences * entry.summary.vocab * 4
     activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
-    return kv + logits + activations + FIXED_BYTES
+    return kv + logits + activations + _scores(entry, spec) + FIXED_BYTES
+
+
+def _scores(entry: Entry, spec: ModelSpec) -> int:
+    """How much a pass attends to what: llama.cpp never holds all of it, onnxruntime does."""
+    if entry.backend == "llama.cpp":
+        return 0
+    return spec.batch * entry.summary.heads * spec.context * 4

@@ -21,6 +21,7 @@ BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Provider = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9]*\Z")]  # "cuda", "XNNPACK"
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 _Path = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+/-]*\Z")]
 
@@ -97,6 +98,7 @@ class CatalogueEntry(_Item, frozen=True):
     card: Card | None = None
     sampling: SamplingDefaults = SamplingDefaults()
     quality: Quality | None = None
+    providers: list[Provider] = []  # what onnxruntime runs it with, the preferred first; none: CPU
 
     def __post_init__(self) -> None:
         """What belongs together must be there together; raises ValueError."""
@@ -105,6 +107,8 @@ class CatalogueEntry(_Item, frozen=True):
             raise ValueError(f"`files` has a name twice, or {CARD}, which is made from the card")
         if (self.backend == "onnx") != (self.card is not None):
             raise ValueError('models of the backend "onnx", and only they, have a `card`')
+        if self.providers and self.backend != "onnx":
+            raise ValueError('only models of the backend "onnx" have `providers`')
 
     @property
     def sha256(self) -> str:

@@ -38,6 +38,7 @@ class Entry:
     files: tuple[EntryFile, ...] = ()  # the main one first
     quality: Quality | None = None  # found with this very model
     source_quality: Quality | None = None  # found with the model that it was converted from
+    providers: tuple[str, ...] = ()  # what onnxruntime runs it with, the preferred first
 
     @property
     def kind(self) -> Kind:
@@ -82,6 +83,7 @@ def entry_of(record: Record, root: Path, catalogue: Catalogue) -> Entry:
         ),
         quality=known.quality if known else None,
         source_quality=source.quality if source else None,
+        providers=tuple(known.providers) if known else (),
     )
 
 

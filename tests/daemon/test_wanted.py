@@ -37,3 +37,13 @@ def test_more_of_anything_needs_more_memory(kit: Any, change: dict) -> None:
     assert need < wanted(kit.entry, PATH, large).need_bytes
     assert need < wanted(replace(kit.entry, size=5000), PATH, small).need_bytes
     assert need >= kit.entry.size + 512 * 2 * 128 * 2  # the file and f16 KV of all sequences
+
+
+def test_a_model_of_onnxruntime_maps_nothing_and_holds_its_scores(kit: Any) -> None:
+    engine = Engine(context=512, sequences=2, batch=128)
+    onnx = replace(kit.entry, backend="onnx", providers=("xnnpack", "cpu"))
+    found, other = wanted(onnx, PATH, engine), wanted(kit.entry, PATH, engine)
+    assert (found.mapped_bytes, other.mapped_bytes) == (0, kit.entry.size)
+    assert found.need_bytes - other.need_bytes == 128 * kit.entry.summary.heads * 512 * 4
+    assert (found.spec.backend, found.spec.providers) == ("onnx", ["xnnpack", "cpu"])
+    assert other.spec.providers == []

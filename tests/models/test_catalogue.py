@@ -98,6 +98,12 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
             "<= 1",
         ),
         (ENTRY.format(id="a", sha=SHA).replace("llama.cpp", "onnx"), "models[0]", "`card`"),
+        (ENTRY.format(id="a", sha=SHA) + "    providers: [cuda]\n", "models[0]", "`providers`"),
+        (
+            ENTRY.format(id="a", sha=SHA) + "    providers: [a b]\n",
+            "models[0].providers[0]",
+            "regex",
+        ),
         (ENTRY.format(id="a", sha=SHA).replace("my.gguf", "model.json"), "models[0]", "made from"),
         ("models: {}", "models", "array"),
         ("", "", "object"),

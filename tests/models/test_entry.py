@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edge_rt.models.card import CARD, read_card, write_card
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,
@@ -74,3 +75,29 @@ def test_nothing_is_presumed_of_a_model_without_source(
 ) -> None:
     entry = Store(tmp_path / "store", Catalogue()).add(write(gguf))
     assert (entry.quality, entry.source_quality, entry.presumed_quality) == (None, None, None)
+
+
+def test_what_onnxruntime_runs_a_model_with_is_told(
+    tmp_path: Path, folder: Callable[..., Path]
+) -> None:
+    path = folder()
+    card = read_card(path / CARD)
+    (path / CARD).write_bytes(write_card(card))  # as the catalogue has it
+    plain = Store(tmp_path / "store", Catalogue()).add(path)
+    assert plain.providers == ()
+    listed = CatalogueEntry(
+        id="listed",
+        description="A test",
+        publisher="Publisher",
+        licence="MIT",
+        backend="onnx",
+        card=card,
+        files=[
+            ModelFile(name=file.path.name, bytes=file.size, sha256=file.sha256)
+            for file in plain.files
+            if file.path.name != CARD
+        ],
+        providers=["tensorrt", "cuda"],
+    )
+    known = Store(tmp_path / "store", Catalogue([listed])).get(plain.id)
+    assert known.providers == ("tensorrt", "cuda")
