@@ -81,7 +81,7 @@ def check_model(
             tallies[name].add(window, reference, found)
     rows = {name: tally.result() for name, tally in tallies.items()}
     bounds = _bounds(rows, quantised)
-    return Check(rows, bounds, _faults(rows, bounds))
+    return Check(rows, bounds, faults_of(rows, bounds))
 
 
 def _logits(run: Run, window: Sequence[int]) -> np.ndarray:
@@ -101,7 +101,8 @@ def _bounds(rows: dict[str, Agreement], quantised: bool) -> Bounds:
     )
 
 
-def _faults(rows: dict[str, Agreement], bounds: Bounds) -> list[str]:
+def faults_of(rows: dict[str, Agreement], bounds: Bounds) -> list[str]:
+    """In which of our rows which figure is out of bounds."""
     faults: list[str] = []
     for name in OURS:
         row = rows[name]

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from bootstrap.paths import cache_dir
 from bootstrap.progress import Progress
 from rich.console import Console
 
 from convertlib import ConvertError
+from convertlib.builder import Builder
 from convertlib.check import Check, check_model
 from convertlib.entry import entry_yaml, hashes
+from convertlib.folder import convert_folder
+from convertlib.folder_check import check_folder
 from convertlib.model import GRAPH, TOKENIZER, convert_gguf
 from convertlib.report import table
 from convertlib.text import drawn, tokens_of, windows
@@ -25,8 +29,12 @@ from edge_rt.models.card import CARD, read_card
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--bits", type=click.Choice(["8"]), help="Round every matrix to that many bits.")
-@click.option("--check/--no-check", default=True, help="Compare with llama.cpp afterwards.")
+@click.option(
+    "--bits",
+    type=click.Choice(["8", "4"]),
+    help="Round every matrix to that many bits; 4 only with a folder.",
+)
+@click.option("--check/--no-check", default=True, help="Compare with the original afterwards.")
 @click.option(
     "--text",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -57,16 +65,20 @@ def command(
     threads: int | None,
     report: Path | None,
 ) -> None:
-    """Convert the GGUF file SOURCE to ONNX, into FOLDER, which must not be there yet.
+    """Convert the model SOURCE to ONNX, into FOLDER, which must not be there yet.
 
-    Weights go over block for block and without loss. Architectures: llama, qwen2, gemma3.
+    SOURCE is a GGUF file, whose weights go over block for block and without loss (architectures:
+    llama, qwen2, gemma3), or a Hugging Face folder, which onnxruntime-genai's model builder
+    converts in an environment of its own; the first time, that is fetched, torch included.
 
-    Then a text goes through llama.cpp and onnxruntime. Exit code 1 where they differ by more than
-    llama.cpp differs from itself in batches. The model's catalogue entry goes to standard output.
+    Then a text goes through the original and onnxruntime. Exit code 1 where they differ too much:
+    by more than llama.cpp differs from itself in batches, or, with a folder, by more than rounding
+    costs. The model's catalogue entry goes to standard output.
     """
-    job = Job(
-        source, folder, bits == "8", text, tokens, threads or max(1, (os.cpu_count() or 1) - 1)
-    )
+    if bits == "4" and not source.is_dir():
+        raise click.UsageError("a GGUF file is rounded to 8 bits at most; 4 goes with a folder")
+    threads = threads or max(1, (os.cpu_count() or 1) - 1)
+    job = Job(source, folder, int(bits) if bits else None, text, tokens, threads)
     try:
         job.convert()
         found = job.check() if check else None
@@ -85,7 +97,7 @@ class Job:
 
     source: Path
     folder: Path
-    round_all: bool
+    bits: int | None
     text: Path | None
     tokens: int
     threads: int
@@ -97,24 +109,40 @@ class Job:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=".convert-", dir=self.folder.parent))
         try:
-            with Progress(f"Converting {self.source.name}") as progress:
-                convert_gguf(
-                    self.source,
-                    unfinished,
-                    round_all=self.round_all,
-                    on_layer=lambda done, count: progress.update(done / count, f"layer {done}"),
-                )
+            if self.source.is_dir():
+                convert_folder(Builder(cache_dir()), self.source, unfinished, self.bits)
+            else:
+                self._convert_gguf(unfinished)
             unfinished.chmod(0o755)
             unfinished.rename(self.folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
+    def _convert_gguf(self, target: Path) -> None:
+        with Progress(f"Converting {self.source.name}") as progress:
+            convert_gguf(
+                self.source,
+                target,
+                round_all=self.bits is not None,
+                on_layer=lambda done, count: progress.update(done / count, f"layer {done}"),
+            )
+
     def check(self) -> Check:
-        """Compare with llama.cpp; the table goes to standard error."""
+        """Compare with the original; the table goes to standard error."""
+        found = self._check_folder() if self.source.is_dir() else self._check_gguf()
+        Console(stderr=True, width=100).print(table(found))
+        return found
+
+    def _check_folder(self) -> Check:
+        text = None if self.text is None else self.text.read_text("utf-8", errors="replace")
+        builder = Builder(cache_dir())
+        return check_folder(builder, self.source, self.folder, self.bits, text, self.tokens)
+
+    def _check_gguf(self) -> Check:
         quantised = not read_card(self.folder / CARD).quantisation.startswith(("fp", "bf"))
         with Progress("Comparing with llama.cpp") as progress:
             progress.update(None, "the text")
-            found = check_model(
+            return check_model(
                 self.source,
                 self.folder / GRAPH,
                 windows(self._tokens()),
@@ -122,8 +150,6 @@ class Job:
                 quantised=quantised,
                 on_run=progress.update,
             )
-        Console(stderr=True, width=100).print(table(found))
-        return found
 
     def _tokens(self) -> list[int]:
         if self.text is None:

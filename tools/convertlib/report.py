@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from convertlib.check import REFERENCE, Check
+from convertlib.check import Check
 
 
 def table(check: Check) -> Table:
@@ -12,14 +12,15 @@ def table(check: Check) -> Table:
 
     "ratio" is that of the perplexities, less 1, with its standard error.
     """
-    count = check.rows[REFERENCE].positions
-    made = Table(title=f"{count} tokens, against {REFERENCE}", title_justify="left")
+    reference = next(iter(check.rows))
+    count = check.rows[reference].positions
+    made = Table(title=f"{count} tokens, against {reference}", title_justify="left")
     made.add_column("")
     for title in ("KL, nats", "same top-1", "margin where not", "perplexity", "ratio"):
         made.add_column(title, justify="right")
     for name, row in check.rows.items():
         perplexity = f"{row.perplexity:.3f}"
-        if name == REFERENCE:
+        if name == reference:
             made.add_row(name, "", "", "", perplexity, "")
             continue
         figures = (f"{row.kl_nats:.5f}", f"{row.top1:.2%}", f"{row.margin_nats:.3f}", perplexity)

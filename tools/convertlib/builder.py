@@ -1,0 +1,71 @@
+"""onnxruntime-genai's model builder, in an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bootstrap import SetupError
+from bootstrap.logged import run_logged
+from bootstrap.progress import Progress
+
+from convertlib import ConvertError
+
+_PACKAGES = (
+    "onnxruntime-genai==0.18.0",
+    "transformers~=5.24",
+    "torch~=2.13",
+    "onnx~=1.23",
+    "onnx-ir~=1.1",
+)
+PRECISIONS = {None: "fp32", 8: "int8", 4: "int4"}  # by bits
+
+
+class Builder:
+    """The environment below `cache`; made when it is first needed, which fetches torch."""
+
+    def __init__(self, cache: Path) -> None:
+        name = _PACKAGES[0].replace("==", "-")
+        self._home = cache / f"convert/{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
+        self._log = cache / "logs/convert-builder.log"
+
+    def build(self, source: Path, target: Path, bits: int | None) -> None:
+        """The model of the folder `source` into `target`; nothing is fetched for it."""
+        options = ["accuracy_level=4", "block_size=32", "algo_config=k_quant", "hf_remote=false"]
+        paths = ["-i", str(source), "-o", str(target), "-c", str(target / "cache")]
+        kind = ["-m", source.name, "-p", PRECISIONS[bits], "-e", "cpu"]
+        module = ["-m", "onnxruntime_genai.models.builder"]
+        extra = ["--extra_options", *(options if bits else options[-1:])]
+        self.run([*module, *paths, *kind, *extra], "Building the model")
+
+    def run(self, words: Sequence[str], title: str) -> None:
+        """Run the environment's Python with `words`; raises ConvertError with its last words."""
+        python = self._python()
+        offline = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        with Progress(title):
+            done = subprocess.run(
+                [python, *words], env=offline, text=True, capture_output=True, check=False
+            )
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._log.write_text(done.stdout + done.stderr)
+        if done.returncode != 0:
+            said = [line for line in done.stderr.splitlines() if line.strip()] or [
+                "no reason given"
+            ]
+            raise ConvertError(f"{title} failed: {said[-1]}; all of it is in {self._log}")
+
+    def _python(self) -> Path:
+        python, ready = self._home / "bin/python", self._home / "ready"
+        if ready.exists():
+            return python
+        try:
+            with Progress("Fetching the model builder and torch"):
+                run_logged([sys.executable, "-m", "venv", "--clear", str(self._home)], self._log)
+                run_logged([str(python), "-m", "pip", "install", *_PACKAGES], self._log)
+        except SetupError as error:
+            raise ConvertError(f"the model builder cannot be installed: {error}") from error
+        ready.touch()
+        return python

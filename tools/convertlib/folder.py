@@ -1,0 +1,97 @@
+"""A local Hugging Face folder, converted through onnxruntime-genai's model builder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from convertlib import ConvertError
+from convertlib.adapt import adapt
+from convertlib.builder import PRECISIONS, Builder
+from convertlib.model import GRAPH, TOKENIZER, WEIGHTS
+from edge_rt.models.card import CARD, LanguageCard, write_card
+
+
+def convert_folder(builder: Builder, source: Path, folder: Path, bits: int | None) -> None:
+    """Write the model of the folder `source` into `folder`, which must be there.
+
+    `bits`: 4 or 8 to round matrices to, None for float32. Raises ConvertError.
+    """
+    for name in ("config.json", TOKENIZER):
+        if not (source / name).is_file():
+            raise ConvertError(f"{source} has no {name}, which is needed")
+    built = folder / "built"
+    builder.build(source.absolute(), built.absolute(), bits)
+    facts = _read(built / "genai_config.json")["model"]
+    sizes = ("hidden_size", "num_key_value_heads", "head_size")
+    adapt(built / GRAPH, *(facts["decoder"][size] for size in sizes))
+    for name in (GRAPH, WEIGHTS):
+        (built / name).replace(folder / name)
+    shutil.copyfile(source / TOKENIZER, folder / TOKENIZER)
+    card = _card(source, built, facts, PRECISIONS[bits])
+    (folder / CARD).write_bytes(write_card(card))
+    shutil.rmtree(built)
+
+
+def _card(source: Path, built: Path, facts: dict[str, Any], precision: str) -> LanguageCard:
+    decoder, ends = facts["decoder"], facts["eos_token_id"]
+    ends = ends if isinstance(ends, list) else [ends]
+    words = _read(source / "tokenizer_config.json")
+    bos = facts.get("bos_token_id")
+    return LanguageCard(
+        name=source.name,
+        architecture=facts["type"],
+        quantisation=precision,
+        parameters=_parameters(source),
+        context=facts["context_length"],
+        layers=decoder["num_hidden_layers"],
+        embedding=decoder["hidden_size"],
+        heads=decoder["num_attention_heads"],
+        kv_heads=decoder["num_key_value_heads"],
+        head_dim=decoder["head_size"],
+        vocab=facts["vocab_size"],
+        chat_template=_template(source, built, words),
+        bos_token=_word(words.get("bos_token")),
+        eos_token=_word(words.get("eos_token")),
+        add_bos=bool(words.get("add_bos_token", False)) and bos is not None,
+        bos_id=bos,
+        end_ids=ends,
+    )
+
+
+def _parameters(source: Path) -> int:
+    """The numbers in all weight files, from their headers."""
+    count = 0
+    for path in source.glob("*.safetensors"):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        for name, tensor in header.items():
+            count += 0 if name == "__metadata__" else _product(tensor["shape"])
+    return count
+
+
+def _product(shape: list[int]) -> int:
+    total = 1
+    for length in shape:
+        total *= length
+    return total
+
+
+def _template(source: Path, built: Path, words: dict[str, Any]) -> str | None:
+    for folder in (source, built):
+        if (path := folder / "chat_template.jinja").is_file():
+            return path.read_text("utf-8")
+    template = words.get("chat_template")
+    return template if isinstance(template, str) else None
+
+
+def _word(token: object) -> str | None:
+    """Files write a token as text or as an object that holds it."""
+    found = token.get("content") if isinstance(token, dict) else token
+    return found if isinstance(found, str) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
