@@ -29,7 +29,7 @@ class Builder:
 
     def __init__(self, cache: Path) -> None:
         name = _PACKAGES[0].replace("==", "-")
-        self._home = cache / f"convert/{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
+        self.home = cache / f"convert/{name}-py{sys.version_info[0]}.{sys.version_info[1]}"
         self._log = cache / "logs/convert-builder.log"
 
     def build(self, source: Path, target: Path, bits: int | None) -> None:
@@ -58,12 +58,12 @@ class Builder:
             raise ConvertError(f"{title} failed: {said[-1]}; all of it is in {self._log}")
 
     def _python(self) -> Path:
-        python, ready = self._home / "bin/python", self._home / "ready"
+        python, ready = self.home / "bin/python", self.home / "ready"
         if ready.exists():
             return python
         try:
             with Progress("Fetching the model builder and torch"):
-                run_logged([sys.executable, "-m", "venv", "--clear", str(self._home)], self._log)
+                run_logged([sys.executable, "-m", "venv", "--clear", str(self.home)], self._log)
                 run_logged([str(python), "-m", "pip", "install", *_PACKAGES], self._log)
         except SetupError as error:
             raise ConvertError(f"the model builder cannot be installed: {error}") from error

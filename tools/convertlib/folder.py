@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from convertlib import ConvertError
 from convertlib.adapt import adapt
 from convertlib.builder import PRECISIONS, Builder
@@ -55,10 +57,16 @@ def _card(source: Path, built: Path, facts: dict[str, Any], precision: str) -> L
         chat_template=_template(source, built, words),
         bos_token=_word(words.get("bos_token")),
         eos_token=_word(words.get("eos_token")),
-        add_bos=bool(words.get("add_bos_token", False)) and bos is not None,
+        add_bos=bos is not None and _adds_bos(source, words, bos),
         bos_id=bos,
         end_ids=ends,
     )
+
+
+def _adds_bos(source: Path, words: dict[str, Any], bos: int) -> bool:
+    """Whether texts begin with that token, by either of the files that may say so."""
+    tokenizer = Tokenizer.from_file(str(source / TOKENIZER))
+    return bool(words.get("add_bos_token")) or tokenizer.encode("").ids[:1] == [bos]
 
 
 def _parameters(source: Path) -> int:
