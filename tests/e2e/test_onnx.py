@@ -20,6 +20,7 @@ from edge_rt.models.store import Store
 GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
 CHAT = [{"role": "user", "content": "Name the days of the week."}]
 DAYS = "Monday, Tuesday, Wednesday, Thursday, Friday"  # what the model is sure of
+FIRM = {"temperature": 0, "max_tokens": 40}
 LONG = {"prompt": "Once upon a time there was a fox who", "max_tokens": 60, "ignore_eos": True}
 
 
@@ -57,7 +58,7 @@ def rest_w(daemon: Any) -> float | None:
 
 
 def test_a_chat_is_answered_and_its_cost_told(daemon: Any) -> None:
-    with daemon.stream("/v1/chat/completions", messages=CHAT, temperature=0) as events:
+    with daemon.stream("/v1/chat/completions", messages=CHAT, **FIRM) as events:
         documents = list(events)
     text = "".join(
         choice["delta"].get("content") or "" for d in documents for choice in d["choices"]
@@ -73,7 +74,7 @@ def test_a_chat_is_answered_and_its_cost_told(daemon: Any) -> None:
 def test_both_libraries_answer_alike(daemon: Any) -> None:
     for model in (ONNX, GGUF, ONNX, GGUF):
         answer = daemon.post(
-            {"model": model, "messages": CHAT, "temperature": 0}, "/v1/chat/completions"
+            {"model": model, "messages": CHAT} | FIRM, "/v1/chat/completions"
         ).json()
         assert DAYS in answer["choices"][0]["message"]["content"]
         assert answer["model"] == model
