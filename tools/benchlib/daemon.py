@@ -45,10 +45,15 @@ def options(config_file: Path, socket: Path, store: Path) -> list[str]:
 
 def weights(edge_rt: Path, store: Path) -> Path:
     """MODEL's GGUF in `store`, fetched there when it is not; raises BenchError."""
-    status = subprocess.call([edge_rt, "models", "pull", MODEL, "--store", str(store)])
+    return model_file(MODEL, edge_rt, store)
+
+
+def model_file(model: str, edge_rt: Path, store: Path) -> Path:
+    """The main file of a model in `store`, fetched there when it is not; raises BenchError."""
+    status = subprocess.call([edge_rt, "models", "pull", model, "--store", str(store)])
     if status != 0:
-        raise BenchError(f"{MODEL} cannot be had: edge-rt models pull ended with {status}")
-    return Store(store, load_catalogue()).check(MODEL).resolve()
+        raise BenchError(f"{model} cannot be had: edge-rt models pull ended with {status}")
+    return Store(store, load_catalogue()).check(model).resolve()
 
 
 @dataclass(frozen=True)
