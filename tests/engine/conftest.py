@@ -147,6 +147,12 @@ class FakeBackend:
         self.held[target] = list(self.held[source])
         return self.rewind(target, length)
 
+    def save(self, seq: int) -> bytes:
+        return bytes(self.held[seq])
+
+    def restore(self, seq: int, data: bytes | bytearray) -> None:
+        self.held[seq] = list(data)
+
     def set_threads(self, threads: int) -> None:
         assert not self.closed
         self.threads = threads
