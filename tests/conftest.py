@@ -61,7 +61,7 @@ def smollm2_onnx(cache: Path, smollm2: Path) -> Path:
         kept.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept) as made:
             _convert(smollm2, Path(made))
-            others = list(kept.glob(f"{smollm2.stem}-*"))
+            others = [each for each in kept.glob(f"{smollm2.stem}-*") if each.name != name]
             with suppress(OSError):  # another run was first
                 Path(made, "model").rename(kept / name)
         for other in others:
