@@ -123,6 +123,7 @@ class OnnxSession:
                 f"onnxruntime cannot load {self._path.name}: {first_line(error)}"
             ) from error
         self._check(made.get_providers())
+        _give_back()  # what optimising the graph took may be as much as the graph
         return made
 
     def _check(self, started: Sequence[str]) -> None:

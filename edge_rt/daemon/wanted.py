@@ -11,6 +11,7 @@ from edge_rt.models.store import Entry
 
 FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
+UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
 
 
 def resident_name(entry: Entry) -> str:
@@ -35,9 +36,14 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         normalise=entry.summary.normalise,
         providers=list(entry.providers),
     )
-    need = entry.size + _working_bytes(entry, spec)
+    need = _weight_bytes(entry) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
     return Wanted(resident_name(entry), spec, need, mapped_bytes=mapped)
+
+
+def _weight_bytes(entry: Entry) -> int:
+    unpacked = entry.backend == "onnx" and entry.kind != "language"
+    return entry.size * (UNPACKED if unpacked else 1)
 
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:

@@ -47,3 +47,21 @@ def test_a_model_of_onnxruntime_maps_nothing_and_holds_its_scores(kit: Any) -> N
     assert found.need_bytes - other.need_bytes == 128 * kit.entry.summary.heads * 512 * 4
     assert (found.spec.backend, found.spec.providers) == ("onnx", ["xnnpack", "cpu"])
     assert other.spec.providers == []
+
+
+def test_kind_and_pooling_reach_the_engine(kit: Any) -> None:
+    summary = msgspec.structs.replace(
+        kit.entry.summary, kind="embedding", pooling="cls", normalise=True
+    )
+    entry = replace(kit.entry, summary=summary, size=10_000_000)
+    spec = wanted(entry, PATH, Engine()).spec
+    assert (spec.kind, spec.pooling, spec.normalise) == ("embedding", "cls", True)
+
+
+@pytest.mark.parametrize("kind", ["embedding", "tensors"])
+def test_small_models_of_onnxruntime_are_larger_in_memory_than_on_disk(kit: Any, kind: str) -> None:
+    summary = msgspec.structs.replace(kit.entry.summary, kind=kind)
+    small = replace(kit.entry, summary=summary, backend="onnx", size=1_000_000)
+    large = replace(small, size=2_000_000)
+    needs = [wanted(entry, PATH, Engine()).need_bytes for entry in (small, large)]
+    assert needs[1] - needs[0] == 3_000_000
