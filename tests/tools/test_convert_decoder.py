@@ -151,6 +151,13 @@ def test_what_is_not_supported_is_named(
         convert_gguf(gguf, tmp_path)
 
 
+def test_weights_that_the_graph_has_no_place_for_are_named(tmp_path: Path) -> None:
+    tiny = replace(LLAMA, tensors={"blk.1.attn_sinks.weight": np.ones(4, np.float32)})
+    gguf = write_tiny(tmp_path / "tiny.gguf", tiny, vocabulary(tiny))
+    with pytest.raises(ConvertError, match=r"also has blk.1.attn_sinks.weight, which is not known"):
+        convert_gguf(gguf, tmp_path)
+
+
 def test_an_architecture_that_is_not_supported_is_named(tmp_path: Path) -> None:
     gguf = write_tiny(tmp_path / "tiny.gguf", Tiny("mamba"), vocabulary(LLAMA))
     with pytest.raises(ConvertError, match="architecture 'mamba' is not supported; llama, qwen2"):

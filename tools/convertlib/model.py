@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from convertlib import ConvertError
 from convertlib.card import language_card
 from convertlib.decoder import Decoder
 from convertlib.graph import Graph
@@ -49,6 +50,10 @@ def convert_gguf(
     graph = Graph(folder / WEIGHTS)
     decoder = Decoder(source, hyper, graph, round_all)
     decoder.build(lambda layer: on_layer(layer + 1, hyper.layers))
+    if unused := source.unused():
+        raise ConvertError(
+            f"{path} also has {unused[0]}, which is not known in {hyper.architecture}"
+        )
     graph.save(folder / GRAPH, source.path.stem)
     text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
     (folder / TOKENIZER).write_text(text, "utf-8")
@@ -58,7 +63,6 @@ def convert_gguf(
 def quantisation(source: Source) -> str:
     """The form that most weights have in the graph: int4, int8, fp16, bf16 or fp32."""
     counts: Counter[str] = Counter()
-    for name in source.tensor_names():
-        tensor = source.tensor(name)
-        counts[_FORMS.get(tensor.tensor_type.name, "int8")] += int(tensor.n_elements)
+    for kind, count in source.elements():
+        counts[_FORMS.get(kind, "int8")] += count
     return counts.most_common(1)[0][0]

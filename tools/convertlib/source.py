@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ class Source:
         except (OSError, ValueError, IndexError, KeyError) as error:
             raise ConvertError(f"{path}: not a GGUF file that can be read: {error}") from error
         self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
+        self._used: set[str] = set()
         self.architecture = str(self.need("general.architecture"))
         if int(self.value("split.count", 1)) > 1:
             raise ConvertError(f"{path}: one part of several; join them with llama-gguf-split")
@@ -53,7 +55,12 @@ class Source:
         """The tensor of that name; raises ConvertError where it is missing."""
         if name not in self._tensors:
             raise ConvertError(f"{self.path}: the tensor {name!r} is missing")
+        self._used.add(name)
         return self._tensors[name]
+
+    def unused(self) -> list[str]:
+        """The names of tensors that nobody asked for."""
+        return sorted(self._tensors.keys() - self._used)
 
     def floats(self, name: str) -> np.ndarray:
         """A tensor that is not quantised, such as a norm or a bias, in float32."""
@@ -73,13 +80,14 @@ class Source:
             raise ConvertError(f"{name} is quantised as {kind}, which cannot be read") from error
         return values.reshape(rows, columns).astype(np.float32)
 
-    def tensor_names(self) -> set[str]:
-        """The names of all tensors."""
-        return set(self._tensors)
+    def elements(self) -> Iterator[tuple[str, int]]:
+        """The type of each tensor and how many numbers it holds."""
+        for tensor in self._tensors.values():
+            yield tensor.tensor_type.name, int(tensor.n_elements)
 
     def parameters(self) -> int:
         """How many numbers all tensors hold."""
-        return sum(int(tensor.n_elements) for tensor in self._tensors.values())
+        return sum(count for _, count in self.elements())
 
     def sha256(self) -> str:
         """Of the whole file."""
