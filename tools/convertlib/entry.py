@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import msgspec
@@ -10,18 +9,13 @@ import yaml
 
 from convertlib.model import FILES
 from edge_rt.models.card import CARD, read_card
+from edge_rt.models.digest import digest
 from edge_rt.models.naming import derive_id
-
-
-def file_sha256(path: Path) -> str:
-    """In hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hashes(folder: Path) -> dict[str, str]:
     """The sha256 of each of the model's files, the card's included."""
-    return {name: file_sha256(folder / name) for name in (*FILES, CARD)}
+    return {name: digest(folder / name) for name in (*FILES, CARD)}
 
 
 def entry_yaml(folder: Path, sums: dict[str, str]) -> str:

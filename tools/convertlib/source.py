@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import gguf
 import numpy as np
 
 from convertlib import ConvertError
+from edge_rt.models.digest import digest
 
 
 class Source:
@@ -91,5 +91,4 @@ class Source:
 
     def sha256(self) -> str:
         """Of the whole file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(self.path)
