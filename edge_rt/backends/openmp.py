@@ -14,8 +14,10 @@ def thread_parker() -> Callable[[], object]:
 
     After a pass libgomp's threads spin for more work before they sleep, 300,000 rounds each: up to
     10 ms of a whole core, which a rest of that length exists to save. Making them anew takes a
-    tenth of a millisecond. It is omp_pause_resource_all of OpenMP 5.0; where libgomp was not loaded
-    the function does nothing. Call it in the thread that runs the passes.
+    tenth of a millisecond. Threads that wait for work count too: once there are more than cores,
+    all of them sleep at every step, and two compute at a fifth of their speed. It is
+    omp_pause_resource_all of OpenMP 5.0; where libgomp was not loaded the function does nothing.
+    Call it in the thread that runs the passes, and in one that has loaded a model.
     """
     try:
         pause = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD).omp_pause_resource_all

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from pathlib import Path
 
@@ -42,3 +44,26 @@ def test_parking_ends_the_threads_and_changes_no_answer(smollm2: Path) -> None:
 def test_one_may_park_without_having_computed() -> None:
     thread_parker()()
     thread_parker()()
+
+
+def test_loading_in_another_thread_leaves_none_behind(smollm2: Path) -> None:
+    """More threads than cores, though they only wait, have libgomp put all to sleep at each step:
+    two threads then compute at a fifth of their speed.
+    """
+    loaded: queue.SimpleQueue[LlamaBackend] = queue.SimpleQueue()
+    over = threading.Event()
+
+    def load() -> None:
+        loaded.put(LlamaBackend(smollm2, context=64, sequences=1, batch=16, threads=2))
+        over.wait()
+
+    before = psutil.Process().num_threads()
+    loader = threading.Thread(target=load)
+    loader.start()
+    model = loaded.get()
+    try:
+        assert threads_are(before + 1)
+    finally:
+        over.set()
+        loader.join()
+        model.close()
