@@ -1,0 +1,120 @@
+"""One model as both libraries run it: its GGUF, and the ONNX folder converted from that."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap.paths import CHECKOUT
+
+from benchlib import BenchError
+from edge_rt.backends.base import Backend
+from edge_rt.backends.openmp import thread_parker
+from edge_rt.config.schema import Engine
+from edge_rt.engine.backends import make_backend
+from edge_rt.engine.protocol import ModelSpec
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.entry import Entry
+from edge_rt.models.store import Store
+from edge_rt.routing.variant import Variant
+
+CONTEXT = 2048  # tokens
+GGUF, ONNX = "gguf", "onnx"  # ids of the two
+KV_TYPE = "own"  # each has the one that it has
+_CONVERTER = CHECKOUT / "tools/convertlib"
+_PROGRAM = (
+    "import sys; from pathlib import Path; from convertlib.model import convert_gguf;"
+    "convert_gguf(Path(sys.argv[1]), Path(sys.argv[2]))"
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two, loaded as the engine would. `park` is to be called behind its passes, so
+    that no thread of it waits awake while the other one computes.
+    """
+
+    entry: Entry
+    backend: Backend
+    park: Callable[[], object]
+
+    @property
+    def name(self) -> str:
+        """By which it is known in all figures."""
+        return self.entry.id
+
+
+def converted(gguf: Path, cache: Path) -> Path:
+    """The folder below `cache` that `gguf` was converted to; made where this converter did not yet.
+
+    Raises BenchError where it cannot be made.
+    """
+    place = cache / "converted" / f"{gguf.stem}-{_digest(_CONVERTER)}"
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as made:
+            _convert(gguf, Path(made) / "model")
+            with suppress(OSError):  # another one was first
+                Path(made, "model").rename(place)
+    return place
+
+
+def entries(gguf: Path, folder: Path, root: Path) -> tuple[Entry, Entry]:
+    """Both as the store at `root` knows them, to which they are added."""
+    store = Store(root, load_catalogue())
+    return store.add(gguf, GGUF), store.add(folder, ONNX)
+
+
+def load(entry: Entry, threads: int) -> Side:
+    """Load one, with a single sequence."""
+    engine = Engine()
+    spec = ModelSpec(
+        backend=entry.backend,
+        path=str(entry.path),
+        context=CONTEXT,
+        sequences=1,
+        batch=engine.batch,
+        flash_attention=engine.flash_attention,
+    )
+    backend = make_backend(spec, threads)
+    return Side(entry, backend, thread_parker())  # pyright: ignore[reportArgumentType]
+
+
+def variant(entry: Entry) -> Variant:
+    """As the router knows one; the weights of both are the same."""
+    summary = entry.summary
+    return Variant(
+        id=entry.id,
+        source=GGUF,
+        backend=entry.backend,
+        quantisation=summary.quantisation,
+        context=CONTEXT,
+        weights_bytes=float(entry.size),
+        kv_bytes={KV_TYPE: float(summary.kv_bytes(CONTEXT))},
+    )
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """In a process of its own, which takes the memory with it that it needed."""
+    folder.mkdir()
+    argv = [sys.executable, "-c", _PROGRAM, str(gguf), str(folder)]
+    done = subprocess.run(argv, cwd=_CONVERTER.parent, capture_output=True, text=True)
+    if done.returncode:
+        why = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise BenchError(
+            f"{gguf} was not converted: {why[0]}. What is missing, pip install '.[convert]' brings"
+        )
+
+
+def _digest(folder: Path) -> str:
+    """A word for the content of the programs in `folder`."""
+    found = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]

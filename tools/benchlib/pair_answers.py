@@ -1,0 +1,84 @@
+"""Answers made through the backend protocol, and what each part of them took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_rt.backends.base import Backend
+
+Clock = Callable[[], float]
+
+
+class Spent(NamedTuple):
+    """Seconds that went by, and core seconds that this process used."""
+
+    seconds: float
+    cpu_s: float
+
+    @property
+    def busy_cores(self) -> float:
+        """The mean of cores at work."""
+        return self.cpu_s / self.seconds if self.seconds > 0.0 else 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: what was spent from its beginning until each of its tokens was drawn."""
+
+    prompt_tokens: int
+    until: Sequence[Spent]
+
+    @property
+    def prefill(self) -> Spent:
+        """To read the prompt and draw the first token."""
+        return self.until[0]
+
+    def decode(self, completion_tokens: int) -> Spent:
+        """From the first token on, had it ended after so many."""
+        end = self.until[completion_tokens - 1]
+        return Spent(*(b - a for a, b in zip(self.until[0], end, strict=True)))
+
+    def seconds(self, completion_tokens: int) -> float:
+        """All of it, had it ended after so many tokens."""
+        return self.until[completion_tokens - 1].seconds
+
+
+def answer(
+    backend: Backend,
+    prompt: Sequence[int],
+    completion_tokens: int,
+    clock: Clock = time.perf_counter,
+    cpu: Clock = time.process_time,
+) -> Answer:
+    """Make one, greedily, in the backend's first sequence, of which nothing is kept."""
+    backend.rewind(0, 0)
+    begin_s, begin_cpu_s = clock(), cpu()
+    until: list[Spent] = []
+    token = _read(backend, prompt)
+    until.append(Spent(clock() - begin_s, cpu() - begin_cpu_s))
+    for place in range(len(prompt), len(prompt) + completion_tokens - 1):
+        token = _pass(backend, place, [token], last=True)
+        until.append(Spent(clock() - begin_s, cpu() - begin_cpu_s))
+    return Answer(len(prompt), until)
+
+
+def _read(backend: Backend, prompt: Sequence[int]) -> int:
+    """Run the prompt in passes as large as can be; the first token."""
+    token, most = 0, backend.batch.capacity
+    for begin in range(0, len(prompt), most):
+        part = prompt[begin : begin + most]
+        token = _pass(backend, begin, part, last=begin + most >= len(prompt))
+    return token
+
+
+def _pass(backend: Backend, place: int, tokens: Sequence[int], last: bool) -> int:
+    """The likeliest token behind `tokens` where they are the `last`, else 0."""
+    backend.batch.clear()
+    row = backend.batch.add(0, place, tokens, want_last=last)
+    backend.forward()
+    return int(np.argmax(backend.logits(row))) if last else 0
