@@ -78,7 +78,7 @@ def test_caps_are_shares_of_what_full_speed_draws() -> None:
     found = cases(scan(), quick=False)
     assert len(found) == len(BOARDS) * len(SHARES)
     pi = [case for case in found if case.board.name == PI.name]
-    full_w = mean_w(on_board(served(2, 1.0), PI))
+    full_w = mean_w(on_board(served(2, 1.0), pi[0].board))
     assert [case.cap_w for case in pi] == pytest.approx([share * full_w for share in SHARES])
     assert len(cases(scan(), quick=True)) == 1
 

@@ -20,7 +20,7 @@ from benchlib.looks import (
 from benchlib.sim_board import SimBoard, even, recorded, replay
 from benchlib.twin_record import PERIOD_S, Past, RecordedTwin, later
 
-from edge_rt.config.boards import load_boards
+from edge_rt.config.boards import SHIPPED, load_boards
 from edge_rt.twin.events import Event
 from edge_rt.twin.load import Usage
 
@@ -141,3 +141,18 @@ def test_a_board_is_recorded_while_this_process_works(tmp_path: Path) -> None:
     assert seen
     assert sum(k.busy_cores for k in seen) > 0.0
     assert not (tmp_path / "tree" / "sys").exists()
+
+
+def test_a_machine_with_fewer_cores_stands_for_a_whole_board() -> None:
+    whole = SimBoard.whole("raspberry-pi-5", 0, cores=2)
+    seen = replay(whole, [2.0], 5.0)
+    assert [k.busy_cores for k in seen] == [2.0] * len(seen)
+    assert [k.power_w for k in seen] == [k.power_w for k in replay(PI, [4.0], 5.0)]
+
+
+def test_the_daemon_is_told_of_a_board_with_the_cores_that_there_are(tmp_path: Path) -> None:
+    whole = SimBoard.whole("raspberry-pi-5", 0, cores=2)
+    (tmp_path / f"{whole.name}.yaml").write_text(whole.profile())
+    told, known = load_boards((SHIPPED, tmp_path))[whole.name], load_boards()[whole.name]
+    assert sum(cluster.cores for cluster in told.clusters.values()) == 2
+    assert told.draw == known.draw

@@ -102,7 +102,8 @@ class Ours:
 
         program = self.program or (str(self.python.with_name("edge-rt")), "serve")
         argv = [*program, *options(config_file, socket, self.store)]
-        environ = {"STATE_DIRECTORY": str(self.directory)}  # what it learns is not the machine's
+        own = str(self.directory)  # what it learns is not the machine's, nor is what it is told
+        environ = {"STATE_DIRECTORY": own, "CONFIGURATION_DIRECTORY": own}
         if self.program:
             environ["PYTHONPATH"] = str(CHECKOUT / "tools")
         with Child(argv, self.directory / "ours.log", environ=environ) as child:

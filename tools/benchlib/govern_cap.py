@@ -15,9 +15,10 @@ from benchlib.looks import Look, mean_w, share_within, windows_w
 from benchlib.noise import Sample
 from benchlib.sim_board import SimBoard
 
-# Where this machine's cores are a third of the module's, many of its kind draw at rest already
-# what 60 % of the full draw comes to. Number 31 leaves most room of the first fifty.
-BOARDS = (SimBoard("jetson-orin-nano-8gb", seed=31), SimBoard("raspberry-pi-5", seed=0))
+# This machine's cores stand for all of the board's: its full draw is that of a board at full speed.
+BOARDS = tuple(
+    SimBoard.whole(name, 0, cores()) for name in ("jetson-orin-nano-8gb", "raspberry-pi-5")
+)
 SHARES = (0.60, 0.75, 0.90)  # of the uncapped draw
 IDLE_S = 8.0  # the daemon has nothing to do before the stream
 SETTLE_S, MEASURE_S = 5.0, 30.0
@@ -171,8 +172,8 @@ async def cap(setup: Setup) -> Found:
 
 
 def cases(scan: Sequence[Constant], quick: bool) -> list[Case]:
-    """Every board at every cap, which follow from the engine at full speed."""
-    full = max(scan, key=lambda one: (one.threads, one.duty))
+    """Every board at every cap, which follow from the engine where it is busiest."""
+    full = max(scan, key=lambda one: one.mean_cores)
     boards, shares = (BOARDS[-1:], SHARES[1:2]) if quick else (BOARDS, SHARES)
     return [
         Case(board, share, mean_w(on_board(full, board))) for board in boards for share in shares

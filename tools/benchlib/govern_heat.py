@@ -17,11 +17,9 @@ from benchlib.sim_board import SimBoard
 # After the board's start: 45 °C, the fan stops, the end. In less time a constant setting would win
 # that is still on its way to the trip point.
 AMBIENT_S, FAN_S, END_S = 15, 30, 460
-# Of the class that throttles under two busy cores, the one of the first 200 that warms soonest. It
-# has served at full speed in air of 35 °C until nothing changed any more.
-BOARD = SimBoard(
-    "raspberry-pi-5",
-    seed=140,
+# It has served at full speed in air of 35 °C until nothing changed any more.
+BOARD = replace(
+    SimBoard.whole("raspberry-pi-5", 0, cores()),
     ambient_c=35.0,
     events=(f"ambient@{AMBIENT_S}=45", f"fan-failure@{FAN_S}"),
     past_s=1200.0,

@@ -88,6 +88,8 @@ async def turn(
     directory = Path(tempfile.mkdtemp(dir=setup.directory))
     limits = directory / "limits"
     write_limits(limits, 1, 1.0)
+    (directory / "boards.d").mkdir()
+    (directory / "boards.d" / f"{board.name}.yaml").write_text(board.profile())
     fixed = str(setup.python), "-m", "benchlib.fixed_daemon", str(limits)
     watch, before_s = Watch(label, setup.patience_s), time.process_time()
     async with recorded(board, setup.python, directory) as simulated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+import msgspec
 from bootstrap.paths import CHECKOUT
 
 from benchlib import looks
@@ -25,7 +27,7 @@ from edge_rt.twin.shape import Shape
 @dataclass(frozen=True)
 class SimBoard:
     """One board and its world: `past_s` seconds with `past_cores` busy come before the start, from
-    which the events count.
+    which the events count. Busy cores are this machine's; each stands for `each` of the board.
     """
 
     name: str
@@ -34,6 +36,21 @@ class SimBoard:
     events: tuple[str, ...] = ()
     past_s: float = 0.0
     past_cores: float = 0.0
+    each: float = 1.0
+
+    @classmethod
+    def whole(cls, name: str, seed: int, cores: int) -> SimBoard:
+        """A board whose cores are all busy when the `cores` of this machine are."""
+        return cls(name, seed, each=Shape.of(load_boards()[name]).cores / cores)
+
+    def profile(self) -> str:
+        """A profile in YAML that hides the board's own: with the cores that this machine has."""
+        clusters = {
+            name: msgspec.structs.replace(cluster, cores=max(1, round(cluster.cores / self.each)))
+            for name, cluster in load_boards()[self.name].clusters.items()
+        }
+        told = {"extends": self.name, "clusters": msgspec.to_builtins(clusters)}
+        return json.dumps(told)  # JSON is YAML
 
     def options(self) -> list[str]:
         """For `twin_record`."""
@@ -43,6 +60,7 @@ class SimBoard:
             "ambient": self.ambient_c,
             "past-s": self.past_s,
             "past-cores": self.past_cores,
+            "each": self.each,
         }
         words = [word for key, value in named.items() for word in (f"--{key}", str(value))]
         return [*words, *(word for event in self.events for word in ("--event", event))]
@@ -86,12 +104,12 @@ def replay(board: SimBoard, busy_cores: Sequence[float], seconds: float) -> list
     events = [later(Event.parse(text), board.past_s) for text in board.events]
     script = Script(events, board.ambient_c, board.seed)
     if board.past_s:
-        plant.step(board.past_s, board.past_cores, script.conditions(0.0))
+        plant.step(board.past_s, board.each * board.past_cores, script.conditions(0.0))
     found: list[Look] = []
     for step, busy in zip(range(round(seconds / PERIOD_S)), cycle(busy_cores), strict=False):
-        state = plant.step(PERIOD_S, busy, script.conditions(plant.time_s))
+        state = plant.step(PERIOD_S, board.each * busy, script.conditions(plant.time_s))
         now_s = (step + 1) * PERIOD_S
-        seen = state.busy_cores, state.total_w, state.chip_c, state.throttle_state
+        seen = state.busy_cores / board.each, state.total_w, state.chip_c, state.throttle_state
         found.append(Look(now_s, PERIOD_S, *seen))
     return found
 

@@ -24,10 +24,14 @@ PERIOD_S = 0.1
 
 
 class Past:
-    """A load and a clock that begin with a past: time in which so many cores were busy."""
+    """A load and a clock that begin with a past: time in which so many cores were busy.
 
-    def __init__(self, load: Watched, seconds: float, cores: float) -> None:
+    Each core of this machine stands for `each` cores of the board.
+    """
+
+    def __init__(self, load: Watched, seconds: float, cores: float, each: float = 1.0) -> None:
         self.now_s = 0.0  # of the last reading
+        self.each = each
         self._load, self._seconds, self._cores = load, seconds, cores
         self._readings = 0
 
@@ -45,9 +49,10 @@ class Past:
     def look(self) -> Usage | None:
         """The load's usage; at the second look, what was used in the past."""
         usage = self._load.look()
-        if usage is None or self._readings != 2:
-            return usage
-        return Usage(self._cores * self._seconds, usage.resident_bytes, usage.pids)
+        if usage is None:
+            return None
+        busy_s = self._cores * self._seconds if self._readings == 2 else usage.busy_s
+        return replace(usage, busy_s=self.each * busy_s)
 
 
 class RecordedTwin(Twin):
@@ -71,16 +76,17 @@ class RecordedTwin(Twin):
         before_s = self._past.now_s
         state = super().step()
         if state is not None and self._past.over:
-            self._record.write(write_line(_seen(self._past.now_s, before_s, state)))
+            dt_s = self._past.now_s - before_s
+            self._record.write(write_line(_seen(self._past.now_s, dt_s, state, self._past.each)))
             self._record.flush()
         return state
 
 
-def _seen(now_s: float, before_s: float, state: State) -> Look:
+def _seen(now_s: float, dt_s: float, state: State, each: float) -> Look:
     return Look(
         now_s,
-        now_s - before_s,
-        state.busy_cores,
+        dt_s,
+        state.busy_cores / each,
         state.total_w,
         state.chip_c,
         state.throttle_state,
@@ -90,7 +96,7 @@ def _seen(now_s: float, before_s: float, state: State) -> Look:
 def main() -> None:
     """Simulate until SIGTERM, or until the watched process ends. Events count from the present."""
     options = _options()
-    past = Past(Load(options.watch), options.past_s, options.past_cores)
+    past = Past(Load(options.watch), options.past_s, options.past_cores, options.each)
     events = [later(Event.parse(text), options.past_s) for text in options.event]
     root, board = Path(options.dir), load_boards()[options.board]
     with Path(options.record).open("w") as record:
@@ -113,6 +119,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ambient", type=float, default=25.0)
     parser.add_argument("--past-s", type=float, default=0.0)
     parser.add_argument("--past-cores", type=float, default=0.0)
+    parser.add_argument("--each", type=float, default=1.0)
     parser.add_argument("--event", action="append", default=[])
     return parser.parse_args()
 
