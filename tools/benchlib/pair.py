@@ -19,13 +19,16 @@ from edge_rt.backends.openmp import thread_parker
 from edge_rt.config.schema import Engine
 from edge_rt.engine.backends import make_backend
 from edge_rt.engine.protocol import ModelSpec
+from edge_rt.errors import EdgeError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.entry import Entry
+from edge_rt.models.quantize import quantize
 from edge_rt.models.store import Store
 from edge_rt.routing.variant import Variant
 
 CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two
+_SOURCE = "source"
 KV_TYPE = "own"  # each has the one that it has
 _CONVERTER = CHECKOUT / "tools/convertlib"
 _PROGRAM = (
@@ -65,10 +68,22 @@ def converted(gguf: Path, cache: Path) -> Path:
     return place
 
 
-def entries(gguf: Path, folder: Path, root: Path) -> tuple[Entry, Entry]:
-    """Both as the store at `root` knows them, to which they are added."""
+def entries(gguf: Path, cache: Path, root: Path, form: str | None = None) -> tuple[Entry, Entry]:
+    """Both as a new store at `root` knows them; converted below `cache`.
+
+    With `form` the GGUF is first quantised anew, to that format. Raises BenchError.
+    """
     store = Store(root, load_catalogue())
-    return store.add(gguf, GGUF), store.add(folder, ONNX)
+    try:
+        if form is None:
+            first = store.add(gguf, GGUF)
+        else:
+            store.add(gguf, _SOURCE)
+            first = quantize(_SOURCE, form, store, new_id=GGUF)
+            gguf, cache = first.path, root
+        return first, store.add(converted(gguf, cache), ONNX)
+    except EdgeError as error:
+        raise BenchError(str(error)) from error
 
 
 def load(entry: Entry, threads: int) -> Side:

@@ -13,7 +13,7 @@ from statistics import median
 import click
 from benchlib import BenchError, machine, pair_speeds
 from benchlib.daemon import weights
-from benchlib.pair import CONTEXT, GGUF, ONNX, converted, entries, load
+from benchlib.pair import CONTEXT, GGUF, ONNX, entries, load
 from benchlib.pair_rounds import Found, Rounds
 from benchlib.pair_speeds import Speed, speeds
 from benchlib.picks import CALIBRATED_C, Case, Picker, Point, best, calibrate, case, judge
@@ -72,16 +72,17 @@ def amounts(quick: bool) -> Amounts:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Fewer prompts and rounds: less than three minutes.")
+@click.option("--format", "form", help="Quantise the GGUF anew first, to Q4_0, Q8_0, ...")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
     "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
 )
-def command(quick: bool, json_file: Path | None, wait: float) -> None:
+def command(quick: bool, form: str | None, json_file: Path | None, wait: float) -> None:
     """Measure SmolLM2 with llama.cpp and with onnxruntime, and what the router makes of it."""
     end_cleanly_on_signals()
     try:
         with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
-            bench = _prepare(Path(directory), wait)
+            bench = _prepare(Path(directory), wait, form)
             bench.run(amounts(quick))
     except BenchError as error:
         raise click.ClickException(str(error)) from error
@@ -134,6 +135,7 @@ class Bench:
     def report(self) -> Report:
         """What was found."""
         about = {"model": self.entries[0].summary.name, "simulated": f"{BOARD} {SEED}"}
+        about["formats"] = ", ".join(entry.summary.quantisation for entry in self.entries)
         return Report(
             name="backends",
             commit=machine.commit(CHECKOUT),
@@ -174,13 +176,13 @@ def _points(how: Amounts) -> list[Point]:
     ]
 
 
-def _prepare(directory: Path, wait: float) -> Bench:
+def _prepare(directory: Path, wait: float, form: str | None) -> Bench:
     def say(line: str) -> None:
         click.echo(line, err=True)
 
     cache = cache_dir()
     gguf = weights(Path(sys.executable).with_name("edge-rt"), cache / "store")
-    both = entries(gguf, converted(gguf, cache), directory / "store")
+    both = entries(gguf, cache, directory / "store", form)
     sides = [load(entry, threads=COUNTS[0]) for entry in both]
     rounds = Rounds(sides, wait, say, random.Random(SEED))
     return Bench(both, rounds, WarmBoard(BOARD, SEED), say)
