@@ -65,7 +65,7 @@ def read_npz(body: bytes, limit: int) -> dict[str, Tensor]:
             if sum(file.file_size for file in files) > limit:
                 raise HTTPException(413, f"The arrays are larger than the {limit} bytes allowed.")
             names = {file.filename.removesuffix(".npy"): file for file in files}
-            return {name: read_npy(archive.read(file), name) for name, file in names.items()}
+            return {name: read_npy(_member(archive, file), name) for name, file in names.items()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise _fault("inputs", f"the body is no .npz file: {error}") from None
 
@@ -77,6 +77,15 @@ def write_npz(tensors: Mapping[str, Tensor]) -> bytes:
         for name, tensor in tensors.items():
             archive.writestr(f"{name}.npy", write_npy(tensor))
     return out.getvalue()
+
+
+def _member(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
+    """Its bytes: never more than its size, even where that is a lie."""
+    if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        what = "is packed in a way that numpy does not use: save it with numpy.savez_compressed"
+        raise _fault("inputs", f"{file.filename!r:.80} {what}")
+    with archive.open(file) as member:
+        return member.read(file.file_size)
 
 
 def _header(body: bytes, at: str) -> tuple[dict[str, Any], int]:

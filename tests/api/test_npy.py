@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from typing import Any
 
@@ -112,6 +113,31 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked() -> None:
     with pytest.raises(HTTPException) as caught:
         read_npz(out.getvalue(), 1 << 20)
     assert caught.value.status_code == 413
+
+
+def test_an_archive_that_lies_about_its_size_is_unpacked_no_further() -> None:
+    out, limit = io.BytesIO(), 1 << 20
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", bytes(64 * limit))
+    size = (64 * limit).to_bytes(4, "little")
+    body = out.getvalue().replace(size, (1000).to_bytes(4, "little"))
+    assert size not in body
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestError, match=r"no \.npz file"):
+            read_npz(body, limit)
+        assert tracemalloc.get_traced_memory()[1] < limit
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_numpy_would_not_pack_like_that_is_refused(how: int) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", how) as archive:
+        archive.writestr("x.npy", saved(np.zeros(4)))
+    with pytest.raises(RequestError, match=r"`inputs`: 'x\.npy' is packed"):
+        read_npz(out.getvalue(), 1 << 20)
 
 
 def test_a_damaged_archive_is_refused() -> None:
