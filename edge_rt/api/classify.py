@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import struct
 from typing import Literal
 
@@ -25,7 +26,6 @@ from edge_rt.engine.protocol import Embedded
 KEPT = 16  # sets of labels whose points are remembered
 
 Points = dict[str, Vector]
-_Key = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
 _DECODER = msgspec.json.Decoder(ClassifyRequest)
 
 
@@ -55,7 +55,7 @@ class Classify(Task):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._kept: dict[_Key, Points] = {}  # those used last are last
+        self._kept: dict[bytes, Points] = {}  # those used last are last
 
     async def answer(self, request: Received, send: Send) -> None:
         """See Task; raises RequestError or ModelNotFound and what the service raises."""
@@ -63,10 +63,10 @@ class Classify(Task):
         groups, texts = asked.groups, asked.texts
         card = self.context.service.able(asked.model or "default", "embedding")
         request.exchange.model = card.id
-        key = card.sha256, tuple(groups.items())
+        side = asked.edge.side if asked.edge else None
+        key = _key(card.sha256, groups, side)
         points = self._kept.get(key)
         examples = [text for group in groups.values() for text in group] if points is None else []
-        side = asked.edge.side if asked.edge else None
         call = EmbedCall(card.id, [*texts, *examples], side)
         [call] = grant([call], asked.edge, request.exchange.arrived)
         embedded, cost = await self.context.service.embed(call)
@@ -79,11 +79,16 @@ class Classify(Task):
         document = ClassificationList(data=data, model=card.id, usage=usage, edge=edge)
         await send_json(send, document, headers=edge_headers(edge))
 
-    def _keep(self, key: _Key, points: Points) -> None:
+    def _keep(self, key: bytes, points: Points) -> None:
         self._kept.pop(key, None)
         self._kept[key] = points
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
+
+
+def _key(sha256: str, groups: Groups, side: str | None) -> bytes:
+    """What the points depend on, in few bytes: examples may be long, and cut at one side."""
+    return hashlib.sha256(msgspec.msgpack.encode((sha256, list(groups.items()), side))).digest()
 
 
 def _data(

@@ -51,6 +51,12 @@ def test_other_examples_are_other_labels(client, service) -> None:
     assert [len(call.inputs) for call in service.embeds] == [5, 4]
 
 
+def test_examples_that_may_be_cut_are_other_examples(client, service) -> None:
+    for side in ("end", "start", None):
+        classify(client, edge={"truncate": side})
+    assert [len(call.inputs) for call in service.embeds] == [5, 5, 5]
+
+
 def test_names_stand_for_themselves(client, service) -> None:
     answer = classify(client, input="zz", labels=["aa", "x" * 40])
     assert answer.json()["data"][0]["label"] == "aa"
