@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,7 +81,8 @@ class HostBuffers:
         size = shape.token_bytes * shape.context * shape.sequences
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         # With huge pages, which numpy's own memory has, a few tokens take as much as a whole slot.
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        with suppress(OSError):  # a kernel that was built without them knows no such advice
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
         numbers = np.frombuffer(memory, np.float32)
         self._arrays = list(np.reshape(numbers, (2 * shape.layers, *shape.buffer)))
 
