@@ -27,7 +27,6 @@ from edge_rt.backends.base import Batch
 from edge_rt.backends.llama_batch import NativeBatch
 from edge_rt.backends.llama_log import capture
 from edge_rt.backends.llama_vocabulary import load, tokenize
-from edge_rt.backends.openmp import thread_parker
 from edge_rt.errors import EngineError, ModelFileError
 
 VERSION: str = llama_cpp.__version__
@@ -67,7 +66,6 @@ class LlamaBackend:
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self.longest_piece: int = max(len(t) for t in map(self._text_of, range(self.vocab)))
-        thread_parker()()  # those of a thread that only loads would slow down those that compute
 
     def _text_of(self, token: int) -> bytes:
         """The token as its vocabulary writes it, never shorter than the bytes it stands for."""
