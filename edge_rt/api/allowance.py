@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from edge_rt.api.governing import Amount
 from edge_rt.api.service import Call, EmbedCall, InferCall
+from edge_rt.api.wish import Aims
+from edge_rt.routing.ask import Prefer
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
 
@@ -23,6 +25,18 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     energy_j: Amount | None = None
     latency_s: Amount | None = None
+
+
+class Terms(Allowance, frozen=True):
+    """Beside what an answer may take: by what to choose among models, and whether to say why."""
+
+    prefer: Prefer = "energy"
+    trace: bool = False
+
+    @property
+    def aims(self) -> Aims:
+        """What the choice of a model depends on."""
+        return Aims(self.prefer, self.latency_s, self.energy_j)
 
 
 def grant(calls: Sequence[C], allowance: Allowance | None, arrived_s: float) -> list[C]:

@@ -29,6 +29,7 @@ from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
 from edge_rt.api.shell import Named, Shell
 from edge_rt.api.state import Health, Metrics, Status
+from edge_rt.api.trace import RouteTrace
 from edge_rt.config.schema import Requests
 
 
@@ -74,6 +75,7 @@ def _routes(context: Context) -> list[Route]:
         _route("GET,PUT", "/edge/v1/budget", Budget(context)),
         _route("GET", "/edge/v1/history", History(context)),
         _route("POST", "/edge/v1/plan", Plan(context)),
+        _route("GET", "/edge/v1/trace/{id}", RouteTrace(context)),
         _route("POST", "/edge/v1/calibrate", Calibrate(context)),
         _route("GET", "/edge/v1/calibration", Calibration(context)),
         _route("GET", "/v1/models", Models(context)),

@@ -36,12 +36,20 @@ class ChatCompletions(Generation):
         """Decode, check and render; raises RequestError or ModelNotFound."""
         request = decode(_DECODER, body)
         check(request)
-        serving = self.serving(request.model)
+        written: dict[str, str] = {}  # by model, so that no template is filled in twice
+
+        async def write(model: str) -> str:
+            if model not in written:
+                written[model] = await self._render(request, model)
+            return written[model]
+
+        wish = self.wish(request, "chatcmpl", request.answer_tokens, write)
+        serving = await self.context.service.route(wish)
         card = serving.card
-        head = new_head(self.context, card, "chatcmpl")
+        head = new_head(self.context, card, wish.id)
         return Work(
             serving=serving,
-            calls=[await self._call(request, card)],
+            calls=[self._call(request, card, await write(card.id))],
             dialect=ChatDialect(
                 head,
                 include_usage=request.include_usage,
@@ -52,12 +60,12 @@ class ChatCompletions(Generation):
             allowance=request.edge,
         )
 
-    async def _call(self, request: ChatRequest, card: ModelCard) -> Call:
+    def _call(self, request: ChatRequest, card: ModelCard, prompt: str) -> Call:
         n = answers(request, self.context.requests.max_n)
         how = sampling(request, card.sampling, top_logprobs(request))
         return Call(
             model=card.id,
-            prompt=await self._render(request, card),
+            prompt=prompt,
             special=True,
             sampling=how,
             max_tokens=request.answer_tokens,
@@ -66,10 +74,10 @@ class ChatCompletions(Generation):
             ignore_eos=bool(request.ignore_eos),
         )
 
-    async def _render(self, request: ChatRequest, card: ModelCard) -> str:
+    async def _render(self, request: ChatRequest, model: str) -> str:
         try:
             return await self.context.service.render(
-                card.id,
+                model,
                 template_messages(request.messages),
                 tools=template_tools(request.tools, request.tool_choice),
                 variables=request.chat_template_kwargs,

@@ -12,7 +12,7 @@ from edge_rt.api.completions_request import (
     check,
     prompts,
 )
-from edge_rt.api.context import new_head
+from edge_rt.api.context import Head, new_head
 from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
@@ -33,12 +33,19 @@ class Completions(Generation):
         request = decode(_DECODER, body)
         check(request)
         found = prompts(request)
-        serving = self.serving(request.model)
+        longest = max(found, key=len)  # the others are read beside it
+
+        async def write(model: str) -> str | list[int]:
+            return longest
+
+        tokens = request.max_tokens or DEFAULT_MAX_TOKENS
+        wish = self.wish(request, "cmpl", tokens, write)
+        serving = await self.context.service.route(wish)
         card = serving.card
         return Work(
             serving=serving,
             calls=self._calls(request, card, found),
-            dialect=self._dialect(request, card, found),
+            dialect=self._dialect(request, new_head(self.context, card, wish.id), found),
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
@@ -59,13 +66,11 @@ class Completions(Generation):
         )
         return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
 
-    def _dialect(
-        self, request: CompletionsRequest, card: ModelCard, found: list[Prompt]
-    ) -> TextDialect:
+    def _dialect(self, request: CompletionsRequest, head: Head, found: list[Prompt]) -> TextDialect:
         each = request.n or 1
         texts = [prompt if request.echo and isinstance(prompt, str) else "" for prompt in found]
         return TextDialect(
-            new_head(self.context, card, "cmpl"),
+            head,
             include_usage=request.include_usage,
             wants_logprobs=request.logprobs is not None,
             echoes=[text for text in texts for _ in range(each)],

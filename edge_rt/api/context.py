@@ -60,10 +60,10 @@ def exchange_of(scope: Scope) -> Exchange:
     return exchange
 
 
-def new_head(context: Context, card: ModelCard, prefix: str) -> Head:
-    """The head of a new answer whose id begins with `prefix`."""
+def new_head(context: Context, card: ModelCard, id: str) -> Head:
+    """The head of a new answer."""
     return Head(
-        id=f"{prefix}-{context.new_id()}",
+        id=id,
         created=int(context.clock()),
         model=card.id,
         system_fingerprint=_fingerprint(context.version, card),

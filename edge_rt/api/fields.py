@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge_rt.api.allowance import Allowance
+from edge_rt.api.allowance import Terms
 from edge_rt.api.decode import describe
 from edge_rt.api.unsupported import RefusedFields
 from edge_rt.decoding.params import Sampling
@@ -53,7 +53,7 @@ class GenerationFields(RefusedFields, frozen=True, kw_only=True):
     repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
     ignore_eos: bool | None = None
 
-    edge: Allowance | None = None  # ours
+    edge: Terms | None = None  # ours
 
     @property
     def include_usage(self) -> bool:

@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 
 from starlette.types import Receive, Scope, Send
 
+from edge_rt.api.allowance import Terms
 from edge_rt.api.body import read_body
 from edge_rt.api.context import Context, exchange_of
+from edge_rt.api.fields import GenerationFields
 from edge_rt.api.run import Run, Work
-from edge_rt.api.service import Serving
 from edge_rt.api.watch import unless_gone
+from edge_rt.api.wish import Wish, Write
 
 
 class Generation(ABC):
@@ -28,9 +30,20 @@ class Generation(ABC):
         run = Run(self.context, work, exchange)
         await unless_gone(run.stream(send) if work.stream else run.plain(send), receive)
 
-    def serving(self, model: str | None) -> Serving:
-        """What answers for the model asked for, or the default one; raises ModelNotFound."""
-        return self.context.service.serving(model or "default")
+    def wish(
+        self, fields: GenerationFields, prefix: str, max_tokens: int | None, write: Write
+    ) -> Wish:
+        """How the request wants to be served; its answer's id begins with `prefix`."""
+        terms = fields.edge or Terms()
+        return Wish(
+            id=f"{prefix}-{self.context.new_id()}",
+            model=fields.model or "default",
+            write=write,
+            max_tokens=max_tokens,
+            ignore_eos=bool(fields.ignore_eos),
+            aims=terms.aims,
+            trace=terms.trace,
+        )
 
     @abstractmethod
     async def prepare(self, body: bytes) -> Work:

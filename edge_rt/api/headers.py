@@ -12,12 +12,13 @@ _PLAIN = "@+:"  # harmless in a header beside what `quote` leaves alone
 
 
 def edge_headers(document: msgspec.Struct) -> Headers:
-    """A header for each field of `document` that is not None: X-Edge-Energy-J for `energy_j`.
+    """A header for each text or number of `document`: X-Edge-Energy-J for `energy_j`.
 
     Whatever the values hold, it cannot end a header: what is not plain is percent-encoded.
     """
     fields = msgspec.structs.asdict(document).items()
-    return tuple((_name(name), _value(value)) for name, value in fields if value is not None)
+    plain = (str, int, float)
+    return tuple((_name(name), _value(value)) for name, value in fields if isinstance(value, plain))
 
 
 def _name(field: str) -> bytes:

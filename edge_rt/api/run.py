@@ -44,7 +44,8 @@ class Work:
     def origin(self) -> Origin:
         """What is known of the answers before there are any."""
         serving = self.serving
-        return Origin(serving.card.id, serving.card.backend, serving.asked, serving.why)
+        card = serving.card
+        return Origin(card.id, card.backend, serving.asked, serving.why, serving.route)
 
     def granted(self, arrived_s: float) -> Work:
         """This, for a request that came at `arrived_s`, with what it may take."""
@@ -81,7 +82,7 @@ class Run:
             async for call, event in events:
                 if not isinstance(event, Started):
                     _collect(answers[self._choice(call, event.index)], event)
-        usage, edge = self._tally.usage(), self._tally.edge(self._work.origin)
+        usage, edge = self._tally.usage(), self._edge()
         document = self._work.dialect.whole(answers, usage, edge)
         await send_json(send, document, headers=edge_headers(edge))
 
@@ -107,7 +108,7 @@ class Run:
             async for item in events:
                 await out.events(self._chunks(*item))
         if self._work.include_usage:
-            usage, edge = self._tally.usage(), self._tally.edge(self._work.origin)
+            usage, edge = self._tally.usage(), self._edge()
             await out.events([self._work.dialect.summary(usage, edge)])
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
@@ -153,9 +154,10 @@ class Run:
     def _last_edge(self) -> Edge | None:
         """The times, for the chunk that ends the last choice when no usage follows it."""
         last = self._tally.finished_answers == self._work.choices
-        return (
-            self._tally.edge(self._work.origin) if last and not self._work.include_usage else None
-        )
+        return self._edge() if last and not self._work.include_usage else None
+
+    def _edge(self) -> Edge:
+        return self._tally.edge(self._work.origin, self._work.serving.trace)
 
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:

@@ -21,8 +21,10 @@ from edge_rt.api.planning import (
     Refused,
     Tried,
 )
+from edge_rt.api.wish import Wish
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Started, Tensor
+from edge_rt.routing.trace import Trace
 
 PowerQuality = Literal["measured", "modelled"]
 
@@ -68,12 +70,15 @@ class ModelCard(msgspec.Struct, frozen=True):
 class Serving(msgspec.Struct, frozen=True):
     """The model that answers; `asked` is the one that was asked for, where that is another.
 
-    `why` says in a sentence why it is.
+    `why` says in a sentence why it is. Where the router chose among several, `route` says why just
+    this one; `trace` has all of that if it was asked for.
     """
 
     card: ModelCard
     asked: str | None = None
     why: str | None = None
+    route: str | None = None
+    trace: Trace | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -130,6 +135,18 @@ class Service(Protocol):
 
     def serving(self, model: str) -> Serving:
         """The model that answers now for `model`; raises ModelNotFound. Resolves "default"."""
+        ...
+
+    async def route(self, wish: Wish) -> Serving:
+        """The model to answer a request: the one that takes least, or as is preferred.
+
+        A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,
+        RequestError or Unavailable where there is none that can, and what `wish.write` raises.
+        """
+        ...
+
+    def trace(self, id: str) -> Trace:
+        """Why the request with the answer of that id went where it did; raises RequestError."""
         ...
 
     async def render(

@@ -56,7 +56,7 @@ class Task(ABC):
         tally.take(cost)
         tally.take(Finished(0, 0, "stop", timings))
         self.context.meters.generated(card.id, tally)
-        return tally.edge(Origin(card.id, card.backend, None, None))
+        return tally.edge(Origin(card.id, card.backend, None, None, None))
 
 
 def header(scope: Scope, name: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
 from edge_rt.api.service import Cost, Event, PowerQuality
 from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.routing.trace import Trace
 
 
 class PromptTokensDetails(msgspec.Struct, frozen=True):
@@ -29,13 +31,15 @@ class Origin(msgspec.Struct, frozen=True):
     """Which model answers, and what runs it: all of `Edge` that is known at the start.
 
     `asked` is the model that was asked for, where another one stands in. `why` says in a sentence
-    why it does, or why the answer was ended early.
+    why it does, or why the answer was ended early. `route` says why this model was chosen, where
+    there were several to choose from.
     """
 
     model: str
     backend: str
     asked: str | None
     why: str | None
+    route: str | None
 
 
 class Edge(Origin, frozen=True):
@@ -45,7 +49,7 @@ class Edge(Origin, frozen=True):
     board's mean meanwhile, `temp_c` the hottest zone's; each is None, never 0, where it is not
     known. Watts may be known where joules are not, so they have a quality of their own, which is
     None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when
-    nothing was decoded after the prompt's own pass.
+    nothing was decoded after the prompt's own pass. `route_trace` is there if it was asked for.
     """
 
     energy_j: float | None
@@ -58,6 +62,7 @@ class Edge(Origin, frozen=True):
     decode_s: float
     cached_tokens: int
     tokens_per_s: float | None
+    route_trace: Trace | UnsetType = UNSET
 
 
 class Tally:
@@ -102,7 +107,7 @@ class Tally:
         details = PromptTokensDetails(self.cached_tokens)
         return Usage(self.prompt_tokens, self.completion_tokens, total, details)
 
-    def edge(self, origin: Origin) -> Edge:
+    def edge(self, origin: Origin, trace: Trace | None = None) -> Edge:
         """The costs and times in our shape."""
         reasons = [why for why in (origin.why, self.costs.why) if why is not None]
         return Edge(
@@ -110,6 +115,7 @@ class Tally:
             backend=origin.backend,
             asked=origin.asked,
             why="; ".join(reasons) or None,
+            route=origin.route,
             energy_j=_rounded(self.costs.energy_j, 4),
             energy_quality=self.costs.quality,
             power_w=_rounded(self.costs.power_w, 3),
@@ -120,6 +126,7 @@ class Tally:
             decode_s=round(self.decode_s, 6),
             cached_tokens=self.cached_tokens,
             tokens_per_s=_rounded(self.tokens_per_s, 3),
+            route_trace=trace or UNSET,
         )
 
     def _finished(self, event: Finished) -> None:

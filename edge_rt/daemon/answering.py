@@ -84,6 +84,7 @@ class Answering:
             self._state.request(self._config.requests.queue),
             self._metering.leaving(receipt),
             self._foresight.lessons.attend(call.n) as lesson,
+            self._foresight.lengths.follow(entry, call) as heard,
         ):
             while True:
                 try:
@@ -95,6 +96,7 @@ class Answering:
                                 tokens = event.prompt_tokens, event.cached_tokens
                                 purse.judge(self._foresight.least(entry, *tokens))
                             receipt.take(event)
+                            self._foresight.lengths.hear(heard, event)
                             self._foresight.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._metering.settle(receipt)

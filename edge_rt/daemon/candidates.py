@@ -26,9 +26,8 @@ class Candidates:
         self, entry: Entry, threads: int, tokens: tuple[int, int, int], limits: Limits
     ) -> Candidate:
         """`tokens` are those of the prompt, of these the cached ones, and those of the answer."""
-        prompt, cached, completion = tokens
-        duty = self._duty(entry, threads, tokens, limits)
-        found = self._forecaster.predict(entry, threads, prompt, cached, completion, duty)
+        prompt, _, completion = tokens
+        found = self.predict(entry, threads, tokens, limits)
         if isinstance(found, Unpredicted):
             return nothing(entry, threads, tokens, found.reason)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
@@ -52,6 +51,13 @@ class Candidates:
             chosen=False,
             reason="",
         )
+
+    def predict(
+        self, entry: Entry, threads: int, tokens: tuple[int, int, int], limits: Limits
+    ) -> Prediction | Unpredicted:
+        """What an answer takes at the limits of now; `tokens` as in `make`."""
+        duty = self._duty(entry, threads, tokens, limits)
+        return self._forecaster.predict(entry, threads, *tokens, duty)
 
     def _duty(
         self, entry: Entry, threads: int, tokens: tuple[int, int, int], limits: Limits

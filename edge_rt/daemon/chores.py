@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from edge_rt.daemon.foresight import Foresight
+from edge_rt.daemon.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.senses import Metered, Senses
@@ -69,6 +71,13 @@ async def count(spent: Spent, hourly: Callable[[], bool], pause: Pause = asyncio
         await pause(KEEP_S)
         if hourly():
             await spent.keep()
+
+
+async def keep(foresight: Foresight, pause: Pause = asyncio.sleep) -> None:
+    """Have what was learnt outlive the daemon, even one that is killed."""
+    while True:
+        await pause(KEEP_LEARNT_S)
+        await foresight.keep()
 
 
 async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.board_report import Felt, board_key
+from edge_rt.daemon.memory import Memory
+from edge_rt.daemon.wanted import KV_NUMBER_BYTES, kv_type
 from edge_rt.energy.basis import Hardware
 from edge_rt.energy.calibration import Calibration, load_calibrations
 from edge_rt.energy.phases import board_watts
@@ -20,8 +22,6 @@ from edge_rt.models.entry import Entry
 log = logging.getLogger(__name__)
 
 FOLDER = "calibrations"
-_Q8_BLOCK = 32
-_Q8_F16, _F16 = 1.53, 2.0  # bytes of a number, keys and values together
 
 
 class Forecaster:
@@ -34,15 +34,18 @@ class Forecaster:
         cores: int,
         felt: Callable[[], Felt | None],
         idle_w: Callable[[], float | None],
+        memory: Memory,
     ) -> None:
         """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
         what the board draws while the engine has nothing to do.
         """
+        self._memory = memory
         self._engine, self._cores = engine, cores
         self._felt, self._idle_w = felt, idle_w
         self._calibrations, unusable = load_calibrations(folder)
         for bad in unusable:
             log.warning("%s %s", bad.path, bad.reason)
+        self.edition = 0  # of the calibrations: another one where there are others
         self._board = ""
         self._predictor = Predictor(self._hardware(None))
         self._known: dict[str, Entry] = {}
@@ -61,9 +64,11 @@ class Forecaster:
 
     def take(self, calibrations: Sequence[Calibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
+        self.remember()  # what does not rest on these is recalled
         names = {c.file_name for c in calibrations}
         others = [c for c in self._calibrations if c.file_name not in names]
         self._calibrations = [*others, *calibrations]
+        self.edition += 1
         self._known.clear()
 
     def predict(
@@ -86,6 +91,14 @@ class Forecaster:
         """Take what an answer took that had the engine to itself."""
         self._knowing(entry).learn(entry.id, threads, served)
 
+    def remember(self) -> None:
+        """Have the memory take all that was learnt on the present board."""
+        if self._board != self.board:
+            return
+        for entry in self._known.values():
+            learnt = self._predictor.learnt(entry.id)
+            self._memory.take(entry, self._board, self.calibrations(entry), learnt)
+
     def _knowing(self, entry: Entry) -> Predictor:
         felt = self._felt()
         board = board_key(felt)
@@ -95,8 +108,9 @@ class Forecaster:
         before = self._known.get(entry.id)
         if before is None or before.sha256 != entry.sha256:
             self._known[entry.id] = entry
-            shape = shape_of(entry, self._engine)
-            self._predictor.know(entry.id, shape, self.calibrations(entry))
+            shape, calibrations = shape_of(entry, self._engine), self.calibrations(entry)
+            learnt = self._memory.recall(entry, board, calibrations)
+            self._predictor.know(entry.id, shape, calibrations, learnt)
         return self._predictor
 
     def _hardware(self, felt: Felt | None) -> Hardware:
@@ -110,8 +124,6 @@ class Forecaster:
 def shape_of(entry: Entry, engine: Engine) -> ModelShape:
     """The sizes that the file's header states."""
     summary = entry.summary
-    # Keys are kept in Q8_0 where that fits them; see the backend.
-    small = engine.flash_attention and not engine.gpu_layers and not summary.head_dim_k % _Q8_BLOCK
     return ModelShape(
         layers=summary.layers,
         heads=summary.heads,
@@ -121,5 +133,5 @@ def shape_of(entry: Entry, engine: Engine) -> ModelShape:
         parameters=summary.parameters,
         file_bytes=summary.file_bytes,
         vocab=summary.vocab,
-        kv_bytes_per_number=_Q8_F16 if small else _F16,
+        kv_bytes_per_number=KV_NUMBER_BYTES[kv_type(entry, engine)],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,24 +14,30 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.calibration_session import Tools
 from edge_rt.daemon.calibrator import Calibrator
+from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.forecaster import FOLDER, Forecaster
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.lessons import Lessons
 from edge_rt.daemon.measuring import Measurer
+from edge_rt.daemon.memory import Memory
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.planner import Planner
 from edge_rt.daemon.readiness import Readiness
 from edge_rt.daemon.room import Room
+from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.daemon.sweeping import PROGRAM, Sweeper
 from edge_rt.daemon.timing import Timing
-from edge_rt.energy.prediction import Prediction
+from edge_rt.daemon.variants import Variants
+from edge_rt.energy.prediction import Prediction, Served
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
+from edge_rt.routing.ages import Ages
 from edge_rt.sensors.cpu import CpuReader
 from edge_rt.sensors.integral import Energy
 
@@ -54,24 +61,41 @@ class Foresight:
         pause: Pause = asyncio.sleep,
         reader: CpuReader | None = None,
         program: Sequence[str] = PROGRAM,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """`cores` is the most threads that the engine may use; `clock` is in seconds, and `pause`
-        lets them pass. `program` sweeps the ceilings.
+        lets them pass. `program` sweeps the ceilings, `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
         self._senses, self._governing = senses, governing
+        self._memory = Memory(state_folder)
         self.forecaster = Forecaster(
-            folder, config.engine, cores, lambda: senses.felt, lambda: metering.idle_w
+            folder, config.engine, cores, lambda: senses.felt, lambda: metering.idle_w, self._memory
         )
-        self.lessons = Lessons(self.forecaster.learn, lambda: governing.limits.threads)
+        self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
         self.alone = Alone(state, clock)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
         room = Room(config, residency, lambda: psutil.virtual_memory().available)
+        self.ages = Ages(wall, self._memory.notes)
+        self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
+        self.lengths = Lengths(residency, config.engine.sequences)
+        self.routes = Routes(
+            Candidates(self.forecaster, governing.heat),
+            self.variants,
+            self.lengths,
+            governing,
+            residency,
+            room,
+            self.ages,
+            supervisor.client,
+            clock,
+        )
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)
         self.planner = Planner(
             self.forecaster,
+            self.routes,
             governing,
             measurer,
             self.alone,
@@ -101,6 +125,16 @@ class Foresight:
         tokens = prompt_tokens, cached_tokens, 1
         found = self.forecaster.predict(entry, limits.threads, *tokens, duty=limits.duty or 1.0)
         return found if isinstance(found, Prediction) else None
+
+    async def keep(self) -> None:
+        """Have what was learnt outlive the daemon."""
+        self.forecaster.remember()
+        content = self._memory.content(self.ages.notes())
+        await asyncio.to_thread(self._memory.write, content)
+
+    def _learn(self, entry: Entry, threads: int, served: Served) -> None:
+        self.forecaster.learn(entry, threads, served)
+        self.ages.note(self.variants.setting(entry, threads))
 
     def _meter(self) -> Energy | None:
         supply = self._senses.supply

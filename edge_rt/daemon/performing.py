@@ -91,15 +91,14 @@ class Performing:
         self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, progress: Progress
     ) -> Embedded | Inferred:
         """What one engine answers; raises what the purse says when it is empty before."""
-        events = self._run(entry, make, receipt)
-        if purse.limited:
-            events = purse.within(events, lambda: receipt.account)
-        async with aclosing(events) as told:
-            async for event in told:
-                if not isinstance(event, Started):
-                    return event
-                if progress.news(event):
-                    receipt.take(event)
+        async with aclosing(self._run(entry, make, receipt)) as events:
+            paid = purse.within(events, lambda: receipt.account) if purse.limited else events
+            async with aclosing(paid) as told:
+                async for event in told:
+                    if not isinstance(event, Started):
+                        return event
+                    if progress.news(event):
+                        receipt.take(event)
         raise purse.failure()
 
     async def _run(

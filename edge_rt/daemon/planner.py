@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import msgspec
 
 from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.api.wish import Aims
 from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.kinds import writer, writers
+from edge_rt.daemon.kinds import writers
 from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import Readiness, Unready
 from edge_rt.daemon.reading import Asked, Reader, Unread
 from edge_rt.daemon.room import Room
+from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.tried import failed, tried
 from edge_rt.decoding.params import Sampling
+from edge_rt.energy.prediction import Unpredicted
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EdgeError, RequestError
 from edge_rt.models.entry import Entry
+from edge_rt.routing.ask import Tokens
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
@@ -35,6 +39,7 @@ class Planner:
     def __init__(
         self,
         forecaster: Forecaster,
+        routes: Routes,
         governing: Governing,
         measurer: Measurer,
         alone: Alone,
@@ -48,7 +53,7 @@ class Planner:
         lets seconds pass between two answers.
         """
         self._candidates = Candidates(forecaster, governing.heat)
-        self._forecaster, self._governing = forecaster, governing
+        self._forecaster, self._routes, self._governing = forecaster, routes, governing
         self._measurer, self._alone, self._room = measurer, alone, room
         self._readiness = readiness
         self._reader, self._cores, self._pause = Reader(connect), cores, pause
@@ -85,8 +90,8 @@ class Planner:
 
     async def _plan(self, ask: PlanAsk, host: Host) -> list[tuple[Asked | None, Candidate]]:
         """Each candidate with its prompt; None where it cannot be run."""
-        entries = [writer(host.entry(m)) for m in ask.models] or writers(host.entries())
-        wanted = host.serving(ask.models[0] if ask.models else "default").card.id
+        named = [self._routes.named(model, host) for model in ask.models]
+        entries = [entry for some in named for entry in some] or writers(host.entries())
         limits, counts = self._governing.limits, self._threads(ask)
         found: list[Candidate] = []
         prompts: dict[str, Asked] = {}
@@ -101,9 +106,31 @@ class Planner:
             if lack is None:
                 prompts[entry.id] = asked
             found += [self._candidate(ask, asked, t, lack) for t in counts]
-        why = f"what the governor allows now: {limits.why}"
+        wanted, why = self._choice(ask, host, named, prompts)
         ranked = judged(found, (wanted, limits.threads), why)
         return [(prompts.get(c.model), c) for c in ranked]
+
+    def _choice(
+        self, ask: PlanAsk, host: Host, named: list[list[Entry]], prompts: Mapping[str, Asked]
+    ) -> tuple[str, str]:
+        """The model that a request for the first of those named would get now, and why."""
+        why = f"what the governor allows now: {self._governing.limits.why}"
+        if len(named) != 1 or len(named[0]) == 1:
+            name = named[0][0].id if named else "default"
+            return host.serving(name).card.id, why
+        tokens = {
+            entry.id: self._tokens(ask, prompts[entry.id])
+            if entry.id in prompts
+            else Unpredicted("it cannot be had now")
+            for entry in named[0]
+        }
+        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims())
+        chosen = trace.chosen
+        return ("", why) if chosen is None else (chosen.setting.variant, trace.why)
+
+    def _tokens(self, ask: PlanAsk, asked: Asked) -> Tokens:
+        completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
+        return Tokens(asked.prompt_tokens, asked.cached_tokens, completion)
 
     def _threads(self, ask: PlanAsk) -> list[int]:
         beyond = [t for t in ask.threads if not 1 <= t <= self._cores]
@@ -114,8 +141,8 @@ class Planner:
         return ask.threads or list(range(1, self._cores + 1))
 
     def _candidate(self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None) -> Candidate:
-        completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
-        tokens = asked.prompt_tokens, asked.cached_tokens, completion
+        known = self._tokens(ask, asked)
+        tokens = known.prompt, known.cached, known.completion
         if lack is not None:
             return nothing(asked.entry, threads, tokens, lack)
         return self._candidates.make(asked.entry, threads, tokens, self._governing.limits)

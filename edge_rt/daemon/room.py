@@ -18,15 +18,22 @@ class Room:
         """`available` gives the free bytes of the board."""
         self._config, self._residency, self._available = config, residency, available
 
+    @property
+    def usable_bytes(self) -> int:
+        """What models may take, all together and those included that are loaded."""
+        residents = self._residency.residents()
+        mapped = sum(r.wanted.mapped_bytes for r in residents)
+        taken = sum(r.wanted.need_bytes for r in residents)
+        return self._available() - mapped + taken - self._config.models.reserve_bytes
+
     def lack(self, entry: Entry) -> str | None:
         """Why `entry` cannot be had in memory now; None where it can."""
         residents = self._residency.residents()
         if any(r.wanted.model == resident_name(entry) for r in residents):
             return None
         need = wanted(entry, entry.path, self._config.engine).need_bytes
-        mapped = sum(r.wanted.mapped_bytes for r in residents)
-        idle = sum(r.wanted.need_bytes for r in residents if not r.users)
-        usable = self._available() - mapped + idle - self._config.models.reserve_bytes
+        busy = sum(r.wanted.need_bytes for r in residents if r.users)
+        usable = self.usable_bytes - busy
         if feasible(cpq(Demand(entry.size, need - entry.size), usable)):
             return None
         return f"needs {_mb(need)} of memory, and {_mb(max(0, usable))} can be had"

@@ -16,7 +16,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.chores import count, feel, preload, sweep, told, write
+from edge_rt.daemon.chores import count, feel, keep, preload, sweep, told, write
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
@@ -145,6 +145,7 @@ class Rooms:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.knobs.restore()
             await self.supervisor.stop()
+            await self.foresight.keep()
             await asyncio.to_thread(self.senses.close)
             self.metering.post()
             if self._hourly():
@@ -158,6 +159,7 @@ class Rooms:
             feel(self.senses, self._hear),
             write(self.book, self.metering),
             count(self.spent, self._hourly),
+            keep(self.foresight),
             self.governing.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),

@@ -28,6 +28,7 @@ from edge_rt.api.service import (
     ModelCard,
     Serving,
 )
+from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
@@ -46,6 +47,8 @@ from edge_rt.engine.residency import Resident
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind
+from edge_rt.routing.naming import AUTO
+from edge_rt.routing.trace import Trace
 
 if TYPE_CHECKING:
     from edge_rt.models.templates import ChatTemplate
@@ -102,6 +105,19 @@ class DaemonService:
             return Serving(self._card(asked, self.answering.loaded))
         why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
         return Serving(self._card(other, self.answering.loaded), asked.id, why)
+
+    async def route(self, wish: Wish) -> Serving:
+        """See Service. A stand-in answers for whatever the model asked for has as variants."""
+        if wish.model != AUTO and "@" not in wish.model:
+            serving = self.serving(wish.model)
+            if serving.asked is not None:
+                return serving
+        entry, why, trace = await self._foresight.routes.route(wish, self)
+        return Serving(self._card(entry, self.answering.loaded), route=why, trace=trace)
+
+    def trace(self, id: str) -> Trace:
+        """See Service."""
+        return self._foresight.routes.traces.get(id)
 
     async def render(
         self,

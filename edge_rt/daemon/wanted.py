@@ -13,6 +13,11 @@ FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
 UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
 
+KV_NUMBER_BYTES = {"q8_0/f16": 1.53, "f16": 2.0, "f32": 4.0}
+"""Bytes of a number in the KV, keys and values together, by the type of both."""
+
+_Q8_BLOCK = 32
+
 
 def resident_name(entry: Entry) -> str:
     """The engine's name for `entry`: another file under the same id is another model."""
@@ -39,6 +44,15 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
     need = _weight_bytes(entry) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
     return Wanted(resident_name(entry), spec, need, mapped_bytes=mapped)
+
+
+def kv_type(entry: Entry, engine: Engine) -> str:
+    """How the backend keeps keys and values of `entry`, one of KV_NUMBER_BYTES."""
+    if entry.backend == "onnx":
+        return "f32"
+    # Keys are kept in Q8_0 where that fits them; see the backend.
+    small = engine.flash_attention and not engine.gpu_layers
+    return "q8_0/f16" if small and not entry.summary.head_dim_k % _Q8_BLOCK else "f16"
 
 
 def _weight_bytes(entry: Entry) -> int:

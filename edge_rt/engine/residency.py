@@ -69,6 +69,7 @@ class Residency:
         self._failed: dict[str, tuple[float, str]] = {}
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
+        self.load_s: dict[str, float] = {}  # seconds that each model's last load took
 
     @property
     def loading(self) -> bool:
@@ -111,6 +112,16 @@ class Residency:
                 if self._clock() - resident.used_s >= idle_s:
                     await self._unload(resident)
 
+    async def unload(self, model: str) -> bool:
+        """Unload a model unless somebody is using it; whether it is gone."""
+        async with self._lock:
+            resident = self._alive(model)
+            if resident is not None and resident.users:
+                return False
+            if resident is not None:
+                await self._unload(resident)
+            return True
+
     def _alive(self, model: str) -> Resident | None:
         resident = self._residents.get(model)
         return resident if resident is not None and not resident.client.lost.is_set() else None
@@ -152,6 +163,7 @@ class Residency:
         loaded = await client.load(wanted.model, wanted.spec)
         self._suspects.discard(wanted.model)
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
+        self.load_s[wanted.model] = loaded.load_s
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
 
     def _refuse_failed(self, model: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_rt.errors import ModelNotFound
+from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.routing.variant import Variant
 
 AUTO = "auto"
@@ -24,7 +24,9 @@ class Selection:
 
 
 def select(name: str, pool: Sequence[Variant]) -> Selection:
-    """The variants of `pool` that `name` stands for; raises ModelNotFound.
+    """The variants of `pool` that `name` stands for.
+
+    Raises ModelNotFound, or RequestError where a model has no such variant.
 
     "auto" are all, an id is every variant with the same weights; behind an "@" may stand a
     backend, or a backend and a quantisation: "smollm2@onnx", "smollm2@onnx-int4".
@@ -33,7 +35,8 @@ def select(name: str, pool: Sequence[Variant]) -> Selection:
     selection = Selection(_variants(model, pool), pin.lower() if at else None)
     if not any(selection.admits(variant) for variant in selection.variants):
         labels = ", ".join(sorted({variant.label for variant in selection.variants}))
-        raise ModelNotFound(f"{model!r:.120} has no variant {pin!r:.120}; there are: {labels}")
+        message = f"{model!r:.120} has no variant {pin!r:.120}; there are: {labels}"
+        raise RequestError(message, param="model", code="variant_not_found")
     return selection
 
 

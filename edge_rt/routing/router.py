@@ -38,8 +38,8 @@ class Router:
     def route(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
         """The choice among the models of `pool`, with its reasons.
 
-        Raises ModelNotFound where none of them has the name asked for. Changes nothing: whoever
-        serves as it says tells `follow`.
+        Raises ModelNotFound or RequestError where none of them has the name asked for. Changes
+        nothing: whoever serves as it says tells `follow`.
         """
         able: list[Candidate] = []
         over: list[tuple[Candidate, Excess]] = []

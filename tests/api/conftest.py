@@ -30,6 +30,7 @@ from edge_rt.api.board import (
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
 from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import Call, Cost, EmbedCall, Event, InferCall, Kind, ModelCard, Serving
+from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import (
@@ -42,6 +43,7 @@ from edge_rt.engine.protocol import (
     Timings,
 )
 from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.routing.trace import Trace, Traces
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 
@@ -206,6 +208,10 @@ class FakeService:
     changes: list[BudgetChange] = field(default_factory=list)
     was: Past = field(default_factory=past)
     stands_in: str | None = None  # the model that answers for all
+    wishes: list[Wish] = field(default_factory=list)
+    routing: Trace | None = None  # how everything is routed
+    written: list = field(default_factory=list)  # prompts that the router saw
+    traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
     tasks: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
     embeds: list[EmbedCall] = field(default_factory=list)
@@ -237,6 +243,18 @@ class FakeService:
                     raise RequestError("another kind", param="model", code="unsupported")
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
+
+    async def route(self, wish: Wish) -> Serving:
+        """The model asked for; of all, where any may answer, the last."""
+        self.wishes.append(wish)
+        if self.routing is None:
+            return self.serving(wish.model)
+        self.written.append(await wish.write(self.models[-1].id))
+        trace = self.routing if wish.trace else None
+        return Serving(self.models[-1], route=self.routing.why, trace=trace)
+
+    def trace(self, id: str) -> Trace:
+        return self.traces.get(id)
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
         """The vector of an input is its length, and a half."""

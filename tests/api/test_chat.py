@@ -9,6 +9,7 @@ from edge_rt.decoding.params import Sampling, TokenLogprob
 EDGE = {
     "asked": None,
     "why": None,
+    "route": None,
     "model": "smol",
     "backend": "llama.cpp",
     "energy_j": 1.5,

@@ -108,7 +108,7 @@ def test_the_mean_lies_among_its_parts_and_the_sum_above_them(taken):
 def test_the_edge_object_is_rounded(script):
     tally = Tally()
     tally.take(script.cost(1.23456789, power_w=6.5432109, temp_c=51.4567))
-    edge = tally.edge(Origin("m", "llama.cpp", None, None))
+    edge = tally.edge(Origin("m", "llama.cpp", None, None, None))
     assert (edge.energy_j, edge.power_w, edge.temp_c) == (1.2346, 6.543, 51.5)
 
 

@@ -52,7 +52,21 @@ def test_errors_have_none(client):
 
 def test_what_is_null_has_no_header():
     edge = Edge(
-        "m", "llama.cpp", None, None, None, "unresolved", None, None, None, 0.0, 0.0, 0.0, 0, None
+        "m",
+        "llama.cpp",
+        None,
+        None,
+        None,
+        None,
+        "unresolved",
+        None,
+        None,
+        None,
+        0.0,
+        0.0,
+        0.0,
+        0,
+        None,
     )
     headers = dict(edge_headers(edge))
     assert b"x-edge-energy-j" not in headers
@@ -62,12 +76,12 @@ def test_what_is_null_has_no_header():
 @given(st.from_regex(r"[a-z0-9][a-z0-9._-]{0,95}", fullmatch=True))
 def test_model_ids_are_sent_as_they_are(model):
     assert (
-        dict(edge_headers(Origin(model, "llama.cpp", None, None)))[b"x-edge-model"]
+        dict(edge_headers(Origin(model, "llama.cpp", None, None, None)))[b"x-edge-model"]
         == model.encode()
     )
 
 
 @given(st.text())
 def test_no_value_leaves_its_header(value):
-    for _, sent in edge_headers(Origin(value, value, value, value)):
+    for _, sent in edge_headers(Origin(value, value, value, value, value)):
         assert re.fullmatch(rb"[!-~]*", sent)

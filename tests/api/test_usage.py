@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_rt.api.usage import Origin, Tally
 
-ORIGIN = Origin("m", "llama.cpp", None, None)
+ORIGIN = Origin("m", "llama.cpp", None, None, None)
 
 
 def test_sums_and_longest(script):

@@ -17,6 +17,7 @@ from edge_rt.config.schema import Engine
 from edge_rt.daemon.board_report import Felt, board_key
 from edge_rt.daemon.chosen import Chosen
 from edge_rt.daemon.forecaster import Forecaster, shape_of
+from edge_rt.daemon.memory import Memory
 from edge_rt.energy.calibration import Calibration, save_calibration
 from edge_rt.energy.prediction import Prediction
 from edge_rt.models.entry import Entry
@@ -45,7 +46,10 @@ class Place:
     def __init__(self, folder: Path, board: str | None = "raspberry-pi-5") -> None:
         self.felt: Felt | None = felt_of(board)
         self.idle_w: float | None = None
-        self.forecaster = Forecaster(folder, Engine(), 4, lambda: self.felt, lambda: self.idle_w)
+        self.memory = Memory(folder / "state")
+        self.forecaster = Forecaster(
+            folder, Engine(), 4, lambda: self.felt, lambda: self.idle_w, self.memory
+        )
 
     def predict(self, entry: Entry, threads: int = 1, prompt: int = 64) -> Prediction:
         found = self.forecaster.predict(entry, threads, prompt, 0, 32)

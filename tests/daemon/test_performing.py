@@ -226,6 +226,7 @@ def test_what_suffices_changes_nothing(kit: Any) -> None:
         house.scripts = [[Started(0, 7, 0), passing(house, 1.0), kit.embedded()]]
         answer, _ = await embed(house, deadline_s=house.now + 4.0, energy_j=40.0)
         assert isinstance(answer, Embedded)
+        assert house.open == 0  # the model may be unloaded at once
 
     kit.run(run())
 

@@ -1,0 +1,37 @@
+"""How a request wants to be served."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge_rt.routing.ask import Prefer
+
+Write = Callable[[str], Awaitable[str | list[int]]]
+"""The prompt as the model of an id reads it; raises RequestError where it cannot."""
+
+
+class Aims(NamedTuple):
+    """What to choose a model by, and what the answer may take; see Ask."""
+
+    prefer: Prefer = "energy"
+    latency_s: float | None = None
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """All that the choice of a model depends on.
+
+    `id` is that of the answer to come, by which the trace of the choice is kept, and `trace` tells
+    whether the answer is to hold it. `max_tokens` None: as many as come.
+    """
+
+    id: str
+    model: str
+    write: Write
+    max_tokens: int | None = None
+    ignore_eos: bool = False
+    aims: Aims = Aims()  # noqa: RUF009 - a tuple
+    trace: bool = False

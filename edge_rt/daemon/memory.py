@@ -1,0 +1,96 @@
+"""What was learnt of predictions and choices, kept over a restart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.durable import replace_file
+from edge_rt.energy.calibration import Calibration
+from edge_rt.energy.history import Learnt
+from edge_rt.models.entry import Entry
+from edge_rt.routing.ages import Notes
+
+log = logging.getLogger(__name__)
+
+FILE = "learnt.json"
+KEEP_S = 300.0  # between two times that it is written
+_MOST_MODELS = 64  # those learnt of last stay
+
+
+class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was learnt of a model, and what that rests on: the file, the board, the calibrations."""
+
+    model: str
+    sha256: str
+    board: str
+    calibrated: list[str]
+    learnt: list[Learnt]
+
+    def fits(self, entry: Entry, board: str, calibrations: Iterable[Calibration]) -> bool:
+        """Whether it was learnt of just this."""
+        now = entry.id, entry.sha256, board, _dates(calibrations)
+        return now == (self.model, self.sha256, self.board, self.calibrated)
+
+
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    """What the file holds."""
+
+    models: list[Of] = []
+    notes: Notes = Notes()
+
+
+class Memory:
+    """The file, read once and written again and again."""
+
+    def __init__(self, state: Path) -> None:
+        """`state` is the folder that it lies in."""
+        self._path = state / FILE
+        kept = self._load()
+        self.notes = kept.notes
+        self._models = {of.model: of for of in kept.models}
+        self._written: bytes | None = None
+
+    def recall(self, entry: Entry, board: str, calibrations: Sequence[Calibration]) -> list[Learnt]:
+        """What was learnt of it in an earlier life, if it still is the same."""
+        of = self._models.get(entry.id)
+        return of.learnt if of is not None and of.fits(entry, board, calibrations) else []
+
+    def take(
+        self, entry: Entry, board: str, calibrations: Iterable[Calibration], learnt: list[Learnt]
+    ) -> None:
+        """Note what is known of a model by now."""
+        if learnt:
+            self._models.pop(entry.id, None)
+            dates = _dates(calibrations)
+            self._models[entry.id] = Of(entry.id, entry.sha256, board, dates, learnt)
+
+    def content(self, notes: Notes) -> bytes:
+        """All of it, as the file is to hold it."""
+        return msgspec.json.encode(_Kept(list(self._models.values())[-_MOST_MODELS:], notes))
+
+    def write(self, content: bytes) -> None:
+        """Bring that to the disk, if it is new."""
+        if content == self._written:
+            return
+        try:
+            replace_file(self._path, content)
+            self._written = content
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._path, error.strerror or error)
+
+    def _load(self) -> _Kept:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except (FileNotFoundError, NotADirectoryError):
+            return _Kept()
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("%s is of no use and begun anew: %s", self._path, error)
+            return _Kept()
+
+
+def _dates(calibrations: Iterable[Calibration]) -> list[str]:
+    return sorted(f"{c.threads} {c.calibrated_at.isoformat()}" for c in calibrations)

@@ -1,0 +1,241 @@
+"""Which model answers a request, of all that could."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from edge_rt.api.wish import Aims, Wish
+from edge_rt.daemon.candidates import Candidates
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.kinds import writer, writers
+from edge_rt.daemon.lengths import Lengths
+from edge_rt.daemon.measuring import Host
+from edge_rt.daemon.room import Room
+from edge_rt.daemon.unroutable import unroutable
+from edge_rt.daemon.variants import Variants, families, weights
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.energy.prediction import Prediction, Unpredicted
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import EngineError, ModelFileError, RequestError
+from edge_rt.models.entry import Entry
+from edge_rt.routing.ages import Ages
+from edge_rt.routing.ask import Ask, Now, Tokens
+from edge_rt.routing.mix import Mix
+from edge_rt.routing.naming import AUTO, select
+from edge_rt.routing.router import Router
+from edge_rt.routing.setting import Setting
+from edge_rt.routing.trace import Trace, Traces
+
+LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
+USUAL = 256  # tokens of a prompt that nobody looked at
+
+
+class Routed(NamedTuple):
+    """The model that answers; why is None where there was nothing to choose."""
+
+    entry: Entry
+    why: str | None = None
+    trace: Trace | None = None
+
+
+class Wanted(NamedTuple):
+    """A kind of requests: which models may answer them, and tokens in powers of two."""
+
+    models: tuple[str, ...]
+    prompt: int
+    completion: int
+
+
+class Routes:
+    """Routes requests, and keeps what the next ones and the placing of models rest on."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        variants: Variants,
+        lengths: Lengths,
+        governing: Governing,
+        residency: Residency,
+        room: Room,
+        ages: Ages,
+        connect: Callable[[], Awaitable[EngineClient]],
+        clock: Callable[[], float],
+    ) -> None:
+        """`connect` gives the live engine; `clock` is in seconds, a monotonic one."""
+        self._candidates, self._variants, self._lengths = candidates, variants, lengths
+        self._governing, self._residency, self._room = governing, residency, room
+        self._ages, self._connect = ages, connect
+        self.traces = Traces()
+        self.mix: Mix[Wanted] = Mix(clock)
+
+    async def route(self, wish: Wish, host: Host) -> Routed:
+        """See Service. Where one model alone may answer, it does, and nothing is looked at."""
+        entries = named(wish.model, host)
+        able = self._admitted(wish.model, entries)
+        completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
+        if len(able) == 1 and not wish.trace:
+            self._note(able, USUAL, completion)
+            return Routed(able[0])
+        tokens = await self._tokens(able, wish, completion, host)
+        counted = [known for known in tokens.values() if isinstance(known, Tokens)]
+        self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
+        trace = self.judge(wish.model, entries, tokens, wish.aims)
+        self.traces.keep(wish.id, trace)
+        told = trace if wish.trace else None
+        if len(able) == 1:  # whatever speaks against it, the engine says it best
+            return Routed(able[0], trace.why, told)
+        chosen = trace.chosen
+        if chosen is None:
+            raise unroutable(trace, self._governing.limits)
+        Router(_never, self._ages).follow(trace)
+        entry = next(entry for entry in able if entry.id == chosen.setting.variant)
+        return Routed(entry, trace.why, told)
+
+    def judge(
+        self,
+        model: str,
+        entries: Sequence[Entry],
+        tokens: Mapping[str, Tokens | Unpredicted],
+        aims: Aims,
+    ) -> Trace:
+        """The choice among `entries`, of which `model` may pin some."""
+        known = {entry.id: entry for entry in entries}
+        limits = self._governing.limits
+
+        def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
+            # Phi needs no word of its own: it is the same for all, and in what was learnt of late.
+            sizes = asked.prompt, asked.cached, asked.completion
+            return self._candidates.predict(known[setting.variant], setting.threads, sizes, limits)
+
+        ask = Ask(
+            tokens=tokens,
+            model=_known(model, entries),
+            prefer=aims.prefer,
+            latency_s=aims.latency_s,
+            energy_j=aims.energy_j,
+        )
+        pool = self._variants.of(entries, limits.threads)
+        return Router(predict, self._ages).route(ask, pool, self._now(entries))
+
+    def _now(self, entries: Sequence[Entry]) -> Now:
+        limits = self._governing.limits
+        residents = {r.wanted.model: r for r in self._residency.residents()}
+        busy = {r.wanted.model: r.wanted.need_bytes for r in residents.values() if r.users}
+        ids = {resident_name(entry): entry for entry in entries}
+        if not residents:  # the first one may be loaded whatever the guard says; see Answering
+            limits = replace(limits, heavy=True)
+        return Now(
+            limits=limits,
+            # Threads are the governor's: the engine has one count for all models and requests, so
+            # that a request that chose its own would choose that of the others.
+            threads=(limits.threads,),
+            usable_bytes=self._room.usable_bytes,
+            loaded={ids[m].id: self._variants.loaded(ids[m]) for m in residents if m in ids},
+            in_use={ids[m].id if m in ids else m: size for m, size in busy.items()},
+        )
+
+    def named(self, model: str, host: Host) -> list[Entry]:
+        """The models that may answer for a name; raises ModelNotFound or RequestError."""
+        return self._admitted(model, named(model, host))
+
+    def _admitted(self, model: str, entries: list[Entry]) -> list[Entry]:
+        """Those of `entries` that its pin is for; raises RequestError where there is none."""
+        if "@" not in model:
+            return entries
+        pool = self._variants.of(entries, self._governing.limits.threads)
+        selection = select(_known(model, entries), pool)
+        ids = {variant.id for variant in selection.variants if selection.admits(variant)}
+        return [entry for entry in entries if entry.id in ids]
+
+    # --- tokens
+
+    async def _tokens(
+        self, able: Sequence[Entry], wish: Wish, completion: int, host: Host
+    ) -> dict[str, Tokens | Unpredicted]:
+        """What the prompt is for each; raises what all of them say against it."""
+        prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
+        found: dict[str, Tokens | Unpredicted] = {}
+        for entry in able:
+            template = entry.summary.chat_template
+            if template not in prompts:  # those with the same one read the same
+                prompts[template] = await _written(wish, entry)
+            prompt = prompts[template]
+            if isinstance(prompt, (RequestError, ModelFileError)):
+                found[entry.id] = Unpredicted(str(prompt))
+            elif isinstance(prompt, list) and len({*families(able)}) > 1:
+                raise RequestError(
+                    "`model`: tokens are those of one model; name it, or send texts.",
+                    param="model",
+                    code="invalid_value",
+                )
+            else:
+                context = host.card(entry.id).context
+                found[entry.id] = await self._sized(entry, prompt, completion, context)
+        faults = [p for p in prompts.values() if isinstance(p, (RequestError, ModelFileError))]
+        if len(faults) == len(prompts):
+            raise faults[0]
+        return found
+
+    async def _sized(
+        self, entry: Entry, prompt: str | list[int], completion: int, context: int
+    ) -> Tokens | Unpredicted:
+        """By an estimate, unless that may decide on whether there is room for the prompt."""
+        estimate = self._lengths.of(entry, prompt, completion, context)
+        if isinstance(prompt, list) or estimate.prompt < LONG * context:
+            return estimate
+        client = await self._connect()
+        try:
+            counted = await client.count(
+                resident_name(entry), entry.backend, str(entry.path), prompt, special=True
+            )
+        except RequestError as error:
+            return Unpredicted(str(error))
+        except EngineError:  # it is lost, and the estimate as good as any
+            return estimate
+        assert counted.tokens is not None
+        room = max(1, context - counted.tokens)
+        return Tokens(counted.tokens, counted.cached, min(completion, room))
+
+    def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
+        ids = tuple(sorted(entry.id for entry in able))
+        self.mix.note(Wanted(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
+
+
+def named(model: str, host: Host) -> list[Entry]:
+    """The models that a name stands for, before its pin; the one that it is the id of first.
+
+    All with the same weights, where something is pinned all that came from the same model. "auto"
+    are all that write, "default" is just that one. Raises ModelNotFound, or RequestError for one
+    that writes no text.
+    """
+    name, pinned, _ = model.partition("@")
+    if name == AUTO:
+        return writers(host.entries()) or [writer(host.entry("default"))]
+    asked = writer(host.entry(name))
+    if name == "default" and not pinned:
+        return [asked]
+    entries = writers(host.entries())
+    kin = families(entries) if pinned else [weights(entry) for entry in entries]
+    own = next((k for k, entry in zip(kin, entries, strict=True) if entry.id == asked.id), None)
+    others = [e for k, e in zip(kin, entries, strict=True) if k == own]
+    return [asked, *(e for e in others if e.sha256 != asked.sha256)]  # a copy is no choice
+
+
+def _known(model: str, entries: Sequence[Entry]) -> str:
+    """The name as the router knows it: of an id, or "auto", with its pin."""
+    name, at, pin = model.partition("@")
+    return f"{name if name == AUTO else entries[0].id}{at}{pin}"
+
+
+async def _written(wish: Wish, entry: Entry) -> str | list[int] | RequestError | ModelFileError:
+    try:
+        return await wish.write(entry.id)
+    except (RequestError, ModelFileError) as error:
+        return error
+
+
+def _never(setting: Setting, tokens: Tokens) -> Unpredicted:
+    raise AssertionError(setting)

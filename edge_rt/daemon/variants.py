@@ -1,0 +1,124 @@
+"""The models in the store as the router sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+
+from edge_rt.config.schema import Engine
+from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.wanted import kv_type, resident_name, wanted
+from edge_rt.energy.prediction import Prediction
+from edge_rt.engine.residency import Residency
+from edge_rt.models.entry import Entry
+from edge_rt.routing.ages import Ages
+from edge_rt.routing.setting import SINGLE, Setting
+from edge_rt.routing.variant import Variant
+
+LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
+_USUAL = (256, 0, 128)  # prompt, cached and completion tokens: for the watts of a busy engine
+
+
+class Variants:
+    """Makes variants of entries, and tells when each was calibrated."""
+
+    def __init__(
+        self, engine: Engine, residency: Residency, forecaster: Forecaster, ages: Ages
+    ) -> None:
+        self._engine, self._residency = engine, residency
+        self._forecaster, self._ages = forecaster, ages
+        self._noted: dict[str, tuple[str, int]] = {}
+
+    def setting(self, entry: Entry, threads: int) -> Setting:
+        """How `entry` is run with so many threads; all else is as configured."""
+        return Setting(entry.id, threads, self._layers(entry), SINGLE, kv_type(entry, self._engine))
+
+    def loaded(self, entry: Entry) -> tuple[int, str]:
+        """GPU layers and KV type with which it is loaded, when it is."""
+        return self._layers(entry), kv_type(entry, self._engine)
+
+    def of(self, entries: Iterable[Entry], threads: int) -> list[Variant]:
+        """A variant for each; what they take while loading is for so many threads."""
+        entries = list(entries)
+        origins, qualities = families(entries), _qualities(entries)
+        return [
+            self._variant(entry, threads, origin, qualities.get(entry.id))
+            for entry, origin in zip(entries, origins, strict=True)
+        ]
+
+    def _variant(self, entry: Entry, threads: int, origin: str, quality: float | None) -> Variant:
+        self._note(entry)
+        engine, summary = self._engine, entry.summary
+        need = wanted(entry, entry.path, engine)
+        kv_bytes = summary.kv_bytes(need.spec.context * need.spec.sequences)
+        load_s = self._load_s(entry)
+        return Variant(
+            id=entry.id,
+            source=origin,
+            backend=entry.backend,
+            quantisation=summary.quantisation,
+            context=need.spec.context,
+            weights_bytes=entry.size,
+            kv_bytes={kv_type(entry, engine): kv_bytes},
+            work_bytes=need.need_bytes - entry.size - kv_bytes,
+            quality=quality,
+            gpu_layers=(self._layers(entry),),
+            load_s=load_s,
+            load_j=load_s * self._busy_w(entry, threads),
+        )
+
+    def _layers(self, entry: Entry) -> int:
+        return self._engine.gpu_layers if entry.backend == "llama.cpp" else 0
+
+    def _load_s(self, entry: Entry) -> float:
+        known = self._residency.load_s.get(resident_name(entry))
+        return LOAD_S + entry.size / LOAD_BYTES_PER_S if known is None else known
+
+    def _busy_w(self, entry: Entry, threads: int) -> float:
+        """What a busy engine adds to the draw, which is as much as a load adds at most."""
+        found = self._forecaster.predict(entry, threads, *_USUAL)
+        if not isinstance(found, Prediction) or found.energy_j is None or found.seconds <= 0.0:
+            return 0.0
+        return found.energy_j / found.seconds
+
+    def _note(self, entry: Entry) -> None:
+        """Have the ages know of its calibrations, once."""
+        now = entry.sha256, self._forecaster.edition
+        before = self._noted.get(entry.id)
+        if before == now:
+            return
+        if before is not None and before[0] != entry.sha256:
+            self._ages.forget(entry.id)
+        self._noted[entry.id] = now
+        for known in self._forecaster.calibrations(entry):
+            self._ages.note(self.setting(entry, known.threads), known.calibrated_at.timestamp())
+
+
+def weights(entry: Entry) -> str:
+    """What those have in common that hold the same weights.
+
+    Conversion to ONNX loses nothing; what was quantised anew is a model of its own.
+    """
+    converted = entry.source_sha256 if entry.backend == "onnx" else None
+    return converted or entry.sha256
+
+
+def families(entries: Sequence[Entry]) -> list[str]:
+    """For each of `entries` what it was made from in the first place, as far as that is known."""
+    sources = {entry.sha256: entry.source_sha256 for entry in entries}
+    return [_first(entry.sha256, sources) for entry in entries]
+
+
+def _first(sha256: str, sources: Mapping[str, str | None]) -> str:
+    for _ in sources:  # not for ever, should they go round in a ring
+        sha256 = sources.get(sha256) or sha256
+    return sha256
+
+
+def _qualities(entries: Sequence[Entry]) -> dict[str, float]:
+    """Means over the tests that all have taken who took any: others would not compare."""
+    figures = {e.id: e.presumed_quality.figures for e in entries if e.presumed_quality is not None}
+    shared = set[str].intersection(*map(set, figures.values())) if figures else set[str]()
+    if not shared:
+        return {}
+    return {id: fmean(found[test] for test in shared) for id, found in figures.items()}

@@ -1,0 +1,274 @@
+"""A name stands for some models, one of which answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from edge_rt.api.service import Cost
+from edge_rt.api.wish import Aims, Wish
+from edge_rt.config.schema import Config, Models
+from edge_rt.energy.prediction import Prediction
+from edge_rt.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.models.catalogue import Quality
+
+GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"
+
+
+def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, float]) -> Any:
+    """A house with a model for both libraries, another one, and what answers of each take.
+
+    `foretold` are seconds and joules that stand in for those of the rooflines.
+    """
+    house = kit.house(config)
+    onnx = changed(kit.entry.summary, quantisation="int4", source_sha256="0" * 64)
+    entries = [
+        replace(kit.entry, id=OTHER, sha256="2" * 64, created=9),
+        kit.entry,
+        replace(kit.entry, id=ONNX, sha256="1" * 64, backend="onnx", summary=onnx, created=8),
+    ]
+    entries[1] = replace(entries[1], created=7)
+    house.entries = lambda: entries
+    figures = {id.replace("_", "-"): both for id, both in foretold.items()}
+    forecaster = house.foresight.forecaster
+
+    def predict(entry: Any, threads: int, *tokens: Any) -> Prediction:
+        seconds, energy_j = figures.get(entry.id, (1.0, 2.0))
+        house.predicted.append((entry.id, threads, tokens))
+        return Prediction(seconds, 0.5, 0.5, energy_j, None, None, 0.05, 0.05, "calibrated")
+
+    house.predicted = []
+    forecaster.predict = predict
+    house.foresight.variants._load_s = lambda entry: 0.1
+    return house
+
+
+def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> Wish:
+    async def write(model: str) -> Any:
+        return prompt
+
+    return Wish("cmpl-1", model, changes.pop("write", write), **changes)
+
+
+async def chosen(house: Any, model: str, **changes: Any) -> str:
+    return (await house.service.route(wish(model, **changes))).card.id
+
+
+def running(test: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
+    def run(kit: Any) -> None:
+        kit.run(test(kit))
+
+    return run
+
+
+@running
+async def test_an_id_is_any_of_the_same_weights_and_auto_any_model(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4), big=(3, 1))
+    assert await chosen(house, GGUF) == await chosen(house, ONNX) == ONNX
+    assert await chosen(house, OTHER) == OTHER
+    assert await chosen(house, "auto") == OTHER
+    assert await chosen(house, "auto", aims=Aims("latency")) == GGUF
+    assert await chosen(house, "default") == GGUF
+    served = await house.service.route(wish("auto"))
+    assert (served.asked, served.why, served.trace) == (None, None, None)
+    assert "the fewest joules of 3" in served.route
+
+
+@running
+async def test_what_is_pinned_answers_whatever_it_takes(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4))
+    for pin in ("llama.cpp-q4_1", "llama.cpp", "LLAMA.CPP-Q4_1"):
+        assert await chosen(house, f"{GGUF}@{pin}") == GGUF
+        assert await chosen(house, f"{ONNX}@{pin}") == GGUF
+    assert await chosen(house, f"{GGUF}@onnx-int4") == ONNX
+    assert await chosen(house, "auto@onnx") == ONNX
+    assert await chosen(house, "default@onnx") == ONNX
+    house.governing.allow(smaller=True)
+    assert await chosen(house, f"{GGUF}@llama.cpp") == GGUF
+
+
+@running
+async def test_errors_tell_what_there_is(kit: Any) -> None:
+    house = house_of(kit)
+    with pytest.raises(RequestError, match=r"no variant 'onnx-int8'; .*llama.cpp-q4_1, onnx-int4"):
+        await house.service.route(wish(f"{GGUF}@onnx-int8"))
+    with pytest.raises(ModelNotFound, match="nobody"):
+        await house.service.route(wish("nobody@onnx"))
+
+
+@running
+async def test_where_nothing_is_to_choose_nothing_is_looked_at(kit: Any) -> None:
+    async def write(model: str) -> str:
+        raise AssertionError(model)
+
+    house = house_of(kit)
+    for model in (OTHER, "default", f"{GGUF}@onnx"):
+        served = await house.service.route(wish(model, write=write))
+        assert (served.route, served.trace) == (None, None)
+    assert house.counted == []
+    with pytest.raises(RequestError, match="no trace"):
+        house.service.trace("cmpl-1")
+
+
+@running
+async def test_a_model_quantised_anew_is_another_one_unless_it_is_pinned(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 9), tiny_q8=(1, 1))
+    summary = changed(kit.entry.summary, quantisation="Q8_0", source_sha256="0" * 64)
+    anew = replace(kit.entry, id="tiny-q8", sha256="3" * 64, summary=summary)
+    entries = [*house.entries(), anew]
+    house.entries = lambda: entries
+    assert await chosen(house, GGUF) != "tiny-q8"
+    assert await chosen(house, "tiny-q8") == "tiny-q8"
+    assert await chosen(house, f"{GGUF}@llama.cpp-q8_0") == "tiny-q8"
+    assert await chosen(house, f"{GGUF}@llama.cpp-q4_1") == GGUF
+
+
+@running
+async def test_a_trace_is_kept_and_given_to_who_asks(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4))
+    await house.service.route(wish(GGUF))
+    assert house.service.trace("cmpl-1").chosen.setting.variant == ONNX
+    served = await house.service.route(wish(f"{GGUF}@llama.cpp", trace=True))
+    rows = {c.candidate.setting.variant: c.rule or c.state for c in served.trace.considered}
+    assert rows == {GGUF: "chosen", ONNX: "pin"}
+
+
+@running
+async def test_threads_are_the_governors(kit: Any) -> None:
+    house = house_of(kit)
+    served = await house.service.route(wish("auto", trace=True))
+    assert {c.candidate.setting.threads for c in served.trace.considered} == {2}
+
+
+@running
+async def test_tokens_are_estimated_and_the_estimate_is_learnt(kit: Any) -> None:
+    house = house_of(kit)
+    await chosen(house, GGUF, max_tokens=20)
+    assert {tokens[:3] for _, _, tokens in house.predicted if tokens[:3] != (256, 0, 128)} == {
+        (100, 0, 20)
+    }
+    assert house.counted == []
+    house.scripts = [[replace_tokens(kit, 200), kit.delta(1), kit.finished()]]
+    async for _ in house.service.generate(call(house, "x" * 400)):
+        pass
+    house.predicted.clear()
+    await chosen(house, GGUF, prompt="x" * 400 + "1 yy", max_tokens=20)
+    prompts = {id: tokens[:2] for id, _, tokens in house.predicted if tokens[:3] != (256, 0, 128)}
+    # Two letters a token with this vocabulary; what the loaded one has read is in KV.
+    assert prompts[ONNX] == (202, 0)
+    assert prompts[GGUF] == (202, 201)
+
+
+def replace_tokens(kit: Any, prompt: int) -> Any:
+    return changed(kit.started(), prompt_tokens=prompt)
+
+
+def call(house: Any, prompt: str) -> Any:
+    from edge_rt.api.service import Call
+    from edge_rt.decoding.params import Sampling
+
+    return Call("tiny", prompt, False, Sampling(), 9)
+
+
+@running
+async def test_what_may_not_fit_is_counted(kit: Any) -> None:
+    house = house_of(kit)
+    with pytest.raises(RequestError, match="context") as raised:
+        await house.service.route(wish(GGUF, prompt="x" * 5000))
+    assert (raised.value.param, raised.value.code) == ("prompt", "context_length_exceeded")
+    assert {counted[1] for counted in house.counted} == {"llama.cpp", "onnx"}
+
+
+@running
+async def test_what_only_some_templates_take_is_for_them(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 1))
+    bare = changed(kit.entry.summary, chat_template=None)
+    entries = [replace(e, summary=bare) if e.id == GGUF else e for e in house.entries()]
+    house.entries = lambda: entries
+
+    async def write(model: str) -> str:
+        if model == GGUF:
+            raise RequestError("it has no chat template", param="messages")
+        return "x"
+
+    served = await house.service.route(wish("auto", write=write, trace=True))
+    assert served.card.id != GGUF
+    (row,) = [c for c in served.trace.considered if c.candidate.setting.variant == GGUF]
+    assert (row.rule, row.reason) == ("tokens", "it has no chat template")
+
+    async def never(model: str) -> str:
+        raise RequestError("bad messages", param="messages")
+
+    with pytest.raises(RequestError, match="bad messages"):
+        await house.service.route(wish("auto", write=never))
+
+
+@running
+async def test_token_ids_are_for_a_model_that_is_named(kit: Any) -> None:
+    house = house_of(kit)
+    assert await chosen(house, GGUF, prompt=[1, 2, 3]) in (GGUF, ONNX)
+    with pytest.raises(RequestError, match="tokens are those of one model"):
+        await house.service.route(wish("auto", prompt=[1, 2, 3]))
+
+
+@running
+async def test_a_board_that_takes_nothing_says_so(kit: Any) -> None:
+    house = house_of(kit)
+    house.governing.allow(admission="refuse", guard="evacuate", why="it is hot")
+    with pytest.raises(Unavailable, match="it is hot"):
+        await house.service.route(wish("auto"))
+
+
+@running
+async def test_what_is_loaded_answers_where_nothing_may_be_loaded(kit: Any) -> None:
+    house = house_of(kit, big=(1, 1), tiny=(9, 9), tiny_onnx=(5, 5))
+    await house.answer("tiny")
+    house.governing.allow(heavy=False, guard="hold", why="it is warm")
+    assert await chosen(house, "auto") == GGUF
+
+
+@running
+async def test_limits_are_soft(kit: Any) -> None:
+    house = house_of(kit, big=(9, 1), tiny=(4, 9), tiny_onnx=(5, 5))
+    aims = Aims("energy", 0.5, None)
+    served = await house.service.route(wish("auto", aims=aims, trace=True))
+    assert (served.card.id, served.trace.within) == (GGUF, False)
+
+
+@running
+async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
+    house = house_of(kit, Config(models=Models(smaller={GGUF: OTHER})))
+    house.governing.allow(smaller=True)
+    served = await house.service.route(wish(GGUF))
+    assert (served.card.id, served.asked) == (OTHER, GGUF)
+
+
+@running
+async def test_an_answer_is_a_measurement(kit: Any) -> None:
+    house = house_of(kit)
+    ages, variants = house.foresight.ages, house.foresight.variants
+    setting = variants.setting(house.get("tiny"), 2)
+    assert ages.age_s(setting) is None
+    house.scripts = [[kit.started(), kit.delta(1), kit.finished()]]
+    events = await house.answer("tiny")
+    assert any(isinstance(event, Cost) for event in events)
+    assert ages.age_s(setting) is not None
+
+
+@running
+async def test_quality_is_compared_over_the_tests_that_all_took(kit: Any) -> None:
+    house = house_of(kit)
+    good = Quality(figures={"a": 0.9, "b": 0.2})
+    poor = Quality(figures={"a": 0.5})
+    entries = [
+        replace(e, quality={OTHER: poor, GGUF: good}.get(e.id), source_quality=None)
+        for e in house.entries()
+    ]
+    house.entries = lambda: entries
+    found = {v.id: v.quality for v in house.foresight.variants.of(entries, 2)}
+    assert found == {OTHER: 0.5, GGUF: 0.9, ONNX: None}
+    assert await chosen(house, "auto", aims=Aims("quality")) == GGUF
