@@ -12,9 +12,9 @@ class Runtime:
     """T(p, o) = F(p) + (o - 1)·β, the idealized runtime, for a model on one setting of a board.
 
     `prefill` is F: (prompt tokens, seconds to the first token), both rising; `step_s` is β. Ours:
-    F is linear between its points, a step takes `step_context_s` longer for each token of context,
-    and `pair_s` is what each pair of a new token and one that it looks back at costs, which is for
-    prompts beyond the table and behind cached tokens.
+    a step takes `step_context_s` longer for each token of context, and `pair_s` is what each pair
+    of a new token and one that it looks back at costs: it bends F between its points and beyond
+    them, and is for prompts behind cached tokens.
     """
 
     prefill: tuple[tuple[int, float], ...]
@@ -57,8 +57,15 @@ class Runtime:
         if tokens >= self.prefill[-1][0]:
             return self._beyond_s(tokens)
         right = bisect_right(self.prefill, tokens, key=lambda point: point[0])
-        (before, before_s), (after, after_s) = self.prefill[right - 1 : right + 1]
-        return before_s + (after_s - before_s) * (tokens - before) / (after - before)
+        return self._between_s(self.prefill[right - 1], self.prefill[right], tokens)
+
+    def _between_s(self, left: tuple[int, float], right: tuple[int, float], tokens: int) -> float:
+        """Below the straight line, as what is quadratic is, and never falling."""
+        (before, before_s), (after, after_s) = left, right
+        span, rise_s = after - before, after_s - before_s
+        bend_s = min(self.pair_s, 2.0 * rise_s / span**2)
+        line_s = before_s + rise_s * (tokens - before) / span
+        return line_s - bend_s * (tokens - before) * (after - tokens) / 2.0
 
     def _beyond_s(self, tokens: int) -> float:
         """On with the slope of the last octave, and the attention's growth from its middle on."""

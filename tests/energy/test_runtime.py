@@ -49,7 +49,7 @@ def test_the_table_is_kept_to(runtime: Runtime) -> None:
     assert runtime.decode_s(100, 1) == 0
 
 
-def test_between_two_points_time_is_linear() -> None:
+def test_where_pairs_cost_nothing_time_is_linear_between_two_points() -> None:
     runtime = Runtime(((64, 1.0), (128, 2.0)), step_s=0.1)
     assert runtime.prefill_s(80) == pytest.approx(1.25)
     assert runtime.prefill_s(16) == pytest.approx(0.25)
@@ -62,8 +62,8 @@ def test_steps_take_longer_as_the_context_grows() -> None:
     assert runtime.decode_s(20, 8) == pytest.approx(by_step)
 
 
-@given(st.integers(1025, 20_000))
-def test_beyond_the_table_a_true_curve_is_followed(tokens: int) -> None:
+@given(st.integers(1, 20_000))
+def test_between_the_points_and_beyond_a_true_curve_is_followed(tokens: int) -> None:
     def curve(p: int) -> float:
         return 0.01 + 5e-3 * p + 4e-6 * p * p / 2
 
