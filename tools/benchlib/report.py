@@ -64,7 +64,8 @@ class Report:
         console.print(f"{self.name}: commit {self.commit or 'unknown'}")
         for key, value in self.machine.items():
             console.print(f"  {key}: {'unknown' if value is None else value}")
-        console.print(_sides(self.rows))
+        if self.rows:
+            console.print(_sides(self.rows))
         shown = row_values(self.rows)  # already in the table of both sides
         console.print(_values({k: v for k, v in self.values.items() if k not in shown}))
         for line in [*self.notes, *verdict(self.samples)]:
