@@ -12,8 +12,9 @@ from edge_rt.backends.base import EmbeddingBackend
 from edge_rt.engine.inputs import fitting_tokens
 from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.protocol import Embed, Embedded, ModelSpec, Started
+from edge_rt.engine.runner import Event
 from edge_rt.engine.tally import Tally
-from edge_rt.engine.tasks import Event, Job, Tasks
+from edge_rt.engine.tasks import Job, Tasks
 from edge_rt.errors import EngineError, RequestError
 
 READ_S = 0.02  # of cutting texts into tokens at a stretch
@@ -61,7 +62,7 @@ class EmbeddingScheduler(Tasks[EmbedJob]):
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        """See Tasks."""
+        """See Runner."""
         super().__init__(backend, emit, tally, clock, pause_s)
         self._backend = backend
         self._normalise = spec.normalise

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from edge_rt.backends.base import TensorBackend
 from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.protocol import Infer, Inferred, Started
+from edge_rt.engine.runner import Event
 from edge_rt.engine.tally import Tally
-from edge_rt.engine.tasks import Event, Job, Tasks
+from edge_rt.engine.tasks import Job, Tasks
 from edge_rt.engine.tensors import to_array, to_tensor
 from edge_rt.errors import EngineError, RequestError
 
@@ -37,7 +38,7 @@ class TensorScheduler(Tasks[InferJob]):
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        """See Tasks."""
+        """See Runner."""
         super().__init__(backend, emit, tally, clock, pause_s)
         self._backend = backend
 

@@ -10,7 +10,7 @@ from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.engine.embedding import EmbeddingScheduler
 from edge_rt.engine.inference import TensorScheduler
 from edge_rt.engine.protocol import ModelSpec, SetLimits, ToFront
-from edge_rt.engine.runner import Runner
+from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.scheduler import Scheduler
 from edge_rt.engine.tally import Tally
 
@@ -33,7 +33,7 @@ class Roster:
         self._emit = emit
         self._tally = tally
         self._clock = clock
-        self._models: dict[str, Runner] = {}
+        self._models: dict[str, AnyRunner] = {}
 
     @property
     def limits(self) -> SetLimits:
@@ -56,17 +56,17 @@ class Roster:
         """What is in the queues."""
         return sum(s.waiting for s in self._models.values())
 
-    def able(self) -> list[Runner]:
+    def able(self) -> list[AnyRunner]:
         """Those of which a pass would do something; whose queue is older may start one first."""
         models = self._models.values()
         able = [s for s in models if s.running or (s.waiting and self._room(s) > 0)]
         return sorted(able, key=lambda s: s.waits_since)
 
-    def step(self, scheduler: Runner, *, brief: bool) -> None:
+    def step(self, scheduler: AnyRunner, *, brief: bool) -> None:
         """One pass of `scheduler` within the limits; `brief`: streams wait, perhaps others'."""
         scheduler.step(brief=brief, most=self._room(scheduler))
 
-    def get(self, model: str) -> Runner | None:
+    def get(self, model: str) -> AnyRunner | None:
         """The scheduler of `model`; None when it is not loaded."""
         return self._models.get(model)
 
@@ -93,19 +93,19 @@ class Roster:
         for scheduler in self._models.values():
             scheduler.close("the engine is shutting down")
 
-    def _room(self, scheduler: Runner) -> float:
+    def _room(self, scheduler: AnyRunner) -> float:
         """How many answers may run on `scheduler`, seeing how many run on the others."""
         if self._limits.sequences is None:
             return math.inf
         return self._limits.sequences - (self.running - scheduler.running)
 
-    def _runner(self, backend: Any, spec: ModelSpec) -> Runner:
+    def _runner(self, backend: Any, spec: ModelSpec) -> AnyRunner:
         if spec.kind == "embedding":
             return EmbeddingScheduler(backend, spec, self._emit, self._tally, self._clock)
         if spec.kind == "tensors":
             return TensorScheduler(backend, self._emit, self._tally, self._clock)
         return Scheduler(backend, spec, self._emit, self._tally, self._clock)
 
-    def _limit(self, scheduler: Runner) -> None:
+    def _limit(self, scheduler: AnyRunner) -> None:
         scheduler.set_threads(self._limits.threads)
         scheduler.portion.most = self._limits.prefill_chunk

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from edge_rt.engine.protocol import Embed, Generate, Infer
+from edge_rt.engine.outbox import Outbox
+from edge_rt.engine.protocol import (
+    Embed,
+    Embedded,
+    Failed,
+    Finished,
+    Generate,
+    Infer,
+    Inferred,
+    Started,
+    Step,
+)
+from edge_rt.engine.tally import Tally
+from edge_rt.errors import EngineError, RequestError
+
+Event = Started | Step | Finished | Embedded | Inferred | Failed
+
+
+class Item(Protocol):
+    """What is queued: a request, or one answer to it."""
+
+    arrived: float  # a reading of the clock
 
 
 class Limited(Protocol):
@@ -13,63 +38,102 @@ class Limited(Protocol):
     most: int | None
 
 
-class Runner(Protocol):
+class Native(Protocol):
+    """What every backend can do."""
+
+    def set_threads(self, threads: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+PortionT = TypeVar("PortionT", bound=Limited)
+
+
+class Runner(ABC, Generic[ItemT, PortionT]):
     """The requests on one model, and the passes that serve them."""
 
-    @property
-    def serves(self) -> type[Generate] | type[Embed] | type[Infer]:
-        """The only requests that it takes."""
-        ...
+    serves: ClassVar[type[Generate] | type[Embed] | type[Infer]]  # the only requests it takes
 
-    @property
-    def portion(self) -> Limited:
-        """What a pass may carry."""
-        ...
+    def __init__(
+        self,
+        native: Native,
+        portion: PortionT,
+        emit: Callable[[Event], None],
+        tally: Tally,
+        clock: Callable[[], float],
+        pause_s: float,
+    ) -> None:
+        """`portion` says what a pass may carry. `emit` receives every message for the front,
+        `tally` counts what is done. `clock` is in seconds; see Outbox for `pause_s`.
+        """
+        self.portion = portion
+        self._native = native
+        self._emit = emit
+        self._tally = tally
+        self._clock = clock
+        self._outbox = Outbox(emit, pause_s)
+        self._threads: int | None = None
+        self._waiting: deque[ItemT] = deque()
+        self._running: list[ItemT] = []
 
     @property
     def running(self) -> int:
-        """What was begun."""
-        ...
+        """How much was begun: answers that hold a sequence, or whole requests."""
+        return len(self._running)
 
     @property
     def waiting(self) -> int:
-        """What was not."""
-        ...
+        """How much is in the queue."""
+        return len(self._waiting)
 
     @property
     def waits_since(self) -> float:
         """When the first in the queue came, as the clock reads; inf when nobody waits."""
-        ...
+        return self._waiting[0].arrived if self._waiting else math.inf
 
     @property
+    @abstractmethod
     def streaming(self) -> bool:
         """Whether a client sees tokens come, and would feel a long pass."""
-        ...
 
+    @abstractmethod
     def submit(self, request: Any) -> None:
-        """Queue a request that it `serves`."""
-        ...
+        """Queue a request that it `serves`; one that cannot be done is answered by Failed."""
 
+    @abstractmethod
     def cancel(self, request_id: int) -> None:
         """Drop a request, and tell what it took."""
-        ...
 
+    @abstractmethod
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
-        """Tokens of a prompt, and how many of them are held; RequestError where it has none."""
-        ...
+        """Tokens of a prompt, and how many of them would not have to be read.
 
-    def step(self, *, brief: bool, most: float) -> None:
+        RequestError where it could not be answered anyway.
+        """
+
+    @abstractmethod
+    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
         """One pass. `brief`: others' streams wait. With `most` running nothing is begun."""
-        ...
+
+    @abstractmethod
+    def close(self, why: str) -> None:
+        """Fail what is under way and free the model."""
 
     def flush(self) -> None:
-        """Send what was held back to save messages."""
-        ...
+        """Send what was held back to save messages; see Outbox."""
+        self._outbox.flush(self._clock())
 
     def set_threads(self, threads: int) -> None:
         """Threads of the next passes."""
-        ...
+        if threads != self._threads:
+            self._native.set_threads(threads)
+            self._threads = threads
 
-    def close(self, why: str) -> None:
-        """Fail what is under way and free the model."""
-        ...
+    def _tell_failed(self, request_id: int, error: RequestError | EngineError) -> None:
+        at_fault = isinstance(error, RequestError)
+        param, code = (error.param, error.code) if at_fault else (None, None)
+        self._emit(Failed(request_id, str(error), param, code))
+
+
+AnyRunner = Runner[Any, Any]

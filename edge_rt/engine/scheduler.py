@@ -12,18 +12,17 @@ from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
-from edge_rt.engine.outbox import PAUSE_S, Outbox
+from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.pacing import Portion
 from edge_rt.engine.prompt import prompt_tokens
-from edge_rt.engine.protocol import Delta, Failed, Finished, Generate, ModelSpec, Started, Step
+from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
+from edge_rt.engine.runner import Event, Runner
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import EngineError, RequestError
 
-Event = Started | Step | Finished | Failed
 
-
-class Scheduler:
+class Scheduler(Runner[Answer, Portion]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
     Every pass carries the next token of each running answer and, in what room is left, pieces of
@@ -41,46 +40,17 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
         pause_s: float = PAUSE_S,
     ) -> None:
-        """`emit` receives every message for the front, `tally` counts what is done. `clock` is in
-        seconds; see Outbox for `pause_s`.
-        """
-        self.portion = Portion(spec.prefill_chunk)
+        """See Runner."""
+        super().__init__(backend, Portion(spec.prefill_chunk), emit, tally, clock, pause_s)
         self._backend = backend
-        self._threads: int | None = None
-        self._emit = emit
-        self._tally = tally
-        self._clock = clock
-        self._outbox = Outbox(emit, pause_s)
         self._pool = SequencePool(backend)
-        self._waiting: deque[Answer] = deque()
-        self._running: list[Answer] = []
-
-    @property
-    def running(self) -> int:
-        """Answers that hold a sequence."""
-        return len(self._running)
-
-    @property
-    def waiting(self) -> int:
-        """Answers in the queue."""
-        return len(self._waiting)
-
-    @property
-    def waits_since(self) -> float:
-        """When the first in the queue came, as the clock reads; inf when nobody waits."""
-        return self._waiting[0].arrived if self._waiting else math.inf
-
-    @property
-    def busy(self) -> bool:
-        """Whether `step` has anything to do."""
-        return bool(self._running or self._waiting)
 
     def submit(self, request: Generate) -> None:
-        """Queue `request`; a request that cannot be done is answered by Failed at once."""
+        """See Runner."""
         try:
             answers = self._answers(request)
         except RequestError as error:
-            self._emit(Failed(request.id, str(error), error.param, error.code))
+            self._tell_failed(request.id, error)
             return
         for answer in answers:
             if answer.reason is None:
@@ -89,28 +59,22 @@ class Scheduler:
                 self._emit(answer.finished(self._clock()))
 
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
-        """Tokens of a prompt, and how many of them would not have to be read.
-
-        RequestError where it could not be answered anyway.
-        """
+        """See Runner."""
         tokens = prompt_tokens(prompt, special, self._backend)
         return len(tokens), self._pool.reusable(tokens)
 
     def cancel(self, request_id: int) -> None:
-        """Drop the answers of `request_id`; what was read of its prompt stays as a prefix."""
+        """See Runner; what was read of the prompt stays as a prefix."""
         self._outbox.forget(request_id, self._clock())
         self._forget(request_id, keep=True)
 
     @property
     def streaming(self) -> bool:
-        """Whether some answer is past its prompt, and would feel a long pass."""
+        """See Runner: whether some answer is past its prompt."""
         return any(a.decoding for a in self._running)
 
     def step(self, *, brief: bool = False, most: float = math.inf) -> None:
-        """One pass: admit, run the model once, draw, report.
-
-        `brief`: others' streams wait. With `most` answers running none is started.
-        """
+        """See Runner: admit, run the model once, draw, report."""
         begin = self._clock()
         self._admit(begin, most)
         readers = [a for a in self._running if not a.decoding]
@@ -134,20 +98,10 @@ class Scheduler:
             self._fail(request_id, error)
         self._tell([(a, d) for a, d in drawn if a.request.id not in faults], now)
 
-    def flush(self) -> None:
-        """Send what was held back to save messages; see Outbox."""
-        self._outbox.flush(self._clock())
-
     def close(self, why: str) -> None:
-        """Fail what is under way and free the model."""
+        """See Runner."""
         self._fail_all(EngineError(why))
         self._backend.close()
-
-    def set_threads(self, threads: int) -> None:
-        """Threads of the next passes."""
-        if threads != self._threads:
-            self._backend.set_threads(threads)
-            self._threads = threads
 
     # --- from request to answers
 
@@ -266,14 +220,12 @@ class Scheduler:
     def _fail(self, request_id: int, error: RequestError | EngineError) -> None:
         self.flush()
         self._forget(request_id, keep=isinstance(error, RequestError))
-        at_fault = isinstance(error, RequestError)
-        param, code = (error.param, error.code) if at_fault else (None, None)
-        self._emit(Failed(request_id, str(error), param, code))
+        self._tell_failed(request_id, error)
 
     def _fail_all(self, error: EngineError) -> None:
         self.flush()
         for request in {a.request.id for a in [*self._running, *self._waiting]}:
-            self._emit(Failed(request, str(error)))
+            self._tell_failed(request, error)
         self._drop(self._running)
         self._waiting.clear()
         self._pool.drop_all()

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import TypeVar
 
-from edge_rt.engine.outbox import PAUSE_S, Outbox
+from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.pacing import Slice
-from edge_rt.engine.protocol import (
-    Embed,
-    Embedded,
-    Failed,
-    Infer,
-    Inferred,
-    Started,
-    Step,
-    Timings,
-)
+from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Timings
+from edge_rt.engine.runner import Event, Native, Runner
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import EngineError, RequestError
-
-Event = Started | Step | Embedded | Inferred | Failed
 
 
 class Job:
@@ -37,53 +25,22 @@ class Job:
         return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
 
 
-class _Backend(Protocol):
-    def set_threads(self, threads: int) -> None: ...
-
-    def close(self) -> None: ...
-
-
 J = TypeVar("J", bound=Job)
 
 
-class Tasks(ABC, Generic[J]):
-    """The queue of one model, and what is told of it; see Runner for the methods' contract."""
+class Tasks(Runner[J, Slice]):
+    """The queue of one model, and what is told of it."""
 
     def __init__(
         self,
-        backend: _Backend,
+        backend: Native,
         emit: Callable[[Event], None],
         tally: Tally,
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        """`emit` receives every message for the front, `tally` counts what is done. `clock` is in
-        seconds; see Outbox for `pause_s`.
-        """
-        self.portion = Slice()
-        self._native = backend
-        self._emit = emit
-        self._tally = tally
-        self._clock = clock
-        self._outbox = Outbox(emit, pause_s)
-        self._threads: int | None = None
-        self._waiting: deque[J] = deque()
-        self._running: deque[J] = deque()
-
-    @property
-    def running(self) -> int:
         """See Runner."""
-        return len(self._running)
-
-    @property
-    def waiting(self) -> int:
-        """See Runner."""
-        return len(self._waiting)
-
-    @property
-    def waits_since(self) -> float:
-        """See Runner."""
-        return self._waiting[0].arrived if self._waiting else math.inf
+        super().__init__(backend, Slice(), emit, tally, clock, pause_s)
 
     @property
     def streaming(self) -> bool:
@@ -98,20 +55,6 @@ class Tasks(ABC, Generic[J]):
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
         """See Runner."""
         raise RequestError("this model continues no prompts", param="model")
-
-    @abstractmethod
-    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
-        """See Runner."""
-
-    def flush(self) -> None:
-        """See Runner."""
-        self._outbox.flush(self._clock())
-
-    def set_threads(self, threads: int) -> None:
-        """See Runner."""
-        if threads != self._threads:
-            self._native.set_threads(threads)
-            self._threads = threads
 
     def close(self, why: str) -> None:
         """See Runner."""
@@ -144,10 +87,8 @@ class Tasks(ABC, Generic[J]):
     def _fail(self, job: J, error: RequestError | EngineError) -> None:
         self.flush()
         self._forget(job.id)
-        at_fault = isinstance(error, RequestError)
-        param, code = (error.param, error.code) if at_fault else (None, None)
-        self._emit(Failed(job.id, str(error), param, code))
+        self._tell_failed(job.id, error)
 
     def _forget(self, request_id: int) -> None:
         self._waiting = deque(job for job in self._waiting if job.id != request_id)
-        self._running = deque(job for job in self._running if job.id != request_id)
+        self._running = [job for job in self._running if job.id != request_id]

@@ -48,7 +48,7 @@ from edge_rt.engine.protocol import (
     Work,
 )
 from edge_rt.engine.roster import AnyBackend, Roster
-from edge_rt.engine.runner import Runner
+from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import RequestError
 
@@ -112,7 +112,7 @@ class Worker:
                 self._loaded(*done)
         return self._open and self._port.open
 
-    def _pass(self, able: list[Runner]) -> None:
+    def _pass(self, able: list[AnyRunner]) -> None:
         streaming = any(s.streaming for s in able)
         for scheduler in able:
             self._models.step(scheduler, brief=streaming)
@@ -123,7 +123,7 @@ class Worker:
         self._tally.step_s += spent
         self._pacer.computed(spent)
 
-    def _rest(self, pause_s: float, able: list[Runner]) -> None:
+    def _rest(self, pause_s: float, able: list[AnyRunner]) -> None:
         """Compute nothing for `pause_s`, or until something arrives."""
         begin = self._clock()
         for scheduler in able:
@@ -136,7 +136,7 @@ class Worker:
         if held_up and not woken and most_s < pause_s:
             self._port.send(Step([], Work(now := self._clock(), now, [])))
 
-    def _rested(self, begin: float, able: list[Runner]) -> None:
+    def _rested(self, begin: float, able: list[AnyRunner]) -> None:
         spent = self._clock() - begin
         self._pacer.rested(spent)
         if able:

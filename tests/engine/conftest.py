@@ -243,14 +243,18 @@ class Front:
         self.scheduler.submit(request(id, prompt, **changes))
         return self.heard[id]
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to do."""
+        return self.scheduler.running + self.scheduler.waiting > 0
+
     def settle(self, most: int = 5000) -> None:
         """Step until nothing is left to do."""
         for _ in range(most):
-            if not self.scheduler.busy:
+            if not self.busy:
                 break
             self.scheduler.step()
-        assert not self.scheduler.busy, "the scheduler does not come to an end"
-        assert self.scheduler.running == self.scheduler.waiting == 0
+        assert not self.busy, "the scheduler does not come to an end"
         self.check_pool()
 
     def check_pool(self) -> None:

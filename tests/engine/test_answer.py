@@ -57,7 +57,7 @@ def test_no_logprobs_unless_asked_for(front: Callable) -> None:
 def test_no_logprob_runs_ahead_of_its_text(front: Callable, stop: list[str]) -> None:
     sampling = Sampling(seed=4, top_logprobs=0)
     heard = front.submit(1, [5, 6], sampling=sampling, max_tokens=60, stop=stop)
-    while front.scheduler.busy:
+    while front.busy:
         front.scheduler.step()
         assert len(text_of(heard.logprobs[0])) <= len(heard.texts[0])
 

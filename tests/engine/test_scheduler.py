@@ -209,7 +209,7 @@ def test_cancelling_at_any_time_frees_everything(front, steps: int) -> None:
     front.scheduler.cancel(1)
     front.scheduler.cancel(1)
     front.scheduler.cancel(77)
-    assert not front.scheduler.busy
+    assert not front.busy
     front.check_pool()
 
 
@@ -232,7 +232,7 @@ def test_a_prompt_that_is_too_long_is_refused_with_both_numbers(front) -> None:
     (failed,) = heard.failed
     assert (failed.param, failed.code) == ("prompt", "context_length_exceeded")
     assert "96" in failed.message
-    assert not front.scheduler.busy
+    assert not front.busy
 
 
 def test_text_that_cannot_fit_is_refused_without_being_tokenised(front) -> None:
@@ -312,7 +312,7 @@ def test_a_failed_pass_fails_all_and_leaves_a_usable_scheduler(
     front.backend.failures.append(EngineError("no memory"))
     front.scheduler.step()
     assert all(front.heard[id].failed == [Failed(id, "no memory")] for id in range(1, 6))
-    assert not front.scheduler.busy
+    assert not front.busy
     front.check_pool()
     heard = front.submit(9, [5, 9])
     front.settle()

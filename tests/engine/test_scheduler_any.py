@@ -125,7 +125,7 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
         resume = {index: list(tokens) for index, tokens in heard.tokens.items()}
         again = new_request(1, **request, resume=resume, done=list(heard.finished))
         engine.scheduler.submit(again)
-        while engine.scheduler.busy and (frames is None or len(engine.events) < frames):
+        while engine.busy and (frames is None or len(engine.events) < frames):
             engine.scheduler.step()
         for event in engine.events[:frames]:
             if not isinstance(event, Started) or not heard.started:
