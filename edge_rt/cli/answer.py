@@ -19,9 +19,11 @@ class Answer:
     finish_reason: str | None = None
     usage: Json = field(default_factory=dict[str, Any])
     edge: Json = field(default_factory=dict[str, Any])
+    id: str = ""
 
     def take(self, document: Json) -> str:
         """Book a whole answer or one event of a stream; returns the text that it adds."""
+        self.id = document.get("id") or self.id
         self.usage = document.get("usage") or self.usage
         self.edge = document.get("edge") or self.edge
         added = ""
@@ -34,7 +36,8 @@ class Answer:
     def cost(self, wall_s: float) -> str:
         """One line: tokens, speed of decoding, seconds in all, energy, model, backend.
 
-        Then why another model answered or the answer ended early, where that is so.
+        Then why another model answered or the answer ended early, where that is so, and where
+        several could have answered, what tells why this one did.
         """
         tokens, speed = self.usage.get("completion_tokens"), self.edge.get("tokens_per_s")
         parts = [
@@ -45,6 +48,7 @@ class Answer:
             self.edge.get("model", ""),
             self.edge.get("backend", ""),
             self._end(),
+            f"why: edge-rt trace {line(self.id)}" if self.edge.get("route") else "",
         ]
         return ", ".join(part for part in parts if part)
 

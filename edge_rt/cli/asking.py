@@ -24,7 +24,17 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     beside the question.
     """
 
-    @click.option("-m", "--model", default=DEFAULT, help="The model; else the daemon's default.")
+    @click.option(
+        "-m",
+        "--model",
+        default=DEFAULT,
+        help='The model, with "@" a variant of it; "auto": any; else the daemon\'s default.',
+    )
+    @click.option(
+        "--prefer",
+        type=click.Choice(["energy", "latency", "quality"]),
+        help="What to choose by where several models may answer; else energy.",
+    )
     @click.option("--system", help="What the model is told before anything else.")
     @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
     @click.option("--temperature", type=Range(0, 2), help="0: always the likeliest word.")
@@ -42,9 +52,10 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         seed: int | None,
         energy_j: float | None,
         latency_s: float | None,
+        prefer: str | None,
         **others: Any,
     ) -> Any:
-        edge = _given(energy_j=energy_j, latency_s=latency_s)
+        edge = _given(energy_j=energy_j, latency_s=latency_s, prefer=prefer)
         options = _given(max_tokens=max_tokens, temperature=temperature, seed=seed)
         body = {"model": model} | options | ({"edge": edge} if edge else {})
         return command(*args, body=body, **others)

@@ -18,6 +18,7 @@ COMMANDS = {
     "top": "Watch the board and the daemon.",
     "ledger": "Show what answers cost.",
     "plan": "Predict what an answer would take.",
+    "trace": "Say why a request was served as it was.",
     "calibrate": "Measure the board, so that predictions hold.",
     "budget": "Show or change what the board may draw, and how it is kept.",
     "report": "Draw how it was, into a page.",

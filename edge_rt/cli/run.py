@@ -84,6 +84,7 @@ def _standard_input() -> str:
 
 def _print_json(answer: Answer) -> None:
     document: dict[str, Any] = {
+        "id": answer.id,
         "text": answer.text,
         "finish_reason": answer.finish_reason,
         "usage": answer.usage,

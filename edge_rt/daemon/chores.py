@@ -12,13 +12,14 @@ from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.placer import LOOK_S, Placer
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import KEEP_S, Spent
 from edge_rt.energy.book import FLUSH_S, Book
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.residency import Residency
-from edge_rt.errors import EdgeError
+from edge_rt.errors import EdgeError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,14 @@ async def keep(foresight: Foresight, pause: Pause = asyncio.sleep) -> None:
     while True:
         await pause(KEEP_LEARNT_S)
         await foresight.keep()
+
+
+async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.sleep) -> None:
+    """Have those models in memory that take least for what is asked for."""
+    while True:
+        await pause(LOOK_S)
+        with contextlib.suppress(StoreError):  # requests say what is wrong with it
+            await placer.look(service.entries(), service.preload)
 
 
 async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:

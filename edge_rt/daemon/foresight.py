@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from random import Random
 
 import psutil
 
@@ -24,6 +25,7 @@ from edge_rt.daemon.measuring import Measurer
 from edge_rt.daemon.memory import Memory
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.placer import Placer
 from edge_rt.daemon.planner import Planner
 from edge_rt.daemon.readiness import Readiness
 from edge_rt.daemon.room import Room
@@ -68,20 +70,21 @@ class Foresight:
         """
         folder = state_folder / FOLDER
         self._senses, self._governing = senses, governing
+        self.alone = Alone(state, clock)
         self._memory = Memory(state_folder)
         self.forecaster = Forecaster(
             folder, config.engine, cores, lambda: senses.felt, lambda: metering.idle_w, self._memory
         )
         self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
-        self.alone = Alone(state, clock)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
         room = Room(config, residency, lambda: psutil.virtual_memory().available)
         self.ages = Ages(wall, self._memory.notes)
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
+        candidates = Candidates(self.forecaster, governing.heat)
         self.routes = Routes(
-            Candidates(self.forecaster, governing.heat),
+            candidates,
             self.variants,
             self.lengths,
             governing,
@@ -90,6 +93,17 @@ class Foresight:
             self.ages,
             supervisor.client,
             clock,
+        )
+        self.placer = Placer(
+            self.routes,
+            self.variants,
+            candidates,
+            governing,
+            residency,
+            room,
+            self.alone,
+            config.models.preload,
+            Random(),
         )
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)

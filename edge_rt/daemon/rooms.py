@@ -16,7 +16,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.chores import count, feel, keep, preload, sweep, told, write
+from edge_rt.daemon.chores import count, feel, keep, place, preload, sweep, told, write
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
@@ -164,6 +164,7 @@ class Rooms:
             self.heat.leakage.run(),
             self.knobs.turn(),
             preload(self.service, models.preload),
+            place(self.foresight.placer, self.service),
         ]
         if models.idle_unload_s:
             chores.append(sweep(self.residency, models.idle_unload_s))

@@ -25,6 +25,12 @@ def test_all_that_is_known_is_told() -> None:
     )
 
 
+def test_where_it_was_chosen_it_tells_who_knows_why() -> None:
+    answer = Answer(edge={"model": "smol", "route": "the fewest joules"})
+    answer.take({"id": "cmpl-7\x1b", "choices": []})
+    assert answer.cost(1.0) == "1.00 s, smol, why: edge-rt trace cmpl-7"
+
+
 @pytest.mark.parametrize(
     ("edge", "told"),
     [

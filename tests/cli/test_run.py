@@ -45,8 +45,9 @@ def test_options_reach_the_request(daemon: Daemon, cli: Cli) -> None:
 
 
 def test_what_an_answer_may_take_is_passed_on(cli: Cli, daemon: Daemon) -> None:
-    cli("run", "--energy", "2.5", "--latency", "30", "Hi")
-    assert daemon.asked[0][1]["edge"] == {"energy_j": 2.5, "latency_s": 30.0}
+    cli("run", "--energy", "2.5", "--latency", "30", "--prefer", "latency", "Hi")
+    edge = {"energy_j": 2.5, "latency_s": 30.0, "prefer": "latency"}
+    assert daemon.asked[0][1]["edge"] == edge
 
 
 @pytest.mark.parametrize("words", [["-"], []])

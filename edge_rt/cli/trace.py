@@ -1,0 +1,36 @@
+"""edge-rt trace: why a request was served as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from edge_rt.cli.client import Client
+from edge_rt.cli.figures import line, members
+from edge_rt.cli.paper import output, put
+from edge_rt.cli.trace_table import trace_table
+from edge_rt.cli.where import daemon_socket, socket_option
+
+
+@click.command()
+@click.argument("id")
+@socket_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def trace(id: str, socket: Path | None, as_json: bool) -> None:
+    """Say why a request was served as it was; ID is that of its answer.
+
+    Every way to serve it is told with what it would have taken, the chosen one first and marked,
+    and why the others were not. Only requests for which there was something to choose have a
+    trace, and those that asked for one; the last 256 are kept.
+    """
+    with Client(daemon_socket(socket)) as client:
+        found = client.get(f"/edge/v1/trace/{quote(id, safe='')}")
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(line(found.get("why")))
+    click.echo()
+    put(output(), trace_table(members(found, "considered")))

@@ -1,0 +1,43 @@
+"""The candidates for a request as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from edge_rt.cli.client import Json
+from edge_rt.cli.figures import MISSING, joules, line, member, number, significant, whole
+
+_WORDS = ("", "MODEL", "VARIANT", "BY", "")
+_HEADS = ("", "MODEL", "VARIANT", "THREADS", "TOKENS", "SECONDS", "ADDS", "WATTS", "±", "BY", "")
+
+
+def trace_table(considered: Sequence[Json]) -> Table:
+    """A row for each; the chosen one is marked."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in _HEADS:
+        justify = "left" if title in _WORDS else "right"
+        table.add_column(title, justify=justify, overflow="fold", no_wrap=bool(title))
+    for one in considered:
+        table.add_row(*map(Text, _cells(one)))
+    return table
+
+
+def _cells(one: Json) -> Iterator[str]:
+    candidate = member(one, "candidate")
+    setting = member(candidate, "setting")
+    yield "*" if one.get("state") == "chosen" else ""
+    yield line(setting.get("variant"))
+    loaded = "" if candidate.get("loaded") else ", not loaded"
+    yield f"{line(candidate.get('backend'))} {line(candidate.get('quantisation'))}{loaded}"
+    yield whole(setting.get("threads"))
+    yield f"{whole(candidate.get('prompt_tokens'))}+{whole(candidate.get('completion_tokens'))}"
+    yield significant(candidate.get("seconds"))
+    yield joules(candidate.get("energy_j"))
+    yield significant(candidate.get("power_w"))
+    error = number(candidate.get("error_ratio"))
+    yield MISSING if error is None else f"{100 * error:.0f} %"
+    yield line(candidate.get("basis"))
+    yield line(one.get("reason"))

@@ -1,0 +1,173 @@
+"""Which variants stay in memory, by what was asked for of late."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from edge_rt.daemon.alone import Alone
+from edge_rt.daemon.candidates import Candidates
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.kinds import writers
+from edge_rt.daemon.room import Room
+from edge_rt.daemon.routes import Routes, Wanted
+from edge_rt.daemon.variants import Variants
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.energy.prediction import Prediction
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import EdgeError
+from edge_rt.models.entry import Entry
+from edge_rt.routing.placement import NEVER, Cost, Kind, Place, Problem, State
+from edge_rt.routing.placing import front, pick
+from edge_rt.routing.replanning import Circumstances, Occasion, judge
+from edge_rt.routing.variant import Variant
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 30.0
+_MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
+_USUAL = (256, 0, 128)  # prompt, cached and completion tokens
+_DEVICE = "board"  # GPU layers are as configured, so that a model has one place or none
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A problem, whose variants these are, and what is loaded of them now."""
+
+    problem: Problem
+    entries: Sequence[Entry]
+    before: State
+
+
+class Placer:
+    """Loads and unloads while nobody waits, where that repays; see routing.replanning."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        variants: Variants,
+        candidates: Candidates,
+        governing: Governing,
+        residency: Residency,
+        room: Room,
+        alone: Alone,
+        fixed: Collection[str],
+        random: Random,
+    ) -> None:
+        """`fixed` are the ids of models that stay whatever comes."""
+        self._routes, self._variants, self._candidates = routes, variants, candidates
+        self._governing, self._residency, self._room = governing, residency, room
+        self._alone, self._fixed, self._random = alone, frozenset(fixed), random
+        self._occasion = Occasion()
+
+    async def look(
+        self, entries: Sequence[Entry], preload: Callable[[str], Awaitable[object]]
+    ) -> str | None:
+        """Place the models of `entries` anew if that is due; gives what was decided, and why.
+
+        `preload` loads one by its id.
+        """
+        limits = self._governing.limits
+        if self._alone.refusal() is not None or limits.admission != "open":
+            return None
+        plan = self._plan(writers(entries))
+        if plan is None or self._occasion.due(now := self._circumstances(plan)) is None:
+            return None
+        found = await asyncio.to_thread(front, plan.problem, self._random, plan.before)
+        after, rate = pick(found, "energy"), self._routes.mix.per_second()
+        change = judge(plan.problem, plan.before, after, rate, heavy=limits.heavy)
+        if change.made or after.state == plan.before:  # else it may repay with more requests
+            self._occasion.planned(now)
+        if change.made:
+            await self._change(plan, after.state, preload)
+            log.info("models were placed anew: %s", change.why)
+        return change.why
+
+    async def _change(
+        self, plan: _Plan, after: State, preload: Callable[[str], Awaitable[object]]
+    ) -> None:
+        try:
+            for entry, old, new in zip(plan.entries, plan.before, after, strict=True):
+                if old and not new:
+                    await self._residency.unload(resident_name(entry))
+            for entry, old, new in zip(plan.entries, plan.before, after, strict=True):
+                if new and not old:
+                    await preload(entry.id)
+        except EdgeError as error:  # the next request loads what it needs
+            log.warning("models could not be placed as is best: %s", error)
+
+    # --- the problem
+
+    def _circumstances(self, plan: _Plan) -> Circumstances:
+        seen = self._governing.seen
+        temp_c = None if seen is None else seen.temp_c
+        # That of the board while it answers, since the yield of one at rest says nothing.
+        usual = self._foretold(plan.entries[0], _USUAL)
+        return Circumstances(
+            phi=self._governing.heat.leakage.phi(usual and usual.power_w, temp_c),
+            guard=self._governing.limits.guard,
+            usable_bytes=plan.problem.usable_bytes,
+            mix={**self._routes.mix.shares()},
+        )
+
+    def _plan(self, entries: Sequence[Entry]) -> _Plan | None:
+        """None where there is nothing to choose: fewer than two variants are asked for."""
+        shares = self._routes.mix.shares()
+        asked = {id for wanted in shares for id in wanted.models}
+        known = [entry for entry in entries if entry.id in asked]
+        free = [entry for entry in known if entry.id not in self._fixed]
+        if len(known) < 2 or not free:
+            return None
+        found = self._variants.of(known, self._governing.limits.threads)
+        variants = {variant.id: variant for variant in found}
+        loads = {id: self._load(variant) for id, variant in variants.items()}
+        costs = {e.id: {wanted: self._cost(e, wanted) for wanted in shares} for e in known}
+        demand = {w: min(_both(costs[id][w], loads[id]) for id in costs) for w in shares}
+        able = [wanted for wanted in shares if demand[wanted] != NEVER]
+        places = [
+            Place(
+                _DEVICE,
+                gpu_layers=variants[e.id].gpu_layers[0],
+                bytes=(_bytes(variants[e.id]),),
+                costs=tuple(costs[e.id][wanted] for wanted in able),
+                load=loads[e.id],
+            )
+            for e in free
+        ]
+        mix = [Kind(shares[wanted], demand[wanted]) for wanted in able]
+        residents = {r.wanted.model: r.wanted.need_bytes for r in self._residency.residents()}
+        before = tuple(int(resident_name(entry) in residents) for entry in free)
+        others = sum(residents.values()) - sum(residents.get(resident_name(e), 0) for e in free)
+        usable = max(0.0, float(self._room.usable_bytes - others))
+        return _Plan(Problem([[place] for place in places], [usable], mix), free, before)
+
+    def _load(self, variant: Variant) -> Cost:
+        """What loading takes; nothing where it is loaded anyway."""
+        if variant.id in self._fixed:
+            return Cost(0.0, 0.0)
+        return Cost(variant.load_j or variant.load_s, variant.load_s)
+
+    def _cost(self, entry: Entry, wanted: Wanted) -> Cost:
+        """What a request of that kind takes; where nobody knows watts, they are as good as one."""
+        tokens = round(_MIDDLE * wanted.prompt), 0, round(_MIDDLE * wanted.completion)
+        found = self._foretold(entry, tokens) if entry.id in wanted.models else None
+        if found is None:
+            return NEVER
+        return Cost(found.seconds if found.energy_j is None else found.energy_j, found.seconds)
+
+    def _foretold(self, entry: Entry, tokens: tuple[int, int, int]) -> Prediction | None:
+        limits = self._governing.limits
+        found = self._candidates.predict(entry, limits.threads, tokens, limits)
+        return found if isinstance(found, Prediction) else None
+
+
+def _both(one: Cost, two: Cost) -> Cost:
+    return Cost(one.energy_j + two.energy_j, one.seconds + two.seconds)
+
+
+def _bytes(variant: Variant) -> float:
+    (kv_type,) = variant.kv_bytes
+    return variant.demand(kv_type).bytes

@@ -1,0 +1,77 @@
+"""`trace` says why a request was served as it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Daemon = Any  # the scripted daemon of conftest.py
+Cli = Any
+Json = dict[str, Any]
+PATH = "/edge/v1/trace/chatcmpl-7"
+
+
+def considered(state: str, variant: str, reason: str, **other: Any) -> Json:
+    candidate = {
+        "setting": {"variant": variant, "threads": 2, "gpu_layers": 0, "mode": "single"},
+        "backend": "onnx",
+        "quantisation": "int4",
+        "loaded": True,
+        "prompt_tokens": 93,
+        "completion_tokens": 128,
+        "seconds": 2.345,
+        "energy_j": 4.5,
+        "power_w": None,
+        "error_ratio": 0.08,
+        "basis": "calibrated",
+    }
+    return {"candidate": candidate | other, "state": state, "reason": reason, "rule": None}
+
+
+TRACE = {
+    "model": "auto",
+    "why": "smol with 2 threads: the fewest joules of 2",
+    "considered": [
+        considered("chosen", "smol", "the fewest joules of 2"),
+        considered(
+            "dropped",
+            "[b]big[/b]\x1b[2J",
+            "it would fill 99% of the memory",
+            loaded=False,
+            seconds=None,
+            energy_j=None,
+            prompt_tokens=None,
+            error_ratio=None,
+            basis=None,
+        ),
+    ],
+}
+
+
+def test_every_candidate_has_a_row_and_the_chosen_one_a_mark(daemon: Daemon, cli: Cli) -> None:
+    daemon.documents[PATH] = (200, TRACE)
+    why, _, head, chosen, other, *_ = cli("trace", "chatcmpl-7").stdout.splitlines()
+    assert why == TRACE["why"]
+    assert head.split()[:3] == ["MODEL", "VARIANT", "THREADS"]
+    for word in ("*", "smol", "onnx int4", "93+128", "2.35", "4.50 J", "8 %", "calibrated"):
+        assert word in chosen
+    assert not other.startswith("*")
+    for word in ("[b]big[/b][2J", "onnx int4, not loaded", "-+128", "99% of the memory"):
+        assert word in other
+
+
+def test_the_trace_itself_can_be_had(daemon: Daemon, cli: Cli) -> None:
+    daemon.documents[PATH] = (200, TRACE)
+    assert json.loads(cli("trace", "chatcmpl-7", "--json").stdout) == TRACE
+
+
+def test_an_id_cannot_leave_its_place_in_the_path(daemon: Daemon, cli: Cli) -> None:
+    daemon.documents["/edge/v1/trace/..%2Fstatus%3Fx"] = (200, TRACE)
+    assert cli("trace", "../status?x").exit_code == 0
+
+
+def test_a_request_without_a_trace_is_an_error(daemon: Daemon, cli: Cli) -> None:
+    error = {"error": {"message": "no trace of a request 'x'", "code": "trace_not_found"}}
+    daemon.documents["/edge/v1/trace/x"] = (400, error)
+    result = cli("trace", "x")
+    assert (result.exit_code, "no trace" in result.stderr) == (1, True)

@@ -1,0 +1,174 @@
+"""Models are loaded ahead where that repays, and let go where others need the memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from edge_rt.api.wish import Wish
+from edge_rt.config.schema import Config, Models
+from edge_rt.energy.prediction import Prediction
+from edge_rt.engine.residency import Resident
+
+NAMES = {"a": "a@" + "a" * 12, "b": "b@" + "b" * 12}
+MOST = 1 << 40
+
+
+def house_of(kit: Any, costs_j: dict[str, float], load_s: float = 1.0, **models: Any) -> Any:
+    """A house with the models "a" and "b", whose answers take so many joules."""
+    house = kit.house(Config(models=Models(**models)))
+    entries = [replace(kit.entry, id=id, sha256=id * 64) for id in ("a", "b")]
+    house.entries = lambda: entries
+
+    def predict(entry: Any, *rest: Any) -> Prediction:
+        return Prediction(1.0, 0.5, 0.5, costs_j[entry.id], None, 5.0, 0.05, 0.05, "calibrated")
+
+    house.foresight.forecaster.predict = predict
+    house.foresight.variants._load_s = lambda entry: load_s
+    room(house, MOST)
+    return house
+
+
+def room(house: Any, usable: int) -> None:
+    """Let models have so many bytes in all."""
+    room = house.foresight.placer._room
+    taken = lambda: sum(r.wanted.need_bytes for r in house.residency.residents())  # noqa: E731
+    room._available = lambda: usable - taken() + room._config.models.reserve_bytes
+
+
+async def ask(house: Any, model: str, times: int = 50) -> None:
+    async def write(model: str) -> str:
+        return "x" * 400
+
+    for _ in range(times):
+        house.now += 5.0
+        await house.service.route(Wish("1", model, write, max_tokens=100))
+
+
+async def look(house: Any) -> str | None:
+    return await house.foresight.placer.look(house.entries(), house.service.preload)
+
+
+def loaded(house: Any) -> set[str]:
+    return {r.wanted.model for r in house.residency.residents()}
+
+
+def resident(house: Any) -> Resident:
+    (one,) = house.residency.residents()
+    return one
+
+
+def test_what_is_asked_for_again_and_again_is_loaded_ahead(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        await ask(house, "auto")
+        assert "saves" in (await look(house) or "")
+        assert loaded(house) == {NAMES["a"]}
+
+    kit.run(run())
+
+
+def test_one_variant_is_left_to_requests(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        await ask(house, "a")
+        assert await look(house) is None
+        assert loaded(house) == set()
+
+    kit.run(run())
+
+
+def test_nothing_is_done_where_it_does_not_repay(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0}, load_s=1e5)
+        await house.answer("b")
+        await ask(house, "auto", times=1)
+        house.now += 1700.0
+        await look(house)
+        assert loaded(house) == {NAMES["b"]}
+
+    kit.run(run())
+
+
+def test_it_is_looked_at_anew_only_where_something_moved(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        await ask(house, "auto")
+        assert await look(house) is not None
+        assert await look(house) is None
+        house.governing.allow(guard="caution")
+        assert await look(house) is not None
+        await ask(house, "b", times=40)
+        assert await look(house) is not None
+        assert loaded(house) == set(NAMES.values())
+
+    kit.run(run())
+
+
+def test_the_dearer_one_goes_where_memory_is_tight(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        await house.answer("b")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto")
+        await look(house)
+        assert loaded(house) == {NAMES["a"]}
+
+    kit.run(run())
+
+
+def test_what_the_configuration_wants_in_memory_stays(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0}, preload=["b"])
+        await house.service.preload("b")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto")
+        await look(house)
+        assert loaded(house) == {NAMES["b"]}
+
+    kit.run(run())
+
+
+def test_requests_come_first(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        await ask(house, "auto")
+        with house.state.request(9):
+            assert await look(house) is None
+        house.governing.allow(admission="queue")
+        assert await look(house) is None
+        house.governing.allow(heavy=False)
+        assert await look(house) == "no model may be loaded now"
+        assert loaded(house) == set()
+
+    kit.run(run())
+
+
+def test_a_load_that_fails_is_told(kit: Any, caplog: pytest.LogCaptureFixture) -> None:
+    from edge_rt.errors import ModelFileError
+
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        house.bad = ModelFileError("it is damaged")
+        await ask(house, "auto")
+        assert await look(house) is not None
+        assert "it is damaged" in caplog.text
+
+    kit.run(run())
+
+
+def test_what_does_not_repay_at_first_may_with_more_requests(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0}, load_s=60.0)
+        await house.answer("b")
+        await ask(house, "auto", times=1)
+        house.now += 1700.0
+        await look(house)
+        assert loaded(house) == {NAMES["b"]}
+        await ask(house, "auto", times=60)
+        await look(house)
+        assert NAMES["a"] in loaded(house)
+
+    kit.run(run())

@@ -1,0 +1,129 @@
+"""One model in both libraries: "auto" picks, pins hold, and the answer says why.
+
+Which of the two is picked is for the board and the moment to decide, and not for a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
+GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
+CHAT = [{"role": "user", "content": "Name the days of the week."}]
+FIRM = {"temperature": 0, "max_tokens": 12}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, smollm2: Path, smollm2_onnx: Path) -> Path:
+    """A store with the model for either library."""
+    root = tmp_path_factory.mktemp("both")
+    store = Store(root / "models", load_catalogue())
+    for source in (smollm2, *smollm2_onnx.parent.iterdir()):
+        target = root / ("onnx" if source != smollm2 else ".") / source.name
+        target.parent.mkdir(exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # the cache is on another disk
+            shutil.copyfile(source, target)
+    store.add(root / smollm2.name, move=True)
+    store.add(root / "onnx", ONNX, move=True)
+    return store.root
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Callable[..., Any], both: Path) -> Iterator:
+    daemon = make_daemon(both)
+    yield daemon
+    daemon.close()
+
+
+def chat(daemon: Any, model: str, **edge: Any) -> Any:
+    body = {"model": model, "messages": CHAT, "edge": edge} | FIRM
+    answer = daemon.post(body, "/v1/chat/completions")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("model", ["auto", GGUF, ONNX])
+def test_one_of_both_answers_and_the_trace_has_both(daemon: Any, model: str) -> None:
+    answer = chat(daemon, model, trace=True)
+    edge = answer["edge"]
+    rows = {c["candidate"]["setting"]["variant"]: c for c in edge["route_trace"]["considered"]}
+    assert set(rows) == {GGUF, ONNX}
+    assert rows[answer["model"]]["state"] == "chosen"
+    assert edge["model"] == answer["model"]
+    assert edge["backend"] == rows[answer["model"]]["candidate"]["backend"]
+    assert edge["route"] == edge["route_trace"]["why"]
+    assert all(c["candidate"]["seconds"] > 0 for c in rows.values())
+    kept = daemon.http.get(f"/edge/v1/trace/{answer['id']}").json()
+    assert kept == edge["route_trace"]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        (f"{GGUF}@llama.cpp-q4_1", GGUF),
+        (f"{GGUF}@onnx", ONNX),
+        (f"{ONNX}@llama.cpp", GGUF),
+        ("default", GGUF),
+    ],
+)
+def test_a_pin_holds(daemon: Any, name: str, model: str) -> None:
+    answer = chat(daemon, name)
+    assert answer["model"] == answer["edge"]["model"] == model
+    assert answer["edge"]["route"] is None
+
+
+def test_what_is_not_there_is_told_with_what_is(daemon: Any) -> None:
+    answer = daemon.post({"model": f"{GGUF}@onnx-fp7", "prompt": "x"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, "model")
+    assert "llama.cpp-q4_1" in error["message"]
+    assert "onnx-" in error["message"].partition("there are:")[2]
+    assert daemon.post({"model": "nobody@onnx", "prompt": "x"}).status_code == 404
+
+
+def test_a_stream_has_the_trace_in_its_last_event(daemon: Any) -> None:
+    fields = {"model": "auto", "prompt": "Once", "max_tokens": 3, "edge": {"trace": True}}
+    with daemon.stream(**fields) as events:
+        *rest, last = list(events)
+    assert last["edge"]["route_trace"]["considered"]
+    assert not any("route_trace" in (event.get("edge") or {}) for event in rest)
+
+
+def test_the_command_line_tells_of_it(daemon: Any) -> None:
+    ran = daemon.run("run", "-m", "auto", "--max-tokens", "3", "--prefer", "latency", "Hi")
+    id = ran.stderr.rpartition("edge-rt trace ")[2].strip()
+    told = daemon.run("trace", id)
+    assert told.returncode == 0, told.stderr
+    assert GGUF in told.stdout
+    assert json.loads(daemon.run("trace", id, "--json").stdout)["prefer"] == "latency"
+    assert daemon.run("trace", "chatcmpl-0").returncode == 1
+    found = json.loads(daemon.run("plan", "-m", "auto", "--json", "Hi").stdout)["candidates"]
+    assert {c["model"] for c in found} == {GGUF, ONNX}
+    assert "with 1 thread" in found[0]["reason"]
+
+
+def test_what_was_learnt_outlives_the_daemon(
+    own_daemon: Callable[..., Any], both: Path, tools: Any
+) -> None:
+    daemon = own_daemon(both)
+    for _ in range(2):
+        chat(daemon, f"{GGUF}@onnx")
+    chat(daemon, "auto")
+    daemon.terminate()
+    daemon.start()
+    trace = chat(daemon, "auto", trace=True)["edge"]["route_trace"]
+    rows = [c["candidate"] for c in trace["considered"]]
+    (onnx,) = [c for c in rows if c["backend"] == "onnx"]
+    assert onnx["age_s"] is not None
+    assert onnx["basis"] == "learnt"
