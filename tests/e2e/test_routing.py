@@ -116,12 +116,17 @@ def test_the_command_line_tells_of_it(daemon: Any) -> None:
 def test_what_was_learnt_outlives_the_daemon(
     own_daemon: Callable[..., Any], both: Path, tools: Any
 ) -> None:
+    def known() -> bool:
+        return daemon.http.get("/edge/v1/board").json()["board"] is not None
+
     daemon = own_daemon(both)
+    tools.eventually(known, "the board is recognised")
     for _ in range(2):
         chat(daemon, f"{GGUF}@onnx")
     chat(daemon, "auto")
     daemon.terminate()
     daemon.start()
+    tools.eventually(known, "the board is recognised again")
     trace = chat(daemon, "auto", trace=True)["edge"]["route_trace"]
     rows = [c["candidate"] for c in trace["considered"]]
     (onnx,) = [c for c in rows if c["backend"] == "onnx"]
