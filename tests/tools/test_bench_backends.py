@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from benchlib import pair
-from benchlib.noise import Sample
+from benchlib.calm import Calm
+from benchlib.noise import CpuTimes, Sample
 from benchlib.pair import GGUF, ONNX, Side
 from benchlib.pair_answers import Answer, Spent, answer
 from benchlib.pair_rounds import Found, Rounds
@@ -167,7 +168,7 @@ def test_an_answer_tells_of_all_shorter_ones() -> None:
 def test_both_sides_take_strict_turns_and_change_who_is_first() -> None:
     said: list[tuple[str, int]] = []
     sides = [_side(name, said) for name in ("a", "b")]
-    rounds = Rounds(sides, 0.0, lambda _: None, random.Random(0), watch=Quiet)  # pyright: ignore[reportArgumentType]
+    rounds = Rounds(sides, 0.0, lambda _: None, random.Random(0), Quiet, lambda _: Calm(0.0))  # pyright: ignore[reportArgumentType]
     found: Found = {}
     for label in ("one", "two"):
         rounds.run(label, [Run(4, 2), Run(8, 2)], (1, 2), found)
@@ -177,6 +178,47 @@ def test_both_sides_take_strict_turns_and_change_who_is_first() -> None:
         (name, threads, prompt): 2 for name in "ab" for threads in (1, 2) for prompt in (4, 8)
     }
     assert [sample.label for sample in rounds.samples] == ["one", "two"]
+
+
+class Machine:
+    """A second goes by with each thing that is done; others are busy for the first `busy_s`."""
+
+    def __init__(self, busy_s: float) -> None:
+        self.now_s = self.slept_s = 0.0
+        self._busy_s = busy_s
+
+    def calm(self, patience_s: float) -> Calm:
+        return Calm(patience_s, lambda: self.now_s, lambda: 0.0, self.times, self.sleep)
+
+    def times(self) -> CpuTimes:
+        return CpuTimes(min(self.now_s, self._busy_s), 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.slept_s += seconds
+
+    def work(self) -> float:
+        self.now_s += 1.0
+        return self.now_s
+
+
+def test_what_others_disturb_is_done_again_once_they_are_quiet() -> None:
+    machine = Machine(busy_s=3.0)
+    calm = machine.calm(60.0)
+    assert calm.make(machine.work) > 3.0 + 1.0
+    assert (calm.done, calm.disturbed) == (1, 0)
+    assert machine.slept_s >= 2.0
+    assert calm.make(machine.work) == machine.now_s
+    assert (calm.done, calm.disturbed) == (2, 0)
+
+
+def test_patience_ends_and_what_is_disturbed_then_is_told() -> None:
+    machine = Machine(busy_s=1e9)
+    calm = machine.calm(5.0)
+    for _ in range(3):
+        calm.make(machine.work)
+    assert (calm.done, calm.disturbed) == (3, 3)
+    assert machine.now_s <= 5.0 + 4.0
 
 
 def _side(name: str, said: list[tuple[str, int]]) -> Side:

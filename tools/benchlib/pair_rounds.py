@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from benchlib.calm import Calm
 from benchlib.noise import Sample, Watch
 from benchlib.pair import Side
 from benchlib.pair_answers import Answer, answer
@@ -19,14 +20,21 @@ Found = dict[tuple[str, int, int], list[Answer]]
 
 @dataclass
 class Rounds:
-    """Runs rounds and keeps what they find. `patience_s` is to wait for a quiet machine."""
+    """Runs rounds and keeps what they find.
+
+    `patience_s` is to wait for a quiet machine before each, and once more within each, to repeat
+    what other processes disturbed; `disturbed` of all `pairs` were in the end.
+    """
 
     sides: Sequence[Side]
     patience_s: float
     say: Callable[[str], None]
     random: random.Random
     watch: Callable[[str, float], Watch] = Watch
+    calm: Callable[[float], Calm] = Calm
     samples: list[Sample] = field(default_factory=list[Sample])
+    pairs: int = 0
+    disturbed: int = 0
     _rounds: int = 0
 
     def run(self, label: str, runs: Sequence[Run], counts: Sequence[int], found: Found) -> None:
@@ -37,16 +45,17 @@ class Rounds:
         order = self.sides if self._rounds % 2 == 0 else self.sides[::-1]
         self._rounds += 1
         begin_s, watch = time.monotonic(), self.watch(label, self.patience_s)
-        begin_cpu_s = time.process_time()
+        begin_cpu_s, calm = time.process_time(), self.calm(self.patience_s)
         for threads in counts:
             self._prepare(threads)
             for run in runs:
                 prompt = self._prompt(run.prompt_tokens)
-                for side in order:
-                    made = answer(side.backend, prompt, run.completion_tokens)
-                    side.park()
-                    found.setdefault((side.name, threads, run.prompt_tokens), []).append(made)
+                made = calm.make(lambda p=prompt, r=run: _both(order, p, r.completion_tokens))
+                for side, one in zip(order, made, strict=True):
+                    found.setdefault((side.name, threads, run.prompt_tokens), []).append(one)
         self.samples.append(watch.finish(time.process_time() - begin_cpu_s))
+        self.pairs += calm.done
+        self.disturbed += calm.disturbed
         self.say(f"{label} took {time.monotonic() - begin_s:.0f} s")
 
     def _prepare(self, threads: int) -> None:
@@ -60,3 +69,11 @@ class Rounds:
         """Tokens without a meaning: what they say takes no other time."""
         vocab = min(side.backend.vocab for side in self.sides)
         return [self.random.randrange(vocab) for _ in range(tokens)]
+
+
+def _both(order: Sequence[Side], prompt: Sequence[int], completion_tokens: int) -> list[Answer]:
+    made: list[Answer] = []
+    for side in order:
+        made.append(answer(side.backend, prompt, completion_tokens))
+        side.park()
+    return made

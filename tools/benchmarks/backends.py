@@ -32,7 +32,8 @@ TOLD = (32, 128, 512, 1024)  # tokens of the prompts whose speeds are told
 COUNTS = (1, 2)  # threads
 _NOTES = (
     "Both sides in one process, each answer right after the other's to the same prompt, through "
-    "the backend protocol; who is first changes from round to round.",
+    "the backend protocol; who is first changes from round to round. What other processes "
+    "disturb is done again while --wait lasts: disturbed_share was disturbed in the end.",
     f"Seconds are measured here; joules are those of a simulated {BOARD} whose cores are as busy, "
     f"calibrated at {CALIBRATED_C:.0f} °C, and asked for at other temperatures.",
     "pick_ok_share: points where a request for the fewest joules gets a variant within 5 % of the "
@@ -75,7 +76,10 @@ def amounts(quick: bool) -> Amounts:
 @click.option("--format", "form", help="Quantise the GGUF anew first, to Q4_0, Q8_0, ...")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
-    "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
+    "--wait",
+    default=20.0,
+    show_default=True,
+    help="Seconds to wait for a quiet machine before each round, and in each, at most.",
 )
 def command(quick: bool, form: str | None, json_file: Path | None, wait: float) -> None:
     """Measure SmolLM2 with llama.cpp and with onnxruntime, and what the router makes of it."""
@@ -130,6 +134,7 @@ class Bench:
             "pick_ms": 1e3 * median(picker.pick_s(point) for point in points),
             "pick_64_ms": 1e3 * median(picker.wide_pick_s(point) for point in points),
             "points": len(points),
+            "disturbed_share": self.rounds.disturbed / self.rounds.pairs,
         }
 
     def report(self) -> Report:
