@@ -97,7 +97,7 @@ class Variants:
 def weights(entry: Entry) -> str:
     """What those have in common that hold the same weights.
 
-    Conversion to ONNX loses nothing; what was quantised anew is a model of its own.
+    Conversion to ONNX loses next to nothing; what was quantised anew is a model of its own.
     """
     converted = entry.source_sha256 if entry.backend == "onnx" else None
     return converted or entry.sha256
