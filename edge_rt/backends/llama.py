@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from edge_rt.backends.base import Batch
 from edge_rt.backends.llama_batch import NativeBatch
 from edge_rt.backends.llama_log import capture
-from edge_rt.backends.llama_vocabulary import load, tokenize
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.backends.llama_model import load_weights, make_context
+from edge_rt.backends.llama_vocabulary import tokenize
+from edge_rt.errors import EngineError
 
 VERSION: str = llama_cpp.__version__
 _F16, _Q8_0 = 1, 8  # enum ggml_type
@@ -51,7 +52,7 @@ class LlamaBackend:
         """Load `path`. `context` is tokens a sequence; raises ModelFileError with llama.cpp's
         own words when it cannot be loaded.
         """
-        self._model: Any = _load(path, gpu_layers)
+        self._model: Any = load_weights(path, gpu_layers)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self._context: Any = _context(
@@ -162,12 +163,6 @@ def _bytes_of(data: bytearray) -> Any:
     return (ctypes.c_uint8 * len(data)).from_buffer(data)
 
 
-def _load(path: Path, gpu_layers: int) -> Any:
-    params = lib.llama_model_default_params()
-    params.n_gpu_layers = gpu_layers
-    return load(path, params)
-
-
 def _context(
     model: Any,
     context: int,
@@ -188,12 +183,7 @@ def _context(
     params.type_v = _F16
     params.type_k = _key_type(model, gpu_layers, flash_attention)
     params.no_perf = True
-    with capture() as complaints:
-        made = lib.llama_init_from_model(model, params)
-    if not made:
-        lib.llama_model_free(model)
-        raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
-    return made
+    return make_context(model, params)
 
 
 def _key_type(model: Any, gpu_layers: int, flash_attention: bool) -> int:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
 from edge_rt.backends.llama_batch import NativeBatch
-from edge_rt.backends.llama_log import capture
-from edge_rt.backends.llama_vocabulary import load, tokenize
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.backends.llama_model import load_weights, make_context
+from edge_rt.backends.llama_vocabulary import tokenize
+from edge_rt.errors import EngineError
 
 ROWS = 64  # most inputs of one pass
 _FROM_FILE, _NONE, _MEAN = -1, 0, 1  # enum llama_pooling_type
@@ -34,9 +34,7 @@ class LlamaEmbedding:
         """Load `path`; sizes in tokens. ModelFileError, with llama.cpp's own words, when it
         cannot be loaded.
         """
-        params = lib.llama_model_default_params()
-        params.n_gpu_layers = gpu_layers
-        self._model: Any = load(path, params)
+        self._model: Any = load_weights(path, gpu_layers)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self.width: int = lib.llama_model_n_embd_out(self._model)
@@ -110,18 +108,9 @@ def _context(model: Any, room: int, rows: int, threads: int) -> Any:
     params.embeddings = True
     params.pooling_type = _FROM_FILE
     params.no_perf = True
-    made = _made(model, params)
+    made = make_context(model, params)
     if lib.llama_pooling_type(made) == _NONE:
         lib.llama_free(made)
         params.pooling_type = _MEAN
-        made = _made(model, params)
-    return made
-
-
-def _made(model: Any, params: Any) -> Any:
-    with capture() as complaints:
-        made = lib.llama_init_from_model(model, params)
-    if not made:
-        lib.llama_model_free(model)
-        raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
+        made = make_context(model, params)
     return made

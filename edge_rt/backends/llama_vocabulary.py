@@ -7,9 +7,7 @@ from typing import Any
 
 import llama_cpp.llama_cpp as lib
 
-from edge_rt.backends.llama_log import capture
-from edge_rt.backends.openmp import thread_parker
-from edge_rt.errors import ModelFileError
+from edge_rt.backends.llama_model import load
 
 
 class LlamaVocabulary:
@@ -31,16 +29,6 @@ class LlamaVocabulary:
         if self._model is not None:
             lib.llama_model_free(self._model)
             self._model = None
-
-
-def load(path: Path, params: Any) -> Any:
-    """The file as a llama_model; ModelFileError says why not."""
-    with capture() as complaints:
-        model = lib.llama_model_load_from_file(str(path).encode(), params)
-    thread_parker()()  # those of a thread that only loads would slow down those that compute
-    if not model:
-        raise ModelFileError(f"llama.cpp cannot load {path.name}: {complaints.summary()}")
-    return model
 
 
 def tokenize(vocab: Any, text: str, *, special: bool) -> list[int]:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from edge_rt.backends.onnx_run import Node, PlainSession
 from edge_rt.backends.onnx_session import first_line
+from edge_rt.backends.onnx_vocabulary import load_tokenizer
 from edge_rt.errors import EngineError, ModelFileError
 
 POOLINGS = ("mean", "cls", "last")
@@ -44,7 +45,7 @@ class OnnxEmbedding:
         if pooling not in POOLINGS:
             raise ModelFileError(f"there is no pooling {pooling!r}: use {', '.join(POOLINGS)}")
         self._pooling, self._threads = pooling, threads
-        self._tokenizer = _tokenizer(path.with_name("tokenizer.json"))
+        self._tokenizer = load_tokenizer(path)
         self._session = PlainSession(path, threads=threads, providers=providers)
         self._inputs = _inputs(self._session.inputs, path)
         self._output, self.width = _output(self._session.outputs, path)
@@ -78,16 +79,6 @@ class OnnxEmbedding:
     def close(self) -> None:
         """See Vocabulary. A closed one may be closed again."""
         self._session.close()
-
-
-def _tokenizer(path: Path) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises plain ones
-        raise ModelFileError(f"{path.name} cannot be read: {error}") from error
-    tokenizer.no_padding()  # files carry what their maker had set, such as 128 tokens for all
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _inputs(nodes: Sequence[Node], path: Path) -> list[str]:

@@ -23,7 +23,7 @@ class OnnxVocabulary:
         Raises ModelFileError, with the library's own words, when it cannot be loaded.
         """
         card = card or read_card(graph)
-        self._tokenizer = _load(graph.with_name("tokenizer.json"))
+        self._tokenizer = load_tokenizer(graph)
         self._bos = card.bos_id if card.add_bos else None
         self._ends = frozenset(card.end_ids)
         added = self._tokenizer.get_added_tokens_decoder()
@@ -67,12 +67,14 @@ class OnnxVocabulary:
         """See Vocabulary: nothing but Python's memory is held."""
 
 
-def _load(path: Path) -> Tokenizer:
+def load_tokenizer(graph: Path) -> Tokenizer:
+    """tokenizer.json beside `graph`, which cuts off and fills up nothing; ModelFileError."""
+    path = graph.with_name("tokenizer.json")
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare ones
         raise ModelFileError(f"tokenizers cannot load {path}: {error}") from error
-    tokenizer.no_padding()  # files carry what their maker had set
+    tokenizer.no_padding()  # files carry what their maker had set, such as 128 tokens for all
     tokenizer.no_truncation()
     return tokenizer
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypedDict
 
 from edge_rt.backends.base import Vocabulary
 from edge_rt.engine.memory import own_bytes
@@ -69,10 +70,8 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
 
     return LlamaBackend(
         Path(spec.path),
-        context=spec.context,
+        **_sizes(spec, threads),
         sequences=spec.sequences,
-        batch=max(spec.batch, spec.sequences),
-        threads=threads,
         gpu_layers=spec.gpu_layers,
         flash_attention=spec.flash_attention,
     )
@@ -81,13 +80,7 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
 def _llama_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
     from edge_rt.backends.llama_embedding import LlamaEmbedding
 
-    return LlamaEmbedding(
-        Path(spec.path),
-        context=spec.context,
-        batch=spec.batch,
-        threads=threads,
-        gpu_layers=spec.gpu_layers,
-    )
+    return LlamaEmbedding(Path(spec.path), **_sizes(spec, threads), gpu_layers=spec.gpu_layers)
 
 
 def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
@@ -95,10 +88,8 @@ def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
 
     return OnnxBackend(
         Path(spec.path),
-        context=spec.context,
+        **_sizes(spec, threads),
         sequences=spec.sequences,
-        batch=max(spec.batch, spec.sequences),
-        threads=threads,
         providers=spec.providers,
         held=own_bytes,
     )
@@ -109,9 +100,7 @@ def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
 
     return OnnxEmbedding(
         Path(spec.path),
-        context=spec.context,
-        batch=spec.batch,
-        threads=threads,
+        **_sizes(spec, threads),
         pooling=spec.pooling,
         providers=spec.providers,
     )
@@ -121,6 +110,19 @@ def _onnx_tensors(spec: ModelSpec, threads: int) -> AnyBackend:
     from edge_rt.backends.onnx_tensors import OnnxTensors
 
     return OnnxTensors(Path(spec.path), threads=threads, providers=spec.providers)
+
+
+class _Sizes(TypedDict):
+    """What all models of text are told."""
+
+    context: int
+    batch: int
+    threads: int
+
+
+def _sizes(spec: ModelSpec, threads: int) -> _Sizes:
+    batch = max(spec.batch, spec.sequences)  # a pass holds a token of each sequence at least
+    return {"context": spec.context, "batch": batch, "threads": threads}
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def test_a_tokenizer_that_cannot_be_read_is_named(content: str | None, tmp_path:
     (tmp_path / "tokenizer.json").unlink()
     if content is not None:
         (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(ModelFileError, match=r"tokenizer\.json cannot be read"):
+    with pytest.raises(ModelFileError, match=r"cannot load .*tokenizer\.json"):
         OnnxEmbedding(path, **SIZES)
 
 
