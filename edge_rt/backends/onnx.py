@@ -21,11 +21,9 @@ from edge_rt.backends.onnx_card import LanguageCard, read_card
 from edge_rt.backends.onnx_growth import Growth
 from edge_rt.backends.onnx_kv import KvCache, KvShape
 from edge_rt.backends.onnx_passes import Pass, passes
-from edge_rt.backends.onnx_session import VERSION, OnnxSession, bind
+from edge_rt.backends.onnx_session import OnnxSession, bind
 from edge_rt.backends.onnx_vocabulary import OnnxVocabulary
 from edge_rt.errors import EngineError, ModelFileError
-
-__all__ = ["GROWTH_BYTES", "VERSION", "OnnxBackend"]
 
 GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take
 _BINDINGS = 32  # ranges of slots that are kept bound
@@ -44,12 +42,11 @@ class OnnxBackend:
         batch: int,
         threads: int,
         providers: Sequence[str] = (),
-        spinning: bool = True,
         held: Callable[[], int] = lambda: 0,
         growth_bytes: int = GROWTH_BYTES,
     ) -> None:
         """Load the graph at `path`, with card and tokenizer beside it. `context` is tokens a
-        sequence; see OnnxSession for `providers` and `spinning`. Raises ModelFileError.
+        sequence; see OnnxSession for `providers`. Raises ModelFileError.
 
         When `held`, the bytes that the process holds but for mapped files, grew by more than
         `growth_bytes` in passes, the session is made anew. KV and what one pass may need do not
@@ -57,7 +54,7 @@ class OnnxBackend:
         """
         card = read_card(path)
         self._vocabulary = OnnxVocabulary(path, card)
-        self._session = OnnxSession(path, threads=threads, providers=providers, spinning=spinning)
+        self._session = OnnxSession(path, threads=threads, providers=providers)
         _check(self._session, card, path)
         self.vocab: int = card.vocab
         self.context: int = min(context, card.context)

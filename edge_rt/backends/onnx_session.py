@@ -48,19 +48,12 @@ def _short(name: str) -> str:
 class OnnxSession:
     """The model at `path` on `providers` with some number of threads."""
 
-    def __init__(
-        self, path: Path, *, threads: int, providers: Sequence[str] = (), spinning: bool = True
-    ) -> None:
-        """`providers` in order of preference; see `provider_names`.
-
-        With `spinning`, threads wait awake for the next step within a pass, never between passes:
-        on two quiet cores half as fast again when decoding, beside a busy one a quarter slower,
-        and other libraries in the process notice nothing. Raises ModelFileError with
+    def __init__(self, path: Path, *, threads: int, providers: Sequence[str] = ()) -> None:
+        """`providers` in order of preference; see `provider_names`. Raises ModelFileError with
         onnxruntime's own words.
         """
         self._path = path
         self._providers = provider_names(providers)
-        self._spinning = spinning
         self.threads = threads
         self.device = "cuda" if _ON_CUDA & set(self._providers) else "cpu"  # where tensors are
         self._session: Any = self._made()  # None: closed, or could not be made again
@@ -140,9 +133,11 @@ class OnnxSession:
         options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # it keeps a plan for every shape that it ever saw
         options.log_severity_level = _FATAL
-        spinning = str(int(self._spinning))
-        options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-        options.add_session_config_entry("session.force_spinning_stop", "1")  # after each pass
+        # Threads wait awake for the next step within a pass, never between passes: on two quiet
+        # cores half as fast again when decoding, beside a busy one a quarter slower, and other
+        # libraries in the process notice nothing.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         return options
 
 
