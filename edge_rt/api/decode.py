@@ -16,6 +16,7 @@ _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STRANGE = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _STEP = re.compile(r"[^.\[\]]+")
 _JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_TYPES = re.compile(r'(?<!")\b(str|int|float|bool)\b(?!")')  # quoted, such a word is a value
 _SHOWN = 40  # characters of an offending value that a message repeats
 _UNKNOWN = object()
 _CHOICES = {  # what fits, which msgspec does not tell
@@ -88,7 +89,7 @@ def _strange(path: str, name: str) -> RequestError:
 def _json_words(text: str) -> str:
     """Python's type names to JSON's; null is dropped, for a field set to null is left out."""
     names = text.replace(" | null", "").replace("`", "")
-    return re.sub(r"\b(str|int|float|bool)\b", lambda found: _JSON_NAMES[found[0]], names)
+    return _TYPES.sub(lambda found: _JSON_NAMES[found[0]], names)
 
 
 def _value_at(path: str, body: bytes) -> object:

@@ -43,6 +43,10 @@ def read_tensor(given: object, name: str) -> Tensor:
         shape, flat = _shape(given, at)
         dtype = _dtype(flat, at)
         return Tensor(dtype, shape, _packed(flat, dtype, at), loose=True)
+    dtype: object = given.get("dtype")  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    if isinstance(dtype, str) and dtype not in STRUCT:
+        what = f"expected one of {', '.join(STRUCT)}, got {describe(dtype)}"
+        raise _fault(f"{at}.dtype", what)
     try:
         numbers = msgspec.convert(given, Numbers)
     except msgspec.ValidationError as error:

@@ -83,6 +83,12 @@ def test_what_cannot_be_is_named(client, service, changes: Any, param: str, code
     assert not service.embeds
 
 
+def test_what_the_encoding_may_be_is_told(client) -> None:
+    answer = client.post(PATH, {"model": "vec", "input": "a", "encoding_format": "hex"})
+    message = answer.json()["error"]["message"]
+    assert message == '`encoding_format`: expected "float" or "base64", got "hex".'
+
+
 def test_a_model_that_is_not_there(client) -> None:
     assert client.post(PATH, {"model": "absent", "input": "a"}).status == 404
 
