@@ -22,6 +22,7 @@ from edge_rt.api.service import EmbedCall
 from edge_rt.api.task import Received, Task
 from edge_rt.api.usage import Edge
 from edge_rt.engine.protocol import Embedded
+from edge_rt.errors import RequestError
 
 KEPT = 16  # sets of labels whose points are remembered
 
@@ -69,7 +70,10 @@ class Classify(Task):
         examples = [text for group in groups.values() for text in group] if points is None else []
         call = EmbedCall(card.id, [*texts, *examples], side)
         [call] = grant([call], asked.edge, request.exchange.arrived)
-        embedded, cost = await self.context.service.embed(call)
+        try:
+            embedded, cost = await self.context.service.embed(call)
+        except RequestError as error:
+            raise asked.placed(error) from None
         edge = self.booked(card, embedded.timings, cost)
         # Hundreds of texts and labels take a while, which others must not wait for.
         data, points = await asyncio.to_thread(_data, embedded, asked.scale, groups, points)

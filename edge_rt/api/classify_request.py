@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from edge_rt.api.decode import describe
 from edge_rt.api.embeddings_request import TextAllowance
 from edge_rt.api.nearest import SCALE
 from edge_rt.errors import RequestError
 
 MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
+
+_INPUT = re.compile(r"input\[(\d+)\]")
 
 Words = Annotated[str, Meta(min_length=1)]
 Groups = dict[str, tuple[str, ...]]
@@ -55,6 +59,28 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         if examples > MAX_EXAMPLES:
             raise _fault(f"expected at most {MAX_EXAMPLES} examples in all, got {examples}")
         return groups
+
+    def placed(self, error: RequestError) -> RequestError:
+        """`error` about `input[N]`, the texts and then the examples, with the field sent for it."""
+        found = _INPUT.fullmatch(error.param or "")
+        if found is None:
+            return error
+        param = self._fields[int(found[1])]
+        message = str(error).replace(f"`{error.param}`", f"`{param}`")
+        return RequestError(message, param=param, code=error.code)
+
+    @property
+    def _fields(self) -> list[str]:
+        """What was sent for each of the texts and of the examples."""
+        texts = [f"input[{at}]" for at in range(len(self.texts))]
+        fields = ["input"] if isinstance(self.input, str) else texts
+        if isinstance(self.labels, list):
+            return fields + [f"labels[{at}]" for at in range(len(self.labels))]
+        for label, given in self.labels.items():
+            name = f"labels.{describe(label)[1:-1]}"
+            many = [f"{name}[{at}]" for at in range(len(given))]
+            fields += [name] if isinstance(given, str) else many
+        return fields
 
 
 def _fault(what: str) -> RequestError:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.api.nearest import point, scores, similarities
+from edge_rt.errors import RequestError
 
 PATH = "/edge/v1/classify"
 LABELS = {"short": ["a", "bb"], "long": "x" * 40}
@@ -91,6 +92,27 @@ def test_what_cannot_be_is_named(client, changes: dict[str, Any], param: str) ->
     answer = classify(client, **changes)
     assert answer.status == 400
     assert answer.json()["error"]["param"].partition("[")[0] == param
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "at", "param"),
+    [
+        (["a", "b"], ["c", "d"], 1, "input[1]"),
+        ("a", ["c", "d"], 0, "input"),
+        ("a", ["c", "d"], 2, "labels[1]"),
+        ("a", {"c": ["e", "f"], "d": "g"}, 2, "labels.c[1]"),
+        ("a", {"c": ["e", "f"], "d": "g"}, 3, "labels.d"),
+        ("a", {"c": "e", "d" * 50: "g"}, 2, f"labels.{'d' * 39}"),
+    ],
+)
+def test_a_text_that_cannot_be_embedded_is_named_as_the_client_gave_it(
+    client, service, given: Any, labels: Any, at: int, param: str
+) -> None:
+    service.fault = RequestError(f"`input[{at}]`: too long", param=f"input[{at}]", code="x")
+    answer = classify(client, input=given, labels=labels)
+    error = answer.json()["error"]
+    assert (answer.status, error["param"], error["code"]) == (400, param, "x")
+    assert error["message"] == f"`{param}`: too long"
 
 
 VECTORS = st.lists(st.floats(-10, 10), min_size=3, max_size=3).filter(
