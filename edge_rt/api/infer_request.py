@@ -70,7 +70,11 @@ def read_request(kind: str, query: InferQuery, body: bytes, limit: int) -> Asked
     """The request in a body of that content type, unpacked to at most `limit` bytes."""
     if not binary(kind):
         if query != InferQuery():
-            raise RequestError("Say it in the JSON body, not in the URL.", code="unknown_parameter")
+            message = (
+                "The URL's query goes with arrays, of Content-Type: "
+                f"{NPY} or {NPZ[0]}; say it in the body where that is JSON."
+            )
+            raise RequestError(message, code="unknown_parameter")
         asked = decode(_DECODER, body)
         tensors = {name: read_tensor(given, name) for name, given in asked.inputs.items()}
         return Asked(asked.model or "default", tensors, asked.edge)

@@ -80,7 +80,8 @@ def test_json_becomes_tensors(client, service, given: Any, tensor: Tensor) -> No
         ([2**70], "inputs.x"),
         (nested(17), "inputs.x"),
         ({"data": [1]}, "inputs.x"),
-        ({"dtype": "text", "data": [1]}, "inputs.x"),
+        ({"dtype": "text", "data": [1]}, "inputs.x.dtype"),
+        ({"dtype": 1, "data": [1]}, "inputs.x"),
         ({"dtype": "uint8", "data": [256]}, "inputs.x"),
         ({"dtype": "uint8", "data": [1.5]}, "inputs.x"),
         ({"dtype": "uint8", "data": ["a"]}, "inputs.x"),
@@ -98,6 +99,14 @@ def test_what_is_no_tensor_is_named(client, service, given: Any, param: str) -> 
     assert error["param"] == param
     assert f"`{param}" in error["message"]
     assert not service.infers
+
+
+def test_types_that_there_are_are_told(client) -> None:
+    given = {"dtype": "float99", "data": [1]}
+    answer = client.post(PATH, {"model": "net", "inputs": {"x": given}})
+    message = answer.json()["error"]["message"]
+    assert message.startswith("`inputs.x.dtype`: expected one of bool, ")
+    assert message.endswith('uint64, got "float99".')
 
 
 def test_an_answer_in_json_has_shapes_and_costs(client, service) -> None:
@@ -169,6 +178,13 @@ def test_a_query_that_asks_for_something_else_is_refused(client, query: str, hea
     body = saved(np.zeros(1)) if headers else {"model": "net", "inputs": {"x": [1]}}
     answer = client.post(f"{PATH}?{query}", body, headers=headers)
     assert answer.status == 400
+
+
+def test_arrays_of_another_content_type_are_told_theirs(client) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    answer = client.post(f"{PATH}?model=net&input=x", saved(np.zeros(1)), headers=headers)
+    assert answer.status == 400
+    assert "Content-Type: application/x-npy" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
