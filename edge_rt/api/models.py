@@ -16,7 +16,7 @@ class EdgeModel(msgspec.Struct, frozen=True):
     """What we tell of a model beyond OpenAI's shape."""
 
     backend: str
-    context: int  # tokens
+    context: int | None  # tokens; None: it takes no text
     loaded: bool
     size_bytes: int
     has_template: bool
@@ -65,7 +65,7 @@ class OneModel:
 def _model(card: ModelCard) -> Model:
     edge = EdgeModel(
         backend=card.backend,
-        context=card.context,
+        context=card.context or None,
         loaded=card.loaded,
         size_bytes=card.size_bytes,
         has_template=card.has_template,

@@ -74,7 +74,12 @@ class State:
             "heat": heat,
             "engine": await self._engine(),
             "models": [
-                {"id": c.id, "loaded": c.loaded, "backend": c.backend, "context": c.context}
+                {
+                    "id": c.id,
+                    "loaded": c.loaded,
+                    "backend": c.backend,
+                    "context": c.context or None,  # none: it takes no text
+                }
                 for c in cards
             ],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 
@@ -28,6 +29,11 @@ def test_list(client):
 @pytest.mark.parametrize("model", ["smol", "other-1.5b@q4"])
 def test_one(client, model):
     assert client.get(f"/v1/models/{model}").json()["id"] == model
+
+
+def test_models_of_tensors_have_no_context(client, service):
+    service.models = [msgspec.structs.replace(service.models[0], kind="tensors", context=0)]
+    assert client.get("/v1/models").json()["data"][0]["edge"]["context"] is None
 
 
 @pytest.mark.parametrize("model", ["nobody", "a/b", "", "smol/"])
