@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from edge_rt.backends.base import Backend
@@ -265,6 +265,18 @@ def test_a_copy_may_be_shorter(backend: Backend, tokens: list[int]) -> None:
     assert np.array_equal(feed(backend, 2, 30, tokens[30:]), expected)
 
 
+def test_copies_of_copies_in_one_go(
+    backend: Backend, tokens: list[int], alone: Logits, same
+) -> None:
+    feed(backend, 0, 0, tokens[:70])
+    assert backend.copy(0, 1, 60)
+    assert backend.copy(1, 2, 50)
+    assert backend.rewind(0, 0)
+    assert backend.copy(2, 0, 40)
+    for sequence, length in ((0, 40), (1, 60), (2, 50)):
+        assert same(feed(backend, sequence, length, tokens[length:]), alone)
+
+
 def test_what_was_saved_goes_on_elsewhere(
     implementation: Implementation, backend: Backend, tokens: list[int]
 ) -> None:
@@ -299,6 +311,8 @@ def letters(model: Backend) -> frozenset[int]:
     return frozenset(piece[0] for piece in pieces if len(piece) == 1)
 
 
+@example("naïve 日本語 🙂🙃")
+@example("\0x")
 @given(st.text())
 @pytest.mark.parametrize("special", [False, True])
 def test_any_text_survives(
