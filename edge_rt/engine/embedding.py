@@ -45,7 +45,7 @@ Row = tuple[EmbedJob, int]
 """An input of a request."""
 
 
-class EmbeddingScheduler(Tasks[EmbedJob]):
+class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
     """Requests take turns at leading a pass: its longest input, then others of about that length.
 
     A request is begun when all its inputs are tokens: one that cannot be done costs no pass.
@@ -64,7 +64,6 @@ class EmbeddingScheduler(Tasks[EmbedJob]):
     ) -> None:
         """See Runner."""
         super().__init__(backend, emit, tally, clock, pause_s)
-        self._backend = backend
         self._normalise = spec.normalise
 
     def submit(self, request: Embed) -> None:

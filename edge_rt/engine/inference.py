@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from edge_rt.backends.base import TensorBackend
-from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.protocol import Infer, Inferred, Started
-from edge_rt.engine.runner import Event
-from edge_rt.engine.tally import Tally
 from edge_rt.engine.tasks import Job, Tasks
 from edge_rt.engine.tensors import to_array, to_tensor
 from edge_rt.errors import EngineError, RequestError
@@ -25,22 +21,10 @@ class InferJob(Job):
         self.request = request
 
 
-class TensorScheduler(Tasks[InferJob]):
+class TensorScheduler(Tasks[TensorBackend, InferJob]):
     """One request after the other; see Runner."""
 
     serves = Infer
-
-    def __init__(
-        self,
-        backend: TensorBackend,
-        emit: Callable[[Event], None],
-        tally: Tally,
-        clock: Callable[[], float],
-        pause_s: float = PAUSE_S,
-    ) -> None:
-        """See Runner."""
-        super().__init__(backend, emit, tally, clock, pause_s)
-        self._backend = backend
 
     def submit(self, request: Infer) -> None:
         """See Runner."""

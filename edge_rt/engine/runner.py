@@ -46,18 +46,19 @@ class Native(Protocol):
     def close(self) -> None: ...
 
 
+BackendT = TypeVar("BackendT", bound=Native)
 ItemT = TypeVar("ItemT", bound=Item)
 PortionT = TypeVar("PortionT", bound=Limited)
 
 
-class Runner(ABC, Generic[ItemT, PortionT]):
+class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
     """The requests on one model, and the passes that serve them."""
 
     serves: ClassVar[type[Generate] | type[Embed] | type[Infer]]  # the only requests it takes
 
     def __init__(
         self,
-        native: Native,
+        backend: BackendT,
         portion: PortionT,
         emit: Callable[[Event], None],
         tally: Tally,
@@ -68,7 +69,7 @@ class Runner(ABC, Generic[ItemT, PortionT]):
         `tally` counts what is done. `clock` is in seconds; see Outbox for `pause_s`.
         """
         self.portion = portion
-        self._native = native
+        self._backend = backend
         self._emit = emit
         self._tally = tally
         self._clock = clock
@@ -127,7 +128,7 @@ class Runner(ABC, Generic[ItemT, PortionT]):
     def set_threads(self, threads: int) -> None:
         """Threads of the next passes."""
         if threads != self._threads:
-            self._native.set_threads(threads)
+            self._backend.set_threads(threads)
             self._threads = threads
 
     def _tell_failed(self, request_id: int, error: RequestError | EngineError) -> None:
@@ -136,4 +137,4 @@ class Runner(ABC, Generic[ItemT, PortionT]):
         self._emit(Failed(request_id, str(error), param, code))
 
 
-AnyRunner = Runner[Any, Any]
+AnyRunner = Runner[Any, Any, Any]

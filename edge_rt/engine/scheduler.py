@@ -22,7 +22,7 @@ from edge_rt.engine.tally import Tally
 from edge_rt.errors import EngineError, RequestError
 
 
-class Scheduler(Runner[Answer, Portion]):
+class Scheduler(Runner[Backend, Answer, Portion]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
     Every pass carries the next token of each running answer and, in what room is left, pieces of
@@ -42,7 +42,6 @@ class Scheduler(Runner[Answer, Portion]):
     ) -> None:
         """See Runner."""
         super().__init__(backend, Portion(spec.prefill_chunk), emit, tally, clock, pause_s)
-        self._backend = backend
         self._pool = SequencePool(backend)
 
     def submit(self, request: Generate) -> None:

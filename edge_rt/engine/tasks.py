@@ -9,7 +9,7 @@ from typing import TypeVar
 from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.pacing import Slice
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Timings
-from edge_rt.engine.runner import Event, Native, Runner
+from edge_rt.engine.runner import BackendT, Event, Runner
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import EngineError, RequestError
 
@@ -28,12 +28,12 @@ class Job:
 J = TypeVar("J", bound=Job)
 
 
-class Tasks(Runner[J, Slice]):
+class Tasks(Runner[BackendT, J, Slice]):
     """The queue of one model, and what is told of it."""
 
     def __init__(
         self,
-        backend: Native,
+        backend: BackendT,
         emit: Callable[[Event], None],
         tally: Tally,
         clock: Callable[[], float],
@@ -60,7 +60,7 @@ class Tasks(Runner[J, Slice]):
         """See Runner."""
         for job in [*self._running, *self._waiting]:
             self._fail(job, EngineError(why))
-        self._native.close()
+        self._backend.close()
 
     def _admit(self, now: float, most: float) -> None:
         while self._waiting and self.running < most:
