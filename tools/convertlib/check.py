@@ -47,8 +47,7 @@ class Check:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        rows = {name: asdict(row) for name, row in self.rows.items()}
-        return {"passed": not self.faults, "rows": rows, **asdict(self)} | {"rows": rows}
+        return {"passed": not self.faults, **asdict(self)}
 
 
 def check_model(

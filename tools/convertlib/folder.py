@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -76,15 +77,8 @@ def _parameters(source: Path) -> int:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         for name, tensor in header.items():
-            count += 0 if name == "__metadata__" else _product(tensor["shape"])
+            count += 0 if name == "__metadata__" else math.prod(tensor["shape"])
     return count
-
-
-def _product(shape: list[int]) -> int:
-    total = 1
-    for length in shape:
-        total *= length
-    return total
 
 
 def _template(source: Path, built: Path, words: dict[str, Any]) -> str | None:

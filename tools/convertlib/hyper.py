@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -93,7 +92,7 @@ def _gemma3(source: Source, hyper: Hyper) -> Hyper:
     scale = hyper.attention_scale
     if hyper.layers == 62:  # the 27B, told by its layers as llama.cpp does
         scale = (hyper.embedding / hyper.heads) ** -0.5
-    return _replaced(
+    return replace(
         hyper,
         attention_scale=scale,
         window=window,
@@ -102,10 +101,6 @@ def _gemma3(source: Source, hyper: Hyper) -> Hyper:
         logit_cap=float(source.own("final_logit_softcapping", 0.0)),
         embedding_scale=math.sqrt(hyper.embedding),
     )
-
-
-def _replaced(hyper: Hyper, **changes: Any) -> Hyper:
-    return Hyper(**{**vars(hyper), **changes})
 
 
 def _rope(source: Source) -> Rope:
