@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -22,6 +23,12 @@ def store_errors(what: str) -> Generator[None]:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         raise StoreError(f"{what}: {place}{error.strerror or error}") from error
+
+
+def is_full(error: StoreError) -> bool:
+    """Whether the block of a `store_errors` failed for want of room."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager

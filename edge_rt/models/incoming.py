@@ -84,7 +84,9 @@ class Incoming:
         self.paths = {name: self._drafts / name for name in sources}
         linked = {name for name in sources if self._move and _link(sources[name], self.paths[name])}
         sizes = {name: source.stat().st_size for name, source in sources.items()}
-        require_space(self._drafts, sum(sizes[name] for name in sources if name not in linked))
+        require_space(
+            self._drafts.parent, sum(sizes[name] for name in sources if name not in linked)
+        )
         files, done = list[StoredFile](), 0
         for name, source in sources.items():
             progress = behind(self._progress, done, sum(sizes.values()))

@@ -12,7 +12,7 @@ import msgspec
 from edge_rt.errors import ModelFileError, ModelNotFound, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.digest import Progress
-from edge_rt.models.disk import store_errors
+from edge_rt.models.disk import is_full, store_errors
 from edge_rt.models.entry import Entry, entry_of
 from edge_rt.models.incoming import Incoming
 from edge_rt.models.manifest import Manifest, Record
@@ -139,10 +139,15 @@ class Store:
         with self._manifest.changing() as records, store_errors(f"cannot remove {id}"):
             record = self._record(id, records, wanted=False)
             del records[id]
-            self._manifest.write(records)  # first, so that nobody finds half a model
             directory = record.directory(self.root)
-            if directory.exists():
-                shutil.rmtree(directory)
+            try:
+                self._manifest.write(records)  # first, so that nobody finds half a model
+            except StoreError as error:
+                if not is_full(error):
+                    raise
+                _delete(directory)  # which makes the room that the manifest needs
+                self._manifest.write(records)
+            _delete(directory)
 
     def _recorded(
         self, incoming: Incoming, offer: Offer, id: str | None, source_sha256: str | None
@@ -181,6 +186,11 @@ class Store:
 
     def _entry(self, record: Record) -> Entry:
         return entry_of(record, self.root, self.catalogue)
+
+
+def _delete(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)
 
 
 def _refuse_taken(id: str, records: Mapping[str, Record]) -> None:

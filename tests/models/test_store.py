@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from edge_rt.durable import replace_file
 from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, SamplingDefaults
 from edge_rt.models.disk import locked
@@ -176,6 +180,39 @@ def test_removed_is_gone(store: Store, file: Path) -> None:
     assert nothing_left(store)
     with pytest.raises(ModelNotFound):
         store.remove("one")
+
+
+def test_on_a_full_disk_removing_makes_room(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = store.add(file, "one")
+
+    def full(path: Path, content: bytes) -> None:
+        if entry.path.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace_file(path, content)
+
+    monkeypatch.setattr("edge_rt.models.manifest.replace_file", full)
+    store.remove("one")
+    assert reopened(store).entries() == []
+    assert nothing_left(store)
+
+
+def test_a_model_whose_manifest_cannot_be_written_stays(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    (store.root / ".manifest.json.new").mkdir()
+    with pytest.raises(StoreError, match="cannot write"):
+        store.remove("one")
+    assert entry.path.exists()
+
+
+def test_too_little_room_is_told_of_the_store(
+    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1))
+    with pytest.raises(StoreError, match=f"^{store.root}: .* bytes are needed, 1 are free"):
+        store.add(file, "one")
+    assert nothing_left(store)
 
 
 def test_a_model_whose_file_is_gone_can_be_removed(store: Store, file: Path) -> None:
