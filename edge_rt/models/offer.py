@@ -12,6 +12,7 @@ from edge_rt.models.manifest import Backend
 from edge_rt.models.naming import stored_name
 from edge_rt.models.onnx_file import read_onnx
 from edge_rt.models.summary import Summary, read_summary
+from edge_rt.models.tokenizer_file import longest_text
 from edge_rt.models.wish import Wish
 
 GRAPH = "model.onnx"  # the main file of a folder
@@ -56,6 +57,8 @@ def describe(files: Mapping[str, Path]) -> tuple[Backend, Summary]:
     card = read_card(files[CARD])
     if not isinstance(card, TensorsCard) and TOKENIZER not in files:
         raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")
+    if TOKENIZER in files:
+        longest_text(files[TOKENIZER])  # may raise
     weights = [main, *(files[name] for name in external)]
     return "onnx", summarise_card(card, sum(path.stat().st_size for path in weights))
 
@@ -75,6 +78,7 @@ def _onnx(place: Path, graph: Path, wish: Wish) -> Offer:
     made = None
     if CARD in files:
         wish.refuse_for(f"{place} has a {CARD}, which says it")
+        describe(files)  # what is wrong is told of these, not of copies
     else:
         made = write_card(wish.card(place, found, files.get(TOKENIZER)))
     return Offer(place, files, made)

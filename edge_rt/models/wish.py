@@ -6,23 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.errors import RequestError
 from edge_rt.models.card import Card, EmbeddingCard, TensorsCard
 from edge_rt.models.onnx_file import OnnxFile
 from edge_rt.models.summary import MAX_CONTEXT, MAX_WIDTH, Pooling
+from edge_rt.models.tokenizer_file import longest_text
 
 _UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
-_MAX_TOKENIZER = 128 * 1024 * 1024  # bytes; the largest vocabularies need some 35 MB
-
-
-class _Truncation(msgspec.Struct, frozen=True):
-    max_length: int
-
-
-class _Tokenizer(msgspec.Struct, frozen=True):
-    truncation: _Truncation | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Wish:
         return self._embedding(found, tokenizer)
 
     def _embedding(self, found: OnnxFile, tokenizer: Path) -> Card:
-        context = self.context or _longest(tokenizer)
+        context = self.context or longest_text(tokenizer)
         width = self.width or found.output_width
         if self.pooling is None:
             raise RequestError("say how it pools: --pooling mean, cls or last", param="pooling")
@@ -72,6 +62,9 @@ class Wish:
             raise RequestError(message, param="width")
         _require("context", context, MAX_CONTEXT)
         _require("width", width, MAX_WIDTH)
+        if found.output_width not in (None, width):
+            message = f"--width is {width}, but the graph's vectors are {found.output_width} wide"
+            raise RequestError(message, param="width")
         return EmbeddingCard(
             architecture=_UNKNOWN,
             quantisation=found.quantisation,
@@ -86,16 +79,3 @@ class Wish:
 def _require(name: str, value: int, limit: int) -> None:
     if not 1 <= value <= limit:
         raise RequestError(f"--{name} is {value}, expected 1 to {limit}", param=name)
-
-
-def _longest(tokenizer: Path) -> int | None:
-    """After how many tokens the tokenizer cuts a text, where it does."""
-    try:
-        if tokenizer.stat().st_size > _MAX_TOKENIZER:
-            raise ModelFileError(f"{tokenizer}: more than {_MAX_TOKENIZER} bytes")
-        read = msgspec.json.decode(tokenizer.read_bytes(), type=_Tokenizer)
-    except OSError as error:
-        raise ModelFileError(f"{tokenizer}: cannot be read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ModelFileError(f"{tokenizer}: not a tokenizer: {error}") from error
-    return None if read.truncation is None else read.truncation.max_length

@@ -56,8 +56,10 @@ def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) ->
         look(path, Wish("embedding"))
     card = made(look(path, Wish("embedding", "mean")))
     assert (card["context"], card["embedding"], card["normalise"]) == (128, 4, True)
-    card = made(look(path, Wish("embedding", "cls", 64, 2, normalise=False)))
-    assert (card["context"], card["embedding"], card["normalise"]) == (64, 2, False)
+    card = made(look(path, Wish("embedding", "cls", 64, 4, normalise=False)))
+    assert (card["context"], card["embedding"], card["normalise"]) == (64, 4, False)
+    with pytest.raises(RequestError, match="--width is 2, but .* 4 wide"):
+        look(path, Wish("embedding", "cls", width=2))
     with pytest.raises(RequestError, match="--context is -5"):
         look(path, Wish("embedding", "cls", -5))
     (path / "tokenizer.json").write_text("{}")
@@ -66,6 +68,21 @@ def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) ->
     (path / "tokenizer.json").write_text("[]")
     with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
         look(path, Wish("embedding", "mean"))
+
+
+def test_what_is_wrong_with_a_folder_is_told_of_that_folder(
+    folder: Folder, language_card: dict[str, Any]
+) -> None:
+    path = folder(card=language_card | {"foo": 1})
+    with pytest.raises(ModelFileError, match=f"^{path}/model.json: .* unknown field `foo`"):
+        look(path)
+    (path / "model.json").write_text(json.dumps(language_card))
+    (path / "tokenizer.json").write_text("")
+    with pytest.raises(ModelFileError, match=f"^{path}/tokenizer.json: not a tokenizer"):
+        look(path)
+    (path / "tokenizer.json").unlink()
+    with pytest.raises(ModelFileError, match=f"^{path}: tokenizer.json is missing"):
+        look(path)
 
 
 def test_a_width_that_the_graph_leaves_open_is_asked_for(folder: Folder, onnx_model: Build) -> None:
