@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -78,6 +79,19 @@ def test_what_is_there_is_left_alone(gguf: Path, tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "is there already" in found.output
     assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+def test_a_disk_that_refuses_is_told(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("convertlib.command.convert_gguf", refuse)
+    found = convert(gguf, tmp_path / "out" / "x")
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit)
+    assert "out/x: No space left on device" in found.output
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ def command(
         found = job.check() if check else None
     except ConvertError as error:
         raise click.ClickException(str(error)) from error
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        raise click.ClickException(f"{folder}: {error.strerror or error}") from error
     sums = hashes(folder)
     job.write_report(report or Path(f"{folder}.check.json"), sums, found)
     click.echo(entry_yaml(folder, sums), nl=False)
