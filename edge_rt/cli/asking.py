@@ -12,6 +12,7 @@ from edge_rt.cli.document import Json
 from edge_rt.cli.ranges import Range
 
 DEFAULT = "default"  # the daemon knows which model that is
+AUTO = "auto"  # it chooses one for each answer
 
 
 _AMOUNT = Range(0.001, 1e9)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import click
 
 from edge_rt.cli.answer import Answer
-from edge_rt.cli.asking import asking
+from edge_rt.cli.asking import AUTO, DEFAULT, asking
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.conversation import Conversation
 from edge_rt.cli.exits import Failure, TooLong
@@ -40,12 +40,14 @@ def chat(socket: Path | None, system: str | None, body: Json) -> None:
     Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. When standard input is no
     terminal each of its lines is asked in turn.
     """
-    model = body["model"]
+    model, pin, _ = body["model"].partition("@")
     with Client(daemon_socket(socket)) as client:
-        card = client.get(f"/v1/models/{quote(model, safe='')}")
+        # Where the daemon chooses among all, it must have one at least.
+        card = client.get(f"/v1/models/{quote(DEFAULT if model == AUTO else model, safe='')}")
         interactive = sys.stdin.isatty() and sys.stdout.isatty()
         if interactive:
-            note(f"{card.get('id', model)}: /help lists the commands, Ctrl-D leaves.")
+            name = body["model"] if pin or model == AUTO else card.get("id", model)
+            note(f"{name}: /help lists the commands, Ctrl-D leaves.")
         Chat(client, body, Conversation(system), Screen(), interactive).loop(reader(interactive))
 
 

@@ -44,6 +44,15 @@ def test_options_reach_every_request(daemon: Daemon, cli: Cli) -> None:
         assert (body["temperature"], body["seed"], body["stream"]) == (0.5, 3, True)
 
 
+@pytest.mark.parametrize(("name", "looked_up"), [("auto", "default"), ("a@onnx-int4", "a")])
+def test_a_model_need_not_be_settled_at_the_start(
+    daemon: Daemon, cli: Cli, name: str, looked_up: str
+) -> None:
+    daemon.documents[f"/v1/models/{looked_up}"] = (200, {"id": "a"})
+    assert cli("chat", "-m", name, input="Hi\n").exit_code == 0
+    assert daemon.asked[0][1]["model"] == name
+
+
 def test_reset_forgets_the_turns_but_not_the_system(daemon: Daemon, cli: Cli) -> None:
     cli("chat", "--system", "Rhyme.", input="one\n/reset\ntwo\n")
     assert said(daemon) == [("system", "Rhyme."), ("user", "two")]

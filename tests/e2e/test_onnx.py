@@ -18,6 +18,7 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
 GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
+PINS = {GGUF: f"{GGUF}@llama.cpp", ONNX: f"{ONNX}@onnx"}
 CHAT = [{"role": "user", "content": "Name the days of the week."}]
 DAYS = "Monday, Tuesday, Wednesday, Thursday, Friday"  # what the model is sure of
 FIRM = {"temperature": 0, "max_tokens": 40}
@@ -46,7 +47,7 @@ def daemon(make_daemon: Callable[..., Any], make_board: Any, both: Path, tools: 
     """Of a board that tells its power."""
     with make_board("jetson-orin-nano-8gb") as root:
         daemon = make_daemon(both, sensors={"root": str(root)})
-        daemon.model = ONNX
+        daemon.model = PINS[ONNX]
         tools.eventually(lambda: rest_w(daemon), "the board's rest is seen")
         yield daemon
         daemon.close()
@@ -74,7 +75,7 @@ def test_a_chat_is_answered_and_its_cost_told(daemon: Any) -> None:
 def test_both_libraries_answer_alike(daemon: Any) -> None:
     for model in (ONNX, GGUF, ONNX, GGUF):
         answer = daemon.post(
-            {"model": model, "messages": CHAT} | FIRM, "/v1/chat/completions"
+            {"model": PINS[model], "messages": CHAT} | FIRM, "/v1/chat/completions"
         ).json()
         assert DAYS in answer["choices"][0]["message"]["content"]
         assert answer["model"] == model
