@@ -35,15 +35,14 @@ class Rounds:
     samples: list[Sample] = field(default_factory=list[Sample])
     pairs: int = 0
     disturbed: int = 0
-    _rounds: int = 0
 
     def run(self, label: str, runs: Sequence[Run], counts: Sequence[int], found: Found) -> None:
         """One round of all `runs` with each number of threads, into `found`.
 
         Who is first is the other one in every round.
         """
-        order = self.sides if self._rounds % 2 == 0 else self.sides[::-1]
-        self._rounds += 1
+        rounds = max(map(len, found.values()), default=0)  # that there were
+        order = self.sides if rounds % 2 == 0 else self.sides[::-1]
         begin_s, watch = time.monotonic(), self.watch(label, self.patience_s)
         begin_cpu_s, calm = time.process_time(), self.calm(self.patience_s)
         for threads in counts:

@@ -49,11 +49,10 @@ class Amounts:
     """How much is measured: what is calibrated on, and prompts and answers that are held out."""
 
     training: Sequence[Run]
-    training_rounds: int
     prompts: Sequence[int]
     answers: Sequence[int]
     temps_c: Sequence[float]
-    rounds: int  # of what is held out
+    rounds: int
     told: Sequence[int] = TOLD
 
     @property
@@ -67,8 +66,8 @@ def amounts(quick: bool) -> Amounts:
     lengths = TOLD if quick else (1, 16, 32, 64, 128, 256, 512, 1024)
     grid = runs(replace(QUICK, lengths=lengths, rounds=1), CONTEXT)
     if quick:
-        return Amounts(grid, 1, (48, 380), (8, 64), (40.0, 70.0), rounds=2)
-    return Amounts(grid, 3, (24, 90, 200, 380, 800), (8, 32, 128), (40.0, 55.0, 70.0), rounds=3)
+        return Amounts(grid, (48, 380), (8, 64), (40.0, 70.0), rounds=2)
+    return Amounts(grid, (24, 90, 200, 380, 800), (8, 32, 128), (40.0, 55.0, 70.0), rounds=3)
 
 
 @click.command()
@@ -117,9 +116,8 @@ class Bench:
 
     def run(self, how: Amounts) -> None:
         """Measure everything, then calibrate, ask and judge."""
-        for number in range(1, how.training_rounds + 1):
-            self.rounds.run(f"training {number}", how.training, COUNTS, self.training)
         for number in range(1, how.rounds + 1):
+            self.rounds.run(f"training {number}", how.training, COUNTS, self.training)
             self.rounds.run(f"held out {number}", how.held_out, COUNTS, self.held_out)
         self.speeds = speeds(self.training, how.told, COUNTS)
         self.calibrations = {
