@@ -94,6 +94,13 @@ def test_a_disk_that_refuses_is_told(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_report_that_cannot_be_written_is_told(gguf: Path, tmp_path: Path) -> None:
+    report = tmp_path / "none" / "report.json"
+    found = convert(gguf, tmp_path / "x", "--no-check", "--report", report)
+    assert (found.exit_code, type(found.exception)) == (1, SystemExit)
+    assert f"{report}: No such file or directory" in found.output
+
+
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     gguf = write_tiny(tmp_path / "tiny.gguf", SIZES, byte_level("made-up"))
     found = convert(gguf, tmp_path / "out" / "x")

@@ -82,12 +82,13 @@ def command(
     try:
         job.convert()
         found = job.check() if check else None
+        sums = hashes(folder)
+        job.write_report(report or Path(f"{folder}.check.json"), sums, found)
     except ConvertError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:  # a disk that is full, a folder that may not be written
-        raise click.ClickException(f"{folder}: {error.strerror or error}") from error
-    sums = hashes(folder)
-    job.write_report(report or Path(f"{folder}.check.json"), sums, found)
+        place = error.filename or folder
+        raise click.ClickException(f"{place}: {error.strerror or error}") from error
     click.echo(entry_yaml(folder, sums), nl=False)
     if found is not None and found.faults:
         raise click.ClickException("\n".join(["the model differs too much", *found.faults]))
