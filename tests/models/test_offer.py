@@ -58,7 +58,7 @@ def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) ->
     assert (card["context"], card["embedding"], card["normalise"]) == (128, 4, True)
     card = made(look(path, Wish("embedding", "cls", 64, 4, normalise=False)))
     assert (card["context"], card["embedding"], card["normalise"]) == (64, 4, False)
-    with pytest.raises(RequestError, match="--width is 2, but .* 4 wide"):
+    with pytest.raises(RequestError, match=r"--width is 2, but .* 4 wide"):
         look(path, Wish("embedding", "cls", width=2))
     with pytest.raises(RequestError, match="--context is -5"):
         look(path, Wish("embedding", "cls", -5))
