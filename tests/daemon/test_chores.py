@@ -7,11 +7,15 @@ from typing import cast
 
 import pytest
 
-from edge_rt.daemon.chores import count, feel, write
+from edge_rt.daemon.chores import count, feel, keep, place, write
+from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.placer import Placer
 from edge_rt.daemon.senses import Senses
+from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.energy.book import Book
+from edge_rt.errors import StoreError
 
 
 class Ended(Exception):
@@ -103,3 +107,36 @@ def test_what_was_spent_is_recalled_and_kept_while_hours_are_capped() -> None:
     with pytest.raises(Ended):
         asyncio.run(count(cast(Spent, Asked()), lambda: len(told) > 2, pause))
     assert told == ["recall", "recall", "recall", "keep", "recall"]
+
+
+def test_what_was_learnt_is_kept_again_and_again() -> None:
+    board, kept = Board(), list[float]()
+
+    class Learner:
+        async def keep(self) -> None:
+            kept.append(board.now)
+
+    with pytest.raises(Ended):
+        asyncio.run(keep(cast(Foresight, Learner()), board.pause))
+    assert kept == [300.0, 600.0, 900.0]
+
+
+def test_models_are_placed_again_and_again_and_a_store_at_fault_does_not_end_that() -> None:
+    board, looks = Board(), list[float]()
+
+    class Store:
+        preload = None
+
+        def entries(self) -> list[object]:
+            if board.now < 100:
+                raise StoreError("it cannot be read")
+            return []
+
+    class Looker:
+        async def look(self, entries: list[object], preload: object) -> None:
+            looks.append(board.now)
+
+    with pytest.raises(Ended):
+        asyncio.run(place(cast(Placer, Looker()), cast(DaemonService, Store()), board.pause))
+    assert looks[0] == 120.0
+    assert len(looks) == 30

@@ -232,6 +232,17 @@ async def test_the_sweep_unloads_what_nobody_used_for_long(house: House) -> None
 
 
 @in_house()
+async def test_a_model_is_unloaded_on_demand_unless_it_is_in_use(house: House) -> None:
+    async with house.use("a"):
+        assert not await house.residency.unload("a")
+        assert house.here() == ["a"]
+    assert await house.residency.unload("a")
+    assert await house.residency.unload("a")  # it is gone already
+    assert house.here() == []
+    assert house.residency.load_s == {"a": 0.1}  # for when it is wanted again
+
+
+@in_house()
 async def test_holding_keeps_a_model_and_is_no_use(house: House) -> None:
     resident = await house.touch("a")
     used = resident.used_s
