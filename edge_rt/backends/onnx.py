@@ -28,6 +28,7 @@ from edge_rt.errors import EngineError, ModelFileError
 GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take
 _BINDINGS = 32  # ranges of slots that are kept bound
 _F32 = 4  # bytes
+_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "rows")
 
 
 class OnnxBackend:
@@ -196,11 +197,17 @@ class OnnxBackend:
 
 
 def _check(session: OnnxSession, card: LanguageCard, path: Path) -> None:
-    """ModelFileError when the graph is not one of the card."""
-    shapes = session.shapes()
-    slot = shapes.get(f"past_key_{card.layers - 1}", [])
-    expected = [card.kv_heads, card.head_dim, card.vocab]
-    if [*slot[1::2], *shapes.get("logits", [])[1:]] != expected:
+    """ModelFileError when the graph is not one of the card, or lacks what a pass is told."""
+    nodes = {node.name: node for node in (*session.inputs, *session.outputs)}
+    caches = [f"{kind}_{layer}" for layer in range(card.layers) for kind in ("key", "value")]
+    wanted = {f"{side}_{name}" for side in ("past", "present") for name in caches}
+    if strange := nodes.keys() ^ {*_INPUTS, "logits", *wanted}:
+        raise ModelFileError(f"{path} is not what its card says: {min(strange)!r} is in one alone")
+    kinds = {(nodes[name].kind, nodes[name].dims[1::2]) for name in wanted}
+    if kinds != {("tensor(float)", (card.kv_heads, card.head_dim))}:
         raise ModelFileError(
-            f"{path} is not what its card says: their layers, kv_heads, head_dim or vocab differ"
+            f"{path} is not what its card says: kv_heads or head_dim differ, or keys and values "
+            "are no float32"
         )
+    if nodes["logits"].dims[1:] != (card.vocab,):
+        raise ModelFileError(f"{path} is not what its card says: vocab differs")

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from edge_rt.backends.onnx_run import Node, PlainSession
-from edge_rt.backends.onnx_session import first_line
+from edge_rt.backends.onnx_session import Node, OnnxSession, first_line
 from edge_rt.backends.onnx_vocabulary import load_tokenizer
 from edge_rt.errors import EngineError, ModelFileError
 
@@ -46,7 +45,7 @@ class OnnxEmbedding:
             raise ModelFileError(f"there is no pooling {pooling!r}: use {', '.join(POOLINGS)}")
         self._pooling, self._threads = pooling, threads
         self._tokenizer = load_tokenizer(path)
-        self._session = PlainSession(path, threads=threads, providers=providers)
+        self._session = OnnxSession(path, threads=threads, providers=providers)
         self._inputs = _inputs(self._session.inputs, path)
         self._output, self.width = _output(self._session.outputs, path)
         self.vocab: int = self._tokenizer.get_vocab_size()

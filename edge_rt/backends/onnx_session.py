@@ -8,12 +8,14 @@ once would hold the packed weights twice.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
+from numpy.typing import NDArray
 
 from edge_rt.errors import EngineError, ModelFileError
 
@@ -45,6 +47,19 @@ def _short(name: str) -> str:
     return name.lower().removesuffix(_SUFFIX.lower())
 
 
+@dataclass(frozen=True)
+class Node:
+    """An input or output as the graph declares it; a dimension that is no number has any size."""
+
+    name: str
+    kind: str  # onnxruntime's word for the type, such as "tensor(float)"
+    dims: tuple[int | str | None, ...]
+
+
+def _node(value: Any) -> Node:
+    return Node(value.name, value.type, tuple(value.shape))
+
+
 class OnnxSession:
     """The model at `path` on `providers` with some number of threads."""
 
@@ -63,10 +78,15 @@ class OnnxSession:
         """Whether there is a session to run."""
         return self._session is not None
 
-    def shapes(self) -> dict[str, list[int | str]]:
-        """The shape of each input and output by its name."""
-        tensors = [*self._session.get_inputs(), *self._session.get_outputs()]
-        return {tensor.name: tensor.shape for tensor in tensors}
+    @property
+    def inputs(self) -> list[Node]:
+        """What a pass takes."""
+        return [_node(value) for value in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> list[Node]:
+        """What comes of it."""
+        return [_node(value) for value in self._session.get_outputs()]
 
     def use(self, threads: int) -> None:
         """Have `threads` threads; see `renew`."""
@@ -97,6 +117,17 @@ class OnnxSession:
             raise EngineError(
                 f"onnxruntime could not run the model: {first_line(error)}"
             ) from error
+
+    def compute(
+        self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]], *, threads: int
+    ) -> list[NDArray[Any]]:
+        """The outputs of those names for inputs by name; raises onnxruntime's own errors.
+
+        EngineError where the session cannot be made again for another number of threads.
+        """
+        self.use(threads)
+        found: list[NDArray[Any]] = self._session.run(list(outputs), dict(inputs))
+        return found
 
     def close(self) -> None:
         """Free the session. A closed one may be closed again."""

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import LooseArray
-from edge_rt.backends.onnx_run import Node, PlainSession
-from edge_rt.backends.onnx_session import first_line
+from edge_rt.backends.onnx_session import Node, OnnxSession, first_line
 from edge_rt.errors import EngineError, ModelFileError, RequestError
 
 _TYPES = {
@@ -36,7 +35,7 @@ class OnnxTensors:
         cannot be sent, such as texts.
         """
         self._threads = threads
-        self._session = PlainSession(path, threads=threads, providers=providers)
+        self._session = OnnxSession(path, threads=threads, providers=providers)
         self._inputs = {node.name: _Input(node, path) for node in self._session.inputs}
         self._outputs = [node.name for node in self._session.outputs]
         for node in self._session.outputs:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import psutil
 import pytest
 
@@ -124,6 +125,17 @@ def test_a_card_of_another_graph_is_refused(tmp_path: Path, field: str) -> None:
     (tmp_path / "model.json").write_text(json.dumps(card | {field: card[field] + 1}))
     with pytest.raises(ModelFileError, match=r"model\.onnx is not what its card says"):
         load(graph)
+
+
+def test_a_graph_without_our_inputs_is_refused(tmp_path: Path) -> None:
+    path = write_model(tmp_path) / "model.onnx"
+    graph = onnx.load(path, load_external_data=False)
+    for node in graph.graph.node:
+        node.input[:] = ["lines" if name == "rows" else name for name in node.input]
+    next(value for value in graph.graph.input if value.name == "rows").name = "lines"
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(ModelFileError, match="'lines' is in one alone"):
+        load(path)
 
 
 def test_a_provider_that_is_not_there_is_named(graph: Path) -> None:
