@@ -20,13 +20,14 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.sockets import tcp_socket, unix_socket
+from edge_rt.daemon.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
 log = logging.getLogger(__name__)
 
 DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
-LAST_S = 2  # for telling their clients
+LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for telling their clients
 
 
 def serve(config: Config, paths: Paths | None = None) -> None:
@@ -95,7 +96,7 @@ class Daemon:
                     lifespan="off",
                     ws="none",
                     server_header=False,
-                    timeout_graceful_shutdown=DRAIN_S + LAST_S,
+                    timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
                 )
             )
             _on_signals(server, rooms)

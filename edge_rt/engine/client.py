@@ -224,8 +224,9 @@ class EngineClient(asyncio.Protocol):
         """See asyncio.Protocol."""
         self.lost.set()
         lost = EngineLost("the engine stopped in the middle of a request")
+        stopped = EngineStopped("the daemon stopped before the answer was complete")
         for queue in self._streams.values():
-            queue.put_nowait(lost)
+            queue.put_nowait(stopped if self._stopping else lost)
         for future in [*self._replies.values(), self._ready]:
             if not future.done():
                 future.set_exception(lost)

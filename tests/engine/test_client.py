@@ -363,6 +363,18 @@ async def test_an_answer_that_ends_because_the_engine_was_told_to_stop_says_so(
         await task
 
 
+@with_engine
+async def test_an_engine_that_ends_by_force_when_told_to_stop_is_not_lost(
+    client: EngineClient, engine: Engine
+) -> None:
+    task = start(listed(client.generate(make_two)))
+    await engine.next()
+    client.shut_down()
+    engine.die()
+    with pytest.raises(EngineStopped):
+        await task
+
+
 # --- models and figures
 
 
