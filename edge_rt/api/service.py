@@ -133,10 +133,6 @@ class Service(Protocol):
         """One model; raises ModelNotFound. Resolves "default"."""
         ...
 
-    def serving(self, model: str) -> Serving:
-        """The model that answers now for `model`; raises ModelNotFound. Resolves "default"."""
-        ...
-
     async def route(self, wish: Wish) -> Serving:
         """The model to answer a request: the one that takes least, or as is preferred.
 

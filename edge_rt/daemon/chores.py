@@ -86,7 +86,7 @@ async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.s
     while True:
         await pause(LOOK_S)
         with contextlib.suppress(StoreError):  # requests say what is wrong with it
-            await placer.look(service.entries(), service.preload)
+            await placer.look(service, service.preload)
 
 
 async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:

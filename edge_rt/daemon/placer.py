@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -12,13 +13,14 @@ from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writers
+from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.routes import Routes, Wanted
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
-from edge_rt.errors import EdgeError
+from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.models.entry import Entry
 from edge_rt.routing.placement import NEVER, Cost, Kind, Place, Problem, State
 from edge_rt.routing.placing import front, pick
@@ -57,23 +59,23 @@ class Placer:
         fixed: Collection[str],
         random: Random,
     ) -> None:
-        """`fixed` are the ids of models that stay whatever comes."""
+        """`fixed` are the names of models that stay whatever comes."""
         self._routes, self._variants, self._candidates = routes, variants, candidates
         self._governing, self._residency, self._room = governing, residency, room
-        self._alone, self._fixed, self._random = alone, frozenset(fixed), random
+        self._alone, self._names, self._random = alone, fixed, random
+        self._fixed: frozenset[str] = frozenset()  # their ids
         self._occasion = Occasion()
 
-    async def look(
-        self, entries: Sequence[Entry], preload: Callable[[str], Awaitable[object]]
-    ) -> str | None:
-        """Place the models of `entries` anew if that is due; gives what was decided, and why.
+    async def look(self, host: Host, preload: Callable[[str], Awaitable[object]]) -> str | None:
+        """Place the host's models anew if that is due; gives what was decided, and why.
 
         `preload` loads one by its id.
         """
         limits = self._governing.limits
         if self._alone.refusal() is not None or limits.admission != "open":
             return None
-        plan = self._plan(writers(entries))
+        self._fixed = frozenset(_ids(self._names, host))
+        plan = self._plan(writers(host.entries()))
         if plan is None or self._occasion.due(now := self._circumstances(plan)) is None:
             return None
         found = await asyncio.to_thread(front, plan.problem, self._random, plan.before)
@@ -162,6 +164,13 @@ class Placer:
         limits = self._governing.limits
         found = self._candidates.predict(entry, limits.threads, tokens, limits)
         return found if isinstance(found, Prediction) else None
+
+
+def _ids(names: Collection[str], host: Host) -> Iterator[str]:
+    """Of those that there are: "default" is the name of a model as well."""
+    for name in names:
+        with suppress(ModelNotFound):
+            yield host.entry(name).id
 
 
 def _both(one: Cost, two: Cost) -> Cost:

@@ -67,7 +67,8 @@ class Routes:
         """`connect` gives the live engine; `clock` is in seconds, a monotonic one."""
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._governing, self._residency, self._room = governing, residency, room
-        self._ages, self._connect = ages, connect
+        self._router, self._connect = Router(self._predict, ages), connect
+        self._known: dict[str, Entry] = {}  # those of the choice under way
         self.traces = Traces()
         self.mix: Mix[Wanted] = Mix(clock)
 
@@ -90,7 +91,7 @@ class Routes:
         chosen = trace.chosen
         if chosen is None:
             raise unroutable(trace, self._governing.limits)
-        Router(_never, self._ages).follow(trace)
+        self._router.follow(trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
         return Routed(entry, trace.why, told)
 
@@ -102,14 +103,7 @@ class Routes:
         aims: Aims,
     ) -> Trace:
         """The choice among `entries`, of which `model` may pin some."""
-        known = {entry.id: entry for entry in entries}
-        limits = self._governing.limits
-
-        def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
-            # Phi needs no word of its own: it is the same for all, and in what was learnt of late.
-            sizes = asked.prompt, asked.cached, asked.completion
-            return self._candidates.predict(known[setting.variant], setting.threads, sizes, limits)
-
+        self._known = {entry.id: entry for entry in entries}
         ask = Ask(
             tokens=tokens,
             model=_known(model, entries),
@@ -117,8 +111,13 @@ class Routes:
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
         )
-        pool = self._variants.of(entries, limits.threads)
-        return Router(predict, self._ages).route(ask, pool, self._now(entries))
+        pool = self._variants.of(entries, self._governing.limits.threads)
+        return self._router.route(ask, pool, self._now(entries))
+
+    def _predict(self, setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
+        # Phi needs no word of its own: it is the same for all, and in what was learnt of late.
+        entry, sizes = self._known[setting.variant], (asked.prompt, asked.cached, asked.completion)
+        return self._candidates.predict(entry, setting.threads, sizes, self._governing.limits)
 
     def _now(self, entries: Sequence[Entry]) -> Now:
         limits = self._governing.limits
@@ -235,7 +234,3 @@ async def _written(wish: Wish, entry: Entry) -> str | list[int] | RequestError |
         return await wish.write(entry.id)
     except (RequestError, ModelFileError) as error:
         return error
-
-
-def _never(setting: Setting, tokens: Tokens) -> Unpredicted:
-    raise AssertionError(setting)

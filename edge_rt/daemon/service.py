@@ -98,7 +98,7 @@ class DaemonService:
         return self._card(self.entry(model), self.answering.loaded)
 
     def serving(self, model: str) -> Serving:
-        """See Service."""
+        """See Host."""
         asked = writer(self.entry(model))
         other = self._smaller(asked)
         if other is None:

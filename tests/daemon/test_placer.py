@@ -48,7 +48,7 @@ async def ask(house: Any, model: str, times: int = 50) -> None:
 
 
 async def look(house: Any) -> str | None:
-    return await house.foresight.placer.look(house.entries(), house.service.preload)
+    return await house.foresight.placer.look(house.service, house.service.preload)
 
 
 def loaded(house: Any) -> set[str]:
@@ -127,6 +127,18 @@ def test_what_the_configuration_wants_in_memory_stays(kit: Any) -> None:
         await ask(house, "auto")
         await look(house)
         assert loaded(house) == {NAMES["b"]}
+
+    kit.run(run())
+
+
+def test_the_default_model_can_be_wanted_in_memory_too(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 9.0, "b": 1.0}, preload=["default", "gone"])
+        await house.service.preload("default")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto")
+        await look(house)
+        assert loaded(house) == {NAMES["a"]}
 
     kit.run(run())
 
