@@ -19,7 +19,7 @@ ORDERS: Mapping[Prefer, tuple[Axis, Axis, Axis]] = {
 """What counts first, what where that is tied, and what where both are."""
 
 
-class Runner(NamedTuple):
+class Finalist(NamedTuple):
     """One on the front: its place among all candidates, its figures and its age."""
 
     place: int
@@ -34,7 +34,7 @@ class Choice(NamedTuple):
     ties: int
 
 
-def choose(front: Sequence[Runner], prefer: Prefer) -> Choice:
+def choose(front: Sequence[Finalist], prefer: Prefer) -> Choice:
     """The best of a front that is not empty.
 
     Of those that are tied in all that counts, the one whose measurement is the oldest.
@@ -42,17 +42,17 @@ def choose(front: Sequence[Runner], prefer: Prefer) -> Choice:
     rest = front
     for axis in ORDERS[prefer]:
         rest = _best(rest, axis)
-    oldest = max(rest, key=lambda runner: math.inf if runner.age_s is None else runner.age_s)
+    oldest = max(rest, key=lambda finalist: math.inf if finalist.age_s is None else finalist.age_s)
     return Choice(oldest.place, len(rest) - 1)
 
 
-def _best(rest: Sequence[Runner], axis: Axis) -> list[Runner]:
+def _best(rest: Sequence[Finalist], axis: Axis) -> list[Finalist]:
     """Those that are as good as the best, or may be."""
     if axis == "quality":
-        most = max(runner.figures.quality for runner in rest)
-        return [runner for runner in rest if runner.figures.quality >= most * (1.0 - TIE)]
+        most = max(finalist.figures.quality for finalist in rest)
+        return [finalist for finalist in rest if finalist.figures.quality >= most * (1.0 - TIE)]
     if axis == "seconds":
-        least = min(runner.figures.seconds for runner in rest)
-        return [runner for runner in rest if runner.figures.least_s <= least]
-    least = min(runner.figures.energy_j for runner in rest)
-    return [runner for runner in rest if runner.figures.least_j <= least]
+        least = min(finalist.figures.seconds for finalist in rest)
+        return [finalist for finalist in rest if finalist.figures.least_s <= least]
+    least = min(finalist.figures.energy_j for finalist in rest)
+    return [finalist for finalist in rest if finalist.figures.least_j <= least]

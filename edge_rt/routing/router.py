@@ -11,7 +11,7 @@ from edge_rt.routing import words
 from edge_rt.routing.ages import Ages, stale
 from edge_rt.routing.ask import Ask, Now, Prefer
 from edge_rt.routing.candidate import Candidate
-from edge_rt.routing.choice import Choice, Runner, choose
+from edge_rt.routing.choice import Choice, Finalist, choose
 from edge_rt.routing.figures import Figures, figures
 from edge_rt.routing.front import dominators
 from edge_rt.routing.naming import select
@@ -95,7 +95,7 @@ def _benefit(candidate: Candidate, ask: Ask, now: Now) -> Figures:
 
 def _judge(able: list[Candidate], found: list[Figures], prefer: Prefer) -> _Judged:
     by = dominators(found)
-    front = [Runner(i, found[i], able[i].age_s) for i, other in enumerate(by) if other is None]
+    front = [Finalist(i, found[i], able[i].age_s) for i, other in enumerate(by) if other is None]
     return _Judged(able, by, choose(front, prefer))
 
 
