@@ -12,7 +12,9 @@ def readable(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(readable("", item) for item in cast("list[object]", value)) or "-"
+        items = [readable("", item) for item in cast("list[object]", value)]
+        sentences = all(item.endswith(".") for item in items)
+        return (" " if sentences else ", ").join(items) or "-"
     if isinstance(value, (int, float)):
         if name.endswith("_bytes"):
             return size(value)

@@ -18,8 +18,6 @@ from edge_rt.cli.exits import Failure, NoDaemon
 from edge_rt.cli.quantity import readable
 from edge_rt.cli.where import daemon_socket, socket_option
 
-_UNBOUNDED = 1 << 20  # columns
-
 
 @click.command()
 @socket_option
@@ -36,10 +34,7 @@ def status(ctx: click.Context, socket: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"status": state, "health": health}))
     else:
-        console = Console()
-        if not console.is_terminal:
-            console.width = _UNBOUNDED  # a program reads it: every row on a line of its own
-        console.print(table(state | {"health": health}))
+        _show(state | {"health": health})
     ctx.exit(code)
 
 
@@ -51,6 +46,17 @@ def proof(client: Client) -> tuple[Json, int]:
         raise
     except Failure as failure:
         return {"status": "failing", "message": failure.message}, failure.exit_code
+
+
+def _show(state: Json) -> None:
+    console = Console()
+    if console.is_terminal:
+        console.print(table(state))
+        return
+    found = [(clean(name), clean(value)) for name, value in rows("", state)]
+    longest = max(len(name) for name, _ in found)
+    for name, value in found:  # a program reads it: every row is a line of its own
+        click.echo(f"{name:<{longest}}  {value}")
 
 
 def table(state: Json) -> Table:

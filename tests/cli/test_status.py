@@ -26,6 +26,19 @@ def state(daemon: Daemon) -> None:
     daemon.documents["/health"] = (200, {"status": "ok"})
 
 
+def test_lines_for_a_program_end_with_the_value(cli: Cli) -> None:
+    lines = cli("status").stdout.splitlines()
+    assert lines == [line.rstrip() for line in lines]
+
+
+def test_sentences_follow_each_other(daemon: Daemon, cli: Cli) -> None:
+    state = {"missing": ["No power can be read.", "No heat either."], "cores": [2, 3]}
+    daemon.documents["/edge/v1/status"] = (200, state)
+    output = cli("status").stdout
+    assert "No power can be read. No heat either.\n" in output
+    assert "2, 3\n" in output
+
+
 def test_every_value_is_a_row_in_words(cli: Cli) -> None:
     result = cli("status")
     assert result.exit_code == 0
