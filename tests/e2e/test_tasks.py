@@ -219,7 +219,7 @@ def test_a_client_that_leaves_is_booked_as_one(daemon, tools):
     requests = sum(model["requests"] for model in ledger(daemon)["models"])
     with pytest.raises(httpx.TimeoutException):
         daemon.client().post(
-            "/v1/embeddings", json={"model": EMBEDDING, "input": texts(1000)}, timeout=1.0
+            "/v1/embeddings", json={"model": EMBEDDING, "input": texts(2048)}, timeout=1.0
         )
     tools.eventually(
         lambda: sum(m["requests"] for m in ledger(daemon)["models"]) == requests + 1,
@@ -231,7 +231,7 @@ def test_a_client_that_leaves_is_booked_as_one(daemon, tools):
 
 
 def test_time_that_is_over_before_it_is_done_is_told(daemon):
-    answer = embed(daemon, texts(400), edge={"latency_s": 0.2})
+    answer = embed(daemon, texts(400), edge={"latency_s": 0.02})
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "latency"
     assert int(answer.headers["retry-after"]) >= 1
