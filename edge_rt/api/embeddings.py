@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import struct
 from typing import Literal
@@ -61,9 +62,12 @@ class Embeddings(Task):
         [call] = grant([call], asked.edge, request.exchange.arrived)
         embedded, cost = await self.context.service.embed(call)
         edge = self.booked(card, embedded.timings, cost)
+        # Thousands of vectors take a while, which others must not wait for.
+        in_base64 = asked.encoding_format == "base64"
+        data = await asyncio.to_thread(_items, embedded, in_base64)
         tokens = embedded.timings.prompt_tokens
         document = EmbeddingList(
-            data=_items(embedded, asked.encoding_format == "base64"),
+            data=data,
             model=card.id,
             usage=TextUsage(tokens, tokens),
             edge=edge,
