@@ -325,6 +325,9 @@ class FakeGoverning:
         return governor_state(self.budget, self.limits, report, None, None, knobs, {})
 
 
+BUSY_W = 8.0  # the board's draw while the engine works
+
+
 class House:
     """A service over a store, a residency and engines that are all in the test's hand."""
 
@@ -471,6 +474,22 @@ class House:
         return [e for e in await self.answer(model, **changes) if not isinstance(e, Cost)]
 
 
+def passing(house: House, seconds: float, *, reading: bool = False) -> Callable[[], None]:
+    """So much time goes by, and the engine has worked for the request all the while: for its
+    answer, or `reading` it.
+    """
+
+    def happen() -> None:
+        begin_s = house.now
+        for _ in range(round(seconds / 0.1)):
+            house.senses.read(BUSY_W, 0.1)
+        spent_s = house.now - begin_s
+        share = Share(house.ids, spent_s, 0.0) if reading else Share(house.ids, 0.0, spent_s)
+        house.engine.on_work(Work(begin_s, house.now, [share]))
+
+    return happen
+
+
 @dataclass
 class Kit:
     """What tests build scripts from."""
@@ -482,6 +501,8 @@ class Kit:
     delta: Callable = delta
     finished: Callable = finished
     embedded: Callable = embedded
+    passing: Callable = passing
+    busy_w: float = BUSY_W
 
     @staticmethod
     def run(test: Coroutine[Any, Any, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,6 @@ from edge_rt.engine.protocol import (
     Embedded,
     Infer,
     Inferred,
-    Share,
     Started,
     Tensor,
     Timings,
@@ -25,7 +23,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
 
-IDLE_W, BUSY_W = 3.0, 8.0
+IDLE_W = 3.0
 LASTS = asyncio.Event  # what a script waits for that goes on and on
 X = Tensor("float32", [1], b"1234")
 
@@ -44,18 +42,6 @@ def house_of(kit: Any, kind: str, config: Config | None = None, powered: bool = 
     return house
 
 
-def passing(house: Any, seconds: float) -> Callable[[], None]:
-    """So much time goes by, and the engine has worked for the request all the while."""
-
-    def happen() -> None:
-        begin_s = house.now
-        for _ in range(round(seconds / 0.1)):
-            house.senses.read(BUSY_W, 0.1)
-        house.engine.on_work(Work(begin_s, house.now, [Share(house.ids, house.now - begin_s, 0.0)]))
-
-    return happen
-
-
 def embed(house: Any, *inputs: str, **more: Any) -> Any:
     return house.service.embed(EmbedCall("other", list(inputs or ("a",)), **more))
 
@@ -63,13 +49,15 @@ def embed(house: Any, *inputs: str, **more: Any) -> Any:
 def test_the_engine_is_asked_and_its_answer_comes_with_the_cost(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding", powered=True)
-        house.scripts = [[Started(0, 3, 0), passing(house, 1.0), kit.embedded(1, 2)]]
+        house.scripts = [
+            [Started(0, 3, 0), kit.passing(house, 1.0, reading=True), kit.embedded(1, 2)]
+        ]
         answer, cost = await embed(house, "a", "b", truncate="end", dimensions=2)
         [asked] = house.asked
         assert isinstance(asked, Embed)
         assert (asked.inputs, asked.truncate, asked.dimensions) == (["a", "b"], "end", 2)
         assert answer == kit.embedded(1, 2)
-        assert cost.energy_j == pytest.approx(BUSY_W - IDLE_W, rel=0.01)
+        assert cost.energy_j == pytest.approx(kit.busy_w - IDLE_W, rel=0.01)
 
     kit.run(run())
 
@@ -91,13 +79,13 @@ def test_tensors_go_the_same_way(kit: Any) -> None:
 def test_it_is_booked_under_its_model_with_its_tokens(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding", powered=True)
-        house.scripts = [[Started(0, 7, 0), passing(house, 1.0), kit.embedded()]]
+        house.scripts = [[Started(0, 7, 0), kit.passing(house, 1.0, reading=True), kit.embedded()]]
         await embed(house)
         [entry] = house.book.recent(9)
         assert (entry.model, entry.status, entry.prompt_tokens) == ("other", "done", 7)
         assert entry.completion_tokens == 0
         assert entry.busy_s == pytest.approx(1.0)
-        assert entry.energy_j == entry.prefill_j == pytest.approx(BUSY_W - IDLE_W, rel=0.01)
+        assert entry.energy_j == entry.prefill_j == pytest.approx(kit.busy_w - IDLE_W, rel=0.01)
         assert house.metering.tokens.prompt == 7
 
     kit.run(run())
@@ -132,7 +120,7 @@ def test_one_that_loses_engine_after_engine_is_given_up(kit: Any) -> None:
 def test_who_does_not_wait_is_booked_as_cancelled_once_the_engine_has_told(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding", powered=True)
-        house.scripts = [[Started(0, 7, 0), passing(house, 1.0), LASTS()]]
+        house.scripts = [[Started(0, 7, 0), kit.passing(house, 1.0, reading=True), LASTS()]]
         task = asyncio.ensure_future(embed(house))
         while not house.metering.tokens.prompt:
             await asyncio.sleep(0)
@@ -201,7 +189,7 @@ def test_they_count_among_the_requests_that_may_be_there(kit: Any) -> None:
 def test_time_that_is_over_before_the_end_is_told_with_when_to_come_again(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding", powered=True)
-        house.scripts = [[Started(0, 7, 0), passing(house, 5.0), LASTS()]]
+        house.scripts = [[Started(0, 7, 0), kit.passing(house, 5.0, reading=True), LASTS()]]
         with pytest.raises(Unavailable, match="was not done") as caught:
             await embed(house, deadline_s=house.now + 4.0)
         assert caught.value.code == "latency"
@@ -212,7 +200,7 @@ def test_time_that_is_over_before_the_end_is_told_with_when_to_come_again(kit: A
 def test_joules_that_are_spent_before_the_end_are_too_few(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding", powered=True)
-        house.scripts = [[Started(0, 7, 0), passing(house, 5.0), LASTS()]]
+        house.scripts = [[Started(0, 7, 0), kit.passing(house, 5.0, reading=True), LASTS()]]
         with pytest.raises(RequestError) as caught:
             await embed(house, energy_j=4.0)
         assert (caught.value.param, caught.value.code) == ("edge.energy_j", "limit_too_low")
@@ -223,7 +211,7 @@ def test_joules_that_are_spent_before_the_end_are_too_few(kit: Any) -> None:
 def test_what_suffices_changes_nothing(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, "embedding", powered=True)
-        house.scripts = [[Started(0, 7, 0), passing(house, 1.0), kit.embedded()]]
+        house.scripts = [[Started(0, 7, 0), kit.passing(house, 1.0, reading=True), kit.embedded()]]
         answer, _ = await embed(house, deadline_s=house.now + 4.0, energy_j=40.0)
         assert isinstance(answer, Embedded)
         assert house.open == 0  # the model may be unloaded at once

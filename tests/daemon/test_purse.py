@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,10 +11,10 @@ from edge_rt.api.service import Cost
 from edge_rt.daemon.purse import spent_j
 from edge_rt.energy.account import Account
 from edge_rt.energy.prediction import Prediction
-from edge_rt.engine.protocol import Finished, Share, Work
+from edge_rt.engine.protocol import Finished
 from edge_rt.errors import RequestError, Unavailable
 
-IDLE_W, BUSY_W = 3.0, 8.0
+IDLE_W = 3.0
 LASTS = asyncio.Event  # what a script waits for that goes on and on
 
 
@@ -26,18 +25,6 @@ def powered(kit: Any) -> Any:
     for _ in range(21):
         house.senses.read(IDLE_W, 0.1)
     return house
-
-
-def passing(house: Any, seconds: float) -> Callable[[], None]:
-    """So much time goes by, and the engine has worked for the request all the while."""
-
-    def happen() -> None:
-        begin_s = house.now
-        for _ in range(round(seconds / 0.1)):
-            house.senses.read(BUSY_W, 0.1)
-        house.engine.on_work(Work(begin_s, house.now, [Share(house.ids, 0.0, house.now - begin_s)]))
-
-    return happen
 
 
 def foretold(seconds: float, energy_j: float | None) -> Prediction:
@@ -54,11 +41,11 @@ def test_an_answer_ends_as_it_is_when_its_time_is_over(kit: Any) -> None:
         house = powered(kit)
         house.scripts = [
             [
-                passing(house, 0.5),
+                kit.passing(house, 0.5),
                 kit.started(),
-                passing(house, 1.0),
+                kit.passing(house, 1.0),
                 kit.delta(1, 2),
-                passing(house, 2.0),
+                kit.passing(house, 2.0),
                 LASTS(),
             ]
         ]
@@ -71,7 +58,7 @@ def test_an_answer_ends_as_it_is_when_its_time_is_over(kit: Any) -> None:
         assert (times.queue_s, times.prefill_s, times.decode_s) == pytest.approx((0.5, 1.0, 2.0))
         assert (times.prompt_tokens, times.completion_tokens) == (3, 2)
         assert "latency_s" in cost.why
-        assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 3.5)
+        assert cost.energy_j == pytest.approx((kit.busy_w - IDLE_W) * 3.5)
         assert (house.open, house.state.active) == (0, 0)
         [entry] = house.book.recent(9)
         assert (entry.status, entry.completion_tokens) == ("done", 2)
@@ -84,7 +71,7 @@ def test_an_answer_ends_when_its_joules_are_spent(kit: Any) -> None:
         house = powered(kit)
         steps: list[Any] = [kit.started()]
         for token in range(40):
-            steps += [kit.delta(token), passing(house, 0.2)]
+            steps += [kit.delta(token), kit.passing(house, 0.2)]
         house.scripts = [steps]
         events = await house.answer(energy_j=4.0)
         cost = cost_of(events)
@@ -107,7 +94,7 @@ def test_each_answer_that_is_not_done_gets_an_end_and_the_cost_comes_before_the_
                 kit.delta(1),
                 kit.delta(2, index=1),
                 kit.finished(1),
-                passing(house, 5.0),
+                kit.passing(house, 5.0),
                 LASTS(),
             ]
         ]
@@ -122,7 +109,7 @@ def test_each_answer_that_is_not_done_gets_an_end_and_the_cost_comes_before_the_
 def test_what_is_done_in_time_ends_as_ever(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
-        house.scripts = [[kit.started(), kit.delta(1), passing(house, 1.0), kit.finished()]]
+        house.scripts = [[kit.started(), kit.delta(1), kit.passing(house, 1.0), kit.finished()]]
         events = await house.answer(deadline_s=house.now + 9.0, energy_j=100.0)
         assert events[-1] == kit.finished()
         assert cost_of(events).why is None
@@ -151,8 +138,8 @@ def test_an_answer_goes_on_in_the_next_engine_within_its_time(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
         house.scripts = [
-            [kit.started(), kit.delta(1), passing(house, 1.0), kit.lost],
-            [kit.delta(2), passing(house, 2.0), LASTS()],
+            [kit.started(), kit.delta(1), kit.passing(house, 1.0), kit.lost],
+            [kit.delta(2), kit.passing(house, 2.0), LASTS()],
         ]
         events = await house.answer(deadline_s=house.now + 2.5)
         assert events[-1].timings.completion_tokens == 2
@@ -165,7 +152,7 @@ def test_joules_that_are_lost_to_sight_are_not_promised_any_more(kit: Any) -> No
     async def run() -> None:
         house = powered(kit)
         house.scripts = [
-            [kit.started(), kit.delta(1), passing(house, 0.5), kit.lost],
+            [kit.started(), kit.delta(1), kit.passing(house, 0.5), kit.lost],
             [kit.delta(2), LASTS()],
         ]
         events = await house.answer(energy_j=100.0)
