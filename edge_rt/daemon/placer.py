@@ -30,6 +30,7 @@ from edge_rt.routing.variant import Variant
 log = logging.getLogger(__name__)
 
 LOOK_S = 30.0
+_ENUMERATED = 4096  # states: some hundredths of a second, as long as a change does not repay
 _MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens
 _DEVICE = "board"  # GPU layers are as configured, so that a model has one place or none
@@ -78,7 +79,8 @@ class Placer:
         plan = self._plan(writers(host.entries()))
         if plan is None or self._occasion.due(now := self._circumstances(plan)) is None:
             return None
-        found = await asyncio.to_thread(front, plan.problem, self._random, plan.before)
+        problem, before = plan.problem, plan.before
+        found = await asyncio.to_thread(front, problem, self._random, before, _ENUMERATED)
         after, rate = pick(found, "energy"), self._routes.mix.per_second()
         change = judge(plan.problem, plan.before, after, rate, heavy=limits.heavy)
         if change.made or after.state == plan.before:  # else it may repay with more requests
