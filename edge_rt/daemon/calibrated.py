@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from itertools import accumulate
 from statistics import median
 
 import msgspec
@@ -65,8 +66,8 @@ def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
     idle_w = sum((m.idle_w or 0.0) * m.seconds for m in known) / sum(m.seconds for m in known)
     draws = Draws(
         idle_w=idle_w,
-        prefill_w=idle_w + sum(m.prefill_j or 0.0 for m in known) / prefill_s,
-        decode_w=idle_w + sum(m.decode_j or 0.0 for m in known) / decode_s,
+        prefill_w=idle_w + _watts([(m.prefill_j or 0.0, m.served.prefill_s) for m in known]),
+        decode_w=idle_w + _watts([(m.decode_j or 0.0, m.served.decode_s) for m in known]),
         quality="measured" if all(m.quality == "measured" for m in known) else "modelled",
     )
     errors = [
@@ -75,6 +76,17 @@ def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
         if m.served.energy_j
     ]
     return msgspec.structs.replace(draws, error_ratio=median(errors) if errors else None)
+
+
+def _watts(spent: Sequence[tuple[float, float]]) -> float:
+    """The power that half of the time lies below, of runs as joules and seconds.
+
+    The mean of all would follow a single run that another program disturbed.
+    """
+    rates = sorted((joules / seconds, seconds) for joules, seconds in spent if seconds > 0.0)
+    half_s = 0.5 * sum(seconds for _, seconds in rates)
+    passed = accumulate(seconds for _, seconds in rates)
+    return next(watts for (watts, _), s in zip(rates, passed, strict=True) if s >= half_s)
 
 
 def _energy_error(served: Served, energy_j: float, draws: Draws, promise: Runtime) -> float:

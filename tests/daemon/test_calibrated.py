@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -62,3 +63,14 @@ def test_runs_that_added_no_joules_have_no_error_of_them(kit: Any) -> None:
 
 def test_without_joules_there_are_no_watts(kit: Any) -> None:
     assert drawn(kit.entry, [None] * 3) is None
+
+
+def test_one_run_that_was_disturbed_does_not_spoil_the_watts(kit: Any) -> None:
+    runs = [run(n, added_j(n)) for n in (64, 64, 64, 256)]
+    prefill_j, decode_j = runs[0].prefill_j, runs[0].decode_j
+    assert prefill_j is not None
+    assert decode_j is not None
+    runs[0] = replace(runs[0], prefill_j=0.1 * prefill_j, decode_j=0.1 * decode_j)
+    draws = calibration("a board", kit.entry, 1, runs, None, DATE).draws
+    assert draws is not None
+    assert (draws.prefill_w, draws.decode_w) == pytest.approx((5.0, 4.0))
