@@ -8,7 +8,7 @@ from typing import Any
 import llama_cpp.llama_cpp as lib
 
 from edge_rt.backends.llama_log import capture
-from edge_rt.backends.openmp import thread_parker
+from edge_rt.backends.openmp import park_threads
 from edge_rt.errors import ModelFileError
 
 
@@ -16,7 +16,7 @@ def load(path: Path, params: Any) -> Any:
     """The file as a llama_model; ModelFileError, with llama.cpp's own words, says why not."""
     with capture() as complaints:
         model = lib.llama_model_load_from_file(str(path).encode(), params)
-    thread_parker()()  # those of a thread that only loads would slow down those that compute
+    park_threads()  # those of a thread that only loads would slow down those that compute
     if not model:
         raise ModelFileError(f"llama.cpp cannot load {path.name}: {complaints.summary()}")
     return model

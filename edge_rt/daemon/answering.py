@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from typing import TypeVar
 
 import msgspec
 
@@ -21,7 +22,7 @@ from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name, wanted
-from edge_rt.engine.client import EngineLost
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started
 from edge_rt.engine.residency import Residency, Resident, Wanted
@@ -31,6 +32,9 @@ from edge_rt.models.store import Entry, Store
 log = logging.getLogger(__name__)
 
 Make = Callable[[int], Generate]
+AskedT = TypeVar("AskedT")
+ToldT = TypeVar("ToldT")
+Ask = Callable[[EngineClient, Callable[[int], AskedT]], AsyncGenerator[ToldT, None]]
 
 
 class Answering:
@@ -105,11 +109,7 @@ class Answering:
                             yield event
                     break
                 except EngineLost as lost:
-                    self._metering.lost(receipt)
-                    if progress.lost():
-                        raise EngineError(
-                            "the engine was lost again and again while it had this request"
-                        ) from lost
+                    self.lost(receipt, progress, lost)
             if purse.empty is not None and len(progress.done) < call.n:
                 *firsts, last = purse.endings(progress, call.n)
                 for event in firsts:
@@ -129,7 +129,8 @@ class Answering:
         self, entry: Entry, make: Make, receipt: Receipt, purse: Purse
     ) -> AsyncGenerator[EngineEvent, None]:
         """The events of one engine, as far as the purse reaches."""
-        async with aclosing(self._run(entry, make, receipt)) as events:
+        run = self.run(entry, make, receipt, lambda client, handed: client.generate(handed))
+        async with aclosing(run) as events:
             if not purse.limited:
                 async for event in events:
                     yield event
@@ -138,20 +139,32 @@ class Answering:
                 async for event in paid:
                     yield event
 
-    async def _run(
-        self, entry: Entry, make: Make, receipt: Receipt
-    ) -> AsyncGenerator[EngineEvent, None]:
+    async def run(
+        self, entry: Entry, make: Callable[[int], AskedT], receipt: Receipt, ask: Ask[AskedT, ToldT]
+    ) -> AsyncGenerator[ToldT, None]:
+        """What one engine tells of a request, booked on `receipt`; raises EngineLost.
+
+        `make` makes the request of an id, and `ask` has the engine's client do it.
+        """
         if receipt.account is None:  # what an engine has begun goes on in the next one
             await self._governing.admit(self.loads(entry))
         async with self.resident(entry) as resident:
 
-            def handed(id: int) -> Generate:
+            def handed(id: int) -> AskedT:
                 self._metering.handed(receipt, resident.client, id)
                 return make(id)
 
-            async with aclosing(resident.client.generate(handed)) as events:
+            async with aclosing(ask(resident.client, handed)) as events:
                 async for event in events:
                     yield event
+
+    def lost(self, receipt: Receipt, progress: Progress, lost: EngineLost) -> None:
+        """An engine was lost with a request; raises EngineError when no other one may have it."""
+        self._metering.lost(receipt)
+        if progress.lost():
+            raise EngineError(
+                "the engine was lost again and again while it had this request"
+            ) from lost
 
     def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
         """`entry` in the engine's memory, for as long as it is used."""

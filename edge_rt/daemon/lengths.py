@@ -13,6 +13,7 @@ from edge_rt.api.service import Call
 from edge_rt.daemon.variants import weights
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.engine.client import Event
+from edge_rt.engine.prefix import common_prefix
 from edge_rt.engine.protocol import Delta, Started
 from edge_rt.engine.residency import Residency, Resident
 from edge_rt.models.entry import Entry
@@ -101,7 +102,8 @@ class Lengths:
         resident = self._resident(entry)
         if resident is None:
             return 0
-        return max((_shared(text, prompt) for text in self._texts.get(resident, ())), default=0)
+        texts = self._texts.get(resident, ())
+        return max((common_prefix(text, prompt) for text in texts), default=0)
 
     def _resident(self, entry: Entry) -> Resident | None:
         name = resident_name(entry)
@@ -111,15 +113,3 @@ class Lengths:
 def _bytes(text: str) -> int:
     """In UTF-8; lone surrogates, which JSON may hold, count as what stands in for them."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
-
-
-def _shared(one: str, two: str) -> int:
-    """Letters that both begin with, by bisection: comparing slices is fast."""
-    low, high = 0, min(len(one), len(two))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == two[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

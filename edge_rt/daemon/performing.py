@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 
 from edge_rt.api.service import Cost, EmbedCall, InferCall
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
-from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.engine.client import EngineLost, TaskEvent
+from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
-from edge_rt.errors import EngineError
 from edge_rt.models.store import Entry
 
 Make = Callable[[int], Embed | Infer]
@@ -36,13 +34,12 @@ class Performing:
         answering: Answering,
         state: State,
         metering: Metering,
-        governing: Governing,
         foresight: Foresight,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         self._config, self._answering, self._state = config, answering, state
-        self._metering, self._governing, self._foresight = metering, governing, foresight
+        self._metering, self._foresight = metering, foresight
         self._clock = clock
 
     async def embed(self, entry: Entry, call: EmbedCall) -> tuple[Embedded, Cost]:
@@ -81,17 +78,16 @@ class Performing:
                     answer = await self._attempt(entry, make, receipt, purse, progress)
                     return answer, await self._metering.settle(receipt)
                 except EngineLost as lost:
-                    self._metering.lost(receipt)
-                    if progress.lost():
-                        raise EngineError(
-                            "the engine was lost again and again while it had this request"
-                        ) from lost
+                    self._answering.lost(receipt, progress, lost)
 
     async def _attempt(
         self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, progress: Progress
     ) -> Embedded | Inferred:
         """What one engine answers; raises what the purse says when it is empty before."""
-        async with aclosing(self._run(entry, make, receipt)) as events:
+        run = self._answering.run(
+            entry, make, receipt, lambda client, handed: client.perform(handed)
+        )
+        async with aclosing(run) as events:
             paid = purse.within(events, lambda: receipt.account) if purse.limited else events
             async with aclosing(paid) as told:
                 async for event in told:
@@ -100,18 +96,3 @@ class Performing:
                     if progress.news(event):
                         receipt.take(event)
         raise purse.failure()
-
-    async def _run(
-        self, entry: Entry, make: Make, receipt: Receipt
-    ) -> AsyncGenerator[TaskEvent, None]:
-        if receipt.account is None:  # what an engine has begun goes on in the next one
-            await self._governing.admit(self._answering.loads(entry))
-        async with self._answering.resident(entry) as resident:
-
-            def handed(id: int) -> Embed | Infer:
-                self._metering.handed(receipt, resident.client, id)
-                return make(id)
-
-            async with aclosing(resident.client.perform(handed)) as events:
-                async for event in events:
-                    yield event

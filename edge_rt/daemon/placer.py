@@ -15,7 +15,7 @@ from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writers
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.room import Room
-from edge_rt.daemon.routes import Routes, Wanted
+from edge_rt.daemon.routes import Bucket, Routes
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.energy.prediction import Prediction
@@ -120,7 +120,7 @@ class Placer:
     def _plan(self, entries: Sequence[Entry]) -> _Plan | None:
         """None where there is nothing to choose: fewer than two variants are asked for."""
         shares = self._routes.mix.shares()
-        asked = {id for wanted in shares for id in wanted.models}
+        asked = {id for bucket in shares for id in bucket.models}
         known = [entry for entry in entries if entry.id in asked]
         free = [entry for entry in known if entry.id not in self._fixed]
         if len(known) < 2 or not free:
@@ -128,20 +128,20 @@ class Placer:
         found = self._variants.of(known, self._governing.limits.threads)
         variants = {variant.id: variant for variant in found}
         loads = {id: self._load(variant) for id, variant in variants.items()}
-        costs = {e.id: {wanted: self._cost(e, wanted) for wanted in shares} for e in known}
-        demand = {w: min(_both(costs[id][w], loads[id]) for id in costs) for w in shares}
-        able = [wanted for wanted in shares if demand[wanted] != NEVER]
+        costs = {e.id: {bucket: self._cost(e, bucket) for bucket in shares} for e in known}
+        demand = {b: min(_both(costs[id][b], loads[id]) for id in costs) for b in shares}
+        able = [bucket for bucket in shares if demand[bucket] != NEVER]
         places = [
             Place(
                 _DEVICE,
                 gpu_layers=variants[e.id].gpu_layers[0],
                 bytes=(_bytes(variants[e.id]),),
-                costs=tuple(costs[e.id][wanted] for wanted in able),
+                costs=tuple(costs[e.id][bucket] for bucket in able),
                 load=loads[e.id],
             )
             for e in free
         ]
-        mix = [Kind(shares[wanted], demand[wanted]) for wanted in able]
+        mix = [Kind(shares[bucket], demand[bucket]) for bucket in able]
         residents = {r.wanted.model: r.wanted.need_bytes for r in self._residency.residents()}
         before = tuple(int(resident_name(entry) in residents) for entry in free)
         others = sum(residents.values()) - sum(residents.get(resident_name(e), 0) for e in free)
@@ -154,10 +154,10 @@ class Placer:
             return Cost(0.0, 0.0)
         return Cost(variant.load_j or variant.load_s, variant.load_s)
 
-    def _cost(self, entry: Entry, wanted: Wanted) -> Cost:
+    def _cost(self, entry: Entry, bucket: Bucket) -> Cost:
         """What a request of that kind takes; where nobody knows watts, they are as good as one."""
-        tokens = round(_MIDDLE * wanted.prompt), 0, round(_MIDDLE * wanted.completion)
-        found = self._foretold(entry, tokens) if entry.id in wanted.models else None
+        tokens = round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion)
+        found = self._foretold(entry, tokens) if entry.id in bucket.models else None
         if found is None:
             return NEVER
         return Cost(found.seconds if found.energy_j is None else found.energy_j, found.seconds)

@@ -112,7 +112,6 @@ class Rooms:
             answering,
             self.state,
             self.metering,
-            self.governing,
             self.foresight,
             clock,
         )

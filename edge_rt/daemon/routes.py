@@ -41,7 +41,7 @@ class Routed(NamedTuple):
     trace: Trace | None = None
 
 
-class Wanted(NamedTuple):
+class Bucket(NamedTuple):
     """A kind of requests: which models may answer them, and tokens in powers of two."""
 
     models: tuple[str, ...]
@@ -70,7 +70,7 @@ class Routes:
         self._router, self._connect = Router(self._predict, ages), connect
         self._known: dict[str, Entry] = {}  # those of the choice under way
         self.traces = Traces()
-        self.mix: Mix[Wanted] = Mix(clock)
+        self.mix: Mix[Bucket] = Mix(clock)
 
     async def route(self, wish: Wish, host: Host) -> Routed:
         """See Service. Where one model alone may answer, it does, and nothing is looked at."""
@@ -200,7 +200,7 @@ class Routes:
 
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
-        self.mix.note(Wanted(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
+        self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
 
 
 def named(model: str, host: Host) -> list[Entry]:

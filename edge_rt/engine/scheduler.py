@@ -14,10 +14,11 @@ from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.pacing import Portion
+from edge_rt.engine.prefix import common_prefix
 from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
 from edge_rt.engine.runner import Event, Runner
-from edge_rt.engine.sequences import WORTH_COPYING, SequencePool, common_prefix
+from edge_rt.engine.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import EngineError, RequestError
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 
 from edge_rt.backends.base import Backend
+from edge_rt.engine.prefix import common_prefix
 
 WORTH_COPYING = 16  # tokens: reading fewer anew costs less than copying a sequence
 
@@ -18,18 +19,6 @@ class Sequence:
     tokens: list[int] = field(default_factory=list[int])
     busy: bool = False
     used: int = 0  # tick of the last release; the smallest is the least recently used
-
-
-def common_prefix(a: Tokens[int], b: Tokens[int]) -> int:
-    """Number of leading tokens that `a` and `b` share, by bisection over slice equality."""
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _worth(sequence: Sequence) -> int:

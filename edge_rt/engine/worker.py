@@ -222,14 +222,14 @@ def main(argv: list[str]) -> int:
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    from edge_rt.backends.openmp import thread_parker
+    from edge_rt.backends.openmp import park_threads
 
     Worker(
         socket.socket(fileno=int(argv[1])),
         make_backend,
         backends=versions(),
         threads=len(os.sched_getaffinity(0)),
-        park=thread_parker(),
+        park=park_threads,
         open_vocabulary=open_vocabulary,
     ).run()
     return 0

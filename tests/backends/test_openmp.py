@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from edge_rt.backends.llama import LlamaBackend
-from edge_rt.backends.openmp import thread_parker
+from edge_rt.backends.openmp import park_threads
 
 PATIENCE_S = 10.0
 
@@ -28,11 +28,10 @@ def test_parking_ends_the_threads_and_changes_no_answer(smollm2: Path) -> None:
     model = LlamaBackend(smollm2, context=64, sequences=1, batch=16, threads=2)
     model.batch.clear()
     row = model.batch.add(0, 0, [5, 6, 7], want_last=True)
-    park = thread_parker()
     model.forward()
     wanted, busy = model.logits(row).copy(), psutil.Process().num_threads()
     for _ in range(3):
-        park()
+        park_threads()
         assert threads_are(busy - 1)
         model.rewind(0, 0)
         model.forward()
@@ -42,8 +41,8 @@ def test_parking_ends_the_threads_and_changes_no_answer(smollm2: Path) -> None:
 
 
 def test_one_may_park_without_having_computed() -> None:
-    thread_parker()()
-    thread_parker()()
+    park_threads()
+    park_threads()
 
 
 def test_loading_in_another_thread_leaves_none_behind(smollm2: Path) -> None:

@@ -407,7 +407,6 @@ class House:
             answering,
             self.state,
             self.metering,
-            cast(Governing, self.governing),
             self.foresight,
             clock,
         )

@@ -6,12 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
 from edge_rt.api.service import Call
-from edge_rt.daemon.lengths import ANSWER, TOKEN_BYTES, Lengths, _shared
+from edge_rt.daemon.lengths import ANSWER, TOKEN_BYTES, Lengths
 from edge_rt.decoding.params import Sampling
 
 CONTEXT = 2048
@@ -107,10 +105,3 @@ def test_an_answer_has_no_more_than_the_room_that_is_left(kit: Any, prompt: str,
         assert lengths.of(kit.entry, prompt, 500, CONTEXT).completion == left
 
     running(kit, test)
-
-
-@given(st.text("ab", max_size=12), st.text("ab", max_size=12))
-def test_shared_beginnings_are_as_long_as_can_be(one: str, two: str) -> None:
-    shared = _shared(one, two)
-    assert one[:shared] == two[:shared]
-    assert one[shared : shared + 1] != two[shared : shared + 1] or shared == len(one) == len(two)

@@ -24,6 +24,7 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
 MODEL = "smollm2-135m-instruct"
+ONNX_MODEL = "smollm2-onnx"  # the same, in the store that has it for both backends
 COMMAND = Path(sys.executable).with_name("edge-rt")
 PAUSE_S = 0.05  # between two looks at a condition
 TRIES = 2400  # such looks before a test gives up: two minutes on a quiet machine
@@ -330,3 +331,22 @@ def own_daemon(make_daemon):
 @pytest.fixture
 def sdk(daemon) -> openai.OpenAI:
     return daemon.sdk()
+
+
+@pytest.fixture(scope="module")
+def both_backends(
+    tmp_path_factory: pytest.TempPathFactory, smollm2: Path, smollm2_onnx: Path
+) -> Path:
+    """A store with the model for either backend."""
+    root = tmp_path_factory.mktemp("both")
+    store = Store(root / "models", load_catalogue())
+    for source in (smollm2, *smollm2_onnx.parent.iterdir()):
+        target = root / ("onnx" if source != smollm2 else ".") / source.name
+        target.parent.mkdir(exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # the cache is on another disk
+            shutil.copyfile(source, target)
+    store.add(root / smollm2.name, move=True)
+    store.add(root / "onnx", ONNX_MODEL, move=True)
+    return store.root

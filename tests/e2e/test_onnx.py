@@ -6,16 +6,11 @@ so that answers are judged by what they are, and not by being the same to the le
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
 
 GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
 PINS = {GGUF: f"{GGUF}@llama.cpp", ONNX: f"{ONNX}@onnx"}
@@ -26,27 +21,12 @@ LONG = {"prompt": "Once upon a time there was a fox who", "max_tokens": 60, "ign
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, smollm2: Path, smollm2_onnx: Path) -> Path:
-    """A store with the model for either library."""
-    root = tmp_path_factory.mktemp("both")
-    store = Store(root / "models", load_catalogue())
-    for source in (smollm2, *smollm2_onnx.parent.iterdir()):
-        target = root / ("onnx" if source != smollm2 else ".") / source.name
-        target.parent.mkdir(exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:  # the cache is on another disk
-            shutil.copyfile(source, target)
-    store.add(root / smollm2.name, move=True)
-    store.add(root / "onnx", ONNX, move=True)
-    return store.root
-
-
-@pytest.fixture(scope="module")
-def daemon(make_daemon: Callable[..., Any], make_board: Any, both: Path, tools: Any) -> Iterator:
+def daemon(
+    make_daemon: Callable[..., Any], make_board: Any, both_backends: Path, tools: Any
+) -> Iterator:
     """Of a board that tells its power."""
     with make_board("jetson-orin-nano-8gb") as root:
-        daemon = make_daemon(both, sensors={"root": str(root)})
+        daemon = make_daemon(both_backends, sensors={"root": str(root)})
         daemon.model = PINS[ONNX]
         tools.eventually(lambda: rest_w(daemon), "the board's rest is seen")
         yield daemon
@@ -92,9 +72,9 @@ def test_streams_run_side_by_side(daemon: Any, tools: Any) -> None:
 
 
 def test_prompts_are_counted_whether_the_model_is_loaded_or_not(
-    own_daemon: Callable[..., Any], both: Path
+    own_daemon: Callable[..., Any], both_backends: Path
 ) -> None:
-    daemon = own_daemon(both)
+    daemon = own_daemon(both_backends)
     asked = {"models": [GGUF, ONNX], "messages": CHAT}
     report = daemon.http.post("/edge/v1/plan", json=asked).json()
     counts = {c["model"]: c["prompt_tokens"] for c in report["candidates"]}

@@ -6,16 +6,11 @@ Which of the two is picked is for the board and the moment to decide, and not fo
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
 
 GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
 CHAT = [{"role": "user", "content": "Name the days of the week."}]
@@ -23,25 +18,8 @@ FIRM = {"temperature": 0, "max_tokens": 12}
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, smollm2: Path, smollm2_onnx: Path) -> Path:
-    """A store with the model for either library."""
-    root = tmp_path_factory.mktemp("both")
-    store = Store(root / "models", load_catalogue())
-    for source in (smollm2, *smollm2_onnx.parent.iterdir()):
-        target = root / ("onnx" if source != smollm2 else ".") / source.name
-        target.parent.mkdir(exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:  # the cache is on another disk
-            shutil.copyfile(source, target)
-    store.add(root / smollm2.name, move=True)
-    store.add(root / "onnx", ONNX, move=True)
-    return store.root
-
-
-@pytest.fixture(scope="module")
-def daemon(make_daemon: Callable[..., Any], both: Path) -> Iterator:
-    daemon = make_daemon(both)
+def daemon(make_daemon: Callable[..., Any], both_backends: Path) -> Iterator:
+    daemon = make_daemon(both_backends)
     yield daemon
     daemon.close()
 
@@ -114,12 +92,12 @@ def test_the_command_line_tells_of_it(daemon: Any) -> None:
 
 
 def test_what_was_learnt_outlives_the_daemon(
-    own_daemon: Callable[..., Any], both: Path, tools: Any
+    own_daemon: Callable[..., Any], both_backends: Path, tools: Any
 ) -> None:
     def known() -> bool:
         return daemon.http.get("/edge/v1/board").json()["board"] is not None
 
-    daemon = own_daemon(both)
+    daemon = own_daemon(both_backends)
     tools.eventually(known, "the board is recognised")
     for _ in range(2):
         chat(daemon, f"{GGUF}@onnx")

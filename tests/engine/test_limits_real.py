@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.backends.openmp import thread_parker
+from edge_rt.backends.openmp import park_threads
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     Cancel,
@@ -43,7 +43,7 @@ class Engine:
         self._frames, self._got = Frames(), list[ToFront]()
 
         def serve() -> None:
-            Worker(theirs, make_backend, backends={}, threads=1, park=thread_parker()).run()
+            Worker(theirs, make_backend, backends={}, threads=1, park=park_threads).run()
 
         self.thread = threading.Thread(target=serve, daemon=True)
         self.thread.start()

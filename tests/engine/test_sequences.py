@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edge_rt.engine.sequences import WORTH_COPYING, Sequence, SequencePool, common_prefix
+from edge_rt.engine.sequences import WORTH_COPYING, Sequence, SequencePool
 
 A = list(range(2, 30))
 B = list(range(30, 1, -1))
-
-
-@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
-def test_common_prefix(a: list[int], b: list[int]) -> None:
-    length = common_prefix(a, b)
-    assert a[:length] == b[:length]
-    assert length in (len(a), len(b)) or a[length] != b[length]
-
-
-@given(st.lists(st.integers(0, 1), max_size=50), st.integers(0, 50))
-def test_common_prefix_with_a_part_of_itself(a: list[int], cut: int) -> None:
-    assert common_prefix(a, a[:cut]) == min(cut, len(a))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bootstrap.paths import CHECKOUT
 
 from benchlib import BenchError
 from edge_rt.backends.base import Backend
-from edge_rt.backends.openmp import thread_parker
+from edge_rt.backends.openmp import park_threads
 from edge_rt.config.schema import Engine
 from edge_rt.engine.backends import make_backend
 from edge_rt.engine.protocol import ModelSpec
@@ -98,7 +98,7 @@ def load(entry: Entry, threads: int) -> Side:
         flash_attention=engine.flash_attention,
     )
     backend = make_backend(spec, threads)
-    return Side(entry, backend, thread_parker())  # pyright: ignore[reportArgumentType]
+    return Side(entry, backend, park_threads)  # pyright: ignore[reportArgumentType]
 
 
 def variant(entry: Entry) -> Variant:
