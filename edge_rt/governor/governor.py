@@ -27,7 +27,7 @@ from edge_rt.governor.usage import Usage
 from edge_rt.governor.words import missing, subject, why
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shorter and longer times between two looks teach nothing
-_NEAR_C = 1.0  # below the evacuation threshold heat is kept by pacing
+_NEAR_C = 0.5  # below the evacuation threshold heat is kept by pacing
 _MEAN_S = 3.0  # over which the power is taken that a forecast goes on with
 
 

@@ -14,9 +14,9 @@ from benchlib.looks import Look, throttles
 from benchlib.noise import Sample
 from benchlib.sim_board import SimBoard
 
-# After the board's start: 45 °C, the fan stops, the end. In less time a constant setting would win
-# that is still on its way to the trip point.
-AMBIENT_S, FAN_S, END_S = 15, 30, 460
+# After the board's start: 45 °C, the fan stops, the end. In less time nothing would be compared but
+# how warm the board's mass may become.
+AMBIENT_S, FAN_S, END_S = 120, 240, 720
 # It has served at full speed in air of 35 °C until nothing changed any more.
 BOARD = replace(
     SimBoard.whole("raspberry-pi-5", 0, cores()),

@@ -77,7 +77,7 @@ def _cap(setup: Setup) -> Found:
 
 def _heat(setup: Setup) -> Found:
     if setup.quick:
-        return Found(notes=["Heat in real time takes ten minutes: not with --quick."])
+        return Found(notes=["Heat in real time takes a quarter of an hour: not with --quick."])
     return asyncio.run(heat(setup))
 
 
@@ -126,7 +126,7 @@ def command(
     """Hold the governor, and the models it decides with, against simulated boards.
 
     Cap and heat run twice: in real time, with daemon, engine and model, and faster, with a model
-    of the engine. The worse of both counts. All of it takes half an hour.
+    of the engine. The worse of both counts. All of it takes 40 minutes.
     """
     end_cleanly_on_signals()
     store = cache_dir() / "store"
