@@ -32,3 +32,54 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     token: bytes
     logprob: float
     top: list[tuple[bytes, float]] = []
+
+
+class Gating(msgspec.Struct, frozen=True, array_like=True):
+    """Which gate decides who of two models writes the next token, and how it is set.
+
+    `threshold` is in the gate's own measure; None: its default. With `share` it is moved until
+    the large model writes that share of the tokens, 0 to 1. The large model writes the `first`
+    tokens of an answer. `window` and `dwell` are in tokens, for gates that average and that wait.
+    """
+
+    name: str
+    threshold: float | None = None
+    share: float | None = None
+    first: int = 0
+    window: int = 5
+    dwell: int = 10
+
+
+class Mode(msgspec.Struct, frozen=True, array_like=True):
+    """How the tokens of an answer are decided on.
+
+    - "single": one model by itself.
+    - "switch": it and its smaller `partner` write by turns, as a gate says.
+    - "speculative": the partner and the text so far draft what the model itself would write.
+    - "lookup": so does the text so far alone.
+
+    `partner` is the engine's name of the smaller model, and `prompt` what that reads; None: the
+    same. A draft has at most `drafts` tokens.
+    """
+
+    name: str = "single"
+    partner: str | None = None
+    prompt: str | list[int] | None = None
+    gating: Gating | None = None
+    drafts: int = 12
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True):
+    """Who wrote an answer and what that took besides, in tokens.
+
+    `small` and `large` add up to the answer; drafts that were accepted as they stood count as the
+    small model's where a gate accepted them, and as the large one's where it would have written
+    the same. `catch_up` were written by one model and read by the other.
+    """
+
+    small: int = 0
+    large: int = 0
+    switches: int = 0
+    catch_up: int = 0
+    accepted: int = 0
+    rejected: int = 0

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.decoding.params import Made, Mode, Sampling, TokenLogprob
 
-VERSION = 2
+VERSION = 3
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -39,6 +39,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls" or "last"
     normalise: bool = True  # whether embeddings are brought to length 1
     providers: list[str] = []  # onnxruntime's execution providers, the preferred first; none: CPU
+    outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):
@@ -92,7 +93,7 @@ class Generate(Message, frozen=True):
     wants one and the text does not start with it. After an engine was lost, `resume` holds by
     answer index the tokens already received: they are part of the answer, count for max_tokens and
     are not sent again; answers in `done` were complete and are not made. With `fresh` all of the
-    prompt is read, whatever of it there is in KV already.
+    prompt is read, whatever of it there is in KV already. `mode` None: the model by itself.
     """
 
     id: int
@@ -107,6 +108,7 @@ class Generate(Message, frozen=True):
     resume: dict[int, list[int]] = {}
     done: list[int] = []
     fresh: bool = False
+    mode: Mode | None = None
 
 
 class Embed(Message, frozen=True):
@@ -269,13 +271,17 @@ class Step(Message, frozen=True):
 
 
 class Finished(Message, frozen=True):
-    """Answer `index` of request `id` ended. reason: "stop" or "length"."""
+    """Answer `index` of request `id` ended. reason: "stop" or "length".
+
+    `made` is told of answers in a mode of more than one model or of drafts.
+    """
 
     id: int
     index: int
     reason: str
     timings: Timings
     stop: str | None = None  # the stop string that was hit
+    made: Made | None = None
 
 
 class Embedded(Message, frozen=True):

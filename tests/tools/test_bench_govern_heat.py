@@ -55,7 +55,7 @@ def test_at_full_speed_the_board_throttles_after_its_fan_has_stopped_and_before_
     course = replay(bench().board, [2.0], END_S)
     first_s = next(k.time_s for k in course if k.throttle_state)
     assert FAN_S < first_s < 0.75 * END_S
-    assert max(k.chip_c for k in course[: FAN_S * 10]) < 70.0
+    assert max(k.chip_c for k in course[: FAN_S * 10]) < 75.0
     assert BOARD.ambient_c == 35.0
 
 

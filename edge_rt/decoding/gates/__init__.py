@@ -1,0 +1,1 @@
+"""Who of two models writes the next token of an answer."""
