@@ -23,14 +23,22 @@ class Verdict(NamedTuple):
 class Gate(ABC):
     """Decides token by token, for one answer.
 
-    A higher `threshold` leaves more to the small model.
+    A higher `threshold` leaves more to the small model. `measure` is what the last judgement
+    held against it; None: that judgement held nothing against it. `opens` is who writes the first
+    token, so that a model which may never be needed need not read the prompt.
     """
 
+    opens: Writer = "small"
     threshold: float
+    measure: float | None = None
 
     @abstractmethod
     def judge(self, writer: Writer, view: View) -> Verdict:
         """What is to be done, seeing what `writer` makes of the next token before it is drawn."""
 
-    def took(self, writer: Writer, piece: bytes) -> None:  # noqa: B027 - most do not ask
-        """The answer goes on by `piece`, the bytes of a token of `writer`."""
+    def took(self, writer: Writer, piece: bytes) -> Writer | None:
+        """The answer goes on by `piece`, the bytes of a token of `writer`.
+
+        Returns who writes on, in place of what the verdict said; None: as it said.
+        """
+        return None
