@@ -71,20 +71,36 @@ class Sampler:
         Raises EngineError when no distribution can be made of them (NaN, +inf or nothing but
         -inf) and RequestError when the logit bias names a token outside the vocabulary.
         """
+        return self.take(logits, self.guess(logits))
+
+    def guess(self, logits: Logits, ahead: int = 0) -> int:
+        """What would be drawn `ahead` tokens after the next one from `logits`; records nothing.
+
+        Takes the random number of that position, so that another model's guess is often what is
+        drawn there later; penalties are those of the answer as it is. Raises as `sample` does.
+        """
+        return self._pick(self._adjuster.apply(logits), ahead)
+
+    def gap(self, logits: Logits, token: int) -> float:
+        """How much likelier than `token` the likeliest token is: a difference of log-probabilities.
+
+        In nats, at least 0, after bias and penalties and before temperature. Raises as `sample`
+        does.
+        """
         adjusted = self._adjuster.apply(logits)
-        token = self._pick(adjusted)
+        return _peak(adjusted)[1] - float(adjusted[token])
+
+    def take(self, logits: Logits, token: int) -> Choice:
+        """Record `token`, drawn elsewhere, as the next one; `logits` are what is reported of it."""
         logprob, top = self._report(logits, token)
         self.feed((token,))
         return Choice(token, logprob, top)
 
-    def _pick(self, logits: Logits) -> int:
-        best = int(logits.argmax())  # the first of equal ones, or the first NaN
-        peak = float(logits[best])
-        if not math.isfinite(peak):
-            raise EngineError(_unusable(peak))
+    def _pick(self, logits: Logits, ahead: int) -> int:
+        best, peak = _peak(logits)
         if self._sampling.temperature == 0.0:
             return best
-        return draw(logits, self._sampling, peak, uniform(self._seed, self._drawn))
+        return draw(logits, self._sampling, peak, uniform(self._seed, self._drawn + ahead))
 
     def _report(self, logits: Logits, token: int) -> tuple[float | None, list[tuple[int, float]]]:
         count = self._sampling.top_logprobs
@@ -94,6 +110,15 @@ class Sampler:
         norm = peak + math.log(mass(logits, peak))
         best = ranked(logits, top_floor(logits, count))[:count] if count > 0 else ()
         return float(logits[token]) - norm, [(int(i), float(logits[i]) - norm) for i in best]
+
+
+def _peak(logits: Logits) -> tuple[int, float]:
+    """The token of the largest logit, and that logit; EngineError where there is none to have."""
+    best = int(logits.argmax())  # the first of equal ones, or the first NaN
+    peak = float(logits[best])
+    if not math.isfinite(peak):
+        raise EngineError(_unusable(peak))
+    return best, peak
 
 
 def _unusable(peak: float) -> str:
