@@ -34,6 +34,10 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     top: list[tuple[bytes, float]] = []
 
 
+GATES = ("ead", "token", "hysteresis", "step", "verify", "random", "never", "always")
+"""The names that a Gating may have."""
+
+
 class Gating(msgspec.Struct, frozen=True, array_like=True):
     """Which gate decides who of two models writes the next token, and how it is set.
 

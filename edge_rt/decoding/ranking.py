@@ -14,6 +14,7 @@ Ids = NDArray[np.int64]
 
 _LOWEST = float(np.finfo(np.float32).min)
 _COLUMNS = 1024
+_FAINTEST = np.float32(-1e4)  # weighs 0, and 0 times it is 0, which 0 times -inf is not
 _BLOCK = 16384  # 64 KiB of float32: stays in the second-level cache of small boards
 
 
@@ -54,6 +55,20 @@ def top_floor(logits: Logits, k: int) -> float:
     columns = logits.size // rows
     maxima = np.reshape(logits[: rows * columns], (rows, columns)).max(axis=0)
     return float(np.partition(maxima, -k)[-k])
+
+
+def moments(logits: Logits, peak: float) -> tuple[float, float]:
+    """Sum of w = exp(logit - peak), and sum of w (logit - peak), in float32 terms; one pass."""
+    room = np.empty((2, min(_BLOCK, logits.size)), np.float32)
+    total = weighted = 0.0
+    for start in range(0, logits.size, _BLOCK):
+        block = logits[start : start + _BLOCK]
+        shifted = np.subtract(block, np.float32(peak), out=room[0, : block.size])
+        np.maximum(shifted, _FAINTEST, out=shifted)
+        weights = np.exp(shifted, out=room[1, : block.size])
+        total += float(weights.sum())
+        weighted += float(np.multiply(weights, shifted, out=weights).sum())
+    return total, weighted
 
 
 def mass(logits: Logits, peak: float, temperature: float = 1.0) -> float:

@@ -6,14 +6,17 @@ import math
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edge_rt.decoding.ranking import Logits
+from edge_rt.decoding.ranking import Logits, moments, ranked, top_floor
 
 
 class View:
     """Measures of the distribution that logits give, before bias, penalties and temperature.
 
-    Logits are (vocab,) float32 and only valid until the next pass; so is this.
+    Logits are (vocab,) float32 and only valid until the next pass; so is this. Logits that give
+    no distribution (NaN, +inf, nothing but -inf) look like certainty: to refuse them is the
+    sampler's part.
     """
 
     def __init__(self, logits: Logits) -> None:
@@ -27,17 +30,31 @@ class View:
     @cached_property
     def entropy(self) -> float:
         """-Σ p ln p over the whole vocabulary, in nats."""
-        shifted = self._logits - self._peak
-        weights = np.exp(shifted, dtype=np.float32)
-        total = float(weights.sum(dtype=np.float64))
-        # A logit of -inf has weight 0, and 0 times infinity is no number.
-        mean = float(np.einsum("i,i", weights, np.maximum(shifted, -1e4), dtype=np.float64)) / total
-        return max(0.0, math.log(total) - mean)
+        total, weighted = self._moments
+        return max(0.0, math.log(total) - weighted / total)
 
     @cached_property
     def confidence(self) -> float:
         """The probability of the likeliest token, 0 to 1."""
-        return 1.0 / float(np.exp(self._logits - self._peak).sum(dtype=np.float64))
+        return 1.0 / self._moments[0]
+
+    def top_entropy(self, count: int) -> float:
+        """The entropy of the `count` likeliest tokens among themselves, in nats."""
+        shifted = self._top(count)
+        weights = np.exp(shifted)
+        total = float(weights.sum())
+        return max(0.0, math.log(total) - float(weights @ shifted) / total)
+
+    def _top(self, count: int) -> NDArray[np.float64]:
+        """The `count` largest logits less the largest, falling; fewer where others are -inf."""
+        if not math.isfinite(self._peak):
+            return np.zeros(1)
+        ids = ranked(self._logits, top_floor(self._logits, count))[:count]
+        return self._logits[ids].astype(np.float64) - self._peak
+
+    @cached_property
+    def _moments(self) -> tuple[float, float]:
+        return moments(self._logits, self._peak) if math.isfinite(self._peak) else (1.0, 0.0)
 
     @cached_property
     def _peak(self) -> float:

@@ -1,0 +1,41 @@
+"""Quick to call the large model, slow to let it go."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.view import View
+
+_RELEASE = 0.5  # of the threshold: where trouble is over, and not where it begins
+
+
+class HysteresisGate(Gate):
+    """The large model comes in at once, and goes when it has been sure for a while. Ours.
+
+    The measure is the entropy in nats. A token of the small model above the threshold is
+    discarded and the large one writes in its place (as in R-Stitch, arXiv 2507.17307), until the
+    mean over its own last `window` tokens is at most half the threshold (a mean as in Entropy
+    Adaptive Decoding, arXiv 2502.06833).
+    """
+
+    def __init__(self, threshold: float, window: int) -> None:
+        self.threshold = threshold
+        self._nats: deque[float] = deque(maxlen=window)
+
+    def judge(self, writer: Writer, view: View) -> Verdict:
+        """See Gate."""
+        if writer == "large":
+            return self._stay(view.entropy)
+        self._nats.clear()
+        self.measure = view.entropy
+        if self.measure > self.threshold:
+            return Verdict(take=False, then="large")
+        return Verdict(take=True, then="small")
+
+    def _stay(self, nats: float) -> Verdict:
+        self.measure = None  # the threshold's share is of tokens of the small model
+        self._nats.append(nats)
+        full = len(self._nats) == self._nats.maxlen
+        calm = full and sum(self._nats) / len(self._nats) <= _RELEASE * self.threshold
+        return Verdict(take=True, then="small" if calm else "large")

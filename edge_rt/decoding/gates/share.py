@@ -1,0 +1,32 @@
+"""Asking a gate for a share of the tokens in place of a threshold."""
+
+from __future__ import annotations
+
+from edge_rt.decoding.aim import Aim
+from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.view import View
+
+
+class ShareControl(Gate):
+    """Moves a gate's threshold until the large model writes `share` of the answer. See Aim."""
+
+    def __init__(self, gate: Gate, share: float) -> None:
+        self.opens = gate.opens
+        self._gate = gate
+        self._aim = Aim(gate.threshold, share)
+        self.threshold = self._aim.threshold
+
+    def judge(self, writer: Writer, view: View) -> Verdict:
+        """See Gate."""
+        self._gate.threshold = self.threshold
+        verdict = self._gate.judge(writer, view)
+        self.measure = self._gate.measure
+        if self.measure is not None:
+            self._aim.saw(self.measure)
+        return verdict
+
+    def took(self, writer: Writer, piece: bytes) -> Writer | None:
+        """See Gate."""
+        self._aim.took(large=writer == "large")
+        self.threshold = self._aim.threshold
+        return self._gate.took(writer, piece)
