@@ -63,6 +63,7 @@ class DraftLength:
         self._trying = False
         self._tried = 0
         self._guesses = 0
+        self._drafts = False  # in this round
         self._streak = 0  # rounds since a token was written alone
 
     def begins(self, behind: int = 0, left: float = math.inf) -> bool:
@@ -80,6 +81,7 @@ class DraftLength:
         else:
             self._idled()
         self._streak = self._streak + 1 if begins else 0
+        self._drafts = begins
         return begins
 
     def adds(self, confidences: Sequence[float], guess: float) -> bool:
@@ -115,6 +117,7 @@ class DraftLength:
             self._trying, best = True, min(len(confidences), _TRIED, self._most)
         if best == 0:
             self._idled()
+        self._drafts = best > 0
         return best
 
     def verified(self, confidences: Sequence[float], accepted: int) -> None:
@@ -122,6 +125,8 @@ class DraftLength:
 
         Told of each round that began, those too that came to no draft.
         """
+        if not self._drafts:
+            return
         for confidence in confidences[:accepted]:
             self._calibration.verified(confidence, accepted=True)
         if accepted < len(confidences):
@@ -140,7 +145,8 @@ class DraftLength:
 
     def _idled(self) -> None:
         self._idle += 1
-        self._all.add(1, self._alone)
+        if self._times.alone is not None:
+            self._all.add(1, self._times.alone)
 
     def _pays(self, behind: int, left: float) -> bool:
         """Whether drafting is expected to beat the target alone, catching up included."""

@@ -47,11 +47,6 @@ class Lookup:
                 drafted.append(self._tokens[at] if beyond < 0 else drafted[beyond])
         return drafted
 
-    @property
-    def confidence(self) -> float:
-        """How sure the last draft may be, 0 to 1, before it is calibrated; ours."""
-        return self.matched / (_LONGEST + 1)
-
     def _best(self) -> tuple[int, int]:
         """Where the longest match ends, and its length; of equal ones the latest."""
         place, length = -1, 0
@@ -71,3 +66,8 @@ class Lookup:
         while length < most and self._tokens[at - length] == self._tokens[-1 - length]:
             length += 1
         return length
+
+
+def confidence(matched: int) -> float:
+    """How sure a draft may be that goes by an n-gram of `matched` tokens, 0 to 1. Not calibrated."""
+    return matched / (_LONGEST + 1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge_rt.decoding.ranking import Logits, mass, ranked, top_floor
+from edge_rt.decoding.ranking import Logits, mass, moments, ranked, top_floor
 
 values = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.sampled_from(
     [0.0, -0.0, 1.0, -1.0, -math.inf]
@@ -60,3 +60,14 @@ def test_mass_is_the_sum_of_the_exponentials(vocab: int, temperature: float) -> 
     peak = float(logits.max())
     expected = np.exp((logits.astype(np.float64) - peak) / temperature).sum()
     assert mass(logits, peak, temperature) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("vocab", [1, 10, 16_384, 16_385, 49_152])
+def test_moments_are_the_mass_and_its_mean(vocab: int) -> None:
+    logits = tied(vocab, 5)
+    logits[1::4] = -np.inf
+    peak = float(logits.max())
+    shifted = logits[np.isfinite(logits)].astype(np.float64) - peak
+    total, weighted = moments(logits, peak)
+    assert total == pytest.approx(np.exp(shifted).sum(), rel=1e-6)
+    assert weighted == pytest.approx((np.exp(shifted) * shifted).sum(), rel=1e-6)

@@ -105,6 +105,42 @@ def test_a_frequency_penalty_makes_greedy_decoding_move_on() -> None:
     assert run(sampler, [logits] * 5) == [0, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=0.0), FULL])
+def test_a_guess_is_what_will_be_drawn_there_and_changes_nothing(sampling: Sampling) -> None:
+    logits = steps(20)
+    undisturbed = run(Sampler(sampling, seed=11), logits)
+    sampler = Sampler(sampling, seed=11)
+    for row, token in zip(logits, undisturbed, strict=True):
+        sampler.guess(row, 3)
+        assert sampler.guess(row) == token
+        assert sampler.sample(row).token == token
+
+
+def test_a_guess_further_ahead_takes_the_number_of_its_place() -> None:
+    logits = steps(20)
+    undisturbed = run(Sampler(Sampling(), seed=11), logits)
+    sampler = Sampler(Sampling(), seed=11)
+    assert [sampler.guess(row, ahead) for ahead, row in enumerate(logits)] == undisturbed
+
+
+def test_a_gap_is_a_ratio_of_probabilities_after_bias_and_penalties() -> None:
+    logits = np.array([2.0, 1.0, -np.inf], np.float32)
+    sampler = Sampler(Sampling(logit_bias={1: 0.5}, presence_penalty=1.0), seed=0)
+    assert [sampler.gap(logits, token) for token in range(3)] == [0.0, 0.5, math.inf]
+    sampler.take(logits, 0)
+    assert [sampler.gap(logits, token) for token in range(3)] == [0.5, 0.0, math.inf]
+
+
+def test_a_token_drawn_elsewhere_is_recorded_as_if_drawn_here() -> None:
+    logits = steps(20)
+    taken, fed = (Sampler(FULL, seed=3) for _ in range(2))
+    choice = taken.take(logits[0], 17)
+    fed.feed([17])
+    assert choice.token == 17
+    assert choice.logprob is not None
+    assert run(taken, logits[1:]) == run(fed, logits[1:])
+
+
 def test_logprobs_are_those_of_the_model_before_any_adjustment() -> None:
     logits = steps(1)[0]
     exact = logits.astype(np.float64) - np.log(np.exp(logits.astype(np.float64)).sum())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 50
-_NARROWEST = 0.02  # of the spread of all values: no component shrinks to a single value
+_NARROWEST = 0.05  # of the spread of all values: no component shrinks to a single value
 _APART = 2.0  # Ashman's D (Ashman, Bird and Zepf, Astronomical Journal 108, 1994)
 
 Values = NDArray[np.float64]
@@ -28,29 +28,42 @@ def border(values: Sequence[float]) -> float | None:
     """The value above which one rather belongs to the upper of two groups; None: there is but one.
 
     After STEER (arXiv 2511.06190), which fits a mixture of two Gaussians to how confident steps
-    are, in place of a threshold. Ours are the fit (expectation and maximisation from halves of
-    the sorted values), the test that there are two groups at all, and the border where both are
-    equally likely.
+    are, in place of a threshold. Ours are the fit (expectation and maximisation from the split of
+    least squares), the tests that there are two groups at all (the Bayesian information criterion,
+    and means well apart), and the border where both are equally likely.
     """
     x = np.sort(np.asarray(values, np.float64))
     if x.size < 4 or x[0] == x[-1]:
         return None
     fitted = _fit(x)
     apart = math.sqrt(2.0) * float(np.ptp(fitted.mean)) / float(np.linalg.norm(fitted.deviation))
-    return _crossing(fitted) if apart > _APART else None
+    if apart <= _APART or _gain(x, fitted) <= 1.5 * math.log(x.size):  # three parameters more
+        return None
+    return _crossing(fitted)
 
 
 def _fit(x: Values) -> _Components:
     least = _NARROWEST * float(np.ptp(x))
-    upper = (np.arange(x.size) >= x.size // 2).astype(np.float64)
-    share = np.stack([1.0 - upper, upper])
-    fitted = _components(x, share, least)
+    upper = (np.arange(x.size) >= _split(x)).astype(np.float64)
+    fitted = _components(x, np.stack([1.0 - upper, upper]), least)
     for _ in range(_ROUNDS):
         density = _densities(x, fitted)
-        share = density / np.maximum(density.sum(axis=0), 1e-300)
-        fitted = _components(x, share, least)
+        fitted = _components(x, density / np.maximum(density.sum(axis=0), 1e-300), least)
     order = np.argsort(fitted.mean)
     return _Components(*(part[order] for part in fitted))
+
+
+def _split(x: Values) -> int:
+    """How many of the sorted values are the lower group, by least squares about two means."""
+    low = np.arange(1, x.size)
+    apart = np.cumsum(x - x.mean())[:-1] ** 2 / (low * (x.size - low))
+    return int(apart.argmax()) + 1
+
+
+def _gain(x: Values, fitted: _Components) -> float:
+    """How much likelier, in nats, the values are from two Gaussians than from one."""
+    two = np.log(np.maximum(_densities(x, fitted).sum(axis=0), 1e-300)).sum()
+    return float(two) + x.size * (math.log(float(x.std())) + 0.5)
 
 
 def _components(x: Values, share: Values, least: float) -> _Components:
