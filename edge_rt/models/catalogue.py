@@ -16,6 +16,7 @@ from edge_rt.models.card import CARD, Card, write_card
 from edge_rt.models.content import content_sha256
 from edge_rt.models.manifest import Backend
 from edge_rt.models.naming import FileName, Id, Sha256
+from edge_rt.models.pair import Pair
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")
 
@@ -130,13 +131,16 @@ class CatalogueEntry(_Item, frozen=True):
 
 
 class _CatalogueFile(_Item, frozen=True):
-    models: list[CatalogueEntry]
+    models: list[CatalogueEntry] = []
+    pairs: list[Pair] = []
 
 
 class Catalogue:
     """Entries by id; of two with the same id the later one wins."""
 
-    def __init__(self, entries: Iterable[CatalogueEntry] = ()) -> None:
+    def __init__(self, entries: Iterable[CatalogueEntry] = (), pairs: Iterable[Pair] = ()) -> None:
+        """Of the `pairs` of one large model the first is the one to take."""
+        self.pairs = tuple(pairs)
         self._entries = {entry.id: entry for entry in entries}
         self._by_content = {entry.sha256: entry for entry in self}
 
@@ -163,23 +167,28 @@ class Catalogue:
 
 def load_catalogue(extra: Sequence[Path] = (), builtin: Path = BUILTIN) -> Catalogue:
     """The catalogue that comes with edge_rt and those in `extra`; raises ConfigError."""
-    return Catalogue(entry for path in (builtin, *extra) for entry in _read(path))
+    files = [_read(path) for path in (builtin, *extra)]
+    entries = [entry for file in files for entry in file.models]
+    return Catalogue(entries, [pair for file in reversed(files) for pair in file.pairs])
 
 
-def _read(path: Path) -> list[CatalogueEntry]:
+def _read(path: Path) -> _CatalogueFile:
     data = _parse(path)
     try:
-        entries = msgspec.convert(data, _CatalogueFile).models
+        file = msgspec.convert(data, _CatalogueFile)
     except msgspec.ValidationError as error:
         message, _, key = str(error).partition(" - at `$.")
         raise ConfigError(message, file=str(path), key=key.rstrip("`")) from error
-    seen: set[str] = set()
-    for index, entry in enumerate(entries):
-        if entry.id in seen:
-            key = f"models[{index}].id"
-            raise ConfigError(f"{entry.id} comes twice", file=str(path), key=key)
-        seen.add(entry.id)
-    return entries
+    _refuse_twice([entry.id for entry in file.models], path, "models[{}].id")
+    two = [f"{pair.large} with {pair.small}" for pair in file.pairs]
+    _refuse_twice(two, path, "pairs[{}]")
+    return file
+
+
+def _refuse_twice(names: Sequence[str], path: Path, key: str) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ConfigError(f"{name} comes twice", file=str(path), key=key.format(index))
 
 
 def _parse(path: Path) -> Any:

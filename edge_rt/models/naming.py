@@ -20,7 +20,8 @@ _RESERVED = {
     "default",
     "auto",
     "manifest.json",
-}  # words of requests; the store's file
+    "pairs.yaml",
+}  # words of requests; the store's files
 _SUFFIXES = {".gguf", ".onnx"}
 _MEANINGLESS = re.compile(r"(ggml-)?model\b.*|[0-9a-f]{32,}|gguf|onnx", re.IGNORECASE)
 

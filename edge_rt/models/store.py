@@ -18,6 +18,7 @@ from edge_rt.models.incoming import Incoming
 from edge_rt.models.manifest import Manifest, Record
 from edge_rt.models.naming import check_id, derive_id
 from edge_rt.models.offer import Offer, describe, look
+from edge_rt.models.pairs import Pairs
 from edge_rt.models.proof import Proof
 from edge_rt.models.summary import Summary
 from edge_rt.models.wish import Wish
@@ -36,6 +37,7 @@ class Store:
     ) -> None:
         self.root = root
         self.catalogue = catalogue
+        self.pairs = Pairs(root, catalogue.pairs)
         self._clock = clock
         self._manifest = Manifest(root)
         self._proof = Proof(root, self._manifest)

@@ -76,6 +76,19 @@ def test_later_files_win(mine: Path, tmp_path: Path) -> None:
     assert load_catalogue([mine, other]).get("my-model").sha256 == "cd" * 32
 
 
+def test_pairs_come_with_it_and_own_ones_first(mine: Path) -> None:
+    large, small = "qwen2.5-coder-1.5b-instruct", "qwen2.5-coder-0.5b-instruct"
+    pairs = load_catalogue().pairs
+    assert [(p.large, p.small) for p in pairs] == [
+        (large, small),
+        (large, "smollm2-135m-instruct"),
+    ]
+    assert all(load_catalogue().find(p.large) and load_catalogue().find(p.small) for p in pairs)
+    mine.write_text(f"pairs: [{{large: {large}, small: {small}, mode: speculative}}]")
+    own = load_catalogue([mine]).pairs
+    assert (own[0].mode, own[1:]) == ("speculative", pairs)
+
+
 def test_an_unknown_model_is_told_with_the_known_ones() -> None:
     with pytest.raises(ModelNotFound, match=r"smollm2-135m-instruct.*models add"):
         load_catalogue().get("gpt-9")
@@ -105,6 +118,8 @@ def test_an_unknown_model_is_told_with_the_known_ones() -> None:
             "regex",
         ),
         (ENTRY.format(id="a", sha=SHA).replace("my.gguf", "model.json"), "models[0]", "made from"),
+        ("pairs: [{large: a, small: a}]", "pairs[0]", "`small`"),
+        ("pairs: [{large: a, small: b}, {large: a, small: b}]", "pairs[1]", "a with b comes twice"),
         ("models: {}", "models", "array"),
         ("", "", "object"),
     ],
