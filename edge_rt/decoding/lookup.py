@@ -69,5 +69,5 @@ class Lookup:
 
 
 def confidence(matched: int) -> float:
-    """How sure a draft may be that goes by an n-gram of `matched` tokens, 0 to 1. Not calibrated."""
+    """How sure a draft that goes by `matched` tokens may be, 0 to 1; yet to be calibrated."""
     return matched / (_LONGEST + 1)
