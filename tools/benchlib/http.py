@@ -17,16 +17,17 @@ from benchlib import BenchError
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens: `path` of a Unix socket, else `port` on the loopback."""
+    """Where a server listens: `path` of a Unix socket, else `port` of a host."""
 
     path: str | None = None
     port: int | None = None
+    host: str = "127.0.0.1"
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect; raises OSError when nobody listens."""
         if self.path is not None:
             return await asyncio.open_unix_connection(self.path)
-        return await asyncio.open_connection("127.0.0.1", self.port)
+        return await asyncio.open_connection(self.host, self.port)
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,16 @@ def write_line(look: Look) -> str:
 
 def read(record: Path) -> list[Look]:
     """The whole lines of a record, which may still grow."""
-    text = record.read_text()
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    return [_look(line.split()) for line in lines]
+    return read_from(record, 0)[0]
+
+
+def read_from(record: Path, offset: int) -> tuple[list[Look], int]:
+    """The whole lines of a record from a byte on, and the byte at which to go on."""
+    with record.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    return [_look(line.split()) for line in whole.decode().splitlines()], offset + len(whole)
 
 
 def between(looks: Sequence[Look], begin_s: float, end_s: float) -> list[Look]:

@@ -64,6 +64,10 @@ class Child:
         """CPU seconds of the whole tree so far."""
         return sum(_cpu_s(process) for process in self.tree())
 
+    def children_cpu_s(self) -> float:
+        """CPU seconds of its descendants that still run, without itself."""
+        return sum(_cpu_s(process) for process in self.tree()[1:])
+
     def check(self) -> None:
         """Raise BenchError with the end of the log when the process has ended."""
         status = self._popen.poll()

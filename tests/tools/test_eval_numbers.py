@@ -1,0 +1,75 @@
+"""The number that an answer ends in, and what its boxes hold."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from evallib.boxed import last_boxed
+from evallib.number import last_number, same_number
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("So she has 7 left.\n#### 7", "7"),
+        ("#### $1,234.50 in all", "1234.50"),
+        ("2 of them are 9 each, so 18 in all.", "18"),
+        ("**18**", "18"),
+        ("The result is \\boxed{42} after 3 steps.", "42"),
+        ("\\boxed{}\nIt is 5", "5"),
+        ("She owes him -12", "-12"),
+        ("x = -3", "-3"),
+        ("12 - 3", "3"),
+        ("x - 3", "3"),
+        ("12-3", "3"),
+        ("It costs $3/4.", "3/4"),
+        ("It is .5 of that", "0.5"),
+        ("1,000,000 people", "1000000"),
+        ("They are 4 and 12.", "12"),
+        ("That is 75%", "75"),
+        ("#### five, that is 3 and 2", "2"),
+        ("A sum of \u22124", "-4"),
+    ],
+)
+def test_the_last_number_is_found(text: str, number: str) -> None:
+    assert last_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "no idea", "####", "x2y", "1/0 of nothing"])
+def test_what_is_no_number_equals_none(text: str) -> None:
+    assert not same_number(last_number(text), "0")
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("18", "18.0"), ("18.00", "18"), ("1/2", "0.5"), ("007", "7"), ("-0", "0")]
+)
+def test_numbers_are_compared_by_value(a: str, b: str) -> None:
+    assert same_number(a, b)
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 99))
+def test_any_number_is_read_however_it_is_written(whole: int, cents: int) -> None:
+    value = Fraction(f"{whole}.{cents:02}")
+    for written in (f"{whole}.{cents:02}", f"{whole:,}.{cents:02}"):
+        assert same_number(last_number(f"3 of 4 make\n#### ${written}."), str(value))
+        assert same_number(last_number(f"it makes {written}"), str(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("\\boxed{1} and \\boxed{2}", "2"),
+        ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
+        ("\\boxed 7", "7"),
+        ("\\fbox{x}", "x"),
+        ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
+        ("\\boxed{1} \\boxed{2", "1"),
+        ("nothing", None),
+        ("\\boxed", None),
+    ],
+)
+def test_the_last_whole_box_counts(text: str, content: str | None) -> None:
+    assert last_boxed(text) == content

@@ -1,0 +1,163 @@
+"""What answers amount to, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from evallib.document import Document, plain_row, switch_rows
+from evallib.figures import against, figures, gap_recovered
+from evallib.intervals import Bootstrap
+from evallib.markdown import equal, figure, percent, short, table, text
+from evallib.record import Key, Record
+from evallib.way import Way, ways
+
+from edge_rt.models.pair import Pair
+
+BOOT = Bootstrap(draws=500)
+Found = dict[str, Record]
+
+
+def found(right: Sequence[bool | None], **said: object) -> Found:
+    """Answers to items 0, 1, …: right, wrong, or failed where it is None."""
+    made: Found = {}
+    for number, correct in enumerate(right):
+        key = Key("t", str(number), "m", "{}", "fp", "x")
+        told = {"seconds": 2.0, "text": f"answer {number}", "answer": "a", **said}
+        failed = "no" if correct is None else None
+        made[str(number)] = Record(  # pyright: ignore[reportCallIssue]
+            key=key, way="w", failed=failed, correct=bool(correct), **told
+        )
+    return made
+
+
+def test_what_failed_is_counted_as_nothing_else() -> None:
+    row = figures(found([True, None, False, True]), BOOT)
+    assert (row["n"], row["failed"]) == (3, 1)
+    assert row["accuracy"]["value"] == pytest.approx(2 / 3)
+
+
+def test_what_is_not_known_is_none_and_not_zero() -> None:
+    row = figures(found([True, False]), BOOT)
+    for name in (
+        "energy_j",
+        "board_j",
+        "cpu_s",
+        "large_share",
+        "ipw_pct",
+        "j_per_correct",
+        "temp_c",
+    ):
+        assert row[name] is None, name
+    assert figures({}, BOOT)["accuracy"] is None
+
+
+def test_joules_a_right_answer_count_those_of_wrong_ones() -> None:
+    row = figures(found([True, False, True, False], energy_j=3.0), BOOT)
+    assert row["j_per_correct"]["value"] == 6.0
+    assert figures(found([False], energy_j=3.0), BOOT)["j_per_correct"] is None
+
+
+def test_percent_over_watts_goes_by_time() -> None:
+    slow, quick = found([True], seconds=3.0, power_w=4.0), found([False], seconds=1.0, power_w=8.0)
+    both = {"0": slow["0"], "1": quick["0"]}
+    assert figures(both, BOOT)["ipw_pct"]["value"] == pytest.approx(100 * 0.5 / 5.0)
+
+
+def test_the_large_share_is_that_of_all_tokens() -> None:
+    both = {
+        "0": found([True], large_tokens=1, small_tokens=9)["0"],
+        "1": found([True], large_tokens=20, small_tokens=10)["0"],
+    }
+    assert figures(both, BOOT)["large_share"] == 21 / 40
+
+
+def test_only_items_that_both_answered_are_compared() -> None:
+    ours, theirs = found([True, True, None, True], seconds=1.0), found([False, True, True])
+    held = against(ours, theirs, BOOT)
+    assert held["n"] == 2
+    assert held["accuracy_difference"]["value"] == 0.5
+    assert held["accuracy_ratio"]["value"] == 2.0
+    assert held["seconds_ratio"]["value"] == 0.5
+    assert held["energy_j_ratio"] is None
+
+
+def test_answers_are_equal_to_the_byte_or_not_at_all() -> None:
+    ours, theirs = found([True] * 3), found([True] * 3)
+    assert against(ours, theirs, BOOT)["equal"] == 3
+    ours["1"] = found([True], text="answer 1 ")["0"]
+    assert against(ours, theirs, BOOT)["equal"] == 2
+    ours["2"] = found([True], text="answer 2", reason="length")["0"]
+    assert against(ours, theirs, BOOT)["equal"] == 1
+
+
+def test_the_gap_is_that_between_the_two_models() -> None:
+    small, large = found([False, False, True, False]), found([True, True, True, True])
+    gap = gap_recovered(found([True, False, True, False]), small, large, BOOT)
+    assert gap["value"] == pytest.approx((0.5 - 0.25) / 0.75)
+    assert gap_recovered(small, large, large, BOOT) is None
+
+
+def rows() -> list[dict[str, object]]:
+    asked = ways(
+        Pair(large="big", small="tiny"), ["ead", "token", "random", "never"], [0.2], first=0
+    )
+    answers = {way.name: found([True, way.name != "small"], energy_j=2.0) for way in asked}
+    answers["token@20"] = found([True, True], energy_j=1.0, large_tokens=2, small_tokens=8)
+    return switch_rows(asked, answers, BOOT)
+
+
+def test_a_gate_is_held_against_its_rivals_at_the_same_share() -> None:
+    by_name = {row["name"]: row for row in rows()}
+    token = by_name["token@20"]
+    assert token["against_random"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert token["against_ead"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert token["against_large"]["energy_j_ratio"]["value"] == 0.5  # pyright: ignore
+    assert token["edge"] == {"mode": "switch:token", "partner": "tiny", "large_share": 0.2}
+    assert by_name["ead@20"]["against_ead"] is None
+    assert by_name["random@20"]["against_random"] is None
+    assert by_name["large"]["against_random"] is None
+    assert by_name["never"]["against_ead"] is None
+
+
+def test_ways_that_nobody_asked_yet_are_left_out() -> None:
+    asked = ways(Pair(large="big", small="tiny"), ["token"], [0.2], first=0)
+    only = {way.name: found([True]) if way.name == "token@20" else {} for way in asked}
+    (row,) = switch_rows(asked, only, BOOT)
+    assert (row["name"], row["against_large"], row["gap_recovered"]) == ("token@20", None, None)
+
+
+def test_a_table_has_a_line_for_each_row_and_dashes_for_the_unknown() -> None:
+    columns = (
+        ("way", text("name")),
+        ("accuracy", percent("accuracy")),
+        ("J", short("energy_j")),
+        ("ratio", figure("held", "ratio")),
+        ("same", equal("held")),
+    )
+    interval = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 4}
+    known = {
+        "name": "a",
+        "accuracy": interval,
+        "energy_j": 12.345,
+        "held": {"ratio": interval | {"low": None}, "equal": 3, "n": 4},
+    }
+    lines = table([known, {"name": "b"}], columns).splitlines()
+    assert lines[0] == "| way | accuracy | J | ratio | same |"
+    assert lines[2] == "| a | 50.0 (25.0 to 75.0) | 12.3 | 0.5 | 3 of 4 |"
+    assert lines[3] == "| b | - | - | - | - |"
+
+
+def test_the_report_is_plain_json_and_markdown(tmp_path: Path) -> None:
+    row = plain_row(Way("m", "m"), found([True, False]), found([True, False]), BOOT)
+    about = {"questions": {"t": 2}, "seed": 0}
+    document = Document("run", None, {"cores": 2}, about, {"t": [row]}, ["A note."])
+    document.write_json(tmp_path / "new/out.json")
+    read = json.loads((tmp_path / "new/out.json").read_text())
+    assert read["tasks"]["t"]["ways"][0]["accuracy"]["value"] == 0.5
+    assert read["about"] == about
+    shown = document.markdown((("way", text("name")), ("%", percent("accuracy"))))
+    for part in ("# run, commit unknown", "- questions: t 2", "## t", "| m | 50.0 (", "A note."):
+        assert part in shown

@@ -1,0 +1,90 @@
+"""The server that is asked: one that runs already, or a daemon of our own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchlib.daemon import Ours, model_file
+from benchlib.http import Address
+from benchlib.server import Settings
+from benchlib.sim_board import Recorded, SimBoard, recorded
+from bootstrap.rest import board, wait_for_rest
+
+from evallib import EvalError
+from evallib.meter import MachineMeter, Meter, NoMeter, Record
+
+_REST_S = 30.0  # that a daemon may need to know what its board draws at rest
+
+
+@dataclass(frozen=True)
+class Host:
+    """A server that answers."""
+
+    address: Address
+    meter: Meter = field(default_factory=NoMeter)
+
+
+def address_of(socket: Path | None, url: str | None) -> Address | None:
+    """Where a server runs already; None where neither is given. Raises EvalError."""
+    if socket is not None:
+        return Address(path=str(socket))
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/"):
+        raise EvalError(f"{url}: expected http://HOST:PORT, such as http://127.0.0.1:8080")
+    return Address(host=parts.hostname, port=port)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A daemon of our own with some models. `board` is simulated around it, if any.
+
+    `context` is in tokens; `threads` None leaves the choice to the daemon.
+    """
+
+    python: Path  # of the .venv
+    store: Path
+    models: Sequence[str]
+    context: int
+    threads: int | None
+    board: SimBoard | None = None
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[Host]:
+        """Fetch what is missing of the models, start, and yield it while it runs.
+
+        Raises BenchError where that cannot be done.
+        """
+        edge_rt = self.python.with_name("edge-rt")
+        files = [model_file(model, edge_rt, self.store) for model in self.models]
+        settings = Settings(files[0], self.models[0], self.context, 1, self.threads)
+        async with AsyncExitStack() as stack:
+            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-rt-eval-"))
+            directory, extra = Path(home), {"models": {"idle_unload_s": 0}}
+            simulated = None
+            if self.board is not None:
+                simulated = await stack.enter_async_context(self._simulated(directory))
+                extra["sensors"] = {"root": str(simulated.root)}
+            side = Ours(self.python, self.store, directory, extra=extra)
+            running = await stack.enter_async_context(side.run(settings))
+            wait_for_rest(lambda: board(directory / "s"), _REST_S)
+            record = Record(simulated.record) if simulated else None
+            yield Host(running.address, MachineMeter(running.child, record))
+
+    @asynccontextmanager
+    async def _simulated(self, directory: Path) -> AsyncGenerator[Recorded]:
+        assert self.board is not None
+        (directory / "boards.d").mkdir()
+        (directory / "boards.d" / f"{self.board.name}.yaml").write_text(self.board.profile())
+        async with recorded(self.board, self.python, directory) as simulated:
+            yield simulated

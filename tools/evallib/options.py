@@ -1,0 +1,108 @@
+"""The options that both evaluations share, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from bootstrap.paths import CHECKOUT, cache_dir
+
+from evallib.item import sample
+from evallib.rounds import Sampling, Work
+from evallib.tasks.table import NAMES, task_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def shared(command: Command) -> Command:
+    """Give `command` the options of all evaluations."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS = (
+    click.option(
+        "--task",
+        "tasks",
+        multiple=True,
+        required=True,
+        type=click.Choice(NAMES),
+        help="May be given several times.",
+    ),
+    click.option(
+        "--data",
+        default=CHECKOUT.parent / "shared/data",
+        type=click.Path(path_type=Path),
+        help="The folder that holds the questions.",
+    ),
+    click.option(
+        "--limit", type=click.IntRange(1), help="Questions of each task; default: all of them."
+    ),
+    click.option("--seed", default=0, show_default=True, help="Of the order, and of drawing."),
+    click.option(
+        "--temperature",
+        default=0.0,
+        show_default=True,
+        type=click.FloatRange(0, 2),
+        help="0: greedy.",
+    ),
+    click.option(
+        "--max-tokens", type=click.IntRange(1), help="Of an answer; default: by the task."
+    ),
+    click.option("--store", type=click.Path(path_type=Path), help="Where our daemon finds models."),
+    click.option("--threads", type=click.IntRange(1), help="Of our daemon; default: its choice."),
+    click.option(
+        "--patience",
+        default=900.0,
+        show_default=True,
+        help="Seconds to wait for an answer, at most.",
+    ),
+    click.option("--md", "md_file", type=FILE, help="Write the tables here, in Markdown."),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What they say."""
+
+    tasks: Sequence[str]
+    data: Path
+    limit: int | None
+    seed: int
+    temperature: float
+    max_tokens: int | None
+    store: Path | None
+    threads: int | None
+    patience: float
+    md_file: Path | None
+
+    def works(self) -> list[Work]:
+        """The questions; raises EvalError."""
+        tasks = [task_of(name) for name in dict.fromkeys(self.tasks)]
+        return [Work(task, sample(task.items(self.data), self.limit, self.seed)) for task in tasks]
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are drawn."""
+        return Sampling(self.temperature, self.seed, self.max_tokens)
+
+    @property
+    def models(self) -> Path:
+        """The store of a daemon of our own."""
+        return self.store or cache_dir() / "store"
+
+    def about(self, works: Sequence[Work]) -> dict[str, object]:
+        """For the report."""
+        return {
+            "questions": {work.task.name: len(work.items) for work in works},
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "max_tokens": {
+                work.task.name: self.max_tokens or work.task.max_tokens for work in works
+            },
+        }

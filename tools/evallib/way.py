@@ -1,0 +1,77 @@
+"""How a question is asked: of which model, and in which mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge_rt.models.pair import AIMED, LOOKUP, SPECULATIVE, Pair, gate_of
+
+CONTROL = "random"
+SMALL, LARGE = "small", "large"
+
+
+@dataclass(frozen=True)
+class Way:
+    """`edge` is the request's field of that name; `models` are all that take part."""
+
+    name: str
+    model: str
+    edge: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    models: tuple[str, ...] = ()
+
+    @property
+    def gate(self) -> str | None:
+        """Of a switch."""
+        return gate_of(str(self.edge.get("mode", "")))
+
+    @property
+    def share(self) -> float | None:
+        """What the large model is to write of the tokens, where that is asked for."""
+        return self.edge.get("large_share")
+
+
+def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) -> list[Way]:
+    """Each model alone, the two lossless ways, and every gate at every share.
+
+    The large model writes the `first` tokens of what a gate decides on; shares are of 1.
+    """
+    found = [
+        Way(SMALL, pair.small, {"mode": "single"}, (pair.small,)),
+        Way(LARGE, pair.large, {"mode": "single"}, (pair.large,)),
+        Way(
+            SPECULATIVE,
+            pair.large,
+            {"mode": SPECULATIVE, "partner": pair.small},
+            (pair.large, pair.small),
+        ),
+        Way(LOOKUP, pair.large, {"mode": LOOKUP}, (pair.large,)),
+    ]
+    shares = list(shares)
+    for gate in gates:
+        for share in shares if gate in AIMED else [None]:
+            found.append(_switch(pair, gate, share, first))
+    return found
+
+
+def chosen(found: Sequence[Way], names: Sequence[str]) -> list[Way]:
+    """Those of the names; a gate's name stands for it at every share. All where none is given.
+
+    Raises KeyError for a name that none has.
+    """
+    known = {way.name for way in found} | {way.gate for way in found}
+    for name in names:
+        if name not in known:
+            raise KeyError(name)
+    return [way for way in found if not names or way.name in names or way.gate in names]
+
+
+def _switch(pair: Pair, gate: str, share: float | None, first: int) -> Way:
+    edge: dict[str, Any] = {"mode": f"switch:{gate}", "partner": pair.small}
+    if share is not None:
+        edge["large_share"] = share
+    if first:
+        edge["first"] = first
+    name = gate if share is None else f"{gate}@{round(100 * share)}"
+    return Way(name, pair.large, edge, (pair.large, pair.small))

@@ -1,0 +1,1 @@
+"""The evaluations of `tools/eval`, a file each."""

@@ -1,0 +1,25 @@
+"""The command `tools/eval`."""
+
+from __future__ import annotations
+
+import click
+
+from edge_rt.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "run": "Let models answer public test questions, and count what is right.",
+    "switch": "Compare the ways in which two models can answer together.",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    package="evals",
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def main() -> None:
+    """How good answers are, and what they cost.
+
+    The questions are not part of the project: --data names the folder that holds them.
+    """

@@ -1,0 +1,186 @@
+"""`tools/eval switch`: two models alone, together without loss, and by turns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from benchlib import BenchError, machine
+from benchlib.govern import cores
+from benchlib.sim_board import SimBoard
+from bootstrap.paths import CHECKOUT
+from bootstrap.signals import end_cleanly_on_signals
+from evallib import EvalError
+from evallib.document import Document, switch_rows
+from evallib.hosting import Own
+from evallib.intervals import Bootstrap
+from evallib.markdown import equal, figure, percent, short, text
+from evallib.options import FILE, Options, shared
+from evallib.rounds import Rounds, Work
+from evallib.session import Session
+from evallib.way import Way, chosen, ways
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.pair import AIMED, GATES, Pair
+from edge_rt.models.store import Store
+
+_BOARD = "raspberry-pi-5"
+_CONTEXT = 2048  # tokens
+_COLUMNS = (
+    ("way", text("name")),
+    ("n", text("n")),
+    ("accuracy, %", percent("accuracy")),
+    ("of the large's", figure("against_large", "accuracy_ratio")),
+    ("gap recovered", figure("gap_recovered")),
+    ("less random's, %", percent("against_random", "accuracy_difference")),
+    ("large, % of tokens", percent("large_share")),
+    ("tokens", short("tokens")),
+    ("catch-up", short("catch_up_tokens")),
+    ("accepted", short("accepted_tokens")),
+    ("rejected", short("rejected_tokens")),
+    ("s", short("seconds")),
+    ("CPU s", short("cpu_s")),
+    ("J", short("energy_j")),
+    ("s, of the large's", figure("against_large", "seconds_ratio")),
+    ("J, of the large's", figure("against_large", "energy_j_ratio")),
+    ("board's J, of the large's", figure("against_large", "board_j_ratio")),
+    ("J, of EAD's", figure("against_ead", "energy_j_ratio")),
+    ("as the large's", equal("against_large")),
+)
+_NOTE = (
+    "Means an answer, with 95 % paired bootstrap intervals over the questions. Each question goes "
+    "to all ways, one right after the other; who is first changes, and no way finds the prompt "
+    "read by another. Seconds are measured here; joules are those of a simulated Raspberry Pi 5 "
+    "whose cores are as busy. J: what an answer added; board's J: all that was drawn meanwhile. "
+    "NAME@SHARE: a gate with the percentage of tokens that the large model was to write. "
+    "Gap recovered: (accuracy - small)/(large - small). Last column: answers that are the same to "
+    "the byte."
+)
+
+
+def _percentages(_: click.Context, __: click.Parameter, value: str) -> list[float]:
+    try:
+        found = [float(word) / 100.0 for word in value.split(",")]
+    except ValueError:
+        found = [-1.0]
+    if not all(0.0 <= share <= 1.0 for share in found):
+        raise click.BadParameter("expected percentages such as 10,20,30")
+    return found
+
+
+def _names(_: click.Context, __: click.Parameter, value: str) -> list[str]:
+    names = [word.strip() for word in value.split(",") if word.strip()]
+    for name in names:
+        if name not in GATES:
+            raise click.BadParameter(f"{name} is no gate, these are: {', '.join(GATES)}")
+    return names
+
+
+@click.command()
+@click.option("--pair", required=True, help="The large model.")
+@click.option("--partner", help="The small model; default: by the catalogue.")
+@click.option(
+    "--shares",
+    default="10,20,30,40",
+    show_default=True,
+    callback=_percentages,
+    help="Percent of the tokens that the large model is to write.",
+)
+@click.option(
+    "--gates",
+    default=",".join(AIMED),
+    show_default=True,
+    callback=_names,
+    help="Which decide who writes.",
+)
+@click.option("--first", default=0, show_default=True, help="Tokens the large model writes first.")
+@click.option("--only", multiple=True, help="Only this way, such as large, token or token@20.")
+@click.option(
+    "--json",
+    "json_file",
+    default=Path("switch.json"),
+    show_default=True,
+    type=FILE,
+    help="The result; beside it, with the ending .jsonl, lie the answers.",
+)
+@shared
+def switch(
+    pair: str,
+    partner: str | None,
+    shares: list[float],
+    gates: list[str],
+    first: int,
+    only: tuple[str, ...],
+    json_file: Path,
+    **shared_options: Any,
+) -> None:
+    """Compare the ways in which two models can answer: quality, seconds and joules.
+
+    The small one alone, the large one alone, both together without loss, and by turns: chance, and
+    every gate, at each share. The daemon is our own, on a simulated Raspberry Pi 5. A run that was
+    interrupted goes on where it ended.
+    """
+    end_cleanly_on_signals()
+    options = Options(**shared_options)
+    try:
+        models, works = _pair(pair, partner, options.models), options.works()
+        found = chosen(ways(models, gates, shares, first), only)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyError as error:
+        raise click.UsageError(f"--only: there is no way {error}.") from error
+    board = SimBoard.whole(_BOARD, options.seed, cores())
+    host = Own(
+        Path(sys.executable),
+        options.models,
+        (models.large, models.small),
+        _CONTEXT,
+        options.threads,
+        board,
+    )
+    Session(
+        works,
+        found,
+        options.sampling,
+        options.patience,
+        host.run,
+        partial(_report, options, models, works, found),
+        _COLUMNS,
+        json_file,
+        options.md_file,
+    ).run()
+
+
+def _pair(large: str, small: str | None, store: Path) -> Pair:
+    """The two models; raises EvalError where the catalogue knows no partner."""
+    if small is not None:
+        return Pair(large=large, small=small)
+    known = Store(store, load_catalogue()).pairs.of(large)
+    if not known:
+        raise EvalError(f"the catalogue has no pair with {large}: name the small one, --partner")
+    return known[0]
+
+
+def _report(
+    options: Options, pair: Pair, works: Sequence[Work], found: Sequence[Way], rounds: Rounds
+) -> Document:
+    boot = Bootstrap(options.seed)
+    tasks = {
+        work.task.name: switch_rows(
+            found, {way.name: rounds.found(work, way) for way in found}, boot
+        )
+        for work in works
+    }
+    about = {
+        "pair": {"large": pair.large, "small": pair.small},
+        "fingerprints": dict(rounds.prints),
+        "simulated": _BOARD,
+        "threads": options.threads,
+        **options.about(works),
+    }
+    commit = machine.commit(CHECKOUT)
+    return Document("switch", commit, machine.describe(), about, tasks, [_NOTE])
