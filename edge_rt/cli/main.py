@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "Predict what an answer would take.",
     "trace": "Say why a request was served as it was.",
     "calibrate": "Measure the board, so that predictions hold.",
+    "tune": "Choose how two models answer together.",
     "budget": "Show or change what the board may draw, and how it is kept.",
     "report": "Draw how it was, into a page.",
     "check-config": "Check a configuration file.",
