@@ -59,7 +59,7 @@ def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["pairs: [{large: big}]", "pairs: [", "colour: red"])
 def test_a_file_that_is_no_use_is_told(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(ConfigError, match=r"pairs\.yaml.*mend it"):
+    with pytest.raises(ConfigError, match=r"(?s)pairs\.yaml.*mend it"):
         list(Pairs(tmp_path, LISTED))
 
 
