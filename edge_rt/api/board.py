@@ -136,6 +136,14 @@ class Booking(msgspec.Struct, frozen=True):
     quality: Quality
     power_w: float | None  # the board's mean over `seconds`
     temp_c: float | None
+    mode: str | None = None  # of decoding; None: by the model itself
+    partner: str | None = None
+    small_tokens: int | None = None
+    large_tokens: int | None = None
+    switches: int | None = None
+    catch_up_tokens: int | None = None
+    accepted_tokens: int | None = None
+    rejected_tokens: int | None = None
 
 
 class LedgerReport(msgspec.Struct, frozen=True):

@@ -20,8 +20,9 @@ _RANK: dict[str, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 class Entry(msgspec.Struct, frozen=True):
     """One request and what it took; its day is the UTC day of `ended`.
 
-    What is not known is None. Raises ValueError where a figure is not finite, for it would spoil
-    every sum that it goes into.
+    What is not known is None, and so is what goes with other modes of decoding than a model by
+    itself. Raises ValueError where a figure is not finite, for it would spoil every sum that it
+    goes into.
     """
 
     ended: float  # Unix seconds
@@ -38,6 +39,14 @@ class Entry(msgspec.Struct, frozen=True):
     quality: Quality
     power_w: float | None
     temp_c: float | None
+    mode: str | None = None  # None: by the model itself
+    partner: str | None = None
+    small_tokens: int | None = None
+    large_tokens: int | None = None
+    switches: int | None = None
+    catch_up_tokens: int | None = None
+    accepted_tokens: int | None = None
+    rejected_tokens: int | None = None
 
     def __post_init__(self) -> None:
         for name in _FIGURES:

@@ -5,16 +5,26 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 1  # in `PRAGMA user_version`
+VERSION = 2  # in `PRAGMA user_version`
 PAGE = 4096  # bytes
 BUSY_S = 5.0  # how long another process may hold the file
 
+_SECOND = (  # columns of `answers` since version 2
+    "mode TEXT",
+    "partner TEXT",
+    "small_tokens INTEGER",
+    "large_tokens INTEGER",
+    "switches INTEGER",
+    "catch_up_tokens INTEGER",
+    "accepted_tokens INTEGER",
+    "rejected_tokens INTEGER",
+)
 _TABLES = {
-    "answers": """CREATE TABLE answers (
+    "answers": f"""CREATE TABLE answers (
         id INTEGER PRIMARY KEY, ended REAL, model TEXT, status TEXT,
         prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
         seconds REAL, busy_s REAL, energy_j REAL, prefill_j REAL, decode_j REAL,
-        quality TEXT, power_w REAL, temp_c REAL)""",
+        quality TEXT, power_w REAL, temp_c REAL, {", ".join(_SECOND)})""",
     "days": """CREATE TABLE days (
         day TEXT PRIMARY KEY, quality TEXT, energy_j REAL, attributed_j REAL,
         covered_s REAL, missing_s REAL) WITHOUT ROWID""",
@@ -84,6 +94,10 @@ def _check(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA user_version={VERSION}")
     elif version > VERSION:
         raise sqlite3.DatabaseError(f"its version is {version}, and this program knows {VERSION}")
-    elif version != VERSION or not names.issuperset(_TABLES):
+    elif version not in (1, VERSION) or not names.issuperset(_TABLES):
         raise sqlite3.DatabaseError("it is a database, but no ledger")
+    elif version == 1:
+        for column in _SECOND:
+            db.execute(f"ALTER TABLE answers ADD COLUMN {column}")
+        db.execute(f"PRAGMA user_version={VERSION}")
     db.execute("COMMIT")

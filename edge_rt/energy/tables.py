@@ -121,7 +121,10 @@ class Tables:
         return _row(more if row is None else ModelDay(*row).plus(more))
 
     def _make_room(self, batch: Pending) -> None:
-        bytes_ = sum(160 + len(entry.model) for entry in batch.entries)
+        bytes_ = sum(
+            168 + len(entry.model) + len(entry.mode or "") + len(entry.partner or "")
+            for entry in batch.entries
+        )
         self._free(self._limit - bytes_ // PAGE - 8)
 
     def _shrink(self) -> None:

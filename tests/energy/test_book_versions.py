@@ -1,0 +1,52 @@
+"""A ledger of the first version goes on as one of the second."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from book_help import NOW, entry, new_book
+from msgspec.structs import replace
+
+FIRST = """
+CREATE TABLE answers (
+    id INTEGER PRIMARY KEY, ended REAL, model TEXT, status TEXT,
+    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
+    seconds REAL, busy_s REAL, energy_j REAL, prefill_j REAL, decode_j REAL,
+    quality TEXT, power_w REAL, temp_c REAL);
+CREATE TABLE days (
+    day TEXT PRIMARY KEY, quality TEXT, energy_j REAL, attributed_j REAL,
+    covered_s REAL, missing_s REAL) WITHOUT ROWID;
+CREATE TABLE models (
+    day TEXT, model TEXT, requests INTEGER, unresolved INTEGER,
+    prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
+    busy_s REAL, energy_j REAL, PRIMARY KEY (day, model)) WITHOUT ROWID;
+INSERT INTO answers VALUES (1, {now}, 'm', 'done', 1, 0, 2, 2.0, 0.5, 0.25, 0.25, 0.0,
+    'measured', 4.5, NULL);
+PRAGMA user_version=1;
+"""
+
+
+def test_a_ledger_of_the_first_version_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(FIRST.format(now=NOW))
+    together = replace(
+        entry(2),
+        mode="switch:token",
+        partner="tiny",
+        small_tokens=3,
+        large_tokens=1,
+        switches=2,
+        catch_up_tokens=4,
+        accepted_tokens=0,
+        rejected_tokens=0,
+    )
+    book = new_book(path)
+    book.book(together)
+    book.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["ledger.db"]
+    again = new_book(path)
+    assert again.recent(5) == [together, entry(1)]
+    again.close()
