@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import replace
 
 from edge_rt.api.governing import Amount
+from edge_rt.api.modes import check_mode
 from edge_rt.api.service import Call, EmbedCall, InferCall
-from edge_rt.api.wish import Aims
+from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.routing.ask import Prefer
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
@@ -28,10 +30,26 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Terms(Allowance, frozen=True):
-    """Beside what an answer may take: by what to choose among models, and whether to say why."""
+    """Beside what an answer may take: by what to choose among models, and whether to say why.
+
+    `mode` is how tokens are decided on, `partner` the id of the smaller model that helps with it;
+    the rest is for modes in which they write by turns. See ModeWish.
+    """
 
     prefer: Prefer = "energy"
     trace: bool = False
+    mode: str | None = None
+    partner: str | None = None
+    large_share: Annotated[float, Meta(ge=0, le=1)] | None = None
+    threshold: Annotated[float, Meta(ge=0)] | None = None
+    first: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
+
+    @property
+    def mode_wish(self) -> ModeWish:
+        """How tokens are to be decided on; raises RequestError for what cannot be."""
+        wish = ModeWish(self.mode, self.partner, self.large_share, self.threshold, self.first)
+        check_mode(wish)
+        return wish
 
     @property
     def aims(self) -> Aims:

@@ -12,8 +12,9 @@ from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
 from edge_rt.api.messages import template_messages
+from edge_rt.api.partner import with_partner
 from edge_rt.api.run import Work
-from edge_rt.api.service import Call, ModelCard
+from edge_rt.api.service import Call, Serving
 from edge_rt.api.tools import template_tools
 from edge_rt.errors import RequestError
 
@@ -46,10 +47,12 @@ class ChatCompletions(Generation):
         wish = self.wish(request, "chatcmpl", request.answer_tokens, write)
         serving = await self.context.service.route(wish)
         card = serving.card
+        prompt = await write(card.id)
+        serving = await with_partner(serving, wish, prompt)
         head = new_head(self.context, card, wish.id)
         return Work(
             serving=serving,
-            calls=[self._call(request, card, await write(card.id))],
+            calls=[self._call(request, serving, prompt)],
             dialect=ChatDialect(
                 head,
                 include_usage=request.include_usage,
@@ -60,8 +63,8 @@ class ChatCompletions(Generation):
             allowance=request.edge,
         )
 
-    def _call(self, request: ChatRequest, card: ModelCard, prompt: str) -> Call:
-        n = answers(request, self.context.requests.max_n)
+    def _call(self, request: ChatRequest, serving: Serving, prompt: str) -> Call:
+        n, card = answers(request, self.context.requests.max_n), serving.card
         how = sampling(request, card.sampling, top_logprobs(request))
         return Call(
             model=card.id,
@@ -72,6 +75,7 @@ class ChatCompletions(Generation):
             n=n,
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
+            mode=serving.mode,
         )
 
     async def _render(self, request: ChatRequest, model: str) -> str:

@@ -17,7 +17,7 @@ from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
 from edge_rt.api.run import Work
-from edge_rt.api.service import Call, ModelCard
+from edge_rt.api.service import Call, Serving
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)
 
@@ -44,7 +44,7 @@ class Completions(Generation):
         card = serving.card
         return Work(
             serving=serving,
-            calls=self._calls(request, card, found),
+            calls=self._calls(request, serving, found),
             dialect=self._dialect(request, new_head(self.context, card, wish.id), found),
             stream=bool(request.stream),
             include_usage=request.include_usage,
@@ -52,8 +52,9 @@ class Completions(Generation):
         )
 
     def _calls(
-        self, request: CompletionsRequest, card: ModelCard, found: list[Prompt]
+        self, request: CompletionsRequest, serving: Serving, found: list[Prompt]
     ) -> list[Call]:
+        card = serving.card
         call = Call(
             model=card.id,
             prompt="",
@@ -63,6 +64,7 @@ class Completions(Generation):
             n=answers(request, self.context.requests.max_n),
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
+            mode=serving.mode,
         )
         return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
 

@@ -43,6 +43,7 @@ class Generation(ABC):
             ignore_eos=bool(fields.ignore_eos),
             aims=terms.aims,
             trace=terms.trace,
+            mode=terms.mode_wish,
         )
 
     @abstractmethod

@@ -16,6 +16,8 @@ from prometheus_client import (
 
 from edge_rt.api.costs import Costs
 from edge_rt.api.usage import Tally
+from edge_rt.decoding.params import Made
+from edge_rt.routing.setting import SINGLE
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
@@ -64,6 +66,19 @@ class Meters:
             ("model", "quality"),
             registry=registry,
         )
+        self._mode_tokens = Counter(
+            "edge_rt_mode_tokens",
+            "Tokens of answers in other modes than single, by who wrote or drafted them; kind "
+            "catch_up was written by one model and read by the other.",
+            ("model", "mode", "kind"),
+            registry=registry,
+        )
+        self._switches = Counter(
+            "edge_rt_mode_switches",
+            "Changes from one model to the other within answers.",
+            ("model", "mode"),
+            registry=registry,
+        )
         self._unresolved = Counter(
             "edge_rt_energy_unresolved_requests",
             "Requests that were answered and whose joules are not all known.",
@@ -83,8 +98,10 @@ class Meters:
         """Book the time to one request's first token."""
         self._first.labels(model).observe(seconds)
 
-    def generated(self, model: str, tally: Tally) -> None:
+    def generated(self, model: str, tally: Tally, mode: str = SINGLE) -> None:
         """Book the tokens, costs and times of one request, finished or not."""
+        if tally.made is not None:
+            self._made(model, mode, tally.made)
         self._tokens.labels(model, "prompt").inc(tally.prompt_tokens)
         self._tokens.labels(model, "cached").inc(tally.cached_tokens)
         self._tokens.labels(model, "completion").inc(tally.completion_tokens)
@@ -98,6 +115,11 @@ class Meters:
     def render(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _made(self, model: str, mode: str, made: Made) -> None:
+        for kind in ("small", "large", "catch_up", "accepted", "rejected"):
+            self._mode_tokens.labels(model, mode, kind).inc(getattr(made, kind))
+        self._switches.labels(model, mode).inc(made.switches)
 
     def _cost(self, model: str, costs: Costs) -> None:
         for cost in costs.taken:

@@ -14,7 +14,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
     `energy_j` is what it would add to what the board draws anyway, `total_j` all that the board
     would draw meanwhile. `error_ratio` is the relative error to expect of seconds and joules,
-    `basis` what they rest on. `reason` says why it is chosen or cannot be.
+    `basis` what they rest on. `mode` is how tokens are decided on, with the help of the smaller
+    model `partner` in some. `reason` says why it is chosen or cannot be.
     """
 
     model: str
@@ -34,6 +35,8 @@ class Candidate(msgspec.Struct, frozen=True):
     basis: Literal["calibrated", "learnt", "roofline"] | None
     chosen: bool
     reason: str
+    mode: str = "single"
+    partner: str | None = None
 
 
 class PlanReport(msgspec.Struct, frozen=True):

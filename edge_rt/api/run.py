@@ -18,6 +18,7 @@ from edge_rt.api.merge import run_calls
 from edge_rt.api.respond import EventStream, send_json
 from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
 from edge_rt.api.usage import Edge, Origin, Tally
+from edge_rt.decoding.params import Mode
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.errors import EngineError
 
@@ -44,8 +45,16 @@ class Work:
     def origin(self) -> Origin:
         """What is known of the answers before there are any."""
         serving = self.serving
-        card = serving.card
-        return Origin(card.id, card.backend, serving.asked, serving.why, serving.route)
+        card, mode = serving.card, serving.mode or Mode()
+        return Origin(
+            model=card.id,
+            backend=card.backend,
+            asked=serving.asked,
+            why=serving.why,
+            route=serving.route,
+            mode=mode.label,
+            partner=mode.partner,
+        )
 
     def granted(self, arrived_s: float) -> Work:
         """This, for a request that came at `arrived_s`, with what it may take."""
@@ -125,7 +134,8 @@ class Run:
                     if not isinstance(event, Cost):
                         yield call, event
         finally:
-            self._context.meters.generated(self._work.card.id, self._tally)
+            origin = self._work.origin
+            self._context.meters.generated(origin.model, self._tally, origin.mode)
         if self._tally.finished_answers < self._work.choices:
             raise EngineError("The engine stopped before the answer was complete; try again.")
 

@@ -22,7 +22,7 @@ from edge_rt.api.planning import (
     Tried,
 )
 from edge_rt.api.wish import Wish
-from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Started, Tensor
 from edge_rt.routing.trace import Trace
 
@@ -71,7 +71,8 @@ class Serving(msgspec.Struct, frozen=True):
     """The model that answers; `asked` is the one that was asked for, where that is another.
 
     `why` says in a sentence why it is. Where the router chose among several, `route` says why just
-    this one; `trace` has all of that if it was asked for.
+    this one; `trace` has all of that if it was asked for. `mode` is how its tokens are decided on,
+    with the partner's id; None: by itself.
     """
 
     card: ModelCard
@@ -79,13 +80,14 @@ class Serving(msgspec.Struct, frozen=True):
     why: str | None = None
     route: str | None = None
     trace: Trace | None = None
+    mode: Mode | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
     """One request for generation, dialect-free.
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
-    as they are, with the reason "length".
+    as they are, with the reason "length". The partner of `mode` is a model's id.
     """
 
     model: str
@@ -98,6 +100,7 @@ class Call(msgspec.Struct, frozen=True):
     ignore_eos: bool = False
     energy_j: float | None = None
     deadline_s: float | None = None
+    mode: Mode | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

@@ -8,7 +8,9 @@ from msgspec import UNSET, UnsetType
 from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
 from edge_rt.api.service import Cost, Event, PowerQuality
+from edge_rt.decoding.params import Made
 from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.routing.setting import SINGLE
 from edge_rt.routing.trace import Trace
 
 
@@ -32,7 +34,8 @@ class Origin(msgspec.Struct, frozen=True):
 
     `asked` is the model that was asked for, where another one stands in. `why` says in a sentence
     why it does, or why the answer was ended early. `route` says why this model was chosen, where
-    there were several to choose from.
+    there were several to choose from. `mode` is how tokens are decided on, with the help of the
+    smaller model `partner` in some.
     """
 
     model: str
@@ -40,9 +43,11 @@ class Origin(msgspec.Struct, frozen=True):
     asked: str | None
     why: str | None
     route: str | None
+    mode: str = SINGLE
+    partner: str | None = None
 
 
-class Edge(Origin, frozen=True):
+class Edge(Origin, frozen=True, kw_only=True):
     """Which model answered, what it cost and where the time went, in seconds.
 
     `energy_j` is what the request added to what the board draws anyway, `power_w` the whole
@@ -50,6 +55,8 @@ class Edge(Origin, frozen=True):
     known. Watts may be known where joules are not, so they have a quality of their own, which is
     None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when
     nothing was decoded after the prompt's own pass. `route_trace` is there if it was asked for.
+    Who wrote the answer, and what that took besides, is told of modes other than "single"; see
+    Made.
     """
 
     energy_j: float | None
@@ -63,6 +70,12 @@ class Edge(Origin, frozen=True):
     cached_tokens: int
     tokens_per_s: float | None
     route_trace: Trace | UnsetType = UNSET
+    small_tokens: int | UnsetType = UNSET
+    large_tokens: int | UnsetType = UNSET
+    switches: int | UnsetType = UNSET
+    catch_up_tokens: int | UnsetType = UNSET
+    accepted_tokens: int | UnsetType = UNSET
+    rejected_tokens: int | UnsetType = UNSET
 
 
 class Tally:
@@ -82,6 +95,7 @@ class Tally:
         self.queue_s = 0.0
         self.prefill_s = 0.0
         self.decode_s = 0.0
+        self.made: Made | None = None
 
     def take(self, event: Event) -> None:
         """Book one event."""
@@ -116,6 +130,8 @@ class Tally:
             asked=origin.asked,
             why="; ".join(reasons) or None,
             route=origin.route,
+            mode=origin.mode,
+            partner=origin.partner,
             energy_j=_rounded(self.costs.energy_j, 4),
             energy_quality=self.costs.quality,
             power_w=_rounded(self.costs.power_w, 3),
@@ -127,6 +143,7 @@ class Tally:
             cached_tokens=self.cached_tokens,
             tokens_per_s=_rounded(self.tokens_per_s, 3),
             route_trace=trace or UNSET,
+            **({} if self.made is None else self.made.named()),
         )
 
     def _finished(self, event: Finished) -> None:
@@ -135,6 +152,8 @@ class Tally:
         self.queue_s = max(self.queue_s, event.timings.queue_s)
         self.prefill_s = max(self.prefill_s, event.timings.prefill_s)
         self.decode_s = max(self.decode_s, event.timings.decode_s)
+        if event.made is not None:
+            self.made = event.made if self.made is None else self.made.plus(event.made)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

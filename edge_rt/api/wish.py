@@ -20,6 +20,26 @@ class Aims(NamedTuple):
     energy_j: float | None = None
 
 
+class ModeWish(NamedTuple):
+    """How tokens are to be decided on; None: as is usual for the model.
+
+    `name` is one of models.pair.MODES, or "switch" with whichever gate is usual. `partner` is the
+    id of the smaller model, and the rest is set as in a Gating.
+    """
+
+    name: str | None = None
+    partner: str | None = None
+    large_share: float | None = None
+    threshold: float | None = None
+    first: int | None = None
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What is set, by the field's name."""
+        fields = ("large_share", "threshold", "first")
+        return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
+
+
 @dataclass(frozen=True)
 class Wish:
     """All that the choice of a model depends on.
@@ -35,3 +55,4 @@ class Wish:
     ignore_eos: bool = False
     aims: Aims = Aims()  # noqa: RUF009 - a tuple
     trace: bool = False
+    mode: ModeWish = ModeWish()  # noqa: RUF009 - a tuple

@@ -72,6 +72,11 @@ class Mode(msgspec.Struct, frozen=True, array_like=True):
     gating: Gating | None = None
     drafts: int = 12
 
+    @property
+    def label(self) -> str:
+        """As requests write it: "switch:token"."""
+        return self.name if self.gating is None else f"{self.name}:{self.gating.name}"
+
 
 class Made(msgspec.Struct, frozen=True, array_like=True):
     """Who wrote an answer and what that took besides, in tokens.
@@ -87,3 +92,19 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     catch_up: int = 0
     accepted: int = 0
     rejected: int = 0
+
+    def named(self) -> dict[str, int]:
+        """By the names under which clients and the ledger know them."""
+        return {
+            "small_tokens": self.small,
+            "large_tokens": self.large,
+            "switches": self.switches,
+            "catch_up_tokens": self.catch_up,
+            "accepted_tokens": self.accepted,
+            "rejected_tokens": self.rejected,
+        }
+
+    def plus(self, more: Made) -> Made:
+        """Of two answers together."""
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
+        return Made(*(one + two for one, two in pairs))

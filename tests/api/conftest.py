@@ -32,7 +32,7 @@ from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import Call, Cost, EmbedCall, Event, InferCall, Kind, ModelCard, Serving
 from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Requests
-from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import (
     Delta,
     Embedded,
@@ -208,6 +208,7 @@ class FakeService:
     changes: list[BudgetChange] = field(default_factory=list)
     was: Past = field(default_factory=past)
     stands_in: str | None = None  # the model that answers for all
+    mode: Mode | None = None  # in which everything is answered
     wishes: list[Wish] = field(default_factory=list)
     routing: Trace | None = None  # how everything is routed
     written: list = field(default_factory=list)  # prompts that the router saw
@@ -233,7 +234,7 @@ class FakeService:
     def serving(self, model: str) -> Serving:
         card = self.card(model)
         if self.stands_in is None:
-            return Serving(card)
+            return Serving(card, mode=self.mode)
         return Serving(self.card(self.stands_in), card.id, "the board is hot")
 
     def able(self, model: str, kind: Kind) -> ModelCard:

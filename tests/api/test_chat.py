@@ -10,6 +10,8 @@ EDGE = {
     "asked": None,
     "why": None,
     "route": None,
+    "mode": "single",
+    "partner": None,
     "model": "smol",
     "backend": "llama.cpp",
     "energy_j": 1.5,

@@ -13,6 +13,7 @@ from edge_rt.api.usage import Edge, Origin
 NAMES = {
     "x-edge-model",
     "x-edge-backend",
+    "x-edge-mode",
     "x-edge-energy-j",
     "x-edge-energy-quality",
     "x-edge-power-w",
@@ -41,7 +42,7 @@ def test_a_whole_answer_has_a_header_for_each_field(client):
 
 def test_a_stream_has_what_is_known_at_its_start(client):
     response = client.chat(stream=True)
-    assert edge_names(response) == {"x-edge-model", "x-edge-backend"}
+    assert edge_names(response) == {"x-edge-model", "x-edge-backend", "x-edge-mode"}
     assert response.headers["x-edge-model"] == "smol"
     assert response.headers["content-type"].startswith("text/event-stream")
 
@@ -57,16 +58,16 @@ def test_what_is_null_has_no_header():
         None,
         None,
         None,
-        None,
-        "unresolved",
-        None,
-        None,
-        None,
-        0.0,
-        0.0,
-        0.0,
-        0,
-        None,
+        energy_j=None,
+        energy_quality="unresolved",
+        power_w=None,
+        power_quality=None,
+        temp_c=None,
+        queue_s=0.0,
+        prefill_s=0.0,
+        decode_s=0.0,
+        cached_tokens=0,
+        tokens_per_s=None,
     )
     headers = dict(edge_headers(edge))
     assert b"x-edge-energy-j" not in headers

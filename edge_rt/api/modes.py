@@ -1,0 +1,41 @@
+"""What a request says of modes, held against what there are."""
+
+from __future__ import annotations
+
+from edge_rt.api.wish import ModeWish
+from edge_rt.errors import RequestError
+from edge_rt.models.pair import GATES, LOSSLESS, MODES, SWITCH, misfit
+
+
+def check_mode(wish: ModeWish) -> None:
+    """Raise RequestError for a mode that there is not, or with what does not go with it."""
+    name = wish.name
+    if name is None:
+        return
+    if name == SWITCH:
+        check_settings(f"{SWITCH}:{GATES[0]}", wish)
+        return
+    if name not in MODES:
+        raise refused("mode", _unknown(name))
+    check_settings(name, wish)
+
+
+def check_settings(mode: str, wish: ModeWish) -> None:
+    """Raise RequestError where what is set besides does not go with `mode`."""
+    first = 0 if wish.first is None else wish.first
+    wrong = misfit(mode, wish.large_share, wish.threshold, first)
+    if wrong is not None:
+        raise refused(*wrong)
+
+
+def refused(field: str, reason: str) -> RequestError:
+    """That a field of `edge` cannot be as it is."""
+    return RequestError(f"`edge.{field}`: {reason}", param=f"edge.{field}", code="invalid_value")
+
+
+def _unknown(name: str) -> str:
+    kind, colon, gate = name.partition(":")
+    if kind == SWITCH and colon:
+        return f"there is no gate {gate!r:.80}; there are {', '.join(GATES)}"
+    known = ", ".join((*LOSSLESS, SWITCH, f"{SWITCH}:GATE"))
+    return f"there is no mode {name!r:.80}; there are {known}"

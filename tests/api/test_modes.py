@@ -1,0 +1,132 @@
+"""How tokens are to be decided on is asked for, checked, handed on and told."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from edge_rt.api.wish import ModeWish
+from edge_rt.decoding.params import Gating, Made, Mode
+from edge_rt.errors import RequestError
+
+PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("token", share=0.2))
+SPECULATIVE = Mode("speculative", "other-1.5b@q4")
+MADE = Made(small=3, large=1, switches=2, catch_up=4, accepted=0, rejected=1)
+
+
+@pytest.fixture
+def together(service, script):
+    """Everything is answered by two models."""
+
+    def made(call):
+        *events, end = script.hello(call)
+        return [*events, replace(end, made=MADE)]
+
+    service.mode, service.script = PAIR, made
+    return service
+
+
+def test_what_is_asked_comes_to_the_router(client, service):
+    edge = {"mode": "switch:ead", "partner": "tiny", "large_share": 0.2, "first": 8}
+    client.chat(edge=edge)
+    client.complete(edge={"mode": "speculative"})
+    client.chat()
+    assert [wish.mode for wish in service.wishes] == [
+        ModeWish("switch:ead", "tiny", 0.2, None, 8),
+        ModeWish("speculative"),
+        ModeWish(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edge", "field", "words"),
+    [
+        ({"mode": "fast"}, "mode", "there is no mode 'fast'; there are single, lookup"),
+        ({"mode": "switch:luck"}, "mode", "there is no gate 'luck'; there are ead, token"),
+        ({"mode": "lookup", "large_share": 0.2}, "large_share", "leave it out, or choose switch"),
+        ({"mode": "switch:never", "large_share": 0.2}, "large_share", "never has no threshold"),
+        ({"mode": "switch", "large_share": 0.2, "threshold": 1}, "threshold", "send one"),
+        ({"mode": "speculative", "first": 3}, "first", "is for modes that switch"),
+        ({"large_share": 20}, "large_share", "<= 1"),
+        ({"threshold": -1}, "threshold", ">= 0"),
+        ({"mode": 5}, "mode", "str"),
+    ],
+)
+def test_what_does_not_go_together_is_named(client, service, edge, field, words):
+    for response in (client.chat(edge=edge), client.complete(edge=edge)):
+        error = response.json()["error"]
+        assert (response.status, error["param"]) == (400, f"edge.{field}")
+        assert words in error["message"]
+    assert service.calls == []
+
+
+def test_the_mode_reaches_the_calls_and_is_told(client, together):
+    for response in (client.chat(), client.complete()):
+        edge = response.json()["edge"]
+        assert (edge["mode"], edge["partner"]) == ("switch:token", "other-1.5b@q4")
+        assert (edge["small_tokens"], edge["large_tokens"], edge["switches"]) == (3, 1, 2)
+        assert edge["catch_up_tokens"] == 4
+        assert (edge["accepted_tokens"], edge["rejected_tokens"]) == (0, 1)
+        assert response.headers["x-edge-mode"] == "switch:token"
+        assert response.headers["x-edge-small-tokens"] == "3"
+    assert [call.mode for call in together.calls] == [PAIR, PAIR]
+
+
+def test_a_stream_tells_it_at_its_start_and_its_end(client, together):
+    response = client.chat(stream=True)
+    assert response.headers["x-edge-mode"] == "switch:token"
+    assert response.headers["x-edge-partner"] == "other-1.5b@q4"
+    [edge] = [event["edge"] for event in response.events()[:-1] if "edge" in event]
+    assert edge["large_tokens"] == 1
+
+
+def test_answers_add_up(client, together, script):
+    def made(call):
+        ends = [replace(script.finished(index), made=MADE) for index in range(call.n)]
+        *firsts, last = ends
+        return [script.started(), *firsts, script.cost(), last]
+
+    together.script = made
+    edge = client.chat(n=2).json()["edge"]
+    assert (edge["small_tokens"], edge["large_tokens"], edge["catch_up_tokens"]) == (6, 2, 8)
+
+
+def test_the_partner_reads_by_its_own_template(client, together):
+    async def render(model, messages, *, tools=None, variables=None):
+        return f"<{model}>"
+
+    together.render = render
+    client.chat()
+    assert together.calls[-1].prompt == "<smol>"
+    assert together.calls[-1].mode == replace(PAIR, prompt="<other-1.5b@q4>")
+    client.complete()
+    assert together.calls[-1].mode == PAIR
+
+
+def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(client, together):
+    async def render(model, messages, *, tools=None, variables=None):
+        if model != "smol":
+            raise RequestError("it knows no tools", param="tools")
+        return "<smol>"
+
+    together.render = render
+    answer = client.chat()
+    assert (answer.status, together.calls[-1].mode) == (200, None)
+    asked = client.chat(edge={"mode": "switch"})
+    assert (asked.status, asked.json()["error"]["param"]) == (400, "tools")
+
+
+def test_what_two_models_did_is_counted(client, together):
+    client.chat()
+    client.chat(stream=True)
+    lines = client.get("/metrics").body.decode().splitlines()
+    labels = 'mode="switch:token",model="smol"'
+    assert f'edge_rt_mode_tokens_total{{kind="small",{labels}}} 6.0' in lines
+    assert f'edge_rt_mode_tokens_total{{kind="catch_up",{labels}}} 8.0' in lines
+    assert f"edge_rt_mode_switches_total{{{labels}}} 4.0" in lines
+
+
+def test_a_model_by_itself_counts_nothing(client):
+    edge = client.chat().json()["edge"]
+    assert (edge["mode"], edge["partner"], "small_tokens" in edge) == ("single", None, False)
+    assert "edge_rt_mode_tokens_total{" not in client.get("/metrics").body.decode()
