@@ -8,7 +8,8 @@ from collections import deque
 
 _MEMORY = 256  # measures that are remembered
 _PRIOR = 12  # made-up ones at the start, which give way to what is seen
-_HORIZON = 32.0  # tokens over which a surplus of one model's tokens is made up for
+_HORIZON = 16.0  # tokens over which a surplus of one model's tokens is made up for
+_BAND, _BAND_SHARE = 4.0, 0.02  # tokens, and of all tokens: a surplus that is left alone
 _MOST_SURPLUS = 64.0  # tokens; what exceeds it is let go, so that no answer turns round for long
 _COARSEST = 8.0  # tokens for each measure, at most, by which the horizon is drawn out
 
@@ -18,10 +19,11 @@ class Aim:
 
     Tracks the quantile of the latest measures above which the share asked for lies, and corrects
     it by integral control: the share aimed at is lowered by the tokens that the large model has
-    written beyond its share, over a horizon. So the share over the answer converges although one
-    call may bring many tokens, or measures change in their course. The threshold stays within
-    the measures seen; before any, they are taken to spread exponentially about the first
-    threshold, as entropies roughly do (0.5 and 1.0 nat: 47 and 34 % of a small model's above).
+    written beyond its share, and beyond a band of about 2 % of the answer, over a horizon. So the
+    share over the answer converges although one call may bring many tokens, or measures change in
+    their course. The threshold stays within a few times the measures seen; before any, they are
+    taken to spread exponentially about the first threshold, as entropies roughly do (47 % above
+    0.5 nat and 34 % above 1.0, on GSM8K).
     """
 
     def __init__(self, threshold: float, share: float | None) -> None:
@@ -61,9 +63,17 @@ class Aim:
             return
         # Where one measure decides on many tokens, single tokens must not turn the next one.
         coarseness = min(max(self._tokens / max(self._seen, 1), 1.0), _COARSEST)
-        aimed = self._share - self._surplus / (_HORIZON * coarseness)
+        # Correcting every token would give the large model those that come in turn, not the hard
+        # ones: on made-up streams it got 63 % of the hardest so, and 75 % with this band.
+        band = min(_BAND + _BAND_SHARE * self._tokens, _MOST_SURPLUS / 2.0)
+        beyond = self._surplus - min(max(self._surplus, -band), band)
+        aimed = self._share - beyond / (_HORIZON * coarseness)
+        self.threshold = self._quantile(1.0 - min(max(aimed, 0.0), 1.0))
+        # A surplus that all that was seen cannot make up for asks for what was not seen yet.
+        self.threshold *= max(1.0, 1.0 - aimed) / max(1.0, aimed)
+
+    def _quantile(self, level: float) -> float:
         last = len(self._order) - 1
-        place = min(max((1.0 - aimed) * last, 0.0), float(last))
-        below = int(place)
+        below = int(level * last)
         step = self._order[min(below + 1, last)] - self._order[below]
-        self.threshold = self._order[below] + step * (place - below)
+        return self._order[below] + step * (level * last - below)

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_rt.decoding.calibration import Bins
 
-_CHANCES = np.linspace(0.0, 1.0, 33)
+_STEPS = 32  # of the chance that a draft is accepted, 0 to 1
 
 
 class Costs(NamedTuple):
@@ -35,14 +35,19 @@ class Prospects:
 
     def __init__(self, costs: Costs, shares: Bins, acceptances: Bins) -> None:
         most = len(costs.rows)
-        self._values = np.zeros((most + 1, _CHANCES.size))
-        joined = _CHANCES[:, None] * acceptances
+        self._values: Bins = np.zeros((most + 1, _STEPS + 1))
+        joined: Bins = np.linspace(0.0, 1.0, _STEPS + 1)[:, None] * acceptances
         for drafted in range(most - 1, -1, -1):
-            later = np.interp(joined, _CHANCES, self._values[drafted + 1])
-            gains = joined * costs.token - costs.rows[drafted] + later
-            self._values[drafted] = np.maximum(gains, 0.0) @ shares - costs.guess
-            np.maximum(self._values[drafted], 0.0, out=self._values[drafted])
+            later = _between(self._values[drafted + 1], joined)
+            gains = np.maximum(joined * costs.token - costs.rows[drafted] + later, 0.0)
+            self._values[drafted] = np.maximum(gains @ shares - costs.guess, 0.0)
 
     def value(self, drafted: int, chance: float) -> float:
         """Of going on after `drafted` tokens that are all accepted with `chance`; 0: stop."""
-        return float(np.interp(chance, _CHANCES, self._values[drafted]))
+        return float(_between(self._values[drafted], np.array([chance]))[0])
+
+
+def _between(values: Bins, chances: Bins) -> Bins:
+    """Of `values` at equal steps from chance 0 to 1, those at `chances`, of any shape."""
+    below = np.minimum((chances * _STEPS).astype(np.int64), _STEPS - 1)
+    return values[below] + (values[below + 1] - values[below]) * (chances * _STEPS - below)

@@ -13,10 +13,10 @@ _RELEASE = 0.5  # of the threshold: where trouble is over, and not where it begi
 class HysteresisGate(Gate):
     """The large model comes in at once, and goes when it has been sure for a while. Ours.
 
-    The measure is the entropy in nats. A token of the small model above the threshold is
-    discarded and the large one writes in its place (as in R-Stitch, arXiv 2507.17307), until the
-    mean over its own last `window` tokens is at most half the threshold (a mean as in Entropy
-    Adaptive Decoding, arXiv 2502.06833).
+    The measure is the small model's entropy in nats, and twice the mean of the large one's over
+    its own last `window` tokens. A token of the small model above the threshold is discarded and
+    the large one writes in its place (as in R-Stitch, arXiv 2507.17307), until that mean is at
+    most half the threshold (a mean as in Entropy Adaptive Decoding, arXiv 2502.06833).
     """
 
     def __init__(self, threshold: float, window: int) -> None:
@@ -34,8 +34,7 @@ class HysteresisGate(Gate):
         return Verdict(take=True, then="small")
 
     def _stay(self, nats: float) -> Verdict:
-        self.measure = None  # the threshold's share is of tokens of the small model
         self._nats.append(nats)
-        full = len(self._nats) == self._nats.maxlen
-        calm = full and sum(self._nats) / len(self._nats) <= _RELEASE * self.threshold
+        self.measure = sum(self._nats) / len(self._nats) / _RELEASE
+        calm = len(self._nats) == self._nats.maxlen and self.measure <= self.threshold
         return Verdict(take=True, then="small" if calm else "large")

@@ -8,7 +8,7 @@ from edge_rt.decoding.gates.steps import Steps
 from edge_rt.decoding.view import View
 
 _TOP = 20  # tokens that the entropy is taken over
-_ENOUGH = 8  # steps before a mixture is fitted
+_ENOUGH = 12  # steps before a mixture is fitted
 
 
 class StepGate(Gate):
@@ -19,13 +19,14 @@ class StepGate(Gate):
     that token is discarded and the large model writes the step. After its steps the small model
     looks at the next one.
 
-    With `mixture` the threshold moves, once there are eight steps, to the border of two groups of
+    With `mixture` the threshold moves, once there are twelve steps, to the border of two groups of
     steps where there are two (after STEER, arXiv 2511.06190, whose measure is another; see
     mixture.py).
     """
 
     def __init__(self, threshold: float, *, mixture: bool = False) -> None:
         self.threshold = threshold
+        self._first = threshold
         self._mixture = mixture
         self._values: list[float] = []
         self._steps = Steps()
@@ -51,4 +52,4 @@ class StepGate(Gate):
         self._values.append(value)
         if self._mixture and len(self._values) >= _ENOUGH:
             found = border(self._values)
-            self.threshold = self.threshold if found is None else found
+            self.threshold = self._first if found is None else found

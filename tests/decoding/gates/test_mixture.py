@@ -34,9 +34,9 @@ def test_where_groups_overlap_both_are_equally_likely_at_the_border() -> None:
     assert border(values.tolist()) == pytest.approx(2.0, abs=0.15)
 
 
-@given(st.integers(0, 10_000))
-def test_one_group_has_no_border(seed: int) -> None:
-    assert border(np.random.default_rng(seed).normal(0.5, 0.1, 400).tolist()) is None
+def test_one_group_hardly_ever_has_a_border() -> None:
+    groups = (np.random.default_rng(seed).normal(0.5, 0.1, 100) for seed in range(200))
+    assert sum(border(group.tolist()) is not None for group in groups) <= 8
 
 
 @pytest.mark.parametrize("values", [[], [0.5], [0.1, 0.1, 3.0], [0.4] * 20])

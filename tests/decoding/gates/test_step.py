@@ -49,9 +49,11 @@ def test_a_mixture_finds_the_border_of_easy_and_hard_steps() -> None:
 
 
 def test_steps_of_one_kind_leave_the_threshold_alone() -> None:
-    rng = np.random.default_rng(6)
-    gate = StepGate(0.95, mixture=True)
-    for value in rng.normal(0.5, 0.1, 20):
-        gate.judge("small", seen(float(value)))
-        gate.took("small", b"a.\n\n")
-    assert gate.threshold == 0.95
+    def threshold(seed: int) -> float:
+        gate = StepGate(0.95, mixture=True)
+        for value in np.random.default_rng(seed).normal(0.5, 0.1, 20):
+            gate.judge("small", seen(float(value)))
+            gate.took("small", b"a.\n\n")
+        return gate.threshold
+
+    assert sum(threshold(seed) == 0.95 for seed in range(40)) >= 34  # chance makes groups too
