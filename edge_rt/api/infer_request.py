@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import Meta
 from starlette.types import Scope
 
 from edge_rt.api.allowance import Allowance
@@ -25,7 +24,7 @@ NPZ = ("application/zip", "application/x-npz")
 class InferRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body in JSON; see read_tensor for what each of the inputs may be."""
 
-    inputs: Annotated[dict[str, Any], Meta(min_length=1)]
+    inputs: dict[str, Any]  # empty for a model that takes none
     model: str | None = None
     edge: Allowance | None = None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -146,6 +147,15 @@ class EmbeddingBackend(Vocabulary, Protocol):
         ...
 
 
+Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Makes what is entered while a pass runs, of what stops the pass from any thread."""
+
+
+def unwatched(stop: Callable[[], None]) -> AbstractContextManager[None]:
+    """Let a pass run to its end."""
+    return nullcontext()
+
+
 class TensorBackend(Protocol):
     """A loaded model of named tensors. Methods may only be called from one thread."""
 
@@ -153,10 +163,13 @@ class TensorBackend(Protocol):
         """The arrays as the model wants them; RequestError names the one at fault."""
         ...
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The outputs for checked inputs.
+    def run(
+        self, inputs: Mapping[str, NDArray[Any]], watched: Watched = unwatched
+    ) -> dict[str, NDArray[Any]]:
+        """The outputs for checked inputs; a pass that is stopped raises in `watched`.
 
-        RequestError when the model cannot take these together, EngineError when it breaks.
+        RequestError when the model cannot take these together, EngineError when it breaks, and
+        what `watched` raises.
         """
         ...
 

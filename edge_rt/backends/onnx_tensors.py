@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import LooseArray
+from edge_rt.backends.base import LooseArray, Watched, unwatched
 from edge_rt.backends.onnx_session import Node, OnnxSession, first_line
-from edge_rt.errors import EngineError, ModelFileError, RequestError
+from edge_rt.errors import EdgeError, ModelFileError, RequestError
 
 _TYPES = {
     "tensor(float)": "float32",
@@ -47,19 +47,23 @@ class OnnxTensors:
             tensors = {next(iter(self._inputs)): tensors[""]}
         for name in tensors:
             if name not in self._inputs:
-                raise _fault(name, f"the model has no such input, it has {self._known()}")
+                raise _fault(name, f"the model has no such input, {self._known()}")
         for name in self._inputs:
             if name not in tensors:
-                raise _fault(name, f"is missing; the model's inputs are {self._known()}")
+                raise _fault(name, f"is missing; {self._known()}")
         fitted = {name: self._inputs[name].fit(tensors[name]) for name in self._inputs}
         _check_names([(self._inputs[name], array) for name, array in fitted.items()])
         return fitted
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(
+        self, inputs: Mapping[str, NDArray[Any]], watched: Watched = unwatched
+    ) -> dict[str, NDArray[Any]]:
         """See TensorBackend."""
         try:
-            found = self._session.compute(self._outputs, inputs, threads=self._threads)
-        except EngineError:
+            found = self._session.compute(
+                self._outputs, inputs, threads=self._threads, watched=watched
+            )
+        except EdgeError:
             raise
         except Exception as error:  # its own classes, which have no base of theirs
             # Sizes that no declaration tells of, such as a sum that must fit, fail only here.
@@ -79,7 +83,7 @@ class OnnxTensors:
         self._session.close()
 
     def _known(self) -> str:
-        return ", ".join(str(wanted) for wanted in self._inputs.values())
+        return f"it takes {', '.join(map(str, self._inputs.values())) or 'none'}"
 
 
 class _Input:

@@ -68,6 +68,7 @@ class Requests(Section, frozen=True):
 
     body_bytes: Positive = 4 * 1024 * 1024
     tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024  # of arrays
+    infer_s: Amount = 120.0  # of one pass of arrays through a model, which is then stopped
     queue: Positive = 64  # requests waiting or running; one more is refused with 503
     max_n: Annotated[int, Meta(ge=1, le=64)] = 8  # most answers of one request
 

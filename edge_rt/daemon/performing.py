@@ -55,8 +55,12 @@ class Performing:
 
     async def infer(self, entry: Entry, call: InferCall) -> tuple[Inferred, Cost]:
         """See Service."""
-        model = resident_name(entry)
-        answer, cost = await self._perform(entry, call, lambda id: Infer(id, model, call.tensors))
+        model, limit_s = resident_name(entry), self._config.requests.infer_s
+
+        def make(id: int) -> Infer:
+            return Infer(id, model, call.tensors, limit_s)
+
+        answer, cost = await self._perform(entry, call, make)
         assert isinstance(answer, Inferred)
         return answer, cost
 

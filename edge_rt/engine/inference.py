@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from edge_rt.backends.base import TensorBackend
+from edge_rt.engine.outbox import PAUSE_S
 from edge_rt.engine.protocol import Infer, Inferred, Started
+from edge_rt.engine.runner import Event
+from edge_rt.engine.tally import Tally
 from edge_rt.engine.tasks import Job, Tasks
 from edge_rt.engine.tensors import to_array, to_tensor
 from edge_rt.errors import EngineError, RequestError
 
 MOST_BYTES = 48 * 1024 * 1024  # of outputs, which go in one frame
+
+Over = Callable[[Infer, Callable[[], None]], AbstractContextManager[None]]
+"""Makes what is entered while a request's pass runs, of what stops that; see Watch."""
 
 
 class InferJob(Job):
@@ -25,6 +33,19 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
     """One request after the other; see Runner."""
 
     serves = Infer
+
+    def __init__(
+        self,
+        backend: TensorBackend,
+        emit: Callable[[Event], None],
+        tally: Tally,
+        clock: Callable[[], float],
+        pause_s: float = PAUSE_S,
+        over: Over = lambda request, stop: nullcontext(),
+    ) -> None:
+        """See Runner; `over` watches passes."""
+        super().__init__(backend, emit, tally, clock, pause_s)
+        self._over = over
 
     def submit(self, request: Infer) -> None:
         """See Runner."""
@@ -50,7 +71,7 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
         given = job.request.tensors
         inputs = self._backend.check({name: to_array(given[name], name) for name in given})
         self._emit(Started(job.id, 0, 0))
-        outputs = self._backend.run(inputs)
+        outputs = self._backend.run(inputs, lambda stop: self._over(job.request, stop))
         size = sum(array.nbytes for array in outputs.values())
         if size > MOST_BYTES:
             message = f"The outputs have {size} bytes, more than the {MOST_BYTES} that can be sent."

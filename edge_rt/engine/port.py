@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import select
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -32,8 +33,13 @@ class Port:
         self._sock = sock
         self._frames = Frames()
         self._decoder = engine_decoder()
+        self._heard: deque[ToEngine] = deque()  # what `hear` gave and `received` has not yet
         self._poll = poll()
         self._poll.register(sock.fileno(), select.POLLIN)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when something arrives."""
+        return self._sock.fileno()
 
     def wake_on(self, fd: int) -> None:
         """Have `wait` return when `fd` becomes readable, too."""
@@ -45,9 +51,18 @@ class Port:
 
     def received(self) -> Iterator[ToEngine]:
         """What has arrived; never waits."""
-        if any(fd == self._sock.fileno() for fd, _ in self._poll.poll(0)):
-            for body in self._frames.feed(self._read()):
-                yield self._decoder.decode(body)
+        while self._heard:
+            yield self._heard.popleft()
+        yield from self._arrived()
+
+    def hear(self) -> list[ToEngine]:
+        """What has arrived only now, ahead of `received`, which gives it nevertheless.
+
+        For another thread while that of `received` does nothing with the port.
+        """
+        arrived = list(self._arrived())
+        self._heard.extend(arrived)
+        return arrived
 
     def send(self, message: ToFront) -> None:
         """Say `message`; unheard when the front is gone."""
@@ -55,6 +70,11 @@ class Port:
             self._sock.sendall(encode(message))
         except ConnectionError:
             self.open = False
+
+    def _arrived(self) -> Iterator[ToEngine]:
+        if any(fd == self._sock.fileno() for fd, _ in self._poll.poll(0)):
+            for body in self._frames.feed(self._read()):
+                yield self._decoder.decode(body)
 
     def _read(self) -> bytes:
         try:

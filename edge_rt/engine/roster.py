@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.engine.embedding import EmbeddingScheduler
-from edge_rt.engine.inference import TensorScheduler
+from edge_rt.engine.inference import Over, TensorScheduler
 from edge_rt.engine.protocol import ModelSpec, SetLimits, ToFront
 from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.scheduler import Scheduler
@@ -27,12 +28,14 @@ class Roster:
         emit: Callable[[ToFront], None],
         tally: Tally,
         clock: Callable[[], float],
+        over: Over = lambda request, stop: nullcontext(),
     ) -> None:
-        """`emit`, `tally` and `clock` are for the schedulers; see there."""
+        """`emit`, `tally`, `clock` and `over` are for the schedulers; see there."""
         self._limits = limits
         self._emit = emit
         self._tally = tally
         self._clock = clock
+        self._over = over
         self._models: dict[str, AnyRunner] = {}
 
     @property
@@ -103,7 +106,8 @@ class Roster:
         if spec.kind == "embedding":
             return EmbeddingScheduler(backend, spec, self._emit, self._tally, self._clock)
         if spec.kind == "tensors":
-            return TensorScheduler(backend, self._emit, self._tally, self._clock)
+            told = self._emit, self._tally, self._clock
+            return TensorScheduler(backend, *told, over=self._over)
         return Scheduler(backend, spec, self._emit, self._tally, self._clock)
 
     def _limit(self, scheduler: AnyRunner) -> None:

@@ -50,6 +50,7 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.roster import AnyBackend, Roster
 from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.tally import Tally
+from edge_rt.engine.watch import Watch
 from edge_rt.errors import RequestError
 
 MakeBackend = Callable[[ModelSpec, int], AnyBackend]
@@ -84,7 +85,8 @@ class Worker:
         self._begin_s = 0.0  # when the iteration began
         self._pacer = Pacer()
         self._tally = Tally()
-        self._models = Roster(SetLimits(threads), self._port.send, self._tally, clock)
+        over = Watch(self._port).over
+        self._models = Roster(SetLimits(threads), self._port.send, self._tally, clock, over)
         self._port.send(Hello(VERSION, os.getpid(), backends))
 
     def run(self) -> None:

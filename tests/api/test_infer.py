@@ -191,7 +191,7 @@ def test_arrays_of_another_content_type_are_told_theirs(client) -> None:
     ("body", "param"),
     [
         ({"model": "net"}, "inputs"),
-        ({"model": "net", "inputs": {}}, "inputs"),
+        ({"model": "net", "inputs": None}, "inputs"),
         ({"inputs": {"x": [1]}, "input": 1}, "input"),
     ],
 )
@@ -199,6 +199,12 @@ def test_bodies_without_tensors_are_refused(client, body: Any, param: str) -> No
     answer = client.post(PATH, body)
     assert answer.status == 400
     assert answer.json()["error"]["param"] == param
+
+
+def test_a_model_may_take_no_inputs(client, service) -> None:
+    assert client.post(PATH, {"model": "net", "inputs": {}}).status == 200
+    assert client.post(f"{PATH}?model=net", zipped(), headers=NPZ).status == 200
+    assert [call.tensors for call in service.infers[-2:]] == [{}, {}]
 
 
 @pytest.mark.parametrize(("model", "status"), [("smol", 400), ("vec", 400), ("absent", 404)])

@@ -50,6 +50,43 @@ def write_reshape(path: Path) -> Path:
     )
 
 
+def write_constant(path: Path) -> Path:
+    """`y` is 1 and 2, whatever comes: nothing does."""
+    return write_graph(
+        path,
+        [helper.make_node("Identity", ["numbers"], ["y"])],
+        [],
+        [("y", TensorProto.FLOAT, [2])],
+        [numpy_helper.from_array(np.array([1, 2], np.float32), "numbers")],
+    )
+
+
+def write_loop(path: Path) -> Path:
+    """`y` is `x`, one number, to which 1 was added `n` times."""
+    one = (TensorProto.FLOAT, [1])
+    steps = [("step", TensorProto.INT64, []), ("on", TensorProto.BOOL, []), ("before", *one)]
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["on"], ["still"]),
+            helper.make_node("Add", ["before", "one"], ["after"]),
+        ],
+        "body",
+        [helper.make_tensor_value_info(*each) for each in steps],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", *one),
+        ],
+        [numpy_helper.from_array(np.array([1], np.float32), "one")],
+    )
+    return write_graph(
+        path,
+        [helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)],
+        [("n", TensorProto.INT64, []), ("x", *one)],
+        [("y", *one)],
+        [],
+    )
+
+
 def write_words(path: Path) -> Path:
     """`y` is the texts `x`."""
     return write_graph(

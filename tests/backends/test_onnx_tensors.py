@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import pytest
 
 from edge_rt.backends.base import LooseArray
 from edge_rt.backends.onnx_tensors import OnnxTensors
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.errors import EngineError, ModelFileError, RequestError
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from graphs import write_reshape, write_sum, write_words
+from graphs import write_constant, write_loop, write_reshape, write_sum, write_words
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,11 @@ def test_sizes_that_the_model_leaves_open_are_open(model: OnnxTensors, rows: int
 @pytest.mark.parametrize(
     ("changes", "param", "said"),
     [
-        ({"middle": [1.0]}, "inputs.middle", "no such input, it has left float32 (any, 2), right"),
+        (
+            {"middle": [1.0]},
+            "inputs.middle",
+            "no such input, it takes left float32 (any, 2)",
+        ),
         ({"left": [1.0, 2.0]}, "inputs.left", "expected left float32 (any, 2), got the shape (2)"),
         ({"left": [[1, 2, 3]]}, "inputs.left", "got the shape (1, 3)"),
         ({"count": [1, 2]}, "inputs.count", "expected count int64 (1), got the shape (2)"),
@@ -97,11 +102,39 @@ def test_the_only_input_needs_no_name(tmp_path: Path) -> None:
         assert model.run(arrays)["y"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_a_model_may_have_no_inputs(tmp_path: Path) -> None:
+    with closing(OnnxTensors(write_constant(tmp_path / "model.onnx"), threads=1)) as model:
+        assert model.run(model.check({}))["y"].tolist() == [1.0, 2.0]
+        with pytest.raises(RequestError, match="it takes none"):
+            model.check({"x": LooseArray(np.zeros(1), True)})
+
+
 def test_what_only_running_shows_is_the_requests_fault(tmp_path: Path) -> None:
     with closing(OnnxTensors(write_reshape(tmp_path / "model.onnx"), threads=1)) as model:
         arrays = model.check({"x": LooseArray(np.arange(7.0), True)})
         with pytest.raises(RequestError, match=r"`inputs`: the model cannot run on these: "):
             model.run(arrays)
+
+
+@contextmanager
+def stopped(stop: Callable[[], None]) -> Generator[None]:
+    """Stops a pass from another thread, perhaps before it has begun."""
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    try:
+        yield
+    except Exception as error:
+        raise EngineError("stopped") from error
+    finally:
+        stopping.join()
+
+
+def test_a_pass_that_would_never_end_is_stopped_and_the_next_one_runs(tmp_path: Path) -> None:
+    with closing(OnnxTensors(write_loop(tmp_path / "model.onnx"), threads=1)) as model:
+        counts = {n: {"n": np.array(n), "x": np.zeros(1, np.float32)} for n in (3, 1 << 62)}
+        with pytest.raises(EngineError, match="stopped"):
+            model.run(counts[1 << 62], stopped)
+        assert model.run(counts[3])["y"].tolist() == [3.0]
 
 
 def test_a_model_of_texts_is_not_taken(tmp_path: Path) -> None:
