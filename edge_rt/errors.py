@@ -51,6 +51,10 @@ class ModelFileError(EdgeError, ValueError):
     """A model file is truncated, corrupt, of an unknown kind or not the one it claims to be."""
 
 
+class DamagedFile(ModelFileError):
+    """A file in the model store is gone or no longer what came in."""
+
+
 class StoreError(EdgeError, OSError):
     """The model store cannot be read or written."""
 
@@ -58,10 +62,13 @@ class StoreError(EdgeError, OSError):
 class Unavailable(EdgeError, RuntimeError):
     """Not now, but perhaps later: the queue is full, a load failed, the engine is restarting.
 
-    `retry_after_s` is the number of seconds after which trying again makes sense.
+    `retry_after_s` is the number of seconds after which trying again makes sense; None where
+    somebody has to mend something first.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float, code: str = "unavailable") -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float | None, code: str = "unavailable"
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.code = code

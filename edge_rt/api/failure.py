@@ -21,7 +21,7 @@ from edge_rt.errors import (
 
 _log = logging.getLogger("edge_rt.api")
 
-REPAIR_S = 10.0  # a broken model file mends itself no sooner than somebody mends it
+STORE_S = 10.0  # in which a store that cannot be read may be there again
 
 HTTP_CODES = {
     401: "invalid_api_key",
@@ -65,7 +65,8 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, Unavailable):
         return _unavailable(error)
     if isinstance(error, (ModelFileError, StoreError)):
-        return _unavailable(Unavailable(str(error), retry_after_s=REPAIR_S, code="model_store"))
+        later_s = STORE_S if isinstance(error, StoreError) else None
+        return _unavailable(Unavailable(str(error), retry_after_s=later_s, code="model_store"))
     if isinstance(error, HTTPException):
         return _http(error)
     return _own_fault(error)
@@ -90,13 +91,13 @@ def _failure(
 
 
 def _unavailable(error: Unavailable) -> Failure:
-    limited = error.code == "rate_limit"
+    limited, later_s = error.code == "rate_limit", error.retry_after_s
     return _failure(
         429 if limited else 503,
         str(error),
         kind="rate_limit_error" if limited else "server_error",
         code=error.code,
-        headers=(retry_after(error.retry_after_s),),
+        headers=() if later_s is None else (retry_after(later_s),),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.errors import ModelFileError, Unavailable
+from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Residency:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
-        self._failed: dict[str, tuple[float, str]] = {}
+        self._failed: dict[str, tuple[float, Exception]] = {}
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
         self.load_s: dict[str, float] = {}  # seconds that each model's last load took
@@ -153,9 +153,9 @@ class Residency:
 
     def _remember_failure(self, model: str, error: Exception) -> Unavailable:
         self._suspects.discard(model)
-        self._failed[model] = (self._clock(), str(error))
+        self._failed[model] = (self._clock(), error)
         log.error("cannot load %s: %s", model, error)
-        return _load_failed(model, str(error), FAILED_S)
+        return _load_failed(model, error, FAILED_S)
 
     async def _load(self, wanted: Wanted) -> None:
         client = await self._connect()
@@ -167,11 +167,13 @@ class Residency:
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
 
     def _refuse_failed(self, model: str) -> None:
-        when, why = self._failed.get(model, (float("-inf"), ""))
+        if model not in self._failed:
+            return
+        when, why = self._failed[model]
         left = when + FAILED_S - self._clock()
         if left > 0:
             raise _load_failed(model, why, left)
-        self._failed.pop(model, None)
+        del self._failed[model]
 
     async def _make_room(self, wanted: Wanted) -> None:
         while (short := wanted.need_bytes + self._reserve - self._free()) > 0:
@@ -201,10 +203,12 @@ class Residency:
         log.info("unloaded %s", model)
 
 
-def _load_failed(model: str, why: str, left_s: float) -> Unavailable:
-    return Unavailable(
-        f"{model} could not be loaded: {why}", retry_after_s=left_s, code="model_load_failed"
-    )
+def _load_failed(model: str, why: Exception, left_s: float) -> Unavailable:
+    message = f"{model} could not be loaded: {why}"
+    if isinstance(why, DamagedFile):  # it does not mend itself
+        return Unavailable(message, retry_after_s=None, code="model_damaged")
+    advice = "if nothing else explains it, `edge-rt models verify` tells whether a file is damaged"
+    return Unavailable(f"{message}; {advice}", retry_after_s=left_s, code="model_load_failed")
 
 
 def _mb(size: int) -> str:

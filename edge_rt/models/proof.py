@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.errors import ModelFileError, StoreError
+from edge_rt.errors import DamagedFile, ModelFileError, StoreError
 from edge_rt.models.digest import Progress, behind, digest
 from edge_rt.models.manifest import Manifest, Record, Stamp, StoredFile
 
@@ -23,7 +23,7 @@ class Proof:
     def quick(self, record: Record) -> None:
         """Pass files that bear a stamp under which they were hashed; hash others.
 
-        Raises ModelFileError when one is missing or its content changed.
+        Raises DamagedFile when one is missing or its content changed.
         """
         for file in record.files:
             stamp = self._stamp(record, file)
@@ -31,7 +31,7 @@ class Proof:
                 self._hash(record, file, stamp, None)
 
     def full(self, record: Record, progress: Progress | None) -> None:
-        """Hash all files; raises ModelFileError when one is missing or its content changed."""
+        """Hash all files; raises DamagedFile when one is missing or its content changed."""
         done = 0
         for file in record.files:
             stamp = self._stamp(record, file)
@@ -47,9 +47,8 @@ class Proof:
         except OSError as error:
             raise _unreadable(record, path, error) from error
         if found != file.sha256:
-            message = f"{path}: sha256 is {found}, expected {file.sha256}"
-            advice = "remove the model and pull or add it again"
-            raise ModelFileError(f"{message}; it was changed or is damaged: {advice}")
+            message = f"{path}: damaged or changed: its sha256 is {found}, expected {file.sha256}"
+            raise DamagedFile(f"{message}; {_advice(record)}")
         if self._stamp(record, file) != stamp:
             raise ModelFileError(f"{path}: somebody wrote to it while it was being checked")
         if stamp != file.stamp:
@@ -75,6 +74,12 @@ class Proof:
             raise _unreadable(record, path, error) from error
 
 
-def _unreadable(record: Record, path: Path, error: OSError) -> ModelFileError:
-    advice = f"if it is gone, remove {record.id} and pull or add it again"
-    return ModelFileError(f"{path}: {error.strerror or error}; {advice}")
+def _unreadable(record: Record, path: Path, error: OSError) -> DamagedFile:
+    return DamagedFile(f"{path}: {error.strerror or error}; {_advice(record)}")
+
+
+def _advice(record: Record) -> str:
+    return (
+        f"`edge-rt models pull {record.id}` fetches again what the catalogue has, else remove the "
+        f"model and add it again; `edge-rt models verify {record.id}` checks it"
+    )

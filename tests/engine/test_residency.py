@@ -11,7 +11,7 @@ import pytest
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Loaded, ModelSpec
 from edge_rt.engine.residency import FAILED_S, Residency, Resident, Wanted
-from edge_rt.errors import ModelFileError, Unavailable
+from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
 
 GB = 1_000_000_000
 
@@ -80,6 +80,12 @@ class House:
         return cast(EngineClient, self.engine)
 
     def use(self, model: str):
+        return self.residency.use(model, self.wanted(model))
+
+    def use_all(self, models: str):
+        return self.residency.use_all({model: self.wanted(model) for model in models})
+
+    def wanted(self, model: str) -> Callable[[], Coroutine[Any, Any, Wanted]]:
         async def prepare() -> Wanted:
             self.prepared.append(model)
             await asyncio.sleep(0)
@@ -88,7 +94,7 @@ class House:
             spec = ModelSpec("toy", model, 96, 2)
             return Wanted(model, spec, self.sizes[model], self.mapped)
 
-        return self.residency.use(model, prepare)
+        return prepare
 
     async def touch(self, model: str) -> Resident:
         self.now += 1
@@ -170,6 +176,36 @@ async def test_a_model_in_use_stays(house: House) -> None:
     assert house.engine.unloads == ["b", "a"]
 
 
+@in_house(total=3 * GB)
+async def test_models_that_are_used_together_make_no_room_for_each_other(house: House) -> None:
+    for model in "ba":  # b would go first
+        await house.touch(model)
+    await house.residency.unload("a")
+    await house.touch("c")
+    async with house.use_all("ab") as residents:
+        assert sorted(residents) == house.here() == ["a", "b"]
+        assert [residents[model].users for model in "ab"] == [1, 1]
+    assert house.engine.unloads == ["a", "c"]
+    assert [r.users for r in house.residency.residents()] == [0, 0]
+
+
+@in_house(total=3 * GB)
+async def test_pairs_in_each_others_way_wait_for_nobody(house: House) -> None:
+    async def together(models: str) -> str:
+        try:
+            async with house.use_all(models):
+                await turns()
+                return "had"
+        except Unavailable as error:
+            return error.code
+
+    found = await asyncio.gather(together("ab"), together("ca"), together("bc"))
+    assert "had" in found
+    assert set(found) <= {"had", "out_of_memory"}
+    assert not any(r.users for r in house.residency.residents())
+    assert await together("ca") == "had"
+
+
 @in_house(total=2 * GB)
 async def test_a_want_of_room_is_not_remembered(house: House) -> None:
     async with house.use("a"):
@@ -195,6 +231,18 @@ async def test_a_failed_load_is_remembered_for_a_while(house: House) -> None:
     house.now += 1
     await house.touch("a")
     assert house.engine.loads == ["a", "b", "a"]
+
+
+@in_house()
+async def test_nobody_is_told_to_try_a_damaged_file_again(house: House) -> None:
+    house.engine.errors.append(DamagedFile("cut off"))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="cut off") as caught:
+            await house.touch("a")
+        assert (caught.value.code, caught.value.retry_after_s) == ("model_damaged", None)
+    assert house.engine.loads == ["a"]
+    house.now += FAILED_S
+    await house.touch("a")
 
 
 @in_house()

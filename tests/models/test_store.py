@@ -218,7 +218,7 @@ def test_too_little_room_is_told_of_the_store(
 def test_a_model_whose_file_is_gone_can_be_removed(store: Store, file: Path) -> None:
     entry = store.add(file, "one")
     entry.path.unlink()
-    with pytest.raises(ModelFileError, match="remove one and pull or add"):
+    with pytest.raises(ModelFileError, match="remove the model and add it again"):
         store.check("one")
     store.remove("one")
     store.add(file, "one")
