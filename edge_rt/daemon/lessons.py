@@ -55,13 +55,14 @@ class Lessons:
         account = receipt.account
         if not lesson.pure or account is None or account.torn or receipt.own.completion < 1:
             return
-        tokens = receipt.own
+        tokens, bill = receipt.own, account.bill
+        measured = bill is not None and not bill.modelled  # what a price made of it tells nothing
         served = Served(
             tokens.prompt,
             tokens.cached,
             tokens.completion,
             account.prefill_s,
             account.decode_s,
-            cost.energy_j,
+            cost.energy_j if measured else None,
         )
         self._learn(entry, lesson.threads, served)

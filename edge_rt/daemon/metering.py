@@ -217,9 +217,10 @@ class Metering:
 
     def _cost(self, bill: Bill, seconds: float) -> Cost:
         known = bill.resolved and self._senses.supply is not None
+        quality = "modelled" if bill.modelled else self._quality
         return Cost(
             energy_j=bill.energy_j if known else None,
-            quality=self._quality if known else "unresolved",
+            quality=quality if known else "unresolved",
             power_w=bill.power_w,
             temp_c=self._senses.temp_c,
             seconds=seconds,

@@ -13,7 +13,8 @@ class Bill:
     """What a request took, final.
 
     `energy_j`, of which `prefill_j` and `decode_j` are the parts, is what it added to what the
-    board draws anyway. All three are None, never 0, where that is not known.
+    board draws anyway. All three are None, never 0, where that is not known. They are `modelled`
+    where it was served for less than the meter can resolve.
     """
 
     energy_j: float | None
@@ -21,6 +22,7 @@ class Bill:
     decode_j: float | None
     busy_s: float  # the engine's time for it alone
     power_w: float | None  # the board's mean while it lasted, others' work included
+    modelled: bool = False
 
     @property
     def resolved(self) -> bool:
@@ -107,20 +109,27 @@ class Account:
         self.torn = True
         self._board_j = self._board_s = 0.0
 
-    def settle(self, now_s: float, resolution_s: float) -> Bill:
-        """Close it for good; joules that the bill does not vouch for are let go."""
+    def settle(self, now_s: float, resolution_s: float, price_w: float | None = None) -> Bill:
+        """Close it for good; joules that the bill does not vouch for are let go.
+
+        Where it was served for less than `resolution_s`, its part of a window is mostly chance:
+        it pays `price_w` for each busy second in place of that, if there is such a price.
+        """
         self.end_s = now_s
-        known = self._known(resolution_s)
+        brief = self.busy_s > 0 and self.served_s < resolution_s
+        if brief and price_w is not None:
+            self.prefill_j, self.decode_j = price_w * self.prefill_s, price_w * self.decode_s
+        known = self._known()
         if not known:
             self.prefill_j = self.decode_j = 0.0
         joules = (self.energy_j, self.prefill_j, self.decode_j) if known else (None, None, None)
-        self.bill = Bill(*joules, busy_s=self.busy_s, power_w=self.power_w)
+        self.bill = Bill(*joules, self.busy_s, self.power_w, modelled=known and brief)
         return self.bill
 
-    def _known(self, resolution_s: float) -> bool:
+    def _known(self) -> bool:
         if self.torn:
             return False
         if self.busy_s <= 0:
             return True  # it never got the engine's time, so it truly took nothing
         covered = self.resolved_s >= COVERED * self.busy_s
-        return covered and self.served_s >= resolution_s and self.energy_j > NOTHING_J
+        return covered and self.energy_j > NOTHING_J

@@ -13,12 +13,16 @@ from dataclasses import dataclass
 
 from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.baseline import Baseline
+from edge_rt.energy.fading import FadingMean
 from edge_rt.energy.windows import Span, Window
 from edge_rt.sensors.integral import Energy
 
 # After work a window teaches no baseline for so long: governors take tens of milliseconds to
 # lower the clocks, power chips average over up to a few hundred, and memory and regulators follow.
 SETTLING_S = 0.3
+
+MEMORY_S = 10.0  # busy seconds over which the price of one is taken
+ENOUGH_S = 0.2  # of them make a price
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,14 @@ class Attribution:
     """
 
     def __init__(self, baseline: Baseline, resolution_s: float = 0.0, hold_s: float = 30.0) -> None:
-        """Requests served for less than `resolution_s` have no known energy.
+        """Requests served for less than `resolution_s` pay what a busy second cost of late.
 
         Nothing waits for more than `hold_s` for an engine, or a meter, that is silent.
         """
         self._baseline = baseline
         self.resolution_s = resolution_s
         self._hold_s = hold_s
+        self._price = FadingMean(MEMORY_S, ENOUGH_S)  # joules above the baseline of a busy second
         self._open: dict[Account, None] = {}
         self._pending: deque[Window] = deque()
         self._ahead: deque[Span] = deque()  # told of time that no window has reached
@@ -147,7 +152,7 @@ class Attribution:
         for window in self._pending:
             self._charge(window, [account])
         energy_j = account.energy_j
-        bill = account.settle(now_s, self.resolution_s)
+        bill = account.settle(now_s, self.resolution_s, self._price_w(account))
         self._attributed_j += account.energy_j - energy_j
         return bill
 
@@ -163,7 +168,7 @@ class Attribution:
         self.lost(now_s)
         for account in self._open:
             account.renew()
-        self._baseline = baseline
+        self._baseline, self._price = baseline, FadingMean(MEMORY_S, ENOUGH_S)
         self._renewed = True
 
     @property
@@ -209,7 +214,8 @@ class Attribution:
         certain_s, oldest_s = self._certain_s, self._last[0] - self._hold_s
         while self._pending and self._pending[0].end_s <= max(certain_s, oldest_s):
             window = self._pending.popleft()
-            if window.busy_s > 0:
+            if window.told_s > 0:
+                self._learn(window, certain_s)
                 self._charge(window, window.accounts)
             elif window.quiet:
                 self._baseline.learn(window.energy_j, window.covered_s)
@@ -223,3 +229,18 @@ class Attribution:
         price_w = window.price_w(idle_w, untold_s)
         for account in accounts:
             self._attributed_j += window.take(account, price_w)
+
+    def _learn(self, window: Window, certain_s: float) -> None:
+        idle_w = self._baseline.idle_w
+        if idle_w is not None and window.end_s <= certain_s:
+            added_j = window.energy_j - idle_w * window.covered_s
+            seen = window.covered_s / (window.end_s - window.begin_s)
+            self._price.learn(added_j, seen * window.told_s)
+
+    def _price_w(self, account: Account) -> float | None:
+        """What a busy second cost of late; never more than would be left for all of them."""
+        price_w = self._price.power_w
+        if price_w is None or price_w <= 0 or not account.busy_s:
+            return None
+        left_j = self._energy_j - self._attributed_j + account.energy_j
+        return min(price_w, left_j / account.busy_s)

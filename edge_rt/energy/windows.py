@@ -23,6 +23,7 @@ class Window:
         "energy_j",
         "quiet",
         "spent_j",
+        "told_s",
     )
 
     def __init__(
@@ -39,6 +40,7 @@ class Window:
         self.quiet = quiet
         self.busy_s = 0.0  # of those who have not taken their part yet
         self.spent_j = 0.0
+        self.told_s = 0.0  # busy seconds of all, also of those who have taken their part
         self._parts: dict[Account | None, tuple[float, float]] = {}
 
     @property
@@ -51,6 +53,7 @@ class Window:
         before = self._parts.get(account, (0.0, 0.0))
         self._parts[account] = (before[0] + prefill_s, before[1] + decode_s)
         self.busy_s += prefill_s + decode_s
+        self.told_s += prefill_s + decode_s
 
     def price_w(self, idle_w: float, untold_s: float) -> float:
         """Joules for each busy second: what is left above `idle_w`, over all who have a part.

@@ -20,9 +20,9 @@ from edge_rt.models.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "backends"))
 from embedding_texts import cosines, plain_vectors, texts
-from graphs import write_sum
+from graphs import write_loop, write_sum
 
-EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
+EMBEDDING, TENSORS, ENDLESS = "all-minilm-l6-v2", "sum", "loop"
 STORY = "Once upon a time there was a fox who"
 
 
@@ -34,6 +34,7 @@ def tasks_store(store, minilm, tmp_path_factory) -> Path:
     models = Store(root / "models", load_catalogue())
     pull(EMBEDDING, models, cache=minilm.parent.parent)
     models.add(write_sum(root / "sum.onnx"), TENSORS)
+    models.add(write_loop(root / "loop.onnx"), ENDLESS)
     return root / "models"
 
 
@@ -320,3 +321,38 @@ def test_tensors_that_do_not_fit_are_named(daemon, inputs, param):
     answer = infer(daemon, **inputs)
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["param"] == param
+
+
+def test_a_pass_that_would_never_end_ends_with_its_request(daemon):
+    inputs = {"n": {"dtype": "int64", "data": 1 << 62}, "x": [0]}
+    body = {"model": ENDLESS, "inputs": inputs, "edge": {"latency_s": 1.0}}
+    pid = daemon.engine()["pid"]
+    late = daemon.http.post("/edge/v1/infer", json=body)
+    assert (late.status_code, late.json()["error"]["code"]) == (503, "latency")
+    assert infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21]).status_code == 200
+    assert daemon.engine()["pid"] == pid
+
+
+def test_a_pass_has_a_longest_time(make_daemon, tasks_store):
+    daemon = make_daemon(tasks_store, requests={"infer_s": 0.5})
+    try:
+        inputs = {"n": {"dtype": "int64", "data": 1 << 62}, "x": [0]}
+        answer = daemon.http.post("/edge/v1/infer", json={"model": ENDLESS, "inputs": inputs})
+        assert answer.status_code == 400, answer.text
+        error = answer.json()["error"]
+        assert error["code"] == "pass_too_long"
+        for said in (ENDLESS, "0.5 s", "requests.infer_s"):
+            assert said in error["message"]
+        assert infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21]).status_code == 200
+    finally:
+        daemon.close()
+
+
+def test_short_runs_have_joules_in_the_answer_and_in_the_ledger(daemon):
+    """Each is over in a few milliseconds, in which no sensor is read."""
+    vectors(embed(daemon, ["a text of some length"] * 64))  # which tells what seconds cost
+    answer = infer(daemon, left=[[1, 2]], right=[[0.5, 4]], count=[21])
+    assert answer.json()["edge"]["energy_j"] > 0
+    entry = ledger(daemon, last=1)["last"][0]
+    assert (entry["model"], entry["quality"]) == (TENSORS, "modelled")
+    assert entry["energy_j"] == pytest.approx(answer.json()["edge"]["energy_j"], abs=1e-4)

@@ -31,7 +31,7 @@ def test_who_never_got_the_engine_took_nothing() -> None:
     [
         (served(resolved_s=1.89), 0.0),  # 5 % of its time and more is not covered
         (served(joules=0.0), 0.0),  # nothing was seen though it worked
-        (served(), 3.1),  # served for 3 s
+        (served(joules=0.0), 3.1),  # nor is there a price
     ],
 )
 def test_what_is_not_known_is_unresolved_and_never_zero(
@@ -49,7 +49,7 @@ def test_time_in_the_queue_does_not_count_as_being_served() -> None:
     account.work(50.0, 50.05, 0.05, 0.0)
     account.charge(1.0, 0.0, 0.05)
     assert account.served_s == pytest.approx(0.05)
-    assert not account.settle(60.0, 0.1).resolved
+    assert account.settle(60.0, 0.1).modelled
 
 
 def test_turns_of_others_count_as_being_served() -> None:
@@ -57,7 +57,24 @@ def test_turns_of_others_count_as_being_served() -> None:
     for turn in range(10):
         account.work(turn * 0.1, turn * 0.1 + 0.1, 0.0, 0.01)
     account.charge(0.0, 1.0, 0.1)
-    assert account.settle(1.0, 0.5).resolved
+    bill = account.settle(1.0, 0.5, price_w=9.0)
+    assert bill.energy_j == pytest.approx(1.0)
+    assert not bill.modelled
+
+
+def test_who_was_served_for_less_than_the_meter_resolves_pays_the_price() -> None:
+    bill = served().settle(105.0, 3.1, price_w=3.0)  # served for 3 s
+    assert (bill.energy_j, bill.prefill_j, bill.decode_j) == (6.0, 1.5, 4.5)
+    assert bill.modelled
+
+
+def test_without_a_price_it_pays_its_part_of_the_window() -> None:
+    bill = served().settle(105.0, 3.1)
+    assert (bill.energy_j, bill.modelled) == (10.0, True)
+
+
+def test_a_price_makes_nothing_known_of_time_without_readings() -> None:
+    assert not served(resolved_s=1.0).settle(105.0, 3.1, price_w=3.0).resolved
 
 
 def test_work_of_no_length_is_no_service() -> None:

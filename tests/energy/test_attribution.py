@@ -71,6 +71,41 @@ def test_equal_requests_pay_equally_for_all_that_was_added(count: int) -> None:
     assert sum(map(energy_j, bills)) == pytest.approx(attribution.totals.attributed_j)
 
 
+def brief(attribution: Attribution, plant: Plant, at_s: float, busy_s: float) -> Bill:
+    """A request that begins at `at_s` and is over before the meter can tell."""
+    account = attribution.open(at_s)
+    plant.until(at_s + busy_s + 0.02, attribution)  # read at once, as an answer has ended
+    attribution.told(at_s, at_s + busy_s, [(account, busy_s, 0.0)])
+    return attribution.close(account, at_s + busy_s)
+
+
+def test_what_is_too_short_for_the_meter_pays_what_busy_seconds_cost_of_late() -> None:
+    plant = Plant([(2.0, 4.0), (5.03, 5.04)])
+    attribution = Attribution(Baseline(), resolution_s=PERIOD_S)
+    plant.until(2.0, attribution)
+    long = attribution.open(2.0)
+    plant.until(4.0, attribution)
+    attribution.told(2.0, 4.0, [(long, 0.0, 2.0)])
+    assert not attribution.close(long, 4.0).modelled
+    bill = brief(attribution, plant, 5.03, 0.01)
+    assert bill.modelled
+    assert energy_j(bill) == pytest.approx(ADDED_W * 0.01, rel=0.1)
+    totals = attribution.totals
+    assert totals.attributed_j == pytest.approx(energy_j(bill) + long.energy_j)
+
+
+def test_many_that_are_too_short_pay_what_they_added_together() -> None:
+    """Each alone leaves a trace in the readings by chance only."""
+    begins_s = [2.0 + 0.237 * i for i in range(400)]
+    plant = Plant([(begin, begin + 0.05) for begin in begins_s])
+    attribution = Attribution(Baseline(), resolution_s=PERIOD_S)
+    bills = [brief(attribution, plant, begin, 0.05) for begin in begins_s]
+    known = [energy_j(bill) for bill in bills if bill.resolved]
+    assert all(bill.modelled for bill in bills if bill.resolved)
+    assert len(known) >= 0.95 * len(bills)
+    assert sum(known) / len(known) == pytest.approx(ADDED_W * 0.05, rel=0.4)
+
+
 def test_shares_go_by_busy_time_whenever_it_is_told() -> None:
     attribution = Attribution(Baseline(IDLE_W))
     one, two = attribution.open(0.0), attribution.open(0.0)
