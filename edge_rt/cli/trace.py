@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.figures import line, members
+from edge_rt.cli.figures import line, members, number
 from edge_rt.cli.paper import output, put
 from edge_rt.cli.trace_table import trace_table
 from edge_rt.cli.where import daemon_socket, socket_option
@@ -34,3 +34,5 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     click.echo(line(found.get("why")))
     click.echo()
     put(output(), trace_table(members(found, "considered")))
+    if (phi := number(found.get("phi"))) is not None:
+        click.echo(f"\nPhi {phi:.2f}: what leakage leaves of the chip's power, as warm as it was")

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+import msgspec
+
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.governing import Governing
@@ -23,6 +25,7 @@ from edge_rt.errors import EngineError, ModelFileError, RequestError
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
+from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.mix import Mix
 from edge_rt.routing.naming import AUTO, select
 from edge_rt.routing.router import Router
@@ -67,8 +70,7 @@ class Routes:
         """`connect` gives the live engine; `clock` is in seconds, a monotonic one."""
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._governing, self._residency, self._room = governing, residency, room
-        self._router, self._connect = Router(self._predict, ages), connect
-        self._known: dict[str, Entry] = {}  # those of the choice under way
+        self._router, self._connect = Router(ages), connect
         self.traces = Traces()
         self.mix: Mix[Bucket] = Mix(clock)
 
@@ -103,7 +105,12 @@ class Routes:
         aims: Aims,
     ) -> Trace:
         """The choice among `entries`, of which `model` may pin some."""
-        self._known = {entry.id: entry for entry in entries}
+        known = {entry.id: entry for entry in entries}
+
+        def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
+            sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
+            return self._candidates.predict(known[setting.variant], setting.threads, sizes, limits)
+
         ask = Ask(
             tokens=tokens,
             model=_known(model, entries),
@@ -112,12 +119,13 @@ class Routes:
             energy_j=aims.energy_j,
         )
         pool = self._variants.of(entries, self._governing.limits.threads)
-        return self._router.route(ask, pool, self._now(entries))
+        trace = self._router.route(ask, pool, self._now(entries), predict)
+        return msgspec.structs.replace(trace, phi=self._phi(trace.chosen))
 
-    def _predict(self, setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
-        # Phi needs no word of its own: it is the same for all, and in what was learnt of late.
-        entry, sizes = self._known[setting.variant], (asked.prompt, asked.cached, asked.completion)
-        return self._candidates.predict(entry, setting.threads, sizes, self._governing.limits)
+    def _phi(self, chosen: Candidate | None) -> float | None:
+        seen = self._governing.seen
+        power_w = None if chosen is None else chosen.power_w
+        return self._governing.heat.leakage.phi(power_w, None if seen is None else seen.temp_c)
 
     def _now(self, entries: Sequence[Entry]) -> Now:
         limits = self._governing.limits

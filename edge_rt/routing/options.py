@@ -32,10 +32,10 @@ class Option(NamedTuple):
 class Options:
     """Makes the candidates for requests."""
 
-    def __init__(self, predict: Predict, ages: Ages) -> None:
-        self._predict, self._ages = predict, ages
+    def __init__(self, ages: Ages) -> None:
+        self._ages = ages
 
-    def of(self, ask: Ask, selection: Selection, now: Now) -> list[Option]:
+    def of(self, ask: Ask, selection: Selection, now: Now, predict: Predict) -> list[Option]:
         """Each variant with each KV type, number of GPU layers, decoding mode and thread count."""
         found: list[Option] = []
         for variant in selection.variants:
@@ -48,7 +48,7 @@ class Options:
                 if why is None and not loaded:
                     why = against_loading(pressure, now.limits)
                 if why is None and counted is not None:
-                    found.append(self._foretold(variant, blank, counted))
+                    found.append(_foretold(variant, blank, predict(setting, counted)))
                 else:
                     found.append(Option(blank, why))
         return found
@@ -75,33 +75,33 @@ class Options:
             completion_tokens=tokens and tokens.completion,
         )
 
-    def _foretold(self, variant: Variant, blank: Candidate, tokens: Tokens) -> Option:
-        """With its figures.
 
-        Memory that fills up makes joules dearer. That is for what would have to be loaded: what
-        is loaded was measured under the pressure that there is.
-        """
-        found = self._predict(blank.setting, tokens)
-        if isinstance(found, Unpredicted):
-            return Option(blank, Dropped("prediction", found.reason))
-        energy_j, load_s = found.energy_j, 0.0
-        if not blank.loaded:
-            load_s = variant.load_s
-            if energy_j is not None:
-                energy_j = energy_j * penalty(blank.cpq or 0.0) + variant.load_j
-        candidate = replace(
-            blank,
-            load_s=load_s,
-            prefill_s=found.prefill_s,
-            decode_s=found.decode_s,
-            seconds=load_s + found.seconds,
-            energy_j=energy_j,
-            power_w=found.power_w,
-            error_ratio=found.error_ratio,
-            energy_error_ratio=found.energy_error_ratio,
-            basis=found.basis,
-        )
-        return Option(candidate, None)
+def _foretold(variant: Variant, blank: Candidate, found: Prediction | Unpredicted) -> Option:
+    """With its figures.
+
+    Memory that fills up makes joules dearer. That is for what would have to be loaded: what is
+    loaded was measured under the pressure that there is.
+    """
+    if isinstance(found, Unpredicted):
+        return Option(blank, Dropped("prediction", found.reason))
+    energy_j, load_s = found.energy_j, 0.0
+    if not blank.loaded:
+        load_s = variant.load_s
+        if energy_j is not None:
+            energy_j = energy_j * penalty(blank.cpq or 0.0) + variant.load_j
+    candidate = replace(
+        blank,
+        load_s=load_s,
+        prefill_s=found.prefill_s,
+        decode_s=found.decode_s,
+        seconds=load_s + found.seconds,
+        energy_j=energy_j,
+        power_w=found.power_w,
+        error_ratio=found.error_ratio,
+        energy_error_ratio=found.energy_error_ratio,
+        basis=found.basis,
+    )
+    return Option(candidate, None)
 
 
 def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool]]:

@@ -32,11 +32,11 @@ class _Judged(NamedTuple):
 class Router:
     """Of all candidates that can be, takes the one with the fewest joules, or as asked for."""
 
-    def __init__(self, predict: Predict, ages: Ages) -> None:
-        self._options, self._ages = Options(predict, ages), ages
+    def __init__(self, ages: Ages) -> None:
+        self._options, self._ages = Options(ages), ages
 
-    def route(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
-        """The choice among the models of `pool`, with its reasons.
+    def route(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> Trace:
+        """The choice among the models of `pool`, with its reasons, by what `predict` foretells.
 
         Raises ModelNotFound or RequestError where none of them has the name asked for. Changes
         nothing: whoever serves as it says tells `follow`.
@@ -44,7 +44,7 @@ class Router:
         able: list[Candidate] = []
         over: list[tuple[Candidate, Excess]] = []
         dropped: list[Considered] = []
-        for candidate, why in self._options.of(ask, select(ask.model, pool), now):
+        for candidate, why in self._options.of(ask, select(ask.model, pool), now, predict):
             if why is not None:
                 dropped.append(_drop(candidate, why))
             elif (broken := excess(candidate, ask, now.limits)) is not None:

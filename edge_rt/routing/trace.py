@@ -31,7 +31,8 @@ class Trace(msgspec.Struct, frozen=True):
 
     `within` tells whether the chosen one keeps all limits on seconds, joules and watts; where none
     does, it is the one that comes nearest. `explores` tells whether it was chosen in order to
-    measure it again. `why` is the whole choice in one sentence.
+    measure it again. `why` is the whole choice in one sentence. `phi` is the chip's thermal
+    yield at its present temperature, as the chosen one would run.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Trace(msgspec.Struct, frozen=True):
     explores: bool
     why: str
     considered: list[Considered]
+    phi: float | None = None
 
     @property
     def chosen(self) -> Candidate | None:

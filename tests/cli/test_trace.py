@@ -30,6 +30,7 @@ def considered(state: str, variant: str, reason: str, **other: Any) -> Json:
 
 TRACE = {
     "model": "auto",
+    "phi": 0.8312,
     "why": "smol with 2 threads: the fewest joules of 2",
     "considered": [
         considered("chosen", "smol", "the fewest joules of 2"),
@@ -50,7 +51,8 @@ TRACE = {
 
 def test_every_candidate_has_a_row_and_the_chosen_one_a_mark(daemon: Daemon, cli: Cli) -> None:
     daemon.documents[PATH] = (200, TRACE)
-    why, _, head, chosen, other, *_ = cli("trace", "chatcmpl-7").stdout.splitlines()
+    why, _, head, chosen, other, *_, phi = cli("trace", "chatcmpl-7").stdout.splitlines()
+    assert phi.startswith("Phi 0.83: ")
     assert why == TRACE["why"]
     assert head.split()[:3] == ["MODEL", "VARIANT", "THREADS"]
     for word in ("*", "smol", "onnx int4", "93+128", "2.35", "4.50 J", "8 %", "calibrated"):

@@ -60,6 +60,7 @@ class Request(_Strict, kw_only=True):
     prompt: int = 100
     completion: int = 50
     uncounted: dict[str, str] = {}  # why a model's tokens are not known
+    unfit: dict[str, str] = {}  # why a model cannot decode as asked
     latency_s: float | None = None
     energy_j: float | None = None
     quality: float | None = None
@@ -103,7 +104,7 @@ class Case(_Strict, kw_only=True):
         ages.explored()
         ages = Ages(lambda: _NOW_S, ages.notes())
         self._measure(ages, pool)
-        return Router(self._predict, ages).route(self._ask(), pool, self._now(pool))
+        return Router(ages).route(self._ask(), pool, self._now(pool), self._predict)
 
     def _measure(self, ages: Ages, pool: list[Variant]) -> None:
         now = self._now(pool)
@@ -128,6 +129,7 @@ class Case(_Strict, kw_only=True):
             energy_j=request.energy_j,
             quality=request.quality,
             constraint=request.constraint,
+            unfit=request.unfit,
         )
 
     def _now(self, pool: list[Variant]) -> Now:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.energy.prediction import Prediction, Unpredicted
@@ -11,6 +11,7 @@ from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.router import Router
 from edge_rt.routing.setting import Setting
+from edge_rt.routing.trace import Trace
 from edge_rt.routing.variant import Variant
 
 GB = 1e9
@@ -84,11 +85,16 @@ def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now
     return replace(board, **fields)  # pyright: ignore[reportArgumentType]
 
 
-def router(told: Told, ages: Ages | None = None) -> Router:
+class ToldRouter(Router):
     """One that is told what each variant takes with each number of threads."""
 
-    def predict(setting: Setting, tokens: Tokens) -> Prediction | Unpredicted:
-        found = told.get((setting.variant, setting.threads))
-        return found or Unpredicted("nothing is known of it")
+    def __init__(self, told: Told, ages: Ages | None = None) -> None:
+        super().__init__(ages or Ages(Clock()))
+        self._told = told
 
-    return Router(predict, ages or Ages(Clock()))
+    def choose(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:
+        return self.route(ask, pool, now, self._predict)
+
+    def _predict(self, setting: Setting, tokens: Tokens) -> Prediction | Unpredicted:
+        found = self._told.get((setting.variant, setting.threads))
+        return found or Unpredicted("nothing is known of it")

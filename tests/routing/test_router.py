@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from route_help import GB, POOL, SMOL, SMOL_ONNX, TOKENS, Clock, ask, now, prediction, router
+from route_help import (
+    GB,
+    POOL,
+    SMOL,
+    SMOL_ONNX,
+    TOKENS,
+    Clock,
+    ToldRouter,
+    ask,
+    now,
+    prediction,
+)
 
 from edge_rt.energy.prediction import Prediction
 from edge_rt.governor.limits import Limits
@@ -43,8 +54,8 @@ class Stage:
             ages.explored()
         return ages
 
-    def route(self, exploring: bool = False) -> Trace:
-        return router(self.told, self.ages(exploring)).route(self.ask, self.pool, self.now)
+    def choose(self, exploring: bool = False) -> Trace:
+        return ToldRouter(self.told, self.ages(exploring)).choose(self.ask, self.pool, self.now)
 
 
 @st.composite
@@ -114,7 +125,7 @@ def boards(draw: st.DrawFn, pool: list[Variant]) -> Now:
 
 @given(stages(), st.booleans())
 def test_the_chosen_one_is_feasible(stage: Stage, exploring: bool) -> None:
-    trace, limits = stage.route(exploring), stage.now.limits
+    trace, limits = stage.choose(exploring), stage.now.limits
     chosen = trace.chosen
     if chosen is None:
         assert all(row.state == "dropped" for row in trace.considered)
@@ -133,7 +144,7 @@ def test_the_chosen_one_is_feasible(stage: Stage, exploring: bool) -> None:
 
 @given(stages(), st.booleans())
 def test_a_limit_is_broken_only_where_all_break_one(stage: Stage, exploring: bool) -> None:
-    trace = stage.route(exploring)
+    trace = stage.choose(exploring)
     if trace.chosen is None or trace.within:
         return
     for row in trace.considered:
@@ -143,7 +154,7 @@ def test_a_limit_is_broken_only_where_all_break_one(stage: Stage, exploring: boo
 
 @given(stages())
 def test_nothing_within_the_limits_dominates_the_chosen_one(stage: Stage) -> None:
-    trace = stage.route()
+    trace = stage.choose()
     if trace.chosen is None or not trace.within:
         return
     able = [row.candidate for row in trace.considered if row.state in ("front", "dominated")]
@@ -152,7 +163,7 @@ def test_nothing_within_the_limits_dominates_the_chosen_one(stage: Stage) -> Non
 
 @given(stages())
 def test_what_explores_may_be_the_best_and_stays_within_all_limits(stage: Stage) -> None:
-    trace = stage.route(exploring=True)
+    trace = stage.choose(exploring=True)
     chosen = trace.chosen
     if chosen is None or not trace.explores:
         return
@@ -168,13 +179,13 @@ def test_what_explores_may_be_the_best_and_stays_within_all_limits(stage: Stage)
 
 @given(stages())
 def test_every_candidate_is_told_of_once(stage: Stage) -> None:
-    settings = [row.candidate.setting for row in stage.route().considered]
+    settings = [row.candidate.setting for row in stage.choose().considered]
     assert len(set(settings)) == len(settings) == 3 * len(stage.pool)
 
 
 @given(stages(), st.floats(1.05, 3.0))
 def test_a_dominated_candidate_more_changes_nothing(stage: Stage, worse: float) -> None:
-    trace = stage.route()
+    trace = stage.choose()
     if trace.chosen is None or not trace.within:
         return
     chosen = next(v for v in stage.pool if v.id == trace.chosen.setting.variant)
@@ -197,7 +208,7 @@ def test_a_dominated_candidate_more_changes_nothing(stage: Stage, worse: float) 
         replace(stage.now, loaded=loaded),
         stage.measured_h,
     )
-    again = more.route().chosen
+    again = more.choose().chosen
     assert again is not None
     assert again.setting == trace.chosen.setting
 
@@ -207,7 +218,7 @@ def test_a_later_deadline_never_takes_more_joules(
     stage: Stage, latency_s: float, later: float
 ) -> None:
     early, late = (
-        replace(stage, ask=replace(stage.ask, latency_s=limit, prefer="energy")).route()
+        replace(stage, ask=replace(stage.ask, latency_s=limit, prefer="energy")).choose()
         for limit in (latency_s, latency_s * later)
     )
     if early.chosen is None or not early.within:
@@ -224,7 +235,7 @@ def test_more_joules_allowed_never_take_more_seconds(
 ) -> None:
     stage = replace(stage, now=replace(stage.now, limits=replace(stage.now.limits, smaller=False)))
     tight, wide = (
-        replace(stage, ask=replace(stage.ask, energy_j=limit, prefer="latency")).route()
+        replace(stage, ask=replace(stage.ask, energy_j=limit, prefer="latency")).choose()
         for limit in (energy_j, energy_j * more)
     )
     if tight.chosen is None or not tight.within:
@@ -240,7 +251,7 @@ def test_each_preference_gets_the_best_of_its_kind(stage: Stage) -> None:
     limits = replace(stage.now.limits, smaller=False)
     stage = replace(stage, now=replace(stage.now, limits=limits))
     chosen = {
-        prefer: replace(stage, ask=replace(stage.ask, prefer=prefer)).route()
+        prefer: replace(stage, ask=replace(stage.ask, prefer=prefer)).choose()
         for prefer in PREFERENCES
     }
     if any(trace.chosen is None or not trace.within for trace in chosen.values()):
@@ -258,10 +269,10 @@ def test_tied_settings_take_turns() -> None:
     clock = Clock()
     ages = Ages(clock)
     told = {(v.id, 2): prediction(3, 7) for v in (SMOL, SMOL_ONNX)}
-    routed = router(told, ages)
+    routed = ToldRouter(told, ages)
     taken: list[str] = []
     for _ in range(6):
-        chosen = routed.route(ask(model="smol"), POOL, now(SMOL, SMOL_ONNX, threads=(2,))).chosen
+        chosen = routed.choose(ask(model="smol"), POOL, now(SMOL, SMOL_ONNX, threads=(2,))).chosen
         assert chosen is not None
         taken.append(chosen.setting.variant)
         ages.note(chosen.setting)
@@ -276,10 +287,10 @@ def test_exploring_is_rare_and_ends_with_a_measurement() -> None:
         ("smol", 2): prediction(3, 7),
         ("smol-onnx", 2): prediction(3.6, 8.4, error_ratio=0.3),
     }
-    routed, board = router(told, ages), now(SMOL, SMOL_ONNX, threads=(2,))
+    routed, board = ToldRouter(told, ages), now(SMOL, SMOL_ONNX, threads=(2,))
     explored: list[float] = []
     for _ in range(400):
-        trace = routed.route(ask(model="smol"), POOL, board)
+        trace = routed.choose(ask(model="smol"), POOL, board)
         routed.follow(trace)
         assert trace.chosen is not None
         if trace.explores:
@@ -293,16 +304,16 @@ def test_exploring_is_rare_and_ends_with_a_measurement() -> None:
 
 def test_asking_alone_changes_nothing() -> None:
     told = {("smol", 2): prediction(3, 7), ("smol-onnx", 2): prediction(3.6, 8.4, error_ratio=0.3)}
-    routed = router(told)
+    routed = ToldRouter(told)
     board = now(SMOL, SMOL_ONNX, threads=(2,))
-    first = routed.route(ask(model="smol"), POOL, board)
-    assert routed.route(ask(model="smol"), POOL, board) == first
+    first = routed.choose(ask(model="smol"), POOL, board)
+    assert routed.choose(ask(model="smol"), POOL, board) == first
 
 
 def test_a_tie_of_qualities_is_broken_by_joules() -> None:
     pool = (replace(SMOL, quality=0.7), replace(SMOL_ONNX, quality=0.695))
     told = {("smol", 2): prediction(3, 9), ("smol-onnx", 2): prediction(3, 7)}
-    trace = router(told).route(
+    trace = ToldRouter(told).choose(
         ask(model="smol", prefer="quality"), pool, now(SMOL, SMOL_ONNX, threads=(2,))
     )
     assert trace.chosen is not None
@@ -311,7 +322,7 @@ def test_a_tie_of_qualities_is_broken_by_joules() -> None:
 
 def test_figures_of_loading_are_told_apart() -> None:
     pool = (replace(SMOL, load_s=1.5, load_j=4.0),)
-    trace = router({("smol", 2): prediction(3, 7)}).route(ask(), pool, now(threads=(2,)))
+    trace = ToldRouter({("smol", 2): prediction(3, 7)}).choose(ask(), pool, now(threads=(2,)))
     assert trace.chosen is not None
     assert trace.chosen.load_s == 1.5
     assert trace.chosen.seconds == pytest.approx(4.5)

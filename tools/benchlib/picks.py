@@ -147,7 +147,7 @@ class Picker:
         for entry in entries:
             self._know(entry.id, entry.id)
         self._ages = Ages(time.time)
-        self._router = Router(self._predict, self._ages)
+        self._router = Router(self._ages)
         self._note(self._variants)
 
     def foretold(self, name: str, point: Point) -> Took:
@@ -159,7 +159,7 @@ class Picker:
 
     def pick(self, point: Point, prefer: Prefer) -> str:
         """The name of the variant that is chosen."""
-        trace = self._router.route(*self._question(self._variants, point, prefer))
+        trace = self._router.route(*self._question(self._variants, point, prefer), self._predict)
         assert trace.chosen is not None
         return trace.chosen.setting.variant
 
@@ -184,7 +184,7 @@ class Picker:
         ask, pool, now = self._question(variants, point, "energy")
         now = replace(now, threads=counts)
         begin_s = clock()
-        self._router.route(ask, pool, now)
+        self._router.route(ask, pool, now, self._predict)
         return clock() - begin_s
 
     def _know(self, name: str, like: str) -> None:
