@@ -14,9 +14,15 @@ from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.naming import Selection
-from edge_rt.routing.rules import Dropped, against_loading, against_threads, against_variant
+from edge_rt.routing.rules import (
+    Dropped,
+    against_loading,
+    against_quality,
+    against_threads,
+    against_variant,
+)
 from edge_rt.routing.setting import Setting
-from edge_rt.routing.variant import Variant
+from edge_rt.routing.variant import Variant, Way
 
 Predict = Callable[[Setting, Tokens], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""
@@ -44,11 +50,13 @@ class Options:
             counted = tokens if isinstance(tokens, Tokens) else None
             for setting, pressure, loaded in _settings(variant, now):
                 blank = self._blank(variant, setting, counted, pressure, loaded)
-                why = dropped or against_threads(setting.threads, now.limits)
+                why = dropped or against_quality(variant.quality_in(setting.mode), ask)
+                why = why or against_threads(setting.threads, now.limits)
                 if why is None and not loaded:
                     why = against_loading(pressure, now.limits)
                 if why is None and counted is not None:
-                    found.append(_foretold(variant, blank, predict(setting, counted)))
+                    load = _load(variant, setting, now)
+                    found.append(_foretold(load, blank, predict(setting, counted)))
                 else:
                     found.append(Option(blank, why))
         return found
@@ -66,7 +74,7 @@ class Options:
             backend=variant.backend,
             quantisation=variant.quantisation,
             context=variant.context,
-            quality=variant.quality,
+            quality=variant.quality_in(setting.mode),
             cpq=pressure if pressure < math.inf else None,
             loaded=loaded,
             age_s=self._ages.age_s(setting),
@@ -76,7 +84,25 @@ class Options:
         )
 
 
-def _foretold(variant: Variant, blank: Candidate, found: Prediction | Unpredicted) -> Option:
+class _Load(NamedTuple):
+    """What has to be loaded takes."""
+
+    seconds: float
+    energy_j: float
+
+
+def _load(variant: Variant, setting: Setting, now: Now) -> _Load:
+    """Of the variant and its partner, what is not there."""
+    seconds = energy_j = 0.0
+    if not _is_loaded(variant, setting, now):
+        seconds, energy_j = variant.load_s, variant.load_j
+    way = variant.way(setting.mode)
+    if way.partner is not None and way.partner not in now.loaded:
+        seconds, energy_j = seconds + way.load_s, energy_j + way.load_j
+    return _Load(seconds, energy_j)
+
+
+def _foretold(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
     """With its figures.
 
     Memory that fills up makes joules dearer. That is for what would have to be loaded: what is
@@ -84,17 +110,15 @@ def _foretold(variant: Variant, blank: Candidate, found: Prediction | Unpredicte
     """
     if isinstance(found, Unpredicted):
         return Option(blank, Dropped("prediction", found.reason))
-    energy_j, load_s = found.energy_j, 0.0
-    if not blank.loaded:
-        load_s = variant.load_s
-        if energy_j is not None:
-            energy_j = energy_j * penalty(blank.cpq or 0.0) + variant.load_j
+    energy_j = found.energy_j
+    if energy_j is not None and not blank.loaded:
+        energy_j = energy_j * penalty(blank.cpq or 0.0) + load.energy_j
     candidate = replace(
         blank,
-        load_s=load_s,
+        load_s=load.seconds,
         prefill_s=found.prefill_s,
         decode_s=found.decode_s,
-        seconds=load_s + found.seconds,
+        seconds=load.seconds + found.seconds,
         energy_j=energy_j,
         power_w=found.power_w,
         error_ratio=found.error_ratio,
@@ -105,13 +129,24 @@ def _foretold(variant: Variant, blank: Candidate, found: Prediction | Unpredicte
 
 
 def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool]]:
-    """Each setting, the memory pressure with it, and whether it is loaded like that."""
-    others = sum(size for name, size in now.in_use.items() if name != variant.id)
+    """Each setting, the memory pressure with it, and whether all is loaded like that."""
     for kv_type in variant.kv_bytes:
-        pressure = cpq(variant.demand(kv_type, others), now.usable_bytes)
         for layers in variant.gpu_layers:
-            loaded = now.loaded.get(variant.id) == (layers, kv_type)
             for mode in variant.modes:
+                way = variant.way(mode)
+                pressure = _pressure(variant, kv_type, way, now)
                 for threads in now.threads:
-                    setting = Setting(variant.id, threads, layers, mode, kv_type)
-                    yield setting, pressure, loaded
+                    setting = Setting(variant.id, threads, layers, mode, kv_type, way.partner)
+                    there = way.partner is None or way.partner in now.loaded
+                    yield setting, pressure, there and _is_loaded(variant, setting, now)
+
+
+def _pressure(variant: Variant, kv_type: str, way: Way, now: Now) -> float:
+    """With the variant and its partner beside what is in use."""
+    own = (variant.id, way.partner)
+    others = sum(size for name, size in now.in_use.items() if name not in own)
+    return cpq(variant.demand(kv_type, others + way.bytes), now.usable_bytes)
+
+
+def _is_loaded(variant: Variant, setting: Setting, now: Now) -> bool:
+    return now.loaded.get(variant.id) == (setting.gpu_layers, setting.kv_type)
