@@ -8,16 +8,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.api.wish import Aims, Wish
+from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writer, writers
 from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.measuring import Host
+from edge_rt.daemon.offers import Offer, Offered, offer
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.unroutable import unroutable
 from edge_rt.daemon.variants import Variants, families, weights
 from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
@@ -29,7 +31,7 @@ from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.mix import Mix
 from edge_rt.routing.naming import AUTO, select
 from edge_rt.routing.router import Router
-from edge_rt.routing.setting import Setting
+from edge_rt.routing.setting import SINGLE, Setting
 from edge_rt.routing.trace import Trace, Traces
 
 LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
@@ -37,11 +39,16 @@ USUAL = 256  # tokens of a prompt that nobody looked at
 
 
 class Routed(NamedTuple):
-    """The model that answers; why is None where there was nothing to choose."""
+    """The model that answers, and its mode, None for by itself.
+
+    `why` is None where there was nothing to choose; `less` tells what the governor had changed.
+    """
 
     entry: Entry
     why: str | None = None
     trace: Trace | None = None
+    mode: Mode | None = None
+    less: str | None = None
 
 
 class Bucket(NamedTuple):
@@ -78,24 +85,53 @@ class Routes:
         """See Service. Where one model alone may answer, it does, and nothing is looked at."""
         entries = named(wish.model, host)
         able = self._admitted(wish.model, entries)
+        offers, unfit = self._offers(able, wish.mode, host)
         completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
-        if len(able) == 1 and not wish.trace:
+        only = offers.get(able[0].id) if len(able) == 1 else None
+        if only is not None and len(only.modes) == 1 and not wish.trace:
             self._note(able, USUAL, completion)
-            return Routed(able[0])
+            return _routed(able[0], only, only.modes[0])
         tokens = await self._tokens(able, wish, completion, host)
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
         self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
-        trace = self.judge(wish.model, entries, tokens, wish.aims)
+        trace = self.judge(wish.model, entries, tokens, wish.aims, offers, unfit)
         self.traces.keep(wish.id, trace)
-        told = trace if wish.trace else None
-        if len(able) == 1:  # whatever speaks against it, the engine says it best
-            return Routed(able[0], trace.why, told)
-        chosen = trace.chosen
+        told, chosen = trace if wish.trace else None, trace.chosen
+        if chosen is None and only is not None:  # the engine says best what speaks against it
+            return _routed(able[0], only, only.modes[0], trace.why, told)
         if chosen is None:
             raise unroutable(trace, self._governing.limits)
         self._router.follow(trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
-        return Routed(entry, trace.why, told)
+        offer = offers[entry.id]
+        return _routed(entry, offer, offer.of(chosen.setting.mode), trace.why, told)
+
+    def offer(self, entry: Entry, wish: ModeWish, host: Host) -> Offer:
+        """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
+        return offer(entry, wish, host, self._governing.limits, self._fits)
+
+    def _fits(self, entry: Entry, partner: Entry) -> bool:
+        """Whether `partner` is in memory, or can be brought there beside `entry` now."""
+        loaded = [r.wanted.model for r in self._residency.residents()]
+        if resident_name(partner) in loaded:
+            return True
+        may_load = self._governing.limits.heavy or not loaded
+        return may_load and self._room.lack(partner, entry) is None
+
+    def _offers(
+        self, able: Sequence[Entry], wish: ModeWish, host: Host
+    ) -> tuple[dict[str, Offer], dict[str, str]]:
+        """By id the modes of each, and why others cannot as asked; raises where none can."""
+        offers: dict[str, Offer] = {}
+        faults: dict[str, RequestError] = {}
+        for entry in able:
+            try:
+                offers[entry.id] = self.offer(entry, wish, host)
+            except RequestError as error:
+                faults[entry.id] = error
+        if not offers:
+            raise next(iter(faults.values()))
+        return offers, {id: str(fault) for id, fault in faults.items()}
 
     def judge(
         self,
@@ -103,13 +139,20 @@ class Routes:
         entries: Sequence[Entry],
         tokens: Mapping[str, Tokens | Unpredicted],
         aims: Aims,
+        offers: Mapping[str, Offer],
+        unfit: Mapping[str, str] | None = None,
     ) -> Trace:
-        """The choice among `entries`, of which `model` may pin some."""
+        """The choice among `entries`, of which `model` may pin some, and the modes of their offers.
+
+        `unfit` tells of those that have none why.
+        """
         known = {entry.id: entry for entry in entries}
 
         def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
             sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
-            return self._candidates.predict(known[setting.variant], setting.threads, sizes, limits)
+            offered = offers.get(setting.variant, Offer()).of(setting.mode)
+            entry = known[setting.variant]
+            return self._candidates.predict(entry, setting.threads, sizes, limits, offered)
 
         ask = Ask(
             tokens=tokens,
@@ -117,9 +160,11 @@ class Routes:
             prefer=aims.prefer,
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
+            unfit=unfit or {},
         )
-        pool = self._variants.of(entries, self._governing.limits.threads)
-        trace = self._router.route(ask, pool, self._now(entries), predict)
+        pool = self._variants.of(entries, self._governing.limits.threads, offers)
+        partners = [one.partner for o in offers.values() for one in o.modes if one.partner]
+        trace = self._router.route(ask, pool, self._now([*entries, *partners]), predict)
         return msgspec.structs.replace(trace, phi=self._phi(trace.chosen))
 
     def _phi(self, chosen: Candidate | None) -> float | None:
@@ -209,6 +254,17 @@ class Routes:
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
         self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
+
+
+def _routed(
+    entry: Entry,
+    offer: Offer,
+    offered: Offered,
+    why: str | None = None,
+    trace: Trace | None = None,
+) -> Routed:
+    mode = None if offered.mode.name == SINGLE else offered.mode
+    return Routed(entry, why, trace, mode, offer.why)
 
 
 def named(model: str, host: Host) -> list[Entry]:
