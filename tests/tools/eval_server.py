@@ -21,7 +21,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     speak: Speak
     asked: list[Body]
-    edge: Body
+    edge: Callable[[Body], Body]
 
     @property
     def questions(self) -> list[Body]:
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(body)
         said = self.server.speak(body)
         if isinstance(said, str):
-            self._send(200, completion(said, body["model"], self.server.edge))
+            self._send(200, completion(said, body["model"], self.server.edge(body)))
         else:
             self._send(said[0], {"error": {"message": said[1]}})
 
@@ -70,10 +70,12 @@ def completion(text: str, model: str, edge: Body) -> Body:
 
 
 @contextmanager
-def serving(path: Path, speak: Speak, edge: Body | None = None) -> Iterator[Server]:
-    """The server at a socket, for as long as the block runs."""
+def serving(
+    path: Path, speak: Speak, edge: Callable[[Body], Body] = lambda _: {}
+) -> Iterator[Server]:
+    """The server at a socket, for as long as the block runs; `edge` is our part of an answer."""
     with Server(str(path), _Handler) as server:
-        server.speak, server.asked, server.edge = speak, [], edge or {}
+        server.speak, server.asked, server.edge = speak, [], edge
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -125,7 +125,7 @@ def test_an_answer_is_kept_with_what_it_took(tmp_path: Path) -> None:
         "accepted_tokens": 0,
         "rejected_tokens": 0,
     }
-    with serving(tmp_path / "s", lambda _: "yes", edge) as server:
+    with serving(tmp_path / "s", lambda _: "yes", lambda _: edge) as server:
         made = rounds(server, tmp_path / "j", [SWITCH], work(1))
     (record,) = made.found(work(1), SWITCH).values()
     assert (record.correct, record.answer, record.text, record.reason) == (

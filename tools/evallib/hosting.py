@@ -10,11 +10,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchlib.daemon import Ours, model_file
+from benchlib.govern import cores
 from benchlib.http import Address
 from benchlib.server import Settings
 from benchlib.sim_board import Recorded, SimBoard, recorded
-from bootstrap.rest import board, wait_for_rest
+from bootstrap.rest import board as felt
+from bootstrap.rest import wait_for_rest
 
+from edge_rt.config.boards import load_boards
 from evallib import EvalError
 from evallib.meter import MachineMeter, Meter, NoMeter, Record
 
@@ -45,6 +48,14 @@ def address_of(socket: Path | None, url: str | None) -> Address | None:
     return Address(host=parts.hostname, port=port)
 
 
+def simulated(name: str, seed: int) -> SimBoard:
+    """A board whose cores are all busy when this machine's are; raises EvalError."""
+    known = load_boards()
+    if name not in known:
+        raise EvalError(f"no board {name!r}; known are {', '.join(sorted(known))}")
+    return SimBoard.whole(name, seed, cores())
+
+
 @dataclass(frozen=True)
 class Own:
     """A daemon of our own with some models. `board` is simulated around it, if any.
@@ -71,20 +82,19 @@ class Own:
         async with AsyncExitStack() as stack:
             home = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-rt-eval-"))
             directory, extra = Path(home), {"models": {"idle_unload_s": 0}}
-            simulated = None
+            record = None
             if self.board is not None:
-                simulated = await stack.enter_async_context(self._simulated(directory))
-                extra["sensors"] = {"root": str(simulated.root)}
+                world = await stack.enter_async_context(self._simulated(self.board, directory))
+                extra["sensors"] = {"root": str(world.root)}
+                record = Record(world.record)
             side = Ours(self.python, self.store, directory, extra=extra)
             running = await stack.enter_async_context(side.run(settings))
-            wait_for_rest(lambda: board(directory / "s"), _REST_S)
-            record = Record(simulated.record) if simulated else None
+            wait_for_rest(lambda: felt(directory / "s"), _REST_S)
             yield Host(running.address, MachineMeter(running.child, record))
 
     @asynccontextmanager
-    async def _simulated(self, directory: Path) -> AsyncGenerator[Recorded]:
-        assert self.board is not None
+    async def _simulated(self, board: SimBoard, directory: Path) -> AsyncGenerator[Recorded]:
         (directory / "boards.d").mkdir()
-        (directory / "boards.d" / f"{self.board.name}.yaml").write_text(self.board.profile())
-        async with recorded(self.board, self.python, directory) as simulated:
-            yield simulated
+        (directory / "boards.d" / f"{board.name}.yaml").write_text(board.profile())
+        async with recorded(board, self.python, directory) as world:
+            yield world

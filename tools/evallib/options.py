@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.paths import cache_dir
 
 from evallib.item import sample
 from evallib.rounds import Sampling, Work
@@ -36,7 +36,7 @@ _OPTIONS = (
     ),
     click.option(
         "--data",
-        default=CHECKOUT.parent / "shared/data",
+        required=True,
         type=click.Path(path_type=Path),
         help="The folder that holds the questions.",
     ),

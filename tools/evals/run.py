@@ -15,7 +15,7 @@ from benchlib.daemon import MODEL
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
 from evallib.document import Document, plain_row
-from evallib.hosting import Host, Own, address_of
+from evallib.hosting import Host, Own, address_of, simulated
 from evallib.intervals import Bootstrap
 from evallib.markdown import figure, percent, short, text
 from evallib.options import FILE, Options, shared
@@ -28,6 +28,7 @@ _COLUMNS = (
     ("way", text("name")),
     ("n", text("n")),
     ("failed", text("failed")),
+    ("cut", text("cut")),
     ("accuracy, %", percent("accuracy")),
     ("less the first's, %", percent("against_first", "accuracy_difference")),
     ("over the first's", figure("against_first", "accuracy_ratio")),
@@ -40,13 +41,15 @@ _COLUMNS = (
 _NOTE = (
     "Means an answer, with 95 % bootstrap intervals over the questions. J: what an answer added to "
     "what the board draws anyway. IPW_pct: 100 x accuracy over the board's mean watts, our own "
-    "formula. Failed requests are asked again by the next run and count as neither right nor wrong."
+    "formula. Cut: answers that were as long as they may be. Failed requests are asked again by "
+    "the next run and count as neither right nor wrong."
 )
 
 
 @click.command()
 @click.option("--socket", type=click.Path(path_type=Path), help="Ask the daemon at this socket.")
 @click.option("--url", help="Ask the server at http://HOST:PORT.")
+@click.option("--board", help="Simulate this board around our own daemon, for joules.")
 @click.option("--model", "models", multiple=True, help="May be given several times.")
 @click.option("--mode", "modes", multiple=True, help="Of decoding; may be given several times.")
 @click.option("--large-share", type=click.FloatRange(0, 1), help="Of a switch between two models.")
@@ -64,6 +67,7 @@ _NOTE = (
 def run(
     socket: Path | None,
     url: str | None,
+    board: str | None,
     models: tuple[str, ...],
     modes: tuple[str, ...],
     large_share: float | None,
@@ -80,13 +84,15 @@ def run(
     """
     if socket is not None and url is not None:
         raise click.UsageError("--socket and --url are two servers: name one.")
+    if board is not None and (socket or url):
+        raise click.UsageError("--board goes with a daemon of our own, not with --socket or --url.")
     end_cleanly_on_signals()
     options = Options(**shared_options)
     terms = {"large_share": large_share, "threshold": threshold, "first": first}
     ways = _ways(models or (MODEL,), modes, {k: v for k, v in terms.items() if v is not None})
     try:
         works = options.works()
-        hosting = _hosting(socket, url, options, [way.model for way in ways])
+        hosting = _hosting(socket, url, board, options, [way.model for way in ways])
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = partial(_report, options, works, ways)
@@ -113,13 +119,18 @@ def _ways(models: Sequence[str], modes: Sequence[str], terms: dict[str, Any]) ->
 
 
 def _hosting(
-    socket: Path | None, url: str | None, options: Options, models: Sequence[str]
+    socket: Path | None,
+    url: str | None,
+    board: str | None,
+    options: Options,
+    models: Sequence[str],
 ) -> Hosting:
     address = address_of(socket, url)
     if address is not None:
         return partial(running, Host(address))
     named = list(dict.fromkeys(models))
-    return Own(Path(sys.executable), options.models, named, _CONTEXT, options.threads).run
+    around = None if board is None else simulated(board, options.seed)
+    return Own(Path(sys.executable), options.models, named, _CONTEXT, options.threads, around).run
 
 
 def _report(

@@ -10,13 +10,11 @@ from typing import Any
 
 import click
 from benchlib import BenchError, machine
-from benchlib.govern import cores
-from benchlib.sim_board import SimBoard
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
 from evallib import EvalError
 from evallib.document import Document, switch_rows
-from evallib.hosting import Own
+from evallib.hosting import Own, simulated
 from evallib.intervals import Bootstrap
 from evallib.markdown import equal, figure, percent, short, text
 from evallib.options import FILE, Options, shared
@@ -133,14 +131,13 @@ def switch(
         raise click.ClickException(str(error)) from error
     except KeyError as error:
         raise click.UsageError(f"--only: there is no way {error}.") from error
-    board = SimBoard.whole(_BOARD, options.seed, cores())
     host = Own(
         Path(sys.executable),
         options.models,
         (models.large, models.small),
         _CONTEXT,
         options.threads,
-        board,
+        simulated(_BOARD, options.seed),
     )
     Session(
         works,
