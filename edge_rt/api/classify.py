@@ -10,16 +10,14 @@ from typing import Literal
 import msgspec
 from starlette.types import Send
 
-from edge_rt.api.allowance import grant
 from edge_rt.api.classify_request import ClassifyRequest, Groups
 from edge_rt.api.context import Context
 from edge_rt.api.decode import decode
-from edge_rt.api.embeddings import TextUsage
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.nearest import Vector, point, scores, similarities
 from edge_rt.api.respond import send_json
-from edge_rt.api.service import EmbedCall
-from edge_rt.api.task import Received, Task
+from edge_rt.api.task import Received
+from edge_rt.api.text_task import TextTask, TextUsage
 from edge_rt.api.usage import Edge
 from edge_rt.engine.protocol import Embedded
 from edge_rt.errors import RequestError
@@ -51,7 +49,7 @@ class ClassificationList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Classify(Task):
+class Classify(TextTask):
     """Embeds texts and examples in one go, the examples of labels used lately only once."""
 
     def __init__(self, context: Context) -> None:
@@ -62,24 +60,18 @@ class Classify(Task):
         """See Task; raises RequestError or ModelNotFound and what the service raises."""
         asked = decode(_DECODER, request.body)
         groups, texts = asked.groups, asked.texts
-        card = self.context.service.able(asked.model or "default", "embedding")
-        request.exchange.model = card.id
-        side = asked.edge.side if asked.edge else None
-        key = _key(card.sha256, groups, side)
+        card = self.card(request, asked.model, "embedding")
+        key = _key(card.sha256, groups, asked.edge.side if asked.edge else None)
         points = self._kept.get(key)
         examples = [text for group in groups.values() for text in group] if points is None else []
-        call = EmbedCall(card.id, [*texts, *examples], side)
-        [call] = grant([call], asked.edge, request.exchange.arrived)
         try:
-            embedded, cost = await self.context.service.embed(call)
+            embedded, edge = await self.embed(request, card, [*texts, *examples], asked.edge)
         except RequestError as error:
             raise asked.placed(error) from None
-        edge = self.booked(card, embedded.timings, cost)
         # Hundreds of texts and labels take a while, which others must not wait for.
         data, points = await asyncio.to_thread(_data, embedded, asked.scale, groups, points)
         self._keep(key, points)
-        tokens = embedded.timings.prompt_tokens
-        usage = TextUsage(tokens, tokens)
+        usage = TextUsage.of(embedded)
         document = ClassificationList(data=data, model=card.id, usage=usage, edge=edge)
         await send_json(send, document, headers=edge_headers(edge))
 

@@ -10,24 +10,16 @@ from typing import Literal
 import msgspec
 from starlette.types import Send
 
-from edge_rt.api.allowance import grant
 from edge_rt.api.decode import decode
 from edge_rt.api.embeddings_request import EmbeddingsRequest, texts
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.respond import send_json
-from edge_rt.api.service import EmbedCall
-from edge_rt.api.task import Received, Task
+from edge_rt.api.task import Received
+from edge_rt.api.text_task import TextTask, TextUsage
 from edge_rt.api.usage import Edge
 from edge_rt.engine.protocol import Embedded
 
 _DECODER = msgspec.json.Decoder(EmbeddingsRequest)
-
-
-class TextUsage(msgspec.Struct, frozen=True):
-    """Tokens, as OpenAI counts them for embeddings."""
-
-    prompt_tokens: int
-    total_tokens: int
 
 
 class Embedding(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,30 +40,20 @@ class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
     edge: Edge
 
 
-class Embeddings(Task):
+class Embeddings(TextTask):
     """Gives each text a vector that lies near those of texts that mean the same."""
 
     async def answer(self, request: Received, send: Send) -> None:
         """See Task; raises RequestError or ModelNotFound and what the service raises."""
         asked = decode(_DECODER, request.body)
         found = texts(asked.input)
-        card = self.context.service.able(asked.model or "default", "embedding")
-        request.exchange.model = card.id
-        side = asked.edge.side if asked.edge else None
-        call = EmbedCall(card.id, found, side, asked.dimensions)
-        [call] = grant([call], asked.edge, request.exchange.arrived)
-        embedded, cost = await self.context.service.embed(call)
-        edge = self.booked(card, embedded.timings, cost)
+        card = self.card(request, asked.model, "embedding")
+        embedded, edge = await self.embed(request, card, found, asked.edge, asked.dimensions)
         # Thousands of vectors take a while, which others must not wait for.
         in_base64 = asked.encoding_format == "base64"
         data = await asyncio.to_thread(_items, embedded, in_base64)
-        tokens = embedded.timings.prompt_tokens
-        document = EmbeddingList(
-            data=data,
-            model=card.id,
-            usage=TextUsage(tokens, tokens),
-            edge=edge,
-        )
+        usage = TextUsage.of(embedded)
+        document = EmbeddingList(data=data, model=card.id, usage=usage, edge=edge)
         await send_json(send, document, headers=edge_headers(edge))
 
 

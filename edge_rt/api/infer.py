@@ -47,8 +47,7 @@ class Infer(Task):
         asked = await asyncio.to_thread(
             read_request, _kind(scope), read_query(scope), request.body, limit
         )
-        card = self.context.service.able(asked.model, "tensors")
-        request.exchange.model = card.id
+        card = self.card(request, asked.model, "tensors")
         [call] = grant([InferCall(card.id, asked.tensors)], asked.edge, request.exchange.arrived)
         inferred, cost = await self.context.service.infer(call)
         edge = self.booked(card, inferred.timings, cost)

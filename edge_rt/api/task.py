@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.body import read_body
 from edge_rt.api.context import Context, Exchange, exchange_of
 from edge_rt.api.query import whole_numbers
-from edge_rt.api.service import Cost, ModelCard
+from edge_rt.api.service import Cost, Kind, ModelCard
 from edge_rt.api.usage import Edge, Origin, Tally
 from edge_rt.api.watch import unless_gone
 from edge_rt.engine.protocol import Finished, Started, Timings
@@ -48,6 +48,12 @@ class Task(ABC):
     @abstractmethod
     async def answer(self, request: Received, send: Send) -> None:
         """Decode, check, have it done and answer."""
+
+    def card(self, request: Received, model: str | None, kind: Kind) -> ModelCard:
+        """The model that the request is for; raises RequestError or ModelNotFound."""
+        card = self.context.service.able(model or "default", kind)
+        request.exchange.model = card.id
+        return card
 
     def booked(self, card: ModelCard, timings: Timings, cost: Cost) -> Edge:
         """Count what was done for a request, and tell it."""
