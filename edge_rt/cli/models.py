@@ -26,9 +26,9 @@ from edge_rt.cli.screen import note
 from edge_rt.config.loader import load
 from edge_rt.config.paths import Paths
 from edge_rt.errors import ModelFileError
+from edge_rt.models.description import Description
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
-from edge_rt.models.wish import Wish
 
 
 @click.group()
@@ -101,7 +101,7 @@ def add(
     """
     there = open_store(store, config)
     with bar(f"Adding {place.name}") as progress:
-        entry = there.add(place, id, move=move, wish=Wish(**said), progress=progress)
+        entry = there.add(place, id, move=move, said=Description(**said), progress=progress)
     click.echo(entry.id)
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from edge_rt.errors import ModelFileError
 from edge_rt.models.card import CARD, TensorsCard, read_card, summarise_card, write_card
+from edge_rt.models.description import Description
 from edge_rt.models.manifest import Backend
 from edge_rt.models.naming import stored_name
 from edge_rt.models.onnx_file import read_onnx
 from edge_rt.models.summary import Summary, read_summary
 from edge_rt.models.tokenizer_file import longest_text
-from edge_rt.models.wish import Wish
 
 GRAPH = "model.onnx"  # the main file of a folder
 TOKENIZER = "tokenizer.json"
@@ -31,19 +33,19 @@ class Offer:
     made: bytes | None = None
 
 
-def look(place: Path, wish: Wish | None = None) -> Offer:
+def look(place: Path, said: Description | None = None) -> Offer:
     """The model at `place`: a GGUF file, an ONNX file, or a folder with model.onnx.
 
     Of a folder the graph, the files that hold its weights, tokenizer.json and model.json belong
-    to the model. Where there is no card, one is made as `wish` says. Raises ModelFileError for
-    what is no whole model, RequestError where the wish lacks something or does not fit.
+    to the model. Where there is no card, one is made as `said` says. Raises ModelFileError for
+    what is no whole model, RequestError where that lacks something or does not fit.
     """
-    wish = wish or Wish()
+    said = said or Description()
     if place.is_dir():
-        return _onnx(place, place / GRAPH, wish)
+        return _onnx(place, place / GRAPH, said)
     if place.suffix.lower() == ".onnx":
-        return _onnx(place, place, wish)
-    wish.refuse_for(f"{place} is no ONNX model")
+        return _onnx(place, place, said)
+    said.refuse_for(f"{place} is no ONNX model")
     read_summary(place)
     return Offer(place, {stored_name(place, "model.gguf"): place})
 
@@ -53,17 +55,19 @@ def describe(files: Mapping[str, Path]) -> tuple[Backend, Summary]:
     main = next(iter(files.values()))
     if CARD not in files:
         return "llama.cpp", read_summary(main)
-    external = read_onnx(main).external
+    graph = read_onnx(main)
     card = read_card(files[CARD])
     if not isinstance(card, TensorsCard) and TOKENIZER not in files:
         raise ModelFileError(f"{main.parent}: {TOKENIZER} is missing; a model of text needs it")
     if TOKENIZER in files:
         longest_text(files[TOKENIZER])  # may raise
-    weights = [main, *(files[name] for name in external)]
-    return "onnx", summarise_card(card, sum(path.stat().st_size for path in weights))
+    weights = [main, *(files[name] for name in graph.external)]
+    summary = summarise_card(card, sum(path.stat().st_size for path in weights))
+    context = min(summary.context_train, graph.positions or summary.context_train)
+    return "onnx", msgspec.structs.replace(summary, context_train=context)
 
 
-def _onnx(place: Path, graph: Path, wish: Wish) -> Offer:
+def _onnx(place: Path, graph: Path, said: Description) -> Offer:
     if not graph.exists():
         raise ModelFileError(f"{place}: a folder without {GRAPH}; name the file that is a model")
     found = read_onnx(graph)
@@ -77,8 +81,8 @@ def _onnx(place: Path, graph: Path, wish: Wish) -> Offer:
         files |= {each: place / each for each in (TOKENIZER, CARD) if (place / each).exists()}
     made = None
     if CARD in files:
-        wish.refuse_for(f"{place} has a {CARD}, which says it")
+        said.refuse_for(f"{place} has a {CARD}, which says it")
         describe(files)  # what is wrong is told of these, not of copies
     else:
-        made = write_card(wish.card(place, found, files.get(TOKENIZER)))
+        made = write_card(said.card(place, found, files.get(TOKENIZER)))
     return Offer(place, files, made)

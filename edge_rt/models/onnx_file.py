@@ -6,6 +6,8 @@ fields; weights and nodes are passed over, so that a file of gigabytes takes no 
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +16,11 @@ from edge_rt.models.wire import Field, Wire
 
 _GRAPH, _OPSETS = 7, 8  # fields of ModelProto; 1 is ir_version
 _INITIALIZER, _OUTPUT = 5, 12  # of GraphProto
-_DIMS, _DATA_TYPE, _EXTERNAL = 1, 2, 13  # of TensorProto
+_DIMS, _DATA_TYPE, _NAME, _EXTERNAL = 1, 2, 8, 13  # of TensorProto
 _MAX_NUMBERS = 1 << 50
+_MAX_DIMS = 64
+# What exporters call tables with a row for each position: of a rotary embedding, or learnt ones.
+_POSITIONS = re.compile(r"(^|[./])cos(_cache\w*)?$|position_embeddings?\.weight")
 _FORMATS = {  # enum TensorProto.DataType
     1: "fp32",
     2: "int8",
@@ -37,6 +42,7 @@ class OnnxFile:
     numbers: dict[str, int] = field(default_factory=dict[str, int])  # by format, as stored
     external: dict[str, int] = field(default_factory=dict[str, int])  # name -> bytes needed
     output_width: int | None = None  # last extent of the first output; None: not fixed
+    positions: int | None = None  # most tokens that its tables have rows for; None: none are known
 
     @property
     def parameters(self) -> int:
@@ -101,20 +107,23 @@ def _read_graph(wire: Wire, graph: Field, found: OnnxFile) -> None:
 
 
 def _read_tensor(wire: Wire, tensor: Field, found: OnnxFile) -> None:
-    count, kind, place = 1, 0, dict[str, str]()
+    dims, kind, title, place = list[int](), 0, "", dict[str, str]()
     for part in wire.fields(tensor):
         if part.number == _DIMS:
-            for extent in wire.integers(part):
-                count *= extent
-            if count > _MAX_NUMBERS:
+            dims += wire.integers(part)
+            if len(dims) > _MAX_DIMS or math.prod(dims) > _MAX_NUMBERS:
                 raise wire.fault("a tensor of more numbers than any file holds")
         elif part.number == _DATA_TYPE:
             kind = part.value
+        elif part.number == _NAME:
+            title = wire.text(part)
         elif part.number == _EXTERNAL:
             texts = {each.number: wire.text(each) for each in wire.fields(part)}
             place[texts.get(1, "")] = texts.get(2, "")
     name = _FORMATS.get(kind, "other")
-    found.numbers[name] = found.numbers.get(name, 0) + count
+    found.numbers[name] = found.numbers.get(name, 0) + math.prod(dims)
+    if len(dims) == 2 and dims[0] and _POSITIONS.search(title):
+        found.positions = max(dims[0], found.positions or 0)
     if "location" in place:
         offset, length = place.get("offset", "0"), place.get("length", "0")
         if not (offset.isdecimal() and length.isdecimal()):

@@ -11,6 +11,7 @@ import msgspec
 
 from edge_rt.errors import ModelFileError, ModelNotFound, StoreError
 from edge_rt.models.catalogue import Catalogue
+from edge_rt.models.description import Description
 from edge_rt.models.digest import Progress
 from edge_rt.models.disk import is_full, store_errors
 from edge_rt.models.entry import Entry, entry_of
@@ -21,7 +22,6 @@ from edge_rt.models.offer import Offer, describe, look
 from edge_rt.models.pairs import Pairs
 from edge_rt.models.proof import Proof
 from edge_rt.models.summary import Summary
-from edge_rt.models.wish import Wish
 
 
 class Store:
@@ -74,14 +74,14 @@ class Store:
         """The main file of a model that is about to be loaded; none changed since it was hashed.
 
         Costs one stat a file, unless one was touched: then it is hashed again, which takes long.
-        Raises ModelNotFound, or ModelFileError when one is missing or its content changed.
+        Raises ModelNotFound, or DamagedFile when one is missing or its content changed.
         """
         record = self._record(id, self._manifest.read())
         self._proof.quick(record)
         return record.path(self.root)
 
     def verify(self, id: str, progress: Progress | None = None) -> Entry:
-        """Hash all files; raises ModelNotFound, or ModelFileError as `check` does."""
+        """Hash all files; raises ModelNotFound, or DamagedFile as `check` does."""
         record = self._record(id, self._manifest.read())
         self._proof.full(record, progress)
         return self._entry(record)
@@ -92,7 +92,7 @@ class Store:
         id: str | None = None,
         *,
         move: bool = False,
-        wish: Wish | None = None,
+        said: Description | None = None,
         source_sha256: str | None = None,
         progress: Progress | None = None,
     ) -> Entry:
@@ -103,9 +103,9 @@ class Store:
         files say it. A failure leaves the store as it was and the files where they are.
 
         Raises ModelFileError for what is no model or not the one of that id, RequestError for an
-        id or a wish that cannot be used, StoreError when the id is taken.
+        id or a description that cannot be used, StoreError when the id is taken.
         """
-        offer = look(place, wish)  # before gigabytes are copied
+        offer = look(place, said)  # before gigabytes are copied
         with self._manifest.changing() as records, store_errors(f"cannot add {place}"):
             if id is not None:
                 _refuse_taken(check_id(id), records)

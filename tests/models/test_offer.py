@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from edge_rt.errors import ModelFileError, RequestError
-from edge_rt.models.offer import look
-from edge_rt.models.wish import Wish
+from edge_rt.models.description import Description
+from edge_rt.models.offer import describe, look
+from edge_rt.models.summary import Summary
 
 Write = Callable[..., Path]
 Build = Callable[..., Any]
@@ -33,19 +35,19 @@ def test_a_gguf_file_is_one_file(gguf: Any, write: Write) -> None:
     path = write(gguf, "mine.gguf")
     assert look(path).files == {"mine.gguf": path}
     with pytest.raises(RequestError, match="no ONNX model"):
-        look(path, Wish("embedding"))
+        look(path, Description("embedding"))
 
 
 def test_a_bare_onnx_file_is_a_model_of_tensors(onnx_model: Build, write: Write) -> None:
     path = write(onnx_model().SerializeToString(), "classes.onnx")
-    for wish in (None, Wish("tensors")):
-        offer = look(path, wish)
+    for said in (None, Description("tensors")):
+        offer = look(path, said)
         assert offer.files == {"classes.onnx": path}
         assert (made(offer)["kind"], made(offer)["parameters"]) == ("tensors", 12)
     with pytest.raises(RequestError, match=r"a folder with model\.onnx and tokenizer\.json"):
-        look(path, Wish("embedding", "mean"))
+        look(path, Description("embedding", "mean"))
     with pytest.raises(RequestError, match="pooling"):
-        look(path, Wish("tensors", "mean"))
+        look(path, Description("tensors", "mean"))
 
 
 def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) -> None:
@@ -53,21 +55,21 @@ def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) ->
     with pytest.raises(RequestError, match="say what it is with --kind"):
         look(path)
     with pytest.raises(RequestError, match="--pooling mean, cls or last"):
-        look(path, Wish("embedding"))
-    card = made(look(path, Wish("embedding", "mean")))
+        look(path, Description("embedding"))
+    card = made(look(path, Description("embedding", "mean")))
     assert (card["context"], card["embedding"], card["normalise"]) == (128, 4, True)
-    card = made(look(path, Wish("embedding", "cls", 64, 4, normalise=False)))
+    card = made(look(path, Description("embedding", "cls", 64, 4, normalise=False)))
     assert (card["context"], card["embedding"], card["normalise"]) == (64, 4, False)
     with pytest.raises(RequestError, match=r"--width is 2, but .* 4 wide"):
-        look(path, Wish("embedding", "cls", width=2))
+        look(path, Description("embedding", "cls", width=2))
     with pytest.raises(RequestError, match="--context is -5"):
-        look(path, Wish("embedding", "cls", -5))
+        look(path, Description("embedding", "cls", -5))
     (path / "tokenizer.json").write_text("{}")
     with pytest.raises(RequestError, match="--context"):
-        look(path, Wish("embedding", "mean"))
+        look(path, Description("embedding", "mean"))
     (path / "tokenizer.json").write_text("[]")
     with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
-        look(path, Wish("embedding", "mean"))
+        look(path, Description("embedding", "mean"))
 
 
 def test_what_is_wrong_with_a_folder_is_told_of_that_folder(
@@ -90,12 +92,40 @@ def test_a_width_that_the_graph_leaves_open_is_asked_for(folder: Folder, onnx_mo
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "width"
     (path / "model.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(RequestError, match="--width"):
-        look(path, Wish("embedding", "mean"))
+        look(path, Description("embedding", "mean"))
+
+
+def with_positions(path: Path, count: int) -> None:
+    """Give the graph in a folder a table with a row for each of `count` positions."""
+    model = onnx.load(str(path / "model.onnx"), load_external_data=False)
+    table = onnx.helper.make_tensor("cos_cache", 1, [count, 2], [0.0] * 2 * count)
+    model.graph.initializer.append(table)
+    (path / "model.onnx").write_bytes(model.SerializeToString())
+
+
+def test_no_text_is_longer_than_the_graph_has_places_for(folder: Folder) -> None:
+    path = folder(card=None)
+    with_positions(path, 100)
+    card = made(look(path, Description("embedding", "mean")))  # tokenizer.json says 128
+    assert card["context"] == 100
+    with pytest.raises(RequestError, match=r"--context is 101, but .* 100 tokens"):
+        look(path, Description("embedding", "mean", 101))
+
+
+def test_a_card_gives_no_more_places_than_the_graph_has(folder: Folder) -> None:
+    path = folder()
+    assert described(path).context_train == 2048
+    with_positions(path, 100)
+    assert described(path).context_train == 100
+
+
+def described(path: Path) -> Summary:
+    return describe(look(path).files)[1]
 
 
 def test_a_card_has_the_last_word(folder: Folder) -> None:
     with pytest.raises(RequestError, match=r"has a model\.json"):
-        look(folder(), Wish("embedding"))
+        look(folder(), Description("embedding"))
 
 
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:

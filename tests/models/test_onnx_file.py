@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Callable
@@ -40,6 +41,27 @@ def test_a_width_that_is_not_fixed_is_not_known(onnx_model: Build, write: Write)
     assert read_onnx(write(model.SerializeToString(), "a.onnx")).output_width is None
     model.graph.output[0].type.tensor_type.ClearField("shape")
     assert read_onnx(write(model.SerializeToString(), "a.onnx")).output_width is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "positions"),
+    [
+        ("cos_cache", [6, 2], 6),
+        ("rope.cos", [6, 2], 6),
+        ("bert.embeddings.position_embeddings.weight", [6, 2], 6),
+        ("embeddings.position_embeddings.weight_quantized", [6, 2], 6),
+        ("embeddings.position_embeddings.weight_scale", [], None),
+        ("embeddings.word_embeddings.weight", [6, 2], None),
+        ("cosine.weight", [6, 2], None),
+    ],
+)
+def test_tables_tell_how_many_tokens_there_are_places_for(
+    name: str, shape: list[int], positions: int | None, onnx_model: Build, write: Write
+) -> None:
+    model = onnx_model()
+    numbers = [0.0] * math.prod(shape)
+    model.graph.initializer.append(helper.make_tensor(name, TensorProto.FLOAT, shape, numbers))
+    assert read_onnx(write(model.SerializeToString(), "a.onnx")).positions == positions
 
 
 def test_weights_beside_it_must_be_there_and_whole(onnx_model: Build, write: Write) -> None:

@@ -17,8 +17,8 @@ import pytest
 from edge_rt.errors import ModelFileError, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.content import content_sha256
+from edge_rt.models.description import Description
 from edge_rt.models.store import Store
-from edge_rt.models.wish import Wish
 
 Folder = Callable[..., Path]
 NAMES = ["model.onnx", "model.onnx.data", "tokenizer.json", "model.json"]
@@ -98,7 +98,7 @@ def test_moving_a_folder_with_a_link_copies_the_content(
 def test_a_made_card_comes_with_the_files(move: bool, store: Store, folder: Folder) -> None:
     source = folder(card=None)
     wanted = contents(source)
-    entry = store.add(source, "mine", wish=Wish("embedding", "mean"), move=move)
+    entry = store.add(source, "mine", said=Description("embedding", "mean"), move=move)
     card = json.loads((entry.path.parent / "model.json").read_bytes())
     assert (card["kind"], card["pooling"]) == ("embedding", "mean")
     assert contents(entry.path.parent).items() >= {n: wanted[n] for n in NAMES[:-1]}.items()
@@ -115,7 +115,7 @@ def test_a_failing_write_of_the_manifest_undoes_all(
     source = folder(card=None)
     before = contents(source)
     with pytest.raises(StoreError, match="cannot write"):
-        store.add(source, "mine", wish=Wish("tensors"), move=move)
+        store.add(source, "mine", said=Description("tensors"), move=move)
     assert contents(source) == before
     assert directories(store) == [".manifest.json.new"]
 
@@ -146,7 +146,7 @@ def test_damage_to_any_file_is_found(name: str, store: Store, folder: Folder) ->
     path = entry.path.parent / name
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     for prove in (store.check, store.verify, Store(store.root, store.catalogue).check):
-        with pytest.raises(ModelFileError, match=f"{name}: sha256"):
+        with pytest.raises(ModelFileError, match=f"{name}: damaged or changed: its sha256"):
             prove("one")
     path.unlink()
     with pytest.raises(ModelFileError, match=f"{name}: No such file"):
@@ -277,7 +277,7 @@ def test_the_default_writes_text(
 ) -> None:
     times = iter((1, 2, 3))
     store = Store(tmp_path / "store", Catalogue(), clock=lambda: next(times))
-    store.add(folder(card=None), "vectors", wish=Wish("embedding", "mean"))
+    store.add(folder(card=None), "vectors", said=Description("embedding", "mean"))
     assert store.default(None) is None
     store.add(write(gguf.changed(llama__pooling_type=b"\4\0\0\0\1\0\0\0")), "vectors2")
     assert store.default(None) is None

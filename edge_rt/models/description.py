@@ -16,7 +16,7 @@ _UNKNOWN = "unknown"  # the architecture: no field of an ONNX file has it
 
 
 @dataclass(frozen=True)
-class Wish:
+class Description:
     """None is what nobody said."""
 
     kind: Literal["embedding", "tensors"] | None = None
@@ -27,7 +27,7 @@ class Wish:
 
     def refuse_for(self, why: str) -> None:
         """Raise RequestError unless nothing was said."""
-        if self != Wish():
+        if self != Description():
             raise RequestError(f"what kind of model it is cannot be chosen: {why}", param="kind")
 
     def card(self, place: Path, found: OnnxFile, tokenizer: Path | None) -> Card:
@@ -37,7 +37,7 @@ class Wish:
             message = f"{place} has no model.json: say what it is with --kind embedding or tensors"
             raise RequestError(message, param="kind")
         if kind == "tensors":
-            if self != Wish("tensors") and self != Wish():
+            if self != Description("tensors") and self != Description():
                 raise RequestError("only models of --kind embedding have a pooling", param="kind")
             return TensorsCard(
                 architecture=_UNKNOWN,
@@ -62,6 +62,11 @@ class Wish:
             raise RequestError(message, param="width")
         _require("context", context, MAX_CONTEXT)
         _require("width", width, MAX_WIDTH)
+        if found.positions is not None and context > found.positions:
+            if self.context is not None:
+                places = f"the graph has places for {found.positions} tokens"
+                raise RequestError(f"--context is {context}, but {places}", param="context")
+            context = found.positions
         if found.output_width not in (None, width):
             message = f"--width is {width}, but the graph's vectors are {found.output_width} wide"
             raise RequestError(message, param="width")
