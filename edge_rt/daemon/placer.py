@@ -22,7 +22,7 @@ from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.models.entry import Entry
-from edge_rt.routing.placement import NEVER, Cost, Kind, Place, Problem, State
+from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind, State
 from edge_rt.routing.placing import front, pick
 from edge_rt.routing.replanning import Circumstances, Occasion, judge
 from edge_rt.routing.variant import Variant
@@ -141,7 +141,7 @@ class Placer:
             )
             for e in free
         ]
-        mix = [Kind(shares[bucket], demand[bucket]) for bucket in able]
+        mix = [RequestKind(shares[bucket], demand[bucket]) for bucket in able]
         residents = {r.wanted.model: r.wanted.need_bytes for r in self._residency.residents()}
         before = tuple(int(resident_name(entry) in residents) for entry in free)
         others = sum(residents.values()) - sum(residents.get(resident_name(e), 0) for e in free)

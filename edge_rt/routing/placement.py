@@ -24,7 +24,7 @@ NEVER = Cost(math.inf, math.inf)
 
 
 @dataclass(frozen=True)
-class Kind:
+class RequestKind:
     """Requests of one kind: their share of the mix, and what one takes that finds nothing loaded.
 
     `on_demand` has the loading in it.
@@ -76,7 +76,7 @@ class Problem:
         self,
         variants: Sequence[Sequence[Place]],
         usable_bytes: Sequence[float],
-        mix: Sequence[Kind],
+        mix: Sequence[RequestKind],
     ) -> None:
         """`usable_bytes` are those of each memory that models may take. ValueError where places
         do not have a figure for each memory and each kind, or a kind cannot be served on demand.

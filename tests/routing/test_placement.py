@@ -9,7 +9,7 @@ from benchlib.placements import random_problem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import NEVER, Cost, Kind, Place, Problem
+from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind
 
 SEEDS = st.integers(0, 10_000)
 
@@ -19,7 +19,7 @@ def place(joules: float, seconds: float, size: float, load_j: float = 5.0) -> Pl
 
 
 SMALL, LARGE = place(10.0, 4.0, 30.0), place(20.0, 2.0, 60.0)
-PROBLEM = Problem([[SMALL], [LARGE]], [100.0], [Kind(1.0, Cost(40.0, 9.0))])
+PROBLEM = Problem([[SMALL], [LARGE]], [100.0], [RequestKind(1.0, Cost(40.0, 9.0))])
 
 
 def cost(state: tuple[int, ...], problem: Problem = PROBLEM) -> Cost:
@@ -49,7 +49,7 @@ def test_what_does_not_fit_is_no_placement() -> None:
 
 def test_kinds_count_by_their_share() -> None:
     serves_one = Place("cpu", 0, (1.0,), (Cost(10.0, 1.0), NEVER), Cost(0.0, 0.0))
-    mix = [Kind(0.25, Cost(50.0, 5.0)), Kind(0.75, Cost(100.0, 8.0))]
+    mix = [RequestKind(0.25, Cost(50.0, 5.0)), RequestKind(0.75, Cost(100.0, 8.0))]
     problem = Problem([[serves_one]], [100.0], mix)
     assert cost((1,), problem) == pytest.approx((0.25 * 10 + 0.75 * 100, 0.25 * 1 + 0.75 * 8))
 
@@ -70,7 +70,7 @@ def test_figures_have_to_be_there_for_each_memory_and_kind() -> None:
     with pytest.raises(ValueError, match="not a figure for each memory"):
         Problem([[SMALL]], [100.0, 100.0], PROBLEM.mix)
     with pytest.raises(ValueError, match="leave out of the mix"):
-        Problem([[SMALL]], [100.0], [Kind(1.0, NEVER)])
+        Problem([[SMALL]], [100.0], [RequestKind(1.0, NEVER)])
 
 
 @given(SEEDS, st.data())

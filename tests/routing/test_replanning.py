@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.placement import Cost, Kind, Place, Problem
+from edge_rt.routing.placement import Cost, Place, Problem, RequestKind
 from edge_rt.routing.replanning import Circumstances, Occasion, judge
 
 GB = 1e9
@@ -73,7 +73,7 @@ def place(joules: float, load_j: float, size: float = 10.0) -> Place:
 
 
 OLD, NEW = place(10.0, 30.0), place(8.0, 30.0)
-PROBLEM = Problem([[OLD], [NEW]], [1000.0], [Kind(1.0, Cost(50.0, 9.0))])
+PROBLEM = Problem([[OLD], [NEW]], [1000.0], [RequestKind(1.0, Cost(50.0, 9.0))])
 Judged = Callable[..., bool]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from edge_rt.routing.placement import NEVER, Cost, Kind, Place, Problem
+from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind
 
 VARIANTS, PLACES = 8, 3
 STATES = (PLACES + 1) ** VARIANTS  # 65,536
@@ -28,7 +28,7 @@ def random_problem(random: Random, variants: int = VARIANTS) -> Problem:
     ]
     shares = [random.lognormvariate(0.0, 0.8) for _ in wants]
     mix = [
-        Kind(share / sum(shares), _on_demand(random, places, kind))
+        RequestKind(share / sum(shares), _on_demand(random, places, kind))
         for kind, share in enumerate(shares)
     ]
     usable = [random.uniform(0.5, 0.9) * sum(sizes) / memories for _ in range(memories)]
