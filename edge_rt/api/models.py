@@ -21,6 +21,7 @@ class EdgeModel(msgspec.Struct, frozen=True):
     size_bytes: int
     has_template: bool
     kind: Kind
+    variant: str | None  # a request pins it as "ID@VARIANT"; None: there is nothing to choose
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,5 +71,6 @@ def _model(card: ModelCard) -> Model:
         size_bytes=card.size_bytes,
         has_template=card.has_template,
         kind=card.kind,
+        variant=card.variant,
     )
     return Model(id=card.id, created=card.created, owned_by=card.owned_by, edge=edge)

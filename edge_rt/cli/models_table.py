@@ -38,6 +38,7 @@ def facts(entry: Entry) -> dict[str, object]:
         "source_quality": entry.source_quality and entry.source_quality.figures,
         "architecture": summary.architecture,
         "quantisation": summary.quantisation,
+        "variant": _label(entry),
         "parameters": summary.parameters,
         "context_train": summary.context_train,
         "has_template": summary.chat_template is not None,
@@ -56,15 +57,14 @@ def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
 
 def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
     """The models that are there, a row each."""
-    titles = ("MODEL", "KIND", "BACKEND", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE", "")
+    titles = ("MODEL", "KIND", "VARIANT", "SIZE", "PARAMETERS", "CONTEXT", "LICENCE", "")
     rows = [
         (
             entry.id,
             entry.kind,
-            entry.backend,
+            entry.label,
             size(entry.size),
             _count(entry.summary.parameters),
-            entry.summary.quantisation,
             str(entry.summary.context_train or _UNKNOWN),
             entry.licence,
             "default" if entry == default else "",
@@ -89,6 +89,7 @@ def model_table(entry: Entry, source: str | None) -> Table:
         ("backend", entry.backend),
         ("architecture", summary.architecture),
         ("format", summary.quantisation),
+        ("pinned as", _pin(entry)),
         ("parameters", _count(summary.parameters)),
         ("context", f"{summary.context_train} tokens" if summary.context_train else _UNKNOWN),
         ("vectors", f"{summary.embedding} wide, pooling {summary.pooling or 'as the file says'}"),
@@ -108,6 +109,16 @@ def model_table(entry: Entry, source: str | None) -> Table:
         if value:
             table.add_row(Text(title, style="dim"), Text(clean(value)))
     return table
+
+
+def _label(entry: Entry) -> str | None:
+    """What a request may pin; None where there is nothing to choose."""
+    return entry.label if entry.kind == "language" else None
+
+
+def _pin(entry: Entry) -> str:
+    label = _label(entry)
+    return "" if label is None else f"{entry.id}@{label}"
 
 
 def _figures(quality: Quality | None) -> str:

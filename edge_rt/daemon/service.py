@@ -258,6 +258,7 @@ class DaemonService:
             sampling=Sampling(**entry.sampling.given()),
             has_template=entry.summary.chat_template is not None,
             kind=entry.kind,
+            variant=entry.label if entry.kind == "language" else None,
         )
 
     def _template(self, entry: Entry) -> ChatTemplate:

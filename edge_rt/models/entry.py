@@ -46,6 +46,11 @@ class Entry:
         return self.summary.kind
 
     @property
+    def label(self) -> str:
+        """Its backend and number format, by which a request may pin it: "onnx-int4"."""
+        return f"{self.backend}-{self.summary.quantisation}".lower()
+
+    @property
     def source_sha256(self) -> str | None:
         """The content of the model that this one was converted from, if any."""
         return self.summary.source_sha256

@@ -22,6 +22,7 @@ def test_list(client):
             "size_bytes": 1000,
             "has_template": True,
             "kind": "language",
+            "variant": "llama.cpp-q4_0",
         },
     }
 
@@ -32,8 +33,10 @@ def test_one(client, model):
 
 
 def test_models_of_tensors_have_no_context(client, service):
-    service.models = [msgspec.structs.replace(service.models[0], kind="tensors", context=0)]
-    assert client.get("/v1/models").json()["data"][0]["edge"]["context"] is None
+    tensors = {"kind": "tensors", "context": 0, "variant": None}
+    service.models = [msgspec.structs.replace(service.models[0], **tensors)]
+    edge = client.get("/v1/models").json()["data"][0]["edge"]
+    assert (edge["context"], edge["variant"]) == (None, None)
 
 
 @pytest.mark.parametrize("model", ["nobody", "a/b", "", "smol/"])

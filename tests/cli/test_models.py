@@ -84,9 +84,11 @@ def test_an_added_model_is_listed(cli: Cli, file: Path, state: Path) -> None:
     assert (state / "models" / "my-model" / "My-Model.gguf").is_file()
     shown = cli("models", "list").stdout
     assert shown.splitlines()[0].split() == [
-        "MODEL", "KIND", "BACKEND", "SIZE", "PARAMETERS", "FORMAT", "CONTEXT", "LICENCE",
+        "MODEL", "KIND", "VARIANT", "SIZE", "PARAMETERS", "CONTEXT", "LICENCE",
     ]  # fmt: skip
     assert shown.splitlines()[1].split()[0] == "my-model"
+    assert shown.splitlines()[1].split()[2] == "llama.cpp-f32"
+    assert "my-model@llama.cpp-f32" in cli("models", "show", "my-model").stdout
     assert "smollm2-135m-instruct" in shown  # what could be pulled
 
 
@@ -122,6 +124,7 @@ def test_json_is_one_object(cli: Cli, file: Path, state: Path) -> None:
     assert document["store"] == str(state / "models")
     (model,) = document["models"]
     assert (model["id"], model["parameters"], model["context_train"]) == ("mine", 8, 256)
+    assert model["variant"] == "llama.cpp-f32"
     assert model["size_bytes"] == file.stat().st_size
     assert "smollm2-135m-instruct" in [entry["id"] for entry in document["pullable"]]
 
@@ -267,7 +270,7 @@ def test_what_is_not_known_of_a_folder_is_asked_for(cli: Cli, folder: Path) -> N
     words = ["--kind", "embedding", "--pooling", "mean", "--context", "64", "--no-normalise"]
     assert cli("models", "add", str(folder), *words).stdout == "vectors\n"
     row = cli("models", "list").stdout.splitlines()[1].split()
-    assert row[:3] == ["vectors", "embedding", "onnx"]
+    assert row[:3] == ["vectors", "embedding", "onnx-none"]
     assert row[-1] != "default"
 
 
