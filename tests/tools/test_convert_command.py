@@ -107,3 +107,14 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "made-up" in found.output
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.6, 0.999])
+def test_a_file_that_was_cut_off_is_told(gguf: Path, tmp_path: Path, share: float) -> None:
+    whole = gguf.read_bytes()
+    gguf.write_bytes(whole[: int(share * len(whole))])
+    found = convert(gguf, tmp_path / "x", "--no-check")
+    assert found.exit_code == 1
+    assert str(gguf) in found.stderr
+    assert "truncated" in found.stderr
+    assert isinstance(found.exception, SystemExit), "no traceback"

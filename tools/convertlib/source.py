@@ -10,7 +10,9 @@ import gguf
 import numpy as np
 
 from convertlib import ConvertError
+from edge_rt.errors import ModelFileError
 from edge_rt.models.digest import digest
+from edge_rt.models.gguf import read_header
 
 
 class Source:
@@ -19,7 +21,10 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            read_header(path)  # which says what is missing of a file that was cut off
             self._reader = gguf.GGUFReader(path)
+        except ModelFileError as error:
+            raise ConvertError(str(error)) from error
         except (OSError, ValueError, IndexError, KeyError) as error:
             raise ConvertError(f"{path}: not a GGUF file that can be read: {error}") from error
         self._tensors = {tensor.name: tensor for tensor in self._reader.tensors}
