@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from itertools import accumulate
-from statistics import median
+from statistics import fmean, median
 
 import msgspec
 
@@ -64,11 +64,13 @@ def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
     if min(prefill_s, decode_s) < LEAST_S:
         return None
     idle_w = sum((m.idle_w or 0.0) * m.seconds for m in known) / sum(m.seconds for m in known)
+    temps_c = [m.temp_c for m in known if m.temp_c is not None]
     draws = Draws(
         idle_w=idle_w,
         prefill_w=idle_w + _watts([(m.prefill_j or 0.0, m.served.prefill_s) for m in known]),
         decode_w=idle_w + _watts([(m.decode_j or 0.0, m.served.decode_s) for m in known]),
         quality="measured" if all(m.quality == "measured" for m in known) else "modelled",
+        temp_c=fmean(temps_c) if temps_c else None,
     )
     errors = [
         _energy_error(m.served, m.served.energy_j, draws, promise)

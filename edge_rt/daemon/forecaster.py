@@ -16,6 +16,7 @@ from edge_rt.energy.phases import board_watts
 from edge_rt.energy.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.predictor import Predictor
 from edge_rt.energy.roofline import board_ceilings
+from edge_rt.energy.warmth import Warmth
 from edge_rt.energy.work import ModelShape
 from edge_rt.models.entry import Entry
 
@@ -35,11 +36,12 @@ class Forecaster:
         felt: Callable[[], Felt | None],
         idle_w: Callable[[], float | None],
         memory: Memory,
+        warmth: Callable[[], Warmth | None] = lambda: None,
     ) -> None:
         """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
-        what the board draws while the engine has nothing to do.
+        what the board draws while the engine has nothing to do, and `warmth` that of the chip.
         """
-        self._memory = memory
+        self._memory, self._warmth = memory, warmth
         self._engine, self._cores = engine, cores
         self._felt, self._idle_w = felt, idle_w
         self._calibrations, unusable = load_calibrations(folder)
@@ -81,9 +83,7 @@ class Forecaster:
         duty: float = 1.0,
     ) -> Prediction | Unpredicted:
         """See Predictor."""
-        predictor = self._knowing(entry)
-        predictor.idle_w = self._idle_w()
-        return predictor.predict(
+        return self._knowing(entry).predict(
             entry.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
         )
 
@@ -111,6 +111,7 @@ class Forecaster:
             shape, calibrations = shape_of(entry, self._engine), self.calibrations(entry)
             learnt = self._memory.recall(entry, board, calibrations)
             self._predictor.know(entry.id, shape, calibrations, learnt)
+        self._predictor.idle_w, self._predictor.warmth = self._idle_w(), self._warmth()
         return self._predictor
 
     def _hardware(self, felt: Felt | None) -> Hardware:

@@ -36,6 +36,7 @@ from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.daemon.sweeping import PROGRAM, Sweeper
 from edge_rt.daemon.timing import Timing
 from edge_rt.daemon.variants import Variants
+from edge_rt.daemon.warmth import WarmthNow
 from edge_rt.energy.prediction import Prediction, Served
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
@@ -73,7 +74,13 @@ class Foresight:
         self.alone = Alone(state, clock)
         self._memory = Memory(state_folder)
         self.forecaster = Forecaster(
-            folder, config.engine, cores, lambda: senses.felt, lambda: metering.idle_w, self._memory
+            folder,
+            config.engine,
+            cores,
+            lambda: senses.felt,
+            lambda: metering.idle_w,
+            self._memory,
+            WarmthNow(lambda: senses.felt, lambda: governing.seen, governing.heat.leakage),
         )
         self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
         self.sweeper = Sweeper(self._meter, program)

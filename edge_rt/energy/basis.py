@@ -47,7 +47,7 @@ class Base:
     """A model's seconds and watts with some number of threads; watts None: not known.
 
     `firm`: calibrated with just these threads. Errors to expect: `error_ratio` of the seconds,
-    `energy_error_ratio` of the joules.
+    `energy_error_ratio` of the joules. `temp_c` is how warm the chip was with these watts.
     """
 
     times: Runtime | Roofline
@@ -59,6 +59,7 @@ class Base:
     prefill_scale: float = 1.0
     decode_scale: float = 1.0
     overhead_s: float = 0.0
+    temp_c: float | None = None
 
     def phases_s(self, prompt: int, cached: int, completion: int) -> tuple[float, float]:
         """Seconds of computing for the prompt and for the answer.
@@ -130,6 +131,7 @@ class Bases:
             prefill_scale=1.0 / flop,
             decode_scale=1.0 / moved,
             overhead_s=found.overhead_s,
+            temp_c=draws and draws.temp_c,
         )
 
     def _ratios(self, before: int, threads: int) -> tuple[float, float, float]:

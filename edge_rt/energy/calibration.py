@@ -57,6 +57,7 @@ class Draws(Part, frozen=True):
     """The whole board's mean power while idle, reading a prompt and decoding.
 
     `error_ratio` is the median relative error of the runs' joules, by these and the runtime.
+    `temp_c` is the mean of the hottest zone meanwhile.
     """
 
     idle_w: Least
@@ -64,6 +65,7 @@ class Draws(Part, frozen=True):
     decode_w: Least
     quality: Literal["measured", "modelled"]
     error_ratio: Least | None = None
+    temp_c: float | None = None
 
     @property
     def watts(self) -> Watts:

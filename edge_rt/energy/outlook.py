@@ -21,12 +21,13 @@ _PICKS: tuple[Pick, ...] = (lambda h: h.prefill, lambda h: h.decode, lambda h: h
 
 @dataclass(frozen=True)
 class Outlook:
-    """A base with factors on its seconds, and watts that hold them already; None: not known."""
+    """A base with factors on seconds and watts; `watts` hold theirs already, None: not known."""
 
     base: Base
     basis: Basis
     prefill: float
     decode: float
+    draw: float
     watts: Watts | None
     error_ratio: float
     energy_error_ratio: float
@@ -111,6 +112,7 @@ class Outlooks:
             basis="learnt" if learnt and base.basis == "roofline" else base.basis,
             prefill=1.0 if prefill is None else prefill,
             decode=1.0 if decode is None else decode,
+            draw=1.0 if watts is None else watts,
             watts=base.watts if watts is None else (base.watts or UNIT).times(watts),
             error_ratio=history.seconds.ratio(base.error_ratio),
             energy_error_ratio=history.energy.ratio(base.energy_error_ratio),

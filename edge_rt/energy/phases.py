@@ -24,6 +24,11 @@ class Watts:
         """With the additions scaled, idle as it is."""
         return Watts(self.idle_w, factor * self.prefill_w, factor * self.decode_w)
 
+    def plus(self, added_w: float) -> Watts:
+        """With so much more, or less, while anything is computed; no phase adds less than 0."""
+        prefill_w, decode_w = self.prefill_w + added_w, self.decode_w + added_w
+        return Watts(self.idle_w, max(0.0, prefill_w), max(0.0, decode_w))
+
 
 @dataclass(frozen=True)
 class Spent:

@@ -11,6 +11,7 @@ from edge_rt.energy.history import Learnt
 from edge_rt.energy.outlook import UNIT, Outlook, Outlooks
 from edge_rt.energy.phases import Watts, spend
 from edge_rt.energy.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.warmth import Warmth
 from edge_rt.energy.work import ModelShape
 
 
@@ -19,6 +20,7 @@ class Predictor:
 
     def __init__(self, hardware: Hardware) -> None:
         self.idle_w: float | None = None  # what the board draws idle of late; None: as calibrated
+        self.warmth: Warmth | None = None  # of the chip now; None: as calibrated
         self._bases = Bases(hardware)
         self._outlooks = Outlooks(self._bases)
 
@@ -75,7 +77,8 @@ class Predictor:
         foretold = self._prediction(outlook, *outlook.phases_s(*tokens))
         history.judge(served, foretold.prefill_s + foretold.decode_s, foretold.energy_j)
         base = outlook.base
-        history.learn(served, *base.phases_s(*tokens), base.watts or UNIT)
+        watts = (base.watts or UNIT).plus(self._warmer_w(outlook))
+        history.learn(served, *base.phases_s(*tokens), watts)
 
     def _prediction(
         self, outlook: Outlook, prefill_s: float, decode_s: float, duty: float = 1.0
@@ -97,7 +100,12 @@ class Predictor:
         )
 
     def _watts(self, outlook: Outlook) -> Watts | None:
-        """With what the board draws idle now."""
-        if outlook.watts is None or self.idle_w is None:
-            return outlook.watts
-        return replace(outlook.watts, idle_w=self.idle_w)
+        """With what the board draws idle now, and as warm as the chip is."""
+        if outlook.watts is None:
+            return None
+        watts = outlook.watts.plus(outlook.draw * self._warmer_w(outlook))
+        return watts if self.idle_w is None else replace(watts, idle_w=self.idle_w)
+
+    def _warmer_w(self, outlook: Outlook) -> float:
+        """What computing adds now that it did not when the base's watts were found."""
+        return 0.0 if self.warmth is None else self.warmth.added_w(outlook.base.temp_c)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 REFERENCE_C = 45.0
 DOUBLING_C = 20.0  # a subthreshold calculation over plausible chips gives 13 to 31 K
+VOLTAGE_FLOOR = 0.6  # of the voltage at the top clock: what cores need at the lowest ones, about
 _MOST_DOUBLINGS = 1000.0  # keeps absurd temperatures within what a float holds
 
 
@@ -31,6 +32,11 @@ class Leakage:
     def slope_w_per_c(self, temp_c: float, voltage: float = 1.0) -> float:
         """Watts that one more degree costs at `temp_c`."""
         return self.power_w(temp_c, voltage) * math.log(2.0) / self.doubling_c
+
+
+def voltage(clock: float) -> float:
+    """The voltage that cores need at `clock`, both as shares of those at the top; our formula."""
+    return VOLTAGE_FLOOR + (1.0 - VOLTAGE_FLOOR) * clock
 
 
 def phi(leakage: Leakage, dynamic_w: float, temp_c: float, voltage: float = 1.0) -> float:
