@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -17,11 +18,13 @@ from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.lessons import Lesson
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.offers import Offered
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name, wanted
+from edge_rt.decoding.params import Mode
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started
@@ -62,13 +65,14 @@ class Answering:
         """The engine's names of the models in its memory."""
         return {resident.wanted.model for resident in self._residency.residents()}
 
-    def loads(self, entry: Entry) -> bool:
-        """Whether a model would have to be loaded beside others for `entry`.
+    def loads(self, entry: Entry, partner: Entry | None = None) -> bool:
+        """Whether a model would have to be loaded beside others for `entry` and its partner.
 
         The only one does not count: a board that stays warm by itself would never serve.
         """
         loaded = self.loaded
-        return bool(loaded) and resident_name(entry) not in loaded
+        wanted = [entry] if partner is None else [entry, partner]
+        return bool(loaded) and any(resident_name(one) not in loaded for one in wanted)
 
     async def preload(self, entry: Entry) -> None:
         """Load a model ahead of the first request; raises as `generate` does."""
@@ -76,14 +80,22 @@ class Answering:
         async with self.resident(entry):
             pass
 
-    async def generate(self, entry: Entry, call: Call) -> AsyncGenerator[Event, None]:
-        """See Service. When the engine is lost the answer goes on in the next one."""
+    async def generate(
+        self, entry: Entry, call: Call, partner: Entry | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """See Service; `partner` is that of the call's mode.
+
+        When the engine is lost the answer goes on in the next one.
+        """
         self._foresight.alone.check()
         if call.energy_j is not None:
             self._metering.watchable()
         progress, purse = Progress(), Purse(call, self._clock)
         receipt = self._metering.receipt(entry.id)
-        make = _maker(entry, call, progress)
+        offered = Offered(call.mode or Mode(), partner)
+        if call.mode is not None:
+            receipt.mode, receipt.partner = call.mode.label, partner and partner.id
+        make = _maker(entry, call, progress, partner)
         with (
             self._state.request(self._config.requests.queue),
             self._metering.leaving(receipt),
@@ -92,7 +104,8 @@ class Answering:
         ):
             while True:
                 try:
-                    async with aclosing(self._attempt(entry, make, receipt, purse)) as events:
+                    attempt = self._attempt(entry, make, receipt, purse, partner)
+                    async with aclosing(attempt) as events:
                         async for event in events:
                             if not progress.news(event):
                                 continue
@@ -104,7 +117,7 @@ class Answering:
                             self._foresight.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._metering.settle(receipt)
-                                self._learn(lesson, entry, receipt, cost)
+                                self._learn(lesson, entry, receipt, cost, offered)
                                 yield cost
                             yield event
                     break
@@ -118,18 +131,22 @@ class Answering:
                 yield msgspec.structs.replace(cost, why=purse.empty)
                 yield last
 
-    def _learn(self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost) -> None:
+    def _learn(
+        self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost, offered: Offered
+    ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            self._foresight.lessons.end(lesson, entry, receipt, cost)
+            self._foresight.lessons.end(lesson, entry, receipt, cost, offered)
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 
     async def _attempt(
-        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse
+        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, partner: Entry | None
     ) -> AsyncGenerator[EngineEvent, None]:
         """The events of one engine, as far as the purse reaches."""
-        run = self.run(entry, make, receipt, lambda client, handed: client.generate(handed))
+        run = self.run(
+            entry, make, receipt, lambda client, handed: client.generate(handed), partner
+        )
         async with aclosing(run) as events:
             if not purse.limited:
                 async for event in events:
@@ -140,15 +157,21 @@ class Answering:
                     yield event
 
     async def run(
-        self, entry: Entry, make: Callable[[int], AskedT], receipt: Receipt, ask: Ask[AskedT, ToldT]
+        self,
+        entry: Entry,
+        make: Callable[[int], AskedT],
+        receipt: Receipt,
+        ask: Ask[AskedT, ToldT],
+        partner: Entry | None = None,
     ) -> AsyncGenerator[ToldT, None]:
         """What one engine tells of a request, booked on `receipt`; raises EngineLost.
 
-        `make` makes the request of an id, and `ask` has the engine's client do it.
+        `make` makes the request of an id, and `ask` has the engine's client do it. `partner` is
+        held in memory beside `entry`.
         """
         if receipt.account is None:  # what an engine has begun goes on in the next one
-            await self._governing.admit(self.loads(entry))
-        async with self.resident(entry) as resident:
+            await self._governing.admit(self.loads(entry, partner))
+        async with self.resident(entry, partner) as resident:
 
             def handed(id: int) -> AskedT:
                 self._metering.handed(receipt, resident.client, id)
@@ -166,17 +189,26 @@ class Answering:
                 "the engine was lost again and again while it had this request"
             ) from lost
 
-    def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory, for as long as it is used."""
-        return self._residency.use(resident_name(entry), lambda: self._wanted(entry))
+    @asynccontextmanager
+    async def resident(
+        self, entry: Entry, partner: Entry | None = None
+    ) -> AsyncGenerator[Resident]:
+        """`entry` in the engine's memory, and its partner, for as long as they are used."""
+        both = [entry] if partner is None else [entry, partner]
+        wanted = {resident_name(one): partial(self._wanted, one) for one in both}
+        async with self._residency.use_all(wanted) as residents:
+            yield residents[resident_name(entry)]
 
     async def _wanted(self, entry: Entry) -> Wanted:
         path = await asyncio.to_thread(self._store.check, entry.id)
         return wanted(entry, path, self._config.engine)
 
 
-def _maker(entry: Entry, call: Call, progress: Progress) -> Make:
+def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) -> Make:
     """What makes the engine's request, each time from where it has come to."""
+    mode = call.mode
+    if mode is not None and partner is not None:
+        mode = msgspec.structs.replace(mode, partner=resident_name(partner))
     sampling = call.sampling
     if sampling.seed is None:  # fixed here, so that a resumed answer draws the same numbers
         sampling = msgspec.structs.replace(sampling, seed=secrets.randbits(63))
@@ -194,6 +226,7 @@ def _maker(entry: Entry, call: Call, progress: Progress) -> Make:
             call.ignore_eos,
             progress.tokens,
             progress.done,
+            mode=mode,
         )
 
     return make

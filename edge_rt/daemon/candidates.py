@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from edge_rt.api.planning import Candidate
-from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.heat import Heat
+from edge_rt.daemon.offers import ALONE, Offered
+from edge_rt.daemon.teaming import Teaming
 from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import SINGLE
 
 LEAST_DUTY = 0.02  # nothing is paced lower
 
@@ -19,17 +21,22 @@ LEAST_DUTY = 0.02  # nothing is paced lower
 class Candidates:
     """Makes candidates of predictions, at the limits of the governor and the heat of now."""
 
-    def __init__(self, forecaster: Forecaster, heat: Heat) -> None:
-        self._forecaster, self._heat = forecaster, heat
+    def __init__(self, teaming: Teaming, heat: Heat) -> None:
+        self._teaming, self._heat = teaming, heat
 
     def make(
-        self, entry: Entry, threads: int, tokens: tuple[int, int, int], limits: Limits
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: Offered = ALONE,
     ) -> Candidate:
         """`tokens` are those of the prompt, of these the cached ones, and those of the answer."""
         prompt, _, completion = tokens
-        found = self.predict(entry, threads, tokens, limits)
+        found = self.predict(entry, threads, tokens, limits, offered)
         if isinstance(found, Unpredicted):
-            return nothing(entry, threads, tokens, found.reason)
+            return nothing(entry, threads, tokens, found.reason, offered)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
         errors = (found.error_ratio, found.energy_error_ratio or 0.0)
         return Candidate(
@@ -50,17 +57,29 @@ class Candidates:
             basis=found.basis,
             chosen=False,
             reason="",
+            mode=offered.mode.label,
+            partner=offered.mode.partner,
         )
 
     def predict(
-        self, entry: Entry, threads: int, tokens: tuple[int, int, int], limits: Limits
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: Offered = ALONE,
     ) -> Prediction | Unpredicted:
         """What an answer takes at the limits of now; `tokens` as in `make`."""
-        duty = self._duty(entry, threads, tokens, limits)
-        return self._forecaster.predict(entry, threads, *tokens, duty)
+        duty = self._duty(entry, threads, tokens, limits, offered)
+        return self._teaming.predict(entry, threads, tokens, duty, offered)
 
     def _duty(
-        self, entry: Entry, threads: int, tokens: tuple[int, int, int], limits: Limits
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: Offered,
     ) -> float:
         """The share of time that the watts at hand allow; what is in force for the threads of now.
 
@@ -68,7 +87,7 @@ class Candidates:
         """
         if threads == limits.threads and limits.duty >= LEAST_DUTY:
             return limits.duty
-        full = self._forecaster.predict(entry, threads, *tokens)
+        full = self._teaming.predict(entry, threads, tokens, offered=offered)
         allowed_w = limits.allowance_w
         if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
             return 1.0
@@ -85,7 +104,11 @@ def _added_w(full: Prediction) -> float:
 
 
 def nothing(
-    entry: Entry, threads: int, tokens: tuple[int | None, int, int], reason: str
+    entry: Entry,
+    threads: int,
+    tokens: tuple[int | None, int, int],
+    reason: str,
+    offered: Offered = ALONE,
 ) -> Candidate:
     """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
     return Candidate(
@@ -106,17 +129,21 @@ def nothing(
         basis=None,
         chosen=False,
         reason=reason,
+        mode=offered.mode.label,
+        partner=offered.mode.partner,
     )
 
 
-def judged(found: Sequence[Candidate], wanted: tuple[str, int], why: str) -> list[Candidate]:
+def judged(
+    found: Sequence[Candidate], wanted: tuple[str, int], why: str, mode: str = SINGLE
+) -> list[Candidate]:
     """The candidates with the chosen one first, and each with its reason.
 
-    Those that have one already cannot be. `wanted` are the model and the threads of now; where
-    that cannot be, the fastest is chosen.
+    Those that have one already cannot be. `wanted` are the model and the threads of now, in that
+    `mode`; where that cannot be, the fastest is chosen.
     """
     able = [c for c in found if not c.reason and c.seconds is not None]
-    chosen = next((c for c in able if (c.model, c.threads) == wanted), None)
+    chosen = next((c for c in able if ((c.model, c.threads), c.mode) == (wanted, mode)), None)
     if chosen is None and able:
         chosen, why = min(able, key=lambda c: c.seconds or 0.0), "the fastest of these"
     others = [c for c in found if c is not chosen]

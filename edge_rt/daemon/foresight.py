@@ -24,6 +24,7 @@ from edge_rt.daemon.lessons import Lessons
 from edge_rt.daemon.measuring import Measurer
 from edge_rt.daemon.memory import Memory
 from edge_rt.daemon.metering import Metering
+from edge_rt.daemon.offers import ALONE, Offered
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.placer import Placer
 from edge_rt.daemon.planner import Planner
@@ -34,12 +35,15 @@ from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.daemon.sweeping import PROGRAM, Sweeper
+from edge_rt.daemon.teaming import Teaming
 from edge_rt.daemon.timing import Timing
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.warmth import WarmthNow
+from edge_rt.decoding.params import Made
 from edge_rt.energy.prediction import Prediction, Served
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
+from edge_rt.models.pair import SINGLE
 from edge_rt.routing.ages import Ages
 from edge_rt.sensors.cpu import CpuReader
 from edge_rt.sensors.integral import Energy
@@ -89,7 +93,8 @@ class Foresight:
         self.ages = Ages(wall, self._memory.notes)
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
-        candidates = Candidates(self.forecaster, governing.heat)
+        self.teaming = Teaming(self.forecaster, self._memory)
+        candidates = Candidates(self.teaming, governing.heat)
         self.routes = Routes(
             candidates,
             self.variants,
@@ -115,7 +120,8 @@ class Foresight:
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)
         self.planner = Planner(
-            self.forecaster,
+            candidates,
+            self._learn,
             self.routes,
             governing,
             measurer,
@@ -150,12 +156,25 @@ class Foresight:
     async def keep(self) -> None:
         """Have what was learnt outlive the daemon."""
         self.forecaster.remember()
+        self.teaming.remember()
         content = self._memory.content(self.ages.notes())
         await asyncio.to_thread(self._memory.write, content)
 
-    def _learn(self, entry: Entry, threads: int, served: Served) -> None:
-        self.forecaster.learn(entry, threads, served)
-        self.ages.note(self.variants.setting(entry, threads))
+    def _learn(
+        self,
+        entry: Entry,
+        threads: int,
+        served: Served,
+        offered: Offered = ALONE,
+        made: Made | None = None,
+    ) -> None:
+        if offered.mode.name == SINGLE:
+            self.forecaster.learn(entry, threads, served)
+        elif made is None:
+            return
+        else:
+            self.teaming.learn(entry, threads, served, offered, made)
+        self.ages.note(self.variants.setting(entry, threads, offered.mode))
 
     def _meter(self) -> Energy | None:
         supply = self._senses.supply

@@ -6,12 +6,14 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from edge_rt.api.service import Cost
+from edge_rt.daemon.offers import ALONE, Offered
 from edge_rt.daemon.receipt import Receipt
+from edge_rt.decoding.params import Made
 from edge_rt.energy.prediction import Served
 from edge_rt.models.entry import Entry
 
-Learn = Callable[[Entry, int, Served], object]
-"""Takes a model, the threads that it had, and what its answer took."""
+Learn = Callable[[Entry, int, Served, Offered, Made | None], object]
+"""Takes a model, its threads, what its answer took, and in which mode and how that was made."""
 
 
 class Lesson:
@@ -49,8 +51,15 @@ class Lessons:
         """Something was heard of the request."""
         lesson.pure = lesson.pure and self._threads() == lesson.threads
 
-    def end(self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost) -> None:
-        """The request has come to its end, and this is what it cost."""
+    def end(
+        self,
+        lesson: Lesson,
+        entry: Entry,
+        receipt: Receipt,
+        cost: Cost,
+        offered: Offered = ALONE,
+    ) -> None:
+        """The request has come to its end, in that mode, and this is what it cost."""
         self.look(lesson)
         account = receipt.account
         if not lesson.pure or account is None or account.torn or receipt.own.completion < 1:
@@ -65,4 +74,4 @@ class Lessons:
             account.decode_s,
             cost.energy_j if measured else None,
         )
-        self._learn(entry, lesson.threads, served)
+        self._learn(entry, lesson.threads, served, offered, receipt.made)

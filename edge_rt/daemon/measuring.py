@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
@@ -15,7 +15,7 @@ from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.prediction import Served
 from edge_rt.engine.client import Event
@@ -23,6 +23,7 @@ from edge_rt.engine.protocol import Finished, Generate, Timings
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import EngineError, Unavailable
 from edge_rt.models.entry import Entry
+from edge_rt.models.pair import Pair
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
 LOOK_S = 1.0
@@ -53,14 +54,23 @@ class Host(Protocol):
         """The model's chat template over `messages`."""
         ...
 
-    def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory while the block runs."""
+    def pairs(self, large: str) -> Sequence[Pair]:
+        """The pairs in which that model is the large one, the one to take first."""
+        ...
+
+    def resident(
+        self, entry: Entry, partner: Entry | None = None
+    ) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory, and its partner, while the block runs."""
         ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """One answer to be made of `prompt`, of which nothing is taken from KV where `fresh`."""
+    """One answer to be made of `prompt`, of which nothing is taken from KV where `fresh`.
+
+    The partner of `mode` goes by the engine's name.
+    """
 
     entry: Entry
     prompt: str | list[int]
@@ -69,6 +79,7 @@ class Job:
     special: bool = False
     fresh: bool = True
     ignore_eos: bool = True
+    mode: Mode | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ class Measured:
     power_w: float | None
     temp_c: float | None
     quality: Quality
+    made: Made | None = None
 
     @property
     def total_j(self) -> float | None:
@@ -116,6 +128,8 @@ class Measurer:
         """
         metering = self._metering
         receipt = metering.receipt(name)
+        if job.mode is not None:
+            receipt.mode = job.mode.label
         idle_w = metering.idle_w
         await self._patiently(self._governing.admit(False), lambda: True)
         begin_s = self._clock()
@@ -130,7 +144,7 @@ class Measurer:
             seconds = self._clock() - begin_s
             cost = await metering.settle(receipt)
         assert receipt.account is not None
-        return _measured(end.timings, seconds, receipt.account, cost, idle_w)
+        return _measured(end, seconds, receipt.account, cost, idle_w)
 
     def _stopped(self) -> bool:
         return self._governing.limits.duty <= 0.0
@@ -170,6 +184,7 @@ def _request(id: int, job: Job) -> Generate:
         job.completion_tokens,
         ignore_eos=job.ignore_eos,
         fresh=job.fresh,
+        mode=job.mode,
     )
 
 
@@ -183,9 +198,9 @@ async def _end(events: AsyncIterator[Event], receipt: Receipt) -> Finished:
 
 
 def _measured(
-    timings: Timings, seconds: float, account: Account, cost: Cost, idle_w: float | None
+    end: Finished, seconds: float, account: Account, cost: Cost, idle_w: float | None
 ) -> Measured:
-    known = cost.energy_j is not None
+    known, timings = cost.energy_j is not None, end.timings
     return Measured(
         timings=timings,
         seconds=seconds,
@@ -203,4 +218,5 @@ def _measured(
         power_w=cost.power_w,
         temp_c=cost.temp_c,
         quality=cost.quality,
+        made=end.made,
     )

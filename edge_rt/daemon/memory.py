@@ -11,6 +11,7 @@ import msgspec
 from edge_rt.durable import replace_file
 from edge_rt.energy.calibration import Calibration
 from edge_rt.energy.history import Learnt
+from edge_rt.energy.teams import LearntTeam
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Notes
 
@@ -36,11 +37,19 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return now == (self.model, self.sha256, self.board, self.calibrated)
 
 
+class OfTeams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was learnt of models that answer together on one board."""
+
+    board: str = ""
+    learnt: list[LearntTeam] = []
+
+
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):
     """What the file holds."""
 
     models: list[Of] = []
     notes: Notes = Notes()
+    teams: OfTeams = OfTeams()
 
 
 class Memory:
@@ -52,6 +61,7 @@ class Memory:
         kept = self._load()
         self.notes = kept.notes
         self._models = {of.model: of for of in kept.models}
+        self._teams = kept.teams
         self._written: bytes | None = None
 
     def recall(self, entry: Entry, board: str, calibrations: Sequence[Calibration]) -> list[Learnt]:
@@ -68,9 +78,19 @@ class Memory:
             dates = _dates(calibrations)
             self._models[entry.id] = Of(entry.id, entry.sha256, board, dates, learnt)
 
+    def recall_teams(self, board: str) -> list[LearntTeam]:
+        """What was learnt in an earlier life of models together, on that board."""
+        return self._teams.learnt if self._teams.board == board else []
+
+    def take_teams(self, board: str, learnt: list[LearntTeam]) -> None:
+        """Note what is known of models together by now."""
+        if learnt:
+            self._teams = OfTeams(board, learnt[-_MOST_MODELS:])
+
     def content(self, notes: Notes) -> bytes:
         """All of it, as the file is to hold it."""
-        return msgspec.json.encode(_Kept(list(self._models.values())[-_MOST_MODELS:], notes))
+        models = list(self._models.values())[-_MOST_MODELS:]
+        return msgspec.json.encode(_Kept(models, notes, self._teams))
 
     def write(self, content: bytes) -> None:
         """Bring that to the disk, if it is new."""

@@ -243,4 +243,7 @@ class Metering:
             quality=cost.quality,
             power_w=cost.power_w,
             temp_c=cost.temp_c,
+            mode=receipt.mode,
+            partner=receipt.partner,
+            **({} if receipt.made is None else receipt.made.named()),
         )

@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
 from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
-from edge_rt.api.wish import Aims
+from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing
-from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writers
+from edge_rt.daemon.lessons import Learn
 from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
+from edge_rt.daemon.offers import Offer, Offered, every
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import Readiness, Unready
 from edge_rt.daemon.reading import Asked, Reader, Unread
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.tried import failed, tried
-from edge_rt.decoding.params import Sampling
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.prediction import Unpredicted
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EdgeError, RequestError
 from edge_rt.models.entry import Entry
+from edge_rt.models.pair import SINGLE
 from edge_rt.routing.ask import Tokens
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
+
+
+class _Plan(NamedTuple):
+    """A candidate, its prompt, None where it cannot be run, and its mode."""
+
+    candidate: Candidate
+    asked: Asked | None
+    offered: Offered
 
 
 class Planner:
@@ -38,7 +51,8 @@ class Planner:
 
     def __init__(
         self,
-        forecaster: Forecaster,
+        candidates: Candidates,
+        learn: Learn,
         routes: Routes,
         governing: Governing,
         measurer: Measurer,
@@ -49,18 +63,18 @@ class Planner:
         cores: int,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`connect` gives the live engine, `cores` is the most threads that may be used, `pause`
-        lets seconds pass between two answers.
+        """`connect` gives the live engine, `learn` takes what answers took, `cores` is the most
+        threads that may be used, `pause` lets seconds pass between two answers.
         """
-        self._candidates = Candidates(forecaster, governing.heat)
-        self._forecaster, self._routes, self._governing = forecaster, routes, governing
+        self._candidates, self._learn = candidates, learn
+        self._routes, self._governing = routes, governing
         self._measurer, self._alone, self._room = measurer, alone, room
         self._readiness = readiness
         self._reader, self._cores, self._pause = Reader(connect), cores, pause
 
     async def plan(self, ask: PlanAsk, host: Host) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
-        return PlanReport([c for _, c in await self._plan(ask, host)])
+        return PlanReport([plan.candidate for plan in await self._plan(ask, host)])
 
     async def tries(self, ask: PlanAsk, host: Host) -> AsyncGenerator[PlanReport | Tried]:
         """The plan, and then what came of each candidate that can be run.
@@ -74,27 +88,28 @@ class Planner:
             raise refusal(limits)
         ask = msgspec.structs.replace(ask, fresh=True)
         planned = await self._plan(ask, host)
-        yield PlanReport([c for _, c in planned])
-        able = [(asked, c) for asked, c in planned if asked is not None and c.seconds is not None]
-        seconds = sum((c.seconds or GUESS_S) + REST_S for _, c in able)
+        yield PlanReport([plan.candidate for plan in planned])
+        able = [(p.asked, p) for p in planned if p.asked and p.candidate.seconds is not None]
+        seconds = sum((plan.candidate.seconds or GUESS_S) + REST_S for _, plan in able)
         with self._alone.hold("a comparison of plans", seconds):
             hindrance: str | None = None
-            for asked, candidate in able:
+            for asked, plan in able:
                 hindrance = hindrance or await self._hindrance()
                 if hindrance is None:
-                    yield await self._try(ask, host, asked, candidate)
+                    yield await self._try(ask, host, asked, plan)
                 else:
-                    yield failed(candidate, hindrance)
+                    yield failed(plan.candidate, hindrance)
 
     # --- before
 
-    async def _plan(self, ask: PlanAsk, host: Host) -> list[tuple[Asked | None, Candidate]]:
-        """Each candidate with its prompt; None where it cannot be run."""
+    async def _plan(self, ask: PlanAsk, host: Host) -> list[_Plan]:
+        """Each candidate with its prompt."""
         named = [self._routes.named(model, host) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(host.entries())
         limits, counts = self._governing.limits, self._threads(ask)
         found: list[Candidate] = []
         prompts: dict[str, Asked] = {}
+        offers: dict[str, Offer] = {}
         entries = list({entry.id: entry for entry in entries}.values())
         for asked in await self._reader.read(ask, host, entries):
             if isinstance(asked, Unread):
@@ -105,28 +120,46 @@ class Planner:
             lack = _too_long(asked) or self._room.lack(entry)
             if lack is None:
                 prompts[entry.id] = asked
-            found += [self._candidate(ask, asked, t, lack) for t in counts]
-        wanted, why = self._choice(ask, host, named, prompts)
-        ranked = judged(found, (wanted, limits.threads), why)
-        return [(prompts.get(c.model), c) for c in ranked]
+            offers[entry.id] = every(entry, host, limits)
+            for offered in offers[entry.id].modes:
+                without = lack or self._lack(entry, offered)
+                found += [self._candidate(ask, asked, t, without, offered) for t in counts]
+        wanted, why, mode = self._choice(ask, host, named, prompts)
+        ranked = judged(found, (wanted, limits.threads), why, mode)
+        return [
+            _Plan(c, prompts.get(c.model), offers.get(c.model, Offer()).of(c.mode)) for c in ranked
+        ]
+
+    def _lack(self, entry: Entry, offered: Offered) -> str | None:
+        """Why the partner cannot be had in memory beside `entry`."""
+        partner = offered.partner
+        lack = None if partner is None else self._room.lack(partner, entry)
+        return lack and f"{offered.mode.partner} {lack}"
 
     def _choice(
         self, ask: PlanAsk, host: Host, named: list[list[Entry]], prompts: Mapping[str, Asked]
-    ) -> tuple[str, str]:
-        """The model that a request for the first of those named would get now, and why."""
+    ) -> tuple[str, str, str]:
+        """What a request for the first of those named would get now: model, why, and mode."""
         why = f"what the governor allows now: {self._governing.limits.why}"
-        if len(named) != 1 or len(named[0]) == 1:
+        if len(named) != 1:
             name = named[0][0].id if named else "default"
-            return host.serving(name).card.id, why
+            return host.serving(name).card.id, why, SINGLE
+        offers = {e.id: self._routes.offer(e, ModeWish(), host) for e in named[0]}
+        first = named[0][0].id
+        if len(named[0]) == 1 and len(offers[first].modes) == 1:
+            serving = host.serving(first)
+            mode = SINGLE if serving.asked is not None else offers[first].modes[0].mode.label
+            return serving.card.id, why, mode
         tokens = {
             entry.id: self._tokens(ask, prompts[entry.id])
             if entry.id in prompts
             else Unpredicted("it cannot be had now")
             for entry in named[0]
         }
-        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims())
-        chosen = trace.chosen
-        return ("", why) if chosen is None else (chosen.setting.variant, trace.why)
+        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims(), offers)
+        if (chosen := trace.chosen) is None:
+            return "", why, SINGLE
+        return chosen.setting.variant, trace.why, chosen.setting.mode
 
     def _tokens(self, ask: PlanAsk, asked: Asked) -> Tokens:
         completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
@@ -140,12 +173,14 @@ class Planner:
             )
         return ask.threads or list(range(1, self._cores + 1))
 
-    def _candidate(self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None) -> Candidate:
+    def _candidate(
+        self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None, offered: Offered
+    ) -> Candidate:
         known = self._tokens(ask, asked)
         tokens = known.prompt, known.cached, known.completion
         if lack is not None:
-            return nothing(asked.entry, threads, tokens, lack)
-        return self._candidates.make(asked.entry, threads, tokens, self._governing.limits)
+            return nothing(asked.entry, threads, tokens, lack, offered)
+        return self._candidates.make(asked.entry, threads, tokens, self._governing.limits, offered)
 
     # --- after
 
@@ -157,8 +192,8 @@ class Planner:
             return str(error)
         return None
 
-    async def _try(self, ask: PlanAsk, host: Host, asked: Asked, before: Candidate) -> Tried:
-        entry = asked.entry
+    async def _try(self, ask: PlanAsk, host: Host, asked: Asked, plan: _Plan) -> Tried:
+        entry, before, offered = asked.entry, plan.candidate, plan.offered
         job = Job(
             entry,
             asked.text,
@@ -168,25 +203,28 @@ class Planner:
             ignore_eos=ask.ignore_eos,
         )
         try:
+            job = replace(job, mode=await _mode(ask, host, asked, offered))
             with self._governing.fixed(before.threads):
-                async with host.resident(entry) as resident:
+                async with host.resident(entry, offered.partner) as resident:
                     await self._pause(REST_S)
-                    before = self._foretold(asked, before, before.completion_tokens)
+                    before = self._foretold(asked, plan, before.completion_tokens)
                     came = await self._measurer.measure(job, resident, entry.id)
-                    foretold = self._foretold(asked, before, came.served.completion_tokens)
+                    foretold = self._foretold(asked, plan, came.served.completion_tokens)
         except EdgeError as error:
             return failed(before, str(error))
-        self._forecaster.learn(entry, before.threads, came.served)
+        self._learn(entry, before.threads, came.served, offered, came.made)
         if foretold.completion_tokens == before.completion_tokens:
             foretold = before  # its heat was forecast when it began
         else:
             foretold = msgspec.structs.replace(foretold, end_temp_c=None, band_c=None)
         return tried(came, foretold)
 
-    def _foretold(self, asked: Asked, candidate: Candidate, completion: int) -> Candidate:
+    def _foretold(self, asked: Asked, plan: _Plan, completion: int) -> Candidate:
         """What is predicted now for an answer of so many tokens."""
-        tokens = asked.prompt_tokens, 0, completion
-        made = self._candidates.make(asked.entry, candidate.threads, tokens, self._governing.limits)
+        tokens, candidate = (asked.prompt_tokens, 0, completion), plan.candidate
+        made = self._candidates.make(
+            asked.entry, candidate.threads, tokens, self._governing.limits, plan.offered
+        )
         return msgspec.structs.replace(made, chosen=candidate.chosen, reason=candidate.reason)
 
 
@@ -194,6 +232,20 @@ def _too_long(asked: Asked) -> str | None:
     if asked.prompt_tokens < asked.context:
         return None
     return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
+
+
+async def _mode(ask: PlanAsk, host: Host, asked: Asked, offered: Offered) -> Mode | None:
+    """As the engine takes it, with what the partner reads; None: by itself."""
+    if offered.mode.name == SINGLE:
+        return None
+    partner = offered.partner
+    if partner is None:
+        return offered.mode
+    text = ask.prompt
+    if text is None:
+        text = await host.render(partner.id, ask.messages)
+    its = None if text == asked.text else text
+    return msgspec.structs.replace(offered.mode, partner=resident_name(partner), prompt=its)
 
 
 def _sampling(entry: Entry, ask: PlanAsk) -> Sampling:

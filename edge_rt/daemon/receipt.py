@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from edge_rt.decoding.params import Made
 from edge_rt.energy.account import Account
 from edge_rt.engine.client import Event
-from edge_rt.engine.protocol import Delta, Started
+from edge_rt.engine.protocol import Delta, Finished, Started
 
 
 @dataclass
@@ -27,6 +28,9 @@ class Receipt:
     own: Tokens = field(default_factory=Tokens)
     account: Account | None = None
     booked: bool = False
+    mode: str | None = None  # of decoding, where that is not by the model itself
+    partner: str | None = None
+    made: Made | None = None  # its answers so far
 
     def take(self, event: Event) -> None:
         """Count the tokens of one event."""
@@ -36,3 +40,5 @@ class Receipt:
             elif isinstance(event, Started):
                 tokens.prompt += event.prompt_tokens
                 tokens.cached += event.cached_tokens
+        if isinstance(event, Finished) and event.made is not None:
+            self.made = event.made if self.made is None else self.made.plus(event.made)

@@ -26,17 +26,22 @@ class Room:
         taken = sum(r.wanted.need_bytes for r in residents)
         return self._available() - mapped + taken - self._config.models.reserve_bytes
 
-    def lack(self, entry: Entry) -> str | None:
-        """Why `entry` cannot be had in memory now; None where it can."""
+    def lack(self, entry: Entry, beside: Entry | None = None) -> str | None:
+        """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
         residents = self._residency.residents()
         if any(r.wanted.model == resident_name(entry) for r in residents):
             return None
-        need = wanted(entry, entry.path, self._config.engine).need_bytes
-        busy = sum(r.wanted.need_bytes for r in residents if r.users)
+        need = self._need(entry)
+        stays = None if beside is None else resident_name(beside)
+        busy = sum(r.wanted.need_bytes for r in residents if r.users and r.wanted.model != stays)
+        busy += 0 if beside is None else self._need(beside)
         usable = self.usable_bytes - busy
         if feasible(cpq(Demand(entry.size, need - entry.size), usable)):
             return None
         return f"needs {_mb(need)} of memory, and {_mb(max(0, usable))} can be had"
+
+    def _need(self, entry: Entry) -> int:
+        return wanted(entry, entry.path, self._config.engine).need_bytes
 
 
 def _mb(size: float) -> str:

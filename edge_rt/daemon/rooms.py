@@ -38,6 +38,7 @@ from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
 from edge_rt.governor.governor import Governor
+from edge_rt.models.pair import AIMED
 from edge_rt.models.store import Store
 from edge_rt.sensors.cpu import CpuReader
 
@@ -50,6 +51,7 @@ class Rooms:
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
         self._config, root = config, Path(config.sensors.root)
+        self._store = store
         self._cores = _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor(greet=self._greet)
@@ -176,8 +178,14 @@ class Rooms:
             budget_of(config.budget),
             self.heat.model(felt, self._cores),
             power_prior(felt),
-            settings_of(config.governor, smaller=bool(config.models.smaller)),
+            settings_of(config.governor, smaller=self._may_be_smaller()),
         )
+
+    def _may_be_smaller(self) -> bool:
+        """Whether requests can be answered with less of a model than they ask for."""
+        stands_in = bool(self._config.models.smaller)
+        usual = (pair for entry in self._store.entries() for pair in self.service.pairs(entry.id))
+        return stands_in or any(pair.gate in AIMED for pair in usual)
 
     def _greet(self, client: EngineClient) -> None:
         self.metering.listen(client)

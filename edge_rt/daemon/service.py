@@ -28,7 +28,7 @@ from edge_rt.api.service import (
     ModelCard,
     Serving,
 )
-from edge_rt.api.wish import Wish
+from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
@@ -44,7 +44,8 @@ from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Embedded, Inferred
 from edge_rt.engine.residency import Resident
-from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.errors import ConfigError, ModelNotFound, RequestError, StoreError
+from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind
 from edge_rt.routing.naming import AUTO
@@ -107,13 +108,21 @@ class DaemonService:
         return Serving(self._card(other, self.answering.loaded), asked.id, why)
 
     async def route(self, wish: Wish) -> Serving:
-        """See Service. A stand-in answers for whatever the model asked for has as variants."""
+        """See Service. A stand-in answers for whatever the model asked for has as variants, but
+        for one that writes less by itself while the governor asks for that.
+        """
         if wish.model != AUTO and "@" not in wish.model:
             serving = self.serving(wish.model)
-            if serving.asked is not None:
+            if serving.asked is not None and not self._turns(serving.asked, wish.mode):
                 return serving
-        entry, why, trace = await self._foresight.routes.route(wish, self)
-        return Serving(self._card(entry, self.answering.loaded), route=why, trace=trace)
+        routed = await self._foresight.routes.route(wish, self)
+        return Serving(
+            self._card(routed.entry, self.answering.loaded),
+            why=routed.less,
+            route=routed.why,
+            trace=routed.trace,
+            mode=routed.mode,
+        )
 
     def trace(self, id: str) -> Trace:
         """See Service."""
@@ -142,7 +151,9 @@ class DaemonService:
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service."""
-        return self.answering.generate(writer(self.entry(call.model)), call)
+        partner = None if call.mode is None else call.mode.partner
+        other = None if partner is None else writer(self.entry(partner))
+        return self.answering.generate(writer(self.entry(call.model)), call, other)
 
     def able(self, model: str, kind: Kind) -> ModelCard:
         """See Service."""
@@ -207,13 +218,27 @@ class DaemonService:
         """All models of the store."""
         return self._store.entries()
 
-    def resident(self, entry: Entry) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory while the block runs."""
-        return self.answering.resident(entry)
+    def pairs(self, large: str) -> list[Pair]:
+        """The pairs in which that model is the large one, the one to take first."""
+        try:
+            return self._store.pairs.of(large)
+        except (ConfigError, StoreError) as error:
+            log.warning("no pair of models is known: %s", error)
+            return []
+
+    def resident(
+        self, entry: Entry, partner: Entry | None = None
+    ) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory, and its partner, while the block runs."""
+        return self.answering.resident(entry, partner)
 
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
         await self.answering.preload(self.entry(model))
+
+    def _turns(self, model: str, wish: ModeWish) -> bool:
+        """Whether a model would write by turns with a smaller one."""
+        return self._foresight.routes.offer(writer(self.entry(model)), wish, self).turns
 
     def _smaller(self, entry: Entry) -> Entry | None:
         """The model that answers for `entry` as long as the governor asks for smaller ones."""

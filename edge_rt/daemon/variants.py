@@ -7,13 +7,15 @@ from statistics import fmean
 
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.offers import Offer, Offered
 from edge_rt.daemon.wanted import kv_type, resident_name, wanted
+from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
-from edge_rt.routing.setting import SINGLE, Setting
-from edge_rt.routing.variant import Variant
+from edge_rt.routing.setting import Setting
+from edge_rt.routing.variant import Variant, Way
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens: for the watts of a busy engine
@@ -29,24 +31,39 @@ class Variants:
         self._forecaster, self._ages = forecaster, ages
         self._noted: dict[str, tuple[str, int]] = {}
 
-    def setting(self, entry: Entry, threads: int) -> Setting:
-        """How `entry` is run with so many threads; all else is as configured."""
-        return Setting(entry.id, threads, self._layers(entry), SINGLE, kv_type(entry, self._engine))
+    def setting(self, entry: Entry, threads: int, mode: Mode | None = None) -> Setting:
+        """How `entry` is run with so many threads in that mode; all else is as configured."""
+        how = mode or Mode()
+        kind = kv_type(entry, self._engine)
+        return Setting(entry.id, threads, self._layers(entry), how.label, kind, how.partner)
 
     def loaded(self, entry: Entry) -> tuple[int, str]:
         """GPU layers and KV type with which it is loaded, when it is."""
         return self._layers(entry), kv_type(entry, self._engine)
 
-    def of(self, entries: Iterable[Entry], threads: int) -> list[Variant]:
-        """A variant for each; what they take while loading is for so many threads."""
+    def of(
+        self, entries: Iterable[Entry], threads: int, offers: Mapping[str, Offer] | None = None
+    ) -> list[Variant]:
+        """A variant for each; what they take while loading is for so many threads.
+
+        `offers` are the modes of those that can do more than answer by themselves, by their ids.
+        """
         entries = list(entries)
         origins, qualities = families(entries), _qualities(entries)
+        offered = {entry.id: (offers or {}).get(entry.id, Offer()) for entry in entries}
         return [
-            self._variant(entry, threads, origin, qualities.get(entry.id))
+            self._variant(entry, threads, origin, qualities.get(entry.id), offered[entry.id].modes)
             for entry, origin in zip(entries, origins, strict=True)
         ]
 
-    def _variant(self, entry: Entry, threads: int, origin: str, quality: float | None) -> Variant:
+    def _variant(
+        self,
+        entry: Entry,
+        threads: int,
+        origin: str,
+        quality: float | None,
+        modes: Sequence[Offered],
+    ) -> Variant:
         self._note(entry)
         engine, summary = self._engine, entry.summary
         need = wanted(entry, entry.path, engine)
@@ -65,7 +82,17 @@ class Variants:
             gpu_layers=(self._layers(entry),),
             load_s=load_s,
             load_j=load_s * self._busy_w(entry, threads),
+            modes=tuple(one.mode.label for one in modes),
+            ways={one.mode.label: self._way(one, threads) for one in modes},
         )
+
+    def _way(self, offered: Offered, threads: int) -> Way:
+        partner = offered.partner
+        if partner is None:
+            return Way(kept=offered.kept)
+        need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
+        load_j = load_s * self._busy_w(partner, threads)
+        return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept)
 
     def _layers(self, entry: Entry) -> int:
         return self._engine.gpu_layers if entry.backend == "llama.cpp" else 0

@@ -11,6 +11,7 @@ from edge_rt.models.store import Entry
 
 FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
+DRAFT_ROWS = 16  # tokens of drafts that one pass may read, over all sequences
 UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
 
 KV_NUMBER_BYTES = {"q8_0/f16": 1.53, "f16": 2.0, "f32": 4.0}
@@ -40,6 +41,7 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         pooling=entry.summary.pooling or "mean",
         normalise=entry.summary.normalise,
         providers=list(entry.providers),
+        outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
     )
     need = _weight_bytes(entry) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
@@ -62,7 +64,7 @@ def _weight_bytes(entry: Entry) -> int:
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:
     kv = entry.summary.kv_bytes(spec.context * spec.sequences)
-    logits = spec.sequences * entry.summary.vocab * 4
+    logits = max(spec.sequences, spec.outputs) * entry.summary.vocab * 4
     activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
     return kv + logits + activations + _scores(entry, spec) + FIXED_BYTES
 

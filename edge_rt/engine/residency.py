@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -95,6 +95,21 @@ class Residency:
                 yield resident
             finally:
                 resident.used_s = self._clock()
+
+    @asynccontextmanager
+    async def use_all(
+        self, models: Mapping[str, Callable[[], Awaitable[Wanted]]]
+    ) -> AsyncGenerator[dict[str, Resident]]:
+        """Have all of `models` loaded at once while the block runs; see `use`.
+
+        Those that are loaded are held first, so that none of them makes room for another.
+        """
+        there = sorted(models, key=lambda model: self._alive(model) is None)
+        async with AsyncExitStack() as stack:
+            yield {
+                model: await stack.enter_async_context(self.use(model, models[model]))
+                for model in there
+            }
 
     @contextmanager
     def hold(self, resident: Resident) -> Generator[None]:

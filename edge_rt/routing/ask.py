@@ -28,7 +28,8 @@ class Ask:
 
     `tokens` are by variant, as each has a tokenizer and a KV of its own, or why they are not
     known. `latency_s` are the seconds left to the end of the answer, `energy_j` what it may add to
-    what the board draws anyway. `constraint` is the kind that the answer has to be held to.
+    what the board draws anyway. `constraint` is the kind that the answer has to be held to, and
+    `unfit` tells by variant why it cannot decode in the mode asked for.
     """
 
     tokens: Mapping[str, Tokens | Unpredicted]
@@ -38,6 +39,7 @@ class Ask:
     energy_j: float | None = None
     quality: float | None = None  # the least
     constraint: str | None = None
+    unfit: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

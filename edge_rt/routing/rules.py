@@ -16,6 +16,7 @@ Rule = Literal[
     "pin",
     "guard",
     "constraint",
+    "mode",
     "quality",
     "tokens",
     "context",
@@ -53,16 +54,19 @@ def against_variant(
     if ask.constraint is not None and ask.constraint not in variant.constraints:
         reason = f"{variant.backend} cannot hold it to the constraint {ask.constraint!r:.80} here"
         return Dropped("constraint", reason)
-    return _too_poor(variant, ask) or _too_long(variant, ask.tokens.get(variant.id))
+    if (why := ask.unfit.get(variant.id)) is not None:
+        return Dropped("mode", why)
+    return _too_long(variant, ask.tokens.get(variant.id))
 
 
-def _too_poor(variant: Variant, ask: Ask) -> Dropped | None:
-    if ask.quality is None or (variant.quality is not None and variant.quality >= ask.quality):
+def against_quality(quality: float | None, ask: Ask) -> Dropped | None:
+    """Why answers of that quality will not do."""
+    if ask.quality is None or (quality is not None and quality >= ask.quality):
         return None
-    if variant.quality is None:
+    if quality is None:
         reason = f"its quality is not known, and {ask.quality:.2f} is the least"
     else:
-        reason = f"its quality is {variant.quality:.2f}, and {ask.quality:.2f} is the least"
+        reason = f"its quality is {quality:.2f}, and {ask.quality:.2f} is the least"
     return Dropped("quality", reason)
 
 

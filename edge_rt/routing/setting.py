@@ -10,8 +10,8 @@ SINGLE = "single"
 class Setting(msgspec.Struct, frozen=True):
     """A file of the store with all that is chosen about running it.
 
-    `mode` is how tokens are decided on; "single" is one model by itself. `kv_type` is the
-    backend's word for how it keeps keys and values.
+    `mode` is how tokens are decided on; "single" is one model by itself, others may take a smaller
+    `partner`. `kv_type` is the backend's word for how it keeps keys and values.
     """
 
     variant: str
@@ -19,10 +19,12 @@ class Setting(msgspec.Struct, frozen=True):
     gpu_layers: int
     mode: str
     kv_type: str
+    partner: str | None = None
 
     def __str__(self) -> str:
         """Its words for people; what is as usual goes without saying."""
         words = f"{self.variant} with {self.threads} thread{'s' * (self.threads != 1)}"
         if self.gpu_layers:
             words += f", {self.gpu_layers} layers on the GPU"
-        return words if self.mode == SINGLE else f"{words}, {self.mode}"
+        words = words if self.mode == SINGLE else f"{words}, {self.mode}"
+        return words if self.partner is None else f"{words} with {self.partner}"

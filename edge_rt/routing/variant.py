@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_rt.energy.pressure import Demand
 from edge_rt.routing.setting import SINGLE
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a mode of decoding takes and gives besides; with a partner, what that takes.
+
+    `kept` is the share of the variant's quality that answers keep; None: not known.
+    """
+
+    partner: str | None = None
+    bytes: float = 0.0
+    load_s: float = 0.0
+    load_j: float = 0.0
+    kept: float | None = 1.0
 
 
 @dataclass(frozen=True)
@@ -15,9 +29,10 @@ class Variant:
 
     `context` is in tokens. `kv_bytes` tells by KV type what keys and values take as it would be
     loaded, and so which types there are; `gpu_layers` which numbers of layers may lie on a GPU,
-    and `modes` which ways to decode there are. `quality` is a share of tasks done well, 0 to 1;
-    None: never evaluated. `constraints` are the kinds that its answers can be held to. `load_s`
-    and `load_j` are what loading it takes, as far as that is known.
+    and `modes` which ways to decode there are, of which `ways` tell what they take besides.
+    `quality` is a share of tasks done well, 0 to 1; None: never evaluated. `constraints` are the
+    kinds that its answers can be held to. `load_s` and `load_j` are what loading it takes, as far
+    as that is known.
     """
 
     id: str
@@ -34,11 +49,21 @@ class Variant:
     modes: tuple[str, ...] = (SINGLE,)
     load_s: float = 0.0
     load_j: float = 0.0
+    ways: Mapping[str, Way] = field(default_factory=dict[str, Way])
 
     @property
     def label(self) -> str:
         """What requests call it by, behind the "@" of a model's name: "onnx-int4"."""
         return f"{self.backend}-{self.quantisation}".lower()
+
+    def way(self, mode: str) -> Way:
+        """What one of its modes takes besides."""
+        return self.ways.get(mode, Way())
+
+    def quality_in(self, mode: str) -> float | None:
+        """The quality of its answers in that mode."""
+        kept = self.way(mode).kept
+        return None if self.quality is None or kept is None else self.quality * kept
 
     def demand(self, kv_type: str, others_bytes: float = 0.0) -> Demand:
         """The memory that is taken once it is loaded beside models with `others_bytes`."""

@@ -61,6 +61,8 @@ from edge_rt.governor.limits import Limits
 from edge_rt.governor.report import Report
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.entry import Entry
+from edge_rt.models.pair import Pair
+from edge_rt.models.pairs import Pairs
 from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
 from edge_rt.sensors.cpu import CpuReader
@@ -343,6 +345,7 @@ class House:
         self.checks: list[str] = []
         self.counted: list[tuple[Any, ...]] = []  # prompts
         self.texts: set[str] = set()  # prompts that are in KV
+        self.known_pairs: list[Pair] = []
         self.ids = self.pings = self.open = 0
         self.running = self.steps = 0  # the decode loop's figures
         self.duty = 1.0
@@ -445,6 +448,10 @@ class House:
             if entry.id == id:
                 return entry
         raise ModelNotFound(f"no model {id}")
+
+    @property
+    def pairs(self) -> Pairs:
+        return Pairs(Path("/nonexistent"), self.known_pairs)
 
     def default(self, named: str | None) -> Entry | None:
         assert named is None

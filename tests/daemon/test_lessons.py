@@ -20,9 +20,9 @@ class Learner:
         lessons = house.foresight.lessons
         learn = lessons._learn
 
-        def note(entry: Any, threads: int, served: Served) -> None:
+        def note(entry: Any, threads: int, served: Served, *how: Any) -> None:
             self.seen.append((entry.id, threads, served))
-            learn(entry, threads, served)
+            learn(entry, threads, served, *how)
 
         lessons._learn = note
 
@@ -118,7 +118,7 @@ def test_a_lost_engine_teaches_nothing(kit: Any) -> None:
 
 
 def test_a_lesson_that_fails_costs_no_answer(kit: Any, caplog: pytest.LogCaptureFixture) -> None:
-    def broken(entry: Any, threads: int, served: Served) -> None:
+    def broken(*_: Any) -> None:
         raise ZeroDivisionError("nothing to learn from")
 
     async def run() -> None:

@@ -1,0 +1,191 @@
+"""In which modes of decoding a model can answer a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from edge_rt.api.modes import check_settings, refused
+from edge_rt.api.wish import ModeWish
+from edge_rt.daemon.kinds import writer
+from edge_rt.decoding.params import Gating, Mode
+from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.governor.limits import Limits
+from edge_rt.models.entry import Entry
+from edge_rt.models.pair import AIMED, LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+
+USUAL_GATE = "token"
+LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
+
+
+class Models(Protocol):
+    """Has models, and knows pairs of them."""
+
+    def entry(self, model: str) -> Entry:
+        """One model; raises ModelNotFound."""
+        ...
+
+    def pairs(self, large: str) -> Sequence[Pair]:
+        """The pairs in which that model is the large one, the one to take first."""
+        ...
+
+
+class Offered(NamedTuple):
+    """A mode with its partner, and the share of the model's quality that it keeps, if known."""
+
+    mode: Mode = Mode()
+    partner: Entry | None = None
+    kept: float | None = 1.0
+
+
+ALONE = Offered()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What there is to choose from; `why` tells what was changed about what was asked for."""
+
+    modes: tuple[Offered, ...] = (ALONE,)
+    why: str | None = None
+
+    @property
+    def turns(self) -> bool:
+        """Whether two models write by turns."""
+        return any(offered.mode.name == SWITCH for offered in self.modes)
+
+    def of(self, label: str) -> Offered:
+        """The one of that label."""
+        return next(offered for offered in self.modes if offered.mode.label == label)
+
+
+def offer(
+    entry: Entry,
+    wish: ModeWish,
+    models: Models,
+    limits: Limits,
+    fits: Callable[[Entry, Entry], bool],
+) -> Offer:
+    """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
+
+    Without a wish that is the usual one of its pair, as long as it `fits` into memory with its
+    partner, else any lossless one.
+    """
+    partner, pair = _partner(entry, wish, models)
+    usual = None if pair is None else pair.mode
+    name = _name(wish, pair)
+    if name is None:
+        check_settings(SINGLE, wish)
+        return Offer(tuple(_lossless(entry, partner)))
+    if name in (SINGLE, LOOKUP):
+        check_settings(name, wish)
+        return Offer((Offered(Mode(name)),))
+    if partner is None:
+        raise _alone(entry, name, models)
+    if wish.name is None and not fits(entry, partner):
+        return Offer()
+    if name == SPECULATIVE:
+        check_settings(name, wish)
+        return Offer((Offered(Mode(name, partner.id), partner),))
+    as_usual = pair if pair is not None and name == usual else None
+    gating = _gating(name, wish, as_usual)
+    kept = as_usual.kept.least if as_usual is not None and as_usual.kept is not None else None
+    if as_usual is None or gating != _gating(name, ModeWish(), as_usual):
+        kept = None
+    less = _less(gating, limits)
+    if less is gating:
+        return Offer((Offered(Mode(SWITCH, partner.id, gating=gating), partner, kept),))
+    why = f"{entry.id} writes {LESS_SHARE:.0%} of the tokens: {limits.why}"
+    return Offer((Offered(Mode(SWITCH, partner.id, gating=less), partner, None),), why)
+
+
+def every(entry: Entry, models: Models, limits: Limits) -> Offer:
+    """Each mode that a request may get without asking for more than that."""
+    partner, pair = _partner(entry, ModeWish(), models)
+    modes = list(_lossless(entry, partner))
+    if pair is not None and pair.gate is not None:
+        modes += offer(entry, ModeWish(), models, limits, _whatever).modes
+    return Offer(tuple(modes))
+
+
+def _whatever(entry: Entry, partner: Entry) -> bool:
+    return True
+
+
+def _name(wish: ModeWish, pair: Pair | None) -> str | None:
+    if wish.name != SWITCH:
+        return wish.name or (None if pair is None else pair.mode)
+    gate = None if pair is None else pair.gate
+    return f"{SWITCH}:{gate or USUAL_GATE}"
+
+
+def _lossless(entry: Entry, partner: Entry | None) -> Iterator[Offered]:
+    """What the router may take by itself: with a pair that is there, whatever changes no token."""
+    yield ALONE
+    if partner is None:
+        return
+    yield Offered(Mode(LOOKUP))
+    if _alike(entry, partner):
+        yield Offered(Mode(SPECULATIVE, partner.id), partner)
+
+
+def _alike(one: Entry, two: Entry) -> bool:
+    """Whether their vocabularies seem to be the same; the engine knows for sure."""
+    return (one.backend, one.summary.vocab, one.summary.eos_token) == (
+        two.backend,
+        two.summary.vocab,
+        two.summary.eos_token,
+    )
+
+
+def _gating(name: str, wish: ModeWish, usual: Pair | None) -> Gating:
+    share, threshold, first = wish.large_share, wish.threshold, wish.first
+    if usual is not None:
+        if share is None and threshold is None:
+            share, threshold = usual.large_share, usual.threshold
+        first = usual.first if first is None else first
+    check_settings(name, ModeWish(name, None, share, threshold, first))
+    return Gating(gate_of(name) or "", threshold, share, first or 0)
+
+
+def _less(gating: Gating, limits: Limits) -> Gating:
+    """With less for the large model, where the governor asks for that and the gate can be moved."""
+    enough = gating.share is not None and gating.share <= LESS_SHARE
+    if not limits.smaller or gating.name not in AIMED or enough:
+        return gating
+    return replace(gating, share=LESS_SHARE, threshold=None)
+
+
+def _partner(entry: Entry, wish: ModeWish, models: Models) -> tuple[Entry | None, Pair | None]:
+    """The smaller model, and what is known of the two; the first pair of which both are there."""
+    pairs = models.pairs(entry.id)
+    if wish.partner is not None:
+        pair = next((pair for pair in pairs if pair.small == wish.partner), None)
+        return _named(wish.partner, entry, models), pair
+    for pair in pairs:
+        try:
+            return writer(models.entry(pair.small)), pair
+        except (ModelNotFound, RequestError):
+            continue
+    return None, None
+
+
+def _named(partner: str, entry: Entry, models: Models) -> Entry:
+    try:
+        found = writer(models.entry(partner))
+    except (ModelNotFound, RequestError) as error:
+        raise refused("partner", str(error)) from error
+    if found.id == entry.id:
+        raise refused("partner", f"{found.id} is the model itself: name a smaller one")
+    return found
+
+
+def _alone(entry: Entry, mode: str, models: Models) -> RequestError:
+    absent = [pair.small for pair in models.pairs(entry.id)]
+    ways = [f"edge-rt models pull {absent[0]}"] if absent else []
+    ways += ["name one in `edge.partner`", "add a pair to a file of models.catalogue"]
+    return refused(
+        "mode", f"{mode} takes a smaller model, and {entry.id} has none here: {'; '.join(ways)}"
+    )

@@ -1,0 +1,87 @@
+"""What models take that answer together, on the board that is there now."""
+
+from __future__ import annotations
+
+from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.memory import Memory
+from edge_rt.daemon.offers import Offered
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Made
+from edge_rt.energy.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.teams import Team, Teams
+from edge_rt.energy.teamwork import Teamwork
+from edge_rt.energy.together import Foretell, Sizes
+from edge_rt.models.entry import Entry
+
+
+class Teaming:
+    """Predicts for models in any mode; learns from answers how they share the work."""
+
+    def __init__(self, forecaster: Forecaster, memory: Memory) -> None:
+        self._forecaster, self._memory = forecaster, memory
+        self._board, self._teams = "", Teams()
+
+    def predict(
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        duty: float = 1.0,
+        offered: Offered | None = None,
+    ) -> Prediction | Unpredicted:
+        """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
+        those of the answer. The partner is taken to read as many as `entry`.
+        """
+        if offered is None or offered.mode.name == "single":
+            return self._forecaster.predict(entry, threads, *tokens, duty)
+        large, small = self._alone(entry, offered, threads, duty)
+        return self._known().predict(_team(entry, offered), Sizes(*tokens), large, small)
+
+    def learn(
+        self, entry: Entry, threads: int, served: Served, offered: Offered, made: Made
+    ) -> None:
+        """Take how an answer was made, and what it took."""
+        tokens = made.small + made.large
+        if tokens < 1:
+            return
+        work = Teamwork(
+            made.large / tokens,
+            made.switches / tokens,
+            made.catch_up / tokens,
+            made.accepted / tokens,
+            made.rejected / tokens,
+        )
+        large, small = self._alone(entry, offered, threads, 1.0)
+        self._known().learn(_team(entry, offered), work, served, large, small)
+
+    def remember(self) -> None:
+        """Have the memory take all that was learnt on the present board."""
+        if self._board and self._board == self._forecaster.board:
+            self._memory.take_teams(self._board, self._teams.learnt())
+
+    def _alone(
+        self, entry: Entry, offered: Offered, threads: int, duty: float
+    ) -> tuple[Foretell, Foretell | None]:
+        partner = offered.partner
+        large = self._foretell(entry, threads, duty)
+        return large, None if partner is None else self._foretell(partner, threads, duty)
+
+    def _foretell(self, entry: Entry, threads: int, duty: float) -> Foretell:
+        def foretell(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
+            return self._forecaster.predict(entry, threads, prompt, cached, completion, duty)
+
+        return foretell
+
+    def _known(self) -> Teams:
+        board = self._forecaster.board
+        if board != self._board:
+            self._board, self._teams = board, Teams(self._memory.recall_teams(board))
+        return self._teams
+
+
+def _team(entry: Entry, offered: Offered) -> Team:
+    """By names that change with the files."""
+    mode, partner = offered.mode, offered.partner
+    share = None if mode.gating is None else mode.gating.share
+    small = None if partner is None else resident_name(partner)
+    return Team(resident_name(entry), small, mode.label, share)

@@ -1,0 +1,92 @@
+"""Modes of decoding compete like other settings, with what their partners take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
+
+from edge_rt.energy.prediction import Prediction
+from edge_rt.routing.ages import Ages
+from edge_rt.routing.ask import Tokens
+from edge_rt.routing.router import Router
+from edge_rt.routing.setting import Setting
+from edge_rt.routing.trace import Considered, Trace
+from edge_rt.routing.variant import Variant, Way
+
+PAIR = replace(
+    BIG,
+    quality=0.8,
+    modes=("single", "speculative", "switch:token"),
+    ways={
+        "speculative": Way("smol", 0.2 * GB, load_s=1.0, load_j=4.0),
+        "switch:token": Way("smol", 0.2 * GB, load_s=1.0, load_j=4.0, kept=0.9),
+    },
+)
+TAKES = {"single": (10.0, 50.0), "speculative": (7.0, 40.0), "switch:token": (5.0, 30.0)}
+
+
+def predict(setting: Setting, tokens: Tokens) -> Prediction:
+    assert tokens == TOKENS
+    return prediction(*TAKES[setting.mode])
+
+
+def route(pair: Variant = PAIR, *loaded: Variant, **fields: object) -> Trace:
+    board = now(*(loaded or (pair, SMOL)), threads=(2,), **fields)  # type: ignore[arg-type]
+    return Router(Ages(lambda: 1e9)).route(ask(model="big"), [pair, SMOL], board, predict)
+
+
+def found(trace: Trace, mode: str) -> Considered:
+    return next(c for c in trace.considered if c.candidate.setting.mode == mode)
+
+
+def test_each_mode_is_a_candidate_and_names_its_partner() -> None:
+    trace = route()
+    settings = [c.candidate.setting for c in trace.considered]
+    assert {(s.mode, s.partner) for s in settings} == {
+        ("single", None),
+        ("speculative", "smol"),
+        ("switch:token", "smol"),
+    }
+    assert (
+        str(trace.chosen and trace.chosen.setting) == "big with 2 threads, switch:token with smol"
+    )
+
+
+def test_a_mode_keeps_a_share_of_the_quality() -> None:
+    trace = route()
+    assert found(trace, "speculative").candidate.quality == 0.8
+    assert found(trace, "switch:token").candidate.quality == pytest.approx(0.72)
+    unknown = replace(PAIR, ways={**PAIR.ways, "switch:token": Way("smol", kept=None)})
+    assert found(route(unknown), "switch:token").candidate.quality is None
+
+
+def test_what_keeps_too_little_is_left_out() -> None:
+    asked = replace(ask(model="big"), quality=0.75)
+    board = now(PAIR, SMOL, threads=(2,))
+    trace = Router(Ages(lambda: 1e9)).route(asked, [PAIR, SMOL], board, predict)
+    assert (found(trace, "switch:token").state, found(trace, "switch:token").rule) == (
+        "dropped",
+        "quality",
+    )
+    assert trace.chosen is not None
+    assert trace.chosen.setting.mode == "speculative"
+
+
+def test_a_partner_that_is_not_there_has_to_be_loaded() -> None:
+    candidate = found(route(PAIR, PAIR), "speculative").candidate
+    assert (candidate.loaded, candidate.load_s, candidate.seconds) == (False, 1.0, 8.0)
+    assert candidate.energy_j == 44.0
+    there = found(route(), "speculative").candidate
+    assert (there.loaded, there.load_s, there.energy_j) == (True, 0.0, 40.0)
+    assert found(route(PAIR, PAIR), "single").candidate.loaded
+
+
+def test_both_have_to_fit_into_memory() -> None:
+    trace = route(PAIR, PAIR, usable_bytes=1.25 * GB)
+    assert found(trace, "speculative").rule == "memory"
+    assert trace.chosen is not None
+    assert trace.chosen.setting.mode == "single"
+    at_work = route(PAIR, PAIR, SMOL, usable_bytes=1.5 * GB, in_use={"smol": 0.2 * GB})
+    assert found(at_work, "speculative").rule is None
