@@ -65,6 +65,7 @@ class ModelCard(msgspec.Struct, frozen=True):
     sampling: Sampling  # what a request that says nothing gets
     has_template: bool
     kind: Kind = "language"
+    variant: str | None = None  # what pins it behind the "@" of a model's name; None: nothing does
 
 
 class Serving(msgspec.Struct, frozen=True):

@@ -59,6 +59,7 @@ def model_card(model: str, **changes: object) -> ModelCard:
         "backend": "llama.cpp",
         "sampling": Sampling(temperature=0.7, top_k=40),
         "has_template": True,
+        "variant": "llama.cpp-q4_0",
     }
     return ModelCard(id=model, **{**fields, **changes})
 
