@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.figures import fixed, joules, line, number, significant
+from edge_rt.cli.mode_words import making
 
 
 @dataclass
@@ -34,7 +35,8 @@ class Answer:
         return added
 
     def cost(self, wall_s: float) -> str:
-        """One line: tokens, speed of decoding, seconds in all, energy, model, backend.
+        """One line: tokens, speed of decoding, seconds in all, energy, model, backend, and how
+        two models or drafts made it.
 
         Then why another model answered or the answer ended early, where that is so, and where
         several could have answered, what tells why this one did.
@@ -47,6 +49,7 @@ class Answer:
             *_energy(self.edge),
             self.edge.get("model", ""),
             self.edge.get("backend", ""),
+            making(self.edge),
             self._end(),
             f"why: edge-rt trace {line(self.id)}" if self.edge.get("route") else "",
         ]

@@ -36,6 +36,16 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(["energy", "latency", "quality"]),
         help="What to choose by where several models may answer; else energy.",
     )
+    @click.option(
+        "--mode",
+        help="How tokens are decided on: single, lookup, speculative, switch or switch:GATE.",
+    )
+    @click.option("--partner", help="The smaller model that helps with it; else the pair's.")
+    @click.option(
+        "--large-share",
+        type=Range(0, 1),
+        help="Of the tokens, what the larger model is to write where both write by turns.",
+    )
     @click.option("--system", help="What the model is told before anything else.")
     @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
     @click.option("--temperature", type=Range(0, 2), help="0: always the likeliest word.")
@@ -54,9 +64,19 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         energy_j: float | None,
         latency_s: float | None,
         prefer: str | None,
+        mode: str | None,
+        partner: str | None,
+        large_share: float | None,
         **others: Any,
     ) -> Any:
-        edge = _given(energy_j=energy_j, latency_s=latency_s, prefer=prefer)
+        edge = _given(
+            energy_j=energy_j,
+            latency_s=latency_s,
+            prefer=prefer,
+            mode=mode,
+            partner=partner,
+            large_share=large_share,
+        )
         options = _given(max_tokens=max_tokens, temperature=temperature, seed=seed)
         body = {"model": model} | options | ({"edge": edge} if edge else {})
         return command(*args, body=body, **others)

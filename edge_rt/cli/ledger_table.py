@@ -12,6 +12,7 @@ from rich.text import Text
 
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import MISSING, fixed, line, members, number, significant, whole
+from edge_rt.cli.mode_words import making
 from edge_rt.cli.quantity import duration
 
 
@@ -99,9 +100,15 @@ def clock_time(booking: Json, zone: tzinfo | None, form: str) -> str:
 
 
 def remarks(booking: Json) -> str:
-    """What is not as usual with a request: it was not done, or its joules are modelled."""
+    """What is not as usual with a request: it was not done, its joules are modelled, or a model
+    did not make it by itself.
+    """
     status, modelled = line(booking.get("status")), booking.get("quality") == "modelled"
-    remarks = ["" if status == "done" else status, "modelled" if modelled else ""]
+    remarks = [
+        "" if status == "done" else status,
+        "modelled" if modelled else "",
+        making(booking),
+    ]
     return ", ".join(remark for remark in remarks if remark)
 
 

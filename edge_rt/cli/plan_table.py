@@ -9,6 +9,7 @@ from rich.text import Text
 
 from edge_rt.cli.client import Json
 from edge_rt.cli.figures import MISSING, fixed, joules, line, member, number, significant, whole
+from edge_rt.cli.mode_words import in_mode
 
 _ROOFLINE = "roofline"
 _HEADS = ("", "MODEL", "THREADS", "TOKENS", "SECONDS", "ADDS", "IN ALL", "WATTS", "END °C")
@@ -57,7 +58,7 @@ def _table(titles: Sequence[str]) -> Table:
 
 def _predicted(one: Json) -> Iterator[str]:
     yield "*" if one.get("chosen") else ""
-    yield line(one.get("model"))
+    yield in_mode(one.get("model"), one.get("mode"), one.get("partner"))
     yield whole(one.get("threads"))
     yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"
     yield from _figures(one)
@@ -70,7 +71,7 @@ def _predicted(one: Json) -> Iterator[str]:
 
 def _came(one: Json) -> Iterator[str]:
     before = member(one, "foretold")
-    yield line(before.get("model"))
+    yield in_mode(before.get("model"), before.get("mode"), before.get("partner"))
     yield whole(before.get("threads"))
     yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"
     yield from _figures(one)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from edge_rt.cli.client import Json
 from edge_rt.cli.figures import MISSING, joules, line, member, number, significant, whole
+from edge_rt.cli.mode_words import in_mode
 
 _WORDS = ("", "MODEL", "VARIANT", "BY", "")
 _HEADS = ("", "MODEL", "VARIANT", "THREADS", "TOKENS", "SECONDS", "ADDS", "WATTS", "±", "BY", "")
@@ -29,7 +30,7 @@ def _cells(one: Json) -> Iterator[str]:
     candidate = member(one, "candidate")
     setting = member(candidate, "setting")
     yield "*" if one.get("state") == "chosen" else ""
-    yield line(setting.get("variant"))
+    yield in_mode(setting.get("variant"), setting.get("mode"), setting.get("partner"))
     loaded = "" if candidate.get("loaded") else ", not loaded"
     yield f"{line(candidate.get('backend'))} {line(candidate.get('quantisation'))}{loaded}"
     yield whole(setting.get("threads"))

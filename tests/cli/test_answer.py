@@ -25,6 +25,12 @@ def test_all_that_is_known_is_told() -> None:
     )
 
 
+def test_how_two_models_made_it_is_told() -> None:
+    edge = {"mode": "switch:ead", "partner": "tiny", "small_tokens": 48, "large_tokens": 16}
+    assert cost(**edge).endswith("smol, llama.cpp, switch:ead: 25 % by the large model")
+    assert cost(mode="single", partner=None) == cost()
+
+
 def test_where_it_was_chosen_it_tells_who_knows_why() -> None:
     answer = Answer(edge={"model": "smol", "route": "the fewest joules"})
     answer.take({"id": "cmpl-7\x1b", "choices": []})

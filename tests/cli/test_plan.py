@@ -76,6 +76,13 @@ def test_a_row_for_each_candidate(cli: Cli, daemon: Daemon) -> None:
     assert daemon.asked == [(PATH, {"messages": messages} | body)]
 
 
+def test_a_mode_is_told_with_its_model(cli: Cli, daemon: Daemon) -> None:
+    other = candidate(mode="speculative", partner="tiny", chosen=False, reason="as fast")
+    daemon.documents[PATH] = (200, {"candidates": [candidate(), other]})
+    _, second = rows(cli("plan", "Why?").stdout)
+    assert second[:4] == ["smol,", "speculative", "with", "tiny"]
+
+
 def test_what_is_not_known_is_a_dash(cli: Cli, daemon: Daemon) -> None:
     nothing = dict.fromkeys(
         ["seconds", "energy_j", "total_j", "power_w", "end_temp_c", "band_c", "error_ratio"]

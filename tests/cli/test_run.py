@@ -50,6 +50,13 @@ def test_what_an_answer_may_take_is_passed_on(cli: Cli, daemon: Daemon) -> None:
     assert daemon.asked[0][1]["edge"] == edge
 
 
+def test_how_tokens_are_decided_on_is_passed_on(cli: Cli, daemon: Daemon) -> None:
+    cli("run", "--mode", "switch:ead", "--large-share", "0.2", "--partner", "tiny", "Hi")
+    edge = {"mode": "switch:ead", "partner": "tiny", "large_share": 0.2}
+    assert daemon.asked[0][1]["edge"] == edge
+    assert cli("run", "--large-share", "20", "Hi").exit_code == 2
+
+
 @pytest.mark.parametrize("words", [["-"], []])
 def test_the_prompt_can_be_piped_in(daemon: Daemon, cli: Cli, words: list[str]) -> None:
     cli("run", *words, input="two\nlines\n")
