@@ -129,7 +129,7 @@ def _hosting(
     if address is not None:
         return partial(running, Host(address))
     named = list(dict.fromkeys(models))
-    around = None if board is None else simulated(board, options.seed)
+    around = None if board is None else simulated(board)
     return Own(Path(sys.executable), options.models, named, _CONTEXT, options.threads, around).run
 
 

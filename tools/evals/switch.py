@@ -137,7 +137,7 @@ def switch(
         (models.large, models.small),
         _CONTEXT,
         options.threads,
-        simulated(_BOARD, options.seed),
+        simulated(_BOARD),
     )
     Session(
         works,
