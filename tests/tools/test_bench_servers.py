@@ -120,9 +120,10 @@ def test_a_child_and_its_own_children_are_gone_afterwards(tmp_path: Path) -> Non
     assert child.tree() == [] or not child.process.is_running()
 
 
-def test_a_child_that_ends_early_is_an_error_with_its_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), BenchError("broke off")])
+def test_a_child_that_ends_early_is_an_error_with_its_log(error: Exception, tmp_path: Path) -> None:
     async def never() -> bool:
-        raise ConnectionRefusedError
+        raise error
 
     with (
         Child(["sh", "-c", "echo no such model; exit 3"], tmp_path / "log") as child,

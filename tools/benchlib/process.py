@@ -100,14 +100,15 @@ async def until(
 ) -> float:
     """Try `ready` again and again while `child` runs; the seconds from its spawn to success.
 
-    Raises BenchError when the child ends or the time is up. A connection refused is "not yet".
+    Raises BenchError when the child ends or the time is up. A connection that is refused, or
+    breaks off, is "not yet".
     """
     while True:
         child.check()
         try:
             if await ready():
                 return clock() - child.start_s
-        except OSError:
+        except (OSError, BenchError):
             pass
         if clock() - child.start_s > timeout_s:
             raise BenchError(f"not ready after {timeout_s:.0f} s:\n{child.tail()}")
