@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Protocol
 
@@ -34,16 +35,27 @@ class Batch:
         """Forget all rows."""
         self.size = 0
 
-    def add(self, seq: int, start: int, tokens: Sequence[int], *, want_last: bool) -> int:
-        """Append `tokens` of `seq` from position `start`; returns the row of the last one."""
+    def add(self, seq: int, start: int, tokens: Sequence[int], *, want: int) -> int:
+        """Append `tokens` of `seq` from position `start`; returns the row of the last one.
+
+        The logits of the last `want` of them are wanted.
+        """
         begin, end = self.size, self.size + len(tokens)
         self.token[begin:end] = tokens
         self.pos[begin:end] = range(start, start + len(tokens))
         self.seq[begin:end] = seq
         self.want[begin:end] = 0
-        self.want[end - 1] = want_last
+        self.want[end - want : end] = 1
         self.size = end
         return end - 1
+
+
+def fingerprint(texts: Iterable[bytes]) -> str:
+    """A word for a vocabulary whose tokens, in the order of their ids, are written so."""
+    found = hashlib.sha256()
+    for text in texts:
+        found.update(len(text).to_bytes(4, "little") + text)
+    return found.hexdigest()
 
 
 class Vocabulary(Protocol):
@@ -72,6 +84,8 @@ class Backend(Vocabulary, Protocol):
     vocab: int  # size of the vocabulary
     context: int  # most tokens in one sequence
     sequences: int
+    outputs: int  # most rows of a pass whose logits may be wanted, at least one a sequence
+    fingerprint: str  # of the texts of all tokens in order: equal for equal vocabularies
     longest_piece: int  # most bytes that one token can stand for
     batch: Batch  # the one batch that `forward` runs
 

@@ -23,7 +23,7 @@ import llama_cpp.llama_cpp as lib  # the typed functions; the package itself sha
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Batch
+from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.backends.llama_batch import NativeBatch
 from edge_rt.backends.llama_log import capture
 from edge_rt.backends.llama_model import load_weights, make_context
@@ -48,16 +48,18 @@ class LlamaBackend:
         threads: int,
         gpu_layers: int = 0,
         flash_attention: bool = True,
+        outputs: int = 0,
     ) -> None:
-        """Load `path`. `context` is tokens a sequence; raises ModelFileError with llama.cpp's
-        own words when it cannot be loaded.
+        """Load `path`. `context` is tokens a sequence, and `outputs` of how many rows of a pass
+        logits may be wanted, one a sequence at least; raises ModelFileError with llama.cpp's own
+        words when it cannot be loaded.
         """
         self._model: Any = load_weights(path, gpu_layers)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
-        self._context: Any = _context(
-            self._model, context, sequences, batch, threads, gpu_layers, flash_attention
-        )
+        self.outputs = max(outputs, sequences)
+        sizes = context, sequences, batch, self.outputs, threads
+        self._context: Any = _context(self._model, *sizes, gpu_layers, flash_attention)
         self._memory: Any = lib.llama_get_memory(self._context)
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
@@ -66,7 +68,9 @@ class LlamaBackend:
         self._row = ctypes.c_float * self.vocab
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
-        self.longest_piece: int = max(len(t) for t in map(self._text_of, range(self.vocab)))
+        texts = [self._text_of(token) for token in range(self.vocab)]
+        self.longest_piece: int = max(map(len, texts))
+        self.fingerprint = fingerprint(texts)
 
     def _text_of(self, token: int) -> bytes:
         """The token as its vocabulary writes it, never shorter than the bytes it stands for."""
@@ -168,6 +172,7 @@ def _context(
     context: int,
     sequences: int,
     batch: int,
+    outputs: int,
     threads: int,
     gpu_layers: int,
     flash_attention: bool,
@@ -176,7 +181,7 @@ def _context(
     params.n_ctx = context * sequences
     params.n_batch = params.n_ubatch = batch
     params.n_seq_max = sequences
-    params.n_outputs_max = sequences
+    params.n_outputs_max = outputs
     params.n_threads = params.n_threads_batch = threads
     params.kv_unified = False
     params.flash_attn_type = 1 if flash_attention else 0

@@ -56,8 +56,7 @@ class LlamaEmbedding:
         """See EmbeddingBackend."""
         self._batch.clear()
         for seq, tokens in enumerate(inputs):
-            self._batch.add(seq, 0, tokens, want_last=True)
-        self._batch.want[: self._batch.size] = 1  # pooling sees only rows that are wanted
+            self._batch.add(seq, 0, tokens, want=len(tokens))  # pooling sees only such rows
         if self._memory:
             lib.llama_memory_clear(self._memory, False)
         status = lib.llama_decode(self._context, self._native.filled())

@@ -43,11 +43,13 @@ class OnnxBackend:
         batch: int,
         threads: int,
         providers: Sequence[str] = (),
+        outputs: int = 0,
         held: Callable[[], int] = lambda: 0,
         growth_bytes: int = GROWTH_BYTES,
     ) -> None:
         """Load the graph at `path`, with card and tokenizer beside it. `context` is tokens a
-        sequence; see OnnxSession for `providers`. Raises ModelFileError.
+        sequence, and `outputs` of how many rows of a pass logits may be wanted, one a sequence at
+        least; see OnnxSession for `providers`. Raises ModelFileError.
 
         When `held`, the bytes that the process holds but for mapped files, grew by more than
         `growth_bytes` in passes, the session is made anew. KV and what one pass may need do not
@@ -60,13 +62,15 @@ class OnnxBackend:
         self.vocab: int = card.vocab
         self.context: int = min(context, card.context)
         self.sequences = sequences
+        self.outputs = max(outputs, sequences)
         self.longest_piece: int = self._vocabulary.longest_piece
+        self.fingerprint: str = self._vocabulary.fingerprint
         self.batch = Batch(batch)
         self._threads = threads
         shape = KvShape(card.layers, sequences, card.kv_heads, self.context, card.head_dim)
         self._kv: KvCache = KvCache(shape, self._session.device)
         self._bindings: dict[tuple[int, int], Any] = {}  # by first slot and count; last used last
-        self._logits: NDArray[np.float32] = np.zeros((sequences, self.vocab), np.float32)
+        self._logits: NDArray[np.float32] = np.zeros((self.outputs, self.vocab), np.float32)
         self._row_of: dict[int, int] = {}  # row of the batch -> row of the logits
         self._growth = Growth(held, lambda: self._kv.touched_bytes)
         self._bound = growth_bytes + card.heads * batch * self.context * _F32  # attention scores

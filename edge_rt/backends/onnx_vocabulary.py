@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from edge_rt.backends.base import fingerprint
 from edge_rt.backends.onnx_card import LanguageCard, read_card
 from edge_rt.errors import ModelFileError
 
@@ -30,8 +31,10 @@ class OnnxVocabulary:
         self._added = {i: b"" if t.special else t.content.encode() for i, t in added.items()}
         self._alphabet = _alphabet() if _by_bytes(self._tokenizer) else None
         self._pieces: dict[int, bytes] = {}
-        texts = self._tokenizer.get_vocab(with_added_tokens=True)
-        self.longest_piece: int = max(len(text.encode()) for text in texts)
+        ids = self._tokenizer.get_vocab(with_added_tokens=True)
+        texts = [text.encode() for text in sorted(ids, key=ids.__getitem__)]
+        self.longest_piece: int = max(map(len, texts))
+        self.fingerprint: str = fingerprint(texts)
 
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """See Vocabulary."""

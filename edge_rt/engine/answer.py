@@ -1,151 +1,164 @@
-"""One answer in the making: from prompt tokens to the deltas that the front receives."""
+"""One answer in the making: from what its seats draw to the deltas that the front receives."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.params import TokenLogprob
-from edge_rt.decoding.sampler import Choice, Sampler
+from edge_rt.decoding.sampler import Choice
 from edge_rt.decoding.text import TextStream
+from edge_rt.engine.authors import Authors
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
-from edge_rt.engine.sequences import Sequence
+from edge_rt.engine.seat import Home, Seat
 from edge_rt.engine.withheld import Withheld
+
+Course = Iterator[Seat]
+"""How an answer is made: says which seat is to read next, and is asked again when it has."""
 
 
 class Answer:
-    """Answer `index` of `request`.
+    """Answer `index` of `request`, made on `seats`, one for each of its models.
 
-    `todo` are the tokens that its sequence does not hold yet: the rest of the prompt while it is
-    being read, then the one token drawn last.
+    The first seat is on the model that the request names. `at` is the one whose turn it is: the
+    others read nothing.
     """
 
     def __init__(
-        self,
-        request: Generate,
-        index: int,
-        prompt: list[int],
-        sampler: Sampler,
-        text: TextStream,
-        now: float,
+        self, request: Generate, index: int, seats: Sequence[Seat], text: TextStream, now: float
     ) -> None:
         self.request = request
         self.index = index
-        self.prompt = prompt
-        self.sequence: Sequence | None = None
-        self.cached = 0
+        self.seats = seats
+        self.at = seats[0]
+        self.authors = Authors(seats)
         self.reason: str | None = None
-        self._sampler = sampler
+        self.first = False  # whether the last delta was the first of all
         self._text = text
-        self._drawn: list[int] = []
         self._withheld = Withheld()
         self.arrived = self._started = now  # readings of the clock
-        self._resumed = 0  # tokens that an earlier engine drew
         self._first: float | None = None  # when this engine drew its first token
-        self._todo: list[int] = prompt
+        self._course: Course = iter(())
+        self._resumed = self._told = 0  # tokens that an earlier engine drew, and that were told
+        self._new = ""  # text that is to be told
 
     @property
-    def todo(self) -> list[int]:
-        """Tokens still to be fed to the model, in order."""
-        return self._todo
+    def home(self) -> Home:
+        """Where the model is that the request names."""
+        return self.seats[0].home
 
     @property
-    def held(self) -> Sequence:
-        """The sequence of an answer that was started."""
-        assert self.sequence is not None
-        return self.sequence
+    def open(self) -> bool:
+        """Whether it goes on."""
+        return self.reason is None
 
     @property
-    def first(self) -> bool:
-        """Whether only one token was drawn so far."""
-        return len(self._drawn) == 1
+    def seatable(self) -> bool:
+        """Whether there is a sequence for each seat."""
+        return all(seat.home.pool.free for seat in self.seats)
 
     @property
-    def decoding(self) -> bool:
-        """Whether the prompt has been read."""
-        return bool(self._drawn) and len(self._todo) == 1
+    def room(self) -> int:
+        """How many more tokens there may be."""
+        seat = self.seats[0]  # which goes on alone where others are full
+        left = seat.backend.context - len(seat.text)
+        limit = self.request.max_tokens
+        return left if limit is None else min(left, limit - len(self.authors.tokens))
 
-    def resume(self, tokens: list[int], backend: Backend) -> None:
-        """Take `tokens` as drawn and sent before; the next delta goes on behind them."""
-        self._sampler.feed(tokens)
-        for token in tokens:
-            piece = backend.piece(token)
-            self._withheld.add(piece, None)
-            self._withheld.sent(self._text.push(piece))
-        self._drawn = list(tokens)
-        self._resumed = len(tokens)
-        self._todo = [*self.prompt, *tokens]
-        if tokens:
-            self._judge(backend, tokens[-1])
-        if self.reason is not None:
-            self._close()
+    def resume(self, tokens: list[int]) -> None:
+        """Take `tokens` as drawn and told before; the next delta goes on behind them."""
+        for told in tokens:
+            seat, token = self.authors.author(told)
+            if seat is not self.at:
+                self._turn_to(seat)
+            seat.sampler.feed((token,))
+            if not self.take(seat, Choice(token, None, [])):
+                break
+        self._withheld.sent(self._new)
+        self._new, self._resumed, self._told = "", len(tokens), len(tokens)
 
-    def start(self, sequence: Sequence, now: float) -> None:
-        """Begin to read on `sequence`, which may hold the beginning already."""
-        self.sequence = sequence
-        self.cached = len(sequence.tokens)
-        self._todo = self._todo[self.cached :]
+    def begin(self, course: Course) -> None:
+        """Be made in that way."""
+        self._course = course
+        self._turn_to(next(course))
+
+    def start(self, now: float) -> None:
+        """Take the sequences and begin to read."""
+        for seat in self.seats:
+            seat.sit(fresh=self.request.fresh)
         self._started = now
 
-    def fed(self, count: int) -> None:
-        """The first `count` tokens of `todo` are in the sequence now."""
-        self.held.tokens += self._todo[:count]
-        del self._todo[:count]
+    def go_on(self, now: float) -> Delta | None:
+        """The seat at turn has read all it was to; what is to be told of what comes of it.
 
-    def draw(self, backend: Backend, row: int, now: float) -> Delta:
-        """Draw the next token from logits `row`; sets `reason` when the answer is complete."""
-        if self._first is None:
-            self._first = now
-        choice = self._sampler.sample(backend.logits(row))
-        self._drawn.append(choice.token)
-        self._todo = [choice.token]
-        text = self._say(backend, choice)
-        self._judge(backend, choice.token)
-        if self.reason is not None:
-            text += self._close()
-        return Delta(self.request.id, self.index, text, [choice.token], self._withheld.sent(text))
+        Sets `reason` when the answer is complete.
+        """
+        seat = next(self._course, None)
+        assert seat is not None or not self.open, "a course leads to the end"
+        if seat is not None and self.open:
+            self._turn_to(seat)
+            seat.asked()
+        return self._delta(now)
+
+    def take(self, seat: Seat, choice: Choice, *, by: Seat | None = None) -> bool:
+        """Go on by what the sampler of `seat` recorded; whether to go on behind it.
+
+        It counts as the work of `by`, or of that seat.
+        """
+        piece = seat.backend.piece(choice.token)
+        for other in self.seats:
+            if other is not seat:
+                other.hear(choice.token, piece)
+        seat.say(choice)
+        self.authors.wrote(by or seat, choice.token)
+        if seat.backend.ends(choice.token) and not self.request.ignore_eos:
+            self._end("stop")
+            return False
+        self._withheld.add(piece, _logprob(seat.backend, choice))
+        self._new += self._text.push(piece)
+        if self._text.stopped is not None:
+            self._end("stop")
+        elif self.room <= 0:
+            self._end("length")
+        return self.open
 
     def finished(self, now: float) -> Finished:
         """The closing message of a complete answer."""
         assert self.reason is not None
         first = self._started if self._first is None else self._first
+        seat = self.seats[0]
         timings = Timings(
             queue_s=self._started - self.arrived,
             prefill_s=first - self._started,
             decode_s=now - first,
-            prompt_tokens=len(self.prompt),
-            cached_tokens=min(self.cached, len(self.prompt)),
-            completion_tokens=len(self._drawn) - self._resumed,
+            prompt_tokens=len(seat.prompt),
+            cached_tokens=min(seat.cached, len(seat.prompt)),
+            completion_tokens=len(self.authors.tokens) - self._resumed,
         )
-        return Finished(self.request.id, self.index, self.reason, timings, self._text.stopped)
+        stop, made = self._text.stopped, self.authors.made if self.request.mode else None
+        return Finished(self.request.id, self.index, self.reason, timings, stop, made)
 
-    def _say(self, backend: Backend, choice: Choice) -> str:
-        if self._ends(backend, choice.token):
-            return ""
-        piece = backend.piece(choice.token)
-        self._withheld.add(piece, _logprob(backend, choice))
-        return self._text.push(piece)
+    def _turn_to(self, seat: Seat) -> None:
+        self.at = seat
+        self.authors.caught_up(seat.catch_up())
+        if seat.full:
+            self._end("length")
 
-    def _close(self) -> str:
-        """The text held back, safe to send now; it can still complete a stop string."""
-        text = self._text.finish()
-        if self._text.stopped is not None:
-            self.reason = "stop"
-        return text
+    def _end(self, reason: str) -> None:
+        """What was held back is safe to send now; it can still complete a stop string."""
+        self._new += self._text.finish()
+        self.reason = reason if self._text.stopped is None else "stop"
 
-    def _judge(self, backend: Backend, last: int) -> None:
-        """Set `reason` if the answer is complete now that `last` was drawn."""
-        if self._ends(backend, last) or self._text.stopped is not None:
-            self.reason = "stop"
-        elif self._full(backend):
-            self.reason = "length"
-
-    def _ends(self, backend: Backend, token: int) -> bool:
-        return backend.ends(token) and not self.request.ignore_eos
-
-    def _full(self, backend: Backend) -> bool:
-        limit = self.request.max_tokens
-        if limit is not None and len(self._drawn) >= limit:
-            return True
-        return len(self.prompt) + len(self._drawn) >= backend.context
+    def _delta(self, now: float) -> Delta | None:
+        tokens = self.authors.tokens[self._told :]
+        if not tokens and self.open:
+            return None
+        if self._first is None:
+            self._first = now
+        self.first = self._told == 0
+        self._told += len(tokens)
+        text, self._new = self._new, ""
+        return Delta(self.request.id, self.index, text, tokens, self._withheld.sent(text))
 
 
 def _logprob(backend: Backend, choice: Choice) -> TokenLogprob | None:

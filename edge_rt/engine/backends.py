@@ -72,6 +72,7 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
         Path(spec.path),
         **_sizes(spec, threads),
         sequences=spec.sequences,
+        outputs=spec.outputs,
         gpu_layers=spec.gpu_layers,
         flash_attention=spec.flash_attention,
     )
@@ -90,6 +91,7 @@ def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
         Path(spec.path),
         **_sizes(spec, threads),
         sequences=spec.sequences,
+        outputs=spec.outputs,
         providers=spec.providers,
         held=own_bytes,
     )

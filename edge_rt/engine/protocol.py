@@ -231,7 +231,8 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     """New text of answer `index` of request `id`.
 
     `text` may be empty while bytes of a character or a possible stop string are held back;
-    `tokens` are the ids drawn since the last delta and may run ahead of the text.
+    `tokens` are the ids drawn since the last delta and may run ahead of the text. To those that a
+    partner wrote the size of the model's vocabulary is added.
     """
 
     id: int

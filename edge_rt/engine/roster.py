@@ -10,10 +10,13 @@ from typing import Any
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.engine.embedding import EmbeddingScheduler
 from edge_rt.engine.inference import Over, TensorScheduler
+from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.protocol import ModelSpec, SetLimits, ToFront
 from edge_rt.engine.runner import AnyRunner
-from edge_rt.engine.scheduler import Scheduler
+from edge_rt.engine.scheduler import Scheduler, nobody
+from edge_rt.engine.seat import Home
 from edge_rt.engine.tally import Tally
+from edge_rt.errors import RequestError
 
 AnyBackend = Backend | EmbeddingBackend | TensorBackend
 """A loaded model of kind "language", "embedding" or "tensors"."""
@@ -36,6 +39,7 @@ class Roster:
         self._tally = tally
         self._clock = clock
         self._over = over
+        self._outbox = Outbox(emit)  # of all language models: two may make one answer
         self._models: dict[str, AnyRunner] = {}
 
     @property
@@ -108,7 +112,17 @@ class Roster:
         if spec.kind == "tensors":
             told = self._emit, self._tally, self._clock
             return TensorScheduler(backend, *told, over=self._over)
-        return Scheduler(backend, spec, self._emit, self._tally, self._clock)
+        told = self._emit, self._tally, self._clock
+        return Scheduler(backend, spec, *told, self._outbox, self._language)
+
+    def _language(self, model: str) -> Home:
+        """The scheduler of a model that is to answer together with another; raises EdgeError."""
+        scheduler = self._models.get(model)
+        if scheduler is None:
+            return nobody(model)
+        if not isinstance(scheduler, Scheduler):
+            raise RequestError(f"{model} does other things than that", param="edge.mode")
+        return scheduler
 
     def _limit(self, scheduler: AnyRunner) -> None:
         scheduler.set_threads(self._limits.threads)

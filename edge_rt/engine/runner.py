@@ -21,7 +21,7 @@ from edge_rt.engine.protocol import (
     Step,
 )
 from edge_rt.engine.tally import Tally
-from edge_rt.errors import EngineError, RequestError
+from edge_rt.errors import EdgeError, RequestError, Unavailable
 
 Event = Started | Step | Finished | Embedded | Inferred | Failed
 
@@ -61,19 +61,20 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         backend: BackendT,
         portion: PortionT,
         emit: Callable[[Event], None],
+        outbox: Outbox,
         tally: Tally,
         clock: Callable[[], float],
-        pause_s: float,
     ) -> None:
-        """`portion` says what a pass may carry. `emit` receives every message for the front,
-        `tally` counts what is done. `clock` is in seconds; see Outbox for `pause_s`.
+        """`portion` says what a pass may carry. `emit` receives the messages for the front,
+        `outbox` what may wait; models share it, since an answer may be made by two of them.
+        `tally` counts what is done. `clock` is in seconds.
         """
         self.portion = portion
         self._backend = backend
         self._emit = emit
         self._tally = tally
         self._clock = clock
-        self._outbox = Outbox(emit, pause_s)
+        self._outbox = outbox
         self._threads: int | None = None
         self._waiting: deque[ItemT] = deque()
         self._running: list[ItemT] = []
@@ -131,10 +132,14 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
             self._backend.set_threads(threads)
             self._threads = threads
 
-    def _tell_failed(self, request_id: int, error: RequestError | EngineError) -> None:
-        at_fault = isinstance(error, RequestError)
-        param, code = (error.param, error.code) if at_fault else (None, None)
-        self._emit(Failed(request_id, str(error), param, code))
+    def _tell_failed(self, request_id: int, error: EdgeError) -> None:
+        match error:
+            case RequestError():
+                self._emit(Failed(request_id, str(error), error.param, error.code))
+            case Unavailable():
+                self._emit(Failed(request_id, str(error), None, error.code, error.retry_after_s))
+            case _:
+                self._emit(Failed(request_id, str(error)))
 
 
 AnyRunner = Runner[Any, Any, Any]

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
-from edge_rt.decoding.sampler import Sampler
-from edge_rt.decoding.stops import StopAutomaton
-from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
-from edge_rt.engine.outbox import PAUSE_S
+from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.pacing import Portion
+from edge_rt.engine.passing import Pass
 from edge_rt.engine.prefix import common_prefix
 from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
 from edge_rt.engine.runner import Event, Runner
+from edge_rt.engine.seat import Home, Seat
+from edge_rt.engine.seating import Seating
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.tally import Tally
-from edge_rt.errors import EngineError, RequestError
+from edge_rt.errors import EdgeError, EngineError, RequestError, Unavailable
+
+
+def nobody(model: str) -> Home:
+    """Where there is no model of that name: raises Unavailable."""
+    raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")
 
 
 class Scheduler(Runner[Backend, Answer, Portion]):
@@ -28,6 +32,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
 
     Every pass carries the next token of each running answer and, in what room is left, pieces of
     prompts that are being read, the oldest first; see Portion for how much that may be.
+
+    An answer may have a seat on another model, too. Then it is in the queues of both, and the
+    scheduler of the model that its request names starts it when both have a sequence for it. Each
+    runs it while the turn is that of its seat.
     """
 
     serves = Generate
@@ -39,168 +47,162 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         emit: Callable[[Event], None],
         tally: Tally,
         clock: Callable[[], float] = time.monotonic,
-        pause_s: float = PAUSE_S,
+        outbox: Outbox | None = None,
+        find: Callable[[str], Home] = nobody,
     ) -> None:
-        """See Runner."""
-        super().__init__(backend, Portion(spec.prefill_chunk), emit, tally, clock, pause_s)
-        self._pool = SequencePool(backend)
+        """See Runner; models that `find` each other by name share an `outbox`."""
+        portion = Portion(spec.prefill_chunk)
+        super().__init__(backend, portion, emit, outbox or Outbox(emit), tally, clock)
+        self.pool = SequencePool(backend)
+        self._seating = Seating(self, find)
+
+    @property
+    def backend(self) -> Backend:
+        """The model."""
+        return self._backend
+
+    @property
+    def running(self) -> int:
+        """See Runner: answers whose turn is here."""
+        return len(self._at_turn())
+
+    @property
+    def waiting(self) -> int:
+        """See Runner: answers that are started here."""
+        return sum(answer.home is self for answer in self._waiting)
+
+    @property
+    def streaming(self) -> bool:
+        """See Runner: whether some answer is past its prompt."""
+        return any(answer.at.decoding for answer in self._at_turn())
 
     def submit(self, request: Generate) -> None:
         """See Runner."""
         try:
-            answers = self._answers(request)
-        except RequestError as error:
+            answers = self._seating.answers(request, self._clock())
+        except (RequestError, Unavailable) as error:
             self._tell_failed(request.id, error)
             return
         for answer in answers:
-            if answer.reason is None:
-                self._waiting.append(answer)
+            if answer.open:
+                for seat in answer.seats:
+                    seat.home.queue(answer)
             else:  # all of it had been sent when the engine was lost
                 self._emit(answer.finished(self._clock()))
 
     def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
         """See Runner."""
         tokens = prompt_tokens(prompt, special, self._backend)
-        return len(tokens), self._pool.reusable(tokens)
+        return len(tokens), self.pool.reusable(tokens)
 
     def cancel(self, request_id: int) -> None:
         """See Runner; what was read of the prompt stays as a prefix."""
         self._outbox.forget(request_id, self._clock())
         self._forget(request_id, keep=True)
 
-    @property
-    def streaming(self) -> bool:
-        """See Runner: whether some answer is past its prompt."""
-        return any(a.decoding for a in self._running)
-
     def step(self, *, brief: bool = False, most: float = math.inf) -> None:
         """See Runner: admit, run the model once, draw, report."""
         begin = self._clock()
         self._admit(begin, most)
-        readers = [a for a in self._running if not a.decoding]
-        if readers:
+        answers = self._at_turn()
+        if any(not answer.at.decoding for answer in answers):
             self.flush()  # the pass will be a long one
-        plan = self._plan(readers, brief or self.streaming)
-        rows = [(a.request.id, count, a.decoding) for a, count in plan]
-        wanted = self._fill(plan)
-        if not self._backend.batch.size:
+        brief = brief or self.streaming
+        one = Pass(self._backend, answers, self.portion.tokens(brief=brief))
+        if not one.rows:
             return
         try:
-            self._tally.passed(self._forward(), rows)
+            spent = one.run(self._clock)
         except EngineError as error:
             self._fail_all(error)
             return
-        drawn, faults = self._draw(wanted)
-        self._tally.drawn += len(drawn)
+        self.portion.took(one.size, spent)
+        self._tally.passed(spent, one.rows)
+        told, faults = self._draw(one.ready)
+        self._tally.drawn += sum(len(delta.tokens) for _, delta in told)
         now = self._clock()
-        self._outbox.work.add(begin, now, rows)
+        self._outbox.work.add(begin, now, one.rows)
         for request_id, error in faults.items():
             self._fail(request_id, error)
-        self._tell([(a, d) for a, d in drawn if a.request.id not in faults], now)
+        self._tell([(a, d) for a, d in told if a.request.id not in faults], now)
 
     def close(self, why: str) -> None:
         """See Runner."""
         self._fail_all(EngineError(why))
         self._backend.close()
 
-    # --- from request to answers
+    # --- what others tell
 
-    def _answers(self, request: Generate) -> list[Answer]:
-        prompt = prompt_tokens(request.prompt, request.special, self._backend)
-        first = Sampler(request.sampling, seed=request.sampling.seed or 0, prompt=prompt)
-        stops = StopAutomaton(request.stop)
-        now = self._clock()
-        answers: list[Answer] = []
-        for index in range(request.n):
-            if index not in request.done:
-                answer = Answer(
-                    request, index, list(prompt), first.fork(index), TextStream(stops), now
-                )
-                answer.resume(request.resume.get(index, []), self._backend)
-                answers.append(answer)
-        return answers
+    def queue(self, answer: Answer) -> None:
+        """See Home."""
+        self._waiting.append(answer)
+
+    def seated(self, answer: Answer) -> None:
+        """See Home."""
+        if answer.home is not self:
+            self._waiting.remove(answer)
+        self._running.append(answer)
+
+    def left(self, answer: Answer) -> None:
+        """See Home."""
+        for answers in (self._running, self._waiting):
+            if answer in answers:
+                answers.remove(answer)
+
+    def awaits(self, seat: Seat) -> bool:
+        """See Home."""
+        readers = [a.at for a in self._at_turn() if not a.at.decoding]
+        coming = max((common_prefix(r.prompt, seat.prompt) for r in readers), default=0)
+        coming = min(coming, len(seat.prompt) - 1)
+        return coming >= self.pool.reusable(seat.text) + WORTH_COPYING
 
     # --- one pass
 
+    def _at_turn(self) -> list[Answer]:
+        return [answer for answer in self._running if answer.at.home is self]
+
     def _admit(self, now: float, most: float) -> None:
+        room = most - self.running
         held_back: list[Answer] = []
-        while self._waiting and self._pool.free and self.running < most:
+        kept = 0  # sequences for those who have to wait for one on another model
+        while self._waiting and self.pool.free > kept and room > 0:
             answer = self._waiting.popleft()
-            if self._worth_waiting(answer):
+            if not answer.seatable or answer.home is not self:
                 held_back.append(answer)
-                continue
-            self._start(answer, now)
+                kept += 1
+            elif not answer.request.fresh and answer.at.home.awaits(answer.at):
+                held_back.append(answer)
+            else:
+                self._start(answer, now)
+                room -= 1
         self._waiting.extendleft(reversed(held_back))
 
-    def _worth_waiting(self, answer: Answer) -> bool:
-        """Whether a prompt now being read will soon hold much more of `answer`'s beginning."""
-        if answer.request.fresh:
-            return False
-        coming = max(
-            (common_prefix(a.prompt, answer.prompt) for a in self._running if not a.decoding),
-            default=0,
-        )
-        coming = min(coming, len(answer.prompt) - 1)
-        return coming >= self._pool.reusable(answer.todo) + WORTH_COPYING
-
     def _start(self, answer: Answer, now: float) -> None:
-        answer.start(self._pool.take(answer.todo, fresh=answer.request.fresh), now)
-        self._running.append(answer)
+        answer.start(now)
+        for seat in answer.seats:
+            seat.home.seated(answer)
         if answer.index == 0:
-            self._emit(Started(answer.request.id, len(answer.prompt), answer.cached))
+            seat = answer.seats[0]
+            self._emit(Started(answer.request.id, len(seat.prompt), seat.cached))
 
-    def _plan(self, readers: list[Answer], brief: bool) -> list[tuple[Answer, int]]:
-        """Who takes part in the next pass, with how many tokens."""
-        plan = [(a, 1) for a in self._running if a.decoding]
-        room = min(self._backend.batch.capacity - len(plan), self.portion.tokens(brief=brief))
-        for answer in readers:
-            count = min(room, len(answer.todo))
-            if count > 0:
-                plan.append((answer, count))
-                room -= count
-        # In the order of the sequences: llama.cpp joins only neighbours into one pass.
-        plan.sort(key=lambda item: item[0].held.id)
-        return plan
-
-    def _fill(self, plan: list[tuple[Answer, int]]) -> list[tuple[Answer, int]]:
-        """Fill the batch; returns the answers whose next token it gives, with their rows."""
-        self._backend.batch.clear()
-        rows = [(a, self._feed(a, count)) for a, count in plan]
-        return [(a, row) for a, row in rows if not a.todo]
-
-    def _feed(self, answer: Answer, count: int) -> int:
-        sequence = answer.held
-        tokens = answer.todo[:count]
-        last = count == len(answer.todo)
-        row = self._backend.batch.add(sequence.id, len(sequence.tokens), tokens, want_last=last)
-        answer.fed(count)
-        return row
-
-    def _forward(self) -> float:
-        begin = self._clock()
-        self._backend.forward()
-        spent = self._clock() - begin
-        self.portion.took(self._backend.batch.size, spent)
-        return spent
-
-    def _draw(
-        self, wanted: list[tuple[Answer, int]]
-    ) -> tuple[list[tuple[Answer, Delta]], dict[int, RequestError | EngineError]]:
+    def _draw(self, ready: list[Answer]) -> tuple[list[tuple[Answer, Delta]], dict[int, EdgeError]]:
         """The deltas that came of the pass, and the requests that it failed."""
         now = self._clock()
-        drawn: list[tuple[Answer, Delta]] = []
-        faults: dict[int, RequestError | EngineError] = {}
-        for answer, row in wanted:
+        told: list[tuple[Answer, Delta]] = []
+        faults: dict[int, EdgeError] = {}
+        for answer in ready:
             try:
-                drawn.append((answer, answer.draw(self._backend, row, now)))
+                delta = answer.go_on(now)
             except (RequestError, EngineError) as error:
                 faults.setdefault(answer.request.id, error)
-        return drawn, faults
+            else:
+                told += [] if delta is None else [(answer, delta)]
+        return told, faults
 
-    def _tell(self, drawn: list[tuple[Answer, Delta]], now: float) -> None:
-        ended = [answer for answer, _ in drawn if answer.reason is not None]
-        urgent = bool(ended) or any(answer.first for answer, _ in drawn)
-        self._outbox.put([delta for _, delta in drawn], now, urgent=urgent)
+    def _tell(self, told: list[tuple[Answer, Delta]], now: float) -> None:
+        ended = [answer for answer, _ in told if not answer.open]
+        urgent = bool(ended) or any(answer.first for answer, _ in told)
+        self._outbox.put([delta for _, delta in told], now, urgent=urgent)
         for answer in ended:
             self._emit(answer.finished(now))
         self._drop(ended)
@@ -208,24 +210,25 @@ class Scheduler(Runner[Backend, Answer, Portion]):
     # --- ends
 
     def _forget(self, request_id: int, *, keep: bool) -> None:
-        self._drop([a for a in self._running if a.request.id == request_id], keep=keep)
-        self._waiting = deque(a for a in self._waiting if a.request.id != request_id)
+        self._drop([a for a in self._all() if a.request.id == request_id], keep=keep)
+
+    def _all(self) -> list[Answer]:
+        return [*self._running, *self._waiting]
 
     def _drop(self, answers: Iterable[Answer], *, keep: bool = True) -> None:
         for answer in list(answers):
-            self._running.remove(answer)
-            if answer.sequence is not None:
-                self._pool.release(answer.sequence, keep=keep)
+            for seat in answer.seats:
+                seat.stand(keep=keep)
+                seat.home.left(answer)
 
-    def _fail(self, request_id: int, error: RequestError | EngineError) -> None:
+    def _fail(self, request_id: int, error: EdgeError) -> None:
         self.flush()
         self._forget(request_id, keep=isinstance(error, RequestError))
         self._tell_failed(request_id, error)
 
     def _fail_all(self, error: EngineError) -> None:
         self.flush()
-        for request in {a.request.id for a in [*self._running, *self._waiting]}:
+        for request in {a.request.id for a in self._all()}:
             self._tell_failed(request, error)
-        self._drop(self._running)
-        self._waiting.clear()
-        self._pool.drop_all()
+        self.pool.drop_all()
+        self._drop(self._all())

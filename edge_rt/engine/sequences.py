@@ -40,9 +40,9 @@ class SequencePool:
         self._tick = 0
 
     @property
-    def free(self) -> bool:
-        """Whether a sequence can be taken."""
-        return any(not s.busy for s in self._all)
+    def free(self) -> int:
+        """Sequences that can be taken."""
+        return len(self._all) - self.busy
 
     @property
     def busy(self) -> int:
@@ -62,28 +62,39 @@ class SequencePool:
         donor, length = (None, 0) if fresh else self._donor(prompt)
         target = self._target(donor, length)
         if donor is target:
-            self._rewind(target, length)
+            self.rewind(target, length)
         elif donor is not None and length >= WORTH_COPYING:
             self._copy(donor, target, length)
             if not donor.busy and length == len(donor.tokens):
-                self._rewind(donor, 0)  # it has moved
+                self.rewind(donor, 0)  # it has moved
         else:
-            self._rewind(target, 0)
+            self.rewind(target, 0)
         target.busy = True
         return target
+
+    def refill(self, sequence: Sequence, prompt: Tokens[int]) -> None:
+        """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
+        donor, length = self._donor(prompt)
+        if donor is not None and length >= len(sequence.tokens) + WORTH_COPYING:
+            self._copy(donor, sequence, length)
 
     def release(self, sequence: Sequence, *, keep: bool = True) -> None:
         """Give `sequence` back; with `keep`, what it holds stays for prompts that begin alike."""
         if not keep:
-            self._rewind(sequence, 0)
+            self.rewind(sequence, 0)
         self._tick += 1
         sequence.busy = False
         sequence.used = self._tick
 
+    def rewind(self, sequence: Sequence, length: int) -> None:
+        """Have a sequence hold its first `length` tokens; none where the model cannot go back."""
+        kept = self._backend.rewind(sequence.id, length)
+        del sequence.tokens[length if kept else 0 :]
+
     def drop_all(self) -> None:
         """Empty every sequence; what they hold can no longer be trusted."""
         for sequence in self._all:
-            self._rewind(sequence, 0)
+            self.rewind(sequence, 0)
 
     def _donor(self, prompt: Tokens[int]) -> tuple[Sequence | None, int]:
         best, length = None, 0
@@ -112,10 +123,6 @@ class SequencePool:
         """Whether using `sequence` leaves the busy ones together, if they are."""
         beside = self._all[max(0, sequence.id - 1) : sequence.id + 2]
         return any(s.busy for s in beside) or not self.busy
-
-    def _rewind(self, sequence: Sequence, length: int) -> None:
-        kept = self._backend.rewind(sequence.id, length)
-        del sequence.tokens[length if kept else 0 :]
 
     def _copy(self, donor: Sequence, target: Sequence, length: int) -> None:
         copied = self._backend.copy(donor.id, target.id, length)

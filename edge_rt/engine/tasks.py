@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from edge_rt.engine.outbox import PAUSE_S
+from edge_rt.engine.outbox import PAUSE_S, Outbox
 from edge_rt.engine.pacing import Slice
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Timings
 from edge_rt.engine.runner import BackendT, Event, Runner
@@ -39,8 +39,8 @@ class Tasks(Runner[BackendT, J, Slice]):
         clock: Callable[[], float],
         pause_s: float = PAUSE_S,
     ) -> None:
-        """See Runner."""
-        super().__init__(backend, Slice(), emit, tally, clock, pause_s)
+        """See Runner, and Outbox for `pause_s`."""
+        super().__init__(backend, Slice(), emit, Outbox(emit, pause_s), tally, clock)
 
     @property
     def streaming(self) -> bool:

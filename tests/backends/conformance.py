@@ -80,7 +80,7 @@ def _perplexity(shares: NDArray[np.float64], after: NDArray[np.intp]) -> float:
 def feed(backend: Backend, seq: int, start: int, tokens: Sequence[int]) -> Logits:
     """Read `tokens` in one pass; a copy of the last one's logits."""
     backend.batch.clear()
-    row = backend.batch.add(seq, start, tokens, want_last=True)
+    row = backend.batch.add(seq, start, tokens, want=1)
     backend.forward()
     return backend.logits(row).copy()
 
@@ -93,8 +93,8 @@ def each(backend: Backend, tokens: Sequence[int], step: int) -> Logits:
     found = np.empty((len(tokens), backend.vocab), np.float32)
     for start in range(0, len(tokens), step):
         backend.batch.clear()
-        backend.batch.add(0, start, tokens[start : start + step], want_last=True)
-        backend.batch.want[: backend.batch.size] = 1
+        part = tokens[start : start + step]
+        backend.batch.add(0, start, part, want=len(part))
         backend.forward()
         for row in range(backend.batch.size):
             found[start + row] = backend.logits(row)

@@ -26,6 +26,7 @@ from tiny_onnx import write_model
 TEXT = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep. " * 4
 OTHERS = ["Once upon a time there was", "def main():\n    return", "1 2 3 4 5 6 7 8 9 10 11 12"]
 CONTEXT, SEQUENCES, BATCH = 256, 4, 128  # llama.cpp rounds other contexts up
+OUTPUTS = 9  # rows of a pass whose logits may be wanted
 LONGEST = 90  # tokens of the text
 CHAT = ("<|im_start|>user\nHi<|im_end|>", b"user\nHi")
 
@@ -55,7 +56,8 @@ def model(implementation: Implementation) -> Iterator[Backend]:
 
 
 def load(implementation: Implementation) -> Backend:
-    return implementation.load(context=CONTEXT, sequences=SEQUENCES, batch=BATCH, threads=1)
+    sizes = {"context": CONTEXT, "sequences": SEQUENCES, "batch": BATCH, "outputs": OUTPUTS}
+    return implementation.load(**sizes, threads=1)
 
 
 @pytest.fixture
@@ -97,6 +99,7 @@ def same(implementation: Implementation):
 
 def test_shapes(backend: Backend, alone: Logits) -> None:
     assert backend.sequences == SEQUENCES
+    assert backend.outputs == OUTPUTS
     assert backend.batch.capacity == BATCH
     assert 0 < backend.context <= CONTEXT
     assert alone.shape == (backend.vocab,)
@@ -119,7 +122,7 @@ def test_a_piece_of_which_no_logits_are_wanted(
     backend: Backend, tokens: list[int], alone: Logits, same
 ) -> None:
     backend.batch.clear()
-    backend.batch.add(3, 0, tokens[:50], want_last=False)
+    backend.batch.add(3, 0, tokens[:50], want=0)
     backend.forward()
     assert same(feed(backend, 3, 50, tokens[50:]), alone)
 
@@ -130,14 +133,14 @@ def test_what_else_is_in_the_batch_does_not_matter(
     others = [backend.tokenize(text, special=False) for text in OTHERS]
     half = len(tokens) // 2
     backend.batch.clear()
-    backend.batch.add(2, 0, tokens[:half], want_last=True)
-    backend.batch.add(0, 0, others[0], want_last=True)
+    backend.batch.add(2, 0, tokens[:half], want=1)
+    backend.batch.add(0, 0, others[0], want=1)
     backend.forward()
     backend.batch.clear()
-    backend.batch.add(0, len(others[0]), others[1][:1], want_last=True)
-    backend.batch.add(1, 0, others[2], want_last=False)
-    row = backend.batch.add(2, half, tokens[half:], want_last=True)
-    backend.batch.add(3, 0, others[1], want_last=True)
+    backend.batch.add(0, len(others[0]), others[1][:1], want=1)
+    backend.batch.add(1, 0, others[2], want=0)
+    row = backend.batch.add(2, half, tokens[half:], want=1)
+    backend.batch.add(3, 0, others[1], want=1)
     backend.forward()
     assert same(backend.logits(row), alone)
 
@@ -154,7 +157,7 @@ def test_streams_of_unequal_lengths_side_by_side(backend: Backend, tokens: list[
     for i in range(3):
         backend.batch.clear()
         rows = [
-            backend.batch.add(sequence, len(start) + i, [100 + i], want_last=True)
+            backend.batch.add(sequence, len(start) + i, [100 + i], want=1)
             for sequence, start in enumerate(starts)
         ]
         backend.forward()
@@ -170,7 +173,7 @@ def test_streams_with_a_slot_between_them(backend: Backend, tokens: list[int], s
         backend.rewind(sequence, length)
     backend.batch.clear()
     rows = {
-        sequence: backend.batch.add(sequence, length, tokens[length : length + 1], want_last=True)
+        sequence: backend.batch.add(sequence, length, tokens[length : length + 1], want=1)
         for sequence, length in ((3, 50), (0, 30), (1, 12))
     }
     backend.forward()
@@ -186,12 +189,66 @@ def test_first_tokens_beside_a_stream(backend: Backend, tokens: list[int], same)
     backend.rewind(1, 40)
     backend.batch.clear()
     rows = [
-        backend.batch.add(0, 0, tokens[:1], want_last=True),
-        backend.batch.add(1, 40, tokens[40:41], want_last=True),
+        backend.batch.add(0, 0, tokens[:1], want=1),
+        backend.batch.add(1, 40, tokens[40:41], want=1),
     ]
     backend.forward()
     assert same(backend.logits(rows[0]), first)
     assert same(backend.logits(rows[1]), later)
+
+
+def one_by_one(backend: Backend, seq: int, start: int, tokens: list[int]) -> list[Logits]:
+    return [feed(backend, seq, start + i, [token]) for i, token in enumerate(tokens)]
+
+
+def test_several_rows_of_a_pass_are_as_good_as_passes_of_their_own(
+    backend: Backend, tokens: list[int], same
+) -> None:
+    feed(backend, 1, 0, tokens[:40])
+    expected = one_by_one(backend, 1, 40, tokens[40:46])
+    backend.rewind(1, 40)
+    backend.batch.clear()
+    last = backend.batch.add(1, 40, tokens[40:46], want=4)
+    backend.forward()
+    for place, row in enumerate(range(last - 3, last + 1), 2):
+        assert same(backend.logits(row), expected[place])
+
+
+def test_rows_of_several_sequences_are_wanted_at_once(
+    backend: Backend, tokens: list[int], same
+) -> None:
+    starts, wanted = [30, 12, 50], [4, 1, 4]
+    expected = []
+    for sequence, (start, count) in enumerate(zip(starts, wanted, strict=True)):
+        feed(backend, sequence, 0, tokens[:start])
+        expected.append(one_by_one(backend, sequence, start, tokens[start : start + count]))
+        backend.rewind(sequence, start)
+    backend.batch.clear()
+    lasts = [
+        backend.batch.add(sequence, start, tokens[start : start + count], want=count)
+        for sequence, (start, count) in enumerate(zip(starts, wanted, strict=True))
+    ]
+    backend.forward()
+    for last, logits in zip(lasts, expected, strict=True):
+        for place, one in enumerate(logits):
+            assert same(backend.logits(last - len(logits) + 1 + place), one)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3, 5])
+def test_what_is_not_kept_of_a_draft_leaves_no_trace(
+    backend: Backend, tokens: list[int], same, kept: int
+) -> None:
+    feed(backend, 2, 0, tokens[:40])
+    expected = one_by_one(backend, 2, 40, tokens[40:50])
+    backend.rewind(2, 40)
+    others = backend.tokenize(OTHERS[1], special=False)
+    draft = [*tokens[41 : 41 + kept], *others][:6]
+    backend.batch.clear()
+    backend.batch.add(2, 40, [tokens[40], *draft], want=7)
+    backend.forward()
+    assert backend.rewind(2, 41 + kept)
+    found = one_by_one(backend, 2, 41 + kept, tokens[41 + kept : 50])
+    assert all(same(a, b) for a, b in zip(found, expected[1 + kept :], strict=True))
 
 
 def test_the_number_of_threads_does_not_matter(

@@ -130,6 +130,7 @@ def test_control_tokens_are_cut_alike(llama: LlamaBackend, onnx: OnnxBackend) ->
 
 def test_every_token_stands_for_the_same(llama: LlamaBackend, onnx: OnnxBackend) -> None:
     assert onnx.vocab == llama.vocab
+    assert onnx.fingerprint == llama.fingerprint
     for token in range(llama.vocab):
         assert onnx.piece(token) == llama.piece(token)
         assert onnx.ends(token) == llama.ends(token)

@@ -94,7 +94,7 @@ def test_what_sequences_hold_outlives_a_session_that_cannot_be_made_again(tmp_pa
 def test_more_rows_than_sequences_may_be_wanted(graph: Path) -> None:
     model = load(graph)
     model.batch.clear()
-    model.batch.add(0, 0, TOKENS, want_last=True)
+    model.batch.add(0, 0, TOKENS, want=1)
     model.batch.want[:40] = 1
     model.forward()
     rows = [model.logits(row).copy() for row in range(40)]

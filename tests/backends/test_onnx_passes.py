@@ -15,7 +15,7 @@ def batch_of(*pieces: tuple[int, int]) -> Batch:
     """A batch of `count` rows of each sequence, in that order."""
     batch = Batch(256)
     for seq, count in pieces:
-        batch.add(seq, 7, [0] * count, want_last=True)
+        batch.add(seq, 7, [0] * count, want=1)
     return batch
 
 

@@ -27,7 +27,7 @@ def threads_are(count: int) -> bool:
 def test_parking_ends_the_threads_and_changes_no_answer(smollm2: Path) -> None:
     model = LlamaBackend(smollm2, context=64, sequences=1, batch=16, threads=2)
     model.batch.clear()
-    row = model.batch.add(0, 0, [5, 6, 7], want_last=True)
+    row = model.batch.add(0, 0, [5, 6, 7], want=1)
     model.forward()
     wanted, busy = model.logits(row).copy(), psutil.Process().num_threads()
     for _ in range(3):

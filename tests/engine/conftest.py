@@ -16,9 +16,12 @@ import pytest
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edge_rt.backends.base import Batch
+from edge_rt.backends.base import Batch, fingerprint
+from edge_rt.decoding.gates.base import Gate
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.decoding.sampler import Sampler
+from edge_rt.decoding.view import View
+from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.protocol import (
     Failed,
     Finished,
@@ -33,6 +36,7 @@ from edge_rt.engine.scheduler import Scheduler
 from edge_rt.engine.tally import Tally
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+from duo import Duo, TextToy
 from worker_stage import Stage
 
 EOS, BOS = 0, 1
@@ -41,7 +45,6 @@ PIECES = [b"", b"", b"\xc3", b"\xa9", b" ", b"ab", b"abc", b"\xff"]
 PIECES += [bytes([c]) for c in b"abcdefghijklmnopqrstuvwxyz.,!?"]
 VOCAB = len(PIECES)
 _WORD = (1 << 64) - 1
-_IDS = np.arange(VOCAB, dtype=np.uint64)
 
 
 def digest(history: Sequence[int]) -> int:
@@ -53,11 +56,24 @@ def digest(history: Sequence[int]) -> int:
     return value
 
 
-def toy_logits(history: Sequence[int]) -> NDArray[np.float32]:
-    """The toy model: logits are a pure function of all the tokens before."""
-    mixed = (_IDS + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9) ^ np.uint64(digest(history))
+def _noise(history: Sequence[int], size: int) -> NDArray[np.float32]:
+    """Numbers from 0 to 1 that are a pure function of all the tokens before."""
+    ids = np.arange(size, dtype=np.uint64)
+    mixed = (ids + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9) ^ np.uint64(digest(history))
     mixed *= np.uint64(0x94D049BB133111EB)
-    logits = ((mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)) * np.float32(6)
+    return (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+
+
+def toy_logits(
+    history: Sequence[int], quirk: int = 0, size: int = len(PIECES)
+) -> NDArray[np.float32]:
+    """The toy model: logits are a pure function of all the tokens before.
+
+    One with a `quirk` is often of another mind than the one without.
+    """
+    logits = _noise(history, size) * np.float32(6)
+    if quirk:
+        logits += _noise([size + quirk, *history], size) * np.float32(3)
     logits[EOS] -= np.float32(0.5)
     return logits
 
@@ -72,9 +88,16 @@ class FakeBackend:
         sequences: int = 3,
         batch: int = 64,
         recurrent: bool = False,
+        outputs: int = 0,
+        quirk: int = 0,
+        pieces: Sequence[bytes] = PIECES,
     ) -> None:
-        self.vocab = VOCAB
-        self.longest_piece = max(map(len, PIECES))
+        self.pieces = list(pieces)
+        self.vocab = len(pieces)
+        self.longest_piece = max(map(len, pieces))
+        self.fingerprint = fingerprint(pieces)
+        self.outputs = max(outputs, sequences)
+        self.quirk = quirk
         self.context = context
         self.sequences = sequences
         self.batch = Batch(batch)
@@ -99,11 +122,11 @@ class FakeBackend:
             if special and text.startswith("<eos>"):
                 tokens, text = [*tokens, EOS], text[5:]
             else:
-                tokens, text = [*tokens, PIECES.index(text[0].encode())], text[1:]
+                tokens, text = [*tokens, self.pieces.index(text[0].encode())], text[1:]
         return tokens if len(tokens) > 1 else []
 
     def piece(self, token: int) -> bytes:
-        return PIECES[token]
+        return self.pieces[token]
 
     def ends(self, token: int) -> bool:
         return token == EOS
@@ -123,13 +146,13 @@ class FakeBackend:
             counts[seq] += 1
             if self.batch.want[row]:
                 self._logits[row] = self._of(self.held[seq])
-        assert len(self._logits) <= self.sequences
+        assert len(self._logits) <= self.outputs
         self.passes.append(list(counts.items()))
 
     def _of(self, history: list[int]) -> NDArray[np.float32]:
         if self.poison(history):
-            return np.full(VOCAB, np.nan, np.float32)
-        return toy_logits(history)
+            return np.full(self.vocab, np.nan, np.float32)
+        return toy_logits(history, self.quirk, self.vocab)
 
     def logits(self, row: int) -> NDArray[np.float32]:
         return self._logits[row]
@@ -208,7 +231,7 @@ class Front:
         self.heard: dict[int, Heard] = defaultdict(Heard)
         self.tally = Tally()
         self.scheduler = Scheduler(
-            self.backend, self.spec, self.hear, self.tally, self.clock, pause_s=0.0
+            self.backend, self.spec, self.hear, self.tally, self.clock, Outbox(self.hear, 0.0)
         )
 
     def clock(self) -> float:
@@ -259,7 +282,7 @@ class Front:
 
     def check_pool(self) -> None:
         """The pool knows exactly what the backend holds, and nothing is lent out."""
-        pool = self.scheduler._pool
+        pool = self.scheduler.pool
         assert pool.busy == 0
         assert [s.tokens for s in pool._all] == self.backend.held
 
@@ -275,16 +298,47 @@ def request(id: int, prompt: str | list[int], **changes: object) -> Generate:
 
 
 def alone(
-    request: Generate, index: int, context: int = 96
+    request: Generate, index: int, context: int = 96, quirk: int = 0
 ) -> tuple[str, list[int], str, str | None]:
     """What answer `index` must be: the toy model run by itself, in the plainest way."""
-    sampling = request.sampling
-    prompt = list(request.prompt)
+    sampling, prompt = request.sampling, list(request.prompt)
     sampler = Sampler(sampling, seed=sampling.seed or 0, prompt=prompt).fork(index)
+    return outcome(
+        request, lambda tokens: sampler.sample(toy_logits([*prompt, *tokens], quirk)).token, context
+    )
+
+
+def by_turns(
+    request: Generate, index: int, gate: Gate, context: int = 96
+) -> tuple[str, list[int], str, str | None]:
+    """What it must be where the toy model and one with a quirk write as `gate` says."""
+    sampling, prompt = request.sampling, list(request.prompt)
+    sampler = Sampler(sampling, seed=sampling.seed or 0, prompt=prompt).fork(index)
+    writer = gate.opens
+
+    def draw(tokens: list[int]) -> int:
+        nonlocal writer
+        while True:
+            logits = toy_logits([*prompt, *tokens], int(writer == "small"))
+            verdict = gate.judge(writer, View(logits))
+            if not verdict.take:
+                writer = "large"
+                continue
+            token = sampler.sample(logits).token
+            writer = gate.took(writer, PIECES[token]) or verdict.then
+            return token
+
+    return outcome(request, draw, context)
+
+
+def outcome(
+    request: Generate, draw: Callable[[list[int]], int], context: int = 96
+) -> tuple[str, list[int], str, str | None]:
+    """What becomes of tokens that `draw` gives, from those before."""
     tokens: list[int] = []
     data = b""
     while True:
-        token = sampler.sample(toy_logits([*prompt, *tokens])).token
+        token = draw(tokens)
         tokens.append(token)
         if token == EOS and not request.ignore_eos:
             return _ended(data, tokens, "stop", request.stop)
@@ -294,7 +348,7 @@ def alone(
             text, stop = hit
             return text, tokens, "stop", stop
         full = request.max_tokens is not None and len(tokens) >= request.max_tokens
-        if full or len(prompt) + len(tokens) >= context:
+        if full or len(request.prompt) + len(tokens) >= context:
             return _ended(data, tokens, "length", request.stop)
 
 
@@ -382,6 +436,32 @@ def new_request() -> Callable[..., Generate]:
 def reference() -> Callable[..., tuple[str, list[int], str, str | None]]:
     """The right outcome of an answer; see `alone`."""
     return alone
+
+
+@pytest.fixture(scope="session")
+def new_duo() -> Callable[..., Duo]:
+    """Makes pairs of toy models, by default a small one of another mind than the large one."""
+
+    def make(large: Any = None, small: Any = None, **more: Any) -> Duo:
+        return Duo(large or FakeBackend(), small or FakeBackend(quirk=1), Heard, **more)
+
+    return make
+
+
+class TextBackend(TextToy, FakeBackend):
+    """A toy model that reads any text."""
+
+
+@pytest.fixture(scope="session")
+def text_toy() -> type[TextBackend]:
+    """The class of toy models that read any text."""
+    return TextBackend
+
+
+@pytest.fixture(scope="session")
+def reference_of_two() -> Callable[..., tuple[str, list[int], str, str | None]]:
+    """The right outcome of an answer of two toy models; see `by_turns`."""
+    return by_turns
 
 
 @pytest.fixture(scope="session")

@@ -276,7 +276,7 @@ def test_requests_that_cannot_be_done_are_refused(front, changes: dict, param: s
 
 def test_text_is_tokenised_by_the_model(front) -> None:
     heard = front.submit(1, "hi<eos>", special=True)
-    assert front.scheduler._waiting[0].prompt == [1, 15, 16, 0]
+    assert front.scheduler._waiting[0].seats[0].prompt == [1, 15, 16, 0]
     front.settle()
     assert heard.started[0].prompt_tokens == 4
 

@@ -27,7 +27,7 @@ def read(pool: SequencePool, backend, prompt: list[int], *, release: bool = True
     sequence = pool.take(prompt)
     rest = prompt[len(sequence.tokens) :]
     backend.batch.clear()
-    backend.batch.add(sequence.id, len(sequence.tokens), rest, want_last=True)
+    backend.batch.add(sequence.id, len(sequence.tokens), rest, want=1)
     backend.forward()
     sequence.tokens += rest
     if release:
@@ -153,3 +153,13 @@ def test_a_prefix_stays_where_moving_it_would_drive_out_another(toy: Callable) -
     read(pool, backend, B)
     pool.take([6, 6])
     assert pool.take([*A, 3]) is home
+
+
+def test_what_others_read_since_is_taken_over(pool: SequencePool, backend) -> None:
+    late = pool.take(A)
+    read(pool, backend, A, release=False)
+    pool.refill(late, A)
+    assert late.tokens == backend.held[late.id] == A[:-1]
+    assert backend.copies == 1
+    pool.refill(late, A)
+    assert backend.copies == 1

@@ -79,6 +79,6 @@ def _read(backend: Backend, prompt: Sequence[int]) -> int:
 def _pass(backend: Backend, place: int, tokens: Sequence[int], last: bool) -> int:
     """The likeliest token behind `tokens` where they are the `last`, else 0."""
     backend.batch.clear()
-    row = backend.batch.add(0, place, tokens, want_last=last)
+    row = backend.batch.add(0, place, tokens, want=int(last))
     backend.forward()
     return int(np.argmax(backend.logits(row))) if last else 0

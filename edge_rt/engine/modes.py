@@ -1,0 +1,101 @@
+"""What the names of modes mean."""
+
+from __future__ import annotations
+
+from edge_rt.decoding.accept import Exact
+from edge_rt.decoding.draft_length import DraftLength
+from edge_rt.decoding.gates.make import make_gate, make_rule
+from edge_rt.decoding.params import Gating, Mode
+from edge_rt.decoding.pass_times import PassTimes
+from edge_rt.engine.answer import Answer, Course
+from edge_rt.engine.courses import single, switching
+from edge_rt.engine.drafting import Drafting
+from edge_rt.engine.drafts import Always, LookupSource, ModelSource
+from edge_rt.errors import RequestError
+
+MOST_DRAFTS = 64  # tokens of one draft
+
+_NAMES = ("single", "switch", "speculative", "lookup")
+
+
+def partner_of(mode: Mode | None) -> str | None:
+    """The second model that an answer is made on, if it is; RequestError for what cannot be."""
+    if mode is None:
+        return None
+    if mode.name not in _NAMES:
+        raise _refused(f"there is no mode {mode.name!r}; there are {', '.join(_NAMES)}")
+    if not 1 <= mode.drafts <= MOST_DRAFTS:
+        raise _refused(f"drafts must have 1 to {MOST_DRAFTS} tokens, not {mode.drafts}")
+    if mode.name not in ("switch", "speculative"):
+        return None
+    if mode.partner is None:
+        raise _refused(f"the mode {mode.name!r} takes a second model")
+    return mode.partner
+
+
+def needs_one_vocabulary(mode: Mode | None) -> bool:
+    """Whether one model has to read tokens of the other as they are."""
+    return mode is not None and (mode.name == "speculative" or _verifies(mode))
+
+
+class Modes:
+    """Makes the courses of answers on one model, and keeps what drafting has taught."""
+
+    def __init__(self) -> None:
+        self._learnt: dict[tuple[str | None, int], _Learnt] = {}
+
+    def course(self, answer: Answer, seed: int) -> Course:
+        """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
+        mode = answer.request.mode or Mode()
+        if mode.name == "switch" and _verifies(mode):
+            return self._verified(answer, mode, _gating(mode))
+        if mode.name == "switch":
+            return switching(answer, make_gate(_gating(mode), seed))
+        return single(answer) if mode.name == "single" else self._drafted(answer, mode)
+
+    def _drafted(self, answer: Answer, mode: Mode) -> Course:
+        learnt = self._learnt_with(mode.partner if mode.name == "speculative" else None, mode)
+        first, *others = answer.seats
+        looked = LookupSource(first, learnt.looked)
+        guessed = [ModelSource(seat, learnt.guessed, learnt.times) for seat in others]
+        sources = [looked, *guessed]
+        return Drafting(answer, sources, Exact(), learnt.times, most=mode.drafts).course()
+
+    def _verified(self, answer: Answer, mode: Mode, gating: Gating) -> Course:
+        _, small = answer.seats
+        times = self._learnt_with(mode.partner, mode).times
+        return Drafting(
+            answer,
+            [ModelSource(small, Always(), times)],
+            make_rule(gating),
+            times,
+            most=mode.drafts,
+            first=gating.first,
+            writer=small,
+        ).course()
+
+    def _learnt_with(self, partner: str | None, mode: Mode) -> _Learnt:
+        return self._learnt.setdefault((partner, mode.drafts), _Learnt(mode.drafts))
+
+
+class _Learnt:
+    """How drafts of one length at most have fared, by where they come from."""
+
+    def __init__(self, most: int) -> None:
+        self.times = PassTimes()
+        self.looked = DraftLength(most, self.times)
+        self.guessed = DraftLength(most, self.times)
+
+
+def _verifies(mode: Mode) -> bool:
+    return mode.name == "switch" and mode.gating is not None and mode.gating.name == "verify"
+
+
+def _gating(mode: Mode) -> Gating:
+    if mode.gating is None:
+        raise _refused("the mode 'switch' takes a gate")
+    return mode.gating
+
+
+def _refused(message: str) -> RequestError:
+    return RequestError(message, param="edge.mode")

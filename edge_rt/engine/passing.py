@@ -1,0 +1,64 @@
+"""One pass of a model: who takes part, with how many tokens, and what that took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from edge_rt.backends.base import Backend
+from edge_rt.engine.answer import Answer
+
+Part = tuple[Answer, int]
+"""Of an answer, the seat whose turn it is reads so many tokens."""
+
+
+class Pass:
+    """Fills the batch of a model with what `answers` have to read.
+
+    `rows` are, for each that takes part, its request, its tokens and whether it is past its
+    prompt. Those that will have read all they had to are `ready` to go on.
+    """
+
+    def __init__(self, backend: Backend, answers: Iterable[Answer], more: int) -> None:
+        """See `parts` for `more`."""
+        self._backend = backend
+        self._parts = parts(answers, backend.batch.capacity, backend.outputs, more)
+        self.rows = [(a.request.id, count, a.at.decoding) for a, count in self._parts]
+        backend.batch.clear()
+        self.ready = [answer for answer, count in self._parts if answer.at.feed(count)]
+
+    @property
+    def size(self) -> int:
+        """Tokens of all together."""
+        return self._backend.batch.size
+
+    def run(self, clock: Callable[[], float]) -> float:
+        """Have the model read them; the seconds that it took."""
+        begin = clock()
+        self._backend.forward()
+        spent = clock() - begin
+        for answer, count in self._parts:
+            answer.at.took(count, spent * count / self.size)
+        return spent
+
+
+def parts(answers: Iterable[Answer], capacity: int, outputs: int, more: int) -> list[Part]:
+    """Every answer past its prompt has a row; at most `more` rows are shared out beyond those.
+
+    They go to what else such answers have to read, and then to prompts, the oldest first. A pass
+    has `capacity` rows and keeps the logits of `outputs`, of one a seat at least.
+    """
+    answers = sorted(answers, key=lambda answer: not answer.at.decoding)
+    streams = sum(answer.at.decoding for answer in answers)
+    more, spare = min(capacity - streams, more), outputs - len(answers)
+    found: list[Part] = []
+    for answer in answers:
+        seat = answer.at
+        own = 1 if seat.decoding else 0
+        if more + own > 0:
+            count = seat.fit(more + own, 1 + spare)
+            more -= count - own
+            spare -= seat.drafted
+            found.append((answer, count))
+    # In the order of the sequences: llama.cpp joins only neighbours into one pass.
+    found.sort(key=lambda part: part[0].at.held.id)
+    return found

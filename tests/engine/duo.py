@@ -1,0 +1,164 @@
+"""Two toy models in one engine, and a front that hears what answers they make together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.params import Gating, Mode
+from edge_rt.decoding.view import View
+from edge_rt.engine.answer import Answer
+from edge_rt.engine.protocol import Failed, Finished, Generate, ModelSpec, SetLimits, Started, Step
+from edge_rt.engine.retelling import TextSeat
+from edge_rt.engine.roster import Roster
+from edge_rt.engine.tally import Tally
+
+SWITCH = Mode("switch", "small", gating=Gating("token"))
+SPECULATIVE = Mode("speculative", "small")
+
+
+class Duo:
+    """A roster of "toy", the large model, and "small"."""
+
+    def __init__(self, large: Any, small: Any, heard: Callable[[], Any], chunk: int = 16) -> None:
+        self.now = 0.0
+        self.events: list[Started | Step | Finished | Failed] = []
+        self.heard: dict[int, Any] = defaultdict(heard)
+        self.tally = Tally()
+        self.roster = Roster(SetLimits(1), self.hear, self.tally, self.clock)
+        self.backends = {"toy": large, "small": small}
+        self.spent: dict[int, float] = defaultdict(float)
+        for name, backend in self.backends.items():
+            sizes = backend.context, backend.sequences, backend.batch.capacity, chunk
+            self.roster.add(name, backend, ModelSpec("toy", "", *sizes))
+
+    def clock(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def hear(self, event: Any) -> None:
+        self.events.append(event)
+        if not isinstance(event, Step):
+            self.heard[event.id].take(event)
+            return
+        for delta in event.deltas:
+            heard = self.heard[delta.id]
+            assert not heard.failed
+            assert delta.index not in heard.finished
+            heard.texts[delta.index] += delta.text
+            heard.tokens[delta.index] += delta.tokens
+            heard.logprobs[delta.index] += delta.logprobs
+        if event.work is not None:
+            spent = [share.prefill_s + share.decode_s for share in event.work.shares]
+            assert sum(spent) <= event.work.end_s - event.work.begin_s + 1e-9
+            for share in event.work.shares:
+                self.spent[share.id] += share.prefill_s + share.decode_s
+
+    def submit(self, request: Generate) -> Any:
+        self.scheduler(request.model).submit(request)
+        return self.heard[request.id]
+
+    def scheduler(self, model: str = "toy") -> Any:
+        scheduler = self.roster.get(model)
+        assert scheduler is not None
+        return scheduler
+
+    def step(self) -> None:
+        """What the decode loop does in an iteration."""
+        for scheduler in self.roster.able():
+            self.roster.step(scheduler, brief=False)
+            self.check()
+
+    @property
+    def busy(self) -> bool:
+        return self.roster.running + self.roster.waiting > 0
+
+    def settle(self, most: int = 8000) -> None:
+        for _ in range(most):
+            if not self.busy:
+                break
+            self.step()
+        assert not self.busy, "the models do not come to an end"
+        self.check_free()
+
+    def answers(self) -> Iterator[Answer]:
+        """Those that hold sequences."""
+        loaded = [self.roster.get(name) for name in self.backends]
+        yield from {answer for each in loaded if each is not None for answer in each._running}
+
+    def check(self) -> None:
+        """Every sequence holds exactly the beginning of its answer's text and draft."""
+        for name, backend in self.backends.items():
+            scheduler = self.roster.get(name)
+            if scheduler is not None:
+                assert [s.tokens for s in scheduler.pool._all] == backend.held
+        for answer in self.answers():
+            for seat in answer.seats:
+                whole = [*seat.text, *seat.draft]
+                assert seat.held.busy
+                assert seat.held.tokens == whole[: len(seat.held.tokens)]
+                self._check_text(answer, seat)
+
+    def _check_text(self, answer: Answer, seat: Any) -> None:
+        if not isinstance(seat, TextSeat):
+            written = [token for _, token in answer.authors.written()]
+            assert seat.text == [*seat.prompt, *written]
+            return
+        said = b"".join(s.backend.piece(token) for s, token in answer.authors.written())
+        known = b"".join(map(seat.backend.piece, seat.text[len(seat.prompt) :]))
+        whole = known + bytes(seat._tail)
+        assert whole.decode(errors="replace") == said.decode(errors="replace")
+
+    def check_free(self) -> None:
+        """Nothing is lent out, and nobody waits."""
+        self.check()
+        for name in self.backends:
+            scheduler = self.roster.get(name)
+            if scheduler is not None:
+                assert scheduler.pool.busy == 0
+                assert not scheduler._running
+                assert not scheduler._waiting
+
+
+class Script(Gate):
+    """Says what it was told to say, over and over."""
+
+    threshold = 0.0
+
+    def __init__(self, verdicts: Sequence[Verdict], opens: Writer = "small") -> None:
+        self.opens = opens
+        self.took_by: list[Writer] = []
+        self.pieces = b""
+        self.judged = 0
+        self._verdicts = verdicts
+
+    def judge(self, writer: Writer, view: View) -> Verdict:
+        verdict = self._verdicts[self.judged % len(self._verdicts)]
+        self.judged += 1
+        return verdict._replace(take=verdict.take or writer == "large")
+
+    def took(self, writer: Writer, piece: bytes) -> None:
+        self.took_by.append(writer)
+        self.pieces += piece
+
+
+class TextToy:
+    """Mixed into a toy model: cuts text into the longest pieces that there are."""
+
+    spaced = False  # whether it puts a space in front of what it is given
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        data = (b" " if self.spaced and text else b"") + text.encode()
+        tokens = [1]
+        while data:
+            piece = max((p for p in self.pieces if p and data.startswith(p)), key=len)
+            tokens.append(self.pieces.index(piece))
+            data = data[len(piece) :]
+        return tokens
+
+
+LETTERS = [b" ", b"\n", b"\xc3", b"\xa9", b"\xef\xbf\xbd", *(bytes([c]) for c in b"abcdefgh")]
+LARGE_PIECES = [b"", b"", *LETTERS, b"ab", b" a", b"cd", b"\n\n", b"h "]
+SMALL_PIECES = [b"", b"", *reversed(LETTERS), b"bc", b" ab", b" cde", b"e\n", "é".encode()]
