@@ -20,7 +20,7 @@ _SOON_S = 1.0
 _WORTH = 1.03  # what a trial must promise
 _HOPE = 1.5  # deviations that a thread count may be better than believed
 _WHOLE = 0.99  # duty from which on passes are not paced
-_RIPPLE = 0.015  # of the cap may a pass and its rest make a window uneven
+_RIPPLE = 0.01  # of the cap may a pass and its rest make a window uneven
 _TINY_W = 1e-6
 _PASS_S = (0.05, 1.0)  # shortest and longest pass that reads a prompt
 _SHORT = 8  # tokens of a prompt in the shortest piece, and as long as no speed is known
@@ -120,7 +120,8 @@ class Pace:
         if cap.power_w is None:
             pass_s = _PASS_S[-1] if choice.duty < _WHOLE else math.inf
         else:
-            over_w = power.power_w(choice.threads, 1.0) - cap.power_w  # within a pass
+            full_w = power.power_w(choice.threads, 1.0) + power.unsure_w(choice.threads, 1.0)
+            over_w = full_w - cap.power_w  # within a pass
             pass_s = _RIPPLE * cap.power_w * cap.power_window_s / max(over_w, _TINY_W)
         if math.isinf(pass_s):
             return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge_rt.governor.limits import Observation
 
 _FADE = 0.98  # from look to look
-_ENOUGH_S = 0.5  # of passes to tell how busy threads are within them
+_ENOUGH_S = 2.0  # of passes to tell how busy threads are within them: the first ones page in
 _LEAST = 0.5
 _OVER = 0.15  # of a thread more than there are: the pass under way has its threads from before
 

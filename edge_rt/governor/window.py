@@ -14,9 +14,13 @@ class PowerWindow:
     def __init__(self) -> None:
         self._looks: deque[tuple[float, float, float]] = deque()  # seconds, watts, watts planned
         self.excess_w = 0.0  # above plan, of the worst window
+        self._begins = False
 
     def add(self, dt_s: float, power_w: float, planned_w: float, window_s: float) -> None:
         """`power_w` was drawn for `dt_s` where `planned_w` had been allowed for."""
+        if self._begins:  # what it saw was begun under other limits than the plan's
+            self._begins = False
+            return
         self._looks.append((dt_s, power_w, planned_w))
         seconds = sum(look[0] for look in self._looks)
         while seconds - self._looks[0][0] >= window_s - _TINY_S:
@@ -29,6 +33,7 @@ class PowerWindow:
     def turn(self) -> None:
         """Begin a new window; what was learnt of plans stays."""
         self._looks.clear()
+        self._begins = True
 
     def room_w(self, cap_w: float, window_s: float, next_s: float) -> float:
         """The most for the next `next_s` that leaves the window then ending within the cap."""

@@ -92,3 +92,12 @@ def test_who_draws_no_more_than_there_is_room_keeps_the_window(
     size = round(window_s / 0.2)
     for end in range(size, len(drawn) + 1):
         assert sum(drawn[end - size : end]) / size <= cap_w * (1.0 + 1e-9)
+
+
+def test_a_look_that_began_before_its_cap_is_no_mishap() -> None:
+    cap = watched(60.0, 5.5, 5.5)
+    lower = Budget(power_w=4.0)
+    cap.aims_w(lower, 0.0)
+    cap.look(1.0, 6.0, 3.5, 1.0)  # what was under way when the cap came
+    cap.aims_w(lower, 0.0)
+    assert cap.margin_w == pytest.approx(0.02, abs=0.01)

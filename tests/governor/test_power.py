@@ -77,3 +77,17 @@ def test_bursts_do_not_confuse_it() -> None:
     model = PowerModel(4, GUESS)
     watch(model, 120.0, lambda now_s: (4, plan[int(now_s / 0.4)]), late=2)
     assert model.power_w(4, 0.5) == pytest.approx(watts(4, 0.5), rel=0.05)
+
+
+def test_an_error_that_lasts_is_learnt_and_not_taken_for_noise() -> None:
+    def draws(threads: int, share: float) -> float:
+        return 4.6 + 4.8 * threads * share
+
+    dice, model = random.Random(3), PowerModel(2, Priors(4.5, 2.1))
+    for _ in range(40):
+        model.learn(0.2, 2, 0.0, draws(2, 0.0))
+    for _ in range(20):  # as the first passes of a model look: nothing fits
+        model.learn(0.2, 2, 0.2 * dice.choice((0.3, 1.0)), draws(2, dice.choice((0.3, 1.0))))
+    for _ in range(13):
+        model.learn(0.2, 1, 0.156, draws(1, 0.78) * dice.gauss(1.0, 0.015))
+    assert model.power_w(1, 0.78) == pytest.approx(draws(1, 0.78), rel=0.03)
