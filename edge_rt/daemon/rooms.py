@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
+from edge_rt.errors import ConfigError, StoreError
 from edge_rt.governor.governor import Governor
 from edge_rt.models.pair import AIMED
 from edge_rt.models.store import Store
@@ -183,9 +184,11 @@ class Rooms:
 
     def _may_be_smaller(self) -> bool:
         """Whether requests can be answered with less of a model than they ask for."""
-        stands_in = bool(self._config.models.smaller)
-        usual = (pair for entry in self._store.entries() for pair in self.service.pairs(entry.id))
-        return stands_in or any(pair.gate in AIMED for pair in usual)
+        if self._config.models.smaller:
+            return True
+        with suppress(ConfigError, StoreError):  # requests tell what is wrong with them
+            return any(pair.gate in AIMED for pair in self._store.pairs)
+        return False
 
     def _greet(self, client: EngineClient) -> None:
         self.metering.listen(client)

@@ -16,6 +16,7 @@ from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.offers import Offer, Offered, offer
 from edge_rt.daemon.room import Room
+from edge_rt.daemon.sizing import Sizing
 from edge_rt.daemon.unroutable import unroutable
 from edge_rt.daemon.variants import Variants, families, weights
 from edge_rt.daemon.wanted import resident_name
@@ -23,7 +24,7 @@ from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
-from edge_rt.errors import EngineError, ModelFileError, RequestError
+from edge_rt.errors import RequestError
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
@@ -34,7 +35,6 @@ from edge_rt.routing.router import Router
 from edge_rt.routing.setting import SINGLE, Setting
 from edge_rt.routing.trace import Trace, Traces
 
-LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
 USUAL = 256  # tokens of a prompt that nobody looked at
 
 
@@ -76,8 +76,9 @@ class Routes:
     ) -> None:
         """`connect` gives the live engine; `clock` is in seconds, a monotonic one."""
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
+        self._sizing = Sizing(lengths, connect)
         self._governing, self._residency, self._room = governing, residency, room
-        self._router, self._connect = Router(ages), connect
+        self._router = Router(ages)
         self.traces = Traces()
         self.mix: Mix[Bucket] = Mix(clock)
 
@@ -91,7 +92,7 @@ class Routes:
         if only is not None and len(only.modes) == 1 and not wish.trace:
             self._note(able, USUAL, completion)
             return _routed(able[0], only, only.modes[0])
-        tokens = await self._tokens(able, wish, completion, host)
+        tokens = await self._sizing.tokens(able, wish, completion, host)
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
         self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, unfit)
@@ -103,8 +104,8 @@ class Routes:
             raise unroutable(trace, self._governing.limits)
         self._router.follow(trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
-        offer = offers[entry.id]
-        return _routed(entry, offer, offer.of(chosen.setting.mode), trace.why, told)
+        of_it = offers[entry.id]
+        return _routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
 
     def offer(self, entry: Entry, wish: ModeWish, host: Host) -> Offer:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
@@ -202,55 +203,6 @@ class Routes:
         ids = {variant.id for variant in selection.variants if selection.admits(variant)}
         return [entry for entry in entries if entry.id in ids]
 
-    # --- tokens
-
-    async def _tokens(
-        self, able: Sequence[Entry], wish: Wish, completion: int, host: Host
-    ) -> dict[str, Tokens | Unpredicted]:
-        """What the prompt is for each; raises what all of them say against it."""
-        prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
-        found: dict[str, Tokens | Unpredicted] = {}
-        for entry in able:
-            template = entry.summary.chat_template
-            if template not in prompts:  # those with the same one read the same
-                prompts[template] = await _written(wish, entry)
-            prompt = prompts[template]
-            if isinstance(prompt, (RequestError, ModelFileError)):
-                found[entry.id] = Unpredicted(str(prompt))
-            elif isinstance(prompt, list) and len({*families(able)}) > 1:
-                raise RequestError(
-                    "`model`: tokens are those of one model; name it, or send texts.",
-                    param="model",
-                    code="invalid_value",
-                )
-            else:
-                context = host.card(entry.id).context
-                found[entry.id] = await self._sized(entry, prompt, completion, context)
-        faults = [p for p in prompts.values() if isinstance(p, (RequestError, ModelFileError))]
-        if len(faults) == len(prompts):
-            raise faults[0]
-        return found
-
-    async def _sized(
-        self, entry: Entry, prompt: str | list[int], completion: int, context: int
-    ) -> Tokens | Unpredicted:
-        """By an estimate, unless that may decide on whether there is room for the prompt."""
-        estimate = self._lengths.of(entry, prompt, completion, context)
-        if isinstance(prompt, list) or estimate.prompt < LONG * context:
-            return estimate
-        client = await self._connect()
-        try:
-            counted = await client.count(
-                resident_name(entry), entry.backend, str(entry.path), prompt, special=True
-            )
-        except RequestError as error:
-            return Unpredicted(str(error))
-        except EngineError:  # it is lost, and the estimate as good as any
-            return estimate
-        assert counted.tokens is not None
-        room = max(1, context - counted.tokens)
-        return Tokens(counted.tokens, counted.cached, min(completion, room))
-
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
         self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
@@ -291,10 +243,3 @@ def _known(model: str, entries: Sequence[Entry]) -> str:
     """The name as the router knows it: of an id, or "auto", with its pin."""
     name, at, pin = model.partition("@")
     return f"{name if name == AUTO else entries[0].id}{at}{pin}"
-
-
-async def _written(wish: Wish, entry: Entry) -> str | list[int] | RequestError | ModelFileError:
-    try:
-        return await wish.write(entry.id)
-    except (RequestError, ModelFileError) as error:
-        return error
