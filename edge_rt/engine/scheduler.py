@@ -105,9 +105,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         begin = self._clock()
         self._admit(begin, most)
         answers = self._at_turn()
-        if any(not answer.at.decoding for answer in answers):
+        streams = [answer.at.decoding for answer in answers]
+        if not all(streams):
             self.flush()  # the pass will be a long one
-        brief = brief or self.streaming
+        brief = brief or any(streams)
         one = Pass(self._backend, answers, self.portion.tokens(brief=brief))
         if not one.rows:
             return
@@ -162,6 +163,8 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         return [answer for answer in self._running if answer.at.home is self]
 
     def _admit(self, now: float, most: float) -> None:
+        if not self._waiting:
+            return
         room = most - self.running
         held_back: list[Answer] = []
         kept = 0  # sequences for those who have to wait for one on another model

@@ -52,6 +52,7 @@ class Seat:
 
     def __init__(self, home: Home, prompt: list[int], sampler: Sampler) -> None:
         self.home = home
+        self.backend: Backend = home.backend
         self.prompt = prompt
         self.sampler = sampler
         self.text = list(prompt)
@@ -64,11 +65,6 @@ class Seat:
         self._fresh = False
         self._want = 1  # logits that the next reading is for
         self._row = 0  # of the first of them
-
-    @property
-    def backend(self) -> Backend:
-        """The model."""
-        return self.home.backend
 
     @property
     def held(self) -> Sequence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -24,7 +25,7 @@ class Asking:
 
 def asking(id: int, text: int, held: int, draft: int, *, decoding: bool) -> Any:
     """One with so many tokens of text, of which it has read some, and of draft to verify."""
-    home: Any = None
+    home: Any = SimpleNamespace(backend=None)
     seat = Seat(home, list(range(text)), Sampler(Sampling(), seed=1))
     seat.sequence = Sequence(id, list(range(held)), busy=True)
     seat.verify([7] * draft)

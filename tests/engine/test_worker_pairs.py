@@ -1,0 +1,107 @@
+"""Two models that answer together, through the decode loop and its limits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import pytest
+from worker_stage import Stage
+
+from edge_rt.decoding.params import Gating, Mode, Sampling
+from edge_rt.engine.protocol import (
+    Cancel,
+    Failed,
+    Finished,
+    Generate,
+    Ping,
+    Pong,
+    SetLimits,
+    Started,
+    Step,
+    Unload,
+)
+
+PROMPT = [8 + i * 7 % 25 for i in range(30)]
+SPECULATIVE = Mode("speculative", "small")
+RANDOM = Mode("switch", "small", gating=Gating("random", share=0.4))
+
+
+@pytest.fixture
+def pair(stage: Callable[..., Stage]) -> Stage:
+    on = stage(0.01, 0.001)
+    on.add("small", quirk=1)
+    return on
+
+
+def tokens(on: Stage) -> dict[int, list[int]]:
+    told: dict[int, list[int]] = defaultdict(list)
+    for step in on.all(Step):
+        for delta in step.deltas:
+            told[delta.id] += delta.tokens
+    return told
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        SetLimits(1),
+        SetLimits(2, duty=0.3),
+        SetLimits(1, prefill_chunk=3),
+        SetLimits(1, sequences=1),
+    ],
+)
+def test_whatever_the_limits_an_answer_is_the_same(
+    pair: Stage, new_request: Callable, reference: Callable, limits: SetLimits
+) -> None:
+    fields = {"max_tokens": 25, "sampling": Sampling(seed=7)}
+    asked: list[Generate] = [
+        new_request(id, [id + 4, *PROMPT], mode=mode, **fields)
+        for id, mode in enumerate([SPECULATIVE, None, Mode("lookup"), SPECULATIVE, RANDOM], 1)
+    ]
+    pair.run((0.0, limits), *((0.0, one) for one in asked), (60.0, Ping(1)))
+    assert pair.all(Failed) == []
+    told = tokens(pair)
+    for request in asked[:4]:
+        assert told[request.id] == reference(request, 0)[1]
+    ends = {end.id: end for end in pair.all(Finished)}
+    made = ends[5].made
+    assert made.small + made.large == 25
+    assert made.switches > 5
+    assert ends[2].made is None
+    [pong] = pair.all(Pong)
+    assert (pong.running, pong.waiting, pong.drawn) == (0, 0, 125)
+
+
+def test_what_a_limit_counts_is_answers_not_models(pair: Stage, endless: Callable) -> None:
+    pair.run(
+        (0.0, SetLimits(1, sequences=2)),
+        *((0.0, endless(id, [id + 4, 9], mode=RANDOM)) for id in (1, 2, 3)),
+        *((0.2 + 0.05 * i, Ping(i)) for i in range(10)),
+        (1.0, Cancel(1)),
+        *((1.2 + 0.05 * i, Ping(i)) for i in range(10)),
+    )
+    assert {(pong.running, pong.waiting) for pong in pair.all(Pong)} == {(2, 1), (2, 0)}
+    assert [one.id for one in pair.all(Started)] == [1, 2, 3]
+
+
+def test_a_model_that_goes_takes_what_it_was_to_answer_with_it(
+    pair: Stage, endless: Callable
+) -> None:
+    pair.run(
+        (0.0, endless(1, PROMPT, mode=RANDOM)),
+        (0.0, endless(2, PROMPT)),
+        (1.0, Unload("small")),
+        (1.5, Ping(1)),
+        (1.6, endless(3, PROMPT, mode=SPECULATIVE)),
+    )
+    first, later, _ = pair.all(Failed)  # the last one by the end of all
+    assert (first.id, first.message) == (1, "small was unloaded")
+    assert (later.id, later.code) == (3, "not_loaded")
+    assert pair.all(Pong)[0].running == 1
+
+
+def test_all_that_passes_took_is_told_as_somebodys(pair: Stage, new_request: Callable) -> None:
+    pair.run((0.0, new_request(1, PROMPT, max_tokens=40, mode=RANDOM)), (9.0, Ping(1)))
+    told = sum(s.prefill_s + s.decode_s for work in pair.spans() for s in work.shares)
+    assert told == pytest.approx(pair.computed(0.0, 9.0))
