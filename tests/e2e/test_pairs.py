@@ -1,0 +1,156 @@
+"""Two models make one answer, in a real daemon: a model, and itself with other numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.quantize import quantize
+from edge_rt.models.store import Store
+
+LARGE, SMALL = "smollm2-135m-instruct", "smollm2-small"
+ASK = {"prompt": "Once upon a time there was a fox who", "max_tokens": 40, "ignore_eos": True}
+GREEDY = {"temperature": 0}
+SAMPLED = {"temperature": 1.0, "seed": 5}
+TURNS = {"mode": "switch:token", "large_share": 0.4}
+
+Daemon = Any
+
+
+@pytest.fixture(scope="module")
+def pair_store(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Path:
+    root = tmp_path_factory.mktemp("pair")
+    source = root / smollm2.name
+    try:
+        os.link(smollm2, source)
+    except OSError:  # the cache is on another disk
+        shutil.copyfile(smollm2, source)
+    store = Store(root / "models", load_catalogue())
+    store.add(source, move=True)
+    quantize(LARGE, "Q3_K_M", store, new_id=SMALL)
+    return store.root
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Any, pair_store: Path, tmp_path_factory: Any) -> Iterator[Daemon]:
+    """One that knows of the pair."""
+    catalogue = tmp_path_factory.mktemp("c") / "pairs.yaml"
+    catalogue.write_text(f"pairs: [{{large: {LARGE}, small: {SMALL}, mode: single}}]")
+    models = {"catalogue": [str(catalogue)], "default": LARGE}
+    made = make_daemon(pair_store, models=models)
+    yield made
+    made.close()
+
+
+def answer(daemon: Daemon, model: str = LARGE, **fields: Any) -> dict[str, Any]:
+    response = daemon.post({"model": model} | ASK | GREEDY | fields)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def text(daemon: Daemon, model: str = LARGE, **fields: Any) -> str:
+    return answer(daemon, model, **fields)["choices"][0]["text"]
+
+
+@pytest.mark.parametrize("how", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+@pytest.mark.parametrize("mode", ["speculative", "lookup"])
+def test_what_is_lossless_changes_nothing(daemon: Daemon, mode: str, how: dict) -> None:
+    alone = text(daemon, **how, edge={"mode": "single"})
+    told = answer(daemon, **how, edge={"mode": mode})
+    assert told["choices"][0]["text"] == alone
+    edge = told["edge"]
+    assert edge["mode"] == mode
+    assert (edge["small_tokens"], edge["large_tokens"]) == (0, 40)
+    if mode == "speculative":
+        assert daemon.loaded() == {LARGE, SMALL}
+        assert edge["partner"] == SMALL
+
+
+@pytest.mark.parametrize(("gate", "writer"), [("always", LARGE), ("never", SMALL)])
+def test_who_always_writes_writes_as_if_alone(daemon: Daemon, gate: str, writer: str) -> None:
+    told = answer(daemon, edge={"mode": f"switch:{gate}"})
+    assert told["choices"][0]["text"] == text(daemon, writer)
+    other = "small_tokens" if writer == LARGE else "large_tokens"
+    assert (told["edge"][other], told["edge"]["switches"]) == (0, 0)
+
+
+@pytest.mark.parametrize("gate", ["token", "ead", "hysteresis", "step", "verify", "random"])
+def test_every_gate_makes_an_answer_and_tells_who_wrote_it(daemon: Daemon, gate: str) -> None:
+    edge = answer(daemon, edge={"mode": f"switch:{gate}", "large_share": 0.4, "first": 3})["edge"]
+    assert edge["mode"] == f"switch:{gate}"
+    assert edge["small_tokens"] + edge["large_tokens"] == 40
+    assert edge["large_tokens"] >= 3
+    drafted = edge["accepted_tokens"] + edge["rejected_tokens"]
+    assert (drafted > 0) == (gate == "verify")
+
+
+def test_answers_of_all_modes_run_side_by_side(daemon: Daemon, tools: Any) -> None:
+    modes = ("single", "speculative", "lookup", "switch:always")
+    edges = [{"mode": mode} for mode in modes] + [TURNS]
+    before = [text(daemon, edge=edge) for edge in edges]
+    calls = [lambda edge=edge: text(daemon, edge=edge) for edge in edges * 2]
+    assert tools.together(calls) == before * 2
+
+
+@pytest.mark.parametrize("edge", [{"mode": "speculative"}, TURNS], ids=["speculative", "switch"])
+def test_an_answer_goes_on_in_the_next_engine(daemon: Daemon, edge: dict, tools: Any) -> None:
+    whole = answer(daemon, edge=edge)
+    pieces: list[str] = []
+    documents: list[dict] = []
+    options = {"stream_options": {"include_usage": True}}
+    with daemon.stream(**ASK, **GREEDY, **options, edge=edge) as events:
+        for document in events:
+            documents.append(document)
+            if len(documents) == 8:
+                daemon.kill_engine()
+    pieces = list(tools.texts(iter(documents)))
+    assert "".join(pieces) == whole["choices"][0]["text"]
+    told = documents[-1]["edge"]
+    assert told["small_tokens"] + told["large_tokens"] == 40
+
+
+def test_it_is_told_everywhere(daemon: Daemon) -> None:
+    response = daemon.post(ASK | GREEDY | {"edge": TURNS})
+    assert response.headers["x-edge-mode"] == "switch:token"
+    assert response.headers["x-edge-partner"] == SMALL
+    [last] = daemon.http.get("/edge/v1/ledger?days=1&last=1").json()["last"]
+    edge = response.json()["edge"]
+    assert (last["mode"], last["partner"]) == ("switch:token", SMALL)
+    assert last["large_tokens"] == edge["large_tokens"]
+    assert f'edge_rt_mode_tokens_total{{kind="large",mode="switch:token",model="{LARGE}"}}' in (
+        daemon.metrics()
+    )
+    shown = daemon.run("run", "--mode", "speculative", "--max-tokens", "8", "Hi")
+    assert "speculative: " in shown.stderr
+    assert "drafted tokens kept" in shown.stderr
+
+
+def test_what_cannot_be_is_told_with_the_field(daemon: Daemon) -> None:
+    for edge, param in (
+        ({"mode": "switch:luck"}, "edge.mode"),
+        ({"mode": "speculative", "partner": "nobody"}, "edge.partner"),
+        ({"large_share": 0.2}, "edge.large_share"),
+    ):
+        response = daemon.post(ASK | {"edge": edge})
+        assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+    response = daemon.post(ASK | {"model": SMALL, "edge": {"mode": "speculative"}})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "edge.mode")
+
+
+def test_what_was_tuned_holds_at_once(daemon: Daemon, pair_store: Path) -> None:
+    plain = answer(daemon)["edge"]
+    assert plain["mode"] == "single"
+    tuned = pair_store / "pairs.yaml"
+    tuned.write_text(f"pairs: [{{large: {LARGE}, small: {SMALL}, mode: switch:always}}]")
+    try:
+        assert answer(daemon)["edge"]["mode"] == "switch:always"
+        assert answer(daemon, edge={"mode": "single"})["edge"]["mode"] == "single"
+    finally:
+        tuned.unlink()
+    assert answer(daemon)["edge"]["mode"] == "single"
