@@ -7,7 +7,7 @@ from edge_rt.governor.window import PowerWindow
 
 _MOST = 0.15  # of the cap may be kept free
 _NEXT_S = 0.2  # until the next look
-_UNSURE, _FLOOR = 0.7, 0.005  # deviations of the model and share of the cap that are kept free
+_UNSURE, _FLOOR = 0.7, 0.009  # deviations of the model and share of the cap that are kept free
 
 
 class Cap:

@@ -23,7 +23,7 @@ _OTHERS_S = 0.5  # over which others' cores are taken
 _SHARED, _OWN = 0.4, 0.05  # how wrong the priors' draws may be, all counts alike and each
 _NOISE, _NOISE_W = 0.004, 0.01  # of a reading
 _NOISE_S = 10.0  # over which unexplained errors are taken
-_LASTING_S = 2.0  # over which their mean is: what lasts is no noise, but to be learnt
+_LASTING_S = 2.0  # over which their mean is: what lasts is no noise, and no hiccup
 _DRIFT = 0.003  # of the power, by which the base may move in a second
 _FORGET_S = 3000.0  # of work in which what was learnt of thread counts becomes a belief
 _SURPRISE = 4.0  # deviations that mean that something else has begun to draw
@@ -133,10 +133,12 @@ class PowerModel:
         unsure_w2 = again * (max(expected) - min(expected) + unsteady_w) ** 2
         variance = (_NOISE * power_w + _NOISE_W) ** 2 + unsure_w2 + self._noise_w2
         known = belief.deviation(weights) ** 2
-        if error_w**2 > _SURPRISE**2 * (known + variance):
-            belief.drift(_BASE, error_w**2)
+        self._lasting_w += min(1.0, dt_s / _LASTING_S) * (error_w - self._lasting_w)
+        usual_w2 = _SURPRISE**2 * (known + variance)
+        if error_w**2 > usual_w2:
+            if self._lasting_w**2 > usual_w2:
+                belief.drift(_BASE, error_w**2)
         elif known < variance:  # else it is the belief that is wrong
-            self._lasting_w += min(1.0, dt_s / _LASTING_S) * (error_w - self._lasting_w)
             noise_w2 = max(0.0, (error_w - self._lasting_w) ** 2 - known - unsure_w2)
             self._noise_w2 += min(1.0, dt_s / _NOISE_S) * (noise_w2 - self._noise_w2)
         belief.correct(weights, power_w, variance)
