@@ -70,8 +70,8 @@ def offer(
 ) -> Offer:
     """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
 
-    Without a wish that is the usual one of its pair, as long as it `fits` into memory with its
-    partner, else any lossless one.
+    Without a wish that is the usual one of its pair, as long as the partner `fits` beside it, and
+    any lossless one of a pair that has none.
     """
     partner, pair = _partner(entry, wish, models)
     usual = None if pair is None else pair.mode
@@ -132,12 +132,13 @@ def _lossless(entry: Entry, partner: Entry | None) -> Iterator[Offered]:
 
 
 def _alike(one: Entry, two: Entry) -> bool:
-    """Whether their vocabularies seem to be the same; the engine knows for sure."""
-    return (one.backend, one.summary.vocab, one.summary.eos_token) == (
-        two.backend,
-        two.summary.vocab,
-        two.summary.eos_token,
-    )
+    """Whether the second reads all that the first does, by what seems to be the same vocabulary.
+
+    The engine knows that for sure.
+    """
+    ours, its = one.summary, two.summary
+    same = (one.backend, ours.vocab, ours.eos_token) == (two.backend, its.vocab, its.eos_token)
+    return same and its.context_train >= ours.context_train
 
 
 def _gating(name: str, wish: ModeWish, usual: Pair | None) -> Gating:

@@ -112,7 +112,9 @@ class Routes:
         return offer(entry, wish, host, self._governing.limits, self._fits)
 
     def _fits(self, entry: Entry, partner: Entry) -> bool:
-        """Whether `partner` is in memory, or can be brought there beside `entry` now."""
+        """Whether `partner` reads as much as `entry`, and is in memory beside it or can be now."""
+        if self._variants.context(partner) < self._variants.context(entry):
+            return False
         loaded = [r.wanted.model for r in self._residency.residents()]
         if resident_name(partner) in loaded:
             return True

@@ -41,6 +41,10 @@ class Variants:
         """GPU layers and KV type with which it is loaded, when it is."""
         return self._layers(entry), kv_type(entry, self._engine)
 
+    def context(self, entry: Entry) -> int:
+        """Tokens of the longest conversation."""
+        return min(self._engine.context, entry.summary.context_train)
+
     def of(
         self, entries: Iterable[Entry], threads: int, offers: Mapping[str, Offer] | None = None
     ) -> list[Variant]:

@@ -71,6 +71,14 @@ def test_a_pair_offers_what_changes_no_token(kit: Any) -> None:
     assert models.modes() == [Mode(), Mode("lookup")]
 
 
+def test_a_partner_that_reads_less_drafts_nothing_unasked(kit: Any) -> None:
+    models = Models(kit, Pair(large="big", small="tiny"))
+    short = changed(kit.entry.summary, context_train=1024)
+    models.entries["tiny"] = replace(models.entries["tiny"], summary=short)
+    assert models.modes() == [Mode(), Mode("lookup")]
+    assert models.modes(ModeWish("speculative")) == [Mode("speculative", "tiny")]
+
+
 def test_a_pair_whose_small_model_is_not_there_is_none(kit: Any) -> None:
     models = Models(kit, Pair(large="big", small="gone"), TUNED)
     assert models.modes() == [STEP]

@@ -198,6 +198,17 @@ def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
     kit.run(run())
 
 
+def test_the_usual_mode_is_for_what_both_can_read(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        big, tiny = house.entries()
+        short = replace(tiny, summary=changed(tiny.summary, context_train=1024))
+        house.entries = lambda: [big, short]
+        assert (await house.service.route(wish())).mode is None
+
+    kit.run(run())
+
+
 def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -> None:
     async def run() -> None:
         smaller = Config(models=Models(smaller={BIG: TINY}))
