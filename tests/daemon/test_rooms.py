@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from edge_rt.config.paths import Paths
-from edge_rt.config.schema import Budget, Config, Engine, Governor, Knobs, Sensors
+from edge_rt.config.schema import Budget, Config, Engine, Governor, Knobs, Models, Sensors
 from edge_rt.daemon.rooms import Rooms, usable_cores
 from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.pair import Pair
+from edge_rt.models.pairs import Pairs
 from edge_rt.models.store import Store
 
 
@@ -36,6 +38,28 @@ def test_there_are_no_more_threads_than_cores_that_the_engine_may_use(
 ) -> None:
     async def run() -> None:
         assert rooms(tmp_path, **config).governing.limits.threads == threads
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize(
+    ("pair", "models", "sacrificed"),
+    [
+        (None, Models(), False),
+        (None, Models(smaller={"big": "tiny"}), True),
+        (Pair(large="big", small="tiny", mode="speculative"), Models(), False),
+        (Pair(large="big", small="tiny", mode="switch:always"), Models(), False),
+        (Pair(large="big", small="tiny", mode="switch:token"), Models(), True),
+    ],
+)
+def test_less_of_a_model_is_sacrificed_where_there_is_less(
+    kit: Any, tmp_path: Path, pair: Pair | None, models: Models, sacrificed: bool
+) -> None:
+    if pair is not None:
+        Pairs(tmp_path / "models").write(pair)
+
+    async def run() -> None:
+        assert rooms(tmp_path, models=models)._may_be_smaller() == sacrificed
 
     kit.run(run())
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.wanted import wanted
+from edge_rt.daemon.wanted import DRAFT_ROWS, wanted
 
 PATH = Path("/models/tiny.gguf")
 
@@ -47,6 +47,19 @@ def test_a_model_of_onnxruntime_maps_nothing_and_holds_its_scores(kit: Any) -> N
     assert found.need_bytes - other.need_bytes == 128 * kit.entry.summary.heads * 512 * 4
     assert (found.spec.backend, found.spec.providers) == ("onnx", ["xnnpack", "cpu"])
     assert other.spec.providers == []
+
+
+def test_drafts_can_be_read_and_their_logits_are_counted(kit: Any) -> None:
+    engine = Engine(context=512, sequences=2, batch=128)
+    for backend in ("llama.cpp", "onnx"):
+        entry = replace(kit.entry, backend=backend)
+        found = wanted(entry, PATH, engine)
+        assert found.spec.outputs == 2 + DRAFT_ROWS
+        wordy = replace(entry, summary=msgspec.structs.replace(entry.summary, vocab=1600))
+        more = wanted(wordy, PATH, engine).need_bytes - found.need_bytes
+        assert more == 1000 * (2 + DRAFT_ROWS) * 4
+    summary = msgspec.structs.replace(kit.entry.summary, kind="embedding", pooling="cls")
+    assert wanted(replace(kit.entry, summary=summary), PATH, engine).spec.outputs == 0
 
 
 def test_kind_and_pooling_reach_the_engine(kit: Any) -> None:
