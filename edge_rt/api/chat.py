@@ -12,7 +12,7 @@ from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
 from edge_rt.api.messages import template_messages
-from edge_rt.api.partner import with_partner
+from edge_rt.api.partner import with_partner, without_partner
 from edge_rt.api.run import Work
 from edge_rt.api.service import Call, Serving
 from edge_rt.api.tools import template_tools
@@ -48,6 +48,7 @@ class ChatCompletions(Generation):
         serving = await self.context.service.route(wish)
         card = serving.card
         prompt = await write(card.id)
+        serving = without_partner(serving, wish, tokens=bool(request.logit_bias))
         serving = await with_partner(serving, wish, prompt)
         head = new_head(self.context, card, wish.id)
         return Work(

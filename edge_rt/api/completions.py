@@ -16,6 +16,7 @@ from edge_rt.api.context import Head, new_head
 from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
+from edge_rt.api.partner import without_partner
 from edge_rt.api.run import Work
 from edge_rt.api.service import Call, Serving
 
@@ -41,7 +42,8 @@ class Completions(Generation):
         tokens = request.max_tokens or DEFAULT_MAX_TOKENS
         wish = self.wish(request, "cmpl", tokens, write)
         serving = await self.context.service.route(wish)
-        card = serving.card
+        named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
+        serving, card = without_partner(serving, wish, tokens=named), serving.card
         return Work(
             serving=serving,
             calls=self._calls(request, serving, found),

@@ -9,6 +9,17 @@ from edge_rt.api.wish import Wish
 from edge_rt.errors import ModelFileError, RequestError
 
 
+def without_partner(serving: Serving, wish: Wish, *, tokens: bool) -> Serving:
+    """Without a partner that nobody asked for, where the request names `tokens` of its model.
+
+    Those of the partner may be others, which the engine would refuse.
+    """
+    mode = serving.mode
+    if not tokens or wish.mode.name is not None or mode is None or mode.partner is None:
+        return serving
+    return replace(serving, mode=None)
+
+
 async def with_partner(serving: Serving, wish: Wish, prompt: str) -> Serving:
     """With the prompt as the partner reads it, where `prompt` is not just that.
 

@@ -116,6 +116,18 @@ def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(cl
     assert (asked.status, asked.json()["error"]["param"]) == (400, "tools")
 
 
+def test_who_names_tokens_gets_no_partner_unasked(client, together):
+    for ask in (
+        lambda **more: client.complete(prompt=[1, 2], **more),
+        lambda **more: client.complete(logit_bias={"7": -1}, **more),
+        lambda **more: client.chat(logit_bias={"7": -1}, **more),
+    ):
+        ask()
+        assert together.calls[-1].mode is None
+        ask(edge={"mode": "switch"})
+        assert together.calls[-1].mode == PAIR
+
+
 def test_what_two_models_did_is_counted(client, together):
     client.chat()
     client.chat(stream=True)
