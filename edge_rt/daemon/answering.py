@@ -100,7 +100,7 @@ class Answering:
             self._state.request(self._config.requests.queue),
             self._metering.leaving(receipt),
             self._foresight.lessons.attend(call.n) as lesson,
-            self._foresight.lengths.follow(entry, call) as heard,
+            self._foresight.lengths.follow(entry, call, partner) as heard,
         ):
             while True:
                 try:

@@ -68,10 +68,11 @@ class Candidates:
         tokens: tuple[int, int, int],
         limits: Limits,
         offered: Offered = ALONE,
+        its: tuple[int, int, int] | None = None,
     ) -> Prediction | Unpredicted:
-        """What an answer takes at the limits of now; `tokens` as in `make`."""
+        """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's."""
         duty = self._duty(entry, threads, tokens, limits, offered)
-        return self._teaming.predict(entry, threads, tokens, duty, offered)
+        return self._teaming.predict(entry, threads, tokens, duty, offered, its)
 
     def _duty(
         self,

@@ -65,7 +65,7 @@ class Lengths:
         return Tokens(tokens, min(cached, tokens - 1), max(1, min(completion, context - tokens)))
 
     @contextmanager
-    def follow(self, entry: Entry, call: Call) -> Generator[Heard]:
+    def follow(self, entry: Entry, call: Call, partner: Entry | None = None) -> Generator[Heard]:
         """Learn from a request while the block runs, however it ends."""
         heard = Heard(call.prompt if isinstance(call.prompt, str) else "")
         try:
@@ -73,6 +73,7 @@ class Lengths:
         finally:
             if heard.prompt and heard.tokens:
                 self._learn(entry, heard, heard.tokens)
+                self._keep(partner, heard, None if call.mode is None else call.mode.prompt)
 
     def hear(self, heard: Heard, event: Event) -> None:
         """Take what comes of a request."""
@@ -87,9 +88,18 @@ class Lengths:
     def _learn(self, entry: Entry, heard: Heard, tokens: int) -> None:
         sizes = self._sizes.setdefault(weights(entry), deque(maxlen=_KEPT))
         sizes.append((_bytes(heard.prompt), tokens))
-        if (resident := self._resident(entry)) is not None:
-            kept = self._texts.setdefault(resident, deque(maxlen=self._sequences))
-            kept.append(heard.prompt + "".join(heard.answer))
+        self._keep(entry, heard)
+
+    def _keep(
+        self, entry: Entry | None, heard: Heard, prompt: str | list[int] | None = None
+    ) -> None:
+        """That a model has read a request, and its answer; `prompt` None: as it was heard."""
+        resident = None if entry is None else self._resident(entry)
+        if resident is None or isinstance(prompt, list):
+            return
+        read = heard.prompt if prompt is None else prompt
+        kept = self._texts.setdefault(resident, deque(maxlen=self._sequences))
+        kept.append(read + "".join(heard.answer))
 
     def _token_bytes(self, entry: Entry) -> float:
         sizes = self._sizes.get(weights(entry))

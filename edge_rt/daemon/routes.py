@@ -92,7 +92,7 @@ class Routes:
         if only is not None and len(only.modes) == 1 and not wish.trace:
             self._note(able, USUAL, completion)
             return _routed(able[0], only, only.modes[0])
-        tokens = await self._sizing.tokens(able, wish, completion, host)
+        tokens = await self._sizing.tokens(able, wish, completion, host, _partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
         self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, unfit)
@@ -154,8 +154,10 @@ class Routes:
         def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
             sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
             offered = offers.get(setting.variant, Offer()).of(setting.mode)
+            its = tokens.get(setting.partner or "")
+            read = (its.prompt, its.cached, its.completion) if isinstance(its, Tokens) else None
             entry = known[setting.variant]
-            return self._candidates.predict(entry, setting.threads, sizes, limits, offered)
+            return self._candidates.predict(entry, setting.threads, sizes, limits, offered, read)
 
         ask = Ask(
             tokens=tokens,
@@ -166,8 +168,8 @@ class Routes:
             unfit=unfit or {},
         )
         pool = self._variants.of(entries, self._governing.limits.threads, offers)
-        partners = [one.partner for o in offers.values() for one in o.modes if one.partner]
-        trace = self._router.route(ask, pool, self._now([*entries, *partners]), predict)
+        there = self._now([*entries, *_partners(offers)])
+        trace = self._router.route(ask, pool, there, predict)
         return msgspec.structs.replace(trace, phi=self._phi(trace.chosen))
 
     def _phi(self, chosen: Candidate | None) -> float | None:
@@ -208,6 +210,12 @@ class Routes:
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
         self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
+
+
+def _partners(offers: Mapping[str, Offer]) -> list[Entry]:
+    """All partners, each once."""
+    found = (one.partner for offer in offers.values() for one in offer.modes)
+    return list({partner.id: partner for partner in found if partner is not None}.values())
 
 
 def _routed(

@@ -26,9 +26,14 @@ class Sizing:
         self._lengths, self._connect = lengths, connect
 
     async def tokens(
-        self, able: Sequence[Entry], wish: Wish, completion: int, host: Host
+        self,
+        able: Sequence[Entry],
+        wish: Wish,
+        completion: int,
+        host: Host,
+        partners: Sequence[Entry] = (),
     ) -> dict[str, Tokens | Unpredicted]:
-        """What the prompt is for each; raises what all of them say against it."""
+        """What the prompt is for each, and for `partners`; raises what all say against it."""
         prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
         found: dict[str, Tokens | Unpredicted] = {}
         for entry in able:
@@ -50,6 +55,11 @@ class Sizing:
         faults = [p for p in prompts.values() if isinstance(p, (RequestError, ModelFileError))]
         if len(faults) == len(prompts):
             raise faults[0]
+        for entry in partners:
+            prompt = await _written(wish, entry)
+            if entry.id not in found and isinstance(prompt, (str, list)):
+                context = host.card(entry.id).context
+                found[entry.id] = self._lengths.of(entry, prompt, completion, context)
         return found
 
     async def _sized(

@@ -28,14 +28,16 @@ class Teaming:
         tokens: tuple[int, int, int],
         duty: float = 1.0,
         offered: Offered | None = None,
+        its: tuple[int, int, int] | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
-        those of the answer. The partner is taken to read as many as `entry`.
+        those of the answer, and `its` the partner's; None: the same.
         """
         if offered is None or offered.mode.name == "single":
             return self._forecaster.predict(entry, threads, *tokens, duty)
         large, small = self._alone(entry, offered, threads, duty)
-        return self._known().predict(_team(entry, offered), Sizes(*tokens), large, small)
+        team, sizes = _team(entry, offered), Sizes(*tokens)
+        return self._known().predict(team, sizes, large, small, its and Sizes(*its))
 
     def learn(
         self, entry: Entry, threads: int, served: Served, offered: Offered, made: Made

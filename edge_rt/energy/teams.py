@@ -66,12 +66,17 @@ class Teams:
         self._known = {one.team: _recalled(one) for one in learnt}
 
     def predict(
-        self, team: Team, sizes: Sizes, large: Foretell, small: Foretell | None
+        self,
+        team: Team,
+        sizes: Sizes,
+        large: Foretell,
+        small: Foretell | None,
+        its: Sizes | None = None,
     ) -> Prediction | Unpredicted:
-        """What an answer will take, by what each of the two would take alone."""
+        """What an answer will take, by what each of the two would take alone; see `together`."""
         history = self._known.get(team, _History())
         work = Teamwork.mean(history.work) if history.work else untried(team.mode, team.share)
-        found = together(work, sizes, large, small)
+        found = together(work, sizes, large, small, its)
         if isinstance(found, Unpredicted):
             return found
         right = scaled(found, history.seconds.factor() or 1.0, history.energy.factor() or 1.0)

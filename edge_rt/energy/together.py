@@ -22,9 +22,15 @@ class Sizes(NamedTuple):
 
 
 def together(
-    work: Teamwork, sizes: Sizes, large: Foretell, small: Foretell | None
+    work: Teamwork,
+    sizes: Sizes,
+    large: Foretell,
+    small: Foretell | None,
+    its: Sizes | None = None,
 ) -> Prediction | Unpredicted:
     """What an answer takes that models make together; `small` None: the large one drafts alone.
+
+    `its` are the sizes as the small model counts them; None: the same.
 
     Our formula. With o tokens of answer, large share l, drafts d = accepted + rejected, switches w
     and catch-up c a token: the large model computes V = o·l passes, or V = o·(1 - accepted) where
@@ -38,7 +44,7 @@ def together(
     if isinstance(whole, Unpredicted):
         return whole
     try:
-        parts = list(_parts(work, sizes, large, small))
+        parts = list(_parts(work, sizes, large, small, its or sizes))
     except _Unknown as unknown:
         return unknown.found
     prefill_s = sum(part.seconds for part in parts if part.prompt)
@@ -145,7 +151,7 @@ class _Model:
 
 
 def _parts(
-    work: Teamwork, sizes: Sizes, large: Foretell, small: Foretell | None
+    work: Teamwork, sizes: Sizes, large: Foretell, small: Foretell | None, its: Sizes
 ) -> Iterator[_Part]:
     steps = max(0, sizes.completion - 1)
     own, turns = work.large * steps, work.switches * steps / 2.0
@@ -158,7 +164,7 @@ def _parts(
         yield big.passes(own, turns, drafted if work.drafts else read * (1.0 - work.large))
     if small is None:
         return
-    little = _Model(small, sizes)
+    little = _Model(small, its)
     if work.drafts:
         yield little.prompt()
         yield little.passes(drafted, turns, read)

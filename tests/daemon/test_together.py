@@ -11,12 +11,12 @@ from msgspec.structs import replace as changed
 from simulated import Simulated
 
 from edge_rt.api.planning import PlanAsk
-from edge_rt.api.service import Cost
+from edge_rt.api.service import Call, Cost
 from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.config.schema import Config, Models
 from edge_rt.daemon.offers import LESS_SHARE, Offered
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.decoding.params import Gating, Made, Mode
+from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.energy.prediction import Prediction, Served
 from edge_rt.errors import RequestError
 from edge_rt.models.pair import Pair
@@ -220,6 +220,25 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         assert served.why == "big writes 20% of the tokens: the board is hot"
         alone = await house.service.route(wish(ModeWish("single")))
         assert (alone.card.id, alone.asked, alone.mode) == (TINY, BIG, None)
+
+    kit.run(run())
+
+
+def test_what_either_has_read_counts_for_it_alone(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        lengths, prompt = house.foresight.lengths, "x" * 400
+        read = lambda id: lengths.of(house.get(id), prompt, 9, 2048).cached  # noqa: E731
+        story = [kit.started(), kit.delta(1), kit.finished()]
+        house.scripts = [list(story), list(story)]
+        await house.answer(TINY)
+        await house.service.preload(BIG)
+        assert (read(BIG), read(TINY)) == (0, 0)
+        for mode, known in ((None, (True, False)), (SPECULATIVE, (True, True))):
+            call = Call(BIG, prompt, False, Sampling(), mode=mode)
+            house.scripts = [list(story)]
+            [event async for event in house.service.generate(call)]
+            assert (read(BIG) > 0, read(TINY) > 0) == known
 
     kit.run(run())
 

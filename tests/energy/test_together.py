@@ -100,6 +100,16 @@ def test_accepted_drafts_save_and_rejected_ones_cost() -> None:
     assert [found.energy_j < alone(LARGE).energy_j for found in both] == [True, False]  # type: ignore
 
 
+def test_the_small_model_reads_what_is_new_to_it() -> None:
+    work, half = Teamwork(0.5), SIZES._replace(cached=128)
+    known = together(work, half, LARGE, SMALL)
+    partly = together(work, half, LARGE, SMALL, SIZES)
+    assert isinstance(known, Prediction)
+    assert isinstance(partly, Prediction)
+    assert known.prefill_s < partly.prefill_s < foretold(work).prefill_s
+    assert known.decode_s == pytest.approx(partly.decode_s)
+
+
 def test_joules_are_known_where_both_know_them() -> None:
     def bare(p: int, cached: int, o: int) -> Prediction:
         return replace(alone(SMALL, Sizes(p, cached, o)), energy_j=None)
