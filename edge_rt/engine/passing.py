@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from edge_rt.backends.base import Backend
 from edge_rt.engine.answer import Answer
+from edge_rt.engine.seat import Seat
 
 Part = tuple[Answer, int]
 """Of an answer, the seat whose turn it is reads so many tokens."""
@@ -21,6 +22,7 @@ class Pass:
     def __init__(self, backend: Backend, answers: Iterable[Answer], more: int) -> None:
         """See `parts` for `more`."""
         self._backend = backend
+        answers = list(apart(answers))
         self._parts = parts(answers, backend.batch.capacity, backend.outputs, more)
         self.rows = [(a.request.id, count, a.at.decoding) for a, count in self._parts]
         backend.batch.clear()
@@ -39,6 +41,19 @@ class Pass:
         for answer, count in self._parts:
             answer.at.took(count, spent * count / self.size)
         return spent
+
+
+def apart(answers: Iterable[Answer]) -> Iterator[Answer]:
+    """Without those who can take over what an older one is reading, when it has been read."""
+    readers: list[Seat] = []
+    for answer in answers:
+        seat = answer.at
+        if not seat.decoding:
+            if any(map(seat.follows, readers)):
+                continue
+            seat.refill()
+            readers.append(seat)
+        yield answer
 
 
 def parts(answers: Iterable[Answer], capacity: int, outputs: int, more: int) -> list[Part]:

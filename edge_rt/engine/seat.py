@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.ranking import Logits
 from edge_rt.decoding.sampler import Choice, Sampler
-from edge_rt.engine.sequences import Sequence, SequencePool
+from edge_rt.engine.prefix import common_prefix
+from edge_rt.engine.sequences import WORTH_COPYING, Sequence, SequencePool
 
 if TYPE_CHECKING:
     from edge_rt.engine.answer import Answer
@@ -102,6 +103,16 @@ class Seat:
             self.home.pool.release(self.sequence, keep=keep)
             self.sequence = None
 
+    def follows(self, other: Seat) -> bool:
+        """Whether what `other` is reading will soon spare it reading much."""
+        shared = min(common_prefix(self.text, other.text), len(self.text) - 1)
+        return not self._fresh and shared >= len(self.held.tokens) + WORTH_COPYING
+
+    def refill(self) -> None:
+        """Take over what others have read of its text since it took its sequence."""
+        if not self._fresh:
+            self.home.pool.refill(self.held, self.text)
+
     # --- passes
 
     def fit(self, room: int, outputs: int) -> int:
@@ -141,9 +152,7 @@ class Seat:
     # --- what it reads
 
     def asked(self) -> None:
-        """Its turn has come: it is to read what it has not, but what others read meanwhile."""
-        if not self.decoding and not self._fresh:
-            self.home.pool.refill(self.held, self.text)
+        """Its turn has come: it is to read what it has not."""
         first = len(self.text) + len(self.draft) - self._want
         if len(self.held.tokens) > first:  # and its logits are gone
             self.home.pool.rewind(self.held, first)

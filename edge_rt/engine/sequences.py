@@ -38,6 +38,7 @@ class SequencePool:
         self._backend = backend
         self._all = [Sequence(i) for i in range(backend.sequences)]
         self._tick = 0
+        self._copies = True  # whether the model can copy a beginning, as far as is known
 
     @property
     def free(self) -> int:
@@ -75,7 +76,8 @@ class SequencePool:
     def refill(self, sequence: Sequence, prompt: Tokens[int]) -> None:
         """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
         donor, length = self._donor(prompt)
-        if donor is not None and length >= len(sequence.tokens) + WORTH_COPYING:
+        gained = length - len(sequence.tokens)
+        if donor is not None and gained >= WORTH_COPYING and self._copies:
             self._copy(donor, sequence, length)
 
     def release(self, sequence: Sequence, *, keep: bool = True) -> None:
@@ -127,3 +129,4 @@ class SequencePool:
     def _copy(self, donor: Sequence, target: Sequence, length: int) -> None:
         copied = self._backend.copy(donor.id, target.id, length)
         target.tokens = donor.tokens[:length] if copied else []
+        self._copies = self._copies and copied

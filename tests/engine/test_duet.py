@@ -194,6 +194,26 @@ def test_several_answers_to_a_request(
     assert len(heard.started) == 1
 
 
+@pytest.mark.parametrize("mode", [SWITCH, SPECULATIVE])
+def test_several_answers_read_the_prompt_once_on_either_model(
+    toy: Callable, new_duo: Callable, new_request: Callable, gates: Callable, mode: Mode
+) -> None:
+    gates(*[Script([STAY_SMALL, STAY_SMALL, CALL, STAY_LARGE, STAY_SMALL]) for _ in range(4)])
+    duo = new_duo(toy(sequences=4, outputs=16), toy(sequences=4), chunk=8)
+    forward = duo.backends["toy"].forward
+
+    def slow() -> None:  # so that drafts pay
+        forward()
+        duo.now += 0.05
+
+    duo.backends["toy"].forward = slow
+    asked = new_request(1, PROMPT, n=4, max_tokens=9, sampling=Sampling(seed=4), mode=mode)
+    duo.submit(asked)
+    duo.settle()
+    assert duo.tally.read < 2 * 30 + 4 * 2 * 10
+    assert all(backend.copies == 3 for backend in duo.backends.values())
+
+
 def test_an_answer_waits_until_both_models_have_a_sequence(
     toy: Callable, new_duo: Callable, new_request: Callable
 ) -> None:

@@ -163,3 +163,15 @@ def test_what_others_read_since_is_taken_over(pool: SequencePool, backend) -> No
     assert backend.copies == 1
     pool.refill(late, A)
     assert backend.copies == 1
+
+
+def test_a_model_that_cannot_copy_is_not_made_to_begin_again_and_again(toy: Callable) -> None:
+    backend = toy(sequences=2, recurrent=True)
+    pool = SequencePool(backend)
+    late = pool.take(A)
+    read(pool, backend, [*A, 5], release=False)
+    pool.refill(late, A)
+    copies = backend.copies
+    pool.refill(late, A)
+    assert late.tokens == backend.held[late.id] == []
+    assert backend.copies == copies
