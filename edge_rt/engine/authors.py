@@ -45,8 +45,8 @@ class Authors:
 
     def author(self, told: int) -> tuple[Seat, int]:
         """Whose token that is, and which of its model's."""
-        place, token = divmod(told, self._mark)
-        return self._seats[min(place, len(self._seats) - 1)], token
+        place = min(told // self._mark, len(self._seats) - 1)  # its vocabulary may be larger
+        return self._seats[place], told - place * self._mark
 
     def written(self) -> Iterator[tuple[Seat, int]]:
         """Every token and whose it is."""
