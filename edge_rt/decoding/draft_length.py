@@ -6,43 +6,19 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from edge_rt.decoding.calibration import Calibration
-from edge_rt.decoding.pass_times import PassTimes
+from edge_rt.decoding.experience import Experience
+from edge_rt.decoding.pass_times import CLOSE, PassTimes
 from edge_rt.decoding.stopping import Costs, Prospects
 
 _SPENT = 0.02  # of the time of tokens written without a draft: for trials whether drafts pay again
 _TRIAL = 4  # rounds of a trial
 _TRIED = 3  # tokens drafted in each
 _AHEAD = 128.0  # tokens for which an answer is thought to go on
-_CLOSE = 8  # tokens to catch up on that a pass of the draft model takes along
-_EVIDENCE = 8.0  # rounds after which what they brought counts for more than what was expected
 _ALONE = 64  # rounds after which one token is written alone, to know what that takes
 
 
-class Rate:
-    """Tokens and seconds of the last rounds, the later ones counting for more."""
-
-    def __init__(self, memory: float) -> None:
-        self._forget = 1.0 - 1.0 / memory
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all."""
-        self.rounds = self._tokens = self._seconds = 0.0
-
-    def add(self, tokens: int, seconds: float) -> None:
-        """A round brought `tokens` and took `seconds`."""
-        self.rounds = self.rounds * self._forget + 1.0
-        self._tokens = self._tokens * self._forget + tokens
-        self._seconds = self._seconds * self._forget + seconds
-
-    def token_s(self, before: float) -> float:
-        """Seconds a token; `before` there is evidence of it."""
-        return before if self.rounds < _EVIDENCE else self._seconds / self._tokens
-
-
 class DraftLength:
-    """Optimal stopping of drafts by expected time, for one source of drafts and one target. Ours.
+    """Optimal stopping of an answer's drafts by expected time, for one source and target. Ours.
 
     A round is a draft and the pass that verifies it; it brings the accepted tokens and one more.
     A drafted token is accepted with the product of the acceptances up to it, which are calibrated
@@ -52,19 +28,19 @@ class DraftLength:
     the last one. Nothing is random and no clock is read.
     """
 
-    def __init__(self, most: int, times: PassTimes) -> None:
-        """A draft has at most `most` tokens; `times` are fed by who runs the passes."""
+    def __init__(self, most: int, times: PassTimes, known: Experience) -> None:
+        """A draft has at most `most` tokens; `times` are fed by who runs the passes.
+
+        Answers that draft from the same source for the same target share `times` and `known`.
+        """
         self._most = most
         self._times = times
-        self._calibration = Calibration()
-        self._all, self._drafted = Rate(128.0), Rate(32.0)
+        self._known = known
+        # Of this round:
         self._prospects: Prospects | None = None
-        self._idle = math.inf  # tokens written without a draft since the last trial
         self._trying = False
-        self._tried = 0
         self._guesses = 0
-        self._drafts = False  # in this round
-        self._streak = 0  # rounds since a token was written alone
+        self._drafts = False
 
     def begins(self, behind: int = 0, left: float = math.inf) -> bool:
         """Whether the draft model should guess at the next token. Asked once for each round.
@@ -73,14 +49,14 @@ class DraftLength:
         that are still to come.
         """
         self._guesses, self._trying = 0, False
-        begins = self._times.alone is not None and self._streak < _ALONE
+        begins = self._times.alone is not None and self._known.streak < _ALONE
         if begins and not self._pays(behind, left):
             self._trying = begins = self._may_try(self._trial_s(behind))
         if begins:
-            self._prospects = self._foresee(self._all.token_s(self._alone))
+            self._prospects = self._foresee(self._token_s)
         else:
             self._idled()
-        self._streak = self._streak + 1 if begins else 0
+        self._known.streak = self._known.streak + 1 if begins else 0
         self._drafts = begins
         return begins
 
@@ -90,12 +66,12 @@ class DraftLength:
         Asked once for each guess. Where it is not, the draft ends before it.
         """
         self._guesses += 1
-        self._calibration.guessed(guess)
+        self._known.calibration.guessed(guess)
         if self._trying:
             return True
         drafted = len(confidences)
-        chance = self._chance(confidences) * self._calibration.acceptance(guess)
-        gain = chance * self._all.token_s(self._alone) + self._later(drafted + 1, chance)
+        chance = self._chance((*confidences, guess))
+        gain = chance * self._token_s + self._later(drafted + 1, chance)
         return gain > self._rows()[drafted]
 
     def goes_on(self, confidences: Sequence[float]) -> bool:
@@ -127,65 +103,72 @@ class DraftLength:
         """
         if not self._drafts:
             return
+        self._drafts, known = False, self._known
         for confidence in confidences[:accepted]:
-            self._calibration.verified(confidence, accepted=True)
+            known.calibration.verified(confidence, accepted=True)
         if accepted < len(confidences):
-            self._calibration.verified(confidences[accepted], accepted=False)
+            known.calibration.verified(confidences[accepted], accepted=False)
         guessing = self._guesses * (self._times.draft or 0.0)
-        self._all.add(accepted + 1, guessing + self._times.verify(len(confidences)))
-        self._drafted.add(accepted + 1, guessing + self._times.verify(len(confidences)))
-        self._tried += self._trying
-        if self._tried == _TRIAL:
-            self._tried, self._idle = 0, 0.0
-            self._drafted.clear()  # what follows is what counts
+        known.all.add(accepted + 1, guessing + self._times.verify(len(confidences)))
+        known.drafted.add(accepted + 1, guessing + self._times.verify(len(confidences)))
+        known.tried += self._trying
+        if known.tried == _TRIAL:
+            known.tried, known.idle = 0, 0.0
+            known.drafted.clear()  # what follows is what counts
 
     @property
     def _alone(self) -> float:
         return self._times.alone or 0.0
 
+    @property
+    def _token_s(self) -> float:
+        """Seconds for which a token is had at present."""
+        return self._known.all.token_s(self._alone)
+
     def _idled(self) -> None:
-        self._idle += 1
+        self._known.idle += 1
         if self._times.alone is not None:
-            self._all.add(1, self._times.alone)
+            self._known.all.add(1, self._times.alone)
 
     def _pays(self, behind: int, left: float) -> bool:
         """Whether drafting is expected to beat the target alone, catching up included."""
-        if self._times.draft is None or self._idle == math.inf:
+        if self._times.draft is None or self._known.idle == math.inf:
             return False
-        saving = self._alone - self._drafted.token_s(0.0)
-        if self._drafted.rounds < _EVIDENCE:
+        saving = self._alone - self._known.drafted.token_s(0.0)
+        if not self._known.drafted.known:
             saving = self._foresee(self._alone).value(0, 1.0) / _TRIED
         return saving * min(left, _AHEAD) > self._behind_s(behind)
 
     def _may_try(self, seconds: float) -> bool:
-        return self._idle * self._alone * _SPENT >= seconds
+        return self._known.idle * self._alone * _SPENT >= seconds
 
     def _trial_s(self, behind: int) -> float:
         guessing = _TRIED * (self._times.draft or 0.0)
         return _TRIAL * (guessing + self._times.verify(_TRIED)) + self._behind_s(behind)
 
     def _behind_s(self, behind: int) -> float:
-        return behind * self._times.read if behind > _CLOSE else 0.0
+        return behind * self._times.read if behind > CLOSE else 0.0
 
     def _best(self, confidences: Sequence[float]) -> int:
-        best, value, chance, token_s = 0, 0.0, 1.0, self._all.token_s(self._alone)
-        gained = 0.0
+        best, value, gained, chance = 0, 0.0, 0.0, 1.0
+        rows, token_s = self._rows(), self._token_s
         for drafted, confidence in enumerate(confidences, 1):
-            chance *= self._calibration.acceptance(confidence)
-            gained += chance * token_s - self._rows()[drafted - 1]
+            chance *= self._known.calibration.acceptance(confidence)
+            gained += chance * token_s - rows[drafted - 1]
             if gained > value:
                 best, value = drafted, gained
         return best
 
     def _chance(self, confidences: Sequence[float]) -> float:
-        return math.prod(map(self._calibration.acceptance, confidences))
+        return math.prod(map(self._known.calibration.acceptance, confidences))
 
     def _later(self, drafted: int, chance: float) -> float:
         return 0.0 if self._prospects is None else self._prospects.value(drafted, chance)
 
     def _foresee(self, token_s: float) -> Prospects:
         costs = Costs(token_s, self._times.draft or 0.0, self._rows())
-        return Prospects(costs, self._calibration.shares, self._calibration.acceptances)
+        calibration = self._known.calibration
+        return Prospects(costs, calibration.shares, calibration.acceptances)
 
     def _rows(self) -> list[float]:
         """What each drafted token adds to the verification, in seconds."""

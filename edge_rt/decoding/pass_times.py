@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+CLOSE = 8  # tokens to catch up on that a pass of the draft model takes along
 _MEMORY = 16  # passes that an average is over
 _FORGET = 1.0 - 1.0 / (2 * _MEMORY)
 _OUTLIER = 2.0  # times what was expected: more is the machine's doing and counts as this much
@@ -56,7 +57,7 @@ class PassTimes:
         self._alone.add(seconds)
 
     def draft_took(self, seconds: float) -> None:
-        """A pass of the draft model that gave a guess, with at most a few tokens to read."""
+        """A pass of the draft model that gave a guess, with at most CLOSE tokens to read."""
         self._draft.add(seconds)
 
     def read_took(self, tokens: int, seconds: float) -> None:

@@ -6,14 +6,12 @@ from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from edge_rt.decoding.lookup import Lookup, confidence
-from edge_rt.decoding.pass_times import PassTimes
+from edge_rt.decoding.pass_times import CLOSE, PassTimes
 from edge_rt.decoding.view import View
 from edge_rt.engine.seat import Seat
 
 Guesses = Generator[Seat, None, list[int]]
 """Says which seat is to read next, and in the end how the text may go on."""
-
-CLOSE = 8  # tokens to catch up on that a pass of the draft model takes along
 
 
 class Length(Protocol):

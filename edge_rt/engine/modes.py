@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from edge_rt.decoding.accept import Exact
 from edge_rt.decoding.draft_length import DraftLength
+from edge_rt.decoding.experience import Experience
 from edge_rt.decoding.gates.make import make_gate, make_rule
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.decoding.pass_times import PassTimes
@@ -42,7 +45,7 @@ class Modes:
     """Makes the courses of answers on one model, and keeps what drafting has taught."""
 
     def __init__(self) -> None:
-        self._learnt: dict[tuple[str | None, int], _Learnt] = {}
+        self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
     def course(self, answer: Answer, seed: int) -> Course:
         """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
@@ -54,16 +57,18 @@ class Modes:
         return single(answer) if mode.name == "single" else self._drafted(answer, mode)
 
     def _drafted(self, answer: Answer, mode: Mode) -> Course:
-        learnt = self._learnt_with(mode.partner if mode.name == "speculative" else None, mode)
+        learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
+        most, times = mode.drafts, learnt.times
         first, *others = answer.seats
-        looked = LookupSource(first, learnt.looked)
-        guessed = [ModelSource(seat, learnt.guessed, learnt.times) for seat in others]
-        sources = [looked, *guessed]
-        return Drafting(answer, sources, Exact(), learnt.times, most=mode.drafts).course()
+        looked = LookupSource(first, DraftLength(most, times, learnt.looked))
+        guessed = [
+            ModelSource(seat, DraftLength(most, times, learnt.guessed), times) for seat in others
+        ]
+        return Drafting(answer, [looked, *guessed], Exact(), times, most=most).course()
 
     def _verified(self, answer: Answer, mode: Mode, gating: Gating) -> Course:
         _, small = answer.seats
-        times = self._learnt_with(mode.partner, mode).times
+        times = self._learnt[mode.partner].times
         return Drafting(
             answer,
             [ModelSource(small, Always(), times)],
@@ -74,17 +79,13 @@ class Modes:
             writer=small,
         ).course()
 
-    def _learnt_with(self, partner: str | None, mode: Mode) -> _Learnt:
-        return self._learnt.setdefault((partner, mode.drafts), _Learnt(mode.drafts))
-
 
 class _Learnt:
-    """How drafts of one length at most have fared, by where they come from."""
+    """What passes take with one partner, and how drafts have fared by where they come from."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self) -> None:
         self.times = PassTimes()
-        self.looked = DraftLength(most, self.times)
-        self.guessed = DraftLength(most, self.times)
+        self.looked, self.guessed = Experience(), Experience()
 
 
 def _verifies(mode: Mode) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.decoding.draft_length import DraftLength
+from edge_rt.decoding.experience import Experience
 from edge_rt.decoding.pass_times import PassTimes
 
 MOST = 12
@@ -54,8 +55,8 @@ class Answering:
     """Draws rounds as an engine would, and counts what they take."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.times = PassTimes()
-        self.length = DraftLength(MOST, self.times)
+        self.times, self.known = PassTimes(), Experience()
+        self.length = DraftLength(MOST, self.times, self.known)
         self.rng = np.random.default_rng(seed)
         self.tokens = self.begin = self.begun = self.drafted = 0
         self.behind = PROMPT
@@ -203,7 +204,7 @@ def test_a_long_prompt_is_not_read_for_a_few_tokens() -> None:
 def test_a_free_draft_is_cut_where_its_rows_cost_more() -> None:
     """Lookup: the draft costs nothing, and is as good as its match is long."""
     machine, times = Machine(), PassTimes()
-    length, rng = DraftLength(MOST, times), np.random.default_rng(3)
+    length, rng = DraftLength(MOST, times, Experience()), np.random.default_rng(3)
     cuts: dict[float, list[int]] = {0.25: [], 0.9: []}
     for turn in range(4000):
         confidence = 0.25 if turn % 2 else 0.9
@@ -222,5 +223,25 @@ def test_a_free_draft_is_cut_where_its_rows_cost_more() -> None:
 
 
 def test_a_target_with_no_time_of_its_own_yet_writes_alone_first() -> None:
-    assert not DraftLength(MOST, PassTimes()).begins()
-    assert DraftLength(MOST, PassTimes()).cut([]) == 0
+    assert not DraftLength(MOST, PassTimes(), Experience()).begins()
+    assert DraftLength(MOST, PassTimes(), Experience()).cut([]) == 0
+
+
+def test_rounds_of_two_answers_go_on_side_by_side_and_both_teach() -> None:
+    answering = Answering()
+    answering.run(Machine(agreement=0.9), 500)
+    answering.times.read_took(100, 1.1)
+    one, known = answering.length, answering.known
+    two = DraftLength(MOST, answering.times, known)
+    assert one.begins(behind=1)
+    assert one.adds([], 0.99)
+    assert one.goes_on([0.99])
+    assert not two.begins(behind=5000)  # and the first one's round is what it was
+    two.verified([], 0)
+    assert one.adds([0.99], 0.99)
+    before = known.calibration.acceptance(0.99)
+    one.verified([0.99, 0.99], 0)
+    assert known.calibration.acceptance(0.99) < before
+    told = known.calibration.acceptance(0.99)
+    one.verified([0.99, 0.99], 0)  # of a round that was never begun
+    assert known.calibration.acceptance(0.99) == told
