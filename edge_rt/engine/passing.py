@@ -59,18 +59,20 @@ def apart(answers: Iterable[Answer]) -> Iterator[Answer]:
 def parts(answers: Iterable[Answer], capacity: int, outputs: int, more: int) -> list[Part]:
     """Every answer past its prompt has a row; at most `more` rows are shared out beyond those.
 
-    They go to what else such answers have to read, and then to prompts, the oldest first. A pass
-    has `capacity` rows and keeps the logits of `outputs`, of one a seat at least.
+    They go to what else such answers have to read, and then to prompts, the oldest first, for
+    which half of them is kept: a stream may draft in every pass. A pass has `capacity` rows and
+    keeps the logits of `outputs`, of one a seat at least.
     """
     answers = sorted(answers, key=lambda answer: not answer.at.decoding)
     streams = sum(answer.at.decoding for answer in answers)
     more, spare = min(capacity - streams, more), outputs - len(answers)
+    kept = 0 if streams == len(answers) else (more + 1) // 2
     found: list[Part] = []
     for answer in answers:
         seat = answer.at
-        own = 1 if seat.decoding else 0
-        if more + own > 0:
-            count = seat.fit(more + own, 1 + spare)
+        own, room = (1, more + 1 - kept) if seat.decoding else (0, more)
+        if room > 0:
+            count = seat.fit(room, 1 + spare)
             more -= count - own
             spare -= seat.drafted
             found.append((answer, count))

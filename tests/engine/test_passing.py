@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +70,15 @@ def test_whatever_is_asked_for_no_pass_carries_too_much(
 def test_streams_come_before_prompts_and_older_prompts_before_younger() -> None:
     old, young = asking(0, 20, 0, 0, decoding=False), asking(1, 20, 0, 0, decoding=False)
     behind = asking(2, 20, 10, 0, decoding=True)
-    assert dict(parts([old, young, behind], 64, 3, 12)) == {behind: 10, old: 3}
+    assert dict(parts([old, young, behind], 64, 3, 30)) == {behind: 10, old: 20, young: 1}
+
+
+@pytest.mark.parametrize("more", [1, 2, 7])
+def test_drafts_do_not_hold_up_prompts(more: int) -> None:
+    prompt, drafting = asking(0, 20, 0, 0, decoding=False), asking(1, 20, 19, 9, decoding=True)
+    reading = dict(parts([prompt, drafting], 64, 20, more))
+    assert reading[prompt] >= more / 2
+    assert reading[drafting] == 1 + more - reading[prompt]
 
 
 def test_a_draft_is_cut_to_the_logits_that_are_kept() -> None:
