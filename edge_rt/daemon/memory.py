@@ -85,7 +85,7 @@ class Memory:
     def take_teams(self, board: str, learnt: list[LearntTeam]) -> None:
         """Note what is known of models together by now."""
         if learnt:
-            self._teams = OfTeams(board, learnt[-_MOST_MODELS:])
+            self._teams = OfTeams(board, learnt)
 
     def content(self, notes: Notes) -> bytes:
         """All of it, as the file is to hold it."""

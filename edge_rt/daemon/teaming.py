@@ -83,7 +83,9 @@ class Teaming:
 
 def _team(entry: Entry, offered: Offered) -> Team:
     """By names that change with the files."""
-    mode, partner = offered.mode, offered.partner
-    share = None if mode.gating is None else mode.gating.share
+    mode, partner, gating = offered.mode, offered.partner, offered.mode.gating
     small = None if partner is None else resident_name(partner)
-    return Team(resident_name(entry), small, mode.label, share)
+    team = Team(resident_name(entry), small, mode.label)
+    if gating is None:
+        return team
+    return team._replace(share=gating.share, threshold=gating.threshold, first=gating.first)

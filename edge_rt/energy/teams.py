@@ -15,34 +15,33 @@ from edge_rt.energy.teamwork import Teamwork, untried
 from edge_rt.energy.together import Foretell, Sizes, scaled, together
 
 UNTRIED_RATIO = 0.5  # error to expect of a mode that was not tried yet
+MOST = 64  # teams, those that learnt last: requests may set them in any number of ways
 
 
 class Team(NamedTuple):
-    """Models by their names, and how they answer: with the `share` asked of the large one."""
+    """Models by their names, and how they answer.
+
+    Turns are taken as is set: by the `share` asked of the large one or by a `threshold`, after the
+    `first` tokens.
+    """
 
     large: str
     small: str | None
     mode: str
     share: float | None = None
+    threshold: float | None = None
+    first: int = 0
 
 
 class LearntTeam(msgspec.Struct, frozen=True, kw_only=True):
     """What was learnt of one team, as it is kept over a restart; see Learnt."""
 
-    large: str
-    small: str | None
-    mode: str
-    share: float | None = None
+    team: Team
     work: list[Teamwork] = []
     seconds: list[float] = []
     energy: list[float] = []
     missed_s: list[float] = []
     missed_j: list[float] = []
-
-    @property
-    def team(self) -> Team:
-        """Whose that is."""
-        return Team(self.large, self.small, self.mode, self.share)
 
 
 @dataclass
@@ -97,7 +96,10 @@ class Teams:
         plain = together(work, sizes, large, small)
         if isinstance(foretold, Unpredicted) or isinstance(plain, Unpredicted):
             return
-        history = self._known.setdefault(team, _History())
+        history = self._known.pop(team, None) or _History()
+        self._known[team] = history  # as the latest
+        if len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
         took_s = served.prefill_s + served.decode_s
         history.work.append(work)
         history.missed_s.add(took_s, foretold.prefill_s + foretold.decode_s)
@@ -107,7 +109,7 @@ class Teams:
             history.energy.add(served.energy_j, plain.energy_j)
 
     def learnt(self) -> list[LearntTeam]:
-        """All of it, to be kept over a restart."""
+        """All of it, to be kept over a restart, the latest last."""
         return [_kept(team, history) for team, history in self._known.items()]
 
 
@@ -123,7 +125,7 @@ def _recalled(one: LearntTeam) -> _History:
 
 def _kept(team: Team, history: _History) -> LearntTeam:
     return LearntTeam(
-        **team._asdict(),
+        team=team,
         work=list(history.work),
         seconds=history.seconds.logs,
         energy=history.energy.logs,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_rt.energy.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.predictor import Predictor
-from edge_rt.energy.teams import LearntTeam, Team, Teams
+from edge_rt.energy.teams import MOST, LearntTeam, Team, Teams
 from edge_rt.energy.teamwork import Teamwork, untried
 from edge_rt.energy.together import Foretell, Sizes, together
 
@@ -169,11 +169,21 @@ def test_what_comes_corrects_what_is_foretold() -> None:
     assert found.error_ratio < 0.01
 
 
-def test_teams_learn_for_themselves_and_remember() -> None:
+@pytest.mark.parametrize("change", [{"share": 0.4}, {"threshold": 0.5}, {"first": 16}])
+def test_teams_learn_for_themselves_and_remember(change: dict[str, float]) -> None:
     teams = Teams()
     teams.learn(TEAM, WORK, served(1.5), LARGE, SMALL)
-    other = TEAM._replace(share=0.4)
+    other = Team(**{**TEAM._asdict(), **change})  # type: ignore[arg-type]
     assert teams.predict(other, SIZES, LARGE, SMALL) == Teams().predict(other, SIZES, LARGE, SMALL)
     kept = msgspec.json.encode(teams.learnt())
     again = Teams(msgspec.json.decode(kept, type=list[LearntTeam]))
     assert again.predict(TEAM, SIZES, LARGE, SMALL) == teams.predict(TEAM, SIZES, LARGE, SMALL)
+
+
+def test_only_those_that_learnt_last_are_remembered() -> None:
+    teams, one = Teams(), served(1.5)
+    shares = [index / 1000 for index in range(MOST + 5)]
+    for share in (*shares, shares[7]):
+        teams.learn(TEAM._replace(share=share), WORK, one, LARGE, SMALL)
+    kept = [learnt.team.share for learnt in teams.learnt()]
+    assert kept == [*shares[5:7], *shares[8:], shares[7]]
