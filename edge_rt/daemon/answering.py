@@ -30,6 +30,7 @@ from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started
 from edge_rt.engine.residency import Residency, Resident, Wanted
 from edge_rt.errors import EngineError
+from edge_rt.models.pair import SWITCH
 from edge_rt.models.store import Entry, Store
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,7 @@ class Answering:
         progress, purse = Progress(), Purse(call, self._clock)
         receipt = self._metering.receipt(entry.id)
         offered = Offered(call.mode or Mode(), partner)
+        lighter = _lighter(offered, entry)
         if call.mode is not None:
             receipt.mode, receipt.partner = call.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)
@@ -111,7 +113,7 @@ class Answering:
                                 continue
                             if isinstance(event, Started) and purse.limited:
                                 tokens = event.prompt_tokens, event.cached_tokens
-                                purse.judge(self._foresight.least(entry, *tokens))
+                                purse.judge(self._foresight.least(lighter, *tokens))
                             receipt.take(event)
                             self._foresight.lengths.hear(heard, event)
                             self._foresight.lessons.look(lesson)
@@ -202,6 +204,12 @@ class Answering:
     async def _wanted(self, entry: Entry) -> Wanted:
         path = await asyncio.to_thread(self._store.check, entry.id)
         return wanted(entry, path, self._config.engine)
+
+
+def _lighter(offered: Offered, entry: Entry) -> Entry:
+    """The model that may do all of the work: where two write by turns, perhaps the partner."""
+    by_turns = offered.mode.name == SWITCH
+    return offered.partner if by_turns and offered.partner is not None else entry
 
 
 def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) -> Make:

@@ -69,7 +69,7 @@ class Host(Protocol):
 class Job:
     """One answer to be made of `prompt`, of which nothing is taken from KV where `fresh`.
 
-    The partner of `mode` goes by the engine's name.
+    `partner` is that of `mode`, where it goes by the engine's name.
     """
 
     entry: Entry
@@ -80,6 +80,7 @@ class Job:
     fresh: bool = True
     ignore_eos: bool = True
     mode: Mode | None = None
+    partner: Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Measurer:
         metering = self._metering
         receipt = metering.receipt(name)
         if job.mode is not None:
-            receipt.mode = job.mode.label
+            receipt.mode, receipt.partner = job.mode.label, job.partner and job.partner.id
         idle_w = metering.idle_w
         await self._patiently(self._governing.admit(False), lambda: True)
         begin_s = self._clock()

@@ -201,6 +201,7 @@ class Planner:
             _sampling(entry, ask),
             asked.special,
             ignore_eos=ask.ignore_eos,
+            partner=offered.partner,
         )
         try:
             job = replace(job, mode=await _mode(ask, host, asked, offered))

@@ -122,6 +122,28 @@ def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
     kit.run(run())
 
 
+@pytest.mark.parametrize(
+    ("mode", "judged"),
+    [
+        (None, BIG),
+        (SPECULATIVE, BIG),
+        (Mode("switch", TINY, gating=Gating("token")), TINY),
+    ],
+)
+def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
+    kit: Any, mode: Mode | None, judged: str
+) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        asked: list[str] = []
+        house.foresight.least = lambda entry, *tokens: asked.append(entry.id)
+        house.scripts = [[kit.started(), kit.delta(1), kit.finished()]]
+        await house.answer(BIG, mode=mode, deadline_s=house.now + 9.0)
+        assert asked == [judged]
+
+    kit.run(run())
+
+
 # --- routing
 
 
@@ -300,6 +322,8 @@ def test_a_plan_has_each_mode_and_can_run_it(kit: Any) -> None:
         assert modes == {None, "lookup", "speculative"}
         [speculative] = [a.mode for a in house.asked if a.mode and a.mode.partner]
         assert speculative.partner == names(house)[1]
+        booked = {(one.mode, one.partner) for one in (await house.service.ledger(1, 9)).last}
+        assert booked == {(None, None), ("lookup", None), ("speculative", TINY)}
 
     kit.run(run())
 
