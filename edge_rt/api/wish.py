@@ -33,12 +33,6 @@ class ModeWish(NamedTuple):
     threshold: float | None = None
     first: int | None = None
 
-    @property
-    def settings(self) -> dict[str, float]:
-        """What is set, by the field's name."""
-        fields = ("large_share", "threshold", "first")
-        return {name: getattr(self, name) for name in fields if getattr(self, name) is not None}
-
 
 @dataclass(frozen=True)
 class Wish:

@@ -37,8 +37,8 @@ def switching(answer: Answer, gate: Gate) -> Course:
         then: Writer = verdict.then if verdict.take else "large"
         drawn = verdict.take or writer == "large"
         if drawn:
-            token = _write(answer, seat, seat.sampler.guess(seat.logits()))
-            then = gate.took(writer, token) or then
+            piece = _write(answer, seat, seat.sampler.guess(seat.logits()))
+            then = gate.took(writer, piece) or then
         if then != writer and answer.open:
             yield from _leaving(answer, seat, gate, writer, drawn)
         writer = then
