@@ -170,7 +170,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         kept = 0  # sequences for those who have to wait for one on another model
         while self._waiting and self.pool.free > kept and room > 0:
             answer = self._waiting.popleft()
-            if not answer.seatable or answer.home is not self:
+            if answer.home is not self:
+                held_back.append(answer)
+                kept += answer.home.pool.free > 0  # else it cannot be started soon
+            elif not answer.seatable:
                 held_back.append(answer)
                 kept += 1
             elif not answer.request.fresh and answer.at.home.awaits(answer.at):

@@ -244,6 +244,20 @@ def test_others_of_its_partner_do_not_keep_an_answer_waiting_for_ever(
     assert started == [10, 1, 11, 12, 13, 14]
 
 
+def test_a_partner_serves_its_own_while_there_is_no_room_on_the_model(
+    toy: Callable, new_duo: Callable, new_request: Callable
+) -> None:
+    duo = new_duo(toy(sequences=1), toy(sequences=1, quirk=1))
+    duo.submit(new_request(1, PROMPT, max_tokens=60))
+    duo.step()
+    duo.submit(new_request(2, PROMPT, max_tokens=3, mode=SWITCH))
+    for id in (3, 4):
+        duo.scheduler("small").submit(new_request(id, [id + 3, 7], max_tokens=5))
+    duo.settle()
+    started = [event.id for event in duo.events if isinstance(event, Started)]
+    assert started == [1, 3, 4, 2]
+
+
 def test_pairs_the_other_way_round_do_not_wait_for_each_other(
     toy: Callable, new_duo: Callable, new_request: Callable
 ) -> None:
