@@ -56,13 +56,12 @@ class Port:
         yield from self._arrived()
 
     def hear(self) -> list[ToEngine]:
-        """What has arrived only now, ahead of `received`, which gives it nevertheless.
+        """All that has arrived, ahead of `received`, which gives it nevertheless.
 
         For another thread while that of `received` does nothing with the port.
         """
-        arrived = list(self._arrived())
-        self._heard.extend(arrived)
-        return arrived
+        self._heard.extend(self._arrived())
+        return list(self._heard)
 
     def send(self, message: ToFront) -> None:
         """Say `message`; unheard when the front is gone."""

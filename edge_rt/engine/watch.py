@@ -56,12 +56,14 @@ class Watch:
     def _look(self, request: Infer, stop: Callable[[], None]) -> EdgeError | None:
         """Why the block was stopped; None where it ended before."""
         until_s = math.inf if request.limit_s is None else self._clock() + request.limit_s
-        while self._done not in (ready := self._ready(until_s)):
+        why = self._why(request)  # by what was heard in another's pass
+        while why is None:
+            ready = self._ready(until_s)
+            if self._done in ready:
+                return None
             why = self._why(request) if ready else _late(request)
-            if why is not None:
-                stop()
-                return why
-        return None
+        stop()
+        return why
 
     def _ready(self, until_s: float) -> list[int]:
         """The descriptors that became readable; none once the time is over."""

@@ -60,6 +60,16 @@ def test_it_is_stopped_when_the_front_is_gone(stand: Stand) -> None:
     assert not stand.port.open
 
 
+def test_what_was_heard_in_another_pass_counts_too(stand: Stand) -> None:
+    watch = Watch(stand.port)
+    with pytest.raises(EngineError), watch.over(Infer(2, "other", {}), stand.stopped.set):
+        stand.endless(Cancel(1), Cancel(2))
+    stand.stopped.clear()
+    with pytest.raises(EngineError), watch.over(OURS, stand.stopped.set):
+        stand.endless()
+    assert list(stand.port.received()) == [Cancel(1), Cancel(2)]
+
+
 def test_what_is_not_about_it_lets_it_run(stand: Stand) -> None:
     watch = Watch(stand.port)
     for _ in range(3):
