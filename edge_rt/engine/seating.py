@@ -57,7 +57,7 @@ class Seating:
             kind = TextSeat
         return [
             _maker(request, request.prompt, self._home, kind),
-            _maker(request, _partners_prompt(request), partner, kind),
+            _partners_maker(request, name, partner, kind),
         ]
 
 
@@ -65,6 +65,15 @@ def _maker(request: Generate, prompt: str | list[int], home: Home, kind: type[Se
     tokens = prompt_tokens(prompt, request.special, home.backend)
     sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens)
     return lambda index: kind(home, tokens, sampler.fork(index))
+
+
+def _partners_maker(request: Generate, name: str, home: Home, kind: type[Seat]) -> MakeSeat:
+    """See _maker; whose fault it is must be told, for the model itself may do well."""
+    try:
+        return _maker(request, _partners_prompt(request), home, kind)
+    except RequestError as error:
+        message = f"{name}, the partner in this mode: {error}"
+        raise RequestError(message, param=error.param, code=error.code) from error
 
 
 def _seed(request: Generate) -> int:

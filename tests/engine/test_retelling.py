@@ -179,6 +179,16 @@ def test_what_names_tokens_takes_one_vocabulary(
     assert failed.param == param
 
 
+def test_who_cannot_read_so_long_a_prompt_is_named(
+    text_toy: Callable, new_duo: Callable, new_request: Callable
+) -> None:
+    small = text_toy(pieces=SMALL_PIECES, context=30)
+    duo = new_duo(text_toy(pieces=LARGE_PIECES, context=60), small)
+    (failed,) = duo.submit(new_request(1, "ad" * 20, mode=SWITCH)).failed
+    assert failed.message.startswith("small, the partner in this mode: ")
+    assert (failed.param, failed.code) == ("prompt", "context_length_exceeded")
+
+
 def test_each_may_have_a_prompt_of_its_own(duo: Duo, new_request: Callable, monkeypatch) -> None:
     monkeypatch.setattr(
         "edge_rt.engine.modes.make_gate",
