@@ -90,7 +90,7 @@ def misfit(
     aims = [field for field in given if field != "first"]
     if aims and gate not in AIMED:
         choice = f"leave it out, or choose one of {', '.join(AIMED)}"
-        return aims[0], f"the gate {gate} has no threshold: {choice}"
+        return aims[0], f"{mode} has no threshold: {choice}"
     if len(aims) > 1:
         return "threshold", "a share moves the threshold by itself: send one of the two"
     return None
