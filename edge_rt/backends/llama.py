@@ -15,8 +15,6 @@ blocks: then both are F16.
 from __future__ import annotations
 
 import ctypes
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,12 +28,10 @@ from edge_rt.backends.llama_batch import NativeBatch
 from edge_rt.backends.llama_log import capture
 from edge_rt.backends.llama_model import load_weights, make_context
 from edge_rt.backends.llama_vocabulary import tokenize
-from edge_rt.backends.openmp import gather_threads
 from edge_rt.errors import EngineError
 
 VERSION: str = llama_cpp.__version__
 _F16, _Q8_0 = 1, 8  # enum ggml_type
-_REST_S = 0.003  # between two passes: threads may have been parked meanwhile
 _Q8_BLOCK = 32  # a row of keys must be whole Q8_0 blocks
 
 
@@ -53,7 +49,6 @@ class LlamaBackend:
         gpu_layers: int = 0,
         flash_attention: bool = True,
         outputs: int = 0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Load `path`. `context` is tokens a sequence, and `outputs` of how many rows of a pass
         logits may be wanted, one a sequence at least; raises ModelFileError with llama.cpp's own
@@ -76,8 +71,6 @@ class LlamaBackend:
         texts = [self._text_of(token) for token in range(self.vocab)]
         self.longest_piece: int = max(map(len, texts))
         self.fingerprint = fingerprint(texts)
-        self._threads, self._clock = threads, clock
-        self._passed_s = clock()  # when the last pass ended
 
     def _text_of(self, token: int) -> bytes:
         """The token as its vocabulary writes it, never shorter than the bytes it stands for."""
@@ -112,10 +105,7 @@ class LlamaBackend:
 
     def forward(self) -> None:
         """See Backend."""
-        if self._clock() - self._passed_s > _REST_S:
-            gather_threads(self._threads)
         status = lib.llama_decode(self._context, self._native.filled())
-        self._passed_s = self._clock()
         if status != 0:
             raise EngineError(f"llama.cpp could not run a batch of {self.batch.size} ({status})")
 
@@ -163,7 +153,6 @@ class LlamaBackend:
 
     def set_threads(self, threads: int) -> None:
         """See Backend."""
-        self._threads = threads
         lib.llama_set_n_threads(self._context, threads, threads)
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -12,7 +11,7 @@ import numpy as np
 import psutil
 
 from edge_rt.backends.llama import LlamaBackend
-from edge_rt.backends.openmp import gather_threads, park_threads
+from edge_rt.backends.openmp import park_threads
 
 PATIENCE_S = 10.0
 
@@ -44,25 +43,6 @@ def test_parking_ends_the_threads_and_changes_no_answer(smollm2: Path) -> None:
 def test_one_may_park_without_having_computed() -> None:
     park_threads()
     park_threads()
-
-
-def test_threads_are_made_on_other_cores_than_the_one_that_waits_for_them(smollm2: Path) -> None:
-    """On its own core each would wait for the other at every step of a pass."""
-    model = LlamaBackend(smollm2, context=64, sequences=1, batch=16, threads=2)
-    try:
-        park_threads()
-        allowed = os.sched_getaffinity(0)
-        before = {thread.id for thread in psutil.Process().threads()}
-        gather_threads(2)
-        made = {thread.id for thread in psutil.Process().threads()} - before
-        assert os.sched_getaffinity(0) == allowed
-        assert len(made) == 1
-        assert len(allowed - os.sched_getaffinity(made.pop())) == 1
-        gather_threads(2)
-        assert psutil.Process().num_threads() == len(before) + 1
-    finally:
-        park_threads()
-        model.close()
 
 
 def test_loading_in_another_thread_leaves_none_behind(smollm2: Path) -> None:
