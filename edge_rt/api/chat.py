@@ -62,6 +62,7 @@ class ChatCompletions(Generation):
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
+            wanted=wish.mode,
         )
 
     def _call(self, request: ChatRequest, serving: Serving, prompt: str) -> Call:

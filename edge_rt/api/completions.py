@@ -51,6 +51,7 @@ class Completions(Generation):
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
+            wanted=wish.mode,
         )
 
     def _calls(

@@ -18,9 +18,10 @@ from edge_rt.api.merge import run_calls
 from edge_rt.api.respond import EventStream, send_json
 from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
 from edge_rt.api.usage import Edge, Origin, Tally
+from edge_rt.api.wish import ModeWish
 from edge_rt.decoding.params import Mode
 from edge_rt.engine.protocol import Delta, Finished, Started
-from edge_rt.errors import EngineError
+from edge_rt.errors import EdgeError, EngineError, RequestError, Unavailable
 
 Shown = Started | Delta | Finished  # the events that clients see something of, as they come
 
@@ -35,6 +36,20 @@ class Work:
     stream: bool
     include_usage: bool
     allowance: Allowance | None = None
+    wanted: ModeWish = ModeWish()  # noqa: RUF009 - a tuple
+
+    @property
+    def helped(self) -> bool:
+        """Whether a partner helps that nobody asked for."""
+        mode = self.serving.mode
+        return mode is not None and mode.partner is not None and self.wanted == ModeWish()
+
+    def alone(self, fault: EdgeError) -> Work:
+        """This, without the partner, who cannot help because of `fault`."""
+        why = f"{self.card.id} answers by itself: {fault}"
+        serving = msgspec.structs.replace(self.serving, mode=None, why=why)
+        calls = [msgspec.structs.replace(call, mode=None) for call in self.calls]
+        return replace(self, serving=serving, calls=calls)
 
     @property
     def card(self) -> ModelCard:
@@ -125,19 +140,34 @@ class Run:
 
         Raises EngineError when an answer has no end.
         """
-        service, calls = self._context.service, self._work.calls
-        width = max(1, self._context.requests.max_n // self._work.per_call)
+        begun = False
         try:
-            async with aclosing(run_calls(service, calls, width=width)) as numbered:
-                async for call, event in numbered:
-                    self._book(event)
-                    if not isinstance(event, Cost):
-                        yield call, event
+            try:
+                async with aclosing(self._served()) as served:
+                    async for item in served:
+                        begun = True
+                        yield item
+            except (RequestError, Unavailable) as fault:
+                if begun or not self._work.helped:
+                    raise
+                self._work = self._work.alone(fault)
+                async with aclosing(self._served()) as served:
+                    async for item in served:
+                        yield item
         finally:
             origin = self._work.origin
             self._context.meters.generated(origin.model, self._tally, origin.mode)
         if self._tally.finished_answers < self._work.choices:
             raise EngineError("The engine stopped before the answer was complete; try again.")
+
+    async def _served(self) -> AsyncGenerator[tuple[int, Shown], None]:
+        service, calls = self._context.service, self._work.calls
+        width = max(1, self._context.requests.max_n // self._work.per_call)
+        async with aclosing(run_calls(service, calls, width=width)) as numbered:
+            async for call, event in numbered:
+                self._book(event)
+                if not isinstance(event, Cost):
+                    yield call, event
 
     def _book(self, event: Event) -> None:
         self._tally.take(event)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from edge_rt.api.wish import ModeWish
 from edge_rt.decoding.params import Gating, Made, Mode
-from edge_rt.errors import RequestError
+from edge_rt.errors import RequestError, Unavailable
 
 PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("token", share=0.2))
 SPECULATIVE = Mode("speculative", "other-1.5b@q4")
@@ -126,6 +126,41 @@ def test_who_names_tokens_gets_no_partner_unasked(client, together):
         assert together.calls[-1].mode is None
         ask(edge={"mode": "switch"})
         assert together.calls[-1].mode == PAIR
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RequestError("the partner reads less", param="prompt", code="context_length_exceeded"),
+        RequestError("unequal vocabularies", param="edge.mode"),
+        Unavailable("its file is damaged", retry_after_s=None, code="model_damaged"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_partner_that_cannot_help_is_missed_only_where_it_was_asked_for(
+    client, service, script, fault, stream
+):
+    service.mode = PAIR
+    service.script = lambda call: [fault] if call.mode else script.hello(call)
+    answer = client.chat(stream=stream)
+    edge = (
+        next(event["edge"] for event in answer.events()[:-1] if "edge" in event)
+        if stream
+        else answer.json()["edge"]
+    )
+    assert (answer.status, edge["mode"], edge["partner"]) == (200, "single", None)
+    assert edge["why"] == f"smol answers by itself: {fault}"
+    assert [call.mode for call in service.calls] == [PAIR, None]
+    assert client.chat(stream=stream, edge={"mode": "switch"}).status in (400, 503)
+    assert len(service.calls) == 3
+
+
+def test_what_has_begun_is_not_begun_again(client, service, script):
+    service.mode = PAIR
+    fault = Unavailable("gone", retry_after_s=None, code="model_damaged")
+    service.script = lambda call: [script.started(), fault]
+    assert client.chat().status == 503
+    assert len(service.calls) == 1
 
 
 def test_what_two_models_did_is_counted(client, together):
