@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_rt.api.wish import ModeWish
 from edge_rt.errors import RequestError
-from edge_rt.models.pair import GATES, LOSSLESS, MODES, SWITCH, misfit
+from edge_rt.models.pair import GATES, LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
 
 
 def check_mode(wish: ModeWish) -> None:
@@ -17,6 +17,8 @@ def check_mode(wish: ModeWish) -> None:
         return
     if name not in MODES:
         raise refused("mode", _unknown(name))
+    if name in (SINGLE, LOOKUP) and wish.partner is not None:
+        raise refused("partner", f"the mode {name} takes none: leave it out, or choose another")
     check_settings(name, wish)
 
 

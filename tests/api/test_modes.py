@@ -47,6 +47,7 @@ def test_what_is_asked_comes_to_the_router(client, service):
         ({"mode": "switch:never", "large_share": 0.2}, "large_share", "never has no threshold"),
         ({"mode": "switch", "large_share": 0.2, "threshold": 1}, "threshold", "send one"),
         ({"mode": "speculative", "first": 3}, "first", "is for modes that switch"),
+        ({"mode": "lookup", "partner": "tiny"}, "partner", "the mode lookup takes none"),
         ({"large_share": 20}, "large_share", "<= 1"),
         ({"threshold": -1}, "threshold", ">= 0"),
         ({"mode": 5}, "mode", "str"),
