@@ -46,6 +46,14 @@ def test_what_is_rested_never_strays_from_what_is_due(
         assert rested_s - due_s <= CREDIT_S + 1e-9
 
 
+def test_what_a_rest_left_over_makes_no_later_one_shorter() -> None:
+    paced = pacer(0.02)
+    paced.computed(1.0)
+    paced.rested(49.0 - REST_S / 2)
+    paced.computed(1.0)
+    assert paced.pause_s == pytest.approx(49.0, abs=REST_S)
+
+
 @given(DUTIES, st.lists(st.floats(0.0, 0.5), max_size=20))
 def test_a_rest_in_pieces_is_as_long_as_one_in_one_piece(duty: float, pieces: list[float]) -> None:
     paced = pacer(duty)
