@@ -47,10 +47,6 @@ class Pacer:
 
     def computed(self, seconds: float) -> None:
         """The engine computed for `seconds`."""
-        left_s = self._left_s()
-        if left_s < REST_S:  # the last rest is over, and what it left is carried over
-            self._spent_s = self._due_s = 0.0
-            self._rested_s = -left_s
         self._spent_s += seconds
         self._due_s += seconds * self._factor()
         self._settle()
@@ -72,7 +68,7 @@ class Pacer:
 
     def _settle(self) -> None:
         left_s = self._left_s()
-        if left_s <= 0.0:
+        if left_s < REST_S:  # the rest is over; what it left is carried over
             self._spent_s = self._due_s = 0.0
             self._rested_s = min(-left_s, CREDIT_S)
 
