@@ -7,11 +7,11 @@ import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap import llama_wheel, system
+from bootstrap import SetupError, llama_wheel, system
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.venv import Stamp, Venv
 
@@ -34,6 +34,16 @@ def ensure(
             if not setup.is_done():
                 setup.do(cache)
     return setup.venv
+
+
+def enter(script: str, argv: Sequence[str], extras: Collection[str] = ()) -> None:
+    """Go on as `script` with `argv` in the `.venv` with `extras`; ends where there can be none."""
+    try:
+        venv = ensure(extras)
+    except SetupError as error:
+        sys.exit(str(error))
+    if Path(sys.prefix).resolve() != venv.path.resolve():
+        os.execv(venv.python, [str(venv.python), script, *argv])
 
 
 @dataclass(frozen=True)
