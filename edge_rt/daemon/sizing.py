@@ -56,8 +56,10 @@ class Sizing:
         if len(faults) == len(prompts):
             raise faults[0]
         for entry in partners:
+            if entry.id in found:
+                continue
             prompt = await _written(wish, entry)
-            if entry.id not in found and isinstance(prompt, (str, list)):
+            if isinstance(prompt, (str, list)):
                 context = host.card(entry.id).context
                 found[entry.id] = self._lengths.of(entry, prompt, completion, context)
         return found

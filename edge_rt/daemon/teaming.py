@@ -12,6 +12,7 @@ from edge_rt.energy.teams import Team, Teams
 from edge_rt.energy.teamwork import Teamwork
 from edge_rt.energy.together import Foretell, Sizes
 from edge_rt.models.entry import Entry
+from edge_rt.models.pair import SINGLE
 
 
 class Teaming:
@@ -33,7 +34,7 @@ class Teaming:
         """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
         those of the answer, and `its` the partner's; None: the same.
         """
-        if offered is None or offered.mode.name == "single":
+        if offered is None or offered.mode.name == SINGLE:
             return self._forecaster.predict(entry, threads, *tokens, duty)
         large, small = self._alone(entry, offered, threads, duty)
         team, sizes = _team(entry, offered), Sizes(*tokens)

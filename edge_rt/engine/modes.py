@@ -50,7 +50,7 @@ class Modes:
     def course(self, answer: Answer, seed: int) -> Course:
         """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
         mode = answer.request.mode or Mode()
-        if mode.name == "switch" and _verifies(mode):
+        if _verifies(mode):
             return self._verified(answer, mode, _gating(mode))
         if mode.name == "switch":
             return switching(answer, make_gate(_gating(mode), seed))

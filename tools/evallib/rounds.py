@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
+from edge_rt.decoding.params import Made
 from evallib import EvalError
 from evallib.asker import Asker, Reply, Unanswered, question
 from evallib.item import Item
@@ -21,12 +22,7 @@ _TOLD = (  # by the response, where it tells them
     "power_w",
     "temp_c",
     "mode",
-    "small_tokens",
-    "large_tokens",
-    "switches",
-    "catch_up_tokens",
-    "accepted_tokens",
-    "rejected_tokens",
+    *Made().named(),
 )
 _OTHER = "Hello."  # read in between, so that no way finds the prompt read by the one before it
 
