@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -18,18 +17,14 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.decoding.gates.base import Gate
-from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.view import View
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.protocol import (
-    Failed,
-    Finished,
     Generate,
     ModelSpec,
     Share,
-    Started,
-    Step,
     Work,
 )
 from edge_rt.engine.scheduler import Scheduler
@@ -37,6 +32,7 @@ from edge_rt.engine.tally import Tally
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 from duo import Duo, TextToy
+from heard import Heard, Listener
 from worker_stage import Stage
 
 EOS, BOS = 0, 1
@@ -184,38 +180,11 @@ class FakeBackend:
         self.closed = True
 
 
-@dataclass
-class Heard:
-    """All that the front hears of one request."""
-
-    started: list[Started] = field(default_factory=list)
-    texts: dict[int, str] = field(default_factory=lambda: defaultdict(str))
-    tokens: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    logprobs: dict[int, list[TokenLogprob]] = field(default_factory=lambda: defaultdict(list))
-    finished: dict[int, Finished] = field(default_factory=dict)
-    failed: list[Failed] = field(default_factory=list)
-
-    def take(self, event: Started | Finished | Failed) -> None:
-        assert not self.failed, "nothing comes after Failed"
-        if isinstance(event, Started):
-            assert not self.started
-            self.started.append(event)
-        elif isinstance(event, Failed):
-            self.failed.append(event)
-        else:
-            assert event.index not in self.finished, "an answer ends once"
-            self.finished[event.index] = event
-
-    def outcome(self, index: int = 0) -> tuple[str, list[int], str, str | None]:
-        """Text, tokens, reason and stop string of one answer."""
-        end = self.finished[index]
-        return self.texts[index], self.tokens[index], end.reason, end.stop
-
-
-class Front:
+class Front(Listener):
     """One scheduler on one toy model, and what it says by request."""
 
     def __init__(self, backend: FakeBackend | None = None, *, chunk: int = 16) -> None:
+        super().__init__()
         self.backend = backend or FakeBackend()
         self.spec = ModelSpec(
             "toy",
@@ -225,40 +194,14 @@ class Front:
             self.backend.batch.capacity,
             chunk,
         )
-        self.now = 0.0
         self.work: list[Share] = []
-        self.events: list[Started | Step | Finished | Failed] = []
-        self.heard: dict[int, Heard] = defaultdict(Heard)
         self.tally = Tally()
         self.scheduler = Scheduler(
             self.backend, self.spec, self.hear, self.tally, self.clock, Outbox(self.hear, 0.0)
         )
 
-    def clock(self) -> float:
-        self.now += 0.001
-        return self.now
-
-    def hear(self, event: Started | Step | Finished | Failed) -> None:
-        self.events.append(event)
-        if not isinstance(event, Step):
-            self.heard[event.id].take(event)
-            return
-        for delta in event.deltas:
-            heard = self.heard[delta.id]
-            assert not heard.failed
-            assert delta.index not in heard.finished
-            heard.texts[delta.index] += delta.text
-            heard.tokens[delta.index] += delta.tokens
-            heard.logprobs[delta.index] += delta.logprobs
-        if event.work is not None:
-            self._check_work(event.work)
-
-    def _check_work(self, work: Work) -> None:
-        """A span is never shared out more than once."""
-        assert work.begin_s <= work.end_s
-        spent = [share.prefill_s + share.decode_s for share in work.shares]
-        assert sum(spent) <= work.end_s - work.begin_s + 1e-9
-        assert min(spent, default=1.0) > 0
+    def worked(self, work: Work) -> None:
+        super().worked(work)
         self.work += work.shares
 
     def submit(self, id: int, prompt: str | list[int], **changes: object) -> Heard:
@@ -443,7 +386,7 @@ def new_duo() -> Callable[..., Duo]:
     """Makes pairs of toy models, by default a small one of another mind than the large one."""
 
     def make(large: Any = None, small: Any = None, **more: Any) -> Duo:
-        return Duo(large or FakeBackend(), small or FakeBackend(quirk=1), Heard, **more)
+        return Duo(large or FakeBackend(), small or FakeBackend(quirk=1), **more)
 
     return make
 

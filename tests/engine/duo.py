@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from heard import Listener
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.decoding.view import View
 from edge_rt.engine.answer import Answer
-from edge_rt.engine.protocol import Failed, Finished, Generate, ModelSpec, SetLimits, Started, Step
+from edge_rt.engine.protocol import Generate, ModelSpec, SetLimits, Work
 from edge_rt.engine.retelling import TextSeat
 from edge_rt.engine.roster import Roster
 from edge_rt.engine.tally import Tally
@@ -19,13 +21,11 @@ SWITCH = Mode("switch", "small", gating=Gating("token"))
 SPECULATIVE = Mode("speculative", "small")
 
 
-class Duo:
+class Duo(Listener):
     """A roster of "toy", the large model, and "small"."""
 
-    def __init__(self, large: Any, small: Any, heard: Callable[[], Any], chunk: int = 16) -> None:
-        self.now = 0.0
-        self.events: list[Started | Step | Finished | Failed] = []
-        self.heard: dict[int, Any] = defaultdict(heard)
+    def __init__(self, large: Any, small: Any, chunk: int = 16) -> None:
+        super().__init__()
         self.tally = Tally()
         self.roster = Roster(SetLimits(1), self.hear, self.tally, self.clock)
         self.backends = {"toy": large, "small": small}
@@ -34,27 +34,10 @@ class Duo:
             sizes = backend.context, backend.sequences, backend.batch.capacity, chunk
             self.roster.add(name, backend, ModelSpec("toy", "", *sizes))
 
-    def clock(self) -> float:
-        self.now += 0.001
-        return self.now
-
-    def hear(self, event: Any) -> None:
-        self.events.append(event)
-        if not isinstance(event, Step):
-            self.heard[event.id].take(event)
-            return
-        for delta in event.deltas:
-            heard = self.heard[delta.id]
-            assert not heard.failed
-            assert delta.index not in heard.finished
-            heard.texts[delta.index] += delta.text
-            heard.tokens[delta.index] += delta.tokens
-            heard.logprobs[delta.index] += delta.logprobs
-        if event.work is not None:
-            spent = [share.prefill_s + share.decode_s for share in event.work.shares]
-            assert sum(spent) <= event.work.end_s - event.work.begin_s + 1e-9
-            for share in event.work.shares:
-                self.spent[share.id] += share.prefill_s + share.decode_s
+    def worked(self, work: Work) -> None:
+        super().worked(work)
+        for share in work.shares:
+            self.spent[share.id] += share.prefill_s + share.decode_s
 
     def submit(self, request: Generate) -> Any:
         self.scheduler(request.model).submit(request)

@@ -1,0 +1,72 @@
+"""What a front hears of requests, toy model or not."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from edge_rt.decoding.params import TokenLogprob
+from edge_rt.engine.protocol import Failed, Finished, Started, Step, Work
+
+
+@dataclass
+class Heard:
+    """All that the front hears of one request."""
+
+    started: list[Started] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=lambda: defaultdict(str))
+    tokens: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    logprobs: dict[int, list[TokenLogprob]] = field(default_factory=lambda: defaultdict(list))
+    finished: dict[int, Finished] = field(default_factory=dict)
+    failed: list[Failed] = field(default_factory=list)
+
+    def take(self, event: Started | Finished | Failed) -> None:
+        assert not self.failed, "nothing comes after Failed"
+        if isinstance(event, Started):
+            assert not self.started
+            self.started.append(event)
+        elif isinstance(event, Failed):
+            self.failed.append(event)
+        else:
+            assert event.index not in self.finished, "an answer ends once"
+            self.finished[event.index] = event
+
+    def outcome(self, index: int = 0) -> tuple[str, list[int], str, str | None]:
+        """Text, tokens, reason and stop string of one answer."""
+        end = self.finished[index]
+        return self.texts[index], self.tokens[index], end.reason, end.stop
+
+
+class Listener:
+    """Hears events and puts them together by request; its clock goes on with each look."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.events: list[Started | Step | Finished | Failed] = []
+        self.heard: dict[int, Heard] = defaultdict(Heard)
+
+    def clock(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def hear(self, event: Started | Step | Finished | Failed) -> None:
+        self.events.append(event)
+        if not isinstance(event, Step):
+            self.heard[event.id].take(event)
+            return
+        for delta in event.deltas:
+            heard = self.heard[delta.id]
+            assert not heard.failed
+            assert delta.index not in heard.finished
+            heard.texts[delta.index] += delta.text
+            heard.tokens[delta.index] += delta.tokens
+            heard.logprobs[delta.index] += delta.logprobs
+        if event.work is not None:
+            self.worked(event.work)
+
+    def worked(self, work: Work) -> None:
+        """A span is never shared out more than once."""
+        assert work.begin_s <= work.end_s
+        spent = [share.prefill_s + share.decode_s for share in work.shares]
+        assert sum(spent) <= work.end_s - work.begin_s + 1e-9
+        assert min(spent, default=1.0) > 0
