@@ -36,7 +36,7 @@ class Terms(Allowance, frozen=True):
     the rest is for modes in which they write by turns. See ModeWish.
     """
 
-    prefer: Prefer = "energy"
+    prefer: Prefer | None = None
     trace: bool = False
     mode: str | None = None
     partner: str | None = None

@@ -78,6 +78,7 @@ class ChatCompletions(Generation):
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
             mode=serving.mode,
+            threads=serving.threads,
         )
 
     async def _render(self, request: ChatRequest, model: str) -> str:

@@ -68,6 +68,7 @@ class Completions(Generation):
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),
             mode=serving.mode,
+            threads=serving.threads,
         )
         return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
 

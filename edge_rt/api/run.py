@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec import UNSET
 from starlette.types import Send
 
 from edge_rt.api.allowance import Allowance, grant
@@ -69,6 +70,7 @@ class Work:
             route=serving.route,
             mode=mode.label,
             partner=mode.partner,
+            threads=serving.threads or UNSET,
         )
 
     def granted(self, arrived_s: float) -> Work:

@@ -73,7 +73,7 @@ class Serving(msgspec.Struct, frozen=True):
 
     `why` says in a sentence why it is. Where the router chose among several, `route` says why just
     this one; `trace` has all of that if it was asked for. `mode` is how its tokens are decided on,
-    with the partner's id; None: by itself.
+    with the partner's id; None: by itself. `threads` are to compute it, None: as many as may.
     """
 
     card: ModelCard
@@ -82,13 +82,15 @@ class Serving(msgspec.Struct, frozen=True):
     route: str | None = None
     trace: Trace | None = None
     mode: Mode | None = None
+    threads: int | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
     """One request for generation, dialect-free.
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
-    as they are, with the reason "length". The partner of `mode` is a model's id.
+    as they are, with the reason "length". The partner of `mode` is a model's id. `threads` as in
+    Generate.
     """
 
     model: str
@@ -102,6 +104,7 @@ class Call(msgspec.Struct, frozen=True):
     energy_j: float | None = None
     deadline_s: float | None = None
     mode: Mode | None = None
+    threads: int | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

@@ -35,7 +35,8 @@ class Origin(msgspec.Struct, frozen=True):
     `asked` is the model that was asked for, where another one stands in. `why` says in a sentence
     why it does, or why the answer was ended early. `route` says why this model was chosen, where
     there were several to choose from. `mode` is how tokens are decided on, with the help of the
-    smaller model `partner` in some.
+    smaller model `partner` in some. `threads` were chosen for it, where those are fewer than may
+    be used: beside answers that take more it is computed with theirs.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Origin(msgspec.Struct, frozen=True):
     route: str | None
     mode: str = SINGLE
     partner: str | None = None
+    threads: int | UnsetType = UNSET
 
 
 class Edge(Origin, frozen=True, kw_only=True):
@@ -132,6 +134,7 @@ class Tally:
             route=origin.route,
             mode=origin.mode,
             partner=origin.partner,
+            threads=origin.threads,
             energy_j=_rounded(self.costs.energy_j, 4),
             energy_quality=self.costs.quality,
             power_w=_rounded(self.costs.power_w, 3),

@@ -13,9 +13,9 @@ Write = Callable[[str], Awaitable[str | list[int]]]
 
 
 class Aims(NamedTuple):
-    """What to choose a model by, and what the answer may take; see Ask."""
+    """What to choose a model by, and what the answer may take; see Ask. None: nothing is said."""
 
-    prefer: Prefer = "energy"
+    prefer: Prefer | None = None
     latency_s: float | None = None
     energy_j: float | None = None
 

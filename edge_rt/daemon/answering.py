@@ -101,7 +101,7 @@ class Answering:
         with (
             self._state.request(self._config.requests.queue),
             self._metering.leaving(receipt),
-            self._foresight.lessons.attend(call.n) as lesson,
+            self._foresight.lessons.attend(call.n, call.threads) as lesson,
             self._foresight.lengths.follow(entry, call, partner) as heard,
         ):
             while True:
@@ -113,7 +113,7 @@ class Answering:
                                 continue
                             if isinstance(event, Started) and purse.limited:
                                 tokens = event.prompt_tokens, event.cached_tokens
-                                purse.judge(self._foresight.least(lighter, *tokens))
+                                purse.judge(self._foresight.least(lighter, *tokens, call.threads))
                             receipt.take(event)
                             self._foresight.lengths.hear(heard, event)
                             self._foresight.lessons.look(lesson)
@@ -235,6 +235,7 @@ def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) 
             progress.tokens,
             progress.done,
             mode=mode,
+            threads=call.threads,
         )
 
     return make

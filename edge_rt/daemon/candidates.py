@@ -32,9 +32,13 @@ class Candidates:
         limits: Limits,
         offered: Offered = ALONE,
     ) -> Candidate:
-        """`tokens` are those of the prompt, of these the cached ones, and those of the answer."""
+        """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
+
+        It is what they take once the governor has all work done with so many threads.
+        """
         prompt, _, completion = tokens
-        found = self.predict(entry, threads, tokens, limits, offered)
+        duty = self._duty(entry, threads, tokens, limits, offered)
+        found = self._teaming.predict(entry, threads, tokens, duty, offered)
         if isinstance(found, Unpredicted):
             return nothing(entry, threads, tokens, found.reason, offered)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
@@ -70,8 +74,13 @@ class Candidates:
         offered: Offered = ALONE,
         its: tuple[int, int, int] | None = None,
     ) -> Prediction | Unpredicted:
-        """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's."""
-        duty = self._duty(entry, threads, tokens, limits, offered)
+        """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's.
+
+        The duty is that in force, which holds for whoever asks for fewer threads as well.
+        """
+        duty = limits.duty
+        if duty < LEAST_DUTY:
+            duty = self._duty(entry, threads, tokens, limits, offered)
         return self._teaming.predict(entry, threads, tokens, duty, offered, its)
 
     def _duty(

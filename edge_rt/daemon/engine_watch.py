@@ -21,6 +21,7 @@ class Done:
     prompt_tokens: int = 0
     running: int = 0
     waiting: int = 0
+    spare_s: float = 0.0
 
 
 class EngineWatch:
@@ -58,6 +59,7 @@ class EngineWatch:
             prompt_tokens=pong.read - before.read,
             running=pong.running,
             waiting=pong.waiting,
+            spare_s=pong.spare_s - before.spare_s,
         )
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.forecaster import FOLDER, Forecaster
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.lengths import Lengths
-from edge_rt.daemon.lessons import Lessons
+from edge_rt.daemon.lessons import Lessons, fewest
 from edge_rt.daemon.measuring import Measurer
 from edge_rt.daemon.memory import Memory
 from edge_rt.daemon.metering import Metering
@@ -146,11 +146,13 @@ class Foresight:
         )
         self.calibrator = Calibrator(tools, self.alone, cores)
 
-    def least(self, entry: Entry, prompt_tokens: int, cached_tokens: int) -> Prediction | None:
-        """What a prompt and one token take at the limits of now."""
+    def least(
+        self, entry: Entry, prompt_tokens: int, cached_tokens: int, threads: int | None = None
+    ) -> Prediction | None:
+        """What a prompt and one token take at the limits of now, with so many threads at most."""
         limits = self._governing.limits
-        tokens = prompt_tokens, cached_tokens, 1
-        found = self.forecaster.predict(entry, limits.threads, *tokens, duty=limits.duty or 1.0)
+        tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
+        found = self.forecaster.predict(entry, threads, *tokens, duty=limits.duty or 1.0)
         return found if isinstance(found, Prediction) else None
 
     async def keep(self) -> None:

@@ -16,17 +16,25 @@ Learn = Callable[[Entry, int, Served, Offered, Made | None], object]
 """Takes a model, its threads, what its answer took, and in which mode and how that was made."""
 
 
-class Lesson:
-    """One request under way; `pure` as long as it has the engine, and its threads, to itself."""
+def fewest(asked: int | None, most: int) -> int:
+    """The threads of a request that asks for so many, None: for all, where `most` may be."""
+    return most if asked is None else min(asked, most)
 
-    def __init__(self, threads: int, pure: bool) -> None:
-        self.threads, self.pure = threads, pure
+
+class Lesson:
+    """One request under way; `pure` as long as it has the engine, and its threads, to itself.
+
+    It has asked for `asked` threads, and has `threads`.
+    """
+
+    def __init__(self, threads: int, pure: bool, asked: int | None = None) -> None:
+        self.threads, self.pure, self.asked = threads, pure, asked
 
 
 class Lessons:
     """Hears of every request and passes on those that tell something.
 
-    A request teaches if no other was there at the same time, it had one answer, and the thread
+    A request teaches if no other was there at the same time, it had one answer, and its thread
     count stayed the same.
     """
 
@@ -36,9 +44,10 @@ class Lessons:
         self._open: set[Lesson] = set()
 
     @contextmanager
-    def attend(self, answers: int) -> Generator[Lesson]:
-        """Follow a request for so many answers while the block runs."""
-        lesson = Lesson(self._threads(), answers == 1 and not self._open)
+    def attend(self, answers: int, threads: int | None = None) -> Generator[Lesson]:
+        """Follow a request for so many answers while the block runs; `threads` as in Generate."""
+        alone = answers == 1 and not self._open
+        lesson = Lesson(fewest(threads, self._threads()), alone, threads)
         for other in self._open:
             other.pure = False
         self._open.add(lesson)
@@ -49,7 +58,8 @@ class Lessons:
 
     def look(self, lesson: Lesson) -> None:
         """Something was heard of the request."""
-        lesson.pure = lesson.pure and self._threads() == lesson.threads
+        threads = fewest(lesson.asked, self._threads())
+        lesson.pure = lesson.pure and threads == lesson.threads
 
     def end(
         self,

@@ -77,6 +77,7 @@ class Observer:
             prompt_s=done.prompt_s,
             prompt_tokens=done.prompt_tokens,
             cpu_s=None if cpu is None else cpu[0],
+            spare_s=done.spare_s,
         )
 
     def again(self, seen: Observation, period: Period) -> Observation:

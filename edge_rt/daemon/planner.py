@@ -125,7 +125,7 @@ class Planner:
                 without = lack or self._lack(entry, offered)
                 found += [self._candidate(ask, asked, t, without, offered) for t in counts]
         wanted, why, mode = self._choice(ask, host, named, prompts)
-        ranked = judged(found, (wanted, limits.threads), why, mode)
+        ranked = judged(found, wanted, why, mode)
         return [
             _Plan(c, prompts.get(c.model), offers.get(c.model, Offer()).of(c.mode)) for c in ranked
         ]
@@ -138,18 +138,22 @@ class Planner:
 
     def _choice(
         self, ask: PlanAsk, host: Host, named: list[list[Entry]], prompts: Mapping[str, Asked]
-    ) -> tuple[str, str, str]:
-        """What a request for the first of those named would get now: model, why, and mode."""
-        why = f"what the governor allows now: {self._governing.limits.why}"
+    ) -> tuple[tuple[str, int], str, str]:
+        """What a request for the first of those named would get now: model and threads, why, and
+        mode.
+        """
+        limits = self._governing.limits
+        why = f"what the governor allows now: {limits.why}"
         if len(named) != 1:
             name = named[0][0].id if named else "default"
-            return host.serving(name).card.id, why, SINGLE
+            return (host.serving(name).card.id, limits.threads), why, SINGLE
         offers = {e.id: self._routes.offer(e, ModeWish(), host) for e in named[0]}
         first = named[0][0].id
-        if len(named[0]) == 1 and len(offers[first].modes) == 1:
+        left_open = self._routes.threads_open(named[0][0], ask.models[0], Aims())
+        if len(named[0]) == 1 and len(offers[first].modes) == 1 and not left_open:
             serving = host.serving(first)
             mode = SINGLE if serving.asked is not None else offers[first].modes[0].mode.label
-            return serving.card.id, why, mode
+            return (serving.card.id, limits.threads), why, mode
         tokens = {
             entry.id: self._tokens(ask, prompts[entry.id])
             if entry.id in prompts
@@ -158,8 +162,9 @@ class Planner:
         }
         trace = self._routes.judge(ask.models[0], named[0], tokens, Aims(), offers)
         if (chosen := trace.chosen) is None:
-            return "", why, SINGLE
-        return chosen.setting.variant, trace.why, chosen.setting.mode
+            return ("", limits.threads), why, SINGLE
+        setting = chosen.setting
+        return (setting.variant, setting.threads), trace.why, setting.mode
 
     def _tokens(self, ask: PlanAsk, asked: Asked) -> Tokens:
         completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))

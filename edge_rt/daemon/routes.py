@@ -42,6 +42,7 @@ class Routed(NamedTuple):
     """The model that answers, and its mode, None for by itself.
 
     `why` is None where there was nothing to choose; `less` tells what the governor had changed.
+    `threads` are those of its passes, None: as many as the governor allows.
     """
 
     entry: Entry
@@ -49,6 +50,7 @@ class Routed(NamedTuple):
     trace: Trace | None = None
     mode: Mode | None = None
     less: str | None = None
+    threads: int | None = None
 
 
 class Bucket(NamedTuple):
@@ -83,13 +85,19 @@ class Routes:
         self.mix: Mix[Bucket] = Mix(clock)
 
     async def route(self, wish: Wish, host: Host) -> Routed:
-        """See Service. Where one model alone may answer, it does, and nothing is looked at."""
+        """See Service. Where one model alone may answer, it does, and nothing is looked at.
+
+        Threads are chosen for requests that say what they are to be chosen by, and for those that
+        leave the model open. What is chosen then holds as long as the engine has no other answer
+        that takes more: all that share a pass share its threads.
+        """
         entries = named(wish.model, host)
         able = self._admitted(wish.model, entries)
         offers, unfit = self._offers(able, wish.mode, host)
         completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
         only = offers.get(able[0].id) if len(able) == 1 else None
-        if only is not None and len(only.modes) == 1 and not wish.trace:
+        left_open = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
+        if only is not None and len(only.modes) == 1 and not left_open:
             self._note(able, USUAL, completion)
             return _routed(able[0], only, only.modes[0])
         tokens = await self._sizing.tokens(able, wish, completion, host, _partners(offers))
@@ -105,7 +113,16 @@ class Routes:
         self._router.follow(trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
         of_it = offers[entry.id]
-        return _routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
+        routed = _routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
+        threads = chosen.setting.threads
+        return routed._replace(
+            threads=threads if threads < self._governing.limits.threads else None
+        )
+
+    def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
+        """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
+        most = self._governing.limits.threads
+        return _any_threads(model, aims) and any(n < most for n in self._variants.threads(entry))
 
     def offer(self, entry: Entry, wish: ModeWish, host: Host) -> Offer:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
@@ -162,12 +179,13 @@ class Routes:
         ask = Ask(
             tokens=tokens,
             model=_known(model, entries),
-            prefer=aims.prefer,
+            prefer=aims.prefer or "energy",
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
             unfit=unfit or {},
         )
-        pool = self._variants.of(entries, self._governing.limits.threads, offers)
+        threads, free = self._governing.limits.threads, _any_threads(model, aims)
+        pool = self._variants.of(entries, threads, offers, any_threads=free)
         there = self._now([*entries, *_partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
         return msgspec.structs.replace(trace, phi=self._phi(trace.chosen))
@@ -186,8 +204,6 @@ class Routes:
             limits = replace(limits, heavy=True)
         return Now(
             limits=limits,
-            # Threads are the governor's: the engine has one count for all models and requests, so
-            # that a request that chose its own would choose that of the others.
             threads=(limits.threads,),
             usable_bytes=self._room.usable_bytes,
             loaded={ids[m].id: self._variants.loaded(ids[m]) for m in residents if m in ids},
@@ -210,6 +226,11 @@ class Routes:
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
         self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
+
+
+def _any_threads(model: str, aims: Aims) -> bool:
+    """Whether a request for that leaves it open with how many threads it is computed."""
+    return model.partition("@")[0] == AUTO or aims != Aims()
 
 
 def _partners(offers: Mapping[str, Offer]) -> list[Entry]:

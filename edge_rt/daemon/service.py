@@ -122,6 +122,7 @@ class DaemonService:
             route=routed.why,
             trace=routed.trace,
             mode=routed.mode,
+            threads=routed.threads,
         )
 
     def trace(self, id: str) -> Trace:

@@ -123,4 +123,5 @@ async def _figures(client: EngineClient) -> dict[str, object]:
         "steps": pong.steps,
         "step_s": pong.step_s,
         "native_s": pong.native_s,
+        "spare_s": pong.spare_s,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from edge_rt.config.schema import Engine
@@ -41,24 +42,43 @@ class Variants:
         """GPU layers and KV type with which it is loaded, when it is."""
         return self._layers(entry), kv_type(entry, self._engine)
 
+    def threads(self, entry: Entry) -> tuple[int, ...]:
+        """The counts that answers of `entry` may ask for: those that it was calibrated with.
+
+        None with onnxruntime, which would make its session anew for each change.
+        """
+        if entry.backend == "onnx":
+            return ()
+        return tuple(sorted({c.threads for c in self._forecaster.calibrations(entry)}))
+
     def context(self, entry: Entry) -> int:
         """Tokens of the longest conversation."""
         return min(self._engine.context, entry.summary.context_train)
 
     def of(
-        self, entries: Iterable[Entry], threads: int, offers: Mapping[str, Offer] | None = None
+        self,
+        entries: Iterable[Entry],
+        threads: int,
+        offers: Mapping[str, Offer] | None = None,
+        *,
+        any_threads: bool = False,
     ) -> list[Variant]:
         """A variant for each; what they take while loading is for so many threads.
 
         `offers` are the modes of those that can do more than answer by themselves, by their ids.
+        With `any_threads` they may be run with other counts, too.
         """
         entries = list(entries)
         origins, qualities = families(entries), _qualities(entries)
         offered = {entry.id: (offers or {}).get(entry.id, Offer()) for entry in entries}
-        return [
+        found = [
             self._variant(entry, threads, origin, qualities.get(entry.id), offered[entry.id].modes)
             for entry, origin in zip(entries, origins, strict=True)
         ]
+        if not any_threads:
+            return found
+        both = zip(found, entries, strict=True)
+        return [replace(variant, threads=self.threads(entry)) for variant, entry in both]
 
     def _variant(
         self,

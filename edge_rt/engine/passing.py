@@ -16,7 +16,8 @@ class Pass:
     """Fills the batch of a model with what `answers` have to read.
 
     `rows` are, for each that takes part, its request, its tokens and whether it is past its
-    prompt. Those that will have read all they had to are `ready` to go on.
+    prompt. Those that will have read all they had to are `ready` to go on. `threads` is the most
+    that any of them asks for, None: as many as there are.
     """
 
     def __init__(self, backend: Backend, answers: Iterable[Answer], more: int) -> None:
@@ -25,6 +26,7 @@ class Pass:
         answers = list(apart(answers))
         self._parts = parts(answers, backend.batch.capacity, backend.outputs, more)
         self.rows = [(a.request.id, count, a.at.decoding) for a, count in self._parts]
+        self.threads = _most(answer.request.threads for answer, _ in self._parts)
         backend.batch.clear()
         self.ready = [answer for answer, count in self._parts if answer.at.feed(count)]
 
@@ -41,6 +43,16 @@ class Pass:
         for answer, count in self._parts:
             answer.at.took(count, spent * count / self.size)
         return spent
+
+
+def _most(asked: Iterable[int | None]) -> int | None:
+    """The largest; None where any is."""
+    most = 0
+    for threads in asked:
+        if threads is None:
+            return None
+        most = max(most, threads)
+    return most
 
 
 def apart(answers: Iterable[Answer]) -> Iterator[Answer]:

@@ -94,6 +94,9 @@ class Generate(Message, frozen=True):
     answer index the tokens already received: they are part of the answer, count for max_tokens and
     are not sent again; answers in `done` were complete and are not made. With `fresh` all of the
     prompt is read, whatever of it there is in KV already. `mode` None: the model by itself.
+
+    `threads` is how many its passes are to use, None: all that the limits allow. That holds for
+    the passes in which nobody takes part who asks for more.
     """
 
     id: int
@@ -109,6 +112,7 @@ class Generate(Message, frozen=True):
     done: list[int] = []
     fresh: bool = False
     mode: Mode | None = None
+    threads: int | None = None
 
 
 class Embed(Message, frozen=True):
@@ -351,6 +355,7 @@ class Pong(Message, frozen=True):
     read: int = 0  # tokens of prompts that went through a model, cached ones not among them
     read_s: float = 0.0  # of native_s, the part of prompts by rows of the batch
     rest_s: float = 0.0  # seconds that there was something to compute and the duty forbade it
+    spare_s: float = 0.0  # of native_s, times the threads that requests had no use for
 
 
 ToEngine = Load | Unload | Generate | Embed | Infer | Cancel | SetLimits | Count | Ping | Shutdown

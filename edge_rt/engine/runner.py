@@ -75,7 +75,8 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         self._tally = tally
         self._clock = clock
         self._outbox = outbox
-        self._threads: int | None = None
+        self._most_threads: int | None = None  # None: as many as it was loaded with, for ever
+        self._threads: int | None = None  # of the backend
         self._waiting: deque[ItemT] = deque()
         self._running: list[ItemT] = []
 
@@ -127,10 +128,23 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         self._outbox.flush(self._clock())
 
     def set_threads(self, threads: int) -> None:
-        """Threads of the next passes."""
+        """The most threads of the next passes."""
+        self._most_threads = threads
+        self._use(threads)
+
+    def _use(self, asked: int | None) -> int:
+        """Have the next pass use so many threads, as far as there may be; None: all of those.
+
+        Gives how many are left over.
+        """
+        most = self._most_threads
+        if most is None:
+            return 0
+        threads = most if asked is None else min(asked, most)
         if threads != self._threads:
             self._backend.set_threads(threads)
             self._threads = threads
+        return most - threads
 
     def _tell_failed(self, request_id: int, error: EdgeError) -> None:
         match error:

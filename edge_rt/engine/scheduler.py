@@ -31,7 +31,8 @@ class Scheduler(Runner[Backend, Answer, Portion]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
     Every pass carries the next token of each running answer and, in what room is left, pieces of
-    prompts that are being read, the oldest first; see Portion for how much that may be.
+    prompts that are being read, the oldest first; see Portion for how much that may be. It uses
+    as many threads as the most demanding of those who take part asks for, within the limit.
 
     An answer may have a seat on another model, too. Then it is in the queues of both, and the
     scheduler of the model that its request names starts it when both have a sequence for it. Each
@@ -112,13 +113,14 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         one = Pass(self._backend, answers, self.portion.tokens(brief=brief))
         if not one.rows:
             return
+        spare = self._use(one.threads)
         try:
             spent = one.run(self._clock)
         except EngineError as error:
             self._fail_all(error)
             return
         self.portion.took(one.size, spent)
-        self._tally.passed(spent, one.rows)
+        self._tally.passed(spent, one.rows, spare)
         told, faults = self._draw(one.ready)
         self._tally.drawn += sum(len(delta.tokens) for _, delta in told)
         now = self._clock()

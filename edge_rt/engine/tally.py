@@ -15,13 +15,18 @@ class Tally:
     native_s: float = 0.0  # of these, seconds inside the backends' forward passes
     read_s: float = 0.0  # of these, the part of prompts, by rows of the batch
     rest_s: float = 0.0  # seconds between iterations that the duty imposed
+    spare_s: float = 0.0  # of native_s, times the threads that requests had no use for
     drawn: int = 0  # tokens of answers
     read: int = 0  # tokens of prompts that were fed to a model
 
-    def passed(self, seconds: float, rows: Iterable[tuple[int, int, bool]]) -> None:
-        """Count one pass; a row is a request, its number of tokens, and whether it is decoding."""
+    def passed(self, seconds: float, rows: Iterable[tuple[int, int, bool]], spare: int = 0) -> None:
+        """Count one pass; a row is a request, its number of tokens, and whether it is decoding.
+
+        It used `spare` threads fewer than it might have.
+        """
         rows = list(rows)
         read = sum(count for _, count, decoding in rows if not decoding)
         self.native_s += seconds
+        self.spare_s += seconds * spare
         self.read_s += seconds * read / sum(count for _, count, _ in rows)
         self.read += read

@@ -216,6 +216,7 @@ class Worker:
             read=tally.read,
             read_s=tally.read_s,
             rest_s=tally.rest_s,
+            spare_s=tally.spare_s,
         )
 
 

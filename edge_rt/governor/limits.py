@@ -37,6 +37,7 @@ class Observation:
     prompt_s: float = 0.0
     prompt_tokens: int = 0  # read in `prompt_s`
     cpu_s: float | None = None  # core seconds of the engine, passes under way included
+    spare_s: float = 0.0  # of `busy_s`, times the threads that requests had no use for
 
 
 @dataclass(frozen=True)

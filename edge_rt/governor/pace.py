@@ -85,6 +85,9 @@ class Pace:
             self.prompt_rate += (0.3 if self.prompt_rate else 1.0) * (rate - self.prompt_rate)
 
     def _write(self, seen: Observation) -> None:
+        if seen.spare_s > 0.0:  # passes with fewer threads than there are tell nothing of those
+            self._now = self._before = None
+            return
         now = self._now
         if now is None or (now.threads, now.running) != (seen.threads, seen.running):
             same = now is not None and now.running == seen.running

@@ -11,6 +11,7 @@ _FADE = 0.98  # from look to look
 _ENOUGH_S = 2.0  # of passes to tell how busy threads are within them: the first ones page in
 _LEAST = 0.5
 _OVER = 0.15  # of a thread more than there are: the pass under way has its threads from before
+_EXACT = 0.01  # of a thread, by which sums of seconds may be off
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,21 @@ class Usage:
 
     def __init__(self) -> None:
         self._cpu_s = self._busy_s = 0.0
+        self._spare = 0.0  # threads that requests left unused in the last passes, in the mean
 
     def look(self, seen: Observation) -> Used:
         """What was used since the last look, by a pass under way too where that can be seen."""
+        if seen.busy_s > 0.0 or not seen.running:
+            self._spare = seen.spare_s / seen.busy_s if seen.busy_s > 0.0 else 0.0
+        spare = min(self._spare, seen.threads - 1.0)  # there may have been more to spare before
+        used = seen.threads - int(spare + _EXACT)
+        busy_s = seen.busy_s * ((seen.threads - spare) / used)  # as if all of `used` computed
         if seen.cpu_s is None:
-            return Used(seen.threads, min(seen.busy_s, seen.dt_s))
-        threads = max(seen.threads, math.ceil(seen.cpu_s / seen.dt_s - _OVER))
-        if threads == seen.threads:
+            return Used(used, min(busy_s, seen.dt_s))
+        threads = max(used, math.ceil(seen.cpu_s / seen.dt_s - _OVER))
+        if threads == used:
             self._cpu_s = _FADE * self._cpu_s + seen.cpu_s / threads
-            self._busy_s = _FADE * self._busy_s + seen.busy_s
+            self._busy_s = _FADE * self._busy_s + busy_s
         return Used(threads, min(seen.cpu_s / threads, seen.dt_s))
 
     @property

@@ -46,9 +46,9 @@ class Ask:
 class Now:
     """The board when a request comes.
 
-    `threads` are the numbers to choose from, `usable_bytes` what models may take, all together
-    and those included that are loaded. `loaded` gives GPU layers and KV type of each loaded
-    variant, `in_use` the bytes of those that are at work and have to stay.
+    `threads` are the numbers to choose from with any variant, `usable_bytes` what models may take,
+    all together and those included that are loaded. `loaded` gives GPU layers and KV type of each
+    loaded variant, `in_use` the bytes of those that are at work and have to stay.
     """
 
     limits: Limits

@@ -135,7 +135,7 @@ def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool
             for mode in variant.modes:
                 way = variant.way(mode)
                 pressure = _pressure(variant, kv_type, way, now)
-                for threads in now.threads:
+                for threads in dict.fromkeys([*now.threads, *variant.threads]):
                     setting = Setting(variant.id, threads, layers, mode, kv_type, way.partner)
                     there = way.partner is None or way.partner in now.loaded
                     yield setting, pressure, there and _is_loaded(variant, setting, now)

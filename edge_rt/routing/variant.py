@@ -30,6 +30,7 @@ class Variant:
     `context` is in tokens. `kv_bytes` tells by KV type what keys and values take as it would be
     loaded, and so which types there are; `gpu_layers` which numbers of layers may lie on a GPU,
     and `modes` which ways to decode there are, of which `ways` tell what they take besides.
+    `threads` are counts to choose from besides those of the moment.
     `quality` is a share of tasks done well, 0 to 1; None: never evaluated. `constraints` are the
     kinds that its answers can be held to. `load_s` and `load_j` are what loading it takes, as far
     as that is known.
@@ -50,6 +51,7 @@ class Variant:
     load_s: float = 0.0
     load_j: float = 0.0
     ways: Mapping[str, Way] = field(default_factory=dict[str, Way])
+    threads: tuple[int, ...] = ()
 
     @property
     def label(self) -> str:

@@ -212,6 +212,7 @@ class FakeService:
     mode: Mode | None = None  # in which everything is answered
     wishes: list[Wish] = field(default_factory=list)
     routing: Trace | None = None  # how everything is routed
+    threads: int | None = None  # that are chosen with it
     written: list = field(default_factory=list)  # prompts that the router saw
     traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
@@ -253,7 +254,8 @@ class FakeService:
             return self.serving(wish.model)
         self.written.append(await wish.write(self.models[-1].id))
         trace = self.routing if wish.trace else None
-        return Serving(self.models[-1], route=self.routing.why, trace=trace)
+        why, threads = self.routing.why, self.threads
+        return Serving(self.models[-1], route=why, trace=trace, threads=threads)
 
     def trace(self, id: str) -> Trace:
         return self.traces.get(id)

@@ -35,8 +35,19 @@ def test_the_router_hears_what_the_choice_depends_on(client, service):
     assert (chat.model, chat.max_tokens, chat.ignore_eos, chat.trace) == ("auto", 7, False, False)
     assert chat.aims == ("latency", 2.5, 3.0)
     assert (text.model, text.max_tokens, text.ignore_eos) == ("default", 16, True)
-    assert text.aims == ("energy", None, None)
+    assert text.aims == (None, None, None)
     assert service.written == ["<rendered>", "Once upon"]
+
+
+def test_chosen_threads_are_asked_for_and_told(client, service):
+    service.threads = 1
+    for response in (client.chat(model="auto"), client.complete(model="auto")):
+        assert response.json()["edge"]["threads"] == 1
+        assert response.headers["x-edge-threads"] == "1"
+    assert [call.threads for call in service.calls] == [1, 1]
+    service.threads = None
+    assert "threads" not in client.chat(model="auto").json()["edge"]
+    assert service.calls[-1].threads is None
 
 
 def test_a_template_is_filled_in_once_for_each_model(client, service):

@@ -57,11 +57,13 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 def test_what_was_done_since_the_last_look() -> None:
     async def test() -> None:
         watch, engine = EngineWatch(0.01), Engine()
-        engine.says(native_s=5.0, read_s=2.0, drawn=100, read=400, running=1)
-        engine.says(native_s=5.75, read_s=2.25, drawn=110, read=464, running=2, waiting=3)
-        engine.says(native_s=5.75, read_s=2.25, drawn=110, read=464)
+        before = {"native_s": 5.0, "read_s": 2.0, "spare_s": 4.0, "drawn": 100, "read": 400}
+        now = {"native_s": 5.75, "read_s": 2.25, "spare_s": 4.5, "drawn": 110, "read": 464}
+        engine.says(**before, running=1)
+        engine.says(**now, running=2, waiting=3)
+        engine.says(**now)
         assert await look(watch, engine) == Done(running=1)  # since when is not known
-        assert await look(watch, engine) == Done(0.75, 0.25, 10, 64, 2, 3)
+        assert await look(watch, engine) == Done(0.75, 0.25, 10, 64, 2, 3, 0.5)
         assert await look(watch, engine) == Done()
 
     run(test)

@@ -64,7 +64,8 @@ class Board:
 
     async def ping(self) -> Pong:
         self.pings += 1
-        return Pong(1, 0, 2, 3, 1, 0, 0.0, self.native_s, drawn=self.drawn)
+        spare_s = self.native_s / 2
+        return Pong(1, 0, 2, 3, 1, 0, 0.0, self.native_s, drawn=self.drawn, spare_s=spare_s)
 
     # --- short cuts
 
@@ -104,6 +105,7 @@ def test_all_of_it_is_of_the_time_since_the_last_look(kit: Any, warm: Any) -> No
         assert (seen.temp_c, seen.trip_c, seen.fan) == (51.5, 80.0, None)
         assert (seen.cpu_s, seen.others) == (pytest.approx(0.6), pytest.approx(0.4))
         assert (seen.busy_s, seen.tokens) == (pytest.approx(0.3), 10)
+        assert seen.spare_s == pytest.approx(0.15)
         assert (seen.running, seen.waiting) == (3, 3)
         assert (seen.supply_j, seen.period_left_s) == (pytest.approx(2003.0), 600.0)
 

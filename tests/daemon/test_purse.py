@@ -174,7 +174,7 @@ def test_what_cannot_be_met_is_refused_before_anything_is_said(
 ) -> None:
     async def run() -> None:
         house = powered(kit)
-        house.foresight.least = lambda entry, prompt, cached: least
+        house.foresight.least = lambda entry, *tokens: least
         house.scripts = [[kit.started(), kit.delta(1), kit.finished()]] * 2
         limits = {"deadline_s": house.now + limit["latency"]} if "latency" in limit else limit
         with pytest.raises(RequestError, match=param) as caught:

@@ -29,6 +29,7 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
             "steps": 5,
             "step_s": 1.0,
             "native_s": 0.9,
+            "spare_s": 0.0,
         }
         assert status["models"] == [
             {"id": "tiny", "loaded": True, "backend": "llama.cpp", "context": 2048}

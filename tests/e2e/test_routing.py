@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from edge_rt.energy.calibration import Calibration, Draws, save_calibration
+from edge_rt.energy.runtime import Runtime
+from edge_rt.energy.runtime_fit import FitErrors
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
 
 GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
 CHAT = [{"role": "user", "content": "Name the days of the week."}]
@@ -110,3 +117,49 @@ def test_what_was_learnt_outlives_the_daemon(
     (onnx,) = [c for c in rows if c["backend"] == "onnx"]
     assert onnx["age_s"] is not None
     assert onnx["basis"] == "learnt"
+
+
+def test_passes_have_the_threads_that_take_the_fewest_joules(
+    own_daemon: Callable[..., Any], make_board: Callable[..., Any], store: Path, tools: Any
+) -> None:
+    def known() -> bool:
+        return daemon.http.get("/edge/v1/board").json()["board"] is not None
+
+    def spent(model: str, **edge: Any) -> tuple[Any, float, float]:
+        """What an answer tells, its seconds of passes, and those that a thread was left over."""
+        before = daemon.quiet()
+        told, after = chat(daemon, model, **edge)["edge"], daemon.quiet()
+        return told, *(after[name] - before[name] for name in ("native_s", "spare_s"))
+
+    with make_board("raspberry-pi-5") as root:
+        two = {"threads": 2, "context": 512, "sequences": 2}
+        daemon = own_daemon(store, engine=two, sensors={"root": str(root)})
+        (entry,) = Store(store, load_catalogue()).entries()
+        daemon.terminate()
+        for threads in (1, 2):
+            save_calibration(daemon.directory / "calibrations", _crowded(entry.sha256, threads))
+        daemon.start()
+        tools.eventually(known, "the board is recognised")
+        told, native_s, spare_s = spent(GGUF)
+        assert "threads" not in told
+        assert (native_s > 0.0, spare_s) == (True, 0.0)
+        told, native_s, spare_s = spent("auto", prefer="energy")
+        assert told["threads"] == 1
+        assert spare_s == pytest.approx(native_s)
+
+
+def _crowded(sha256: str, threads: int) -> Calibration:
+    """Of a board on which a second thread draws much and helps little."""
+    runtime = Runtime(((1, 0.01), (512, 3.0)), 0.01 / threads**0.2, 0.0, 0.0)
+    return Calibration(
+        board="raspberry-pi-5 (simulated)",
+        model=GGUF,
+        sha256=sha256,
+        backend="llama.cpp",
+        threads=threads,
+        calibrated_at=datetime.now(timezone.utc),
+        promise=runtime,
+        denoised=runtime,
+        errors=FitErrors(0.02, 0.02, 0.02),
+        draws=Draws(3.0, 3.0 + threads, 3.0 + threads, "measured"),
+    )

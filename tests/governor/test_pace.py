@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from look_help import DT_S, QUIET
 
+from edge_rt.governor.choice import Choice
 from edge_rt.governor.limits import Observation
 from edge_rt.governor.pace import Pace
 from edge_rt.governor.priors import Priors
@@ -38,3 +39,25 @@ def test_two_thread_counts_are_compared_at_any_speed(rate: float) -> None:
             pace.look(engine.look(threads), 4)
     # Of eight tokens, one more or less counts.
     assert pace.speed(4) / pace.speed(1) == pytest.approx(2.0, rel=0.13)
+
+
+def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
+    pace, engine, before = Pace(4, Priors()), Slow(40.0), Pace(4, Priors())
+    for spare_s in (0.0, 3 * DT_S, 0.0):
+        for _ in range(round(6.0 / DT_S)):
+            look = engine.look(1 if spare_s else 4)
+            pace.look(replace(look, threads=4, spare_s=spare_s), 4)
+    assert [pace.speed(n) for n in (1, 2, 4)] == [before.speed(n) for n in (1, 2, 4)]
+
+
+def test_a_count_that_requests_leave_unused_is_not_tried_out() -> None:
+    pace, engine = Pace(4, Priors()), Slow(40.0)
+    found = [Choice(n, 1.0, pace.speed(n), 4.0 + n) for n in (1, 2, 3, 4)]
+
+    def tried(spare_s: float) -> bool:
+        looks = [replace(engine.look(4), spare_s=spare_s) for _ in range(round(12.0 / DT_S))]
+        trials = [(pace.look(look, 4), pace.trial(found, found[3], look))[1] for look in looks]
+        return any(trials)
+
+    assert not tried(DT_S)
+    assert tried(0.0)

@@ -34,6 +34,7 @@ class Model(_Strict, kw_only=True):
     weights_mb: float = 100.0
     kv_mb: dict[str, float] = msgspec.field(default_factory=lambda: {"f16": 50.0})
     gpu_layers: tuple[int, ...] = (0,)
+    threads: tuple[int, ...] = ()
     quality: float | None = None
     constraints: list[str] = []
     load_s: float = 0.0
@@ -111,7 +112,7 @@ class Case(_Strict, kw_only=True):
         for variant in pool:
             for kv_type in variant.kv_bytes:
                 for layers in variant.gpu_layers:
-                    for threads in now.threads:
+                    for threads in {*now.threads, *variant.threads}:
                         setting = Setting(variant.id, threads, layers, "single", kv_type)
                         told = self._told(setting)
                         if told is not None and told.age_h is not None:
@@ -204,6 +205,7 @@ def _variant(id: str, model: Model) -> Variant:
         quality=model.quality,
         constraints=frozenset(model.constraints),
         gpu_layers=model.gpu_layers,
+        threads=model.threads,
         load_s=model.load_s,
         load_j=model.load_j,
     )
