@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -31,6 +31,10 @@ class Wanted:
     spec: ModelSpec
     need_bytes: int
     mapped_bytes: int = 0
+
+
+Prepare = Callable[[], Awaitable[Wanted]]
+"""Makes ready what is to be loaded; see Residency.use."""
 
 
 @dataclass(eq=False)
@@ -81,35 +85,33 @@ class Residency:
         return [r for r in self._residents.values() if not r.client.lost.is_set()]
 
     @asynccontextmanager
-    async def use(
-        self, model: str, prepare: Callable[[], Awaitable[Wanted]]
-    ) -> AsyncGenerator[Resident, None]:
+    async def use(self, model: str, prepare: Prepare) -> AsyncGenerator[Resident, None]:
         """Have `model` loaded while the block runs; raises Unavailable when that cannot be.
 
         `prepare` is called only if it has to be loaded, and may raise ModelFileError.
         """
-        while (resident := self._alive(model)) is None:  # it may be evicted before we run again
-            await self._load_to_the_end(model, prepare)
-        with self.hold(resident):
-            try:
-                yield resident
-            finally:
-                resident.used_s = self._clock()
+        async with self.use_all({model: prepare}) as residents:
+            yield residents[model]
 
     @asynccontextmanager
     async def use_all(
-        self, models: Mapping[str, Callable[[], Awaitable[Wanted]]]
-    ) -> AsyncGenerator[dict[str, Resident]]:
+        self, models: Mapping[str, Prepare]
+    ) -> AsyncGenerator[dict[str, Resident], None]:
         """Have all of `models` loaded at once while the block runs; see `use`.
 
-        Those that are loaded are held first, so that none of them makes room for another.
+        They are loaded in one turn, so that nobody who has a part of his waits for the rest, in
+        the way of another who does the same.
         """
-        there = sorted(models, key=lambda model: self._alive(model) is None)
-        async with AsyncExitStack() as stack:
-            yield {
-                model: await stack.enter_async_context(self.use(model, models[model]))
-                for model in there
-            }
+        while (residents := self._all_alive(models)) is None:  # evicted before we run again
+            await self._load_to_the_end(models)
+        with ExitStack() as held:
+            for resident in residents.values():
+                held.enter_context(self.hold(resident))
+            try:
+                yield residents
+            finally:
+                for resident in residents.values():
+                    resident.used_s = self._clock()
 
     @contextmanager
     def hold(self, resident: Resident) -> Generator[None]:
@@ -141,30 +143,43 @@ class Residency:
         resident = self._residents.get(model)
         return resident if resident is not None and not resident.client.lost.is_set() else None
 
-    async def _load_to_the_end(self, model: str, prepare: Callable[[], Awaitable[Wanted]]) -> None:
-        """Load `model` even if the caller is cancelled: the engine cannot break off a load, and
+    def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
+        """All of them; None where one is missing."""
+        there = {model: self._alive(model) for model in models}
+        alive = {model: resident for model, resident in there.items() if resident is not None}
+        return alive if len(alive) == len(there) else None
+
+    async def _load_to_the_end(self, models: Mapping[str, Prepare]) -> None:
+        """Load `models` even if the caller is cancelled: the engine cannot break off a load, and
         what it has in memory must be known here.
         """
-        task = asyncio.ensure_future(self._load_in_turn(model, prepare))
+        task = asyncio.ensure_future(self._load_in_turn(models))
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(task)
 
-    async def _load_in_turn(self, model: str, prepare: Callable[[], Awaitable[Wanted]]) -> None:
+    async def _load_in_turn(self, models: Mapping[str, Prepare]) -> None:
+        """Load those that are missing; none of them makes room for another."""
         async with self._lock:
-            if self._alive(model):  # somebody else had the turn before
-                return
-            self._refuse_failed(model)
-            try:
-                await self._load(await prepare())
-            except EngineLost as error:
-                if model not in self._suspects:  # perhaps something else ended the engine
-                    self._suspects.add(model)
-                    raise
-                raise self._remember_failure(model, error) from error
-            except ModelFileError as error:
-                raise self._remember_failure(model, error) from error
+            with ExitStack() as held:
+                for model in sorted(models, key=lambda model: self._alive(model) is None):
+                    if self._alive(model) is None:  # else somebody had the turn before
+                        await self._load_one(model, models[model])
+                    if (resident := self._alive(model)) is not None:
+                        held.enter_context(self.hold(resident))
+
+    async def _load_one(self, model: str, prepare: Prepare) -> None:
+        self._refuse_failed(model)
+        try:
+            await self._load(await prepare())
+        except EngineLost as error:
+            if model not in self._suspects:  # perhaps something else ended the engine
+                self._suspects.add(model)
+                raise
+            raise self._remember_failure(model, error) from error
+        except ModelFileError as error:
+            raise self._remember_failure(model, error) from error
 
     def _remember_failure(self, model: str, error: Exception) -> Unavailable:
         self._suspects.discard(model)

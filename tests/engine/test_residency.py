@@ -190,6 +190,23 @@ async def test_models_that_are_used_together_make_no_room_for_each_other(house: 
 
 
 @in_house(total=3 * GB)
+async def test_who_has_one_of_two_models_is_in_nobodys_way(house: House) -> None:
+    house.sizes["d"] = GB
+
+    async def together(models: str) -> list[str]:
+        async with house.use_all(models):
+            return house.here()
+
+    assert await asyncio.gather(together("ab"), together("cd")) == [["a", "b"], ["c", "d"]]
+    assert await asyncio.gather(together("ac"), together("db")) == [["a", "c"], ["b", "d"]]
+    async with house.use("a"):
+        assert await together("ac") == ["a", "c"]
+        with pytest.raises(Unavailable):
+            await together("bc")
+    assert not any(r.users for r in house.residency.residents())
+
+
+@in_house(total=3 * GB)
 async def test_pairs_in_each_others_way_wait_for_nobody(house: House) -> None:
     async def together(models: str) -> str:
         try:
