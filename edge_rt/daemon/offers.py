@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from edge_rt.api.modes import check_settings, refused
 from edge_rt.api.wish import ModeWish
 from edge_rt.daemon.kinds import writer
-from edge_rt.decoding.params import Gating, Mode
+from edge_rt.decoding.params import AIMED, Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
-from edge_rt.models.pair import AIMED, LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
 
 USUAL_GATE = "token"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less

@@ -34,12 +34,12 @@ from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import ConfigError, StoreError
 from edge_rt.governor.governor import Governor
-from edge_rt.models.pair import AIMED
 from edge_rt.models.store import Store
 from edge_rt.sensors.cpu import CpuReader
 

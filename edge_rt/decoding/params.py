@@ -34,7 +34,10 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
     top: list[tuple[bytes, float]] = []
 
 
-GATES = ("ead", "token", "hysteresis", "step", "verify", "random", "never", "always")
+AIMED = ("ead", "token", "hysteresis", "step", "verify", "random")
+"""Gates with a threshold, which can be moved to a share."""
+
+GATES = (*AIMED, "never", "always")
 """The names that a Gating may have."""
 
 

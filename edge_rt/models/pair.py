@@ -7,16 +7,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from edge_rt.decoding.params import AIMED, GATES
 from edge_rt.models.naming import Id
 
 SINGLE, SPECULATIVE, LOOKUP, SWITCH = "single", "speculative", "lookup", "switch"
 LOSSLESS = (SINGLE, LOOKUP, SPECULATIVE)
 """Modes in which an answer is token for token what the large model writes alone."""
 
-AIMED = ("ead", "token", "hysteresis", "step", "verify", "random")
-"""Gates with a threshold, which can be moved to a share."""
-
-GATES = (*AIMED, "never", "always")
 MODES = (*LOSSLESS, *(f"{SWITCH}:{gate}" for gate in GATES))
 
 _Mode = Annotated[str, Meta(pattern=rf"^({'|'.join(MODES)})\Z")]

@@ -5,16 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge_rt.decoding import params
-from edge_rt.models.pair import GATES, MODES, Kept, Pair, misfit
+from edge_rt.decoding.params import GATES
+from edge_rt.models.pair import MODES, Kept, Pair, misfit
 
 
 def pair(**fields: object) -> Pair:
     return msgspec.convert({"large": "big", "small": "tiny", **fields}, Pair)
-
-
-def test_gates_are_those_of_decoding() -> None:
-    assert sorted(GATES) == sorted(params.GATES)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_rt.models.pair import AIMED, LOOKUP, SPECULATIVE, Pair, gate_of
+from edge_rt.decoding.params import AIMED
+from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair, gate_of
 
 CONTROL = "random"
 SMALL, LARGE = "small", "large"

@@ -22,8 +22,9 @@ from evallib.rounds import Rounds, Work
 from evallib.session import Session
 from evallib.way import Way, chosen, ways
 
+from edge_rt.decoding.params import AIMED, GATES
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pair import AIMED, GATES, Pair
+from edge_rt.models.pair import Pair
 from edge_rt.models.store import Store
 
 _BOARD = "raspberry-pi-5"
