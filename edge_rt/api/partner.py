@@ -5,8 +5,14 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from edge_rt.api.service import Serving
-from edge_rt.api.wish import Wish
+from edge_rt.api.wish import ModeWish, Wish
+from edge_rt.decoding.params import Mode
 from edge_rt.errors import ModelFileError, RequestError
+
+
+def unasked(mode: Mode | None, wish: ModeWish) -> bool:
+    """Whether a partner helps that nobody asked for, and without whom the model answers as well."""
+    return mode is not None and mode.partner is not None and not wish.asks
 
 
 def without_partner(serving: Serving, wish: Wish, *, tokens: bool) -> Serving:
@@ -14,17 +20,15 @@ def without_partner(serving: Serving, wish: Wish, *, tokens: bool) -> Serving:
 
     Those of the partner may be others, which the engine would refuse.
     """
-    mode = serving.mode
-    if not tokens or wish.mode.name is not None or mode is None or mode.partner is None:
-        return serving
-    return replace(serving, mode=None)
+    left_out = tokens and unasked(serving.mode, wish.mode)
+    return replace(serving, mode=None) if left_out else serving
 
 
 async def with_partner(serving: Serving, wish: Wish, prompt: str) -> Serving:
     """With the prompt as the partner reads it, where `prompt` is not just that.
 
     A partner that nobody asked for, and whose template refuses, is left out. Raises what
-    `wish.write` does where the request asks for its mode.
+    `wish.write` does where the request asks for one.
     """
     mode = serving.mode
     if mode is None or mode.partner is None:
@@ -32,7 +36,7 @@ async def with_partner(serving: Serving, wish: Wish, prompt: str) -> Serving:
     try:
         its = await wish.write(mode.partner)
     except (RequestError, ModelFileError):
-        if wish.mode.name is not None:
+        if not unasked(mode, wish.mode):
             raise
         return replace(serving, mode=None)
     return replace(serving, mode=replace(mode, prompt=None if its == prompt else its))

@@ -16,6 +16,7 @@ from edge_rt.api.dialect import Answer, Dialect
 from edge_rt.api.failure import explain
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.merge import run_calls
+from edge_rt.api.partner import unasked
 from edge_rt.api.respond import EventStream, send_json
 from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
 from edge_rt.api.usage import Edge, Origin, Tally
@@ -42,8 +43,7 @@ class Work:
     @property
     def helped(self) -> bool:
         """Whether a partner helps that nobody asked for."""
-        mode = self.serving.mode
-        return mode is not None and mode.partner is not None and self.wanted == ModeWish()
+        return unasked(self.serving.mode, self.wanted)
 
     def alone(self, fault: EdgeError) -> Work:
         """This, without the partner, who cannot help because of `fault`."""

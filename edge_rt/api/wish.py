@@ -33,6 +33,11 @@ class ModeWish(NamedTuple):
     threshold: float | None = None
     first: int | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether anything is wished for: then it is done, or the request fails."""
+        return self != ModeWish()
+
 
 @dataclass(frozen=True)
 class Wish:

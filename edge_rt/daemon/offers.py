@@ -70,7 +70,7 @@ def offer(
 ) -> Offer:
     """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
 
-    Without a wish that is the usual one of its pair, as long as the partner `fits` beside it, and
+    Without any wish that is the usual one of its pair, as long as the partner `fits` beside it, and
     any lossless one of a pair that has none.
     """
     partner, pair = _partner(entry, wish, models)
@@ -84,7 +84,7 @@ def offer(
         return Offer((Offered(Mode(name)),))
     if partner is None:
         raise _alone(entry, name, models)
-    if wish.name is None and not fits(entry, partner):
+    if not wish.asks and not fits(entry, partner):
         return Offer()
     if name == SPECULATIVE:
         check_settings(name, wish)
@@ -180,6 +180,10 @@ def _named(partner: str, entry: Entry, models: Models) -> Entry:
         raise refused("partner", str(error)) from error
     if found.id == entry.id:
         raise refused("partner", f"{found.id} is the model itself: name a smaller one")
+    if found.size > entry.size:  # which it reads for each token
+        sizes = f"{found.size / 1e6:.0f} MB of weights beside {entry.size / 1e6:.0f} MB"
+        advice = f"name a smaller one, or ask {found.id} with the partner {entry.id}"
+        raise refused("partner", f"{found.id} is larger than {entry.id}, {sizes}: {advice}")
     return found
 
 

@@ -9,6 +9,7 @@ from edge_rt.api.wish import ModeWish
 from edge_rt.decoding.params import Gating, Made, Mode
 from edge_rt.errors import RequestError, Unavailable
 
+ASKED = [{"mode": "switch"}, {"partner": "other-1.5b"}, {"large_share": 0.2}, {"first": 2}]
 PAIR = Mode("switch", "other-1.5b@q4", gating=Gating("token", share=0.2))
 SPECULATIVE = Mode("speculative", "other-1.5b@q4")
 MADE = Made(small=3, large=1, switches=2, catch_up=4, accepted=0, rejected=1)
@@ -113,8 +114,9 @@ def test_a_partner_whose_template_refuses_is_left_out_unless_it_was_asked_for(cl
     together.render = render
     answer = client.chat()
     assert (answer.status, together.calls[-1].mode) == (200, None)
-    asked = client.chat(edge={"mode": "switch"})
-    assert (asked.status, asked.json()["error"]["param"]) == (400, "tools")
+    for edge in ASKED:
+        asked = client.chat(edge=edge)
+        assert (asked.status, asked.json()["error"]["param"]) == (400, "tools")
 
 
 def test_who_names_tokens_gets_no_partner_unasked(client, together):
@@ -125,8 +127,9 @@ def test_who_names_tokens_gets_no_partner_unasked(client, together):
     ):
         ask()
         assert together.calls[-1].mode is None
-        ask(edge={"mode": "switch"})
-        assert together.calls[-1].mode == PAIR
+        for edge in ASKED:
+            ask(edge=edge)
+            assert together.calls[-1].mode == PAIR
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def test_the_usual_mode_waits_for_memory(kit: Any) -> None:
     models = Models(kit, TUNED)
     assert models.modes(fits=False) == [Mode()]
     assert models.modes(ModeWish("switch"), fits=False) == [STEP]
+    [asked] = models.modes(ModeWish(large_share=0.2), fits=False)
+    assert asked.gating == Gating("step", None, 0.2, 4)
 
 
 def test_any_two_models_can_be_asked_for(kit: Any) -> None:
@@ -127,6 +129,17 @@ def test_any_two_models_can_be_asked_for(kit: Any) -> None:
         with pytest.raises(RequestError, match=words) as caught:
             models.offer(ModeWish("speculative", partner))
         assert caught.value.param == "edge.partner"
+
+
+@pytest.mark.parametrize("mode", ["speculative", "switch", None])
+def test_a_partner_is_no_larger_than_the_model(kit: Any, mode: str | None) -> None:
+    models = Models(kit, TUNED, ids=("big", "tiny", "mid"))
+    models.entries["mid"] = replace(models.entries["mid"], size=3_000_000_000)
+    with pytest.raises(RequestError, match=r"mid is larger than big, 3000 MB.*ask mid") as caught:
+        models.offer(ModeWish(mode, "mid"))
+    assert caught.value.param == "edge.partner"
+    models.entries["big"] = replace(models.entries["big"], size=3_000_000_001)
+    assert models.offer(ModeWish(mode, "mid")).modes[-1].mode.partner == "mid"
 
 
 def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
