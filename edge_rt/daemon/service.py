@@ -36,6 +36,7 @@ from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
+from edge_rt.daemon.known_pairs import KnownPairs
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.senses import Senses
@@ -44,7 +45,7 @@ from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Embedded, Inferred
 from edge_rt.engine.residency import Resident
-from edge_rt.errors import ConfigError, ModelNotFound, RequestError, StoreError
+from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind
@@ -78,6 +79,7 @@ class DaemonService:
     ) -> None:
         self._config = config
         self._store = store
+        self._pairs = KnownPairs(store)
         self._state = state
         self._health = health
         self._senses = senses
@@ -221,11 +223,7 @@ class DaemonService:
 
     def pairs(self, large: str) -> list[Pair]:
         """The pairs in which that model is the large one, the one to take first."""
-        try:
-            return self._store.pairs.of(large)
-        except (ConfigError, StoreError) as error:
-            log.warning("no pair of models is known: %s", error)
-            return []
+        return self._pairs.of(large)
 
     def resident(
         self, entry: Entry, partner: Entry | None = None

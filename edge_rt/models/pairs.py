@@ -26,14 +26,15 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Pairs:
     """Pairs by their models; what was tuned stands in for what the catalogue says of the same two.
 
-    Several processes may use one store: each call sees what others have changed.
+    Several processes may use one store: each call sees what others have changed. For a file that
+    says nothing of use all raise ConfigError, the same one until it changes.
     """
 
     def __init__(self, root: Path, catalogue: Iterable[Pair] = ()) -> None:
         """`root` is the store's folder."""
         self._root, self._path = root, root / FILE
         self._catalogue = list(catalogue)
-        self._seen: tuple[Stamp, list[Pair]] | None = None
+        self._seen: tuple[Stamp, list[Pair] | ConfigError] | None = None
 
     def __iter__(self) -> Iterator[Pair]:
         """Those that were tuned first, each two models once."""
@@ -72,7 +73,10 @@ class Pairs:
                 return []
             if self._seen is None or self._seen[0] != stamp:
                 self._seen = stamp, _decoded(self._path)
-            return self._seen[1]
+        found = self._seen[1]
+        if isinstance(found, ConfigError):
+            raise found.with_traceback(None)
+        return found
 
 
 def _encoded(pairs: list[Pair]) -> bytes:
@@ -83,9 +87,9 @@ def _encoded(pairs: list[Pair]) -> bytes:
     return _HEAD + yaml.safe_dump(content, sort_keys=False).encode()
 
 
-def _decoded(path: Path) -> list[Pair]:
+def _decoded(path: Path) -> list[Pair] | ConfigError:
     try:
         return msgspec.convert(yaml.safe_load(path.read_bytes()) or {}, _File).pairs
     except (msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
         advice = "mend it, or move it away"
-        raise ConfigError(f"{error}; {advice}", file=str(path)) from error
+        return ConfigError(f"{error}; {advice}", file=str(path))
