@@ -46,10 +46,12 @@ class Governing:
         supervisor: Supervisor,
         history: History,
         busy: Callable[[], bool],
+        smaller: Callable[[], bool],
         clock: Callable[[], float],
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
     ) -> None:
-        """`busy` tells whether there are requests; `clock` is in seconds.
+        """`busy` tells whether there are requests, and `smaller` whether they can be answered with
+        less of a model than they ask for. `clock` is in seconds.
 
         `pause` lets seconds pass between two looks.
         """
@@ -58,7 +60,8 @@ class Governing:
         self._felt: Felt | None = None  # that the governor was made for
         self._anew = False  # another governor is needed
         self._observer, self._supervisor, self.heat = observer, supervisor, heat
-        self.history, self._busy, self._clock = history, busy, clock
+        self.history, self._clock = history, clock
+        self._busy, self._smaller = busy, smaller
         self._work = asyncio.Event()
         self._told: Limits | None = None  # to the engine that lives
         self._overlooking = False
@@ -155,6 +158,7 @@ class Governing:
         if found or self._anew:
             self._renew(felt)
         governor = self.governor
+        governor.smaller = self._smaller()
         threads = (self._told or self.limits).threads
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting

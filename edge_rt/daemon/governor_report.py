@@ -23,12 +23,11 @@ def budget_of(configured: schema.Budget) -> Budget:
     return Budget(**msgspec.structs.asdict(configured))
 
 
-def settings_of(configured: schema.Governor, smaller: bool) -> Settings:
-    """The governor's manners that the configuration asks for; `smaller`: models are named that
-    may stand in for others."""
+def settings_of(configured: schema.Governor) -> Settings:
+    """The governor's manners that the configuration asks for."""
     return Settings(
         **msgspec.structs.asdict(configured.guard),
-        order=tuple(name for name in configured.sacrifice if smaller or name != "model"),
+        order=tuple(configured.sacrifice),
         floor_duty=configured.floor_duty,
         horizon_s=configured.horizon_s,
     )

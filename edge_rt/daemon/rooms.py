@@ -86,6 +86,7 @@ class Rooms:
             self.supervisor,
             History(config.governor.horizon_s, time.time),
             lambda: self.state.active > 0,
+            self._may_be_smaller,
             clock,
         )
         self.foresight = Foresight(
@@ -179,7 +180,7 @@ class Rooms:
             budget_of(config.budget),
             self.heat.model(felt, self._cores),
             power_prior(felt),
-            settings_of(config.governor, smaller=self._may_be_smaller()),
+            settings_of(config.governor),
         )
 
     def _may_be_smaller(self) -> bool:

@@ -54,6 +54,7 @@ class Governor:
         """`cores` is the most threads that may be used."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
         self.fixed: int | None = None  # threads, in place of a choice; from the next step on
+        self.smaller = True  # whether less of a model may answer; from the next step on
         self._kept: Budget = budget  # at the last step
         self.limits = Limits(cores)
         self.report = Report()
@@ -80,6 +81,8 @@ class Governor:
         bounds = self._bounds(seen)
         choice = self._choice(seen, bounds)
         least_duty = self._least_duty(bounds)
+        order = self._settings.order
+        self._sacrifices.arrange([name for name in order if self.smaller or name != "model"])
         if self.budget != self._kept:
             self._kept = self.budget
             self._sacrifices.settle(least_duty)

@@ -24,20 +24,29 @@ class Sacrifices:
     """
 
     def __init__(self, order: Sequence[Sacrifice], floor_duty: float) -> None:
-        place = order.index("pace") if "pace" in order else len(order)
-        self._first = place
-        self._order = (*order[:place], *order[place + 1 :])
-        doors = (k for k, name in enumerate(self._order) if name in ("queue", "refuse"))
-        self._doors = next(doors, len(self._order))  # that may be made with the door open
+        self._order: tuple[Sacrifice, ...] = ()
         self._floor = floor_duty
         self._count = 0
         self._waited_s = self._quiet_s = 0.0
         self._more: bool = False  # whether it waits to make one, or else to take one back
+        self.arrange(order)
 
     @property
     def made(self) -> frozenset[Sacrifice]:
         """Beyond pacing."""
         return frozenset(self._order[: self._count])
+
+    def arrange(self, order: Sequence[Sacrifice]) -> None:
+        """Only these may be made from now on. What is made stays, and what now comes before it is
+        made as well.
+        """
+        made = self.made
+        place = order.index("pace") if "pace" in order else len(order)
+        self._first = place
+        self._order = (*order[:place], *order[place + 1 :])
+        doors = (k for k, name in enumerate(self._order) if name in ("queue", "refuse"))
+        self._doors = next(doors, len(self._order))  # that may be made with the door open
+        self._count = max((k for k, name in enumerate(self._order, 1) if name in made), default=0)
 
     def update(self, dt_s: float, duty: float, quiet: bool = False) -> None:
         """`duty` is the share of the time that one thread may work; `quiet`: nobody asks."""

@@ -65,6 +65,7 @@ class FakeGovernor:
     def __init__(self, stage: Stage) -> None:
         self.budget, self.limits, self.report = Budget(), Limits(2), Report()
         self.fixed: int | None = None
+        self.smaller = True
         self.steps: list[tuple[Observation, Budget]] = []
         self._stage = stage
 
@@ -83,6 +84,7 @@ class Stage:
     def __init__(self, seen: Observation = SEEN) -> None:
         self.now = 0.0
         self.active = False
+        self.smaller = True
         self.says: Limits | Exception = Limits(2)
         self.seen = seen
         self.asked: list[tuple[int, str, bool, int]] = []  # of the observer
@@ -101,6 +103,7 @@ class Stage:
             cast(Supervisor, self.supervisor),
             History(30.0, lambda: 1e9 + self.now),
             lambda: self.active,
+            lambda: self.smaller,
             lambda: self.now,
             self._pass,
         )
@@ -174,6 +177,17 @@ def test_an_idle_engine_is_left_alone_until_work_comes(kit: Any) -> None:
         assert [ask for _, _, ask, _ in stage.asked] == [False, False]
         await stage.governing.admit(loads=False)
         assert stage.engine.told == [(1, 0.5, None, None)]
+
+    kit.run(run())
+
+
+def test_every_look_tells_the_governor_whether_less_of_a_model_may_answer(kit: Any) -> None:
+    async def run() -> None:
+        stage = Stage()
+        for smaller in (False, True, False):
+            stage.smaller = smaller
+            await stage.look_with(Limits(2))
+            assert stage.governor.smaller == smaller
 
     kit.run(run())
 

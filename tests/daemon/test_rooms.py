@@ -64,6 +64,21 @@ def test_less_of_a_model_is_sacrificed_where_there_is_less(
     kit.run(run())
 
 
+def test_a_pair_that_comes_later_is_noticed(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        made = rooms(tmp_path)
+        pairs, may = Pairs(tmp_path / "models"), list[bool]()
+        for mode in ("switch:always", "switch:token", None):
+            await made.governing.look()
+            may.append(made.governing.governor.smaller)
+            pairs.write(Pair(large="big", small="tiny", mode=mode))
+        await made.governing.look()
+        may.append(made.governing.governor.smaller)
+        assert may == [False, False, True, False]
+
+    kit.run(run())
+
+
 def test_budget_and_manners_come_to_the_governor(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         made = rooms(

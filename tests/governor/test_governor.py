@@ -116,6 +116,14 @@ def test_the_user_may_leave_sacrifices_out() -> None:
     assert (limits.admission, limits.smaller) == ("queue", False)
 
 
+def test_smaller_models_are_asked_for_once_there_are_any() -> None:
+    known = governor(Budget(power_w=2.0))
+    known.smaller = False
+    assert not settle(known, 60.0).smaller
+    known.smaller = True
+    assert settle(known, 1.0).smaller
+
+
 def test_spent_energy_is_waited_for_until_the_period_ends() -> None:
     known = governor(Budget(energy_j=1000.0, energy_period="hour"))
     limits = settle(known, 30.0, supply_j=1200.0, period_left_s=900.0)

@@ -106,6 +106,18 @@ def test_the_order_is_the_users(
     assert after(known, 60.0, 1.0) == set()
 
 
+def test_what_may_be_given_up_changes_and_what_was_is_not_taken_back() -> None:
+    alone: tuple[Sacrifice, ...] = ("pace", "queue", "refuse")
+    known = Sacrifices(alone, FLOOR)
+    assert after(known, 6.0, 0.1) == {"queue"}
+    known.arrange(USUAL)
+    assert known.made == {"model", "queue"}
+    assert after(known, 5.0, 0.1) == {"model", "queue", "refuse"}
+    known.arrange(alone)
+    assert known.made == {"queue", "refuse"}
+    assert after(known, 5.2, 0.5) == {"queue"}
+
+
 @given(
     st.permutations(USUAL), st.lists(st.tuples(st.floats(0.01, 3.0), st.floats(-9, 9)), max_size=60)
 )
