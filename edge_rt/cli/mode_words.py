@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import fixed, line, number, whole
 
 SINGLE = "single"
+
+
+class Setting(Protocol):
+    """How the gate of a mode is set; see Pair."""
+
+    @property
+    def large_share(self) -> float | None: ...
+
+    @property
+    def threshold(self) -> float | None: ...
+
+    @property
+    def first(self) -> int: ...
+
+
+def as_set(mode: str, setting: Setting) -> str:
+    """A mode and what is set of it: "switch:ead, threshold 0.5"."""
+    parts = [mode]
+    if setting.large_share is not None:
+        parts.append(f"{100 * setting.large_share:.0f} % of the tokens by the large model")
+    if setting.threshold is not None:
+        parts.append(f"threshold {setting.threshold:g}")
+    if setting.first:
+        parts.append(f"the first {setting.first} by the large model")
+    return ", ".join(parts)
 
 
 def in_mode(model: object, mode: object, partner: object) -> str:

@@ -21,6 +21,7 @@ from edge_rt.cli.models_table import (
     facts,
     model_table,
     models_table,
+    pair_facts,
 )
 from edge_rt.cli.screen import note
 from edge_rt.config.loader import load
@@ -110,13 +111,14 @@ def add(
 @with_store
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> None:
-    """Show all that is known of the model ID."""
+    """Show all that is known of the model ID, and of others that it answers with."""
     place = open_store(store, config)
-    entry = place.get(id)
+    entry, there = place.get(id), {each.id for each in place.entries()}
+    pairs = [pair for pair in place.pairs if id in (pair.large, pair.small)]
     if as_json:
-        click.echo(json.dumps(facts(entry)))
+        click.echo(json.dumps(facts(entry) | {"pairs": [pair_facts(p, there) for p in pairs]}))
     else:
-        _console().print(model_table(entry, _source(entry, place)))
+        _console().print(model_table(entry, _source(entry, place), pairs, there))
 
 
 @models.command()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.clean import clean
+from edge_rt.cli.mode_words import as_set
 from edge_rt.cli.quantity import size
 from edge_rt.models.catalogue import CatalogueEntry, Quality
 from edge_rt.models.entry import Entry
+from edge_rt.models.pair import Kept, Pair
 
 _UNKNOWN = "-"
 
@@ -42,6 +44,21 @@ def facts(entry: Entry) -> dict[str, object]:
         "parameters": summary.parameters,
         "context_train": summary.context_train,
         "has_template": summary.chat_template is not None,
+    }
+
+
+def pair_facts(pair: Pair, there: Collection[str]) -> dict[str, object]:
+    """What is known of two models, for JSON; `there` are the ids of all in the store."""
+    return {
+        "large": pair.large,
+        "small": pair.small,
+        "mode": pair.mode,
+        "gate": pair.gate,
+        "large_share": pair.large_share,
+        "threshold": pair.threshold,
+        "first": pair.first,
+        "kept": pair.kept and pair.kept.figures,
+        "there": {pair.large, pair.small} <= {*there},
     }
 
 
@@ -80,8 +97,13 @@ def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
     return _columns(("MODEL", "SIZE", "LICENCE", ""), rows)
 
 
-def model_table(entry: Entry, source: str | None) -> Table:
-    """One model, a line for each thing to know; `source` names the model it was made from."""
+def model_table(
+    entry: Entry, source: str | None, pairs: Sequence[Pair], there: Collection[str]
+) -> Table:
+    """One model, a line for each thing to know; `source` names the model it was made from.
+
+    `pairs` are those that it is one of, and `there` the ids of all models in the store.
+    """
     summary = entry.summary
     rows = [
         ("model", entry.id),
@@ -98,6 +120,7 @@ def model_table(entry: Entry, source: str | None) -> Table:
         ("made from", source or ""),
         ("quality", _figures(entry.quality)),
         ("its source's", _figures(entry.source_quality)),
+        *(_pair(pair, entry.id, there) for pair in pairs),
         ("sha256", entry.sha256),
         ("folder", str(entry.path.parent)),
     ]
@@ -121,7 +144,16 @@ def _pin(entry: Entry) -> str:
     return "" if label is None else f"{entry.id}@{label}"
 
 
-def _figures(quality: Quality | None) -> str:
+def _pair(pair: Pair, id: str, there: Collection[str]) -> tuple[str, str]:
+    """The other model, and how the two are asked."""
+    title, other = ("partner", pair.small) if pair.large == id else ("partner of", pair.large)
+    absent = "" if other in there else " (not in the store)"
+    usual = pair.mode or "no mode of its own, but a lossless one where that takes less"
+    kept = f"; keeps {_figures(pair.kept)}" if pair.kept else ""
+    return title, f"{other}{absent}: {as_set(usual, pair)}{kept}"
+
+
+def _figures(quality: Quality | Kept | None) -> str:
     if quality is None:
         return ""
     figures = ", ".join(f"{name} {figure:g}" for name, figure in quality.figures.items())

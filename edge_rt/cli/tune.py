@@ -8,6 +8,7 @@ import click
 
 from edge_rt.cli.clean import clean
 from edge_rt.cli.exits import Failure
+from edge_rt.cli.mode_words import as_set
 from edge_rt.cli.model_store import FILE, open_store, with_store
 from edge_rt.models.tuning import Choice, Evaluation, Figure, choose, read_evaluation, tuned
 
@@ -58,7 +59,8 @@ def _origin(found: Evaluation, choice: Choice) -> str:
 def _words(choice: Choice, found: Evaluation) -> list[str]:
     """What is chosen, and what it rests on: a line for each task."""
     models = found.about.pair
-    lines = [f"{models.large} with {models.small}: {_described(choice)}"]
+    asked = choice.way.edge
+    lines = [f"{models.large} with {models.small}: {as_set(asked.mode, asked)}"]
     for task, ratios in choice.found.items():
         accuracy, energy = _percent(ratios.accuracy), _percent(ratios.energy)
         lines.append(
@@ -66,18 +68,6 @@ def _words(choice: Choice, found: Evaluation) -> list[str]:
             f"{energy} of its joules"
         )
     return lines
-
-
-def _described(choice: Choice) -> str:
-    asked = choice.way.edge
-    parts = [asked.mode]
-    if asked.large_share is not None:
-        parts.append(f"{100 * asked.large_share:.0f} % of the tokens by the large model")
-    if asked.threshold is not None:
-        parts.append(f"threshold {asked.threshold:g}")
-    if asked.first:
-        parts.append(f"the first {asked.first} by the large model")
-    return ", ".join(parts)
 
 
 def _percent(figure: Figure) -> str:

@@ -15,6 +15,8 @@ from click.testing import Result
 from onnx import TensorProto, helper
 
 from edge_rt.cli.model_store import open_store
+from edge_rt.models.pair import Kept, Pair
+from edge_rt.models.pairs import Pairs
 
 Cli = Callable[..., Result]
 
@@ -284,6 +286,40 @@ def test_a_model_is_shown_with_all_its_files(cli: Cli, folder: Path, state: Path
     names = ["model.onnx", "tokenizer.json", "model.json"]
     assert [file["name"] for file in document["files"]] == names
     assert cli("models", "show", "none").exit_code == 4
+
+
+def test_a_model_is_shown_with_those_that_it_answers_with(
+    cli: Cli, file: Path, state: Path
+) -> None:
+    for id in ("big", "tiny"):
+        cli("models", "add", str(file), "--id", id)
+    pairs, kept = Pairs(state / "models"), Kept(figures={"gsm8k": 0.97}, source="own run")
+    pairs.write(Pair(large="big", small="gone"))
+    pairs.write(
+        Pair(large="big", small="tiny", mode="switch:ead", threshold=0.5, first=8, kept=kept)
+    )
+    rows = [line.split(maxsplit=1) for line in cli("models", "show", "big").stdout.splitlines()]
+    words = "switch:ead, threshold 0.5, the first 8 by the large model; keeps gsm8k 0.97 (own run)"
+    unset = "no mode of its own, but a lossless one where that takes less"
+    assert [row[1].rstrip() for row in rows if row[0] == "partner"] == [
+        f"tiny: {words}",
+        f"gone (not in the store): {unset}",
+    ]
+    shown = cli("models", "show", "tiny").stdout
+    assert re.search(rf"partner of +big: {re.escape(words)}", shown)
+    first, second = json.loads(cli("models", "show", "big", "--json").stdout)["pairs"]
+    assert first == {
+        "large": "big",
+        "small": "tiny",
+        "mode": "switch:ead",
+        "gate": "ead",
+        "large_share": None,
+        "threshold": 0.5,
+        "first": 8,
+        "kept": {"gsm8k": 0.97},
+        "there": True,
+    }
+    assert (second["mode"], second["kept"], second["there"]) == (None, None, False)
 
 
 def test_a_model_in_another_format_names_its_source(cli: Cli, smollm2: Path) -> None:
