@@ -236,6 +236,7 @@ def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) 
             progress.done,
             mode=mode,
             threads=call.threads,
+            made=progress.made,
         )
 
     return make

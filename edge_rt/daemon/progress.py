@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_rt.decoding.params import Made
 from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Started
 
@@ -10,10 +11,11 @@ LOSSES = 5  # and in all
 
 
 class Progress:
-    """Tokens received and answers finished, by answer index."""
+    """Tokens received, how they were made and answers finished, by answer index."""
 
     def __init__(self) -> None:
         self.tokens: dict[int, list[int]] = {}
+        self.made: dict[int, Made] = {}
         self.done: list[int] = []
         self._started = False
         self._running = False  # whether this engine has begun with the request
@@ -25,6 +27,8 @@ class Progress:
         if isinstance(event, Started):
             first, self._started = not self._started, True
             return first
+        if event.made is not None:
+            self.made[event.index] = event.made
         if isinstance(event, Delta):
             self.tokens.setdefault(event.index, []).extend(event.tokens)
         else:

@@ -100,7 +100,13 @@ class Purse:
         times = start_s - begin_s, first_s - start_s, now_s - first_s
         prompt = started.prompt_tokens, started.cached_tokens
         return [
-            Finished(0, i, "length", Timings(*times, *prompt, len(progress.tokens.get(i, []))))
+            Finished(
+                id=0,
+                index=i,
+                reason="length",
+                timings=Timings(*times, *prompt, len(progress.tokens.get(i, []))),
+                made=progress.made.get(i),
+            )
             for i in range(n)
             if i not in progress.done
         ]

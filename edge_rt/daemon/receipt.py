@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 
 from edge_rt.decoding.params import Made
 from edge_rt.energy.account import Account
 from edge_rt.engine.client import Event
-from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.engine.protocol import Delta, Started
 
 
 @dataclass
@@ -30,15 +31,20 @@ class Receipt:
     booked: bool = False
     mode: str | None = None  # of decoding, where that is not by the model itself
     partner: str | None = None
-    made: Made | None = None  # its answers so far
+    made_by: dict[int, Made] = field(default_factory=dict[int, Made])  # its answers, so far
+
+    @property
+    def made(self) -> Made | None:
+        """Of all its answers together."""
+        return reduce(Made.plus, self.made_by.values()) if self.made_by else None
 
     def take(self, event: Event) -> None:
-        """Count the tokens of one event."""
+        """Count the tokens of one event, and how they were made."""
         for tokens in (self.own, self.total):
             if isinstance(event, Delta):
                 tokens.completion += len(event.tokens)
             elif isinstance(event, Started):
                 tokens.prompt += event.prompt_tokens
                 tokens.cached += event.cached_tokens
-        if isinstance(event, Finished) and event.made is not None:
-            self.made = event.made if self.made is None else self.made.plus(event.made)
+        if not isinstance(event, Started) and event.made is not None:
+            self.made_by[event.index] = event.made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_rt.backends.base import Backend
-from edge_rt.decoding.params import TokenLogprob
+from edge_rt.decoding.params import Made, TokenLogprob
 from edge_rt.decoding.sampler import Choice
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.authors import Authors
@@ -77,6 +77,15 @@ class Answer:
         self._withheld.sent(self._new)
         self._new, self._resumed, self._told = "", len(tokens), len(tokens)
 
+    def count_on(self, made: Made) -> None:
+        """Count on from what was told of the tokens that it was resumed with.
+
+        For modes in which models read other tokens than those that the other one wrote.
+        """
+        for seat in self.seats:
+            seat.catch_up()
+        self.authors.count_on(made)
+
     def begin(self, course: Course) -> None:
         """Be made in that way."""
         self._course = course
@@ -135,8 +144,12 @@ class Answer:
             cached_tokens=min(seat.cached, len(seat.prompt)),
             completion_tokens=len(self.authors.tokens) - self._resumed,
         )
-        stop, made = self._text.stopped, self.authors.made if self.request.mode else None
-        return Finished(self.request.id, self.index, self.reason, timings, stop, made)
+        stop = self._text.stopped
+        return Finished(self.request.id, self.index, self.reason, timings, stop, self._made)
+
+    @property
+    def _made(self) -> Made | None:
+        return self.authors.made if self.request.mode else None
 
     def _turn_to(self, seat: Seat) -> None:
         self.at = seat
@@ -158,7 +171,8 @@ class Answer:
         self.first = self._told == 0
         self._told += len(tokens)
         text, self._new = self._new, ""
-        return Delta(self.request.id, self.index, text, tokens, self._withheld.sent(text))
+        logprobs = self._withheld.sent(text)
+        return Delta(self.request.id, self.index, text, tokens, logprobs, self._made)
 
 
 def _logprob(backend: Backend, choice: Choice) -> TokenLogprob | None:

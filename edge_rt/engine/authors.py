@@ -35,6 +35,10 @@ class Authors:
             rejected=self._rejected,
         )
 
+    def count_on(self, made: Made) -> None:
+        """Begin where `made` ends with what the tokens do not tell."""
+        self._catch_up, self._accepted, self._rejected = made.catch_up, made.accepted, made.rejected
+
     def wrote(self, seat: Seat, token: int) -> None:
         """The next token is `token`, of that seat's model."""
         place = self._seats.index(seat)

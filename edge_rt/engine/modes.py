@@ -41,6 +41,11 @@ def needs_one_vocabulary(mode: Mode | None) -> bool:
     return mode is not None and (mode.name == "speculative" or _verifies(mode))
 
 
+def drafts(mode: Mode | None) -> bool:
+    """Whether the model is told how the text may go on."""
+    return mode is not None and (mode.name in ("speculative", "lookup") or _verifies(mode))
+
+
 class Modes:
     """Makes the courses of answers on one model, and keeps what drafting has taught."""
 

@@ -51,4 +51,5 @@ class Outbox:
 
 
 def _joined(a: Delta, b: Delta) -> Delta:
-    return Delta(a.id, a.index, a.text + b.text, [*a.tokens, *b.tokens], [*a.logprobs, *b.logprobs])
+    tokens, logprobs = [*a.tokens, *b.tokens], [*a.logprobs, *b.logprobs]
+    return Delta(a.id, a.index, a.text + b.text, tokens, logprobs, b.made)

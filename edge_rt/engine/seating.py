@@ -9,7 +9,7 @@ from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
-from edge_rt.engine.modes import Modes, needs_one_vocabulary, partner_of
+from edge_rt.engine.modes import Modes, drafts, needs_one_vocabulary, partner_of
 from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.retelling import TextSeat
@@ -39,6 +39,8 @@ class Seating:
                 seats = [make(index) for make in makers]
                 answer = Answer(request, index, seats, TextStream(stops), now)
                 answer.resume(request.resume.get(index, []))
+                if drafts(request.mode) and index in request.made:
+                    answer.count_on(request.made[index])
                 if answer.open:
                     answer.begin(self._modes.course(answer, fork_seed(_seed(request), index)))
                 answers.append(answer)

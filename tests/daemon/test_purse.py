@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge_rt.api.service import Cost
 from edge_rt.daemon.purse import spent_j
+from edge_rt.decoding.params import Made, Mode
 from edge_rt.energy.account import Account
 from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.protocol import Finished
@@ -79,6 +81,28 @@ def test_an_answer_ends_when_its_joules_are_spent(kit: Any) -> None:
         assert "energy_j" in cost.why
         assert events[-1].reason == "length"
         assert 2 < events[-1].timings.completion_tokens < 8
+
+    kit.run(run())
+
+
+def test_an_answer_that_ends_early_tells_who_made_it(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        made = Made(large=2, accepted=1, rejected=3)
+        house.scripts = [
+            [
+                kit.started(),
+                replace(kit.delta(1, 2), made=made),
+                replace(kit.delta(3, 4, index=1), made=made),
+                replace(kit.finished(1), made=made),
+                kit.passing(house, 2.0),
+                LASTS(),
+            ]
+        ]
+        *_, end = await house.answer(n=2, mode=Mode("lookup"), deadline_s=house.now + 1.5)
+        assert (end.index, end.reason, end.made) == (0, "length", made)
+        [entry] = house.book.recent(9)
+        assert (entry.large_tokens, entry.accepted_tokens, entry.rejected_tokens) == (4, 2, 6)
 
     kit.run(run())
 

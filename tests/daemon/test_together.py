@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ BIG, TINY = "big", "tiny"
 SPECULATIVE = Mode("speculative", TINY)
 SWITCH = Pair(large=BIG, small=TINY, mode="switch:token", large_share=0.4)
 MADE = Made(small=6, large=3, switches=2, catch_up=5, accepted=0, rejected=1)
+HALF = Made(small=1, large=1, switches=1, catch_up=1, accepted=0, rejected=1)
 TOKENS = (64, 0, 65)
 USUAL = ModeWish()
 
@@ -85,12 +88,13 @@ def test_it_goes_on_in_another_engine(kit: Any) -> None:
         house = house_of(kit)
         big, tiny = names(house)
         house.scripts = [
-            [kit.started(), kit.delta(7, 607), kit.lost],
+            [kit.started(), changed(kit.delta(7, 607), made=HALF), kit.lost],
             [kit.started(), kit.delta(8), changed(kit.finished(), made=MADE)],
         ]
         said = await house.said(BIG, mode=SPECULATIVE)
         assert house.loads == [big, tiny, big, tiny]
         assert house.asked[1].resume == {0: [7, 607]}
+        assert [asked.made for asked in house.asked] == [{}, {0: HALF}]
         assert house.asked[1].mode == house.asked[0].mode
         assert said[-1].made == MADE
 
@@ -108,6 +112,22 @@ def test_the_ledger_says_who_wrote_it(kit: Any) -> None:
         assert (together.small_tokens, together.large_tokens, together.switches) == (6, 3, 2)
         assert together.catch_up_tokens == 5
         assert (plain.mode, plain.partner) == (None, None)
+
+    kit.run(run())
+
+
+def test_the_ledger_says_who_wrote_what_nobody_waited_for(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        told = changed(kit.delta(7, 607), made=HALF)
+        house.scripts = [[kit.started(), kit.passing(house, 0.5), told, asyncio.Event()]]
+        async with aclosing(house.generate(BIG, mode=SPECULATIVE)) as events:
+            async for event in events:
+                if event == told:
+                    break
+        await house.metering.finish()
+        [entry] = house.book.recent(9)
+        assert (entry.status, entry.small_tokens, entry.rejected_tokens) == ("cancelled", 1, 1)
 
     kit.run(run())
 

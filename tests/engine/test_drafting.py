@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from duo import SPECULATIVE, Duo
 
-from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.engine.protocol import SetLimits
+from edge_rt.decoding.params import Gating, Made, Mode, Sampling
+from edge_rt.engine.protocol import Delta, SetLimits, Step
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
 LOOKUP = Mode("lookup")
@@ -117,6 +117,34 @@ def test_drafts_that_do_not_pay_are_not_made(new_duo: Callable, new_request: Cal
     duo.submit(new_request(1, PROMPT[:4], max_tokens=90, mode=SPECULATIVE))
     duo.settle()
     assert len(duo.backends["small"].passes) < 20
+
+
+@pytest.mark.parametrize("mode", [SPECULATIVE, verifying(3.0)])
+def test_what_was_counted_counts_on_in_another_engine(
+    toy: Callable, new_duo: Callable, new_request: Callable, mode: Mode
+) -> None:
+    def answer(**resumed: Any) -> tuple[Made, list[Delta]]:
+        duo = new_duo(toy(outputs=16))
+        slow(duo)
+        sampling = Sampling(temperature=0.0)
+        asked = new_request(1, PROMPT, max_tokens=60, sampling=sampling, mode=mode, **resumed)
+        heard = duo.submit(asked)
+        duo.settle()
+        told = [delta for event in duo.events if isinstance(event, Step) for delta in event.deltas]
+        return heard.finished[0].made, told
+
+    whole, told = answer()
+    assert told[-1].made == whole
+    half = told[: len(told) // 2]
+    tokens, made = [token for delta in half for token in delta.tokens], half[-1].made
+    assert 0 < made.accepted + made.rejected < whole.accepted + whole.rejected
+    (rest, _), (counted, _) = answer(resume={0: tokens}), answer(resume={0: tokens}, made={0: made})
+    assert counted.accepted == made.accepted + rest.accepted
+    assert counted.rejected == made.rejected + rest.rejected
+    assert counted.small + counted.large == 60
+    assert made.catch_up < counted.catch_up <= made.catch_up + 60 - len(tokens)
+    everything = [token for delta in told for token in delta.tokens]
+    assert answer(resume={0: everything}, made={0: whole}) == (whole, [])
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 4])

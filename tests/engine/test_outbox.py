@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from edge_rt.decoding.params import Made
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.protocol import Delta, Step
 
@@ -36,6 +38,16 @@ def test_a_fast_one_sends_several_tokens_in_one_message() -> None:
     assert [step.deltas[0].tokens for step in sent] == [[0], [1, 2, 3], [4, 5, 6]]
     outbox.flush(1.0)
     assert sent[-1].deltas[0].tokens == [7, 8]
+
+
+def test_what_an_answer_comes_to_is_what_was_told_last() -> None:
+    sent = Sent()
+    outbox = Outbox(sent.append, 0.02)
+    for token in range(3):
+        told = replace(delta(token), made=Made(large=token + 1))
+        outbox.put([told], 0.001 * token, urgent=False)
+    outbox.flush(1.0)
+    assert [step.deltas[0].made for step in sent] == [Made(large=1), Made(large=3)]
 
 
 def test_what_is_urgent_takes_the_rest_along() -> None:
