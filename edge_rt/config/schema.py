@@ -17,6 +17,8 @@ Text = Annotated[str, Meta(min_length=1)]
 Amount = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Sacrifice = Literal["pace", "model", "queue", "refuse"]
+Layers = Annotated[int, Meta(ge=0)]
+KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of both
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,8 +61,25 @@ class Engine(Section, frozen=True):
     sequences: Annotated[int, Meta(ge=1, le=64)] = 4  # at once; each takes memory for `context`
     batch: Annotated[int, Meta(ge=16, le=4096)] = 512
     prefill_chunk: Annotated[int, Meta(ge=8, le=4096)] = 128
-    gpu_layers: Annotated[int, Meta(ge=0)] = 0
+    # One, or those to choose from: the first is taken where nothing speaks against it.
+    gpu_layers: Layers | Annotated[list[Layers], Meta(min_length=1)] = 0
+    # How keys and values are kept; None: by what the backend gives the same answers with.
+    kv_type: KvType | Annotated[list[KvType], Meta(min_length=1)] | None = None
     flash_attention: bool = True
+
+    @property
+    def offloads(self) -> tuple[int, ...]:
+        """Numbers of layers that may lie on the GPU, the usual one first."""
+        layers = self.gpu_layers
+        return (layers,) if isinstance(layers, int) else tuple(layers)
+
+    @property
+    def kv_types(self) -> tuple[KvType, ...]:
+        """How keys and values may be kept, the usual way first; none: as the backend chooses."""
+        types = self.kv_type
+        if types is None:
+            return ()
+        return (types,) if isinstance(types, str) else tuple(types)
 
 
 class Requests(Section, frozen=True):
@@ -95,7 +114,7 @@ class Guard(Section, frozen=True):
 
     caution: Share = 0.80
     hold: Share = 0.85
-    evacuate: Share = 0.95
+    evacuate: Share = 0.975
     hysteresis_c: Annotated[float, Meta(ge=0, le=30)] = 5.0  # below which a state is left
 
 
@@ -132,6 +151,16 @@ class Ledger(Section, frozen=True):
     max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024 * 1024  # of the file
 
 
+class Cache(Section, frozen=True):
+    """Answers that are kept, to be given again to the very same question."""
+
+    enabled: bool = True
+    ttl_s: Amount = 86_400.0  # since an answer was made
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024  # of the file
+    memory_bytes: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024  # of those used last, in memory
+    per_client: bool = False  # whether users of the Unix socket get their own only
+
+
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
@@ -152,4 +181,5 @@ class Config(Section, frozen=True):
     governor: Governor = Governor()
     knobs: Knobs = Knobs()
     ledger: Ledger = Ledger()
+    cache: Cache = Cache()
     log: Log = Log()

@@ -16,7 +16,7 @@ class Settings:
 
     caution: float = 0.80
     hold: float = 0.85
-    evacuate: float = 0.95
+    evacuate: float = 0.975
     hysteresis_c: float = 5.0
     order: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
     floor_duty: float = 0.2  # pacing goes no lower before the next sacrifice is made

@@ -103,7 +103,7 @@ def outcome(tokens_per_s: float, powers_w: list[float], speeds: list[float]) -> 
     looks = [Look(0.5 * n, 0.5, 1.0, power, 40.0, 0) for n, power in enumerate(powers_w)]
     case = Case(PI, 0.5, 8.0)
     around = [Constant(1, 0.5, speed, [0.5]) for speed in speeds]
-    return Outcome(case, around[0] if around else None, around, Span(tokens_per_s, looks))
+    return Outcome(case, around[0] if around else None, around, [Span(tokens_per_s, looks)])
 
 
 def test_the_governor_is_held_against_the_best_setting_around_its_turn() -> None:

@@ -21,7 +21,8 @@ BOARDS = tuple(
 )
 SHARES = (0.60, 0.75, 0.90)  # of the uncapped draw
 IDLE_S = 8.0  # the daemon has nothing to do before the stream
-SETTLE_S, MEASURE_S = 5.0, 30.0
+SETTLE_S, MEASURE_S = 5.0, 15.0
+ROUNDS = 2  # each with daemons of its own: one may run some percent faster than the next
 WANTED = 0.995  # of the windows must be within the cap
 
 
@@ -54,33 +55,44 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What came of one case: the governor's turn, and the best constant setting around it."""
+    """What came of one case: the governor's turns, and the best constant setting around them."""
 
     case: Case
     chosen: Constant | None  # the best constant setting; None: none keeps the cap
     served: list[Constant] = field(default_factory=list[Constant])  # it, right before and after
-    span: Span | None = None
+    spans: list[Span] = field(default_factory=list[Span])
+
+    @property
+    def windows_w(self) -> list[float]:
+        """Mean power of the governor's windows."""
+        return [power_w for span in self.spans for power_w in windows_w(span.looks)]
 
     @property
     def ok_share(self) -> float:
         """The share of the governor's windows that are within the cap."""
-        return self.case.within(self.span.looks) if self.span else 0.0
+        return share_within(self.windows_w, self.case.cap_w)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Of the governor's turns."""
+        speeds = [span.tokens_per_s for span in self.spans]
+        return statistics.mean(speeds) if speeds else None
 
     @property
     def best_tokens_per_s(self) -> float | None:
-        """Of the best constant setting, as served around the governor's turn."""
+        """Of the best constant setting, as served around the governor's turns."""
         speeds = [one.tokens_per_s for one in self.served]
         return statistics.mean(speeds) if speeds else None
 
     @property
     def vs_best(self) -> float | None:
         """The governor's tokens over those of the best constant setting."""
-        best_speed = self.best_tokens_per_s
-        return self.span.tokens_per_s / best_speed if self.span and best_speed else None
+        own_speed, best_speed = self.tokens_per_s, self.best_tokens_per_s
+        return own_speed / best_speed if own_speed and best_speed else None
 
     def plain(self) -> dict[str, object]:
         """For the report."""
-        case, looks, chosen = self.case, self.span.looks if self.span else [], self.chosen
+        case, windows, chosen = self.case, self.windows_w, self.chosen
         return {
             "board": case.board.name,
             "seed": case.board.seed,
@@ -88,23 +100,23 @@ class Outcome:
             "uncapped_w": case.uncapped_w,
             "cap_w": case.cap_w,
             "ok_share": self.ok_share,
-            "windows": len(windows_w(looks)),
-            "highest_window": max(windows_w(looks)) / case.cap_w,
-            "mean_w": mean_w(looks),
-            "tokens_per_s": self.span.tokens_per_s if self.span else None,
+            "windows": len(windows),
+            "highest_window": max(windows, default=0.0) / case.cap_w,
+            "mean_w": [mean_w(span.looks) for span in self.spans],
+            "tokens_per_s": [span.tokens_per_s for span in self.spans],
             "best": chosen.plain() if chosen else None,
             "best_ok_share": case.within(on_board(chosen, case.board)) if chosen else None,
-            "best_tokens_per_s": self.best_tokens_per_s,
+            "best_tokens_per_s": [one.tokens_per_s for one in self.served],
             "vs_best": self.vs_best,
         }
 
     def told(self) -> str:
         """For people."""
         kept = f"Cap, {self.case.label}: {self.ok_share:.2%} of the windows within"
-        if self.chosen is None or self.span is None or self.vs_best is None:
+        if self.chosen is None or self.vs_best is None:
             return f"{kept}; no constant setting keeps it."
         setting = f"{self.chosen.threads} threads, duty {self.chosen.duty:.3g}"
-        return f"{kept}, {self.span.tokens_per_s:.4g} tok/s, {self.vs_best:.3f} of {setting}."
+        return f"{kept}, {self.tokens_per_s:.4g} tok/s, {self.vs_best:.3f} of {setting}."
 
 
 @dataclass
@@ -122,13 +134,18 @@ class Bench:
             return await serve(one, settings)
 
     async def search(self, case: Case, scan: Sequence[Constant]) -> None:
-        """Look closer for the best constant setting, and serve it once more."""
-        async with self._fixed(f"constant, {case.label}") as one:
-            await self._after(one)
+        """Look closer for the best constant setting."""
+        async with self._fixed(f"nearer, {case.label}") as one:
             nearer = await serve(one, finer(scan, case.keeps))
-            outcome = Outcome(case, best([*scan, *nearer], case.keeps))
-            self.outcomes.append(outcome)
-            await self._after(one)
+        self.outcomes.append(Outcome(case, best([*scan, *nearer], case.keeps)))
+
+    async def constant(self) -> None:
+        """Serve the last case's best constant setting, if there is one."""
+        outcome = self.outcomes[-1]
+        if outcome.chosen is not None:
+            setting = outcome.chosen.threads, outcome.chosen.duty
+            async with self._fixed(f"constant, {outcome.case.label}") as one:
+                outcome.served += await serve(one, [setting] * 2)
 
     async def govern(self) -> None:
         """Serve under the last case's cap, of which the daemon knows before the stream."""
@@ -140,21 +157,7 @@ class Bench:
             async with one.stream():
                 times = await one.watch(SETTLE_S, MEASURE_S)
                 await one.budget(power_w=None)  # soon to the end
-            outcome.span = one.span(times)
-
-    async def end(self) -> None:
-        """Serve the last case's best constant setting after the governor's turn too."""
-        async with self._fixed("constant, at last") as one:
-            await self._after(one)
-
-    async def _after(self, one: Turn) -> None:
-        """Serve the best constant setting of the last case that there was."""
-        outcome = self.outcomes[-1] if self.outcomes else None
-        if outcome is not None and outcome.chosen is not None:
-            chosen = outcome.chosen
-            outcome.served += await serve(one, [(chosen.threads, chosen.duty)] * 2)
-            if outcome.span is not None:
-                self.setup.say(outcome.told())
+        outcome.spans.append(one.span(times))
 
     def _fixed(self, label: str) -> AbstractAsyncContextManager[Turn]:
         return turn(self.setup, label, BOARDS[-1], False, self.samples)
@@ -166,8 +169,11 @@ async def cap(setup: Setup) -> Found:
     scan = await bench.scan()
     for case in cases(scan, setup.quick):
         await bench.search(case, scan)
-        await bench.govern()
-    await bench.end()
+        for _ in range(1 if setup.quick else ROUNDS):
+            await bench.constant()
+            await bench.govern()
+        await bench.constant()
+        setup.say(bench.outcomes[-1].told())
     return gathered(bench.outcomes, scan, bench.samples)
 
 

@@ -182,6 +182,7 @@ def _texts(asked: Sequence[tuple[int, int]], prompts: Prompts) -> Iterator[tuple
 
 def _body(text: str, answer: int) -> Json:
     return {
+        "model": MODEL,
         "prompt": text,
         "max_tokens": answer,
         "fresh": True,
