@@ -32,11 +32,14 @@ def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
     [
         (Config(tcp=Tcp(listen="8080")), ("tcp", "listen")),
         (Config(engine=Engine(batch=64)), ("engine", "prefill_chunk")),
+        (Config(engine=Engine(gpu_layers=[4, 0, 4])), ("engine", "gpu_layers", 2)),
+        (Config(engine=Engine(kv_type=["f16", "f16"])), ("engine", "kv_type", 1)),
+        (Config(engine=Engine(kv_type="q8_0", flash_attention=False)), ("engine", "kv_type")),
         (Config(models=Models(store="models")), ("models", "store")),
         (Config(models=Models(catalogue=["/a\0b"])), ("models", "catalogue", 0)),
         (Config(socket=Socket(path="~/x.sock")), ("socket", "path")),
         (Config(governor=Governor(guard=Guard(hold=0.8))), ("governor", "guard", "hold")),
-        (Config(governor=Governor(guard=Guard(hold=0.96))), ("governor", "guard", "evacuate")),
+        (Config(governor=Governor(guard=Guard(hold=0.98))), ("governor", "guard", "evacuate")),
         (
             Config(governor=Governor(sacrifice=("pace", "queue", "pace"))),
             ("governor", "sacrifice", 2),

@@ -15,7 +15,7 @@ TRIP_C = 80.0
 
 @pytest.mark.parametrize(
     ("temp_c", "state"),
-    [(63.9, "ok"), (64.0, "caution"), (68.0, "hold"), (75.9, "hold"), (76.0, "evacuate")],
+    [(63.9, "ok"), (64.0, "caution"), (68.0, "hold"), (77.9, "hold"), (78.0, "evacuate")],
 )
 def test_it_climbs_at_shares_of_the_trip_point(temp_c: float, state: str) -> None:
     assert GuardState(Settings()).update(temp_c, TRIP_C) == state
@@ -23,7 +23,7 @@ def test_it_climbs_at_shares_of_the_trip_point(temp_c: float, state: str) -> Non
 
 @pytest.mark.parametrize(
     ("hot_c", "still_c", "left_c", "below"),
-    [(64.0, 59.0, 58.9, "ok"), (68.0, 63.0, 62.9, "caution"), (76.0, 71.0, 70.9, "hold")],
+    [(64.0, 59.0, 58.9, "ok"), (68.0, 63.0, 62.9, "caution"), (78.0, 73.0, 72.9, "hold")],
 )
 def test_it_leaves_a_state_five_kelvin_below(
     hot_c: float, still_c: float, left_c: float, below: str
