@@ -79,6 +79,7 @@ class ChatCompletions(Generation):
             ignore_eos=bool(request.ignore_eos),
             mode=serving.mode,
             threads=serving.threads,
+            form=serving.form,
         )
 
     async def _render(self, request: ChatRequest, model: str) -> str:

@@ -69,6 +69,7 @@ class Completions(Generation):
             ignore_eos=bool(request.ignore_eos),
             mode=serving.mode,
             threads=serving.threads,
+            form=serving.form,
         )
         return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
 

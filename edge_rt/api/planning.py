@@ -107,11 +107,16 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """One model and thread count after calibration: rates, powers, and how well they fit."""
+    """One model and thread count after calibration: rates, powers, and how well they fit.
+
+    It was loaded with that many layers on the GPU, and its keys and values kept in that type.
+    """
 
     model: str
     backend: str
     threads: int
+    gpu_layers: int
+    kv_type: str
     prefill_tokens_per_s: float | None  # of 256 tokens
     decode_tokens_per_s: float | None
     idle_w: float | None

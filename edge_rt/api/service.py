@@ -24,6 +24,7 @@ from edge_rt.api.planning import (
 from edge_rt.api.wish import Wish
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Started, Tensor
+from edge_rt.routing.setting import Form
 from edge_rt.routing.trace import Trace
 
 PowerQuality = Literal["measured", "modelled"]
@@ -73,7 +74,8 @@ class Serving(msgspec.Struct, frozen=True):
 
     `why` says in a sentence why it is. Where the router chose among several, `route` says why just
     this one; `trace` has all of that if it was asked for. `mode` is how its tokens are decided on,
-    with the partner's id; None: by itself. `threads` are to compute it, None: as many as may.
+    with the partner's id; None: by itself. `threads` are to compute it, None: as many as may, and
+    `form` is how the model is to be loaded, None: as it is or usually is.
     """
 
     card: ModelCard
@@ -83,6 +85,7 @@ class Serving(msgspec.Struct, frozen=True):
     trace: Trace | None = None
     mode: Mode | None = None
     threads: int | None = None
+    form: Form | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -90,7 +93,7 @@ class Call(msgspec.Struct, frozen=True):
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
     as they are, with the reason "length". The partner of `mode` is a model's id. `threads` as in
-    Generate.
+    Generate, `form` as in Serving: a model at work in another one stays as it is.
     """
 
     model: str
@@ -105,6 +108,7 @@ class Call(msgspec.Struct, frozen=True):
     deadline_s: float | None = None
     mode: Mode | None = None
     threads: int | None = None
+    form: Form | None = None
 
 
 class EmbedCall(msgspec.Struct, frozen=True):

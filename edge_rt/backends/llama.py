@@ -9,7 +9,7 @@ their positions. With weight types whose matrix product has one kernel for every
 (Q4_1 among them) logits are then equal to the last bit whatever else is in the batch. When both
 types are F16, it splits long contexts by thread and tiles batches of 64 and more, and sums
 differ in the last bits. GPU kernels promise no such thing, and not every head size fits Q8_0
-blocks: then both are F16.
+blocks: then both are F16. Whoever names other types gets them, and no such promise.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ from edge_rt.backends.llama_vocabulary import tokenize
 from edge_rt.errors import EngineError
 
 VERSION: str = llama_cpp.__version__
-_F16, _Q8_0 = 1, 8  # enum ggml_type
+_F16, _Q4_0, _Q8_0 = 1, 2, 8  # enum ggml_type
+_KV_TYPES = {  # of keys and of values
+    "q8_0/f16": (_Q8_0, _F16),
+    "f16": (_F16, _F16),
+    "q8_0": (_Q8_0, _Q8_0),
+    "q4_0": (_Q4_0, _Q4_0),
+}
 _Q8_BLOCK = 32  # a row of keys must be whole Q8_0 blocks
 
 
@@ -49,17 +55,19 @@ class LlamaBackend:
         gpu_layers: int = 0,
         flash_attention: bool = True,
         outputs: int = 0,
+        kv_type: str | None = None,
     ) -> None:
         """Load `path`. `context` is tokens a sequence, and `outputs` of how many rows of a pass
-        logits may be wanted, one a sequence at least; raises ModelFileError with llama.cpp's own
-        words when it cannot be loaded.
+        logits may be wanted, one a sequence at least. `kv_type` is one of _KV_TYPES, None: see
+        above. Raises ModelFileError with llama.cpp's own words when it cannot be loaded.
         """
         self._model: Any = load_weights(path, gpu_layers)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self.outputs = max(outputs, sequences)
         sizes = context, sequences, batch, self.outputs, threads
-        self._context: Any = _context(self._model, *sizes, gpu_layers, flash_attention)
+        types = _kv_types(self._model, kv_type, gpu_layers, flash_attention)
+        self._context: Any = _context(self._model, *sizes, types, flash_attention)
         self._memory: Any = lib.llama_get_memory(self._context)
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
@@ -174,7 +182,7 @@ def _context(
     batch: int,
     outputs: int,
     threads: int,
-    gpu_layers: int,
+    types: tuple[int, int],
     flash_attention: bool,
 ) -> Any:
     params = lib.llama_context_default_params()
@@ -185,13 +193,16 @@ def _context(
     params.n_threads = params.n_threads_batch = threads
     params.kv_unified = False
     params.flash_attn_type = 1 if flash_attention else 0
-    params.type_v = _F16
-    params.type_k = _key_type(model, gpu_layers, flash_attention)
+    params.type_k, params.type_v = types
     params.no_perf = True
     return make_context(model, params)
 
 
-def _key_type(model: Any, gpu_layers: int, flash_attention: bool) -> int:
-    head = lib.llama_model_n_embd(model) // max(1, lib.llama_model_n_head(model))
-    exact = flash_attention and gpu_layers == 0 and head % _Q8_BLOCK == 0
-    return _Q8_0 if exact else _F16
+def _kv_types(
+    model: Any, named: str | None, gpu_layers: int, flash_attention: bool
+) -> tuple[int, int]:
+    if named is None:
+        head = lib.llama_model_n_embd(model) // max(1, lib.llama_model_n_head(model))
+        exact = flash_attention and gpu_layers == 0 and head % _Q8_BLOCK == 0
+        named = "q8_0/f16" if exact else "f16"
+    return _KV_TYPES[named]

@@ -54,8 +54,15 @@ def _models(models: list[Json]) -> Table:
     for title, _ in _COLUMNS:
         table.add_column(title, justify="left" if title in ("", "MODEL") else "right")
     for model in models:
-        table.add_row(*(Text(_cell(name, model.get(name))) for _, name in _COLUMNS))
+        named = model | {"model": _named(model)}
+        table.add_row(*(Text(_cell(name, named.get(name))) for _, name in _COLUMNS))
     return table
+
+
+def _named(model: Json) -> str:
+    layers = number(model.get("gpu_layers"))
+    name = line(model.get("model"))
+    return f"{name}, {layers:.0f} layers on the GPU" if layers else name
 
 
 def _cell(name: str, value: object) -> str:

@@ -21,18 +21,29 @@ def trace_table(considered: Sequence[Json]) -> Table:
     for title in _HEADS:
         justify = "left" if title in _WORDS else "right"
         table.add_column(title, justify=justify, overflow="fold", no_wrap=bool(title))
+    settings = [member(member(one, "candidate"), "setting") for one in considered]
+    ways = {_way(setting) for setting in settings}
+    several = len(ways) > len({variant for variant, _ in ways})
     for one in considered:
-        table.add_row(*map(Text, _cells(one)))
+        table.add_row(*map(Text, _cells(one, several)))
     return table
 
 
-def _cells(one: Json) -> Iterator[str]:
+def _way(setting: Json) -> tuple[str, str]:
+    """A variant, and how it is loaded."""
+    layers, kv_type = whole(setting.get("gpu_layers")), line(setting.get("kv_type"))
+    return line(setting.get("variant")), f"KV {kv_type}, GPU {layers}"
+
+
+def _cells(one: Json, several: bool) -> Iterator[str]:
+    """`several`: some may be loaded in more than one way."""
     candidate = member(one, "candidate")
     setting = member(candidate, "setting")
     yield "*" if one.get("state") == "chosen" else ""
     yield in_mode(setting.get("variant"), setting.get("mode"), setting.get("partner"))
     loaded = "" if candidate.get("loaded") else ", not loaded"
-    yield f"{line(candidate.get('backend'))} {line(candidate.get('quantisation'))}{loaded}"
+    way = f", {_way(setting)[1]}" if several else ""
+    yield f"{line(candidate.get('backend'))} {line(candidate.get('quantisation'))}{way}{loaded}"
     yield whole(setting.get("threads"))
     yield f"{whole(candidate.get('prompt_tokens'))}+{whole(candidate.get('completion_tokens'))}"
     yield significant(candidate.get("seconds"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from edge_rt.config.address import Address, is_loopback
 from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
+
+_BLOCKS = ("q8_0", "q4_0")  # types that llama.cpp keeps values in only with flash attention
 
 
 def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
@@ -56,6 +59,20 @@ def _engine(config: Config) -> Iterator[tuple[Key, str]]:
             ("engine", "prefill_chunk"),
             f"expected at most engine.batch ({engine.batch}), got {engine.prefill_chunk}",
         )
+    for name in ("gpu_layers", "kv_type"):
+        yield from _twice(("engine", name), getattr(engine, name))
+    kind = next((kind for kind in engine.kv_types if kind in _BLOCKS), None)
+    if kind is not None and not engine.flash_attention:
+        message = f"{kind} takes engine.flash_attention: leave that true, or name another type"
+        yield ("engine", "kv_type"), message
+
+
+def _twice(key: Key, values: object) -> Iterator[tuple[Key, str]]:
+    """Each item of a list that was there before."""
+    items = cast("list[object]", values) if isinstance(values, list) else []
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            yield (*key, index), f"{item} is named twice: remove one"
 
 
 def _governor(config: Config) -> Iterator[tuple[Key, str]]:
@@ -67,9 +84,7 @@ def _governor(config: Config) -> Iterator[tuple[Key, str]]:
                 ("governor", "guard", upper),
                 f"expected more than governor.guard.{lower} ({below:g}), got {above:g}",
             )
-    for index, name in enumerate(order):
-        if name in order[:index]:
-            yield ("governor", "sacrifice", index), f"{name} is named twice: remove one"
+    yield from _twice(("governor", "sacrifice"), list(order))
 
 
 def _smaller(config: Config) -> Iterator[tuple[Key, str]]:

@@ -26,6 +26,7 @@ _SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
     ("tcp", "api_key_sha256"): "64 hexadecimal digits, the sha256 of a key",
     ("log", "level"): "one of debug, info, warning, error",
     ("budget", "energy_period"): "hour or day",
+    ("engine", "kv_type"): "one of q8_0/f16, f16, q8_0, q4_0, or a list of them",
     ("governor", "sacrifice"): "one of pace, model, queue, refuse",
 }
 _SECRET = "api_key_sha256"  # someone may have put the key itself there

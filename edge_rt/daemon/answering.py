@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager
-from functools import partial
+from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
@@ -16,6 +14,7 @@ from edge_rt.api.service import Call, Cost, Event
 from edge_rt.config.schema import Config
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.holding import Holding
 from edge_rt.daemon.lessons import Lesson
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.offers import Offered
@@ -23,15 +22,16 @@ from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.state import State
-from edge_rt.daemon.wanted import resident_name, wanted
+from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Mode
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.engine.residency import Residency, Resident, Wanted
+from edge_rt.engine.residency import Residency
 from edge_rt.errors import EngineError
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.store import Entry, Store
+from edge_rt.routing.setting import Form
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ ToldT = TypeVar("ToldT")
 Ask = Callable[[EngineClient, Callable[[int], AskedT]], AsyncGenerator[ToldT, None]]
 
 
-class Answering:
+class Answering(Holding):
     """Loads models and answers calls as far as governor, memory and the calls themselves allow."""
 
     def __init__(
@@ -56,24 +56,10 @@ class Answering:
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
-        self._config, self._store = config, store
-        self._residency, self._state = residency, state
+        super().__init__(config.engine, store, residency, foresight.room)
+        self._config, self._state = config, state
         self._metering, self._governing, self._foresight = metering, governing, foresight
         self._clock = clock
-
-    @property
-    def loaded(self) -> set[str]:
-        """The engine's names of the models in its memory."""
-        return {resident.wanted.model for resident in self._residency.residents()}
-
-    def loads(self, entry: Entry, partner: Entry | None = None) -> bool:
-        """Whether a model would have to be loaded beside others for `entry` and its partner.
-
-        The only one does not count: a board that stays warm by itself would never serve.
-        """
-        loaded = self.loaded
-        wanted = [entry] if partner is None else [entry, partner]
-        return bool(loaded) and any(resident_name(one) not in loaded for one in wanted)
 
     async def preload(self, entry: Entry) -> None:
         """Load a model ahead of the first request; raises as `generate` does."""
@@ -106,7 +92,7 @@ class Answering:
         ):
             while True:
                 try:
-                    attempt = self._attempt(entry, make, receipt, purse, partner)
+                    attempt = self._attempt(entry, make, receipt, purse, partner, call.form)
                     async with aclosing(attempt) as events:
                         async for event in events:
                             if not progress.news(event):
@@ -143,11 +129,17 @@ class Answering:
             log.exception("an answer of %s taught nothing", entry.id)
 
     async def _attempt(
-        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, partner: Entry | None
+        self,
+        entry: Entry,
+        make: Make,
+        receipt: Receipt,
+        purse: Purse,
+        partner: Entry | None,
+        form: Form | None,
     ) -> AsyncGenerator[EngineEvent, None]:
         """The events of one engine, as far as the purse reaches."""
         run = self.run(
-            entry, make, receipt, lambda client, handed: client.generate(handed), partner
+            entry, make, receipt, lambda client, handed: client.generate(handed), partner, form
         )
         async with aclosing(run) as events:
             if not purse.limited:
@@ -165,15 +157,16 @@ class Answering:
         receipt: Receipt,
         ask: Ask[AskedT, ToldT],
         partner: Entry | None = None,
+        form: Form | None = None,
     ) -> AsyncGenerator[ToldT, None]:
         """What one engine tells of a request, booked on `receipt`; raises EngineLost.
 
         `make` makes the request of an id, and `ask` has the engine's client do it. `partner` is
-        held in memory beside `entry`.
+        held in memory beside `entry`, which is in that form as far as that can be.
         """
         if receipt.account is None:  # what an engine has begun goes on in the next one
-            await self._governing.admit(self.loads(entry, partner))
-        async with self.resident(entry, partner) as resident:
+            await self._governing.admit(self.loads(entry, partner, form))
+        async with self.resident(entry, partner, form) as resident:
 
             def handed(id: int) -> AskedT:
                 self._metering.handed(receipt, resident.client, id)
@@ -190,20 +183,6 @@ class Answering:
             raise EngineError(
                 "the engine was lost again and again while it had this request"
             ) from lost
-
-    @asynccontextmanager
-    async def resident(
-        self, entry: Entry, partner: Entry | None = None
-    ) -> AsyncGenerator[Resident]:
-        """`entry` in the engine's memory, and its partner, for as long as they are used."""
-        both = [entry] if partner is None else [entry, partner]
-        wanted = {resident_name(one): partial(self._wanted, one) for one in both}
-        async with self._residency.use_all(wanted) as residents:
-            yield residents[resident_name(entry)]
-
-    async def _wanted(self, entry: Entry) -> Wanted:
-        path = await asyncio.to_thread(self._store.check, entry.id)
-        return wanted(entry, path, self._config.engine)
 
 
 def _lighter(offered: Offered, entry: Entry) -> Entry:

@@ -17,6 +17,7 @@ from edge_rt.energy.prediction import Served
 from edge_rt.energy.runtime import Runtime
 from edge_rt.energy.runtime_fit import Timing, fit_runtime
 from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
 from edge_rt.thermal.cooling import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known
@@ -26,6 +27,7 @@ _USUAL = 256  # tokens
 def calibration(
     board: str,
     entry: Entry,
+    form: Form,
     threads: int,
     measured: Sequence[Measured],
     sweep: Sweep | None,
@@ -39,6 +41,8 @@ def calibration(
         sha256=entry.sha256,
         backend=entry.backend,
         threads=threads,
+        gpu_layers=form.gpu_layers,
+        kv_type=form.kv_type,
         calibrated_at=date,
         promise=fit.promise,
         denoised=fit.denoised,
@@ -117,8 +121,12 @@ def calibrated(
         leakage_w=None if leakage is None else leakage.leakage.power_w(45.0),
         doubling_c=None if leakage is None else leakage.leakage.doubling_c,
         leakage_note=note,
-        models=[_fitted(c) for c in sorted(found, key=lambda c: (c.model, c.threads))],
+        models=[_fitted(c) for c in sorted(found, key=_order)],
     )
+
+
+def _order(found: Calibration) -> tuple[str, int, str, int]:
+    return found.model, found.gpu_layers, found.kv_type, found.threads
 
 
 def _fitted(found: Calibration) -> Fitted:
@@ -129,6 +137,8 @@ def _fitted(found: Calibration) -> Fitted:
         model=found.model,
         backend=found.backend,
         threads=found.threads,
+        gpu_layers=found.gpu_layers,
+        kv_type=found.kv_type,
         prefill_tokens_per_s=_USUAL / promise.prefill_s(_USUAL),
         decode_tokens_per_s=1.0 / step_s if step_s > 0.0 else None,
         idle_w=draws and draws.idle_w,

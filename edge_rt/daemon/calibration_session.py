@@ -21,11 +21,13 @@ from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import LOOK_S, Readiness, Unready
 from edge_rt.daemon.sweeping import Sweeper
 from edge_rt.daemon.timing import Timing
+from edge_rt.daemon.variants import Variants
 from edge_rt.energy.calibration import Calibration, Sweep, save_calibration
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import StoreError, Unavailable
 from edge_rt.governor.words import thread_count
 from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Tools:
     """
 
     forecaster: Forecaster
+    variants: Variants
     timing: Timing
     sweeper: Sweeper
     readiness: Readiness
@@ -74,12 +77,19 @@ class Session:
         """`counts` of threads, the most telling first; a quick one sweeps with that alone."""
         self._tools, self._how, self._host = tools, how, host
         self._entries, self._counts = entries, counts
-        self._swept = counts[:1] if how.total_s is not None else counts
+        quick = how.total_s is not None
+        self._ways = [(e, form) for e in entries for form in self._forms(e, quick)]
+        self._swept = counts[:1] if quick else counts
         self._sweeps: dict[int, Sweep] = {}
         self._cold_c: float | None = None  # before anything was begun
         self.saved = 0  # calibrations
         self._course = Course(tools.clock, self._expected(), how.total_s)
         self.expected_s = self._course.expected_s
+
+    def _forms(self, entry: Entry, quick: bool) -> Sequence[Form | None]:
+        """Those to time, one for each offload; None: as it is loaded, or can be."""
+        found = self._tools.variants.offloads(entry)
+        return found if len(found) > 1 and not quick else [None]
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
         """Where it stands. Raises Unready, Unavailable, and EngineError.
@@ -95,8 +105,8 @@ class Session:
         yield self._rest(force)
         for threads in self._swept:
             yield self._sweep(threads)
-        for entry in self._entries:
-            yield self._entry(entry)
+        for entry, form in self._ways:
+            yield self._way(entry, form)
         if self._how.cools:
             yield self._cool()
 
@@ -120,15 +130,15 @@ class Session:
                     else:
                         yield self._course.at(f"ceilings: {line}, {thread_count(threads)}")
 
-    async def _entry(self, entry: Entry) -> AsyncGenerator[Progress]:
-        """All thread counts of one model; saved once they are complete."""
-        self._course.begun(entry.id)
-        yield self._course.at(f"loading {entry.id}", LOAD_S)
+    async def _way(self, entry: Entry, form: Form | None) -> AsyncGenerator[Progress]:
+        """All thread counts of one model, loaded in one way; saved once they are complete."""
+        self._course.begun(_called(entry, form))
+        yield self._course.at(f"loading {_called(entry, form)}", LOAD_S)
         found: list[Calibration] = []
         try:
-            async with self._host.resident(entry) as resident:
+            async with self._host.resident(entry, form=form) as resident:
                 for number in range(len(self._counts)):
-                    async with aclosing(self._count(entry, resident, number)) as said:
+                    async with aclosing(self._count(entry, form, resident, number)) as said:
                         async for word in said:
                             if isinstance(word, Calibration):
                                 found.append(word)
@@ -141,10 +151,11 @@ class Session:
         await self._save(found)
 
     async def _count(
-        self, entry: Entry, resident: Resident, number: int
+        self, entry: Entry, form: Form | None, resident: Resident, number: int
     ) -> AsyncGenerator[Progress | Calibration]:
         threads, seconds = self._counts[number], self._seconds(number)
-        self._course.begun(_timed(entry, threads))
+        name = _called(entry, form)
+        self._course.begun(_timed(name, threads))
         if seconds < SHORTEST_S:
             return
         begin_s = self._course.elapsed_s
@@ -156,17 +167,18 @@ class Session:
                     came.append(step)
                     continue
                 run, left_s = step
-                words = f"{entry.id}, {thread_count(threads)}: {run.prompt_tokens} tokens"
+                words = f"{name}, {thread_count(threads)}: {run.prompt_tokens} tokens"
                 yield self._course.at(words, left_s)
         work_s = threads * (self._course.elapsed_s - begin_s)
         for other in self._counts:
             expected_s = min(self._how.model_s, work_s / other)
-            self._course.expect(_timed(entry, other), expected_s)
+            self._course.expect(_timed(name, other), expected_s)
         board, sweep = self._tools.forecaster.board, self._sweeps.get(threads)
+        loaded = self._tools.variants.form(entry)
         try:
-            yield calibration(board, entry, threads, came, sweep, self._tools.wall())
+            yield calibration(board, entry, loaded, threads, came, sweep, self._tools.wall())
         except ValueError as error:  # too slow for the time that there is
-            log.warning("%s with %d threads is not calibrated: %s", entry.id, threads, error)
+            log.warning("%s with %d threads is not calibrated: %s", name, threads, error)
 
     async def _save(self, found: Sequence[Calibration]) -> None:
         folder = self._tools.folder
@@ -205,8 +217,9 @@ class Session:
         """What will take how long, at most or about."""
         how = self._how
         sweeps = {_swept(t): KERNELS * WARM * how.sweep_s for t in self._swept}
-        loads = {entry.id: LOAD_S for entry in self._entries}
-        timed = {_timed(e, t): how.model_s for e in self._entries for t in self._counts}
+        names = [_called(entry, form) for entry, form in self._ways]
+        loads = dict.fromkeys(names, LOAD_S)
+        timed = {_timed(name, t): how.model_s for name in names for t in self._counts}
         cool = {_COOL: COOL_S / 3} if how.cools else {}
         return {_REST: how.idle_s} | sweeps | loads | timed | cool
 
@@ -215,8 +228,12 @@ def _swept(threads: int) -> str:
     return f"sweep {threads}"
 
 
-def _timed(entry: Entry, threads: int) -> str:
-    return f"{entry.id} {threads}"
+def _timed(name: str, threads: int) -> str:
+    return f"{name} {threads}"
+
+
+def _called(entry: Entry, form: Form | None) -> str:
+    return entry.id if form is None else f"{entry.id}, {form.gpu_layers} layers on the GPU"
 
 
 def _falls(temps_c: Sequence[float]) -> bool:

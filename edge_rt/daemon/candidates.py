@@ -13,7 +13,7 @@ from edge_rt.daemon.teaming import Teaming
 from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
-from edge_rt.routing.setting import SINGLE
+from edge_rt.routing.setting import SINGLE, Form
 
 LEAST_DUTY = 0.02  # nothing is paced lower
 
@@ -73,15 +73,18 @@ class Candidates:
         limits: Limits,
         offered: Offered = ALONE,
         its: tuple[int, int, int] | None = None,
+        form: Form | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's.
+
+        `form` is how `entry` is loaded, None: as usual.
 
         The duty is that in force, which holds for whoever asks for fewer threads as well.
         """
         duty = limits.duty
         if duty < LEAST_DUTY:
             duty = self._duty(entry, threads, tokens, limits, offered)
-        return self._teaming.predict(entry, threads, tokens, duty, offered, its)
+        return self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
 
     def _duty(
         self,

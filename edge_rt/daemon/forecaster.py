@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.board_report import Felt, board_key
+from edge_rt.daemon.forms import KV_NUMBER_BYTES, forms
 from edge_rt.daemon.memory import Memory
-from edge_rt.daemon.wanted import KV_NUMBER_BYTES, kv_type
 from edge_rt.energy.basis import Hardware
 from edge_rt.energy.calibration import Calibration, load_calibrations
 from edge_rt.energy.phases import board_watts
@@ -19,6 +20,7 @@ from edge_rt.energy.roofline import board_ceilings
 from edge_rt.energy.warmth import Warmth
 from edge_rt.energy.work import ModelShape
 from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
 
 log = logging.getLogger(__name__)
 
@@ -49,20 +51,36 @@ class Forecaster:
             log.warning("%s %s", bad.path, bad.reason)
         self.edition = 0  # of the calibrations: another one where there are others
         self._board = ""
-        self._predictor = Predictor(self._hardware(None))
-        self._known: dict[str, Entry] = {}
+        self._predictors: dict[int, Predictor] = {}  # by layers on the GPU: not to be compared
+        self._known: dict[str, tuple[Entry, Form]] = {}
 
     @property
     def board(self) -> str:
         """The id of the board's profile, by which calibrations know it."""
         return board_key(self._felt())
 
-    def calibrations(self, entry: Entry) -> list[Calibration]:
-        """Those that hold for the file, the backend and the board that are there now."""
+    def calibrations(self, entry: Entry, form: Form | None = None) -> list[Calibration]:
+        """Those that hold for the file, the backend and the board that are there now.
+
+        With a `form` those made with as many layers on a GPU, and of these, where there are any,
+        those with its KV type.
+        """
         board = self.board
-        return [
+        found = [
             c for c in self._calibrations if c.unfit_for(board, entry.sha256, entry.backend) is None
         ]
+        if form is None:
+            return found
+        alike = [c for c in found if c.gpu_layers == form.gpu_layers]
+        return [c for c in alike if c.kv_type == form.kv_type] or alike
+
+    def figures(self, entry: Entry, form: Form) -> Form:
+        """The form by whose figures that one goes: its own where it was calibrated, else those of
+        the first with as many layers on a GPU.
+        """
+        known = {(c.gpu_layers, c.kv_type) for c in self.calibrations(entry)}
+        alike = (f for f in forms(entry, self._engine) if f.gpu_layers == form.gpu_layers)
+        return form if form in known else next(alike, form)
 
     def take(self, calibrations: Sequence[Calibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
@@ -81,49 +99,76 @@ class Forecaster:
         cached_tokens: int,
         completion_tokens: int,
         duty: float = 1.0,
+        form: Form | None = None,
     ) -> Prediction | Unpredicted:
-        """See Predictor."""
-        return self._knowing(entry).predict(
-            entry.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
+        """See Predictor. `form` None: the usual one; of another offload only what is calibrated."""
+        usual = forms(entry, self._engine)[0]
+        form = usual if form is None else form
+        if form.gpu_layers != usual.gpu_layers and not self.calibrations(entry, form):
+            return Unpredicted(
+                f"it was never measured with {form.gpu_layers} layers on the GPU: edge-rt calibrate"
+            )
+        known = self._named(entry, form)
+        return self._knowing(known, form).predict(
+            known.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
         )
 
-    def learn(self, entry: Entry, threads: int, served: Served) -> None:
+    def learn(self, entry: Entry, threads: int, served: Served, form: Form | None = None) -> None:
         """Take what an answer took that had the engine to itself."""
-        self._knowing(entry).learn(entry.id, threads, served)
+        form = form or forms(entry, self._engine)[0]
+        known = self._named(entry, form)
+        self._knowing(known, form).learn(known.id, threads, served)
 
     def remember(self) -> None:
         """Have the memory take all that was learnt on the present board."""
         if self._board != self.board:
             return
-        for entry in self._known.values():
-            learnt = self._predictor.learnt(entry.id)
-            self._memory.take(entry, self._board, self.calibrations(entry), learnt)
+        for known, form in self._known.values():
+            learnt = self._predictor(known, form).learnt(known.id)
+            self._memory.take(known, self._board, self.calibrations(known, form), learnt)
 
-    def _knowing(self, entry: Entry) -> Predictor:
-        felt = self._felt()
-        board = board_key(felt)
+    def _named(self, entry: Entry, form: Form) -> Entry:
+        """`entry` under the name by which the figures of that form are known."""
+        usual, form = forms(entry, self._engine)[0], self.figures(entry, form)
+        return entry if form == usual else replace(entry, id=f"{entry.id} {form}")
+
+    def _knowing(self, known: Entry, form: Form) -> Predictor:
+        board = self.board
         if board != self._board:
-            self._board, self._predictor = board, Predictor(self._hardware(felt))
+            self._board = board
+            self._predictors.clear()
             self._known.clear()
-        before = self._known.get(entry.id)
-        if before is None or before.sha256 != entry.sha256:
-            self._known[entry.id] = entry
-            shape, calibrations = shape_of(entry, self._engine), self.calibrations(entry)
-            learnt = self._memory.recall(entry, board, calibrations)
-            self._predictor.know(entry.id, shape, calibrations, learnt)
-        self._predictor.idle_w, self._predictor.warmth = self._idle_w(), self._warmth()
-        return self._predictor
+        predictor, before = self._predictor(known, form), self._known.get(known.id)
+        if before is None or before[0].sha256 != known.sha256:
+            form = self.figures(known, form)
+            self._known[known.id] = known, form
+            shape = shape_of(known, self._engine, form)
+            calibrations = self.calibrations(known, form)
+            learnt = self._memory.recall(known, board, calibrations)
+            predictor.know(known.id, shape, calibrations, learnt)
+        predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
+        return predictor
 
-    def _hardware(self, felt: Felt | None) -> Hardware:
+    def _predictor(self, entry: Entry, form: Form) -> Predictor:
+        """One for all that is loaded as usual, and one for each other offload."""
+        usual = forms(entry, self._engine)[0].gpu_layers == form.gpu_layers
+        layers = self._engine.offloads[0] if usual else form.gpu_layers
+        if layers not in self._predictors:
+            self._predictors[layers] = Predictor(self._hardware(layers))
+        return self._predictors[layers]
+
+    def _hardware(self, layers: int) -> Hardware:
+        felt = self._felt()
         board = None if felt is None else felt.chosen.board
         there = 0 if board is None else sum(c.cores for c in board.clusters.values())
-        cores, gpu = max(there, self._cores), self._engine.gpu_layers > 0
+        cores, gpu = max(there, self._cores), layers > 0
         ceilings = board_ceilings(board, cores, gpu=gpu)
         return Hardware(1 if gpu else cores, ceilings, board_watts(board))
 
 
-def shape_of(entry: Entry, engine: Engine) -> ModelShape:
-    """The sizes that the file's header states."""
+def shape_of(entry: Entry, engine: Engine, form: Form | None = None) -> ModelShape:
+    """The sizes that the file's header states; `form` None: the usual one."""
+    form = form or forms(entry, engine)[0]
     summary = entry.summary
     return ModelShape(
         layers=summary.layers,
@@ -134,5 +179,5 @@ def shape_of(entry: Entry, engine: Engine) -> ModelShape:
         parameters=summary.parameters,
         file_bytes=summary.file_bytes,
         vocab=summary.vocab,
-        kv_bytes_per_number=KV_NUMBER_BYTES[kv_type(entry, engine)],
+        kv_bytes_per_number=KV_NUMBER_BYTES[form.kv_type],
     )

@@ -89,7 +89,7 @@ class Foresight:
         self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
-        room = Room(config, residency, lambda: psutil.virtual_memory().available)
+        self.room = Room(config, residency, lambda: psutil.virtual_memory().available)
         self.ages = Ages(wall, self._memory.notes)
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
@@ -101,7 +101,7 @@ class Foresight:
             self.lengths,
             governing,
             residency,
-            room,
+            self.room,
             self.ages,
             supervisor.client,
             clock,
@@ -112,7 +112,7 @@ class Foresight:
             candidates,
             governing,
             residency,
-            room,
+            self.room,
             self.alone,
             config.models.preload,
             Random(),
@@ -127,13 +127,14 @@ class Foresight:
             measurer,
             self.alone,
             readiness,
-            room,
+            self.room,
             supervisor.client,
             cores,
             pause,
         )
         tools = Tools(
             forecaster=self.forecaster,
+            variants=self.variants,
             timing=Timing(measurer, governing, readiness, clock, pause),
             sweeper=self.sweeper,
             readiness=readiness,
@@ -150,9 +151,9 @@ class Foresight:
         self, entry: Entry, prompt_tokens: int, cached_tokens: int, threads: int | None = None
     ) -> Prediction | None:
         """What a prompt and one token take at the limits of now, with so many threads at most."""
-        limits = self._governing.limits
+        limits, form = self._governing.limits, self.variants.form(entry)
         tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
-        found = self.forecaster.predict(entry, threads, *tokens, duty=limits.duty or 1.0)
+        found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, form)
         return found if isinstance(found, Prediction) else None
 
     async def keep(self) -> None:
@@ -170,13 +171,14 @@ class Foresight:
         offered: Offered = ALONE,
         made: Made | None = None,
     ) -> None:
+        form = self.variants.form(entry)
         if offered.mode.name == SINGLE:
-            self.forecaster.learn(entry, threads, served)
+            self.forecaster.learn(entry, threads, served, form)
         elif made is None:
             return
         else:
-            self.teaming.learn(entry, threads, served, offered, made)
-        self.ages.note(self.variants.setting(entry, threads, offered.mode))
+            self.teaming.learn(entry, threads, served, offered, made, form)
+        self.variants.measured(entry, threads, offered.mode)
 
     def _meter(self) -> Energy | None:
         supply = self._senses.supply

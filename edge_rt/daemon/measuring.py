@@ -24,6 +24,7 @@ from edge_rt.engine.residency import Resident
 from edge_rt.errors import EngineError, Unavailable
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import Pair
+from edge_rt.routing.setting import Form
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
 LOOK_S = 1.0
@@ -59,9 +60,9 @@ class Host(Protocol):
         ...
 
     def resident(
-        self, entry: Entry, partner: Entry | None = None
+        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
     ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory, and its partner, while the block runs."""
+        """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
         ...
 
 

@@ -33,7 +33,7 @@ LOOK_S = 30.0
 _ENUMERATED = 4096  # states: some hundredths of a second, as long as a change does not repay
 _MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens
-_DEVICE = "board"  # GPU layers are as configured, so that a model has one place or none
+_DEVICE = "board"  # a model has one place, as it is loaded or usually is, or none
 
 
 @dataclass(frozen=True)
@@ -131,18 +131,18 @@ class Placer:
         costs = {e.id: {bucket: self._cost(e, bucket) for bucket in shares} for e in known}
         demand = {b: min(_both(costs[id][b], loads[id]) for id in costs) for b in shares}
         able = [bucket for bucket in shares if demand[bucket] != NEVER]
+        residents = {r.wanted.model: r.wanted.need_bytes for r in self._residency.residents()}
         places = [
             Place(
                 _DEVICE,
                 gpu_layers=variants[e.id].gpu_layers[0],
-                bytes=(_bytes(variants[e.id]),),
+                bytes=(residents.get(resident_name(e), _bytes(variants[e.id])),),
                 costs=tuple(costs[e.id][bucket] for bucket in able),
                 load=loads[e.id],
             )
             for e in free
         ]
         mix = [RequestKind(shares[bucket], demand[bucket]) for bucket in able]
-        residents = {r.wanted.model: r.wanted.need_bytes for r in self._residency.residents()}
         before = tuple(int(resident_name(entry) in residents) for entry in free)
         others = sum(residents.values()) - sum(residents.get(resident_name(e), 0) for e in free)
         usable = max(0.0, float(self._room.usable_bytes - others))
@@ -163,8 +163,8 @@ class Placer:
         return Cost(found.seconds if found.energy_j is None else found.energy_j, found.seconds)
 
     def _foretold(self, entry: Entry, tokens: tuple[int, int, int]) -> Prediction | None:
-        limits = self._governing.limits
-        found = self._candidates.predict(entry, limits.threads, tokens, limits)
+        limits, form = self._governing.limits, self._variants.form(entry)
+        found = self._candidates.predict(entry, limits.threads, tokens, limits, form=form)
         return found if isinstance(found, Prediction) else None
 
 
@@ -180,5 +180,5 @@ def _both(one: Cost, two: Cost) -> Cost:
 
 
 def _bytes(variant: Variant) -> float:
-    (kv_type,) = variant.kv_bytes
-    return variant.demand(kv_type).bytes
+    """In its usual form."""
+    return variant.demand(next(iter(variant.kv_bytes))).bytes

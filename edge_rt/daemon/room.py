@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_rt.config.schema import Config
+from edge_rt.daemon.forms import forms
 from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.energy.pressure import Demand, cpq, feasible
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
 
 
 class Room:
@@ -31,17 +33,35 @@ class Room:
         residents = self._residency.residents()
         if any(r.wanted.model == resident_name(entry) for r in residents):
             return None
-        need = self._need(entry)
-        stays = None if beside is None else resident_name(beside)
-        busy = sum(r.wanted.need_bytes for r in residents if r.users and r.wanted.model != stays)
-        busy += 0 if beside is None else self._need(beside)
-        usable = self.usable_bytes - busy
-        if feasible(cpq(Demand(entry.size, need - entry.size), usable)):
+        usable = self._usable_bytes(beside)
+        needs = [self._need(entry, form) for form in forms(entry, self._config.engine)]
+        if any(_fits(entry, need, usable) for need in needs):
             return None
-        return f"needs {_mb(need)} of memory, and {_mb(max(0, usable))} can be had"
+        return f"needs {_mb(min(needs))} of memory, and {_mb(max(0, usable))} can be had"
 
-    def _need(self, entry: Entry) -> int:
-        return wanted(entry, entry.path, self._config.engine).need_bytes
+    def form(self, entry: Entry, beside: Entry | None = None) -> Form:
+        """How to load `entry` now: in the first form that fits, else in the smallest."""
+        found = forms(entry, self._config.engine)
+        usable = self._usable_bytes(beside) if len(found) > 1 else 0
+        needs = {form: self._need(entry, form) for form in found}
+        fitting = (form for form in found if _fits(entry, needs[form], usable))
+        return next(fitting, min(found, key=lambda form: needs[form]))
+
+    def _usable_bytes(self, beside: Entry | None) -> int:
+        """What is left for one more model."""
+        residents = {r.wanted.model: r for r in self._residency.residents()}
+        needs = {model: r.wanted.need_bytes for model, r in residents.items() if r.users}
+        if beside is not None:
+            held = residents.get(resident_name(beside))
+            needs[resident_name(beside)] = held.wanted.need_bytes if held else self._need(beside)
+        return self.usable_bytes - sum(needs.values())
+
+    def _need(self, entry: Entry, form: Form | None = None) -> int:
+        return wanted(entry, entry.path, self._config.engine, form).need_bytes
+
+
+def _fits(entry: Entry, need: int, usable: int) -> bool:
+    return feasible(cpq(Demand(entry.size, need - entry.size), usable))
 
 
 def _mb(size: float) -> str:

@@ -11,14 +11,14 @@ import msgspec
 from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.kinds import writer, writers
 from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.measuring import Host
+from edge_rt.daemon.named import known_as, leaves_open, named
 from edge_rt.daemon.offers import Offer, Offered, offer
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.sizing import Sizing
 from edge_rt.daemon.unroutable import unroutable
-from edge_rt.daemon.variants import Variants, families, weights
+from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction, Unpredicted
@@ -30,9 +30,9 @@ from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.mix import Mix
-from edge_rt.routing.naming import AUTO, select
+from edge_rt.routing.naming import select
 from edge_rt.routing.router import Router
-from edge_rt.routing.setting import SINGLE, Setting
+from edge_rt.routing.setting import SINGLE, Form, Setting
 from edge_rt.routing.trace import Trace, Traces
 
 USUAL = 256  # tokens of a prompt that nobody looked at
@@ -42,7 +42,8 @@ class Routed(NamedTuple):
     """The model that answers, and its mode, None for by itself.
 
     `why` is None where there was nothing to choose; `less` tells what the governor had changed.
-    `threads` are those of its passes, None: as many as the governor allows.
+    `threads` are those of its passes, None: as many as the governor allows; `form` is how the model
+    is to be loaded, None: as it is, or else as usual.
     """
 
     entry: Entry
@@ -51,6 +52,7 @@ class Routed(NamedTuple):
     mode: Mode | None = None
     less: str | None = None
     threads: int | None = None
+    form: Form | None = None
 
 
 class Bucket(NamedTuple):
@@ -115,14 +117,13 @@ class Routes:
         of_it = offers[entry.id]
         routed = _routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
         threads = chosen.setting.threads
-        return routed._replace(
-            threads=threads if threads < self._governing.limits.threads else None
-        )
+        fewer = threads if threads < self._governing.limits.threads else None
+        return routed._replace(threads=fewer, form=chosen.setting.form)
 
     def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
         most = self._governing.limits.threads
-        return _any_threads(model, aims) and any(n < most for n in self._variants.threads(entry))
+        return leaves_open(model, aims) and any(n < most for n in self._variants.threads(entry))
 
     def offer(self, entry: Entry, wish: ModeWish, host: Host) -> Offer:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
@@ -174,17 +175,18 @@ class Routes:
             its = tokens.get(setting.partner or "")
             read = (its.prompt, its.cached, its.completion) if isinstance(its, Tokens) else None
             entry = known[setting.variant]
-            return self._candidates.predict(entry, setting.threads, sizes, limits, offered, read)
+            how = limits, offered, read, setting.form
+            return self._candidates.predict(entry, setting.threads, sizes, *how)
 
         ask = Ask(
             tokens=tokens,
-            model=_known(model, entries),
+            model=known_as(model, entries),
             prefer=aims.prefer or "energy",
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
             unfit=unfit or {},
         )
-        threads, free = self._governing.limits.threads, _any_threads(model, aims)
+        threads, free = self._governing.limits.threads, leaves_open(model, aims)
         pool = self._variants.of(entries, threads, offers, any_threads=free)
         there = self._now([*entries, *_partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
@@ -206,7 +208,7 @@ class Routes:
             limits=limits,
             threads=(limits.threads,),
             usable_bytes=self._room.usable_bytes,
-            loaded={ids[m].id: self._variants.loaded(ids[m]) for m in residents if m in ids},
+            loaded={ids[m].id: self._variants.form(ids[m]) for m in residents if m in ids},
             in_use={ids[m].id if m in ids else m: size for m, size in busy.items()},
         )
 
@@ -219,18 +221,13 @@ class Routes:
         if "@" not in model:
             return entries
         pool = self._variants.of(entries, self._governing.limits.threads)
-        selection = select(_known(model, entries), pool)
+        selection = select(known_as(model, entries), pool)
         ids = {variant.id for variant in selection.variants if selection.admits(variant)}
         return [entry for entry in entries if entry.id in ids]
 
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
         self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
-
-
-def _any_threads(model: str, aims: Aims) -> bool:
-    """Whether a request for that leaves it open with how many threads it is computed."""
-    return model.partition("@")[0] == AUTO or aims != Aims()
 
 
 def _partners(offers: Mapping[str, Offer]) -> list[Entry]:
@@ -248,29 +245,3 @@ def _routed(
 ) -> Routed:
     mode = None if offered.mode.name == SINGLE else offered.mode
     return Routed(entry, why, trace, mode, offer.why)
-
-
-def named(model: str, host: Host) -> list[Entry]:
-    """The models that a name stands for, before its pin; the one that it is the id of first.
-
-    All with the same weights, where something is pinned all that came from the same model. "auto"
-    are all that write, "default" is just that one. Raises ModelNotFound, or RequestError for one
-    that writes no text.
-    """
-    name, pinned, _ = model.partition("@")
-    if name == AUTO:
-        return writers(host.entries()) or [writer(host.entry("default"))]
-    asked = writer(host.entry(name))
-    if name == "default" and not pinned:
-        return [asked]
-    entries = writers(host.entries())
-    kin = families(entries) if pinned else [weights(entry) for entry in entries]
-    own = next((k for k, entry in zip(kin, entries, strict=True) if entry.id == asked.id), None)
-    others = [e for k, e in zip(kin, entries, strict=True) if k == own]
-    return [asked, *(e for e in others if e.sha256 != asked.sha256)]  # a copy is no choice
-
-
-def _known(model: str, entries: Sequence[Entry]) -> str:
-    """The name as the router knows it: of an id, or "auto", with its pin."""
-    name, at, pin = model.partition("@")
-    return f"{name if name == AUTO else entries[0].id}{at}{pin}"

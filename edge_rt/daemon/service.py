@@ -50,6 +50,7 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind
 from edge_rt.routing.naming import AUTO
+from edge_rt.routing.setting import Form
 from edge_rt.routing.trace import Trace
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class DaemonService:
             trace=routed.trace,
             mode=routed.mode,
             threads=routed.threads,
+            form=routed.form,
         )
 
     def trace(self, id: str) -> Trace:
@@ -226,10 +228,10 @@ class DaemonService:
         return self._pairs.of(large)
 
     def resident(
-        self, entry: Entry, partner: Entry | None = None
+        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
     ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory, and its partner, while the block runs."""
-        return self.answering.resident(entry, partner)
+        """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
+        return self.answering.resident(entry, partner, form)
 
     async def preload(self, model: str) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""

@@ -13,6 +13,7 @@ from edge_rt.energy.teamwork import Teamwork
 from edge_rt.energy.together import Foretell, Sizes
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
+from edge_rt.routing.setting import Form
 
 
 class Teaming:
@@ -30,20 +31,28 @@ class Teaming:
         duty: float = 1.0,
         offered: Offered | None = None,
         its: tuple[int, int, int] | None = None,
+        form: Form | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
-        those of the answer, and `its` the partner's; None: the same.
+        those of the answer, and `its` the partner's; None: the same. `form` is that of `entry`,
+        None: the usual one.
         """
         if offered is None or offered.mode.name == SINGLE:
-            return self._forecaster.predict(entry, threads, *tokens, duty)
-        large, small = self._alone(entry, offered, threads, duty)
+            return self._forecaster.predict(entry, threads, *tokens, duty, form)
+        large, small = self._alone(entry, offered, threads, duty, form)
         team, sizes = _team(entry, offered), Sizes(*tokens)
         return self._known().predict(team, sizes, large, small, its and Sizes(*its))
 
     def learn(
-        self, entry: Entry, threads: int, served: Served, offered: Offered, made: Made
+        self,
+        entry: Entry,
+        threads: int,
+        served: Served,
+        offered: Offered,
+        made: Made,
+        form: Form | None = None,
     ) -> None:
-        """Take how an answer was made, and what it took."""
+        """Take how an answer was made, and what it took; `form` as in `predict`."""
         tokens = made.small + made.large
         if tokens < 1:
             return
@@ -54,7 +63,7 @@ class Teaming:
             made.accepted / tokens,
             made.rejected / tokens,
         )
-        large, small = self._alone(entry, offered, threads, 1.0)
+        large, small = self._alone(entry, offered, threads, 1.0, form)
         self._known().learn(_team(entry, offered), work, served, large, small)
 
     def remember(self) -> None:
@@ -63,15 +72,18 @@ class Teaming:
             self._memory.take_teams(self._board, self._teams.learnt())
 
     def _alone(
-        self, entry: Entry, offered: Offered, threads: int, duty: float
+        self, entry: Entry, offered: Offered, threads: int, duty: float, form: Form | None = None
     ) -> tuple[Foretell, Foretell | None]:
         partner = offered.partner
-        large = self._foretell(entry, threads, duty)
+        large = self._foretell(entry, threads, duty, form)
         return large, None if partner is None else self._foretell(partner, threads, duty)
 
-    def _foretell(self, entry: Entry, threads: int, duty: float) -> Foretell:
+    def _foretell(
+        self, entry: Entry, threads: int, duty: float, form: Form | None = None
+    ) -> Foretell:
         def foretell(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
-            return self._forecaster.predict(entry, threads, prompt, cached, completion, duty)
+            tokens = prompt, cached, completion
+            return self._forecaster.predict(entry, threads, *tokens, duty, form)
 
         return foretell
 

@@ -8,14 +8,15 @@ from statistics import fmean
 
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.daemon.forms import form_of, forms, kv_bytes
 from edge_rt.daemon.offers import Offer, Offered
-from edge_rt.daemon.wanted import kv_type, resident_name, wanted
+from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
-from edge_rt.routing.setting import Setting
+from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.variant import Variant, Way
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
@@ -32,15 +33,38 @@ class Variants:
         self._forecaster, self._ages = forecaster, ages
         self._noted: dict[str, tuple[str, int]] = {}
 
-    def setting(self, entry: Entry, threads: int, mode: Mode | None = None) -> Setting:
-        """How `entry` is run with so many threads in that mode; all else is as configured."""
-        how = mode or Mode()
-        kind = kv_type(entry, self._engine)
-        return Setting(entry.id, threads, self._layers(entry), how.label, kind, how.partner)
+    def setting(
+        self, entry: Entry, threads: int, mode: Mode | None = None, form: Form | None = None
+    ) -> Setting:
+        """How `entry` is run with so many threads in that mode; `form` None: the usual one."""
+        how, form = mode or Mode(), form or forms(entry, self._engine)[0]
+        layers, kv_type = form
+        return Setting(entry.id, threads, layers, how.label, kv_type, how.partner)
 
-    def loaded(self, entry: Entry) -> tuple[int, str]:
-        """GPU layers and KV type with which it is loaded, when it is."""
-        return self._layers(entry), kv_type(entry, self._engine)
+    def form(self, entry: Entry) -> Form:
+        """How it is loaded, or is usually."""
+        name = resident_name(entry)
+        for resident in self._residency.residents():
+            if resident.wanted.model == name:
+                return form_of(resident.wanted.spec, entry, self._engine)
+        return forms(entry, self._engine)[0]
+
+    def offloads(self, entry: Entry) -> list[Form]:
+        """The first form with each number of layers on a GPU: others go by the same figures."""
+        found: dict[int, Form] = {}
+        for form in forms(entry, self._engine):
+            found.setdefault(form.gpu_layers, form)
+        return list(found.values())
+
+    def measured(self, entry: Entry, threads: int, mode: Mode) -> None:
+        """An answer was measured just now, in that mode; see Ages.
+
+        It counts for every form that goes by the same figures.
+        """
+        now = self._forecaster.figures(entry, self.form(entry))
+        for form in forms(entry, self._engine):
+            if self._forecaster.figures(entry, form) == now:
+                self._ages.note(self.setting(entry, threads, mode, form))
 
     def threads(self, entry: Entry) -> tuple[int, ...]:
         """The counts that answers of `entry` may ask for: those that it was calibrated with.
@@ -90,8 +114,8 @@ class Variants:
     ) -> Variant:
         self._note(entry)
         engine, summary = self._engine, entry.summary
-        need = wanted(entry, entry.path, engine)
-        kv_bytes = summary.kv_bytes(need.spec.context * need.spec.sequences)
+        need, found = wanted(entry, entry.path, engine), forms(entry, engine)
+        kept = {form.kv_type: kv_bytes(entry, engine, form) for form in found}
         load_s = self._load_s(entry)
         return Variant(
             id=entry.id,
@@ -100,10 +124,10 @@ class Variants:
             quantisation=summary.quantisation,
             context=need.spec.context,
             weights_bytes=entry.size,
-            kv_bytes={kv_type(entry, engine): kv_bytes},
-            work_bytes=need.need_bytes - entry.size - kv_bytes,
+            kv_bytes=kept,
+            work_bytes=need.need_bytes - entry.size - kept[found[0].kv_type],
             quality=quality,
-            gpu_layers=(self._layers(entry),),
+            gpu_layers=tuple(dict.fromkeys(form.gpu_layers for form in found)),
             load_s=load_s,
             load_j=load_s * self._busy_w(entry, threads),
             modes=tuple(one.mode.label for one in modes),
@@ -117,9 +141,6 @@ class Variants:
         need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
         load_j = load_s * self._busy_w(partner, threads)
         return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept)
-
-    def _layers(self, entry: Entry) -> int:
-        return self._engine.gpu_layers if entry.backend == "llama.cpp" else 0
 
     def _load_s(self, entry: Entry) -> float:
         known = self._residency.load_s.get(resident_name(entry))
@@ -141,8 +162,10 @@ class Variants:
         if before is not None and before[0] != entry.sha256:
             self._ages.forget(entry.id)
         self._noted[entry.id] = now
-        for known in self._forecaster.calibrations(entry):
-            self._ages.note(self.setting(entry, known.threads), known.calibrated_at.timestamp())
+        for form in forms(entry, self._engine):
+            for known in self._forecaster.calibrations(entry, form):
+                setting = self.setting(entry, known.threads, form=form)
+                self._ages.note(setting, known.calibrated_at.timestamp())
 
 
 def weights(entry: Entry) -> str:

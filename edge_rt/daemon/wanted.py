@@ -5,19 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
+from edge_rt.daemon.forms import forms, kv_bytes, named
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.residency import Wanted
 from edge_rt.models.store import Entry
+from edge_rt.routing.setting import Form
 
 FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
 DRAFT_ROWS = 16  # tokens of drafts that one pass may read, over all sequences
 UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
-
-KV_NUMBER_BYTES = {"q8_0/f16": 1.53, "f16": 2.0, "f32": 4.0}
-"""Bytes of a number in the KV, keys and values together, by the type of both."""
-
-_Q8_BLOCK = 32
 
 
 def resident_name(entry: Entry) -> str:
@@ -25,8 +22,11 @@ def resident_name(entry: Entry) -> str:
     return f"{entry.id}@{entry.sha256[:12]}"
 
 
-def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
-    """`entry` as configured, with an upper estimate of the memory it takes."""
+def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -> Wanted:
+    """`entry` as configured, in that form, None: the usual one; with an upper estimate of the
+    memory it takes.
+    """
+    form = form or forms(entry, engine)[0]
     context = min(engine.context, entry.summary.context_train)
     spec = ModelSpec(
         backend=entry.backend,
@@ -35,26 +35,18 @@ def wanted(entry: Entry, path: Path, engine: Engine) -> Wanted:
         sequences=engine.sequences,
         batch=engine.batch,
         prefill_chunk=engine.prefill_chunk,
-        gpu_layers=engine.gpu_layers,
+        gpu_layers=form.gpu_layers,
         flash_attention=engine.flash_attention,
         kind=entry.kind,
         pooling=entry.summary.pooling or "mean",
         normalise=entry.summary.normalise,
         providers=list(entry.providers),
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
+        kv_type=form.kv_type if named(entry, engine) else None,
     )
-    need = _weight_bytes(entry) + _working_bytes(entry, spec)
+    need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
     return Wanted(resident_name(entry), spec, need, mapped_bytes=mapped)
-
-
-def kv_type(entry: Entry, engine: Engine) -> str:
-    """How the backend keeps keys and values of `entry`, one of KV_NUMBER_BYTES."""
-    if entry.backend == "onnx":
-        return "f32"
-    # Keys are kept in Q8_0 where that fits them; see the backend.
-    small = engine.flash_attention and not engine.gpu_layers
-    return "q8_0/f16" if small and not entry.summary.head_dim_k % _Q8_BLOCK else "f16"
 
 
 def _weight_bytes(entry: Entry) -> int:
@@ -63,10 +55,9 @@ def _weight_bytes(entry: Entry) -> int:
 
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:
-    kv = entry.summary.kv_bytes(spec.context * spec.sequences)
     logits = max(spec.sequences, spec.outputs) * entry.summary.vocab * 4
     activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
-    return kv + logits + activations + _scores(entry, spec) + FIXED_BYTES
+    return logits + activations + _scores(entry, spec) + FIXED_BYTES
 
 
 def _scores(entry: Entry, spec: ModelSpec) -> int:

@@ -17,7 +17,7 @@ from edge_rt.energy.phases import Watts
 from edge_rt.energy.runtime import Runtime
 from edge_rt.energy.runtime_fit import FitErrors
 
-VERSION = 1
+VERSION = 2
 _MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand
 
 Count = Annotated[int, Meta(ge=1)]
@@ -74,14 +74,16 @@ class Draws(Part, frozen=True):
 
 
 class Calibration(Part, frozen=True, kw_only=True):
-    """One model on one board with one backend and one number of threads."""
+    """One model on one board with one backend, loaded in one way, and one number of threads."""
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     board: Text
     model: Text
     sha256: Sha256  # of the model's file
     backend: Text
     threads: Count
+    gpu_layers: Annotated[int, Meta(ge=0)]
+    kv_type: Text  # the backend's word for how it keeps keys and values
     calibrated_at: Annotated[datetime, Meta(tz=True)]
     promise: Runtime  # by medians
     denoised: Runtime  # by minima
@@ -92,9 +94,10 @@ class Calibration(Part, frozen=True, kw_only=True):
 
     @property
     def file_name(self) -> str:
-        """A name that none of another board, model, backend or number of threads has."""
+        """A name that none of anything else, or of another number of threads, has."""
         board, backend = plain_name(self.board), plain_name(self.backend)
-        return f"{board}-{self.sha256}-{backend}-{self.threads}.json"
+        form = f"{self.gpu_layers}-{plain_name(self.kv_type)}"
+        return f"{board}-{self.sha256}-{backend}-{form}-{self.threads}.json"
 
     def unfit_for(self, board: str, sha256: str, backend: str) -> str | None:
         """Why it says nothing about the model there now; None where it does."""

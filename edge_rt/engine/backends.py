@@ -75,6 +75,7 @@ def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
         outputs=spec.outputs,
         gpu_layers=spec.gpu_layers,
         flash_attention=spec.flash_attention,
+        kv_type=spec.kv_type,
     )
 
 

@@ -40,6 +40,8 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     normalise: bool = True  # whether embeddings are brought to length 1
     providers: list[str] = []  # onnxruntime's execution providers, the preferred first; none: CPU
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
+    kv_type: str | None = None  # how llama.cpp keeps keys and values; None: as it gives the same
+    # answers with
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):

@@ -9,6 +9,7 @@ from typing import Literal
 from edge_rt.energy.prediction import Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.naming import AUTO
+from edge_rt.routing.setting import Form
 
 Prefer = Literal["energy", "latency", "quality"]
 
@@ -47,12 +48,12 @@ class Now:
     """The board when a request comes.
 
     `threads` are the numbers to choose from with any variant, `usable_bytes` what models may take,
-    all together and those included that are loaded. `loaded` gives GPU layers and KV type of each
-    loaded variant, `in_use` the bytes of those that are at work and have to stay.
+    all together and those included that are loaded. `loaded` are the forms of loaded variants,
+    `in_use` the bytes of those that are at work and have to stay as they are.
     """
 
     limits: Limits
     threads: Collection[int]
     usable_bytes: float
-    loaded: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
+    loaded: Mapping[str, Form] = field(default_factory=dict[str, Form])
     in_use: Mapping[str, float] = field(default_factory=dict[str, float])

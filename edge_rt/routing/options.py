@@ -18,6 +18,7 @@ from edge_rt.routing.rules import (
     Dropped,
     against_loading,
     against_quality,
+    against_reloading,
     against_threads,
     against_variant,
 )
@@ -49,14 +50,16 @@ class Options:
             tokens = ask.tokens.get(variant.id)
             counted = tokens if isinstance(tokens, Tokens) else None
             for setting, pressure, loaded in _settings(variant, now):
-                blank = self._blank(variant, setting, counted, pressure, loaded)
+                asked = _asked(counted, variant, setting, now)
+                blank = self._blank(variant, setting, asked, pressure, loaded)
                 why = dropped or against_quality(variant.quality_in(setting.mode), ask)
                 why = why or against_threads(setting.threads, now.limits)
                 if why is None and not loaded:
-                    why = against_loading(pressure, now.limits)
-                if why is None and counted is not None:
+                    why = _against_change(variant, setting, now)
+                    why = why or against_loading(pressure, now.limits)
+                if why is None and asked is not None:
                     load = _load(variant, setting, now)
-                    found.append(_foretold(load, blank, predict(setting, counted)))
+                    found.append(_foretold(load, blank, predict(setting, asked)))
                 else:
                     found.append(Option(blank, why))
         return found
@@ -149,4 +152,18 @@ def _pressure(variant: Variant, kv_type: str, way: Way, now: Now) -> float:
 
 
 def _is_loaded(variant: Variant, setting: Setting, now: Now) -> bool:
-    return now.loaded.get(variant.id) == (setting.gpu_layers, setting.kv_type)
+    return now.loaded.get(variant.id) == setting.form
+
+
+def _asked(counted: Tokens | None, variant: Variant, setting: Setting, now: Now) -> Tokens | None:
+    """What is loaded anew has nothing in its KV."""
+    if counted is None or not counted.cached or _is_loaded(variant, setting, now):
+        return counted
+    return Tokens(counted.prompt, 0, counted.completion)
+
+
+def _against_change(variant: Variant, setting: Setting, now: Now) -> Dropped | None:
+    form = now.loaded.get(variant.id)
+    if form is None or form == setting.form or variant.id not in now.in_use:
+        return None
+    return against_reloading(form)

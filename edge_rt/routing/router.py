@@ -54,7 +54,7 @@ class Router:
         if able:
             dropped = [*(_drop(c, broken.dropped) for c, broken in over), *dropped]
             return self._best(ask, now, able, dropped)
-        return _nearest(ask, over, dropped)
+        return _nearest(ask, over, dropped) if over else _unknown(ask, dropped)
 
     def follow(self, trace: Trace) -> None:
         """A request is about to be served as `trace` says."""
@@ -119,13 +119,23 @@ def _others(judged: _Judged) -> list[Considered]:
 
 def _nearest(ask: Ask, over: list[tuple[Candidate, Excess]], dropped: list[Considered]) -> Trace:
     """What breaks its limits least; a limit on what an answer takes only ends it early."""
-    if not over:
-        return Trace(ask.model, ask.prefer, False, False, _nothing(dropped), dropped)
     chosen, least = min(over, key=lambda item: item[1].times)
     why = words.nearest(least.dropped.reason)
     others = [_drop(c, broken.dropped) for c, broken in over if c is not chosen]
     considered = [Considered(chosen, "chosen", why, least.dropped.rule), *others, *dropped]
     return Trace(ask.model, ask.prefer, False, False, f"{chosen.setting}: {why}", considered)
+
+
+def _unknown(ask: Ask, dropped: list[Considered]) -> Trace:
+    """The first of which it is only not known what it takes."""
+    found = next((row for row in dropped if row.rule == "prediction"), None)
+    if found is None:
+        return Trace(ask.model, ask.prefer, False, False, _nothing(dropped), dropped)
+    why = words.unknown(found.reason)
+    chosen = Considered(found.candidate, "chosen", why, found.rule)
+    others = [row for row in dropped if row is not found]
+    told = f"{found.candidate.setting}: {why}"
+    return Trace(ask.model, ask.prefer, False, False, told, [chosen, *others])
 
 
 def _nothing(dropped: list[Considered]) -> str:

@@ -10,6 +10,7 @@ from edge_rt.governor.limits import Limits
 from edge_rt.routing.ask import Ask, Tokens
 from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.naming import Selection
+from edge_rt.routing.setting import Form
 from edge_rt.routing.variant import Variant
 
 Rule = Literal[
@@ -22,6 +23,7 @@ Rule = Literal[
     "context",
     "threads",
     "memory",
+    "in_use",
     "prediction",
     "latency_s",
     "energy_j",
@@ -96,6 +98,12 @@ def against_loading(cpq: float, limits: Limits) -> Dropped | None:
     if not limits.heavy:
         return Dropped("guard", f"it is not loaded, and no model may be now: {limits.why}")
     return None
+
+
+def against_reloading(form: Form) -> Dropped:
+    """Why what is at work, loaded like that, cannot be loaded in another way."""
+    reason = f"it is at work with {form.gpu_layers} layers on the GPU and its KV in {form.kv_type}"
+    return Dropped("in_use", reason)
 
 
 def excess(candidate: Candidate, ask: Ask, limits: Limits) -> Excess | None:

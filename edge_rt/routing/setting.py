@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 SINGLE = "single"
+
+
+class Form(NamedTuple):
+    """How a file is loaded. `kv_type` is the backend's word for how it keeps keys and values."""
+
+    gpu_layers: int
+    kv_type: str
 
 
 class Setting(msgspec.Struct, frozen=True):
     """A file of the store with all that is chosen about running it.
 
     `mode` is how tokens are decided on; "single" is one model by itself, others may take a smaller
-    `partner`. `kv_type` is the backend's word for how it keeps keys and values.
+    `partner`.
     """
 
     variant: str
@@ -20,6 +29,11 @@ class Setting(msgspec.Struct, frozen=True):
     mode: str
     kv_type: str
     partner: str | None = None
+
+    @property
+    def form(self) -> Form:
+        """How the file is loaded."""
+        return Form(self.gpu_layers, self.kv_type)
 
     def __str__(self) -> str:
         """Its words for people; what is as usual goes without saying."""

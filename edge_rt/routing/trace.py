@@ -30,9 +30,9 @@ class Trace(msgspec.Struct, frozen=True):
     """Every candidate for a request, the chosen one first, then the front.
 
     `within` tells whether the chosen one keeps all limits on seconds, joules and watts; where none
-    does, it is the one that comes nearest. `explores` tells whether it was chosen in order to
-    measure it again. `why` is the whole choice in one sentence. `phi` is the chip's thermal
-    yield at its present temperature, as the chosen one would run.
+    does, it is the one that comes nearest, or of which nothing is known. `explores` tells whether
+    it was chosen in order to measure it again. `why` is the whole choice in one sentence. `phi` is
+    the chip's thermal yield at its present temperature, as the chosen one would run.
     """
 
     model: str

@@ -37,6 +37,11 @@ def nearest(excess: str) -> str:
     return f"nothing keeps all limits, and this comes nearest: {excess}"
 
 
+def unknown(reason: str) -> str:
+    """Why one is chosen of which it is not known what it takes."""
+    return f"nothing else can be, and what this takes is not known: {reason}"
+
+
 def beside(other: Candidate, chosen: Candidate) -> str:
     """How a candidate compares with another one."""
     parts: list[str] = []

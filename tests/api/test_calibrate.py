@@ -12,7 +12,8 @@ from edge_rt.api.planning import Calibrated, CalibrationAsk, Fitted, Progress, R
 from edge_rt.errors import EngineError, ModelNotFound
 
 PATH = "/edge/v1/calibrate"
-FITTED = Fitted("smol", "llama.cpp", 2, 200.0, 60.0, 3.0, 8.0, 7.0, "measured", 0.02, None)
+RATES = 200.0, 60.0, 3.0, 8.0, 7.0
+FITTED = Fitted("smol", "llama.cpp", 2, 0, "f16", *RATES, "measured", 0.02, None)
 CALIBRATED = Calibrated("pi", "2026-11-26T00:00:00Z", 4e10, 1e10, None, None, "unknown", [FITTED])
 
 

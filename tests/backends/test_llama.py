@@ -69,6 +69,23 @@ def test_the_context_is_the_one_asked_for(smollm2: Path) -> None:
     model.close()
 
 
+@pytest.mark.parametrize(
+    ("kv_type", "bytes_per_number"),
+    [(None, 1.53125), ("q8_0/f16", 1.53125), ("f16", 2.0), ("q8_0", 1.0625), ("q4_0", 0.5625)],
+)
+def test_keys_and_values_are_kept_as_asked_for(
+    smollm2: Path, kv_type: str | None, bytes_per_number: float
+) -> None:
+    model = LlamaBackend(smollm2, context=256, sequences=1, batch=64, threads=1, kv_type=kv_type)
+    sizes: list[int] = []
+    for anchor in (0, 32):
+        feed(model, 0, anchor, list(range(5, 37)))
+        sizes.append(len(model.save(0)))
+    numbers = 32 * 30 * 2 * 3 * 64  # tokens, layers, keys and values, heads, their width
+    assert sizes[1] - sizes[0] == pytest.approx(numbers * bytes_per_number, rel=0.01)
+    model.close()
+
+
 def test_loading_writes_nothing(smollm2: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from edge_rt.backends.llama import LlamaBackend;"

@@ -62,6 +62,17 @@ def test_every_candidate_has_a_row_and_the_chosen_one_a_mark(daemon: Daemon, cli
         assert word in other
 
 
+def test_how_models_are_loaded_is_told_where_that_differs(daemon: Daemon, cli: Cli) -> None:
+    ways = [
+        {"variant": "smol", "threads": 2, "gpu_layers": 9, "kv_type": k} for k in ("f16", "q4_0")
+    ]
+    rows = [considered("front", "smol", "", setting=way) for way in ways]
+    daemon.documents[PATH] = (200, TRACE | {"considered": rows})
+    first, second = cli("trace", "chatcmpl-7").stdout.splitlines()[3:5]
+    assert "onnx int4, KV f16, GPU 9" in first
+    assert "onnx int4, KV q4_0, GPU 9" in second
+
+
 def test_the_trace_itself_can_be_had(daemon: Daemon, cli: Cli) -> None:
     daemon.documents[PATH] = (200, TRACE)
     assert json.loads(cli("trace", "chatcmpl-7", "--json").stdout) == TRACE

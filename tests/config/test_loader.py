@@ -70,6 +70,22 @@ def test_a_budget_and_how_it_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "offloads", "kv_types"),
+    [
+        ("engine:", (0,), ()),
+        ("engine: {gpu_layers: 9, kv_type: f16}", (9,), ("f16",)),
+        ("engine: {gpu_layers: [20, 0], kv_type: [q8_0/f16, q4_0]}", (20, 0), ("q8_0/f16", "q4_0")),
+    ],
+)
+def test_one_setting_or_several_to_choose_from(
+    text: str, offloads: tuple[int, ...], kv_types: tuple[str, ...]
+) -> None:
+    config, found = check_text(text.encode(), "f")
+    assert found == []
+    assert (config.engine.offloads, config.engine.kv_types) == (offloads, kv_types)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("engine:\n  thread: 3", "2: engine.thread: unknown key; did you mean threads?"),
@@ -78,6 +94,30 @@ def test_a_budget_and_how_it_is_kept() -> None:
         ("engine:\n  batch: 8", "2: engine.batch: expected an integer >= 16, got 8"),
         ("engine: {context: ten}", '1: engine.context: expected an integer, got "ten"'),
         ("engine: {threads: [1]}", "1: engine.threads: expected an integer, got a list"),
+        ("engine: {gpu_layers: -1}", "1: engine.gpu_layers: expected an integer >= 0, got -1"),
+        (
+            "engine: {gpu_layers: [0, -1]}",
+            "1: engine.gpu_layers[1]: expected an integer >= 0, got -1",
+        ),
+        (
+            "engine: {gpu_layers: all}",
+            '1: engine.gpu_layers: expected an integer or a list, got "all"',
+        ),
+        (
+            "engine: {gpu_layers: []}",
+            "1: engine.gpu_layers: expected a list of length >= 1, got a list",
+        ),
+        (
+            "engine: {kv_type: q3}",
+            "1: engine.kv_type: expected one of q8_0/f16, f16, q8_0, q4_0, or a list of them, "
+            'got "q3"',
+        ),
+        (
+            "engine: {kv_type: [f16, q3]}",
+            "1: engine.kv_type[1]: expected one of q8_0/f16, f16, q8_0, q4_0, or a list of them, "
+            'got "q3"',
+        ),
+        ("engine: {kv_type: 8}", "1: engine.kv_type: expected text or a list, got 8"),
         ("engine: 5", "1: engine: expected a section with keys, got 5"),
         ("models:\n  preload: a", '2: models.preload: expected a list, got "a"'),
         ("models:\n  preload: [a,\n  [b]]", "3: models.preload[1]: expected text, got a list"),

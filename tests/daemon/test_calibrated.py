@@ -14,7 +14,9 @@ from edge_rt.daemon.measuring import Measured
 from edge_rt.energy.calibration import Draws
 from edge_rt.energy.prediction import Served
 from edge_rt.engine.protocol import Timings
+from edge_rt.routing.setting import Form
 
+FORM = Form(0, "f16")
 DATE = datetime(2026, 11, 25, tzinfo=timezone.utc)
 LENGTHS = (16, 64, 256)
 
@@ -38,7 +40,7 @@ def run(tokens: int, energy_j: float | None) -> Measured:
 
 def drawn(entry: Any, energies_j: Sequence[float | None]) -> Draws | None:
     measured = [run(n, j) for n, j in zip(LENGTHS, energies_j, strict=True)]
-    return calibration("a board", entry, 1, measured, None, DATE).draws
+    return calibration("a board", entry, FORM, 1, measured, None, DATE).draws
 
 
 def added_j(tokens: int) -> float:
@@ -71,6 +73,6 @@ def test_one_run_that_was_disturbed_does_not_spoil_the_watts(kit: Any) -> None:
     assert prefill_j is not None
     assert decode_j is not None
     runs[0] = replace(runs[0], prefill_j=0.1 * prefill_j, decode_j=0.1 * decode_j)
-    draws = calibration("a board", kit.entry, 1, runs, None, DATE).draws
+    draws = calibration("a board", kit.entry, FORM, 1, runs, None, DATE).draws
     assert draws is not None
     assert (draws.prefill_w, draws.decode_w) == pytest.approx((5.0, 4.0))

@@ -11,6 +11,7 @@ import pytest
 from simulated import Formula, Simulated
 
 from edge_rt.api.planning import Calibrated, CalibrationAsk, Progress, Refused
+from edge_rt.config.schema import Config, Engine
 from edge_rt.daemon.calibration_plan import FULL, QUICK
 from edge_rt.daemon.forecaster import FOLDER
 from edge_rt.energy.calibration import load_calibrations
@@ -332,3 +333,18 @@ def test_its_joules_are_booked_under_its_name(kit: Any, tmp_path: Path) -> None:
         assert len(report.last) == len(engine.made)
 
     kit.run(run())
+
+
+def test_each_offload_is_timed_unless_it_has_to_be_quick(kit: Any, tmp_path: Path) -> None:
+    async def run(ask: CalibrationAsk, folder: Path) -> set[tuple[int, str, int]]:
+        house = kit.house(Config(engine=Engine(gpu_layers=[9, 0])), state_folder=folder)
+        Simulated(house)
+        *_, end = await all_of(house, ask)
+        found = {(one.gpu_layers, one.kv_type, one.threads) for one in end.models}
+        assert found == {(c.gpu_layers, c.kv_type, c.threads) for c in saved(folder)}
+        return found
+
+    full = kit.run(run(CalibrationAsk(model="tiny"), tmp_path / "full"))
+    assert full == {(layers, "f16", threads) for layers in (0, 9) for threads in (1, 2)}
+    quick = kit.run(run(ASK, tmp_path / "quick"))
+    assert quick == {(9, "f16", threads) for threads in (1, 2)}

@@ -19,8 +19,9 @@ from edge_rt.daemon.chosen import Chosen
 from edge_rt.daemon.forecaster import Forecaster, shape_of
 from edge_rt.daemon.memory import Memory
 from edge_rt.energy.calibration import Calibration, save_calibration
-from edge_rt.energy.prediction import Prediction
+from edge_rt.energy.prediction import Prediction, Served, Unpredicted
 from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "energy"))
 
@@ -43,16 +44,27 @@ def entry(kit: Any) -> Entry:
 class Place:
     """A forecaster, and the board that it is on."""
 
-    def __init__(self, folder: Path, board: str | None = "raspberry-pi-5") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        board: str | None = "raspberry-pi-5",
+        engine: Engine = Engine(),  # noqa: B008 - it is frozen
+    ) -> None:
         self.felt: Felt | None = felt_of(board)
         self.idle_w: float | None = None
         self.memory = Memory(folder / "state")
-        self.forecaster = Forecaster(
-            folder, Engine(), 4, lambda: self.felt, lambda: self.idle_w, self.memory
-        )
+        self.engine, self.folder = engine, folder
+        self.forecaster = self.another()
 
-    def predict(self, entry: Entry, threads: int = 1, prompt: int = 64) -> Prediction:
-        found = self.forecaster.predict(entry, threads, prompt, 0, 32)
+    def another(self) -> Forecaster:
+        """One that begins with what the memory holds."""
+        idle_w = lambda: self.idle_w  # noqa: E731
+        return Forecaster(self.folder, self.engine, 4, lambda: self.felt, idle_w, self.memory)
+
+    def predict(
+        self, entry: Entry, threads: int = 1, prompt: int = 64, form: Form | None = None
+    ) -> Prediction:
+        found = self.forecaster.predict(entry, threads, prompt, 0, 32, 1.0, form)
         assert isinstance(found, Prediction)
         return found
 
@@ -151,3 +163,65 @@ def test_the_shape_is_the_headers(kit: Any) -> None:
     wide = replace(kit.entry, summary=msgspec.structs.replace(summary, head_dim_k=32))
     assert shape_of(wide, Engine()).kv_bytes_per_number < 2
     assert shape_of(wide, Engine(gpu_layers=9)).kv_bytes_per_number == 2
+
+
+# --- how a model is loaded
+
+F16, Q4, GPU, GPU_Q4 = Form(0, "f16"), Form(0, "q4_0"), Form(9, "f16"), Form(9, "q4_0")
+
+
+@pytest.fixture
+def wide(entry: Entry) -> Entry:
+    """A model that may be loaded in four ways."""
+    return replace(
+        entry, summary=msgspec.structs.replace(entry.summary, head_dim_k=64, head_dim_v=64)
+    )
+
+
+def fourfold(folder: Path) -> Place:
+    return Place(folder, engine=Engine(kv_type=["f16", "q4_0"], gpu_layers=[0, 9]))
+
+
+def test_another_kv_type_goes_by_the_figures_of_the_calibrated_one(
+    tmp_path: Path, wide: Entry
+) -> None:
+    saved(tmp_path, kv_type="q8_0/f16")  # which is not among them any more
+    place = fourfold(tmp_path)
+    found = [place.predict(wide, form=form) for form in (None, F16, Q4)]
+    assert found[0] == found[1] == found[2]
+    assert found[0].basis == "calibrated"
+    place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
+    assert place.predict(wide) == place.predict(wide, form=Q4) != found[0]
+
+
+def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: Entry) -> None:
+    one = saved(tmp_path, kv_type="f16")
+    saved(tmp_path, kv_type="q4_0", promise=replace(one.promise, step_s=3 * one.promise.step_s))
+    place = fourfold(tmp_path)
+    usual, small = place.predict(wide), place.predict(wide, form=Q4)
+    assert small.decode_s > 2 * usual.decode_s
+    for _ in range(5):
+        place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
+    learnt = place.predict(wide, form=Q4)
+    assert place.predict(wide) == usual
+    assert learnt.decode_s > 2 * small.decode_s
+    place.forecaster.remember()
+    place.forecaster = place.another()
+    assert place.predict(wide) == usual
+    assert place.predict(wide, form=Q4) == learnt
+
+
+def test_another_offload_is_not_predicted_before_it_is_calibrated(
+    tmp_path: Path, wide: Entry
+) -> None:
+    place = fourfold(tmp_path)
+    assert place.predict(wide).basis == place.predict(wide, form=Q4).basis == "roofline"
+    for form in (GPU, GPU_Q4):
+        found = place.forecaster.predict(wide, 1, 64, 0, 32, 1.0, form)
+        assert isinstance(found, Unpredicted)
+        assert "9 layers on the GPU" in found.reason
+    one = saved(tmp_path, gpu_layers=9, kv_type="q4_0")
+    place.forecaster.take([one])
+    for form in (GPU, GPU_Q4):
+        assert place.predict(wide, form=form).basis == "calibrated"
+    assert place.predict(wide).basis == "roofline"

@@ -157,6 +157,8 @@ def _crowded(sha256: str, threads: int) -> Calibration:
         sha256=sha256,
         backend="llama.cpp",
         threads=threads,
+        gpu_layers=0,
+        kv_type="q8_0/f16",
         calibrated_at=datetime.now(timezone.utc),
         promise=runtime,
         denoised=runtime,

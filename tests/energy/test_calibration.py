@@ -45,6 +45,14 @@ def test_a_new_one_takes_the_place_of_the_old_and_of_no_other(tmp_path: Path) ->
     assert found == [calibration(threads=1), calibration(days=1, threads=2)]
 
 
+def test_how_the_model_was_loaded_is_told_apart(tmp_path: Path) -> None:
+    ways = [(0, "f16"), (0, "q8_0/f16"), (9, "f16")]
+    for layers, kv_type in ways:
+        save_calibration(tmp_path, calibration(gpu_layers=layers, kv_type=kv_type))
+    found, _ = load_calibrations(tmp_path)
+    assert sorted((one.gpu_layers, one.kv_type) for one in found) == ways
+
+
 def test_a_simulated_board_overwrites_nothing_of_the_real_one(tmp_path: Path) -> None:
     twin = msgspec.structs.replace(FULL, board=f"{FULL.board} (simulated)")
     paths = [save_calibration(tmp_path, one) for one in (FULL, twin)]
@@ -82,9 +90,11 @@ def _set(path: str, value: object) -> bytes:
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        ("version", 2, "version 2"),
+        ("version", 1, "version 1, not 2"),
         ("version", None, "no calibration"),
         ("threads", 0, "threads"),
+        ("gpu_layers", -1, "gpu_layers"),
+        ("kv_type", None, "kv_type"),
         ("sha256", "short", "sha256"),
         ("calibrated_at", "yesterday", "calibrated_at"),
         ("calibrated_at", "2026-11-25T09:00:00", "calibrated_at"),

@@ -13,7 +13,7 @@ from edge_rt.governor.limits import Admission, Guard, Limits
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Prefer, Tokens
 from edge_rt.routing.router import Router
-from edge_rt.routing.setting import Setting
+from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.trace import Trace
 from edge_rt.routing.variant import Variant
 
@@ -135,10 +135,10 @@ class Case(_Strict, kw_only=True):
 
     def _now(self, pool: list[Variant]) -> Now:
         board = self.board
-        forms = {v.id: (v.gpu_layers[0], next(iter(v.kv_bytes))) for v in pool}
+        forms = {v.id: Form(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in pool}
         if board.loaded is not None:
             split = {id: form.split("/") for id, form in board.loaded.items()}
-            forms = {id: (int(layers), kv_type) for id, (layers, kv_type) in split.items()}
+            forms = {id: Form(int(layers), kv_type) for id, (layers, kv_type) in split.items()}
         limits = Limits(
             board.allowed_threads,
             admission=board.admission,

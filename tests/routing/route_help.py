@@ -10,7 +10,7 @@ from edge_rt.governor.limits import Limits
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.router import Router
-from edge_rt.routing.setting import Setting
+from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.trace import Trace
 from edge_rt.routing.variant import Variant
 
@@ -80,7 +80,7 @@ def ask(**fields: object) -> Ask:
 
 def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now:
     """A board with room for all, where these are loaded."""
-    forms = {v.id: (v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
+    forms = {v.id: Form(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
     board = Now(limits or Limits(2), (1, 2), 8 * GB, forms)
     return replace(board, **fields)  # pyright: ignore[reportArgumentType]
 

@@ -27,7 +27,7 @@ from edge_rt.routing.ages import REST_S, STALE_S, Ages
 from edge_rt.routing.ask import Ask, Now, Prefer
 from edge_rt.routing.figures import TIE, figures
 from edge_rt.routing.rules import excess
-from edge_rt.routing.setting import Setting
+from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.trace import Trace
 from edge_rt.routing.variant import Variant
 
@@ -119,7 +119,7 @@ def boards(draw: st.DrawFn, pool: list[Variant]) -> Now:
         guard=draw(st.sampled_from(("ok", "caution"))),
         allowance_w=draw(st.none() | st.floats(1, 20)),
     )
-    loaded = {variant.id: (0, "f16") for variant in pool if draw(st.booleans())}
+    loaded = {variant.id: Form(0, "f16") for variant in pool if draw(st.booleans())}
     return Now(limits, (1, 2, 3), draw(st.floats(0, 8)) * GB, loaded)
 
 
@@ -139,7 +139,10 @@ def test_the_chosen_one_is_feasible(stage: Stage, exploring: bool) -> None:
         assert limits.heavy
         assert chosen.cpq is not None
         assert chosen.cpq < 0.95
-    assert trace.within == (excess(chosen, stage.ask, limits) is None)
+    known = chosen.seconds is not None
+    assert trace.within == (known and excess(chosen, stage.ask, limits) is None)
+    if not known:
+        assert all(row.candidate.seconds is None for row in trace.considered)
 
 
 @given(stages(), st.booleans())

@@ -27,7 +27,7 @@ from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Prefer, Tokens
 from edge_rt.routing.router import Router
-from edge_rt.routing.setting import SINGLE, Setting
+from edge_rt.routing.setting import SINGLE, Form, Setting
 from edge_rt.routing.variant import Variant
 
 CALIBRATED_C = 55.0
@@ -105,7 +105,8 @@ def calibrate(
         if (name, count) == (entry.id, threads)
         for one in answers
     ]
-    return calibration(board.name, entry, threads, made, None, datetime.now(timezone.utc))
+    now = datetime.now(timezone.utc)
+    return calibration(board.name, entry, Form(0, KV_TYPE), threads, made, None, now)
 
 
 def _measured(made: Answer, board: WarmBoard, temp_c: float) -> Measured:
@@ -205,7 +206,7 @@ class Picker:
         self, variants: Sequence[Variant], point: Point, prefer: Prefer
     ) -> tuple[Ask, Sequence[Variant], Now]:
         ask = Ask(tokens={one.id: _tokens(point) for one in variants}, prefer=prefer)
-        loaded = {one.id: (0, KV_TYPE) for one in variants}
+        loaded = {one.id: Form(0, KV_TYPE) for one in variants}
         now = Now(Limits(2), (point.threads,), _USABLE_BYTES, loaded)
         return ask, variants, now
 

@@ -1,0 +1,72 @@
+"""Models in the engine's memory, for as long as somebody uses them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from edge_rt.config.schema import Engine
+from edge_rt.daemon.forms import form_of
+from edge_rt.daemon.room import Room
+from edge_rt.daemon.wanted import resident_name, wanted
+from edge_rt.engine.residency import Residency, Resident, Wanted
+from edge_rt.models.store import Entry, Store
+from edge_rt.routing.setting import Form
+
+
+class Holding:
+    """Has models loaded, in the form that is asked for."""
+
+    def __init__(self, engine: Engine, store: Store, residency: Residency, room: Room) -> None:
+        self._engine, self._store = engine, store
+        self._residency, self._room = residency, room
+
+    @property
+    def loaded(self) -> set[str]:
+        """The engine's names of the models in its memory."""
+        return {resident.wanted.model for resident in self._residency.residents()}
+
+    def loads(self, entry: Entry, partner: Entry | None = None, form: Form | None = None) -> bool:
+        """Whether a model would have to be loaded beside others for `entry` and its partner.
+
+        The only one does not count: a board that stays warm by itself would never serve.
+        """
+        loaded = self.loaded
+        if self._changes(entry, form):
+            loaded.discard(resident_name(entry))
+        wanted = [entry] if partner is None else [entry, partner]
+        return bool(loaded) and any(resident_name(one) not in loaded for one in wanted)
+
+    @asynccontextmanager
+    async def resident(
+        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
+    ) -> AsyncGenerator[Resident]:
+        """`entry` in the engine's memory, and its partner, for as long as they are used.
+
+        What is loaded in another form than `form` is loaded anew, unless it is at work; None: what
+        is loaded is fine.
+        """
+        if self._changes(entry, form):
+            await self._residency.unload(resident_name(entry))
+        wanted = {resident_name(entry): partial(self._wanted, entry, partner, form)}
+        if partner is not None:
+            wanted[resident_name(partner)] = partial(self._wanted, partner, entry, None)
+        async with self._residency.use_all(wanted) as residents:
+            yield residents[resident_name(entry)]
+
+    def _changes(self, entry: Entry, form: Form | None) -> bool:
+        """Whether `entry` is loaded in another form, and not at work."""
+        name = resident_name(entry)
+        return form is not None and any(
+            resident.wanted.model == name
+            and not resident.users
+            and form_of(resident.wanted.spec, entry, self._engine) != form
+            for resident in self._residency.residents()
+        )
+
+    async def _wanted(self, entry: Entry, beside: Entry | None, form: Form | None) -> Wanted:
+        path = await asyncio.to_thread(self._store.check, entry.id)
+        form = form or self._room.form(entry, beside)
+        return wanted(entry, path, self._engine, form)
