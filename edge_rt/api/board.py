@@ -108,6 +108,7 @@ class ModelTotal(msgspec.Struct, frozen=True):
     """What one model's answers took on one UTC day.
 
     `energy_j` counts the known joules; `unresolved` requests are those whose joules are not known.
+    `hits` of the requests were answered from the cache, which saved `saved_j` as far as known.
     """
 
     day: str
@@ -119,6 +120,8 @@ class ModelTotal(msgspec.Struct, frozen=True):
     completion_tokens: int
     busy_s: float  # of the engine, for these requests
     energy_j: float
+    hits: int = 0
+    saved_j: float = 0.0
 
 
 class Booking(msgspec.Struct, frozen=True):
@@ -126,7 +129,7 @@ class Booking(msgspec.Struct, frozen=True):
 
     ended: float  # Unix seconds
     model: str
-    status: Literal["done", "cancelled", "failed"]
+    status: Literal["done", "cached", "cancelled", "failed"]
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
@@ -144,6 +147,7 @@ class Booking(msgspec.Struct, frozen=True):
     catch_up_tokens: int | None = None
     accepted_tokens: int | None = None
     rejected_tokens: int | None = None
+    saved_j: float | None = None  # what a "cached" answer took when it was made
 
 
 class LedgerReport(msgspec.Struct, frozen=True):

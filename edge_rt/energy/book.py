@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from edge_rt.database.file import LEAST_BYTES
+from edge_rt.database.storage import Storage
 from edge_rt.energy.entry import Day, Entry, ModelDay, Quality, utc_day
 from edge_rt.energy.pending import KEPT, Pending
+from edge_rt.energy.schema import LEDGER
 from edge_rt.energy.steady import SteadyClock
-from edge_rt.energy.storage import Storage
-from edge_rt.energy.tables import LEAST_BYTES, Tables
+from edge_rt.energy.tables import Tables
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class Book:
         self._pending = Pending()
         self._memory = threading.Lock()  # for self._pending, never held during a disk's work
         self._disk = threading.Lock()  # for all below; taken before self._memory
-        self._storage = None if path is None else Storage(path, max_bytes, clock)
+        self._storage = None if path is None else _storage(path, max_bytes, clock)
         self._failing = False
         self._idle_at = self._prune_at = -math.inf
 
@@ -199,3 +201,7 @@ class Book:
         if self._failing:
             log.info("%s is written again", path)
         self._failing = False
+
+
+def _storage(path: Path, max_bytes: int, clock: Callable[[], float]) -> Storage[Tables]:
+    return Storage(path, LEDGER, lambda: Tables(path, max_bytes), clock)

@@ -9,11 +9,22 @@ from typing import Literal
 import msgspec
 
 Quality = Literal["measured", "modelled", "unresolved"]
-Status = Literal["done", "cancelled", "failed"]
+Status = Literal["done", "cached", "cancelled", "failed"]
+"""How a request ended; what is "cached" was answered with what had been answered before."""
 
 DAY_S = 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_FIGURES = ["ended", "seconds", "busy_s", "energy_j", "prefill_j", "decode_j", "power_w", "temp_c"]
+_FIGURES = [
+    "ended",
+    "seconds",
+    "busy_s",
+    "energy_j",
+    "prefill_j",
+    "decode_j",
+    "power_w",
+    "temp_c",
+    "saved_j",
+]
 _RANK: dict[str, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 
 
@@ -21,8 +32,8 @@ class Entry(msgspec.Struct, frozen=True):
     """One request and what it took; its day is the UTC day of `ended`.
 
     What is not known is None, and so is what goes with other modes of decoding than a model by
-    itself. Raises ValueError where a figure is not finite, for it would spoil every sum that it
-    goes into.
+    itself. `saved_j` is what the answer of one that is "cached" took when it was made. Raises
+    ValueError where a figure is not finite, for it would spoil every sum that it goes into.
     """
 
     ended: float  # Unix seconds
@@ -47,6 +58,7 @@ class Entry(msgspec.Struct, frozen=True):
     catch_up_tokens: int | None = None
     accepted_tokens: int | None = None
     rejected_tokens: int | None = None
+    saved_j: float | None = None
 
     def __post_init__(self) -> None:
         for name in _FIGURES:
@@ -89,6 +101,7 @@ class ModelDay(msgspec.Struct, frozen=True):
     """What one model's requests took on one UTC day, or some of them.
 
     `energy_j` counts the known joules; `unresolved` requests are those whose joules are not known.
+    `hits` of the requests were answered from the cache, which saved `saved_j` as far as known.
     """
 
     day: str
@@ -100,6 +113,8 @@ class ModelDay(msgspec.Struct, frozen=True):
     completion_tokens: int
     busy_s: float
     energy_j: float
+    hits: int = 0
+    saved_j: float = 0.0
 
     def plus(self, more: ModelDay) -> ModelDay:
         """This and more of the same model and day."""
@@ -113,6 +128,8 @@ class ModelDay(msgspec.Struct, frozen=True):
             self.completion_tokens + more.completion_tokens,
             self.busy_s + more.busy_s,
             self.energy_j + more.energy_j,
+            self.hits + more.hits,
+            self.saved_j + more.saved_j,
         )
 
 
@@ -133,4 +150,6 @@ def of_model(entry: Entry) -> ModelDay:
         entry.completion_tokens,
         entry.busy_s,
         entry.energy_j or 0.0,
+        int(entry.status == "cached"),
+        entry.saved_j or 0.0,
     )

@@ -20,9 +20,9 @@ from book_help import (
     sums_of_models,
 )
 
+from edge_rt.database.storage import Storage
 from edge_rt.energy.book import Book
 from edge_rt.energy.pending import KEPT
-from edge_rt.energy.storage import Storage
 
 CHILD = """
 import os, sys
@@ -239,7 +239,7 @@ print(book.stored)
 def test_a_file_that_is_locked_for_long_is_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_rt.energy.schema.BUSY_S", 0.01)
+    monkeypatch.setattr("edge_rt.database.schema.BUSY_S", 0.01)
     path = tmp_path / "ledger.db"
     book = new_book(path)
     book.flush()

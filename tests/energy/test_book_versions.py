@@ -1,4 +1,4 @@
-"""A ledger of the first version goes on as one of the second."""
+"""A ledger of an earlier version goes on as one of the present one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from book_help import NOW, entry, new_book
 from msgspec.structs import replace
 
@@ -26,12 +27,24 @@ INSERT INTO answers VALUES (1, {now}, 'm', 'done', 1, 0, 2, 2.0, 0.5, 0.25, 0.25
     'measured', 4.5, NULL);
 PRAGMA user_version=1;
 """
+SECOND = """
+ALTER TABLE answers ADD COLUMN mode TEXT;
+ALTER TABLE answers ADD COLUMN partner TEXT;
+ALTER TABLE answers ADD COLUMN small_tokens INTEGER;
+ALTER TABLE answers ADD COLUMN large_tokens INTEGER;
+ALTER TABLE answers ADD COLUMN switches INTEGER;
+ALTER TABLE answers ADD COLUMN catch_up_tokens INTEGER;
+ALTER TABLE answers ADD COLUMN accepted_tokens INTEGER;
+ALTER TABLE answers ADD COLUMN rejected_tokens INTEGER;
+PRAGMA user_version=2;
+"""
 
 
-def test_a_ledger_of_the_first_version_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [FIRST, FIRST + SECOND])
+def test_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path, script: str) -> None:
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(FIRST.format(now=NOW))
+        db.executescript(script.format(now=NOW))
     together = replace(
         entry(2),
         mode="switch:token",
@@ -42,6 +55,8 @@ def test_a_ledger_of_the_first_version_is_kept(tmp_path: Path) -> None:
         catch_up_tokens=4,
         accepted_tokens=0,
         rejected_tokens=0,
+        saved_j=0.5,
+        status="cached",
     )
     book = new_book(path)
     book.book(together)
@@ -49,4 +64,5 @@ def test_a_ledger_of_the_first_version_is_kept(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.db"]
     again = new_book(path)
     assert again.recent(5) == [together, entry(1)]
+    assert [(total.hits, total.saved_j) for total in again.totals(1)[1]] == [(1, 0.5)]
     again.close()

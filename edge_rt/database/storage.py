@@ -1,0 +1,72 @@
+"""A database's file as it comes and goes: opened when needed, replaced where it is unfit."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from edge_rt.database.aside import is_ours, move_aside
+from edge_rt.database.file import File
+from edge_rt.database.schema import Schema, is_unfit
+
+log = logging.getLogger(__name__)
+
+FileT = TypeVar("FileT", bound=File)
+T = TypeVar("T")
+
+
+class Storage(Generic[FileT]):
+    """Has something done on the open file; for one thread at a time."""
+
+    def __init__(
+        self, path: Path, schema: Schema, open_: Callable[[], FileT], clock: Callable[[], float]
+    ) -> None:
+        """Opens nothing yet: `open_` does. `clock` gives Unix seconds."""
+        self.path = path
+        self._schema = schema
+        self._make = open_
+        self._clock = clock
+        self._file: FileT | None = None
+
+    def do(self, work: Callable[[FileT], T]) -> T:
+        """Do it on the open file, and on a new one where that is unfit.
+
+        Raises sqlite3.Error or OSError where the disk does not let it happen now, and where the
+        file is unfit and not ours to move.
+        """
+        try:
+            return work(self._open())
+        except sqlite3.DatabaseError as error:
+            if not is_unfit(error):
+                raise
+            self._set_aside(error)
+            return work(self._open())
+
+    def close(self) -> None:
+        """Let go of the file; the next `do` opens it again."""
+        if self._file is not None:
+            with suppress(sqlite3.Error):
+                self._file.close()
+        self._file = None
+
+    def _open(self) -> FileT:
+        if self._file is not None and not self._file.in_place():
+            log.warning("%s is gone: a new %s is begun", self.path, self._schema.name)
+            self.close()
+        if self._file is None:
+            if self.path.exists() and not self.path.is_file():
+                raise OSError(f"it is no regular file: {self._schema.elsewhere}")
+            self._file = self._make()
+        return self._file
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        self.close()
+        if not is_ours(self.path):
+            raise OSError(f"it is no database: {self._schema.elsewhere}") from error
+        aside = move_aside(self.path, self._clock())
+        name = self._schema.name
+        log.warning("%s is no %s (%s): moved to %s", self.path, name, error, aside.name)

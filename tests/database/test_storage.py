@@ -1,0 +1,125 @@
+"""A file is begun, renewed or put aside as its schema says."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from edge_rt.database.file import File
+from edge_rt.database.schema import Schema
+from edge_rt.database.storage import Storage
+
+FIRST = Schema("diary", 1, {"days": "CREATE TABLE days (name TEXT)"})
+SECOND = Schema(
+    "diary",
+    2,
+    {"days": "CREATE TABLE days (name TEXT, mood TEXT)"},
+    further=["CREATE INDEX by_mood ON days (mood)"],
+    later={1: ["ALTER TABLE days ADD COLUMN mood TEXT"]},
+)
+THIRD = Schema("diary", 3, {"days": "CREATE TABLE days (name TEXT)"})
+OTHER = Schema("songs", 1, {"songs": "CREATE TABLE songs (name TEXT)"}, elsewhere="name another")
+
+
+class Diary(File):
+    """Days, the first of which go first."""
+
+    def add(self, *names: str) -> None:
+        with self.transaction():
+            self._db.executemany("INSERT INTO days (name) VALUES (?)", [(n,) for n in names])
+
+    def rows(self) -> list[tuple[object, ...]]:
+        return self._db.execute("SELECT * FROM days").fetchall()
+
+    def drop_some(self) -> bool:
+        with self.transaction():
+            query = "DELETE FROM days WHERE rowid IN (SELECT MIN(rowid) FROM days)"
+            return self._db.execute(query).rowcount > 0
+
+
+def storage(path: Path, schema: Schema, max_bytes: int = 1 << 20) -> Storage[Diary]:
+    return Storage(path, schema, lambda: Diary(path, schema, max_bytes, 16), lambda: 5.0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "diary.db"
+
+
+def begun(path: Path, schema: Schema) -> None:
+    one = storage(path, schema)
+    one.do(lambda diary: diary.add("monday"))
+    one.close()
+
+
+def test_what_is_written_is_there_again(path: Path) -> None:
+    begun(path, SECOND)
+    again = storage(path, SECOND)
+    assert again.do(Diary.rows) == [("monday", None)]
+    again.close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT name FROM sqlite_master WHERE type = 'index'").fetchall()
+
+
+def test_an_older_file_is_renewed(path: Path) -> None:
+    begun(path, FIRST)
+    again = storage(path, SECOND)
+    assert again.do(Diary.rows) == [("monday", None)]
+    again.close()
+
+
+@pytest.mark.parametrize(("old", "new"), [(SECOND, FIRST), (SECOND, THIRD)])
+def test_a_version_that_cannot_be_read_is_put_aside(
+    path: Path, caplog: pytest.LogCaptureFixture, old: Schema, new: Schema
+) -> None:
+    begun(path, old)
+    again = storage(path, new)
+    assert again.do(Diary.rows) == []
+    again.close()
+    assert "is no diary" in caplog.text
+    assert [file.name for file in path.parent.glob("*.corrupt-*")] == ["diary.db.corrupt-5"]
+
+
+def test_another_programs_file_is_left_alone(path: Path) -> None:
+    begun(path, FIRST)
+    with pytest.raises(sqlite3.NotSupportedError, match="name another"):
+        storage(path, OTHER).do(Diary.rows)
+    assert [file.name for file in path.parent.iterdir()] == ["diary.db"]
+
+
+def test_a_file_that_was_deleted_is_begun_anew(path: Path) -> None:
+    one = storage(path, FIRST)
+    one.do(lambda diary: diary.add("monday"))
+    path.unlink()
+    assert one.do(Diary.rows) == []
+    one.close()
+
+
+def test_nothing_of_a_transaction_that_fails_is_kept(path: Path) -> None:
+    one = storage(path, FIRST)
+
+    def fail(diary: Diary) -> None:
+        with diary.transaction():
+            diary._db.execute("INSERT INTO days VALUES ('monday')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        one.do(fail)
+    assert one.do(Diary.rows) == []
+    one.close()
+
+
+def test_room_is_made_and_given_back(path: Path) -> None:
+    one = storage(path, FIRST)
+    day = "x" * 4000
+    for _ in range(10):
+        one.do(lambda diary: diary.add(*[day] * 50))
+    full = one.do(lambda diary: diary.used_bytes)
+    one.do(lambda diary: diary.make_room(1 << 19))
+    assert one.do(lambda diary: diary.used_bytes) < full
+    one.do(File.give_back)
+    one.close()
+    assert path.stat().st_size < full
