@@ -47,6 +47,10 @@ class ModelNotFound(EdgeError, LookupError):
     """No model of that name is in the store."""
 
 
+class NotCached(EdgeError, LookupError):
+    """Only an answer from the cache is wanted, and there is none."""
+
+
 class ModelFileError(EdgeError, ValueError):
     """A model file is truncated, corrupt, of an unknown kind or not the one it claims to be."""
 

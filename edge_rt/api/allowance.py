@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,11 @@ from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.routing.ask import Prefer
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
+
+Cached = Literal["use", "refresh", "off", "only"]
+"""What a request wants of the cache: an answer from it or else one that is kept, a new one that is
+kept, nothing, or an answer from it or else none.
+"""
 
 
 class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,12 +37,14 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Terms(Allowance, frozen=True):
     """Beside what an answer may take: by what to choose among models, and whether to say why.
 
+    Who says nothing of the `cache` gets "use" where the answer is the same each time, else "off".
     `mode` is how tokens are decided on, `partner` the id of the smaller model that helps with it;
     the rest is for modes in which they write by turns. See ModeWish.
     """
 
     prefer: Prefer | None = None
     trace: bool = False
+    cache: Cached | None = None
     mode: str | None = None
     partner: str | None = None
     large_share: Annotated[float, Meta(ge=0, le=1)] | None = None

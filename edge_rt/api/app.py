@@ -11,6 +11,9 @@ from starlette.types import ASGIApp
 
 from edge_rt.api.board_metrics import board_families
 from edge_rt.api.budget import Budget
+from edge_rt.api.cache import Cache, CachePurge
+from edge_rt.api.cache_metrics import cache_families
+from edge_rt.api.caching import Caching
 from edge_rt.api.calibrate import Calibrate, Calibration
 from edge_rt.api.chat import ChatCompletions
 from edge_rt.api.classify import Classify
@@ -30,6 +33,7 @@ from edge_rt.api.service import Service
 from edge_rt.api.shell import Named, Shell
 from edge_rt.api.state import Health, Metrics, Status
 from edge_rt.api.trace import RouteTrace
+from edge_rt.cache.exact import ExactCache
 from edge_rt.config.schema import Requests
 
 
@@ -39,6 +43,8 @@ def create_app(
     requests: Requests,
     version: str,
     api_key_sha256: Sequence[str] = (),
+    cache: ExactCache | None = None,
+    per_client: bool = False,
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
@@ -46,15 +52,17 @@ def create_app(
     """The app over `service`, for the Unix socket and the TCP listener alike.
 
     `api_key_sha256` are hashes in hex of the keys that open TCP; the Unix socket needs none.
+    `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     """
-    meters = Meters()
+    meters, caching = Meters(), Caching(cache, clock, per_client=per_client)
     for what, families in (
         ("the board", lambda: board_families(service.board())),
         ("the governor", lambda: governor_families(service.budget())),
+        ("the cache", lambda: cache_families(caching)),
     ):
         meters.registry.register(Scraped(what, families))
-    context = Context(service, requests, version, meters, clock, monotonic, new_id)
+    context = Context(service, requests, version, meters, caching, clock, monotonic, new_id)
     router = Router(_routes(context), redirect_slashes=False)
     return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
 
@@ -75,6 +83,8 @@ def _routes(context: Context) -> list[Route]:
         _route("GET,PUT", "/edge/v1/budget", Budget(context)),
         _route("GET", "/edge/v1/history", History(context)),
         _route("POST", "/edge/v1/plan", Plan(context)),
+        _route("GET", "/edge/v1/cache", Cache(context)),
+        _route("POST", "/edge/v1/cache/purge", CachePurge(context)),
         _route("GET", "/edge/v1/trace/{id}", RouteTrace(context)),
         _route("POST", "/edge/v1/calibrate", Calibrate(context)),
         _route("GET", "/edge/v1/calibration", Calibration(context)),

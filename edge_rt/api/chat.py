@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.types import Receive, Scope, Send
 
@@ -14,15 +16,18 @@ from edge_rt.api.generation import Generation
 from edge_rt.api.messages import template_messages
 from edge_rt.api.partner import with_partner, without_partner
 from edge_rt.api.run import Work
-from edge_rt.api.service import Call, Serving
+from edge_rt.api.service import Call, Identity, Serving
 from edge_rt.api.tools import template_tools
+from edge_rt.api.wish import ModeWish
 from edge_rt.errors import RequestError
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
 
-class ChatCompletions(Generation):
+class ChatCompletions(Generation[ChatRequest]):
     """Continues a conversation through the model's chat template."""
+
+    prefix = "chatcmpl"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As Generation; what the engine finds wrong with the prompt is the messages' fault."""
@@ -33,10 +38,26 @@ class ChatCompletions(Generation):
                 raise
             raise RequestError(str(error), param="messages", code=error.code) from error
 
-    async def prepare(self, body: bytes) -> Work:
-        """Decode, check and render; raises RequestError or ModelNotFound."""
+    def read(self, body: bytes) -> ChatRequest:
+        """See Generation."""
         request = decode(_DECODER, body)
         check(request)
+        return request
+
+    def max_tokens(self, request: ChatRequest) -> int | None:
+        """See Generation."""
+        return request.answer_tokens
+
+    def top_logprobs(self, request: ChatRequest) -> int | None:
+        """See Generation."""
+        return top_logprobs(request)
+
+    async def timed_prompts(self, request: ChatRequest, models: Sequence[Identity]) -> list[str]:
+        """See Generation."""
+        return [await self._render(request, one.card.id) for one in models if one.timed]
+
+    async def prepare(self, request: ChatRequest) -> Work:
+        """See Generation."""
         written: dict[str, str] = {}  # by model, so that no template is filled in twice
 
         async def write(model: str) -> str:
@@ -44,25 +65,37 @@ class ChatCompletions(Generation):
                 written[model] = await self._render(request, model)
             return written[model]
 
-        wish = self.wish(request, "chatcmpl", request.answer_tokens, write)
+        wish = self.wish(request, write)
         serving = await self.context.service.route(wish)
-        card = serving.card
-        prompt = await write(card.id)
+        prompt = await write(serving.card.id)
         serving = without_partner(serving, wish, tokens=bool(request.logit_bias))
         serving = await with_partner(serving, wish, prompt)
-        head = new_head(self.context, card, wish.id)
+        return self._work(request, wish.id, serving, prompt, wish.mode)
+
+    def again(self, request: ChatRequest, id: str, serving: Serving) -> Work:
+        """See Generation."""
+        return self._work(request, id, serving)
+
+    def _work(
+        self,
+        request: ChatRequest,
+        id: str,
+        serving: Serving,
+        prompt: str = "",
+        wanted: ModeWish = ModeWish(),  # noqa: B008 - a tuple
+    ) -> Work:
         return Work(
             serving=serving,
             calls=[self._call(request, serving, prompt)],
             dialect=ChatDialect(
-                head,
+                new_head(self.context, serving.card, id),
                 include_usage=request.include_usage,
                 wants_logprobs=bool(request.logprobs),
             ),
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
-            wanted=wish.mode,
+            wanted=wanted,
         )
 
     def _call(self, request: ChatRequest, serving: Serving, prompt: str) -> Call:

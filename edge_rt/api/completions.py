@@ -19,39 +19,68 @@ from edge_rt.api.generation import Generation
 from edge_rt.api.partner import without_partner
 from edge_rt.api.run import Work
 from edge_rt.api.service import Call, Serving
+from edge_rt.api.wish import ModeWish
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)
 
 
-class Completions(Generation):
+class Completions(Generation[CompletionsRequest]):
     """Continues texts as they are, without a template.
 
     Control tokens spelt out in a prompt are recognised: whoever comes here formats prompts alone.
     """
 
-    async def prepare(self, body: bytes) -> Work:
-        """Decode and check; raises RequestError or ModelNotFound."""
+    prefix = "cmpl"
+
+    def read(self, body: bytes) -> CompletionsRequest:
+        """See Generation."""
         request = decode(_DECODER, body)
         check(request)
+        return request
+
+    def max_tokens(self, request: CompletionsRequest) -> int | None:
+        """See Generation."""
+        return request.max_tokens or DEFAULT_MAX_TOKENS
+
+    def top_logprobs(self, request: CompletionsRequest) -> int | None:
+        """See Generation."""
+        return request.logprobs
+
+    async def prepare(self, request: CompletionsRequest) -> Work:
+        """See Generation."""
         found = prompts(request)
         longest = max(found, key=len)  # the others are read beside it
 
         async def write(model: str) -> str | list[int]:
             return longest
 
-        tokens = request.max_tokens or DEFAULT_MAX_TOKENS
-        wish = self.wish(request, "cmpl", tokens, write)
+        wish = self.wish(request, write)
         serving = await self.context.service.route(wish)
         named = bool(request.logit_bias) or any(isinstance(prompt, list) for prompt in found)
-        serving, card = without_partner(serving, wish, tokens=named), serving.card
+        serving = without_partner(serving, wish, tokens=named)
+        return self._work(request, wish.id, serving, found, wish.mode)
+
+    def again(self, request: CompletionsRequest, id: str, serving: Serving) -> Work:
+        """See Generation."""
+        return self._work(request, id, serving, prompts(request))
+
+    def _work(
+        self,
+        request: CompletionsRequest,
+        id: str,
+        serving: Serving,
+        found: list[Prompt],
+        wanted: ModeWish = ModeWish(),  # noqa: B008 - a tuple
+    ) -> Work:
+        head = new_head(self.context, serving.card, id)
         return Work(
             serving=serving,
             calls=self._calls(request, serving, found),
-            dialect=self._dialect(request, new_head(self.context, card, wish.id), found),
+            dialect=self._dialect(request, head, found),
             stream=bool(request.stream),
             include_usage=request.include_usage,
             allowance=request.edge,
-            wanted=wish.mode,
+            wanted=wanted,
         )
 
     def _calls(
@@ -63,7 +92,7 @@ class Completions(Generation):
             prompt="",
             special=True,
             sampling=sampling(request, card.sampling, request.logprobs),
-            max_tokens=request.max_tokens or DEFAULT_MAX_TOKENS,
+            max_tokens=self.max_tokens(request),
             n=answers(request, self.context.requests.max_n),
             stop=request.stops,
             ignore_eos=bool(request.ignore_eos),

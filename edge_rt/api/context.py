@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from edge_rt.api.caching import Caching
 from edge_rt.api.metrics import Meters
 from edge_rt.api.service import ModelCard, Service
 from edge_rt.config.schema import Requests
@@ -23,6 +24,7 @@ class Context:
     requests: Requests
     version: str
     meters: Meters
+    caching: Caching
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]
@@ -40,11 +42,12 @@ class Head:
 
 @dataclass
 class Exchange:
-    """One request and its response, for the metrics."""
+    """One request and its response, for the metrics and the cache."""
 
     arrived: float  # monotonic seconds
     endpoint: str = "other"
     model: str = ""
+    client: str | None = None  # who asks, where the connection tells
     status: int = 0  # 0: nothing sent yet
 
 

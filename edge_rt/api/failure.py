@@ -14,6 +14,7 @@ from edge_rt.errors import (
     EngineStopped,
     ModelFileError,
     ModelNotFound,
+    NotCached,
     RequestError,
     StoreError,
     Unavailable,
@@ -62,6 +63,8 @@ def explain(error: Exception) -> Failure:
         return _failure(400, str(error), param=error.param, code=error.code)
     if isinstance(error, ModelNotFound):
         return _failure(404, str(error), param="model", code="model_not_found")
+    if isinstance(error, NotCached):
+        return _failure(404, str(error), param="edge.cache", code="not_cached")
     if isinstance(error, Unavailable):
         return _unavailable(error)
     if isinstance(error, (ModelFileError, StoreError)):

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.body import read_body
+from edge_rt.api.caching import Found, Place, not_cached
 from edge_rt.api.context import Context, exchange_of
-from edge_rt.api.fields import GenerationFields
+from edge_rt.api.fields import GenerationFields, sampling
+from edge_rt.api.question import question, same_each_time
+from edge_rt.api.replay import Replay
 from edge_rt.api.run import Run, Work
+from edge_rt.api.service import Identity, Serving
 from edge_rt.api.watch import unless_gone
 from edge_rt.api.wish import Wish, Write
 
+RequestT = TypeVar("RequestT", bound=GenerationFields)
 
-class Generation(ABC):
-    """An ASGI endpoint that reads a request, checks it and runs it while the client waits."""
+
+class Generation(ABC, Generic[RequestT]):
+    """An ASGI endpoint that reads a request, checks it and runs it while the client waits.
+
+    What was answered before is told again, before a model is chosen or a prompt written.
+    """
+
+    prefix: str  # of its answers' ids
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -24,28 +37,86 @@ class Generation(ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
-        exchange = exchange_of(scope)
-        work = (await self.prepare(body)).granted(exchange.arrived)
+        exchange, caching = exchange_of(scope), self.context.caching
+        request = self.read(body)
+        place = await self._place(request, exchange.client)
+        found = None if place is None else await caching.find(place)
+        if found is not None:
+            exchange.model = found.card.id
+            replay = Replay(self.context, self._again(request, found), exchange, found)
+            await (replay.stream(send) if request.stream else replay.plain(send))
+            return
+        if request.edge is not None and request.edge.cache == "only":
+            raise not_cached(place)
+        work = (await self.prepare(request)).granted(exchange.arrived)
         exchange.model = work.card.id
-        run = Run(self.context, work, exchange)
+        record = None if place is None else caching.record(place)
+        run = Run(self.context, work, exchange, record)
         await unless_gone(run.stream(send) if work.stream else run.plain(send), receive)
 
-    def wish(
-        self, fields: GenerationFields, prefix: str, max_tokens: int | None, write: Write
-    ) -> Wish:
-        """How the request wants to be served; its answer's id begins with `prefix`."""
-        terms = fields.edge or Terms()
+    def wish(self, request: RequestT, write: Write) -> Wish:
+        """How the request wants to be served."""
+        terms = request.edge or Terms()
         return Wish(
-            id=f"{prefix}-{self.context.new_id()}",
-            model=fields.model or "default",
+            id=self._new_id(),
+            model=request.model or "default",
             write=write,
-            max_tokens=max_tokens,
-            ignore_eos=bool(fields.ignore_eos),
+            max_tokens=self.max_tokens(request),
+            ignore_eos=bool(request.ignore_eos),
             aims=terms.aims,
             trace=terms.trace,
             mode=terms.mode_wish,
         )
 
     @abstractmethod
-    async def prepare(self, body: bytes) -> Work:
-        """Decode and check a request; raises RequestError or ModelNotFound."""
+    def read(self, body: bytes) -> RequestT:
+        """Decode and check a request; raises RequestError."""
+
+    @abstractmethod
+    async def prepare(self, request: RequestT) -> Work:
+        """Choose a model and write the prompt; raises RequestError or ModelNotFound."""
+
+    @abstractmethod
+    def again(self, request: RequestT, id: str, serving: Serving) -> Work:
+        """What `prepare` made of a request that was answered before; prompts do not matter."""
+
+    @abstractmethod
+    def max_tokens(self, request: RequestT) -> int | None:
+        """The most tokens of an answer; None: as many as come."""
+
+    @abstractmethod
+    def top_logprobs(self, request: RequestT) -> int | None:
+        """How many alternatives are reported a token; None: no log-probabilities at all."""
+
+    async def timed_prompts(self, request: RequestT, models: Sequence[Identity]) -> list[str]:
+        """The prompts for those models that have them depend on the time."""
+        return []
+
+    async def _place(self, request: RequestT, client: str | None) -> Place | None:
+        """Where in the cache the answer is; None where the cache has no part in it."""
+        caching, terms = self.context.caching, request.edge or Terms()
+        if terms.cache == "off" or not caching.serves(client):
+            return None
+        models = self.context.service.identities(request.model or "default", terms.partner)
+        top = self.top_logprobs(request)
+        hows = [sampling(request, one.card.sampling, top) for one in models]
+        if terms.cache is None and not same_each_time(models, hows):
+            return None
+        key = question(
+            request,
+            endpoint=self.prefix,
+            max_tokens=self.max_tokens(request),
+            models=[one.digest for one in models],
+            hows=hows,
+            prompts=await self.timed_prompts(request, models),
+            client=client if caching.per_client else None,
+        )
+        return None if key is None else Place(key, client, terms.cache, [m.card for m in models])
+
+    def _again(self, request: RequestT, found: Found) -> Work:
+        content = found.content
+        serving = Serving(found.card, route=content.route, mode=content.mode)
+        return self.again(request, self._new_id(), serving).of(found)
+
+    def _new_id(self) -> str:
+        return f"{self.prefix}-{self.context.new_id()}"

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+PEER = "peer_uid"
+"""In the state of a scope, who is at the other end of a Unix socket, where the server knows."""
+
 
 class Guard:
     """Checks every request before anything else does; holds hashes of keys, never keys."""
@@ -24,16 +27,20 @@ class Guard:
     def __init__(self, api_key_sha256: Sequence[str]) -> None:
         self._hashes = tuple(api_key_sha256)
 
-    def check(self, scope: Scope) -> None:
-        """Raise HTTPException 401 or 403 when the request may not be served."""
-        if not over_tcp(scope):
-            return
-        if self._hashes:
-            self._check_key(_header(scope, b"authorization"))
-        else:
-            _check_local(scope)
+    def check(self, scope: Scope) -> str | None:
+        """Who asks: "uid:1000", "key:" and the begin of a key's hash, None where nothing tells.
 
-    def _check_key(self, authorization: str) -> None:
+        Raises HTTPException 401 or 403 when the request may not be served.
+        """
+        if not over_tcp(scope):
+            uid = scope.get("state", {}).get(PEER)
+            return None if uid is None else f"uid:{uid}"
+        if self._hashes:
+            return f"key:{self._checked_key(_header(scope, b'authorization'))[:12]}"
+        _check_local(scope)
+        return None
+
+    def _checked_key(self, authorization: str) -> str:
         scheme, _, key = authorization.partition(" ")
         given = hashlib.sha256(key.strip().encode()).hexdigest()
         # No early exit: the time taken must not tell which of the keys came close.
@@ -41,6 +48,7 @@ class Guard:
         if scheme.lower() != "bearer" or not any(known):
             message = "A valid API key is required: send it as `Authorization: Bearer KEY`."
             raise HTTPException(401, message, {"www-authenticate": "Bearer"})
+        return given
 
 
 def over_tcp(scope: Scope) -> bool:

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from starlette.types import Send
 
 from edge_rt.api.allowance import Allowance, grant
+from edge_rt.api.caching import Found, Record
 from edge_rt.api.context import Context, Exchange
 from edge_rt.api.dialect import Answer, Dialect
 from edge_rt.api.failure import explain
@@ -39,6 +40,7 @@ class Work:
     include_usage: bool
     allowance: Allowance | None = None
     wanted: ModeWish = ModeWish()  # noqa: RUF009 - a tuple
+    found: Found | None = None  # what was answered before
 
     @property
     def helped(self) -> bool:
@@ -51,6 +53,10 @@ class Work:
         serving = msgspec.structs.replace(self.serving, mode=None, why=why)
         calls = [msgspec.structs.replace(call, mode=None) for call in self.calls]
         return replace(self, serving=serving, calls=calls)
+
+    def of(self, found: Found) -> Work:
+        """This, as it was answered before."""
+        return replace(self, found=found)
 
     @property
     def card(self) -> ModelCard:
@@ -71,6 +77,7 @@ class Work:
             mode=mode.label,
             partner=mode.partner,
             threads=serving.threads or UNSET,
+            **({} if self.found is None else self.found.told()),
         )
 
     def granted(self, arrived_s: float) -> Work:
@@ -94,11 +101,15 @@ class Run:
     Both have closed the service's iterators before they send the end of the response.
     """
 
-    def __init__(self, context: Context, work: Work, exchange: Exchange) -> None:
+    def __init__(
+        self, context: Context, work: Work, exchange: Exchange, record: Record | None = None
+    ) -> None:
+        """`record` notes the answer."""
         self._context = context
         self._work = work
         self._exchange = exchange
         self._tally = Tally(len(work.calls))
+        self._record = record
         self._seen_token = False
 
     async def plain(self, send: Send) -> None:
@@ -133,9 +144,7 @@ class Run:
             await out.events(self._chunks(*first))
             async for item in events:
                 await out.events(self._chunks(*item))
-        if self._work.include_usage:
-            usage, edge = self._tally.usage(), self._edge()
-            await out.events([self._work.dialect.summary(usage, edge)])
+        await out.events(self._summary())
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
         """The events of all calls, booked, each with the index of its call.
@@ -161,6 +170,8 @@ class Run:
             self._context.meters.generated(origin.model, self._tally, origin.mode)
         if self._tally.finished_answers < self._work.choices:
             raise EngineError("The engine stopped before the answer was complete; try again.")
+        if self._record is not None:
+            self._record.close(self._work.serving, self._tally)
 
     async def _served(self) -> AsyncGenerator[tuple[int, Shown], None]:
         service, calls = self._context.service, self._work.calls
@@ -169,6 +180,8 @@ class Run:
             async for call, event in numbered:
                 self._book(event)
                 if not isinstance(event, Cost):
+                    if self._record is not None:
+                        self._record.take(call, event)
                     yield call, event
 
     def _book(self, event: Event) -> None:
@@ -189,6 +202,12 @@ class Run:
         if event.text or (dialect.wants_logprobs and event.logprobs):
             return [dialect.piece(choice, event.text, event.logprobs)]
         return []
+
+    def _summary(self) -> list[msgspec.Struct]:
+        """What follows the answers of a stream."""
+        if not self._work.include_usage:
+            return []
+        return [self._work.dialect.summary(self._tally.usage(), self._edge())]
 
     def _choice(self, call: int, index: int) -> int:
         return call * self._work.per_call + index

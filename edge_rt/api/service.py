@@ -88,6 +88,31 @@ class Serving(msgspec.Struct, frozen=True):
     form: Form | None = None
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """A model that may answer for a name, as far as that decides on what its answers say.
+
+    `digest` is another one for other files, settings, libraries or partners; `repeats` tells
+    whether one seed always gives one answer, `timed` whether its template knows what time it is.
+    Of the card only what does not change from moment to moment is true.
+    """
+
+    card: ModelCard
+    digest: bytes
+    repeats: bool
+    timed: bool
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """An answer that was given again, for the ledger: tokens, and what it took when it was made."""
+
+    model: str
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float  # from its coming until now
+    saved_j: float | None
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request for generation, dialect-free.
 
@@ -150,6 +175,18 @@ class Service(Protocol):
         A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,
         RequestError or Unavailable where there is none that can, and what `wish.write` raises.
         """
+        ...
+
+    def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
+        """The models that may answer for a name, with that partner if they are to have one.
+
+        Costs next to nothing while the store stays as it is. Raises ModelNotFound or RequestError
+        where there is none.
+        """
+        ...
+
+    def repeated(self, repeat: Repeat) -> None:
+        """Book an answer that was given again, without any engine."""
         ...
 
     def trace(self, id: str) -> Trace:

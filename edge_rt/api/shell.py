@@ -46,7 +46,7 @@ class Shell:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         try:
-            self._guard.check(scope)
+            exchange.client = self._guard.check(scope)
             await self._inner(scope, receive, send)
         except ClientDisconnect:
             exchange.status = CLIENT_LEFT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -37,6 +39,9 @@ class Origin(msgspec.Struct, frozen=True):
     there were several to choose from. `mode` is how tokens are decided on, with the help of the
     smaller model `partner` in some. `threads` were chosen for it, where those are fewer than may
     be used: beside answers that take more it is computed with theirs.
+
+    What was answered before to the very same question says so in `cache`: so many seconds ago,
+    when it took joules and `cache_seconds`.
     """
 
     model: str
@@ -47,6 +52,11 @@ class Origin(msgspec.Struct, frozen=True):
     mode: str = SINGLE
     partner: str | None = None
     threads: int | UnsetType = UNSET
+    cache: Literal["exact"] | UnsetType = UNSET
+    cache_age_s: float | UnsetType = UNSET
+    cache_energy_j: float | UnsetType | None = UNSET
+    cache_energy_quality: Quality | UnsetType = UNSET
+    cache_seconds: float | UnsetType = UNSET
 
 
 class Edge(Origin, frozen=True, kw_only=True):
@@ -126,15 +136,12 @@ class Tally:
     def edge(self, origin: Origin, trace: Trace | None = None) -> Edge:
         """The costs and times in our shape."""
         reasons = [why for why in (origin.why, self.costs.why) if why is not None]
+        told: dict[str, Any] = msgspec.structs.asdict(origin)
+        told["why"] = "; ".join(reasons) or None
+        if self.made is not None:
+            told |= self.made.named()
         return Edge(
-            model=origin.model,
-            backend=origin.backend,
-            asked=origin.asked,
-            why="; ".join(reasons) or None,
-            route=origin.route,
-            mode=origin.mode,
-            partner=origin.partner,
-            threads=origin.threads,
+            **told,
             energy_j=_rounded(self.costs.energy_j, 4),
             energy_quality=self.costs.quality,
             power_w=_rounded(self.costs.power_w, 3),
@@ -146,7 +153,6 @@ class Tally:
             cached_tokens=self.cached_tokens,
             tokens_per_s=_rounded(self.tokens_per_s, 3),
             route_trace=trace or UNSET,
-            **({} if self.made is None else self.made.named()),
         )
 
     def _finished(self, event: Finished) -> None:

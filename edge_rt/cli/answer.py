@@ -10,6 +10,7 @@ from typing import Any
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.figures import fixed, joules, line, number, significant
 from edge_rt.cli.mode_words import making
+from edge_rt.cli.quantity import readable
 
 
 @dataclass
@@ -35,8 +36,8 @@ class Answer:
         return added
 
     def cost(self, wall_s: float) -> str:
-        """One line: tokens, speed of decoding, seconds in all, energy, model, backend, and how
-        two models or drafts made it.
+        """One line: tokens, speed of decoding, seconds in all, energy, model, backend, how two
+        models or drafts made it, and whether that was before.
 
         Then why another model answered or the answer ended early, where that is so, and where
         several could have answered, what tells why this one did.
@@ -50,6 +51,7 @@ class Answer:
             self.edge.get("model", ""),
             self.edge.get("backend", ""),
             making(self.edge),
+            _again(self.edge),
             self._end(),
             f"why: edge-rt trace {line(self.id)}" if self.edge.get("route") else "",
         ]
@@ -94,6 +96,15 @@ def _energy(edge: Json) -> Iterator[str]:
         yield f"{significant(power_w)} W{' (modelled)' if modelled else ''}"
     if number(edge.get("temp_c")) is not None:
         yield f"{fixed(edge['temp_c'], 0)} °C"
+
+
+def _again(edge: Json) -> str:
+    """How old an answer is that was given before, and what it took then."""
+    if edge.get("cache") is None:
+        return ""
+    age = readable("age_s", edge.get("cache_age_s"))
+    took = number(edge.get("cache_energy_j"))
+    return f"answered {age} ago" + ("" if took is None else f" for {joules(took)}")
 
 
 def _text(choice: Json) -> str:

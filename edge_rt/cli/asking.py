@@ -46,6 +46,11 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         type=Range(0, 1),
         help="Of the tokens, what the larger model is to write where both write by turns.",
     )
+    @click.option(
+        "--cache",
+        type=click.Choice(["use", "refresh", "off", "only"]),
+        help="use: an answer that was given before, if any; refresh: a new one; only: none else.",
+    )
     @click.option("--system", help="What the model is told before anything else.")
     @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of an answer.")
     @click.option("--temperature", type=Range(0, 2), help="0: always the likeliest word.")
@@ -67,6 +72,7 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         mode: str | None,
         partner: str | None,
         large_share: float | None,
+        cache: str | None,
         **others: Any,
     ) -> Any:
         edge = _given(
@@ -76,6 +82,7 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
             mode=mode,
             partner=partner,
             large_share=large_share,
+            cache=cache,
         )
         options = _given(max_tokens=max_tokens, temperature=temperature, seed=seed)
         body = {"model": model} | options | ({"edge": edge} if edge else {})

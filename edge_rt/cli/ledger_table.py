@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.document import Json
-from edge_rt.cli.figures import MISSING, fixed, line, members, number, significant, whole
+from edge_rt.cli.figures import MISSING, fixed, joules, line, members, number, significant, whole
 from edge_rt.cli.mode_words import making
 from edge_rt.cli.quantity import duration
 
@@ -20,7 +20,8 @@ from edge_rt.cli.quantity import duration
 class ModelSum:
     """What one model's answers took, over the days of a report.
 
-    `energy_j` are the known joules, without those of the `unresolved` requests.
+    `energy_j` are the known joules, without those of the `unresolved` requests; `hits` were
+    answered from the cache, which saved `saved_j`.
     """
 
     model: str
@@ -29,6 +30,8 @@ class ModelSum:
     prompt_tokens: float = 0
     completion_tokens: float = 0
     energy_j: float = 0
+    hits: float = 0
+    saved_j: float = 0
     modelled: bool = False
 
     @property
@@ -66,6 +69,12 @@ def ledger_tables(report: Json, zone: tzinfo | None = None) -> RenderableType:
     return Group(*parts)
 
 
+_SUMMED = (
+    *("requests", "unresolved", "prompt_tokens", "completion_tokens", "energy_j"),
+    *("hits", "saved_j"),
+)
+
+
 def model_sums(report: Json) -> list[ModelSum]:
     """The totals by model over all days of `report`, who took most first.
 
@@ -76,7 +85,7 @@ def model_sums(report: Json) -> list[ModelSum]:
     for total in members(report, "models"):
         name = line(total.get("model"))
         one = sums.setdefault(name, ModelSum(name))
-        for field in ("requests", "unresolved", "prompt_tokens", "completion_tokens", "energy_j"):
+        for field in _SUMMED:
             setattr(one, field, getattr(one, field) + (number(total.get(field)) or 0))
         one.modelled = one.modelled or total.get("day") in modelled
     return sorted(sums.values(), key=lambda one: -one.energy_j)
@@ -104,9 +113,11 @@ def remarks(booking: Json) -> str:
     did not make it by itself.
     """
     status, modelled = line(booking.get("status")), booking.get("quality") == "modelled"
+    saved = booking.get("saved_j")
     remarks = [
         "" if status == "done" else status,
-        "modelled" if modelled else "",
+        "" if saved is None else f"saved {joules(saved)}",
+        "modelled" if modelled and status != "cached" else "",
         making(booking),
     ]
     return ", ".join(remark for remark in remarks if remark)
@@ -122,12 +133,17 @@ def _days(days: Sequence[Json]) -> Table:
 
 
 def _models(models: Sequence[ModelSum]) -> Table:
-    table = _table("model", "requests", "prompt", "answer", "J", "J/token", "", "unresolved")
+    saving = any(one.hits for one in models)
+    titles = ("cached", "J saved") if saving else ()
+    table = _table(
+        "model", "requests", "prompt", "answer", "J", "J/token", "", "unresolved", *titles
+    )
     for one in models:
         tokens = whole(one.prompt_tokens), whole(one.completion_tokens)
         counts = one.model, whole(one.requests), *tokens
         unresolved = whole(one.unresolved) if one.unresolved else ""
-        _row(table, *counts, one.joules, one.per_token, one.quality, unresolved)
+        saved = (whole(one.hits), fixed(one.saved_j, 1)) if saving else ()
+        _row(table, *counts, one.joules, one.per_token, one.quality, unresolved, *saved)
     return table
 
 

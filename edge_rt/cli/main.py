@@ -17,6 +17,7 @@ COMMANDS = {
     "sensors": "Show what is felt of the board.",
     "top": "Watch the board and the daemon.",
     "ledger": "Show what answers cost.",
+    "cache": "Show or forget answers that are kept.",
     "plan": "Predict what an answer would take.",
     "trace": "Say why a request was served as it was.",
     "calibrate": "Measure the board, so that predictions hold.",

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from edge_rt.api.board import LedgerReport
-from edge_rt.api.service import Cost
+from edge_rt.api.service import Cost, Repeat
 from edge_rt.daemon.ledger_report import ledger_report
 from edge_rt.daemon.milestone import Milestone
 from edge_rt.daemon.receipt import Receipt, Tokens
+from edge_rt.daemon.repeats import booking
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution, Totals
@@ -152,6 +153,10 @@ class Metering:
         except Exception:
             self.leave(receipt, "failed")
             raise
+
+    def repeated(self, repeat: Repeat) -> None:
+        """Book an answer that was given again, without any engine."""
+        self._book.book(booking(repeat, self._wall(), self._senses.temp_c))
 
     # --- the ledger
 

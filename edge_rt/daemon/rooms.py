@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from edge_rt.cache.exact import ExactCache
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
@@ -66,6 +67,7 @@ class Rooms:
         processes = {"engine": lambda: self.supervisor.pid}
         self.senses = Senses(root, config.board, paths, processes, clock)
         self.book = _book(config, paths)
+        self.cache = _cache(config, paths)
         self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
         self.knobs = BoardKnobs(config.knobs, root, paths.state)
@@ -154,6 +156,8 @@ class Rooms:
             if self._hourly():
                 await self.spent.keep(every_s=0.0)
             await asyncio.to_thread(self.book.close)
+            if self.cache is not None:
+                await self.cache.close()
 
     def _chores(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
@@ -169,6 +173,8 @@ class Rooms:
             preload(self.service, models.preload),
             place(self.foresight.placer, self.service),
         ]
+        if self.cache is not None:
+            chores.append(self.cache.run())
         if models.idle_unload_s:
             chores.append(sweep(self.residency, models.idle_unload_s))
         return chores
@@ -216,6 +222,18 @@ def _book(config: Config, paths: Paths) -> Book:
     ledger = config.ledger
     path = Path(ledger.path) if ledger.path else paths.state / "ledger.db"
     return Book(path, days=ledger.days, max_bytes=ledger.max_bytes)
+
+
+def _cache(config: Config, paths: Paths) -> ExactCache | None:
+    cache = config.cache
+    if not cache.enabled:
+        return None
+    return ExactCache(
+        paths.state / "cache.db",
+        ttl_s=cache.ttl_s,
+        max_bytes=cache.max_bytes,
+        memory_bytes=cache.memory_bytes,
+    )
 
 
 def _cores(config: Config) -> int:

@@ -18,6 +18,7 @@ from edge_rt import __version__
 from edge_rt.api.app import create_app
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.daemon.peer import PeerProtocol
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.sockets import tcp_socket, unix_socket
 from edge_rt.daemon.supervisor import GRACE_S
@@ -87,10 +88,13 @@ class Daemon:
                 requests=self._config.requests,
                 version=__version__,
                 api_key_sha256=self._config.tcp.api_key_sha256,
+                cache=rooms.cache,
+                per_client=self._config.cache.per_client,
             )
             server = _Server(
                 uvicorn.Config(
                     app,
+                    http=PeerProtocol,
                     log_config=None,
                     access_log=False,
                     lifespan="off",

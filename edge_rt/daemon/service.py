@@ -24,8 +24,10 @@ from edge_rt.api.service import (
     Cost,
     EmbedCall,
     Event,
+    Identity,
     InferCall,
     ModelCard,
+    Repeat,
     Serving,
 )
 from edge_rt.api.wish import ModeWish, Wish
@@ -34,6 +36,7 @@ from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
+from edge_rt.daemon.identities import Identities
 from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.known_pairs import KnownPairs
@@ -90,6 +93,7 @@ class DaemonService:
         self.answering = answering
         self._performing = performing
         self._foresight = foresight
+        self._identities = Identities(config.engine, store, foresight.routes)
         self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
 
     def cards(self) -> list[ModelCard]:
@@ -128,6 +132,14 @@ class DaemonService:
             threads=routed.threads,
             form=routed.form,
         )
+
+    def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
+        """See Service."""
+        return self._identities.of(model, partner, self)
+
+    def repeated(self, repeat: Repeat) -> None:
+        """See Service."""
+        self._metering.repeated(repeat)
 
     def trace(self, id: str) -> Trace:
         """See Service."""

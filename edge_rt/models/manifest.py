@@ -37,6 +37,14 @@ class Stamp(msgspec.Struct, frozen=True):
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file; None where there is none. Raises OSError."""
+    try:
+        return Stamp.of(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 class StoredFile(msgspec.Struct, frozen=True):
     """A file of a model, whose content had this sha256 when it had this stamp."""
 
@@ -114,13 +122,16 @@ class Manifest:
     def read(self) -> Mapping[str, Record]:
         """What the file holds now; nothing when there is none. Raises StoreError."""
         with store_errors("cannot read the model store"):
-            try:
-                stamp = Stamp.of(self._path.stat())
-            except (FileNotFoundError, NotADirectoryError):
+            stamp = self.stamp()
+            if stamp is None:
                 return {}
             if self._seen is None or self._seen[0] != stamp:
                 self._seen = (stamp, self._decode(self._path.read_bytes()))
             return self._seen[1]
+
+    def stamp(self) -> Stamp | None:
+        """Of the file as it is now; None when there is none. Raises OSError."""
+        return stamp_of(self._path)
 
     @contextmanager
     def changing(self, *, wait: bool = True) -> Generator[dict[str, Record]]:

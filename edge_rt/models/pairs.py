@@ -12,7 +12,7 @@ import yaml
 from edge_rt.durable import replace_file
 from edge_rt.errors import ConfigError
 from edge_rt.models.disk import locked, store_errors
-from edge_rt.models.manifest import Stamp
+from edge_rt.models.manifest import Stamp, stamp_of
 from edge_rt.models.pair import Pair
 
 FILE = "pairs.yaml"
@@ -43,6 +43,10 @@ class Pairs:
             known.setdefault((pair.large, pair.small), pair)
         return iter(known.values())
 
+    def stamp(self) -> Stamp | None:
+        """Of the file of those that were tuned; None when there is none. Raises OSError."""
+        return stamp_of(self._path)
+
     def of(self, large: str) -> list[Pair]:
         """Those in which that model is the large one, the one to take first."""
         return [pair for pair in self if pair.large == large]
@@ -67,9 +71,8 @@ class Pairs:
 
     def _tuned(self) -> list[Pair]:
         with store_errors(f"cannot read {self._path}"):
-            try:
-                stamp = Stamp.of(self._path.stat())
-            except (FileNotFoundError, NotADirectoryError):
+            stamp = self.stamp()
+            if stamp is None:
                 return []
             if self._seen is None or self._seen[0] != stamp:
                 self._seen = stamp, _decoded(self._path)

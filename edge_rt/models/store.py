@@ -46,6 +46,11 @@ class Store:
         """Every model, sorted by id."""
         return [self._entry(record) for _, record in sorted(self._manifest.read().items())]
 
+    def stamp(self) -> object:
+        """Another one as soon as there are other models or pairs; costs two stats."""
+        with store_errors("cannot read the model store"):
+            return self._manifest.stamp(), self.pairs.stamp()
+
     def find(self, id: str) -> Entry | None:
         """The model of that id, if any."""
         record = self._manifest.read().get(id)

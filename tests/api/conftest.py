@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,8 +30,21 @@ from edge_rt.api.board import (
 )
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
 from edge_rt.api.planning import CalibrationAsk, PlanAsk
-from edge_rt.api.service import Call, Cost, EmbedCall, Event, InferCall, Kind, ModelCard, Serving
+from edge_rt.api.service import (
+    Call,
+    Cost,
+    EmbedCall,
+    Event,
+    Identity,
+    InferCall,
+    Kind,
+    ModelCard,
+    Repeat,
+    Serving,
+)
 from edge_rt.api.wish import Wish
+from edge_rt.cache.exact import ExactCache
+from edge_rt.cache.key import digest
 from edge_rt.config.schema import Requests
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import (
@@ -202,6 +216,7 @@ class FakeService:
     most_open: int = 0
     proof: dict | Exception = field(default_factory=lambda: {"status": "ok"})
     render_error: Exception | None = None
+    prompt: str = "<rendered>"  # of all messages
     felt: BoardReport | Exception = field(default_factory=board_report)
     booked: LedgerReport = field(default_factory=ledger_report)
     asked: list[tuple[int, int]] = field(default_factory=list)  # days and last of the ledger
@@ -216,6 +231,9 @@ class FakeService:
     written: list = field(default_factory=list)  # prompts that the router saw
     traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
+    seeds_repeat: bool = True
+    timed: bool = False  # whether templates know the time
+    repeats: list[Repeat] = field(default_factory=list)
     tasks: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
     embeds: list[EmbedCall] = field(default_factory=list)
     infers: list[InferCall] = field(default_factory=list)
@@ -260,6 +278,17 @@ class FakeService:
     def trace(self, id: str) -> Trace:
         return self.traces.get(id)
 
+    def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
+        """All models for "auto", else the one asked for, whoever stands in for it."""
+        cards = self.models if model == "auto" else [self.card(model)]
+        return tuple(
+            Identity(card, digest(card.id, card.sha256, partner), self.seeds_repeat, self.timed)
+            for card in cards
+        )
+
+    def repeated(self, repeat: Repeat) -> None:
+        self.repeats.append(repeat)
+
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
         """The vector of an input is its length, and a half."""
         self.embeds.append(call)
@@ -290,7 +319,7 @@ class FakeService:
         self.rendered.append(
             {"model": model, "messages": messages, "tools": tools, "variables": variables}
         )
-        return "<rendered>"
+        return self.prompt
 
     async def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         self.calls.append(call)
@@ -439,7 +468,14 @@ class Client:
         self.app = app
 
     def open(
-        self, method: str, path: str, body=b"", *, headers: dict | None = None, server=UNIX
+        self,
+        method: str,
+        path: str,
+        body=b"",
+        *,
+        headers: dict | None = None,
+        server=UNIX,
+        state: dict | None = None,
     ) -> Connection:
         if not isinstance(body, bytes | tuple):
             body = json.dumps(body).encode()
@@ -453,6 +489,7 @@ class Client:
             "query_string": query.encode(),
             "headers": [(k.encode(), v.encode()) for k, v in (headers or {}).items()],
             "server": server,
+            "state": state or {},
         }
         return Connection(self.app, scope, chunks)
 
@@ -508,6 +545,18 @@ def make_client(service: FakeService) -> Callable[..., Client]:
     def make(requests: Requests | None = None, **options) -> Client:
         options = {"clock": lambda: 1_800_000_000.5, "new_id": lambda: "42", **options}
         return Client(create_app(service, requests=requests or Requests(), version="1", **options))
+
+    return make
+
+
+@pytest.fixture
+def make_cache(tmp_path: Path) -> Callable[..., ExactCache]:
+    """Makes caches over one file; `clock` is of the wall."""
+
+    def make(**options: Any) -> ExactCache:
+        usual = {"ttl_s": 1000.0, "max_bytes": 1 << 20, "memory_bytes": 1 << 20}
+        clock = lambda: 1_800_000_000.5  # noqa: E731
+        return ExactCache(tmp_path / "cache.db", **{**usual, "clock": clock, **options})
 
     return make
 

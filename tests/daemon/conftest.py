@@ -346,6 +346,7 @@ class House:
         self.counted: list[tuple[Any, ...]] = []  # prompts
         self.texts: set[str] = set()  # prompts that are in KV
         self.known_pairs: list[Pair] = []
+        self.changes = 0  # of the store
         self.ids = self.pings = self.open = 0
         self.running = self.steps = 0  # the decode loop's figures
         self.duty = 1.0
@@ -448,6 +449,9 @@ class House:
             if entry.id == id:
                 return entry
         raise ModelNotFound(f"no model {id}")
+
+    def stamp(self) -> object:
+        return self.changes
 
     @property
     def pairs(self) -> Pairs:

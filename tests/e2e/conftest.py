@@ -58,7 +58,8 @@ class Daemon:
 
     def configure(self, **config: Any) -> None:
         """Write another configuration, for the next start."""
-        self._config.write_text(json.dumps({"engine": SMALL} | config))  # JSON is YAML
+        usual = {"engine": SMALL, "cache": {"enabled": False}}  # what is asked twice is made twice
+        self._config.write_text(json.dumps(usual | config))  # JSON is YAML
 
     def start(self) -> None:
         """Start the process, on the socket it had before if there was one."""

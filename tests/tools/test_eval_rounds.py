@@ -99,7 +99,13 @@ def test_a_request_says_all_that_is_asked(tmp_path: Path) -> None:
         "max_tokens": 70,
         "temperature": 0.0,
         "seed": 3,
-        "edge": {"mode": "switch:token", "partner": "tiny", "large_share": 0.2, "first": 4},
+        "edge": {
+            "cache": "off",
+            "mode": "switch:token",
+            "partner": "tiny",
+            "large_share": 0.2,
+            "first": 4,
+        },
     }
 
 
@@ -146,7 +152,7 @@ def test_a_server_that_tells_nothing_of_its_own_is_taken_as_it_is(tmp_path: Path
         made = rounds(server, tmp_path / "j", [Way("m", "m")], work(1))
     (record,) = made.found(work(1), Way("m", "m")).values()
     assert (record.correct, record.energy_j, record.large_tokens) == (True, None, None)
-    assert "edge" not in server.questions[0]
+    assert server.questions[0]["edge"] == {"cache": "off"}
 
 
 def test_what_is_done_is_not_asked_again(tmp_path: Path) -> None:

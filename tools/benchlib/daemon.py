@@ -25,8 +25,8 @@ MODEL = "smollm2-135m-instruct"
 def config(settings: Settings, ledger: Path, extra: Mapping[str, object] | None = None) -> str:
     """The daemon's config.yaml; JSON is YAML. `threads` None leaves the choice to the daemon.
 
-    `ledger` is the file of its ledger, so that this machine's own daemon's is left alone. `extra`
-    are further sections.
+    `ledger` is the file of its ledger, so that this machine's own daemon's is left alone. It keeps
+    no answers, so that each is made. `extra` are further sections, in place of these.
     """
     engine = {
         "threads": settings.threads,
@@ -34,7 +34,8 @@ def config(settings: Settings, ledger: Path, extra: Mapping[str, object] | None 
         "sequences": settings.parallel,
     }
     chosen = {key: value for key, value in engine.items() if value}
-    return json.dumps({"engine": chosen, "ledger": {"path": str(ledger)}, **(extra or {})})
+    own = {"engine": chosen, "ledger": {"path": str(ledger)}, "cache": {"enabled": False}}
+    return json.dumps({**own, **(extra or {})})
 
 
 def options(config_file: Path, socket: Path, store: Path) -> list[str]:

@@ -71,7 +71,7 @@ class Asker:
 def question(
     model: str, prompt: str, edge: Mapping[str, Any], max_tokens: int, temperature: float, seed: int
 ) -> dict[str, Any]:
-    """The body of a request; what is asked of it alone."""
+    """The body of a request, whose answer is to be made and not to come from a cache."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": prompt}],
@@ -79,7 +79,7 @@ def question(
         "temperature": temperature,
         "seed": seed,
     }
-    return body | ({"edge": dict(edge)} if edge else {})
+    return body | {"edge": {"cache": "off", **edge}}
 
 
 def reply_of(response: Response) -> Reply:

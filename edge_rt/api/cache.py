@@ -1,0 +1,95 @@
+"""GET /edge/v1/cache and POST /edge/v1/cache/purge: what is kept of answers, and forgetting it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.caching import Caching
+from edge_rt.api.context import Context
+from edge_rt.api.document import read_document
+from edge_rt.api.query import whole_numbers
+from edge_rt.api.respond import send_json
+from edge_rt.cache.kept import Group, Which
+
+
+class CacheReport(msgspec.Struct, frozen=True):
+    """What the cache holds, by model and client, and what it brought since the daemon's start.
+
+    `stored` is False while the file cannot be written; what was used last is then kept in memory.
+    `saved_j` are the joules that answers took which were given again, as far as they are known.
+    """
+
+    enabled: bool
+    stored: bool
+    per_client: bool
+    ttl_s: float | None
+    max_bytes: int | None
+    groups: list[Group]
+    hits: int
+    misses: int
+    saved_j: float
+
+
+class Purge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Answers to forget: by model, by client, older than so many seconds; what is left out is any.
+
+    `model` is the id of the one that answered, `client` as `CacheReport` names it.
+    """
+
+    model: str | None = None
+    client: str | None = None
+    older_s: Annotated[float, Meta(ge=0)] | None = None
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """How many answers were forgotten."""
+
+    answers: int
+
+
+_DECODER = msgspec.json.Decoder(Purge)
+
+
+class Cache:
+    """Shows the cache."""
+
+    def __init__(self, context: Context) -> None:
+        self._caching = context.caching
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
+        whole_numbers(scope)
+        await send_json(send, await _report(self._caching))
+
+
+class CachePurge:
+    """Forgets answers."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises RequestError for a query and for what names no answers."""
+        asked = await read_document(self._context, scope, receive, _DECODER)
+        cache = self._context.caching.cache
+        which = Which(asked.model, asked.client, asked.older_s)
+        await send_json(send, Purged(0 if cache is None else await cache.purge(which)))
+
+
+async def _report(caching: Caching) -> CacheReport:
+    cache = caching.cache
+    return CacheReport(
+        enabled=cache is not None,
+        stored=cache is not None and cache.stored,
+        per_client=caching.per_client,
+        ttl_s=None if cache is None else cache.ttl_s,
+        max_bytes=None if cache is None else cache.max_bytes,
+        groups=[] if cache is None else await cache.groups(),
+        hits=caching.hits.total(),
+        misses=caching.misses,
+        saved_j=sum(caching.saved_j.values()),
+    )

@@ -1,0 +1,91 @@
+"""An answer as the cache keeps it: its events, without their times, and what they took."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge_rt.api.board import Quality
+from edge_rt.decoding.params import Made, Mode, TokenLogprob
+from edge_rt.engine.protocol import Delta, Finished, Started, Timings
+
+
+class _Line(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    call: int
+
+
+class Begin(_Line, frozen=True, tag=0):
+    """What Started told."""
+
+    prompt_tokens: int
+    cached_tokens: int
+
+    def event(self) -> Started:
+        """As it came."""
+        return Started(0, self.prompt_tokens, self.cached_tokens)
+
+
+class Piece(_Line, frozen=True, tag=1):
+    """What a Delta told; of its tokens, how many."""
+
+    index: int
+    text: str
+    tokens: int
+    logprobs: list[TokenLogprob]
+
+    def event(self) -> Delta:
+        """As it came, but for the tokens' ids."""
+        return Delta(0, self.index, self.text, [0] * self.tokens, self.logprobs)
+
+
+class End(_Line, frozen=True, tag=2):
+    """What Finished told, but for its times."""
+
+    index: int
+    reason: str
+    tokens: int
+    made: Made | None
+
+    def event(self) -> Finished:
+        """As it came, in no time."""
+        timings = Timings(0.0, 0.0, 0.0, 0, 0, self.tokens)
+        return Finished(0, self.index, self.reason, timings, made=self.made)
+
+
+Line = Begin | Piece | End
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True):
+    """All answers to one request, why their model was chosen, and what they took.
+
+    `energy_j` and `seconds` are those of the request when it was made.
+    """
+
+    route: str | None
+    mode: Mode | None
+    energy_j: float | None
+    quality: Quality
+    seconds: float
+    lines: list[Line]
+
+
+def line(call: int, event: Started | Delta | Finished) -> Line:
+    """What to keep of an event of a call."""
+    if isinstance(event, Started):
+        return Begin(call, event.prompt_tokens, event.cached_tokens)
+    if isinstance(event, Delta):
+        return Piece(call, event.index, event.text, len(event.tokens), event.logprobs)
+    return End(call, event.index, event.reason, event.timings.completion_tokens, event.made)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Content)
+
+
+def to_bytes(content: Content) -> bytes:
+    """As the cache keeps it."""
+    return _ENCODER.encode(content)
+
+
+def from_bytes(kept: bytes) -> Content:
+    """What `to_bytes` made bytes of."""
+    return _DECODER.decode(kept)

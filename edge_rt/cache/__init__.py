@@ -1,0 +1,1 @@
+"""Answers that were given before, for whoever asks the same again."""

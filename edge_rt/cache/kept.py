@@ -1,0 +1,75 @@
+"""An answer as it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+
+_OVERHEAD = 256  # bytes that an answer takes beside its content
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """The answer to the question `key`, made at `made` in Unix seconds for `client`.
+
+    `content` means something to whoever keeps and finds it, and nothing here.
+    """
+
+    key: bytes
+    model: str
+    client: str
+    made: float
+    content: bytes
+
+    @property
+    def size(self) -> int:
+        """About the bytes that it takes."""
+        return len(self.content) + _OVERHEAD
+
+
+class Which(NamedTuple):
+    """Answers by model, by client, and by whether they are older than so many seconds.
+
+    None: whatever it is.
+    """
+
+    model: str | None = None
+    client: str | None = None
+    older_s: float | None = None
+
+    def fits(self, kept: Kept, now: float) -> bool:
+        """Whether `kept` is among them, at `now` in Unix seconds."""
+        return (
+            self.model in (None, kept.model)
+            and self.client in (None, kept.client)
+            and (self.older_s is None or now - kept.made > self.older_s)
+        )
+
+
+class Group(msgspec.Struct, frozen=True):
+    """How many answers of one model there are for one client; times in Unix seconds."""
+
+    model: str
+    client: str
+    answers: int
+    size_bytes: int
+    oldest: float
+    newest: float
+
+
+def pack(kept: Kept) -> tuple[bytes, bytes]:
+    """As bytes, and what they are checked by."""
+    packed = msgspec.msgpack.encode(kept)
+    return packed, _check(packed)
+
+
+def unpack(packed: bytes, check: bytes) -> Kept | None:
+    """What `pack` made bytes of; None where they are no longer those."""
+    if _check(packed) != check:
+        return None
+    return msgspec.msgpack.decode(packed, type=Kept)
+
+
+def _check(packed: bytes) -> bytes:
+    return hashlib.blake2b(packed, digest_size=16).digest()

@@ -1,0 +1,58 @@
+"""edge-rt cache: what is kept of answers, and forgetting it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edge_rt.cli.cache_table import cache_table
+from edge_rt.cli.client import Client, Json
+from edge_rt.cli.figures import counted
+from edge_rt.cli.paper import output, put
+from edge_rt.cli.ranges import Range
+from edge_rt.cli.where import daemon_socket, socket_option
+
+
+@click.group()
+def cache() -> None:
+    """Show or forget answers that are kept, to be given again to the very same question."""
+
+
+@cache.command()
+@socket_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(socket: Path | None, as_json: bool) -> None:
+    """Show how many answers are kept, of which model and for whom, and what that saved."""
+    with Client(daemon_socket(socket)) as client:
+        report = client.get("/edge/v1/cache")
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        put(output(), cache_table(report))
+
+
+@cache.command()
+@socket_option
+@click.option("--model", help="Only answers of the model of that id.")
+@click.option("--client", help='Only answers to that client, as `show` names it: "uid:1000".')
+@click.option(
+    "--older", "older_s", type=Range(0, 1e9), help="Only answers that are older, in seconds."
+)
+@click.option("--all", "everything", is_flag=True, help="All answers.")
+def purge(
+    socket: Path | None,
+    model: str | None,
+    client: str | None,
+    older_s: float | None,
+    everything: bool,
+) -> None:
+    """Forget answers: those that all of the options fit."""
+    said: Json = {"model": model, "client": client, "older_s": older_s}
+    which = {name: value for name, value in said.items() if value is not None}
+    if bool(which) == everything:
+        raise click.UsageError("Say which answers to forget, or --all.")
+    with Client(daemon_socket(socket)) as daemon:
+        purged = daemon.post("/edge/v1/cache/purge", which)
+    click.echo(f"{counted(purged.get('answers'), 'answer')} forgotten")

@@ -1,0 +1,55 @@
+"""The report of the cache as a table."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge_rt.cli.document import Json
+from edge_rt.cli.figures import MISSING, counted, joules, line, members, number, whole
+from edge_rt.cli.quantity import readable
+
+
+def cache_table(report: Json, now: float | None = None) -> RenderableType:
+    """All of it; ages are those at `now` in Unix seconds, None: at this moment."""
+    if report.get("enabled") is not True:
+        return Text("The cache is off: set cache.enabled in the configuration.")
+    parts: list[RenderableType] = []
+    if report.get("stored") is False:
+        parts.append(Text("The file cannot be written; the latest answers are kept in memory.\n"))
+    groups = members(report, "groups")
+    parts.append(_table(groups, time.time() if now is None else now) if groups else Text("Empty."))
+    parts.append(Text("\n" + _brought(report)))
+    return Group(*parts)
+
+
+def _table(groups: list[Json], now: float) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    for title in ("model", "client", "answers", "size", "oldest", "newest"):
+        table.add_column(title, justify="left" if title in ("model", "client") else "right")
+    for group in groups:
+        ages = [_age(group.get(name), now) for name in ("oldest", "newest")]
+        size = readable("size_bytes", group.get("size_bytes"))
+        names = line(group.get("model")), line(group.get("client"))
+        table.add_row(*map(Text, (*names, whole(group.get("answers")), size, *ages)))
+    return table
+
+
+def _age(made: object, now: float) -> str:
+    when = number(made)
+    return MISSING if when is None else readable("age_s", max(0.0, now - when))
+
+
+def _brought(report: Json) -> str:
+    """What it was good for, and its bounds."""
+    hits = counted(report.get("hits"), "request")
+    bounds = readable("ttl_s", report.get("ttl_s")), readable("max_bytes", report.get("max_bytes"))
+    apart = "; each client gets its own" if report.get("per_client") is True else ""
+    return (
+        f"{hits} answered from it since the daemon's start, {whole(report.get('misses'))} not; "
+        f"{joules(report.get('saved_j'))} saved\n"
+        f"kept for {bounds[0]}, in at most {bounds[1]}{apart}"
+    )

@@ -1,0 +1,147 @@
+"""Answers from the cache as clients see them: how soon one comes, and how many a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from benchlib import BenchError
+
+CHAT = "/v1/chat/completions"
+
+
+class Asker:
+    """A client with one connection to a Unix socket, which it keeps open as SDKs do."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self._got = bytearray()
+
+    def __enter__(self) -> Asker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, request: bytes) -> None:
+        """Ask; the answer to the question before must have come."""
+        self._got.clear()
+        self.socket.sendall(request)
+
+    def take(self) -> bytes | None:
+        """All of the answer with its head, None while it is not complete; raises BenchError."""
+        piece = self.socket.recv(1 << 18)
+        if not piece:
+            raise BenchError("the daemon closed the connection")
+        self._got += piece
+        if not complete(self._got):
+            return None
+        if not self._got.startswith(b"HTTP/1.1 200 "):
+            raise BenchError(f"the daemon answered {bytes(self._got[:300])!r}")
+        return bytes(self._got)
+
+    def ask(self, request: bytes) -> bytes:
+        """All of the answer with its head."""
+        self.send(request)
+        while (answer := self.take()) is None:
+            pass
+        return answer
+
+
+def complete(got: bytes | bytearray) -> bool:
+    """Whether all of a response is there."""
+    head, end, body = bytes(got).partition(b"\r\n\r\n")
+    if not end:
+        return False
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return len(body) >= int(line[15:])
+    return got.endswith(b"0\r\n\r\n")  # in chunks, of which the last is empty
+
+
+def request(body: dict[str, Any]) -> bytes:
+    """A chat request."""
+    content = json.dumps(body).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+def filled(path: str, bodies: Sequence[dict[str, Any]]) -> None:
+    """Have every question answered once, and see that each comes from the cache then.
+
+    Raises BenchError where one does not, or with other words.
+    """
+    with Asker(path) as asker:
+        for body in bodies:
+            first, again = (_document(asker.ask(request(body))) for _ in range(2))
+            if again["edge"].get("cache") != "exact" or again["choices"] != first["choices"]:
+                raise BenchError(f"no hit: {again['edge']}")
+
+
+def latencies_ms(
+    path: str,
+    requests: Sequence[bytes],
+    count: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """Of `count` questions, one after the other, the milliseconds until the answer was there."""
+    found: list[float] = []
+    with Asker(path) as asker:
+        for one in _again(requests, count):
+            begin_s = clock()
+            asker.ask(one)
+            found.append(1000 * (clock() - begin_s))
+    return found
+
+
+def per_second(
+    path: str,
+    requests: Sequence[bytes],
+    seconds: float,
+    clients: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Answers a second over so many, with `clients` connections that ask again at once."""
+    turn, answered, begin_s = cycle(requests), 0, clock()
+    askers = [Asker(path) for _ in range(clients)]
+    with selectors.DefaultSelector() as selector:
+        for asker in askers:
+            selector.register(asker.socket, selectors.EVENT_READ, asker)
+            asker.send(next(turn))
+        while clock() - begin_s < seconds:
+            for key, _ in selector.select(1.0):
+                if key.data.take() is not None:
+                    answered += 1
+                    key.data.send(next(turn))
+    for asker in askers:
+        asker.socket.close()
+    return answered / (clock() - begin_s)
+
+
+def pin(pid: int, core: int, proc: Path = Path("/proc")) -> None:
+    """Have every thread of a process run on one core."""
+    for task in (proc / str(pid) / "task").iterdir():
+        os.sched_setaffinity(int(task.name), {core})
+
+
+def median(numbers: Sequence[float]) -> float | None:
+    """The middle one; None where there are none."""
+    return statistics.median(numbers) if numbers else None
+
+
+def _again(requests: Sequence[bytes], count: int) -> Iterator[bytes]:
+    turn = cycle(requests)
+    return (next(turn) for _ in range(count))
+
+
+def _document(answer: bytes) -> Any:
+    return json.loads(answer.partition(b"\r\n\r\n")[2])

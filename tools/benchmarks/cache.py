@@ -1,0 +1,125 @@
+"""What comes from a cache: how soon an answer that was given before is there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from benchlib import BenchError, hits, machine, prompts
+from benchlib.daemon import MODEL, Ours, weights
+from benchlib.noise import Sample, Watch
+from benchlib.report import Report
+from benchlib.server import Settings
+from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.signals import end_cleanly_on_signals
+from rich.console import Console
+
+_QUESTIONS = 16
+_TOKENS = 64  # of an answer
+_CLIENTS = 4  # connections that ask for as many answers a second as there are
+_NOTES = (
+    f"{_QUESTIONS} questions with answers of up to {_TOKENS} tokens, over connections to the Unix "
+    "socket that stay open; the daemon's front runs on one core, the client on the others.",
+    "hit_p50_ms: until all of an answer is there, asked one after the other; stream_hit_p50_ms: "
+    f"the same of streams. hits_per_s: with {_CLIENTS} connections at once.",
+)
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--quick", is_flag=True, help="Two rounds.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+@click.option(
+    "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
+)
+def command(rounds: int, quick: bool, json_file: Path | None, wait: float) -> None:
+    """Measure how soon answers come from the exact cache, and how many a second."""
+    end_cleanly_on_signals()
+    try:
+        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
+            bench = _prepare(Path(directory))
+            asyncio.run(bench.run(2 if quick else rounds, wait))
+            report = bench.report()
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    report.print(Console(width=max(Console().width, 130)))
+    if json_file is not None:
+        report.write_json(json_file)
+
+
+@dataclass
+class Bench:
+    """The daemon, the questions, and each round's figures by name."""
+
+    side: Ours
+    settings: Settings
+    bodies: Sequence[dict[str, Any]]
+    found: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    samples: list[Sample] = field(default_factory=list[Sample])
+
+    async def run(self, rounds: int, wait: float) -> None:
+        """All rounds on one daemon, whose cache was filled before."""
+        async with self.side.run(self.settings) as running:
+            path = running.address.path or ""
+            hits.filled(path, self.bodies)
+            first, *others = sorted(os.sched_getaffinity(0))
+            hits.pin(running.child.process.pid, first)
+            os.sched_setaffinity(0, others or {first})
+            for number in range(1, rounds + 1):
+                watch, cpu_s = Watch(f"round {number}", wait), running.child.cpu_s()
+                own_s = time.process_time()
+                self._round(path)
+                spent_s = running.child.cpu_s() - cpu_s + time.process_time() - own_s
+                self.samples.append(watch.finish(spent_s))
+
+    def report(self) -> Report:
+        """What was found."""
+        return Report(
+            name="cache",
+            commit=machine.commit(CHECKOUT),
+            machine={**machine.describe(), "model": MODEL},
+            samples=self.samples,
+            rows=[],
+            values={name: hits.median(numbers) for name, numbers in self.found.items()},
+            ratios={},
+            notes=_NOTES,
+            details={"rounds": self.found},
+        )
+
+    def _round(self, path: str) -> None:
+        plain = [hits.request(body) for body in self.bodies]
+        streams = [hits.request(body | {"stream": True}) for body in self.bodies]
+        for name, asked in (("", plain), ("stream_", streams)):
+            took_ms = sorted(hits.latencies_ms(path, asked, 1000))
+            self._note(f"{name}hit_p50_ms", took_ms[len(took_ms) // 2])
+            self._note(f"{name}hit_p99_ms", took_ms[-len(took_ms) // 100])
+            self._note(f"{name}hits_per_s", hits.per_second(path, asked, 2.0, _CLIENTS))
+
+    def _note(self, name: str, value: float) -> None:
+        self.found.setdefault(name, []).append(value)
+
+
+def _prepare(directory: Path) -> Bench:
+    python, store = Path(sys.executable), cache_dir() / "store"
+    file = weights(python.with_name("edge-rt"), store)
+    cores = len(os.sched_getaffinity(0))
+    settings = Settings(gguf=file, model=MODEL, context=2048, parallel=1, threads=cores)
+    side = Ours(python, store, directory, extra={"cache": {"enabled": True}})
+    return Bench(side, settings, questions())
+
+
+def questions() -> list[dict[str, Any]]:
+    """Requests whose answers are the same each time."""
+    fields = {"model": MODEL, "temperature": 0, "max_tokens": _TOKENS}
+    return [
+        fields | {"messages": [{"role": "user", "content": text}]}
+        for text in prompts.built_in().short[:_QUESTIONS]
+    ]
