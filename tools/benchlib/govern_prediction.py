@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from benchlib import BenchError
+from benchlib.daemon import MODEL
 from benchlib.govern import Found, Setup
 from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 from benchlib import BenchError, govern_model, machine, prompts
-from benchlib.govern import Found, Setup, cores, settings, worst
+from benchlib.govern import Found, Setup, Values, cores, settings, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
@@ -168,6 +168,8 @@ def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
         except BenchError as error:
             failed.append(f"{label}: {error}")
             setup.say(failed[-1])
+        else:
+            setup.say(f"{label}: {_in_words(found[-1].values)}")
         setup.say(f"{label} took {time.monotonic() - begin_s:.0f} s")
 
     parts = {name: PARTS[name] for name in names}
@@ -190,6 +192,11 @@ def told(name: str, figures: Mapping[str, float]) -> Found:
     """A part that tells figures by name: those of the report, and all of them as details."""
     values = {key: figures[key] for key in VALUES if key in figures}
     return Found(values=values, details={name: dict(figures)})
+
+
+def _in_words(values: Values) -> str:
+    """For people, as soon as they are known."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def report_of(found: Sequence[Found], about: Mapping[str, object]) -> Report:
