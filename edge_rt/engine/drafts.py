@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from edge_rt.decoding.lookup import Lookup, confidence
@@ -78,7 +78,7 @@ class LookupSource:
         text = self._seat.text
         self._lookup.feed(text[self._fed :])
         self._fed = len(text)
-        drafted = self._lookup.draft(most)
+        drafted = list(_to_end(self._lookup.draft(most), self._seat.backend.ends))
         sure = [confidence(self._lookup.matched)] * len(drafted)
         self._sure = sure[: self._length.cut(sure)]
         yield from ()
@@ -129,3 +129,11 @@ class ModelSource:
             self._times.draft_took(seat.spent_s)
         else:
             self._times.read_took(seat.read, seat.spent_s)
+
+
+def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
+    """Up to the first that ends an answer: what a conversation went on with is another's text."""
+    for token in tokens:
+        yield token
+        if ends(token):
+            return

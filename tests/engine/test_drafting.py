@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from duo import SPECULATIVE, Duo
 
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
+from edge_rt.engine.drafts import Always, LookupSource
 from edge_rt.engine.protocol import Delta, SetLimits, Step
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
@@ -93,6 +95,15 @@ def test_logprobs_are_those_of_the_large_model(
     heard = duo.submit(new_request(1, PROMPT, max_tokens=40, sampling=sampling, mode=SPECULATIVE))
     duo.settle()
     assert heard.logprobs[0] == expected.logprobs[0]
+
+
+def test_a_draft_from_the_text_ends_where_an_answer_ended() -> None:
+    backend = SimpleNamespace(ends=lambda token: token == 0)
+    seat: Any = SimpleNamespace(text=[1, 2, 3, 4, 0, 5, 6, 1, 2], backend=backend)
+    guesses = LookupSource(seat, Always()).draft(most=8, left=8)
+    with pytest.raises(StopIteration) as done:
+        next(guesses)
+    assert done.value.value == [3, 4, 0]
 
 
 def test_a_text_that_repeats_itself_is_drafted_from_itself(
