@@ -183,7 +183,7 @@ def _texts(asked: Sequence[tuple[int, int]], prompts: Prompts) -> Iterator[tuple
 
 def _body(text: str, answer: int) -> Json:
     return {
-        "model": MODEL,
+        "models": [MODEL],
         "prompt": text,
         "max_tokens": answer,
         "fresh": True,
@@ -194,22 +194,23 @@ def _body(text: str, answer: int) -> Json:
 
 def _cases(plan: Sequence[Json], tried: Sequence[Json]) -> list[Case]:
     """What came of each candidate of a plan."""
-    foretold = {one["threads"]: one for one in plan}
+    foretold = {(one["threads"], one["mode"]): one for one in plan}
     cases: list[Case] = []
     for one in tried:
         if one["failure"] is not None:
             raise BenchError(f"a candidate failed: {one['failure']}")
-        before, threads = one["foretold"], one["foretold"]["threads"]
+        before = one["foretold"]
+        first = foretold[before["threads"], before["mode"]]
         cases.append(
             Case(
-                threads=threads,
+                threads=before["threads"],
                 prompt_tokens=one["prompt_tokens"],
                 completion_tokens=one["completion_tokens"],
                 seconds=one["seconds"],
-                foretold_s=foretold[threads]["seconds"],
+                foretold_s=first["seconds"],
                 seconds_learnt=before["seconds"],
                 energy_j=one["energy_j"],
-                foretold_j=foretold[threads]["energy_j"],
+                foretold_j=first["energy_j"],
                 energy_learnt_j=before["energy_j"],
                 temp_error_c=one["temp_error_c"],
             )

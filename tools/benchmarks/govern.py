@@ -126,7 +126,7 @@ def command(
     """Hold the governor, and the models it decides with, against simulated boards.
 
     Cap and heat run twice: in real time, with daemon, engine and model, and faster, with a model
-    of the engine. The worse of both counts. All of it takes 40 minutes.
+    of the engine. The worse of both counts. All of it takes an hour.
     """
     end_cleanly_on_signals()
     store = cache_dir() / "store"
