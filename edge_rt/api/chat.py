@@ -19,7 +19,7 @@ from edge_rt.api.run import Work
 from edge_rt.api.service import Call, Identity, Serving
 from edge_rt.api.tools import template_tools
 from edge_rt.api.wish import ModeWish
-from edge_rt.errors import RequestError
+from edge_rt.errors import ModelFileError, RequestError
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
 
@@ -54,7 +54,7 @@ class ChatCompletions(Generation[ChatRequest]):
 
     async def timed_prompts(self, request: ChatRequest, models: Sequence[Identity]) -> list[str]:
         """See Generation."""
-        return [await self._render(request, one.card.id) for one in models if one.timed]
+        return [await self._written(request, one.card.id) for one in models if one.timed]
 
     async def prepare(self, request: ChatRequest) -> Work:
         """See Generation."""
@@ -114,6 +114,13 @@ class ChatCompletions(Generation[ChatRequest]):
             threads=serving.threads,
             form=serving.form,
         )
+
+    async def _written(self, request: ChatRequest, model: str) -> str:
+        """The prompt, or what speaks against one: another model may answer."""
+        try:
+            return await self._render(request, model)
+        except (RequestError, ModelFileError) as error:
+            return str(error)
 
     async def _render(self, request: ChatRequest, model: str) -> str:
         try:

@@ -12,7 +12,7 @@ import pytest
 from edge_rt.api.service import Serving
 from edge_rt.decoding.params import Gating, Made, Mode, TokenLogprob
 from edge_rt.engine.protocol import Finished, Timings
-from edge_rt.errors import EngineError
+from edge_rt.errors import EngineError, RequestError
 
 GREEDY = {"temperature": 0}
 USAGE = {"stream_options": {"include_usage": True}}
@@ -267,6 +267,24 @@ def test_a_template_that_knows_the_time_makes_another_question(cached: Any, serv
     assert "cache" in edge_of(cached.chat(**GREEDY))
     service.prompt = "It is Tuesday."
     assert "cache" not in edge_of(cached.chat(**GREEDY))
+
+
+def test_a_template_that_knows_the_time_and_refuses_leaves_others_to_answer(
+    cached: Any, service: Any
+) -> None:
+    render = service.render
+
+    async def refuse(model: str, *args: Any, **fields: Any) -> str:
+        if model == "smol":
+            raise RequestError("it takes no such roles", param="messages")
+        return await render(model, *args, **fields)
+
+    async def route(wish: Any) -> Serving:
+        return Serving(service.models[-1])
+
+    service.timed, service.render, service.route = True, refuse, route
+    for hit in (False, True):
+        assert ("cache" in edge_of(cached.chat(**GREEDY, model="auto"))) == hit
 
 
 def test_a_hit_writes_no_prompt(cached: Any, service: Any) -> None:
