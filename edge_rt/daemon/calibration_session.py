@@ -76,7 +76,7 @@ class Session:
     ) -> None:
         """`counts` of threads, the most telling first; a quick one sweeps with that alone."""
         self._tools, self._how, self._host = tools, how, host
-        self._entries, self._counts = entries, counts
+        self._counts = counts
         quick = how.total_s is not None
         self._ways = [(e, form) for e in entries for form in self._forms(e, quick)]
         self._swept = counts[:1] if quick else counts
@@ -145,9 +145,9 @@ class Session:
                             else:
                                 yield word
         except Unavailable as error:
-            if len(self._entries) == 1:
+            if len(self._ways) == 1:
                 raise
-            log.warning("%s is not calibrated: %s", entry.id, error)
+            log.warning("%s is not calibrated: %s", _called(entry, form), error)
         await self._save(found)
 
     async def _count(

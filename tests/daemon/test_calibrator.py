@@ -348,3 +348,22 @@ def test_each_offload_is_timed_unless_it_has_to_be_quick(kit: Any, tmp_path: Pat
     assert full == {(layers, "f16", threads) for layers in (0, 9) for threads in (1, 2)}
     quick = kit.run(run(ASK, tmp_path / "quick"))
     assert quick == {(9, "f16", threads) for threads in (1, 2)}
+
+
+def test_an_offload_that_cannot_be_had_leaves_the_others(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = kit.house(Config(engine=Engine(gpu_layers=[9, 0])), state_folder=tmp_path)
+        Simulated(house)
+        load = house.engine.load
+
+        async def on_the_cpu(model: str, spec: Any) -> Any:
+            if spec.gpu_layers:
+                raise Unavailable("no room", retry_after_s=1.0)
+            return await load(model, spec)
+
+        house.engine.load = on_the_cpu
+        *_, end = await all_of(house, CalibrationAsk(model="tiny"))
+        assert isinstance(end, Calibrated)
+        assert {one.gpu_layers for one in end.models} == {0}
+
+    kit.run(run())
