@@ -52,6 +52,7 @@ class ExactCache:
         self._used: dict[bytes, float] = {}  # since it was noted there
         self._news = asyncio.Event()
         self._purges = 0
+        self._writing = asyncio.Lock()  # what is forgotten must not be written after that
         self._disk = threading.Lock()  # for all below
         self._storage = Storage(path, SCHEMA, lambda: Tables(path, max_bytes), clock)
         self._failing = False
@@ -66,7 +67,8 @@ class ExactCache:
         kept = self._recent.get(key)
         if kept is None:
             purges = self._purges
-            kept = await self._do(lambda tables: tables.read(key))
+            read = await self._do(lambda tables: tables.read(key))
+            kept = self._recent.get(key) or read  # it may have been answered anew meanwhile
             if kept is None or purges != self._purges:
                 return None
             self._recent.put(kept)
@@ -110,11 +112,12 @@ class ExactCache:
             self._storage.close()
 
     async def _write(self) -> None:
-        new, self._new = self._new, {}
-        used, self._used = self._used, {}
-        self._news.clear()
-        if new or used:
-            await self._do(lambda tables: self._put(tables, new, used), writes=True)
+        async with self._writing:
+            new, self._new = self._new, {}
+            used, self._used = self._used, {}
+            self._news.clear()
+            if new or used:
+                await self._do(lambda tables: self._put(tables, new, used), writes=True)
 
     def _put(self, tables: Tables, new: Mapping[bytes, Kept], used: Mapping[bytes, float]) -> None:
         now = self._clock()

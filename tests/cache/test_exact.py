@@ -7,9 +7,11 @@ import logging
 import os
 import resource
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cache_help import NOW, Clock, content, kept, key
@@ -197,6 +199,33 @@ def test_answers_are_forgotten(
     close(again)
 
 
+def test_what_is_on_its_way_to_the_file_is_forgotten_as_well(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        cache, go_on = make(memory_bytes=0), threading.Event()
+        done, first = cache._done, iter([True])
+
+        def late(*args: Any) -> Any:
+            # As if the others had found the disk sooner.
+            if next(first, False):
+                go_on.wait(10)
+            return done(*args)
+
+        monkeypatch.setattr(cache, "_done", late)
+        cache.keep(kept(1))
+        writing = asyncio.create_task(cache.groups())
+        await asyncio.sleep(0)
+        forgetting = asyncio.create_task(cache.purge(Which()))
+        await asyncio.wait([forgetting], timeout=0.1)
+        go_on.set()
+        await asyncio.gather(writing, forgetting)
+        assert await cache.find(key(1)) is None
+        await cache.close()
+
+    asyncio.run(run())
+
+
 def test_what_is_forgotten_leaves_the_file(make: Make, path: Path) -> None:
     cache = make(memory_bytes=0)
     for number in range(100):
@@ -218,6 +247,23 @@ def test_a_look_that_was_under_way_brings_nothing_back(make: Make) -> None:
         await cold.purge(Which())
         await look
         assert await cold.find(key(1)) is None
+        await cold.close()
+
+    asyncio.run(run())
+
+
+def test_a_look_that_was_under_way_does_not_bring_the_old_answer_back(make: Make) -> None:
+    async def run() -> None:
+        cache = make(memory_bytes=1 << 20)
+        cache.keep(kept(1))
+        await cache.close()
+        cold = make()
+        look = asyncio.create_task(cold.find(key(1)))
+        await asyncio.sleep(0)
+        new = replace(kept(1), content=b"new")
+        cold.keep(new)
+        await look
+        assert await cold.find(key(1)) == new
         await cold.close()
 
     asyncio.run(run())
