@@ -20,11 +20,15 @@ ORDERS: Mapping[Prefer, tuple[Axis, Axis, Axis]] = {
 
 
 class Finalist(NamedTuple):
-    """One on the front: its place among all candidates, its figures and its age."""
+    """One on the front: its place among all candidates, its figures and its age.
+
+    `loads` tells whether something has to be loaded for it, which a tie does not repay.
+    """
 
     place: int
     figures: Figures
     age_s: float | None
+    loads: bool
 
 
 class Choice(NamedTuple):
@@ -37,11 +41,14 @@ class Choice(NamedTuple):
 def choose(front: Sequence[Finalist], prefer: Prefer) -> Choice:
     """The best of a front that is not empty.
 
-    Of those that are tied in all that counts, the one whose measurement is the oldest.
+    Of those that are tied in all that counts, one that `loads` nothing, if there is any: settings
+    that took turns would be loaded again and again. Of these, the one whose measurement is the
+    oldest.
     """
     rest = front
     for axis in ORDERS[prefer]:
         rest = _best(rest, axis)
+    rest = [finalist for finalist in rest if not finalist.loads] or rest
     oldest = max(rest, key=lambda finalist: math.inf if finalist.age_s is None else finalist.age_s)
     return Choice(oldest.place, len(rest) - 1)
 

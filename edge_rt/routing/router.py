@@ -12,7 +12,7 @@ from edge_rt.routing.ages import Ages, stale
 from edge_rt.routing.ask import Ask, Now, Prefer
 from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.choice import Choice, Finalist, choose
-from edge_rt.routing.figures import Figures, figures
+from edge_rt.routing.figures import figures
 from edge_rt.routing.front import dominators
 from edge_rt.routing.naming import select
 from edge_rt.routing.options import Options, Predict
@@ -65,10 +65,10 @@ class Router:
 
     def _best(self, ask: Ask, now: Now, able: list[Candidate], dropped: list[Considered]) -> Trace:
         prefer: Prefer = "energy" if now.limits.smaller else ask.prefer
-        judged = _judge(able, [figures(candidate) for candidate in able], prefer)
+        judged = _judge(able, [False] * len(able), prefer)
         explores = False
         if self._ages.may_explore and now.limits.guard == "ok" and not now.limits.smaller:
-            again = _judge(able, [_benefit(candidate, ask, now) for candidate in able], prefer)
+            again = _judge(able, [_doubtful(candidate, ask, now) for candidate in able], prefer)
             explores = again.choice.place != judged.choice.place
             judged = again if explores else judged
         place, ties = judged.choice
@@ -80,8 +80,8 @@ class Router:
         return Trace(ask.model, prefer, True, explores, f"{chosen.setting}: {why}", considered)
 
 
-def _benefit(candidate: Candidate, ask: Ask, now: Now) -> Figures:
-    """Its figures with the benefit of its error, if it is stale and keeps all limits at worst."""
+def _doubtful(candidate: Candidate, ask: Ask, now: Now) -> bool:
+    """Whether it gets the benefit of its error: it is stale, and keeps all limits at worst."""
     doubtful = stale(candidate.age_s)
     if doubtful and candidate.seconds is not None:
         seconds = candidate.seconds * (1.0 + (candidate.error_ratio or 0.0))
@@ -90,12 +90,18 @@ def _benefit(candidate: Candidate, ask: Ask, now: Now) -> Figures:
             energy_j *= 1.0 + (candidate.energy_error_ratio or 0.0)
         worst = replace(candidate, seconds=seconds, energy_j=energy_j)
         doubtful = excess(worst, ask, now.limits) is None
-    return figures(candidate, doubtful)
+    return doubtful
 
 
-def _judge(able: list[Candidate], found: list[Figures], prefer: Prefer) -> _Judged:
+def _judge(able: list[Candidate], doubtful: Sequence[bool], prefer: Prefer) -> _Judged:
+    """A measurement of what is `doubtful` is worth loading it."""
+    found = [figures(one, doubt) for one, doubt in zip(able, doubtful, strict=True)]
     by = dominators(found)
-    front = [Finalist(i, found[i], able[i].age_s) for i, other in enumerate(by) if other is None]
+    front = [
+        Finalist(i, found[i], one.age_s, loads=not (one.loaded or doubtful[i]))
+        for i, one in enumerate(able)
+        if by[i] is None
+    ]
     return _Judged(able, by, choose(front, prefer))
 
 

@@ -19,6 +19,7 @@ from route_help import (
     ask,
     now,
     prediction,
+    setting,
 )
 
 from edge_rt.energy.prediction import Prediction
@@ -281,6 +282,32 @@ def test_tied_settings_take_turns() -> None:
         ages.note(chosen.setting)
         clock.now_s += 1.0
     assert taken in (["smol", "smol-onnx"] * 3, ["smol-onnx", "smol"] * 3)
+
+
+@pytest.mark.parametrize("kv_type", ["f16", "q8_0"])
+def test_a_tie_is_no_reason_to_load_anything_anew(kv_type: str) -> None:
+    ages = Ages(Clock())
+    ages.explored()
+    kv_bytes = {"f16": 0.05 * GB, "q8_0": 0.03 * GB}
+    pool = [replace(SMOL, kv_bytes=kv_bytes, load_s=0.01, load_j=0.01)]
+    board = now(threads=(2,), loaded={"smol": Form(0, kv_type)})
+    routed = ToldRouter({("smol", 2): prediction(3, 7)}, ages)
+    for _ in range(3):
+        trace = routed.choose(ask(model="smol"), pool, board)
+        assert trace.chosen is not None
+        assert trace.chosen.setting.kv_type == kv_type
+        assert "tied" not in trace.why
+        ages.note(trace.chosen.setting)
+
+
+def test_what_may_be_the_best_is_loaded_to_be_measured() -> None:
+    told = {("smol", 2): prediction(3, 7), ("smol-onnx", 2): prediction(3.6, 8.4, error_ratio=0.3)}
+    ages = Ages(Clock())
+    ages.note(setting(SMOL))
+    trace = ToldRouter(told, ages).choose(ask(model="smol"), POOL, now(SMOL, threads=(2,)))
+    assert trace.explores
+    assert trace.chosen is not None
+    assert trace.chosen.setting.variant == "smol-onnx"
 
 
 def test_exploring_is_rare_and_ends_with_a_measurement() -> None:
