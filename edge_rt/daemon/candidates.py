@@ -10,6 +10,7 @@ from edge_rt.api.planning import Candidate
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.offers import ALONE, Offered
 from edge_rt.daemon.teaming import Teaming
+from edge_rt.daemon.variants import Variants
 from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
@@ -21,8 +22,8 @@ LEAST_DUTY = 0.02  # nothing is paced lower
 class Candidates:
     """Makes candidates of predictions, at the limits of the governor and the heat of now."""
 
-    def __init__(self, teaming: Teaming, heat: Heat) -> None:
-        self._teaming, self._heat = teaming, heat
+    def __init__(self, teaming: Teaming, heat: Heat, variants: Variants) -> None:
+        self._teaming, self._heat, self._variants = teaming, heat, variants
 
     def make(
         self,
@@ -34,11 +35,13 @@ class Candidates:
     ) -> Candidate:
         """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
 
-        It is what they take once the governor has all work done with so many threads.
+        It is what they take once the governor has all work done with so many threads, and with
+        `entry` as it is loaded, or usually is.
         """
         prompt, _, completion = tokens
-        duty = self._duty(entry, threads, tokens, limits, offered)
-        found = self._teaming.predict(entry, threads, tokens, duty, offered)
+        form = self._variants.form(entry)
+        duty = self._duty(entry, threads, tokens, limits, offered, form)
+        found = self._teaming.predict(entry, threads, tokens, duty, offered, form=form)
         if isinstance(found, Unpredicted):
             return nothing(entry, threads, tokens, found.reason, offered)
         heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
@@ -83,7 +86,7 @@ class Candidates:
         """
         duty = limits.duty
         if duty < LEAST_DUTY:
-            duty = self._duty(entry, threads, tokens, limits, offered)
+            duty = self._duty(entry, threads, tokens, limits, offered, form)
         return self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
 
     def _duty(
@@ -93,6 +96,7 @@ class Candidates:
         tokens: tuple[int, int, int],
         limits: Limits,
         offered: Offered,
+        form: Form | None,
     ) -> float:
         """The share of time that the watts at hand allow; what is in force for the threads of now.
 
@@ -100,7 +104,7 @@ class Candidates:
         """
         if threads == limits.threads and limits.duty >= LEAST_DUTY:
             return limits.duty
-        full = self._teaming.predict(entry, threads, tokens, offered=offered)
+        full = self._teaming.predict(entry, threads, tokens, offered=offered, form=form)
         allowed_w = limits.allowance_w
         if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
             return 1.0

@@ -94,7 +94,7 @@ class Foresight:
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
         self.teaming = Teaming(self.forecaster, self._memory)
-        candidates = Candidates(self.teaming, governing.heat)
+        candidates = Candidates(self.teaming, governing.heat, self.variants)
         self.routes = Routes(
             candidates,
             self.variants,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.api.planning import PlanAsk
 from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.decoding.params import Mode
@@ -160,5 +161,18 @@ def test_another_offload_is_taken_only_where_nothing_else_can_be(kit: Any) -> No
         served = await house.service.route(wish("auto"))
         assert served.form == Form(9, "f16")
         assert "what this takes is not known" in served.route
+
+    kit.run(run())
+
+
+def test_a_plan_goes_by_how_the_model_is_loaded(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, gpu_layers=[0, 9])
+        ask = PlanAsk(prompt="x" * 40, max_tokens=20, models=["tiny"])
+        plan = await house.service.plan(ask)
+        assert all(one.seconds is not None for one in plan.candidates)
+        await house.said(form=Form(9, "f16"))
+        plan = await house.service.plan(ask)
+        assert all("with 9 layers on the GPU" in one.reason for one in plan.candidates)
 
     kit.run(run())
