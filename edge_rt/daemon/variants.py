@@ -66,12 +66,14 @@ class Variants:
             if self._forecaster.figures(entry, form) == now:
                 self._ages.note(self.setting(entry, threads, mode, form))
 
-    def threads(self, entry: Entry) -> tuple[int, ...]:
+    def threads(self, entry: Entry, offer: Offer = Offer()) -> tuple[int, ...]:  # noqa: B008
         """The counts that answers of `entry` may ask for: those that it was calibrated with.
 
-        None with onnxruntime, which would make its session anew for each change.
+        None with onnxruntime, which would make its session anew for each change, be it that of a
+        partner in one of the modes of `offer`.
         """
-        if entry.backend == "onnx":
+        partners = [one.partner for one in offer.modes if one.partner is not None]
+        if any(one.backend == "onnx" for one in (entry, *partners)):
             return ()
         return tuple(sorted({c.threads for c in self._forecaster.calibrations(entry)}))
 
@@ -102,7 +104,10 @@ class Variants:
         if not any_threads:
             return found
         both = zip(found, entries, strict=True)
-        return [replace(variant, threads=self.threads(entry)) for variant, entry in both]
+        return [
+            replace(variant, threads=self.threads(entry, offered[entry.id]))
+            for variant, entry in both
+        ]
 
     def _variant(
         self,

@@ -14,7 +14,8 @@ from simulated import Formula, Simulated
 from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import Call
 from edge_rt.api.wish import Aims, Wish
-from edge_rt.decoding.params import Sampling
+from edge_rt.daemon.offers import Offer, Offered
+from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.governor.limits import Limits
 
 PLAIN, ENERGY, LATENCY = Aims(), Aims("energy"), Aims("latency")
@@ -162,10 +163,17 @@ def test_a_plan_says_what_a_request_would_get(running: Any) -> None:
 def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> None:
     async def test() -> None:
         foresight, entry = house.foresight, house.get("tiny")
-        known = [SimpleNamespace(threads=threads) for threads in (2, 1)]
-        foresight.forecaster.calibrations = lambda entry: known
+        form = {"gpu_layers": 0, "kv_type": "f16"}
+        known = [SimpleNamespace(threads=threads, **form) for threads in (2, 1)]
+        foresight.forecaster.calibrations = lambda entry, form=None: [] if form else known
         assert foresight.variants.threads(entry) == (1, 2)
-        assert foresight.variants.threads(replace(entry, backend="onnx")) == ()
+        other = replace(entry, id="other", backend="onnx")
+        assert foresight.variants.threads(other) == ()
+        for partner, counts in ((entry, (1, 2)), (other, ())):
+            helped = Offered(Mode("switch", partner.id, gating=Gating("token")), partner)
+            offers = {entry.id: Offer((helped,))}
+            (variant,) = foresight.variants.of([entry], 2, offers, any_threads=True)
+            assert variant.threads == counts
 
     house = kit.house()
     kit.run(test())
