@@ -37,7 +37,8 @@ class ModelSum:
     @property
     def quality(self) -> str:
         """What the joules are, as far as they are known."""
-        if self.requests <= self.unresolved:
+        made = self.requests - self.hits
+        if self.requests <= self.unresolved or 0 < made <= self.unresolved:
             return "unresolved"
         return "modelled" if self.modelled else "measured"
 

@@ -71,6 +71,13 @@ def test_joules_a_token_are_a_least_where_some_are_not_known() -> None:
     assert one.per_token == "≥0.149"
 
 
+def test_answers_from_the_cache_do_not_make_joules_known() -> None:
+    [one] = model_sums(boards.ledger(models=[boards.model_total(unresolved=9, hits=3)]))
+    assert (one.quality, one.joules, one.per_token) == ("unresolved", "-", "-")
+    [one] = model_sums(boards.ledger(models=[boards.model_total(hits=12, energy_j=0.0)]))
+    assert (one.quality, one.joules) == ("measured", "0.0")
+
+
 def test_a_ledger_in_memory_says_so() -> None:
     assert "in memory only" in shown(boards.ledger(stored=False))[0]
 
