@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -40,7 +43,7 @@ class Server:
             return
 
     def _serve(self, peer: socket.socket) -> None:
-        with peer, peer.makefile("rb") as lines:
+        with suppress(OSError), peer, peer.makefile("rb") as lines:
             while head := lines.readline():
                 length = 0
                 while (line := lines.readline()) != b"\r\n":
@@ -68,6 +71,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.close()
 
 
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 REQUESTS = [
     hits.request(body | more) for body in questions()[:2] for more in ({}, {"stream": True})
 ]
@@ -113,14 +117,18 @@ def test_an_error_is_no_answer(server: Server) -> None:
         hits.latencies_ms(server.path, REQUESTS, 1)
 
 
-def test_all_threads_of_a_process_get_one_core() -> None:
-    before = os.sched_getaffinity(0)
-    try:
-        hits.pin(os.getpid(), min(before))
-        assert os.sched_getaffinity(0) == {min(before)}
-    finally:
-        for task in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(task.name), before)
+def test_the_server_has_a_core_for_itself() -> None:
+    code = "import threading; threading.Thread(target=input).start(); print(flush=True); input()"
+    cores = os.sched_getaffinity(0)
+    with subprocess.Popen([sys.executable, "-c", code], **PIPES) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with hits.apart(child.pid):
+            tasks = [int(task.name) for task in Path(f"/proc/{child.pid}/task").iterdir()]
+            assert [os.sched_getaffinity(task) for task in tasks] == [{min(cores)}] * 2
+            assert os.sched_getaffinity(0) == (cores - {min(cores)} or cores)
+        child.kill()
+    assert os.sched_getaffinity(0) == cores
 
 
 def test_the_report_tells_medians() -> None:

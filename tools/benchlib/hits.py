@@ -8,7 +8,8 @@ import selectors
 import socket
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,19 @@ def per_second(
     return answered / (clock() - begin_s)
 
 
-def pin(pid: int, core: int, proc: Path = Path("/proc")) -> None:
-    """Have every thread of a process run on one core."""
+@contextmanager
+def apart(pid: int, proc: Path = Path("/proc")) -> Generator[None]:
+    """Every thread of a process on one core, and this thread on the others, while this lasts."""
+    cores = os.sched_getaffinity(0)
+    first, *others = sorted(cores)
     for task in (proc / str(pid) / "task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(int(task.name), {first})
+    os.sched_setaffinity(0, others or cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def median(numbers: Sequence[float]) -> float | None:

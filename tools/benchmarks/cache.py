@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -70,15 +69,13 @@ class Bench:
         async with self.side.run(self.settings) as running:
             path = running.address.path or ""
             hits.filled(path, self.bodies)
-            first, *others = sorted(os.sched_getaffinity(0))
-            hits.pin(running.child.process.pid, first)
-            os.sched_setaffinity(0, others or {first})
-            for number in range(1, rounds + 1):
-                watch, cpu_s = Watch(f"round {number}", wait), running.child.cpu_s()
-                own_s = time.process_time()
-                self._round(path)
-                spent_s = running.child.cpu_s() - cpu_s + time.process_time() - own_s
-                self.samples.append(watch.finish(spent_s))
+            with hits.apart(running.child.process.pid):
+                for number in range(1, rounds + 1):
+                    watch, cpu_s = Watch(f"round {number}", wait), running.child.cpu_s()
+                    own_s = time.process_time()
+                    self._round(path)
+                    spent_s = running.child.cpu_s() - cpu_s + time.process_time() - own_s
+                    self.samples.append(watch.finish(spent_s))
 
     def report(self) -> Report:
         """What was found."""
@@ -110,8 +107,7 @@ class Bench:
 def _prepare(directory: Path) -> Bench:
     python, store = Path(sys.executable), cache_dir() / "store"
     file = weights(python.with_name("edge-rt"), store)
-    cores = len(os.sched_getaffinity(0))
-    settings = Settings(gguf=file, model=MODEL, context=2048, parallel=1, threads=cores)
+    settings = Settings(gguf=file, model=MODEL, context=2048, parallel=1, threads=None)
     side = Ours(python, store, directory, extra={"cache": {"enabled": True}})
     return Bench(side, settings, questions())
 
