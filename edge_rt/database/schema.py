@@ -67,7 +67,10 @@ def _look(db: sqlite3.Connection, schema: Schema) -> None:
 
 
 def _names(db: sqlite3.Connection) -> set[str]:
-    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    try:
+        return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    except UnicodeDecodeError as error:  # of SQLite's complaint, which quotes what it has found
+        raise sqlite3.DatabaseError("its schema is damaged") from error
 
 
 def _set(db: sqlite3.Connection, checkpoint_pages: int) -> None:

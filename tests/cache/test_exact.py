@@ -322,11 +322,16 @@ def swapped(path: Path) -> None:
         db.commit()
 
 
+def garbled(path: Path) -> None:
+    """A letter in the schema, so that SQLite's complaint of it is no text."""
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE kept", b"CREAT\xff TABLE kept"))
+
+
 def truncated(path: Path) -> None:
     os.truncate(path, 8192)
 
 
-@pytest.mark.parametrize("spoil", [garbage, newer, flipped, swapped, truncated])
+@pytest.mark.parametrize("spoil", [garbage, newer, flipped, swapped, garbled, truncated])
 def test_a_damaged_file_is_moved_aside_and_said(
     make: Make, path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
 ) -> None:
