@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from edge_rt.database.schema import PAGE, Schema, connect
 LEAST_BYTES = 1 << 20  # of a file to work with
 
 _SHM_PAGES = 8
+_TRIES, _AGAIN_S = 10, 0.02  # for a -wal that another program empties at the same time
 
 
 class File(ABC):
@@ -103,9 +105,12 @@ class File(ABC):
             return
         if size <= 2 * self._checkpoint_pages * PAGE:
             return
-        (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise sqlite3.OperationalError("its -wal is full while another program reads it")
+        for _ in range(_TRIES):
+            (busy, *_) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            time.sleep(_AGAIN_S)  # SQLite itself does not wait for another's checkpoint
+        raise sqlite3.OperationalError("its -wal is full while another program reads it")
 
     def _used(self) -> int:
         return self._number("page_count") - self._number("freelist_count")
