@@ -88,8 +88,8 @@ def test_modes_go_into_the_request(data: Path, tmp_path: Path) -> None:
         done = call(*words, "--json", tmp_path / "out.json")
     assert done.exit_code == 0, done.output
     assert [body["edge"] for body in server.questions] == [
-        {"mode": "single", "large_share": 0.2},
-        {"mode": "switch:token", "large_share": 0.2},
+        {"cache": "off", "mode": "single", "large_share": 0.2},
+        {"cache": "off", "mode": "switch:token", "large_share": 0.2},
     ]
 
 
