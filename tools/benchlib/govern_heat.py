@@ -17,7 +17,7 @@ from benchlib.sim_board import SimBoard
 # After the board's start: 45 °C, the fan stops, the end. With a dead fan the board's mass takes a
 # quarter of an hour to warm: in less time the best constant setting would be one that only has not
 # throttled yet.
-AMBIENT_S, FAN_S, END_S = 120, 240, 1500
+AMBIENT_S, FAN_S, END_S = 120, 240, 1100
 # It has served at full speed in air of 35 °C until nothing changed any more.
 BOARD = replace(
     SimBoard.whole("raspberry-pi-5", 0, cores()),
