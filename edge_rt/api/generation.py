@@ -116,7 +116,7 @@ class Generation(ABC, Generic[RequestT]):
     def _again(self, request: RequestT, found: Found) -> Work:
         content = found.content
         serving = Serving(found.card, route=content.route, mode=content.mode)
-        return self.again(request, self._new_id(), serving).of(found)
+        return self.again(request, self._new_id(), serving)
 
     def _new_id(self) -> str:
         return f"{self.prefix}-{self.context.new_id()}"

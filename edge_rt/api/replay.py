@@ -23,7 +23,7 @@ class Replay(Run):
     """
 
     def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
-        super().__init__(context, work, exchange)
+        super().__init__(context, work.of(found), exchange)
         self._found = found
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:

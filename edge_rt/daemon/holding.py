@@ -58,13 +58,10 @@ class Holding:
 
     def _changes(self, entry: Entry, form: Form | None) -> bool:
         """Whether `entry` is loaded in another form, and not at work."""
-        name = resident_name(entry)
-        return form is not None and any(
-            resident.wanted.model == name
-            and not resident.users
-            and form_of(resident.wanted.spec, entry, self._engine) != form
-            for resident in self._residency.residents()
-        )
+        resident = self._residency.get(resident_name(entry))
+        if form is None or resident is None or resident.users:
+            return False
+        return form_of(resident.wanted.spec, entry, self._engine) != form
 
     async def _wanted(self, entry: Entry, beside: Entry | None, form: Form | None) -> Wanted:
         path = await asyncio.to_thread(self._store.check, entry.id)

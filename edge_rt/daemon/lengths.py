@@ -94,7 +94,7 @@ class Lengths:
         self, entry: Entry | None, heard: Heard, prompt: str | list[int] | None = None
     ) -> None:
         """That a model has read a request, and its answer; `prompt` None: as it was heard."""
-        resident = None if entry is None else self._resident(entry)
+        resident = None if entry is None else self._residency.get(resident_name(entry))
         if resident is None or isinstance(prompt, list):
             return
         read = heard.prompt if prompt is None else prompt
@@ -109,15 +109,11 @@ class Lengths:
 
     def _known(self, entry: Entry, prompt: str) -> int:
         """Letters at the beginning of `prompt` that the loaded model has read."""
-        resident = self._resident(entry)
+        resident = self._residency.get(resident_name(entry))
         if resident is None:
             return 0
         texts = self._texts.get(resident, ())
         return max((common_prefix(text, prompt) for text in texts), default=0)
-
-    def _resident(self, entry: Entry) -> Resident | None:
-        name = resident_name(entry)
-        return next((r for r in self._residency.residents() if r.wanted.model == name), None)
 
 
 def _bytes(text: str) -> int:

@@ -30,8 +30,7 @@ class Room:
 
     def lack(self, entry: Entry, beside: Entry | None = None) -> str | None:
         """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
-        residents = self._residency.residents()
-        if any(r.wanted.model == resident_name(entry) for r in residents):
+        if self._residency.get(resident_name(entry)) is not None:
             return None
         usable = self._usable_bytes(beside)
         needs = [self._need(entry, form) for form in forms(entry, self._config.engine)]
@@ -49,10 +48,10 @@ class Room:
 
     def _usable_bytes(self, beside: Entry | None) -> int:
         """What is left for one more model."""
-        residents = {r.wanted.model: r for r in self._residency.residents()}
-        needs = {model: r.wanted.need_bytes for model, r in residents.items() if r.users}
+        residents = self._residency.residents()
+        needs = {r.wanted.model: r.wanted.need_bytes for r in residents if r.users}
         if beside is not None:
-            held = residents.get(resident_name(beside))
+            held = self._residency.get(resident_name(beside))
             needs[resident_name(beside)] = held.wanted.need_bytes if held else self._need(beside)
         return self.usable_bytes - sum(needs.values())
 

@@ -133,10 +133,9 @@ class Routes:
         """Whether `partner` reads as much as `entry`, and is in memory beside it or can be now."""
         if self._variants.context(partner) < self._variants.context(entry):
             return False
-        loaded = [r.wanted.model for r in self._residency.residents()]
-        if resident_name(partner) in loaded:
+        if self._residency.get(resident_name(partner)) is not None:
             return True
-        may_load = self._governing.limits.heavy or not loaded
+        may_load = self._governing.limits.heavy or not self._residency.residents()
         return may_load and self._room.lack(partner, entry) is None
 
     def _offers(

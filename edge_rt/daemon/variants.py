@@ -43,11 +43,10 @@ class Variants:
 
     def form(self, entry: Entry) -> Form:
         """How it is loaded, or is usually."""
-        name = resident_name(entry)
-        for resident in self._residency.residents():
-            if resident.wanted.model == name:
-                return form_of(resident.wanted.spec, entry, self._engine)
-        return forms(entry, self._engine)[0]
+        resident = self._residency.get(resident_name(entry))
+        if resident is None:
+            return forms(entry, self._engine)[0]
+        return form_of(resident.wanted.spec, entry, self._engine)
 
     def offloads(self, entry: Entry) -> list[Form]:
         """The first form with each number of layers on a GPU: others go by the same figures."""

@@ -84,6 +84,11 @@ class Residency:
         """What is loaded now."""
         return [r for r in self._residents.values() if not r.client.lost.is_set()]
 
+    def get(self, model: str) -> Resident | None:
+        """The model, while it is loaded."""
+        resident = self._residents.get(model)
+        return resident if resident is not None and not resident.client.lost.is_set() else None
+
     @asynccontextmanager
     async def use(self, model: str, prepare: Prepare) -> AsyncGenerator[Resident, None]:
         """Have `model` loaded while the block runs; raises Unavailable when that cannot be.
@@ -132,20 +137,16 @@ class Residency:
     async def unload(self, model: str) -> bool:
         """Unload a model unless somebody is using it; whether it is gone."""
         async with self._lock:
-            resident = self._alive(model)
+            resident = self.get(model)
             if resident is not None and resident.users:
                 return False
             if resident is not None:
                 await self._unload(resident)
             return True
 
-    def _alive(self, model: str) -> Resident | None:
-        resident = self._residents.get(model)
-        return resident if resident is not None and not resident.client.lost.is_set() else None
-
     def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
         """All of them; None where one is missing."""
-        there = {model: self._alive(model) for model in models}
+        there = {model: self.get(model) for model in models}
         alive = {model: resident for model, resident in there.items() if resident is not None}
         return alive if len(alive) == len(there) else None
 
@@ -163,10 +164,10 @@ class Residency:
         """Load those that are missing; none of them makes room for another."""
         async with self._lock:
             with ExitStack() as held:
-                for model in sorted(models, key=lambda model: self._alive(model) is None):
-                    if self._alive(model) is None:  # else somebody had the turn before
+                for model in sorted(models, key=lambda model: self.get(model) is None):
+                    if self.get(model) is None:  # else somebody had the turn before
                         await self._load_one(model, models[model])
-                    if (resident := self._alive(model)) is not None:
+                    if (resident := self.get(model)) is not None:
                         held.enter_context(self.hold(resident))
 
     async def _load_one(self, model: str, prepare: Prepare) -> None:

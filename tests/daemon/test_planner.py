@@ -412,7 +412,7 @@ def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path
 
 def test_a_model_without_room(kit: Any) -> None:
     entry = replace(kit.entry, size=10**9)
-    residency = cast(Residency, SimpleNamespace(residents=list[Any]))
+    residency = cast(Residency, SimpleNamespace(residents=list[Any], get={}.get))
     needs = Room(Config(), residency, lambda: 1 << 40).lack(entry)
     assert needs is None
     needs = Room(Config(), residency, lambda: 10**9).lack(entry)
@@ -425,5 +425,6 @@ def test_room_that_can_be_made_counts(kit: Any) -> None:
     wanted = SimpleNamespace(model="other", need_bytes=2 * 10**9, mapped_bytes=10**9)
     idle, busy = SimpleNamespace(wanted=wanted, users=0), SimpleNamespace(wanted=wanted, users=1)
     for resident, fits in ((idle, True), (busy, False)):
-        residency = cast(Residency, SimpleNamespace(residents=lambda r=resident: [r]))
+        loaded = SimpleNamespace(residents=lambda r=resident: [r], get={"other": resident}.get)
+        residency = cast(Residency, loaded)
         assert (Room(Config(), residency, lambda: 10**9).lack(entry) is None) == fits
