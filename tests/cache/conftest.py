@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+sys.path.insert(0, str(Path(__file__).parents[1] / "database"))  # and these are not ours
 
 from cache_help import NOW, Clock
 

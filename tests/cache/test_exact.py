@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cache_help import NOW, Clock, content, kept, key
+from disk_help import bytes_of, failing_disk
 from msgspec.structs import replace
 
 from edge_rt.cache.exact import ExactCache
-from edge_rt.cache.kept import Which
+from edge_rt.cache.kept import Kept, Which
 from edge_rt.cache.tables import SCHEMA
 
 Make = Callable[..., ExactCache]
@@ -38,21 +38,6 @@ def found(cache: ExactCache, *numbers: int) -> list[int]:
 
 def close(cache: ExactCache) -> None:
     asyncio.run(cache.close())
-
-
-def bytes_of(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
-
-
-@contextmanager
-def failing_disk() -> Iterator[None]:
-    """No file of this process can be written, whoever runs it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_was_kept_is_found_at_once_and_after_a_restart(make: Make) -> None:
@@ -236,37 +221,39 @@ def test_what_is_forgotten_leaves_the_file(make: Make, path: Path) -> None:
     assert key(7) not in path.read_bytes()
 
 
-def test_a_look_that_was_under_way_brings_nothing_back(make: Make) -> None:
-    async def run() -> None:
+def after_a_look(make: Make, change: Callable[[ExactCache], Awaitable[None]]) -> Kept | None:
+    """What is found once a cache was changed while it looked into its file."""
+
+    async def run() -> Kept | None:
         cache = make(memory_bytes=1 << 20)
         cache.keep(kept(1))
         await cache.close()
         cold = make()
         look = asyncio.create_task(cold.find(key(1)))
         await asyncio.sleep(0)
-        await cold.purge(Which())
+        await change(cold)
         await look
-        assert await cold.find(key(1)) is None
+        found = await cold.find(key(1))
         await cold.close()
+        return found
 
-    asyncio.run(run())
+    return asyncio.run(run())
+
+
+def test_a_look_that_was_under_way_brings_nothing_back(make: Make) -> None:
+    async def purge(cache: ExactCache) -> None:
+        await cache.purge(Which())
+
+    assert after_a_look(make, purge) is None
 
 
 def test_a_look_that_was_under_way_does_not_bring_the_old_answer_back(make: Make) -> None:
-    async def run() -> None:
-        cache = make(memory_bytes=1 << 20)
-        cache.keep(kept(1))
-        await cache.close()
-        cold = make()
-        look = asyncio.create_task(cold.find(key(1)))
-        await asyncio.sleep(0)
-        new = replace(kept(1), content=b"new")
-        cold.keep(new)
-        await look
-        assert await cold.find(key(1)) == new
-        await cold.close()
+    new = replace(kept(1), content=b"new")
 
-    asyncio.run(run())
+    async def answer(cache: ExactCache) -> None:
+        cache.keep(new)
+
+    assert after_a_look(make, answer) == new
 
 
 def test_nobody_else_can_read_it(make: Make, path: Path) -> None:

@@ -1,11 +1,9 @@
-"""What the tests of the ledger share: its lines, clocks, and disks that fail."""
+"""What the tests of the ledger share: its lines and clocks."""
 
 from __future__ import annotations
 
-import resource
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from edge_rt.energy.book import Book
@@ -67,22 +65,6 @@ def settle(book: Book, clock: Clock) -> None:
     book.flush()
     clock.go_by(3601.0)
     book.flush()
-
-
-@contextmanager
-def failing_disk() -> Iterator[None]:
-    """No file of this process can be written, whoever runs it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def bytes_of(path: Path) -> int:
-    """The ledger's files together."""
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
 
 
 def sums_of_answers(path: Path) -> dict[tuple[str, str], tuple[int, int, float]]:

@@ -6,3 +6,4 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+sys.path.insert(0, str(Path(__file__).parents[1] / "database"))  # and these are not ours

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from book_help import NOW, TODAY, Clock, days_ago, entry, failing_disk, new_book
+from book_help import NOW, TODAY, Clock, days_ago, entry, new_book
+from disk_help import failing_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

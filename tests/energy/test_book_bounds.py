@@ -6,7 +6,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from book_help import MIB, NOW, TODAY, Clock, bytes_of, days_ago, entry, new_book, settle
+from book_help import MIB, NOW, TODAY, Clock, days_ago, entry, new_book, settle
+from disk_help import bytes_of
 
 from edge_rt.energy.book import Book
 from edge_rt.energy.entry import DAY_S

@@ -11,14 +11,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from book_help import (
-    TODAY,
-    entry,
-    failing_disk,
-    new_book,
-    sums_of_answers,
-    sums_of_models,
-)
+from book_help import TODAY, entry, new_book, sums_of_answers, sums_of_models
+from disk_help import failing_disk
 
 from edge_rt.database.storage import Storage
 from edge_rt.energy.book import Book
