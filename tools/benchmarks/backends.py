@@ -17,11 +17,11 @@ from benchlib.pair import CONTEXT, GGUF, ONNX, entries, load
 from benchlib.pair_rounds import Found, Rounds
 from benchlib.pair_speeds import Speed, speeds
 from benchlib.picks import CALIBRATED_C, Case, Picker, Point, best, calibrate, case, judge
+from benchlib.publish import console, show
 from benchlib.report import Report
 from benchlib.warm_board import WarmBoard
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 from edge_rt.daemon.calibration_plan import QUICK, Run, runs
 from edge_rt.energy.calibration import Calibration
@@ -90,11 +90,8 @@ def command(quick: bool, form: str | None, json_file: Path | None, wait: float) 
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report, found = bench.report(), bench.speeds
-    console = Console(width=max(Console().width, 130))
-    console.print(pair_speeds.table(found))
-    report.print(console)
-    if json_file is not None:
-        report.write_json(json_file)
+    console().print(pair_speeds.table(found))
+    show(report, json_file)
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from benchlib import BenchError, hits, machine, prompts
+from benchlib import hits, machine, prompts
 from benchlib.daemon import MODEL, Ours, weights
 from benchlib.noise import Sample, Watch
+from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Settings
 from bootstrap.paths import CHECKOUT, cache_dir
-from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 _QUESTIONS = 16
 _TOKENS = 64  # of an answer
@@ -41,17 +39,13 @@ _NOTES = (
 )
 def command(rounds: int, quick: bool, json_file: Path | None, wait: float) -> None:
     """Measure how soon answers come from the exact cache, and how many a second."""
-    end_cleanly_on_signals()
-    try:
-        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
-            bench = _prepare(Path(directory))
-            asyncio.run(bench.run(2 if quick else rounds, wait))
-            report = bench.report()
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    report.print(Console(width=max(Console().width, 130)))
-    if json_file is not None:
-        report.write_json(json_file)
+
+    def measure(directory: Path) -> Report:
+        bench = _prepare(directory)
+        asyncio.run(bench.run(2 if quick else rounds, wait))
+        return bench.report()
+
+    publish(measure, json_file)
 
 
 @dataclass

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,11 @@ from benchlib import BenchError, machine
 from benchlib.daemon import Ours, model_file
 from benchlib.http import Address, fetch
 from benchlib.noise import Sample, Watch
+from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Settings
 from benchlib.stats import ratio, summarise
 from bootstrap.paths import CHECKOUT, cache_dir
-from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 MODEL = "all-minilm-l6-v2"
 BATCH = 32
@@ -48,17 +46,13 @@ def command(
     rounds: int, words: int, quick: bool, threads: int | None, json_file: Path | None, wait: float
 ) -> None:
     """Measure how much a batch of 32 texts saves over 32 single requests."""
-    end_cleanly_on_signals()
-    try:
-        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
-            bench = _prepare(Path(directory), threads, words)
-            asyncio.run(bench.run(3 if quick else rounds, wait))
-            report = bench.report()
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    report.print(Console(width=max(Console().width, 130)))
-    if json_file is not None:
-        report.write_json(json_file)
+
+    def measure(directory: Path) -> Report:
+        bench = _prepare(directory, threads, words)
+        asyncio.run(bench.run(3 if quick else rounds, wait))
+        return bench.report()
+
+    publish(measure, json_file)
 
 
 @dataclass

@@ -20,10 +20,10 @@ from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
 from benchlib.govern_parameters import parameters
 from benchlib.govern_prediction import prediction
+from benchlib.publish import show
 from benchlib.report import Report, row_ratios
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 _SEEDS, _QUICK_SEEDS = 20, 3
 VALUES = (
@@ -146,9 +146,7 @@ def command(
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
-    report.print(Console(width=max(Console().width, 130)))
-    if json_file is not None:
-        report.write_json(json_file)
+    show(report, json_file)
     if failed:
         raise click.ClickException("; ".join(failed))
 

@@ -9,10 +9,10 @@ import click
 from benchlib import machine, noise
 from benchlib.placement import INSTANCES, instance, values
 from benchlib.placements import STATES
+from benchlib.publish import show
 from benchlib.report import Report
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 _NOTES = (
     "placement_hv: what the search finds of the true front's hypervolume, up to a tenth of the "
@@ -44,6 +44,4 @@ def command(quick: bool, json_file: Path | None, wait: float) -> None:
         ratios={},
         notes=_NOTES,
     )
-    report.print(Console(width=max(Console().width, 130)))
-    if json_file is not None:
-        report.write_json(json_file)
+    show(report, json_file)

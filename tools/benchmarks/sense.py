@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from benchlib import BenchError, machine
+from benchlib import machine
 from benchlib.environment import environment
+from benchlib.publish import publish
 from benchlib.report import Report, Row, row_ratios, row_values
 from benchlib.sense import Probe, Turns
 from benchlib.sense_probe import ALL, GROUPS
 from benchlib.sense_tree import BOARD, board_tree
 from bootstrap.paths import CHECKOUT, cache_dir
-from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 REQUIREMENTS = CHECKOUT / "tools/benchlib/jtop_requirements.txt"
 
@@ -55,21 +53,17 @@ def command(rounds: int, seconds: float, quick: bool, json_file: Path | None, wa
 
     Both read the same files, of a simulated board, in processes of their own and in turns.
     """
-    end_cleanly_on_signals()
     if quick:
         rounds, seconds = 2, 3.0
-    try:
-        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
-            root = Path(directory, "tree")
-            bench = _prepare(root, wait)
-            with board_tree(root):
-                bench.run(rounds, seconds)
-        report = bench.report()
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    report.print(Console(width=max(Console().width, 130)))
-    if json_file is not None:
-        report.write_json(json_file)
+
+    def measure(directory: Path) -> Report:
+        root = directory / "tree"
+        bench = _prepare(root, wait)
+        with board_tree(root):
+            bench.run(rounds, seconds)
+        return bench.report()
+
+    publish(measure, json_file)
 
 
 @dataclass

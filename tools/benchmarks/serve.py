@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from benchlib import BenchError, machine, peer, prompts
+from benchlib import machine, peer, prompts
 from benchlib.daemon import MODEL, Ours, weights
+from benchlib.publish import publish
 from benchlib.report import Report, Row, row_ratios, row_values, shown
 from benchlib.rounds import Entrant, Rounds, hogged_entrants
 from benchlib.server import Settings, Side
 from benchlib.workload import Amounts
 from bootstrap.paths import CHECKOUT, cache_dir
-from bootstrap.signals import end_cleanly_on_signals
-from rich.console import Console
 
 _CONTEXT = 8192  # tokens, of all conversations together
 _PARALLEL = 8
@@ -77,18 +75,14 @@ def command(
     Both get the same weights, threads, context, prompts and number of tokens, and are spoken to
     over HTTP by the same client: ours over its Unix socket, the peer over the loopback.
     """
-    end_cleanly_on_signals()
     counts = (2, 1) if quick else (rounds, 3)
-    try:
-        with tempfile.TemporaryDirectory(prefix="edge-rt-bench-") as directory:
-            bench = _prepare(Path(directory), data, threads, wait, side)
-            asyncio.run(bench.run(*counts))
-            report = bench.report()
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    report.print(Console(width=max(Console().width, 130)))
-    if json_file is not None:
-        report.write_json(json_file)
+
+    def measure(directory: Path) -> Report:
+        bench = _prepare(directory, data, threads, wait, side)
+        asyncio.run(bench.run(*counts))
+        return bench.report()
+
+    publish(measure, json_file)
 
 
 @dataclass(frozen=True)
