@@ -112,9 +112,11 @@ def test_quantised_weights_go_over_without_loss(tmp_path: Path, tiny: Tiny, kind
 @pytest.mark.parametrize("kind", ["F32", "F16"])
 def test_float_models_give_the_logits_of_llama_cpp(tmp_path: Path, tiny: Tiny, kind: str) -> None:
     gguf, graph = converted(tmp_path, tiny, kind)
-    # llama.cpp rounds activations to float16 before matrices of that type
-    bound = 5e-3 if kind == "F16" or tiny.architecture == "gemma3" else 1e-4
-    theirs = of_llama(gguf)
+    bound = 5e-3 if tiny.architecture == "gemma3" else 1e-4
+    # llama.cpp rounds activations to float16 before matrices of that type, and how depends on the
+    # CPU: it gets the same weights in float32.
+    same = write_tiny(tmp_path / "same.gguf", tiny, vocabulary(tiny), weights=dequantised(gguf))
+    theirs = of_llama(same)
     assert apart(of_onnx(graph), theirs) < bound
     assert apart(of_onnx(graph, one_by_one=True), theirs) < bound
 
