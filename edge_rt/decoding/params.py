@@ -111,3 +111,21 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
         """Of two answers together."""
         pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(more), strict=True)
         return Made(*(one + two for one, two in pairs))
+
+
+class Doubt(msgspec.Struct, frozen=True, array_like=True):
+    """How unsure a model was of the first `tokens` of an answer: means over them.
+
+    `entropy` is in nats, over the whole vocabulary; `margin` is how much more probable the
+    likeliest token was than the next one, 0 to 1. Both are of the model itself, before bias,
+    penalties and temperature.
+    """
+
+    tokens: int
+    entropy: float
+    margin: float
+
+    @property
+    def score(self) -> float:
+        """One number that grows with the doubt, to be held against others; ours."""
+        return self.entropy + 1.0 - self.margin

@@ -38,6 +38,12 @@ class View:
         """The probability of the likeliest token, 0 to 1."""
         return 1.0 / self._moments[0]
 
+    @cached_property
+    def margin(self) -> float:
+        """How much more probable the likeliest token is than the next one, 0 to 1."""
+        top = self._top(2)
+        return self.confidence * (1.0 - math.exp(float(top[1]))) if top.size > 1 else 1.0
+
     def top_entropy(self, count: int) -> float:
         """The entropy of the `count` likeliest tokens among themselves, in nats."""
         shifted = self._top(count)

@@ -1,0 +1,1 @@
+"""Whether a model suffices for a request: evidence, and what it comes to."""
