@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
 from edge_rt.api.service import Cost, Event, PowerQuality
-from edge_rt.decoding.params import Made
+from edge_rt.decoding.params import Doubt, Made
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.routing.setting import SINGLE
 from edge_rt.routing.trace import Trace
@@ -59,6 +59,14 @@ class Origin(msgspec.Struct, frozen=True):
     cache_seconds: float | UnsetType = UNSET
 
 
+class Doubted(msgspec.Struct, frozen=True):
+    """How unsure the model was of the answer's first `tokens`; see decoding's Doubt."""
+
+    tokens: int
+    entropy: float
+    margin: float
+
+
 class Edge(Origin, frozen=True, kw_only=True):
     """Which model answered, what it cost and where the time went, in seconds.
 
@@ -68,7 +76,7 @@ class Edge(Origin, frozen=True, kw_only=True):
     None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when
     nothing was decoded after the prompt's own pass. `route_trace` is there if it was asked for.
     Who wrote the answer, and what that took besides, is told of modes other than "single"; see
-    Made.
+    Made. `doubt` is told of answers that were made now, as one model wrote all of them.
     """
 
     energy_j: float | None
@@ -88,6 +96,7 @@ class Edge(Origin, frozen=True, kw_only=True):
     catch_up_tokens: int | UnsetType = UNSET
     accepted_tokens: int | UnsetType = UNSET
     rejected_tokens: int | UnsetType = UNSET
+    doubt: Doubted | UnsetType = UNSET
 
 
 class Tally:
@@ -108,6 +117,7 @@ class Tally:
         self.prefill_s = 0.0
         self.decode_s = 0.0
         self.made: Made | None = None
+        self.doubt: Doubt | None = None  # the largest of all answers
 
     def take(self, event: Event) -> None:
         """Book one event."""
@@ -153,6 +163,7 @@ class Tally:
             cached_tokens=self.cached_tokens,
             tokens_per_s=_rounded(self.tokens_per_s, 3),
             route_trace=trace or UNSET,
+            doubt=UNSET if self.doubt is None else _doubted(self.doubt),
         )
 
     def _finished(self, event: Finished) -> None:
@@ -163,6 +174,12 @@ class Tally:
         self.decode_s = max(self.decode_s, event.timings.decode_s)
         if event.made is not None:
             self.made = event.made if self.made is None else self.made.plus(event.made)
+        found = [doubt for doubt in (self.doubt, event.doubt) if doubt is not None]
+        self.doubt = max(found, key=lambda doubt: doubt.score, default=None)
+
+
+def _doubted(doubt: Doubt) -> Doubted:
+    return Doubted(doubt.tokens, round(doubt.entropy, 4), round(doubt.margin, 4))
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_rt.backends.base import Backend
+from edge_rt.decoding.doubt import DoubtMeter
 from edge_rt.decoding.params import Made, TokenLogprob
+from edge_rt.decoding.ranking import Logits
 from edge_rt.decoding.sampler import Choice
 from edge_rt.decoding.text import TextStream
+from edge_rt.decoding.view import View
 from edge_rt.engine.authors import Authors
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 from edge_rt.engine.seat import Home, Seat
@@ -33,6 +36,7 @@ class Answer:
         self.at = seats[0]
         self.authors = Authors(seats)
         self.reason: str | None = None
+        self.doubts = DoubtMeter()
         self.first = False  # whether the last delta was the first of all
         self._text = text
         self._withheld = Withheld()
@@ -131,6 +135,11 @@ class Answer:
             self._end("length")
         return self.open
 
+    def look(self, logits: Logits) -> None:
+        """They are what the model that the request names makes of the next token."""
+        if not self._resumed and not self.doubts.complete:
+            self.doubts.look(View(logits))
+
     def finished(self, now: float) -> Finished:
         """The closing message of a complete answer."""
         assert self.reason is not None
@@ -145,7 +154,8 @@ class Answer:
             completion_tokens=len(self.authors.tokens) - self._resumed,
         )
         stop = self._text.stopped
-        return Finished(self.request.id, self.index, self.reason, timings, stop, self._made)
+        made, doubt = self._made, self.doubts.doubt
+        return Finished(self.request.id, self.index, self.reason, timings, stop, made, doubt)
 
     @property
     def _made(self) -> Made | None:

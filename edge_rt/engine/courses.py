@@ -13,7 +13,9 @@ def single(answer: Answer) -> Course:
     (seat,) = answer.seats
     while answer.open:
         yield seat
-        answer.take(seat, seat.sampler.sample(seat.logits()))
+        logits = seat.logits()
+        answer.look(logits)
+        answer.take(seat, seat.sampler.sample(logits))
 
 
 def switching(answer: Answer, gate: Gate) -> Course:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 
 from edge_rt.decoding.accept import Acceptance
 from edge_rt.decoding.pass_times import PassTimes
+from edge_rt.decoding.ranking import Logits
 from edge_rt.engine.answer import Answer, Course
 from edge_rt.engine.drafts import Source
 from edge_rt.engine.seat import Seat
@@ -68,7 +69,7 @@ class Drafting:
     def _follow(self) -> int:
         """Take what the target makes of the draft; how much of it that is."""
         target, draft = self._target, list(self._target.draft)
-        rows = (target.logits(place) for place in range(len(draft) + 1))
+        rows = map(self._seen, range(len(draft) + 1))
         accepted = 0
         for kept in self._rule.follow(draft, target.sampler, rows):
             accepted += kept.drafted
@@ -77,6 +78,11 @@ class Drafting:
             ):
                 break
         return accepted
+
+    def _seen(self, place: int) -> Logits:
+        logits = self._target.logits(place)
+        self._answer.look(logits)
+        return logits
 
     def _note_time(self, drafted: int) -> None:
         target = self._target

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.decoding.params import Made, Mode, Sampling, TokenLogprob
+from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
 
 VERSION = 3
 
@@ -286,7 +286,8 @@ class Step(Message, frozen=True):
 class Finished(Message, frozen=True):
     """Answer `index` of request `id` ended. reason: "stop" or "length".
 
-    `made` is told of answers in a mode of more than one model or of drafts.
+    `made` is told of answers in a mode of more than one model or of drafts; `doubt` is that of the
+    model which the request names, where it drew every token and in one engine.
     """
 
     id: int
@@ -295,6 +296,7 @@ class Finished(Message, frozen=True):
     timings: Timings
     stop: str | None = None  # the stop string that was hit
     made: Made | None = None
+    doubt: Doubt | None = None
 
 
 class Embedded(Message, frozen=True):

@@ -30,7 +30,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `energy_j` is what the answer added to what the board draws anyway and `board_j` all that the
     board drew meanwhile; `others` are the cores that other processes used. From `mode` on it is
-    what the response tells of two models and of drafts, in tokens.
+    what the response tells of two models and of drafts, in tokens; `doubt` is how unsure the model
+    was of its first tokens.
     """
 
     key: Key
@@ -58,6 +59,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     catch_up_tokens: int | None = None
     accepted_tokens: int | None = None
     rejected_tokens: int | None = None
+    doubt: dict[str, float] | None = None
 
 
 def word(asked: Mapping[str, Any]) -> str:
