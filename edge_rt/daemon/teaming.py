@@ -6,7 +6,7 @@ from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.memory import Memory
 from edge_rt.daemon.offers import Offered
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.decoding.params import Made
+from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.teams import Team, Teams
 from edge_rt.energy.teamwork import Teamwork
@@ -62,6 +62,7 @@ class Teaming:
             made.catch_up / tokens,
             made.accepted / tokens,
             made.rejected / tokens,
+            made.small / tokens if _decides_once(offered) else 0.0,
         )
         large, small = self._alone(entry, offered, threads, 1.0, form)
         self._known().learn(_team(entry, offered), work, served, large, small)
@@ -92,6 +93,11 @@ class Teaming:
         if board != self._board:
             self._board, self._teams = board, Teams(self._memory.recall_teams(board))
         return self._teams
+
+
+def _decides_once(offered: Offered) -> bool:
+    gating = offered.mode.gating
+    return gating is not None and gating.name == EARLY
 
 
 def _team(entry: Entry, offered: Offered) -> Team:

@@ -37,7 +37,10 @@ class TokenLogprob(msgspec.Struct, frozen=True, array_like=True):
 AIMED = ("ead", "token", "hysteresis", "step", "verify", "random")
 """Gates with a threshold, which can be moved to a share."""
 
-GATES = (*AIMED, "never", "always")
+EARLY = "early"
+"""The gate that decides once, by the doubt of the small model's first tokens."""
+
+GATES = (*AIMED, EARLY, "never", "always")
 """The names that a Gating may have."""
 
 
@@ -46,7 +49,8 @@ class Gating(msgspec.Struct, frozen=True, array_like=True):
 
     `threshold` is in the gate's own measure; None: its default. With `share` it is moved until
     the large model writes that share of the tokens, 0 to 1. The large model writes the `first`
-    tokens of an answer. `window` and `dwell` are in tokens, for gates that average and that wait.
+    tokens of an answer; "early" decides after so many of the small one's, 0: after the usual
+    number. `window` and `dwell` are in tokens, for gates that average and that wait.
     """
 
     name: str

@@ -13,6 +13,8 @@ class Teamwork(msgspec.Struct, frozen=True):
 
     `large` is the share that the large model writes, `catch_up` what one model writes and the
     other reads, `accepted` and `rejected` are drafted; `switches` are from one to the other.
+    `alone` is the share that the small model writes in answers in which the large one has no part,
+    where it drafts in others; in the mean, also the share of such answers.
     """
 
     large: float = 1.0
@@ -20,6 +22,7 @@ class Teamwork(msgspec.Struct, frozen=True):
     catch_up: float = 0.0
     accepted: float = 0.0
     rejected: float = 0.0
+    alone: float = 0.0
 
     @classmethod
     def mean(cls, many: Iterable[Teamwork]) -> Teamwork:
@@ -34,6 +37,7 @@ class Teamwork(msgspec.Struct, frozen=True):
 
 
 UNTRIED = 0.25  # wrong drafts a token: what was never tried is taken to gain nothing
+_WASTED = 0.1  # drafted tokens for each of an answer that the large model takes over
 _RUN = 4.0  # tokens, after which who writes less of an answer lets the other go on
 
 
@@ -46,6 +50,8 @@ def untried(mode: str, share: float | None) -> Teamwork:
     if kind != "switch":
         return Teamwork(rejected=UNTRIED)
     large = {"never": 0.0, "always": 1.0}.get(gate, 0.5 if share is None else share)
+    if gate == "early":
+        return Teamwork(large, rejected=_WASTED * large, alone=1.0 - large)
     if gate == "verify":
         return Teamwork(large, accepted=1.0 - large, rejected=UNTRIED)
     less = min(large, 1.0 - large)

@@ -38,7 +38,8 @@ def together(
     c·(1 - l)·o tokens more in all, of the small one's as many c·l·o; where there are drafts, each
     of the large model's reads d·o/V more, and the small one reads all of c after them. A pass that
     reads n tokens takes what a prompt of n tokens takes behind those before it, and each model
-    reads the prompt that has any part in the answer.
+    reads the prompt that has any part in the answer. With a share s of answers that the small one
+    writes alone, the large one has 1 - s of its prompts and s·o fewer passes.
     """
     whole = large(*sizes)
     if isinstance(whole, Unpredicted):
@@ -158,16 +159,16 @@ def _parts(
     drafted, read = (work.accepted + work.rejected) * steps, work.catch_up * steps
     big = _Model(large, sizes)
     if work.drafts:
-        own = turns = max(0.0, 1.0 - work.accepted) * steps
+        own = turns = max(0.0, 1.0 - work.accepted - work.alone) * steps
     if own > 0.0 or work.large > 0.0 or small is None:
-        yield big.prompt()
+        yield big.prompt().times(1.0 - work.alone)
         yield big.passes(own, turns, drafted if work.drafts else read * (1.0 - work.large))
     if small is None:
         return
     little = _Model(small, its)
     if work.drafts:
         yield little.prompt()
-        yield little.passes(drafted, turns, read)
+        yield little.passes(drafted + work.alone * steps, turns, read)
     elif work.large < 1.0:
         yield little.prompt()
         yield little.passes((1.0 - work.large) * steps, turns, read * work.large)

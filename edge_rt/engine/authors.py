@@ -37,7 +37,8 @@ class Authors:
 
     def count_on(self, made: Made) -> None:
         """Begin where `made` ends with what the tokens do not tell."""
-        self._catch_up, self._accepted, self._rejected = made.catch_up, made.accepted, made.rejected
+        self._catch_up, self._switches = made.catch_up, made.switches
+        self._accepted, self._rejected = made.accepted, made.rejected
 
     def wrote(self, seat: Seat, token: int) -> None:
         """The next token is `token`, of that seat's model."""
@@ -59,6 +60,10 @@ class Authors:
     def caught_up(self, tokens: int) -> None:
         """A seat is to read what others wrote."""
         self._catch_up += tokens
+
+    def handed_over(self) -> None:
+        """All that was drafted so far went to the first seat, which writes on."""
+        self._switches += 1
 
     def verified(self, accepted: int, rejected: int) -> None:
         """So much of a draft was kept and let go."""

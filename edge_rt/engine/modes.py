@@ -7,13 +7,14 @@ from collections import defaultdict
 from edge_rt.decoding.accept import Exact
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.experience import Experience
-from edge_rt.decoding.gates.make import make_gate, make_rule
-from edge_rt.decoding.params import Gating, Mode
+from edge_rt.decoding.gates.make import early_at, make_gate, make_rule
+from edge_rt.decoding.params import EARLY, Gating, Mode
 from edge_rt.decoding.pass_times import PassTimes
 from edge_rt.engine.answer import Answer, Course
 from edge_rt.engine.courses import single, switching
 from edge_rt.engine.drafting import Drafting
 from edge_rt.engine.drafts import Always, LookupSource, ModelSource
+from edge_rt.engine.handover import handing_over
 from edge_rt.errors import RequestError
 
 MOST_DRAFTS = 64  # tokens of one draft
@@ -38,12 +39,12 @@ def partner_of(mode: Mode | None) -> str | None:
 
 def needs_one_vocabulary(mode: Mode | None) -> bool:
     """Whether one model has to read tokens of the other as they are."""
-    return mode is not None and (mode.name == "speculative" or _verifies(mode))
+    return mode is not None and (mode.name == "speculative" or _reads_drafts(mode))
 
 
 def drafts(mode: Mode | None) -> bool:
     """Whether the model is told how the text may go on."""
-    return mode is not None and (mode.name in ("speculative", "lookup") or _verifies(mode))
+    return mode is not None and (mode.name in ("speculative", "lookup") or _reads_drafts(mode))
 
 
 class Modes:
@@ -55,8 +56,10 @@ class Modes:
     def course(self, answer: Answer, seed: int) -> Course:
         """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
         mode = answer.request.mode or Mode()
-        if _verifies(mode):
+        if _has_gate(mode, "verify"):
             return self._verified(answer, mode, _gating(mode))
+        if _has_gate(mode, EARLY):
+            return handing_over(answer, *early_at(_gating(mode)))
         if mode.name == "switch":
             return switching(answer, make_gate(_gating(mode), seed))
         return single(answer) if mode.name == "single" else self._drafted(answer, mode)
@@ -93,8 +96,13 @@ class _Learnt:
         self.looked, self.guessed = Experience(), Experience()
 
 
-def _verifies(mode: Mode) -> bool:
-    return mode.name == "switch" and mode.gating is not None and mode.gating.name == "verify"
+def _reads_drafts(mode: Mode) -> bool:
+    """Whether the large model of two that switch may read what the small one would write."""
+    return _has_gate(mode, "verify") or _has_gate(mode, EARLY)
+
+
+def _has_gate(mode: Mode, gate: str) -> bool:
+    return mode.name == "switch" and mode.gating is not None and mode.gating.name == gate
 
 
 def _gating(mode: Mode) -> Gating:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from edge_rt.decoding.params import AIMED, GATES
+from edge_rt.decoding.params import AIMED, EARLY, GATES
 from edge_rt.models.naming import Id
 
 SINGLE, SPECULATIVE, LOOKUP, SWITCH = "single", "speculative", "lookup", "switch"
@@ -43,7 +43,7 @@ class Pair(_Item, frozen=True):
 
     `mode` is what requests get that do not say; None: the large model by itself, or whatever
     lossless mode takes least. `large_share` of the tokens are to be the large model's, or
-    `threshold` is the gate's own measure; the large model writes the `first` tokens.
+    `threshold` is the gate's own measure; for `first` see Gating.
     """
 
     large: Id
@@ -85,7 +85,9 @@ def misfit(
         advice = f"is for modes that switch, and the mode is {mode}: leave it out"
         return (given[0], f"{advice}, or choose {SWITCH}:GATE") if given else None
     aims = [field for field in given if field != "first"]
-    if aims and gate not in AIMED:
+    if gate == EARLY and large_share is not None:
+        return "large_share", f"{mode} decides but once: leave it out, or send a threshold"
+    if aims and gate not in (*AIMED, EARLY):
         choice = f"leave it out, or choose one of {', '.join(AIMED)}"
         return aims[0], f"{mode} has no threshold: {choice}"
     if len(aims) > 1:

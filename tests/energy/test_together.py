@@ -135,6 +135,21 @@ def test_what_was_never_tried_gains_nothing(mode: str) -> None:
     assert found.error_ratio >= 0.5
 
 
+def test_answers_that_the_small_model_keeps_cost_the_large_one_nothing() -> None:
+    kept, handed = Teamwork(0.0, alone=1.0), Teamwork(accepted=0.04, rejected=0.02)
+    both = foretold(Teamwork.mean([kept, handed]))
+    assert foretold(kept).energy_j == pytest.approx(alone(SMALL).energy_j)
+    assert foretold(handed).seconds > alone(LARGE).seconds
+    half = (foretold(kept).seconds + foretold(handed).seconds) / 2.0
+    assert both.seconds == pytest.approx(half, rel=0.05)
+
+
+def test_deciding_early_is_expected_to_take_less_than_the_large_model_alone() -> None:
+    found = Teams().predict(Team("large", "small", "switch:early"), SIZES, LARGE, SMALL)
+    assert isinstance(found, Prediction)
+    assert alone(SMALL).seconds < found.seconds < alone(LARGE).seconds
+
+
 def test_shares_that_are_asked_for_are_expected() -> None:
     assert untried("switch:token", 0.2).large == 0.2
     assert untried("switch:never", None).large == 0.0

@@ -33,6 +33,7 @@ def test_nothing_is_usual_at_first() -> None:
         ({"mode": "switch:never", "threshold": 1.0}, "`threshold`: switch:never has no"),
         ({"mode": "switch:ead", "threshold": 1.0, "large_share": 0.2}, "send one of the two"),
         ({"mode": "switch:ead", "large_share": 20}, "<= 1"),
+        ({"mode": "switch:early", "large_share": 0.2}, "`large_share`: .* send a threshold"),
         ({"colour": "red"}, "colour"),
         ({"kept": {"figures": {}}}, "length"),
     ],
@@ -40,6 +41,10 @@ def test_nothing_is_usual_at_first() -> None:
 def test_faults_are_told(fields: dict[str, object], words: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=words):
         pair(**fields)
+
+
+def test_who_decides_once_has_a_threshold() -> None:
+    assert misfit("switch:early", None, 0.7, 8) is None
 
 
 def test_the_first_tokens_go_with_any_gate() -> None:

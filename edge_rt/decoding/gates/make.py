@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from edge_rt.decoding.accept import Relaxed
+from edge_rt.decoding.doubt import FIRST
 from edge_rt.decoding.gates.base import Gate
 from edge_rt.decoding.gates.ead import EadGate
 from edge_rt.decoding.gates.fixed import FixedGate
@@ -15,7 +16,7 @@ from edge_rt.decoding.gates.random import RandomGate
 from edge_rt.decoding.gates.share import ShareControl
 from edge_rt.decoding.gates.step import StepGate
 from edge_rt.decoding.gates.token import TokenGate
-from edge_rt.decoding.params import GATES, Gating
+from edge_rt.decoding.params import EARLY, GATES, Gating
 from edge_rt.errors import RequestError
 
 # A 0.5B model, teacher-forced beside a 1.5B one, was as good as it on GSM8K up to 0.5 nat (53 %
@@ -28,6 +29,7 @@ _DEFAULTS = {
     "step": 0.95,  # nats: GlimpRouter has 0.9 to 1.0
     "verify": math.log(1.0 / 0.3),  # nats: at least 0.3 times as likely as the likeliest
     "random": 0.8,
+    EARLY: 1.0,  # of Doubt.score; a calibration knows better
     "never": 0.0,
     "always": 0.0,
 }
@@ -37,7 +39,7 @@ def make_gate(gating: Gating, seed: int) -> Gate:
     """The gate of one answer; `seed` is the answer's, for gates of chance.
 
     Raises RequestError when there is no such gate or it cannot be set so. "verify" is no gate but
-    a rule of acceptance: see make_rule.
+    a rule of acceptance: see make_rule; "early" is a course of its own: see early_at.
     """
     check(gating)
     gate = _base(gating, seed)
@@ -53,6 +55,15 @@ def make_rule(gating: Gating) -> Relaxed:
     """
     check(gating)
     return Relaxed(_threshold(gating), gating.share)
+
+
+def early_at(gating: Gating) -> tuple[float, int]:
+    """Above which doubt of how many first tokens the large model takes over; raises as make_gate.
+
+    The doubt is a score, see Doubt.
+    """
+    check(gating)
+    return _threshold(gating), gating.first or FIRST
 
 
 def check(gating: Gating) -> None:

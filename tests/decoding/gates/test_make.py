@@ -7,12 +7,13 @@ import math
 import pytest
 from gate_help import stream, written
 
-from edge_rt.decoding.gates.make import make_gate, make_rule
+from edge_rt.decoding.doubt import FIRST
+from edge_rt.decoding.gates.make import early_at, make_gate, make_rule
 from edge_rt.decoding.params import GATES, Gating
 from edge_rt.errors import RequestError
 
 
-@pytest.mark.parametrize("name", [name for name in GATES if name != "verify"])
+@pytest.mark.parametrize("name", [name for name in GATES if name not in ("verify", "early")])
 def test_every_gate_can_be_made_and_writes_an_answer(name: str) -> None:
     assert len(written(make_gate(Gating(name), 7), stream(1, 60))) == 60
 
@@ -57,7 +58,11 @@ def test_window_and_dwell_are_passed_on() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(gating: Gating, param: str, says: str) -> None:
-    for make in (lambda: make_gate(gating, 0), lambda: make_rule(gating)):
+    for make in (
+        lambda: make_gate(gating, 0),
+        lambda: make_rule(gating),
+        lambda: early_at(gating),
+    ):
         with pytest.raises(RequestError, match=says) as caught:
             make()
         assert caught.value.param == param
@@ -67,3 +72,10 @@ def test_verifying_is_a_rule_and_no_gate() -> None:
     make_rule(Gating("verify"))
     with pytest.raises(RequestError, match="token by token"):
         make_gate(Gating("verify"), 0)
+
+
+def test_deciding_early_is_a_course_and_no_gate() -> None:
+    assert early_at(Gating("early", 0.7, first=3)) == (0.7, 3)
+    assert early_at(Gating("early"))[1] == FIRST
+    with pytest.raises(RequestError, match="token by token"):
+        make_gate(Gating("early"), 0)
