@@ -14,6 +14,7 @@ from edge_rt.api.modes import check_mode
 from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.routing.ask import Prefer
+from edge_rt.routing.sufficing import Level, floor_of
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
 
@@ -37,12 +38,15 @@ class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Terms(Allowance, frozen=True):
     """Beside what an answer may take: by what to choose among models, and whether to say why.
 
+    `quality` is the least probability that the answer is good enough, or a word for one.
+
     Who says nothing of the `cache` gets "use" where the answer is the same each time, else "off".
     `mode` is how tokens are decided on, `partner` the id of the smaller model that helps with it;
     the rest is for modes in which they write by turns. See ModeWish.
     """
 
     prefer: Prefer | None = None
+    quality: Level | Annotated[float, Meta(ge=0, le=1)] | None = None
     trace: bool = False
     cache: Cached | None = None
     mode: str | None = None
@@ -61,7 +65,8 @@ class Terms(Allowance, frozen=True):
     @property
     def aims(self) -> Aims:
         """What the choice of a model depends on."""
-        return Aims(self.prefer, self.latency_s, self.energy_j)
+        quality = None if self.quality is None else floor_of(self.quality)
+        return Aims(self.prefer, self.latency_s, self.energy_j, quality)
 
 
 def grant(calls: Sequence[C], allowance: Allowance | None, arrived_s: float) -> list[C]:

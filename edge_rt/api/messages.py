@@ -116,3 +116,11 @@ def _arguments(arguments: str | dict[str, Any]) -> str | dict[str, Any]:
         return msgspec.json.decode(arguments, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
         return arguments
+
+
+def last_said(messages: list[ChatMessage]) -> str:
+    """The text of the last message of the user; "" without any."""
+    content = next((m.content for m in reversed(messages) if m.role == "user"), None)
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "\n".join(part.text for part in content if part.text is not None)

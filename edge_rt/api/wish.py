@@ -13,11 +13,15 @@ Write = Callable[[str], Awaitable[str | list[int]]]
 
 
 class Aims(NamedTuple):
-    """What to choose a model by, and what the answer may take; see Ask. None: nothing is said."""
+    """What to choose a model by, and what the answer may take; see Ask. None: nothing is said.
+
+    `quality` is the least probability that the answer is good enough.
+    """
 
     prefer: Prefer | None = None
     latency_s: float | None = None
     energy_j: float | None = None
+    quality: float | None = None
 
 
 class ModeWish(NamedTuple):
@@ -43,7 +47,8 @@ class ModeWish(NamedTuple):
 class Wish:
     """All that the choice of a model depends on.
 
-    `id` is that of the answer to come, by which the trace of the choice is kept, and `trace` tells
+    `text` is what is asked, as far as it tells how hard that is; "" where nobody can say. `id` is
+    that of the answer to come, by which the trace of the choice is kept, and `trace` tells
     whether the answer is to hold it. `max_tokens` None: as many as come.
     """
 
@@ -55,3 +60,4 @@ class Wish:
     aims: Aims = Aims()  # noqa: RUF009 - a tuple
     trace: bool = False
     mode: ModeWish = ModeWish()  # noqa: RUF009 - a tuple
+    text: str = ""

@@ -12,6 +12,8 @@ from edge_rt.cli.figures import fixed, joules, line, number, significant
 from edge_rt.cli.mode_words import making
 from edge_rt.cli.quantity import readable
 
+_ALONE = "nothing else was asked for"  # the daemon's word where there was nothing to choose
+
 
 @dataclass
 class Answer:
@@ -53,9 +55,13 @@ class Answer:
             making(self.edge),
             _again(self.edge),
             self._end(),
-            f"why: edge-rt trace {line(self.id)}" if self.edge.get("route") else "",
+            f"why: edge-rt trace {line(self.id)}" if self._routed else "",
         ]
         return ", ".join(part for part in parts if part)
+
+    @property
+    def _routed(self) -> bool:
+        return self.edge.get("route") not in (None, _ALONE)
 
     def _end(self) -> str:
         why, asked = self.edge.get("why"), self.edge.get("asked")
@@ -99,12 +105,19 @@ def _energy(edge: Json) -> Iterator[str]:
 
 
 def _again(edge: Json) -> str:
-    """How old an answer is that was given before, and what it took then."""
+    """How old an answer is that was given before, what it took then, and to what it was given
+    where that was another question.
+    """
     if edge.get("cache") is None:
         return ""
     age = readable("age_s", edge.get("cache_age_s"))
     took = number(edge.get("cache_energy_j"))
-    return f"answered {age} ago" + ("" if took is None else f" for {joules(took)}")
+    other = edge.get("cache_question")
+    return (
+        f"answered {age} ago"
+        + ("" if took is None else f" for {joules(took)}")
+        + ("" if other is None else f' to "{line(other)}"')
+    )
 
 
 def _text(choice: Json) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edge_rt.cli.document import Json
-from edge_rt.cli.ranges import Range
+from edge_rt.cli.ranges import Quality, Range
 
 DEFAULT = "default"  # the daemon knows which model that is
 AUTO = "auto"  # it chooses one for each answer
@@ -35,6 +35,11 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         "--prefer",
         type=click.Choice(["energy", "latency", "quality"]),
         help="What to choose by where several models may answer; else energy.",
+    )
+    @click.option(
+        "--quality",
+        type=Quality(),
+        help="How likely an answer is to be good enough, at least: low, normal, high, or 0 to 1.",
     )
     @click.option(
         "--mode",
@@ -69,6 +74,7 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         energy_j: float | None,
         latency_s: float | None,
         prefer: str | None,
+        quality: str | float | None,
         mode: str | None,
         partner: str | None,
         large_share: float | None,
@@ -79,6 +85,7 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
             energy_j=energy_j,
             latency_s=latency_s,
             prefer=prefer,
+            quality=quality,
             mode=mode,
             partner=partner,
             large_share=large_share,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from edge_rt.config.boards import board_faults
 from edge_rt.config.key import Key
 from edge_rt.config.ledger import ledger_faults
 from edge_rt.config.schema import Config
 from edge_rt.config.unix import socket_faults
+from edge_rt.errors import ConfigError
 from edge_rt.models.configured import model_faults
+from edge_rt.routing.complexity.rulebook import load_rulebook
 
 
 def servable(config: Config) -> Iterator[tuple[Key, str]]:
@@ -18,3 +21,13 @@ def servable(config: Config) -> Iterator[tuple[Key, str]]:
     yield from socket_faults(config)
     yield from ledger_faults(config)
     yield from model_faults(config)
+    yield from _rules(config)
+
+
+def _rules(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.router.rules is None:
+        return
+    try:
+        load_rulebook([Path(config.router.rules)])
+    except ConfigError as error:
+        yield ("router", "rules"), str(error)

@@ -19,6 +19,7 @@ def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     yield from _engine(config)
     yield from _governor(config)
     yield from _smaller(config)
+    yield from _cache(config)
 
 
 def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
@@ -44,6 +45,7 @@ def _paths(config: Config) -> Iterator[tuple[Key, str]]:
         (("socket", "path"), config.socket.path),
         (("models", "store"), config.models.store),
         (("sensors", "root"), config.sensors.root),
+        (("router", "rules"), config.router.rules),
         (("ledger", "path"), config.ledger.path),
     ]
     named += [(("models", "catalogue", i), path) for i, path in enumerate(config.models.catalogue)]
@@ -85,6 +87,12 @@ def _governor(config: Config) -> Iterator[tuple[Key, str]]:
                 f"expected more than governor.guard.{lower} ({below:g}), got {above:g}",
             )
     yield from _twice(("governor", "sacrifice"), list(order))
+
+
+def _cache(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.cache.semantic.model is not None and not config.cache.enabled:
+        key = ("cache", "semantic", "model")
+        yield key, "it finds answers that are kept, and cache.enabled is false: change one of them"
 
 
 def _smaller(config: Config) -> Iterator[tuple[Key, str]]:

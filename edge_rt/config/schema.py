@@ -143,6 +143,15 @@ class Knobs(Section, frozen=True):
     fan: Annotated[float, Meta(ge=0, le=1)] | Text | None = None
 
 
+class Router(Section, frozen=True):
+    """How a model is chosen for a request that leaves it open."""
+
+    # The least probability that an answer is good enough, of requests that do not say.
+    quality: Literal["low", "normal", "high"] | Annotated[float, Meta(ge=0, le=1)] = "normal"
+    rules: str | None = None  # file of rules and examples besides those that come with edge_rt
+    embedding: Text | None = None  # id of a model that compares prompts with examples; None: none
+
+
 class Ledger(Section, frozen=True):
     """What is kept of each request's cost; the totals of days and models stay."""
 
@@ -151,14 +160,28 @@ class Ledger(Section, frozen=True):
     max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024 * 1024  # of the file
 
 
+class Semantic(Section, frozen=True):
+    """Answers that are given to other questions as well, which mean the same."""
+
+    model: Text | None = None  # id of the embedding model that compares them; None: nobody does
+    entries: Annotated[int, Meta(ge=1, le=100_000)] = 100_000  # questions; 0.7 KB of memory each
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024  # of the file
+    doubt: Share = 0.15  # most that an error may be likely, as far as that can be estimated
+
+
 class Cache(Section, frozen=True):
-    """Answers that are kept, to be given again to the very same question."""
+    """Answers that are kept, to be given again to the very same question, and beginnings of
+    prompts, which need not be read again.
+    """
 
     enabled: bool = True
     ttl_s: Amount = 86_400.0  # since an answer was made
     max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024  # of the file
     memory_bytes: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024  # of those used last, in memory
     per_client: bool = False  # whether users of the Unix socket get their own only
+    semantic: Semantic = Semantic()
+    prefix_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024  # of beginnings; 0: none are kept
+    prefix_hourly_bytes: Annotated[int, Meta(ge=0)] = 128 * 1024 * 1024  # most written an hour
 
 
 class Log(Section, frozen=True):
@@ -180,6 +203,7 @@ class Config(Section, frozen=True):
     budget: Budget = Budget()
     governor: Governor = Governor()
     knobs: Knobs = Knobs()
+    router: Router = Router()
     ledger: Ledger = Ledger()
     cache: Cache = Cache()
     log: Log = Log()

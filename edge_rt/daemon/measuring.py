@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
 from edge_rt.api.board import Quality
-from edge_rt.api.service import Cost, ModelCard, Serving
+from edge_rt.api.service import Cost, EmbedCall, ModelCard, Serving
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.pause import Pause
@@ -19,7 +19,7 @@ from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.prediction import Served
 from edge_rt.engine.client import Event
-from edge_rt.engine.protocol import Finished, Generate, Timings
+from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import EngineError, Unavailable
 from edge_rt.models.entry import Entry
@@ -53,6 +53,10 @@ class Host(Protocol):
 
     async def render(self, model: str, messages: list[dict[str, object]]) -> str:
         """The model's chat template over `messages`."""
+        ...
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
         ...
 
     def pairs(self, large: str) -> Sequence[Pair]:

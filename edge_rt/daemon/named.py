@@ -40,4 +40,4 @@ def known_as(model: str, entries: Sequence[Entry]) -> str:
 
 def leaves_open(model: str, aims: Aims) -> bool:
     """Whether a request for that leaves it open with how many threads it is computed."""
-    return model.partition("@")[0] == AUTO or aims != Aims()
+    return model.partition("@")[0] == AUTO or aims._replace(quality=None) != Aims()

@@ -14,6 +14,7 @@ from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.description import Description
 from edge_rt.models.digest import Progress
 from edge_rt.models.disk import is_full, store_errors
+from edge_rt.models.doubts import Doubts
 from edge_rt.models.entry import Entry, entry_of
 from edge_rt.models.incoming import Incoming
 from edge_rt.models.manifest import Manifest, Record
@@ -38,6 +39,7 @@ class Store:
         self.root = root
         self.catalogue = catalogue
         self.pairs = Pairs(root, catalogue.pairs)
+        self.doubts = Doubts(root)
         self._clock = clock
         self._manifest = Manifest(root)
         self._proof = Proof(root, self._manifest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_rt.energy.prediction import Basis
+from edge_rt.routing.learning.learner import Learnt
 from edge_rt.routing.setting import Setting
 
 
@@ -12,9 +13,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A setting and its figures for one request; None: not known.
 
     `seconds` go from now to the last token, loading included, `energy_j` is what that adds to what
-    the board draws anyway, and `power_w` the board's mean meanwhile. `cpq` is the memory pressure
-    with it loaded. About half of all answers come within the error ratios, which say what the
-    joules and seconds may be off by. `age_s` is the time since it was measured.
+    the board draws anyway, and `power_w` the board's mean meanwhile. `quality` is the probability
+    that the answer is good enough, `cpq` the memory pressure with it loaded. About half of all
+    answers come within the error ratios, which say what the joules and seconds may be off by.
+    `age_s` is the time since it was measured. All of that is with what was `learnt`, None: nobody
+    has looked.
     """
 
     setting: Setting
@@ -37,3 +40,4 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     error_ratio: float | None = None
     energy_error_ratio: float | None = None
     basis: Basis | None = None
+    learnt: Learnt | None = None

@@ -31,9 +31,9 @@ class Variant:
     loaded, and so which types there are; `gpu_layers` which numbers of layers may lie on a GPU,
     and `modes` which ways to decode there are, of which `ways` tell what they take besides.
     `threads` are counts to choose from besides those of the moment.
-    `quality` is a share of tasks done well, 0 to 1; None: never evaluated. `constraints` are the
-    kinds that its answers can be held to. `load_s` and `load_j` are what loading it takes, as far
-    as that is known.
+    `quality` is the probability that an answer to the request is good enough; None: not known.
+    `constraints` are the kinds that its answers can be held to. `load_s` and `load_j` are what
+    loading it takes, as far as that is known.
     """
 
     id: str

@@ -1,0 +1,77 @@
+"""How likely each model is to give a request a good answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from edge_rt.api.service import Cost, EmbedCall
+from edge_rt.config.schema import Router
+from edge_rt.engine.protocol import Embedded
+from edge_rt.errors import EdgeError
+from edge_rt.models.entry import Entry
+from edge_rt.routing.complexity.assessment import Assessment
+from edge_rt.routing.complexity.estimate import Estimator, Known
+from edge_rt.routing.complexity.finder import excerpt
+from edge_rt.routing.complexity.prototypes import Nearness, Prototypes
+from edge_rt.routing.complexity.rulebook import load_rulebook
+
+log = logging.getLogger(__name__)
+
+
+class Embedder(Protocol):
+    """Has texts turned into vectors."""
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
+        ...
+
+
+class Assessor:
+    """Holds rules, and examples where there is a model to compare a prompt with them."""
+
+    def __init__(self, config: Router) -> None:
+        """Raises ConfigError for a file of rules that cannot be read."""
+        book = load_rulebook([] if config.rules is None else [Path(config.rules)])
+        self._estimator, self._examples = Estimator(book), book.examples
+        compares = self._examples.weight and self._examples.easy and self._examples.hard
+        self._model = config.embedding if compares else None
+        self._prototypes: Prototypes | None = None
+        self._once = asyncio.Lock()
+        self._told = ""
+
+    async def assess(self, text: str, entries: Sequence[Entry], host: Embedder) -> Assessment:
+        """What is to be expected of each of `entries`, by id; `text` "": as of any prompt."""
+        near = await self._near(text, host) if text and self._model is not None else None
+        return self._estimator.assess(text, {entry.id: _known(entry) for entry in entries}, near)
+
+    async def _near(self, text: str, host: Embedder) -> Nearness | None:
+        """How alike the prompt is to examples; None, and a word in the log, where that fails."""
+        try:
+            async with self._once:
+                if self._prototypes is None:
+                    easy, hard = self._examples.easy, self._examples.hard
+                    vectors = await self._vectors([*easy, *hard], host)
+                    self._prototypes = Prototypes(vectors[: len(easy)], vectors[len(easy) :])
+            (vector,) = await self._vectors([excerpt(text)], host)
+        except EdgeError as error:
+            if str(error) != self._told:
+                log.warning("prompts are not compared with examples: router.embedding: %s", error)
+            self._told = str(error)
+            return None
+        return self._prototypes.near(vector)
+
+    async def _vectors(self, texts: Sequence[str], host: Embedder) -> list[Sequence[float]]:
+        assert self._model is not None
+        found, _ = await host.embed(EmbedCall(self._model, list(texts), truncate="end"))
+        numbers = array("f", found.vectors)
+        return [numbers[i : i + found.width] for i in range(0, len(numbers), found.width)]
+
+
+def _known(entry: Entry) -> Known:
+    quality = entry.presumed_quality
+    return Known({} if quality is None else quality.figures, entry.summary.parameters)
