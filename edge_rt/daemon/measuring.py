@@ -22,6 +22,7 @@ from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import EngineError, Unavailable
+from edge_rt.models.doubt import Calibration
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import Pair
 from edge_rt.routing.setting import Form
@@ -61,6 +62,10 @@ class Host(Protocol):
 
     def pairs(self, large: str) -> Sequence[Pair]:
         """The pairs in which that model is the large one, the one to take first."""
+        ...
+
+    def doubt(self, entry: Entry) -> Calibration | None:
+        """What the doubt of a model says of its answers; None: that was not found out."""
         ...
 
     def resident(

@@ -33,6 +33,7 @@ from edge_rt.errors import EdgeError, RequestError
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
 from edge_rt.routing.ask import Tokens
+from edge_rt.routing.complexity.assessment import Assessment
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known
@@ -124,7 +125,8 @@ class Planner:
             for offered in offers[entry.id].modes:
                 without = lack or self._lack(entry, offered)
                 found += [self._candidate(ask, asked, t, without, offered) for t in counts]
-        wanted, why, mode = self._choice(ask, host, named, prompts)
+        assessed = await self._routes.assess(_text(ask), entries, host)
+        wanted, why, mode = self._choice(ask, host, named, prompts, assessed)
         ranked = judged(found, wanted, why, mode)
         return [
             _Plan(c, prompts.get(c.model), offers.get(c.model, Offer()).of(c.mode)) for c in ranked
@@ -137,7 +139,12 @@ class Planner:
         return lack and f"{offered.mode.partner} {lack}"
 
     def _choice(
-        self, ask: PlanAsk, host: Host, named: list[list[Entry]], prompts: Mapping[str, Asked]
+        self,
+        ask: PlanAsk,
+        host: Host,
+        named: list[list[Entry]],
+        prompts: Mapping[str, Asked],
+        assessed: Assessment,
     ) -> tuple[tuple[str, int], str, str]:
         """What a request for the first of those named would get now: model and threads, why, and
         mode.
@@ -160,7 +167,7 @@ class Planner:
             else Unpredicted("it cannot be had now")
             for entry in named[0]
         }
-        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims(), offers)
+        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims(), offers, assessed)
         if (chosen := trace.chosen) is None:
             return ("", limits.threads), why, SINGLE
         setting = chosen.setting
@@ -232,6 +239,12 @@ class Planner:
             asked.entry, candidate.threads, tokens, self._governing.limits, plan.offered
         )
         return msgspec.structs.replace(made, chosen=candidate.chosen, reason=candidate.reason)
+
+
+def _text(ask: PlanAsk) -> str:
+    """What is asked, as far as it tells how hard that is."""
+    said = (m.get("content") for m in reversed(ask.messages) if m.get("role") == "user")
+    return ask.prompt or str(next(said, ""))
 
 
 def _too_long(asked: Asked) -> str | None:

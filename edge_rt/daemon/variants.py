@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.forecaster import Forecaster
@@ -16,6 +15,7 @@ from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
+from edge_rt.routing.complexity.assessment import Assessment
 from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.variant import Variant, Way
 
@@ -46,7 +46,7 @@ class Variants:
         resident = self._residency.get(resident_name(entry))
         if resident is None:
             return forms(entry, self._engine)[0]
-        return form_of(resident.wanted.spec, entry, self._engine)
+        return form_of(resident.wanted.spec)
 
     def offloads(self, entry: Entry) -> list[Form]:
         """The first form with each number of layers on a GPU: others go by the same figures."""
@@ -87,17 +87,19 @@ class Variants:
         offers: Mapping[str, Offer] | None = None,
         *,
         any_threads: bool = False,
+        assessed: Assessment | None = None,
     ) -> list[Variant]:
         """A variant for each; what they take while loading is for so many threads.
 
         `offers` are the modes of those that can do more than answer by themselves, by their ids.
-        With `any_threads` they may be run with other counts, too.
+        With `any_threads` they may be run with other counts, too. `assessed` tells how likely each
+        is to give the request at hand a good answer.
         """
         entries = list(entries)
-        origins, qualities = families(entries), _qualities(entries)
+        origins, chances = families(entries), assessed or Assessment()
         offered = {entry.id: (offers or {}).get(entry.id, Offer()) for entry in entries}
         found = [
-            self._variant(entry, threads, origin, qualities.get(entry.id), offered[entry.id].modes)
+            self._variant(entry, threads, origin, chances.p(entry.id), offered[entry.id].modes)
             for entry, origin in zip(entries, origins, strict=True)
         ]
         if not any_threads:
@@ -191,12 +193,3 @@ def _first(sha256: str, sources: Mapping[str, str | None]) -> str:
     for _ in sources:  # not for ever, should they go round in a ring
         sha256 = sources.get(sha256) or sha256
     return sha256
-
-
-def _qualities(entries: Sequence[Entry]) -> dict[str, float]:
-    """Means over the tests that all have taken who took any: others would not compare."""
-    figures = {e.id: e.presumed_quality.figures for e in entries if e.presumed_quality is not None}
-    shared = set[str].intersection(*map(set, figures.values())) if figures else set[str]()
-    if not shared:
-        return {}
-    return {id: fmean(found[test] for test in shared) for id, found in figures.items()}

@@ -17,7 +17,6 @@ from edge_rt.routing.naming import Selection
 from edge_rt.routing.rules import (
     Dropped,
     against_loading,
-    against_quality,
     against_reloading,
     against_threads,
     against_variant,
@@ -52,8 +51,7 @@ class Options:
             for setting, pressure, loaded in _settings(variant, now):
                 asked = _asked(counted, variant, setting, now)
                 blank = self._blank(variant, setting, asked, pressure, loaded)
-                why = dropped or against_quality(variant.quality_in(setting.mode), ask)
-                why = why or against_threads(setting.threads, now.limits)
+                why = dropped or against_threads(setting.threads, now.limits)
                 if why is None and not loaded:
                     why = _against_change(variant, setting, now)
                     why = why or against_loading(pressure, now.limits)

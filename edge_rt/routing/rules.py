@@ -61,17 +61,6 @@ def against_variant(
     return _too_long(variant, ask.tokens.get(variant.id))
 
 
-def against_quality(quality: float | None, ask: Ask) -> Dropped | None:
-    """Why answers of that quality will not do."""
-    if ask.quality is None or (quality is not None and quality >= ask.quality):
-        return None
-    if quality is None:
-        reason = f"its quality is not known, and {ask.quality:.2f} is the least"
-    else:
-        reason = f"its quality is {quality:.2f}, and {ask.quality:.2f} is the least"
-    return Dropped("quality", reason)
-
-
 def _too_long(variant: Variant, tokens: Tokens | Unpredicted | None) -> Dropped | None:
     if tokens is None:
         return Dropped("tokens", "nobody has counted the prompt's tokens for it")

@@ -88,3 +88,13 @@ def test_a_request_without_a_trace_is_an_error(daemon: Daemon, cli: Cli) -> None
     daemon.documents["/edge/v1/trace/x"] = (400, error)
     result = cli("trace", "x")
     assert (result.exit_code, "no trace" in result.stderr) == (1, True)
+
+
+def test_what_was_expected_of_each_model_is_told_with_its_reasons(daemon: Daemon, cli: Cli) -> None:
+    chance = {"p": 0.318, "reasons": ["arc 0.32, so -0.75", "[b]many words\x1b[2J -0.40"]}
+    features = {"kind": "maths", "length": "short", "level": "hard"}
+    assessed = {"features": features, "chances": {"smol": chance}}
+    daemon.documents[PATH] = (200, TRACE | {"assessed": assessed})
+    *_, prompt, smol, _, _ = cli("trace", "chatcmpl-7").stdout.splitlines()
+    assert prompt == "prompt: maths, short, hard"
+    assert smol == ("smol good enough with 0.32: arc 0.32, so -0.75; [b]many words[2J -0.40")

@@ -11,7 +11,7 @@ from msgspec.structs import replace as changed
 
 from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, Wish
-from edge_rt.config.schema import Config, Models
+from edge_rt.config.schema import Config, Models, Router
 from edge_rt.energy.prediction import Prediction
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.models.catalogue import Quality
@@ -108,7 +108,7 @@ async def test_where_nothing_is_to_choose_nothing_is_looked_at(kit: Any) -> None
     house = house_of(kit)
     for model in (OTHER, "default", f"{GGUF}@onnx"):
         served = await house.service.route(wish(model, write=write))
-        assert (served.route, served.trace) == (None, None)
+        assert (served.route, served.trace) == ("nothing else was asked for", None)
     assert house.counted == []
     with pytest.raises(RequestError, match="no trace"):
         house.service.trace("cmpl-1")
@@ -259,16 +259,45 @@ async def test_an_answer_is_a_measurement(kit: Any) -> None:
     assert ages.age_s(setting) is not None
 
 
-@running
-async def test_quality_is_compared_over_the_tests_that_all_took(kit: Any) -> None:
-    house = house_of(kit)
-    good = Quality(figures={"a": 0.9, "b": 0.2})
-    poor = Quality(figures={"a": 0.5})
-    entries = [
-        replace(e, quality={OTHER: poor, GGUF: good}.get(e.id), source_quality=None)
-        for e in house.entries()
-    ]
+def graded(house: Any, **figures: float) -> None:
+    """Have models be of that share of right answers in a test that nobody knows."""
+    found = {id.replace("_", "-"): Quality(figures={"own": p}) for id, p in figures.items()}
+    entries = [replace(e, quality=found.get(e.id), source_quality=None) for e in house.entries()]
     house.entries = lambda: entries
-    found = {v.id: v.quality for v in house.foresight.variants.of(entries, 2)}
-    assert found == {OTHER: 0.5, GGUF: 0.9, ONNX: None}
+
+
+@running
+async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.7, big=0.2)
+    assert await chosen(house, "auto") == ONNX
+    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER
+    assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
+    assert await chosen(house, "auto", aims=Aims(quality=1.0)) == GGUF
     assert await chosen(house, "auto", aims=Aims("quality")) == GGUF
+    house.governing.allow(smaller=True)
+    assert await chosen(house, "auto") == OTHER
+    assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
+
+
+@running
+async def test_the_trace_tells_where_the_qualities_are_from(kit: Any) -> None:
+    house = house_of(kit)
+    graded(house, tiny=0.9, tiny_onnx=0.7)
+    trace = (await house.service.route(wish("auto", trace=True, text="Hello there!"))).trace
+    assert trace.quality == 0.5
+    assert trace.assessed.features.kind == "talk"
+    qualities = {c.candidate.setting.variant: c.candidate.quality for c in trace.considered}
+    for model in (GGUF, ONNX):
+        assert qualities[model] == trace.assessed.chances[model].p
+        assert trace.assessed.chances[model].reasons[0].startswith("own ")
+
+
+@running
+async def test_the_configuration_says_what_is_good_enough(kit: Any) -> None:
+    house = house_of(kit, Config(router=Router(quality="low")), tiny=(1, 5), big=(1, 1))
+    graded(house, tiny=0.9, big=0.3)
+    assert await chosen(house, "auto@llama.cpp") == OTHER
+    house = house_of(kit, Config(router=Router(quality=0.8)), tiny=(1, 5), big=(1, 1))
+    graded(house, tiny=0.9, big=0.3)
+    assert await chosen(house, "auto@llama.cpp") == GGUF

@@ -65,7 +65,7 @@ def test_one_of_both_answers_and_the_trace_has_both(daemon: Any, model: str) -> 
 def test_a_pin_holds(daemon: Any, name: str, model: str) -> None:
     answer = chat(daemon, name)
     assert answer["model"] == answer["edge"]["model"] == model
-    assert answer["edge"]["route"] is None
+    assert answer["edge"]["route"] == "nothing else was asked for"
 
 
 def test_what_is_not_there_is_told_with_what_is(daemon: Any) -> None:

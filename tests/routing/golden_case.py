@@ -12,6 +12,9 @@ from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Admission, Guard, Limits
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Prefer, Tokens
+from edge_rt.routing.complexity.assessment import Assessment
+from edge_rt.routing.complexity.estimate import Estimator, Known
+from edge_rt.routing.complexity.rulebook import load_rulebook
 from edge_rt.routing.router import Router
 from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.trace import Trace
@@ -20,6 +23,7 @@ from edge_rt.routing.variant import Variant
 FOLDER = Path(__file__).parent / "golden"
 _NOW_S = 1e9
 _MB = 1e6
+ESTIMATOR = Estimator(load_rulebook())
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +39,8 @@ class Model(_Strict, kw_only=True):
     kv_mb: dict[str, float] = msgspec.field(default_factory=lambda: {"f16": 50.0})
     gpu_layers: tuple[int, ...] = (0,)
     threads: tuple[int, ...] = ()
-    quality: float | None = None
+    quality: float | None = None  # for any request, or else by `figures`
+    figures: dict[str, float] = {}
     constraints: list[str] = []
     load_s: float = 0.0
     load_j: float = 0.0
@@ -65,6 +70,7 @@ class Request(_Strict, kw_only=True):
     latency_s: float | None = None
     energy_j: float | None = None
     quality: float | None = None
+    text: str = ""  # which says how likely models with figures are to suffice
     constraint: str | None = None
 
 
@@ -83,6 +89,9 @@ class Expected(_Strict, kw_only=True):
     explores: bool = False
     others: dict[str, str] = {}  # "STATE" or "dropped RULE"
     reasons: dict[str, str] = {}  # somewhere in theirs
+    features: list[str] | None = None  # of the text
+    qualities: dict[str, float] = {}  # of models, to two digits
+    because: dict[str, str] = {}  # somewhere in the reasons for a model's quality
     joules: float | None = None
     error: str | None = None  # somewhere in what is raised instead
 
@@ -100,12 +109,18 @@ class Case(_Strict, kw_only=True):
 
     def route(self) -> Trace:
         """What the router makes of it."""
-        pool = [_variant(id, model) for id, model in self.models.items()]
+        assessed = self.assess()
+        pool = [_variant(id, model, assessed.p(id)) for id, model in self.models.items()]
         ages = Ages(lambda: _NOW_S - self.explored_s)
         ages.explored()
         ages = Ages(lambda: _NOW_S, ages.notes())
         self._measure(ages, pool)
         return Router(ages).route(self._ask(), pool, self._now(pool), self._predict)
+
+    def assess(self) -> Assessment:
+        """What is to be expected of the models that have figures, by the rules of the project."""
+        known = {id: Known(model.figures) for id, model in self.models.items() if model.figures}
+        return ESTIMATOR.assess(self.request.text, known)
 
     def _measure(self, ages: Ages, pool: list[Variant]) -> None:
         now = self._now(pool)
@@ -193,7 +208,7 @@ def _of(document: Any) -> list[Case]:
     return [msgspec.convert({**shared, **case}, Case) for case in document["cases"]]
 
 
-def _variant(id: str, model: Model) -> Variant:
+def _variant(id: str, model: Model, p: float | None) -> Variant:
     return Variant(
         id=id,
         source=model.source or id,
@@ -202,7 +217,7 @@ def _variant(id: str, model: Model) -> Variant:
         context=model.context,
         weights_bytes=model.weights_mb * _MB,
         kv_bytes={kv_type: size * _MB for kv_type, size in model.kv_mb.items()},
-        quality=model.quality,
+        quality=model.quality if p is None else p,
         constraints=frozenset(model.constraints),
         gpu_layers=model.gpu_layers,
         threads=model.threads,

@@ -9,6 +9,7 @@ from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
+from edge_rt.routing.learning.judge import Judge
 from edge_rt.routing.router import Router
 from edge_rt.routing.setting import Form, Setting
 from edge_rt.routing.trace import Trace
@@ -88,8 +89,8 @@ def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now
 class ToldRouter(Router):
     """One that is told what each variant takes with each number of threads."""
 
-    def __init__(self, told: Told, ages: Ages | None = None) -> None:
-        super().__init__(ages or Ages(Clock()))
+    def __init__(self, told: Told, ages: Ages | None = None, learnt: Judge | None = None) -> None:
+        super().__init__(ages or Ages(Clock()), learnt)
         self._told = told
 
     def choose(self, ask: Ask, pool: Sequence[Variant], now: Now) -> Trace:

@@ -35,6 +35,13 @@ def test_the_expected_candidate_is_chosen(case: Case) -> None:
     if expected.joules is not None:
         assert chosen is not None
         assert chosen.energy_j == pytest.approx(expected.joules)
+    assessed = case.assess()
+    if expected.features is not None:
+        assert list(assessed.features.context) == expected.features
+    for model, quality in expected.qualities.items():
+        assert assessed.chances[model].p == pytest.approx(quality, abs=0.005)
+    for model, words in expected.because.items():
+        assert words in "; ".join(assessed.chances[model].reasons)
     found = {called(row.candidate, names): row for row in trace.considered}
     for name, state in expected.others.items():
         row = found[name]

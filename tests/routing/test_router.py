@@ -135,7 +135,6 @@ def test_the_chosen_one_is_feasible(stage: Stage, exploring: bool) -> None:
     assert chosen.setting.threads <= limits.threads
     assert TOKENS.prompt + TOKENS.completion <= variant.context
     assert stage.ask.constraint is None or stage.ask.constraint in variant.constraints
-    assert stage.ask.quality is None or (variant.quality or 0.0) >= stage.ask.quality
     if not chosen.loaded:
         assert limits.heavy
         assert chosen.cpq is not None
@@ -144,6 +143,24 @@ def test_the_chosen_one_is_feasible(stage: Stage, exploring: bool) -> None:
     assert trace.within == (known and excess(chosen, stage.ask, limits) is None)
     if not known:
         assert all(row.candidate.seconds is None for row in trace.considered)
+
+
+@given(stages(), st.booleans())
+def test_what_is_below_the_floor_is_chosen_only_where_all_is_and_nothing_is_better(
+    stage: Stage, exploring: bool
+) -> None:
+    trace, floor = stage.choose(exploring), stage.ask.quality
+    if trace.chosen is None or not trace.within or floor is None:
+        return
+    within = [
+        row.candidate
+        for row in trace.considered
+        if row.candidate.seconds is not None
+        and excess(row.candidate, stage.ask, stage.now.limits) is None
+    ]
+    best = max(candidate.quality or 0.0 for candidate in within)
+    least = floor if best >= floor else best * (1 - TIE)
+    assert (trace.chosen.quality or 0.0) >= least
 
 
 @given(stages(), st.booleans())
@@ -222,9 +239,10 @@ def test_a_later_deadline_never_takes_more_joules(
     stage: Stage, latency_s: float, later: float
 ) -> None:
     early, late = (
-        replace(stage, ask=replace(stage.ask, latency_s=limit, prefer="energy")).choose()
+        replace(stage, ask=replace(stage.ask, latency_s=limit, prefer="energy", quality=None))
         for limit in (latency_s, latency_s * later)
     )
+    early, late = early.choose(), late.choose()
     if early.chosen is None or not early.within:
         return
     assert late.chosen is not None
@@ -239,9 +257,10 @@ def test_more_joules_allowed_never_take_more_seconds(
 ) -> None:
     stage = replace(stage, now=replace(stage.now, limits=replace(stage.now.limits, smaller=False)))
     tight, wide = (
-        replace(stage, ask=replace(stage.ask, energy_j=limit, prefer="latency")).choose()
+        replace(stage, ask=replace(stage.ask, energy_j=limit, prefer="latency", quality=None))
         for limit in (energy_j, energy_j * more)
     )
+    tight, wide = tight.choose(), wide.choose()
     if tight.chosen is None or not tight.within:
         return
     assert wide.chosen is not None

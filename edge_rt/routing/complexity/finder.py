@@ -32,11 +32,14 @@ class Finder:
         self._rules = [(rule, _compiled(rule)) for rule in rules]
 
     def find(self, text: str) -> Finding:
-        """What is to be said of a prompt."""
+        """What is to be said of a prompt; nothing of an empty one."""
+        if not text:
+            return Finding("other", "short", ())
         text = excerpt(text)
         fitting = [rule for rule, fits in self._rules if fits(text)]
         kind = next((rule.kind for rule in fitting if rule.kind is not None), "other")
-        return Finding(kind, _length(text), tuple(r for r in fitting if r.kind in (None, kind)))
+        own = (rule for rule in fitting if {rule.kind, rule.within} <= {None, kind})
+        return Finding(kind, _length(text), tuple(own))
 
 
 def excerpt(text: str) -> str:

@@ -32,12 +32,14 @@ class Rule(_Item, frozen=True):
 
     It fits by one of three: a `regex` found in it, one of `words` as a whole word whatever its
     case, or a `measure` of `least` to `most`. Of the rules that fit and name a `kind` the first
-    gives the prompt its kind, and those of other kinds do not count. `weight` is in log-odds.
+    gives the prompt its kind, and those of other kinds do not count, nor do those `within` another.
+    `weight` is in log-odds.
     """
 
     name: _Name
     weight: _LogOdds
     kind: _Kind | None = None
+    within: _Kind | None = None
     regex: str | None = None
     words: Annotated[_Texts, Meta(min_length=1)] | None = None
     measure: str | None = None
@@ -46,7 +48,7 @@ class Rule(_Item, frozen=True):
     source: str = ""  # of the weight
 
 
-class Test(_Item, frozen=True):
+class Benchmark(_Item, frozen=True):
     """Of which kind the questions of a test are, and by how much `easier` than usual ones."""
 
     kind: _Kind
@@ -76,7 +78,7 @@ class Rulebook(_Item, frozen=True):
     """A file of them."""
 
     rules: list[Rule] = []
-    tests: dict[_Test, Test] = {}
+    tests: dict[_Test, Benchmark] = {}
     size: Size | None = None
     examples: Examples = Examples()
     source: str = ""
