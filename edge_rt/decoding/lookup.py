@@ -5,12 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-_LONGEST = 8  # tokens of the end of the text that are compared; more hardly tell more
+_LONGEST = 16  # tokens of the end of the text that are compared
+_SURE = 8  # of them say as much as more do
 _VISITS = 64  # earlier places that are compared at most, the latest first
 
 
 class Lookup:
-    """Finds what followed the last occurrence of the longest n-gram that ends the text, n 8 to 2.
+    """Finds what followed the last occurrence of the longest n-gram that ends the text, n 16 to 2.
 
     This is prompt lookup decoding (A. Saxena, 2023), over prompt and answer. Feeding costs the
     same for every token. A draft compares the latest 64 occurrences of the text's last two tokens,
@@ -70,4 +71,4 @@ class Lookup:
 
 def confidence(matched: int) -> float:
     """How sure a draft that goes by `matched` tokens may be, 0 to 1; yet to be calibrated."""
-    return matched / (_LONGEST + 1)
+    return min(matched, _SURE) / (_SURE + 1)

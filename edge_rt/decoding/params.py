@@ -77,7 +77,7 @@ class Mode(msgspec.Struct, frozen=True, array_like=True):
     partner: str | None = None
     prompt: str | list[int] | None = None
     gating: Gating | None = None
-    drafts: int = 12
+    drafts: int = 15
 
     @property
     def label(self) -> str:
