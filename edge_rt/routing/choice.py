@@ -18,6 +18,8 @@ ORDERS: Mapping[Prefer, tuple[Axis, Axis, Axis]] = {
 }
 """What counts first, what where that is tied, and what where both are."""
 
+TOGETHER_S = 0.1  # between two measurements that are as good as one: it may count for several
+
 
 class Finalist(NamedTuple):
     """One on the front: its place among all candidates, its figures and its age.
@@ -43,14 +45,19 @@ def choose(front: Sequence[Finalist], prefer: Prefer) -> Choice:
 
     Of those that are tied in all that counts, one that `loads` nothing, if there is any: settings
     that took turns would be loaded again and again. Of these, the one whose measurement is the
-    oldest.
+    oldest; the first, where several were measured together.
     """
     rest = front
     for axis in ORDERS[prefer]:
         rest = _best(rest, axis)
     rest = [finalist for finalist in rest if not finalist.loads] or rest
-    oldest = max(rest, key=lambda finalist: math.inf if finalist.age_s is None else finalist.age_s)
-    return Choice(oldest.place, len(rest) - 1)
+    oldest_s = max(_age_s(finalist) for finalist in rest)
+    chosen = next(finalist for finalist in rest if _age_s(finalist) >= oldest_s - TOGETHER_S)
+    return Choice(chosen.place, len(rest) - 1)
+
+
+def _age_s(finalist: Finalist) -> float:
+    return math.inf if finalist.age_s is None else finalist.age_s
 
 
 def _best(rest: Sequence[Finalist], axis: Axis) -> list[Finalist]:
