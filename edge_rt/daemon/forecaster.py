@@ -125,7 +125,8 @@ class Forecaster:
             return
         for known, form in self._known.values():
             learnt = self._predictor(known, form).learnt(known.id)
-            self._memory.take(known, self._board, self.calibrations(known, form), learnt)
+            found = self.calibrations(known, form)
+            self._memory.take(known, form, self._board, found, learnt)
 
     def _named(self, entry: Entry, form: Form) -> Entry:
         """`entry` under the name by which the figures of that form are known."""
@@ -144,7 +145,7 @@ class Forecaster:
             self._known[known.id] = known, form
             shape = shape_of(known, self._engine, form)
             calibrations = self.calibrations(known, form)
-            learnt = self._memory.recall(known, board, calibrations)
+            learnt = self._memory.recall(known, form, board, calibrations)
             predictor.know(known.id, shape, calibrations, learnt)
         predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
         return predictor

@@ -14,6 +14,7 @@ from edge_rt.energy.history import Learnt
 from edge_rt.energy.teams import LearntTeam
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Notes
+from edge_rt.routing.setting import Form
 
 log = logging.getLogger(__name__)
 
@@ -23,18 +24,23 @@ _MOST_MODELS = 64  # those learnt of last stay
 
 
 class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was learnt of a model, and what that rests on: the file, the board, the calibrations."""
+    """What was learnt of a model, and what that rests on: the file and how it was loaded, the
+    board, the calibrations.
+    """
 
     model: str
     sha256: str
+    form: Form
     board: str
     calibrated: list[str]
     learnt: list[Learnt]
 
-    def fits(self, entry: Entry, board: str, calibrations: Iterable[Calibration]) -> bool:
+    def fits(
+        self, entry: Entry, form: Form, board: str, calibrations: Iterable[Calibration]
+    ) -> bool:
         """Whether it was learnt of just this."""
-        now = entry.id, entry.sha256, board, _dates(calibrations)
-        return now == (self.model, self.sha256, self.board, self.calibrated)
+        now = entry.id, entry.sha256, form, board, _dates(calibrations)
+        return now == (self.model, self.sha256, self.form, self.board, self.calibrated)
 
 
 class OfTeams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,19 +70,26 @@ class Memory:
         self._teams = kept.teams
         self._written: bytes | None = None
 
-    def recall(self, entry: Entry, board: str, calibrations: Sequence[Calibration]) -> list[Learnt]:
+    def recall(
+        self, entry: Entry, form: Form, board: str, calibrations: Sequence[Calibration]
+    ) -> list[Learnt]:
         """What was learnt of it in an earlier life, if it still is the same."""
         of = self._models.get(entry.id)
-        return of.learnt if of is not None and of.fits(entry, board, calibrations) else []
+        return of.learnt if of is not None and of.fits(entry, form, board, calibrations) else []
 
     def take(
-        self, entry: Entry, board: str, calibrations: Iterable[Calibration], learnt: list[Learnt]
+        self,
+        entry: Entry,
+        form: Form,
+        board: str,
+        calibrations: Iterable[Calibration],
+        learnt: list[Learnt],
     ) -> None:
-        """Note what is known of a model by now."""
+        """Note what is known of a model by now, loaded like that."""
         if learnt:
             self._models.pop(entry.id, None)
             dates = _dates(calibrations)
-            self._models[entry.id] = Of(entry.id, entry.sha256, board, dates, learnt)
+            self._models[entry.id] = Of(entry.id, entry.sha256, form, board, dates, learnt)
 
     def recall_teams(self, board: str) -> list[LearntTeam]:
         """What was learnt in an earlier life of models together, on that board."""

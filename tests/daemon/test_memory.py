@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge_rt.config.schema import Config, Engine
 from edge_rt.daemon.memory import FILE, Memory
 from edge_rt.energy.prediction import Served
 from edge_rt.routing.ages import Noted, Notes
@@ -49,6 +50,20 @@ def test_of_another_file_nothing_was_learnt(kit: Any, tmp_path: Path) -> None:
         other = replace(house.get("tiny"), sha256="9" * 64)
         found = house.foresight.forecaster.predict(other, 2, 64, 0, 32)
         assert found.seconds == pytest.approx(before)
+
+    kit.run(run())
+
+
+def test_of_another_form_nothing_was_learnt(kit: Any, tmp_path: Path) -> None:
+    """What the CPU takes longer than its roofline tells nothing of a GPU."""
+
+    async def run() -> None:
+        moved = Config(engine=Engine(gpu_layers=9))
+        usual = kit.house(moved).foresight.forecaster.predict(kit.entry, 2, 64, 0, 32)
+        await learnt(kit, tmp_path)
+        house = kit.house(moved, state_folder=tmp_path)
+        found = house.foresight.forecaster.predict(house.get("tiny"), 2, 64, 0, 32)
+        assert found.seconds == pytest.approx(usual.seconds)
 
     kit.run(run())
 
