@@ -23,7 +23,15 @@ def load(path: Path, params: Any) -> Any:
 
 
 def load_weights(path: Path, gpu_layers: int) -> Any:
-    """The file with its weights, of so many layers on a GPU; see `load`."""
+    """The file with its weights, of so many layers on a GPU; see `load`.
+
+    Without a GPU llama.cpp would leave them on the CPU and say nothing: that is a ModelFileError.
+    """
+    if gpu_layers and not lib.llama_supports_gpu_offload():
+        raise ModelFileError(
+            f"`engine.gpu_layers` is {gpu_layers}, and this llama.cpp finds no GPU: have it built "
+            "for yours (CMAKE_ARGS of tools/run), or set it to 0"
+        )
     params = lib.llama_model_default_params()
     params.n_gpu_layers = gpu_layers
     return load(path, params)
