@@ -45,6 +45,9 @@ class OnnxTensors:
         """See TensorBackend."""
         if len(self._inputs) == 1 and list(tensors) == [""]:
             tensors = {next(iter(self._inputs)): tensors[""]}
+        if "" in tensors:
+            message = f"`input`: name the one that the array is for; {self._known()}."
+            raise RequestError(message, param="input", code="missing_required_parameter")
         for name in tensors:
             if name not in self._inputs:
                 raise _fault(name, f"the model has no such input, {self._known()}")

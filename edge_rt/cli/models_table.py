@@ -169,4 +169,6 @@ def _columns(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
 
 def _count(parameters: int) -> str:
     """A number of parameters as people say it."""
+    if parameters < 1e5:
+        return f"{parameters}"
     return f"{parameters / 1e9:.3g} B" if parameters >= 1e9 else f"{parameters / 1e6:.3g} M"

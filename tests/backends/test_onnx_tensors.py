@@ -102,6 +102,12 @@ def test_the_only_input_needs_no_name(tmp_path: Path) -> None:
         assert model.run(arrays)["y"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_of_several_inputs_one_has_to_be_named(model: OnnxTensors) -> None:
+    with pytest.raises(RequestError, match=r"it takes left .*, right .*, count") as caught:
+        model.check({"": LooseArray(np.zeros(1), True)})
+    assert caught.value.param == "input"
+
+
 def test_a_model_may_have_no_inputs(tmp_path: Path) -> None:
     with closing(OnnxTensors(write_constant(tmp_path / "model.onnx"), threads=1)) as model:
         assert model.run(model.check({}))["y"].tolist() == [1.0, 2.0]

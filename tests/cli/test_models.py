@@ -131,6 +131,12 @@ def test_json_is_one_object(cli: Cli, file: Path, state: Path) -> None:
     assert "smollm2-135m-instruct" in [entry["id"] for entry in document["pullable"]]
 
 
+def test_few_parameters_are_counted_one_by_one(cli: Cli, file: Path) -> None:
+    cli("models", "add", str(file), "--id", "mine")
+    lines = cli("models", "show", "mine").stdout.splitlines()
+    assert ["parameters", "8"] in [line.split() for line in lines]
+
+
 def test_an_empty_store_says_where_it_is(cli: Cli, state: Path) -> None:
     assert cli("models", "list").stdout.startswith(f"No models in {state / 'models'}.\n")
     assert not state.exists()
