@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from edge_rt.api.caching import Caching
+from edge_rt.api.marking import Marking
 from edge_rt.api.metrics import Meters
 from edge_rt.api.service import ModelCard, Service
 from edge_rt.config.schema import Requests
@@ -25,6 +26,7 @@ class Context:
     version: str
     meters: Meters
     caching: Caching
+    marking: Marking
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]

@@ -13,12 +13,14 @@ import psutil
 
 from edge_rt.config.schema import Config
 from edge_rt.daemon.alone import Alone
+from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.calibration_session import Tools
 from edge_rt.daemon.calibrator import Calibrator
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.forecaster import FOLDER, Forecaster
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.lessons import Lessons, fewest
 from edge_rt.daemon.measuring import Measurer
@@ -94,6 +96,7 @@ class Foresight:
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
         self.teaming = Teaming(self.forecaster, self._memory)
+        self.learning = Learning(state_folder / "router.db", wall)
         candidates = Candidates(self.teaming, governing.heat, self.variants)
         self.routes = Routes(
             candidates,
@@ -103,6 +106,9 @@ class Foresight:
             residency,
             self.room,
             self.ages,
+            Assessor(config.router),
+            self.learning,
+            config.router.quality,
             supervisor.client,
             clock,
         )

@@ -68,12 +68,15 @@ class Lessons:
         receipt: Receipt,
         cost: Cost,
         offered: Offered = ALONE,
-    ) -> None:
-        """The request has come to its end, in that mode, and this is what it cost."""
+    ) -> Served | None:
+        """The request has come to its end, in that mode, and this is what it cost.
+
+        What was learnt of it; None: it taught nothing.
+        """
         self.look(lesson)
         account = receipt.account
         if not lesson.pure or account is None or account.torn or receipt.own.completion < 1:
-            return
+            return None
         tokens, bill = receipt.own, account.bill
         measured = bill is not None and not bill.modelled  # what a price made of it tells nothing
         served = Served(
@@ -85,3 +88,4 @@ class Lessons:
             cost.energy_j if measured else None,
         )
         self._learn(entry, lesson.threads, served, offered, receipt.made)
+        return served

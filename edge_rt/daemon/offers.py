@@ -141,6 +141,12 @@ def _alike(one: Entry, two: Entry) -> bool:
     return same and its.context_train >= ours.context_train
 
 
+def alike_partner(entry: Entry, models: Models) -> Entry | None:
+    """The small model of its first pair that is there, if that reads all that it does."""
+    partner, _ = _partner(entry, ModeWish(), models)
+    return partner if partner is not None and _alike(entry, partner) else None
+
+
 def _gating(name: str, wish: ModeWish, usual: Pair | None) -> Gating:
     share, threshold, first = wish.large_share, wish.threshold, wish.first
     if usual is not None:

@@ -9,8 +9,11 @@ from typing import NamedTuple
 import msgspec
 
 from edge_rt.api.wish import Aims, ModeWish, Wish
+from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.candidates import Candidates
+from edge_rt.daemon.early import left_open, with_early
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.named import known_as, leaves_open, named
@@ -29,25 +32,28 @@ from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.complexity.assessment import Assessment
 from edge_rt.routing.mix import Mix
 from edge_rt.routing.naming import select
 from edge_rt.routing.router import Router
 from edge_rt.routing.setting import SINGLE, Form, Setting
+from edge_rt.routing.sufficing import Level, floor_of
 from edge_rt.routing.trace import Trace, Traces
 
+ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
 USUAL = 256  # tokens of a prompt that nobody looked at
 
 
 class Routed(NamedTuple):
     """The model that answers, and its mode, None for by itself.
 
-    `why` is None where there was nothing to choose; `less` tells what the governor had changed.
+    `why` says why just this one does; `less` tells what the governor had changed.
     `threads` are those of its passes, None: as many as the governor allows; `form` is how the model
     is to be loaded, None: as it is, or else as usual.
     """
 
     entry: Entry
-    why: str | None = None
+    why: str
     trace: Trace | None = None
     mode: Mode | None = None
     less: str | None = None
@@ -75,14 +81,20 @@ class Routes:
         residency: Residency,
         room: Room,
         ages: Ages,
+        assessor: Assessor,
+        learning: Learning,
+        quality: Level | float,
         connect: Callable[[], Awaitable[EngineClient]],
         clock: Callable[[], float],
     ) -> None:
-        """`connect` gives the live engine; `clock` is in seconds, a monotonic one."""
+        """`quality` is the floor of requests that name none. `connect` gives the live engine;
+        `clock` is in seconds, a monotonic one.
+        """
+        self.assess, self._quality = assessor.assess, floor_of(quality)
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
         self._governing, self._residency, self._room = governing, residency, room
-        self._router = Router(ages)
+        self._router, self._learning = Router(ages, learning.judge), learning
         self.traces = Traces()
         self.mix: Mix[Bucket] = Mix(clock)
 
@@ -98,14 +110,18 @@ class Routes:
         offers, unfit = self._offers(able, wish.mode, host)
         completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
         only = offers.get(able[0].id) if len(able) == 1 else None
-        left_open = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
-        if only is not None and len(only.modes) == 1 and not left_open:
+        choosing = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
+        if only is not None and len(only.modes) == 1 and not (choosing or left_open(wish)):
             self._note(able, USUAL, completion)
-            return _routed(able[0], only, only.modes[0])
+            return _routed(able[0], only, only.modes[0], ONLY)
+        known = {entry.id: entry for entry in [*_partners(offers), *able]}
+        assessed = await self.assess(wish.text, list(known.values()), host)
+        offers = with_early(offers, known, wish, assessed, self._floor(wish.aims), host)
+        only = only and offers[able[0].id]
         tokens = await self._sizing.tokens(able, wish, completion, host, _partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
         self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
-        trace = self.judge(wish.model, entries, tokens, wish.aims, offers, unfit)
+        trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
         self.traces.keep(wish.id, trace)
         told, chosen = trace if wish.trace else None, trace.chosen
         if chosen is None and only is not None:  # the engine says best what speaks against it
@@ -113,6 +129,7 @@ class Routes:
         if chosen is None:
             raise unroutable(trace, self._governing.limits)
         self._router.follow(trace)
+        self._learning.chosen(wish.id, trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
         of_it = offers[entry.id]
         routed = _routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
@@ -160,11 +177,12 @@ class Routes:
         tokens: Mapping[str, Tokens | Unpredicted],
         aims: Aims,
         offers: Mapping[str, Offer],
+        assessed: Assessment,
         unfit: Mapping[str, str] | None = None,
     ) -> Trace:
         """The choice among `entries`, of which `model` may pin some, and the modes of their offers.
 
-        `unfit` tells of those that have none why.
+        `assessed` is what is to be expected of them; `unfit` tells of those that have no mode why.
         """
         known = {entry.id: entry for entry in entries}
 
@@ -183,13 +201,20 @@ class Routes:
             prefer=aims.prefer or "energy",
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
+            quality=self._floor(aims),
+            context=assessed.features.context,
             unfit=unfit or {},
         )
         threads, free = self._governing.limits.threads, leaves_open(model, aims)
-        pool = self._variants.of(entries, threads, offers, any_threads=free)
+        pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
         there = self._now([*entries, *_partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
-        return msgspec.structs.replace(trace, phi=self._phi(trace.chosen))
+        return msgspec.structs.replace(trace, phi=self._phi(trace.chosen), assessed=assessed)
+
+    def _floor(self, aims: Aims) -> float | None:
+        """The usual one gives way while the governor asks for smaller models."""
+        usual = None if self._governing.limits.smaller else self._quality
+        return usual if aims.quality is None else aims.quality
 
     def _phi(self, chosen: Candidate | None) -> float | None:
         seen = self._governing.seen
@@ -239,7 +264,7 @@ def _routed(
     entry: Entry,
     offer: Offer,
     offered: Offered,
-    why: str | None = None,
+    why: str,
     trace: Trace | None = None,
 ) -> Routed:
     mode = None if offered.mode.name == SINGLE else offered.mode

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -24,10 +24,21 @@ _Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """From a doubt of `score` on, `wrong` of as many wrong as right answers are wrong."""
+    """From a doubt of `score` on, `wrong` of as many wrong as right answers are wrong.
+
+    `share` of all those have a doubt from there to the next step.
+    """
 
     score: float
     wrong: _Share
+    share: _Share
+
+
+class Sure(NamedTuple):
+    """Answers up to some doubt: their share of all, and how many of them are good, 0 to 1."""
+
+    share: float
+    good: float
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +71,18 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """
         short = (step.score for step in self.steps if self.good(before, step.score) < floor)
         first = next(short, math.inf)
-        return math.nextafter(first, -math.inf) if first > self.steps[0].score else -1.0
+        if first <= self.steps[0].score:
+            return -1.0
+        return math.nextafter(first, -math.inf) if first < math.inf else first
+
+    def kept(self, before: float, most: float) -> Sure:
+        """Answers of a doubt up to `most`, where of all answers `before` are good."""
+        right = [step.share * (1.0 - step.wrong) for step in self.steps]
+        wrong = [step.share * step.wrong for step in self.steps]
+        count = sum(step.score <= most for step in self.steps)
+        good = before * sum(right[:count]) / sum(right)
+        bad = (1.0 - before) * sum(wrong[:count]) / sum(wrong)
+        return Sure(good + bad, good / (good + bad) if good + bad > 0.0 else 0.0)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -86,9 +108,15 @@ def calibrate(seen: Iterable[Seen]) -> list[Step]:
             f"{FEWEST} are the least: evaluate more questions with `tools/eval run`",
             param="from",
         )
+    blocks = isotonic(points)
+    weight = sum(block.weight for block in blocks)
     return [
-        Step(round(block.x, 6), round(min(1.0 - _SURE, max(_SURE, block.y)), 6))
-        for block in isotonic(points)
+        Step(
+            round(block.x, 6),
+            round(min(1.0 - _SURE, max(_SURE, block.y)), 6),
+            round(block.weight / weight, 6),
+        )
+        for block in blocks
     ]
 
 

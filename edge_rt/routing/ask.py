@@ -8,6 +8,7 @@ from typing import Literal
 
 from edge_rt.energy.prediction import Unpredicted
 from edge_rt.governor.limits import Limits
+from edge_rt.routing.learning.learner import Context
 from edge_rt.routing.naming import AUTO
 from edge_rt.routing.setting import Form
 
@@ -30,7 +31,9 @@ class Ask:
     `tokens` are by variant, as each has a tokenizer and a KV of its own, or why they are not
     known. `latency_s` are the seconds left to the end of the answer, `energy_j` what it may add to
     what the board draws anyway. `constraint` is the kind that the answer has to be held to, and
-    `unfit` tells by variant why it cannot decode in the mode asked for.
+    `unfit` tells by variant why it cannot decode in the mode asked for. `quality` is the least
+    probability that the answer is good enough, as long as anything has it. `context` tells which
+    prompts are like its own, None: nobody has looked.
     """
 
     tokens: Mapping[str, Tokens | Unpredicted]
@@ -38,7 +41,8 @@ class Ask:
     prefer: Prefer = "energy"
     latency_s: float | None = None
     energy_j: float | None = None
-    quality: float | None = None  # the least
+    quality: float | None = None
+    context: Context | None = None
     constraint: str | None = None
     unfit: Mapping[str, str] = field(default_factory=dict[str, str])
 

@@ -14,9 +14,11 @@ from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.choice import Choice, Finalist, choose
 from edge_rt.routing.figures import figures
 from edge_rt.routing.front import dominators
+from edge_rt.routing.learning.judge import Judge
 from edge_rt.routing.naming import select
 from edge_rt.routing.options import Options, Predict
 from edge_rt.routing.rules import Dropped, Excess, excess
+from edge_rt.routing.sufficing import Sufficing, sufficing
 from edge_rt.routing.trace import Considered, Trace
 from edge_rt.routing.variant import Variant
 
@@ -29,11 +31,21 @@ class _Judged(NamedTuple):
     choice: Choice
 
 
+class _Pick(NamedTuple):
+    """A choice, why, and whether it was made in order to learn more of it; see Trace."""
+
+    judged: _Judged
+    why: str
+    explores: bool = False
+    extra_j: float | None = None
+
+
 class Router:
     """Of all candidates that can be, takes the one with the fewest joules, or as asked for."""
 
-    def __init__(self, ages: Ages) -> None:
-        self._options, self._ages = Options(ages), ages
+    def __init__(self, ages: Ages, learnt: Judge | None = None) -> None:
+        """`learnt` corrects what is foretold; None: nothing does."""
+        self._options, self._ages, self._learnt = Options(ages), ages, learnt
 
     def route(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> Trace:
         """The choice among the models of `pool`, with its reasons, by what `predict` foretells.
@@ -45,6 +57,8 @@ class Router:
         over: list[tuple[Candidate, Excess]] = []
         dropped: list[Considered] = []
         for candidate, why in self._options.of(ask, select(ask.model, pool), now, predict):
+            if self._learnt is not None:
+                candidate = self._learnt.corrected(candidate, ask.context)
             if why is not None:
                 dropped.append(_drop(candidate, why))
             elif (broken := excess(candidate, ask, now.limits)) is not None:
@@ -53,31 +67,61 @@ class Router:
                 able.append(candidate)
         if able:
             dropped = [*(_drop(c, broken.dropped) for c, broken in over), *dropped]
-            return self._best(ask, now, able, dropped)
+            return self._best(ask, now, sufficing(able, ask.quality), dropped)
         return _nearest(ask, over, dropped) if over else _unknown(ask, dropped)
 
     def follow(self, trace: Trace) -> None:
         """A request is about to be served as `trace` says."""
         if trace.explores:
             self._ages.explored()
+        if self._learnt is not None and trace.chosen is not None:
+            self._learnt.chosen(trace.chosen, trace.extra_j)
 
     # --- the best
 
-    def _best(self, ask: Ask, now: Now, able: list[Candidate], dropped: list[Considered]) -> Trace:
+    def _best(self, ask: Ask, now: Now, found: Sufficing, dropped: list[Considered]) -> Trace:
+        able = found.good
         prefer: Prefer = "energy" if now.limits.smaller else ask.prefer
-        judged = _judge(able, [False] * len(able), prefer)
-        explores = False
-        if self._ages.may_explore and now.limits.guard == "ok" and not now.limits.smaller:
-            again = _judge(able, [_doubtful(candidate, ask, now) for candidate in able], prefer)
-            explores = again.choice.place != judged.choice.place
-            judged = again if explores else judged
-        place, ties = judged.choice
-        chosen = able[place]
-        why = words.explored(chosen) if explores else words.best(chosen, prefer, len(able), ties)
+        pick = self._pick(ask, now, able, prefer)
+        chosen, why = able[pick.judged.choice.place], pick.why
         if now.limits.smaller and ask.prefer != "energy":
             why = f"the governor asks for less, so {why}"
-        considered = [Considered(chosen, "chosen", why), *_others(judged), *dropped]
-        return Trace(ask.model, prefer, True, explores, f"{chosen.setting}: {why}", considered)
+        if found.why is not None:
+            why = f"{why}; {found.why}"
+        others = [*_others(pick.judged), *found.poor, *dropped]
+        return Trace(
+            model=ask.model,
+            prefer=prefer,
+            within=True,
+            explores=pick.explores,
+            why=f"{chosen.setting}: {why}",
+            considered=[Considered(chosen, "chosen", why), *others],
+            extra_j=pick.extra_j,
+            quality=ask.quality,
+        )
+
+    def _pick(self, ask: Ask, now: Now, able: list[Candidate], prefer: Prefer) -> _Pick:
+        """The best, or what is worth learning more of."""
+        judged = _judge(able, [False] * len(able), prefer)
+        place, ties = judged.choice
+        best = _Pick(judged, words.best(able[place], prefer, len(able), ties))
+        if now.limits.guard != "ok" or now.limits.smaller:
+            return best
+        if self._ages.may_explore:
+            again = _judge(able, [_doubtful(candidate, ask, now) for candidate in able], prefer)
+            if again.choice.place != place:
+                return _Pick(again, words.explored(able[again.choice.place]), explores=True)
+        return self._trial(able, best) if prefer == "energy" else best
+
+    def _trial(self, able: list[Candidate], best: _Pick) -> _Pick:
+        judged = best.judged
+        place = judged.choice.place
+        other = place if self._learnt is None else self._learnt.trial(able, place)
+        if other == place:
+            return best
+        extra_j = (able[other].energy_j or 0.0) - (able[place].energy_j or 0.0)
+        judged = judged._replace(choice=Choice(other, 0))
+        return _Pick(judged, words.tried(able[other], extra_j), explores=True, extra_j=extra_j)
 
 
 def _doubtful(candidate: Candidate, ask: Ask, now: Now) -> bool:
@@ -112,10 +156,12 @@ def _others(judged: _Judged) -> list[Considered]:
     dominated: list[Considered] = []
     for place, candidate in enumerate(able):
         better = by[place]
+        if place == choice.place:
+            continue
         if better is not None:
             reason = words.dominated(candidate, able[better])
             dominated.append(Considered(candidate, "dominated", reason))
-        elif place != choice.place:
+        else:
             front.append(Considered(candidate, "front", words.beside(candidate, chosen)))
     return front + dominated
 

@@ -10,6 +10,7 @@ import msgspec
 from edge_rt.errors import RequestError
 from edge_rt.routing.ask import Prefer
 from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.complexity.assessment import Assessment
 from edge_rt.routing.rules import Rule
 
 KEPT = 256  # traces
@@ -31,8 +32,11 @@ class Trace(msgspec.Struct, frozen=True):
 
     `within` tells whether the chosen one keeps all limits on seconds, joules and watts; where none
     does, it is the one that comes nearest, or of which nothing is known. `explores` tells whether
-    it was chosen in order to measure it again. `why` is the whole choice in one sentence. `phi` is
-    the chip's thermal yield at its present temperature, as the chosen one would run.
+    it was chosen in order to learn more of it: to measure it again, or as a trial, foretold to take
+    `extra_j` more than what would else have been chosen. `why` is the whole choice in one sentence.
+    `phi` is the chip's thermal yield at its present temperature, as the chosen one would run.
+    `quality` is the floor that was asked for, `assessed` where the qualities of candidates come
+    from.
     """
 
     model: str
@@ -41,7 +45,10 @@ class Trace(msgspec.Struct, frozen=True):
     explores: bool
     why: str
     considered: list[Considered]
+    extra_j: float | None = None
     phi: float | None = None
+    quality: float | None = None
+    assessed: Assessment | None = None
 
     @property
     def chosen(self) -> Candidate | None:

@@ -32,6 +32,14 @@ def explored(chosen: Candidate) -> str:
     return f"it may be the best, and was not measured for long: {_taking(chosen)}"
 
 
+def tried(chosen: Candidate, extra_j: float) -> str:
+    """Why one is chosen that takes so many joules more than another one."""
+    return (
+        f"a trial, for little is known of it with such prompts, which takes {extra_j:.3g} J more "
+        f"than the best: {_taking(chosen)}"
+    )
+
+
 def nearest(excess: str) -> str:
     """Why one is chosen that does not keep its limits."""
     return f"nothing keeps all limits, and this comes nearest: {excess}"

@@ -18,7 +18,7 @@ FOUND = Calibration(
     model="tiny",
     sha256="0" * 64,
     answers=80,
-    steps=[Step(0.1, 0.2), Step(0.5, 0.5), Step(1.0, 0.8)],
+    steps=[Step(0.1, 0.2, 0.4), Step(0.5, 0.5, 0.2), Step(1.0, 0.8, 0.4)],
     source="own run",
 )
 
@@ -61,6 +61,15 @@ def test_up_to_the_most_doubt_the_floor_is_kept(
         assert FOUND.good(before, found) >= floor > FOUND.good(before, math.nextafter(found, 9.0))
 
 
+def test_what_is_kept_of_all_answers_is_better_than_the_rest() -> None:
+    kept = FOUND.kept(0.5, 0.6)
+    assert kept.share == pytest.approx(0.6)
+    assert kept.good == pytest.approx((0.32 + 0.1) / 0.6)
+    assert FOUND.kept(0.5, 0.05) == (0.0, 0.0)
+    assert FOUND.kept(0.3, math.inf) == pytest.approx((1.0, 0.3))
+    assert FOUND.kept(0.9, 0.6).share > 0.6 > FOUND.kept(0.1, 0.6).share
+
+
 def test_steps_rise_and_find_what_made_the_answers() -> None:
     random = Random(1)
     scores = [random.random() for _ in range(4000)]
@@ -68,6 +77,7 @@ def test_steps_rise_and_find_what_made_the_answers() -> None:
     steps = calibrate(seen)
     assert [step.score for step in steps] == sorted(step.score for step in steps)
     assert [step.wrong for step in steps] == sorted(step.wrong for step in steps)
+    assert sum(step.share for step in steps) == pytest.approx(1.0, abs=1e-3)
     found = Calibration(model="tiny", sha256="0" * 64, answers=4000, steps=steps)
     for score in (0.2, 0.5, 0.8):
         assert 1.0 - found.good(0.5, score) == pytest.approx(score, abs=0.08)

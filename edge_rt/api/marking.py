@@ -1,0 +1,159 @@
+"""Marks of answers as clients give them, and as their doings tell."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from edge_rt.cache.key import digest
+from edge_rt.errors import RequestError
+
+By = Literal["feedback", "regeneration"]
+
+KEPT = 1024  # answers that can still be marked
+AGAIN_S = 300.0  # after an answer, within which the same prompt tells that it was not good
+AGAIN_WEIGHT = 0.5  # of a mark that nobody gave
+BURST, PER_HOUR = 12.0, 12.0  # marks of one client that count, at once and in the long run
+_CLIENTS = 256
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """A mark from 0 to 1, and whether the router learns of it; `why` not, where it does not."""
+
+    id: str
+    mark: float
+    counted: bool
+    why: str | None = None
+
+
+class Learns(Protocol):
+    """Takes marks: False where nothing was chosen for the answer. See Service."""
+
+    def mark(self, id: str, mark: float, weight: float) -> bool: ...
+
+
+class Counted(NamedTuple):
+    """What is told apart of marks in the metrics."""
+
+    good: bool
+    by: By
+    counted: bool
+
+
+@dataclass
+class Asked:
+    """An answer that `client` asks for, None: who cannot be told, with a prompt of that hash.
+
+    `again` tells whether the same was asked shortly before.
+    """
+
+    client: str | None
+    prompt: bytes
+    again: bool = False
+    ended_s: float | None = None
+    marked: bool = False
+
+
+class Marking:
+    """Knows the latest answers by their ids, and by hashes of their prompts, which are not kept.
+
+    A client marks its own answers, each once. Where it asks the same again within AGAIN_S of an
+    answer that was complete, that is half a bad mark for the first; who asks it a third time is
+    taken for a program that does so by habit. Of each client so many marks an hour count.
+    """
+
+    def __init__(self, service: Learns, monotonic: Callable[[], float]) -> None:
+        """`monotonic` gives seconds."""
+        self._service, self._now = service, monotonic
+        self._salt = secrets.token_bytes(16)  # so that no hash can be looked up
+        self._answers: OrderedDict[str, Asked] = OrderedDict()
+        self._latest: dict[tuple[str | None, bytes], str] = {}
+        self._rates: OrderedDict[str, _Rate] = OrderedDict()
+        self.counts: Counter[Counted] = Counter()
+
+    def begin(self, client: str | None, *said: object) -> Asked:
+        """`client` asks for an answer to what is `said`, of which a hash alone is kept."""
+        try:
+            asked = Asked(client, digest(self._salt, *said))
+        except (OverflowError, RecursionError, UnicodeEncodeError):  # of JSON that no prompt needs
+            return Asked(client, secrets.token_bytes(16))
+        before = self._latest.get((client, asked.prompt))
+        if before is not None and client is not None:
+            asked.again = self._asks_again(before, self._answers[before])
+        return asked
+
+    def keep(self, id: str, asked: Asked) -> None:
+        """That answer has this id."""
+        self._answers[id] = asked
+        self._latest[asked.client, asked.prompt] = id
+        while len(self._answers) > KEPT:
+            old, gone = self._answers.popitem(last=False)
+            if self._latest.get((gone.client, gone.prompt)) == old:
+                del self._latest[gone.client, gone.prompt]
+
+    def ended(self, id: str) -> None:
+        """The answer is complete."""
+        answer = self._answers.get(id)
+        if answer is not None:
+            answer.ended_s = self._now()
+
+    def give(self, id: str, client: str | None, mark: float) -> Marked:
+        """`client` marks an answer from 0 to 1; raises RequestError where it has none like that."""
+        answer = self._answers.get(id)
+        if answer is None or answer.client != client:
+            raise RequestError(
+                f"no answer {id!r:.80} to mark: a client can mark its own last answers, of which "
+                f"{KEPT} are known in all, and none over a restart or from the cache",
+                param="id",
+                code="answer_not_found",
+            )
+        if answer.marked:
+            return Marked(id, mark, False, "this answer was marked before")
+        answer.marked = True
+        return self._mark(id, answer.client, mark, 1.0, "feedback")
+
+    def _asks_again(self, id: str, answer: Asked) -> bool:
+        """The prompt of an answer is there again: whether so soon that it tells something."""
+        if answer.ended_s is None or self._now() - answer.ended_s > AGAIN_S:
+            return False
+        if not (answer.again or answer.marked):
+            self._mark(id, answer.client, 0.0, AGAIN_WEIGHT, "regeneration")
+        return True
+
+    def _mark(self, id: str, client: str | None, mark: float, weight: float, by: By) -> Marked:
+        why = None
+        if not self._rate(client or "").allows(weight):
+            why = f"{PER_HOUR:.0f} marks an hour of one client count"
+        elif not self._service.mark(id, mark, weight):
+            why = "nothing was chosen for this answer, so there is nothing to learn"
+        self.counts[Counted(mark >= 0.5, by, why is None)] += 1
+        return Marked(id, mark, why is None, why)
+
+    def _rate(self, client: str) -> _Rate:
+        rate = self._rates.setdefault(client, _Rate(self._now))
+        self._rates.move_to_end(client)
+        if len(self._rates) > _CLIENTS:
+            self._rates.popitem(last=False)
+        return rate
+
+
+class _Rate:
+    """How many marks of one client count."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now, self._at_s, self._left = now, now(), BURST
+
+    def allows(self, weight: float) -> bool:
+        """Whether one more does, which then did."""
+        now_s = self._now()
+        earned = (now_s - self._at_s) * PER_HOUR / 3600.0
+        self._at_s, self._left = now_s, min(BURST, self._left + earned)
+        if self._left < weight:
+            return False
+        self._left -= weight
+        return True

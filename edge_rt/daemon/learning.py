@@ -1,0 +1,159 @@
+"""What answers and marks teach the router, and where that is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from edge_rt.api.learnt import Arm, RouterReport, TrialsReport
+from edge_rt.daemon.pause import Pause
+from edge_rt.database.storage import Storage
+from edge_rt.energy.prediction import Served
+from edge_rt.routing.learning.cell import Cell, Key
+from edge_rt.routing.learning.judge import Judge
+from edge_rt.routing.learning.learner import Learner, Which
+from edge_rt.routing.learning.tables import SCHEMA, Tables
+from edge_rt.routing.learning.trials import Trials
+from edge_rt.routing.trace import Trace
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+KEPT = 1024  # answers that can still teach something
+REST_S = 5.0  # between two writes; a kill loses what came in it
+
+
+class _Given(NamedTuple):
+    """An answer's cell, and what it was foretold to take but for what was learnt; None: unknown."""
+
+    key: Key
+    energy_j: float | None
+    seconds: float | None
+
+
+class Learning:
+    """Hears of choices, and of what came of them, by the ids of their answers."""
+
+    def __init__(
+        self, path: Path, clock: Callable[[], float], pause: Pause = asyncio.sleep
+    ) -> None:
+        """Opens nothing yet. `clock` gives Unix seconds."""
+        self._learner, self._trials = Learner(clock), Trials()
+        self.judge = Judge(self._learner, self._trials)
+        self._disk = threading.Lock()
+        self._storage = Storage(path, SCHEMA, lambda: Tables(path), clock)
+        self._given: OrderedDict[str, _Given] = OrderedDict()
+        self._pause = pause
+        self._news = asyncio.Event()
+        self._failing = False
+
+    def chosen(self, id: str, trace: Trace) -> None:
+        """The answer of that id is to be made as `trace` says."""
+        chosen = trace.chosen
+        if chosen is None or chosen.learnt is None:
+            return
+        learnt, setting = chosen.learnt, chosen.setting
+        energy_j = seconds = None
+        if chosen.loaded and chosen.prefill_s is not None and chosen.decode_s is not None:
+            seconds = (chosen.prefill_s + chosen.decode_s) / learnt.seconds_ratio
+            energy_j = chosen.energy_j and chosen.energy_j / learnt.joules_ratio
+        key = Key(setting.variant, setting.mode, *learnt.context)
+        self._given[id] = _Given(key, energy_j, seconds)
+        if len(self._given) > KEPT:
+            self._given.popitem(last=False)
+
+    def took(self, id: str, served: Served) -> None:
+        """That answer has come to its end, measured, and with nothing else beside it."""
+        given = self._given.get(id)
+        if given is None or not given.seconds or not given.energy_j or not served.energy_j:
+            return
+        seconds = (served.prefill_s + served.decode_s) / given.seconds
+        self._learner.took(given.key, max(0.0, served.energy_j) / given.energy_j, seconds)
+        self._news.set()
+
+    def mark(self, id: str, mark: float, weight: float) -> bool:
+        """That answer was found so good, 0 to 1; False where nothing was chosen for it."""
+        given = self._given.get(id)
+        if given is None:
+            return False
+        self._learner.mark(given.key, mark, weight)
+        self._news.set()
+        return True
+
+    def report(self) -> RouterReport:
+        """All that is known, what was heard of last first."""
+        cells = reversed(list(self._learner.cells().items()))
+        trials = self._trials
+        return RouterReport(
+            stored=not self._failing,
+            arms=[_arm(key, cell) for key, cell in cells],
+            trials=TrialsReport(trials.requests, trials.trials, trials.best_j, trials.extra_j),
+        )
+
+    def reset(self, which: Which) -> int:
+        """Forget; of how many arms in a context."""
+        gone = self._learner.reset(which)
+        self._news.set()
+        return gone
+
+    # --- the file
+
+    async def run(self) -> None:
+        """Take what was kept, and keep what comes, as long as this runs."""
+        found = await asyncio.to_thread(self._do, Tables.read)
+        if found is not None:
+            self._learner.restore(found)
+        while True:
+            await self._news.wait()
+            await self.write()
+            await self._pause(REST_S)
+
+    async def write(self) -> None:
+        """Bring what is new to the file; what cannot be brought there stays new."""
+        self._news.clear()
+        changed, self._learner.changed = self._learner.changed, set()
+        cells = self._learner.cells()
+        new = {key: cells.get(key) for key in changed}
+        if new and not await asyncio.to_thread(self._put, new):
+            self._learner.changed |= changed
+
+    async def close(self) -> None:
+        """Write all there is, and let go of the file."""
+        await self.write()
+        with self._disk:
+            self._storage.close()
+
+    def _put(self, new: Mapping[Key, Cell | None]) -> bool:
+        return self._do(lambda tables: tables.write(new)) is not None
+
+    def _do(self, work: Callable[[Tables], T]) -> T | None:
+        """None where the file cannot be used now."""
+        with self._disk:
+            try:
+                done = self._storage.do(work)
+            except (sqlite3.Error, OSError) as error:
+                if not self._failing:
+                    text = "%s cannot be used (%s): what the router learns is lost at the end"
+                    log.warning(text, self._storage.path, error)
+                self._failing = True
+                return None
+            self._failing = False
+            return done
+
+
+def _arm(key: Key, cell: Cell) -> Arm:
+    return Arm(
+        *key,
+        round(cell.good, 3),
+        round(cell.bad, 3),
+        round(cell.answers, 3),
+        round(cell.joules_ratio, 3),
+        round(cell.seconds_ratio, 3),
+    )

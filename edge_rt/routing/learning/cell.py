@@ -1,0 +1,111 @@
+"""What is known of one way to serve one kind of request."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import msgspec
+
+PRIOR = 8.0  # marks that what is presumed weighs as much as
+PRIOR_ANSWERS = 4.0  # the same for what an answer takes
+MOST = 64.0  # marks, and answers: each further one takes the place of a part of all before
+HALF_S = 30 * 86_400.0  # after which all that is known counts half
+_MOST_TIMES = math.log(4.0)  # that an answer may take more or less than foretold, as far as counts
+
+
+class Key(NamedTuple):
+    """An arm and a context: a model and a mode, and the features of prompts. See Features."""
+
+    model: str
+    mode: str
+    kind: str
+    length: str
+    level: str
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """Sums as of `at_s`, in Unix seconds, in which what is long ago counts less.
+
+    `good` and `bad` are marks; one of 0.7 is 0.7 of a good and 0.3 of a bad one. `answers` were
+    measured, and `joules` and `seconds` are the logarithms of how many times those foretold they
+    took.
+    """
+
+    at_s: float
+    good: float = 0.0
+    bad: float = 0.0
+    answers: float = 0.0
+    joules: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def marks(self) -> float:
+        """How many there are."""
+        return self.good + self.bad
+
+    @property
+    def possible(self) -> bool:
+        """Whether the sums can have come of marks and answers."""
+        counts = self.good, self.bad, MOST + 1.0 - self.marks, MOST + 1.0 - self.answers
+        most = _MOST_TIMES * self.answers + 1e-6
+        times = max(abs(self.joules), abs(self.seconds))
+        return math.isfinite(self.at_s) and all(n >= 0.0 for n in counts) and times <= most
+
+    def corrected(self, presumed: float) -> float:
+        """The probability of an answer that is good enough, where `presumed` is known without it.
+
+        The mean of a Beta distribution whose prior are PRIOR marks, as many of them good ones as
+        presumed. Ours.
+        """
+        return (PRIOR * presumed + self.good) / (PRIOR + self.marks)
+
+    @property
+    def joules_ratio(self) -> float:
+        """How many times the joules foretold an answer takes: a geometric mean, drawn to 1."""
+        return math.exp(self.joules / (self.answers + PRIOR_ANSWERS))
+
+    @property
+    def seconds_ratio(self) -> float:
+        """The same for seconds."""
+        return math.exp(self.seconds / (self.answers + PRIOR_ANSWERS))
+
+    def faded(self, now_s: float) -> Cell:
+        """The same at a later time."""
+        keep = 0.5 ** (max(0.0, now_s - self.at_s) / HALF_S)
+        return self._scaled(max(now_s, self.at_s), keep, keep)
+
+    def marked(self, mark: float, weight: float) -> Cell:
+        """With one more mark, 0 to 1, that counts as much as `weight` of them."""
+        room = self._scaled(self.at_s, _room(self.marks, weight), 1.0)
+        good, bad = room.good + weight * mark, room.bad + weight * (1.0 - mark)
+        return msgspec.structs.replace(room, good=good, bad=bad)
+
+    def took(self, joules_times: float, seconds_times: float) -> Cell:
+        """With one more answer, which took so many times what was foretold."""
+        room = self._scaled(self.at_s, 1.0, _room(self.answers, 1.0))
+        return msgspec.structs.replace(
+            room,
+            answers=room.answers + 1.0,
+            joules=room.joules + _log(joules_times),
+            seconds=room.seconds + _log(seconds_times),
+        )
+
+    def _scaled(self, at_s: float, marks: float, answers: float) -> Cell:
+        return Cell(
+            at_s,
+            self.good * marks,
+            self.bad * marks,
+            self.answers * answers,
+            self.joules * answers,
+            self.seconds * answers,
+        )
+
+
+def _room(there: float, more: float) -> float:
+    """What is left of each one that is there once `more` come."""
+    return min(1.0, (MOST - more) / there) if there > 0.0 else 1.0
+
+
+def _log(times: float) -> float:
+    return min(max(math.log(max(times, 1e-9)), -_MOST_TIMES), _MOST_TIMES)

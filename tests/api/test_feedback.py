@@ -1,0 +1,103 @@
+"""Answers are marked over HTTP, and what was learnt can be seen and forgotten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+PATH, ROUTER, RESET = "/edge/v1/feedback", "/edge/v1/router", "/edge/v1/router/reset"
+STATE = {"peer_uid": 1000}
+CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
+
+
+def ask(client: Any, path: str = "/v1/chat/completions", **body: Any) -> str:
+    sent = (CHAT if "chat" in path else {"prompt": "Hi"}) | {"temperature": 1} | body
+    answer = client.post(path, sent, state=STATE)
+    assert answer.status == 200
+    return (answer.events()[0] if body.get("stream") else answer.json())["id"]
+
+
+def mark(client: Any, id: str, mark: object, **more: Any) -> Any:
+    return client.post(PATH, {"id": id, "mark": mark} | more, state=STATE)
+
+
+@pytest.mark.parametrize(("said", "number"), [("good", 1.0), ("bad", 0.0), (0.3, 0.3), (1, 1.0)])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_can_be_marked(
+    client: Any, service: Any, said: object, number: float, path: str, stream: bool
+) -> None:
+    id = ask(client, path, stream=stream)
+    assert service.calls[0].id == id
+    answer = mark(client, id, said, comment="too long")
+    assert answer.status == 200
+    assert answer.json() == {"id": id, "mark": number, "counted": True, "why": None}
+    assert service.marks == [(id, number, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"id": "x", "mark": "fine"}, "mark"),
+        ({"id": "x", "mark": 1.5}, "mark"),
+        ({"id": "x"}, "mark"),
+        ({"mark": "good"}, "id"),
+        ({"id": "x", "mark": "good", "user": 1}, "user"),
+        ({"id": "nobody", "mark": "good"}, "id"),
+    ],
+)
+def test_what_is_no_mark_is_refused(client: Any, body: dict, param: str) -> None:
+    answer = client.post(PATH, body, state=STATE)
+    assert answer.status == 400
+    assert param in answer.json()["error"]["message"] + str(answer.json()["error"]["param"])
+
+
+def test_another_user_cannot_mark_it(client: Any, service: Any) -> None:
+    id = ask(client)
+    answer = client.post(PATH, {"id": id, "mark": "bad"}, state={"peer_uid": 1001})
+    assert answer.json()["error"]["code"] == "answer_not_found"
+    assert service.marks == []
+
+
+def test_regenerating_marks_what_was_there(client: Any, service: Any) -> None:
+    first = ask(client)
+    ask(client, messages=[{"role": "user", "content": "Ho"}])
+    assert service.marks == []
+    ask(client, seed=7)
+    assert service.marks == [(first, 0.0, 0.5)]
+
+
+def test_a_replayed_answer_regenerates_nothing(
+    make_client: Any, make_cache: Any, service: Any
+) -> None:
+    client = make_client(cache=make_cache())
+    for _ in range(3):
+        ask(client, temperature=0)
+    assert service.marks == []
+
+
+def test_marks_are_counted(client: Any) -> None:
+    mark(client, ask(client), "good")
+    for seed in (7, 8):
+        ask(client, "/v1/completions", seed=seed)
+    text = client.get("/metrics").body.decode()
+    assert 'edge_rt_marks_total{by="feedback",counted="true",mark="good"} 1.0' in text
+    assert 'edge_rt_marks_total{by="regeneration",counted="true",mark="bad"} 1.0' in text
+
+
+def test_what_was_learnt_is_shown(client: Any) -> None:
+    report = client.get(ROUTER).json()
+    assert report["arms"][0]["good"] == 3.0
+    assert report["trials"] == {"requests": 40, "trials": 2, "best_j": 100.0, "extra_j": 0.75}
+    assert client.get(f"{ROUTER}?x=1").status == 400
+
+
+@pytest.mark.parametrize("which", [{}, {"model": "smol"}, {"model": "smol", "mode": "single"}])
+def test_it_is_forgotten(client: Any, service: Any, which: dict) -> None:
+    assert client.post(RESET, which).json() == {"arms": 3}
+    assert [service.resets[0].model, service.resets[0].mode] == [
+        which.get("model"),
+        which.get("mode"),
+    ]
+    assert client.post(RESET, {"client": "uid:1"}).status == 400
