@@ -11,6 +11,7 @@ import click
 from edge_rt.cli.assessment import assessment_lines
 from edge_rt.cli.client import Client
 from edge_rt.cli.figures import line, member, members, number
+from edge_rt.cli.learnt import learnt_lines
 from edge_rt.cli.paper import output, put
 from edge_rt.cli.trace_table import trace_table
 from edge_rt.cli.where import daemon_socket, socket_option
@@ -25,8 +26,9 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
 
     Every way to serve it is told with what it would have taken, the chosen one first and marked,
     and why the others were not; then how likely each model was to give a good answer, what speaks
-    for and against that in log-odds. Only requests for which there was something to choose have a
-    trace, and those that asked for one; the last 256 are kept.
+    for and against that in log-odds, and what marks and answers have taught of such prompts. Only
+    requests for which there was something to choose have a trace, and those that asked for one; the
+    last 256 are kept.
     """
     with Client(daemon_socket(socket)) as client:
         found = client.get(f"/edge/v1/trace/{quote(id, safe='')}")
@@ -38,5 +40,7 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     put(output(), trace_table(members(found, "considered")))
     if assessed := member(found, "assessed"):
         click.echo("\n" + "\n".join(assessment_lines(assessed)))
+    for told in learnt_lines(members(found, "considered")):
+        click.echo(told)
     if (phi := number(found.get("phi"))) is not None:
         click.echo(f"\nPhi {phi:.2f}: what leakage leaves of the chip's power, as warm as it was")

@@ -49,6 +49,29 @@ TRACE = {
 }
 
 
+def test_what_was_learnt_is_told_once_for_a_model_and_a_mode(daemon: Daemon, cli: Cli) -> None:
+    learnt = {
+        "marks": 3.0,
+        "presumed": 0.7,
+        "p": 0.8125,
+        "answers": 5.5,
+        "joules_ratio": 1.25,
+        "seconds_ratio": 0.9,
+    }
+    nothing = {**learnt, "marks": 0.0, "answers": 0.0}
+    rows = [
+        considered("chosen", "smol", "best", learnt=learnt),
+        considered("front", "smol", "with less threads", learnt=learnt),
+        considered("front", "big", "it takes more", learnt=nothing),
+    ]
+    daemon.documents[PATH] = (200, {**TRACE, "considered": rows})
+    told = [line for line in cli("trace", "chatcmpl-7").stdout.splitlines() if "learnt of" in line]
+    assert told == [
+        "learnt of smol with such prompts: 3.0 marks, so 0.81 in place of 0.70; 5.5 answers, so "
+        "1.25 times the joules, 0.90 the seconds"
+    ]
+
+
 def test_every_candidate_has_a_row_and_the_chosen_one_a_mark(daemon: Daemon, cli: Cli) -> None:
     daemon.documents[PATH] = (200, TRACE)
     why, _, head, chosen, other, *_, phi = cli("trace", "chatcmpl-7").stdout.splitlines()
