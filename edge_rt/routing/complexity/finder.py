@@ -10,7 +10,7 @@ from edge_rt.routing.complexity.assessment import Features, Length
 from edge_rt.routing.complexity.measures import MEASURES
 from edge_rt.routing.complexity.rulebook import Rule
 
-LOOKED_AT = 4096  # characters of a prompt; of a longer one those at both ends
+LOOKED_AT = 2048  # characters of a prompt; of a longer one those at both ends
 SHORT, LONG = 40, 200  # words of a prompt: fewer, and more
 LEVEL = 0.5  # log-odds beyond which a prompt is easy or hard
 
