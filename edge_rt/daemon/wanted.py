@@ -40,7 +40,7 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
         kind=entry.kind,
         pooling=entry.summary.pooling or "mean",
         normalise=entry.summary.normalise,
-        providers=list(entry.providers),
+        providers=entry.providers,
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
         kv_type=form.kv_type if named(entry, engine) else None,
     )

@@ -38,7 +38,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     kind: str = "language"  # or "embedding" or "tensors"
     pooling: str = "mean"  # of an embedding model of onnxruntime: or "cls" or "last"
     normalise: bool = True  # whether embeddings are brought to length 1
-    providers: list[str] = []  # onnxruntime's execution providers, the preferred first; none: CPU
+    providers: tuple[str, ...] = ()  # of onnxruntime, the preferred first; none: its CPU's
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
     kv_type: str | None = None  # how llama.cpp keeps keys and values; None: as it gives the same
     # answers with

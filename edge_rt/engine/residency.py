@@ -9,12 +9,12 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.failures import Attempt, Failures
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
+from edge_rt.errors import ModelFileError, Unavailable
 
 log = logging.getLogger(__name__)
 
-FAILED_S = 10.0  # seconds for which a failed load is not tried again
 BUSY_RETRY_S = 5.0  # when other models in use leave no room
 ALONE_RETRY_S = 60.0  # when there is none even without them: other programs must free some
 
@@ -52,7 +52,7 @@ class Residency:
     """Loads models on demand, one at a time, and unloads the least recently used.
 
     A model is loaded only if `available` bytes less `reserve` hold it; others that nobody is using
-    make room. A load that fails is not tried again for FAILED_S.
+    make room. A load that fails is not tried again for a while, but one in another way is.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Residency:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
-        self._failed: dict[str, tuple[float, Exception]] = {}
+        self._failures = Failures(clock)
         self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
         self._loads: set[asyncio.Task[None]] = set()
         self.load_s: dict[str, float] = {}  # seconds that each model's last load took
@@ -93,7 +93,8 @@ class Residency:
     async def use(self, model: str, prepare: Prepare) -> AsyncGenerator[Resident, None]:
         """Have `model` loaded while the block runs; raises Unavailable when that cannot be.
 
-        `prepare` is called only if it has to be loaded, and may raise ModelFileError.
+        `prepare` is called only if it has to be loaded, and may raise ModelFileError. When that
+        load fails it is called again, for another way to load the model.
         """
         async with self.use_all({model: prepare}) as residents:
             yield residents[model]
@@ -144,6 +145,10 @@ class Residency:
                 await self._unload(resident)
             return True
 
+    def avoids(self, wanted: Wanted) -> bool:
+        """Whether the model had better be loaded in another way: like that it failed of late."""
+        return self._failures.avoids((wanted.model, wanted.spec))
+
     def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
         """All of them; None where one is missing."""
         there = {model: self.get(model) for model in models}
@@ -171,40 +176,36 @@ class Residency:
                         held.enter_context(self.hold(resident))
 
     async def _load_one(self, model: str, prepare: Prepare) -> None:
-        self._refuse_failed(model)
-        try:
-            await self._load(await prepare())
-        except EngineLost as error:
-            if model not in self._suspects:  # perhaps something else ended the engine
-                self._suspects.add(model)
-                raise
-            raise self._remember_failure(model, error) from error
-        except ModelFileError as error:
-            raise self._remember_failure(model, error) from error
+        while self.get(model) is None:
+            attempt: Attempt = model, None
+            try:
+                self._failures.check(attempt)
+                wanted = await prepare()
+                attempt = model, wanted.spec
+                self._failures.check(attempt)
+                await self._load(wanted)
+            except EngineLost as error:
+                if model not in self._suspects:  # perhaps something else ended the engine
+                    self._suspects.add(model)
+                    raise
+                self._note_failure(attempt, error)
+            except ModelFileError as error:
+                self._note_failure(attempt, error)
 
-    def _remember_failure(self, model: str, error: Exception) -> Unavailable:
-        self._suspects.discard(model)
-        self._failed[model] = (self._clock(), error)
-        log.error("cannot load %s: %s", model, error)
-        return _load_failed(model, error, FAILED_S)
+    def _note_failure(self, attempt: Attempt, error: Exception) -> None:
+        self._suspects.discard(attempt[0])
+        self._failures.note(attempt, error)
+        log.error("cannot load %s: %s", attempt[0], error)
 
     async def _load(self, wanted: Wanted) -> None:
         client = await self._connect()
         await self._make_room(wanted)
         loaded = await client.load(wanted.model, wanted.spec)
         self._suspects.discard(wanted.model)
+        self._failures.forget((wanted.model, wanted.spec))
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
         self.load_s[wanted.model] = loaded.load_s
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
-
-    def _refuse_failed(self, model: str) -> None:
-        if model not in self._failed:
-            return
-        when, why = self._failed[model]
-        left = when + FAILED_S - self._clock()
-        if left > 0:
-            raise _load_failed(model, why, left)
-        del self._failed[model]
 
     async def _make_room(self, wanted: Wanted) -> None:
         while (short := wanted.need_bytes + self._reserve - self._free()) > 0:
@@ -232,14 +233,6 @@ class Residency:
         del self._residents[model]
         await resident.client.unload(model)
         log.info("unloaded %s", model)
-
-
-def _load_failed(model: str, why: Exception, left_s: float) -> Unavailable:
-    message = f"{model} could not be loaded: {why}"
-    if isinstance(why, DamagedFile):  # it does not mend itself
-        return Unavailable(message, retry_after_s=None, code="model_damaged")
-    advice = "if nothing else explains it, `edge-rt models verify` tells whether a file is damaged"
-    return Unavailable(f"{message}; {advice}", retry_after_s=left_s, code="model_load_failed")
 
 
 def _mb(size: int) -> str:

@@ -45,8 +45,8 @@ def test_a_model_of_onnxruntime_maps_nothing_and_holds_its_scores(kit: Any) -> N
     found, other = wanted(onnx, PATH, engine), wanted(kit.entry, PATH, engine)
     assert (found.mapped_bytes, other.mapped_bytes) == (0, kit.entry.size)
     assert found.need_bytes - other.need_bytes == 128 * kit.entry.summary.heads * 512 * 4
-    assert (found.spec.backend, found.spec.providers) == ("onnx", ["xnnpack", "cpu"])
-    assert other.spec.providers == []
+    assert (found.spec.backend, found.spec.providers) == ("onnx", ("xnnpack", "cpu"))
+    assert other.spec.providers == ()
 
 
 def test_drafts_can_be_read_and_their_logits_are_counted(kit: Any) -> None:

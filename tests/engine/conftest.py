@@ -330,6 +330,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(args[0]), max_size=3)
     if origin is dict:
         return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
+    if origin is tuple and ... in args:
+        return st.lists(values(args[0]), max_size=3).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, args))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

@@ -9,8 +9,9 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.failures import AVOIDED_S, FAILED_S
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.engine.residency import FAILED_S, Residency, Resident, Wanted
+from edge_rt.engine.residency import Residency, Resident, Wanted
 from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
 
 GB = 1_000_000_000
@@ -63,6 +64,7 @@ class House:
         self.total = total
         self.now = 100.0
         self.mapped = 0  # bytes of each model that are its file's
+        self.ways = [0]  # numbers of layers on a GPU to load each model with, the best first
         self.prepared: list[str] = []
         self.bad: Exception | None = None
         self.engine = FakeEngine(self.sizes, total)
@@ -91,8 +93,9 @@ class House:
             await asyncio.sleep(0)
             if self.bad is not None:
                 raise self.bad
-            spec = ModelSpec("toy", model, 96, 2)
-            return Wanted(model, spec, self.sizes[model], self.mapped)
+            specs = [ModelSpec("toy", model, 96, 2, gpu_layers=layers) for layers in self.ways]
+            ways = [Wanted(model, spec, self.sizes[model], self.mapped) for spec in specs]
+            return next((way for way in ways if not self.residency.avoids(way)), ways[0])
 
         return prepare
 
@@ -248,6 +251,38 @@ async def test_a_failed_load_is_remembered_for_a_while(house: House) -> None:
     house.now += 1
     await house.touch("a")
     assert house.engine.loads == ["a", "b", "a"]
+
+
+@in_house()
+async def test_what_cannot_be_loaded_in_one_way_is_loaded_in_another(house: House) -> None:
+    house.ways = [9, 0]
+    house.engine.errors.append(ModelFileError("the GPU is full"))
+
+    async def layers() -> int:
+        resident = await house.touch("a")
+        await house.residency.unload("a")
+        return resident.wanted.spec.gpu_layers
+
+    assert await layers() == 0
+    assert len(house.engine.loads) == 2
+    house.now += 2 * FAILED_S
+    assert await layers() == 0
+    assert len(house.engine.loads) == 3
+    house.now += AVOIDED_S
+    assert await layers() == 9
+    assert await layers() == 9
+
+
+@in_house()
+async def test_a_model_that_fails_in_every_way_is_refused_for_the_first(house: House) -> None:
+    house.ways = [9, 0]
+    house.engine.errors = [ModelFileError("the GPU is full"), ModelFileError("bad magic")]
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="the GPU is full"):
+            await house.touch("a")
+    assert len(house.engine.loads) == 2
+    house.now += FAILED_S
+    await house.touch("a")  # all of them are as good as each other now
 
 
 @in_house()

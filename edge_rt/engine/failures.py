@@ -1,0 +1,52 @@
+"""Loads that failed of late, so that nobody waits for them again and again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from edge_rt.engine.protocol import ModelSpec
+from edge_rt.errors import DamagedFile, Unavailable
+
+FAILED_S = 10.0  # for which a failed load is not tried again
+AVOIDED_S = 600.0  # and for which the model is loaded in another way, where there is one
+
+Attempt = tuple[str, ModelSpec | None]
+"""A model, and how it was to be loaded; None: that could not be made ready."""
+
+
+class Failures:
+    """Remembers each attempt by itself: what fails on a GPU may be loaded without."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds."""
+        self._clock = clock
+        self._known: dict[Attempt, tuple[float, Exception]] = {}
+
+    def note(self, attempt: Attempt, why: Exception) -> None:
+        """It failed just now."""
+        self._known[attempt] = self._clock(), why
+
+    def forget(self, attempt: Attempt) -> None:
+        """It went well."""
+        self._known.pop(attempt, None)
+
+    def check(self, attempt: Attempt) -> None:
+        """Raises Unavailable where it is too soon to try again."""
+        failed_s, why = self._known.get(attempt, (-math.inf, Exception()))
+        left_s = failed_s + FAILED_S - self._clock()
+        if left_s > 0.0:
+            raise _refusal(attempt[0], why, left_s) from why
+
+    def avoids(self, attempt: Attempt) -> bool:
+        """Whether the model had better be loaded in another way."""
+        failed_s, _ = self._known.get(attempt, (-math.inf, None))
+        return self._clock() < failed_s + AVOIDED_S
+
+
+def _refusal(model: str, why: Exception, left_s: float) -> Unavailable:
+    message = f"{model} could not be loaded: {why}"
+    if isinstance(why, DamagedFile):  # it does not mend itself
+        return Unavailable(message, retry_after_s=None, code="model_damaged")
+    advice = "if nothing else explains it, `edge-rt models verify` tells whether a file is damaged"
+    return Unavailable(f"{message}; {advice}", retry_after_s=left_s, code="model_load_failed")
