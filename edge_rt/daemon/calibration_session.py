@@ -137,6 +137,7 @@ class Session:
         found: list[Calibration] = []
         try:
             async with self._host.resident(entry, form=form) as resident:
+                self._check(entry, form)
                 for number in range(len(self._counts)):
                     async with aclosing(self._count(entry, form, resident, number)) as said:
                         async for word in said:
@@ -149,6 +150,13 @@ class Session:
                 raise
             log.warning("%s is not calibrated: %s", _called(entry, form), error)
         await self._save(found)
+
+    def _check(self, entry: Entry, form: Form | None) -> None:
+        """Raises Unavailable where it was loaded in another form than that."""
+        loaded = self._tools.variants.form(entry)
+        if form is not None and loaded != form:
+            why = f"it could only be loaded with {loaded.gpu_layers} layers on the GPU"
+            raise Unavailable(why, retry_after_s=LOAD_S)
 
     async def _count(
         self, entry: Entry, form: Form | None, resident: Resident, number: int

@@ -34,7 +34,7 @@ class Holding:
         The only one does not count: a board that stays warm by itself would never serve.
         """
         loaded = self.loaded
-        if self._changes(entry, form):
+        if self._changes(entry, partner, form):
             loaded.discard(resident_name(entry))
         wanted = [entry] if partner is None else [entry, partner]
         return bool(loaded) and any(resident_name(one) not in loaded for one in wanted)
@@ -45,10 +45,10 @@ class Holding:
     ) -> AsyncGenerator[Resident]:
         """`entry` in the engine's memory, and its partner, for as long as they are used.
 
-        What is loaded in another form than `form` is loaded anew, unless it is at work; None: what
-        is loaded is fine.
+        What is loaded in another form than `form` is loaded anew, unless it is at work or that
+        cannot be had; None: what is loaded is fine. What is not loaded gets what else there is.
         """
-        if self._changes(entry, form):
+        if self._changes(entry, partner, form):
             await self._residency.unload(resident_name(entry))
         wanted = {resident_name(entry): partial(self._wanted, entry, partner, form)}
         if partner is not None:
@@ -56,14 +56,15 @@ class Holding:
         async with self._residency.use_all(wanted) as residents:
             yield residents[resident_name(entry)]
 
-    def _changes(self, entry: Entry, form: Form | None) -> bool:
-        """Whether `entry` is loaded in another form, and not at work."""
+    def _changes(self, entry: Entry, beside: Entry | None, form: Form | None) -> bool:
+        """Whether `entry` is loaded in another form, not at work, and can have that one."""
         resident = self._residency.get(resident_name(entry))
         if form is None or resident is None or resident.users:
             return False
-        return form_of(resident.wanted.spec, entry, self._engine) != form
+        if form_of(resident.wanted.spec, entry, self._engine) == form:
+            return False
+        return self._room.form(entry, beside, form) == form
 
     async def _wanted(self, entry: Entry, beside: Entry | None, form: Form | None) -> Wanted:
         path = await asyncio.to_thread(self._store.check, entry.id)
-        form = form or self._room.form(entry, beside)
-        return wanted(entry, path, self._engine, form)
+        return wanted(entry, path, self._engine, self._room.form(entry, beside, form))

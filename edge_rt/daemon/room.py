@@ -8,7 +8,7 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.forms import forms
 from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.energy.pressure import Demand, cpq, feasible
-from edge_rt.engine.residency import Residency
+from edge_rt.engine.residency import Residency, Wanted
 from edge_rt.models.entry import Entry
 from edge_rt.routing.setting import Form
 
@@ -38,13 +38,18 @@ class Room:
             return None
         return f"needs {_mb(min(needs))} of memory, and {_mb(max(0, usable))} can be had"
 
-    def form(self, entry: Entry, beside: Entry | None = None) -> Form:
-        """How to load `entry` now: in the first form that fits, else in the smallest."""
+    def form(self, entry: Entry, beside: Entry | None = None, best: Form | None = None) -> Form:
+        """How to load `entry` now: in the first form that fits, else in the smallest.
+
+        The `best` comes before all others, and what failed of late after them.
+        """
         found = forms(entry, self._config.engine)
+        found.sort(key=lambda form: form != best)
         usable = self._usable_bytes(beside) if len(found) > 1 else 0
-        needs = {form: self._need(entry, form) for form in found}
-        fitting = (form for form in found if _fits(entry, needs[form], usable))
-        return next(fitting, min(found, key=lambda form: needs[form]))
+        ways = {form: self._wanted(entry, form) for form in found}
+        found.sort(key=lambda form: self._residency.avoids(ways[form]))
+        fitting = (form for form in found if _fits(entry, ways[form].need_bytes, usable))
+        return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
 
     def _usable_bytes(self, beside: Entry | None) -> int:
         """What is left for one more model."""
@@ -56,7 +61,10 @@ class Room:
         return self.usable_bytes - sum(needs.values())
 
     def _need(self, entry: Entry, form: Form | None = None) -> int:
-        return wanted(entry, entry.path, self._config.engine, form).need_bytes
+        return self._wanted(entry, form).need_bytes
+
+    def _wanted(self, entry: Entry, form: Form | None) -> Wanted:
+        return wanted(entry, entry.path, self._config.engine, form)
 
 
 def _fits(entry: Entry, need: int, usable: int) -> bool:

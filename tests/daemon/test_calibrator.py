@@ -16,7 +16,7 @@ from edge_rt.daemon.calibration_plan import FULL, QUICK
 from edge_rt.daemon.forecaster import FOLDER
 from edge_rt.energy.calibration import load_calibrations
 from edge_rt.energy.prediction import Prediction
-from edge_rt.errors import EngineError, ModelNotFound, Unavailable
+from edge_rt.errors import EngineError, ModelFileError, ModelNotFound, Unavailable
 
 ASK = CalibrationAsk(quick=True)
 
@@ -350,7 +350,12 @@ def test_each_offload_is_timed_unless_it_has_to_be_quick(kit: Any, tmp_path: Pat
     assert quick == {(9, "f16", threads) for threads in (1, 2)}
 
 
-def test_an_offload_that_cannot_be_had_leaves_the_others(kit: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault", [Unavailable("no room", retry_after_s=1.0), ModelFileError("the GPU is full")]
+)
+def test_an_offload_that_cannot_be_had_leaves_the_others(
+    kit: Any, tmp_path: Path, fault: Exception
+) -> None:
     async def run() -> None:
         house = kit.house(Config(engine=Engine(gpu_layers=[9, 0])), state_folder=tmp_path)
         Simulated(house)
@@ -358,12 +363,13 @@ def test_an_offload_that_cannot_be_had_leaves_the_others(kit: Any, tmp_path: Pat
 
         async def on_the_cpu(model: str, spec: Any) -> Any:
             if spec.gpu_layers:
-                raise Unavailable("no room", retry_after_s=1.0)
+                raise fault
             return await load(model, spec)
 
         house.engine.load = on_the_cpu
         *_, end = await all_of(house, CalibrationAsk(model="tiny"))
         assert isinstance(end, Calibrated)
         assert {one.gpu_layers for one in end.models} == {0}
+        assert len(saved(tmp_path)) == 2  # one for each number of threads
 
     kit.run(run())

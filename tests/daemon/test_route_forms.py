@@ -14,7 +14,7 @@ from edge_rt.api.planning import PlanAsk
 from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.decoding.params import Mode
-from edge_rt.errors import Unavailable
+from edge_rt.errors import ModelFileError, Unavailable
 from edge_rt.routing.setting import Form
 
 TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
@@ -28,12 +28,18 @@ def house_of(kit: Any, usable: int, **engine: Any) -> Any:
     summary = changed(kit.entry.summary, head_dim_k=32, head_dim_v=32, kv_per_token=128_000)
     house.entry = replace(kit.entry, summary=summary)
 
+    limit(house, usable)
+    return house
+
+
+def limit(house: Any, usable: int) -> None:
+    """Have so much memory for models from now on."""
+
     def available() -> int:
         residents = [resident.wanted for resident in house.residency.residents()]
         return usable - sum(one.need_bytes - one.mapped_bytes for one in residents)
 
     house.residency._available = house.foresight.room._available = available
-    return house
 
 
 def loaded(house: Any) -> Form:
@@ -94,6 +100,40 @@ def test_a_model_is_loaded_anew_for_another_form_and_stays_for_none(kit: Any) ->
             await house.said(form=form)
             assert (loaded(house), len(house.loads)) == (expected, loads)
         assert house.governing.admitted == [False] * 4  # it is the only one
+
+    kit.run(run())
+
+
+def test_what_was_chosen_gives_way_where_memory_shrank_since(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, **BOTH)
+        served = await house.service.route(wish("auto"))
+        assert served.form == F16
+        limit(house, TIGHT)
+        for _ in range(2):
+            await house.said(form=served.form)
+            assert (loaded(house), len(house.loads)) == (Q4, 1)
+        limit(house, AMPLE)
+        await house.said(form=served.form)
+        assert (loaded(house), len(house.loads)) == (F16, 2)
+
+    kit.run(run())
+
+
+def test_what_fails_to_load_gives_way_to_what_else_there_is(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, gpu_layers=[9, 0])
+        load = house.engine.load
+
+        async def on_the_cpu(model: str, spec: Any) -> Any:
+            if spec.gpu_layers:
+                raise ModelFileError("the GPU is full")
+            return await load(model, spec)
+
+        house.engine.load = on_the_cpu
+        for form in (None, Form(9, "f16"), Form(9, "f16")):
+            await house.said(form=form)
+            assert (loaded(house), len(house.loads)) == (F16, 1)
 
     kit.run(run())
 
