@@ -9,7 +9,7 @@ their positions. With weight types whose matrix product has one kernel for every
 (Q4_1 among them) logits are then equal to the last bit whatever else is in the batch. When both
 types are F16, it splits long contexts by thread and tiles batches of 64 and more, and sums
 differ in the last bits. GPU kernels promise no such thing, and not every head size fits Q8_0
-blocks: then both are F16. Whoever names other types gets them, and no such promise.
+blocks: whoever has such a model loaded names other types, with which there is no such promise.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _KV_TYPES = {  # of keys and of values
     "q8_0": (_Q8_0, _Q8_0),
     "q4_0": (_Q4_0, _Q4_0),
 }
-_Q8_BLOCK = 32  # a row of keys must be whole Q8_0 blocks
 
 
 class LlamaBackend:
@@ -55,19 +54,18 @@ class LlamaBackend:
         gpu_layers: int = 0,
         flash_attention: bool = True,
         outputs: int = 0,
-        kv_type: str | None = None,
+        kv_type: str = "q8_0/f16",
     ) -> None:
         """Load `path`. `context` is tokens a sequence, and `outputs` of how many rows of a pass
-        logits may be wanted, one a sequence at least. `kv_type` is one of _KV_TYPES, None: see
-        above. Raises ModelFileError with llama.cpp's own words when it cannot be loaded.
+        logits may be wanted, one a sequence at least. `kv_type` is one of _KV_TYPES; see above.
+        Raises ModelFileError with llama.cpp's own words when it cannot be loaded.
         """
         self._model: Any = load_weights(path, gpu_layers)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self.outputs = max(outputs, sequences)
         sizes = context, sequences, batch, self.outputs, threads
-        types = _kv_types(self._model, kv_type, gpu_layers, flash_attention)
-        self._context: Any = _context(self._model, *sizes, types, flash_attention)
+        self._context: Any = _context(self._model, *sizes, _KV_TYPES[kv_type], flash_attention)
         self._memory: Any = lib.llama_get_memory(self._context)
         self.context: int = min(context, lib.llama_n_ctx_seq(self._context))  # it rounds up
         self.sequences = sequences
@@ -196,13 +194,3 @@ def _context(
     params.type_k, params.type_v = types
     params.no_perf = True
     return make_context(model, params)
-
-
-def _kv_types(
-    model: Any, named: str | None, gpu_layers: int, flash_attention: bool
-) -> tuple[int, int]:
-    if named is None:
-        head = lib.llama_model_n_embd(model) // max(1, lib.llama_model_n_head(model))
-        exact = flash_attention and gpu_layers == 0 and head % _Q8_BLOCK == 0
-        named = "q8_0/f16" if exact else "f16"
-    return _KV_TYPES[named]

@@ -155,7 +155,8 @@ class Session:
         """Raises Unavailable where it was loaded in another form than that."""
         loaded = self._tools.variants.form(entry)
         if form is not None and loaded != form:
-            why = f"it could only be loaded with {loaded.gpu_layers} layers on the GPU"
+            layers, kv_type = loaded
+            why = f"it could only be had with {layers} layers on the GPU and its KV in {kv_type}"
             raise Unavailable(why, retry_after_s=LOAD_S)
 
     async def _count(

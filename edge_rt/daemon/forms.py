@@ -19,36 +19,28 @@ def forms(entry: Entry, engine: Engine) -> list[Form]:
     """All as configured that `entry` can have, the usual one first; onnxruntime knows just one."""
     if entry.backend == "onnx":
         return [Form(0, "f32")]
-    types: list[str] = [kind for kind in engine.kv_types if _fits(kind, entry.summary)] or ["f16"]
-    if not engine.kv_types:
-        types = [_chosen(entry, engine)]
+    wanted = engine.kv_types or _usual(engine)
+    if entry.kind != "language":  # what such models have of it is gone after each pass
+        wanted = ()
+    types = [kind for kind in wanted if _fits(kind, entry.summary)] or ["f16"]
     return [Form(layers, kind) for kind in types for layers in engine.offloads]
 
 
-def form_of(spec: ModelSpec, entry: Entry, engine: Engine) -> Form:
-    """That of `entry` as it was loaded."""
-    return Form(spec.gpu_layers, spec.kv_type or forms(entry, engine)[0].kv_type)
+def form_of(spec: ModelSpec) -> Form:
+    """That of a model as it was loaded."""
+    return Form(spec.gpu_layers, spec.kv_type)
 
 
 def kv_bytes(entry: Entry, engine: Engine, form: Form) -> int:
-    """What keys and values of all sequences take; at most, where the backend chooses their type."""
+    """What keys and values of all sequences take."""
     summary = entry.summary
     cells = min(engine.context, summary.context_train) * engine.sequences
-    if not named(entry, engine):
-        return summary.kv_bytes(cells)
     return int(cells * summary.kv_per_token * KV_NUMBER_BYTES[form.kv_type])
 
 
-def named(entry: Entry, engine: Engine) -> bool:
-    """Whether the backend is told how to keep keys and values: its own choice is by the offload."""
-    told = bool(engine.kv_types) or len(engine.offloads) > 1
-    return told and entry.backend != "onnx"
-
-
-def _chosen(entry: Entry, engine: Engine) -> str:
-    """What llama.cpp's backend does by itself; see there."""
-    small = engine.flash_attention and not any(engine.offloads)
-    return "q8_0/f16" if small and _fits("q8_0/f16", entry.summary) else "f16"
+def _usual(engine: Engine) -> tuple[str, ...]:
+    """What llama.cpp gives the same answers with, where it can; see its backend."""
+    return ("q8_0/f16",) if engine.flash_attention and not any(engine.offloads) else ()
 
 
 def _fits(kv_type: str, summary: Summary) -> bool:

@@ -61,7 +61,7 @@ class Holding:
         resident = self._residency.get(resident_name(entry))
         if form is None or resident is None or resident.users:
             return False
-        if form_of(resident.wanted.spec, entry, self._engine) == form:
+        if form_of(resident.wanted.spec) == form:
             return False
         return self._room.form(entry, beside, form) == form
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.forms import forms, kv_bytes, named
+from edge_rt.daemon.forms import forms, kv_bytes
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.residency import Wanted
 from edge_rt.models.store import Entry
@@ -42,7 +42,7 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
         normalise=entry.summary.normalise,
         providers=entry.providers,
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
-        kv_type=form.kv_type if named(entry, engine) else None,
+        kv_type=form.kv_type,
     )
     need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew

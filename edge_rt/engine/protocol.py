@@ -40,8 +40,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     normalise: bool = True  # whether embeddings are brought to length 1
     providers: tuple[str, ...] = ()  # of onnxruntime, the preferred first; none: its CPU's
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
-    kv_type: str | None = None  # how llama.cpp keeps keys and values; None: as it gives the same
-    # answers with
+    kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):

@@ -42,9 +42,8 @@ MOST = 2.0  # times llama.cpp's own difference
 @pytest.fixture(scope="module")
 def llama(smollm2: Path) -> Iterator[LlamaBackend]:
     """With keys and values in F16, where passes of other sizes give other bits."""
-    model = LlamaBackend(
-        smollm2, context=256, sequences=STEP, batch=64, threads=1, flash_attention=False
-    )
+    sizes = {"context": 256, "sequences": STEP, "batch": 64, "threads": 1}
+    model = LlamaBackend(smollm2, **sizes, flash_attention=False, kv_type="f16")
     yield model
     model.close()
 

@@ -71,10 +71,10 @@ def test_the_context_is_the_one_asked_for(smollm2: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kv_type", "bytes_per_number"),
-    [(None, 1.53125), ("q8_0/f16", 1.53125), ("f16", 2.0), ("q8_0", 1.0625), ("q4_0", 0.5625)],
+    [("q8_0/f16", 1.53125), ("f16", 2.0), ("q8_0", 1.0625), ("q4_0", 0.5625)],
 )
 def test_keys_and_values_are_kept_as_asked_for(
-    smollm2: Path, kv_type: str | None, bytes_per_number: float
+    smollm2: Path, kv_type: str, bytes_per_number: float
 ) -> None:
     model = LlamaBackend(smollm2, context=256, sequences=1, batch=64, threads=1, kv_type=kv_type)
     sizes: list[int] = []

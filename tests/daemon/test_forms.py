@@ -48,7 +48,7 @@ def test_all_that_are_configured_the_usual_one_first(
     for form in expected:
         spec = wanted(wide, PATH, engine, form).spec
         assert spec.gpu_layers == form.gpu_layers
-        assert form_of(spec, wide, engine) == form
+        assert form_of(spec) == form
     assert wanted(wide, PATH, engine) == wanted(wide, PATH, engine, expected[0])
 
 
@@ -63,15 +63,23 @@ def test_onnxruntime_has_one_way(wide: Any) -> None:
     onnx = replace(wide, backend="onnx")
     engine = Engine(kv_type=["f16", "q4_0"], gpu_layers=[0, 9])
     assert forms(onnx, engine) == [Form(0, "f32")]
-    assert wanted(onnx, PATH, engine).spec.kv_type is None
+    assert wanted(onnx, PATH, engine).spec.kv_type == "f32"
+    assert kv_bytes(onnx, engine, Form(0, "f32")) == 2048 * 4 * 512 * 4
 
 
-def test_a_backend_that_is_told_nothing_chooses_and_may_take_as_much_as_ever(wide: Any) -> None:
-    found = wanted(wide, PATH, Engine())
-    assert found.spec.kv_type is None
-    assert kv_bytes(wide, Engine(), Form(0, "q8_0/f16")) == 2048 * 4 * 512 * 2
-    named = wanted(wide, PATH, Engine(kv_type="f16"))
-    assert (named.spec.kv_type, named.need_bytes) == ("f16", found.need_bytes)
+def test_models_that_keep_nothing_have_no_types_to_choose_from(wide: Any) -> None:
+    vectors = replace(wide, summary=changed(wide.summary, kind="embedding"))
+    assert forms(vectors, Engine(kv_type=["q8_0", "q4_0"])) == [Form(0, "f16")]
+
+
+@pytest.mark.parametrize(("head", "kv_type"), [(128, "q8_0/f16"), (80, "f16")])
+def test_the_backend_is_told_what_goes_by_the_size_of_heads_alone(
+    wide: Any, head: int, kv_type: str
+) -> None:
+    """Not by the width of the model over their number: Qwen3-4B has 2560 / 32, and heads of 128."""
+    sizes = {"embedding": 2560, "heads": 32, "head_dim_k": head, "head_dim_v": head}
+    entry = replace(wide, summary=changed(wide.summary, **sizes))
+    assert wanted(entry, PATH, Engine()).spec.kv_type == kv_type
 
 
 def test_smaller_types_take_less_memory(wide: Any) -> None:

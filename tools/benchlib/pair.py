@@ -17,6 +17,7 @@ from benchlib import BenchError
 from edge_rt.backends.base import Backend
 from edge_rt.backends.openmp import park_threads
 from edge_rt.config.schema import Engine
+from edge_rt.daemon.forms import forms
 from edge_rt.engine.backends import make_backend
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.errors import EdgeError
@@ -96,6 +97,7 @@ def load(entry: Entry, threads: int) -> Side:
         sequences=1,
         batch=engine.batch,
         flash_attention=engine.flash_attention,
+        kv_type=forms(entry, engine)[0].kv_type,
     )
     backend = make_backend(spec, threads)
     return Side(entry, backend, park_threads)  # pyright: ignore[reportArgumentType]
