@@ -78,6 +78,7 @@ class Observer:
             prompt_tokens=done.prompt_tokens,
             cpu_s=None if cpu is None else cpu[0],
             spare_s=done.spare_s,
+            asked=None if client is None else client.asked,
         )
 
     def again(self, seen: Observation, period: Period) -> Observation:

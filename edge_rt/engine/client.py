@@ -78,6 +78,7 @@ class EngineClient(asyncio.Protocol):
         self._decoder = front_decoder()
         self._ids = itertools.count(1)
         self._streams: dict[int, asyncio.Queue[Any]] = {}
+        self._asked: dict[int, int | None] = {}  # threads, by request
         self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
 
     @staticmethod
@@ -104,6 +105,12 @@ class EngineClient(asyncio.Protocol):
             self._transport.close()
 
     # --- requests
+
+    @property
+    def asked(self) -> int | None:
+        """The most threads that a request asks for; None where one is for all, or there is none."""
+        asked = [count for count in self._asked.values() if count is not None]
+        return max(asked, default=None) if len(asked) == len(self._asked) else None
 
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
         """The events of the request that `make` builds from its id, until every answer ended.
@@ -135,12 +142,13 @@ class EngineClient(asyncio.Protocol):
     def _events(self, request: Generate | Embed | Infer) -> Generator[_Events]:
         """What is told of `request` from now on; it is cancelled unless it has ended."""
         self._streams[request.id] = queue = asyncio.Queue[Any]()
+        self._asked[request.id] = request.threads if isinstance(request, Generate) else None
         events = _Events(queue)
         try:
             self._send(request)
             yield events
         finally:
-            del self._streams[request.id]
+            del self._streams[request.id], self._asked[request.id]
             if not events.ended and not self.lost.is_set():
                 self._send(Cancel(request.id))
 

@@ -39,6 +39,7 @@ def clean(seen: Observation, cores: int) -> Observation:
         others=_within(seen.others, 0.0, _MOST_CORES),
         cpu_s=_within(seen.cpu_s, 0.0, _MOST_CORES * _MOST_S),
         spare_s=_bound(seen.spare_s, 0.0, _MOST_CORES * _MOST_S),
+        asked=None if seen.asked is None else int(_bound(seen.asked, 1, cores)),
         supply_j=_within(seen.supply_j, *_ENERGIES_J),
         period_left_s=_within(seen.period_left_s, 0.0, 1e6),
     )

@@ -17,7 +17,7 @@ class Observation:
 
     What cannot be read is None. `busy_s` are the engine's seconds inside passes, `prompt_s` of
     them those that read prompts, and `tokens` what it drew in the others; `running` and `waiting`
-    are requests.
+    are requests, and `asked` is the most threads that one of them asks for, None: all there are.
     """
 
     time_s: float  # monotonic
@@ -38,6 +38,7 @@ class Observation:
     prompt_tokens: int = 0  # read in `prompt_s`
     cpu_s: float | None = None  # core seconds of the engine, passes under way included
     spare_s: float = 0.0  # of `busy_s`, times the threads that requests had no use for
+    asked: int | None = None
 
 
 @dataclass(frozen=True)

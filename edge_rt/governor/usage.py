@@ -31,8 +31,10 @@ class Usage:
 
     def look(self, seen: Observation) -> Used:
         """What was used since the last look, by a pass under way too where that can be seen."""
-        if seen.busy_s > 0.0 or not seen.running:
-            self._spare = seen.spare_s / seen.busy_s if seen.busy_s > 0.0 else 0.0
+        if seen.busy_s > 0.0:
+            self._spare = seen.spare_s / seen.busy_s
+        elif not seen.running:  # a pass under way is the first of those who have just come
+            self._spare = 0.0 if seen.asked is None else max(0, seen.threads - seen.asked)
         spare = min(self._spare, seen.threads - 1.0)  # there may have been more to spare before
         used = seen.threads - int(spare + _EXACT)
         busy_s = seen.busy_s * ((seen.threads - spare) / used)  # as if all of `used` computed

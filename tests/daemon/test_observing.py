@@ -29,6 +29,7 @@ class Board:
         self.now = 10.0
         self.cpu = {"board": 0.0, "engine": 0.0, "front": 0.0}
         self.native_s, self.drawn, self.pings = 0.0, 0, 0
+        self.asked = 1  # threads
         self.spent: list[float] = []
         self.supply: Any = "a supply"
         zones = Thermal(tree.sysfs)
@@ -105,7 +106,7 @@ def test_all_of_it_is_of_the_time_since_the_last_look(kit: Any, warm: Any) -> No
         assert (seen.temp_c, seen.trip_c, seen.fan) == (51.5, 80.0, None)
         assert (seen.cpu_s, seen.others) == (pytest.approx(0.6), pytest.approx(0.4))
         assert (seen.busy_s, seen.tokens) == (pytest.approx(0.3), 10)
-        assert seen.spare_s == pytest.approx(0.15)
+        assert (seen.spare_s, seen.asked) == (pytest.approx(0.15), 1)
         assert (seen.running, seen.waiting) == (3, 3)
         assert (seen.supply_j, seen.period_left_s) == (pytest.approx(2003.0), 600.0)
 
@@ -119,6 +120,7 @@ def test_an_idle_engine_is_not_disturbed(kit: Any, warm: Any) -> None:
         board.live(1.0, watts=3.0, engine=0.0, others=0.5)
         seen = await board.look(ask=False)
         assert (board.pings, seen.busy_s, seen.running, seen.waiting) == (0, 0.0, 0, 0)
+        assert seen.asked is None
         assert seen.others == pytest.approx(0.5)
 
     kit.run(run())

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -231,6 +232,27 @@ async def test_events_come_in_order_until_every_answer_ended(
 async def test_limits_are_told_as_they_were_set(client: EngineClient, engine: Engine) -> None:
     client.set_limits(2, 0.5, prefill_chunk=32, sequences=1)
     assert await engine.next() == SetLimits(2, 0.5, 32, 1)
+
+
+@with_engine
+async def test_the_most_threads_that_a_request_asks_for_are_known(
+    client: EngineClient, engine: Engine
+) -> None:
+    def asking(threads: int) -> asyncio.Task:
+        return start(listed(client.generate(lambda id: replace(make(id), threads=threads))))
+
+    assert client.asked is None
+    one, three = asking(1), asking(3)
+    await asyncio.sleep(0)
+    assert client.asked == 3
+    task = start(listed(client.perform(make_task)))
+    await asyncio.sleep(0)
+    assert client.asked is None
+    for gone, left in (((three, task), 1), ((one,), None)):
+        for each in gone:
+            each.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        assert client.asked == left
 
 
 @with_engine

@@ -55,6 +55,21 @@ def test_a_pass_under_way_has_the_threads_of_the_one_before() -> None:
     assert used(before, ended, within).threads == 4
 
 
+def test_the_first_pass_of_all_has_the_threads_that_are_asked_for() -> None:
+    first = replace(WORK, running=0, busy_s=0.0, cpu_s=0.1, asked=1)
+    assert used(first) == Used(1, pytest.approx(0.1))
+    assert used(replace(first, asked=9)).threads == 4
+    assert used(replace(first, cpu_s=0.5)).threads == 3  # as can be seen, others are there too
+
+
+def test_a_long_first_pass_with_fewer_threads_is_no_idle_one() -> None:
+    usage = Usage()
+    for _ in range(20):
+        usage.look(replace(WORK, running=0, busy_s=0.0, cpu_s=0.2, asked=1))
+    usage.look(replace(WORK, busy_s=4.2, cpu_s=0.2, spare_s=3 * 4.2, asked=1))
+    assert usage.intensity > 0.8
+
+
 def test_fewer_threads_are_no_idle_ones() -> None:
     usage = Usage()
     for _ in range(50):
