@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 
 from edge_rt import __version__
@@ -13,13 +15,11 @@ from edge_rt.daemon.forms import forms
 from edge_rt.daemon.kinds import writer
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.routes import Routes
+from edge_rt.engine.builds import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
 from edge_rt.routing.setting import Form
-
-LIBRARIES = {"llama.cpp": "llama-cpp-python", "onnx": "onnxruntime"}
-"""The distribution of each backend's library."""
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama.py.
 _ONE_KERNEL, _EXACT = {"Q4_1"}, Form(0, "q8_0/f16")
@@ -64,7 +64,7 @@ class Identities:
         """Files, and what is read of them; the library, and our own program."""
         backend = entry.backend
         if backend not in self._builds:
-            self._builds[backend] = _build(LIBRARIES[backend])
+            self._builds[backend] = _build(BUILDS[backend])
         files = entry.id, entry.sha256, backend, entry.providers
         return (*files, entry.summary, self._builds[backend], __version__)
 
@@ -80,10 +80,10 @@ def _found(model: str, host: Host) -> Entry | None:
         return None
 
 
-def _build(name: str) -> str:
+def _build(packages: Iterable[str]) -> str:
     """Tells one build of an installed library from another: by the list of its files' hashes."""
-    try:
-        record = distribution(name).read_text("RECORD")
-    except PackageNotFoundError:
-        record = None
-    return hashlib.sha256((record or "").encode()).hexdigest()
+    found = hashlib.sha256()
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found.update((distribution(package).read_text("RECORD") or "").encode())
+    return found.hexdigest()

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TypedDict
 
 from edge_rt.backends.base import Vocabulary
+from edge_rt.engine.builds import BUILDS
 from edge_rt.engine.memory import own_bytes
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.roster import AnyBackend
 from edge_rt.errors import ModelFileError
-
-ONNX_BUILDS = ("onnxruntime-qnn", "onnxruntime-gpu", "onnxruntime")
-"""The packages that bring onnxruntime, for one kind of board each and for all."""
 
 
 def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
@@ -46,7 +44,7 @@ def versions() -> dict[str, str]:
     from edge_rt.backends.llama import VERSION
 
     found = {"llama.cpp": VERSION}
-    for build in ONNX_BUILDS:
+    for build in BUILDS["onnx"]:
         with suppress(PackageNotFoundError):
             found["onnx"] = version(build)
     return found

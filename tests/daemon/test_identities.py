@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,6 +53,24 @@ def test_other_files_or_what_is_read_of_them(kit: Any, change: Any) -> None:
     house.entry = change(house.entry)
     house.changes += 1
     assert digests(house) != before
+
+
+@pytest.mark.parametrize("build", ["onnxruntime", "onnxruntime-gpu"])
+def test_another_build_of_the_library(
+    kit: Any, monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
+    def digests_with(record: str) -> list[bytes]:
+        def distribution(package: str) -> Any:
+            if package != build:
+                raise PackageNotFoundError(package)
+            return SimpleNamespace(read_text=lambda name: record)
+
+        monkeypatch.setattr("edge_rt.daemon.identities.distribution", distribution)
+        house = kit.house()
+        house.entry = replace(house.entry, backend="onnx")
+        return digests(house)
+
+    assert digests_with("one") == digests_with("one") != digests_with("two")
 
 
 @pytest.mark.parametrize(
