@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from edge_rt.models.doubt import Calibration
 from edge_rt.models.tuned import TunedFile
 
 _HEAD = "Written by edge-rt doubt; delete an entry to forget what was found of a model."
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    doubts: list[Calibration] = []
+
+
+def _read(document: object) -> list[Calibration]:
+    return msgspec.convert(document, _File).doubts
 
 
 class Doubts:
@@ -15,7 +25,7 @@ class Doubts:
 
     def __init__(self, root: Path) -> None:
         """`root` is the store's folder."""
-        self._tuned = TunedFile(root, "doubts", Calibration, lambda one: one.model, _HEAD)
+        self._tuned = TunedFile(root, "doubts", _read, lambda one: one.model, _HEAD)
 
     def of(self, model: str, sha256: str) -> Calibration | None:
         """That of a model with that content; None: it was not calibrated, or had another one."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from edge_rt.models.manifest import Stamp
 from edge_rt.models.pair import Pair
 from edge_rt.models.tuned import TunedFile
 
 FILE = "pairs.yaml"
 _HEAD = "Written by edge-rt tune; delete an entry to have the catalogue's again."
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pairs: list[Pair] = []
 
 
 class Pairs:
@@ -21,7 +27,7 @@ class Pairs:
 
     def __init__(self, root: Path, catalogue: Iterable[Pair] = ()) -> None:
         """`root` is the store's folder."""
-        self._tuned = TunedFile(root, "pairs", Pair, _both, _HEAD)
+        self._tuned = TunedFile(root, "pairs", _read, _both, _HEAD)
         self._catalogue = list(catalogue)
 
     def __iter__(self) -> Iterator[Pair]:
@@ -50,6 +56,10 @@ class Pairs:
         where the file cannot be read.
         """
         return self._tuned.put(pair)
+
+
+def _read(document: object) -> list[Pair]:
+    return msgspec.convert(document, _File).pairs
 
 
 def _both(pair: Pair) -> tuple[str, str]:

@@ -25,10 +25,17 @@ class TunedFile(Generic[ItemT]):
     """
 
     def __init__(
-        self, root: Path, name: str, kind: type[ItemT], key: Callable[[ItemT], object], head: str
+        self,
+        root: Path,
+        name: str,
+        read: Callable[[object], list[ItemT]],
+        key: Callable[[ItemT], object],
+        head: str,
     ) -> None:
-        """`root` is the store's folder. Items are told apart by `key`; `head` is for people."""
-        self._root, self._name, self._kind, self._key = root, name, kind, key
+        """`root` is the store's folder. `read` makes items of a document, or raises
+        ValidationError. They are told apart by `key`; `head` is for people.
+        """
+        self._root, self._name, self._read, self._key = root, name, read, key
         self.path, self._head = root / f"{name}.yaml", f"# {head}\n"
         self._seen: tuple[Stamp, list[ItemT] | ConfigError] | None = None
 
@@ -67,11 +74,7 @@ class TunedFile(Generic[ItemT]):
         return (self._head + yaml.safe_dump({self._name: said}, sort_keys=False)).encode()
 
     def _decoded(self) -> list[ItemT] | ConfigError:
-        field = self._name, list[self._kind], []
-        file = msgspec.defstruct("File", [field], forbid_unknown_fields=True)
         try:
-            found = msgspec.convert(yaml.safe_load(self.path.read_bytes()) or {}, file)
+            return self._read(yaml.safe_load(self.path.read_bytes()) or {})
         except (msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
             return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))
-        items: list[ItemT] = getattr(found, self._name)
-        return items
