@@ -22,6 +22,7 @@ from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.models.entry import Entry
+from edge_rt.routing.ask import Prefer
 from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind, State
 from edge_rt.routing.placing import front, pick
 from edge_rt.routing.replanning import Circumstances, Occasion, judge
@@ -38,11 +39,15 @@ _DEVICE = "board"  # a model has one place, as it is loaded or usually is, or no
 
 @dataclass(frozen=True)
 class _Plan:
-    """A problem, whose variants these are, and what is loaded of them now."""
+    """A problem, whose variants these are, and what is loaded of them now.
+
+    Its joules are seconds where `prefer` says so, since joules are not known of all.
+    """
 
     problem: Problem
     entries: Sequence[Entry]
     before: State
+    prefer: Prefer
 
 
 class Placer:
@@ -81,9 +86,9 @@ class Placer:
             return None
         problem, before = plan.problem, plan.before
         found = await asyncio.to_thread(front, problem, self._random, before, _ENUMERATED)
-        after, rate = pick(found, "energy"), self._routes.mix.per_second()
-        change = judge(plan.problem, plan.before, after, rate, heavy=limits.heavy)
-        if change.made or after.state == plan.before:  # else it may repay with more requests
+        after, rate = pick(found, plan.prefer), self._routes.mix.per_second()
+        change = judge(problem, before, after, rate, plan.prefer, heavy=limits.heavy)
+        if change.made or after.state == before:  # else it may repay with more requests
             self._occasion.planned(now)
         if change.made:
             await self._change(plan, after.state, preload)
@@ -127,8 +132,11 @@ class Placer:
             return None
         found = self._variants.of(known, self._governing.limits.threads)
         variants = {variant.id: variant for variant in found}
-        loads = {id: self._load(variant) for id, variant in variants.items()}
-        costs = {e.id: {bucket: self._cost(e, bucket) for bucket in shares} for e in known}
+        takes = {e.id: {bucket: self._takes(e, bucket) for bucket in shares} for e in known}
+        told = [one for row in takes.values() for one in row.values() if one is not None]
+        joules = all(one.energy_j is not None for one in told)
+        costs = {id: {b: _cost(one, joules) for b, one in row.items()} for id, row in takes.items()}
+        loads = {id: self._load(variant, joules) for id, variant in variants.items()}
         demand = {b: min(_both(costs[id][b], loads[id]) for id in costs) for b in shares}
         able = [bucket for bucket in shares if demand[bucket] != NEVER]
         residents = {r.wanted.model: r.wanted.need_bytes for r in self._residency.residents()}
@@ -146,21 +154,19 @@ class Placer:
         before = tuple(int(resident_name(entry) in residents) for entry in free)
         others = sum(residents.values()) - sum(residents.get(resident_name(e), 0) for e in free)
         usable = max(0.0, float(self._room.usable_bytes - others))
-        return _Plan(Problem([[place] for place in places], [usable], mix), free, before)
+        problem = Problem([[place] for place in places], [usable], mix)
+        return _Plan(problem, free, before, "energy" if joules else "latency")
 
-    def _load(self, variant: Variant) -> Cost:
+    def _load(self, variant: Variant, joules: bool) -> Cost:
         """What loading takes; nothing where it is loaded anyway."""
         if variant.id in self._fixed:
             return Cost(0.0, 0.0)
-        return Cost(variant.load_j or variant.load_s, variant.load_s)
+        return Cost(variant.load_j if joules else variant.load_s, variant.load_s)
 
-    def _cost(self, entry: Entry, bucket: Bucket) -> Cost:
-        """What a request of that kind takes; where nobody knows watts, they are as good as one."""
+    def _takes(self, entry: Entry, bucket: Bucket) -> Prediction | None:
+        """What a request of that kind takes; None where it cannot be had, or nobody knows."""
         tokens = round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion)
-        found = self._foretold(entry, tokens) if entry.id in bucket.models else None
-        if found is None:
-            return NEVER
-        return Cost(found.seconds if found.energy_j is None else found.energy_j, found.seconds)
+        return self._foretold(entry, tokens) if entry.id in bucket.models else None
 
     def _foretold(self, entry: Entry, tokens: tuple[int, int, int]) -> Prediction | None:
         limits, form = self._governing.limits, self._variants.form(entry)
@@ -173,6 +179,14 @@ def _ids(names: Collection[str], host: Host) -> Iterator[str]:
     for name in names:
         with suppress(ModelNotFound):
             yield host.entry(name).id
+
+
+def _cost(found: Prediction | None, joules: bool) -> Cost:
+    """Without `joules` a watt is as good as another."""
+    if found is None:
+        return NEVER
+    known_j = found.energy_j if joules else None
+    return Cost(found.seconds if known_j is None else known_j, found.seconds)
 
 
 def _both(one: Cost, two: Cost) -> Cost:

@@ -16,14 +16,23 @@ NAMES = {"a": "a@" + "a" * 12, "b": "b@" + "b" * 12}
 MOST = 1 << 40
 
 
-def house_of(kit: Any, costs_j: dict[str, float], load_s: float = 1.0, **models: Any) -> Any:
-    """A house with the models "a" and "b", whose answers take so many joules."""
+def house_of(
+    kit: Any,
+    costs_j: dict[str, float] | dict[str, float | None],
+    load_s: float = 1.0,
+    seconds: float = 1.0,
+    **models: Any,
+) -> Any:
+    """A house with the models "a" and "b", whose answers take so many joules; a's `seconds`."""
     house = kit.house(Config(models=Models(**models)))
     entries = [replace(kit.entry, id=id, sha256=id * 64) for id in ("a", "b")]
     house.entries = lambda: entries
 
     def predict(entry: Any, *rest: Any) -> Prediction:
-        return Prediction(1.0, 0.5, 0.5, costs_j[entry.id], None, 5.0, 0.05, 0.05, "calibrated")
+        whole_s = seconds if entry.id == "a" else 1.0
+        phases_s = whole_s / 2, whole_s / 2
+        energy_j = costs_j[entry.id]
+        return Prediction(whole_s, *phases_s, energy_j, None, 5.0, 0.05, 0.05, "calibrated")
 
     house.foresight.forecaster.predict = predict
     house.foresight.variants._load_s = lambda entry: load_s
@@ -66,6 +75,18 @@ def test_what_is_asked_for_again_and_again_is_loaded_ahead(kit: Any) -> None:
         await ask(house, "auto")
         assert "saves" in (await look(house) or "")
         assert loaded(house) == {NAMES["a"]}
+
+    kit.run(run())
+
+
+def test_joules_that_only_one_is_known_to_take_are_not_held_against_it(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": None, "b": 30.0}, seconds=5.0)
+        await house.answer("a")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto")
+        assert " s in 1800 s" in (await look(house) or "")
+        assert loaded(house) == {NAMES["b"]}
 
     kit.run(run())
 
