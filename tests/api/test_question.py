@@ -53,6 +53,7 @@ SAMPLING: dict[str, tuple[Any, Any]] = {
 }
 EDGE: dict[str, tuple[Any, Any]] = {
     "prefer": (st.sampled_from(["latency", "quality"]), None),
+    "quality": (st.sampled_from(["low", "high", 0.3]), None),
     "mode": (st.sampled_from(["single", "lookup", "speculative", "switch:token"]), None),
     "partner": (st.sampled_from(["smol", "tiny"]), None),
     "large_share": (SHARE, None),

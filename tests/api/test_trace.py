@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edge_rt.routing.sufficing import FLOORS
 from edge_rt.routing.trace import Trace
 
 TRACE = Trace("auto", "latency", True, False, "other: the fewest seconds of 2 that can be", [])
@@ -28,14 +29,16 @@ def test_the_chosen_model_answers_and_the_reason_is_told(client, service):
 
 
 def test_the_router_hears_what_the_choice_depends_on(client, service):
-    edge = {"prefer": "latency", "latency_s": 2.5, "energy_j": 3}
+    edge = {"prefer": "latency", "latency_s": 2.5, "energy_j": 3, "quality": "high"}
     client.chat(model="auto", max_tokens=7, edge=edge)
     client.complete(prompt=["On", "Once upon"], ignore_eos=True)
     chat, text = service.wishes
     assert (chat.model, chat.max_tokens, chat.ignore_eos, chat.trace) == ("auto", 7, False, False)
-    assert chat.aims == ("latency", 2.5, 3.0)
+    assert chat.aims == ("latency", 2.5, 3.0, FLOORS["high"])
+    assert chat.text == "Hi"
     assert (text.model, text.max_tokens, text.ignore_eos) == ("default", 16, True)
-    assert text.aims == (None, None, None)
+    assert text.aims == (None, None, None, None)
+    assert text.text == "Once upon"
     assert service.written == ["<rendered>", "Once upon"]
 
 
@@ -77,7 +80,13 @@ def test_a_trace_is_kept_under_the_id_of_the_answer(client, service):
 
 @pytest.mark.parametrize(
     ("edge", "param"),
-    [({"prefer": "speed"}, "edge.prefer"), ({"trace": 1}, "edge.trace")],
+    [
+        ({"prefer": "speed"}, "edge.prefer"),
+        ({"trace": 1}, "edge.trace"),
+        ({"quality": "best"}, "edge.quality"),
+        ({"quality": 1.5}, "edge.quality"),
+        ({"quality": [0.5]}, "edge.quality"),
+    ],
 )
 def test_what_makes_no_sense_is_named(client, service, edge, param):
     response = client.chat(edge=edge)

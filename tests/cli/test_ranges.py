@@ -19,6 +19,7 @@ Cli = Any
         ("run", "--temperature", "nan", "hello"),
         ("run", "--energy", "0", "hello"),
         ("run", "--latency", "nan", "hello"),
+        ("run", "--quality", "1.1", "hello"),
         ("budget", "--window", "nan"),
         ("budget", "--peak", "nan"),
         ("ledger", "--days", "0"),

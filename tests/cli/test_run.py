@@ -48,6 +48,9 @@ def test_what_an_answer_may_take_is_passed_on(cli: Cli, daemon: Daemon) -> None:
     cli("run", "--energy", "2.5", "--latency", "30", "--prefer", "latency", "Hi")
     edge = {"energy_j": 2.5, "latency_s": 30.0, "prefer": "latency"}
     assert daemon.asked[0][1]["edge"] == edge
+    cli("run", "--quality", "high", "Hi")
+    cli("run", "--quality", "0.7", "Hi")
+    assert [body["edge"]["quality"] for _, body in daemon.asked[1:]] == ["high", 0.7]
 
 
 def test_how_tokens_are_decided_on_is_passed_on(cli: Cli, daemon: Daemon) -> None:

@@ -148,6 +148,10 @@ def test_one_setting_or_several_to_choose_from(
         ),
         ("budget: {power: 6}", "1: budget.power: unknown key; did you mean power_w?"),
         (
+            "router: {quality: best}",
+            '1: router.quality: expected low, normal, high or a number from 0 to 1, got "best"',
+        ),
+        (
             "governor: {sacrifice: [pace, quality]}",
             '1: governor.sacrifice[1]: expected one of pace, model, queue, refuse, got "quality"',
         ),
