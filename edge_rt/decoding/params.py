@@ -118,11 +118,11 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Doubt(msgspec.Struct, frozen=True, array_like=True):
-    """How unsure a model was of the first `tokens` of an answer: means over them.
+    """How unsure a model was of the first `tokens` of an answer, where it was most unsure.
 
-    `entropy` is in nats, over the whole vocabulary; `margin` is how much more probable the
-    likeliest token was than the next one, 0 to 1. Both are of the model itself, before bias,
-    penalties and temperature.
+    `entropy` is the largest in nats, over the whole vocabulary; `margin` is the least by which the
+    likeliest token was more probable than the next one, 0 to 1. Both are of the model itself,
+    before bias, penalties and temperature.
     """
 
     tokens: int

@@ -1,4 +1,4 @@
-"""How unsure a model was of an answer's beginning is a mean over its first tokens."""
+"""How unsure a model was of an answer's beginning is the most at one of its first tokens."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ def seen(*probabilities: float) -> View:
         return View(np.log(np.array(probabilities, np.float32)))
 
 
-def test_it_is_the_mean_of_the_first_tokens() -> None:
-    meter = DoubtMeter(2)
+def test_it_is_the_most_at_one_of_the_first_tokens() -> None:
+    meter = DoubtMeter(3)
     assert (meter.doubt, meter.complete) == (None, False)
     meter.look(seen(0.5, 0.5, 0.0))
     assert meter.doubt == Doubt(1, pytest.approx(math.log(2)), pytest.approx(0.0, abs=1e-6))
     meter.look(seen(1.0, 0.0, 0.0))
+    assert meter.doubt == Doubt(2, pytest.approx(math.log(2)), pytest.approx(0.0, abs=1e-6))
+    assert not meter.complete
+    meter.look(seen(0.25, 0.25, 0.5))
     doubt = meter.doubt
-    assert doubt == Doubt(2, pytest.approx(math.log(2) / 2), pytest.approx(0.5))
+    assert doubt == Doubt(3, pytest.approx(1.5 * math.log(2)), pytest.approx(0.0, abs=1e-6))
     assert meter.complete
-    meter.look(seen(0.5, 0.5, 0.0))
+    meter.look(seen(*[0.25] * 4))
     assert meter.doubt == doubt
 
 
