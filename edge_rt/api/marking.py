@@ -49,11 +49,13 @@ class Counted(NamedTuple):
 class Asked:
     """An answer that `client` asks for, None: who cannot be told, with a prompt of that hash.
 
-    `again` tells whether the same was asked shortly before.
+    With the same `fixed` it would be the same answer, None: it may be any. `again` tells whether
+    another was asked for shortly before.
     """
 
     client: str | None
     prompt: bytes
+    fixed: object = None
     again: bool = False
     ended_s: float | None = None
     marked: bool = False
@@ -62,7 +64,7 @@ class Asked:
 class Marking:
     """Knows the latest answers by their ids, and by hashes of their prompts, which are not kept.
 
-    A client marks its own answers, each once. Where it asks the same again within AGAIN_S of an
+    A client marks its own answers, each once. Where it asks for another one within AGAIN_S of an
     answer that was complete, that is half a bad mark for the first; who asks it a third time is
     taken for a program that does so by habit. Of each client so many marks an hour count.
     """
@@ -76,15 +78,15 @@ class Marking:
         self._rates: OrderedDict[str, _Rate] = OrderedDict()
         self.counts: Counter[Counted] = Counter()
 
-    def begin(self, client: str | None, *said: object) -> Asked:
+    def begin(self, client: str | None, fixed: object, *said: object) -> Asked:
         """`client` asks for an answer to what is `said`, of which a hash alone is kept."""
         try:
-            asked = Asked(client, digest(self._salt, *said))
+            asked = Asked(client, digest(self._salt, *said), fixed)
         except (OverflowError, RecursionError, UnicodeEncodeError):  # of JSON that no prompt needs
             return Asked(client, secrets.token_bytes(16))
         before = self._latest.get((client, asked.prompt))
         if before is not None and client is not None:
-            asked.again = self._asks_again(before, self._answers[before])
+            asked.again = self._asks_again(before, self._answers[before], fixed)
         return asked
 
     def keep(self, id: str, asked: Asked) -> None:
@@ -117,9 +119,10 @@ class Marking:
         answer.marked = True
         return self._mark(id, answer.client, mark, 1.0, "feedback")
 
-    def _asks_again(self, id: str, answer: Asked) -> bool:
-        """The prompt of an answer is there again: whether so soon that it tells something."""
-        if answer.ended_s is None or self._now() - answer.ended_s > AGAIN_S:
+    def _asks_again(self, id: str, answer: Asked, fixed: object) -> bool:
+        """The prompt of an answer is there again: whether for another, and soon."""
+        same = fixed is not None and fixed == answer.fixed
+        if same or answer.ended_s is None or self._now() - answer.ended_s > AGAIN_S:
             return False
         if not (answer.again or answer.marked):
             self._mark(id, answer.client, 0.0, AGAIN_WEIGHT, "regeneration")

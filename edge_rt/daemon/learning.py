@@ -15,6 +15,7 @@ from edge_rt.api.learnt import Arm, RouterReport, TrialsReport
 from edge_rt.daemon.pause import Pause
 from edge_rt.database.storage import Storage
 from edge_rt.energy.prediction import Served
+from edge_rt.models.pair import LOSSLESS
 from edge_rt.routing.learning.cell import Cell, Key
 from edge_rt.routing.learning.judge import Judge
 from edge_rt.routing.learning.learner import Learner, Which
@@ -45,7 +46,7 @@ class Learning:
         self, path: Path, clock: Callable[[], float], pause: Pause = asyncio.sleep
     ) -> None:
         """Opens nothing yet. `clock` gives Unix seconds."""
-        self._learner, self._trials = Learner(clock), Trials()
+        self._learner, self._trials = Learner(clock, LOSSLESS), Trials()
         self.judge = Judge(self._learner, self._trials)
         self._disk = threading.Lock()
         self._storage = Storage(path, SCHEMA, lambda: Tables(path), clock)

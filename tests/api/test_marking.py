@@ -21,8 +21,15 @@ class Stage:
         self.heard.append((id, mark, weight))
         return self.chosen
 
-    def answer(self, id: str, client: str | None = ANN, prompt: str = "Hi", ends: bool = True):
-        self.marking.keep(id, self.marking.begin(client, prompt))
+    def answer(
+        self,
+        id: str,
+        client: str | None = ANN,
+        prompt: str = "Hi",
+        ends: bool = True,
+        fixed: object = None,
+    ) -> None:
+        self.marking.keep(id, self.marking.begin(client, fixed, prompt))
         if ends:
             self.marking.ended(id)
 
@@ -86,9 +93,9 @@ def test_one_client_cannot_mark_all_it_likes(stage: Stage) -> None:
 
 
 def test_asking_the_same_again_soon_is_half_a_bad_mark(stage: Stage) -> None:
-    stage.answer("a")
+    stage.answer("a", fixed=1)
     stage.now_s += AGAIN_S
-    stage.answer("b")
+    stage.answer("b", fixed=2)
     assert stage.heard == [("a", 0.0, AGAIN_WEIGHT)]
     assert stage.marking.counts == {Counted(False, "regeneration", True): 1}
 
@@ -100,6 +107,8 @@ def test_asking_the_same_again_soon_is_half_a_bad_mark(stage: Stage) -> None:
         ({}, {"client": BOB}),
         ({"client": None}, {"client": None}),
         ({"ends": False}, {}),
+        ({"fixed": "greedy"}, {"fixed": "greedy"}),  # which gives the very same
+        ({"fixed": 7}, {"fixed": 7}),
     ],
 )
 def test_what_is_no_regeneration(stage: Stage, first: dict, second: dict) -> None:
@@ -136,7 +145,8 @@ def test_prompts_are_kept_as_hashes_and_so_many(stage: Stage) -> None:
     assert len(marking._answers) == len(marking._latest) == KEPT
     assert "secret" not in repr(marking._answers)
     other = Stage()
-    assert other.marking.begin(ANN, "Hi").prompt != marking.begin(ANN, "Hi").prompt
+    prompts = [one.begin(ANN, None, "Hi").prompt for one in (other.marking, marking)]
+    assert prompts[0] != prompts[1]
     with pytest.raises(RequestError):
         marking.give("a-4", ANN, 1.0)
     assert marking.give("a-5", ANN, 1.0).counted

@@ -90,6 +90,17 @@ def test_every_gate_makes_an_answer_and_tells_who_wrote_it(daemon: Daemon, gate:
     assert (drafted > 0) == (gate == "verify")
 
 
+@pytest.mark.parametrize(("threshold", "writer"), [(0, LARGE), (100, SMALL)])
+def test_doubt_decides_once_who_writes(daemon: Daemon, threshold: float, writer: str) -> None:
+    told = answer(daemon, edge={"mode": "switch:early", "threshold": threshold, "first": 6})
+    assert told["choices"][0]["text"] == text(daemon, writer)
+    edge, handed = told["edge"], writer == LARGE
+    assert edge["large_tokens" if handed else "small_tokens"] == 40
+    assert (edge["switches"], edge["accepted_tokens"] + edge["rejected_tokens"]) == (
+        (1, 6) if handed else (0, 0)
+    )
+
+
 def test_answers_of_all_modes_run_side_by_side(daemon: Daemon, tools: Any) -> None:
     modes = ("single", "speculative", "lookup", "switch:always")
     edges = [{"mode": mode} for mode in modes] + [TURNS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -45,25 +45,25 @@ class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Learner:
     """Knows a bounded number of cells; `changed` are those that were not kept since."""
 
-    def __init__(self, clock: Callable[[], float], cells: Iterable[tuple[Key, Cell]] = ()) -> None:
-        """`clock` gives Unix seconds."""
-        self._clock = clock
-        self._cells = dict(sorted(cells, key=lambda item: item[1].at_s)[-KEPT:])
+    def __init__(self, clock: Callable[[], float], alike: Sequence[str] = ()) -> None:
+        """`clock` gives Unix seconds. In modes that are `alike` answers are the same: all marks of
+        them are kept for the first.
+        """
+        self._clock, self._alike = clock, alike
+        self._cells: dict[Key, Cell] = {}
         self.changed: set[Key] = set()
 
     def learnt(
         self, model: str, mode: str, context: Context, presumed: float | None = None
     ) -> Learnt:
         """What is known of an arm in a context."""
-        cell = self._cells.get(Key(model, mode, *context))
-        if cell is None:
-            return Learnt(context, presumed, presumed)
-        cell = cell.faded(self._clock())
+        key = Key(model, mode, *context)
+        cell, marked = self._now(key), self._now(self._marked(key))
         return Learnt(
             context,
             presumed,
-            None if presumed is None else cell.corrected(presumed),
-            cell.marks,
+            None if presumed is None else marked.corrected(presumed),
+            marked.marks,
             cell.joules_ratio,
             cell.seconds_ratio,
             cell.answers,
@@ -71,6 +71,7 @@ class Learner:
 
     def mark(self, key: Key, mark: float, weight: float = 1.0) -> None:
         """An answer was found so good, from 0 to 1."""
+        key = self._marked(key)
         self._keep(key, self._now(key).marked(mark, weight))
 
     def took(self, key: Key, joules_times: float, seconds_times: float) -> None:
@@ -83,7 +84,7 @@ class Learner:
         return {key: cell.faded(now) for key, cell in self._cells.items()}
 
     def restore(self, cells: Iterable[tuple[Key, Cell]]) -> None:
-        """Take what was kept; what was learnt since counts besides where it is of another kind."""
+        """Take what was kept, but for cells of which something was learnt since."""
         kept = dict(sorted(cells, key=lambda item: item[1].at_s)[-KEPT:])
         self._cells = {**kept, **self._cells}
 
@@ -94,6 +95,10 @@ class Learner:
             del self._cells[key]
         self.changed.update(gone)
         return len(gone)
+
+    def _marked(self, key: Key) -> Key:
+        """Where its marks are."""
+        return key._replace(mode=self._alike[0]) if key.mode in self._alike else key
 
     def _now(self, key: Key) -> Cell:
         now = self._clock()

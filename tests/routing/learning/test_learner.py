@@ -20,7 +20,7 @@ def learner() -> Learner:
 
 
 def test_what_nobody_marked_is_as_presumed(learner: Learner) -> None:
-    assert learner.learnt("tiny", "single", MATHS, 0.7) == Learnt(MATHS, 0.7, 0.7)
+    assert learner.learnt("tiny", "single", MATHS, 0.7) == Learnt(MATHS, 0.7, pytest.approx(0.7))
     assert learner.learnt("tiny", "single", MATHS).p is None
 
 
@@ -29,15 +29,25 @@ def test_marks_count_where_they_were_given(learner: Learner) -> None:
     found = learner.learnt("tiny", "single", MATHS, 0.9)
     assert (found.marks, found.p) == (1.0, pytest.approx(0.8))
     for model, mode, context in (("big", "single", MATHS), ("tiny", "lookup", MATHS)):
-        assert learner.learnt(model, mode, context, 0.9).p == 0.9
-    assert learner.learnt("tiny", "single", CODE, 0.9).p == 0.9
+        assert learner.learnt(model, mode, context, 0.9).p == pytest.approx(0.9)
+    assert learner.learnt("tiny", "single", CODE, 0.9).p == pytest.approx(0.9)
+
+
+def test_marks_of_modes_in_which_answers_are_the_same_are_shared() -> None:
+    learner = Learner(lambda: 1000.0, ("single", "lookup"))
+    learner.mark(key(mode="lookup"), 0.0)
+    learner.took(key(mode="lookup"), 2.0, 2.0)
+    for mode in ("single", "lookup"):
+        assert learner.learnt("tiny", mode, MATHS, 0.9).p == pytest.approx(0.8)
+    assert learner.learnt("tiny", "single", MATHS, 0.9).answers == 0.0
+    assert learner.learnt("tiny", "switch:early", MATHS, 0.9).p == pytest.approx(0.9)
 
 
 def test_joules_and_seconds_are_corrected_apart_from_quality(learner: Learner) -> None:
     learner.took(key(), 2.0, 1.0)
     found = learner.learnt("tiny", "single", MATHS, 0.9)
     assert found.joules_ratio > 1.1
-    assert (found.seconds_ratio, found.answers, found.p) == (1.0, 1.0, 0.9)
+    assert (found.seconds_ratio, found.answers, found.p) == (1.0, 1.0, pytest.approx(0.9))
 
 
 def test_it_is_bounded(learner: Learner) -> None:

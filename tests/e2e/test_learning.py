@@ -1,0 +1,87 @@
+"""Marks of a real daemon's answers outlive a kill, and can be seen and forgotten."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Daemon = Any
+CHAT = [{"role": "user", "content": "Name the days of the week."}]
+
+
+@pytest.fixture(scope="module")
+def daemon(make_daemon: Callable[..., Any], both_backends: Path) -> Iterator[Daemon]:
+    made = make_daemon(both_backends)
+    yield made
+    made.close()
+
+
+def ask(daemon: Daemon, **fields: Any) -> dict[str, Any]:
+    """An answer of either model, with the trace of the choice."""
+    body = {"model": "auto", "messages": CHAT, "max_tokens": 8, "edge": {"trace": True}}
+    answer = daemon.post(body | fields, "/v1/chat/completions")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def mark(daemon: Daemon, answer: dict[str, Any], mark: object) -> dict[str, Any]:
+    body = {"id": answer["id"], "mark": mark}
+    response = daemon.http.post("/edge/v1/feedback", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def marks(daemon: Daemon) -> dict[str, tuple[float, float]]:
+    """By model: good and bad ones."""
+    report = json.loads(daemon.run("router", "show", "--json").stdout)
+    return {arm["model"]: (arm["good"], arm["bad"]) for arm in report["arms"] if arm["good"]}
+
+
+def is_kept(daemon: Daemon) -> bool:
+    path = daemon.directory / "router.db"
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path)) as file:
+        return file.execute("SELECT COUNT(*) FROM cells WHERE good > 0.5").fetchone() == (1,)
+
+
+def chosen(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer["edge"]["route_trace"]["considered"][0]["candidate"]
+
+
+def test_marks_change_what_is_expected_and_survive_a_kill(daemon: Daemon, tools: Any) -> None:
+    first = ask(daemon, seed=1)
+    before = chosen(first)["learnt"]
+    assert before["marks"] == 0.0
+    assert mark(daemon, first, "good")["counted"]
+    assert not mark(daemon, first, "bad")["counted"]
+    given = marks(daemon)
+    assert list(given) == [first["model"]]
+    tools.eventually(lambda: is_kept(daemon), "the mark is in the file")
+    daemon.kill()
+    daemon.start()
+    tools.eventually(lambda: marks(daemon) == given, "the mark is there again")
+    rows = ask(daemon, seed=2)["edge"]["route_trace"]["considered"]
+    row = next(r for r in rows if r["candidate"]["setting"]["variant"] == first["model"])
+    learnt = row["candidate"]["learnt"]
+    assert learnt["marks"] == pytest.approx(1.0, abs=0.01)
+    assert learnt["p"] > learnt["presumed"]
+    assert "learnt of" in daemon.run("trace", ask(daemon, seed=3)["id"]).stdout
+
+
+def test_it_is_forgotten(daemon: Daemon) -> None:
+    mark(daemon, ask(daemon, seed=4), 1)
+    assert "forgotten" in daemon.run("router", "reset", "--all").stdout
+    assert "Nothing was learnt yet." in daemon.run("router", "show").stdout
+
+
+def test_asking_again_counts_as_a_mark(daemon: Daemon) -> None:
+    for seed in (5, 6):
+        ask(daemon, seed=seed, messages=[{"role": "user", "content": "Name a river."}])
+    assert 'edge_rt_marks_total{by="regeneration",counted="true",mark="bad"}' in daemon.metrics()
