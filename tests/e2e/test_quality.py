@@ -15,7 +15,7 @@ from edge_rt.models.store import Store
 WRITER, EMBEDDING = "smollm2-135m-instruct", "all-minilm-l6-v2"
 RULES = """
 rules: [{name: magic words, words: [abracadabra], weight: 5}]
-examples: {weight: 4, easy: [What is the capital of France?], hard: [Prove a deep theorem.]}
+examples: {weight: 1, easy: ['What is the capital of France?'], hard: [Prove a deep theorem.]}
 """
 
 
