@@ -117,7 +117,10 @@ class Backend(Vocabulary, Protocol):
         ...
 
     def save(self, seq: int) -> bytes | bytearray:
-        """What `seq` holds, for `restore`: as many bytes as its keys and values, and a few."""
+        """What `seq` holds, for `restore`: as many bytes as its keys and values, and a few.
+
+        Logits of the last pass are no longer valid, nor are they after `restore`.
+        """
         ...
 
     def restore(self, seq: int, data: bytes | bytearray) -> None:

@@ -71,6 +71,7 @@ class LlamaBackend:
         self.sequences = sequences
         self.batch = Batch(batch)
         self._native = NativeBatch(self.batch)
+        self._copied = False  # since the last pass: llama.cpp puts copies off until the next one
         self._row = ctypes.c_float * self.vocab
         self._pieces: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
@@ -111,6 +112,7 @@ class LlamaBackend:
 
     def forward(self) -> None:
         """See Backend."""
+        self._copied = False
         status = lib.llama_decode(self._context, self._native.filled())
         if status != 0:
             raise EngineError(f"llama.cpp could not run a batch of {self.batch.size} ({status})")
@@ -132,10 +134,12 @@ class LlamaBackend:
         """See Backend."""
         lib.llama_memory_seq_rm(self._memory, target, -1, -1)
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self._copied = True
         return self.rewind(target, length)
 
     def save(self, seq: int) -> bytearray:
         """See Backend."""
+        self._settle()
         whose = lib.llama_seq_id(seq)
         data = bytearray(lib.llama_state_seq_get_size(self._context, whose))
         size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), whose)
@@ -146,6 +150,7 @@ class LlamaBackend:
     def restore(self, seq: int, data: bytes | bytearray) -> None:
         """See Backend."""
         lib.llama_memory_seq_rm(self._memory, seq, -1, -1)
+        self._settle()
         # ctypes refuses memory that must not be written to.
         kept = data if isinstance(data, bytearray) else bytearray(data)
         with capture() as complaints:
@@ -156,6 +161,21 @@ class LlamaBackend:
             raise EngineError(
                 f"what was saved is not of this model, or not all of it: {complaints.summary()}"
             )
+
+    def _settle(self) -> None:
+        """Have copies made that were put off, by a pass for a token that is forgotten."""
+        if not self._copied:
+            return
+        held = [lib.llama_memory_seq_pos_max(self._memory, s) + 1 for s in range(self.sequences)]
+        length = min(held)
+        seq, one = held.index(length), Batch(1)
+        if length == self.context:
+            raise EngineError("llama.cpp cannot save or restore while every sequence is full")
+        one.add(seq, length, [0], want=0)
+        status = lib.llama_decode(self._context, NativeBatch(one).filled())
+        if status != 0 or not self.rewind(seq, length):
+            raise EngineError(f"llama.cpp could not finish a copy of a sequence ({status})")
+        self._copied = False
 
     def set_threads(self, threads: int) -> None:
         """See Backend."""

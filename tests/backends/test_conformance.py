@@ -349,6 +349,23 @@ def test_what_was_saved_goes_on_elsewhere(
     other.close()
 
 
+def test_copies_and_what_is_saved_and_restored_between_passes(
+    backend: Backend, tokens: list[int]
+) -> None:
+    feed(backend, 0, 0, tokens[:60])
+    assert backend.copy(0, 1, 40)
+    data = bytes(backend.save(1))
+    expected = feed(backend, 1, 40, tokens[40:])
+    feed(backend, 3, 0, backend.tokenize(OTHERS[2], special=False))
+    assert backend.copy(0, 2, 40)
+    assert backend.rewind(0, 0)
+    backend.restore(0, data)  # what a copy was made of that may not be made yet
+    assert backend.copy(3, 1, 5)
+    backend.restore(1, data)  # and what one was made to
+    for sequence in (0, 1, 2):
+        assert np.array_equal(feed(backend, sequence, 40, tokens[40:]), expected)
+
+
 def test_damaged_data_leave_an_empty_sequence(backend: Backend, tokens: list[int]) -> None:
     expected = feed(backend, 1, 0, tokens[:40])
     data = bytes(backend.save(1))
