@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -28,8 +28,21 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
         return len(self.content) + _OVERHEAD
 
 
+class Made(Protocol):
+    """What was made for a client, with a model, at `made` in Unix seconds."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def client(self) -> str: ...
+
+    @property
+    def made(self) -> float: ...
+
+
 class Which(NamedTuple):
-    """Answers by model, by client, and by whether they are older than so many seconds.
+    """What is kept by model, by client, and by whether they are older than so many seconds.
 
     None: whatever it is.
     """
@@ -38,7 +51,7 @@ class Which(NamedTuple):
     client: str | None = None
     older_s: float | None = None
 
-    def fits(self, kept: Kept, now: float) -> bool:
+    def fits(self, kept: Made, now: float) -> bool:
         """Whether `kept` is among them, at `now` in Unix seconds."""
         return (
             self.model in (None, kept.model)

@@ -14,9 +14,11 @@ from edge_rt import __version__
 from edge_rt.api.board import BoardReport
 from edge_rt.api.governing import GovernorState, HeatState
 from edge_rt.api.service import ModelCard
+from edge_rt.cache.kept import Which
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import Prefixes
 from edge_rt.errors import Unavailable
 
 QUEUE_RETRY_S = 2.0  # when the queue is full
@@ -83,6 +85,15 @@ class State:
                 for c in cards
             ],
         }
+
+    async def prefixes(self, forget: Which | None) -> Prefixes:
+        """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
+        client = await self._supervisor.client()
+        try:
+            return await asyncio.wait_for(client.prefixes(forget), PATIENCE_S)
+        except (asyncio.TimeoutError, EngineLost):
+            why = "the engine does not tell what it keeps of prompts"
+            raise Unavailable(why, retry_after_s=QUEUE_RETRY_S) from None
 
     async def _engine(self) -> dict[str, object]:
         client = self._supervisor.current

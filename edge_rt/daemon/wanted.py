@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.forms import forms, kv_bytes
-from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.protocol import ModelSpec, Origin
 from edge_rt.engine.residency import Wanted
 from edge_rt.models.store import Entry
 from edge_rt.routing.setting import Form
@@ -42,6 +42,7 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
         normalise=entry.summary.normalise,
         providers=entry.providers,
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
+        origin=Origin(entry.id, entry.sha256),
         kv_type=form.kv_type,
     )
     need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)

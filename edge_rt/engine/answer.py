@@ -62,6 +62,16 @@ class Answer:
         return all(seat.home.pool.free for seat in self.seats)
 
     @property
+    def pending(self) -> bool:
+        """Whether something that it begins with is on its way from the disk."""
+        return any(seat.pending for seat in self.seats)
+
+    def fetch(self) -> None:
+        """Have that come, where it is sooner there than read; see Seat."""
+        for seat in self.seats:
+            seat.fetch(self.request)
+
+    @property
     def room(self) -> int:
         """How many more tokens there may be."""
         seat = self.seats[0]  # which goes on alone where others are full
@@ -98,7 +108,7 @@ class Answer:
     def start(self, now: float) -> None:
         """Take the sequences and begin to read."""
         for seat in self.seats:
-            seat.sit(fresh=self.request.fresh)
+            seat.sit(self.request)
         self._started = now
 
     def go_on(self, now: float) -> Delta | None:

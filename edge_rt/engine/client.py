@@ -9,9 +9,11 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from edge_rt.cache.kept import Which
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     VERSION,
+    AskPrefixes,
     Cancel,
     Count,
     Counted,
@@ -24,12 +26,14 @@ from edge_rt.engine.protocol import (
     Hello,
     Infer,
     Inferred,
+    KeepPrefixes,
     Load,
     Loaded,
     LoadFailed,
     ModelSpec,
     Ping,
     Pong,
+    Prefixes,
     SetLimits,
     Shutdown,
     Started,
@@ -196,6 +200,18 @@ class EngineClient(asyncio.Protocol):
         """Limit the engine from its next pass on; see SetLimits."""
         self._send(SetLimits(threads, duty, prefill_chunk, sequences))
 
+    def keep_prefixes(self, keep: KeepPrefixes) -> None:
+        """Have beginnings of prompts kept for models that are loaded from now on."""
+        self._send(keep)
+
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        """What is kept of prompts, once `forget` is gone."""
+        nonce = next(self._ids)
+        which = (False, *Which()) if forget is None else (True, *forget)
+        reply = await self._ask(AskPrefixes(nonce, *which), ("prefixes", nonce))
+        assert isinstance(reply, Prefixes)
+        return reply
+
     def shut_down(self) -> None:
         """Ask the engine to free everything and exit; what is under way raises EngineStopped."""
         self._stopping = True
@@ -260,6 +276,8 @@ class EngineClient(asyncio.Protocol):
                 self._reply(("unload", message.model), message)
             case Counted():
                 self._reply(("count", message.nonce), message)
+            case Prefixes():
+                self._reply(("prefixes", message.nonce), message)
             case Pong():
                 self._reply(("ping", message.nonce), message)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge_rt.engine.aside import Aside
 from edge_rt.engine.counting import OpenVocabulary, Vocabularies, no_vocabulary
 from edge_rt.engine.protocol import Count, Counted, ModelSpec
 from edge_rt.engine.roster import AnyBackend
@@ -38,39 +36,23 @@ class Loader:
     ) -> None:
         self._make_backend = make_backend
         self._vocabularies = Vocabularies(open_vocabulary)
-        self._asked: queue.SimpleQueue[Callable[[], Done]] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
-        self._wake, self._waker = os.pipe()
-        self._thread: threading.Thread | None = None
+        self._aside = Aside[Done]("loader")
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable."""
-        return self._wake
+        """See Aside."""
+        return self._aside.fileno()
 
     def start(self, model: str, spec: ModelSpec, threads: int) -> None:
         """Load `spec` as `model` once earlier loads are done."""
-        self._do(lambda: (model, self._load(spec, threads)))
+        self._aside.do(lambda: (model, self._load(spec, threads)))
 
     def count(self, asked: Count) -> None:
         """Count for a model that is not loaded once earlier loads and counts are done."""
-        self._do(lambda: self._vocabularies.count(asked))
+        self._aside.do(lambda: self._vocabularies.count(asked))
 
     def finished(self) -> Iterator[Done]:
         """What finished since the last call."""
-        while not self._done.empty():
-            os.read(self._wake, 1)
-            yield self._done.get()
-
-    def _do(self, job: Callable[[], Done]) -> None:
-        self._asked.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True, name="loader")
-            self._thread.start()
-
-    def _work(self) -> None:
-        while True:
-            self._done.put(self._asked.get()())
-            os.write(self._waker, b".")
+        return self._aside.finished()
 
     def _load(self, spec: ModelSpec, threads: int) -> Outcome:
         begin = time.monotonic()

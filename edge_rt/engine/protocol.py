@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import msgspec
 
+from edge_rt.cache.prefix_shelf import PrefixGroup
 from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
 
-VERSION = 3
+VERSION = 4
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -22,6 +23,13 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 # --- what travels inside messages ----------------------------------------------------------
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Of which model in the store the files are, and the sha256 of what they hold."""
+
+    model: str
+    sha256: str
 
 
 class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
@@ -41,6 +49,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     providers: tuple[str, ...] = ()  # of onnxruntime, the preferred first; none: its CPU's
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
     kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
+    origin: Origin | None = None  # None: nothing of it is kept elsewhere than in memory
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +108,8 @@ class Generate(Message, frozen=True):
 
     `threads` is how many its passes are to use, None: all that the limits allow. That holds for
     the passes in which nobody takes part who asks for more.
+
+    `client` is who asks, None: the prompt is to be kept nowhere but in memory; see KeepPrefixes.
     """
 
     id: int
@@ -116,6 +127,7 @@ class Generate(Message, frozen=True):
     mode: Mode | None = None
     threads: int | None = None
     made: dict[int, Made] = {}
+    client: str | None = None
 
 
 class Embed(Message, frozen=True):
@@ -182,6 +194,32 @@ class Count(Message, frozen=True):
     special: bool
 
 
+class KeepPrefixes(Message, frozen=True):
+    """Keep beginnings of prompts in `folder`, in `max_bytes`, and write `hourly_bytes` an hour.
+
+    With `per_client` each client gets only what it was kept for.
+    """
+
+    folder: str
+    max_bytes: int
+    hourly_bytes: int
+    per_client: bool
+
+
+class AskPrefixes(Message, frozen=True):
+    """Ask what is kept of prompts; answered by Prefixes.
+
+    With `forget`, what is of that model's id and that client and older than so many seconds is
+    forgotten first; None: whatever it is.
+    """
+
+    nonce: int
+    forget: bool = False
+    model: str | None = None
+    client: str | None = None
+    older_s: float | None = None
+
+
 class Ping(Message, frozen=True):
     """Ask for a Pong from the decode loop."""
 
@@ -232,6 +270,7 @@ class Started(Message, frozen=True):
     id: int
     prompt_tokens: int
     cached_tokens: int
+    restored_tokens: int = 0  # of the cached ones, those that came from the disk
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
@@ -341,6 +380,20 @@ class Counted(Message, frozen=True):
     message: str = ""
 
 
+class Prefixes(Message, frozen=True):
+    """What is kept of prompts by model and client, and how many beginnings were forgotten.
+
+    `enabled` is False where nothing is to be kept, `stored` while nothing can be written.
+    """
+
+    nonce: int
+    enabled: bool
+    stored: bool = False
+    max_bytes: int = 0
+    groups: list[PrefixGroup] = []
+    forgotten: int = 0
+
+
 class Pong(Message, frozen=True):
     """The decode loop is alive; what it holds right now, and the limits in force.
 
@@ -365,7 +418,20 @@ class Pong(Message, frozen=True):
     spare_s: float = 0.0  # of native_s, times the threads that requests had no use for
 
 
-ToEngine = Load | Unload | Generate | Embed | Infer | Cancel | SetLimits | Count | Ping | Shutdown
+ToEngine = (
+    Load
+    | Unload
+    | Generate
+    | Embed
+    | Infer
+    | Cancel
+    | SetLimits
+    | Count
+    | KeepPrefixes
+    | AskPrefixes
+    | Ping
+    | Shutdown
+)
 ToFront = (
     Hello
     | Loaded
@@ -378,5 +444,6 @@ ToFront = (
     | Inferred
     | Failed
     | Counted
+    | Prefixes
     | Pong
 )

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
+from edge_rt.cache.kept import Which
 from edge_rt.engine.embedding import EmbeddingScheduler
 from edge_rt.engine.inference import Over, TensorScheduler
 from edge_rt.engine.outbox import Outbox
-from edge_rt.engine.protocol import ModelSpec, SetLimits, ToFront
+from edge_rt.engine.prefix_disk import PrefixDisk
+from edge_rt.engine.prefixes import kept_as
+from edge_rt.engine.protocol import (
+    AskPrefixes,
+    KeepPrefixes,
+    ModelSpec,
+    Prefixes,
+    SetLimits,
+    ToFront,
+)
 from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.scheduler import Scheduler, nobody
 from edge_rt.engine.seat import Home
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import RequestError
+
+WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk
 
 AnyBackend = Backend | EmbeddingBackend | TensorBackend
 """A loaded model of kind "language", "embedding" or "tensors"."""
@@ -32,8 +45,12 @@ class Roster:
         tally: Tally,
         clock: Callable[[], float],
         over: Over = lambda request, stop: nullcontext(),
+        versions: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`emit`, `tally`, `clock` and `over` are for the schedulers; see there."""
+        """`emit`, `tally`, `clock` and `over` are for the schedulers; see there. `versions` are
+        those of the backends' libraries.
+        """
+        self._versions = versions
         self._limits = limits
         self._emit = emit
         self._tally = tally
@@ -41,6 +58,7 @@ class Roster:
         self._over = over
         self._outbox = Outbox(emit)  # of all language models: two may make one answer
         self._models: dict[str, AnyRunner] = {}
+        self._disk: PrefixDisk | None = None
 
     @property
     def limits(self) -> SetLimits:
@@ -66,7 +84,7 @@ class Roster:
     def able(self) -> list[AnyRunner]:
         """Those of which a pass would do something; whose queue is older may start one first."""
         models = self._models.values()
-        able = [s for s in models if s.running or (s.waiting and self._room(s) > 0)]
+        able = [s for s in models if s.running or (s.startable and self._room(s) > 0)]
         return sorted(able, key=lambda s: s.waits_since)
 
     def step(self, scheduler: AnyRunner, *, brief: bool) -> None:
@@ -90,6 +108,39 @@ class Roster:
         if scheduler is not None:
             scheduler.close(f"{model} was unloaded")
 
+    def keep(self, message: KeepPrefixes) -> tuple[int, int]:
+        """Have models that are loaded from now on keep beginnings of prompts.
+
+        Gives the descriptors that become readable when there is something to `settle`.
+        """
+        self._disk = PrefixDisk(message, self._clock)
+        return self._disk.filenos()
+
+    def settle(self) -> None:
+        """Take in what came of reading and writing on the disk."""
+        if self._disk is not None:
+            self._disk.settle()
+
+    def tell_prefixes(self, asked: AskPrefixes) -> None:
+        """Say what is kept of prompts, without what is to be forgotten of it."""
+        disk = self._disk
+        if disk is None:
+            self._emit(Prefixes(asked.nonce, enabled=False))
+            return
+
+        def tell(forgotten: int = 0) -> None:
+            told = disk.stored, disk.shelf.max_bytes, disk.shelf.groups(), forgotten
+            self._emit(Prefixes(asked.nonce, True, *told))
+
+        if not asked.forget:
+            tell()
+            return
+        which = Which(asked.model, asked.client, asked.older_s)
+        for scheduler in self._models.values():
+            if isinstance(scheduler, Scheduler):
+                scheduler.prefixes.forget(which)
+        disk.forget(which, tell)
+
     def cancel(self, request_id: int) -> None:
         """Drop a request, whosever it is."""
         for scheduler in self._models.values():
@@ -99,6 +150,8 @@ class Roster:
         """Free everything at the engine's end."""
         for scheduler in self._models.values():
             scheduler.close("the engine is shutting down")
+        if self._disk is not None:
+            self._disk.finish(WRITTEN_S)
 
     def _room(self, scheduler: AnyRunner) -> float:
         """How many answers may run on `scheduler`, seeing how many run on the others."""
@@ -113,7 +166,8 @@ class Roster:
             told = self._emit, self._tally, self._clock
             return TensorScheduler(backend, *told, over=self._over)
         told = self._emit, self._tally, self._clock
-        return Scheduler(backend, spec, *told, self._outbox, self._language)
+        kept = kept_as(spec, self._versions.get(spec.backend, ""), self._disk)
+        return Scheduler(backend, spec, *told, self._outbox, self._language, kept)
 
     def _language(self, model: str) -> Home:
         """The scheduler of a model that is to answer together with another; raises EdgeError."""

@@ -91,6 +91,11 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         return len(self._waiting)
 
     @property
+    def startable(self) -> int:
+        """How much of the queue waits for nothing but room."""
+        return self.waiting
+
+    @property
     def waits_since(self) -> float:
         """When the first in the queue came, as the clock reads; inf when nobody waits."""
         return self._waiting[0].arrived if self._waiting else math.inf

@@ -12,6 +12,7 @@ from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.pacing import Portion
 from edge_rt.engine.passing import Pass
 from edge_rt.engine.prefix import common_prefix
+from edge_rt.engine.prefixes import Kept, Prefixes
 from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
 from edge_rt.engine.runner import Event, Runner
@@ -50,11 +51,15 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         clock: Callable[[], float] = time.monotonic,
         outbox: Outbox | None = None,
         find: Callable[[str], Home] = nobody,
+        kept: Kept | None = None,
     ) -> None:
-        """See Runner; models that `find` each other by name share an `outbox`."""
+        """See Runner, and Prefixes for `kept`; models that `find` each other by name share an
+        `outbox`.
+        """
         portion = Portion(spec.prefill_chunk)
         super().__init__(backend, portion, emit, outbox or Outbox(emit), tally, clock)
         self.pool = SequencePool(backend)
+        self.prefixes = Prefixes(backend, self.pool, kept, clock)
         self._seating = Seating(self, find)
 
     @property
@@ -71,6 +76,11 @@ class Scheduler(Runner[Backend, Answer, Portion]):
     def waiting(self) -> int:
         """See Runner: answers that are started here."""
         return sum(answer.home is self for answer in self._waiting)
+
+    @property
+    def startable(self) -> int:
+        """See Runner."""
+        return sum(answer.home is self and not answer.pending for answer in self._waiting)
 
     @property
     def streaming(self) -> bool:
@@ -120,6 +130,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
             self._fail_all(error)
             return
         self.portion.took(one.size, spent)
+        self.prefixes.read(one.size, spent)
         self._tally.passed(spent, one.rows, spare)
         told, faults = self._draw(one.ready)
         self._tally.drawn += sum(len(delta.tokens) for _, delta in told)
@@ -128,9 +139,12 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         for request_id, error in faults.items():
             self._fail(request_id, error)
         self._tell([(a, d) for a, d in told if a.request.id not in faults], now)
+        for answer in answers:
+            answer.at.keep()
 
     def close(self, why: str) -> None:
         """See Runner."""
+        self.prefixes.leave_all()
         self._fail_all(EngineError(why))
         self._backend.close()
 
@@ -181,6 +195,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
             elif not answer.request.fresh and answer.at.home.awaits(answer.at):
                 held_back.append(answer)
             else:
+                answer.fetch()
+                if answer.pending:
+                    held_back.append(answer)
+                    continue
                 self._start(answer, now)
                 room -= 1
         self._waiting.extendleft(reversed(held_back))
@@ -191,7 +209,8 @@ class Scheduler(Runner[Backend, Answer, Portion]):
             seat.home.seated(answer)
         if answer.index == 0:
             seat = answer.seats[0]
-            self._emit(Started(answer.request.id, len(seat.prompt), seat.cached))
+            told = answer.request.id, len(seat.prompt), seat.cached, seat.restored
+            self._emit(Started(*told))
 
     def _draw(self, ready: list[Answer]) -> tuple[list[tuple[Answer, Delta]], dict[int, EdgeError]]:
         """The deltas that came of the pass, and the requests that it failed."""

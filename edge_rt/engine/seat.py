@@ -8,6 +8,9 @@ from edge_rt.backends.base import Backend
 from edge_rt.decoding.ranking import Logits
 from edge_rt.decoding.sampler import Choice, Sampler
 from edge_rt.engine.prefix import common_prefix
+from edge_rt.engine.prefix_fetch import Fetch
+from edge_rt.engine.prefixes import Prefixes
+from edge_rt.engine.protocol import Generate
 from edge_rt.engine.sequences import WORTH_COPYING, Sequence, SequencePool
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ class Home(Protocol):
     """The scheduler of a model, as its seats and other models' schedulers see it."""
 
     pool: SequencePool
+    prefixes: Prefixes
 
     @property
     def backend(self) -> Backend:
@@ -60,10 +64,14 @@ class Seat:
         self.draft: list[int] = []
         self.sequence: Sequence | None = None
         self.cached = 0  # tokens that its sequence held from the beginning
+        self.restored = 0  # of these, those that came from the disk
         self.decoding = False
         self.heard = 0  # tokens of others since its last turn, none that it had guessed
         self.spent_s, self.read = 0.0, 0
         self._fresh = False
+        self._sought = False  # whether it was looked for on the disk
+        self._fetch: Fetch | None = None
+        self._shared: int | None = None  # tokens of the prompt that are to be kept on the disk
         self._want = 1  # logits that the next reading is for
         self._row = 0  # of the first of them
 
@@ -90,14 +98,42 @@ class Seat:
 
     # --- the sequence
 
-    def sit(self, *, fresh: bool) -> None:
-        """Take a sequence; with `fresh` it holds nothing, else what others have read before."""
-        self.sequence = self.home.pool.take(self.text, fresh=fresh)
+    @property
+    def pending(self) -> bool:
+        """Whether something that it begins with is on its way from the disk."""
+        return self._fetch is not None and not self._fetch.over
+
+    def fetch(self, request: Generate) -> None:
+        """Have what it may begin with come from the disk, where that is the sooner way."""
+        if not self._sought and not request.fresh:
+            self._fetch = self.home.prefixes.fetch(self.text, request.client)
+        self._sought = True
+
+    def sit(self, request: Generate) -> None:
+        """Take a sequence; if it is to be fresh it holds nothing, else what was read before."""
+        prefixes, self._fresh = self.home.prefixes, request.fresh
+        fetch, self._fetch = self._fetch, None
+        taken = prefixes.take(self.text, fetch, request.client, fresh=request.fresh)
+        self.sequence, self.restored = taken
         self.cached = len(self.sequence.tokens)
-        self._fresh = fresh
+        self._shared = prefixes.shared(request, self.prompt)
+        self.keep()
+
+    def keep(self) -> None:
+        """Have kept what its sequence holds, where that is just what is wanted of the prompt."""
+        if self._shared is None or self.sequence is None:
+            return
+        held = len(self.sequence.tokens)
+        if held == self._shared:
+            self.home.prefixes.save(self.sequence)
+        if held >= self._shared:
+            self._shared = None
 
     def stand(self, *, keep: bool) -> None:
         """Give the sequence back; with `keep`, what it holds of the text stays a prefix."""
+        if self._fetch is not None:
+            self.home.prefixes.leave(self._fetch)
+            self._fetch = None
         if self.sequence is not None:
             self.forget_draft()
             self.home.pool.release(self.sequence, keep=keep)
@@ -112,6 +148,7 @@ class Seat:
         """Take over what others have read of its text since it took its sequence."""
         if not self._fresh:
             self.home.pool.refill(self.held, self.text)
+            self.keep()
 
     # --- passes
 
@@ -120,6 +157,8 @@ class Seat:
 
         Logits that are wanted together come of one pass. A draft that asks for too many is cut.
         """
+        if self._shared is not None:
+            room = min(room, self._shared - len(self.held.tokens))
         if self._want > outputs:
             self._cut(self._want - outputs)
         if self.unread <= room:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Tokens
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ class Sequence:
     tokens: list[int] = field(default_factory=list[int])
     busy: bool = False
     used: int = 0  # tick of the last release; the smallest is the least recently used
+    client: str | None = None  # who asked last; None: it is kept for nobody
+    reused: int = 0  # tokens that it held when it was lent last
 
 
 def _worth(sequence: Sequence) -> int:
@@ -38,7 +41,9 @@ class SequencePool:
         self._backend = backend
         self._all = [Sequence(i) for i in range(backend.sequences)]
         self._tick = 0
-        self._copies = True  # whether the model can copy a beginning, as far as is known
+        self.cuts = True  # whether the model can copy or keep a beginning, as far as is known
+        self.leaves: Callable[[Sequence, int], None] = lambda sequence, kept: None  # hears of one
+        # that is about to hold no more than so many of its tokens, to make room
 
     @property
     def free(self) -> int:
@@ -62,6 +67,7 @@ class SequencePool:
         """
         donor, length = (None, 0) if fresh else self._donor(prompt)
         target = self._target(donor, length)
+        self.leaves(target, length if donor is target else 0)
         if donor is target:
             self.rewind(target, length)
         elif donor is not None and length >= WORTH_COPYING:
@@ -70,14 +76,31 @@ class SequencePool:
                 self.rewind(donor, 0)  # it has moved
         else:
             self.rewind(target, 0)
-        target.busy = True
+        target.busy, target.reused = True, len(target.tokens)
         return target
+
+    def idle(self) -> list[Sequence]:
+        """Those that can be taken."""
+        return [s for s in self._all if not s.busy]
+
+    def hold(self, sequence: Sequence, tokens: Tokens[int], length: int) -> None:
+        """The model has put `tokens` into a sequence that was lent: keep the first `length`."""
+        sequence.tokens = list(tokens)
+        if length < len(tokens):
+            self.rewind(sequence, length)
+        sequence.reused = len(sequence.tokens)
+
+    def disown(self, whose: Callable[[Sequence], bool]) -> None:
+        """Have what those hold of which `whose` is true be kept for nobody."""
+        for sequence in self._all:
+            if whose(sequence):
+                sequence.client = None
 
     def refill(self, sequence: Sequence, prompt: Tokens[int]) -> None:
         """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
         donor, length = self._donor(prompt)
         gained = length - len(sequence.tokens)
-        if donor is not None and gained >= WORTH_COPYING and self._copies:
+        if donor is not None and gained >= WORTH_COPYING and self.cuts:
             self._copy(donor, sequence, length)
 
     def release(self, sequence: Sequence, *, keep: bool = True) -> None:
@@ -91,6 +114,7 @@ class SequencePool:
     def rewind(self, sequence: Sequence, length: int) -> None:
         """Have a sequence hold its first `length` tokens; none where the model cannot go back."""
         kept = self._backend.rewind(sequence.id, length)
+        self.cuts = self.cuts and kept
         del sequence.tokens[length if kept else 0 :]
 
     def drop_all(self) -> None:
@@ -112,7 +136,7 @@ class SequencePool:
         Neighbours of busy sequences are preferred, since llama.cpp runs only neighbours in one
         pass over the weights.
         """
-        idle = [s for s in self._all if not s.busy]
+        idle = self.idle()
         best = min(idle, key=lambda s: (_worth(s) > 1, not self._beside_busy(s), _worth(s), s.used))
         if donor is None or donor.busy or length < len(donor.tokens):
             return best
@@ -129,4 +153,4 @@ class SequencePool:
     def _copy(self, donor: Sequence, target: Sequence, length: int) -> None:
         copied = self._backend.copy(donor.id, target.id, length)
         target.tokens = donor.tokens[:length] if copied else []
-        self._copies = self._copies and copied
+        self.cuts = self.cuts and copied

@@ -25,6 +25,7 @@ from edge_rt.engine.pacing import Pacer
 from edge_rt.engine.port import Poll, Port
 from edge_rt.engine.protocol import (
     VERSION,
+    AskPrefixes,
     Cancel,
     Count,
     Counted,
@@ -33,6 +34,7 @@ from edge_rt.engine.protocol import (
     Generate,
     Hello,
     Infer,
+    KeepPrefixes,
     Load,
     Loaded,
     LoadFailed,
@@ -85,8 +87,8 @@ class Worker:
         self._begin_s = 0.0  # when the iteration began
         self._pacer = Pacer()
         self._tally = Tally()
-        over = Watch(self._port).over
-        self._models = Roster(SetLimits(threads), self._port.send, self._tally, clock, over)
+        told = self._port.send, self._tally, clock, Watch(self._port).over
+        self._models = Roster(SetLimits(threads), *told, backends)
         self._port.send(Hello(VERSION, os.getpid(), backends))
 
     def run(self) -> None:
@@ -107,6 +109,7 @@ class Worker:
         self._begin_s = self._clock()
         for message in self._port.received():
             self._handle(message)
+        self._models.settle()
         for done in self._loader.finished():
             if isinstance(done, Counted):
                 self._port.send(done)
@@ -162,6 +165,11 @@ class Worker:
                 self._pacer.duty = message.duty
             case Count():
                 self._count(message)
+            case KeepPrefixes():
+                for fd in self._models.keep(message):
+                    self._port.wake_on(fd)
+            case AskPrefixes():
+                self._models.tell_prefixes(message)
             case Ping():
                 self._port.send(self._pong(message.nonce))
             case Shutdown():

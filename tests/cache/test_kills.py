@@ -1,4 +1,4 @@
-"""A cache that is killed in the middle of its writes loses nothing that it had written."""
+"""Caches that are killed in the middle of their writes lose nothing that they had written."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from contextlib import closing
 from pathlib import Path
 
 from cache_help import content, key
+from endless_writer import FEW
+from prefix_help import head, state
 
 from edge_rt.cache.exact import ExactCache
+from edge_rt.cache.prefix_folder import PrefixFolder
 
 KILLS = 50
 WRITER = Path(__file__).with_name("endless_writer.py")
@@ -45,7 +48,18 @@ def test_fifty_kills(path: Path, make: Callable[..., ExactCache]) -> None:
         assert there[last] == content(last)
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        check_beginnings(path.with_name("prefixes"), last)
     assert not list(path.parent.glob("*.corrupt-*"))
+
+
+def check_beginnings(path: Path, last: int) -> None:
+    """Whatever is there is whole, and so is all that was said to be."""
+    folder = PrefixFolder(path)
+    names = {head(number).name: number for number in range(max(1, last - 2 * FEW), last + 3)}
+    found = {names[whole.head.name]: folder.read(whole.head.name) for whole in folder.scan()}
+    assert all(found[number] == (head(number), state(number)) for number in found)
+    assert found.keys() >= set(range(max(1, last - FEW + 2), last + 1))
+    assert len(list(path.iterdir())) == len(found)  # nothing half written is left
 
 
 async def _contents(cache: ExactCache, numbers: range) -> dict[int, bytes | None]:

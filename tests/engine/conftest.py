@@ -21,6 +21,7 @@ from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.view import View
 from edge_rt.engine.outbox import Outbox
+from edge_rt.engine.prefixes import Kept
 from edge_rt.engine.protocol import (
     Generate,
     ModelSpec,
@@ -29,6 +30,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler import Scheduler
 from edge_rt.engine.tally import Tally
+from edge_rt.errors import EngineError
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 from duo import Duo, TextToy
@@ -100,7 +102,8 @@ class FakeBackend:
         self.recurrent = recurrent
         self.held: list[list[int]] = [[] for _ in range(sequences)]
         self.passes: list[list[tuple[int, int]]] = []  # (sequence, tokens) by pass
-        self.copies = 0
+        self.copies = self.restores = 0
+        self.refuses = False  # what was saved
         self.threads = 0
         self.closed = False
         self.failures: list[Exception] = []  # raised by the next passes
@@ -170,6 +173,10 @@ class FakeBackend:
         return bytes(self.held[seq])
 
     def restore(self, seq: int, data: bytes | bytearray) -> None:
+        self.held[seq] = []
+        if self.refuses:
+            raise EngineError("what was saved is not of this model")
+        self.restores += 1
         self.held[seq] = list(data)
 
     def set_threads(self, threads: int) -> None:
@@ -196,9 +203,7 @@ class Front(Listener):
         )
         self.work: list[Share] = []
         self.tally = Tally()
-        self.scheduler = Scheduler(
-            self.backend, self.spec, self.hear, self.tally, self.clock, Outbox(self.hear, 0.0)
-        )
+        self.keep_as(None)
 
     def worked(self, work: Work) -> None:
         super().worked(work)
@@ -208,6 +213,18 @@ class Front(Listener):
         """Submit a request; greedy and without end of sequence unless `changes` say otherwise."""
         self.scheduler.submit(request(id, prompt, **changes))
         return self.heard[id]
+
+    def keep_as(self, kept: Kept | None) -> None:
+        """Have beginnings of prompts kept."""
+        self.scheduler = Scheduler(
+            self.backend,
+            self.spec,
+            self.hear,
+            self.tally,
+            self.clock,
+            Outbox(self.hear, 0.0),
+            kept=kept,
+        )
 
     @property
     def busy(self) -> bool:

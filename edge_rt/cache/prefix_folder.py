@@ -1,0 +1,86 @@
+"""The folder of all beginnings, as whoever may wait for the disk uses it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_rt.cache.prefix_file import Head, Whole, draft_of, look, read, write
+
+log = logging.getLogger(__name__)
+
+SPARE_BYTES = 128 << 20  # of the disk are left to others
+_SUFFIX = ".prefix"
+
+
+class State(NamedTuple):
+    """What a model made of a text, and of which."""
+
+    head: Head
+    state: bytearray
+
+
+class PrefixFolder:
+    """Files by the names of their heads. What is no whole file is deleted when it is met."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def scan(self) -> list[Whole]:
+        """All there is, but for what a kill left half written. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found: list[Whole] = []
+        for file in self.path.iterdir():
+            if file.name.startswith(".") and file.name.endswith(draft_of(Path(_SUFFIX)).name[1:]):
+                file.unlink(missing_ok=True)
+            elif file.suffix == _SUFFIX:
+                whole = look(file)
+                if whole is not None and self._of(whole.head.name) == file:
+                    found.append(whole)
+                else:
+                    self._damaged(file)
+        return found
+
+    def write(self, head: Head, state: bytes | bytearray) -> int:
+        """Keep a state; the bytes of its file. Raises OSError, also where the disk is to be left
+        to others.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if shutil.disk_usage(self.path).free < len(state) + SPARE_BYTES:
+            raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))
+        return write(self._of(head.name), head, state)
+
+    def read(self, name: str) -> State | None:
+        """The state of that name; None where it is not there any more. Raises OSError."""
+        file = self._of(name)
+        try:
+            found = read(file)
+        except FileNotFoundError:
+            return None
+        if found is None or found[0].name != name:
+            self._damaged(file)
+            return None
+        return State(*found)
+
+    def use(self, name: str, now: float) -> None:
+        """Note when it was used last, in Unix seconds, as far as the disk lets that be noted."""
+        with suppress(OSError):
+            os.utime(self._of(name), (now, now))
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete what is there of those names. Raises OSError."""
+        for name in names:
+            self._of(name).unlink(missing_ok=True)
+
+    def _of(self, name: str) -> Path:
+        return self.path / f"{name}{_SUFFIX}"
+
+    def _damaged(self, file: Path) -> None:
+        log.warning("%s is damaged: it is deleted", file)
+        file.unlink(missing_ok=True)

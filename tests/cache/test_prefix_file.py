@@ -1,0 +1,124 @@
+"""A beginning comes back as it was, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from prefix_help import head, state
+
+from edge_rt.cache.prefix_file import Head, look, read, write
+from edge_rt.cache.prefix_folder import PrefixFolder
+
+STATE = state(1, blocks=2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PrefixFolder:
+    return PrefixFolder(tmp_path / "prefixes")
+
+
+def file_of(folder: PrefixFolder, head: Head) -> Path:
+    return folder.path / f"{head.name}.prefix"
+
+
+def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "x.prefix"
+    size = write(path, head(1), STATE)
+    assert read(path) == (head(1), STATE)
+    whole = look(path)
+    assert whole is not None
+    assert (whole.head, whole.size) == (head(1), size)
+    assert size == path.stat().st_size
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_this_user_can_read_it(folder: PrefixFolder) -> None:
+    folder.write(head(1), STATE)
+    assert stat.S_IMODE(file_of(folder, head(1)).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_is_damaged_anywhere_is_no_beginning(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "x.prefix"
+    write(path, head(1), STATE)
+    whole = path.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    flipped = bytearray(whole)
+    flipped[place] ^= data.draw(st.integers(1, 255))
+    for damaged in (bytes(flipped), whole[:place], whole + b"\0", b"\0" * place):
+        path.write_bytes(damaged)
+        assert read(path) is None
+
+
+def test_a_scan_finds_what_is_whole_and_deletes_the_rest(folder: PrefixFolder) -> None:
+    for number in (1, 2, 3, 4):
+        folder.write(head(number), state(number, blocks=1))
+    cut, moved = file_of(folder, head(2)), file_of(folder, head(3))
+    cut.write_bytes(cut.read_bytes()[:-1])
+    moved.rename(moved.with_name("another.prefix"))
+    left = folder.path / f".{head(5).name}.prefix.new"
+    left.write_bytes(b"half")
+    mine = folder.path / "notes.txt"
+    mine.write_text("not a prefix")
+    assert {whole.head for whole in folder.scan()} == {head(1), head(4)}
+    kept = {file_of(folder, head(1)), file_of(folder, head(4)), mine}
+    assert set(folder.path.iterdir()) == kept
+
+
+def test_what_was_damaged_since_the_scan_is_deleted_when_it_is_read(folder: PrefixFolder) -> None:
+    folder.write(head(1), STATE)
+    file = file_of(folder, head(1))
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert [whole.head for whole in folder.scan()] == [head(1)]
+    assert folder.read(head(1).name) is None
+    assert not file.exists()
+    assert folder.read(head(1).name) is None
+
+
+def test_what_is_of_another_text_is_not_taken_for_it(folder: PrefixFolder) -> None:
+    folder.write(head(1), STATE)
+    file_of(folder, head(1)).rename(file_of(folder, head(2)))
+    assert folder.read(head(2).name) is None
+    assert not list(folder.path.iterdir())
+
+
+def test_texts_keys_and_clients_have_names_of_their_own() -> None:
+    heads = [head(1), head(2), head(1, client="uid:2"), head(1, key=b"other")]
+    assert len({one.name for one in heads}) == len(heads)
+    assert head(1, made=5.0).name == head(1).name
+
+
+def test_a_use_is_noted(folder: PrefixFolder) -> None:
+    folder.write(head(1), STATE)
+    folder.use(head(1).name, 1000.0)
+    assert [whole.used for whole in folder.scan()] == [1000.0]
+    folder.use(head(2).name, 1000.0)  # it was deleted meanwhile
+
+
+def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = PrefixFolder(tmp_path / "file" / "prefixes")
+    with pytest.raises(OSError, match="file"):
+        folder.write(head(1), STATE)
+
+
+def test_a_disk_that_is_all_but_full_is_left_to_others(folder: PrefixFolder) -> None:
+    free = os.statvfs(folder.path.parent)
+    more = free.f_bavail * free.f_frsize
+
+    class Huge(bytearray):
+        def __len__(self) -> int:
+            return more
+
+    with pytest.raises(OSError, match="all but full"):
+        folder.write(head(1), Huge())
+    assert not list(folder.path.iterdir())
