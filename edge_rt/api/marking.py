@@ -32,7 +32,7 @@ class Marked(msgspec.Struct, frozen=True):
 
 
 class Learns(Protocol):
-    """Takes marks: False where nothing was chosen for the answer. See Service."""
+    """Takes marks: False where it is not known how the answer was made. See Service."""
 
     def mark(self, id: str, mark: float, weight: float) -> bool: ...
 
@@ -133,7 +133,7 @@ class Marking:
         if not self._rate(client or "").allows(weight):
             why = f"{PER_HOUR:.0f} marks an hour of one client count"
         elif not self._service.mark(id, mark, weight):
-            why = "nothing was chosen for this answer, so there is nothing to learn"
+            why = "another model stood in for the one asked for, of which nothing is to be learnt"
         self.counts[Counted(mark >= 0.5, by, why is None)] += 1
         return Marked(id, mark, why is None, why)
 

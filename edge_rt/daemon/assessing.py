@@ -19,6 +19,7 @@ from edge_rt.routing.complexity.estimate import Estimator, Known
 from edge_rt.routing.complexity.finder import excerpt
 from edge_rt.routing.complexity.prototypes import Nearness, Prototypes
 from edge_rt.routing.complexity.rulebook import load_rulebook
+from edge_rt.routing.learning.learner import Context
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,10 @@ class Assessor:
         self._prototypes: Prototypes | None = None
         self._once = asyncio.Lock()
         self._told = ""
+
+    def context(self, text: str) -> Context:
+        """By which prompts are alike, as far as rules alone tell."""
+        return self._estimator.assess(text, {}).features.context
 
     async def assess(self, text: str, entries: Sequence[Entry], host: Embedder) -> Assessment:
         """What is to be expected of each of `entries`, by id; `text` "": as of any prompt."""

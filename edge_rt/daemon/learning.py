@@ -18,7 +18,7 @@ from edge_rt.energy.prediction import Served
 from edge_rt.models.pair import LOSSLESS
 from edge_rt.routing.learning.cell import Cell, Key
 from edge_rt.routing.learning.judge import Judge
-from edge_rt.routing.learning.learner import Learner, Which
+from edge_rt.routing.learning.learner import Context, Learner, Which
 from edge_rt.routing.learning.tables import SCHEMA, Tables
 from edge_rt.routing.learning.trials import Trials
 from edge_rt.routing.trace import Trace
@@ -66,9 +66,11 @@ class Learning:
             seconds = (chosen.prefill_s + chosen.decode_s) / learnt.seconds_ratio
             energy_j = chosen.energy_j and chosen.energy_j / learnt.joules_ratio
         key = Key(setting.variant, setting.mode, *learnt.context)
-        self._given[id] = _Given(key, energy_j, seconds)
-        if len(self._given) > KEPT:
-            self._given.popitem(last=False)
+        self._keep(id, _Given(key, energy_j, seconds))
+
+    def named(self, id: str, model: str, mode: str, context: Context) -> None:
+        """The answer of that id is to be made by a model that nobody had to choose."""
+        self._keep(id, _Given(Key(model, mode, *context), None, None))
 
     def took(self, id: str, served: Served) -> None:
         """That answer has come to its end, measured, and with nothing else beside it."""
@@ -80,7 +82,7 @@ class Learning:
         self._news.set()
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
-        """That answer was found so good, 0 to 1; False where nothing was chosen for it."""
+        """That answer was found so good, 0 to 1; False where it is not known how it was made."""
         given = self._given.get(id)
         if given is None:
             return False
@@ -103,6 +105,11 @@ class Learning:
         gone = self._learner.reset(which)
         self._news.set()
         return gone
+
+    def _keep(self, id: str, given: _Given) -> None:
+        self._given[id] = given
+        if len(self._given) > KEPT:
+            self._given.popitem(last=False)
 
     # --- the file
 

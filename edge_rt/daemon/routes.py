@@ -90,7 +90,8 @@ class Routes:
         """`quality` is the floor of requests that name none. `connect` gives the live engine;
         `clock` is in seconds, a monotonic one.
         """
-        self.assess, self._quality = assessor.assess, floor_of(quality)
+        self.assess, self._context = assessor.assess, assessor.context
+        self._quality = floor_of(quality)
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
         self._governing, self._residency, self._room = governing, residency, room
@@ -99,7 +100,7 @@ class Routes:
         self.mix: Mix[Bucket] = Mix(clock)
 
     async def route(self, wish: Wish, host: Host) -> Routed:
-        """See Service. Where one model alone may answer, it does, and nothing is looked at.
+        """See Service. Where one model alone may answer, it does, and no figures are looked at.
 
         Threads are chosen for requests that say what they are to be chosen by, and for those that
         leave the model open. What is chosen then holds as long as the engine has no other answer
@@ -113,6 +114,8 @@ class Routes:
         choosing = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
         if only is not None and len(only.modes) == 1 and not (choosing or left_open(wish)):
             self._note(able, USUAL, completion)
+            context = self._context(wish.text)
+            self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context)
             return _routed(able[0], only, only.modes[0], ONLY)
         known = {entry.id: entry for entry in [*_partners(offers), *able]}
         assessed = await self.assess(wish.text, list(known.values()), host)

@@ -66,11 +66,11 @@ def test_an_answer_is_marked_once(stage: Stage) -> None:
     assert len(stage.heard) == 1
 
 
-def test_where_nothing_was_chosen_nothing_is_learnt(stage: Stage) -> None:
+def test_of_a_stand_in_nothing_is_learnt(stage: Stage) -> None:
     stage.answer("a")
     stage.chosen = False
     marked = stage.marking.give("a", ANN, 0.0)
-    assert "nothing to learn" in (marked.why or "")
+    assert "stood in" in (marked.why or "")
     assert stage.marking.counts == {Counted(False, "feedback", False): 1}
 
 

@@ -110,6 +110,15 @@ def test_a_mark_is_for_the_arm_that_was_chosen(learning: Learning) -> None:
     assert (arm.model, arm.good, arm.bad) == ("big", 0.0, 0.5)
 
 
+def test_who_was_asked_by_name_is_marked_too(learning: Learning) -> None:
+    learning.named("a", "big", "switch:token", MATHS)
+    learning.took("a", served())
+    assert learning.report().arms == []
+    assert learning.mark("a", 1.0, 1.0)
+    (arm,) = learning.report().arms
+    assert (arm.model, arm.mode, arm.kind, arm.good) == ("big", "switch:token", "maths", 1.0)
+
+
 def test_so_many_answers_can_be_marked(learning: Learning) -> None:
     for number in range(KEPT + 1):
         learning.chosen(f"a-{number}", trace())

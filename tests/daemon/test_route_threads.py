@@ -15,6 +15,7 @@ from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import Call
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.daemon.offers import Offer, Offered
+from edge_rt.daemon.routes import ONLY
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.governor.limits import Limits
 
@@ -84,7 +85,7 @@ def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> Non
 def test_who_names_a_model_and_no_aim_has_what_the_governor_allows(running: Any) -> None:
     async def test(house: Any, engine: Any) -> None:
         served = await house.service.route(wish("tiny"))
-        assert (served.threads, served.route) == (None, None)
+        assert (served.threads, served.route) == (None, ONLY)
         served = await house.service.route(wish("tiny", trace=True))
         assert (served.threads, set(considered(served.trace))) == (None, {2})
         await house.answer()

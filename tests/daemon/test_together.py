@@ -17,6 +17,7 @@ from edge_rt.api.service import Call, Cost
 from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.config.schema import Config, Models
 from edge_rt.daemon.offers import LESS_SHARE, Offered
+from edge_rt.daemon.routes import ONLY
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.energy.prediction import Prediction, Served
@@ -173,7 +174,7 @@ def test_what_is_asked_for_is_served(kit: Any) -> None:
         served = await house.service.route(wish(ModeWish("switch:ead", large_share=0.3)))
         assert served.card.id == BIG
         assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
-        assert (served.route, served.trace) == (None, None)
+        assert (served.route, served.trace) == (ONLY, None)
         assert (await house.service.route(wish(ModeWish("single")))).mode is None
         assert (await house.service.route(wish(ModeWish("lookup"), TINY))).mode == Mode("lookup")
 
