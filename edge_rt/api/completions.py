@@ -46,6 +46,14 @@ class Completions(Generation[CompletionsRequest]):
         """See Generation."""
         return request.logprobs
 
+    def text(self, request: CompletionsRequest) -> str:
+        """See Generation."""
+        return max((p for p in prompts(request) if isinstance(p, str)), key=len, default="")
+
+    def prompt(self, request: CompletionsRequest) -> object:
+        """See Generation."""
+        return request.prompt
+
     async def prepare(self, request: CompletionsRequest) -> Work:
         """See Generation."""
         found = prompts(request)
@@ -75,7 +83,7 @@ class Completions(Generation[CompletionsRequest]):
         head = new_head(self.context, serving.card, id)
         return Work(
             serving=serving,
-            calls=self._calls(request, serving, found),
+            calls=self._calls(request, id, serving, found),
             dialect=self._dialect(request, head, found),
             stream=bool(request.stream),
             include_usage=request.include_usage,
@@ -84,7 +92,7 @@ class Completions(Generation[CompletionsRequest]):
         )
 
     def _calls(
-        self, request: CompletionsRequest, serving: Serving, found: list[Prompt]
+        self, request: CompletionsRequest, id: str, serving: Serving, found: list[Prompt]
     ) -> list[Call]:
         card = serving.card
         call = Call(
@@ -99,6 +107,7 @@ class Completions(Generation[CompletionsRequest]):
             mode=serving.mode,
             threads=serving.threads,
             form=serving.form,
+            id=id,
         )
         return [msgspec.structs.replace(call, prompt=prompt) for prompt in found]
 

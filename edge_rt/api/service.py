@@ -12,6 +12,7 @@ import msgspec
 
 from edge_rt.api.board import BoardReport, LedgerReport, Quality
 from edge_rt.api.governing import BudgetChange, GovernorState, Past
+from edge_rt.api.learnt import RouterReport
 from edge_rt.api.planning import (
     Calibrated,
     CalibrationAsk,
@@ -22,8 +23,10 @@ from edge_rt.api.planning import (
     Tried,
 )
 from edge_rt.api.wish import Wish
+from edge_rt.cache.kept import Which
 from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Started, Tensor
+from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Prefixes, Started, Tensor
+from edge_rt.routing.learning import learner
 from edge_rt.routing.setting import Form
 from edge_rt.routing.trace import Trace
 
@@ -114,11 +117,12 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request for generation, dialect-free.
+    """One request for generation, dialect-free; `id` is that of its answer, as clients know it.
 
     Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
     as they are, with the reason "length". The partner of `mode` is a model's id. `threads` as in
-    Generate, `form` as in Serving: a model at work in another one stays as it is.
+    Generate, and so is `client`; `form` as in Serving: a model at work in another one stays as it
+    is.
     """
 
     model: str
@@ -134,6 +138,8 @@ class Call(msgspec.Struct, frozen=True):
     mode: Mode | None = None
     threads: int | None = None
     form: Form | None = None
+    client: str | None = None
+    id: str = ""
 
 
 class EmbedCall(msgspec.Struct, frozen=True):
@@ -185,8 +191,27 @@ class Service(Protocol):
         """
         ...
 
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
+        ...
+
     def repeated(self, repeat: Repeat) -> None:
         """Book an answer that was given again, without any engine."""
+        ...
+
+    def mark(self, id: str, mark: float, weight: float) -> bool:
+        """Learn that an answer was found so good, 0 to 1, which counts as `weight` marks.
+
+        False where it is not known how it was made, or that was too long ago.
+        """
+        ...
+
+    def router(self) -> RouterReport:
+        """What the router has learnt."""
+        ...
+
+    def reset_router(self, which: learner.Which) -> int:
+        """Forget that; of how many arms in a context."""
         ...
 
     def trace(self, id: str) -> Trace:

@@ -105,7 +105,7 @@ class Answering(Holding):
                             self._foresight.lessons.look(lesson)
                             if len(progress.done) == call.n:
                                 cost = await self._metering.settle(receipt)
-                                self._learn(lesson, entry, receipt, cost, offered)
+                                self._learn(lesson, entry, receipt, cost, offered, call.id)
                                 yield cost
                             yield event
                     break
@@ -120,11 +120,19 @@ class Answering(Holding):
                 yield last
 
     def _learn(
-        self, lesson: Lesson, entry: Entry, receipt: Receipt, cost: Cost, offered: Offered
+        self,
+        lesson: Lesson,
+        entry: Entry,
+        receipt: Receipt,
+        cost: Cost,
+        offered: Offered,
+        id: str,
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
         try:
-            self._foresight.lessons.end(lesson, entry, receipt, cost, offered)
+            served = self._foresight.lessons.end(lesson, entry, receipt, cost, offered)
+            if served is not None:
+                self._foresight.learning.took(id, served)
         except Exception:
             log.exception("an answer of %s taught nothing", entry.id)
 
@@ -216,6 +224,7 @@ def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) 
             mode=mode,
             threads=call.threads,
             made=progress.made,
+            client=call.client,
         )
 
     return make

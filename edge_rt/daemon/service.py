@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_rt.api.board import BoardReport, LedgerReport
 from edge_rt.api.governing import BudgetChange, GovernorState, Past
+from edge_rt.api.learnt import RouterReport
 from edge_rt.api.planning import (
     Calibrated,
     CalibrationAsk,
@@ -31,6 +32,7 @@ from edge_rt.api.service import (
     Serving,
 )
 from edge_rt.api.wish import ModeWish, Wish
+from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
@@ -40,18 +42,21 @@ from edge_rt.daemon.identities import Identities
 from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.known_pairs import KnownPairs
+from edge_rt.daemon.legible import Legible
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import Embedded, Inferred
+from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.models.doubt import Calibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind
+from edge_rt.routing.learning import learner
 from edge_rt.routing.naming import AUTO
 from edge_rt.routing.setting import Form
 from edge_rt.routing.trace import Trace
@@ -84,6 +89,7 @@ class DaemonService:
         self._config = config
         self._store = store
         self._pairs = KnownPairs(store)
+        self._doubts = Legible("no model's doubt is known")
         self._state = state
         self._health = health
         self._senses = senses
@@ -137,9 +143,25 @@ class DaemonService:
         """See Service."""
         return self._identities.of(model, partner, self)
 
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        """See Service."""
+        return await self._state.prefixes(forget)
+
     def repeated(self, repeat: Repeat) -> None:
         """See Service."""
         self._metering.repeated(repeat)
+
+    def mark(self, id: str, mark: float, weight: float) -> bool:
+        """See Service."""
+        return self._foresight.learning.mark(id, mark, weight)
+
+    def router(self) -> RouterReport:
+        """See Service."""
+        return self._foresight.learning.report()
+
+    def reset_router(self, which: learner.Which) -> int:
+        """See Service."""
+        return self._foresight.learning.reset(which)
 
     def trace(self, id: str) -> Trace:
         """See Service."""
@@ -238,6 +260,10 @@ class DaemonService:
     def pairs(self, large: str) -> list[Pair]:
         """The pairs in which that model is the large one, the one to take first."""
         return self._pairs.of(large)
+
+    def doubt(self, entry: Entry) -> Calibration | None:
+        """What the doubt of a model says of its answers; None: that was not found out."""
+        return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
 
     def resident(
         self, entry: Entry, partner: Entry | None = None, form: Form | None = None
