@@ -22,10 +22,15 @@ def cache_families(caching: Caching) -> list[Metric]:
         hits.add_metric([model], count)
     for model, joules in caching.saved_j.items():
         saved.add_metric([model], joules)
+    near = CounterMetricFamily(
+        "edge_rt_cache_semantic_hits", "Of the hits, those to questions that mean the same."
+    )
+    if caching.nearby is not None:
+        near.add_metric([], caching.nearby.hits)
     misses = CounterMetricFamily(
         "edge_rt_cache_misses", "Requests that were not answered before.", value=caching.misses
     )
     size = GaugeMetricFamily("edge_rt_cache_bytes", "What is kept of answers on the disk.")
     if caching.cache is not None and caching.cache.file_bytes is not None:
         size.add_metric([], caching.cache.file_bytes)
-    return [family for family in (hits, misses, saved, size) if family.samples]
+    return [family for family in (hits, near, misses, saved, size) if family.samples]

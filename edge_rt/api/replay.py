@@ -11,15 +11,13 @@ from edge_rt.api.context import Context, Exchange
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.respond import EventStream
 from edge_rt.api.run import Run, Shown, Work
-from edge_rt.api.service import Cost, Repeat
-
-_NOTHING = Cost(energy_j=0.0, quality="modelled", power_w=None, temp_c=None, seconds=0.0)
+from edge_rt.api.service import Repeat
 
 
 class Replay(Run):
     """See Run; the documents are those of the first time, chunk by chunk.
 
-    No engine worked for it, so it took no joules.
+    No engine worked for it, so it took no joules but those of finding it.
     """
 
     def __init__(self, context: Context, work: Work, exchange: Exchange, found: Found) -> None:
@@ -28,7 +26,7 @@ class Replay(Run):
 
     async def _events(self) -> AsyncGenerator[tuple[int, Shown], None]:
         for _ in self._work.calls:
-            self._tally.take(_NOTHING)
+            self._tally.take(self._found.cost)
         for line in self._found.content.lines:
             event = line.event()
             self._tally.take(event)

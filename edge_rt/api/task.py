@@ -11,9 +11,9 @@ from edge_rt.api.body import read_body
 from edge_rt.api.context import Context, Exchange, exchange_of
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.service import Cost, Kind, ModelCard
-from edge_rt.api.usage import Edge, Origin, Tally
+from edge_rt.api.usage import Edge, Origin, tallied
 from edge_rt.api.watch import unless_gone
-from edge_rt.engine.protocol import Finished, Started, Timings
+from edge_rt.engine.protocol import Timings
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,7 @@ class Task(ABC):
 
     def booked(self, card: ModelCard, timings: Timings, cost: Cost) -> Edge:
         """Count what was done for a request, and tell it."""
-        tally = Tally()
-        tally.take(Started(0, timings.prompt_tokens, 0))
-        tally.take(cost)
-        tally.take(Finished(0, 0, "stop", timings))
+        tally = tallied(timings, cost)
         self.context.meters.generated(card.id, tally)
         return tally.edge(Origin(card.id, card.backend, None, None, None))
 

@@ -11,7 +11,7 @@ from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
 from edge_rt.api.service import Cost, Event, PowerQuality
 from edge_rt.decoding.params import Doubt, Made
-from edge_rt.engine.protocol import Delta, Finished, Started
+from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.routing.setting import SINGLE
 from edge_rt.routing.trace import Trace
 
@@ -41,7 +41,9 @@ class Origin(msgspec.Struct, frozen=True):
     be used: beside answers that take more it is computed with theirs.
 
     What was answered before to the very same question says so in `cache`: so many seconds ago,
-    when it took joules and `cache_seconds`.
+    when it took joules and `cache_seconds`. "semantic" was the answer to another one, whose text
+    `cache_question` has or begins; `cache_cosine` tells how near it lies, and `cache_doubt` how
+    likely the answer is wrong for this one, as far as that can be estimated.
     """
 
     model: str
@@ -52,11 +54,14 @@ class Origin(msgspec.Struct, frozen=True):
     mode: str = SINGLE
     partner: str | None = None
     threads: int | UnsetType = UNSET
-    cache: Literal["exact"] | UnsetType = UNSET
+    cache: Literal["exact", "semantic"] | UnsetType = UNSET
     cache_age_s: float | UnsetType = UNSET
     cache_energy_j: float | UnsetType | None = UNSET
     cache_energy_quality: Quality | UnsetType = UNSET
     cache_seconds: float | UnsetType = UNSET
+    cache_question: str | UnsetType = UNSET
+    cache_cosine: float | UnsetType = UNSET
+    cache_doubt: float | UnsetType = UNSET
 
 
 class Doubted(msgspec.Struct, frozen=True):
@@ -76,7 +81,8 @@ class Edge(Origin, frozen=True, kw_only=True):
     None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when
     nothing was decoded after the prompt's own pass. `route_trace` is there if it was asked for.
     Who wrote the answer, and what that took besides, is told of modes other than "single"; see
-    Made. `doubt` is told of answers that were made now, as one model wrote all of them.
+    Made. `doubt` is told of answers that were made now, as one model wrote all of them, and
+    `restored_tokens` where some of the cached ones came from the disk.
     """
 
     energy_j: float | None
@@ -97,6 +103,7 @@ class Edge(Origin, frozen=True, kw_only=True):
     accepted_tokens: int | UnsetType = UNSET
     rejected_tokens: int | UnsetType = UNSET
     doubt: Doubted | UnsetType = UNSET
+    restored_tokens: int | UnsetType = UNSET
 
 
 class Tally:
@@ -109,7 +116,7 @@ class Tally:
         """`calls` is how many calls the request makes; each tells its cost once."""
         self.costs = Costs(calls)
         self.prompt_tokens = 0
-        self.cached_tokens = 0
+        self.cached_tokens = self.restored_tokens = 0
         self.completion_tokens = 0
         self.finished_answers = 0
         self.decoded_tokens = 0  # in decode_s; an answer's first came with the prompt's pass
@@ -126,6 +133,7 @@ class Tally:
         elif isinstance(event, Started):
             self.prompt_tokens += event.prompt_tokens
             self.cached_tokens += event.cached_tokens
+            self.restored_tokens += event.restored_tokens
         elif isinstance(event, Cost):
             self.costs.take(event)
         else:
@@ -164,6 +172,7 @@ class Tally:
             tokens_per_s=_rounded(self.tokens_per_s, 3),
             route_trace=trace or UNSET,
             doubt=UNSET if self.doubt is None else _doubted(self.doubt),
+            restored_tokens=self.restored_tokens or UNSET,
         )
 
     def _finished(self, event: Finished) -> None:
@@ -180,6 +189,15 @@ class Tally:
 
 def _doubted(doubt: Doubt) -> Doubted:
     return Doubted(doubt.tokens, round(doubt.entropy, 4), round(doubt.margin, 4))
+
+
+def tallied(timings: Timings, cost: Cost) -> Tally:
+    """What a request took that ends in one answer."""
+    tally = Tally()
+    tally.take(Started(0, timings.prompt_tokens, 0))
+    tally.take(cost)
+    tally.take(Finished(0, 0, "stop", timings))
+    return tally
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -98,6 +98,16 @@ class ExactCache:
         """What the file has, by model and client."""
         await self._write()
         return await self._do(Tables.groups) or []
+
+    async def pages(self, most: int) -> AsyncGenerator[list[Kept]]:
+        """All that the file has, at most so many at a time, the oldest writing first."""
+        await self._write()
+        last, rows = 0, True
+        while rows:
+            rows = await self._do(lambda tables, last=last: tables.page(last, most)) or []
+            if rows:
+                last = rows[-1][0]
+                yield [kept for _, kept in rows]
 
     async def run(self) -> None:
         """Bring what is new to the file, as long as this runs."""

@@ -37,14 +37,16 @@ class Tables(File):
 
     def read(self, key: bytes) -> Kept | None:
         """The answer of that key; raises sqlite3.DatabaseError where it is no longer whole."""
-        query = "SELECT packed, digest FROM kept WHERE key = ?"
+        query = "SELECT key, packed, digest FROM kept WHERE key = ?"
         row = self._db.execute(query, (key,)).fetchone()
-        if row is None:
-            return None
-        kept = unpack(*row)
-        if kept is None or kept.key != key:
-            raise sqlite3.DatabaseError("an answer in it is damaged")
-        return kept
+        return None if row is None else _whole(*row)
+
+    def page(self, last: int, most: int) -> list[tuple[int, Kept]]:
+        """At most so many of the answers that were written after that of the number `last`, each
+        with its own number; raises as `read` does.
+        """
+        query = "SELECT rowid, key, packed, digest FROM kept WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        return [(row, _whole(*kept)) for row, *kept in self._db.execute(query, (last, most))]
 
     def write(self, kept: Kept, used: float) -> None:
         """Keep an answer, in place of any of its key; others make room where they must."""
@@ -92,3 +94,10 @@ class Tables(File):
         with self.transaction():
             done = self._db.execute(f"DELETE FROM kept WHERE rowid IN ({rows})", tuple(values))
             return done.rowcount
+
+
+def _whole(key: bytes, packed: bytes, digest: bytes) -> Kept:
+    kept = unpack(packed, digest)
+    if kept is None or kept.key != key:
+        raise sqlite3.DatabaseError("an answer in it is damaged")
+    return kept

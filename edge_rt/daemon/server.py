@@ -90,6 +90,8 @@ class Daemon:
                 api_key_sha256=self._config.tcp.api_key_sha256,
                 cache=rooms.cache,
                 per_client=self._config.cache.per_client,
+                semantic=rooms.semantic,
+                embedding=self._config.cache.semantic.model or "default",
             )
             server = _Server(
                 uvicorn.Config(

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.config.checks import contradictions
-from edge_rt.config.schema import Config, Engine, Governor, Guard, Models, Socket, Tcp
+from edge_rt.config.schema import (
+    Cache,
+    Config,
+    Engine,
+    Governor,
+    Guard,
+    Models,
+    Semantic,
+    Socket,
+    Tcp,
+)
 
 SOME_KEY = ["0" * 64]
 
@@ -54,6 +64,14 @@ def test_loopback_needs_none_and_names_are_judged_later(listen: str) -> None:
 )
 def test_the_key_at_fault_is_named(config: Config, key: tuple[str | int, ...]) -> None:
     assert [found for found, _ in contradictions(config)] == [key]
+
+
+def test_answers_that_nobody_keeps_are_not_compared() -> None:
+    semantic = Semantic(model="all-minilm-l6-v2")
+    [(key, reason)] = contradictions(Config(cache=Cache(enabled=False, semantic=semantic)))
+    assert key == ("cache", "semantic", "model")
+    assert "cache.enabled" in reason
+    assert not list(contradictions(Config(cache=Cache(semantic=semantic))))
 
 
 def test_the_way_round_a_circle_is_told_and_a_chain_is_fine() -> None:

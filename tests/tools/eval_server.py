@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 Body = dict[str, Any]
-Speak = Callable[[Body], str | tuple[int, str]]
+Speak = Callable[[Body], str | Body | tuple[int, str]]
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
-    """`speak` gives the text of an answer, or a status and what is wrong."""
+    """`speak` gives the text of an answer, all of a document, or a status and what is wrong."""
 
     daemon_threads = True
     speak: Speak
@@ -44,6 +44,8 @@ class _Handler(BaseHTTPRequestHandler):
         said = self.server.speak(body)
         if isinstance(said, str):
             self._send(200, completion(said, body["model"], self.server.edge(body)))
+        elif isinstance(said, dict):
+            self._send(200, said)
         else:
             self._send(said[0], {"error": {"message": said[1]}})
 

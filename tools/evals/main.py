@@ -8,6 +8,8 @@ from edge_rt.cli.lazy import LazyGroup
 
 COMMANDS = {
     "run": "Let models answer public test questions, and count what is right.",
+    "cache": "Count which questions the semantic cache takes for the same, and which wrongly.",
+    "route": "Compare policies that choose a model, with caches, by a mixed workload.",
     "switch": "Compare the ways in which two models can answer together.",
 }
 

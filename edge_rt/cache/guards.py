@@ -1,0 +1,155 @@
+"""What keeps two questions apart, however near they lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+
+from edge_rt.cache import lexicon
+from edge_rt.cache.wording import Wording, negates
+
+_LONGER, _MORE = 1.5, 3  # times as many words, and words besides, may the longer of two have
+
+Same = Callable[[Wording, Wording], bool]
+
+
+def apart(one: Wording, other: Wording) -> str | None:
+    """The first guard that forbids the answer to one question to be given to the other.
+
+    None: there is none. It does not matter which of the two was asked first. What asks or sets a
+    task must have all names, times and quantities of the other; of two texts that only tell
+    something one may have more of them, but neither may have others.
+    """
+    return next((name for name, same in GUARDS.items() if not same(one, other)), None)
+
+
+def unknown_names(one: Wording, other: Wording) -> list[str]:
+    """Names in `one` of which the other knows nothing, neither whole nor by initials."""
+    short = {word for run in other.names for word in run}
+    there = {*other.words, *short, *_initials(other), *lexicon.TITLES}
+    spelt_out = {word for part in _parts(one) if _initial(part) in short for word in part}
+    return [w for run in one.names for w in run if w not in there and w not in spelt_out]
+
+
+def _parts(one: Wording) -> Iterator[tuple[str, ...]]:
+    """Whatever stands together in a name, two words or more."""
+    for run in one.names:
+        for begin in range(len(run) - 1):
+            for end in range(begin + 2, len(run) + 1):
+                yield run[begin:end]
+
+
+def _initial(part: tuple[str, ...]) -> str:
+    return "".join(word[0] for word in part)
+
+
+def _initials(one: Wording) -> Iterator[str]:
+    return map(_initial, _parts(one))
+
+
+def _names(one: Wording, other: Wording) -> bool:
+    """Nobody is named in another's place, and those who are in both come in the same order."""
+    news = [[*unknown_names(a, b), *_unknown_openers(a, b)] for a, b in _ways(one, other)]
+    if all(news) or (any(news) and _strict(one, other)):
+        return False
+    if any(
+        new and _named(a) <= _named(b) for new, (a, b) in zip(news, _ways(one, other), strict=True)
+    ):
+        return False
+    both = {word for run in one.names for word in run} & {
+        word for run in other.names for word in run
+    }
+    return _order(one, both) == _order(other, both)
+
+
+def _named(one: Wording) -> int:
+    return len(one.openers) + sum(map(len, one.names))
+
+
+def _ways(one: Wording, other: Wording) -> tuple[tuple[Wording, Wording], ...]:
+    return (one, other), (other, one)
+
+
+def _strict(one: Wording, other: Wording) -> bool:
+    return one.wants or other.wants
+
+
+def _unknown_openers(one: Wording, other: Wording) -> list[str]:
+    """Words that may be names, as far as the other does not have them at all."""
+    return [word for word in one.openers if word not in other.words]
+
+
+def _order(one: Wording, among: set[str]) -> list[str]:
+    return list(dict.fromkeys(word for word in one.words if word in among))
+
+
+def _quoted(one: Wording, other: Wording) -> bool:
+    """What one has in quotes is in the other word for word."""
+    texts = f" {' '.join(one.words)} ", f" {' '.join(other.words)} "
+    return all(f" {said} " in texts[1] for said in one.quoted) and all(
+        f" {said} " in texts[0] for said in other.quoted
+    )
+
+
+def _negations(one: Wording, other: Wording) -> bool:
+    return _negated(one) == _negated(other)
+
+
+def _negated(one: Wording) -> int:
+    """How often; "No. 2" is a number."""
+    numbered = sum(a == "no" and b.isdigit() for a, b in pairwise(one.words))
+    return sum(map(negates, one.words)) - numbered
+
+
+def _questions(one: Wording, other: Wording) -> bool:
+    return one.asks == other.asks and _asked(one) == _asked(other)
+
+
+def _asked(one: Wording) -> Counter[str]:
+    """The question words of what asks, and what is measured by a "how"."""
+    if not one.asks:
+        return Counter()
+    words = [word.partition("'")[0] for word in one.words]
+    found = Counter(word for word in words if word in lexicon.QUESTIONS)
+    return found + Counter(b for a, b in pairwise(words) if a == "how" and b in lexicon.MEASURES)
+
+
+def _opposites(one: Wording, other: Wording) -> bool:
+    """What only one has does not face its opposite in what only the other has."""
+    a, b = set(one.words), set(other.words)
+    a, b = a - b, b - a
+    return not any((left & a and right & b) or (right & a and left & b) for left, right in _SIDES)
+
+
+_SIDES = lexicon.OPPOSITES
+
+
+def _same(table: Mapping[str, str]) -> Same:
+    """Whether both have the same of the words in a table."""
+
+    def same(one: Wording, other: Wording) -> bool:
+        a, b = ({table[word] for word in each.words if word in table} for each in (one, other))
+        return a == b if _strict(one, other) else a <= b or b <= a
+
+    return same
+
+
+def _lengths(one: Wording, other: Wording) -> bool:
+    short, long = sorted((len(one.words), len(other.words)))
+    return long <= _LONGER * short + _MORE
+
+
+GUARDS: Mapping[str, Same] = {
+    "numbers": lambda one, other: one.numbers == other.numbers,
+    "quoted": _quoted,
+    "code": lambda one, other: one.code == other.code,
+    "names": _names,
+    "negations": _negations,
+    "questions": _questions,
+    "times": _same(lexicon.TIMES),
+    "quantities": _same(lexicon.QUANTITIES),
+    "opposites": _opposites,
+    "length": _lengths,
+}
+"""By name, whether two questions are alike in it."""

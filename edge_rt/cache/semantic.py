@@ -1,0 +1,176 @@
+"""Answers to questions that mean the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from edge_rt.cache.doubt import doubt
+from edge_rt.cache.exact import ExactCache
+from edge_rt.cache.guards import apart
+from edge_rt.cache.kept import Kept, Which
+from edge_rt.cache.vectors import Vector, cosine, nearest, restored
+from edge_rt.cache.wording import Wording, wording
+
+LEAST = 0.84  # cosine of what is looked at
+LIMIT = 0.17  # of the doubt, where nobody says otherwise
+_LOOKS = 4  # neighbours whose words are compared
+_MANY = 2000  # vectors that are compared beside the requests
+_BATCH = 512  # entries read at a time
+
+
+class Question(NamedTuple):
+    """What is asked, as far as an answer to it may do for another question.
+
+    Questions of one `scope` are alike in all but their text: model, settings, system prompt, what
+    was said before, and whatever else decides on an answer.
+    """
+
+    scope: bytes
+    text: str
+    vector: Vector
+
+
+class Neighbour(NamedTuple):
+    """A question that was answered under `key`, and how near it lies; see `judge`."""
+
+    key: bytes
+    text: str
+    cosine: float
+    doubt: float
+
+
+class Verdict(NamedTuple):
+    """How near two texts lie. `guard` forbids the answer to one for the other, None: none does.
+
+    `doubt` estimates how likely that would be wrong.
+    """
+
+    cosine: float
+    guard: str | None
+    doubt: float
+
+    def passes(self, limit: float) -> bool:
+        """Whether one answer does for both, with no more doubt than `limit`."""
+        return self.guard is None and self.cosine >= LEAST and self.doubt <= limit
+
+
+def judge(one: tuple[Wording, Vector], other: tuple[Wording, Vector]) -> Verdict:
+    """Hold two texts against each other."""
+    near = cosine(one[1], other[1])
+    return Verdict(near, apart(one[0], other[0]), doubt(near, one[0], other[0]))
+
+
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    scope: bytes
+    text: str
+    numbers: bytes
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Entry)
+
+
+class SemanticCache:
+    """Questions that were answered, by what they mean; their answers are kept elsewhere.
+
+    Vectors are in memory, those of the last `most` questions; texts and vectors in a file of their
+    own, which is bounded, outlives restarts and may be damaged like that of the answers. Of a file
+    from before it knows what `run` has read so far.
+    """
+
+    def __init__(self, store: ExactCache, *, most: int, limit: float = LIMIT) -> None:
+        """`store` is the file, for nothing else; `limit` is of the doubt."""
+        self._store, self._most, self._limit = store, most, limit
+        self._scopes: dict[bytes, dict[bytes, Vector]] = {}
+        self._scope_of: dict[bytes, bytes] = {}  # by key, the newest last
+        self._to_read = asyncio.Event()
+        self._to_read.set()
+
+    def __len__(self) -> int:
+        return len(self._scope_of)
+
+    async def find(self, asked: Question) -> Neighbour | None:
+        """The nearest question whose answer does for this one, if any does."""
+        here = self._scopes.get(asked.scope, {})
+        among, words = list(here.items()), wording(asked.text)
+        if len(among) > _MANY:
+            near = await asyncio.to_thread(nearest, asked.vector, among, LEAST, _LOOKS)
+        else:
+            near = nearest(asked.vector, among, LEAST, _LOOKS)
+        for _, key in near:
+            found = await self._read(key)
+            if found is None or found.scope != asked.scope:
+                self.forget(key)
+                continue
+            other = wording(found.text), restored(found.numbers)
+            verdict = judge((words, asked.vector), other)
+            if verdict.passes(self._limit):
+                return Neighbour(key, found.text, verdict.cosine, verdict.doubt)
+        return None
+
+    def keep(self, answer: Kept, asked: Question) -> None:
+        """Remember that `asked` got that answer."""
+        entry = _Entry(asked.scope, asked.text, asked.vector.numbers)
+        self._store.keep(replace(answer, content=_ENCODER.encode(entry)))
+        self.forget(answer.key)
+        self._put(answer.key, asked.scope, asked.vector)
+
+    def forget(self, key: bytes) -> None:
+        """The answer is gone."""
+        scope = self._scope_of.pop(key, None)
+        if scope is not None:
+            here = self._scopes[scope]
+            del here[key]
+            if not here:
+                del self._scopes[scope]
+
+    async def purge(self, which: Which) -> None:
+        """Forget `which` questions, as of the answers."""
+        await self._store.purge(which)
+        self._scopes, self._scope_of = {}, {}
+        self._to_read.set()
+
+    async def run(self) -> None:
+        """Read what is in the file and bring to it what is new, as long as this runs."""
+        await asyncio.gather(self._store.run(), self._reading())
+
+    async def close(self) -> None:
+        """Write all there is, and let go of the file."""
+        await self._store.close()
+
+    async def _reading(self) -> None:
+        while True:
+            await self._to_read.wait()
+            self._to_read.clear()
+            async for some in self._store.pages(_BATCH):
+                if self._to_read.is_set():
+                    break
+                self._take(some)
+
+    def _take(self, some: Iterable[Kept]) -> None:
+        for kept in some:
+            entry = None if kept.key in self._scope_of else _entry(kept)
+            if entry is not None:
+                self._put(kept.key, entry.scope, restored(entry.numbers))
+
+    def _put(self, key: bytes, scope: bytes, vector: Vector) -> None:
+        if len(self) >= self._most:
+            self.forget(next(iter(self._scope_of)))
+        self._scopes.setdefault(scope, {})[key] = vector
+        self._scope_of[key] = scope
+
+    async def _read(self, key: bytes) -> _Entry | None:
+        kept = await self._store.find(key)
+        return None if kept is None else _entry(kept)
+
+
+def _entry(kept: Kept) -> _Entry | None:
+    try:
+        return _DECODER.decode(kept.content)
+    except msgspec.DecodeError:  # of another version
+        return None

@@ -1,0 +1,130 @@
+"""What a question's text says, as far as it can be told word by word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from edge_rt.cache import lexicon
+from edge_rt.cache.numerals import Number, numbers
+from edge_rt.cache.stems import stem
+
+_CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+_QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|(?<!\w)'(\S(?:[^'\n]*\S)?)'(?!\w)")
+_TOKEN = re.compile(
+    r"""\w+://\S+ | [\w.+-]+@[\w-]+(?:\.\w+)+   # addresses
+      | (?:/[\w.-]+){2,}                        # paths
+      | \d(?:[\d.,:/]*\d)?                      # numbers, times, dates
+      | [^\W\d_](?:\w|[.'](?=[^\W\d]))*        # words, and names in code
+      | \w+ | [?!.;:%$¢€£¥°=<>+*^&|\\#~]""",
+    re.VERBOSE,
+)
+_ENDS = frozenset(".?!:;")
+_FORMULA = frozenset("=<>+*^&|\\#~")
+_CODED = re.compile(r"\w+://|/\D|@|\w_\w|^[a-z]+[A-Z]")
+_LINKS = frozenset(("of", "and", "for", "the", "&"))  # within a name
+_NO_NAMES = lexicon.FUNCTION | lexicon.TASKS | lexicon.ASKING | lexicon.OPENERS
+_NO_OPENERS = _NO_NAMES | set(lexicon.TIMES)
+
+
+class Wording(NamedTuple):
+    """A text by what it holds, everything in the order of its coming and in small letters.
+
+    `names` are words with capital letters, those together that stand together; `openers` are words
+    that may have theirs from the beginning of a sentence alone. `content` are stems of the words
+    that tell of something, words of the same sense alike. `asks` is whether it has a question
+    mark, `wants` whether a sentence of it asks or sets a task.
+    """
+
+    numbers: tuple[Number, ...]
+    quoted: tuple[str, ...]
+    code: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    openers: frozenset[str]
+    words: tuple[str, ...]
+    content: tuple[str, ...]
+    asks: bool
+    wants: bool
+
+
+def wording(text: str) -> Wording:
+    """Take a text apart."""
+    text = text.replace("\u2019", "'")
+    plain = _CODE.sub(" ", text)
+    tokens = _TOKEN.findall(plain)
+    words = tuple(_bare(token) for token in tokens if token not in _ENDS)
+    found, spoken = numbers(words)
+    first = [token for before, token in pairwise([".", *tokens]) if before in _ENDS]
+    heads = [*tokens[:1], *(token for token in first if token[0].isupper())]
+    begins = {token.casefold().partition("'")[0] for token in heads}
+    return Wording(
+        numbers=found,
+        quoted=tuple(_plain(*parts) for parts in _QUOTED.findall(plain)),
+        code=(*_CODE.findall(text), *(t for t in tokens if t in _FORMULA or _CODED.search(t))),
+        names=tuple(_names(tokens)),
+        openers=frozenset(_openers(first)),
+        words=words,
+        content=tuple(_content(words, spoken)),
+        asks="?" in tokens,
+        wants="?" in tokens
+        or not begins.isdisjoint(lexicon.TASKS | lexicon.ASKING)
+        or any(pair in lexicon.WISHES for pair in pairwise(words)),
+    )
+
+
+def _bare(token: str) -> str:
+    """In small letters, without the ending of possession and the dots of what is abbreviated."""
+    word = token.casefold().removesuffix("'s")
+    return word.replace(".", "") if _DOTTED.fullmatch(word) else word
+
+
+_DOTTED = re.compile(r"[^\W\d_](\.[^\W\d_])+")
+
+
+def _plain(*parts: str) -> str:
+    """The words of what stands in quotes, of whichever kind, as `words` has them."""
+    return " ".join(_bare(token) for token in _TOKEN.findall("".join(parts)) if token not in _ENDS)
+
+
+def _names(tokens: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    run: list[str] = []
+    before = "."
+    for token in tokens:
+        if _is_name(token, begins=before in _ENDS):
+            run.append(_bare(token))
+        elif run and token not in _LINKS:
+            yield tuple(run)
+            run = []
+        before = token
+    if run:
+        yield tuple(run)
+
+
+def _is_name(token: str, *, begins: bool) -> bool:
+    letters = token[1:] if begins else token
+    return any(letter.isupper() for letter in letters) and (
+        (token.isupper() and len(token) > 1) or _bare(token) not in _NO_NAMES
+    )
+
+
+def _openers(first: Sequence[str]) -> Iterator[str]:
+    for token in first:
+        if token.istitle() and _bare(token) not in _NO_OPENERS:
+            yield _bare(token)
+
+
+def _content(words: Sequence[str], spoken: frozenset[int]) -> Iterator[str]:
+    for at, word in enumerate(words):
+        tells = word[0].isalpha() and word not in lexicon.FUNCTION and not negates(word)
+        if tells and at not in spoken:
+            yield _SENSES.get(stem(word), stem(word))
+
+
+_SENSES = {stem(word): sense for word, sense in lexicon.SAME_SENSE.items()}
+
+
+def negates(word: str) -> bool:
+    """Whether a word in small letters turns what is said into its contrary."""
+    return word in lexicon.NEGATIONS or word.endswith("n't")

@@ -1,0 +1,86 @@
+"""Guards keep questions apart that differ in what an answer hangs on, and no others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.cache.doubt import doubt
+from edge_rt.cache.guards import apart
+from edge_rt.cache.wording import wording
+
+APART = [
+    ("numbers", "What is 3 times 17?", "What is 3 times 18?"),
+    ("numbers", "Name three rivers.", "Name four rivers."),
+    ("numbers", "Convert 5 km to feet.", "Convert 5 miles to feet."),
+    ("numbers", "Subtract 3 from 5.", "Subtract 5 from 3."),
+    ("quoted", 'Translate "good morning".', 'Translate "good evening".'),
+    ("code", "What does `ls -l` do?", "What does `ls -a` do?"),
+    ("code", "Is x < y here?", "Is x > y here?"),
+    ("names", "What is the capital of France?", "What is the capital of Germany?"),
+    ("names", "Does Alice owe Bob money?", "Does Bob owe Alice money?"),
+    ("names", "What is the capital?", "What is the capital of Peru?"),
+    ("names", "Paris is lovely in spring.", "Berlin is lovely in spring."),
+    ("names", "It is Hyre, and hyre is good.", "It is Wendi, and hyre is good."),
+    ("names", "I need one like Bob's.", "I need one like Bob's in Rome."),
+    ("numbers", "It goes on.1. Mix it.2. Eat.", "It goes on.1. Mix it.3. Eat."),
+    ("names", "The report came from North Korea.", "The report came from South Korea."),
+    ("negations", "Which birds can fly?", "Which birds cannot fly?"),
+    ("negations", "a must-see place", "a must not-see place"),
+    ("numbers", "a two-factor theory", "a three-factor theory"),
+    ("negations", "It works on my machine.", "It doesn't work on my machine."),
+    ("questions", "Who wrote it?", "When was it written?"),
+    ("questions", "How many are there?", "How far are there?"),
+    ("times", "are you open on monday?", "are you open on tuesday?"),
+    ("quantities", "List all rivers.", "List some rivers."),
+    ("opposites", "How do I increase the volume?", "How do I decrease the volume?"),
+    ("opposites", "Is it before lunch?", "Is it after lunch?"),
+    ("length", "Tell me about rice.", "Tell me about rice and how it is grown in wet fields."),
+]
+
+
+@pytest.mark.parametrize(("guard", "one", "other"), APART)
+def test_what_differs_in_one_thing_is_kept_apart(guard: str, one: str, other: str) -> None:
+    assert apart(wording(one), wording(other)) == guard
+    assert apart(wording(other), wording(one)) == guard
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Name three rivers.", "Please name 3 rivers."),
+        ("What is the capital of France?", "What's France's capital?"),
+        ("How can I get a new card?", "How do I get a new card?"),
+        ("The FBI arrested him.", "The Federal Bureau of Investigation arrested him."),
+        ("He doesn't know.", "He does not know."),
+        ("It is the No. 2 bank.", "It is the second bank."),
+        ("Yesterday it rained.", "It rained."),
+        ('What does "foo" mean?', "What does foo mean?"),
+        ("It rained in Rome on Friday, Mr. Smith said.", "It rained in Rome on Friday."),
+    ],
+)
+def test_the_same_in_other_words_is_not(one: str, other: str) -> None:
+    assert apart(wording(one), wording(other)) is None
+
+
+WORDS = ["what", "is", "not", "the", "Paris", "Rome", "3", "three", "km", "more", "less", "all"]
+WORDS += ["some", "?", ".", "buy", "`x`", '"so"', "Monday", "US", "it's", "between", "United"]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
+
+
+@given(TEXTS, TEXTS)
+def test_it_does_not_matter_which_was_first(one: str, other: str) -> None:
+    a, b = wording(one), wording(other)
+    assert apart(a, b) == apart(b, a)
+    assert apart(a, a) is None
+    assert doubt(0.9, a, b) == pytest.approx(doubt(0.9, b, a))
+
+
+def test_doubt_grows_with_distance_and_with_words_that_are_not_shared() -> None:
+    base = wording("How do I replace the broken screen of my phone?")
+    near = wording("How can I replace the broken screen of my phone?")
+    far = wording("How do I sell the old case of my phone?")
+    assert doubt(0.95, base, near) < doubt(0.85, base, near)
+    assert doubt(0.9, base, near) < doubt(0.9, base, far)
+    assert 0 < doubt(1.0, base, base) < 0.05

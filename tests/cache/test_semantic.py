@@ -1,0 +1,204 @@
+"""A question gets the answer to one that means the same, and to no other."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from cache_help import NOW, Clock, kept, key
+
+from edge_rt.cache.exact import ExactCache
+from edge_rt.cache.kept import Which
+from edge_rt.cache.semantic import LIMIT, Question, SemanticCache
+from edge_rt.cache.vectors import vector
+
+T = TypeVar("T")
+SCOPE = b"s" * 32
+RIVERS, ALSO = "Name three rivers.", "Please name 3 rivers."
+NEAR = [1.0, 1.0, 1.0, 0.9]
+
+
+def question(text: str, point: list[float] = NEAR, scope: bytes = SCOPE) -> Question:
+    return Question(scope, text, vector(array("f", point).tobytes()))
+
+
+@pytest.fixture
+def made(make: Callable[..., ExactCache]) -> Callable[..., SemanticCache]:
+    def made(most: int = 1000, **options: Any) -> SemanticCache:
+        return SemanticCache(make(**options), most=most)
+
+    return made
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    async def done() -> T:
+        return await work()
+
+    return asyncio.run(asyncio.wait_for(done(), 20))
+
+
+async def started(cache: SemanticCache, questions: int) -> asyncio.Task[None]:
+    task = asyncio.create_task(cache.run())
+    while len(cache) < questions:
+        await asyncio.sleep(0.001)
+    return task
+
+
+def test_another_wording_is_found_and_told(made: Any) -> None:
+    async def work() -> None:
+        cache = made()
+        cache.keep(kept(1), question(RIVERS))
+        found = await cache.find(question(ALSO, [1.0, 1.0, 1.0, 1.0]))
+        assert found is not None
+        assert (found.key, found.text) == (key(1), RIVERS)
+        assert 0.99 < found.cosine < 1
+        assert 0 < found.doubt <= LIMIT
+        await cache.close()
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        question("Name four rivers."),
+        question(ALSO, scope=b"t" * 32),
+        question(ALSO, [1.0, -1.0, 1.0, -1.0]),
+        question("Draw a picture of a lonely horse in the rain."),
+        question(ALSO, [1.0] * 8),
+    ],
+)
+def test_what_differs_is_not(made: Any, asked: Question) -> None:
+    async def work() -> None:
+        cache = made()
+        cache.keep(kept(1), question(RIVERS))
+        assert await cache.find(asked) is None
+        await cache.close()
+
+    run(work)
+
+
+def test_one_that_is_kept_apart_does_not_hide_the_next(made: Any) -> None:
+    async def work() -> None:
+        cache = made()
+        cache.keep(kept(1), question("Name four rivers."))
+        cache.keep(kept(2), question(RIVERS, [1.0, 1.0, 0.9, 0.9]))
+        found = await cache.find(question(ALSO))
+        assert found is not None
+        assert found.key == key(2)
+        await cache.close()
+
+    run(work)
+
+
+def test_questions_outlive_a_restart(made: Any) -> None:
+    async def work() -> None:
+        first = made()
+        for number in range(5):
+            first.keep(kept(number), question(f"Name {number + 2} rivers."))
+        await first.close()
+        again = made()
+        task = await started(again, 5)
+        found = await again.find(question("Please name 4 rivers."))
+        assert found is not None
+        assert found.key == key(2)
+        task.cancel()
+        await again.close()
+
+    run(work)
+
+
+def test_what_is_forgotten_is_not_found_again(made: Any, clock: Clock) -> None:
+    async def work() -> None:
+        cache = made()
+        cache.keep(kept(1, model="a"), question(RIVERS))
+        cache.keep(kept(2, model="b"), question("Who was Ada?"))
+        task = await started(cache, 2)
+        await cache.purge(Which(model="a"))
+        while len(cache) != 1:
+            await asyncio.sleep(0.001)
+        assert await cache.find(question(ALSO)) is None
+        assert await cache.find(question("Who was Ada?")) is not None
+        cache.forget(key(2))
+        assert await cache.find(question("Who was Ada?")) is None
+        task.cancel()
+        await cache.close()
+
+    run(work)
+
+
+def test_questions_have_their_time(made: Any, clock: Clock) -> None:
+    async def work() -> None:
+        cache = made()
+        cache.keep(kept(1), question(RIVERS))
+        clock.now = NOW + 1000
+        assert await cache.find(question(ALSO)) is None
+        assert len(cache) == 0
+        await cache.close()
+
+    run(work)
+
+
+def test_memory_has_the_newest_questions_only(made: Any) -> None:
+    async def work() -> None:
+        cache = made(most=3)
+        for number in range(5):
+            cache.keep(kept(number), question(f"Name {number + 2} rivers."))
+        assert len(cache) == 3
+        assert await cache.find(question("Name 2 rivers.")) is None
+        assert await cache.find(question("Name 6 rivers.")) is not None
+        await cache.close()
+
+    run(work)
+
+
+def test_many_questions_are_compared_beside_the_loop(made: Any) -> None:
+    async def work() -> None:
+        cache = made(most=5000, max_bytes=8 << 20)
+        for number in range(2100):
+            cache.keep(kept(number), question(f"Name {number + 2} rivers.", [1.0, -1.0, 1.0, -1.0]))
+        cache.keep(kept(5000), question(RIVERS))
+        found = await cache.find(question(ALSO))
+        assert found is not None
+        assert found.key == key(5000)
+        await cache.close()
+
+    run(work)
+
+
+def test_a_damaged_file_costs_nothing_but_hits(made: Any, path: Path) -> None:
+    async def work() -> None:
+        first = made()
+        first.keep(kept(1), question(RIVERS))
+        await first.close()
+        path.write_bytes(b"\xff" * path.stat().st_size)
+        cache = made()
+        task = asyncio.create_task(cache.run())
+        await asyncio.sleep(0)
+        assert await cache.find(question(ALSO)) is None
+        cache.keep(kept(2), question(RIVERS))
+        assert await cache.find(question(ALSO)) is not None
+        task.cancel()
+        await cache.close()
+
+    run(work)
+
+
+def test_what_another_version_wrote_is_passed_over(made: Any, make: Any) -> None:
+    async def work() -> None:
+        store = make()
+        store.keep(kept(1))  # no question
+        await store.close()
+        cache = made()
+        task = asyncio.create_task(cache.run())
+        cache.keep(kept(2), question(RIVERS))
+        await started(cache, 1)
+        assert await cache.find(question(ALSO)) is not None
+        task.cancel()
+        await cache.close()
+
+    run(work)
