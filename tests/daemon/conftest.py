@@ -17,6 +17,7 @@ import pytest
 from edge_rt.api.board import BoardReport
 from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.api.service import Call, Cost
+from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
 from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.answering import Answering
@@ -48,6 +49,7 @@ from edge_rt.engine.protocol import (
     Loaded,
     ModelSpec,
     Pong,
+    Prefixes,
     Share,
     Started,
     Timings,
@@ -201,6 +203,7 @@ class FakeEngine:
 
     def __init__(self, house: House) -> None:
         self.lost = asyncio.Event()
+        self.fails: list[Exception] = []  # of who asks what is kept
         self.on_work: Callable[[Work], None] = lambda work: None
         self._house = house
         house.metering.listen(cast(EngineClient, self))
@@ -212,6 +215,11 @@ class FakeEngine:
 
     async def unload(self, model: str) -> None:
         await asyncio.sleep(0)
+
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        if self.fails:
+            raise self.fails.pop()
+        return Prefixes(1, True, forgotten=0 if forget is None else 3)
 
     async def ping(self) -> Pong:
         self._house.pings += 1

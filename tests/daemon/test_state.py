@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
+
 from edge_rt import __version__
+from edge_rt.cache.kept import Which
+from edge_rt.engine.client import EngineLost
+from edge_rt.errors import Unavailable
 
 
 def test_a_running_engine_tells_its_figures(kit: Any) -> None:
@@ -55,6 +60,18 @@ def test_an_engine_that_says_nothing_is_busy(kit: Any) -> None:
         house.engine.lost.set()
         status = await house.service.status()
         assert status["engine"] == {"state": "busy", "pid": 42, "restarts": 0}
+
+    kit.run(run())
+
+
+def test_an_engine_tells_what_it_keeps_of_prompts_or_is_asked_again(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        assert (await house.service.prefixes()).forgotten == 0
+        assert (await house.service.prefixes(Which())).forgotten == 3
+        house.engine.fails.append(EngineLost("gone"))
+        with pytest.raises(Unavailable, match="keeps of prompts"):
+            await house.service.prefixes()
 
     kit.run(run())
 

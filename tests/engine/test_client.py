@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from edge_rt.cache.kept import Which
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import Frames, encode, engine_decoder
 from edge_rt.engine.protocol import (
     VERSION,
+    AskPrefixes,
     Cancel,
     Delta,
     Embed,
@@ -30,6 +32,7 @@ from edge_rt.engine.protocol import (
     ModelSpec,
     Ping,
     Pong,
+    Prefixes,
     SetLimits,
     Shutdown,
     Started,
@@ -428,6 +431,21 @@ async def test_pongs_find_their_pings(client: EngineClient, engine: Engine) -> N
     nonces = [(await engine.next()).nonce for _ in pings]
     engine.say(*(Pong(n, n, 1, 0, 0, 0, 0.0, 0.0) for n in [999, *reversed(nonces)]))
     assert [(await ping).rss_bytes for ping in pings] == nonces
+
+
+@with_engine
+async def test_what_is_kept_of_prompts_is_told_and_forgotten(
+    client: EngineClient, engine: Engine
+) -> None:
+    asking = [start(client.prefixes()), start(client.prefixes(Which("m", "uid:1", 5.0)))]
+    plain, forgetting = [await engine.next() for _ in asking]
+    assert plain == AskPrefixes(plain.nonce)
+    assert forgetting == AskPrefixes(forgetting.nonce, True, "m", "uid:1", 5.0)
+    told = [
+        Prefixes(asked.nonce, True, forgotten=int(asked.forget)) for asked in (forgetting, plain)
+    ]
+    engine.say(*told)
+    assert [(await one).forgotten for one in asking] == [0, 1]
 
 
 # --- loss
