@@ -22,18 +22,25 @@ from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
 from edge_rt.api.embeddings import Embeddings
 from edge_rt.api.energy import Board, Ledger
+from edge_rt.api.feedback import GiveFeedback
 from edge_rt.api.governor_metrics import governor_families
 from edge_rt.api.guard import Guard
 from edge_rt.api.history import History
 from edge_rt.api.infer import Infer
+from edge_rt.api.learning import Router as LearntRouter
+from edge_rt.api.learning import RouterReset
+from edge_rt.api.marking import Marking
+from edge_rt.api.marking_metrics import marking_families
 from edge_rt.api.metrics import Meters
 from edge_rt.api.models import Models, OneModel
+from edge_rt.api.nearby import Nearby
 from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
 from edge_rt.api.shell import Named, Shell
 from edge_rt.api.state import Health, Metrics, Status
 from edge_rt.api.trace import RouteTrace
 from edge_rt.cache.exact import ExactCache
+from edge_rt.cache.semantic import SemanticCache
 from edge_rt.config.schema import Requests
 
 
@@ -45,6 +52,8 @@ def create_app(
     api_key_sha256: Sequence[str] = (),
     cache: ExactCache | None = None,
     per_client: bool = False,
+    semantic: SemanticCache | None = None,
+    embedding: str = "default",
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     new_id: Callable[[], str] = lambda: secrets.token_hex(12),
@@ -53,16 +62,23 @@ def create_app(
 
     `api_key_sha256` are hashes in hex of the keys that open TCP; the Unix socket needs none.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
+    `semantic` finds those to questions that mean the same, by the model `embedding`.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
     """
-    meters, caching = Meters(), Caching(cache, clock, per_client=per_client)
+    meters = Meters()
+    nearby = None if semantic is None else Nearby(semantic, embedding, service, meters)
+    caching = Caching(cache, clock, per_client=per_client, nearby=nearby)
+    marking = Marking(service, monotonic)
     for what, families in (
         ("the board", lambda: board_families(service.board())),
         ("the governor", lambda: governor_families(service.budget())),
         ("the cache", lambda: cache_families(caching)),
+        ("the marks", lambda: marking_families(marking)),
     ):
         meters.registry.register(Scraped(what, families))
-    context = Context(service, requests, version, meters, caching, clock, monotonic, new_id)
+    context = Context(
+        service, requests, version, meters, caching, marking, clock, monotonic, new_id
+    )
     router = Router(_routes(context), redirect_slashes=False)
     return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
 
@@ -85,6 +101,9 @@ def _routes(context: Context) -> list[Route]:
         _route("POST", "/edge/v1/plan", Plan(context)),
         _route("GET", "/edge/v1/cache", Cache(context)),
         _route("POST", "/edge/v1/cache/purge", CachePurge(context)),
+        _route("POST", "/edge/v1/feedback", GiveFeedback(context)),
+        _route("GET", "/edge/v1/router", LearntRouter(context)),
+        _route("POST", "/edge/v1/router/reset", RouterReset(context)),
         _route("GET", "/edge/v1/trace/{id}", RouteTrace(context)),
         _route("POST", "/edge/v1/calibrate", Calibrate(context)),
         _route("GET", "/edge/v1/calibration", Calibration(context)),

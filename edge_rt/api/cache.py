@@ -8,12 +8,38 @@ import msgspec
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.caching import Caching
 from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
 from edge_rt.cache.kept import Group, Which
+from edge_rt.cache.prefix_shelf import PrefixGroup
+from edge_rt.errors import Unavailable
+
+
+class SemanticReport(msgspec.Struct, frozen=True):
+    """How many questions are kept as vectors of the model `model`, and how many requests got the
+    answer to another one.
+    """
+
+    model: str
+    questions: int
+    hits: int
+
+
+class PrefixReport(msgspec.Struct, frozen=True):
+    """What is kept of prompts' beginnings, by model and client, and what it brought.
+
+    `stored` is False while nothing can be written. So many prompts began with what came from the
+    disk since the daemon's start, and so many tokens of them.
+    """
+
+    enabled: bool
+    stored: bool
+    max_bytes: int
+    groups: list[PrefixGroup]
+    restored_prompts: int
+    restored_tokens: int
 
 
 class CacheReport(msgspec.Struct, frozen=True):
@@ -21,6 +47,7 @@ class CacheReport(msgspec.Struct, frozen=True):
 
     `stored` is False while the file cannot be written; what was used last is then kept in memory.
     `saved_j` are the joules that answers took which were given again, as far as they are known.
+    `semantic` is None where only the very same question finds them.
     """
 
     enabled: bool
@@ -32,10 +59,12 @@ class CacheReport(msgspec.Struct, frozen=True):
     hits: int
     misses: int
     saved_j: float
+    semantic: SemanticReport | None
+    prefixes: PrefixReport | None  # None while no engine tells
 
 
 class Purge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Answers to forget: by model, by client, older than so many seconds; what is left out is any.
+    """What to forget: by model, by client, older than so many seconds; what is left out is any.
 
     `model` is the id of the one that answered, `client` as `CacheReport` names it.
     """
@@ -46,9 +75,10 @@ class Purge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Purged(msgspec.Struct, frozen=True):
-    """How many answers were forgotten."""
+    """How many answers and beginnings of prompts were forgotten."""
 
     answers: int
+    prefixes: int
 
 
 _DECODER = msgspec.json.Decoder(Purge)
@@ -58,16 +88,16 @@ class Cache:
     """Shows the cache."""
 
     def __init__(self, context: Context) -> None:
-        self._caching = context.caching
+        self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises RequestError for any query, as there is nothing to ask."""
         whole_numbers(scope)
-        await send_json(send, await _report(self._caching))
+        await send_json(send, await _report(self._context))
 
 
 class CachePurge:
-    """Forgets answers."""
+    """Forgets answers, and beginnings of prompts."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -75,13 +105,18 @@ class CachePurge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises RequestError for a query and for what names no answers."""
         asked = await read_document(self._context, scope, receive, _DECODER)
-        cache = self._context.caching.cache
+        cache, nearby = self._context.caching.cache, self._context.caching.nearby
         which = Which(asked.model, asked.client, asked.older_s)
-        await send_json(send, Purged(0 if cache is None else await cache.purge(which)))
+        if nearby is not None:
+            await nearby.cache.purge(which)
+        prefixes = await self._context.service.prefixes(which)
+        answers = 0 if cache is None else await cache.purge(which)
+        await send_json(send, Purged(answers, prefixes.forgotten))
 
 
-async def _report(caching: Caching) -> CacheReport:
-    cache = caching.cache
+async def _report(context: Context) -> CacheReport:
+    caching = context.caching
+    cache, nearby = caching.cache, caching.nearby
     return CacheReport(
         enabled=cache is not None,
         stored=cache is not None and cache.stored,
@@ -92,4 +127,16 @@ async def _report(caching: Caching) -> CacheReport:
         hits=caching.hits.total(),
         misses=caching.misses,
         saved_j=sum(caching.saved_j.values()),
+        semantic=nearby and SemanticReport(nearby.model, len(nearby.cache), nearby.hits),
+        prefixes=await _prefixes(context),
     )
+
+
+async def _prefixes(context: Context) -> PrefixReport | None:
+    caching = context.caching
+    try:
+        told = await context.service.prefixes()
+    except Unavailable:
+        return None
+    counted = caching.restored_prompts, caching.restored_tokens
+    return PrefixReport(told.enabled, told.stored, told.max_bytes, told.groups, *counted)

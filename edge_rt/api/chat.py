@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.chat_answer import ChatDialect
@@ -13,7 +14,8 @@ from edge_rt.api.context import new_head
 from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
-from edge_rt.api.messages import template_messages
+from edge_rt.api.messages import last_said, template_messages
+from edge_rt.api.nearby import MOST
 from edge_rt.api.partner import with_partner, without_partner
 from edge_rt.api.run import Work
 from edge_rt.api.service import Call, Identity, Serving
@@ -52,6 +54,22 @@ class ChatCompletions(Generation[ChatRequest]):
         """See Generation."""
         return top_logprobs(request)
 
+    def text(self, request: ChatRequest) -> str:
+        """See Generation: the last that the user said."""
+        return last_said(request.messages)
+
+    def prompt(self, request: ChatRequest) -> object:
+        """See Generation."""
+        return request.messages, request.tools
+
+    def topic(self, request: ChatRequest) -> tuple[ChatRequest, str] | None:
+        """See Generation: what the user said, if nobody said anything since."""
+        *before, last = request.messages
+        text = last_said([last])
+        if not text or len(text) > MOST:
+            return None
+        return replace(request, messages=[*before, replace(last, content="")]), text
+
     async def timed_prompts(self, request: ChatRequest, models: Sequence[Identity]) -> list[str]:
         """See Generation."""
         return [await self._written(request, one.card.id) for one in models if one.timed]
@@ -86,7 +104,7 @@ class ChatCompletions(Generation[ChatRequest]):
     ) -> Work:
         return Work(
             serving=serving,
-            calls=[self._call(request, serving, prompt)],
+            calls=[self._call(request, id, serving, prompt)],
             dialect=ChatDialect(
                 new_head(self.context, serving.card, id),
                 include_usage=request.include_usage,
@@ -98,7 +116,7 @@ class ChatCompletions(Generation[ChatRequest]):
             wanted=wanted,
         )
 
-    def _call(self, request: ChatRequest, serving: Serving, prompt: str) -> Call:
+    def _call(self, request: ChatRequest, id: str, serving: Serving, prompt: str) -> Call:
         n, card = answers(request, self.context.requests.max_n), serving.card
         how = sampling(request, card.sampling, top_logprobs(request))
         return Call(
@@ -113,6 +131,7 @@ class ChatCompletions(Generation[ChatRequest]):
             mode=serving.mode,
             threads=serving.threads,
             form=serving.form,
+            id=id,
         )
 
     async def _written(self, request: ChatRequest, model: str) -> str:

@@ -11,8 +11,9 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.allowance import Terms
 from edge_rt.api.body import read_body
 from edge_rt.api.caching import Found, Place, not_cached
-from edge_rt.api.context import Context, exchange_of
+from edge_rt.api.context import Context, Exchange, exchange_of
 from edge_rt.api.fields import GenerationFields, sampling
+from edge_rt.api.nearby import Topic
 from edge_rt.api.question import question, same_each_time
 from edge_rt.api.replay import Replay
 from edge_rt.api.run import Run, Work
@@ -42,17 +43,9 @@ class Generation(ABC, Generic[RequestT]):
         place = await self._place(request, exchange.client)
         found = None if place is None else await caching.find(place)
         if found is not None:
-            exchange.model = found.card.id
-            replay = Replay(self.context, self._again(request, found), exchange, found)
-            await (replay.stream(send) if request.stream else replay.plain(send))
-            return
-        if request.edge is not None and request.edge.cache == "only":
-            raise not_cached(place)
-        work = (await self.prepare(request)).granted(exchange.arrived)
-        exchange.model = work.card.id
-        record = None if place is None else caching.record(place)
-        run = Run(self.context, work, exchange, record)
-        await unless_gone(run.stream(send) if work.stream else run.plain(send), receive)
+            await self._replay(request, found, exchange, send)
+        else:
+            await unless_gone(self._answer(request, place, exchange, send), receive)
 
     def wish(self, request: RequestT, write: Write) -> Wish:
         """How the request wants to be served."""
@@ -66,7 +59,16 @@ class Generation(ABC, Generic[RequestT]):
             aims=terms.aims,
             trace=terms.trace,
             mode=terms.mode_wish,
+            text=self.text(request),
         )
+
+    @abstractmethod
+    def text(self, request: RequestT) -> str:
+        """What is asked, as far as it tells how hard that is; "" where it tells nothing."""
+
+    @abstractmethod
+    def prompt(self, request: RequestT) -> object:
+        """All that is said in it to the model: who says it again wants another answer."""
 
     @abstractmethod
     def read(self, body: bytes) -> RequestT:
@@ -92,6 +94,47 @@ class Generation(ABC, Generic[RequestT]):
         """The prompts for those models that have them depend on the time."""
         return []
 
+    def topic(self, request: RequestT) -> tuple[RequestT, str] | None:
+        """The request without the text that it asks, and that text.
+
+        None where another text with the same meaning would not do.
+        """
+        return None
+
+    async def _answer(
+        self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer what was not asked before in just these words."""
+        caching = self.context.caching
+        meant = None if place is None else await caching.read(place, exchange.arrived)
+        if place is not None and meant is not None:
+            found = await caching.find_near(place, meant)
+            if found is not None:
+                await self._replay(request, found, exchange, send)
+                return
+        if place is not None:
+            caching.missed(place)
+        if request.edge is not None and request.edge.cache == "only":
+            raise not_cached(place)
+        marking = self.context.marking
+        fixed = "greedy" if request.temperature == 0 else request.seed
+        said = self.prefix, request.model, self.prompt(request)
+        asked = marking.begin(exchange.client, fixed, *said)
+        keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
+        work = (await self.prepare(request)).granted(exchange.arrived).kept_for(keeper)
+        exchange.model = work.card.id
+        marking.keep(work.id, asked)
+        record = None if place is None else caching.record(place, meant)
+        run = Run(self.context, work, exchange, record)
+        await (run.stream(send) if work.stream else run.plain(send))
+
+    async def _replay(
+        self, request: RequestT, found: Found, exchange: Exchange, send: Send
+    ) -> None:
+        exchange.model = found.card.id
+        replay = Replay(self.context, self._again(request, found), exchange, found)
+        await (replay.stream(send) if request.stream else replay.plain(send))
+
     async def _place(self, request: RequestT, client: str | None) -> Place | None:
         """Where in the cache the answer is; None where the cache has no part in it."""
         caching, terms = self.context.caching, request.edge or Terms()
@@ -102,16 +145,26 @@ class Generation(ABC, Generic[RequestT]):
         hows = [sampling(request, one.card.sampling, top) for one in models]
         if terms.cache is None and not same_each_time(models, hows):
             return None
-        key = question(
-            request,
-            endpoint=self.prefix,
-            max_tokens=self.max_tokens(request),
-            models=[one.digest for one in models],
-            hows=hows,
-            prompts=await self.timed_prompts(request, models),
-            client=client if caching.per_client else None,
-        )
-        return None if key is None else Place(key, client, terms.cache, [m.card for m in models])
+        owner = client if caching.per_client else None
+
+        async def key_of(said: RequestT) -> bytes | None:
+            return question(
+                said,
+                endpoint=self.prefix,
+                max_tokens=self.max_tokens(said),
+                models=[one.digest for one in models],
+                hows=hows,
+                prompts=await self.timed_prompts(said, models),
+                client=owner,
+            )
+
+        key, topic = await key_of(request), None
+        if key is None:
+            return None
+        if caching.nearby is not None and (parts := self.topic(request)) is not None:
+            scope = await key_of(parts[0])
+            topic = None if scope is None else Topic(scope, parts[1])
+        return Place(key, client, terms, [one.card for one in models], topic)
 
     def _again(self, request: RequestT, found: Found) -> Work:
         content = found.content

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.document import Json
-from edge_rt.cli.figures import MISSING, counted, joules, line, members, number, whole
+from edge_rt.cli.figures import MISSING, counted, joules, line, member, members, number, whole
 from edge_rt.cli.quantity import readable
 
 
@@ -23,7 +23,27 @@ def cache_table(report: Json, now: float | None = None) -> RenderableType:
     groups = members(report, "groups")
     parts.append(_table(groups, time.time() if now is None else now) if groups else Text("Empty."))
     parts.append(Text("\n" + _brought(report)))
+    prefixes = member(report, "prefixes")
+    if prefixes.get("enabled") is True:
+        parts.append(_prefixes(prefixes))
     return Group(*parts)
+
+
+def _prefixes(report: Json) -> Text:
+    """What is kept of prompts, in a line for each model and client."""
+    lines = [""]
+    if report.get("stored") is False:
+        lines.append("Beginnings of prompts cannot be written.")
+    for group in members(report, "groups"):
+        kept = counted(group.get("prefixes"), "beginning"), counted(group.get("tokens"), "token")
+        size = readable("size_bytes", group.get("size_bytes"))
+        whose = f"{line(group.get('model'))} for {line(group.get('client'))}"
+        lines.append(f"{kept[0]} of prompts, {kept[1]}, {size}: {whose}")
+    used = counted(report.get("restored_prompts"), "prompt")
+    tokens = counted(report.get("restored_tokens"), "token")
+    bound = readable("max_bytes", report.get("max_bytes"))
+    lines.append(f"{used} began with what was kept, {tokens} of them; in at most {bound}")
+    return Text("\n".join(lines))
 
 
 def _table(groups: list[Json], now: float) -> Table:
@@ -48,8 +68,16 @@ def _brought(report: Json) -> str:
     hits = counted(report.get("hits"), "request")
     bounds = readable("ttl_s", report.get("ttl_s")), readable("max_bytes", report.get("max_bytes"))
     apart = "; each client gets its own" if report.get("per_client") is True else ""
+    near = member(report, "semantic")
+    like = f"\n{_like(near)}" if near else ""
     return (
         f"{hits} answered from it since the daemon's start, {whole(report.get('misses'))} not; "
         f"{joules(report.get('saved_j'))} saved\n"
-        f"kept for {bounds[0]}, in at most {bounds[1]}{apart}"
+        f"kept for {bounds[0]}, in at most {bounds[1]}{apart}{like}"
     )
+
+
+def _like(near: Json) -> str:
+    """Of answers to questions that mean the same."""
+    hits, known = counted(near.get("hits"), "request"), counted(near.get("questions"), "question")
+    return f"{hits} of them by another question that means the same; {known} known"

@@ -17,6 +17,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.caches import semantic_cache
 from edge_rt.daemon.chores import count, feel, keep, place, preload, sweep, told, write
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
@@ -38,6 +39,7 @@ from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
+from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import ConfigError, StoreError
 from edge_rt.governor.governor import Governor
@@ -68,6 +70,8 @@ class Rooms:
         self.senses = Senses(root, config.board, paths, processes, clock)
         self.book = _book(config, paths)
         self.cache = _cache(config, paths)
+        self.semantic = semantic_cache(config, paths)
+        self._keep = _keep(config, paths)
         self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
         self.knobs = BoardKnobs(config.knobs, root, paths.state)
@@ -151,13 +155,15 @@ class Rooms:
             await self.knobs.restore()
             await self.supervisor.stop()
             await self.foresight.keep()
+            await self.foresight.learning.close()
             await asyncio.to_thread(self.senses.close)
             self.metering.post()
             if self._hourly():
                 await self.spent.keep(every_s=0.0)
             await asyncio.to_thread(self.book.close)
-            if self.cache is not None:
-                await self.cache.close()
+            for cache in (self.semantic, self.cache):
+                if cache is not None:
+                    await cache.close()
 
     def _chores(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
@@ -167,14 +173,14 @@ class Rooms:
             write(self.book, self.metering),
             count(self.spent, self._hourly),
             keep(self.foresight),
+            self.foresight.learning.run(),
             self.governing.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),
             preload(self.service, models.preload),
             place(self.foresight.placer, self.service),
         ]
-        if self.cache is not None:
-            chores.append(self.cache.run())
+        chores += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if models.idle_unload_s:
             chores.append(sweep(self.residency, models.idle_unload_s))
         return chores
@@ -200,6 +206,8 @@ class Rooms:
     def _greet(self, client: EngineClient) -> None:
         self.metering.listen(client)
         self.governing.greet(client)
+        if self._keep is not None:
+            client.keep_prefixes(self._keep)
         if client.hello is not None:
             follow = asyncio.create_task(told(self.knobs.follow(client.hello.pid)))
             self._follows.add(follow)
@@ -234,6 +242,15 @@ def _cache(config: Config, paths: Paths) -> ExactCache | None:
         max_bytes=cache.max_bytes,
         memory_bytes=cache.memory_bytes,
     )
+
+
+def _keep(config: Config, paths: Paths) -> KeepPrefixes | None:
+    """Where the engine is to keep beginnings of prompts, if it is to."""
+    cache = config.cache
+    if not cache.enabled or not cache.prefix_bytes:
+        return None
+    bounds = cache.prefix_bytes, cache.prefix_hourly_bytes
+    return KeepPrefixes(str(paths.state / "prefixes"), *bounds, cache.per_client)
 
 
 def _cores(config: Config) -> int:

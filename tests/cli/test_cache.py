@@ -63,10 +63,37 @@ def test_nothing_yet_and_not_for_everybody() -> None:
     assert lines[-1].endswith("; each client gets its own")
 
 
+def test_what_questions_that_mean_the_same_brought() -> None:
+    semantic = {"model": "all-minilm-l6-v2", "questions": 1200, "hits": 3}
+    assert shown(report(semantic=semantic))[4] == (
+        "3 requests of them by another question that means the same; 1200 questions known"
+    )
+    assert shown(report(semantic=None)) == shown(report())
+
+
 def test_a_cache_that_is_off_or_cannot_be_written_says_so() -> None:
     (line,) = shown(report(enabled=False))
     assert "cache.enabled" in line
     assert "cannot be written" in shown(report(stored=False))[0]
+
+
+def test_what_is_kept_of_prompts() -> None:
+    group = {"model": "smollm2-135m-instruct", "client": "uid:1000", "prefixes": 2}
+    prefixes = {
+        "enabled": True,
+        "stored": False,
+        "max_bytes": 1 << 28,
+        "groups": [group | {"tokens": 1900, "size_bytes": 33_000_000}],
+        "restored_prompts": 1,
+        "restored_tokens": 950,
+    }
+    assert shown(report(prefixes=prefixes))[4:] == [
+        "Beginnings of prompts cannot be written.",
+        "2 beginnings of prompts, 1900 tokens, 31.5 MiB: smollm2-135m-instruct for",
+        "uid:1000",
+        "1 prompt began with what was kept, 950 tokens of them; in at most 256.0 MiB",
+    ]
+    assert shown(report(prefixes=None)) == shown(report())
 
 
 def test_show(daemon: Daemon, cli: Cli) -> None:
@@ -90,6 +117,12 @@ def test_purge(daemon: Daemon, cli: Cli, words: list[str], asked: Json) -> None:
     assert daemon.asked == [(PURGE, asked)]
 
 
+def test_a_purge_tells_what_became_of_prompts(daemon: Daemon, cli: Cli) -> None:
+    daemon.documents[PURGE] = 200, {"answers": 0, "prefixes": 1}
+    gone = cli("cache", "purge", "--all").output
+    assert gone == "0 answers and 1 beginning of prompts forgotten\n"
+
+
 @pytest.mark.parametrize("words", [[], ["--all", "--model", "m"]])
 def test_a_purge_needs_to_be_told_what(daemon: Daemon, cli: Cli, words: list[str]) -> None:
     assert cli("cache", "purge", *words).exit_code == 2
@@ -105,3 +138,6 @@ def test_an_answer_from_the_cache_says_so(daemon: Daemon, cli: Cli) -> None:
     told = {"cache": "exact", "cache_age_s": 12.0, "cache_energy_j": 1.5}
     daemon.will("Hello", edge={"model": "m", **told})
     assert "answered 12 s ago for 1.50 J" in cli("run", "Hi").stderr
+    told |= {"cache": "semantic", "cache_question": "Hello there?"}
+    daemon.will("Hello", edge={"model": "m", **told})
+    assert 'answered 12 s ago for 1.50 J to "Hello there?"' in cli("run", "Hi").stderr
