@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import msgspec
-from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context, exchange_of
+from edge_rt.api.decode import describe
 from edge_rt.api.document import read_document
 from edge_rt.api.respond import send_json
+from edge_rt.errors import RequestError
+
+_WORDS = {"good": 1.0, "bad": 0.0}
 
 
 class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,13 +21,18 @@ class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     id: str
-    mark: Literal["good", "bad"] | Annotated[float, Meta(ge=0, le=1)]
+    mark: str | float
     comment: str | None = None
 
     @property
     def number(self) -> float:
-        """The mark from 0 to 1."""
-        return float(self.mark == "good") if isinstance(self.mark, str) else self.mark
+        """The mark from 0 to 1; raises RequestError where it is none."""
+        mark = _WORDS.get(self.mark, self.mark) if isinstance(self.mark, str) else self.mark
+        if isinstance(mark, str) or not 0.0 <= mark <= 1.0:
+            expected = 'expected "good", "bad" or a number from 0 to 1'
+            message = f"`mark`: {expected}, got {describe(mark)}."
+            raise RequestError(message, param="mark", code="invalid_value")
+        return mark
 
 
 _DECODER = msgspec.json.Decoder(Feedback)

@@ -53,6 +53,13 @@ def test_what_is_no_mark_is_refused(client: Any, body: dict, param: str) -> None
     assert param in answer.json()["error"]["message"] + str(answer.json()["error"]["param"])
 
 
+@pytest.mark.parametrize("said", ["great", -0.1, 1.5])
+def test_a_mark_that_is_none_is_told_what_is_one(client: Any, said: object) -> None:
+    error = mark(client, ask(client), said).json()["error"]
+    assert 'expected "good", "bad" or a number from 0 to 1' in error["message"]
+    assert error["param"] == "mark"
+
+
 def test_another_user_cannot_mark_it(client: Any, service: Any) -> None:
     id = ask(client)
     answer = client.post(PATH, {"id": id, "mark": "bad"}, state={"peer_uid": 1001})
