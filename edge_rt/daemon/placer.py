@@ -15,7 +15,8 @@ from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writers
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.room import Room
-from edge_rt.daemon.routes import Bucket, Routes
+from edge_rt.daemon.routed import Bucket
+from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.energy.prediction import Prediction

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,13 +16,13 @@ from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.named import known_as, leaves_open, named
-from edge_rt.daemon.offers import Offer, Offered, offer
+from edge_rt.daemon.offers import Offer, offer
 from edge_rt.daemon.room import Room
+from edge_rt.daemon.routed import Bucket, Routed, routed
 from edge_rt.daemon.sizing import Sizing
 from edge_rt.daemon.unroutable import unroutable
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction, Unpredicted
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
@@ -36,37 +35,12 @@ from edge_rt.routing.complexity.assessment import Assessment
 from edge_rt.routing.mix import Mix
 from edge_rt.routing.naming import select
 from edge_rt.routing.router import Router
-from edge_rt.routing.setting import SINGLE, Form, Setting
+from edge_rt.routing.setting import Setting
 from edge_rt.routing.sufficing import Level, floor_of
 from edge_rt.routing.trace import Trace, Traces
 
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
 USUAL = 256  # tokens of a prompt that nobody looked at
-
-
-class Routed(NamedTuple):
-    """The model that answers, and its mode, None for by itself.
-
-    `why` says why just this one does; `less` tells what the governor had changed.
-    `threads` are those of its passes, None: as many as the governor allows; `form` is how the model
-    is to be loaded, None: as it is, or else as usual.
-    """
-
-    entry: Entry
-    why: str
-    trace: Trace | None = None
-    mode: Mode | None = None
-    less: str | None = None
-    threads: int | None = None
-    form: Form | None = None
-
-
-class Bucket(NamedTuple):
-    """A kind of requests: which models may answer them, and tokens in powers of two."""
-
-    models: tuple[str, ...]
-    prompt: int
-    completion: int
 
 
 class Routes:
@@ -116,7 +90,7 @@ class Routes:
             self._note(able, USUAL, completion)
             context = self._context(wish.text)
             self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context)
-            return _routed(able[0], only, only.modes[0], ONLY)
+            return routed(able[0], only, only.modes[0], ONLY)
         known = {entry.id: entry for entry in [*_partners(offers), *able]}
         assessed = await self.assess(wish.text, list(known.values()), host)
         offers = with_early(offers, known, wish, assessed, self._floor(wish.aims), host)
@@ -128,17 +102,17 @@ class Routes:
         self.traces.keep(wish.id, trace)
         told, chosen = trace if wish.trace else None, trace.chosen
         if chosen is None and only is not None:  # the engine says best what speaks against it
-            return _routed(able[0], only, only.modes[0], trace.why, told)
+            return routed(able[0], only, only.modes[0], trace.why, told)
         if chosen is None:
             raise unroutable(trace, self._governing.limits)
         self._router.follow(trace)
         self._learning.chosen(wish.id, trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
         of_it = offers[entry.id]
-        routed = _routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
+        found = routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
         threads = chosen.setting.threads
         fewer = threads if threads < self._governing.limits.threads else None
-        return routed._replace(threads=fewer, form=chosen.setting.form)
+        return found._replace(threads=fewer, form=chosen.setting.form)
 
     def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
@@ -261,14 +235,3 @@ def _partners(offers: Mapping[str, Offer]) -> list[Entry]:
     """All partners, each once."""
     found = (one.partner for offer in offers.values() for one in offer.modes)
     return list({partner.id: partner for partner in found if partner is not None}.values())
-
-
-def _routed(
-    entry: Entry,
-    offer: Offer,
-    offered: Offered,
-    why: str,
-    trace: Trace | None = None,
-) -> Routed:
-    mode = None if offered.mode.name == SINGLE else offered.mode
-    return Routed(entry, why, trace, mode, offer.why)
