@@ -54,6 +54,11 @@ class Work:
         calls = [msgspec.structs.replace(call, mode=None) for call in self.calls]
         return replace(self, serving=serving, calls=calls)
 
+    def kept_for(self, client: str | None) -> Work:
+        """This, with beginnings of its prompts kept for `client`; None: for nobody."""
+        calls = [msgspec.structs.replace(call, client=client) for call in self.calls]
+        return replace(self, calls=calls)
+
     def of(self, found: Found) -> Work:
         """This, as it was answered before."""
         return replace(self, found=found)
@@ -62,6 +67,11 @@ class Work:
     def card(self) -> ModelCard:
         """The model that answers."""
         return self.serving.card
+
+    @property
+    def id(self) -> str:
+        """That of its answer."""
+        return self.calls[0].id
 
     @property
     def origin(self) -> Origin:
@@ -170,6 +180,7 @@ class Run:
             self._context.meters.generated(origin.model, self._tally, origin.mode)
         if self._tally.finished_answers < self._work.choices:
             raise EngineError("The engine stopped before the answer was complete; try again.")
+        self._context.marking.ended(self._work.id)
         if self._record is not None:
             self._record.close(self._work.serving, self._tally)
 
@@ -186,6 +197,8 @@ class Run:
 
     def _book(self, event: Event) -> None:
         self._tally.take(event)
+        if isinstance(event, Started):
+            self._context.caching.restored(event)
         if not self._seen_token and isinstance(event, Delta):
             self._seen_token = True
             waited = self._context.monotonic() - self._exchange.arrived

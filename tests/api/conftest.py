@@ -29,6 +29,7 @@ from edge_rt.api.board import (
     Supply,
 )
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
+from edge_rt.api.learnt import Arm, RouterReport, TrialsReport
 from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import (
     Call,
@@ -52,11 +53,13 @@ from edge_rt.engine.protocol import (
     Embedded,
     Finished,
     Inferred,
+    Prefixes,
     Started,
     Tensor,
     Timings,
 )
 from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.routing.learning.learner import Which
 from edge_rt.routing.trace import Trace, Traces
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
@@ -234,6 +237,8 @@ class FakeService:
     seeds_repeat: bool = True
     timed: bool = False  # whether templates know the time
     repeats: list[Repeat] = field(default_factory=list)
+    kept: Prefixes | Exception = field(default_factory=lambda: Prefixes(0, enabled=False))
+    forgotten: list = field(default_factory=list)  # of prompts
     tasks: list[ModelCard] = field(default_factory=task_cards)  # models that write nothing
     embeds: list[EmbedCall] = field(default_factory=list)
     infers: list[InferCall] = field(default_factory=list)
@@ -241,6 +246,9 @@ class FakeService:
     fault: Exception | None = None  # of every task
     hold: asyncio.Event | None = None  # that every task waits for
     cancelled: int = 0  # tasks
+    chosen: bool = True  # whether there was something to choose for every answer
+    marks: list[tuple[str, float, float]] = field(default_factory=list)
+    resets: list[Which] = field(default_factory=list)
 
     def cards(self) -> list[ModelCard]:
         return self.models
@@ -275,6 +283,18 @@ class FakeService:
         why, threads = self.routing.why, self.threads
         return Serving(self.models[-1], route=why, trace=trace, threads=threads)
 
+    def mark(self, id: str, mark: float, weight: float) -> bool:
+        self.marks.append((id, mark, weight))
+        return self.chosen
+
+    def router(self) -> RouterReport:
+        arm = Arm("smol", "single", "maths", "short", "plain", 3.0, 1.5, 7.0, 1.25, 0.9)
+        return RouterReport(True, [arm], TrialsReport(40, 2, 100.0, 0.75))
+
+    def reset_router(self, which: Which) -> int:
+        self.resets.append(which)
+        return 3
+
     def trace(self, id: str) -> Trace:
         return self.traces.get(id)
 
@@ -285,6 +305,12 @@ class FakeService:
             Identity(card, digest(card.id, card.sha256, partner), self.seeds_repeat, self.timed)
             for card in cards
         )
+
+    async def prefixes(self, forget=None) -> Prefixes:
+        if isinstance(self.kept, Exception):
+            raise self.kept
+        self.forgotten += [] if forget is None else [forget]
+        return self.kept
 
     def repeated(self, repeat: Repeat) -> None:
         self.repeats.append(repeat)
