@@ -14,6 +14,7 @@ from edge_rt.engine.answer import Answer, Course
 from edge_rt.engine.courses import single, switching
 from edge_rt.engine.drafting import Drafting
 from edge_rt.engine.drafts import Always, LookupSource, ModelSource
+from edge_rt.engine.exactness import Exactness
 from edge_rt.engine.handover import handing_over
 from edge_rt.errors import RequestError
 
@@ -50,7 +51,8 @@ def drafts(mode: Mode | None) -> bool:
 class Modes:
     """Makes the courses of answers on one model, and keeps what drafting has taught."""
 
-    def __init__(self) -> None:
+    def __init__(self, exactness: Exactness) -> None:
+        self._exactness = exactness
         self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
     def course(self, answer: Answer, seed: int) -> Course:
@@ -66,7 +68,9 @@ class Modes:
 
     def _drafted(self, answer: Answer, mode: Mode) -> Course:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
-        most, times = mode.drafts, learnt.times
+        most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
+        if most < 1:
+            return Drafting(answer, [], Exact(), times, most=most).course()
         first, *others = answer.seats
         looked = LookupSource(first, DraftLength(most, times, learnt.looked))
         guessed = [

@@ -9,6 +9,7 @@ from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
+from edge_rt.engine.exactness import Exactness
 from edge_rt.engine.modes import Modes, drafts, needs_one_vocabulary, partner_of
 from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Generate
@@ -27,7 +28,7 @@ class Seating:
         """`find` gives another model by its name; EdgeError where there is none."""
         self._home = home
         self._find = find
-        self._modes = Modes()
+        self._modes = Modes(Exactness(home))
 
     def answers(self, request: Generate, now: float) -> list[Answer]:
         """Those that are not done; RequestError or Unavailable where they cannot be made."""

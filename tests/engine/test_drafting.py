@@ -81,11 +81,12 @@ def test_a_model_of_the_same_mind_is_always_right(
     slow(duo)
     sampling = Sampling(temperature=temperature, seed=7)
     heard = duo.submit(new_request(1, PROMPT, max_tokens=60, sampling=sampling, mode=SPECULATIVE))
+    tried = len(duo.backends["toy"].passes)
     duo.settle()
     made = heard.finished[0].made
     assert made.accepted > 40
     assert made.rejected < 8  # what the text itself suggested
-    assert len(duo.backends["toy"].passes) < 20
+    assert len(duo.backends["toy"].passes) - tried < 20
 
 
 def test_logprobs_are_those_of_the_large_model(
