@@ -116,8 +116,12 @@ class Backend(Vocabulary, Protocol):
         """Make `target` hold the first `length` tokens of `source`; False as in `rewind`."""
         ...
 
+    def saved_bytes(self, seq: int) -> int:
+        """How many bytes `save` would give: as many as keys and values have, and a few."""
+        ...
+
     def save(self, seq: int) -> bytes | bytearray:
-        """What `seq` holds, for `restore`: as many bytes as its keys and values, and a few.
+        """What `seq` holds, for `restore`.
 
         Logits of the last pass are no longer valid, nor are they after `restore`.
         """

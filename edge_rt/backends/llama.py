@@ -137,11 +137,14 @@ class LlamaBackend:
         self._copied = True
         return self.rewind(target, length)
 
+    def saved_bytes(self, seq: int) -> int:
+        """See Backend."""
+        return lib.llama_state_seq_get_size(self._context, lib.llama_seq_id(seq))
+
     def save(self, seq: int) -> bytearray:
         """See Backend."""
         self._settle()
-        whose = lib.llama_seq_id(seq)
-        data = bytearray(lib.llama_state_seq_get_size(self._context, whose))
+        whose, data = lib.llama_seq_id(seq), bytearray(self.saved_bytes(seq))
         size = lib.llama_state_seq_get_data(self._context, _bytes_of(data), len(data), whose)
         if size != len(data):
             raise EngineError(f"llama.cpp saved {size} bytes of a sequence, not {len(data)}")

@@ -180,6 +180,10 @@ class OnnxBackend:
         self._kv.copy(source, target, min(length, self._kv.lengths[source]))
         return True
 
+    def saved_bytes(self, seq: int) -> int:
+        """See Backend."""
+        return self._kv.saved_bytes(seq)
+
     def save(self, seq: int) -> bytes:
         """See Backend."""
         return self._kv.save(seq)

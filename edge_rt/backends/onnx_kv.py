@@ -166,6 +166,10 @@ class KvCache:
             self.buffers.put(index, buffer)
         self.extend(target, length)
 
+    def saved_bytes(self, seq: int) -> int:
+        """How many bytes `save` gives."""
+        return _HEADER.size + self.lengths[seq] * self.shape.token_bytes
+
     def save(self, seq: int) -> bytes:
         """What `seq` holds."""
         return b"".join(self._saved(seq))

@@ -202,15 +202,15 @@ class Prefixes:
     def _save(self, sequence: Sequence, *, shared: bool) -> None:
         if self._kept is None or sequence.client is None:
             return
-        disk, model, key = self._kept
+        (disk, model, key), client = self._kept, sequence.client
+        tokens = array("i", sequence.tokens)
+        self._token_bytes = self._backend.saved_bytes(sequence.id) / len(tokens)
+        if not self._is_worth(tokens, client):  # now that the size is known
+            return
         try:
             state = self._backend.save(sequence.id)
         except EngineError as error:
             log.warning("a beginning of a prompt could not be kept: %s", error)
-            return
-        tokens, client = array("i", sequence.tokens), sequence.client
-        self._token_bytes = len(state) / len(tokens)
-        if not self._is_worth(tokens, client):  # now that the size is known
             return
         said, now = tokens.tobytes(), disk.wall()
         head = Head(key, model, client, said, now, self._token.value or 0.0, shared)

@@ -338,7 +338,8 @@ def test_what_was_saved_goes_on_elsewhere(
     implementation: Implementation, backend: Backend, tokens: list[int]
 ) -> None:
     feed(backend, 1, 0, tokens[:40])
-    data = bytes(backend.save(1))
+    size, data = backend.saved_bytes(1), bytes(backend.save(1))
+    assert size == len(data)
     expected = feed(backend, 1, 40, tokens[40:])
     feed(backend, 2, 0, tokens[:7])  # what it replaces
     backend.restore(2, data)

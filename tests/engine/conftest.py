@@ -169,6 +169,9 @@ class FakeBackend:
         self.held[target] = list(self.held[source])
         return self.rewind(target, length)
 
+    def saved_bytes(self, seq: int) -> int:
+        return len(self.held[seq])
+
     def save(self, seq: int) -> bytes:
         return bytes(self.held[seq])
 
