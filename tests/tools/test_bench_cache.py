@@ -133,6 +133,7 @@ def test_the_server_has_a_core_for_itself() -> None:
 
 def test_the_report_tells_medians() -> None:
     settings = Settings(Path("x.gguf"), "model", 512, 1, 1)
-    bench = Bench(Ours(Path("python"), Path("store"), Path("dir")), settings, questions())
+    side = Ours(Path("python"), Path("store"), Path("dir"))
+    bench = Bench(side, side, settings, questions())
     bench.found = {"hit_p50_ms": [0.5, 0.7, 0.6], "hits_per_s": [2000.0]}
     assert bench.report().values == {"hit_p50_ms": 0.6, "hits_per_s": 2000.0}

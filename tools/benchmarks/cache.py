@@ -1,4 +1,4 @@
-"""What comes from a cache: how soon an answer that was given before is there."""
+"""What comes from a cache: answers that were given before, and beginnings of prompts."""
 
 from __future__ import annotations
 
@@ -6,27 +6,32 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import click
 from benchlib import hits, machine, prompts
-from benchlib.daemon import MODEL, Ours, weights
+from benchlib.daemon import MODEL, Ours, model_file, weights
 from benchlib.noise import Sample, Watch
+from benchlib.prefix import TOKENS, Documents, Prefix, telling
 from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Settings
 from bootstrap.paths import CHECKOUT, cache_dir
 
 _QUESTIONS = 16
-_TOKENS = 64  # of an answer
+_ANSWER = 64  # tokens
+_LARGE = "qwen2.5-coder-1.5b-instruct"  # which reads a document
 _CLIENTS = 4  # connections that ask for as many answers a second as there are
 _NOTES = (
-    f"{_QUESTIONS} questions with answers of up to {_TOKENS} tokens, over connections to the Unix "
+    f"{_QUESTIONS} questions with answers of up to {_ANSWER} tokens, over connections to the Unix "
     "socket that stay open; the daemon's front runs on one core, the client on the others.",
     "hit_p50_ms: until all of an answer is there, asked one after the other; stream_hit_p50_ms: "
     f"the same of streams. hits_per_s: with {_CLIENTS} connections at once.",
+    f"prefix_*: {_LARGE} and documents of about {TOKENS} tokens, one sequence in memory: until the "
+    "first token of a question about a document that comes from the disk, not from the kernel's "
+    "memory, and about one that is read; prefix_ttft_ratio is the one over the other.",
 )
 
 
@@ -38,11 +43,14 @@ _NOTES = (
     "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
 )
 def command(rounds: int, quick: bool, json_file: Path | None, wait: float) -> None:
-    """Measure how soon answers come from the exact cache, and how many a second."""
+    """Measure how soon answers come from the exact cache, how many a second, and how soon a
+    question about a document is answered that comes from the disk.
+    """
 
     def measure(directory: Path) -> Report:
         bench = _prepare(directory)
         asyncio.run(bench.run(2 if quick else rounds, wait))
+        asyncio.run(bench.run_prefix(2 if quick else rounds, wait))
         return bench.report()
 
     publish(measure, json_file)
@@ -50,9 +58,10 @@ def command(rounds: int, quick: bool, json_file: Path | None, wait: float) -> No
 
 @dataclass
 class Bench:
-    """The daemon, the questions, and each round's figures by name."""
+    """The daemons, the questions, and each round's figures by name."""
 
     side: Ours
+    reader: Ours  # which has the larger model read documents
     settings: Settings
     bodies: Sequence[dict[str, Any]]
     found: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
@@ -70,6 +79,22 @@ class Bench:
                     self._round(path)
                     spent_s = running.child.cpu_s() - cpu_s + time.process_time() - own_s
                     self.samples.append(watch.finish(spent_s))
+
+    async def run_prefix(self, rounds: int, wait: float) -> None:
+        """All rounds on one daemon, which has kept a document before."""
+        gguf = model_file(_LARGE, self.reader.python.with_name("edge-rt"), self.reader.store)
+        settings = replace(self.settings, gguf=gguf, model=_LARGE)
+        async with self.reader.run(settings) as running:
+            documents, told = Documents(running.address, _LARGE), telling(running.address)
+            prefix = Prefix(documents, told, self.reader.directory / "prefixes")
+            await prefix.prepare()
+            for number in range(1, rounds + 1):
+                watch, cpu_s = Watch(f"prefix {number}", wait), running.child.cpu_s()
+                read_s, again_s = await prefix.round()
+                self.samples.append(watch.finish(running.child.cpu_s() - cpu_s))
+                self._note("prefix_read_ttft_ms", 1000 * read_s)
+                self._note("prefix_restored_ttft_ms", 1000 * again_s)
+                self._note("prefix_ttft_ratio", again_s / read_s)
 
     def report(self) -> Report:
         """What was found."""
@@ -102,13 +127,16 @@ def _prepare(directory: Path) -> Bench:
     python, store = Path(sys.executable), cache_dir() / "store"
     file = weights(python.with_name("edge-rt"), store)
     settings = Settings(gguf=file, model=MODEL, context=2048, parallel=1, threads=None)
-    side = Ours(python, store, directory, extra={"cache": {"enabled": True}})
-    return Bench(side, settings, questions())
+    extra = {"cache": {"enabled": True}}
+    own = directory / "reader"
+    own.mkdir()
+    sides = (Ours(python, store, place, extra=extra) for place in (directory, own))
+    return Bench(*sides, settings, questions())
 
 
 def questions() -> list[dict[str, Any]]:
     """Requests whose answers are the same each time."""
-    fields = {"model": MODEL, "temperature": 0, "max_tokens": _TOKENS}
+    fields = {"model": MODEL, "temperature": 0, "max_tokens": _ANSWER}
     return [
         fields | {"messages": [{"role": "user", "content": text}]}
         for text in prompts.built_in().short[:_QUESTIONS]
