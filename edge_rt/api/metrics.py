@@ -37,7 +37,8 @@ class Meters:
         )
         self._tokens = Counter(
             "edge_rt_tokens",
-            "Tokens; kind cached is the part of kind prompt that was not computed again.",
+            "Tokens; kind cached is the part of kind prompt that was not computed again, and kind "
+            "restored the part of that which came from the disk.",
             ("model", "kind"),
             registry=registry,
         )
@@ -104,6 +105,7 @@ class Meters:
             self._made(model, mode, tally.made)
         self._tokens.labels(model, "prompt").inc(tally.prompt_tokens)
         self._tokens.labels(model, "cached").inc(tally.cached_tokens)
+        self._tokens.labels(model, "restored").inc(tally.restored_tokens)
         self._tokens.labels(model, "completion").inc(tally.completion_tokens)
         self._cost(model, tally.costs)
         if not tally.finished_answers:

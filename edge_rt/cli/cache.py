@@ -1,4 +1,4 @@
-"""edge-rt cache: what is kept of answers, and forgetting it."""
+"""edge-rt cache: what is kept of answers and prompts, and forgetting it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from edge_rt.cli.where import daemon_socket, socket_option
 
 @click.group()
 def cache() -> None:
-    """Show or forget answers that are kept, to be given again to the very same question."""
+    """Show or forget what is kept: answers, to be given again to the very same question, and
+    beginnings of prompts, which need not be read again.
+    """
 
 
 @cache.command()
 @socket_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(socket: Path | None, as_json: bool) -> None:
-    """Show how many answers are kept, of which model and for whom, and what that saved."""
+    """Show how much is kept, of which model and for whom, and what that saved."""
     with Client(daemon_socket(socket)) as client:
         report = client.get("/edge/v1/cache")
     if as_json:
@@ -35,12 +37,12 @@ def show(socket: Path | None, as_json: bool) -> None:
 
 @cache.command()
 @socket_option
-@click.option("--model", help="Only answers of the model of that id.")
-@click.option("--client", help='Only answers to that client, as `show` names it: "uid:1000".')
+@click.option("--model", help="Only those of the model of that id.")
+@click.option("--client", help='Only those for that client, as `show` names it: "uid:1000".')
 @click.option(
-    "--older", "older_s", type=Range(0, 1e9), help="Only answers that are older, in seconds."
+    "--older", "older_s", type=Range(0, 1e9), help="Only those that are older, in seconds."
 )
-@click.option("--all", "everything", is_flag=True, help="All answers.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
 def purge(
     socket: Path | None,
     model: str | None,
@@ -48,11 +50,14 @@ def purge(
     older_s: float | None,
     everything: bool,
 ) -> None:
-    """Forget answers: those that all of the options fit."""
+    """Forget answers and beginnings of prompts: those that all of the options fit."""
     said: Json = {"model": model, "client": client, "older_s": older_s}
     which = {name: value for name, value in said.items() if value is not None}
     if bool(which) == everything:
-        raise click.UsageError("Say which answers to forget, or --all.")
+        raise click.UsageError("Say what to forget, or --all.")
     with Client(daemon_socket(socket)) as daemon:
         purged = daemon.post("/edge/v1/cache/purge", which)
-    click.echo(f"{counted(purged.get('answers'), 'answer')} forgotten")
+    gone = counted(purged.get("answers"), "answer")
+    if purged.get("prefixes"):
+        gone += f" and {counted(purged.get('prefixes'), 'beginning')} of prompts"
+    click.echo(f"{gone} forgotten")
