@@ -97,11 +97,12 @@ class SemanticCache:
     async def find(self, asked: Question) -> Neighbour | None:
         """The nearest question whose answer does for this one, if any does."""
         here = self._scopes.get(asked.scope, {})
-        among, words = list(here.items()), wording(asked.text)
-        if len(among) > _MANY:
-            near = await asyncio.to_thread(nearest, asked.vector, among, LEAST, _LOOKS)
+        among = list(here), list(here.values())  # which change while another thread compares
+        if len(here) > _MANY:
+            near = await asyncio.to_thread(nearest, asked.vector, *among, LEAST, _LOOKS)
         else:
-            near = nearest(asked.vector, among, LEAST, _LOOKS)
+            near = nearest(asked.vector, *among, LEAST, _LOOKS)
+        words = wording(asked.text)
         for _, key in near:
             found = await self._read(key)
             if found is None or found.scope != asked.scope:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from operator import mul
 from typing import NamedTuple
 
@@ -43,9 +43,9 @@ def cosine(one: Vector, other: Vector) -> float:
 
 
 def nearest(
-    point: Vector, among: Iterable[tuple[bytes, Vector]], least: float, most: int
+    point: Vector, keys: Sequence[bytes], vectors: Sequence[Vector], least: float, most: int
 ) -> list[tuple[float, bytes]]:
-    """At most `most` cosines of at least `least`, the highest first, each with its key.
+    """At most `most` cosines of at least `least`, the highest first, each with its vector's key.
 
     Signs choose the SHORT vectors that are compared in full: for a `least` of 0.8 and more those
     have all that the numbers would find but for chance, which the tests bound.
@@ -53,7 +53,7 @@ def nearest(
     signs, radius = point.signs, _RADIUS * len(point.numbers)
     near = [
         (bits, key, one)
-        for key, one in among
+        for key, one in zip(keys, vectors, strict=True)
         if (bits := (signs ^ one.signs).bit_count()) <= radius
     ]
     near.sort(key=_first)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,11 +42,15 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
     return asyncio.run(asyncio.wait_for(done(), 20))
 
 
-async def started(cache: SemanticCache, questions: int) -> asyncio.Task[None]:
+@asynccontextmanager
+async def living(cache: SemanticCache, questions: int) -> AsyncGenerator[None]:
+    """At work while the block runs, from when it knows so many questions."""
     task = asyncio.create_task(cache.run())
     while len(cache) < questions:
         await asyncio.sleep(0.001)
-    return task
+    yield
+    task.cancel()
+    await cache.close()
 
 
 def test_another_wording_is_found_and_told(made: Any) -> None:
@@ -102,12 +107,10 @@ def test_questions_outlive_a_restart(made: Any) -> None:
             first.keep(kept(number), question(f"Name {number + 2} rivers."))
         await first.close()
         again = made()
-        task = await started(again, 5)
-        found = await again.find(question("Please name 4 rivers."))
-        assert found is not None
-        assert found.key == key(2)
-        task.cancel()
-        await again.close()
+        async with living(again, 5):
+            found = await again.find(question("Please name 4 rivers."))
+            assert found is not None
+            assert found.key == key(2)
 
     run(work)
 
@@ -117,16 +120,14 @@ def test_what_is_forgotten_is_not_found_again(made: Any, clock: Clock) -> None:
         cache = made()
         cache.keep(kept(1, model="a"), question(RIVERS))
         cache.keep(kept(2, model="b"), question("Who was Ada?"))
-        task = await started(cache, 2)
-        await cache.purge(Which(model="a"))
-        while len(cache) != 1:
-            await asyncio.sleep(0.001)
-        assert await cache.find(question(ALSO)) is None
-        assert await cache.find(question("Who was Ada?")) is not None
-        cache.forget(key(2))
-        assert await cache.find(question("Who was Ada?")) is None
-        task.cancel()
-        await cache.close()
+        async with living(cache, 2):
+            await cache.purge(Which(model="a"))
+            while len(cache) != 1:
+                await asyncio.sleep(0.001)
+            assert await cache.find(question(ALSO)) is None
+            assert await cache.find(question("Who was Ada?")) is not None
+            cache.forget(key(2))
+            assert await cache.find(question("Who was Ada?")) is None
 
     run(work)
 
@@ -177,13 +178,10 @@ def test_a_damaged_file_costs_nothing_but_hits(made: Any, path: Path) -> None:
         await first.close()
         path.write_bytes(b"\xff" * path.stat().st_size)
         cache = made()
-        task = asyncio.create_task(cache.run())
-        await asyncio.sleep(0)
-        assert await cache.find(question(ALSO)) is None
-        cache.keep(kept(2), question(RIVERS))
-        assert await cache.find(question(ALSO)) is not None
-        task.cancel()
-        await cache.close()
+        async with living(cache, 0):
+            assert await cache.find(question(ALSO)) is None
+            cache.keep(kept(2), question(RIVERS))
+            assert await cache.find(question(ALSO)) is not None
 
     run(work)
 
@@ -194,11 +192,9 @@ def test_what_another_version_wrote_is_passed_over(made: Any, make: Any) -> None
         store.keep(kept(1))  # no question
         await store.close()
         cache = made()
-        task = asyncio.create_task(cache.run())
         cache.keep(kept(2), question(RIVERS))
-        await started(cache, 1)
-        assert await cache.find(question(ALSO)) is not None
-        task.cancel()
-        await cache.close()
+        async with living(cache, 1):
+            assert await cache.find(question(ALSO)) is not None
+            assert len(cache) == 1
 
     run(work)

@@ -47,13 +47,13 @@ def test_the_search_finds_what_a_comparison_with_all_finds() -> None:
     centres = [drawn(random_) for _ in range(40)]
     points = [moved(random_.choice(centres), random_, 0.75) for _ in range(1000)]
     points += [moved(point, random_, random_.uniform(0.8, 0.99)) for point in points[:100]]
-    among = [(str(at).encode(), packed(point)) for at, point in enumerate(points)]
+    among = {str(at).encode(): packed(point) for at, point in enumerate(points)}
     wanted = found = 0
     for point in points[:100]:
         asked = packed(moved(point, random_, 0.9))
-        whole = sorted(((cosine(asked, one), key) for key, one in among), reverse=True)
+        whole = sorted(((cosine(asked, one), key) for key, one in among.items()), reverse=True)
         best = [pair for pair in whole if pair[0] >= 0.8][:4]
-        some = nearest(asked, among, 0.8, 4)
+        some = nearest(asked, list(among), list(among.values()), 0.8, 4)
         assert set(some) <= set(best)
         wanted += len(best)
         found += len(some)
@@ -63,8 +63,9 @@ def test_the_search_finds_what_a_comparison_with_all_finds() -> None:
 
 def test_what_is_not_near_is_not_found() -> None:
     random_ = random.Random(3)
-    among = [(str(at).encode(), packed(drawn(random_))) for at in range(500)]
-    assert nearest(packed(drawn(random_)), among, 0.8, 4) == []
+    keys = [str(at).encode() for at in range(500)]
+    vectors = [packed(drawn(random_)) for _ in keys]
+    assert nearest(packed(drawn(random_)), keys, vectors, 0.8, 4) == []
 
 
 @pytest.mark.parametrize("numbers", [[0.0] * WIDTH, [1e-30] * WIDTH, [3e38] * WIDTH])

@@ -84,10 +84,10 @@ def neighbours(
 ) -> Row:
     """Each question asked when all the others were answered: hits, and those on another matter."""
     known = {str(at).encode(): text for at, (text, _) in enumerate(questions)}
-    among = [(key, vectors[text]) for key, text in known.items()]
+    among = list(known), [vectors[text] for text in known.values()]
     hits = others = 0
     for at, (text, about) in enumerate(questions):
-        near = nearest(vectors[text], among, LEAST, _LOOKS + 1)
+        near = nearest(vectors[text], *among, LEAST, _LOOKS + 1)
         for _, key in near:
             if key == str(at).encode() or known[key] == text:
                 continue
