@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+
+from edge_rt.cache.kept import Which
+from edge_rt.cache.prefix_shelf import PrefixGroup
+from edge_rt.engine.protocol import Prefixes, Started
+from edge_rt.errors import Unavailable
 
 GREEDY = {"temperature": 0}
 PATH, PURGE = "/edge/v1/cache", "/edge/v1/cache/purge"
@@ -35,7 +41,7 @@ def test_what_there_is_and_what_it_brought(cached: Any) -> None:
 def test_a_cache_that_is_off(client: Any) -> None:
     report = client.get(PATH).json()
     assert (report["enabled"], report["stored"], report["groups"]) == (False, False, [])
-    assert client.post(PURGE, {}).json() == {"answers": 0}
+    assert client.post(PURGE, {}).json() == {"answers": 0, "prefixes": 0}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def test_answers_are_forgotten_by_model_client_and_age(
         ask(client, model=model, uid=uid)
         now[0] += 100
     now[0] -= 90
-    assert client.post(PURGE, which).json() == {"answers": len(asked) - len(left)}
+    assert client.post(PURGE, which).json()["answers"] == len(asked) - len(left)
     found = set()
     for model, uid in asked:
         made = len(service.calls)
@@ -68,6 +74,70 @@ def test_answers_are_forgotten_by_model_client_and_age(
         if len(service.calls) == made:
             found.add((model, uid))
     assert found == left
+
+
+def test_what_is_kept_of_prompts_is_told_and_forgotten(
+    cached: Any, service: Any, script: Any
+) -> None:
+    group = PrefixGroup("smol", "uid:1", 2, 1900, 33_000, 1.0, 2.0)
+    service.kept = Prefixes(0, True, True, 1 << 20, [group], forgotten=2)
+    begun = Started(0, 1000, 950, 940)
+    service.script = lambda call: [begun, *script.hello(call)[1:]]
+    edge = cached.post("/v1/chat/completions", BODY).json()["edge"]
+    assert (edge["cached_tokens"], edge["restored_tokens"]) == (950, 940)
+    assert cached.get(PATH).json()["prefixes"] == {
+        "enabled": True,
+        "stored": True,
+        "max_bytes": 1 << 20,
+        "groups": [msgspec.structs.asdict(group)],
+        "restored_prompts": 1,
+        "restored_tokens": 940,
+    }
+    which = {"model": "smol", "older_s": 5.0}
+    assert cached.post(PURGE, which).json() == {"answers": 0, "prefixes": 2}
+    assert service.forgotten == [Which("smol", None, 5.0)]
+    lines = cached.get("/metrics").body.decode().splitlines()
+    assert 'edge_rt_tokens_total{kind="restored",model="smol"} 940.0' in lines
+
+
+def test_without_an_engine_nothing_is_told_and_nothing_forgotten(cached: Any, service: Any) -> None:
+    ask(cached)
+    service.kept = Unavailable("the engine does not tell", retry_after_s=2.0)
+    assert cached.get(PATH).json()["prefixes"] is None
+    assert cached.post(PURGE, {}).status == 503
+    assert [group["answers"] for group in cached.get(PATH).json()["groups"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "per_client", "uid", "client"),
+    [
+        ({}, False, 1000, "uid:1000"),
+        ({}, False, None, "unknown"),
+        ({}, True, 1000, "uid:1000"),
+        ({}, True, None, None),
+        ({"edge": {"cache": "off"}}, False, 1000, None),
+        ({"edge": {"cache": "refresh"}}, False, 1000, "uid:1000"),
+        ({"temperature": 1.0}, False, 1000, "uid:1000"),
+    ],
+)
+def test_for_whom_prompts_are_kept(
+    make_client: Any,
+    make_cache: Any,
+    service: Any,
+    fields: dict,
+    per_client: bool,
+    uid: int | None,
+    client: str | None,
+) -> None:
+    made = make_client(cache=make_cache(), per_client=per_client)
+    state = {} if uid is None else {"peer_uid": uid}
+    assert made.post("/v1/chat/completions", BODY | fields, state=state).status == 200
+    assert [call.client for call in service.calls] == [client]
+
+
+def test_without_a_cache_no_prompts_are_kept(client: Any, service: Any) -> None:
+    ask(client)
+    assert [call.client for call in service.calls] == [None]
 
 
 def test_a_purge_of_what_is_misspelt_forgets_nothing(cached: Any) -> None:

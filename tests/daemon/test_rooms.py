@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from edge_rt.config.paths import Paths
-from edge_rt.config.schema import Budget, Config, Engine, Governor, Knobs, Models, Sensors
+from edge_rt.config.schema import Budget, Cache, Config, Engine, Governor, Knobs, Models, Sensors
 from edge_rt.daemon.rooms import Rooms, usable_cores
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import Pairs
@@ -40,6 +42,34 @@ def test_there_are_no_more_threads_than_cores_that_the_engine_may_use(
         assert rooms(tmp_path, **config).governing.limits.threads == threads
 
     kit.run(run())
+
+
+@pytest.mark.parametrize(
+    ("cache", "kept"),
+    [
+        (Cache(), (256 << 20, 128 << 20, False)),
+        (Cache(prefix_bytes=5, prefix_hourly_bytes=3, per_client=True), (5, 3, True)),
+        (Cache(prefix_bytes=0), None),
+        (Cache(enabled=False), None),
+    ],
+)
+def test_each_engine_is_told_what_to_keep_of_prompts(
+    kit: Any, tmp_path: Path, cache: Cache, kept: tuple[int, int, bool] | None
+) -> None:
+    said: list[KeepPrefixes] = []
+
+    class Client:
+        hello = None
+        keep_prefixes = staticmethod(said.append)
+
+        def set_limits(self, *limits: Any) -> None: ...
+
+    async def run() -> None:
+        rooms(tmp_path, cache=cache)._greet(cast(EngineClient, Client()))
+
+    kit.run(run())
+    folder = str(tmp_path / "prefixes")
+    assert said == ([] if kept is None else [KeepPrefixes(folder, *kept)])
 
 
 @pytest.mark.parametrize(
