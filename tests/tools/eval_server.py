@@ -26,7 +26,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     @property
     def questions(self) -> list[Body]:
         """What was asked, but for greetings in between."""
-        return [body for body in self.asked if body["max_tokens"] > 1]
+        return [body for body in self.asked if body.get("max_tokens", 0) > 1]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(body)
         said = self.server.speak(body)
         if isinstance(said, str):
-            self._send(200, completion(said, body["model"], self.server.edge(body)))
+            self._send(200, completion(said, body.get("model", ""), self.server.edge(body)))
         elif isinstance(said, dict):
             self._send(200, said)
         else:

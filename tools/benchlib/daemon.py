@@ -50,11 +50,16 @@ def weights(edge_rt: Path, store: Path) -> Path:
 
 
 def model_file(model: str, edge_rt: Path, store: Path) -> Path:
-    """The main file of a model in `store`, fetched there when it is not; raises BenchError."""
-    status = subprocess.call([edge_rt, "models", "pull", model, "--store", str(store)])
-    if status != 0:
-        raise BenchError(f"{model} cannot be had: edge-rt models pull ended with {status}")
-    return Store(store, load_catalogue()).check(model).resolve()
+    """The main file of a model in `store`, fetched there when it is not; raises BenchError.
+
+    One that the catalogue does not know has to be there.
+    """
+    models = Store(store, load_catalogue())
+    if models.catalogue.find(model) is not None or models.find(model) is None:
+        status = subprocess.call([edge_rt, "models", "pull", model, "--store", str(store)])
+        if status != 0:
+            raise BenchError(f"{model} cannot be had: edge-rt models pull ended with {status}")
+    return models.check(model).resolve()
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ class Journal:
     one counts; a failure is kept, but counts as not done.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read what is there; raises EvalError for a file that is no journal."""
-        self._path = path
+    def __init__(self, path: Path, kind: type[Record] = Record) -> None:
+        """Read what is there, each line as a `kind`; raises EvalError for a file that is no such
+        journal.
+        """
+        self._path, self._kind = path, kind
         self._found: dict[Key, Record] = {}
         self._file = None
         try:
@@ -65,7 +67,7 @@ class Journal:
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                record = msgspec.json.decode(line, type=Record)
+                record = msgspec.json.decode(line, type=self._kind)
             except msgspec.DecodeError as error:
                 advice = "move the file away, or name another report"
                 raise EvalError(f"{self._path}:{number}: no answer: {error}; {advice}") from error

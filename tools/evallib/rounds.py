@@ -16,7 +16,7 @@ from evallib.record import Key, Record, canonical, word
 from evallib.task import Judged, Task
 from evallib.way import Way
 
-_FAILURES = 5  # in a row end it all
+FAILURES = 5  # in a row end it all
 _TOLD = (  # by the response, where it tells them
     "energy_j",
     "power_w",
@@ -132,8 +132,8 @@ class Rounds:
 
     def _count(self, record: Record) -> None:
         self._failures = 0 if record.failed is None else self._failures + 1
-        if self._failures >= _FAILURES:
-            raise EvalError(f"{_FAILURES} answers in a row failed, the last with: {record.failed}")
+        if self._failures >= FAILURES:
+            raise EvalError(f"{FAILURES} answers in a row failed, the last with: {record.failed}")
 
 
 def record_of(key: Key, way: Way, reply: Reply, spent: Spent, judged: Judged) -> Record:

@@ -58,21 +58,23 @@ class Session:
             journal.close()
             for one in rounds:
                 if one.prints:
-                    self._tell(self.report(one))
+                    tell(self.report(one), self.columns, self.json_file, self.md_file)
 
     async def _ask(self, journal: Journal, rounds: list[Rounds]) -> None:
-        with progress(Console(stderr=True)) as tell:
-            tell(0.0, "starting")
+        with progress(Console(stderr=True)) as show:
+            show(0.0, "starting")
             async with self.hosting() as host:
                 asker = Asker(host.address, self.patience_s)
-                rounds.append(Rounds(asker, journal, host.meter, self.ways, self.sampling, tell))
+                rounds.append(Rounds(asker, journal, host.meter, self.ways, self.sampling, show))
                 await rounds[0].run(self.works)
 
-    def _tell(self, document: Document) -> None:
-        document.write_json(self.json_file)
-        if self.md_file is not None:
-            document.write_markdown(self.md_file, self.columns)
-        click.echo(document.markdown(self.columns))
+
+def tell(document: Document, columns: Columns, json_file: Path, md_file: Path | None) -> None:
+    """Write what was found, and show it; raises EvalError where the disk refuses."""
+    document.write_json(json_file)
+    if md_file is not None:
+        document.write_markdown(md_file, columns)
+    click.echo(document.markdown(columns))
 
 
 def running(host: Host) -> AbstractAsyncContextManager[Host]:

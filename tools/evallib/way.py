@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from edge_rt.decoding.params import AIMED
+from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair, gate_of
+from edge_rt.models.store import Store
+from evallib import EvalError
 
 CONTROL = "random"
 SMALL, LARGE = "small", "large"
@@ -31,6 +35,16 @@ class Way:
     def share(self) -> float | None:
         """What the large model is to write of the tokens, where that is asked for."""
         return self.edge.get("large_share")
+
+
+def pair_of(large: str, small: str | None, store: Path) -> Pair:
+    """The two models; raises EvalError where the catalogue knows no partner."""
+    if small is not None:
+        return Pair(large=large, small=small)
+    known = Store(store, load_catalogue()).pairs.of(large)
+    if not known:
+        raise EvalError(f"the catalogue has no pair with {large}: name the small one, --partner")
+    return known[0]
 
 
 def ways(pair: Pair, gates: Iterable[str], shares: Iterable[float], first: int) -> list[Way]:

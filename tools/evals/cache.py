@@ -19,7 +19,7 @@ from evallib.markdown import percent, text
 from evallib.near import Reader, neighbours, row, share, verdicts
 from evallib.options import FILE
 from evallib.pairs import Pair, banking, mrpc
-from evallib.session import running
+from evallib.session import running, tell
 
 from edge_rt.cache.semantic import LEAST, LIMIT, Verdict
 from edge_rt.cache.vectors import Vector
@@ -110,12 +110,9 @@ def cache(
     tables = _tables(pairs, verdicts(pairs, vectors), doubt)
     document = Document("cache", commit, here, {**about, "neighbours": near}, tables, _NOTES)
     try:
-        document.write_json(json_file)
-        if md_file is not None:
-            document.write_markdown(md_file, _COLUMNS)
+        tell(document, _COLUMNS, json_file, md_file)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(document.markdown(_COLUMNS))
 
 
 def _tables(

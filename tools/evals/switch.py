@@ -12,7 +12,6 @@ import click
 from benchlib import BenchError, machine
 from bootstrap.paths import CHECKOUT
 from bootstrap.signals import end_cleanly_on_signals
-from evallib import EvalError
 from evallib.document import Document, switch_rows
 from evallib.hosting import Own, simulated
 from evallib.intervals import Bootstrap
@@ -20,12 +19,10 @@ from evallib.markdown import equal, figure, percent, short, text
 from evallib.options import FILE, Options, shared
 from evallib.rounds import Rounds, Work
 from evallib.session import Session
-from evallib.way import Way, chosen, ways
+from evallib.way import Way, chosen, pair_of, ways
 
 from edge_rt.decoding.params import AIMED, GATES
-from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Pair
-from edge_rt.models.store import Store
 
 _BOARD = "raspberry-pi-5"
 _CONTEXT = 2048  # tokens
@@ -126,7 +123,7 @@ def switch(
     end_cleanly_on_signals()
     options = Options(**shared_options)
     try:
-        models, works = _pair(pair, partner, options.models), options.works()
+        models, works = pair_of(pair, partner, options.models), options.works()
         found = chosen(ways(models, gates, shares, first), only)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
@@ -151,16 +148,6 @@ def switch(
         json_file,
         options.md_file,
     ).run()
-
-
-def _pair(large: str, small: str | None, store: Path) -> Pair:
-    """The two models; raises EvalError where the catalogue knows no partner."""
-    if small is not None:
-        return Pair(large=large, small=small)
-    known = Store(store, load_catalogue()).pairs.of(large)
-    if not known:
-        raise EvalError(f"the catalogue has no pair with {large}: name the small one, --partner")
-    return known[0]
 
 
 def _report(

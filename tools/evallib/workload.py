@@ -1,0 +1,117 @@
+"""What many users ask in turn: much of it again, in the same words, in others, or almost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+
+from evallib.altered import alter, names_in
+from evallib.arrivals import arrivals
+from evallib.item import Item, sample
+from evallib.rewording import reworded
+from evallib.rounds import Work
+from evallib.task import Task
+
+AS_IT_IS, REWORDED, ALTERED = "as it is", "reworded", "altered"
+_FORMS = 3  # in which a question is reworded
+
+
+@dataclass(frozen=True)
+class Request:
+    """The `number`th, which comes `at_s` seconds after the first.
+
+    `item` has the words in which it is asked, and an id that those questions share which want the
+    same answer.
+    """
+
+    number: int
+    at_s: float
+    task: Task
+    item: Item
+    form: str
+
+    @property
+    def question(self) -> tuple[str, str]:
+        """What is asked, however it is put."""
+        return self.task.name, self.item.id
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a reference."""
+        return self.item.reference is not None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How many `requests` there are, and what they are like.
+
+    The question of rank r is asked in proportion to r to the power of -`zipf`; a share of all is
+    `reworded`, another one `altered` in a number, a name or a negation, and so another question.
+    """
+
+    requests: int
+    zipf: float
+    reworded: float
+    altered: float
+    per_minute: float
+
+
+def works(tasks: Iterable[Task], data: Path, limit: int | None, seed: int) -> list[Work]:
+    """The last `limit` questions of each task in the order of `seed`; raises EvalError.
+
+    The other evaluations take the first: what was learnt from those is not asked here.
+    """
+    found: list[Work] = []
+    for task in tasks:
+        items = sample(task.items(data), None, seed)
+        found.append(Work(task, items[-limit:] if limit else items))
+    return found
+
+
+def workload(found: Sequence[Work], data: Path, recipe: Recipe, seed: int) -> list[Request]:
+    """All requests, as `seed` has them; raises EvalError."""
+    draw = random.Random(seed)
+    pool = list(_mixed(found, draw))
+    weights = [rank**-recipe.zipf for rank in range(1, len(pool) + 1)]
+    names = names_in(item.prompt for _, item in pool)
+    forms = [_forms(item, draw, names) for _, item in pool]
+    times = arrivals(data, recipe.requests, recipe.per_minute, seed)
+    requests: list[Request] = []
+    for number, at_s in enumerate(times):
+        (rank,) = draw.choices(range(len(pool)), weights)
+        item, form = _put(forms[rank], recipe, draw)
+        requests.append(Request(number, at_s, pool[rank][0], item, form))
+    return requests
+
+
+def _mixed(found: Sequence[Work], draw: random.Random) -> Iterator[tuple[Task, Item]]:
+    """All questions: the first of each task, in any order, then the second, and so on."""
+    for items in zip_longest(*(work.items for work in found)):
+        some = [(work.task, item) for work, item in zip(found, items, strict=True) if item]
+        yield from draw.sample(some, len(some))
+
+
+@dataclass(frozen=True)
+class _Forms:
+    item: Item
+    reworded: Sequence[Item]
+    altered: Item | None
+
+
+def _forms(item: Item, draw: random.Random, names: Sequence[str]) -> _Forms:
+    others = [replace(item, prompt=reworded(item.prompt, draw)) for _ in range(_FORMS)]
+    prompt = alter(item.prompt, draw, names)
+    changed = Item(f"{item.id}, altered", prompt, None) if prompt is not None else None
+    return _Forms(item, others, changed)
+
+
+def _put(forms: _Forms, recipe: Recipe, draw: random.Random) -> tuple[Item, str]:
+    chance = draw.random()
+    if chance < recipe.reworded:
+        return draw.choice(forms.reworded), REWORDED
+    if chance < recipe.reworded + recipe.altered and forms.altered is not None:
+        return forms.altered, ALTERED
+    return forms.item, AS_IT_IS
