@@ -106,6 +106,7 @@ def _joined(first: Rulebook, second: Rulebook) -> Rulebook:
             weight=ours.weight if theirs.weight is None else theirs.weight,
             easy=[*ours.easy, *theirs.easy],
             hard=[*ours.hard, *theirs.hard],
+            source=theirs.source or ours.source,
         ),
     )
 
