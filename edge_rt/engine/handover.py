@@ -2,50 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
-from edge_rt.decoding.accept import Exact
 from edge_rt.decoding.doubt import DoubtMeter
 from edge_rt.decoding.sampler import Choice
 from edge_rt.decoding.view import View
 from edge_rt.engine.answer import Answer, Course
+from edge_rt.engine.drafts import Guesses, Source
 from edge_rt.engine.seat import Seat
 
+Drafted = Callable[[Source], Course]
+"""How the large model goes on by itself while it is told how."""
 
-def handing_over(answer: Answer, threshold: float, first: int) -> Course:
+
+def handing_over(answer: Answer, threshold: float, first: int, drafted: Drafted) -> Course:
     """The small model drafts the `first` tokens, and its doubt of them decides who writes on. Ours.
 
     Up to the threshold the draft is the answer's beginning, and the small model goes on. Above it
-    the large one reads the draft in one pass and keeps what it would have written itself, so that
-    the whole answer is token for token that of the large model alone. Nothing is told before that
-    is decided. Where the small model's context is full, the large one goes on.
+    the large one reads the draft and keeps what it would have written itself, so that the whole
+    answer is token for token that of the large model alone. Nothing is told before that is decided.
+    Where the small model's context is full, the large one goes on.
     """
     large, small = answer.seats
     written = [seat for seat, _ in answer.authors.written()]
-    if written:  # an engine before this one has decided
-        seat = written[-1]
-    else:
-        seat = yield from _begin(answer, threshold, first)
+    if not written:
+        meter = DoubtMeter(first)
+        draft = yield from _draft(answer, meter)
+        doubt = meter.doubt
+        if doubt is None or doubt.score > threshold:
+            answer.authors.handed_over()
+            yield from drafted(Begun(answer, [choice.token for choice in draft]))
+            return
+        _keep(answer, draft)
+    seat = written[-1] if written else small  # an engine before this one may have decided
     while answer.open:
         seat = large if small.full else seat
         yield seat
         answer.take(seat, seat.sampler.sample(seat.logits()))
 
 
-def _begin(answer: Answer, threshold: float, first: int) -> Generator[Seat, None, Seat]:
-    """Up to the decision; who writes on."""
-    large, small = answer.seats
-    meter = DoubtMeter(first)
-    draft = yield from _draft(answer, meter)
-    doubt = meter.doubt
-    if doubt is None or doubt.score > threshold:
-        yield from _hand_over(answer, [choice.token for choice in draft])
-        return large
-    for choice in draft:
-        small.sampler.feed((choice.token,))
-        if not answer.take(small, choice):
-            break
-    return small
+class Begun:
+    """What another model would begin an answer with, as long as the answer runs like that.
+
+    What it comes to have been made for nothing is counted as rejected.
+    """
+
+    def __init__(self, answer: Answer, draft: list[int]) -> None:
+        self._answer, self._left = answer, draft
+        self._seen = len(answer.seats[0].text)  # tokens, with those that were drafted
+
+    def draft(self, most: int, left: int) -> Guesses:
+        """See Source."""
+        yield from ()
+        if self._left:
+            news = self._answer.seats[0].text[self._seen :]
+            right = self._left[: len(news)] == news
+            self._told(len(news) if right else 0, right=right)
+        return self._left[:most]
+
+    def verified(self, drafted: int, accepted: int) -> None:
+        """See Source."""
+        self._told(drafted, right=accepted == drafted)
+
+    def _told(self, count: int, *, right: bool) -> None:
+        """So many of its tokens were compared with what the answer is, and found `right`."""
+        self._left, self._seen = self._left[count:], self._seen + count
+        if not right:
+            self._answer.authors.verified(0, len(self._left))
+            self._left = []
 
 
 def _draft(answer: Answer, meter: DoubtMeter) -> Generator[Seat, None, list[Choice]]:
@@ -66,18 +90,10 @@ def _draft(answer: Answer, meter: DoubtMeter) -> Generator[Seat, None, list[Choi
     return draft
 
 
-def _hand_over(answer: Answer, draft: Sequence[int]) -> Course:
-    """Have the large model keep what it would have written of `draft`, and go on from there."""
-    large, _ = answer.seats
-    most = min(answer.room, large.backend.outputs) - 1
-    large.verify(list(draft[: max(0, most)]))
-    yield large
-    read = list(large.draft)
-    rows = (large.logits(place) for place in range(len(read) + 1))
-    accepted = 0
-    answer.authors.handed_over()
-    for kept in Exact().follow(read, large.sampler, rows):
-        accepted += kept.drafted
-        if not answer.take(large, kept.choice):
-            break
-    answer.authors.verified(accepted, len(draft) - accepted)
+def _keep(answer: Answer, draft: Sequence[Choice]) -> None:
+    """The small model has written that."""
+    _, small = answer.seats
+    for choice in draft:
+        small.sampler.feed((choice.token,))
+        if not answer.take(small, choice):
+            return

@@ -13,7 +13,7 @@ from edge_rt.decoding.pass_times import PassTimes
 from edge_rt.engine.answer import Answer, Course
 from edge_rt.engine.courses import single, switching
 from edge_rt.engine.drafting import Drafting
-from edge_rt.engine.drafts import Always, LookupSource, ModelSource
+from edge_rt.engine.drafts import Always, LookupSource, ModelSource, Source
 from edge_rt.engine.exactness import Exactness
 from edge_rt.engine.handover import handing_over
 from edge_rt.errors import RequestError
@@ -61,7 +61,7 @@ class Modes:
         if _has_gate(mode, "verify"):
             return self._verified(answer, mode, _gating(mode))
         if _has_gate(mode, EARLY):
-            return handing_over(answer, *early_at(_gating(mode)))
+            return self._begun(answer, mode, *early_at(_gating(mode)))
         if mode.name == "switch":
             return switching(answer, make_gate(_gating(mode), seed))
         return single(answer) if mode.name == "single" else self._drafted(answer, mode)
@@ -77,6 +77,15 @@ class Modes:
             ModelSource(seat, DraftLength(most, times, learnt.guessed), times) for seat in others
         ]
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).course()
+
+    def _begun(self, answer: Answer, mode: Mode, threshold: float, first: int) -> Course:
+        times, most = self._learnt[mode.partner].times, self._exactness.rows - 1
+
+        def drafted(source: Source) -> Course:
+            sources = [source] if most > 0 else []
+            return Drafting(answer, sources, Exact(), times, most=most).course()
+
+        return handing_over(answer, threshold, first, drafted)
 
     def _verified(self, answer: Answer, mode: Mode, gating: Gating) -> Course:
         _, small = answer.seats

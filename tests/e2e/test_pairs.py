@@ -96,9 +96,8 @@ def test_doubt_decides_once_who_writes(daemon: Daemon, threshold: float, writer:
     assert told["choices"][0]["text"] == text(daemon, writer)
     edge, handed = told["edge"], writer == LARGE
     assert edge["large_tokens" if handed else "small_tokens"] == 40
-    assert (edge["switches"], edge["accepted_tokens"] + edge["rejected_tokens"]) == (
-        (1, 6) if handed else (0, 0)
-    )
+    drafted = edge["accepted_tokens"] + edge["rejected_tokens"]
+    assert (edge["switches"], drafted > 0, drafted <= 6) == (int(handed), handed, True)
 
 
 def test_answers_of_all_modes_run_side_by_side(daemon: Daemon, tools: Any) -> None:
