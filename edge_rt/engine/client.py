@@ -207,8 +207,9 @@ class EngineClient(asyncio.Protocol):
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
         """What is kept of prompts, once `forget` is gone."""
         nonce = next(self._ids)
-        which = (False, *Which()) if forget is None else (True, *forget)
-        reply = await self._ask(AskPrefixes(nonce, *which), ("prefixes", nonce))
+        model, client, older_s = forget or Which()
+        asked = AskPrefixes(nonce, forget is not None, model, client, older_s)
+        reply = await self._ask(asked, ("prefixes", nonce))
         assert isinstance(reply, Prefixes)
         return reply
 

@@ -148,7 +148,8 @@ class Prefixes:
             return None
         tokens = array("i", prompt)
         length = max(map(len, self._common(tokens, request.id, client)), default=0)
-        self._recent.append(_Seen(request.id, client, tokens))
+        if not self._recent or self._recent[-1].request != request.id:  # one of several answers
+            self._recent.append(_Seen(request.id, client, tokens))
         return length if self._is_worth(tokens[:length], client) else None
 
     def save(self, sequence: Sequence) -> None:
