@@ -14,6 +14,7 @@ _SPENT = 0.02  # of the time of tokens written without a draft: for trials wheth
 _TRIAL = 4  # rounds of a trial
 _TRIED = 3  # tokens drafted in each
 _AHEAD = 128.0  # tokens for which an answer is thought to go on
+_WORTH = 0.05  # of a token's time that a draft model has to save, as passes cost something besides
 _ALONE = 64  # rounds after which one token is written alone, to know what that takes
 
 
@@ -134,7 +135,7 @@ class DraftLength:
         """Whether drafting is expected to beat the target alone, catching up included."""
         if self._times.draft is None or self._known.idle == math.inf:
             return False
-        saving = self._alone - self._known.drafted.token_s(0.0)
+        saving = (1.0 - _WORTH) * self._alone - self._known.drafted.token_s(0.0)
         if not self._known.drafted.known:
             saving = self._foresee(self._alone).value(0, 1.0) / _TRIED
         return saving * min(left, _AHEAD) > self._behind_s(behind)

@@ -30,6 +30,7 @@ class Machine:
     concentration: float = 2.0
     boast: float = 1.0  # accepted: confidence ** boast
     read: float = 0.011
+    beside: float = 0.0  # what a guess costs that nobody tells
 
     def confidences(self, rng: np.random.Generator, count: int) -> np.ndarray:
         a = self.agreement * self.concentration
@@ -97,7 +98,7 @@ class Answering:
         self.behind = 1
         draft: list[float] = []
         for guess in map(float, machine.confidences(self.rng, MOST)):
-            self._spend(machine.draft)
+            self._spend(machine.draft + machine.beside)
             self.times.draft_took(machine.draft)
             if not self.length.adds(draft, guess):
                 break
@@ -125,6 +126,19 @@ PAYING = [
     Machine(agreement=0.8, boast=0.4),  # surer than it says
     Machine(agreement=0.9, boast=2.0),  # less sure than it says
 ]
+
+
+# Saves 3 % of the time, less what is not told.
+HARDLY = Machine(
+    alone=0.024,
+    draft=0.011,
+    first=0.0,
+    row=0.008,
+    agreement=0.91,
+    concentration=50.0,
+    read=0.0016,
+    beside=0.002,
+)
 
 
 @pytest.mark.parametrize("machine", PAYING, ids=range(len(PAYING)))
@@ -158,8 +172,9 @@ def test_on_any_machine_too_and_hardly_slower_than_no_draft(machine: Machine, se
         Machine(agreement=0.15),
         Machine(first=0.2),
         Machine(row=0.1, agreement=0.6),
+        HARDLY,
     ],
-    ids=["slow draft", "bad draft", "slow verification", "slow rows"],
+    ids=["slow draft", "bad draft", "slow verification", "slow rows", "hardly"],
 )
 def test_where_drafting_cannot_pay_there_is_none_but_for_rare_tries(machine: Machine) -> None:
     answering = Answering()
@@ -167,7 +182,7 @@ def test_where_drafting_cannot_pay_there_is_none_but_for_rare_tries(machine: Mac
     begun = answering.begun
     rate = answering.run(machine, 10_000)
     tries = answering.begun - begun
-    assert 4 <= tries <= 200
+    assert 4 <= tries <= 400
     assert rate >= 0.97 / machine.alone
 
 
