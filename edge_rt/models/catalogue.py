@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 from msgspec import Meta
 
+from edge_rt.documents import read_yaml
 from edge_rt.errors import ConfigError, ModelNotFound
 from edge_rt.models.card import CARD, Card, write_card
 from edge_rt.models.content import content_sha256
@@ -173,7 +173,7 @@ def load_catalogue(extra: Sequence[Path] = (), builtin: Path = BUILTIN) -> Catal
 
 
 def _read(path: Path) -> _CatalogueFile:
-    data = _parse(path)
+    data = read_yaml(path)
     try:
         file = msgspec.convert(data, _CatalogueFile)
     except msgspec.ValidationError as error:
@@ -189,16 +189,3 @@ def _refuse_twice(names: Sequence[str], path: Path, key: str) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise ConfigError(f"{name} comes twice", file=str(path), key=key.format(index))
-
-
-def _parse(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-        raise ConfigError(reason, file=str(path)) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError(str(error.problem), file=str(path), line=line) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"not YAML: {error}", file=str(path)) from error

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 from msgspec import Meta
 
+from edge_rt.documents import read_yaml
 from edge_rt.errors import ConfigError
 from edge_rt.routing.complexity.measures import MEASURES
 
@@ -112,7 +112,7 @@ def _joined(first: Rulebook, second: Rulebook) -> Rulebook:
 
 
 def _read(path: Path) -> Rulebook:
-    document = _parse(path)
+    document = read_yaml(path) or {}
     try:
         book = msgspec.convert(document, Rulebook)
     except msgspec.ValidationError as error:
@@ -164,16 +164,3 @@ def _named(key: str, document: Any) -> str:
     except (KeyError, TypeError):
         return key
     return _key(int(found[1]), str(name), found[2])
-
-
-def _parse(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_bytes()) or {}
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror or error}"
-        raise ConfigError(reason, file=str(path)) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ConfigError(str(error.problem), file=str(path), line=line) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"not YAML: {error}", file=str(path)) from error

@@ -1,0 +1,24 @@
+"""YAML files that people write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edge_rt.errors import ConfigError
+
+
+def read_yaml(path: Path) -> Any:
+    """What a file holds, None where it is empty; raises ConfigError, with the line if it can."""
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+        raise ConfigError(reason, file=str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError(str(error.problem), file=str(path), line=line) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"not YAML: {error}", file=str(path)) from error
