@@ -112,7 +112,7 @@ def _joined(first: Rulebook, second: Rulebook) -> Rulebook:
 
 
 def _read(path: Path) -> Rulebook:
-    document = read_yaml(path) or {}
+    document: Any = read_yaml(path) or {}
     try:
         book = msgspec.convert(document, Rulebook)
     except msgspec.ValidationError as error:
