@@ -19,6 +19,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
     """`speak` gives the text of an answer, all of a document, or a status and what is wrong."""
 
     daemon_threads = True
+    request_queue_size = 128  # that may come at once
     speak: Speak
     asked: list[Body]
     edge: Callable[[Body], Body]

@@ -292,9 +292,10 @@ def call(*words: str | Path) -> Result:
     return CliRunner().invoke(main, [str(word) for word in words])
 
 
-def test_policies_are_compared_and_reported(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def words(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str | Path]:
+    """Of a command whose daemons are the server at tmp_path / "s"."""
+
     class Hosted(Own):
         @asynccontextmanager
         async def run(self) -> AsyncGenerator[Host]:
@@ -311,21 +312,41 @@ def test_policies_are_compared_and_reported(
     words = ["route", "--task", "gsm8k", "--data", data, "--pair", "big", "--partner", "tiny"]
     words += ["--requests", "20", "--rate", "60000", "--open", "0", "--store", tmp_path / "store"]
     words += ["--json", tmp_path / "out.json", "--md", tmp_path / "out.md", "--idle", "0"]
+    return [*words, "--max-tokens", "9"]
+
+
+def found_in(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text())
+    return {row["name"]: row for row in found["tasks"]["all"]["ways"]}
+
+
+def test_policies_are_compared_and_reported(words: list[str | Path], tmp_path: Path) -> None:
     with serving(tmp_path / "s", answer, edge) as server:
-        done = call(*words, "--max-tokens", "9")
+        done = call(*words)
         assert done.exit_code == 0, done.output
         asked = len(server.questions)
-        assert call(*words, "--max-tokens", "9").exit_code == 0
+        assert call(*words).exit_code == 0
         assert len(server.questions) == asked == 5 * 20
-    found = json.loads((tmp_path / "out.json").read_text())
-    rows = {row["name"]: row for row in found["tasks"]["all"]["ways"]}
+    rows = found_in(tmp_path / "out.json")
     assert list(rows) == [LARGE, SMALL, RULES, OURS, CONTROL]
     assert rows[SMALL]["against_large"]["energy_j_ratio"]["value"] == 0.5
     assert rows[LARGE]["accuracy"]["value"] > rows[SMALL]["accuracy"]["value"]
     assert rows[LARGE]["recall"]["value"] == 1.0
     assert rows[SMALL]["recall"]["value"] == 0.0
-    assert found["about"]["workload"]["requests"] == 20
     assert "| ours | 20 |" in (tmp_path / "out.md").read_text()
+
+
+def test_what_was_found_before_it_failed_is_reported(
+    words: list[str | Path], tmp_path: Path
+) -> None:
+    def fail(body: dict[str, Any]) -> str | tuple[int, str]:
+        return (500, "out of order") if body.get("model") == "tiny" else answer(body)
+
+    with serving(tmp_path / "s", fail, edge):
+        done = call(*words)
+    assert done.exit_code == 1
+    assert "tiny does not answer" in done.output
+    assert list(found_in(tmp_path / "out.json")) == [LARGE]
 
 
 def answer(body: dict[str, Any]) -> str:
