@@ -42,7 +42,7 @@ class PrefixDisk:
         self.per_client = keep.per_client
         self.stored = True  # False while nothing can be written
         self.wall = wall
-        self._folder = folder
+        self._folder, self._clock = folder, clock
         self._writer = Aside[Then]("prefix writer")
         self._writing: list[Head] = []
         self._waiting_bytes = 0
@@ -95,14 +95,16 @@ class PrefixDisk:
             try:
                 self._folder.delete(gone)
                 written = self._folder.write(head, state)
+                byte_s = None if self.fetcher.measured else self._measured(head)
             except OSError as error:
                 fault = error
                 return lambda: self._not_written(head, size, fault)
-            return lambda: self._have_written(head, size, written)
+            return lambda: self._have_written(head, size, written, byte_s)
 
         self._writer.do(job)
 
-    def _have_written(self, head: Head, size: int, written: int) -> None:
+    def _have_written(self, head: Head, size: int, written: int, byte_s: float | None) -> None:
+        self._learn(byte_s)
         forgotten = self._over(head, size)
         if not self.stored:
             log.info("beginnings of prompts are kept again")
@@ -163,3 +165,17 @@ class PrefixDisk:
             self.shelf.put(Stored.of(whole))
         if gone := self.shelf.too_much():
             self.delete(gone)
+        if found:
+            self._writer.do(lambda: self._measure(max(found, key=lambda whole: whole.used)))
+
+    def _measure(self, whole: Whole) -> Then:
+        byte_s = self._measured(whole.head)
+        return lambda: self._learn(byte_s)
+
+    def _measured(self, head: Head) -> float | None:
+        """Seconds that a byte of a file takes to come from the disk; see PrefixFolder."""
+        return self._folder.byte_s(head.name, self._clock)
+
+    def _learn(self, byte_s: float | None) -> None:
+        if byte_s is not None:
+            self.fetcher.learn(byte_s)

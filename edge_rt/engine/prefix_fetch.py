@@ -12,7 +12,7 @@ from edge_rt.engine.aside import Aside
 
 log = logging.getLogger(__name__)
 
-GUESS_S = 1 / 40e6  # for a byte to come back, before any has: that of a slow SD card
+GUESS_S = 1 / 40e6  # for a byte to come back, before that is measured: that of a slow SD card
 _CALM = 0.3  # weight of a byte that came sooner than expected; a later one counts in full
 
 Then = Callable[[], None]
@@ -38,7 +38,8 @@ class PrefixFetcher:
     ) -> None:
         """`clock` is in seconds."""
         self.aside = Aside[Then]("prefix reader")
-        self.byte_s = GUESS_S  # seconds that a byte takes from the disk into a sequence
+        self.byte_s: float = GUESS_S  # seconds that one takes from the disk into a sequence
+        self.measured = False
         self._folder, self._shelf, self._clock = folder, shelf, clock
         self._fetches: deque[Fetch] = deque()  # the first is being read, or waits to be taken
 
@@ -68,8 +69,13 @@ class PrefixFetcher:
 
     def took(self, fetch: Fetch, size: int, seconds: float) -> None:
         """A state of so many bytes was put into a sequence in so many seconds."""
-        sample = (fetch.read_s + seconds) / size
-        self.byte_s = max(sample, self.byte_s + _CALM * (sample - self.byte_s))
+        self.learn((fetch.read_s + seconds) / size)
+
+    def learn(self, byte_s: float) -> None:
+        """A byte took so long."""
+        if self.measured:
+            byte_s = max(byte_s, self.byte_s + _CALM * (byte_s - self.byte_s))
+        self.byte_s, self.measured = byte_s, True
 
     def _read(self, fetch: Fetch) -> None:
         def job() -> Then:

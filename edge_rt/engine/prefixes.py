@@ -190,7 +190,9 @@ class Prefixes:
         if self._kept is None or not tokens:
             return False
         disk, size = self._kept.disk, int(self._token_bytes * len(tokens))
-        spared_s = len(tokens) * (self._token.value or 0.0) - size * disk.fetcher.byte_s
+        # The first one written tells how fast the disk is.
+        byte_s = disk.fetcher.byte_s if disk.fetcher.measured else 0.0
+        spared_s = len(tokens) * (self._token.value or 0.0) - size * byte_s
         return spared_s >= WORTH_S and disk.may_save(size) and not self._has(tokens, client)
 
     def _has(self, tokens: Tokens, client: str) -> bool:

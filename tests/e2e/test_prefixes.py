@@ -22,12 +22,15 @@ QUESTIONS = ("Who has the key?", "What is a rule?", "Name a room.", "How many ru
 
 
 @pytest.fixture(scope="module", params=MODELS)
-def kept(request: Any, make_daemon: Callable[..., Daemon], both_backends: Path) -> Iterator[Daemon]:
+def kept(
+    request: Any, make_daemon: Callable[..., Daemon], both_backends: Path, tools: Any
+) -> Iterator[Daemon]:
     """A daemon that was asked two questions under the same rules."""
     daemon = make_daemon(both_backends, **CACHE)
     daemon.model = request.param
     for question in QUESTIONS[:2]:
         ask(daemon, question)
+    written(daemon, tools)
     yield daemon
     daemon.close()
 
@@ -50,6 +53,11 @@ def ask(daemon: Daemon, question: str, **fields: Any) -> dict[str, Any]:
 
 def report(daemon: Daemon) -> dict[str, Any]:
     return daemon.http.get("/edge/v1/cache").json()["prefixes"]
+
+
+def written(daemon: Daemon, tools: Any) -> None:
+    """Wait until there is something in the files."""
+    tools.eventually(lambda: report(daemon)["groups"], "a beginning is written")
 
 
 def files(daemon: Daemon) -> list[Path]:
@@ -117,10 +125,10 @@ def test_a_damaged_file_changes_no_answer(kept: Daemon) -> None:
     assert "damaged" in kept.log.read_text()
 
 
-def test_it_is_shown_and_forgotten_with_the_answers(kept: Daemon) -> None:
+def test_it_is_shown_and_forgotten_with_the_answers(kept: Daemon, tools: Any) -> None:
     for question in QUESTIONS[:2]:
         ask(kept, question, edge={"cache": "refresh"})
-    report(kept)
+    written(kept, tools)
     assert "beginning of prompts" in kept.run("cache", "show").stdout
     gone = kept.run("cache", "purge", "--model", id_of(kept)).stdout
     assert "1 beginning of prompts forgotten" in gone
