@@ -60,7 +60,8 @@ def create_app(
 ) -> ASGIApp:
     """The app over `service`, for the Unix socket and the TCP listener alike.
 
-    `api_key_sha256` are hashes in hex of the keys that open TCP; the Unix socket needs none.
+    `api_key_sha256` are hashes in hex of the keys that open TCP, as they are when a request
+    comes; the Unix socket needs none.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `semantic` finds those to questions that mean the same, by the model `embedding`.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.

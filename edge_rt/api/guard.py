@@ -25,7 +25,8 @@ class Guard:
     """Checks every request before anything else does; holds hashes of keys, never keys."""
 
     def __init__(self, api_key_sha256: Sequence[str]) -> None:
-        self._hashes = tuple(api_key_sha256)
+        """`api_key_sha256` counts as it is when a request comes."""
+        self._hashes = api_key_sha256
 
     def check(self, scope: Scope) -> str | None:
         """Who asks: "uid:1000", "key:" and the begin of a key's hash, None where nothing tells.

@@ -43,10 +43,14 @@ def serve(
 
     Options go before what the configuration says.
     """
-    config = override(load(config_file, servable), socket, store, log_level, sensors_root)
+
+    def read() -> Config:
+        return override(load(config_file, servable), socket, store, log_level, sensors_root)
+
+    config = read()
     from edge_rt.daemon.server import serve as run_daemon
 
-    run_daemon(config)
+    run_daemon(config, read)
 
 
 def override(

@@ -97,10 +97,13 @@ async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.slee
             await residency.sweep(idle_s)
 
 
-async def preload(service: DaemonService, models: list[str]) -> None:
-    """Load what the configuration wants in memory from the start."""
-    for model in models:
-        try:
-            await service.preload(model)
-        except EdgeError as error:
-            log.error("cannot preload %s: %s", model, error)
+async def preload(service: DaemonService, models: list[str], done: asyncio.Event) -> None:
+    """Load what the configuration wants in memory from the start, as far as that can be `done`."""
+    try:
+        for model in models:
+            try:
+                await service.preload(model)
+            except EdgeError as error:
+                log.error("cannot preload %s: %s", model, error)
+    finally:
+        done.set()

@@ -19,6 +19,7 @@ from edge_rt.daemon.history import History
 from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.limits import Limits, Observation
@@ -107,7 +108,11 @@ class Governing:
 
     def change(self, change: BudgetChange) -> None:
         """Change the budget from now on."""
-        self.governor.budget = changed(self.governor.budget, change)
+        self.allow(changed(self.governor.budget, change))
+
+    def allow(self, budget: Budget) -> None:
+        """Have `budget` in force from now on."""
+        self.governor.budget = budget
         log.info("the budget is now %s", self.governor.budget)
         self._decide()
         self._work.set()

@@ -58,6 +58,7 @@ class Rooms:
         self._store = store
         self._cores = _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
+        self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
         self.supervisor = Supervisor(greet=self._greet)
         self.residency = Residency(
             self.supervisor.client,
@@ -177,7 +178,7 @@ class Rooms:
             self.governing.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),
-            preload(self.service, models.preload),
+            preload(self.service, models.preload, self.preloaded),
             place(self.foresight.placer, self.service),
         ]
         chores += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]

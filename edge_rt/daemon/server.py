@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from edge_rt import __version__
 from edge_rt.api.app import create_app
 from edge_rt.config.paths import Paths
-from edge_rt.config.schema import Config
+from edge_rt.config.schema import Config, Socket
+from edge_rt.daemon.activation import handed_over
+from edge_rt.daemon.chores import told
+from edge_rt.daemon.notify import Notifier
 from edge_rt.daemon.peer import PeerProtocol
+from edge_rt.daemon.reload import Reload
 from edge_rt.daemon.rooms import Rooms
-from edge_rt.daemon.sockets import tcp_socket, unix_socket
+from edge_rt.daemon.service import DaemonService
+from edge_rt.daemon.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.daemon.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
@@ -28,30 +35,51 @@ from edge_rt.models.store import Store
 log = logging.getLogger(__name__)
 
 DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
+PRELOAD_S = 600.0  # after which the daemon counts as ready all the same
 LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for telling their clients
 
 
-def serve(config: Config, paths: Paths | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Raises ConfigError or StoreError before it serves."""
+def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises ConfigError or StoreError before it serves.
+
+    `read` gives the configuration anew, when systemd wants it reloaded.
+    """
     paths = paths or Paths.detect()
+    faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
     logging.basicConfig(
         level=config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths)]
-        asyncio.run(Daemon(config, paths).run(sockets))
+        given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
+        sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
+        asyncio.run(Daemon(config, paths, notifier=notifier, read=read).run(sockets))
 
 
-def listen(config: Config, paths: Paths) -> list[socket.socket]:
-    """The listening sockets that `config` asks for; all or none."""
-    path = Path(config.socket.path) if config.socket.path else paths.socket
+def listen(
+    config: Config, paths: Paths, given: Sequence[socket.socket] = ()
+) -> list[socket.socket]:
+    """The listening sockets that `config` asks for, but `given` ones where there are any of a
+    kind; all or none.
+    """
+    has_key = bool(config.tcp.api_key_sha256)
+    others = [sock for sock in given if sock.family != socket.AF_UNIX]
+    for host in [sock.getsockname()[0] for sock in others]:
+        check_reach(host, [host], has_key)
+    sockets = list(given)
     with contextlib.ExitStack() as undo:
-        local = unix_socket(path, int(config.socket.mode, 8), config.socket.group)
-        undo.callback(local.close)
-        sockets: list[socket.socket] = [local]
-        if config.tcp.listen:
-            sockets.append(tcp_socket(config.tcp.listen, bool(config.tcp.api_key_sha256)))
+        if len(others) == len(given):
+            path = Path(config.socket.path) if config.socket.path else paths.socket
+            local = unix_socket(path, int(config.socket.mode, 8), config.socket.group)
+            undo.callback(local.close)
+            sockets.append(local)
+        elif config.socket != Socket():
+            log.warning(
+                "socket: of the configuration does not count, edge-rt.socket of systemd does"
+            )
+        if config.tcp.listen and not others:
+            sockets.append(tcp_socket(config.tcp.listen, has_key))
         undo.pop_all()
     return sockets
 
@@ -60,6 +88,15 @@ class _Server(uvicorn.Server):
     """uvicorn without its signal handling: that raises the signal again when it has served, which
     would end the process before the engine is shut down.
     """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        await super().startup(sockets=sockets)
+        self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -70,55 +107,106 @@ class Daemon:
     """The HTTP server before all rooms of the front."""
 
     def __init__(
-        self, config: Config, paths: Paths, clock: Callable[[], float] = time.monotonic
+        self,
+        config: Config,
+        paths: Paths,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        notifier: Notifier,
+        read: Callable[[], Config],
     ) -> None:
-        """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
+        """`clock` is in seconds, those of the monotonic clock that the engine reads too.
+
+        `notifier` is told how the daemon does; `read` gives the configuration anew.
+        """
         self._config = config
         self._paths = paths
         root = Path(config.models.store) if config.models.store else paths.state / "models"
         self._store = Store(root, load_catalogue([Path(p) for p in config.models.catalogue]))
         self._clock = clock
+        self._notifier, self._read = notifier, read
 
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
-        rooms = Rooms(self._config, self._paths, self._store, self._clock)
-        async with rooms.open() as service:
-            app = create_app(
-                service,
-                requests=self._config.requests,
-                version=__version__,
-                api_key_sha256=self._config.tcp.api_key_sha256,
-                cache=rooms.cache,
-                per_client=self._config.cache.per_client,
-                semantic=rooms.semantic,
-                embedding=self._config.cache.semantic.model or "default",
+        async with _beside(self._notifier.run()):  # from the first to the last moment
+            rooms = Rooms(self._config, self._paths, self._store, self._clock)
+            async with rooms.open() as service:
+                await self._serve(sockets, rooms, service)
+
+    async def _serve(
+        self, sockets: list[socket.socket], rooms: Rooms, service: DaemonService
+    ) -> None:
+        api_keys = list(self._config.tcp.api_key_sha256)
+        app = create_app(
+            service,
+            requests=self._config.requests,
+            version=__version__,
+            api_key_sha256=api_keys,
+            cache=rooms.cache,
+            per_client=self._config.cache.per_client,
+            semantic=rooms.semantic,
+            embedding=self._config.cache.semantic.model or "default",
+        )
+        server = _Server(
+            uvicorn.Config(
+                app,
+                http=PeerProtocol,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
             )
-            server = _Server(
-                uvicorn.Config(
-                    app,
-                    http=PeerProtocol,
-                    log_config=None,
-                    access_log=False,
-                    lifespan="off",
-                    ws="none",
-                    server_header=False,
-                    timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
-                )
-            )
-            _on_signals(server, rooms)
-            log.info("serving on %s", ", ".join(str(s.getsockname()) for s in sockets))
+        )
+        status = f"serving on {', '.join(str(s.getsockname()) for s in sockets)}"
+        reload = Reload(self._config, self._read, rooms.governing, api_keys)
+        _on_signals(server, rooms, self._notifier, reload)
+        log.info(status)
+        notifier = self._notifier
+        async with _beside(
+            reload.run(notifier.reloading, lambda: notifier.ready(status)),
+            _announce(server, rooms, lambda: notifier.ready(status)),
+        ):
             await server.serve(sockets=sockets)
 
 
-def _on_signals(server: uvicorn.Server, rooms: Rooms) -> None:
-    """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end."""
+@contextlib.asynccontextmanager
+async def _beside(*chores: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """The chores at work while the block runs."""
+    tasks = [asyncio.create_task(told(chore)) for chore in chores]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _announce(server: _Server, rooms: Rooms, ready: Callable[[], None]) -> None:
+    """Say `ready` once clients are served and models are loaded, or that takes too long."""
+    await server.listening.wait()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(rooms.preloaded.wait(), PRELOAD_S)
+    ready()
+
+
+def _on_signals(server: uvicorn.Server, rooms: Rooms, notifier: Notifier, reload: Reload) -> None:
+    """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end.
+
+    SIGHUP has the configuration read anew, but only where it comes from systemd: it also comes
+    from a terminal that is closed, which is to end the daemon.
+    """
     loop = asyncio.get_running_loop()
     late: set[asyncio.Task[None]] = set()
 
     def end(number: int) -> None:
+        notifier.stopping()
         server.handle_exit(number, None)
         rooms.governing.admission.close()  # who waits is told, and can go elsewhere
         loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(rooms.supervisor.stop())))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)
+    if notifier.heard:
+        loop.add_signal_handler(signal.SIGHUP, reload.ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Callable, Generator, Sequence
@@ -15,6 +16,10 @@ from edge_rt.daemon.place import clear_stale, hold_lock, identity, safe_director
 from edge_rt.errors import ConfigError, ListenError
 
 _BACKLOG = 128
+_NO_NETWORK = (
+    "; a service without a network has systemd listen: leave tcp.listen out, and add ListenStream= "
+    "to edge-rt.socket with `systemctl edit edge-rt.socket`"
+)
 
 _Resolved = tuple[int, int, int, str, Any]
 Resolver = Callable[..., Sequence[_Resolved]]
@@ -92,14 +97,19 @@ def tcp_socket(listen: str, has_key: bool, resolve: Resolver = socket.getaddrinf
         address = Address.parse(listen)
     with _refusal(listen):
         found = resolve(address.host, address.port, type=socket.SOCK_STREAM)
-        foreign = [place[0] for *_, place in found if not is_loopback(place[0])]
-        if foreign and not has_key:
-            raise _wrong(
-                "tcp.listen",
-                f"{address.host} is {foreign[0]}, which other machines can reach, so a key is "
-                "needed: set tcp.api_key_sha256, or listen on 127.0.0.1",
-            )
+        check_reach(address.host, [place[0] for *_, place in found], has_key)
         return _first(found)
+
+
+def check_reach(host: str, addresses: Sequence[str], has_key: bool) -> None:
+    """ConfigError unless there is a key, or only this machine reaches what `host` stands for."""
+    foreign = [address for address in addresses if not is_loopback(address)]
+    if foreign and not has_key:
+        raise _wrong(
+            "tcp.listen",
+            f"{host} is {foreign[0]}, which other machines can reach, so a key is "
+            "needed: set tcp.api_key_sha256, or listen on 127.0.0.1",
+        )
 
 
 def _first(found: Sequence[_Resolved]) -> socket.socket:
@@ -128,7 +138,8 @@ def _refusal(place: object) -> Generator[None, None, None]:
         raise
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ListenError(f"cannot listen at {place}: {reason}") from error
+        advice = _NO_NETWORK if getattr(error, "errno", None) == errno.EAFNOSUPPORT else ""
+        raise ListenError(f"cannot listen at {place}: {reason}{advice}") from error
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,12 @@ Served = list[Config]
 def served(monkeypatch: pytest.MonkeyPatch) -> Served:
     """The configurations with which a daemon was started, none of which really was."""
     served: Served = []
-    module = SimpleNamespace(serve=served.append)
+
+    def note(config: Config, read: Callable[[], Config]) -> None:
+        assert read() == config, "read anew, it is the same, options included"
+        served.append(config)
+
+    module = SimpleNamespace(serve=note)
     monkeypatch.setitem(sys.modules, "edge_rt.daemon.server", module)
     return served
 
@@ -78,7 +84,7 @@ def test_a_store_that_is_a_file_is_wrong_usage(cli: Cli, served: Served, tmp_pat
 def test_a_socket_that_cannot_be_had_is_1(
     cli: Cli, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(config: Config) -> None:
+    def refuse(*_: object) -> None:
         raise ListenError("another daemon answers at /x")
 
     monkeypatch.setattr(sys.modules["edge_rt.daemon.server"], "serve", refuse)

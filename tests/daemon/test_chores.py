@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from edge_rt.daemon.chores import count, feel, keep, place, write
+from edge_rt.daemon.chores import count, feel, keep, place, preload, write
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.placer import Placer
@@ -15,7 +15,7 @@ from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.energy.book import Book
-from edge_rt.errors import StoreError
+from edge_rt.errors import ModelNotFound, StoreError
 
 
 class Ended(Exception):
@@ -136,3 +136,19 @@ def test_models_are_placed_again_and_again_and_a_store_at_fault_does_not_end_tha
     with pytest.raises(Ended):
         asyncio.run(place(cast(Placer, Looker()), cast(DaemonService, Store()), board.pause))
     assert looks == [30.0 * n for n in range(1, 34)]
+
+
+def test_what_cannot_be_preloaded_holds_up_neither_the_rest_nor_the_daemon() -> None:
+    tried = list[str]()
+
+    class Service:
+        async def preload(self, model: str) -> None:
+            assert not done.is_set()
+            tried.append(model)
+            if model == "absent":
+                raise ModelNotFound("no model absent")
+
+    done = asyncio.Event()
+    asyncio.run(preload(cast(DaemonService, Service()), ["absent", "tiny"], done))
+    assert tried == ["absent", "tiny"]
+    assert done.is_set()

@@ -273,6 +273,14 @@ def test_a_taken_port_is_named() -> None:
             tcp_socket(f"127.0.0.1:{port}", has_key=False)
 
 
+def test_without_a_network_systemd_can_listen() -> None:
+    def resolve(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(99, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80))]  # no such family
+
+    with pytest.raises(ListenError, match=r"ListenStream= to edge-rt\.socket"):
+        tcp_socket("127.0.0.1:80", has_key=False, resolve=resolve)
+
+
 @pytest.mark.parametrize(
     "found", [socket.gaierror(-2, "Name or service not known"), UnicodeError()]
 )

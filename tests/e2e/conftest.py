@@ -52,6 +52,10 @@ class Daemon:
         self.model = MODEL
         self.log = directory / "log"
         self._config = directory / "config.yaml"
+        # Of the next start: a command that runs the daemon's, what it inherits, and variables.
+        self.through: list[str] = []
+        self.descriptors: list[int] = []
+        self.environment: dict[str, str] = {}
         self._clients = ExitStack()
         self.configure(**config)
         self.start()
@@ -66,10 +70,11 @@ class Daemon:
         places = ["--socket", self.socket, "--store", self.store, "--config", self._config]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "serve", *map(str, places)],
+                [*self.through, COMMAND, "serve", *map(str, places)],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
-                env=os.environ | {"STATE_DIRECTORY": str(self.directory)},
+                pass_fds=self.descriptors,
+                env=os.environ | {"STATE_DIRECTORY": str(self.directory)} | self.environment,
             )
         self.http = self.client()
         try:

@@ -1,0 +1,88 @@
+"""What the daemon tells systemd of itself, in the words of sd_notify(3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+
+from edge_rt.daemon.pause import Pause
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0  # between two signs of life, or less where the watchdog wants more
+EXTEND_S = 30.0  # that each of them asks for until the daemon is ready
+_SIGNS = 3  # within the watchdog's time, so that one may come late
+_PATIENCE_S = 0.2  # for systemd to take a message; answers wait as long
+_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+
+
+class Notifier:
+    """Sends messages to systemd; says nothing where there is none."""
+
+    def __init__(
+        self,
+        address: str | None = None,
+        watchdog_s: float | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        """`address` is that of systemd's socket, "@" first for an abstract one.
+
+        Without a sign of life for `watchdog_s` systemd ends the daemon. `clock` is the monotonic
+        one, in nanoseconds.
+        """
+        self._address, self._watchdog_s, self._clock = address, watchdog_s, clock
+        self._starting = True
+
+    @classmethod
+    def detect(cls, environ: MutableMapping[str, str] = os.environ) -> Notifier:
+        """The one that `environ` names. It is taken out: no child is to speak for the daemon."""
+        address, microseconds, owner = (environ.pop(name, "") for name in _VARIABLES)
+        mine = owner in ("", str(os.getpid())) and microseconds.isdigit()
+        return cls(address or None, int(microseconds) / 1e6 if mine else None)
+
+    @property
+    def heard(self) -> bool:
+        """Whether there is somebody to tell."""
+        return self._address is not None
+
+    async def run(self, pause: Pause = asyncio.sleep) -> None:
+        """Give signs of life for ever, from the loop that serves: if that hangs, they stop."""
+        every_s = min(EVERY_S, (self._watchdog_s or EVERY_S * _SIGNS) / _SIGNS)
+        while True:
+            self._say(*self._signs())
+            await pause(every_s)
+
+    def ready(self, status: str) -> None:
+        """What was started, or read anew, is in force; `status` is one line for people."""
+        self._starting = False
+        self._say("READY=1", f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """The configuration is read anew; `ready` has to follow."""
+        self._say("RELOADING=1", f"MONOTONIC_USEC={self._clock() // 1000}")
+
+    def stopping(self) -> None:
+        """The daemon comes to its end."""
+        self._say("STOPPING=1")
+
+    def _signs(self) -> Iterator[str]:
+        if self._watchdog_s is not None:
+            yield "WATCHDOG=1"
+        if self._starting:
+            yield f"EXTEND_TIMEOUT_USEC={EXTEND_S * 1e6:.0f}"
+
+    def _say(self, *lines: str) -> None:
+        if self._address is None or not lines:
+            return
+        place = self._address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(_PATIENCE_S)
+                sock.connect(f"\0{place[1:]}" if place.startswith("@") else place)
+                sock.send("\n".join(lines).encode())
+        except OSError as error:  # systemd does what it does when it hears nothing
+            log.warning("systemd does not hear %s: %s", lines[0], error)
