@@ -30,7 +30,7 @@ def ensure(
     setup = _Setup(Venv(checkout / ".venv"), checkout, tuple(extras), env)
     if not setup.is_done():
         cache = cache_dir(env)
-        with _turn(cache / "setup.lock"):
+        with turn(cache / "setup.lock"):
             if not setup.is_done():
                 setup.do(cache)
     return setup.venv
@@ -84,7 +84,7 @@ class _Setup:
 
 
 @contextlib.contextmanager
-def _turn(path: Path) -> Generator[None]:
+def turn(path: Path) -> Generator[None]:
     """Hold the lock `path`; the system frees it when the process ends, however it ends."""
     with path.open("w") as lock:
         try:

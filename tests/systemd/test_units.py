@@ -1,0 +1,110 @@
+"""The units as systemd judges them, and as the daemon and its clients need them."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from installlib import files
+from installlib.layout import Layout
+
+from edge_rt.cli.where import SYSTEM
+from edge_rt.config.loader import load
+from edge_rt.config.schema import Config
+from edge_rt.daemon.server import DRAIN_S, LAST_S
+
+SOURCES = Path(__file__).parents[2] / "systemd"
+MOST_EXPOSURE = 2.0
+NVPMODEL_S = 4 * 30  # it is asked, looked up, set and asked again, each for so long at most
+
+
+class Units(configparser.ConfigParser):
+    """A unit file; of a key that is there more than once, the last value."""
+
+    optionxform = str  # type: ignore[assignment]
+
+    def __init__(self, name: str) -> None:
+        super().__init__(interpolation=None, strict=False)
+        self.read(SOURCES / name)
+
+
+@pytest.fixture(scope="module")
+def analyze() -> str:
+    """systemd-analyze. CI has to have it; elsewhere the tests that need it are left out."""
+    found = shutil.which("systemd-analyze")
+    if found is None and os.environ.get("CI"):
+        pytest.fail("systemd-analyze is missing: apt-get install systemd")
+    if found is None:
+        pytest.skip("needs systemd-analyze")
+    return found
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """An image with the files, and with a program where the service looks for it."""
+    layout = Layout(tmp_path / "opt", tmp_path / "image")
+    files.put(layout)
+    program = tmp_path / "opt/bin/edge-rt"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    return layout
+
+
+def units(layout: Layout) -> list[str]:
+    return [str(layout.at(files.PLACES[name])) for name in (files.SERVICE, files.SOCKET)]
+
+
+def test_systemd_finds_no_fault(analyze: str, layout: Layout) -> None:
+    argv = [analyze, "verify", "--man=no", "--recursive-errors=no", *units(layout)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_service_is_little_exposed(analyze: str, layout: Layout) -> None:
+    argv = [analyze, "security", "--offline=true", "--no-pager", units(layout)[0]]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    level = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
+    assert level is not None, done.stdout
+    assert float(level[1]) <= MOST_EXPOSURE, done.stdout
+
+
+def test_systemd_listens_where_clients_look() -> None:
+    assert Units(files.SOCKET)["Socket"]["ListenStream"] == str(SYSTEM)
+
+
+def test_the_end_is_given_the_time_that_it_may_take() -> None:
+    stop_s = int(Units(files.SERVICE)["Service"]["TimeoutStopSec"])
+    assert stop_s >= DRAIN_S + LAST_S + NVPMODEL_S
+
+
+@pytest.mark.parametrize(
+    "forbidden", ["PrivateDevices", "ProtectKernelTunables", "PrivateUsers", "ProcSubset"]
+)
+def test_what_sensors_knobs_and_clients_need_is_not_taken_away(forbidden: str) -> None:
+    assert forbidden not in Units(files.SERVICE)["Service"]
+
+
+def test_the_user_and_the_groups_of_the_units_are_made() -> None:
+    service, made = Units(files.SERVICE)["Service"], set()
+    for line in (SOURCES / "edge-rt.sysusers").read_text().splitlines():
+        if line and not line.startswith("#"):
+            made.add(line.split()[1])
+    needed = {service["User"], service["Group"], *service["SupplementaryGroups"].split()}
+    assert needed | {Units(files.SOCKET)["Socket"]["SocketGroup"]} == made
+
+
+def test_the_configuration_that_is_installed_changes_nothing_and_its_examples_are_valid(
+    tmp_path: Path,
+) -> None:
+    sample = SOURCES / "config.yaml"
+    assert load(sample) == Config()
+    examples = re.findall(r"^# (\w+: \{.*)$", sample.read_text(), re.MULTILINE)
+    assert examples
+    written = tmp_path / "config.yaml"
+    written.write_text("\n".join(examples))
+    assert load(written) != Config()

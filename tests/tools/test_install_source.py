@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from bootstrap import llama_wheel
+from installlib.source import Checkout, Wheels
+
+
+@pytest.fixture
+def checkout(cache: Path) -> Checkout:
+    """This one, for which llama.cpp is built already."""
+    env = {"PATH": os.environ["PATH"], "EDGE_RT_CACHE": str(cache)}
+    built = cache / "wheels" / llama_wheel.recipe("-DX=1", env).key
+    built.mkdir(parents=True)
+    (built / "llama.whl").touch()
+    return Checkout("-DX=1", env)
+
+
+def test_a_checkout_is_copied_with_all_that_a_wheel_holds(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    llama, tree = checkout.packages(Path(sys.executable), scratch, tmp_path / "log")
+    assert Path(llama).name == "llama.whl"
+    assert Path(tree).parent == scratch
+    for name in ("pyproject.toml", "edge_rt/boards/raspberry-pi-5.yaml", "edge_rt/cli/entry.py"):
+        copy = Path(tree) / name
+        assert copy.is_file()
+        assert not copy.parent.is_symlink()
+    assert not list(Path(tree).rglob("*.pyc"))
+
+
+def test_another_build_of_llama_cpp_is_something_else(checkout: Checkout) -> None:
+    assert checkout.key() == Checkout("-DX=1", checkout.env).key()
+    assert checkout.key() != Checkout("", checkout.env).key()
+
+
+def test_a_wheel_of_the_same_name_with_other_content_is_something_else(tmp_path: Path) -> None:
+    file = tmp_path / "edge_rt-1-py3-none-any.whl"
+    file.write_bytes(b"one")
+    key = Wheels(tmp_path).key()
+    assert Wheels(tmp_path).key() == key
+    file.write_bytes(b"two")
+    assert Wheels(tmp_path).key() != key

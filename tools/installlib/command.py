@@ -1,0 +1,107 @@
+"""`tools/install`: the daemon as a service."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bootstrap import SetupError
+from bootstrap.paths import cache_dir
+from bootstrap.signals import end_cleanly_on_signals
+
+from installlib import files
+from installlib.environment import Environment
+from installlib.layout import Layout
+from installlib.source import Checkout, Source, Wheels
+from installlib.system import System
+
+_ABOUT = """\
+Install edge_rt as a service of systemd: a virtual environment in /opt/edge-rt, edge-rt.socket and
+edge-rt.service, the user edge-rt, udev rules, /etc/edge-rt/config.yaml and the command
+/usr/local/bin/edge-rt. Then it starts, and does so at each boot.
+
+Run again, it installs what has changed and restarts the daemon where that matters. A configuration
+that is there stays as it is.
+
+Without --wheels this checkout is installed: llama.cpp is compiled for this machine, as $CMAKE_ARGS
+says, and other packages are fetched. Logs and builds are kept in $EDGE_RT_CACHE, else in
+~/.cache/edge-rt.
+"""
+
+
+def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
+    """The options; exits on --help and wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="tools/install",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--uninstall", action="store_true", help="but for settings and models")
+    parser.add_argument(
+        "--wheels", metavar="DIR", type=Path, help="edge_rt and all it needs, from wheels alone"
+    )
+    parser.add_argument(
+        "--prefix", metavar="DIR", type=Path, default=Layout().prefix, help="default: /opt/edge-rt"
+    )
+    parser.add_argument(
+        "--destdir",
+        metavar="DIR",
+        type=Path,
+        default=env.get("DESTDIR") or None,
+        help="the root of an image, with the same Python as here; default: $DESTDIR",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
+    """Install or uninstall; returns the exit code."""
+    options = parse(argv, env)
+    end_cleanly_on_signals()
+    try:
+        destdir = Path(options.destdir).absolute() if options.destdir else None
+        layout = Layout(options.prefix, destdir)
+        if destdir is None and os.geteuid() != 0:
+            raise SetupError("Only root may install a service: sudo tools/install")
+        system = System(layout)
+        if options.uninstall:
+            uninstall(layout, system)
+        else:
+            install(layout, system, options.wheels, env)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def install(layout: Layout, system: System, wheels: Path | None, env: Mapping[str, str]) -> None:
+    """Bring everything to where it should be."""
+    environment = Environment(layout)
+    # llama.cpp stays as it was built, unless `env` says otherwise.
+    cmake_args = env.get("CMAKE_ARGS", environment.stamp().get("cmake_args", ""))
+    source: Source = Wheels(wheels) if wheels else Checkout(cmake_args, env)
+    log = cache_dir(env) / "logs/install.log"
+    log.unlink(missing_ok=True)
+    said = {"cmake_args": cmake_args}
+    new_program = environment.renew(source, said, log, root=os.geteuid() == 0)
+    new_units = files.put(layout)
+    system.installed(new_units=new_units, new_program=new_program)
+    print(f"{layout.prefix} is {'installed' if new_program or new_units else 'as it should be'}.")
+    if layout.destdir is None:
+        print("Next: edge-rt models pull smollm2-135m-instruct; edge-rt doctor")
+
+
+def uninstall(layout: Layout, system: System) -> None:
+    """Remove what `install` made, but not what the user may want to keep."""
+    if any(layout.at(files.PLACES[unit]).exists() for unit in (files.SERVICE, files.SOCKET)):
+        system.leave()
+    files.remove(layout)
+    Environment(layout).remove()
+    system.left()
+    kept = " ".join(str(layout.at(path)) for path in ("/etc/edge-rt", "/var/lib/edge-rt"))
+    print(f"Kept: {kept}, and the user edge-rt. To remove them: rm -r {kept}; userdel edge-rt")

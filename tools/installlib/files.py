@@ -1,0 +1,78 @@
+"""The files beside the virtual environment: units, users, rules, configuration, the command."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bootstrap import SetupError
+from bootstrap.paths import CHECKOUT
+
+from installlib.layout import Layout
+
+SERVICE, SOCKET = "edge-rt.service", "edge-rt.socket"
+PLACES = {
+    SERVICE: f"/etc/systemd/system/{SERVICE}",
+    SOCKET: f"/etc/systemd/system/{SOCKET}",
+    "edge-rt.sysusers": "/etc/sysusers.d/edge-rt.conf",
+    "edge-rt.tmpfiles": "/etc/tmpfiles.d/edge-rt.conf",
+    "60-edge-rt.rules": "/etc/udev/rules.d/60-edge-rt.rules",
+}
+CONFIG = "/etc/edge-rt/config.yaml"
+COMMAND = "/usr/local/bin/edge-rt"
+
+_SOURCE = CHECKOUT / "systemd"
+_PREFIX = str(Layout().prefix)
+
+
+def put(layout: Layout) -> bool:
+    """Write what is missing or another; whether there was any. A configuration stays as it is.
+
+    Raises SetupError where something else has the command's place.
+    """
+    changed = [
+        _write(layout.at(place), (_SOURCE / name).read_text().replace(_PREFIX, str(layout.prefix)))
+        for name, place in PLACES.items()
+    ]
+    if not layout.at(CONFIG).exists():
+        _write(layout.at(CONFIG), (_SOURCE / "config.yaml").read_text())
+    _link(layout)
+    return any(changed)
+
+
+def remove(layout: Layout) -> None:
+    """Delete all of it but the configuration."""
+    for place in PLACES.values():
+        layout.at(place).unlink(missing_ok=True)
+    if _is_ours(layout):
+        layout.at(COMMAND).unlink()
+
+
+def _write(path: Path, text: str) -> bool:
+    if path.is_file() and path.read_text() == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text)
+    draft.chmod(0o644)
+    draft.replace(path)
+    return True
+
+
+def _link(layout: Layout) -> None:
+    place = layout.at(COMMAND)
+    if _is_ours(layout):
+        return
+    if os.path.lexists(place):
+        raise SetupError(f"{place} is there and not of this installation: move it away")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(_program(layout))
+
+
+def _is_ours(layout: Layout) -> bool:
+    place = layout.at(COMMAND)
+    return place.is_symlink() and str(place.readlink()) == _program(layout)
+
+
+def _program(layout: Layout) -> str:
+    return f"{layout.prefix}/bin/edge-rt"

@@ -1,0 +1,95 @@
+"""What is installed: this checkout, or wheels that somebody brings."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bootstrap import SetupError, llama_wheel, system
+from bootstrap.ensure import turn
+from bootstrap.paths import CHECKOUT, cache_dir
+
+_FILES = ("pyproject.toml", "README.md", "LICENSE")
+
+
+class Source(Protocol):
+    """Tells what pip is to install."""
+
+    def key(self) -> str:
+        """Differs when anything else would be installed."""
+        ...
+
+    def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
+        """Arguments of `pip install`, for `python`, with files in the folder `scratch` at most."""
+        ...
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """edge_rt and all that it needs from a folder of wheels, without a network."""
+
+    folder: Path
+
+    def key(self) -> str:
+        """See Source. Raises SetupError where edge_rt is not among them."""
+        found = sorted(self.folder.glob("*.whl"))
+        if not any(wheel.name.startswith("edge_rt-") for wheel in found):
+            raise SetupError(
+                f"{self.folder} has no wheel of edge_rt: make one with "
+                f"`pip wheel --wheel-dir {self.folder} {CHECKOUT}`"
+            )
+        return _digest(found)
+
+    def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
+        """See Source."""
+        return ["--no-index", "--find-links", str(self.folder.absolute()), "edge_rt"]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """This checkout, and llama.cpp compiled for this machine."""
+
+    cmake_args: str
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    def key(self) -> str:
+        """See Source."""
+        files = [CHECKOUT / "pyproject.toml", *(CHECKOUT / "boards").iterdir()]
+        files += [path for path in (CHECKOUT / "edge_rt").rglob("*") if path.suffix != ".pyc"]
+        recipe = llama_wheel.recipe(self.cmake_args, self.env).key
+        return f"{_digest(sorted(path for path in files if path.is_file()))}-{recipe}"
+
+    def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
+        """See Source. Copied first: setuptools builds where the sources are, from what an earlier
+        build has left there as well.
+        """
+        tree = scratch / "tree"
+        tree.mkdir()
+        for name in _FILES:
+            shutil.copyfile(CHECKOUT / name, tree / name)
+        compiled = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(CHECKOUT / "edge_rt", tree / "edge_rt", ignore=compiled)
+        return [str(self._llama(python, log)), str(tree)]
+
+    def _llama(self, python: Path, log: Path) -> Path:
+        cache = cache_dir(self.env)
+        recipe = llama_wheel.recipe(self.cmake_args, self.env)
+        with turn(cache / "setup.lock"):
+            if wheel := llama_wheel.find(cache, recipe):
+                return wheel
+            need = system.compiler_need(self.env)
+            system.provide([need] if need else [], log, root=os.geteuid() == 0, env=self.env)
+            return llama_wheel.build(python, cache, recipe, self.env)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    total = hashlib.sha256()
+    for path in files:
+        total.update(f"{path.name} {path.stat().st_size}\n".encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()
