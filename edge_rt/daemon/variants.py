@@ -60,10 +60,10 @@ class Variants:
 
         It counts for every form that goes by the same figures.
         """
-        now = self._forecaster.figures(entry, self.form(entry))
+        now, now_s = self._forecaster.figures(entry, self.form(entry)), self._ages.now_s
         for form in forms(entry, self._engine):
             if self._forecaster.figures(entry, form) == now:
-                self._ages.note(self.setting(entry, threads, mode, form))
+                self._ages.note(self.setting(entry, threads, mode, form), now_s)
 
     def threads(self, entry: Entry, offer: Offer = Offer()) -> tuple[int, ...]:  # noqa: B008
         """The counts that answers of `entry` may ask for: those that it was calibrated with.

@@ -37,6 +37,11 @@ class Ages:
         self._at_s = {noted.setting: noted.at_s for noted in kept.noted[-KEPT:]}
         self._explored_at_s = kept.explored_at_s
 
+    @property
+    def now_s(self) -> float:
+        """What the clock says."""
+        return self._clock()
+
     def note(self, setting: Setting, at_s: float | None = None) -> None:
         """It was measured just now, or at `at_s`, if that is later than any time before."""
         at_s = self._clock() if at_s is None else at_s
@@ -45,10 +50,14 @@ class Ages:
         if len(self._at_s) > KEPT:
             del self._at_s[min(self._at_s, key=lambda known: self._at_s[known])]
 
-    def age_s(self, setting: Setting) -> float | None:
-        """Seconds since its measurement, 0 where a clock was set back; None: never measured."""
+    def age_s(self, setting: Setting, now_s: float | None = None) -> float | None:
+        """Seconds since its measurement, 0 where a clock was set back; None: never measured.
+
+        Ages that are to be compared are those at one `now_s`.
+        """
         at_s = self._at_s.get(setting)
-        return None if at_s is None else max(0.0, self._clock() - at_s)
+        now_s = self._clock() if now_s is None else now_s
+        return None if at_s is None else max(0.0, now_s - at_s)
 
     def forget(self, variant: str) -> None:
         """Its file is another one now."""

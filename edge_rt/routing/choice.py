@@ -18,8 +18,6 @@ ORDERS: Mapping[Prefer, tuple[Axis, Axis, Axis]] = {
 }
 """What counts first, what where that is tied, and what where both are."""
 
-TOGETHER_S = 0.1  # between two measurements that are as good as one: it may count for several
-
 
 class Finalist(NamedTuple):
     """One on the front: its place among all candidates, its figures and its age.
@@ -51,8 +49,7 @@ def choose(front: Sequence[Finalist], prefer: Prefer) -> Choice:
     for axis in ORDERS[prefer]:
         rest = _best(rest, axis)
     rest = [finalist for finalist in rest if not finalist.loads] or rest
-    oldest_s = max(_age_s(finalist) for finalist in rest)
-    chosen = next(finalist for finalist in rest if _age_s(finalist) >= oldest_s - TOGETHER_S)
+    chosen = max(rest, key=_age_s)
     return Choice(chosen.place, len(rest) - 1)
 
 

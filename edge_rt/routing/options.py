@@ -44,13 +44,15 @@ class Options:
     def of(self, ask: Ask, selection: Selection, now: Now, predict: Predict) -> list[Option]:
         """Each variant with each KV type, number of GPU layers, decoding mode and thread count."""
         found: list[Option] = []
+        now_s = self._ages.now_s
         for variant in selection.variants:
             dropped = against_variant(variant, ask, selection, now.limits)
             tokens = ask.tokens.get(variant.id)
             counted = tokens if isinstance(tokens, Tokens) else None
             for setting, pressure, loaded in _settings(variant, now):
                 asked = _asked(counted, variant, setting, now)
-                blank = self._blank(variant, setting, asked, pressure, loaded)
+                age_s = self._ages.age_s(setting, now_s)
+                blank = _blank(variant, setting, asked, pressure, loaded, age_s)
                 why = dropped or against_threads(setting.threads, now.limits)
                 if why is None and not loaded:
                     why = _against_change(variant, setting, now)
@@ -62,27 +64,29 @@ class Options:
                     found.append(Option(blank, why))
         return found
 
-    def _blank(
-        self,
-        variant: Variant,
-        setting: Setting,
-        tokens: Tokens | None,
-        pressure: float,
-        loaded: bool,
-    ) -> Candidate:
-        return Candidate(
-            setting=setting,
-            backend=variant.backend,
-            quantisation=variant.quantisation,
-            context=variant.context,
-            quality=variant.quality_in(setting.mode),
-            cpq=pressure if pressure < math.inf else None,
-            loaded=loaded,
-            age_s=self._ages.age_s(setting),
-            prompt_tokens=tokens and tokens.prompt,
-            cached_tokens=tokens and tokens.cached,
-            completion_tokens=tokens and tokens.completion,
-        )
+
+def _blank(
+    variant: Variant,
+    setting: Setting,
+    tokens: Tokens | None,
+    pressure: float,
+    loaded: bool,
+    age_s: float | None,
+) -> Candidate:
+    """Without what it takes."""
+    return Candidate(
+        setting=setting,
+        backend=variant.backend,
+        quantisation=variant.quantisation,
+        context=variant.context,
+        quality=variant.quality_in(setting.mode),
+        cpq=pressure if pressure < math.inf else None,
+        loaded=loaded,
+        age_s=age_s,
+        prompt_tokens=tokens and tokens.prompt,
+        cached_tokens=tokens and tokens.cached,
+        completion_tokens=tokens and tokens.completion,
+    )
 
 
 class _Load(NamedTuple):

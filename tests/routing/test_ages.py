@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from route_help import BIG, SMOL, Clock, setting
+from route_help import BIG, SMOL, Clock, ask, now, prediction, setting
 
 from edge_rt.routing.ages import KEPT, REST_S, STALE_S, Ages, Notes, stale
+from edge_rt.routing.naming import AUTO, select
+from edge_rt.routing.options import Options
 from edge_rt.routing.setting import Setting
 
 ONE, TWO = setting(SMOL, 1), setting(SMOL, 2)
@@ -22,6 +26,18 @@ def test_a_measurement_ages_from_when_it_was_noted() -> None:
     clock.now_s += 7.0
     assert ages.age_s(ONE) == 7.0
     assert ages.age_s(TWO) is None
+
+
+def test_settings_measured_together_are_of_one_age_in_a_choice() -> None:
+    ticks = count(1e9, 0.25)
+    ages = Ages(lambda: next(ticks))
+    at_s = ages.now_s
+    for threads in (1, 2):
+        ages.note(setting(SMOL, threads), at_s)
+    pool = select(AUTO, [SMOL])
+    found = Options(ages).of(ask(), pool, now(SMOL), lambda *_: prediction(1.0))
+    assert {option.candidate.age_s for option in found} == {0.25}
+    assert len(found) == 2
 
 
 def test_an_older_measurement_does_not_replace_a_newer_one() -> None:
