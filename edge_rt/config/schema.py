@@ -63,6 +63,7 @@ class Engine(Section, frozen=True):
     prefill_chunk: Annotated[int, Meta(ge=8, le=4096)] = 128
     # One, or those to choose from: the first is taken where nothing speaks against it.
     gpu_layers: Layers | Annotated[list[Layers], Meta(min_length=1)] = 0
+    gpu_bytes: Positive | None = None  # memory of a GPU that has its own; None: it has the board's
     # How keys and values are kept; None: by what the backend gives the same answers with.
     kv_type: KvType | Annotated[list[KvType], Meta(min_length=1)] | None = None
     flash_attention: bool = True

@@ -61,10 +61,13 @@ class Answering(Holding):
         self._metering, self._governing, self._foresight = metering, governing, foresight
         self._clock = clock
 
-    async def preload(self, entry: Entry) -> None:
-        """Load a model ahead of the first request; raises as `generate` does."""
-        await self._governing.admit(self.loads(entry))
-        async with self.resident(entry):
+    async def preload(self, entry: Entry, form: Form | None = None) -> None:
+        """Load a model ahead of the first request; raises as `generate` does.
+
+        `form` is as for `resident`.
+        """
+        await self._governing.admit(self.loads(entry, None, form))
+        async with self.resident(entry, None, form):
             pass
 
     async def generate(

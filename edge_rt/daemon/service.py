@@ -271,9 +271,9 @@ class DaemonService:
         """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
         return self.answering.resident(entry, partner, form)
 
-    async def preload(self, model: str) -> None:
+    async def preload(self, model: str, form: Form | None = None) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
-        await self.answering.preload(self.entry(model))
+        await self.answering.preload(self.entry(model), form)
 
     def _turns(self, model: str, wish: ModeWish) -> bool:
         """Whether a model would write by turns with a smaller one."""

@@ -47,12 +47,22 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
     )
     need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
-    return Wanted(resident_name(entry), spec, need, mapped_bytes=mapped)
+    return Wanted(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, form))
 
 
 def _weight_bytes(entry: Entry) -> int:
     unpacked = entry.backend == "onnx" and entry.kind != "language"
     return entry.size * (UNPACKED if unpacked else 1)
+
+
+def _gpu_bytes(entry: Entry, engine: Engine, form: Form) -> int:
+    """What its layers on a GPU take there with their KV, taken as if all layers were alike.
+
+    They are counted as if they were in the board's memory, too: where there is but one, they are.
+    """
+    layers = max(1, entry.summary.layers)
+    there = min(form.gpu_layers, layers)
+    return (_weight_bytes(entry) + kv_bytes(entry, engine, form)) * there // layers
 
 
 def _working_bytes(entry: Entry, spec: ModelSpec) -> int:

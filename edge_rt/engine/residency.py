@@ -24,13 +24,14 @@ class Wanted:
     """A model to be loaded, and the bytes of memory that it will take.
 
     `mapped_bytes` of them are pages of its file, which the kernel counts as available even while
-    they are in use.
+    they are in use. `gpu_bytes` are those of a GPU.
     """
 
     model: str
     spec: ModelSpec
     need_bytes: int
     mapped_bytes: int = 0
+    gpu_bytes: int = 0
 
 
 Prepare = Callable[[], Awaitable[Wanted]]

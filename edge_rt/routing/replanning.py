@@ -12,6 +12,7 @@ from edge_rt.routing.placement import Placement, Problem, State
 PHI_MOVED = 0.05  # relative
 TIGHTER, WIDER = 0.05, 0.2  # memory, relative
 MIX_MOVED = 0.2  # of all requests, those of other kinds than before
+MORE = 0.2  # requests, relative: where a change did not repay
 
 HORIZON_S = 1800.0  # in which a change has to pay
 
@@ -21,13 +22,15 @@ class Circumstances:
     """What a placement rests on; `phi` is the board's thermal yield, None: not known.
 
     `usable_bytes` are those of each memory that models may take, `mix` the share of each kind of
-    requests.
+    requests. `per_second` are all of those, and without `heavy` no model may be loaded.
     """
 
     phi: float | None
     guard: Guard
     usable_bytes: tuple[float, ...]
     mix: Mapping[Hashable, float]
+    per_second: float = 0.0
+    heavy: bool = True
 
 
 class Occasion:
@@ -35,10 +38,11 @@ class Occasion:
 
     def __init__(self) -> None:
         self._planned: Circumstances | None = None
+        self._waits = False
 
-    def planned(self, now: Circumstances) -> None:
-        """Models were placed as is best now."""
-        self._planned = now
+    def planned(self, now: Circumstances, *, waits: bool = False) -> None:
+        """Models were placed; what is best `waits` until they may be loaded or that repays."""
+        self._planned, self._waits = now, waits
 
     def due(self, now: Circumstances) -> str | None:
         """Why models are to be placed anew; None: no need."""
@@ -51,6 +55,10 @@ class Occasion:
             return "the thermal yield came to be known, or is no longer"
         if now.phi is not None and then.phi and abs(now.phi / then.phi - 1.0) >= PHI_MOVED:
             return f"the thermal yield went from {then.phi:.2f} to {now.phi:.2f}"
+        if self._waits and now.heavy and not then.heavy:
+            return "models may be loaded again"
+        if self._waits and now.per_second >= then.per_second * (1.0 + MORE):
+            return "there are more requests, so that more repays"
         return _memory(then.usable_bytes, now.usable_bytes) or _mix(then.mix, now.mix)
 
 
@@ -86,10 +94,39 @@ def judge(
     present = problem.placement(before)
     if present is None:
         return Change(True, "what is loaded does not fit into memory any more")
-    axis, unit = (1, "s") if prefer == "latency" else (0, "J")
+    axis = _axis(prefer)
+    unit = "Js"[axis]
     gain = (present.cost[axis] - after.cost[axis]) * per_second * horizon_s
     told = f"it saves {gain:.3g} {unit} in {horizon_s:.0f} s, and loading takes"
     return Change(gain > load[axis], f"{told} {load[axis]:.3g} {unit}")
+
+
+def sparing(
+    problem: Problem,
+    before: State,
+    after: Placement,
+    per_second: float,
+    prefer: Prefer = "energy",
+    horizon_s: float = HORIZON_S,
+) -> Placement:
+    """`after`, but what is loaded both before and after stays where it is if only its move does not
+    repay its load; see `judge`.
+    """
+    axis = _axis(prefer)
+    for variant, (old, new) in enumerate(zip(before, after.state, strict=True)):
+        state = (*after.state[:variant], old, *after.state[variant + 1 :])
+        kept = problem.placement(state) if old and new and old != new else None
+        if kept is None:
+            continue
+        gain = (kept.cost[axis] - after.cost[axis]) * per_second * horizon_s
+        if gain <= problem.load(state, after.state)[axis]:
+            after = kept
+    return after
+
+
+def _axis(prefer: Prefer) -> int:
+    """Which of its costs a placement is judged by."""
+    return 1 if prefer == "latency" else 0
 
 
 def _memory(then: tuple[float, ...], now: tuple[float, ...]) -> str | None:

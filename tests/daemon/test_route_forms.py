@@ -68,6 +68,18 @@ def test_what_fits_answers_where_the_first_would_not(kit: Any) -> None:
     kit.run(run(AMPLE, "f16"))
 
 
+@pytest.mark.parametrize(("gpu_bytes", "layers"), [(None, 2), (2_200_000_000, 1), (9, 0)])
+def test_as_many_layers_are_loaded_as_a_gpu_with_memory_of_its_own_holds(
+    kit: Any, gpu_bytes: int | None, layers: int
+) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[2, 1, 0], gpu_bytes=gpu_bytes)
+        await house.said()
+        assert loaded(house) == Form(layers, "f16")
+
+    kit.run(run())
+
+
 @pytest.mark.parametrize("engine", [{}, {"kv_type": "f16"}, {"gpu_layers": 9}])
 def test_with_one_way_there_is_no_room_as_ever(kit: Any, engine: dict[str, Any]) -> None:
     async def run() -> None:
@@ -183,6 +195,8 @@ def test_an_answer_is_a_measurement_of_all_that_go_by_its_figures(kit: Any) -> N
             if ages.age_s(variants.setting(entry, 2, form=form)) is not None
         }
         assert known == {F16, Q4}
+        now_s = ages.now_s
+        assert len({ages.age_s(variants.setting(entry, 2, form=f), now_s) for f in known}) == 1
         assert variants.offloads(entry) == [F16, Form(9, "f16")]
 
     kit.run(run())

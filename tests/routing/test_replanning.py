@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.routing.placement import Cost, Place, Problem, RequestKind
-from edge_rt.routing.replanning import Circumstances, Occasion, judge
+from edge_rt.routing.replanning import Circumstances, Occasion, judge, sparing
 
 GB = 1e9
 THEN = Circumstances(0.9, "ok", (4 * GB,), {"chat": 0.7, "code": 0.3})
@@ -63,6 +63,26 @@ def test_slow_changes_count_from_the_last_placement_on(steps: list[float]) -> No
     for step in steps:
         phi *= 1 + step
         assert (occasion.due(replace(THEN, phi=phi)) is not None) == (abs(phi / 0.9 - 1) >= 0.05)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "why"),
+    [
+        (THEN, replace(THEN, per_second=0.59), None),
+        (THEN, replace(THEN, per_second=0.61), "more requests"),
+        (replace(THEN, heavy=False), THEN, "may be loaded again"),
+        (THEN, replace(THEN, heavy=False), None),
+    ],
+)
+def test_what_was_not_done_is_due_once_it_may_be(
+    then: Circumstances, now: Circumstances, why: str | None
+) -> None:
+    occasion = Occasion()
+    occasion.planned(replace(then, per_second=0.5), waits=True)
+    found = occasion.due(replace(now, per_second=now.per_second or 0.5))
+    assert why is None if found is None else why is not None and why in found
+    occasion.planned(replace(then, per_second=0.5))
+    assert occasion.due(now) is None
 
 
 # --- whether a change pays
@@ -121,3 +141,32 @@ def test_what_does_not_fit_any_more_changes_whatever_it_takes() -> None:
     after = tight.placement((0, 1))
     assert after is not None
     assert judge(tight, (1, 1), after, per_second=0.0).made
+
+
+FORMS = Problem([[place(10.0, 30.0), NEW], [OLD]], [1000.0], PROBLEM.mix)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "per_second", "expected"),
+    [
+        ((1, 0), (2, 0), 0.14, (1, 0)),
+        ((1, 0), (2, 0), 0.16, (2, 0)),
+        ((1, 0), (2, 1), 0.14, (1, 1)),
+        ((0, 1), (2, 0), 0.14, (2, 0)),  # that is for `judge`
+    ],
+)
+def test_another_place_has_to_repay_by_itself(
+    before: tuple[int, ...], after: tuple[int, ...], per_second: float, expected: tuple[int, ...]
+) -> None:
+    found = FORMS.placement(after)
+    assert found is not None
+    assert sparing(FORMS, before, found, per_second, horizon_s=100.0).state == expected
+
+
+def test_another_place_that_makes_room_is_taken() -> None:
+    small = place(11.0, 30.0, size=4.0)
+    other = place(1.0, 1.0, size=10.0)
+    problem = Problem([[OLD, small], [other]], [15.0], PROBLEM.mix)
+    found = problem.placement((2, 1))
+    assert found is not None
+    assert sparing(problem, (1, 0), found, 9.0).state == (2, 1)
