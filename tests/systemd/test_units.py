@@ -77,6 +77,19 @@ def test_systemd_listens_where_clients_look() -> None:
     assert Units(files.SOCKET)["Socket"]["ListenStream"] == str(SYSTEM)
 
 
+def test_the_socket_keeps_the_group_that_it_was_given_and_goes_with_its_unit() -> None:
+    """systemd gives a RuntimeDirectory= that is another user's to the service, all files in it."""
+    service, [line] = Units(files.SERVICE)["Service"], tmpfiles("/run/edge-rt")
+    assert line == ["d", f"/run/{service['RuntimeDirectory']}", "0755", service["User"], "edge-rt"]
+    assert service["RuntimeDirectoryPreserve"] == "yes"
+    assert Units(files.SOCKET)["Socket"]["RemoveOnStop"] == "yes"
+
+
+def tmpfiles(path: str) -> list[list[str]]:
+    lines = (SOURCES / "edge-rt.tmpfiles").read_text().splitlines()
+    return [line.split() for line in lines if line.split()[1] == path]
+
+
 def test_the_end_is_given_the_time_that_it_may_take() -> None:
     stop_s = int(Units(files.SERVICE)["Service"]["TimeoutStopSec"])
     assert stop_s >= DRAIN_S + LAST_S + NVPMODEL_S
