@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from itertools import chain, pairwise
 
 from edge_rt.cache import lexicon
-from edge_rt.cache.wording import Wording, negates
+from edge_rt.cache.wording import Wording, negates, sense
 
 _LONGER, _MORE = 1.5, 3  # times as many words, and words besides, may the longer of two have
+_MOST = 400  # words of a text that is compared at all
+_INITIALS = 6  # words at most of a name that initials stand for
 
 Same = Callable[[Wording, Wording], bool]
 
@@ -28,15 +30,15 @@ def unknown_names(one: Wording, other: Wording) -> list[str]:
     """Names in `one` of which the other knows nothing, neither whole nor by initials."""
     short = {word for run in other.names for word in run}
     there = {*other.words, *short, *_initials(other), *lexicon.TITLES}
-    spelt_out = {word for part in _parts(one) if _initial(part) in short for word in part}
+    spelt_out = {word for part in parts(one) if _initial(part) in short for word in part}
     return [w for run in one.names for w in run if w not in there and w not in spelt_out]
 
 
-def _parts(one: Wording) -> Iterator[tuple[str, ...]]:
-    """Whatever stands together in a name, two words or more."""
+def parts(one: Wording) -> Iterator[tuple[str, ...]]:
+    """Whatever stands together in a name, two words or more, and as many as have initials."""
     for run in one.names:
         for begin in range(len(run) - 1):
-            for end in range(begin + 2, len(run) + 1):
+            for end in range(begin + 2, min(begin + _INITIALS, len(run)) + 1):
                 yield run[begin:end]
 
 
@@ -45,7 +47,7 @@ def _initial(part: tuple[str, ...]) -> str:
 
 
 def _initials(one: Wording) -> Iterator[str]:
-    return map(_initial, _parts(one))
+    return map(_initial, parts(one))
 
 
 def _names(one: Wording, other: Wording) -> bool:
@@ -60,7 +62,7 @@ def _names(one: Wording, other: Wording) -> bool:
     both = {word for run in one.names for word in run} & {
         word for run in other.names for word in run
     }
-    return _order(one, both) == _order(other, both)
+    return _order(one.words, both) == _order(other.words, both)
 
 
 def _named(one: Wording) -> int:
@@ -80,8 +82,29 @@ def _unknown_openers(one: Wording, other: Wording) -> list[str]:
     return [word for word in one.openers if word not in other.words]
 
 
-def _order(one: Wording, among: set[str]) -> list[str]:
-    return list(dict.fromkeys(word for word in one.words if word in among))
+def _order(words: Iterable[str], among: set[str]) -> list[str]:
+    return list(dict.fromkeys(word for word in words if word in among))
+
+
+def _roles(one: Wording, other: Wording) -> bool:
+    """Of what asks or sets a task, that words that tell of something come in the same order."""
+    both = set(one.content) & set(other.content)
+    return not _strict(one, other) or _order(one.roles, both) == _order(other.roles, both)
+
+
+def _words(one: Wording, other: Wording) -> bool:
+    """Of what asks or sets a task, that not each has a word that the other lacks.
+
+    Names are left to their own guard.
+    """
+    lacks = [
+        set(a.content) - set(b.content) - set(map(sense, _all(a))) for a, b in _ways(one, other)
+    ]
+    return not (_strict(one, other) and all(lacks))
+
+
+def _all(one: Wording) -> Iterator[str]:
+    return chain.from_iterable(one.names)
 
 
 def _quoted(one: Wording, other: Wording) -> bool:
@@ -125,31 +148,37 @@ def _opposites(one: Wording, other: Wording) -> bool:
 _SIDES = lexicon.OPPOSITES
 
 
-def _same(table: Mapping[str, str]) -> Same:
-    """Whether both have the same of the words in a table."""
+def _times(one: Wording, other: Wording) -> bool:
+    return _alike(one, other, one.times, other.times)
 
-    def same(one: Wording, other: Wording) -> bool:
-        a, b = ({table[word] for word in each.words if word in table} for each in (one, other))
-        return a == b if _strict(one, other) else a <= b or b <= a
 
-    return same
+def _quantities(one: Wording, other: Wording) -> bool:
+    table = lexicon.QUANTITIES
+    a, b = ({table[word] for word in each.words if word in table} for each in (one, other))
+    return _alike(one, other, a, b)
+
+
+def _alike(one: Wording, other: Wording, a: Set[str], b: Set[str]) -> bool:
+    return a == b if _strict(one, other) else a <= b or b <= a
 
 
 def _lengths(one: Wording, other: Wording) -> bool:
     short, long = sorted((len(one.words), len(other.words)))
-    return long <= _LONGER * short + _MORE
+    return long <= min(_MOST, _LONGER * short + _MORE)
 
 
 GUARDS: Mapping[str, Same] = {
+    "length": _lengths,
     "numbers": lambda one, other: one.numbers == other.numbers,
     "quoted": _quoted,
     "code": lambda one, other: one.code == other.code,
     "names": _names,
     "negations": _negations,
     "questions": _questions,
-    "times": _same(lexicon.TIMES),
-    "quantities": _same(lexicon.QUANTITIES),
+    "times": _times,
+    "quantities": _quantities,
     "opposites": _opposites,
-    "length": _lengths,
+    "roles": _roles,
+    "words": _words,
 }
-"""By name, whether two questions are alike in it."""
+"""By name, whether two questions are alike in it; what is quickest told comes first."""

@@ -39,7 +39,7 @@ def numbers(words: Sequence[str]) -> tuple[tuple[Number, ...], frozenset[int]]:
 def _read(words: Sequence[str], at: int) -> tuple[str | None, int]:
     """The number that begins there, None where none does, and where it ends."""
     word = words[at]
-    if word[0].isdigit():
+    if word.removeprefix("-")[:1].isdigit():
         return _scaled(_digits(word), words, at + 1)
     if word in FRACTIONS:
         return FRACTIONS[word], at + 1
@@ -48,6 +48,8 @@ def _read(words: Sequence[str], at: int) -> tuple[str | None, int]:
 
 def _digits(word: str) -> str:
     """A number in digits without what may be left out; dates and times as they are."""
+    if word.startswith("-"):
+        return f"-{_digits(word[1:])}"
     if _GROUPS.fullmatch(word):
         word = word.replace(",", "")
     whole, _, part = word.partition(".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,13 +16,17 @@ _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|(?<!\w)'(\S(?:[
 _TOKEN = re.compile(
     r"""\w+://\S+ | [\w.+-]+@[\w-]+(?:\.\w+)+   # addresses
       | (?:/[\w.-]+){2,}                        # paths
-      | \d(?:[\d.,:/]*\d)?                      # numbers, times, dates
+      | (?:(?<![\w)\]-])-)?\d(?:[\d.,:/]*\d)?   # numbers with their signs, times, dates
       | [^\W\d_](?:\w|[.'](?=[^\W\d]))*        # words, and names in code
-      | \w+ | [?!.;:%$¢€£¥°=<>+*^&|\\#~]""",
+      | (?:(?<=\S[ \t])|(?<=\S[ \t]{2}))-(?!\S)  # minus, no hyphen and no list's mark
+      | (?<![\w)\]-])-(?=[$€£¥])                 # before a sum
+      | (?:(?<=[\d)\]])|(?<=\b[^\W\d_]))-(?=[\d(\[]|[^\W\d_]\b)  # without spaces
+      | \w+ | [?!.;:%$¢€£¥°=<>+*^&|\\#~/\u00d7\u00f7]""",
     re.VERBOSE,
 )
 _ENDS = frozenset(".?!:;")
-_FORMULA = frozenset("=<>+*^&|\\#~")
+_FORMULA = frozenset("=<>+*^&|\\#~-/\u00d7\u00f7")
+_MARKS = str.maketrans("\u2019\u2212\u2013", "'--")  # printed ones, as they are typed
 _CODED = re.compile(r"\w+://|/\D|@|\w_\w|^[a-z]+[A-Z]")
 _LINKS = frozenset(("of", "and", "for", "the", "&"))  # within a name
 _NO_NAMES = lexicon.FUNCTION | lexicon.TASKS | lexicon.ASKING | lexicon.OPENERS
@@ -34,8 +38,9 @@ class Wording(NamedTuple):
 
     `names` are words with capital letters, those together that stand together; `openers` are words
     that may have theirs from the beginning of a sentence alone. `content` are stems of the words
-    that tell of something, words of the same sense alike. `asks` is whether it has a question
-    mark, `wants` whether a sentence of it asks or sets a task.
+    that tell of something, words of the same sense alike; in `roles` an owner comes behind what it
+    owns, as with "of". `times` are days, months and the like by their sense. `asks` is whether it
+    has a question mark, `wants` whether a sentence of it asks or sets a task.
     """
 
     numbers: tuple[Number, ...]
@@ -45,17 +50,22 @@ class Wording(NamedTuple):
     openers: frozenset[str]
     words: tuple[str, ...]
     content: tuple[str, ...]
+    roles: tuple[str, ...]
+    times: frozenset[str]
     asks: bool
     wants: bool
 
 
 def wording(text: str) -> Wording:
     """Take a text apart."""
-    text = text.replace("\u2019", "'")
+    text = text.translate(_MARKS)
     plain = _CODE.sub(" ", text)
     tokens = _TOKEN.findall(plain)
-    words = tuple(_bare(token) for token in tokens if token not in _ENDS)
+    said = [token for token in tokens if token not in _ENDS]
+    words = tuple(map(_bare, said))
     found, spoken = numbers(words)
+    told = tuple(_told(words, spoken))
+    owners = {at for at, token in enumerate(said) if token.casefold().endswith("'s")}
     first = [token for before, token in pairwise([".", *tokens]) if before in _ENDS]
     heads = [*tokens[:1], *(token for token in first if token[0].isupper())]
     begins = {token.casefold().partition("'")[0] for token in heads}
@@ -66,7 +76,9 @@ def wording(text: str) -> Wording:
         names=tuple(_names(tokens)),
         openers=frozenset(_openers(first)),
         words=words,
-        content=tuple(_content(words, spoken)),
+        content=tuple(word for _, word in told),
+        roles=tuple(_roles(told, owners)),
+        times=frozenset(_times(tokens, words)),
         asks="?" in tokens,
         wants="?" in tokens
         or not begins.isdisjoint(lexicon.TASKS | lexicon.ASKING)
@@ -115,11 +127,35 @@ def _openers(first: Sequence[str]) -> Iterator[str]:
             yield _bare(token)
 
 
-def _content(words: Sequence[str], spoken: frozenset[int]) -> Iterator[str]:
+def _told(words: Sequence[str], spoken: frozenset[int]) -> Iterator[tuple[int, str]]:
+    """What tells of something, and where it stands."""
     for at, word in enumerate(words):
         tells = word[0].isalpha() and word not in lexicon.FUNCTION and not negates(word)
         if tells and at not in spoken:
-            yield _SENSES.get(stem(word), stem(word))
+            yield at, sense(word)
+
+
+def _roles(told: Sequence[tuple[int, str]], owners: Set[int]) -> Iterator[str]:
+    owner: list[str] = []
+    for at, word in told:
+        if at in owners and not owner:
+            owner = [word]
+        else:
+            yield from (word, *owner)
+            owner = []
+    yield from owner
+
+
+def _times(tokens: Sequence[str], words: Sequence[str]) -> Iterator[str]:
+    """Those of the lexicon, and "May" where no sentence begins with it."""
+    yield from (lexicon.TIMES[word] for word in words if word in lexicon.TIMES)
+    if any(token == "May" and before not in _ENDS for before, token in pairwise(tokens)):
+        yield "may"
+
+
+def sense(word: str) -> str:
+    """The stem of a word in small letters, or what stands for all words of the same sense."""
+    return _SENSES.get(stem(word), stem(word))
 
 
 _SENSES = {stem(word): sense for word, sense in lexicon.SAME_SENSE.items()}

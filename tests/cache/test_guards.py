@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.cache.doubt import doubt
-from edge_rt.cache.guards import apart
+from edge_rt.cache.guards import apart, parts
 from edge_rt.cache.wording import wording
 
 APART = [
@@ -36,6 +36,20 @@ APART = [
     ("quantities", "List all rivers.", "List some rivers."),
     ("opposites", "How do I increase the volume?", "How do I decrease the volume?"),
     ("opposites", "Is it before lunch?", "Is it after lunch?"),
+    ("code", "What is 12 - 4?", "What is 12 / 4?"),
+    ("code", "What is 12 - 4?", "What is 12 \u00d7 4?"),
+    ("code", "What is 12-4?", "What is 12+4?"),
+    ("code", "What is 12 \u00d7 4?", "What is 12 \u00f7 4?"),
+    ("code", "What is x-y?", "What is x/y?"),
+    ("numbers", "Is it cold at -40 C?", "Is it cold at 40 C?"),
+    ("numbers", "Is it cold at \u221240 C?", "Is it cold at 40 C?"),
+    ("code", "Can a price be -$5?", "Can a price be $5?"),
+    ("times", "Is it warm there in May?", "Is it warm there in winter?"),
+    ("times", "Is it warm there in May?", "Is it warm there?"),
+    ("roles", "how many ounces in a cup?", "how many cups in an ounce?"),
+    ("roles", "is java faster than python", "is python faster than java"),
+    ("words", "how do i sort a list in python?", "how do i sort a list in ruby?"),
+    ("words", "What rhymes with orange?", "What rhymes with silver?"),
     ("length", "Tell me about rice.", "Tell me about rice and how it is grown in wet fields."),
 ]
 
@@ -58,14 +72,49 @@ def test_what_differs_in_one_thing_is_kept_apart(guard: str, one: str, other: st
         ("Yesterday it rained.", "It rained."),
         ('What does "foo" mean?', "What does foo mean?"),
         ("It rained in Rome on Friday, Mr. Smith said.", "It rained in Rome on Friday."),
+        ("It is \u221240 here.", "It is -40.0 here."),
+        ("What is 12 \u2212 4?", "What is 12 - 4?"),
+        ("Is a well-known bank safe?", "Is a well known bank safe?"),
+        ("Who leads the FBI?", "Who leads the Federal Bureau of Investigation?"),
+        ("- Name rivers.", "Name rivers."),
+        ("May I go?", "Can I go?"),
+        ("Where is my brother's old bike?", "Where is my brother's old bike now?"),
+        ("java was faster than python", "python was faster than java"),
     ],
 )
 def test_the_same_in_other_words_is_not(one: str, other: str) -> None:
     assert apart(wording(one), wording(other)) is None
 
 
+def test_texts_beyond_all_measure_are_kept_apart_at_once() -> None:
+    one, other = (wording(" ".join(letter * 1000)) for letter in ("A", "B"))
+    assert apart(one, one) == apart(one, other) == "length"
+
+
+def test_names_of_many_words_take_few_initials() -> None:
+    one = wording(" ".join("A" * 300))
+    assert len(list(parts(one))) < 5 * 300
+    assert apart(one, one) is None
+
+
 WORDS = ["what", "is", "not", "the", "Paris", "Rome", "3", "three", "km", "more", "less", "all"]
-WORDS += ["some", "?", ".", "buy", "`x`", '"so"', "Monday", "US", "it's", "between", "United"]
+WORDS += [
+    "May",
+    "-",
+    "-3",
+    "/",
+    "some",
+    "?",
+    ".",
+    "buy",
+    "`x`",
+    '"so"',
+    "Monday",
+    "US",
+    "it's",
+    "between",
+    "United",
+]
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
 
 
