@@ -10,6 +10,7 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.metrics import Meters
 from edge_rt.api.service import Cost, EmbedCall, Service
 from edge_rt.api.usage import tallied
+from edge_rt.cache.key import digest
 from edge_rt.cache.semantic import Neighbour, Question, SemanticCache
 from edge_rt.cache.vectors import vector
 from edge_rt.errors import EdgeError, RequestError
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Topic(NamedTuple):
-    """What a request asks, and the digest of all else that it says; see Question."""
+    """What a request asks, and the digest of all else that it says."""
 
     scope: bytes
     text: str
@@ -68,7 +69,8 @@ class Nearby:
             return None
         self._said = ""
         self._meters.generated(card.id, tallied(embedded.timings, cost))
-        return Asked(Question(topic.scope, topic.text, vector(embedded.vectors)), cost)
+        scope = digest(topic.scope, card.id, card.sha256)  # vectors of two models tell nothing
+        return Asked(Question(scope, topic.text, vector(embedded.vectors)), cost)
 
     def _tell(self, error: EdgeError) -> None:
         if isinstance(error, RequestError) and error.code == _TOO_LONG:

@@ -20,6 +20,7 @@ LEAST = 0.84  # cosine of what is looked at
 LIMIT = 0.17  # of the doubt, where nobody says otherwise
 _LOOKS = 4  # neighbours whose words are compared
 _MANY = 2000  # vectors that are compared beside the requests
+_TINY = 300  # characters of two texts together that are compared at once
 _BATCH = 512  # entries read at a time
 
 
@@ -27,7 +28,7 @@ class Question(NamedTuple):
     """What is asked, as far as an answer to it may do for another question.
 
     Questions of one `scope` are alike in all but their text: model, settings, system prompt, what
-    was said before, and whatever else decides on an answer.
+    was said before, whatever else decides on an answer, and the model that made the vector.
     """
 
     scope: bytes
@@ -47,7 +48,7 @@ class Neighbour(NamedTuple):
 class Verdict(NamedTuple):
     """How near two texts lie. `guard` forbids the answer to one for the other, None: none does.
 
-    `doubt` estimates how likely that would be wrong.
+    `doubt` estimates how likely that would be wrong; it is 1 where a guard forbids it.
     """
 
     cosine: float
@@ -62,7 +63,8 @@ class Verdict(NamedTuple):
 def judge(one: tuple[Wording, Vector], other: tuple[Wording, Vector]) -> Verdict:
     """Hold two texts against each other."""
     near = cosine(one[1], other[1])
-    return Verdict(near, apart(one[0], other[0]), doubt(near, one[0], other[0]))
+    guard = apart(one[0], other[0])
+    return Verdict(near, guard, 1.0 if guard is not None else doubt(near, one[0], other[0]))
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -102,14 +104,15 @@ class SemanticCache:
             near = await asyncio.to_thread(nearest, asked.vector, *among, LEAST, _LOOKS)
         else:
             near = nearest(asked.vector, *among, LEAST, _LOOKS)
-        words = wording(asked.text)
         for _, key in near:
             found = await self._read(key)
             if found is None or found.scope != asked.scope:
                 self.forget(key)
                 continue
-            other = wording(found.text), restored(found.numbers)
-            verdict = judge((words, asked.vector), other)
+            if len(asked.text) + len(found.text) > _TINY:
+                verdict = await asyncio.to_thread(_judged, asked, found)
+            else:
+                verdict = _judged(asked, found)
             if verdict.passes(self._limit):
                 return Neighbour(key, found.text, verdict.cosine, verdict.doubt)
         return None
@@ -168,6 +171,11 @@ class SemanticCache:
     async def _read(self, key: bytes) -> _Entry | None:
         kept = await self._store.find(key)
         return None if kept is None else _entry(kept)
+
+
+def _judged(asked: Question, found: _Entry) -> Verdict:
+    other = wording(found.text), restored(found.numbers)
+    return judge((wording(asked.text), asked.vector), other)
 
 
 def _entry(kept: Kept) -> _Entry | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_rt.api.nearby import MOST
@@ -184,6 +185,13 @@ def test_without_an_embedding_requests_are_answered(
     assert found(ask(near, FIRST)) == "exact"
     ask(near, "Name three lakes.")
     assert found(ask(near, "Please name 3 lakes.")) == "semantic"
+
+
+def test_vectors_of_another_model_are_not_compared(near: Any, service: Any) -> None:
+    ask(near, FIRST)
+    service.tasks = [msgspec.structs.replace(card, sha256="0" * 64) for card in service.tasks]
+    assert found(ask(near, AGAIN)) is None
+    assert found(ask(near, "Name 3 rivers, please.")) == "semantic"
 
 
 def test_a_model_that_is_not_there_is_missed_by_nobody(near: Any, service: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from array import array
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,8 +15,9 @@ from cache_help import NOW, Clock, kept, key
 
 from edge_rt.cache.exact import ExactCache
 from edge_rt.cache.kept import Which
-from edge_rt.cache.semantic import LIMIT, Question, SemanticCache
+from edge_rt.cache.semantic import LIMIT, Question, SemanticCache, Verdict, judge
 from edge_rt.cache.vectors import vector
+from edge_rt.cache.wording import wording
 
 T = TypeVar("T")
 SCOPE = b"s" * 32
@@ -169,6 +171,34 @@ def test_many_questions_are_compared_beside_the_loop(made: Any) -> None:
         await cache.close()
 
     run(work)
+
+
+def test_long_texts_are_judged_beside_the_loop(made: Any, monkeypatch: Any) -> None:
+    threads: list[bool] = []
+
+    def judged(*both: Any) -> Verdict:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return judge(*both)
+
+    monkeypatch.setattr("edge_rt.cache.semantic.judge", judged)
+
+    async def work() -> None:
+        cache = made()
+        for number, text in enumerate((RIVERS, f"{RIVERS} {'They flow far. ' * 20}")):
+            scope = bytes([number]) * 32
+            cache.keep(kept(number), question(text, scope=scope))
+            assert await cache.find(question(text, scope=scope)) is not None
+        await cache.close()
+
+    run(work)
+    assert threads == [True, False]
+
+
+def test_what_a_guard_forbids_is_not_compared_any_further(monkeypatch: Any) -> None:
+    monkeypatch.setattr("edge_rt.cache.semantic.doubt", None)
+    near = vector(array("f", NEAR).tobytes())
+    verdict = judge((wording(RIVERS), near), (wording("Name four rivers."), near))
+    assert (verdict.guard, verdict.doubt, verdict.passes(1.0)) == ("numbers", 1.0, False)
 
 
 def test_a_damaged_file_costs_nothing_but_hits(made: Any, path: Path) -> None:
