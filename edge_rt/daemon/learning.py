@@ -65,12 +65,12 @@ class Learning:
         if chosen.loaded and chosen.prefill_s is not None and chosen.decode_s is not None:
             seconds = (chosen.prefill_s + chosen.decode_s) / learnt.seconds_ratio
             energy_j = chosen.energy_j and chosen.energy_j / learnt.joules_ratio
-        key = Key(setting.variant, setting.mode, *learnt.context)
+        key = Key(setting.variant, setting.mode, *learnt.context, chosen.file)
         self._keep(id, _Given(key, energy_j, seconds))
 
-    def named(self, id: str, model: str, mode: str, context: Context) -> None:
+    def named(self, id: str, model: str, mode: str, context: Context, file: str) -> None:
         """The answer of that id is to be made by a model that nobody had to choose."""
-        self._keep(id, _Given(Key(model, mode, *context), None, None))
+        self._keep(id, _Given(Key(model, mode, *context, file), None, None))
 
     def took(self, id: str, served: Served) -> None:
         """That answer has come to its end, measured, and with nothing else beside it."""
@@ -158,7 +158,7 @@ class Learning:
 
 def _arm(key: Key, cell: Cell) -> Arm:
     return Arm(
-        *key,
+        *key[:-1],  # people know the model by its id
         round(cell.good, 3),
         round(cell.bad, 3),
         round(cell.answers, 3),

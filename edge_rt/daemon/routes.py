@@ -88,8 +88,8 @@ class Routes:
         choosing = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
         if only is not None and len(only.modes) == 1 and not (choosing or left_open(wish)):
             self._note(able, USUAL, completion)
-            context = self._context(wish.text)
-            self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context)
+            context, file = self._context(wish.text), able[0].short_sha256
+            self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context, file)
             return routed(able[0], only, only.modes[0], ONLY)
         known = {entry.id: entry for entry in [*_partners(offers), *able]}
         assessed = await self.assess(wish.text, list(known.values()), host)

@@ -23,7 +23,8 @@ class Judge:
             return candidate
         setting, seconds = candidate.setting, candidate.seconds
         prefill_s, decode_s = candidate.prefill_s, candidate.decode_s
-        found = self._learner.learnt(setting.variant, setting.mode, context, candidate.quality)
+        presumed, file = candidate.quality, candidate.file
+        found = self._learner.learnt(setting.variant, setting.mode, context, presumed, file)
         if seconds is not None and prefill_s is not None and decode_s is not None:
             times = found.seconds_ratio
             seconds += (times - 1.0) * (prefill_s + decode_s)

@@ -54,10 +54,15 @@ class Learner:
         self.changed: set[Key] = set()
 
     def learnt(
-        self, model: str, mode: str, context: Context, presumed: float | None = None
+        self,
+        model: str,
+        mode: str,
+        context: Context,
+        presumed: float | None = None,
+        file: str = "",
     ) -> Learnt:
         """What is known of an arm in a context."""
-        key = Key(model, mode, *context)
+        key = Key(model, mode, *context, file)
         cell, marked = self._now(key), self._now(self._marked(key))
         return Learnt(
             context,
