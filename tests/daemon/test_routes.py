@@ -301,3 +301,18 @@ async def test_the_configuration_says_what_is_good_enough(kit: Any) -> None:
     house = house_of(kit, Config(router=Router(quality=0.8)), tiny=(1, 5), big=(1, 1))
     graded(house, tiny=0.9, big=0.3)
     assert await chosen(house, "auto@llama.cpp") == GGUF
+
+
+@running
+async def test_what_comparing_the_prompt_took_goes_with_the_choice(kit: Any) -> None:
+    house = house_of(kit)
+    routes, cost = house.foresight.routes, Cost(0.5, "measured", 6.0, None, 0.1)
+    assess = routes.assess
+    assert (await house.service.route(wish("auto", text="Hello there!"))).compared is None
+
+    async def compared(text: str, entries: Any, host: Any, took: Any) -> Any:
+        took(cost)
+        return await assess(text, entries, host)
+
+    routes.assess = compared
+    assert (await house.service.route(wish("auto", text="Hello there!"))).compared == cost
