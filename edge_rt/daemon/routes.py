@@ -95,7 +95,9 @@ class Routes:
         known = {entry.id: entry for entry in [*_partners(offers), *able]}
         took: list[Cost] = []
         assessed = await self.assess(wish.text, list(known.values()), host, took.append)
-        offers = with_early(offers, known, wish, assessed, self._floor(wish.aims), host)
+        files = {id: entry.short_sha256 for id, entry in known.items()}
+        likely = self._learning.judge.assessed(assessed, files)
+        offers = with_early(offers, known, wish, likely, self._floor(wish.aims), host)
         only = only and offers[able[0].id]
         tokens = await self._sizing.tokens(able, wish, completion, host, _partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]

@@ -74,6 +74,10 @@ class Learner:
             cell.answers,
         )
 
+    def p(self, key: Key, presumed: float) -> float:
+        """The probability that its answer is good enough, where `presumed` is without marks."""
+        return self._now(self._marked(key)).corrected(presumed)
+
     def mark(self, key: Key, mark: float, weight: float = 1.0) -> None:
         """An answer was found so good, from 0 to 1."""
         key = self._marked(key)
