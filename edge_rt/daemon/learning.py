@@ -100,6 +100,11 @@ class Learning:
             trials=TrialsReport(trials.requests, trials.trials, trials.best_j, trials.extra_j),
         )
 
+    def recalibrated(self, model: str) -> None:
+        """See Learner."""
+        self._learner.recalibrated(model)
+        self._news.set()
+
     def reset(self, which: Which) -> int:
         """Forget; of how many arms in a context."""
         gone = self._learner.reset(which)

@@ -95,6 +95,10 @@ class Cell(msgspec.Struct, frozen=True):
             seconds=room.seconds + _log(seconds_times),
         )
 
+    def untimed(self) -> Cell:
+        """Without what answers took."""
+        return self._scaled(self.at_s, 1.0, 0.0)
+
     def _scaled(self, at_s: float, marks: float, answers: float) -> Cell:
         return Cell(
             at_s,

@@ -87,6 +87,13 @@ class Learner:
         """An answer took so many times the joules and seconds foretold."""
         self._keep(key, self._now(key).took(joules_times, seconds_times))
 
+    def recalibrated(self, model: str) -> None:
+        """What is foretold of it has other grounds: what answers took beside that is forgotten."""
+        for key, cell in self._cells.items():
+            if key.model == model:
+                self._cells[key] = cell.untimed()
+                self.changed.add(key)
+
     def cells(self) -> Mapping[Key, Cell]:
         """All of them as they are now, the one heard of last at the end."""
         now = self._clock()
