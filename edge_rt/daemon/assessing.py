@@ -84,7 +84,7 @@ class Assessor:
 
     async def _vectors(
         self, texts: Sequence[str], host: Embedder
-    ) -> tuple[list[Sequence[float]], Cost]:
+    ) -> tuple[Sequence[Sequence[float]], Cost]:
         assert self._model is not None
         found, cost = await host.embed(EmbedCall(self._model, list(texts), truncate="end"))
         numbers = array("f", found.vectors)
