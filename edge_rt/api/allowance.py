@@ -69,11 +69,16 @@ class Terms(Allowance, frozen=True):
         return Aims(self.prefer, self.latency_s, self.energy_j, quality)
 
 
-def grant(calls: Sequence[C], allowance: Allowance | None, arrived_s: float) -> list[C]:
-    """The calls of one request, which came at `arrived_s`, with what each may take."""
+def grant(
+    calls: Sequence[C], allowance: Allowance | None, arrived_s: float, spent_j: float = 0.0
+) -> list[C]:
+    """The calls of one request, which came at `arrived_s`, with what each may take.
+
+    So many joules of it were spent before.
+    """
     if allowance is None:
         return list(calls)
     energy_j, latency_s = allowance.energy_j, allowance.latency_s
-    share_j = None if energy_j is None else energy_j / len(calls)
+    share_j = None if energy_j is None else max(0.0, energy_j - spent_j) / len(calls)
     deadline_s = None if latency_s is None else arrived_s + latency_s
     return [replace(call, energy_j=share_j, deadline_s=deadline_s) for call in calls]

@@ -103,14 +103,26 @@ class CachePurge:
         self._context = context
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; raises RequestError for a query and for what names no answers."""
+        """Serve one request.
+
+        Raises RequestError for a query and for what names no answers, and Unavailable where the
+        engine does not tell that it forgot; answers are forgotten even so.
+        """
         asked = await read_document(self._context, scope, receive, _DECODER)
         cache, nearby = self._context.caching.cache, self._context.caching.nearby
         which = Which(asked.model, asked.client, asked.older_s)
         if nearby is not None:
             await nearby.cache.purge(which)
-        prefixes = await self._context.service.prefixes(which)
         answers = 0 if cache is None else await cache.purge(which)
+        try:
+            prefixes = await self._context.service.prefixes(which)
+        except Unavailable as error:
+            raise Unavailable(
+                f"answers were forgotten ({answers}), but perhaps no beginnings of prompts: {error}"
+                "; purge again later",
+                retry_after_s=error.retry_after_s,
+                code=error.code,
+            ) from None
         await send_json(send, Purged(answers, prefixes.forgotten))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_rt.api.board import Quality
 from edge_rt.api.service import Cost, PowerQuality
 
@@ -19,6 +21,12 @@ class Costs:
     def take(self, cost: Cost) -> None:
         """Book what one call cost."""
         self.taken.append(cost)
+
+    def after(self, before: Sequence[Cost]) -> Costs:
+        """These, and what was taken before the calls."""
+        both = Costs(self._calls + len(before))
+        both.taken = [*before, *self.taken]
+        return both
 
     @property
     def quality(self) -> Quality:

@@ -121,7 +121,10 @@ class Generation(ABC, Generic[RequestT]):
         said = self.prefix, request.model, self.prompt(request)
         asked = marking.begin(exchange.client, fixed, *said)
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
-        work = (await self.prepare(request)).granted(exchange.arrived).kept_for(keeper)
+        work = await self.prepare(request)
+        embedded = (None if meant is None else meant.cost), work.serving.compared
+        before = [cost for cost in embedded if cost is not None]
+        work = work.granted(exchange.arrived, before).kept_for(keeper)
         exchange.model = work.card.id
         marking.keep(work.id, asked)
         record = None if place is None else caching.record(place, meant)

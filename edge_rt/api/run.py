@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -41,6 +41,7 @@ class Work:
     allowance: Allowance | None = None
     wanted: ModeWish = ModeWish()  # noqa: RUF009 - a tuple
     found: Found | None = None  # what was answered before
+    before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
 
     @property
     def helped(self) -> bool:
@@ -90,9 +91,11 @@ class Work:
             **({} if self.found is None else self.found.told()),
         )
 
-    def granted(self, arrived_s: float) -> Work:
-        """This, for a request that came at `arrived_s`, with what it may take."""
-        return replace(self, calls=grant(self.calls, self.allowance, arrived_s))
+    def granted(self, arrived_s: float, before: Sequence[Cost]) -> Work:
+        """This, for a request that came at `arrived_s`, with what it may take after `before`."""
+        spent_j = sum(cost.energy_j or 0.0 for cost in before)
+        calls = grant(self.calls, self.allowance, arrived_s, spent_j)
+        return replace(self, calls=calls, before=before)
 
     @property
     def per_call(self) -> int:
@@ -231,7 +234,8 @@ class Run:
         return self._edge() if last and not self._work.include_usage else None
 
     def _edge(self) -> Edge:
-        return self._tally.edge(self._work.origin, self._work.serving.trace)
+        work = self._work
+        return self._tally.edge(work.origin, work.serving.trace, work.before)
 
 
 def _collect(answer: Answer, event: Delta | Finished) -> None:

@@ -89,6 +89,7 @@ class Serving(msgspec.Struct, frozen=True):
     mode: Mode | None = None
     threads: int | None = None
     form: Form | None = None
+    compared: Cost | None = None  # what comparing the text with examples took, where it was
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -151,20 +152,21 @@ class Tally:
         details = PromptTokensDetails(self.cached_tokens)
         return Usage(self.prompt_tokens, self.completion_tokens, total, details)
 
-    def edge(self, origin: Origin, trace: Trace | None = None) -> Edge:
-        """The costs and times in our shape."""
-        reasons = [why for why in (origin.why, self.costs.why) if why is not None]
+    def edge(self, origin: Origin, trace: Trace | None = None, before: Sequence[Cost] = ()) -> Edge:
+        """The costs and times in our shape, with what it cost `before` the calls."""
+        costs = self.costs.after(before)
+        reasons = [why for why in (origin.why, costs.why) if why is not None]
         told: dict[str, Any] = msgspec.structs.asdict(origin)
         told["why"] = "; ".join(reasons) or None
         if self.made is not None:
             told |= self.made.named()
         return Edge(
             **told,
-            energy_j=_rounded(self.costs.energy_j, 4),
-            energy_quality=self.costs.quality,
-            power_w=_rounded(self.costs.power_w, 3),
-            power_quality=self.costs.power_quality,
-            temp_c=_rounded(self.costs.temp_c, 1),
+            energy_j=_rounded(costs.energy_j, 4),
+            energy_quality=costs.quality,
+            power_w=_rounded(costs.power_w, 3),
+            power_quality=costs.power_quality,
+            temp_c=_rounded(costs.temp_c, 1),
             queue_s=round(self.queue_s, 6),
             prefill_s=round(self.prefill_s, 6),
             decode_s=round(self.decode_s, 6),

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -86,10 +86,13 @@ class PrefixFolder:
         with suppress(OSError):
             os.utime(self._of(name), (now, now))
 
-    def delete(self, names: Iterable[str]) -> None:
-        """Delete what is there of those names. Raises OSError."""
-        for name in names:
-            self._of(name).unlink(missing_ok=True)
+    def delete(self, name: str) -> bool:
+        """Delete what is there of that name, and whether there was anything. Raises OSError."""
+        try:
+            self._of(name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def _of(self, name: str) -> Path:
         return self.path / f"{name}{_SUFFIX}"

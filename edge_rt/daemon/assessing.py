@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,32 +49,47 @@ class Assessor:
         """By which prompts are alike, as far as rules alone tell."""
         return self._estimator.assess(text, {}).features.context
 
-    async def assess(self, text: str, entries: Sequence[Entry], host: Embedder) -> Assessment:
-        """What is to be expected of each of `entries`, by id; `text` "": as of any prompt."""
-        near = await self._near(text, host) if text and self._model is not None else None
+    async def assess(
+        self,
+        text: str,
+        entries: Sequence[Entry],
+        host: Embedder,
+        took: Callable[[Cost], None] = lambda _: None,
+    ) -> Assessment:
+        """What is to be expected of each of `entries`, by id; `text` "": as of any prompt.
+
+        `took` is told what it cost to compare `text` with the examples.
+        """
+        near = await self._near(text, host, took) if text and self._model is not None else None
         return self._estimator.assess(text, {entry.id: _known(entry) for entry in entries}, near)
 
-    async def _near(self, text: str, host: Embedder) -> Nearness | None:
+    async def _near(
+        self, text: str, host: Embedder, took: Callable[[Cost], None]
+    ) -> Nearness | None:
         """How alike the prompt is to examples; None, and a word in the log, where that fails."""
         try:
             async with self._once:
                 if self._prototypes is None:
                     easy, hard = self._examples.easy, self._examples.hard
-                    vectors = await self._vectors([*easy, *hard], host)
+                    vectors, _ = await self._vectors([*easy, *hard], host)
                     self._prototypes = Prototypes(vectors[: len(easy)], vectors[len(easy) :])
-            (vector,) = await self._vectors([excerpt(text)], host)
+            (vector,), cost = await self._vectors([excerpt(text)], host)
         except EdgeError as error:
             if str(error) != self._told:
                 log.warning("prompts are not compared with examples: router.embedding: %s", error)
             self._told = str(error)
             return None
+        took(cost)
         return self._prototypes.near(vector)
 
-    async def _vectors(self, texts: Sequence[str], host: Embedder) -> list[Sequence[float]]:
+    async def _vectors(
+        self, texts: Sequence[str], host: Embedder
+    ) -> tuple[Sequence[Sequence[float]], Cost]:
         assert self._model is not None
-        found, _ = await host.embed(EmbedCall(self._model, list(texts), truncate="end"))
+        found, cost = await host.embed(EmbedCall(self._model, list(texts), truncate="end"))
         numbers = array("f", found.vectors)
-        return [numbers[i : i + found.width] for i in range(0, len(numbers), found.width)]
+        vectors = [numbers[i : i + found.width] for i in range(0, len(numbers), found.width)]
+        return vectors, cost
 
 
 def _known(entry: Entry) -> Known:

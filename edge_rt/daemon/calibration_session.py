@@ -16,6 +16,7 @@ from edge_rt.daemon.calibration_plan import Thoroughness, shares_s
 from edge_rt.daemon.course import Course
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.heat import Heat
+from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.measuring import Host, Measured
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import LOOK_S, Readiness, Unready
@@ -51,6 +52,7 @@ class Tools:
     """
 
     forecaster: Forecaster
+    learning: Learning
     variants: Variants
     timing: Timing
     sweeper: Sweeper
@@ -197,6 +199,8 @@ class Session:
         except OSError as error:
             raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from error
         self._tools.forecaster.take(found)
+        for model in {one.model for one in found}:
+            self._tools.learning.recalibrated(model)
         self.saved += len(found)
 
     async def _cool(self) -> AsyncGenerator[Progress]:

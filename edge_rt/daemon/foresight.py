@@ -140,6 +140,7 @@ class Foresight:
         )
         tools = Tools(
             forecaster=self.forecaster,
+            learning=self.learning,
             variants=self.variants,
             timing=Timing(measurer, governing, readiness, clock, pause),
             sweeper=self.sweeper,

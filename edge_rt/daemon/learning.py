@@ -65,12 +65,12 @@ class Learning:
         if chosen.loaded and chosen.prefill_s is not None and chosen.decode_s is not None:
             seconds = (chosen.prefill_s + chosen.decode_s) / learnt.seconds_ratio
             energy_j = chosen.energy_j and chosen.energy_j / learnt.joules_ratio
-        key = Key(setting.variant, setting.mode, *learnt.context)
+        key = Key(setting.variant, setting.mode, *learnt.context, chosen.file)
         self._keep(id, _Given(key, energy_j, seconds))
 
-    def named(self, id: str, model: str, mode: str, context: Context) -> None:
+    def named(self, id: str, model: str, mode: str, context: Context, file: str) -> None:
         """The answer of that id is to be made by a model that nobody had to choose."""
-        self._keep(id, _Given(Key(model, mode, *context), None, None))
+        self._keep(id, _Given(Key(model, mode, *context, file), None, None))
 
     def took(self, id: str, served: Served) -> None:
         """That answer has come to its end, measured, and with nothing else beside it."""
@@ -99,6 +99,11 @@ class Learning:
             arms=[_arm(key, cell) for key, cell in cells],
             trials=TrialsReport(trials.requests, trials.trials, trials.best_j, trials.extra_j),
         )
+
+    def recalibrated(self, model: str) -> None:
+        """See Learner."""
+        self._learner.recalibrated(model)
+        self._news.set()
 
     def reset(self, which: Which) -> int:
         """Forget; of how many arms in a context."""
@@ -158,7 +163,7 @@ class Learning:
 
 def _arm(key: Key, cell: Cell) -> Arm:
     return Arm(
-        *key,
+        *key[:-1],  # people know the model by its id
         round(cell.good, 3),
         round(cell.bad, 3),
         round(cell.answers, 3),

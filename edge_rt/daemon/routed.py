@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from edge_rt.api.service import Cost
 from edge_rt.daemon.offers import Offer, Offered
 from edge_rt.decoding.params import Mode
 from edge_rt.models.entry import Entry
@@ -26,6 +27,7 @@ class Routed(NamedTuple):
     less: str | None = None
     threads: int | None = None
     form: Form | None = None
+    compared: Cost | None = None  # what comparing the text with examples took, where it was
 
 
 class Bucket(NamedTuple):
@@ -42,7 +44,8 @@ def routed(
     offered: Offered,
     why: str,
     trace: Trace | None = None,
+    compared: Cost | None = None,
 ) -> Routed:
     """`entry` in the mode `offered`, one of those of `offer`."""
     mode = None if offered.mode.name == SINGLE else offered.mode
-    return Routed(entry, why, trace, mode, offer.why)
+    return Routed(entry, why, trace, mode, offer.why, compared=compared)

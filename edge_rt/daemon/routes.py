@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.candidates import Candidates
@@ -88,12 +89,15 @@ class Routes:
         choosing = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
         if only is not None and len(only.modes) == 1 and not (choosing or left_open(wish)):
             self._note(able, USUAL, completion)
-            context = self._context(wish.text)
-            self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context)
+            context, file = self._context(wish.text), able[0].short_sha256
+            self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context, file)
             return routed(able[0], only, only.modes[0], ONLY)
         known = {entry.id: entry for entry in [*_partners(offers), *able]}
-        assessed = await self.assess(wish.text, list(known.values()), host)
-        offers = with_early(offers, known, wish, assessed, self._floor(wish.aims), host)
+        took: list[Cost] = []
+        assessed = await self.assess(wish.text, list(known.values()), host, took.append)
+        files = {id: entry.short_sha256 for id, entry in known.items()}
+        likely = self._learning.judge.assessed(assessed, files)
+        offers = with_early(offers, known, wish, likely, self._floor(wish.aims), host)
         only = only and offers[able[0].id]
         tokens = await self._sizing.tokens(able, wish, completion, host, _partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
@@ -101,15 +105,16 @@ class Routes:
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
         self.traces.keep(wish.id, trace)
         told, chosen = trace if wish.trace else None, trace.chosen
+        compared = took[0] if took else None
         if chosen is None and only is not None:  # the engine says best what speaks against it
-            return routed(able[0], only, only.modes[0], trace.why, told)
+            return routed(able[0], only, only.modes[0], trace.why, told, compared)
         if chosen is None:
             raise unroutable(trace, self._governing.limits)
         self._router.follow(trace)
         self._learning.chosen(wish.id, trace)
         entry = next(entry for entry in able if entry.id == chosen.setting.variant)
         of_it = offers[entry.id]
-        found = routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told)
+        found = routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told, compared)
         threads = chosen.setting.threads
         fewer = threads if threads < self._governing.limits.threads else None
         return found._replace(threads=fewer, form=chosen.setting.form)

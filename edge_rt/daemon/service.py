@@ -137,6 +137,7 @@ class DaemonService:
             mode=routed.mode,
             threads=routed.threads,
             form=routed.form,
+            compared=routed.compared,
         )
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:

@@ -138,6 +138,7 @@ class Variants:
             load_j=load_s * self._busy_w(entry, threads),
             modes=tuple(one.mode.label for one in modes),
             ways={one.mode.label: self._way(one, threads) for one in modes},
+            file=entry.short_sha256,
         )
 
     def _way(self, offered: Offered, threads: int) -> Way:

@@ -47,6 +47,8 @@ class PrefixDisk:
         self._writing: list[Head] = []
         self._waiting_bytes = 0
         self._forgotten: list[Head] = []  # of those that are being written
+        self._scanned = False
+        self._to_forget: list[Then] = []  # once it is known what there is
         self._writer.do(self._scan)
 
     def filenos(self) -> tuple[int, int]:
@@ -93,7 +95,8 @@ class PrefixDisk:
 
         def job() -> Then:
             try:
-                self._folder.delete(gone)
+                for name in gone:
+                    self._folder.delete(name)
                 written = self._folder.write(head, state)
                 byte_s = None if self.fetcher.measured else self._measured(head)
             except OSError as error:
@@ -130,25 +133,40 @@ class PrefixDisk:
     # --- deleting
 
     def forget(self, which: Which, then: Callable[[int], None]) -> None:
-        """Forget `which` there are; `then` is told how many once they are gone."""
+        """Forget `which` there are; `then` is told how many were deleted, once they are.
+
+        That waits until it is known what there is.
+        """
+        if not self._scanned:
+            self._to_forget.append(lambda: self.forget(which, then))
+            return
         now = self.wall()
         coming = [head for head in self._writing if which.fits(head, now)]
         self._forgotten += [head for head in coming if head not in self._forgotten]
         names = [*self.shelf.chosen(which), *(head.name for head in coming)]
-        self.delete(names, lambda: then(len(names)))
+        self.delete(names, then)
 
-    def delete(self, names: Sequence[str], then: Then = lambda: None) -> None:
-        """Delete those names, once what is being written is; `then` comes after it."""
+    def delete(self, names: Sequence[str], then: Callable[[int], None] = lambda _: None) -> None:
+        """Delete those names, once what is being written is; `then` is told how many were."""
         self.shelf.drop(names)
-        self._aside(lambda: self._folder.delete(names), then)
 
-    def _aside(self, work: Callable[[], object], then: Then = lambda: None) -> None:
         def job() -> Then:
-            try:
-                work()
-            except OSError as error:
-                log.warning("beginnings of prompts cannot be deleted: %s", error)
-            return then
+            deleted = sum(map(self._deleted, dict.fromkeys(names)))
+            return lambda: then(deleted)
+
+        self._writer.do(job)
+
+    def _deleted(self, name: str) -> bool:
+        try:
+            return self._folder.delete(name)
+        except OSError as error:
+            log.warning("the beginning of a prompt cannot be deleted: %s", error)
+            return False
+
+    def _aside(self, work: Callable[[], object]) -> None:
+        def job() -> Then:
+            work()
+            return lambda: None
 
         self._writer.do(job)
 
@@ -163,6 +181,10 @@ class PrefixDisk:
     def _have_scanned(self, found: list[Whole]) -> None:
         for whole in found:
             self.shelf.put(Stored.of(whole))
+        self._scanned = True
+        for forget in self._to_forget:
+            forget()
+        self._to_forget.clear()
         if gone := self.shelf.too_much():
             self.delete(gone)
         if found:

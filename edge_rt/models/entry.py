@@ -51,6 +51,11 @@ class Entry:
         return f"{self.backend}-{self.summary.quantisation}".lower()
 
     @property
+    def short_sha256(self) -> str:
+        """Enough of it to tell the model from another of its id."""
+        return self.sha256[:16]
+
+    @property
     def source_sha256(self) -> str | None:
         """The content of the model that this one was converted from, if any."""
         return self.summary.source_sha256

@@ -33,7 +33,7 @@ class Variant:
     `threads` are counts to choose from besides those of the moment.
     `quality` is the probability that an answer to the request is good enough; None: not known.
     `constraints` are the kinds that its answers can be held to. `load_s` and `load_j` are what
-    loading it takes, as far as that is known.
+    loading it takes, as far as that is known. `file` tells it from others that had its id.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Variant:
     load_j: float = 0.0
     ways: Mapping[str, Way] = field(default_factory=dict[str, Way])
     threads: tuple[int, ...] = ()
+    file: str = ""
 
     @property
     def label(self) -> str:

@@ -231,6 +231,7 @@ class FakeService:
     wishes: list[Wish] = field(default_factory=list)
     routing: Trace | None = None  # how everything is routed
     threads: int | None = None  # that are chosen with it
+    compared: Cost | None = None  # what it took to choose
     written: list = field(default_factory=list)  # prompts that the router saw
     traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
@@ -262,7 +263,7 @@ class FakeService:
     def serving(self, model: str) -> Serving:
         card = self.card(model)
         if self.stands_in is None:
-            return Serving(card, mode=self.mode)
+            return Serving(card, mode=self.mode, compared=self.compared)
         return Serving(self.card(self.stands_in), card.id, "the board is hot")
 
     def able(self, model: str, kind: Kind) -> ModelCard:

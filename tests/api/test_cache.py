@@ -100,12 +100,18 @@ def test_what_is_kept_of_prompts_is_told_and_forgotten(
     assert 'edge_rt_tokens_total{kind="restored",model="smol"} 940.0' in lines
 
 
-def test_without_an_engine_nothing_is_told_and_nothing_forgotten(cached: Any, service: Any) -> None:
+def test_without_an_engine_answers_are_forgotten_and_the_rest_is_told(
+    cached: Any, service: Any
+) -> None:
     ask(cached)
     service.kept = Unavailable("the engine does not tell", retry_after_s=2.0)
     assert cached.get(PATH).json()["prefixes"] is None
-    assert cached.post(PURGE, {}).status == 503
-    assert [group["answers"] for group in cached.get(PATH).json()["groups"]] == [1]
+    response = cached.post(PURGE, {})
+    assert (response.status, response.headers["retry-after"]) == (503, "2")
+    message = response.json()["error"]["message"]
+    assert "answers were forgotten (1)" in message
+    assert "no beginnings of prompts: the engine does not tell" in message
+    assert cached.get(PATH).json()["groups"] == []
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,18 @@ def test_clients_get_their_own_only_where_that_is_configured(
     assert (found(ask(client, AGAIN, uid=2)) is None) == per_client
 
 
+def test_what_looking_for_it_took_is_part_of_the_new_answers_cost(near: Any, service: Any) -> None:
+    for stream in (False, True):
+        edge = edge_of(ask(near, f"{FIRST} {stream}", stream=stream, edge={"energy_j": 4.0}))
+        assert (edge["energy_j"], edge["energy_quality"]) == (3.0, "measured")
+    assert [call.energy_j for call in service.embeds] == [4.0, 4.0]
+    assert [call.energy_j for call in service.calls] == [2.5, 2.5]
+    assert edge_of(ask(near, f"{FIRST} True", edge={"energy_j": 4.0}))["cache_energy_j"] == 1.5
+    lines = near.get("/metrics").body.decode().splitlines()
+    joules = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("edge_rt_energy_joules")]
+    assert sorted(joules) == ["3.0", "3.0"]
+
+
 def test_what_is_purged_is_not_found_by_its_meaning_either(near: Any) -> None:
     ask(near, FIRST)
     assert near.post("/edge/v1/cache/purge", {"model": "smol"}).json()["answers"] == 1

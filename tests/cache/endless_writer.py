@@ -27,7 +27,7 @@ async def main(path: Path, first: int) -> None:
     for number in count(first):
         cache.keep(kept(number))
         folder.write(head(number), state(number))
-        folder.delete([head(number - FEW).name])
+        folder.delete(head(number - FEW).name)
         await cache.groups()  # by then it is written
         print(number, flush=True)
         if number % 16 == 0:

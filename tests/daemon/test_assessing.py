@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.api.service import EmbedCall
+from edge_rt.api.service import Cost, EmbedCall
 from edge_rt.config.schema import Router
 from edge_rt.daemon.assessing import Assessor
 from edge_rt.engine.protocol import Embedded, Timings
@@ -22,6 +22,8 @@ from edge_rt.routing.complexity.assessment import Assessment
 RULES = """
 examples: {weight: 4, easy: [an easy one], hard: [a hard one]}
 """
+
+COST = Cost(0.5, "measured", 6.0, None, 0.1)
 
 
 class House:
@@ -38,7 +40,7 @@ class House:
         self.asked.append(texts)
         vectors = array("f", [x for t in texts for x in ((0, 2) if "hard" in t else (2, 0))])
         timings = Timings(0.0, 0.0, 0.0, 1, 0, 0)
-        return Embedded(1, 2, vectors.tobytes(), [1] * len(texts), timings), None
+        return Embedded(1, 2, vectors.tobytes(), [1] * len(texts), timings), COST
 
 
 def entry(id: str, figure: float | None, parameters: int = 0) -> Any:
@@ -98,3 +100,12 @@ def test_who_cannot_compare_goes_by_rules_and_says_so_once(
 def test_a_faulty_file_of_rules_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
         Assessor(Router(rules=str(tmp_path / "none.yaml")))
+
+
+def test_what_comparing_a_prompt_took_is_told_without_what_the_examples_took(rules: str) -> None:
+    house, told = House(), []
+    assessor = Assessor(Router(rules=rules, embedding="minilm"))
+    for text in ("what is hard", "what is not", ""):
+        asyncio.run(assessor.assess(text, [], house, told.append))
+    assert told == [COST, COST]
+    assert len(house.asked) == 3

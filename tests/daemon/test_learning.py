@@ -111,7 +111,7 @@ def test_a_mark_is_for_the_arm_that_was_chosen(learning: Learning) -> None:
 
 
 def test_who_was_asked_by_name_is_marked_too(learning: Learning) -> None:
-    learning.named("a", "big", "switch:token", MATHS)
+    learning.named("a", "big", "switch:token", MATHS, "b")
     learning.took("a", served())
     assert learning.report().arms == []
     assert learning.mark("a", 1.0, 1.0)
@@ -178,3 +178,17 @@ def test_a_disk_that_fails_loses_nothing_while_the_daemon_runs(
     path.rmdir()
     asyncio.run(learning.close())
     assert [arm.good for arm in restarted(path).report().arms] == [1.0]
+
+
+def test_a_model_that_took_the_place_of_another_begins_without_its_marks(
+    learning: Learning,
+) -> None:
+    learning.chosen("cmpl-1", trace(file="a"))
+    learning.named("cmpl-2", "tiny", "single", MATHS, "b")
+    learning.mark("cmpl-1", 1.0, 1.0)
+    learning.mark("cmpl-2", 0.0, 1.0)
+    arms = learning.report().arms
+    assert [(arm.model, arm.kind, arm.good, arm.bad) for arm in arms] == [
+        ("tiny", "maths", 0.0, 1.0),
+        ("tiny", "maths", 1.0, 0.0),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace as changed
@@ -15,6 +16,7 @@ from edge_rt.config.schema import Config, Models, Router
 from edge_rt.energy.prediction import Prediction
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.models.catalogue import Quality
+from edge_rt.routing.learning.cell import PRIOR
 
 GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"
 
@@ -301,3 +303,40 @@ async def test_the_configuration_says_what_is_good_enough(kit: Any) -> None:
     house = house_of(kit, Config(router=Router(quality=0.8)), tiny=(1, 5), big=(1, 1))
     graded(house, tiny=0.9, big=0.3)
     assert await chosen(house, "auto@llama.cpp") == GGUF
+
+
+@running
+async def test_what_comparing_the_prompt_took_goes_with_the_choice(kit: Any) -> None:
+    house = house_of(kit)
+    routes, cost = house.foresight.routes, Cost(0.5, "measured", 6.0, None, 0.1)
+    assess = routes.assess
+    assert (await house.service.route(wish("auto", text="Hello there!"))).compared is None
+
+    async def compared(text: str, entries: Any, host: Any, took: Any) -> Any:
+        took(cost)
+        return await assess(text, entries, host)
+
+    routes.assess = compared
+    assert (await house.service.route(wish("auto", text="Hello there!"))).compared == cost
+
+
+@running
+async def test_who_may_begin_is_decided_by_what_marks_taught(kit: Any) -> None:
+    house, seen = house_of(kit, tiny=(1, 1)), []
+    graded(house, tiny=0.9)
+
+    def early(offers: Any, known: Any, wish: Any, assessed: Any, *more: Any) -> Any:
+        seen.append(assessed.p(GGUF))
+        return offers
+
+    traces = []
+    with patch("edge_rt.daemon.routes.with_early", early):
+        for _ in range(2):
+            served = await house.service.route(wish("auto", trace=True, text="Hello there!"))
+            traces.append(served.trace)
+            assert served.card.id == GGUF
+            assert house.service.mark("cmpl-1", 0.0, 1.0)
+    [first, second] = seen
+    assert second == pytest.approx(first * PRIOR / (PRIOR + 1.0))
+    assert [trace.assessed.p(GGUF) for trace in traces] == [first, first]
+    assert traces[1].chosen.quality == pytest.approx(second)

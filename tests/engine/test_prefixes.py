@@ -408,3 +408,32 @@ def test_what_is_forgotten_while_it_is_written_is_gone_too(board: Board) -> None
     assert board.files == []
     assert board.tokens == []
     assert PrefixFolder(board.path).scan() == []
+
+
+def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
+    board: Board,
+) -> None:
+    learn(board)
+    board.stop()
+    disk = PrefixDisk(KeepPrefixes(str(board.path), **LARGE))
+    gone: list[int] = []
+    disk.forget(Which(), gone.append)
+    while not gone:
+        assert select.select(disk.filenos(), [], [], 60)[0]
+        disk.settle()
+    assert gone == [1]
+    assert disk.shelf.all() == []
+    assert PrefixFolder(board.path).scan() == []
+
+
+def test_what_cannot_be_deleted_is_not_counted(board: Board) -> None:
+    learn(board)
+    learn(board, [8, *SYSTEM])
+    stuck = board.files[0]
+    stuck.unlink()
+    stuck.mkdir()
+    gone: list[int] = []
+    board.disk.forget(Which(), gone.append)
+    board.settle()
+    assert gone == [1]
+    assert board.files == [stuck]

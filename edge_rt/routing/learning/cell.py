@@ -15,13 +15,17 @@ _MOST_TIMES = math.log(4.0)  # that an answer may take more or less than foretol
 
 
 class Key(NamedTuple):
-    """An arm and a context: a model and a mode, and the features of prompts. See Features."""
+    """An arm and a context: a model and a mode, and the features of prompts. See Features.
+
+    `file` is of what the model is made: another under the same id has nothing of what was learnt.
+    """
 
     model: str
     mode: str
     kind: str
     length: str
     level: str
+    file: str = ""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -90,6 +94,10 @@ class Cell(msgspec.Struct, frozen=True):
             joules=room.joules + _log(joules_times),
             seconds=room.seconds + _log(seconds_times),
         )
+
+    def untimed(self) -> Cell:
+        """Without what answers took."""
+        return self._scaled(self.at_s, 1.0, 0.0)
 
     def _scaled(self, at_s: float, marks: float, answers: float) -> Cell:
         return Cell(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.complexity.assessment import Assessment
+from edge_rt.routing.learning.cell import Key
 from edge_rt.routing.learning.learner import Context, Learner
 from edge_rt.routing.learning.trials import Trials, Way
+from edge_rt.routing.setting import SINGLE
 
 
 class Judge:
@@ -23,7 +26,8 @@ class Judge:
             return candidate
         setting, seconds = candidate.setting, candidate.seconds
         prefill_s, decode_s = candidate.prefill_s, candidate.decode_s
-        found = self._learner.learnt(setting.variant, setting.mode, context, candidate.quality)
+        presumed, file = candidate.quality, candidate.file
+        found = self._learner.learnt(setting.variant, setting.mode, context, presumed, file)
         if seconds is not None and prefill_s is not None and decode_s is not None:
             times = found.seconds_ratio
             seconds += (times - 1.0) * (prefill_s + decode_s)
@@ -37,6 +41,18 @@ class Judge:
             energy_j=candidate.energy_j and found.joules_ratio * candidate.energy_j,
             learnt=found,
         )
+
+    def assessed(self, assessed: Assessment, files: Mapping[str, str]) -> Assessment:
+        """With the chances that marks of such prompts make likely, of each model by itself.
+
+        `files` tells by id of what it is made; see Key.
+        """
+        context, learner = assessed.features.context, self._learner
+        chances = {
+            id: replace(chance, p=learner.p(Key(id, SINGLE, *context, files[id]), chance.p))
+            for id, chance in assessed.chances.items()
+        }
+        return replace(assessed, chances=chances)
 
     def trial(self, able: Sequence[Candidate], best: int) -> int:
         """The place of the one of `able` to be chosen where that at `best` takes the fewest joules.

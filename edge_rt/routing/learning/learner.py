@@ -54,10 +54,15 @@ class Learner:
         self.changed: set[Key] = set()
 
     def learnt(
-        self, model: str, mode: str, context: Context, presumed: float | None = None
+        self,
+        model: str,
+        mode: str,
+        context: Context,
+        presumed: float | None = None,
+        file: str = "",
     ) -> Learnt:
         """What is known of an arm in a context."""
-        key = Key(model, mode, *context)
+        key = Key(model, mode, *context, file)
         cell, marked = self._now(key), self._now(self._marked(key))
         return Learnt(
             context,
@@ -69,6 +74,10 @@ class Learner:
             cell.answers,
         )
 
+    def p(self, key: Key, presumed: float) -> float:
+        """The probability that its answer is good enough, where `presumed` is without marks."""
+        return self._now(self._marked(key)).corrected(presumed)
+
     def mark(self, key: Key, mark: float, weight: float = 1.0) -> None:
         """An answer was found so good, from 0 to 1."""
         key = self._marked(key)
@@ -77,6 +86,13 @@ class Learner:
     def took(self, key: Key, joules_times: float, seconds_times: float) -> None:
         """An answer took so many times the joules and seconds foretold."""
         self._keep(key, self._now(key).took(joules_times, seconds_times))
+
+    def recalibrated(self, model: str) -> None:
+        """What is foretold of it has other grounds: what answers took beside that is forgotten."""
+        for key, cell in self._cells.items():
+            if key.model == model:
+                self._cells[key] = cell.untimed()
+                self.changed.add(key)
 
     def cells(self) -> Mapping[Key, Cell]:
         """All of them as they are now, the one heard of last at the end."""

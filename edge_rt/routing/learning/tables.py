@@ -14,7 +14,7 @@ _COLUMNS = (*(f"{name} TEXT" for name in _KEY), *(f"{name} REAL" for name in _SU
 
 SCHEMA = Schema(
     name="file of what the router has learnt",
-    version=1,
+    version=2,
     tables={
         "cells": f"CREATE TABLE cells ({', '.join(_COLUMNS)}, PRIMARY KEY ({', '.join(_KEY)}))"
     },

@@ -66,6 +66,14 @@ def test_what_was_marked_bad_is_left_for_such_prompts_alone(stage: Stage) -> Non
     assert stage.serve(context=None) == "smol"
 
 
+def test_marks_are_of_the_file_that_was_marked(stage: Stage) -> None:
+    pool = [replace(SMOL, quality=0.7, file="a"), replace(BIG, quality=0.9)]
+    for _ in range(5):
+        stage.learner.mark(Key("smol", "single", *MATHS, file="a"), 0.0)
+    assert stage.serve(pool=pool) == "big"
+    assert stage.serve(pool=[replace(pool[0], file="b"), pool[1]]) == "smol"
+
+
 def test_what_was_marked_good_is_trusted_with_more(stage: Stage) -> None:
     assert stage.serve(floor=0.8) == "big"
     stage.mark(1.0, times=5)

@@ -50,6 +50,18 @@ def test_joules_and_seconds_are_corrected_apart_from_quality(learner: Learner) -
     assert (found.seconds_ratio, found.answers, found.p) == (1.0, 1.0, pytest.approx(0.9))
 
 
+def test_a_new_calibration_leaves_the_marks(learner: Learner) -> None:
+    for model in ("tiny", "big"):
+        learner.took(key(model), 2.0, 3.0)
+        learner.mark(key(model), 0.0)
+    learner.changed.clear()
+    learner.recalibrated("tiny")
+    found, other = (learner.learnt(model, "single", MATHS, 0.9) for model in ("tiny", "big"))
+    assert (found.joules_ratio, found.seconds_ratio, found.answers) == (1.0, 1.0, 0.0)
+    assert (found.marks, other.marks, other.answers) == (1.0, 1.0, 1.0)
+    assert learner.changed == {key("tiny")}
+
+
 def test_it_is_bounded(learner: Learner) -> None:
     for number in range(KEPT + 3):
         learner.mark(key(f"model-{number}"), 1.0)

@@ -24,8 +24,10 @@ def test_it_comes_back(path: Path) -> None:
     tables = Tables(path)
     tables.write({TINY: CELL, BIG: Cell(5.0)})
     tables.write({TINY: CELL.marked(1.0, 0.5), BIG: None})
+    other = TINY._replace(file="b" * 16)
+    tables.write({other: CELL})
     tables.close()
-    assert Tables(path).read() == [(TINY, CELL.marked(1.0, 0.5))]
+    assert Tables(path).read() == [(TINY, CELL.marked(1.0, 0.5)), (other, CELL)]
 
 
 def test_all_that_may_be_known_has_room(path: Path) -> None:
