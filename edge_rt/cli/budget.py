@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import click
 
 from edge_rt.cli.budget_table import budget_tables
 from edge_rt.cli.client import Client, Json
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.paper import put_document
 from edge_rt.cli.ranges import Range
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -76,7 +75,4 @@ def budget(socket: Path | None, as_json: bool, **caps: Any) -> None:
     }
     with Client(daemon_socket(socket)) as client:
         state = client.put(_PATH, change) if change else client.get(_PATH)
-    if as_json:
-        click.echo(json.dumps(state))
-    else:
-        put(output(), budget_tables(state))
+    put_document(state, budget_tables, as_json=as_json)

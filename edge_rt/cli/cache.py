@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -10,7 +9,8 @@ import click
 from edge_rt.cli.cache_table import cache_table
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.figures import counted
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.forgetting import to_forget
+from edge_rt.cli.paper import put_document
 from edge_rt.cli.ranges import Range
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -29,10 +29,7 @@ def show(socket: Path | None, as_json: bool) -> None:
     """Show how much is kept, of which model and for whom, and what that saved."""
     with Client(daemon_socket(socket)) as client:
         report = client.get("/edge/v1/cache")
-    if as_json:
-        click.echo(json.dumps(report))
-    else:
-        put(output(), cache_table(report))
+    put_document(report, cache_table, as_json=as_json)
 
 
 @cache.command()
@@ -52,9 +49,7 @@ def purge(
 ) -> None:
     """Forget answers and beginnings of prompts: those that all of the options fit."""
     said: Json = {"model": model, "client": client, "older_s": older_s}
-    which = {name: value for name, value in said.items() if value is not None}
-    if bool(which) == everything:
-        raise click.UsageError("Say what to forget, or --all.")
+    which = to_forget(said, everything=everything)
     with Client(daemon_socket(socket)) as daemon:
         purged = daemon.post("/edge/v1/cache/purge", which)
     gone = counted(purged.get("answers"), "answer")

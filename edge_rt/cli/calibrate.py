@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from edge_rt.cli.calibration_table import calibration_tables
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.figures import line, number
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.paper import put_document
 from edge_rt.cli.progress import progress
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -41,10 +40,7 @@ def calibrate(
         else:
             body: Json = {"quick": quick, "force": force}
             found = _measure(client, body if model is None else body | {"model": model})
-    if as_json:
-        click.echo(json.dumps(found))
-    else:
-        put(output(), calibration_tables(found))
+    put_document(found, calibration_tables, as_json=as_json)
 
 
 def _measure(client: Client, body: Json) -> Json:

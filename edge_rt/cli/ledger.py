@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.ledger_table import ledger_tables
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.paper import put_document
 from edge_rt.cli.where import daemon_socket, socket_option
 
 
@@ -38,7 +37,4 @@ def ledger(socket: Path | None, days: int, last: int, as_json: bool) -> None:
     """
     with Client(daemon_socket(socket)) as client:
         report = client.get(f"/edge/v1/ledger?days={days}&last={last}")
-    if as_json:
-        click.echo(json.dumps(report))
-    else:
-        put(output(), ledger_tables(report))
+    put_document(report, ledger_tables, as_json=as_json)

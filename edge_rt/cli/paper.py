@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable
 
+import click
 from rich.console import Console, RenderableType
+
+from edge_rt.cli.document import Json
 
 _UNBOUNDED = 1 << 14  # columns
 
@@ -34,3 +39,11 @@ def put(console: Console, content: RenderableType) -> None:
     lines = captured.get().split("\n")
     console.file.write("\n".join(text.rstrip() for text in lines))
     console.file.flush()
+
+
+def put_document(document: Json, table: Callable[[Json], RenderableType], *, as_json: bool) -> None:
+    """Show what the daemon said as `table` draws it, or as one JSON object."""
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        put(output(), table(document))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.figures import counted
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.forgetting import to_forget
+from edge_rt.cli.paper import put_document
 from edge_rt.cli.router_table import router_table
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -26,10 +26,7 @@ def show(socket: Path | None, as_json: bool) -> None:
     """Show the marks of each model and mode by kind of prompt, and what answers took."""
     with Client(daemon_socket(socket)) as client:
         report = client.get("/edge/v1/router")
-    if as_json:
-        click.echo(json.dumps(report))
-    else:
-        put(output(), router_table(report))
+    put_document(report, router_table, as_json=as_json)
 
 
 @router.command()
@@ -39,10 +36,7 @@ def show(socket: Path | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="All of it.")
 def reset(socket: Path | None, model: str | None, mode: str | None, everything: bool) -> None:
     """Forget what was learnt: that which all of the options fit."""
-    said: Json = {"model": model, "mode": mode}
-    which = {name: value for name, value in said.items() if value is not None}
-    if bool(which) == everything:
-        raise click.UsageError("Say what to forget, or --all.")
+    which = to_forget({"model": model, "mode": mode}, everything=everything)
     with Client(daemon_socket(socket)) as daemon:
         done = daemon.post("/edge/v1/router/reset", which)
     click.echo(f"{counted(done.get('arms'), 'row')} forgotten")
