@@ -54,11 +54,7 @@ class Room:
         usable, gpu = self._usable_bytes(beside), self._gpu_bytes(beside)
         ways = {form: self._wanted(entry, form) for form in found}
         found.sort(key=lambda form: self._residency.avoids(ways[form]))
-        fitting = (
-            form
-            for form in found
-            if _fits(ways[form].need_bytes, usable) and _fits(ways[form].gpu_bytes, gpu)
-        )
+        fitting = (form for form in found if _fits_both(ways[form], usable, gpu))
         return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
 
     def ways(self, entry: Entry) -> dict[Form, Wanted]:
@@ -68,11 +64,7 @@ class Room:
         """
         found = {form: self._wanted(entry, form) for form in forms(entry, self._config.engine)}
         usable, gpu = self.usable_bytes, self.gpu_bytes
-        able = {
-            form: way
-            for form, way in found.items()
-            if _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
-        }
+        able = {form: way for form, way in found.items() if _fits_both(way, usable, gpu)}
         able = able or found
         return {form: way for form, way in able.items() if not self._residency.avoids(way)} or able
 
@@ -93,6 +85,11 @@ class Room:
 
     def _wanted(self, entry: Entry, form: Form | None = None) -> Wanted:
         return wanted(entry, entry.path, self._config.engine, form)
+
+
+def _fits_both(way: Wanted, usable: float, gpu: float) -> bool:
+    """Whether so many bytes of the board's memory and of its GPU's will do."""
+    return _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
 
 
 def _fits(need: float, usable: float) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.sequences import SequencePool
+from edge_rt.engine.seat import Home
 from edge_rt.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -21,17 +20,6 @@ _COMPARED = 4  # of them; kernels take the others in the same strides
 # answers in millions of tokens; what is rounded before that comes out as 0.1 and more.
 _CLOSE = 1e-4
 _TEXT = "the cat sat on the mat, and the dog lay by the door. "
-
-
-class Home(Protocol):
-    """A model and its sequences."""
-
-    pool: SequencePool
-
-    @property
-    def backend(self) -> Backend:
-        """The model."""
-        ...
 
 
 class Exactness:

@@ -69,8 +69,6 @@ class Modes:
     def _drafted(self, answer: Answer, mode: Mode) -> Course:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
         most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
-        if most < 1:
-            return Drafting(answer, [], Exact(), times, most=most).course()
         first, *others = answer.seats
         looked = LookupSource(first, DraftLength(most, times, learnt.looked))
         guessed = [
@@ -82,8 +80,7 @@ class Modes:
         times, most = self._learnt[mode.partner].times, self._exactness.rows - 1
 
         def drafted(source: Source) -> Course:
-            sources = [source] if most > 0 else []
-            return Drafting(answer, sources, Exact(), times, most=most).course()
+            return Drafting(answer, [source], Exact(), times, most=most).course()
 
         return handing_over(answer, threshold, first, drafted)
 
