@@ -44,9 +44,12 @@ _RUN = 4.0  # tokens, after which who writes less of an answer lets the other go
 def untried(mode: str, share: float | None) -> Teamwork:
     """What is expected of a mode before it was tried, the large model's `share` being asked for.
 
-    Ours: that drafts are all wrong and that each model reads all that the other writes.
+    Ours: that drafts are all wrong and that each model reads all that the other writes. Drafts from
+    the text itself cost nothing to have and are read only where that pays: these change nothing.
     """
     kind, _, gate = mode.partition(":")
+    if kind == "lookup":
+        return Teamwork()
     if kind != "switch":
         return Teamwork(rejected=UNTRIED)
     large = {"never": 0.0, "always": 1.0}.get(gate, 0.5 if share is None else share)

@@ -125,13 +125,18 @@ def test_a_model_of_which_nothing_is_known_says_so() -> None:
     assert together(Teamwork(0.5), SIZES, lambda *_: unknown, SMALL) == unknown
 
 
-@pytest.mark.parametrize("mode", ["lookup", "speculative"])
-def test_what_was_never_tried_gains_nothing(mode: str) -> None:
-    small = SMALL if mode == "speculative" else None
-    found = Teams().predict(Team("large", "small", mode), SIZES, LARGE, small)
+def test_a_draft_model_that_was_never_tried_gains_nothing() -> None:
+    found = Teams().predict(Team("large", "small", "speculative"), SIZES, LARGE, SMALL)
     assert isinstance(found, Prediction)
-    single = alone(LARGE)
-    assert found.seconds > 1.02 * single.seconds
+    assert found.seconds > 1.02 * alone(LARGE).seconds
+    assert found.error_ratio >= 0.5
+
+
+def test_looking_up_that_was_never_tried_changes_nothing() -> None:
+    found = Teams().predict(Team("large", None, "lookup"), SIZES, LARGE, None)
+    assert isinstance(found, Prediction)
+    assert found.seconds == pytest.approx(alone(LARGE).seconds)
+    assert found.energy_j == pytest.approx(alone(LARGE).energy_j)
     assert found.error_ratio >= 0.5
 
 
