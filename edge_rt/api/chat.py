@@ -72,7 +72,8 @@ class ChatCompletions(Generation[ChatRequest]):
 
     async def timed_prompts(self, request: ChatRequest, models: Sequence[Identity]) -> list[str]:
         """See Generation."""
-        return [await self._written(request, one.card.id) for one in models if one.timed]
+        timed = dict.fromkeys(id for one in models for id in one.timed)
+        return [await self._written(request, id) for id in timed]
 
     async def prepare(self, request: ChatRequest) -> Work:
         """See Generation."""

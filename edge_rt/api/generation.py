@@ -91,7 +91,7 @@ class Generation(ABC, Generic[RequestT]):
         """How many alternatives are reported a token; None: no log-probabilities at all."""
 
     async def timed_prompts(self, request: RequestT, models: Sequence[Identity]) -> list[str]:
-        """The prompts for those models that have them depend on the time."""
+        """The prompts of all that read others at other times, for `models` to answer."""
         return []
 
     def topic(self, request: RequestT) -> tuple[RequestT, str] | None:

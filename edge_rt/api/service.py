@@ -96,14 +96,15 @@ class Identity(msgspec.Struct, frozen=True):
     """A model that may answer for a name, as far as that decides on what its answers say.
 
     `digest` is another one for other files, settings, libraries or partners; `repeats` tells
-    whether one seed always gives one answer, `timed` whether its template knows what time it is.
+    whether one seed always gives one answer. `timed` are those, itself and whoever may help it,
+    whose templates know what time it is.
     Of the card only what does not change from moment to moment is true.
     """
 
     card: ModelCard
     digest: bytes
     repeats: bool
-    timed: bool
+    timed: tuple[str, ...]
 
 
 class Repeat(msgspec.Struct, frozen=True):

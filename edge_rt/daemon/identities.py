@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from edge_rt import __version__
 from edge_rt.api.service import Identity
 from edge_rt.cache.key import digest
-from edge_rt.config.schema import Engine
+from edge_rt.config.schema import Config
 from edge_rt.daemon.forms import forms
 from edge_rt.daemon.kinds import writer
 from edge_rt.daemon.measuring import Host
@@ -29,8 +29,9 @@ _MANY = 64  # names that were asked for
 class Identities:
     """Who may answer for a name, which is looked up anew only when the store has changed."""
 
-    def __init__(self, engine: Engine, store: Store, routes: Routes) -> None:
-        self._engine, self._store, self._routes = engine, store, routes
+    def __init__(self, config: Config, store: Store, routes: Routes) -> None:
+        self._engine, self._store, self._routes = config.engine, store, routes
+        self._settings = config.engine, config.router
         self._builds: dict[str, str] = {}  # by backend
         self._stamp: object = None
         self._known: dict[tuple[str, str | None], tuple[Identity, ...]] = {}
@@ -55,9 +56,9 @@ class Identities:
         everybody = [entry, *(other for other in others.values() if other is not None)]
         return Identity(
             card=host.card(entry.id),
-            digest=digest(self._engine, self._made_of(entry), list(pairs), beside),
+            digest=digest(*self._settings, self._made_of(entry), list(pairs), beside),
             repeats=all(self._repeats(one) for one in everybody),
-            timed="strftime_now" in (entry.summary.chat_template or ""),
+            timed=tuple(one.id for one in everybody if _is_timed(one)),
         )
 
     def _made_of(self, entry: Entry) -> tuple[object, ...]:
@@ -71,6 +72,10 @@ class Identities:
     def _repeats(self, entry: Entry) -> bool:
         exact = set(forms(entry, self._engine)) == {_EXACT}
         return exact and entry.summary.quantisation in _ONE_KERNEL
+
+
+def _is_timed(entry: Entry) -> bool:
+    return "strftime_now" in (entry.summary.chat_template or "")
 
 
 def _found(model: str, host: Host) -> Entry | None:

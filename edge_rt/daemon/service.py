@@ -99,7 +99,7 @@ class DaemonService:
         self.answering = answering
         self._performing = performing
         self._foresight = foresight
-        self._identities = Identities(config.engine, store, foresight.routes)
+        self._identities = Identities(config, store, foresight.routes)
         self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
 
     def cards(self) -> list[ModelCard]:

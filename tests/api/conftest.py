@@ -236,7 +236,7 @@ class FakeService:
     traces: Traces = field(default_factory=Traces)
     since: list[float] = field(default_factory=list)
     seeds_repeat: bool = True
-    timed: bool = False  # whether templates know the time
+    timed: tuple[str, ...] = ()  # models whose templates know the time
     repeats: list[Repeat] = field(default_factory=list)
     kept: Prefixes | Exception = field(default_factory=lambda: Prefixes(0, enabled=False))
     forgotten: list = field(default_factory=list)  # of prompts
@@ -303,7 +303,12 @@ class FakeService:
         """All models for "auto", else the one asked for, whoever stands in for it."""
         cards = self.models if model == "auto" else [self.card(model)]
         return tuple(
-            Identity(card, digest(card.id, card.sha256, partner), self.seeds_repeat, self.timed)
+            Identity(
+                card,
+                digest(card.id, card.sha256, partner),
+                self.seeds_repeat,
+                tuple(id for id in self.timed if id in (card.id, partner)),
+            )
             for card in cards
         )
 

@@ -261,12 +261,20 @@ def test_any_model_means_whichever_answered(cached: Any, service: Any) -> None:
 
 
 def test_a_template_that_knows_the_time_makes_another_question(cached: Any, service: Any) -> None:
-    service.timed = True
+    service.timed = ("smol",)
     service.prompt = "It is Monday."
     cached.chat(**GREEDY)
     assert "cache" in edge_of(cached.chat(**GREEDY))
     service.prompt = "It is Tuesday."
     assert "cache" not in edge_of(cached.chat(**GREEDY))
+
+
+def test_so_does_the_template_of_a_partner(cached: Any, service: Any) -> None:
+    service.timed = ("other-1.5b@q4",)
+    helped = {**GREEDY, "edge": {"mode": "switch:token", "partner": "other-1.5b@q4"}}
+    for prompt, hits in (("It is Monday.", (False, False)), ("It is Tuesday.", (False, True))):
+        service.prompt = prompt
+        assert tuple("cache" in edge_of(cached.chat(**how)) for how in (helped, GREEDY)) == hits
 
 
 def test_a_template_that_knows_the_time_and_refuses_leaves_others_to_answer(
@@ -282,7 +290,8 @@ def test_a_template_that_knows_the_time_and_refuses_leaves_others_to_answer(
     async def route(wish: Any) -> Serving:
         return Serving(service.models[-1])
 
-    service.timed, service.render, service.route = True, refuse, route
+    service.timed = tuple(card.id for card in service.models)
+    service.render, service.route = refuse, route
     for hit in (False, True):
         assert ("cache" in edge_of(cached.chat(**GREEDY, model="auto"))) == hit
 

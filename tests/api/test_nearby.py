@@ -213,7 +213,7 @@ def test_only_what_the_user_said_last_is_compared(near: Any, service: Any) -> No
 
 
 def test_a_template_that_knows_the_time_makes_another_question(near: Any, service: Any) -> None:
-    service.timed, service.prompt = True, "It is Monday."
+    service.timed, service.prompt = ("smol",), "It is Monday."
     ask(near, FIRST)
     assert found(ask(near, AGAIN)) == "semantic"
     service.prompt = "It is Tuesday."

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as other
 
-from edge_rt.config.schema import Config, Engine
+from edge_rt.config.schema import Config, Engine, Router
 from edge_rt.models.pair import Pair
 
 
@@ -81,6 +81,11 @@ def test_other_settings_of_the_engine(kit: Any, engine: dict) -> None:
     assert digests(changed) != digests(kit.house())
 
 
+def test_another_floor_of_quality(kit: Any) -> None:
+    changed = kit.house(Config(router=Router(quality="high")))
+    assert digests(changed, "auto") != digests(kit.house(), "auto")
+
+
 def test_every_model_that_may_answer_counts(kit: Any) -> None:
     house = kit.house(models=("tiny", "two"))
     assert [one.card.id for one in house.service.identities("auto", None)] == ["tiny", "two"]
@@ -126,10 +131,23 @@ def test_a_seed_repeats_where_the_backend_says_so(
     assert [one.repeats for one in house.service.identities("tiny", None)] == [repeats]
 
 
-def test_a_template_that_asks_for_the_time(kit: Any) -> None:
-    house = kit.house()
-    assert not house.service.identities("tiny", None)[0].timed
+def test_templates_that_ask_for_the_time(kit: Any) -> None:
+    house = kit.house(models=("tiny", "two"))
+    house.known_pairs = [Pair(large="tiny", small="two")]
     template = "{{ strftime_now('%d %b') }}{{ messages[0].content }}"
-    house.entry = replace(house.entry, summary=other(house.entry.summary, chat_template=template))
-    house.changes += 1
-    assert house.service.identities("tiny", None)[0].timed
+    usual = {entry.id: entry for entry in house.entries()}
+    timed = {
+        id: replace(entry, summary=other(entry.summary, chat_template=template))
+        for id, entry in usual.items()
+    }
+
+    def found(*entries: Any) -> tuple[str, ...]:
+        house.entries = lambda: list(entries)
+        house.changes += 1
+        (one,) = house.service.identities("tiny", None)
+        return one.timed
+
+    assert found(usual["tiny"], usual["two"]) == ()
+    assert found(timed["tiny"], usual["two"]) == ("tiny",)
+    assert found(usual["tiny"], timed["two"]) == ("two",)
+    assert found(timed["tiny"], timed["two"]) == ("tiny", "two")
