@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+from edge_rt.routing.learning.cell import file_of
 
 USUAL_GATE = "token"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
@@ -44,6 +45,12 @@ class Offered(NamedTuple):
 ALONE = Offered()
 
 
+def made_of(entry: Entry, offered: Offered) -> str:
+    """Of which files answers of `entry` in that mode are made; see Key."""
+    partner = offered.partner
+    return file_of(entry.short_sha256, "" if partner is None else partner.short_sha256)
+
+
 @dataclass(frozen=True)
 class Offer:
     """What there is to choose from; `why` tells what was changed about what was asked for."""
@@ -59,6 +66,12 @@ class Offer:
     def of(self, label: str) -> Offered:
         """The one of that label."""
         return next(offered for offered in self.modes if offered.mode.label == label)
+
+
+def partners(offers: Mapping[str, Offer]) -> list[Entry]:
+    """All partners in them, each once."""
+    found = (one.partner for offer in offers.values() for one in offer.modes)
+    return list({partner.id: partner for partner in found if partner is not None}.values())
 
 
 def offer(

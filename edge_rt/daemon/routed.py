@@ -7,6 +7,7 @@ from typing import NamedTuple
 from edge_rt.api.service import Cost
 from edge_rt.daemon.offers import Offer, Offered
 from edge_rt.decoding.params import Mode
+from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
 from edge_rt.routing.setting import SINGLE, Form
 from edge_rt.routing.trace import Trace
@@ -15,7 +16,7 @@ from edge_rt.routing.trace import Trace
 class Routed(NamedTuple):
     """The model that answers, and its mode, None for by itself.
 
-    `why` says why just this one does; `less` tells what the governor had changed.
+    `why` says why just this one does; `less` tells what is less than usual, as the governor asks.
     `threads` are those of its passes, None: as many as the governor allows; `form` is how the model
     is to be loaded, None: as it is, or else as usual.
     """
@@ -38,14 +39,21 @@ class Bucket(NamedTuple):
     completion: int
 
 
-def routed(
-    entry: Entry,
-    offer: Offer,
-    offered: Offered,
-    why: str,
-    trace: Trace | None = None,
-    compared: Cost | None = None,
-) -> Routed:
+def routed(entry: Entry, offer: Offer, offered: Offered, why: str) -> Routed:
     """`entry` in the mode `offered`, one of those of `offer`."""
     mode = None if offered.mode.name == SINGLE else offered.mode
-    return Routed(entry, why, trace, mode, offer.why, compared=compared)
+    return Routed(entry, why, mode=mode, less=offer.why)
+
+
+def gave_way(trace: Trace, usual: float, limits: Limits) -> str | None:
+    """That what was chosen is not as good as is `usual`, where it could have been, and nothing was
+    asked for: the floor gave way for the governor.
+    """
+    chosen = trace.chosen
+    if chosen is None or trace.quality is not None or not limits.smaller:
+        return None
+    able = [row.candidate for row in trace.considered if row.state != "dropped"]
+    best = max((one.quality or 0.0 for one in able), default=0.0)
+    if (chosen.quality or 0.0) >= min(best, usual):
+        return None
+    return f"{chosen.setting.variant} answers although others do that better: {limits.why}"

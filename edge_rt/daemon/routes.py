@@ -17,9 +17,9 @@ from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.named import known_as, leaves_open, named
-from edge_rt.daemon.offers import Offer, offer
+from edge_rt.daemon.offers import Offer, made_of, offer, partners
 from edge_rt.daemon.room import Room
-from edge_rt.daemon.routed import Bucket, Routed, routed
+from edge_rt.daemon.routed import Bucket, Routed, gave_way, routed
 from edge_rt.daemon.sizing import Sizing
 from edge_rt.daemon.unroutable import unroutable
 from edge_rt.daemon.variants import Variants
@@ -85,39 +85,60 @@ class Routes:
         able = self._admitted(wish.model, entries)
         offers, unfit = self._offers(able, wish.mode, host)
         completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
-        only = offers.get(able[0].id) if len(able) == 1 else None
-        choosing = wish.trace or self.threads_open(able[0], wish.model, wish.aims)
-        if only is not None and len(only.modes) == 1 and not (choosing or left_open(wish)):
+        only = able[0] if len(able) == 1 else None
+        if only is not None and not self._open(only, offers[only.id], wish):
             self._note(able, USUAL, completion)
-            context, file = self._context(wish.text), able[0].short_sha256
-            self._learning.named(wish.id, able[0].id, only.modes[0].mode.label, context, file)
-            return routed(able[0], only, only.modes[0], ONLY)
-        known = {entry.id: entry for entry in [*_partners(offers), *able]}
+            return self._fixed(only, offers[only.id], wish)
+        known = {entry.id: entry for entry in [*partners(offers), *able]}
         took: list[Cost] = []
         assessed = await self.assess(wish.text, list(known.values()), host, took.append)
         files = {id: entry.short_sha256 for id, entry in known.items()}
         likely = self._learning.judge.assessed(assessed, files)
         offers = with_early(offers, known, wish, likely, self._floor(wish.aims), host)
-        only = only and offers[able[0].id]
-        tokens = await self._sizing.tokens(able, wish, completion, host, _partners(offers))
+        tokens = await self._sizing.tokens(able, wish, completion, host, partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
         self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
         self.traces.keep(wish.id, trace)
-        told, chosen = trace if wish.trace else None, trace.chosen
-        compared = took[0] if took else None
-        if chosen is None and only is not None:  # the engine says best what speaks against it
-            return routed(able[0], only, only.modes[0], trace.why, told, compared)
-        if chosen is None:
+        if trace.chosen is not None:
+            found = self._chosen(wish.id, trace, trace.chosen, able, offers)
+        elif only is not None:  # the engine says best what speaks against it
+            found = routed(only, offers[only.id], offers[only.id].modes[0], trace.why)
+        else:
             raise unroutable(trace, self._governing.limits)
+        told, compared = trace if wish.trace else None, took[0] if took else None
+        return found._replace(trace=told, compared=compared)
+
+    def _open(self, entry: Entry, offer: Offer, wish: Wish) -> bool:
+        """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
+        several = len(offer.modes) > 1 or left_open(wish)
+        return several or wish.trace or self.threads_open(entry, wish.model, wish.aims)
+
+    def _fixed(self, entry: Entry, offer: Offer, wish: Wish) -> Routed:
+        """The one way to answer that there is."""
+        [offered], context = offer.modes, self._context(wish.text)
+        label, files = offered.mode.label, made_of(entry, offered)
+        self._learning.named(wish.id, entry.id, label, context, files)
+        return routed(entry, offer, offered, ONLY)
+
+    def _chosen(
+        self,
+        id: str,
+        trace: Trace,
+        chosen: Candidate,
+        able: Sequence[Entry],
+        offers: Mapping[str, Offer],
+    ) -> Routed:
+        """What `trace` has chosen for the answer of that id."""
         self._router.follow(trace)
-        self._learning.chosen(wish.id, trace)
-        entry = next(entry for entry in able if entry.id == chosen.setting.variant)
-        of_it = offers[entry.id]
-        found = routed(entry, of_it, of_it.of(chosen.setting.mode), trace.why, told, compared)
-        threads = chosen.setting.threads
-        fewer = threads if threads < self._governing.limits.threads else None
-        return found._replace(threads=fewer, form=chosen.setting.form)
+        self._learning.chosen(id, trace)
+        setting, limits = chosen.setting, self._governing.limits
+        entry = next(entry for entry in able if entry.id == setting.variant)
+        offer = offers[entry.id]
+        found = routed(entry, offer, offer.of(setting.mode), trace.why)
+        fewer = setting.threads if setting.threads < limits.threads else None
+        less = found.less or gave_way(trace, self._quality, limits)
+        return found._replace(threads=fewer, form=setting.form, less=less)
 
     def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
@@ -189,7 +210,7 @@ class Routes:
         )
         threads, free = self._governing.limits.threads, leaves_open(model, aims)
         pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
-        there = self._now([*entries, *_partners(offers)])
+        there = self._now([*entries, *partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
         return msgspec.structs.replace(trace, phi=self._phi(trace.chosen), assessed=assessed)
 
@@ -234,9 +255,3 @@ class Routes:
     def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
         ids = tuple(sorted(entry.id for entry in able))
         self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
-
-
-def _partners(offers: Mapping[str, Offer]) -> list[Entry]:
-    """All partners, each once."""
-    found = (one.partner for offer in offers.values() for one in offer.modes)
-    return list({partner.id: partner for partner in found if partner is not None}.values())

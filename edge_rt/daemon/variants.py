@@ -8,7 +8,7 @@ from dataclasses import replace
 from edge_rt.config.schema import Engine
 from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.forms import form_of, forms, kv_bytes
-from edge_rt.daemon.offers import Offer, Offered
+from edge_rt.daemon.offers import Offer, Offered, made_of
 from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction import Prediction
@@ -137,17 +137,18 @@ class Variants:
             load_s=load_s,
             load_j=load_s * self._busy_w(entry, threads),
             modes=tuple(one.mode.label for one in modes),
-            ways={one.mode.label: self._way(one, threads) for one in modes},
+            ways={one.mode.label: self._way(entry, one, threads) for one in modes},
             file=entry.short_sha256,
         )
 
-    def _way(self, offered: Offered, threads: int) -> Way:
+    def _way(self, entry: Entry, offered: Offered, threads: int) -> Way:
         partner = offered.partner
         if partner is None:
             return Way(kept=offered.kept)
         need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
         load_j = load_s * self._busy_w(partner, threads)
-        return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept)
+        file = made_of(entry, offered)
+        return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
 
     def _load_s(self, entry: Entry) -> float:
         known = self._residency.load_s.get(resident_name(entry))

@@ -17,7 +17,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     that the answer is good enough, `cpq` the memory pressure with it loaded. About half of all
     answers come within the error ratios, which say what the joules and seconds may be off by.
     `age_s` is the time since it was measured. All of that is with what was `learnt`, None: nobody
-    has looked. `file` as in Variant.
+    has looked. `file` is of what its answers are made; see Key.
     """
 
     setting: Setting

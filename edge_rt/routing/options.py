@@ -86,7 +86,7 @@ def _blank(
         prompt_tokens=tokens and tokens.prompt,
         cached_tokens=tokens and tokens.cached,
         completion_tokens=tokens and tokens.completion,
-        file=variant.file,
+        file=variant.file_in(setting.mode),
     )
 
 

@@ -13,7 +13,8 @@ from edge_rt.routing.setting import SINGLE
 class Way:
     """What a mode of decoding takes and gives besides; with a partner, what that takes.
 
-    `kept` is the share of the variant's quality that answers keep; None: not known.
+    `kept` is the share of the variant's quality that answers keep; None: not known. `file` is of
+    what they are made, "": as by itself; see Variant.
     """
 
     partner: str | None = None
@@ -21,6 +22,7 @@ class Way:
     load_s: float = 0.0
     load_j: float = 0.0
     kept: float | None = 1.0
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Variant:
         """The quality of its answers in that mode."""
         kept = self.way(mode).kept
         return None if self.quality is None or kept is None else self.quality * kept
+
+    def file_in(self, mode: str) -> str:
+        """Of what its answers in that mode are made; see Key."""
+        return self.way(mode).file or self.file
 
     def demand(self, kv_type: str, others_bytes: float = 0.0) -> Demand:
         """The memory that is taken once it is loaded beside models with `others_bytes`."""

@@ -283,6 +283,23 @@ async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: An
 
 
 @running
+async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.7, big=0.2)
+
+    async def why(**aims: Any) -> str | None:
+        return (await house.service.route(wish("auto", aims=Aims(**aims)))).why
+
+    assert await why(quality=0.0) is None
+    house.governing.allow(smaller=True, why="the board is hot")
+    assert await why() == "big answers although others do that better: the board is hot"
+    assert await why(quality=0.0) is None  # as was asked for
+    assert await why(quality=0.8) is None
+    graded(house, tiny=0.2, tiny_onnx=0.2, big=0.2)
+    assert await why() is None  # as is usual
+
+
+@running
 async def test_the_trace_tells_where_the_qualities_are_from(kit: Any) -> None:
     house = house_of(kit)
     graded(house, tiny=0.9, tiny_onnx=0.7)

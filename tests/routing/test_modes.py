@@ -54,6 +54,13 @@ def test_each_mode_is_a_candidate_and_names_its_partner() -> None:
     )
 
 
+def test_a_mode_tells_what_its_answers_are_made_of() -> None:
+    helped = replace(PAIR.ways["speculative"], file="a+b")
+    trace = route(replace(PAIR, file="a", ways={**PAIR.ways, "speculative": helped}))
+    files = {c.candidate.setting.mode: c.candidate.file for c in trace.considered}
+    assert (files["single"], files["speculative"]) == ("a", "a+b")
+
+
 def test_a_mode_keeps_a_share_of_the_quality() -> None:
     trace = route()
     assert found(trace, "speculative").candidate.quality == 0.8

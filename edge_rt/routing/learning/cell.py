@@ -11,13 +11,15 @@ PRIOR = 8.0  # marks that what is presumed weighs as much as
 PRIOR_ANSWERS = 4.0  # the same for what an answer takes
 MOST = 64.0  # marks, and answers: each further one takes the place of a part of all before
 HALF_S = 30 * 86_400.0  # after which all that is known counts half
+_HELPED_BY = "+"
 _MOST_TIMES = math.log(4.0)  # that an answer may take more or less than foretold, as far as counts
 
 
 class Key(NamedTuple):
     """An arm and a context: a model and a mode, and the features of prompts. See Features.
 
-    `file` is of what the model is made: another under the same id has nothing of what was learnt.
+    `file` is of what the arm is made, see `file_of`: others under the same ids have nothing of what
+    was learnt.
     """
 
     model: str
@@ -26,6 +28,15 @@ class Key(NamedTuple):
     length: str
     level: str
     file: str = ""
+
+    def by_itself(self, mode: str) -> Key:
+        """That of the model without help, in this mode."""
+        return self._replace(mode=mode, file=self.file.partition(_HELPED_BY)[0])
+
+
+def file_of(model: str, partner: str = "") -> str:
+    """What an arm is made of: the file of its model, and that of the one that helps, if any."""
+    return f"{model}{_HELPED_BY}{partner}" if partner else model
 
 
 class Cell(msgspec.Struct, frozen=True):

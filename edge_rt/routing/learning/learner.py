@@ -114,7 +114,7 @@ class Learner:
 
     def _marked(self, key: Key) -> Key:
         """Where its marks are."""
-        return key._replace(mode=self._alike[0]) if key.mode in self._alike else key
+        return key.by_itself(self._alike[0]) if key.mode in self._alike else key
 
     def _now(self, key: Key) -> Cell:
         now = self._clock()

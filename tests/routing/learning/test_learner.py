@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.routing.learning.cell import Cell, Key
+from edge_rt.routing.learning.cell import Cell, Key, file_of
 from edge_rt.routing.learning.learner import KEPT, Learner, Learnt, Which
 
 MATHS, CODE = ("maths", "short", "plain"), ("code", "short", "plain")
@@ -41,6 +41,21 @@ def test_marks_of_modes_in_which_answers_are_the_same_are_shared() -> None:
         assert learner.learnt("tiny", mode, MATHS, 0.9).p == pytest.approx(0.8)
     assert learner.learnt("tiny", "single", MATHS, 0.9).answers == 0.0
     assert learner.learnt("tiny", "switch:early", MATHS, 0.9).p == pytest.approx(0.9)
+
+
+def test_marks_are_of_the_file_that_helped_where_that_changes_answers() -> None:
+    learner = Learner(lambda: 1000.0, ("single", "speculative"))
+    files = [file_of("a", partner) for partner in ("", "b", "c")]
+    for mode in ("speculative", "switch:step"):
+        learner.mark(key(mode=mode)._replace(file=files[1]), 0.0)
+        learner.took(key(mode=mode)._replace(file=files[1]), 2.0, 2.0)
+
+    def learnt(mode: str) -> list[tuple[float, float]]:
+        found = [learner.learnt("tiny", mode, MATHS, 0.9, file) for file in files]
+        return [(one.marks, one.answers) for one in found]
+
+    assert learnt("switch:step") == [(0.0, 0.0), (1.0, 1.0), (0.0, 0.0)]
+    assert learnt("speculative") == [(1.0, 0.0), (1.0, 1.0), (1.0, 0.0)]
 
 
 def test_joules_and_seconds_are_corrected_apart_from_quality(learner: Learner) -> None:
