@@ -84,6 +84,7 @@ class Answering(Holding):
         receipt = self._metering.receipt(entry.id)
         offered = Offered(call.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
+        self._foresight.learning.made(call.id, offered.mode.label)
         if call.mode is not None:
             receipt.mode, receipt.partner = call.mode.label, partner and partner.id
         make = _maker(entry, call, progress, partner)

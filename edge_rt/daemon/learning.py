@@ -72,6 +72,12 @@ class Learning:
         """The answer of that id is to be made by a model that nobody had to choose."""
         self._keep(id, _Given(Key(model, mode, *context, file), None, None))
 
+    def made(self, id: str, mode: str) -> None:
+        """That answer is being made in this mode, which need not be the one that was chosen."""
+        given = self._given.get(id)
+        if given is not None and given.key.mode != mode:
+            self._given[id] = _Given(given.key.by_itself(mode), None, None)
+
     def took(self, id: str, served: Served) -> None:
         """That answer has come to its end, measured, and with nothing else beside it."""
         given = self._given.get(id)

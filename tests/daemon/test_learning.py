@@ -119,6 +119,19 @@ def test_who_was_asked_by_name_is_marked_too(learning: Learning) -> None:
     assert (arm.model, arm.mode, arm.kind, arm.good) == ("big", "switch:token", "maths", 1.0)
 
 
+def test_what_was_made_otherwise_than_chosen_counts_as_it_was_made(learning: Learning) -> None:
+    switch = Setting("tiny", 2, 0, "switch:step", "f16", "small")
+    for id, mode in (("a", "single"), ("b", "switch:step"), ("c", "single")):
+        learning.chosen(id, trace(setting=switch, file="a+b"))
+        learning.made(id, mode)
+        learning.took(id, served())
+        learning.mark(id, 1.0, 1.0)
+    learning.named("d", "tiny", "single", MATHS, "a")
+    learning.mark("d", 1.0, 1.0)
+    arms = {arm.mode: (arm.good, arm.answers) for arm in learning.report().arms}
+    assert arms == {"single": (3.0, 0.0), "switch:step": (1.0, 1.0)}
+
+
 def test_so_many_answers_can_be_marked(learning: Learning) -> None:
     for number in range(KEPT + 1):
         learning.chosen(f"a-{number}", trace())
