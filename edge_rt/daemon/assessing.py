@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 class Embedder(Protocol):
     """Has texts turned into vectors."""
 
+    def entry(self, model: str) -> Entry:
+        """One model; raises ModelNotFound."""
+        ...
+
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
         """See Service."""
         ...
@@ -41,7 +45,7 @@ class Assessor:
         self._estimator, self._examples = Estimator(book), book.examples
         compares = self._examples.weight and self._examples.easy and self._examples.hard
         self._model = config.embedding if compares else None
-        self._prototypes: Prototypes | None = None
+        self._prototypes: tuple[str, Prototypes] | None = None  # of the model's file
         self._once = asyncio.Lock()
         self._told = ""
 
@@ -68,11 +72,7 @@ class Assessor:
     ) -> Nearness | None:
         """How alike the prompt is to examples; None, and a word in the log, where that fails."""
         try:
-            async with self._once:
-                if self._prototypes is None:
-                    easy, hard = self._examples.easy, self._examples.hard
-                    vectors, _ = await self._vectors([*easy, *hard], host)
-                    self._prototypes = Prototypes(vectors[: len(easy)], vectors[len(easy) :])
+            prototypes = await self._compared_with(host)
             (vector,), cost = await self._vectors([excerpt(text)], host)
         except EdgeError as error:
             if str(error) != self._told:
@@ -80,7 +80,19 @@ class Assessor:
             self._told = str(error)
             return None
         took(cost)
-        return self._prototypes.near(vector)
+        return prototypes.near(vector)
+
+    async def _compared_with(self, host: Embedder) -> Prototypes:
+        """The examples, anew where the model has another file: its vectors are others."""
+        assert self._model is not None
+        async with self._once:
+            file = host.entry(self._model).sha256
+            if self._prototypes is None or self._prototypes[0] != file:
+                easy, hard = self._examples.easy, self._examples.hard
+                vectors, _ = await self._vectors([*easy, *hard], host)
+                made = Prototypes(vectors[: len(easy)], vectors[len(easy) :])
+                self._prototypes = file, made
+            return self._prototypes[1]
 
     async def _vectors(
         self, texts: Sequence[str], host: Embedder

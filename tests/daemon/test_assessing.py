@@ -32,6 +32,10 @@ class House:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.broken = ""
+        self.file = "a" * 64  # of the model
+
+    def entry(self, model: str) -> Any:
+        return SimpleNamespace(sha256=self.file)
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Any]:
         if self.broken:
@@ -81,6 +85,16 @@ def test_prompts_are_compared_with_examples_that_are_embedded_once(rules: str) -
     assert {"an easy one", "a hard one"} <= set(house.asked[0])
     assert hard.chances["small"].p < empty.chances["small"].p < easy.chances["small"].p
     assert any("easy example" in reason for reason in easy.chances["small"].reasons)
+
+
+def test_another_file_of_the_model_has_other_vectors_of_the_examples(rules: str) -> None:
+    house = House()
+    assessor = Assessor(Router(rules=rules, embedding="minilm"))
+    assess(assessor, house, "what is hard")
+    house.file = "b" * 64
+    assess(assessor, house, "what is hard", "what is not")
+    lengths = [len(texts) for texts in house.asked]
+    assert lengths == [lengths[0], 1, lengths[0], 1, 1]
 
 
 def test_who_cannot_compare_goes_by_rules_and_says_so_once(
