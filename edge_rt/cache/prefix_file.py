@@ -121,7 +121,10 @@ def _head(file: BufferedReader) -> tuple[Head, int, bytes] | None:
     own, packed = file.read(_CHECK), file.read(head_size)
     if _check(front + packed) != own:
         return None
-    return msgspec.msgpack.decode(packed, type=Head), size, check
+    try:
+        return msgspec.msgpack.decode(packed, type=Head), size, check
+    except msgspec.DecodeError:  # of another version
+        return None
 
 
 def _pack(head: Head) -> bytes:

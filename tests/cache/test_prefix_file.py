@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -70,6 +72,19 @@ def test_a_scan_finds_what_is_whole_and_deletes_the_rest(folder: PrefixFolder) -
     assert {whole.head for whole in folder.scan()} == {head(1), head(4)}
     kept = {file_of(folder, head(1)), file_of(folder, head(4)), mine}
     assert set(folder.path.iterdir()) == kept
+
+
+class Older(msgspec.Struct, array_like=True):
+    """A head of another version."""
+
+    key: str = "k"
+
+
+def test_a_head_of_another_version_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.prefix"
+    write(path, cast(Head, Older()), STATE)
+    assert look(path) is None
+    assert read(path) is None
 
 
 def test_what_was_damaged_since_the_scan_is_deleted_when_it_is_read(folder: PrefixFolder) -> None:
