@@ -106,6 +106,14 @@ class Cell(msgspec.Struct, frozen=True):
             seconds=room.seconds + _log(seconds_times),
         )
 
+    def joined(self, older: Cell) -> Cell:
+        """With what was known before of the same."""
+        older = older.faded(self.at_s)
+        room = _room(older.marks, self.marks), _room(older.answers, self.answers)
+        older = older._scaled(older.at_s, *room)
+        names = self.__struct_fields__[1:]
+        return Cell(older.at_s, *(getattr(self, name) + getattr(older, name) for name in names))
+
     def untimed(self) -> Cell:
         """Without what answers took."""
         return self._scaled(self.at_s, 1.0, 0.0)

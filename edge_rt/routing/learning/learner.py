@@ -100,9 +100,10 @@ class Learner:
         return {key: cell.faded(now) for key, cell in self._cells.items()}
 
     def restore(self, cells: Iterable[tuple[Key, Cell]]) -> None:
-        """Take what was kept, but for cells of which something was learnt since."""
+        """Take what was kept, beside what was learnt since."""
         kept = dict(sorted(cells, key=lambda item: item[1].at_s)[-KEPT:])
-        self._cells = {**kept, **self._cells}
+        since = {k: c.joined(kept[k]) if k in kept else c for k, c in self._cells.items()}
+        self._cells = {**kept, **since}
 
     def reset(self, which: Which) -> int:
         """Forget; how many cells that were."""

@@ -44,6 +44,23 @@ def test_what_is_long_ago_counts_less() -> None:
     assert cell.faded(-HALF_S) == cell  # the clock was set back
 
 
+@given(
+    st.lists(st.lists(st.tuples(shares, st.floats(0.0, 9.0)), max_size=99), min_size=2, max_size=2)
+)
+def test_two_of_the_same_are_joined_to_one_that_can_be(parts: list[list[tuple]]) -> None:
+    cells = []
+    for at_s, part in enumerate(parts):
+        cell = Cell(float(at_s))
+        for mark, times in part:
+            cell = cell.marked(mark, 1.0).took(times, times)
+        cells.append(cell)
+    older, newer = cells
+    joined = newer.joined(older)
+    assert joined.possible
+    assert joined.marks == pytest.approx(min(older.marks + newer.marks, MOST))
+    assert newer.joined(Cell(0.0)) == newer
+
+
 def test_what_answers_take_beyond_what_was_foretold_is_learnt() -> None:
     cell = Cell(0.0)
     for _ in range(40):

@@ -100,4 +100,5 @@ def test_what_was_kept_comes_back_beside_what_is_new(learner: Learner) -> None:
     kept = [(key("big"), Cell(1.0, good=9.0)), (key("tiny"), Cell(2.0, good=1.0))]
     learner.restore(kept)
     assert learner.learnt("tiny", "single", MATHS, 0.5).marks == pytest.approx(1.0, rel=0.01)
-    assert learner.cells()[key("big")].good == 0.0
+    big = learner.cells()[key("big")]
+    assert (big.good, big.bad) == (pytest.approx(9.0, rel=0.01), 1.0)
