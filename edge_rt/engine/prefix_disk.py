@@ -80,7 +80,8 @@ class PrefixDisk:
 
     def may_save(self, size: int) -> bool:
         """Whether a state of so many bytes would be written; 0 where that is not known."""
-        return self._waiting_bytes + size <= _WAITING_BYTES and self.shelf.may_write(size)
+        most = min(_WAITING_BYTES, self.shelf.max_bytes)
+        return self._waiting_bytes + size <= most and self.shelf.may_write(size)
 
     def save(self, head: Head, state: bytes | bytearray, instead: Sequence[str] = ()) -> None:
         """Have it written in place of those names, unless that is too much."""
@@ -88,7 +89,7 @@ class PrefixDisk:
         if not self.may_save(size) or head.name in (one.name for one in self._writing):
             return
         self.shelf.wrote(size)
-        gone = [*instead, *self.shelf.too_much(size)]
+        gone = [*instead, *self.shelf.too_much(self._waiting_bytes + size)]
         self.shelf.drop(gone)
         self._writing.append(head)
         self._waiting_bytes += size

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rt.cache.kept import Which
+from edge_rt.cache.prefix_file import Head, size_of
 from edge_rt.cache.prefix_folder import PrefixFolder
 from edge_rt.engine.prefix_disk import PrefixDisk
 from edge_rt.engine.prefixes import LONG, kept_as
@@ -437,3 +438,20 @@ def test_what_cannot_be_deleted_is_not_counted(board: Board) -> None:
     board.settle()
     assert gone == [1]
     assert board.files == [stuck]
+
+
+@pytest.mark.parametrize("stored", [0, 3])
+def test_what_waits_to_be_written_counts_as_if_it_were(tmp_path: Path, stored: int) -> None:
+    heads = [Head(b"k", "toy", "me", bytes([n] * 40), 1.0, 0.01, True) for n in range(9)]
+    size = size_of(heads[0], b"state")
+    disk = PrefixDisk(KeepPrefixes(str(tmp_path / "prefixes"), 4 * size, 1 << 20, False))
+
+    def save(some: list[Head]) -> None:
+        for head in some:
+            disk.save(head, b"state")
+        disk.finish(60)
+        disk.settle()
+
+    save(heads[:stored])
+    save(heads[stored:])
+    assert len(disk.shelf.all()) == len(list((tmp_path / "prefixes").iterdir())) == 4
