@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from edge_rt.api.allowance import Cached, Terms
 from edge_rt.api.content import Content, Line, from_bytes, line, to_bytes
+from edge_rt.api.flights import Flights
 from edge_rt.api.nearby import Asked, Near, Nearby, Topic
 from edge_rt.api.service import Cost, ModelCard, Serving
 from edge_rt.api.usage import Tally
@@ -44,6 +45,14 @@ class Place:
     def wanted(self) -> Cached | None:
         """What the request wants of the cache."""
         return self.terms.cache
+
+    @property
+    def shared(self) -> bool:
+        """Whether the answer that is being made to another request will do as well.
+
+        Who has no time to lose does not wait for it.
+        """
+        return self.wanted not in ("refresh", "only") and self.terms.latency_s is None
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ class Caching:
         self.saved_j: defaultdict[str, float] = defaultdict(float)  # by model, as far as known
         self.misses = 0
         self.restored_prompts = self.restored_tokens = 0  # in part from the disk
+        self.flights = Flights()
         self._clock = clock
 
     def serves(self, client: str | None) -> bool:

@@ -104,7 +104,22 @@ class Generation(ABC, Generic[RequestT]):
     async def _answer(
         self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
     ) -> None:
-        """Answer what was not asked before in just these words."""
+        """Answer what was not answered before in just these words."""
+        if place is None or not place.shared:
+            return await self._make(request, place, exchange, send)
+        caching = self.context.caching
+        flights = caching.flights
+        if await flights.landed(place.key):
+            found = await caching.find(place)
+            if found is not None:
+                return await self._replay(request, found, exchange, send)
+        with flights.made(place.key):
+            await self._make(request, place, exchange, send)
+
+    async def _make(
+        self, request: RequestT, place: Place | None, exchange: Exchange, send: Send
+    ) -> None:
+        """Answer it by what was said to a question that means the same, or else by a model."""
         caching = self.context.caching
         meant = None if place is None else await caching.read(place, exchange.arrived)
         if place is not None and meant is not None:
