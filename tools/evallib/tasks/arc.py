@@ -14,7 +14,7 @@ class Arc(Task):
 
     name = "arc"
     file = "arc/arc_challenge_test.jsonl"
-    max_tokens = 32
+    max_tokens = 256  # some models think it over, however they are asked
 
     def item(self, number: int, row: Row) -> Item:
         """See Task."""
