@@ -106,14 +106,15 @@ class Generation(ABC, Generic[RequestT]):
     ) -> None:
         """Answer what was not answered before in just these words."""
         if place is None or not place.shared:
-            return await self._make(request, place, exchange, send)
+            await self._make(request, place, exchange, send)
+            return
         caching = self.context.caching
-        flights = caching.flights
-        if await flights.landed(place.key):
-            found = await caching.find(place)
-            if found is not None:
-                return await self._replay(request, found, exchange, send)
-        with flights.made(place.key):
+        waited = await caching.flights.landed(place.key)
+        found = await caching.find(place) if waited else None
+        if found is not None:
+            await self._replay(request, found, exchange, send)
+            return
+        with caching.flights.made(place.key):
             await self._make(request, place, exchange, send)
 
     async def _make(
