@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from edge_rt.errors import ModelFileError
@@ -97,6 +98,13 @@ class Cursor:
         self.seek(marks[index // STRIDE])
         self._skip_texts(index % STRIDE)
         return self.text()
+
+    def texts(self, marks: list[int], count: int) -> Iterator[bytes]:
+        """The `count` texts of a list that `skip_texts` passed over; moves the position."""
+        for start in marks[:1]:
+            self.seek(start)
+        for _ in range(count):
+            yield self.raw(self.u64())
 
     def _skip_texts(self, count: int) -> None:
         # Vocabularies hold hundreds of thousands of texts: no calls in the inner loop.

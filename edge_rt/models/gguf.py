@@ -8,6 +8,8 @@ unique, lists do not nest, tensor data are in order without gaps but the alignme
 from __future__ import annotations
 
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,22 +37,58 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """The header of the GGUF file at `path`, checked; raises ModelFileError."""
+    with _opened(path) as (cursor, size):
+        return _read(cursor, path, size)
+
+
+def read_control_tokens(path: Path) -> list[str]:
+    """The control tokens of the GGUF file at `path` as its vocabulary writes them.
+
+    Raises ModelFileError.
+    """
+    with _opened(path) as (cursor, _):
+        _version(cursor)
+        _, metadata = _entries(cursor)
+        return metadata.control_tokens(cursor)
+
+
+def refuse_twins(path: Path) -> None:
+    """Raise ModelFileError where two tokens are the same, for which llama.cpp ends its process.
+
+    Reads the whole vocabulary, which takes some tenths of a second.
+    """
+    with _opened(path) as (cursor, _):
+        _version(cursor)
+        _, metadata = _entries(cursor)
+        metadata.refuse_twins(cursor)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[tuple[Cursor, int]]:
+    """A cursor at the begin of the file, and the file's size; raises ModelFileError."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer
             raise ModelFileError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            return _read(Cursor(file, status.st_size, str(path)), path, status.st_size)
+            yield Cursor(file, status.st_size, str(path)), status.st_size
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _read(cursor: Cursor, path: Path, size: int) -> Header:
-    version = _version(cursor)
+def _entries(cursor: Cursor) -> tuple[int, Metadata]:
+    """How many tensors there are, and what the entries say."""
     tensors, entries = _count(cursor, "tensors"), _count(cursor, "metadata entries")
     metadata = Metadata()
     for _ in range(entries):
         metadata.read(cursor)
+    return tensors, metadata
+
+
+def _read(cursor: Cursor, path: Path, size: int) -> Header:
+    version = _version(cursor)
+    tensors, metadata = _entries(cursor)
+    metadata.check(cursor)
     return Header(
         path=path,
         version=version,

@@ -11,6 +11,7 @@ import msgspec
 from edge_rt.errors import ModelFileError
 from edge_rt.models.card import CARD, TensorsCard, read_card, summarise_card, write_card
 from edge_rt.models.description import Description
+from edge_rt.models.gguf import read_header, refuse_twins
 from edge_rt.models.manifest import Backend
 from edge_rt.models.naming import stored_name
 from edge_rt.models.onnx_file import read_onnx
@@ -50,10 +51,22 @@ def look(place: Path, said: Description | None = None) -> Offer:
     return Offer(place, {stored_name(place, "model.gguf"): place})
 
 
+def glance(main: Path, backend: Backend) -> None:
+    """The header of a model's main file, looked at again before a native library reads the file.
+
+    Raises ModelFileError. Costs some hundredths of a second.
+    """
+    if backend == "llama.cpp":
+        read_header(main)
+    else:
+        read_onnx(main)
+
+
 def describe(files: Mapping[str, Path]) -> tuple[Backend, Summary]:
     """What runs the model of these files, and what it is; raises ModelFileError."""
     main = next(iter(files.values()))
     if CARD not in files:
+        refuse_twins(main)
         return "llama.cpp", read_summary(main)
     graph = read_onnx(main)
     card = read_card(files[CARD])
@@ -79,6 +92,8 @@ def _onnx(place: Path, graph: Path, said: Description) -> Offer:
         files[external] = beside
     if place != graph:
         files |= {each: place / each for each in (TOKENIZER, CARD) if (place / each).exists()}
+    for beside in files.values():
+        _refuse_stray(beside, graph)
     made = None
     if CARD in files:
         said.refuse_for(f"{place} has a {CARD}, which says it")
@@ -86,3 +101,12 @@ def _onnx(place: Path, graph: Path, said: Description) -> Offer:
     else:
         made = write_card(said.card(place, found, files.get(TOKENIZER)))
     return Offer(place, files, made)
+
+
+def _refuse_stray(beside: Path, graph: Path) -> None:
+    """Raise ModelFileError for a link to a file that lies with neither the graph nor its target.
+
+    Else a model could have any file of this machine copied to where others may read it.
+    """
+    if beside.resolve().parent not in (graph.parent.resolve(), graph.resolve().parent):
+        raise ModelFileError(f"{beside}: a link to a file elsewhere; put the file itself there")

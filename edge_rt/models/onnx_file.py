@@ -1,17 +1,19 @@
 """What an ONNX file says of itself that can be told without onnxruntime.
 
 Reads the protobuf messages ModelProto, GraphProto and TensorProto as onnx.proto numbers their
-fields; weights and nodes are passed over, so that a file of gigabytes takes no memory.
+fields; weights are passed over, so that a file of gigabytes takes no memory.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_rt.errors import ModelFileError
+from edge_rt.models.onnx_walk import tensors_beside
 from edge_rt.models.wire import Field, Wire
 
 _GRAPH, _OPSETS = 7, 8  # fields of ModelProto; 1 is ir_version
@@ -21,6 +23,7 @@ _MAX_NUMBERS = 1 << 50
 _MAX_DIMS = 64
 # What exporters call tables with a row for each position: of a rotary embedding, or learnt ones.
 _POSITIONS = re.compile(r"(^|[./])cos(_cache\w*)?$|position_embeddings?\.weight")
+_NUMBER = re.compile(r"[0-9]{1,19}\Z")
 _FORMATS = {  # enum TensorProto.DataType
     1: "fp32",
     2: "int8",
@@ -90,6 +93,7 @@ def _read_model(wire: Wire) -> OnnxFile:
         if part.number == _GRAPH:
             graphs += 1
             _read_graph(wire, part, found)
+        _place_all(wire, tensors_beside(wire, part, graph=False), found)
     if graphs != 1 or not opsets:
         raise ModelFileError(f"{wire.name}: not an ONNX model: it has no graph or no operator set")
     return found
@@ -104,6 +108,14 @@ def _read_graph(wire: Wire, graph: Field, found: OnnxFile) -> None:
             outputs += 1
             if outputs == 1:
                 found.output_width = _last_extent(wire, part)
+        _place_all(wire, tensors_beside(wire, part, graph=True), found)
+
+
+def _place_all(wire: Wire, tensors: Iterable[Field], found: OnnxFile) -> None:
+    """Note the files of tensors that are no weights: a library opens those as well."""
+    for tensor in tensors:
+        entries = [part for part in wire.fields(tensor) if part.number == _EXTERNAL]
+        _place(wire, dict(_pair(wire, entry) for entry in entries), found)
 
 
 def _read_tensor(wire: Wire, tensor: Field, found: OnnxFile) -> None:
@@ -118,15 +130,26 @@ def _read_tensor(wire: Wire, tensor: Field, found: OnnxFile) -> None:
         elif part.number == _NAME:
             title = wire.text(part)
         elif part.number == _EXTERNAL:
-            texts = {each.number: wire.text(each) for each in wire.fields(part)}
-            place[texts.get(1, "")] = texts.get(2, "")
+            key, value = _pair(wire, part)
+            place[key] = value
     name = _FORMATS.get(kind, "other")
     found.numbers[name] = found.numbers.get(name, 0) + math.prod(dims)
     if len(dims) == 2 and dims[0] and _POSITIONS.search(title):
         found.positions = max(dims[0], found.positions or 0)
+    _place(wire, place, found)
+
+
+def _pair(wire: Wire, entry: Field) -> tuple[str, str]:
+    """Key and value of a StringStringEntryProto."""
+    texts = {each.number: wire.text(each) for each in wire.fields(entry)}
+    return texts.get(1, ""), texts.get(2, "")
+
+
+def _place(wire: Wire, place: Mapping[str, str], found: OnnxFile) -> None:
+    """Note the file that a tensor's `place` names, if any, and up to where it is needed."""
     if "location" in place:
         offset, length = place.get("offset", "0"), place.get("length", "0")
-        if not (offset.isdecimal() and length.isdecimal()):
+        if not (_NUMBER.match(offset) and _NUMBER.match(length)):
             raise wire.fault(f"weights at {offset!r:.40}, {length!r:.40} bytes of them")
         end = int(offset) + int(length)
         found.external[place["location"]] = max(end, found.external.get(place["location"], 0))

@@ -13,7 +13,8 @@ from edge_rt.models.naming import Sha256
 from edge_rt.models.tensor_types import FILE_TYPES
 
 # Far above any real model, and small enough that products of them fit 64 bits.
-MAX_LAYERS = 1024  # as long as the lists by layer that the reader keeps
+MAX_LAYERS = 512  # llama.cpp ends its process for more
+MAX_EXPERTS = 1024  # and here too
 MAX_HEADS = 65_536
 MAX_WIDTH = 1 << 24
 MAX_CONTEXT = 1 << 40
@@ -99,6 +100,7 @@ def summarise(header: Header) -> Summary:
     facts.require_model(architecture)
     layers = facts.integer(f"{architecture}.block_count", 1, MAX_LAYERS)
     embedding = facts.integer(f"{architecture}.embedding_length", 1, MAX_WIDTH)
+    facts.require_experts(architecture, layers)
     attention = f"{architecture}.attention"
     heads = facts.by_layer(f"{attention}.head_count", layers, None)
     kv_heads = facts.by_layer(f"{attention}.head_count_kv", layers, heads)
@@ -152,6 +154,14 @@ class _Facts:
             raise self.fault(f"is one of {parts} parts; join them with llama-gguf-split first")
         if not self._header.vocab:
             raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
+
+    def require_experts(self, architecture: str, layers: int) -> None:
+        """Some of them are used, where there are any; llama.cpp ends its process otherwise."""
+        there = self.integer(f"{architecture}.expert_count", 0, MAX_EXPERTS, 0)
+        key = f"{architecture}.expert_used_count"
+        used = max(self.by_layer(key, layers, [0] * layers))
+        if used > there or (there and not used):
+            raise self.fault(f"{key!r:.80} is {used} of {there} experts")
 
     def text(self, key: str) -> str | None:
         value = self._header.values.get(key)

@@ -42,6 +42,8 @@ def _read_shape(cursor: Cursor, name: str) -> tuple[TensorType, int, int]:
     kind = TENSOR_TYPES.get(number)
     if kind is None:
         raise cursor.fault(f"tensor {name!r:.80} has the unknown type {number}")
+    if 0 in shape:
+        raise cursor.fault(f"tensor {name!r:.80} holds no numbers")
     row = shape[0] if shape else 1
     if row % kind.elements:
         raise cursor.fault(f"tensor {name!r:.80} has rows of {row}, not whole {kind.name} blocks")

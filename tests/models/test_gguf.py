@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_rt.errors import ModelFileError
-from edge_rt.models.gguf import Header, read_header
+from edge_rt.models.gguf import Header, read_header, refuse_twins
 from edge_rt.models.summary import Summary, read_summary
 
 Write = Callable[..., Path]
@@ -68,6 +68,7 @@ def test_texts_longer_than_a_chunk_are_passed_over(gguf: Gguf, write: Write) -> 
         ({"tensors": [("a", [32], 99, 4)]}, "unknown type 99"),
         ({"tensors": [("a", [33], 2, 18)]}, "rows of 33, not whole Q4_0 blocks"),
         ({"tensors": [("a", [2] * 5, 0, 128)]}, "5 dimensions"),
+        ({"tensors": [("a", [2**62, 0], 0, 0)]}, "'a' holds no numbers"),
         ({"tensors": [("a", [8], 0, 32), ("a", [8], 0, 32)]}, "duplicate tensor 'a'"),
         ({"tensors": [("a", [8], 0, 64), ("b", [8], 0, 32)]}, "'b' lies at 64, expected 32"),
         ({"tensors": [("a", [2**60, 2**60], 0, 32)]}, "truncated: tensor 'a'"),
@@ -95,6 +96,35 @@ def test_a_wrong_value_is_named(value: bytes, words: str, gguf: Gguf, write: Wri
         read_header(write(gguf.changed(x__wrong=value)))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("tokens", struct.pack("<II", 4, 1), "is no list"),
+        ("tokens", struct.pack("<IIQ", 9, 5, 0), "wrong value type 5"),
+        ("merges", struct.pack("<IIQ", 9, 4, 0), "wrong value type 4"),
+        ("scores", struct.pack("<IIQ", 9, 12, 600) + bytes(4800), "wrong value type 12"),
+        ("scores", struct.pack("<IIQ", 9, 6, 599) + bytes(2396), "599 values for 600 tokens"),
+        ("token_type", struct.pack("<IIQ", 9, 5, 0), "0 values for 600 tokens"),
+        ("token_type", struct.pack("<IIQ", 9, 4, 600) + bytes(2400), "wrong value type 4"),
+    ],
+)
+def test_what_is_told_of_tokens_is_told_of_each(
+    key: str, value: bytes, words: str, gguf: Gguf, write: Write
+) -> None:
+    with pytest.raises(ModelFileError, match=rf"'tokenizer\.ggml\.{key}' .*{words}"):
+        read_header(write(gguf.changed(**{f"tokenizer__ggml__{key}": value})))
+
+
+def test_no_token_may_come_twice(gguf: Gguf, write: Write) -> None:
+    raw = gguf.encode()
+    refuse_twins(write(raw))
+    with pytest.raises(ModelFileError, match=r"token 11, b't10', is in the vocabulary twice"):
+        refuse_twins(write(raw.replace(b"\3\0\0\0\0\0\0\0t11", b"\3\0\0\0\0\0\0\0t10", 1)))
+    nameless = struct.pack("<IIQ", 9, 8, 2) + bytes(16)
+    refuse_twins(write(gguf.changed(tokenizer__ggml__tokens=nameless)))
+    refuse_twins(write(gguf.changed(tokenizer__ggml__tokens=None)))
+
+
 def test_a_key_may_not_come_twice(gguf: Gguf, write: Write) -> None:
     raw = gguf.encode()
     twice = raw.replace(b"llama.context_length", b"general.xyz_license_", 1)
@@ -107,8 +137,8 @@ def test_a_key_may_not_come_twice(gguf: Gguf, write: Write) -> None:
         read_header(write(twice))
 
 
-@pytest.mark.parametrize("alignment", [0, 3, 48])
-def test_alignment_is_a_power_of_two(alignment: int, gguf: Gguf, write: Write) -> None:
+@pytest.mark.parametrize("alignment", [0, 3, 8, 16, 48])
+def test_alignment_is_a_power_of_two_and_enough(alignment: int, gguf: Gguf, write: Write) -> None:
     value = struct.pack("<II", 4, alignment)
     with pytest.raises(ModelFileError, match=r"general\.alignment"):
         read_header(write(gguf.changed(general__alignment=value)))

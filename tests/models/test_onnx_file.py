@@ -82,6 +82,93 @@ def test_weights_lie_nowhere_else(place: str, onnx_model: Build, write: Write) -
         read_onnx(path)
 
 
+def stray(place: str = "/etc/passwd") -> TensorProto:
+    """A tensor whose numbers lie in another file."""
+    tensor = TensorProto(name="t", data_type=TensorProto.FLOAT, dims=[1])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
+    return tensor
+
+
+def in_a_constant(model: Any) -> None:
+    model.graph.node.append(helper.make_node("Constant", [], ["c"], value=stray()))
+
+
+def in_a_list(model: Any) -> None:
+    model.graph.node.append(helper.make_node("Custom", [], ["c"], tensors=[stray()]))
+
+
+def in_a_branch(model: Any) -> None:
+    branch = helper.make_graph([], "branch", [], [], [stray()])
+    model.graph.node.append(helper.make_node("If", ["x"], ["c"], then_branch=branch))
+
+
+def in_a_branch_of_a_branch(model: Any) -> None:
+    within = helper.make_model(helper.make_graph([], "outer", [], []))
+    in_a_branch(within)
+    node = helper.make_node("If", ["x"], ["c"], then_branch=within.graph)
+    model.graph.node.append(node)
+
+
+def in_a_function(model: Any) -> None:
+    node = helper.make_node("Constant", [], ["c"], value=stray())
+    opset = helper.make_opsetid("", 20)
+    model.functions.append(helper.make_function("here", "F", [], ["c"], [node], [opset]))
+
+
+def in_sparse_weights(model: Any) -> None:
+    model.graph.sparse_initializer.add(values=stray(), dims=[1])
+
+
+def in_training(model: Any) -> None:
+    model.training_info.add().algorithm.initializer.append(stray())
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        in_a_constant,
+        in_a_list,
+        in_a_branch,
+        in_a_branch_of_a_branch,
+        in_a_function,
+        in_sparse_weights,
+        in_training,
+    ],
+)
+def test_no_tensor_lies_elsewhere_however_deep(
+    put: Callable[[Any], None], onnx_model: Build, write: Write
+) -> None:
+    model = onnx_model()
+    put(model)
+    with pytest.raises(ModelFileError, match=r"its weights lie in '/etc/passwd', not"):
+        read_onnx(write(model.SerializeToString(), "a.onnx"))
+
+
+def test_graphs_in_graphs_have_an_end(onnx_model: Build, write: Write) -> None:
+    graph = b""
+    for _ in range(30):  # a graph within an attribute of a node of a graph
+        for number in (6, 5, 1):
+            graph = wrapped(number, graph)
+    raw = onnx_model().SerializeToString() + wrapped(7, graph)
+    with pytest.raises(ModelFileError, match="more than 64 deep"):
+        read_onnx(write(raw, "a.onnx"))
+
+
+def wrapped(number: int, content: bytes) -> bytes:
+    """Those bytes as the field of that number."""
+    length = len(content)
+    return bytes([number << 3 | 2, length & 0x7F | 0x80, length >> 7]) + content
+
+
+@pytest.mark.parametrize("number", ["-1", "9" * 5000, "٣", "1.5", ""])
+def test_a_place_that_is_no_number_is_told(number: str, onnx_model: Build, write: Write) -> None:
+    model = onnx_model(external="w.data")
+    model.graph.initializer[0].external_data.add(key="offset", value=number)
+    with pytest.raises(ModelFileError, match=r"a\.onnx: .* weights at"):
+        read_onnx(write(model.SerializeToString(), "a.onnx"))
+
+
 def test_what_is_no_onnx_file_is_told(onnx_model: Build, write: Write, tmp_path: Path) -> None:
     whole = onnx_model().SerializeToString()
     for content in (b"", b"GGUF" + bytes(64), b"{}", whole[:-1], whole + whole, b"\x08\x0a"):

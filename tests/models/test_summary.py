@@ -83,6 +83,13 @@ def test_without_a_name_for_the_mix_most_numbers_decide(gguf: Gguf, write: Write
         ({"llama__context_length": u32(0)}, "'llama.context_length' is 0"),
         ({"llama__attention__head_count_kv": numbers([1, 1, 1])}, "3 numbers for 2 layers"),
         ({"llama__attention__head_count": u32(2**20)}, "expected 0 to 65536"),
+        ({"llama__block_count": u32(513)}, "expected 1 to 512"),
+        ({"llama__expert_count": u32(8)}, "is 0 of 8 experts"),
+        ({"llama__expert_used_count": u32(1)}, "is 1 of 0 experts"),
+        (
+            {"llama__expert_count": u32(8), "llama__expert_used_count": numbers([2, 9])},
+            "is 9 of 8 experts",
+        ),
     ],
 )
 def test_what_is_no_model_is_named(
