@@ -15,6 +15,7 @@ from edge_rt.cli.bars import bar
 from edge_rt.cli.clean import clean
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.model_store import FILE, open_store, with_store
+from edge_rt.cli.models_folder import export_models, import_models
 from edge_rt.cli.models_table import (
     catalogue_facts,
     catalogue_table,
@@ -37,7 +38,12 @@ def models() -> None:
     """List, fetch, check and remove models.
 
     These commands work on the directory of the models; a running daemon sees what they change.
+    Only `pull` uses the network.
     """
+
+
+models.add_command(export_models)
+models.add_command(import_models)
 
 
 @models.command("list")
@@ -67,7 +73,7 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
 @click.argument("id")
 @with_store
 def pull(id: str, store: Path | None, config: Path | None) -> None:
-    """Fetch the model ID of the catalogue.
+    """Fetch the model ID of the catalogue over the network.
 
     A file in the cache that has the right content is used instead. Where EDGE_RT_CACHE names a
     cache, what is fetched is left there too.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from edge_rt.durable import sync
+from edge_rt.errors import ModelFileError
 from edge_rt.models.card import CARD
 from edge_rt.models.content import content_sha256
 from edge_rt.models.digest import Progress, behind, copy, digest
@@ -51,6 +53,17 @@ class Incoming:
             _delete(self._drafts)
             raise
         return self
+
+    def require(self, sums: Mapping[Path, str]) -> None:
+        """Raise ModelFileError for a file that is not what `sums` says of it; none is said of
+        others.
+        """
+        for file in self.files:
+            source = self._offer.files.get(file.name)
+            expected = None if source is None else sums.get(source)
+            if expected not in (None, file.sha256):
+                message = f"{source}: damaged or changed: its sha256 is {file.sha256}"
+                raise ModelFileError(f"{message}, expected {expected}; copy it anew")
 
     def place(self, directory: Path) -> None:
         """Rename the files into `directory`, which is theirs alone and which others may read."""

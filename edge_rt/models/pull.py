@@ -60,7 +60,7 @@ def pull(
         advice = f"remove it first (edge-rt models remove {id})"
         raise StoreError(f"the store has another model as {id}; {advice}")
     if present is not None:
-        harm = _harm(present, store)
+        harm = store.harm(id)
         if harm is None:
             return present
         tell(f"{harm}; fetching it again")
@@ -83,15 +83,6 @@ def pull(
             for file in known.files:
                 _keep(entry.path.with_name(file.name), shelf / file.name)
     return entry
-
-
-def _harm(entry: Entry, store: Store) -> str | None:
-    """What is wrong with a file of a model in the store."""
-    try:
-        store.check(entry.id)
-    except ModelFileError as error:
-        return str(error).partition(";")[0]  # the rest is advice that is being followed
-    return None
 
 
 def _is(path: Path, file: ModelFile) -> bool:

@@ -19,7 +19,7 @@ from edge_rt.models.entry import Entry, entry_of
 from edge_rt.models.incoming import Incoming
 from edge_rt.models.manifest import Manifest, Record
 from edge_rt.models.naming import check_id, derive_id
-from edge_rt.models.offer import Offer, describe, look
+from edge_rt.models.offer import Offer, describe, glance, look
 from edge_rt.models.pairs import Pairs
 from edge_rt.models.proof import Proof
 from edge_rt.models.summary import Summary
@@ -80,12 +80,23 @@ class Store:
     def check(self, id: str) -> Path:
         """The main file of a model that is about to be loaded; none changed since it was hashed.
 
-        Costs one stat a file, unless one was touched: then it is hashed again, which takes long.
-        Raises ModelNotFound, or DamagedFile when one is missing or its content changed.
+        Costs one stat a file and a look at a header, unless one was touched: then it is hashed
+        again, which takes long. Raises ModelNotFound, DamagedFile when one is missing or its
+        content changed, or ModelFileError for a header that no library should see.
         """
         record = self._record(id, self._manifest.read())
         self._proof.quick(record)
-        return record.path(self.root)
+        main = record.path(self.root)
+        glance(main, record.backend)  # an earlier version may have let it in
+        return main
+
+    def harm(self, id: str) -> str | None:
+        """What is wrong with a file of that model, if anything; see `check`."""
+        try:
+            self.check(id)
+        except ModelFileError as error:
+            return str(error).partition(";")[0]  # the rest is advice
+        return None
 
     def verify(self, id: str, progress: Progress | None = None) -> Entry:
         """Hash all files; raises ModelNotFound, or DamagedFile as `check` does."""
@@ -101,13 +112,15 @@ class Store:
         move: bool = False,
         said: Description | None = None,
         source_sha256: str | None = None,
+        sums: Mapping[Path, str] | None = None,
         progress: Progress | None = None,
     ) -> Entry:
         """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
 
         Without `id` the catalogue's is taken for content that it knows, else one is made from the
         name. `source_sha256` is the content of the model that this one was made from, unless its
-        files say it. A failure leaves the store as it was and the files where they are.
+        files say it, and `sums` the sha256 that each file must have, if that is known. A failure
+        leaves the store as it was and the files where they are.
 
         Raises ModelFileError for what is no model or not the one of that id, RequestError for an
         id or a description that cannot be used, StoreError when the id is taken.
@@ -117,6 +130,7 @@ class Store:
             if id is not None:
                 _refuse_taken(check_id(id), records)
             with Incoming(self.root, offer, move, progress) as incoming:
+                incoming.require(sums or {})
                 record = self._recorded(incoming, offer, id, source_sha256)
                 _refuse_taken(record.id, records)
                 incoming.place(record.directory(self.root))

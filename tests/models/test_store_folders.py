@@ -83,15 +83,31 @@ def test_where_a_file_can_have_one_name_only_it_is_copied(
 def test_moving_a_folder_with_a_link_copies_the_content(
     store: Store, folder: Folder, tmp_path: Path
 ) -> None:
-    source = folder()
-    (source / "model.onnx.data").rename(tmp_path / "elsewhere")
-    (source / "model.onnx.data").symlink_to(tmp_path / "elsewhere")
+    """As in the cache of a hub, where all files of a model are links into one folder."""
+    source, elsewhere = folder(), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in NAMES:
+        (source / name).rename(elsewhere / name)
+        (source / name).symlink_to(elsewhere / name)
     wanted = models_of(source)
     entry = store.add(source, move=True)
     assert contents(entry.path.parent) == wanted
     assert not any(file.path.is_symlink() for file in entry.files)
     assert [path.name for path in source.iterdir()] == ["README.md"]
-    assert (tmp_path / "elsewhere").exists()
+    assert sorted(path.name for path in elsewhere.iterdir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_link_out_of_the_folder_is_refused(
+    name: str, store: Store, folder: Folder, tmp_path: Path
+) -> None:
+    """Else a model could have a file of this machine's copied to where others may read it."""
+    source = folder()
+    (source / name).rename(tmp_path / "secret")
+    (source / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(ModelFileError, match=f"{name}: a link to a file elsewhere"):
+        store.add(source)
+    assert store.entries() == []
 
 
 @pytest.mark.parametrize("move", [False, True])
@@ -162,6 +178,7 @@ def test_touched_files_are_hashed_once(store: Store, folder: Folder) -> None:
     for name in NAMES:  # damage that only whoever trusts the new stamps passes
         path = entry.path.parent / name
         with path.open("r+b") as file:
+            file.seek(-1, 2)  # not in the header, which is looked at each time
             file.write(b"!")
         os.utime(path, ns=(5, 5))
     assert again.check("one") == entry.path

@@ -1,0 +1,96 @@
+"""`models export` and `models import` bring models from one machine to another by a folder."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Cli = Callable[..., Result]
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def model(fill: bytes) -> bytes:
+    """A small GGUF file that is a language model; others with another `fill`."""
+    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
+    numbers["attention.head_count"] = 2
+    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
+    entries += [text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
+    entries += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + text("a")]
+    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
+    return header + b"\0" * (-len(header) % 32) + fill * 32
+
+
+@pytest.fixture
+def stick(tmp_path: Path, cli: Cli) -> Path:
+    """What another machine exported: two models."""
+    for name, fill in (("one", b"\x01"), ("two", b"\x02")):
+        (tmp_path / f"{name}.gguf").write_bytes(model(fill))
+        cli("models", "add", str(tmp_path / f"{name}.gguf"), "--store", str(tmp_path / "there"))
+    stick = tmp_path / "stick"
+    assert cli("models", "export", str(stick), "--store", str(tmp_path / "there")).exit_code == 0
+    return stick
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> list[str]:
+    """The options that name this machine's store."""
+    return ["--store", str(tmp_path / "here")]
+
+
+def listed(cli: Cli, here: list[str]) -> str:
+    return cli("models", "verify", *here).stdout
+
+
+def test_what_is_exported_is_imported(cli: Cli, stick: Path, here: list[str]) -> None:
+    result = cli("models", "import", str(stick), *here)
+    assert (result.exit_code, result.stdout) == (0, "one: taken in\ntwo: taken in\n")
+    assert listed(cli, here) == "one: ok\ntwo: ok\n"
+    again = cli("models", "import", str(stick), *here)
+    assert (again.exit_code, again.stdout) == (
+        0,
+        "one: is in the store already\ntwo: is in the store already\n",
+    )
+
+
+def test_a_wrong_checksum_is_told_and_fails_the_command(
+    cli: Cli, stick: Path, here: list[str]
+) -> None:
+    file = stick / "one" / "one.gguf"
+    file.write_bytes(file.read_bytes()[:-1] + b"\xff")
+    result = cli("models", "import", str(stick), *here)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"one: refused: {file}: damaged or changed: its sha256 is ")
+    assert result.stdout.endswith("copy it anew\ntwo: taken in\n")
+    assert "1 of the models were not taken in" in result.stderr
+    assert listed(cli, here) == "two: ok\n"
+
+
+def test_one_of_them_by_name(cli: Cli, stick: Path, here: list[str], tmp_path: Path) -> None:
+    assert cli("models", "import", str(stick), "two", *here).stdout == "two: taken in\n"
+    absent = cli("models", "import", str(stick), "three", *here)
+    assert absent.exit_code == 4
+    assert "no model 'three'" in absent.stderr
+    only = tmp_path / "only"
+    cli("models", "export", str(only), "two", *here)
+    assert [path.name for path in only.iterdir() if path.is_dir()] == ["two"]
+
+
+def test_a_folder_without_checksums_says_what_to_do(
+    cli: Cli, tmp_path: Path, here: list[str]
+) -> None:
+    (tmp_path / "plain").mkdir()
+    result = cli("models", "import", str(tmp_path / "plain"), *here)
+    assert result.exit_code == 1
+    assert "sha256sum *.gguf > SHA256SUMS" in result.stderr
+
+
+def test_help_says_which_command_uses_the_network(cli: Cli) -> None:
+    assert "Only `pull` uses the network." in " ".join(cli("models", "--help").stdout.split())
