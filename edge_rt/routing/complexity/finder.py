@@ -36,10 +36,10 @@ class Finder:
         if not text:
             return Finding("other", "short", ())
         text = excerpt(text)
-        fitting = [rule for rule, fits in self._rules if fits(text)]
-        kind = next((rule.kind for rule in fitting if rule.kind is not None), "other")
-        own = (rule for rule in fitting if {rule.kind, rule.within} <= {None, kind})
-        return Finding(kind, _length(text), tuple(own))
+        kinds = ((rule.kind, fits) for rule, fits in self._rules if rule.kind is not None)
+        kind = next((kind for kind, fits in kinds if fits(text)), "other")
+        own = [(r, fits) for r, fits in self._rules if {r.kind, r.within} <= {None, kind}]
+        return Finding(kind, _length(text), tuple(rule for rule, fits in own if fits(text)))
 
 
 def excerpt(text: str) -> str:
