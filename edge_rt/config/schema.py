@@ -195,6 +195,7 @@ class Config(Section, frozen=True):
     """The whole of config.yaml."""
 
     board: str | None = None  # id of a board profile; None: whichever the board is recognised as
+    offline: bool = True  # whether the daemon and its engine refuse to connect to anything
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
     models: Models = Models()

@@ -35,7 +35,7 @@ from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
-from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.daemon.supervisor import ENGINE, OFFLINE, Supervisor
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
@@ -59,7 +59,7 @@ class Rooms:
         self._cores = _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
-        self.supervisor = Supervisor(greet=self._greet)
+        self.supervisor = Supervisor(OFFLINE if config.offline else ENGINE, self._greet)
         self.residency = Residency(
             self.supervisor.client,
             available=lambda: psutil.virtual_memory().available,

@@ -31,6 +31,7 @@ from edge_rt.daemon.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.daemon.supervisor import GRACE_S
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
+from edge_rt.offline import stay_offline
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     with contextlib.ExitStack() as stack:
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
+        if config.offline:  # from here on: the host of tcp.listen may be a name
+            stay_offline()
         asyncio.run(Daemon(config, paths, notifier=notifier, read=read).run(sockets))
 
 

@@ -23,6 +23,7 @@ STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
+OFFLINE = (sys.executable, "-m", "edge_rt.offline", "edge_rt.engine.worker")
 
 
 class Supervisor:

@@ -104,9 +104,21 @@ def garbled_header(file: Path) -> None:
         data.write(bytes(range(256)) * 8)
 
 
-@pytest.mark.parametrize("damage", [truncate, cut_header, no_gguf, huge_counts, garbled_header])
-def test_what_the_store_did_not_notice_the_engine_does(own_daemon, own_store, file, damage):
-    """llama.cpp's own words reach the client, and neither process dies."""
+def renamed_tensor(file: Path) -> None:
+    """A header that is in order, of a model that lacks a tensor."""
+    with file.open("r+b") as data:
+        head = data.read(8 << 20)
+        data.seek(head.index(b"output_norm.weight"))
+        data.write(b"output_norn.weight")
+
+
+@pytest.mark.parametrize(
+    "damage", [truncate, cut_header, no_gguf, huge_counts, garbled_header, renamed_tensor]
+)
+def test_what_the_hash_did_not_tell_the_header_or_the_engine_does(
+    own_daemon, own_store, file, damage
+):
+    """The reason reaches the client, in llama.cpp's words where it is its own; no process dies."""
     damage(file)
     put_past_the_store(file, own_store)
     daemon = own_daemon(own_store)
