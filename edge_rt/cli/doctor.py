@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +12,7 @@ import click
 from edge_rt.cli.checks.budget import check_budget
 from edge_rt.cli.checks.clocks import check_clocks, check_power_mode
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
-from edge_rt.cli.checks.finding import Check, examine
+from edge_rt.cli.checks.finding import Check, Finding, examine
 from edge_rt.cli.checks.heat import check_temperatures
 from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
 from edge_rt.cli.checks.jtop import check_jtop
@@ -55,6 +57,13 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     help="The configuration; without it the installation's config.yaml, if there is one.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--bundle",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="",
+    help="Write all that helps others to help you to FILE, an archive; prints its name.",
+)
 @click.pass_context
 def doctor(
     ctx: click.Context,
@@ -62,16 +71,22 @@ def doctor(
     socket: Path | None,
     config_file: Path | None,
     as_json: bool,
+    bundle: str | None,
 ) -> None:
     """Tell what is found on this board, what is missing, and what mends it.
 
     Reads the board itself, so it works without a daemon; where one answers, what it reads is
     told as well. Changes nothing. Ends with exit code 1 when something needs mending.
+
+    A bundle holds neither prompts nor answers nor keys, and the log without lines that might.
     """
     place = daemon_socket(socket)
     root = None if sensors_root is None else sensors_root.absolute()
     machine = Machine(installation(place), place, root=root, config_file=config_file)
     findings = list(examine(machine, CHECKS))
+    if bundle is not None:
+        click.echo(_bundled(machine, findings, bundle))
+        return
     if as_json:
         click.echo(json.dumps(document(findings)))
     else:
@@ -83,3 +98,15 @@ def doctor(
 def installation(socket: Path) -> Paths:
     """The user's own, unless the daemon that is meant is the system's."""
     return Paths.detect({}, uid=0) if socket == SYSTEM else Paths.detect()
+
+
+def _bundled(machine: Machine, findings: Sequence[Finding], named: str) -> Path:
+    """The file with all that is known, made now."""
+    from edge_rt.cli.support.archive import write_archive
+    from edge_rt.cli.support.papers import papers
+    from edge_rt.cli.support.system import run
+
+    now_s = time.time()
+    path = Path(named or time.strftime("edge-rt-support-%Y%m%d-%H%M%S.tar.gz"))
+    write_archive(path, papers(machine, findings, run), now_s)
+    return path

@@ -1,0 +1,1 @@
+"""What goes into the file that somebody sends who asks for help."""
