@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from edge_rt.api.access import Access
 from edge_rt.api.board_metrics import board_families
 from edge_rt.api.budget import Budget
 from edge_rt.api.cache import Cache, CachePurge
@@ -17,6 +18,7 @@ from edge_rt.api.caching import Caching
 from edge_rt.api.calibrate import Calibrate, Calibration
 from edge_rt.api.chat import ChatCompletions
 from edge_rt.api.classify import Classify
+from edge_rt.api.clients import Clients
 from edge_rt.api.collector import Scraped
 from edge_rt.api.completions import Completions
 from edge_rt.api.context import Context
@@ -27,6 +29,7 @@ from edge_rt.api.governor_metrics import governor_families
 from edge_rt.api.guard import Guard
 from edge_rt.api.history import History
 from edge_rt.api.infer import Infer
+from edge_rt.api.intake import Intake
 from edge_rt.api.learning import Router as LearntRouter
 from edge_rt.api.learning import RouterReset
 from edge_rt.api.marking import Marking
@@ -36,7 +39,7 @@ from edge_rt.api.models import Models, OneModel
 from edge_rt.api.nearby import Nearby
 from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
-from edge_rt.api.shell import Named, Shell
+from edge_rt.api.shell import Administering, Named, Shell, Using
 from edge_rt.api.state import Health, Metrics, Status
 from edge_rt.api.trace import RouteTrace
 from edge_rt.cache.exact import ExactCache
@@ -50,6 +53,8 @@ def create_app(
     requests: Requests,
     version: str,
     api_key_sha256: Sequence[str] = (),
+    admin_key_sha256: Sequence[str] = (),
+    access: Access | None = None,
     cache: ExactCache | None = None,
     per_client: bool = False,
     semantic: SemanticCache | None = None,
@@ -61,7 +66,8 @@ def create_app(
     """The app over `service`, for the Unix socket and the TCP listener alike.
 
     `api_key_sha256` are hashes in hex of the keys that open TCP, as they are when a request
-    comes; the Unix socket needs none.
+    comes, and `admin_key_sha256` those among them that may also administrate; the Unix socket
+    needs none. `access` is who may do what over that; None: everybody everything.
     `cache` keeps answers, with `per_client` for whom they were made alone; None: nothing does.
     `semantic` finds those to questions that mean the same, by the model `embedding`.
     `clock` gives Unix seconds, `monotonic` seconds, `new_id` the unique part of an answer's id.
@@ -70,6 +76,7 @@ def create_app(
     nearby = None if semantic is None else Nearby(semantic, embedding, service, meters)
     caching = Caching(cache, clock, per_client=per_client, nearby=nearby)
     marking = Marking(service, monotonic)
+    clients = Clients(requests.per_client, requests.per_minute, monotonic)
     for what, families in (
         ("the board", lambda: board_families(service.board())),
         ("the governor", lambda: governor_families(service.budget())),
@@ -78,35 +85,43 @@ def create_app(
     ):
         meters.registry.register(Scraped(what, families))
     context = Context(
-        service, requests, version, meters, caching, marking, clock, monotonic, new_id
+        service, requests, version, meters, caching, marking, clients, clock, monotonic, new_id
     )
     router = Router(_routes(context), redirect_slashes=False)
-    return Shell(router, guard=Guard(api_key_sha256), meters=meters, monotonic=monotonic)
+    guard = Guard(api_key_sha256, admin_key_sha256, access)
+    # One body always fits, however large it may be.
+    held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
+    intake = Intake(held)
+    return Shell(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
 
 
 def _routes(context: Context) -> list[Route]:
     """The routes, busiest first: they are tried in order."""
+
+    def using(endpoint: ASGIApp) -> ASGIApp:
+        return Using(context.clients, endpoint)
+
     return [
-        _route("POST", "/v1/chat/completions", ChatCompletions(context)),
-        _route("POST", "/v1/completions", Completions(context)),
-        _route("POST", "/v1/embeddings", Embeddings(context)),
-        _route("POST", "/edge/v1/classify", Classify(context)),
-        _route("POST", "/edge/v1/infer", Infer(context)),
+        _route("POST", "/v1/chat/completions", using(ChatCompletions(context))),
+        _route("POST", "/v1/completions", using(Completions(context))),
+        _route("POST", "/v1/embeddings", using(Embeddings(context))),
+        _route("POST", "/edge/v1/classify", using(Classify(context))),
+        _route("POST", "/edge/v1/infer", using(Infer(context))),
         _route("GET", "/health", Health(context)),
         _route("GET", "/metrics", Metrics(context)),
         _route("GET", "/edge/v1/status", Status(context)),
         _route("GET", "/edge/v1/board", Board(context)),
         _route("GET", "/edge/v1/ledger", Ledger(context)),
-        _route("GET,PUT", "/edge/v1/budget", Budget(context)),
+        _route("GET,PUT", "/edge/v1/budget", Administering(Budget(context))),
         _route("GET", "/edge/v1/history", History(context)),
-        _route("POST", "/edge/v1/plan", Plan(context)),
+        _route("POST", "/edge/v1/plan", using(Plan(context))),
         _route("GET", "/edge/v1/cache", Cache(context)),
-        _route("POST", "/edge/v1/cache/purge", CachePurge(context)),
-        _route("POST", "/edge/v1/feedback", GiveFeedback(context)),
+        _route("POST", "/edge/v1/cache/purge", Administering(CachePurge(context))),
+        _route("POST", "/edge/v1/feedback", using(GiveFeedback(context))),
         _route("GET", "/edge/v1/router", LearntRouter(context)),
-        _route("POST", "/edge/v1/router/reset", RouterReset(context)),
+        _route("POST", "/edge/v1/router/reset", Administering(RouterReset(context))),
         _route("GET", "/edge/v1/trace/{id}", RouteTrace(context)),
-        _route("POST", "/edge/v1/calibrate", Calibrate(context)),
+        _route("POST", "/edge/v1/calibrate", Administering(Calibrate(context))),
         _route("GET", "/edge/v1/calibration", Calibration(context)),
         _route("GET", "/v1/models", Models(context)),
         _route("GET", "/v1/models/{id:path}", OneModel(context)),

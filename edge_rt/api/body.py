@@ -6,13 +6,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from edge_rt.api.context import exchange_of
+
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """The whole body, at most `limit` bytes.
 
     Raises HTTPException 413 before anything is read when Content-Length says too much, and as
-    soon as more has come when it does not; ClientDisconnect when the client leaves half-way.
+    soon as more has come when it does not; Unavailable when the bodies of all requests are too
+    many bytes; ClientDisconnect when the client leaves half-way.
     """
+    exchange = exchange_of(scope)
     _check_declared(scope, limit)
     chunks: list[bytes] = []
     size = 0
@@ -24,6 +28,7 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
         size += len(chunks[-1])
         if size > limit:
             raise _too_large(limit)
+        exchange.hold(len(chunks[-1]))
         if not message.get("more_body", False):
             return b"".join(chunks)
 

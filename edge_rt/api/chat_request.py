@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from edge_rt.api.fields import Count, GenerationFields
-from edge_rt.api.messages import ChatMessage
+from edge_rt.api.messages import MOST, ChatMessage
 from edge_rt.api.tools import Tool
 from edge_rt.api.unsupported import refuse, unsupported
 from edge_rt.errors import RequestError
@@ -16,11 +16,11 @@ from edge_rt.errors import RequestError
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """A conversation that the assistant is to continue."""
 
-    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MOST)]
     max_completion_tokens: Count | None = None  # the new name of max_tokens, and before it
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
     tool_choice: Any = None
     chat_template_kwargs: dict[str, Any] | None = None  # variables of the template
     # refused when they ask for something

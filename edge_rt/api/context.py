@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from edge_rt.api.access import Rights
 from edge_rt.api.caching import Caching
+from edge_rt.api.clients import Clients
+from edge_rt.api.intake import Intake
 from edge_rt.api.marking import Marking
 from edge_rt.api.metrics import Meters
 from edge_rt.api.service import ModelCard, Service
@@ -27,6 +30,7 @@ class Context:
     meters: Meters
     caching: Caching
     marking: Marking
+    clients: Clients
     clock: Callable[[], float]  # Unix seconds
     monotonic: Callable[[], float]  # seconds
     new_id: Callable[[], str]
@@ -44,18 +48,31 @@ class Head:
 
 @dataclass
 class Exchange:
-    """One request and its response, for the metrics and the cache."""
+    """One request and its response, for the metrics, the cache and the limits."""
 
     arrived: float  # monotonic seconds
+    intake: Intake
     endpoint: str = "other"
     model: str = ""
     client: str | None = None  # who asks, where the connection tells
+    rights: Rights = Rights()  # noqa: RUF009 - frozen
     status: int = 0  # 0: nothing sent yet
+    _held: int = 0  # bytes
+
+    def hold(self, count: int) -> None:
+        """Count so many bytes of the body, until it is closed; raises Unavailable."""
+        self.intake.take(count)
+        self._held += count
+
+    def close(self) -> None:
+        """The request is done."""
+        self.intake.give_back(self._held)
+        self._held = 0
 
 
-def open_exchange(scope: Scope, arrived: float) -> Exchange:
-    """Begin the exchange of `scope`."""
-    scope[_KEY] = exchange = Exchange(arrived)
+def open_exchange(scope: Scope, arrived: float, intake: Intake) -> Exchange:
+    """Begin the exchange of `scope`, to be closed; its body is counted by `intake`."""
+    scope[_KEY] = exchange = Exchange(arrived, intake)
     return exchange
 
 

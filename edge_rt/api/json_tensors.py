@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import struct
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from edge_rt.api.decode import describe
 from edge_rt.api.dtypes import STRUCT, Dtype
@@ -22,7 +23,7 @@ class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dtype: Dtype
     data: Any
-    shape: list[int] | None = None
+    shape: Annotated[list[int], Meta(max_length=MAX_RANK)] | None = None
 
 
 class FlatNumbers(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from edge_rt.api.rate import Rate
 from edge_rt.cache.key import digest
 from edge_rt.errors import RequestError
 
@@ -75,7 +76,7 @@ class Marking:
         self._salt = secrets.token_bytes(16)  # so that no hash can be looked up
         self._answers: OrderedDict[str, Asked] = OrderedDict()
         self._latest: dict[tuple[str | None, bytes], str] = {}
-        self._rates: OrderedDict[str, _Rate] = OrderedDict()
+        self._rates: OrderedDict[str, Rate] = OrderedDict()
         self.counts: Counter[Counted] = Counter()
 
     def begin(self, client: str | None, fixed: object, *said: object) -> Asked:
@@ -137,26 +138,9 @@ class Marking:
         self.counts[Counted(mark >= 0.5, by, why is None)] += 1
         return Marked(id, mark, why is None, why)
 
-    def _rate(self, client: str) -> _Rate:
-        rate = self._rates.setdefault(client, _Rate(self._now))
+    def _rate(self, client: str) -> Rate:
+        rate = self._rates.setdefault(client, Rate(BURST, PER_HOUR / 3600.0, self._now))
         self._rates.move_to_end(client)
         if len(self._rates) > _CLIENTS:
             self._rates.popitem(last=False)
         return rate
-
-
-class _Rate:
-    """How many marks of one client count."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now, self._at_s, self._left = now, now(), BURST
-
-    def allows(self, weight: float) -> bool:
-        """Whether one more does, which then did."""
-        now_s = self._now()
-        earned = (now_s - self._at_s) * PER_HOUR / 3600.0
-        self._at_s, self._left = now_s, min(BURST, self._left + earned)
-        if self._left < weight:
-            return False
-        self._left -= weight
-        return True

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from edge_rt.api.decode import describe
 from edge_rt.errors import RequestError
 
+MOST = 4096  # messages of a chat, parts of a message, and tools: more than fit into a context
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _MEDIA = {
     "image_url": "see images",
@@ -45,9 +47,9 @@ class ChatMessage(msgspec.Struct, frozen=True):
     """One message as clients send it."""
 
     role: str
-    content: str | list[Part] | None = None
+    content: str | Annotated[list[Part], Meta(max_length=MOST)] | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Annotated[list[ToolCall], Meta(max_length=MOST)] | None = None
     tool_call_id: str | None = None
 
 

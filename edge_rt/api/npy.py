@@ -27,6 +27,7 @@ _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}  # of the header's length, by version
 _ALIGN = 64  # bytes, a multiple of which header and all before it take
 _MAX_HEADER = 64 * 1024
 _MAX_FILES = 256
+_MOST_AXES = 64  # numpy's
 
 
 def read_npy(body: bytes, name: str) -> Tensor:
@@ -109,7 +110,7 @@ def _header(body: bytes, at: str) -> tuple[dict[str, Any], int]:
 
 def _shape(shape: Any, at: str) -> list[int]:
     sizes: list[Any] = list(shape) if isinstance(shape, tuple) else [None]  # pyright: ignore[reportUnknownArgumentType]
-    if not all(type(size) is int and size >= 0 for size in sizes):
+    if len(sizes) > _MOST_AXES or not all(type(n) is int and 0 <= n < 2**63 for n in sizes):
         raise _fault(at, f"{shape!r:.60} is no shape")
     return sizes
 

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
-from edge_rt.api.messages import ChatMessage, template_messages
+from edge_rt.api.messages import MOST, ChatMessage, template_messages
 from edge_rt.api.planning import PlanAsk
 from edge_rt.api.respond import send_json
 from edge_rt.api.told import tell
@@ -24,14 +24,14 @@ class PlanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body; see PlanAsk. Either a prompt or messages."""
 
     prompt: Annotated[str, Meta(min_length=1)] | None = None
-    messages: Annotated[list[ChatMessage], Meta(min_length=1)] | None = None
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MOST)] | None = None
     models: Annotated[list[str], Meta(max_length=_MOST_MODELS)] = []
     threads: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(max_length=_MOST_THREADS)] = []
     max_tokens: Annotated[int, Meta(ge=1, le=1 << 20)] = 128
     run: bool = False
     fresh: bool = False
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     ignore_eos: bool = False
 
 

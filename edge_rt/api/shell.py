@@ -7,9 +7,11 @@ from collections.abc import Callable
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_rt.api.clients import Clients
 from edge_rt.api.context import Exchange, exchange_of, open_exchange
 from edge_rt.api.failure import explain
 from edge_rt.api.guard import Guard
+from edge_rt.api.intake import Intake
 from edge_rt.api.metrics import Meters
 from edge_rt.api.respond import send_failure
 from edge_rt.errors import Unavailable
@@ -21,10 +23,17 @@ class Shell:
     """The outermost ASGI app."""
 
     def __init__(
-        self, inner: ASGIApp, *, guard: Guard, meters: Meters, monotonic: Callable[[], float]
+        self,
+        inner: ASGIApp,
+        *,
+        guard: Guard,
+        intake: Intake,
+        meters: Meters,
+        monotonic: Callable[[], float],
     ) -> None:
         self._inner = inner
         self._guard = guard
+        self._intake = intake
         self._meters = meters
         self._monotonic = monotonic
 
@@ -34,11 +43,12 @@ class Shell:
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        exchange = open_exchange(scope, self._monotonic())
+        exchange = open_exchange(scope, self._monotonic(), self._intake)
         self._meters.in_flight.inc()
         try:
             await self._serve(scope, receive, _noting(exchange, send))
         finally:
+            exchange.close()
             self._meters.in_flight.dec()
             status = exchange.status or CLIENT_LEFT
             self._meters.answered(exchange.endpoint, exchange.model, status)
@@ -46,7 +56,7 @@ class Shell:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
         try:
-            exchange.client = self._guard.check(scope)
+            exchange.client, exchange.rights = self._guard.check(scope)
             await self._inner(scope, receive, send)
         except ClientDisconnect:
             exchange.status = CLIENT_LEFT
@@ -56,6 +66,34 @@ class Shell:
             if isinstance(error, Unavailable):
                 self._meters.refused(error.code)
             await send_failure(send, explain(error))
+
+
+class Using:
+    """An endpoint for who may use models, within what one client may have done."""
+
+    def __init__(self, clients: Clients, inner: ASGIApp) -> None:
+        self._clients = clients
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises HTTPException or Unavailable."""
+        exchange = exchange_of(scope)
+        exchange.rights.check_generate()
+        with self._clients.enter(exchange.client):
+            await self._inner(scope, receive, send)
+
+
+class Administering:
+    """An endpoint for who may change what counts for all; what only reads is for everybody."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises HTTPException."""
+        if scope["method"] not in ("GET", "HEAD"):
+            exchange_of(scope).rights.check_administer()
+        await self._inner(scope, receive, send)
 
 
 class Named:

@@ -26,6 +26,7 @@ COMMANDS = {
     "doubt": "Learn what a model's doubt says of its answers.",
     "budget": "Show or change what the board may draw, and how it is kept.",
     "report": "Draw how it was, into a page.",
+    "key": "Make a key for clients over TCP.",
     "check-config": "Check a configuration file.",
     "doctor": "Say what this board lacks, and what mends it.",
     "twin": "Simulate a board around a process.",

@@ -9,7 +9,7 @@ from edge_rt.config.boards import board_faults
 from edge_rt.config.key import Key
 from edge_rt.config.ledger import ledger_faults
 from edge_rt.config.schema import Config
-from edge_rt.config.unix import socket_faults
+from edge_rt.config.unix import access_faults, socket_faults
 from edge_rt.errors import ConfigError
 from edge_rt.models.configured import model_faults
 from edge_rt.routing.complexity.rulebook import load_rulebook
@@ -19,6 +19,7 @@ def servable(config: Config) -> Iterator[tuple[Key, str]]:
     """Every key with which a daemon could not serve on this machine, with the reason."""
     yield from board_faults(config)
     yield from socket_faults(config)
+    yield from access_faults(config)
     yield from ledger_faults(config)
     yield from model_faults(config)
     yield from _rules(config)

@@ -23,6 +23,12 @@ def contradictions(config: Config) -> Iterator[tuple[Key, str]]:
 
 
 def _tcp(config: Config) -> Iterator[tuple[Key, str]]:
+    for index, digest in enumerate(config.tcp.admin_key_sha256):
+        if digest not in config.tcp.api_key_sha256:
+            yield (
+                ("tcp", "admin_key_sha256", index),
+                "this key does not open TCP: name it in tcp.api_key_sha256 as well",
+            )
     if config.tcp.listen is None:
         return
     key = ("tcp", "listen")

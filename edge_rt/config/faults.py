@@ -21,16 +21,18 @@ _WORDS = {
     "array": "a list",
     "null": "nothing",
 }
+_KEY_HASH = "64 hexadecimal digits, the sha256 of a key (`edge-rt key --hash` makes it of one)"
 _SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
     ("socket", "mode"): 'an octal mode such as "0660"',
-    ("tcp", "api_key_sha256"): "64 hexadecimal digits, the sha256 of a key",
+    ("tcp", "api_key_sha256"): _KEY_HASH,
+    ("tcp", "admin_key_sha256"): _KEY_HASH,
     ("log", "level"): "one of debug, info, warning, error",
     ("budget", "energy_period"): "hour or day",
     ("engine", "kv_type"): "one of q8_0/f16, f16, q8_0, q4_0, or a list of them",
     ("governor", "sacrifice"): "one of pace, model, queue, refuse",
     ("router", "quality"): "low, normal, high or a number from 0 to 1",
 }
-_SECRET = "api_key_sha256"  # someone may have put the key itself there
+_SECRETS = {"api_key_sha256", "admin_key_sha256"}  # someone may have put the key itself there
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
 
@@ -51,7 +53,7 @@ def _kinds(names: str) -> str:
 def _shown(key: Key, value: object) -> str:
     if isinstance(value, (dict, list)):
         return "a section" if isinstance(value, dict) else "a list"
-    if isinstance(value, str) and _SECRET in key:
+    if isinstance(value, str) and not _SECRETS.isdisjoint(key):
         return f"text of {len(value)} characters"
     text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -18,6 +18,7 @@ Amount = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Sacrifice = Literal["pace", "model", "queue", "refuse"]
 Layers = Annotated[int, Meta(ge=0)]
+KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
 KvType = Literal["q8_0/f16", "f16", "q8_0", "q4_0"]  # of keys and values, or of both
 
 
@@ -37,7 +38,22 @@ class Tcp(Section, frozen=True):
     """The optional TCP listener; off unless `listen` is set."""
 
     listen: str | None = None  # "HOST:PORT", IPv6 as "[::1]:8080"
-    api_key_sha256: list[Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]] = []
+    api_key_sha256: list[KeyHash] = []
+    admin_key_sha256: list[KeyHash] = []  # those among them that may also administrate
+
+
+class People(Section, frozen=True):
+    """Users and groups of this machine, by name or number."""
+
+    users: list[Text] = []
+    groups: list[Text] = []
+
+
+class Access(Section, frozen=True):
+    """What users of the Unix socket may do, of those whom its mode lets in."""
+
+    generate: People = People()  # who may use models; nobody named: everybody
+    administer: People = People()  # who may besides root and the daemon's own user
 
 
 class Models(Section, frozen=True):
@@ -89,7 +105,11 @@ class Requests(Section, frozen=True):
     body_bytes: Positive = 4 * 1024 * 1024
     tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024  # of arrays
     infer_s: Amount = 120.0  # of one pass of arrays through a model, which is then stopped
+    bodies_bytes: Positive = 64 * 1024 * 1024  # of all bodies that are held at once
     queue: Positive = 64  # requests waiting or running; one more is refused with 503
+    per_client: Positive = 32  # the same of one client; one more is refused with 429
+    per_minute: Positive | None = None  # of one client; None: as many as it likes
+    connections: Annotated[int, Meta(ge=2, le=768)] = 512  # of all clients, half of them of one
     max_n: Annotated[int, Meta(ge=1, le=64)] = 8  # most answers of one request
 
 
@@ -198,6 +218,7 @@ class Config(Section, frozen=True):
     offline: bool = True  # whether the daemon and its engine refuse to connect to anything
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
+    access: Access = Access()
     models: Models = Models()
     engine: Engine = Engine()
     requests: Requests = Requests()

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import socket
 import struct
+from contextlib import suppress
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-from edge_rt.api.guard import PEER
+from edge_rt.api.access import ROOT, Access, Peer, People
+from edge_rt.config import schema
+from edge_rt.config.unix import group_id, user_id
 
 _CREDENTIALS = struct.Struct("3i")  # process, user and group
+_SO_PEERGROUPS = 59  # of Linux since 4.13, which Python does not name
+_MOST_BYTES = 1024  # that Python reads of a socket's option: 256 groups
 
 
-class PeerProtocol(H11Protocol):
-    """uvicorn's protocol, which tells the app the user id of a Unix socket's other end."""
+def peer_of(connection: socket.socket | None) -> Peer | None:
+    """The user who opened a connection; None where that is no Unix socket's.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        """See asyncio.Protocol."""
-        super().connection_made(transport)
-        uid = peer_uid(transport.get_extra_info("socket"))
-        if uid is not None:
-            self.app_state = {**self.app_state, PEER: uid}
-
-
-def peer_uid(connection: socket.socket | None) -> int | None:
-    """The user who opened a connection; None where that is no Unix socket's."""
+    The groups are those that the process had, as the kernel tells; where it does not, or there are
+    more than 256, that is the first one alone.
+    """
     if connection is None or connection.family != socket.AF_UNIX:
         return None
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(told)
-    return uid
+    _, uid, gid = _CREDENTIALS.unpack(told)
+    groups = [gid]
+    with suppress(OSError):
+        others = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
+        groups += struct.unpack(f"{len(others) // 4}I", others)
+    return Peer(uid, frozenset(groups))
+
+
+def access_of(config: schema.Access) -> Access:
+    """Who may do what; ValueError for a user or group that this machine does not have."""
+    administer = _people(config.administer)
+    administer = People(administer.users | {ROOT, os.getuid()}, administer.groups)
+    everybody = config.generate == schema.People()
+    return Access(None if everybody else _people(config.generate), administer)
+
+
+def _people(named: schema.People) -> People:
+    return People(frozenset(map(user_id, named.users)), frozenset(map(group_id, named.groups)))

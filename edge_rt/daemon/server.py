@@ -11,8 +11,9 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 
@@ -22,8 +23,11 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
 from edge_rt.daemon.activation import handed_over
 from edge_rt.daemon.chores import told
+from edge_rt.daemon.connection import Connection, Patience
+from edge_rt.daemon.doors import Doors
+from edge_rt.daemon.logs import log_to_stderr
 from edge_rt.daemon.notify import Notifier
-from edge_rt.daemon.peer import PeerProtocol
+from edge_rt.daemon.peer import access_of
 from edge_rt.daemon.reload import Reload
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.service import DaemonService
@@ -47,10 +51,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     """
     paths = paths or Paths.detect()
     faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
-    logging.basicConfig(
-        level=config.log.level.upper(), format="%(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    log_to_stderr(config.log.level)
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
@@ -145,15 +146,19 @@ class Daemon:
             requests=self._config.requests,
             version=__version__,
             api_key_sha256=api_keys,
+            admin_key_sha256=self._config.tcp.admin_key_sha256,
+            access=access_of(self._config.access),
             cache=rooms.cache,
             per_client=self._config.cache.per_client,
             semantic=rooms.semantic,
             embedding=self._config.cache.semantic.model or "default",
         )
+        doors = Doors(self._config.requests.connections)
+        protocol = partial(Connection, doors, Patience())
         server = _Server(
             uvicorn.Config(
                 app,
-                http=PeerProtocol,
+                http=cast("type[asyncio.Protocol]", protocol),
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from edge_rt.api.body import read_body
+from edge_rt.api.context import open_exchange
+from edge_rt.api.intake import Intake
 
 
 def read(chunks: list[bytes], *, limit: int, headers=(), leaves: bool = False):
@@ -27,8 +29,14 @@ def read(chunks: list[bytes], *, limit: int, headers=(), leaves: bool = False):
         asked += 1
         return messages[asked - 1]
 
+    scope, intake = {"headers": list(headers)}, Intake(1 << 30)
+    exchange = open_exchange(scope, 0.0, intake)
     try:
-        return asyncio.run(read_body({"headers": list(headers)}, receive, limit=limit)), asked
+        body = asyncio.run(read_body(scope, receive, limit=limit))
+        assert intake.held == len(body)
+        exchange.close()
+        assert intake.held == 0
+        return body, asked
     except HTTPException as error:
         return error.status_code, asked
 

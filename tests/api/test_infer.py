@@ -89,6 +89,7 @@ def test_json_becomes_tensors(client, service, given: Any, tensor: Tensor) -> No
         ({"dtype": "uint8", "shape": [3], "data": [1]}, "inputs.x.shape"),
         ({"dtype": "uint8", "shape": [-1], "data": [1]}, "inputs.x.shape"),
         ({"dtype": "uint8", "shape": "2", "data": [1]}, "inputs.x"),
+        ({"dtype": "uint8", "shape": [2**62] * 100_000, "data": [1]}, "inputs.x"),
         ({"dtype": "uint8", "data": [1], "type": "a"}, "inputs.x"),
     ],
 )

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from starlette.exceptions import HTTPException
 
 from edge_rt.api.dtypes import NPY, STRUCT
-from edge_rt.api.npy import read_npy, read_npz, write_npy, write_npz
+from edge_rt.api.npy import MAGIC, read_npy, read_npz, write_npy, write_npz
 from edge_rt.engine.protocol import Tensor
 from edge_rt.errors import RequestError
 
@@ -104,6 +104,14 @@ def test_noise_is_refused_and_nothing_else_happens(noise: bytes) -> None:
             read_npy(body, "x")
         with pytest.raises(RequestError):
             read_npz(body, 1000)
+
+
+@pytest.mark.parametrize("shape", ["(1,) * 65", f"({'1, ' * 65})", f"({'9' * 4000}, {'9' * 4000})"])
+def test_sizes_that_no_array_has_are_no_shape(shape: str) -> None:
+    head = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    body = MAGIC + b"\x02\x00" + len(head).to_bytes(4, "little") + head
+    with pytest.raises(RequestError):
+        read_npy(body, "x")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_not_unpacked() -> None:

@@ -128,8 +128,8 @@ def test_one_setting_or_several_to_choose_from(
         ),
         (
             "tcp: {api_key_sha256: [abc]}",
-            "1: tcp.api_key_sha256[0]: expected 64 hexadecimal digits, the sha256 of a key, "
-            "got text of 3 characters",
+            "1: tcp.api_key_sha256[0]: expected 64 hexadecimal digits, the sha256 of a key "
+            "(`edge-rt key --hash` makes it of one), got text of 3 characters",
         ),
         (
             "knobs: {cpufreq_max_hz: 1500000}",  # which are kHz

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.config.schema import Config, Socket
-from edge_rt.config.unix import LONGEST_PATH, group_id, socket_faults
+from edge_rt.config.schema import Access, Config, People, Socket
+from edge_rt.config.unix import LONGEST_PATH, access_faults, group_id, socket_faults, user_id
 
 LONGEST = "/" + "x" * (LONGEST_PATH - 1)
 
@@ -61,3 +61,21 @@ def test_a_group_has_a_number() -> None:
     own = grp.getgrgid(os.getegid())
     assert group_id(own.gr_name) == own.gr_gid
     assert group_id("7") == 7
+
+
+def test_users_and_groups_are_found_by_name_and_number() -> None:
+    assert user_id("root") == user_id("0") == 0
+    people = People(users=["root", "12345"], groups=["root", "12345"])
+    assert list(access_faults(Config(access=Access(generate=people, administer=people)))) == []
+
+
+def test_those_that_are_not_here_are_named() -> None:
+    access = Access(
+        generate=People(groups=["root", "no-such-group"]), administer=People(users=["nobody here"])
+    )
+    found = dict(access_faults(Config(access=access)))
+    assert found.keys() == {
+        ("access", "generate", "groups", 1),
+        ("access", "administer", "users", 0),
+    }
+    assert "create it" in found["access", "administer", "users", 0]

@@ -1,0 +1,65 @@
+"""How much one client may have the daemon do at once, and in a minute."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from edge_rt.api.rate import Rate
+from edge_rt.errors import Unavailable
+
+AT_ONCE_S = 10.0  # the share of a minute's requests that may come at once
+RETRY_S = 1.0  # after which one of a client's requests may be done
+_CLIENTS = 256  # whose rates are remembered, those that asked last
+
+
+class Clients:
+    """Counts the requests of each client; who cannot be told from others is one client."""
+
+    def __init__(self, most: int, per_minute: int | None, monotonic: Callable[[], float]) -> None:
+        """So many requests of one client at once, and in a minute; None: as many as it likes.
+
+        `monotonic` gives seconds.
+        """
+        self._most, self._per_minute, self._now = most, per_minute, monotonic
+        self._running: Counter[str | None] = Counter()
+        self._rates: OrderedDict[str | None, Rate] = OrderedDict()
+
+    @contextmanager
+    def enter(self, client: str | None) -> Generator[None]:
+        """Count a request of `client` while the block runs; raises Unavailable beyond a limit."""
+        if self._running[client] >= self._most:
+            raise Unavailable(
+                f"{self._most} requests of this client are waiting or running, which is what one "
+                "may have (requests.per_client): try again when one is done",
+                retry_after_s=RETRY_S,
+                code="rate_limit",
+            )
+        self._check_rate(client)
+        self._running[client] += 1
+        try:
+            yield
+        finally:
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
+
+    def _check_rate(self, client: str | None) -> None:
+        if self._per_minute is None:
+            return
+        rate = self._rates.get(client) or self._new_rate(self._per_minute)
+        self._rates[client] = rate
+        self._rates.move_to_end(client)
+        if len(self._rates) > _CLIENTS:
+            self._rates.popitem(last=False)
+        if not rate.allows():
+            raise Unavailable(
+                f"this client has asked {self._per_minute} times in the last minute, which is what "
+                "one may do (requests.per_minute): try again later",
+                retry_after_s=rate.wait_s(),
+                code="rate_limit",
+            )
+
+    def _new_rate(self, per_minute: int) -> Rate:
+        return Rate(max(1.0, per_minute * AT_ONCE_S / 60.0), per_minute / 60.0, self._now)
