@@ -40,12 +40,13 @@ _TOLD = {  # by the daemon, if one answers
 def papers(machine: Machine, findings: Sequence[Finding], run: Run) -> dict[str, bytes]:
     """Every paper by the name of its file."""
     told = {name: machine.ask(path) for name, path in _TOLD.items()}
-    sheets: dict[str, object] = {
+    sheets = {
         "versions": _versions(),
         "config": _config(machine),
         "doctor": document([f for f in findings if f.id != "config"]),  # faults repeat values
         "machine": _machine(machine),
-    } | {name: paper for name, paper in told.items() if paper is not None}
+        **{name: paper for name, paper in told.items() if paper is not None},
+    }
     encode = json.JSONEncoder(indent=2, default=str).encode
     texts = {
         "README.txt": ABOUT.format(version=__version__),
