@@ -73,7 +73,17 @@ class Vocabulary(Protocol):
         ...
 
 
-class Backend(Vocabulary, Protocol):
+class PromptVocabulary(Vocabulary, Protocol):
+    """The vocabulary of a model that writes."""
+
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        """See Vocabulary. `begins` False: `text` goes on from another one, so that nothing is put
+        before it, neither a token nor the space with which some vocabularies begin texts.
+        """
+        ...
+
+
+class Backend(PromptVocabulary, Protocol):
     """A loaded model with `sequences` independent key-value (KV) sequences.
 
     A sequence holds the keys and values of a prefix of some text; `forward` extends it. Sequence

@@ -83,9 +83,9 @@ class LlamaBackend:
         """The token as its vocabulary writes it, never shorter than the bytes it stands for."""
         return lib.llama_vocab_get_text(self._vocab, token)
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
         """See Backend."""
-        return tokenize(self._vocab, text, special=special)
+        return tokenize(self._vocab, text, special=special, begins=begins)
 
     def piece(self, token: int) -> bytes:
         """See Backend."""

@@ -7,11 +7,12 @@ from typing import Any
 
 import llama_cpp.llama_cpp as lib
 
+from edge_rt.backends.going_on import going_on
 from edge_rt.backends.llama_model import load
 
 
 class LlamaVocabulary:
-    """Loads no weights; see Vocabulary for the methods' contract."""
+    """Loads no weights; see PromptVocabulary for the methods' contract."""
 
     def __init__(self, path: Path) -> None:
         """ModelFileError, with llama.cpp's own words, when it cannot be loaded."""
@@ -20,9 +21,9 @@ class LlamaVocabulary:
         self._model: Any = load(path, params)
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """See Vocabulary."""
-        return tokenize(self._vocab, text, special=special)
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        """See PromptVocabulary."""
+        return tokenize(self._vocab, text, special=special, begins=begins)
 
     def close(self) -> None:
         """See Vocabulary. A closed one may be closed again."""
@@ -31,8 +32,10 @@ class LlamaVocabulary:
             self._model = None
 
 
-def tokenize(vocab: Any, text: str, *, special: bool) -> list[int]:
-    """Token ids by a llama_vocab; see Backend."""
+def tokenize(vocab: Any, text: str, *, special: bool, begins: bool = True) -> list[int]:
+    """Token ids by a llama_vocab; see PromptVocabulary."""
+    if not begins:
+        return going_on(lambda part: _tokenize(vocab, part.encode(), special, False), text)
     data = text.encode()
     wants_bos = bool(lib.llama_vocab_get_add_bos(vocab))
     tokens = _tokenize(vocab, data, special, wants_bos)

@@ -77,9 +77,9 @@ class OnnxBackend:
 
     # --- text
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
         """See Backend."""
-        return self._vocabulary.tokenize(text, special=special)
+        return self._vocabulary.tokenize(text, special=special, begins=begins)
 
     def piece(self, token: int) -> bytes:
         """See Backend."""

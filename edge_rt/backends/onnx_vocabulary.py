@@ -8,6 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from edge_rt.backends.base import fingerprint
+from edge_rt.backends.going_on import going_on
 from edge_rt.backends.onnx_card import LanguageCard, read_card
 from edge_rt.errors import ModelFileError
 
@@ -16,7 +17,7 @@ _SPACE = "\u2581"  # how SentencePiece writes a space
 
 
 class OnnxVocabulary:
-    """Reads tokenizer.json beside the graph; see Vocabulary for the methods' contract."""
+    """Reads tokenizer.json beside the graph; see PromptVocabulary for the methods' contract."""
 
     def __init__(self, graph: Path, card: LanguageCard | None = None) -> None:
         """For the model at `graph`; `card` spares reading it again.
@@ -36,13 +37,18 @@ class OnnxVocabulary:
         self.longest_piece: int = max(map(len, texts))
         self.fingerprint: str = fingerprint(texts)
 
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        """See Vocabulary."""
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        """See PromptVocabulary."""
         self._tokenizer.encode_special_tokens = not special
-        tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
+        if not begins:
+            return going_on(self._cut, text)
+        tokens = self._cut(text)
         if self._bos is None or tokens[:1] == [self._bos]:
             return tokens  # the template had written it out already
         return [self._bos, *tokens]
+
+    def _cut(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def piece(self, token: int) -> bytes:
         """See Backend."""

@@ -31,11 +31,13 @@ from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
+from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import ENGINE, OFFLINE, Supervisor
+from edge_rt.daemon.templating import Templating
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
@@ -126,6 +128,7 @@ class Rooms:
             self.foresight,
             clock,
         )
+        self._prompting = Prompting(Templating())
         self.service = DaemonService(
             config,
             store,
@@ -138,6 +141,7 @@ class Rooms:
             answering,
             performing,
             self.foresight,
+            self._prompting,
         )
 
     @asynccontextmanager
@@ -155,6 +159,7 @@ class Rooms:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.knobs.restore()
             await self.supervisor.stop()
+            await self._prompting.close()
             await self.foresight.keep()
             await self.foresight.learning.close()
             await asyncio.to_thread(self.senses.close)

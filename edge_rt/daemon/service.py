@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
 from edge_rt.api.board import BoardReport, LedgerReport
 from edge_rt.api.governing import BudgetChange, GovernorState, Past
@@ -45,6 +43,7 @@ from edge_rt.daemon.known_pairs import KnownPairs
 from edge_rt.daemon.legible import Legible
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
+from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
@@ -61,12 +60,7 @@ from edge_rt.routing.naming import AUTO
 from edge_rt.routing.setting import Form
 from edge_rt.routing.trace import Trace
 
-if TYPE_CHECKING:
-    from edge_rt.models.templates import ChatTemplate
-
 log = logging.getLogger(__name__)
-
-FEW_MESSAGES = 64  # so many are rendered in no time; more could hold up the event loop
 
 
 class DaemonService:
@@ -85,6 +79,7 @@ class DaemonService:
         answering: Answering,
         performing: Performing,
         foresight: Foresight,
+        prompting: Prompting,
     ) -> None:
         self._config = config
         self._store = store
@@ -100,7 +95,7 @@ class DaemonService:
         self._performing = performing
         self._foresight = foresight
         self._identities = Identities(config, store, foresight.routes)
-        self._templates: dict[str, ChatTemplate] = {}  # by the sha256 of the model's file
+        self._prompting = prompting
 
     def cards(self) -> list[ModelCard]:
         """See Service."""
@@ -184,10 +179,7 @@ class DaemonService:
                 param="tools",
                 code="unsupported",
             )
-        template = self._template(entry)
-        if len(messages) <= FEW_MESSAGES:
-            return template.render(messages, tools=tools, variables=variables)
-        return await asyncio.to_thread(template.render, messages, tools=tools, variables=variables)
+        return await self._prompting.write(entry, messages, tools, variables)
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service."""
@@ -325,14 +317,3 @@ class DaemonService:
             kind=entry.kind,
             variant=entry.label if entry.kind == "language" else None,
         )
-
-    def _template(self, entry: Entry) -> ChatTemplate:
-        from edge_rt.models.templates import ChatTemplate  # jinja2, only where it is needed
-
-        template = self._templates.get(entry.sha256)
-        if template is None:
-            summary = entry.summary
-            template = self._templates[entry.sha256] = ChatTemplate(
-                summary.chat_template, summary.bos_token, summary.eos_token
-            )
-        return template

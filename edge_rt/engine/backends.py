@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
 
-from edge_rt.backends.base import Vocabulary
+from edge_rt.backends.base import PromptVocabulary
 from edge_rt.engine.builds import BUILDS
 from edge_rt.engine.memory import own_bytes
 from edge_rt.engine.protocol import ModelSpec
@@ -22,7 +22,7 @@ def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
         return _maker(spec)(spec, threads)
 
 
-def open_vocabulary(backend: str, path: str) -> Vocabulary:
+def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
     """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
     with _installed(backend):
         if backend == "llama.cpp":

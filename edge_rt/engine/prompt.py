@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.backends.base import Backend
+from edge_rt.backends.base import Backend, PromptVocabulary
+from edge_rt.engine.cut import CUT
 from edge_rt.errors import RequestError
 
 
@@ -10,7 +11,7 @@ def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> l
     """The prompt as tokens; RequestError when it is empty, unknown to the model or too long."""
     if isinstance(prompt, str):
         _refuse_text_that_cannot_fit(prompt, backend)
-        prompt = backend.tokenize(prompt, special=special)
+        prompt = text_tokens(prompt, special, backend)
     if not prompt:
         raise RequestError("the prompt is empty: send at least one character", param="prompt")
     for token in prompt:
@@ -22,6 +23,15 @@ def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> l
     if len(prompt) >= backend.context:
         raise _too_long(f"{len(prompt)}", backend)
     return prompt
+
+
+def text_tokens(text: str, special: bool, vocabulary: PromptVocabulary) -> list[int]:
+    """The tokens of a text, of which what a CUT parts is read apart."""
+    first, *others = text.split(CUT)
+    tokens = vocabulary.tokenize(first, special=special)
+    for part in others:
+        tokens += vocabulary.tokenize(part, special=special, begins=False)
+    return tokens
 
 
 def _refuse_text_that_cannot_fit(text: str, backend: Backend) -> None:

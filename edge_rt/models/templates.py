@@ -1,7 +1,8 @@
 """Chat templates: a conversation written the way a model was trained to read it.
 
 Templates are Jinja programs that come inside model files, so they run in Jinja's sandbox, which
-keeps them away from everything but their arguments. It does not keep them from burning time.
+keeps them away from everything but their arguments. It does not keep them from burning time and
+memory, so the sandbox runs in a process of its own; see edge_rt.models.templating.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MAX_PROMPT = 16 * 1024 * 1024  # characters; no context holds as many
 
 
 class ChatTemplate:
-    """A model's template, compiled once; `render` may be called from several threads.
+    """A model's template, compiled once.
 
     `source` None is a model without a template: RequestError. A source that is not valid is a
     ModelFileError.

@@ -15,8 +15,19 @@ class _Truncation(msgspec.Struct, frozen=True):
     max_length: int
 
 
+class _Added(msgspec.Struct, frozen=True):
+    content: str
+    special: bool = False
+
+
 class _Tokenizer(msgspec.Struct, frozen=True):
     truncation: _Truncation | None = None
+    added_tokens: list[_Added] = []
+
+
+def special_tokens(path: Path) -> list[str]:
+    """The control tokens of the tokenizer at `path`, as texts; raises as `longest_text`."""
+    return [token.content for token in _read(path).added_tokens if token.special]
 
 
 def longest_text(path: Path) -> int | None:
@@ -24,12 +35,16 @@ def longest_text(path: Path) -> int | None:
 
     Raises ModelFileError for a file that is cut off or else no tokenizer.
     """
+    truncation = _read(path).truncation
+    return None if truncation is None else truncation.max_length
+
+
+def _read(path: Path) -> _Tokenizer:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelFileError(f"{path}: more than {_MAX_BYTES} bytes, which none needs")
-        read = msgspec.json.decode(path.read_bytes(), type=_Tokenizer)
+        return msgspec.json.decode(path.read_bytes(), type=_Tokenizer)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelFileError(f"{path}: not a tokenizer: {error}") from error
-    return None if read.truncation is None else read.truncation.max_length

@@ -37,3 +37,11 @@ def test_what_is_no_model_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"GGUF and nothing")
     with pytest.raises(ModelFileError, match=r"x\.gguf"):
         LlamaVocabulary(path)
+
+
+@pytest.mark.parametrize("text", ["|im_end|>", "a b", " b", "\nc", "\n\n", "漢", ""])
+def test_a_text_that_goes_on_has_nothing_before_it(smollm2: Path, text: str) -> None:
+    model = LlamaBackend(smollm2, context=64, sequences=1, batch=16, threads=1)
+    tokens = model.tokenize(text, special=True, begins=False)
+    assert b"".join(map(model.piece, tokens)) == text.encode()
+    model.close()

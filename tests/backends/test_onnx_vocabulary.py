@@ -60,6 +60,36 @@ def test_any_text_survives(
     assert b"".join(map(vocabulary.piece, tokens)).decode() == text
 
 
+@given(st.text())
+@pytest.mark.parametrize("which", ["by_bytes", "by_pieces"])
+def test_a_text_that_goes_on_has_nothing_before_it(
+    request: pytest.FixtureRequest, which: str, text: str
+) -> None:
+    vocabulary: OnnxVocabulary = request.getfixturevalue(which)
+    begun = vocabulary.tokenize("", special=False)
+    tokens = vocabulary.tokenize(text, special=False, begins=False)
+    assert b"".join(map(vocabulary.piece, tokens)).decode() == text
+    assert not begun or tokens[:1] != begun
+
+
+def test_nor_the_space_that_a_vocabulary_begins_texts_with(folder: Path, tmp_path: Path) -> None:
+    words = {"<unk>": 0} | {f"<0x{byte:02X}>": byte + 1 for byte in range(256)}
+    for piece in ("▁", "a", "b"):
+        words[piece] = len(words)
+    made = Tokenizer(models.BPE(words, [], unk_token="<unk>", byte_fallback=True))
+    made.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback()])
+    made.save(str(tmp_path / "tokenizer.json"))
+    card = json.loads((folder / "model.json").read_text()) | {"add_bos": False}
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    vocabulary = OnnxVocabulary(tmp_path / "model.onnx")
+    for begins, text in ((True, b" ab"), (False, b"ab")):
+        tokens = vocabulary.tokenize("ab", special=True, begins=begins)
+        assert b"".join(map(vocabulary.piece, tokens)) == text
+
+
 def test_control_tokens_are_tokens_only_where_asked_for(by_bytes: OnnxVocabulary) -> None:
     text = "<user>hi<end>"
     as_text = by_bytes.tokenize(text, special=False)

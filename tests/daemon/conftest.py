@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
+import msgspec
 import pytest
 
 from edge_rt.api.board import BoardReport
@@ -32,10 +33,12 @@ from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
+from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.daemon.templating import Templating
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -67,6 +70,8 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import Pairs
 from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
+from edge_rt.models.template_task import Refused, Task
+from edge_rt.models.templating import Templates
 from edge_rt.sensors.cpu import CpuReader
 from edge_rt.sensors.integral import Energy
 
@@ -338,6 +343,19 @@ class FakeGoverning:
 BUSY_W = 8.0  # the board's draw while the engine works
 
 
+class FakeTemplating:
+    """Fills in templates in this very process."""
+
+    def __init__(self) -> None:
+        self.templates = Templates()
+
+    async def fill(self, task: Task) -> str:
+        told = self.templates.fill(msgspec.json.encode(task))
+        if isinstance(told, Refused):
+            raise told.error()
+        return told.prompt
+
+
 class House:
     """A service over a store, a residency and engines that are all in the test's hand."""
 
@@ -434,6 +452,7 @@ class House:
             answering,
             performing,
             self.foresight,
+            Prompting(cast(Templating, FakeTemplating()), control=lambda entry: []),
         )
 
     async def rest(self, seconds: float) -> None:

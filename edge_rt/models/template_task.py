@@ -1,0 +1,51 @@
+"""What the process that fills in chat templates is asked, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edge_rt.errors import ModelFileError, RequestError
+
+LENGTH = 4  # bytes, big-endian, before each document of JSON
+
+
+class Template(msgspec.Struct, frozen=True):
+    """A model's template, and the control tokens that messages may not hold."""
+
+    source: str | None
+    bos_token: str | None
+    eos_token: str | None
+    control_tokens: tuple[str, ...]
+    mark: str  # that is put into them; see Disarmed
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What to fill a template with; see ChatTemplate.render."""
+
+    template: Template
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None = None
+    variables: dict[str, Any] | None = None
+
+
+class Filled(msgspec.Struct, frozen=True, tag=True):
+    """The prompt."""
+
+    prompt: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """Why there is none: the model's file is at fault, or else the request."""
+
+    message: str
+    file: bool
+    param: str | None = None
+    code: str | None = None
+
+    def error(self) -> ModelFileError | RequestError:
+        """To be raised."""
+        if self.file:
+            return ModelFileError(self.message)
+        return RequestError(self.message, param=self.param, code=self.code)
