@@ -41,6 +41,7 @@ from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
 from edge_rt.api.shell import Administering, Named, Shell, Using
 from edge_rt.api.state import Health, Metrics, Status
+from edge_rt.api.storage import storage_families
 from edge_rt.api.trace import RouteTrace
 from edge_rt.cache.exact import ExactCache
 from edge_rt.cache.semantic import SemanticCache
@@ -82,6 +83,7 @@ def create_app(
         ("the governor", lambda: governor_families(service.budget())),
         ("the cache", lambda: cache_families(caching)),
         ("the marks", lambda: marking_families(marking)),
+        ("the disk", lambda: storage_families(service.storage())),
     ):
         meters.registry.register(Scraped(what, families))
     context = Context(

@@ -12,6 +12,7 @@ from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
+from edge_rt.cache.exact import AGAIN_S
 from edge_rt.cache.kept import Group, Which
 from edge_rt.cache.prefix_shelf import PrefixGroup
 from edge_rt.errors import Unavailable
@@ -105,25 +106,42 @@ class CachePurge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request.
 
-        Raises RequestError for a query and for what names no answers, and Unavailable where the
-        engine does not tell that it forgot; answers are forgotten even so.
+        Raises RequestError for a query and for what names no answers, and Unavailable where some
+        may not be forgotten: the engine does not tell, or the disk keeps it. All else is.
         """
         asked = await read_document(self._context, scope, receive, _DECODER)
-        cache, nearby = self._context.caching.cache, self._context.caching.nearby
         which = Which(asked.model, asked.client, asked.older_s)
+        counts, faults = list[int](), list[Unavailable]()
+        for part in (self._answers, self._questions, self._prefixes):
+            try:
+                counts.append(await part(which))
+            except Unavailable as fault:
+                faults.append(fault)
+        if faults:
+            raise Unavailable(
+                f"not all is forgotten: {'; '.join(map(str, faults))}; purge again later",
+                retry_after_s=faults[0].retry_after_s,
+                code=faults[0].code,
+            )
+        answers, _, prefixes = counts
+        await send_json(send, Purged(answers, prefixes))
+
+    async def _questions(self, which: Which) -> int:
+        nearby = self._context.caching.nearby
         if nearby is not None:
             await nearby.cache.purge(which)
-        answers = 0 if cache is None else await cache.purge(which)
-        try:
-            prefixes = await self._context.service.prefixes(which)
-        except Unavailable as error:
-            raise Unavailable(
-                f"answers were forgotten ({answers}), but perhaps no beginnings of prompts: {error}"
-                "; purge again later",
-                retry_after_s=error.retry_after_s,
-                code=error.code,
-            ) from None
-        await send_json(send, Purged(answers, prefixes.forgotten))
+        return 0
+
+    async def _answers(self, which: Which) -> int:
+        cache = self._context.caching.cache
+        return 0 if cache is None else await cache.purge(which)
+
+    async def _prefixes(self, which: Which) -> int:
+        told = await self._context.service.prefixes(which)
+        if told.left:
+            what = f"{told.left} beginnings of prompts cannot be deleted, the daemon's log says why"
+            raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
+        return told.forgotten
 
 
 async def _report(context: Context) -> CacheReport:
@@ -131,7 +149,7 @@ async def _report(context: Context) -> CacheReport:
     cache, nearby = caching.cache, caching.nearby
     return CacheReport(
         enabled=cache is not None,
-        stored=cache is not None and cache.stored,
+        stored=cache is not None and cache.trouble.told is None,
         per_client=caching.per_client,
         ttl_s=None if cache is None else cache.ttl_s,
         max_bytes=None if cache is None else cache.max_bytes,

@@ -14,6 +14,7 @@ from edge_rt.cache.key import digest
 from edge_rt.cache.semantic import Neighbour, Question, SemanticCache
 from edge_rt.cache.vectors import vector
 from edge_rt.errors import EdgeError, RequestError
+from edge_rt.trouble import Trouble
 
 MOST = 2000  # characters of a text that is looked for, and kept; longer ones are seldom alike
 _TOO_LONG = "context_length_exceeded"
@@ -51,7 +52,7 @@ class Nearby:
         self.cache, self.model = cache, model
         self.hits = 0  # since the start
         self._service, self._meters = service, meters
-        self._said = ""
+        self._trouble = Trouble(log, "answers to similar questions are not looked for")
 
     async def read(
         self, topic: Topic, allowance: Allowance | None, arrived_s: float
@@ -65,16 +66,10 @@ class Nearby:
             [call] = grant([EmbedCall(card.id, [topic.text])], allowance, arrived_s)
             embedded, cost = await self._service.embed(call)
         except EdgeError as error:
-            self._tell(error)
+            if not (isinstance(error, RequestError) and error.code == _TOO_LONG):
+                self._trouble.met(str(error))
             return None
-        self._said = ""
+        self._trouble.over()
         self._meters.generated(card.id, tallied(embedded.timings, cost))
         scope = digest(topic.scope, card.id, card.sha256)  # vectors of two models tell nothing
         return Asked(Question(scope, topic.text, vector(embedded.vectors)), cost)
-
-    def _tell(self, error: EdgeError) -> None:
-        if isinstance(error, RequestError) and error.code == _TOO_LONG:
-            return
-        if str(error) != self._said:  # once, not at each request
-            log.warning("answers to similar questions are not looked for: %s", error)
-        self._said = str(error)

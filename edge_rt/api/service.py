@@ -22,6 +22,7 @@ from edge_rt.api.planning import (
     Refused,
     Tried,
 )
+from edge_rt.api.storage import StorageReport
 from edge_rt.api.wish import Wish
 from edge_rt.cache.kept import Which
 from edge_rt.decoding.params import Mode, Sampling
@@ -261,7 +262,8 @@ class Service(Protocol):
     async def health(self) -> dict[str, object]:
         """Prove that an answer can be made; raises Unavailable or EngineError when not.
 
-        Holds "status": "ok" and what was proved; the proof is reused for a few seconds.
+        Holds "status": "ok" and what was proved; the proof is reused for a few seconds. "storage"
+        has what is so while files cannot be written, by their names, if any cannot.
         """
         ...
 
@@ -271,6 +273,10 @@ class Service(Protocol):
 
     def board(self) -> BoardReport:
         """What is felt of the board right now; costs no reading of a sensor."""
+        ...
+
+    def storage(self) -> StorageReport:
+        """Whether what is to outlive the daemon gets to the disk."""
         ...
 
     async def ledger(self, days: int, last: int) -> LedgerReport:

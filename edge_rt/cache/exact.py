@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sqlite3
-import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +12,12 @@ from edge_rt.cache.kept import Group, Kept, Which
 from edge_rt.cache.recent import Recent
 from edge_rt.cache.tables import SCHEMA, SHARE, Tables
 from edge_rt.database.storage import Storage
-
-log = logging.getLogger(__name__)
+from edge_rt.errors import Unavailable
+from edge_rt.trouble import Trouble
 
 T = TypeVar("T")
+
+AGAIN_S = 10.0  # until a file that could not be used is tried again
 
 
 class ExactCache:
@@ -31,7 +30,7 @@ class ExactCache:
 
     A kill loses at most what came in its last moments; the file stays whole. One that is damaged
     or of another version is moved to NAME.corrupt-UNIXTIME and a new one begun. While the file
-    cannot be written, for want of room say, what is in memory goes on.
+    cannot be written, for want of room say, what is in memory goes on, and gets there once it can.
     """
 
     def __init__(
@@ -53,14 +52,13 @@ class ExactCache:
         self._news = asyncio.Event()
         self._purges = 0
         self._writing = asyncio.Lock()  # what is forgotten must not be written after that
-        self._disk = threading.Lock()  # for all below
-        self._storage = Storage(path, SCHEMA, lambda: Tables(path, max_bytes), clock)
-        self._failing = False
+        without = "answers are kept in memory alone"
+        self._storage = Storage(path, SCHEMA, lambda: Tables(path, max_bytes), clock, without)
 
     @property
-    def stored(self) -> bool:
-        """False while the file cannot be used."""
-        return not self._failing
+    def trouble(self) -> Trouble:
+        """That the file cannot be used."""
+        return self._storage.trouble
 
     async def find(self, key: bytes) -> Kept | None:
         """The answer of that key, if there is one."""
@@ -87,12 +85,19 @@ class ExactCache:
         self._news.set()
 
     async def purge(self, which: Which) -> int:
-        """Forget `which` answers; how many the file had of them."""
+        """Forget `which` answers; how many the file had of them.
+
+        Raises Unavailable where it keeps them, since it cannot be written.
+        """
         now = self._clock()
         self._purges += 1
         self._recent.drop(lambda kept: which.fits(kept, now))
         await self._write()
-        return await self._do(lambda tables: tables.purge(which, now), writes=True) or 0
+        gone = await self._do(lambda tables: tables.purge(which, now), proves=True)
+        if gone is None:
+            what = f"{self._storage.path} cannot be written, so what it keeps is not forgotten"
+            raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
+        return gone
 
     async def groups(self) -> list[Group]:
         """What the file has, by model and client."""
@@ -100,63 +105,66 @@ class ExactCache:
         return await self._do(Tables.groups) or []
 
     async def pages(self, most: int) -> AsyncGenerator[list[Kept]]:
-        """All that the file has, at most so many at a time, the oldest writing first."""
+        """All that the file has, at most so many at a time, the oldest writing first.
+
+        Raises Unavailable where it cannot be read.
+        """
         await self._write()
         last, rows = 0, True
         while rows:
-            rows = await self._do(lambda tables, last=last: tables.page(last, most)) or []
+            rows = await self._do(lambda tables, last=last: tables.page(last, most))
+            if rows is None:
+                raise Unavailable(f"{self._storage.path} cannot be read", retry_after_s=AGAIN_S)
             if rows:
                 last = rows[-1][0]
                 yield [kept for _, kept in rows]
 
-    async def run(self) -> None:
+    async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Bring what is new to the file, as long as this runs."""
         while True:
             await self._news.wait()
-            await self._write()
+            if not await self._write():
+                await pause(AGAIN_S)
 
     async def close(self) -> None:
         """Write all there is, and let go of the file."""
         await self._write()
-        with self._disk:
-            self._storage.close()
+        await asyncio.to_thread(self._storage.close)
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
+        """Whether the file has all there is."""
         async with self._writing:
             new, self._new = self._new, {}
             used, self._used = self._used, {}
             self._news.clear()
-            if new or used:
-                await self._do(lambda tables: self._put(tables, new, used), writes=True)
+            if not (new or used or self.trouble.told):
+                return True
+            if await self._do(lambda tables: self._put(tables, new, used), proves=True):
+                return True
+            left = {key: kept for key, kept in new.items() if kept in self._recent}
+            self._new = left | self._new
+            return False
 
-    def _put(self, tables: Tables, new: Mapping[bytes, Kept], used: Mapping[bytes, float]) -> None:
+    def _put(self, tables: Tables, new: Mapping[bytes, Kept], used: Mapping[bytes, float]) -> bool:
         now = self._clock()
         tables.expire(now - self.ttl_s)
         tables.use(used)
         for kept in new.values():
             tables.write(kept, now)
+        return True
 
-    async def _do(self, work: Callable[[Tables], T], *, writes: bool = False) -> T | None:
-        """Have it done with the file; None where that cannot be used now.
+    async def _do(self, work: Callable[[Tables], T], *, proves: bool = False) -> T | None:
+        """Have it done with the file; None where that cannot be used now. See Storage."""
+        done = await asyncio.to_thread(self._done, work, proves)
+        if self.trouble.told:
+            self._news.set()  # so that it is tried again
+        return done
 
-        That it can again is seen where something is written.
-        """
-        return await asyncio.to_thread(self._done, work, writes)
-
-    def _done(self, work: Callable[[Tables], T], writes: bool) -> T | None:
-        with self._disk:
-            try:
-                done, self.file_bytes = self._storage.do(lambda t: (work(t), t.used_bytes))
-            except (sqlite3.Error, OSError) as error:
-                self._fault(error)
-                return None
-            if writes and self._failing:
-                self._failing = False
-                log.info("%s is written again", self._storage.path)
-            return done
-
-    def _fault(self, error: Exception) -> None:
-        if not self._failing:
-            text = "%s cannot be used (%s): answers are kept in memory alone"
-            log.warning(text, self._storage.path, error)
-        self._failing = True
+    def _done(self, work: Callable[[Tables], T], proves: bool) -> T | None:
+        done = self._storage.attempt(
+            lambda tables: (work(tables), tables.used_bytes), proves=proves
+        )
+        if done is None:
+            return None
+        found, self.file_bytes = done
+        return found

@@ -27,7 +27,10 @@ class State(NamedTuple):
 
 
 class PrefixFolder:
-    """Files by the names of their heads. What is no whole file is deleted when it is met."""
+    """Files by the names of their heads. What is no whole file is deleted when it is met.
+
+    What cannot be deleted is not used: somebody may have wanted it to be forgotten.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -35,12 +38,14 @@ class PrefixFolder:
     def scan(self) -> list[Whole]:
         """All there is, but for what a kill left half written. Raises OSError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _may_change(self.path):
+            raise PermissionError(errno.EACCES, "nothing can be deleted there", str(self.path))
         found: list[Whole] = []
         for file in self.path.iterdir():
             if file.name.startswith(".") and file.name.endswith(draft_of(Path(_SUFFIX)).name[1:]):
-                file.unlink(missing_ok=True)
-            elif file.suffix == _SUFFIX:
-                whole = look(file)
+                _remove(file)
+            elif file.suffix == _SUFFIX and _may_change(file):
+                whole = _look(file)
                 if whole is not None and self._of(whole.head.name) == file:
                     found.append(whole)
                 else:
@@ -88,10 +93,13 @@ class PrefixFolder:
 
     def delete(self, name: str) -> bool:
         """Delete what is there of that name, and whether there was anything. Raises OSError."""
+        file = self._of(name)
         try:
-            self._of(name).unlink()
+            file.unlink()
         except FileNotFoundError:
             return False
+        except OSError:
+            os.truncate(file, 0)  # the name stays, and nothing of what was said
         return True
 
     def _of(self, name: str) -> Path:
@@ -99,4 +107,19 @@ class PrefixFolder:
 
     def _damaged(self, file: Path) -> None:
         log.warning("%s is damaged: it is deleted", file)
-        file.unlink(missing_ok=True)
+        _remove(file)
+
+
+def _may_change(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
+
+
+def _look(file: Path) -> Whole | None:
+    with suppress(OSError):
+        return look(file)
+    return None
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):  # it is met again
+        file.unlink()

@@ -77,14 +77,14 @@ class PrefixShelf:
         for name in names:
             self._stored.pop(name, None)
 
-    def may_write(self, size: int) -> bool:
-        """Whether one of so many bytes may be written now."""
+    def may_write(self, size: int, waiting: int = 0) -> bool:
+        """Whether one of so many bytes may be written now, after `waiting` bytes that are to be."""
         now = self._clock()
         # A clock that was set back must not forbid all writing until it has caught up.
         while self._written and not 0 <= now - self._written[0][0] < _HOUR_S:
             self._written.popleft()
         spent = sum(written for _, written in self._written)
-        return size <= self.max_bytes // SHARE and spent + size <= self._hourly_bytes
+        return size <= self.max_bytes // SHARE and spent + waiting + size <= self._hourly_bytes
 
     def wrote(self, size: int) -> None:
         """So many bytes are written now."""

@@ -16,6 +16,9 @@ class Recent:
         self._bytes = 0
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
 
+    def __contains__(self, kept: Kept) -> bool:
+        return self._kept.get(kept.key) is kept
+
     def get(self, key: bytes) -> Kept | None:
         """The answer of that key, used now."""
         kept = self._kept.get(key)

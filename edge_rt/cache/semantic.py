@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +15,8 @@ from edge_rt.cache.guards import apart
 from edge_rt.cache.kept import Kept, Which
 from edge_rt.cache.vectors import Vector, cosine, nearest, restored
 from edge_rt.cache.wording import Wording, wording
+from edge_rt.errors import Unavailable
+from edge_rt.trouble import Trouble
 
 LEAST = 0.84  # cosine of what is looked at
 LIMIT = 0.17  # of the doubt, where nobody says otherwise
@@ -139,22 +141,31 @@ class SemanticCache:
         self._scopes, self._scope_of = {}, {}
         self._to_read.set()
 
-    async def run(self) -> None:
+    @property
+    def trouble(self) -> Trouble:
+        """That the file cannot be used."""
+        return self._store.trouble
+
+    async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Read what is in the file and bring to it what is new, as long as this runs."""
-        await asyncio.gather(self._store.run(), self._reading())
+        await asyncio.gather(self._store.run(pause), self._reading(pause))
 
     async def close(self) -> None:
         """Write all there is, and let go of the file."""
         await self._store.close()
 
-    async def _reading(self) -> None:
+    async def _reading(self, pause: Callable[[float], Awaitable[object]]) -> None:
         while True:
             await self._to_read.wait()
             self._to_read.clear()
-            async for some in self._store.pages(_BATCH):
-                if self._to_read.is_set():
-                    break
-                self._take(some)
+            try:
+                async for some in self._store.pages(_BATCH):
+                    if self._to_read.is_set():
+                        break
+                    self._take(some)
+            except Unavailable as error:
+                await pause(error.retry_after_s or 0.0)
+                self._to_read.set()
 
     def _take(self, some: Iterable[Kept]) -> None:
         for kept in some:

@@ -23,6 +23,7 @@ from edge_rt.cli.checks.membership import check_user
 from edge_rt.cli.checks.power import check_power
 from edge_rt.cli.checks.report import document, healthy, lines
 from edge_rt.cli.checks.simulated import of_board
+from edge_rt.cli.checks.storage import check_storage
 from edge_rt.cli.checks.throttling import check_throttling
 from edge_rt.cli.where import SYSTEM, daemon_socket, sensors_root_option, socket_option
 from edge_rt.config.paths import Paths
@@ -43,6 +44,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("daemon", check_daemon),
     ("daemon board", check_daemons_board),
     ("ledger", check_ledger),
+    ("storage", check_storage),
     ("budget", check_budget),
 )
 

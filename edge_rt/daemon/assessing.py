@@ -20,6 +20,7 @@ from edge_rt.routing.complexity.finder import excerpt
 from edge_rt.routing.complexity.prototypes import Nearness, Prototypes
 from edge_rt.routing.complexity.rulebook import load_rulebook
 from edge_rt.routing.learning.learner import Context
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Assessor:
         self._model = config.embedding if compares else None
         self._prototypes: tuple[str, Prototypes] | None = None  # of the model's file
         self._once = asyncio.Lock()
-        self._told = ""
+        self._trouble = Trouble(log, "prompts are not compared with examples: router.embedding")
 
     def context(self, text: str) -> Context:
         """By which prompts are alike, as far as rules alone tell."""
@@ -75,10 +76,9 @@ class Assessor:
             prototypes = await self._compared_with(host)
             (vector,), cost = await self._vectors([excerpt(text)], host)
         except EdgeError as error:
-            if str(error) != self._told:
-                log.warning("prompts are not compared with examples: router.embedding: %s", error)
-            self._told = str(error)
+            self._trouble.met(str(error))
             return None
+        self._trouble.over()
         took(cost)
         return prototypes.near(vector)
 

@@ -78,24 +78,24 @@ class Foresight:
         folder = state_folder / FOLDER
         self._senses, self._governing = senses, governing
         self.alone = Alone(state, clock)
-        self._memory = Memory(state_folder)
+        self.memory = Memory(state_folder)
         self.forecaster = Forecaster(
             folder,
             config.engine,
             cores,
             lambda: senses.felt,
             lambda: metering.idle_w,
-            self._memory,
+            self.memory,
             WarmthNow(lambda: senses.felt, lambda: governing.seen, governing.heat.leakage),
         )
         self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
         self.room = Room(config, residency, lambda: psutil.virtual_memory().available)
-        self.ages = Ages(wall, self._memory.notes)
+        self.ages = Ages(wall, self.memory.notes)
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
-        self.teaming = Teaming(self.forecaster, self._memory)
+        self.teaming = Teaming(self.forecaster, self.memory)
         self.learning = Learning(state_folder / "router.db", wall)
         candidates = Candidates(self.teaming, governing.heat, self.variants)
         self.routes = Routes(
@@ -167,8 +167,8 @@ class Foresight:
         """Have what was learnt outlive the daemon."""
         self.forecaster.remember()
         self.teaming.remember()
-        content = self._memory.content(self.ages.notes())
-        await asyncio.to_thread(self._memory.write, content)
+        content = self.memory.content(self.ages.notes())
+        await asyncio.to_thread(self.memory.write, content)
 
     def _learn(
         self,

@@ -14,6 +14,7 @@ from edge_rt.governor.limits import Observation
 from edge_rt.thermal.cooling import LeakageFit, Rejected
 from edge_rt.thermal.leakage import phi
 from edge_rt.thermal.refit import LeakageTracker, fitted
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class LeakageWatch:
     def __init__(self, state: Path | None) -> None:
         """`state` is the folder to keep a fit in; None: nowhere."""
         self._state = state
+        self.trouble = Trouble(log, "the leakage of the chip cannot be written down")
         self.tracker = LeakageTracker()
         self._board: str | None = None
         self._kept: LeakageFit | None = None  # of an earlier start
@@ -138,7 +140,9 @@ class LeakageWatch:
         try:
             replace_file(path, content)
         except OSError as error:
-            log.warning("%s cannot be written: %s", path, error.strerror or error)
+            self.trouble.met(f"{path}: {error.strerror or error}")
+        else:
+            self.trouble.over()
 
     def _rest(self) -> None:
         self._mean_s = self._temp_sum = self._energy_j = 0.0

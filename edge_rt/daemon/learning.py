@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sqlite3
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -22,8 +19,7 @@ from edge_rt.routing.learning.learner import Context, Learner, Which
 from edge_rt.routing.learning.tables import SCHEMA, Tables
 from edge_rt.routing.learning.trials import Trials
 from edge_rt.routing.trace import Trace
-
-log = logging.getLogger(__name__)
+from edge_rt.trouble import Trouble
 
 T = TypeVar("T")
 
@@ -48,12 +44,16 @@ class Learning:
         """Opens nothing yet. `clock` gives Unix seconds."""
         self._learner, self._trials = Learner(clock, LOSSLESS), Trials()
         self.judge = Judge(self._learner, self._trials)
-        self._disk = threading.Lock()
-        self._storage = Storage(path, SCHEMA, lambda: Tables(path), clock)
+        without = "what the router learns is lost at the end"
+        self._storage = Storage(path, SCHEMA, lambda: Tables(path), clock, without)
         self._given: OrderedDict[str, _Given] = OrderedDict()
         self._pause = pause
         self._news = asyncio.Event()
-        self._failing = False
+
+    @property
+    def trouble(self) -> Trouble:
+        """That the file cannot be used."""
+        return self._storage.trouble
 
     def chosen(self, id: str, trace: Trace) -> None:
         """The answer of that id is to be made as `trace` says."""
@@ -101,7 +101,7 @@ class Learning:
         cells = reversed(list(self._learner.cells().items()))
         trials = self._trials
         return RouterReport(
-            stored=not self._failing,
+            stored=self.trouble.told is None,
             arms=[_arm(key, cell) for key, cell in cells],
             trials=TrialsReport(trials.requests, trials.trials, trials.best_j, trials.extra_j),
         )
@@ -126,9 +126,9 @@ class Learning:
 
     async def run(self) -> None:
         """Take what was kept, and keep what comes, as long as this runs."""
-        found = await asyncio.to_thread(self._do, Tables.read)
-        if found is not None:
-            self._learner.restore(found)
+        while (found := await self._do(Tables.read)) is None:
+            await self._pause(REST_S)
+        self._learner.restore(found)
         while True:
             await self._news.wait()
             await self.write()
@@ -140,31 +140,18 @@ class Learning:
         changed, self._learner.changed = self._learner.changed, set()
         cells = self._learner.cells()
         new = {key: cells.get(key) for key in changed}
-        if new and not await asyncio.to_thread(self._put, new):
+        if new and await self._do(lambda tables: tables.write(new)) is None:
             self._learner.changed |= changed
+            self._news.set()
 
     async def close(self) -> None:
         """Write all there is, and let go of the file."""
         await self.write()
-        with self._disk:
-            self._storage.close()
+        await asyncio.to_thread(self._storage.close)
 
-    def _put(self, new: Mapping[Key, Cell | None]) -> bool:
-        return self._do(lambda tables: tables.write(new)) is not None
-
-    def _do(self, work: Callable[[Tables], T]) -> T | None:
+    async def _do(self, work: Callable[[Tables], T]) -> T | None:
         """None where the file cannot be used now."""
-        with self._disk:
-            try:
-                done = self._storage.do(work)
-            except (sqlite3.Error, OSError) as error:
-                if not self._failing:
-                    text = "%s cannot be used (%s): what the router learns is lost at the end"
-                    log.warning(text, self._storage.path, error)
-                self._failing = True
-                return None
-            self._failing = False
-            return done
+        return await asyncio.to_thread(self._storage.attempt, work, proves=True)
 
 
 def _arm(key: Key, cell: Cell) -> Arm:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from edge_rt.errors import ConfigError, StoreError
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -18,21 +19,15 @@ class Legible:
 
     def __init__(self, otherwise: str) -> None:
         """`otherwise` says what is so then."""
-        self._otherwise = otherwise
-        self._told: ConfigError | str | None = None
+        self._trouble = Trouble(log, otherwise)
 
     def read(self, get: Callable[[], T]) -> T | None:
         """What `get` gets of it; None where it cannot be read."""
         try:
             found = get()
         except (ConfigError, StoreError) as fault:
-            self._tell(fault)
+            # A ConfigError is the same one until the file changes.
+            self._trouble.met(fault if isinstance(fault, ConfigError) else str(fault))
             return None
-        self._told = None
+        self._trouble.over()
         return found
-
-    def _tell(self, fault: ConfigError | StoreError) -> None:
-        state = fault if isinstance(fault, ConfigError) else str(fault)  # of the file
-        if state != self._told:
-            self._told = state
-            log.warning("%s: %s", self._otherwise, fault)

@@ -15,6 +15,7 @@ from edge_rt.energy.teams import LearntTeam
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Notes
 from edge_rt.routing.setting import Form
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Memory:
     def __init__(self, state: Path) -> None:
         """`state` is the folder that it lies in."""
         self._path = state / FILE
+        self.trouble = Trouble(log, f"{self._path} cannot be written")
         kept = self._load()
         self.notes = kept.notes
         self._models = {of.model: of for of in kept.models}
@@ -111,9 +113,11 @@ class Memory:
             return
         try:
             replace_file(self._path, content)
-            self._written = content
         except OSError as error:
-            log.warning("%s cannot be written: %s", self._path, error.strerror or error)
+            self.trouble.met(error.strerror or error)
+        else:
+            self._written = content
+            self.trouble.over()
 
     def _load(self) -> _Kept:
         try:

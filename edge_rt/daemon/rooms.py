@@ -25,6 +25,7 @@ from edge_rt.daemon.governor_report import budget_of, settings_of
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
+from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
@@ -47,6 +48,7 @@ from edge_rt.errors import ConfigError, StoreError
 from edge_rt.governor.governor import Governor
 from edge_rt.models.store import Store
 from edge_rt.sensors.cpu import CpuReader
+from edge_rt.trouble import Trouble
 
 
 class Rooms:
@@ -142,6 +144,7 @@ class Rooms:
             performing,
             self.foresight,
             self._prompting,
+            Keeping(paths.state, self._troubles()),
         )
 
     @asynccontextmanager
@@ -170,6 +173,18 @@ class Rooms:
             for cache in (self.semantic, self.cache):
                 if cache is not None:
                     await cache.close()
+
+    def _troubles(self) -> dict[str, Trouble | None]:
+        """Of the files that the front keeps, by their names."""
+        return {
+            "ledger.db": self.book.trouble,
+            "cache.db": None if self.cache is None else self.cache.trouble,
+            "semantic.db": None if self.semantic is None else self.semantic.trouble,
+            "router.db": self.foresight.learning.trouble,
+            "hour.json": self.spent.trouble,
+            "learnt.json": self.foresight.memory.trouble,
+            "leakage.json": self.heat.leakage.trouble,
+        }
 
     def _chores(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""

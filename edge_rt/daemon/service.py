@@ -29,6 +29,7 @@ from edge_rt.api.service import (
     Repeat,
     Serving,
 )
+from edge_rt.api.storage import StorageReport
 from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
@@ -37,6 +38,7 @@ from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.identities import Identities
+from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.known_pairs import KnownPairs
@@ -80,6 +82,7 @@ class DaemonService:
         performing: Performing,
         foresight: Foresight,
         prompting: Prompting,
+        keeping: Keeping,
     ) -> None:
         self._config = config
         self._store = store
@@ -94,6 +97,7 @@ class DaemonService:
         self.answering = answering
         self._performing = performing
         self._foresight = foresight
+        self._keeping = keeping
         self._identities = Identities(config, store, foresight.routes)
         self._prompting = prompting
 
@@ -202,17 +206,23 @@ class DaemonService:
     async def health(self) -> dict[str, object]:
         """See Service."""
         self._store.entries()  # a store that cannot be read serves nothing
-        return await self._health.prove()
+        proof, failing = await self._health.prove(), self._keeping.failing
+        return proof | {"storage": failing} if failing else proof
 
     async def status(self) -> dict[str, object]:
         """See Service."""
         governor, queued = self.budget(), self._governing.admission.waiting
         heat = self._governing.heat.state(self._governing.seen)
-        return await self._state.report(self.cards(), self.board(), governor, heat, queued)
+        storage = self._keeping.report()
+        return await self._state.report(self.cards(), self.board(), governor, heat, queued, storage)
 
     def board(self) -> BoardReport:
         """See Service."""
         return self._senses.report(self._metering.idle_w)
+
+    def storage(self) -> StorageReport:
+        """See Service."""
+        return self._keeping.report()
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """See Service."""

@@ -17,6 +17,7 @@ from edge_rt.durable import replace_file
 from edge_rt.energy.book import Book
 from edge_rt.energy.entry import utc_day
 from edge_rt.governor.budget import PERIOD_S, Period
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class Spent:
         self._numbers = {period: _number(period, self._added_s) for period in PERIOD_S}
         self._torn: set[Period] = set(PERIOD_S)  # of which the beginning is not known
         self._kept_s = -math.inf
-        self._failing = False
+        self.trouble = Trouble(log, "the joules of this hour cannot be kept")
 
     def add(self, energy_j: float) -> None:
         """Take what was drawn since the last call."""
@@ -75,7 +76,8 @@ class Spent:
             if period in self._torn:
                 before_j = await asyncio.to_thread(find, number)
                 if period in self._torn and number == self._numbers[period]:
-                    self._torn.discard(period)
+                    if period == "hour" or self._book.stored:
+                        self._torn.discard(period)
                     self._take(period, before_j)
 
     async def keep(self, every_s: float = KEEP_S) -> None:
@@ -109,11 +111,9 @@ class Spent:
         try:
             replace_file(self._path, msgspec.json.encode(hour))
         except OSError as error:
-            if not self._failing:
-                log.warning("the joules of this hour cannot be kept: %s", error)
-            self._failing = True
+            self.trouble.met(error.strerror or error)
         else:
-            self._failing = False
+            self.trouble.over()
 
 
 def _number(period: Period, unix_s: float) -> int:

@@ -14,6 +14,7 @@ from edge_rt import __version__
 from edge_rt.api.board import BoardReport
 from edge_rt.api.governing import GovernorState, HeatState
 from edge_rt.api.service import ModelCard
+from edge_rt.api.storage import StorageReport
 from edge_rt.cache.kept import Which
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
@@ -58,6 +59,7 @@ class State:
         governor: GovernorState,
         heat: HeatState,
         queued: int,
+        storage: StorageReport,
     ) -> dict[str, object]:
         """The whole state; figures that cannot be had now are None.
 
@@ -74,6 +76,7 @@ class State:
             "board": _board(board),
             "governor": governor,
             "heat": heat,
+            "storage": storage,
             "engine": await self._engine(),
             "models": [
                 {

@@ -87,10 +87,12 @@ class File(ABC):
 
     def give_back(self, pages: int = 0) -> None:
         """Give free space back as long as the file has more than so many pages."""
-        while self._number("page_count") > pages and self._number("freelist_count"):
+        step = self._transaction_pages // 2
+        while self._number("page_count") > pages and (free := self._number("freelist_count")):
             with self.transaction():
-                step = self._transaction_pages // 2
                 self._db.execute(f"PRAGMA incremental_vacuum({step})").fetchall()
+            if self._number("freelist_count") >= free:
+                return  # another program frees pages, or the count is wrong
 
     def _free(self, limit: int) -> None:
         while self._used() > limit:
@@ -113,7 +115,10 @@ class File(ABC):
         raise sqlite3.OperationalError("its -wal is full while another program reads it")
 
     def _used(self) -> int:
-        return self._number("page_count") - self._number("freelist_count")
+        pages, free = self._number("page_count"), self._number("freelist_count")
+        if not 0 <= free <= pages:
+            raise sqlite3.DatabaseError("its count of free pages is damaged")
+        return pages - free
 
     def _number(self, pragma: str) -> int:
         return self._db.execute(f"PRAGMA {pragma}").fetchone()[0]

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PAGE = 4096  # bytes
 BUSY_S = 5.0  # how long another process may hold the file
+
+_HEAD = struct.Struct(">18xBB x3B 20x I 8x I 12x 20s 8x")
+"""Of a file's first 100 bytes those that have few values: its versions for writing and reading, the
+shares of a page, the format of the schema, the encoding of texts, and a stretch of zeros; see
+https://sqlite.org/fileformat2.html#the_database_header.
+"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,11 @@ class Schema:
     elsewhere: str = "move it away"
     private: bool = False
 
+    @property
+    def mark(self) -> int:
+        """The `application_id` of such files: they are known by it though all else is damaged."""
+        return zlib.crc32(self.name.encode()) >> 1
+
 
 def connect(path: Path, schema: Schema, checkpoint_pages: int) -> sqlite3.Connection:
     """Open the file for any thread, one at a time; begin it where there is none.
@@ -37,7 +50,9 @@ def connect(path: Path, schema: Schema, checkpoint_pages: int) -> sqlite3.Connec
     of another program.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if schema.private and not path.exists():
+    if path.exists():
+        _look_at_head(path)
+    elif schema.private:
         path.touch(0o600)  # which SQLite gives to the files beside it, too
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
@@ -58,10 +73,24 @@ def is_unfit(error: BaseException) -> bool:
     return type(error) is sqlite3.DatabaseError
 
 
+def _look_at_head(path: Path) -> None:
+    """SQLite takes some damage there for a file that is read-only, or of a later SQLite."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return  # it was just begun, or SQLite sees that it is none
+    write, read, most, least, leaf, form, encoding, zeros = _HEAD.unpack(head)
+    versions = {write, read} <= {1, 2} and form in range(5) and encoding in range(4)
+    if not versions or (most, least, leaf) != (64, 32, 32) or any(zeros):
+        raise sqlite3.DatabaseError("its head is damaged")
+
+
 def _look(db: sqlite3.Connection, schema: Schema) -> None:
     """Change nothing in a file that was not made for this."""
     names = _names(db)
     if names and names.isdisjoint(schema.tables):
+        if db.execute("PRAGMA application_id").fetchone() == (schema.mark,):
+            raise sqlite3.DatabaseError("its tables are damaged")
         what = f"it is a database of another program: {schema.elsewhere}"
         raise sqlite3.NotSupportedError(what)
 
@@ -96,8 +125,9 @@ def _check(db: sqlite3.Connection, schema: Schema) -> None:
         raise sqlite3.DatabaseError(f"it is a database, but no {schema.name}")
     elif version < schema.version:
         _renew(db, schema, version)
-    if version != schema.version:
-        db.execute(f"PRAGMA user_version={schema.version}")
+    for pragma, value in (("user_version", schema.version), ("application_id", schema.mark)):
+        if db.execute(f"PRAGMA {pragma}").fetchone() != (value,):
+            db.execute(f"PRAGMA {pragma}={value}")
     db.execute("COMMIT")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Generic, TypeVar
 from edge_rt.database.aside import is_ours, move_aside
 from edge_rt.database.file import File
 from edge_rt.database.schema import Schema, is_unfit
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -20,17 +22,27 @@ T = TypeVar("T")
 
 
 class Storage(Generic[FileT]):
-    """Has something done on the open file; for one thread at a time."""
+    """Has something done on the open file; for any threads, one after the other."""
 
     def __init__(
-        self, path: Path, schema: Schema, open_: Callable[[], FileT], clock: Callable[[], float]
+        self,
+        path: Path,
+        schema: Schema,
+        open_: Callable[[], FileT],
+        clock: Callable[[], float],
+        without: str,
     ) -> None:
-        """Opens nothing yet: `open_` does. `clock` gives Unix seconds."""
+        """Opens nothing yet: `open_` does. `clock` gives Unix seconds.
+
+        `without` says what is so for as long as the file cannot be used.
+        """
         self.path = path
+        self.trouble = Trouble(log, without)
         self._schema = schema
         self._make = open_
         self._clock = clock
         self._file: FileT | None = None
+        self._lock = threading.Lock()  # for the file
 
     def do(self, work: Callable[[FileT], T]) -> T:
         """Do it on the open file, and on a new one where that is unfit.
@@ -38,16 +50,36 @@ class Storage(Generic[FileT]):
         Raises sqlite3.Error or OSError where the disk does not let it happen now, and where the
         file is unfit and not ours to move.
         """
+        with self._lock:
+            try:
+                return work(self._open())
+            except sqlite3.DatabaseError as error:
+                if not is_unfit(error):
+                    raise
+                self._set_aside(error)
+                return work(self._open())
+
+    def attempt(self, work: Callable[[FileT], T], *, proves: bool = False) -> T | None:
+        """`do` it; None where that fails, which is the file's trouble from then on.
+
+        Where it succeeds the trouble is over if that `proves` it, as writing does.
+        """
         try:
-            return work(self._open())
-        except sqlite3.DatabaseError as error:
-            if not is_unfit(error):
-                raise
-            self._set_aside(error)
-            return work(self._open())
+            done = self.do(work)
+        except Exception as error:
+            foreseen = isinstance(error, (sqlite3.Error, OSError))
+            self.trouble.met(f"{self.path}: {error}", None if foreseen else error)
+            return None
+        if proves:
+            self.trouble.over()
+        return done
 
     def close(self) -> None:
         """Let go of the file; the next `do` opens it again."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             with suppress(sqlite3.Error):
                 self._file.close()
@@ -56,7 +88,7 @@ class Storage(Generic[FileT]):
     def _open(self) -> FileT:
         if self._file is not None and not self._file.in_place():
             log.warning("%s is gone: a new %s is begun", self.path, self._schema.name)
-            self.close()
+            self._close()
         if self._file is None:
             if self.path.exists() and not self.path.is_file():
                 raise OSError(f"it is no regular file: {self._schema.elsewhere}")
@@ -64,9 +96,9 @@ class Storage(Generic[FileT]):
         return self._file
 
     def _set_aside(self, error: sqlite3.Error) -> None:
-        self.close()
+        self._close()
         if not is_ours(self.path):
             raise OSError(f"it is no database: {self._schema.elsewhere}") from error
         aside = move_aside(self.path, self._clock())
         name = self._schema.name
-        log.warning("%s is no %s (%s): moved to %s", self.path, name, error, aside.name)
+        log.error("%s is no %s (%s): moved to %s", self.path, name, error, aside.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from edge_rt.energy.pending import KEPT, Pending
 from edge_rt.energy.schema import LEDGER
 from edge_rt.energy.steady import SteadyClock
 from edge_rt.energy.tables import Tables
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +71,17 @@ class Book:
         self._memory = threading.Lock()  # for self._pending, never held during a disk's work
         self._disk = threading.Lock()  # for all below; taken before self._memory
         self._storage = None if path is None else _storage(path, max_bytes, clock)
-        self._failing = False
         self._idle_at = self._prune_at = -math.inf
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """That the file cannot be used; None in memory alone."""
+        return None if self._storage is None else self._storage.trouble
 
     @property
     def stored(self) -> bool:
         """False while nothing can be written, and in memory alone."""
-        return self._storage is not None and not self._failing
+        return self.trouble is not None and self.trouble.told is None
 
     def book(self, entry: Entry) -> None:
         """Take a request that ended."""
@@ -112,16 +116,14 @@ class Book:
             now = self._steady.settled()
             if not (everything or self._due()):
                 return
-            batch = self._take()
+            batch, written = self._take(), None
             try:
-                self._storage.do(lambda tables: self._write(tables, batch, now))
-            except BaseException as error:
-                self._put_back(batch)
-                if not isinstance(error, Exception):
-                    raise
-                self._fault(self._storage.path, error)
-            else:
-                self._mended(self._storage.path)
+                written = self._storage.attempt(
+                    lambda tables: self._write(tables, batch, now), proves=True
+                )
+            finally:
+                if not written:
+                    self._put_back(batch)
 
     def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
         """The sums of the newest `days` days on record, newest first, a day's models by name.
@@ -129,7 +131,7 @@ class Book:
         From memory alone while the file cannot be read.
         """
         with self._disk:
-            stored = self._read(lambda tables: tables.totals(days)) or ([], [])
+            stored = self._read(lambda tables: tables.totals(days), ([], []))
             both = Pending()
             both.totals(*stored)
             with self._memory:
@@ -142,7 +144,7 @@ class Book:
             with self._memory:
                 newest = list(reversed(self._pending.entries))[:count]
             rest = count - len(newest)
-            return newest + (self._read(lambda tables: tables.recent(rest)) or [])
+            return newest + self._read(lambda tables: tables.recent(rest), [])
 
     def close(self) -> None:
         """Write everything and let go of the file."""
@@ -151,7 +153,7 @@ class Book:
         self.flush(everything=True)
         with self._disk:
             self._storage.close()
-            if self._failing and (lost := str(self._pending)):
+            if not self.stored and (lost := str(self._pending)):
                 log.warning("%s cannot be written: %s are lost", self._storage.path, lost)
 
     def _due(self) -> bool:
@@ -160,9 +162,9 @@ class Book:
             requests, sums = bool(self._pending.entries), bool(self._pending.days)
         now = self._monotonic()
         waited = sums and now >= self._idle_at
-        return requests or waited or self._failing or now >= self._prune_at
+        return requests or waited or not self.stored or now >= self._prune_at
 
-    def _write(self, tables: Tables, batch: Pending, now: float | None) -> None:
+    def _write(self, tables: Tables, batch: Pending, now: float | None) -> bool:
         ticks = self._monotonic()
         if ticks >= self._prune_at:
             if now is not None:
@@ -170,15 +172,11 @@ class Book:
             self._prune_at = ticks + PRUNE_S
         tables.write(batch)
         self._idle_at = ticks + IDLE_S
+        return True
 
-    def _read(self, ask: Callable[[Tables], T]) -> T | None:
-        if self._storage is None:
-            return None
-        try:
-            return self._storage.do(ask)
-        except (sqlite3.Error, OSError) as error:
-            self._fault(self._storage.path, error)
-            return None
+    def _read(self, ask: Callable[[Tables], T], otherwise: T) -> T:
+        found = None if self._storage is None else self._storage.attempt(ask)
+        return otherwise if found is None else found
 
     def _take(self) -> Pending:
         with self._memory:
@@ -190,18 +188,7 @@ class Book:
             batch.add(self._pending)
             self._pending = batch
 
-    def _fault(self, path: Path, error: Exception) -> None:
-        if not self._failing:
-            text = "%s cannot be used (%s): sums and the last %d requests are kept in memory"
-            known = isinstance(error, (sqlite3.Error, OSError))
-            log.warning(text, path, error, KEPT, exc_info=None if known else error)
-        self._failing = True
-
-    def _mended(self, path: Path) -> None:
-        if self._failing:
-            log.info("%s is written again", path)
-        self._failing = False
-
 
 def _storage(path: Path, max_bytes: int, clock: Callable[[], float]) -> Storage[Tables]:
-    return Storage(path, LEDGER, lambda: Tables(path, max_bytes), clock)
+    without = f"sums and the last {KEPT} requests are kept in memory alone"
+    return Storage(path, LEDGER, lambda: Tables(path, max_bytes), clock, without)

@@ -15,11 +15,15 @@ from edge_rt.cache.prefix_shelf import PrefixShelf, Stored
 from edge_rt.engine.aside import Aside
 from edge_rt.engine.prefix_fetch import Fetch, PrefixFetcher, Then
 from edge_rt.engine.protocol import KeepPrefixes
+from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 _WAITING_BYTES = 64 << 20  # of states that wait to be written
 _USE_S = 3600.0  # a use is noted on the disk no more often
+
+Told = Callable[[int, int], None]
+"""Hears how many were deleted, and how many of all that should have been could not be so far."""
 
 
 class PrefixDisk:
@@ -40,16 +44,22 @@ class PrefixDisk:
         self.shelf = PrefixShelf(keep.max_bytes, keep.hourly_bytes, wall)
         self.fetcher = PrefixFetcher(folder, self.shelf, clock)
         self.per_client = keep.per_client
-        self.stored = True  # False while nothing can be written
         self.wall = wall
+        self._trouble = Trouble(log, "beginnings of prompts cannot be kept")
         self._folder, self._clock = folder, clock
         self._writer = Aside[Then]("prefix writer")
         self._writing: list[Head] = []
         self._waiting_bytes = 0
         self._forgotten: list[Head] = []  # of those that are being written
+        self._stuck: set[str] = set()  # those that could not be deleted; for the writer alone
         self._scanned = False
         self._to_forget: list[Then] = []  # once it is known what there is
         self._writer.do(self._scan)
+
+    @property
+    def stored(self) -> bool:
+        """False while nothing can be written."""
+        return self._trouble.told is None
 
     def filenos(self) -> tuple[int, int]:
         """The descriptors that become readable when there is something to settle."""
@@ -80,15 +90,14 @@ class PrefixDisk:
 
     def may_save(self, size: int) -> bool:
         """Whether a state of so many bytes would be written; 0 where that is not known."""
-        most = min(_WAITING_BYTES, self.shelf.max_bytes)
-        return self._waiting_bytes + size <= most and self.shelf.may_write(size)
+        most, waiting = min(_WAITING_BYTES, self.shelf.max_bytes), self._waiting_bytes
+        return waiting + size <= most and self.shelf.may_write(size, waiting)
 
     def save(self, head: Head, state: bytes | bytearray, instead: Sequence[str] = ()) -> None:
         """Have it written in place of those names, unless that is too much."""
         size = size_of(head, state)
         if not self.may_save(size) or head.name in (one.name for one in self._writing):
             return
-        self.shelf.wrote(size)
         gone = [*instead, *self.shelf.too_much(self._waiting_bytes + size)]
         self.shelf.drop(gone)
         self._writing.append(head)
@@ -109,18 +118,14 @@ class PrefixDisk:
 
     def _have_written(self, head: Head, size: int, written: int, byte_s: float | None) -> None:
         self._learn(byte_s)
-        forgotten = self._over(head, size)
-        if not self.stored:
-            log.info("beginnings of prompts are kept again")
-        self.stored = True
-        if not forgotten:
+        self.shelf.wrote(written)
+        self._trouble.over()
+        if not self._over(head, size):
             self.shelf.put(Stored.of(Whole(head, written, self.wall())))
 
     def _not_written(self, head: Head, size: int, error: OSError) -> None:
         self._over(head, size)
-        if self.stored:
-            log.warning("beginnings of prompts cannot be kept: %s", error)
-        self.stored = False
+        self._trouble.met(str(error))
 
     def _over(self, head: Head, size: int) -> bool:
         """It is written, or cannot be; whether it was forgotten meanwhile."""
@@ -133,8 +138,8 @@ class PrefixDisk:
 
     # --- deleting
 
-    def forget(self, which: Which, then: Callable[[int], None]) -> None:
-        """Forget `which` there are; `then` is told how many were deleted, once they are.
+    def forget(self, which: Which, then: Told) -> None:
+        """Forget `which` there are; `then` is told what was deleted, once it is.
 
         That waits until it is known what there is.
         """
@@ -147,22 +152,27 @@ class PrefixDisk:
         names = [*self.shelf.chosen(which), *(head.name for head in coming)]
         self.delete(names, then)
 
-    def delete(self, names: Sequence[str], then: Callable[[int], None] = lambda _: None) -> None:
-        """Delete those names, once what is being written is; `then` is told how many were."""
+    def delete(self, names: Sequence[str], then: Told = lambda deleted, left: None) -> None:
+        """Delete those names, and those that could not be before, once what is being written is."""
         self.shelf.drop(names)
 
         def job() -> Then:
-            deleted = sum(map(self._deleted, dict.fromkeys(names)))
-            return lambda: then(deleted)
+            deleted = sum(map(self._deleted, dict.fromkeys([*self._stuck, *names])))
+            left = len(self._stuck)
+            return lambda: then(deleted, left)
 
         self._writer.do(job)
 
     def _deleted(self, name: str) -> bool:
         try:
-            return self._folder.delete(name)
+            deleted = self._folder.delete(name)
         except OSError as error:
-            log.warning("the beginning of a prompt cannot be deleted: %s", error)
+            if name not in self._stuck:
+                log.warning("the beginning of a prompt cannot be deleted: %s", error)
+            self._stuck.add(name)
             return False
+        self._stuck.discard(name)
+        return deleted
 
     def _aside(self, work: Callable[[], object]) -> None:
         def job() -> Then:

@@ -381,7 +381,8 @@ class Counted(Message, frozen=True):
 
 
 class Prefixes(Message, frozen=True):
-    """What is kept of prompts by model and client, and how many beginnings were forgotten.
+    """What is kept of prompts by model and client, how many beginnings were forgotten, and how many
+    are `left` that should have been: the disk does not let them be deleted.
 
     `enabled` is False where nothing is to be kept, `stored` while nothing can be written.
     """
@@ -392,6 +393,7 @@ class Prefixes(Message, frozen=True):
     max_bytes: int = 0
     groups: list[PrefixGroup] = []
     forgotten: int = 0
+    left: int = 0
 
 
 class Pong(Message, frozen=True):

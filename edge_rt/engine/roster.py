@@ -128,8 +128,8 @@ class Roster:
             self._emit(Prefixes(asked.nonce, enabled=False))
             return
 
-        def tell(forgotten: int = 0) -> None:
-            told = disk.stored, disk.shelf.max_bytes, disk.shelf.groups(), forgotten
+        def tell(forgotten: int = 0, left: int = 0) -> None:
+            told = disk.stored, disk.shelf.max_bytes, disk.shelf.groups(), forgotten, left
             self._emit(Prefixes(asked.nonce, True, *told))
 
         if not asked.forget:

@@ -43,6 +43,7 @@ from edge_rt.api.service import (
     Repeat,
     Serving,
 )
+from edge_rt.api.storage import StorageReport
 from edge_rt.api.wish import Wish
 from edge_rt.cache.exact import ExactCache
 from edge_rt.cache.key import digest
@@ -250,6 +251,7 @@ class FakeService:
     chosen: bool = True  # whether there was something to choose for every answer
     marks: list[tuple[str, float, float]] = field(default_factory=list)
     resets: list[Which] = field(default_factory=list)
+    files: tuple[str, ...] = ("ledger.db", "cache.db")  # that the daemon keeps; the last fails
 
     def cards(self) -> list[ModelCard]:
         return self.models
@@ -317,6 +319,9 @@ class FakeService:
             raise self.kept
         self.forgotten += [] if forget is None else [forget]
         return self.kept
+
+    def storage(self) -> StorageReport:
+        return StorageReport(list(self.files), {self.files[-1]: "full"}, [], 4096)
 
     def repeated(self, repeat: Repeat) -> None:
         self.repeats.append(repeat)

@@ -109,9 +109,18 @@ def test_without_an_engine_answers_are_forgotten_and_the_rest_is_told(
     response = cached.post(PURGE, {})
     assert (response.status, response.headers["retry-after"]) == (503, "2")
     message = response.json()["error"]["message"]
-    assert "answers were forgotten (1)" in message
-    assert "no beginnings of prompts: the engine does not tell" in message
+    assert message == "not all is forgotten: the engine does not tell; purge again later"
     assert cached.get(PATH).json()["groups"] == []
+
+
+def test_what_the_disk_keeps_is_told(cached: Any, service: Any) -> None:
+    ask(cached)
+    service.kept = Prefixes(0, True, True, 1 << 20, [], forgotten=3, left=2)
+    response = cached.post(PURGE, {})
+    assert (response.status, response.headers["retry-after"]) == (503, "10")
+    error = response.json()["error"]
+    assert error["code"] == "not_forgotten"
+    assert "2 beginnings of prompts cannot be deleted" in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -22,5 +22,15 @@ def test_health_without_proof_says_when_to_ask_again(client, service, error):
     assert response.json()["error"]["message"] == str(error)
 
 
+def test_metrics_tell_what_gets_to_the_disk(client):
+    lines = client.get("/metrics").body.decode().splitlines()
+    assert [line for line in lines if line.startswith("edge_rt_storage")] == [
+        'edge_rt_storage_writable{file="ledger.db"} 1.0',
+        'edge_rt_storage_writable{file="cache.db"} 0.0',
+        "edge_rt_storage_aside_files 0.0",
+        "edge_rt_storage_free_bytes 4096.0",
+    ]
+
+
 def test_status(client):
     assert client.get("/edge/v1/status").json() == {"version": "1.2.3", "queue": 0}

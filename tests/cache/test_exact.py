@@ -17,9 +17,10 @@ from cache_help import NOW, Clock, content, kept, key
 from disk_help import bytes_of, failing_disk
 from msgspec.structs import replace
 
-from edge_rt.cache.exact import ExactCache
+from edge_rt.cache.exact import AGAIN_S, ExactCache
 from edge_rt.cache.kept import Kept, Which
 from edge_rt.cache.tables import SCHEMA
+from edge_rt.errors import Unavailable
 
 Make = Callable[..., ExactCache]
 
@@ -329,7 +330,7 @@ def test_a_damaged_file_is_moved_aside_and_said(
     spoil(path)
     again = make()
     assert found(again, 1) == []
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "moved to" in caplog.text
     assert len(list(path.parent.glob("*.corrupt-*"))) == 1
     again.keep(kept(5))
@@ -337,7 +338,7 @@ def test_a_damaged_file_is_moved_aside_and_said(
     assert found(make(), 5) == [5]
 
 
-def test_a_disk_that_is_full_costs_only_what_is_not_in_memory(
+def test_a_disk_that_is_full_costs_nothing_that_is_in_memory(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -348,14 +349,60 @@ def test_a_disk_that_is_full_costs_only_what_is_not_in_memory(
         for number in (2, 3, 4):
             cache.keep(kept(number))
             asyncio.run(cache.groups())
-        assert not cache.stored
+        assert cache.trouble.told is not None
         assert found(cache, 1, 2, 3, 4) == [1, 2, 3, 4]
     cache.keep(kept(5))
     asyncio.run(cache.groups())
-    assert cache.stored
+    assert cache.trouble.told is None
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     close(cache)
-    assert found(make(), 1, 2, 3, 4, 5) == [1, 5]
+    assert found(make(), 1, 2, 3, 4, 5) == [1, 2, 3, 4, 5]
+
+
+def test_a_disk_that_has_room_again_is_found_without_a_request(make: Make) -> None:
+    async def run() -> list[float]:
+        cache, rests = make(), list[float]()
+        disk = failing_disk()
+
+        async def pause(seconds: float) -> None:
+            rests.append(seconds)
+            if len(rests) == 3:
+                disk.__exit__(None, None, None)
+            await asyncio.sleep(0)
+
+        with disk:
+            cache.keep(kept(1))
+            writing = asyncio.create_task(cache.run(pause))
+            while not rests or cache.trouble.told:
+                await asyncio.sleep(0.001)
+            writing.cancel()
+        await cache.close()
+        return rests
+
+    assert asyncio.run(asyncio.wait_for(run(), 60)) == [AGAIN_S] * 3
+    assert found(make(), 1) == [1]
+
+
+def test_what_memory_has_no_room_for_does_not_wait_for_the_disk(make: Make) -> None:
+    size = max(kept(number).size for number in range(40))
+    cache = make(memory_bytes=4 * size)
+    with failing_disk():
+        for number in range(40):
+            cache.keep(kept(number))
+            asyncio.run(cache.groups())
+    close(cache)
+    assert set(found(make(), *range(40))) < set(range(20, 40))
+
+
+def test_what_a_full_disk_keeps_is_not_said_to_be_forgotten(make: Make) -> None:
+    cache = make()
+    cache.keep(kept(1))
+    asyncio.run(cache.groups())
+    with failing_disk(), pytest.raises(Unavailable, match="not forgotten"):
+        asyncio.run(cache.purge(Which()))
+    assert asyncio.run(cache.purge(Which())) == 1
+    assert found(cache, 1) == []
+    close(cache)
 
 
 def test_a_place_where_nothing_can_be_written(tmp_path: Path, clock: Clock) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -110,6 +112,44 @@ def test_texts_keys_and_clients_have_names_of_their_own() -> None:
     heads = [head(1), head(2), head(1, client="uid:2"), head(1, key=b"other")]
     assert len({one.name for one in heads}) == len(heads)
     assert head(1, made=5.0).name == head(1).name
+
+
+@pytest.fixture
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefixFolder]:
+    """A folder with one beginning, in which this process may delete nothing."""
+    with tempfile.TemporaryDirectory() as place:  # where nobody gets to, unlike tmp_path
+        Path(place).chmod(0o755)
+        folder = PrefixFolder(Path(place, "prefixes"))
+        folder.write(head(1), STATE)
+        user = os.geteuid()
+        if user == 0:  # root may delete anything
+            for path in (folder.path, file_of(folder, head(1))):
+                os.chown(path, 65534, 65534)
+            os.seteuid(65534)
+        folder.path.chmod(0o500)
+        yield folder
+        os.seteuid(user)
+        folder.path.chmod(0o700)
+
+
+def test_what_cannot_be_deleted_is_emptied(locked: PrefixFolder) -> None:
+    assert locked.delete(head(1).name)
+    assert file_of(locked, head(1)).stat().st_size == 0
+    assert locked.read(head(1).name) is None
+
+
+def test_what_can_neither_be_deleted_nor_emptied_is_an_error_and_not_used_anew(
+    locked: PrefixFolder,
+) -> None:
+    file_of(locked, head(1)).chmod(0o400)
+    with pytest.raises(PermissionError):
+        locked.delete(head(1).name)
+    with pytest.raises(PermissionError, match="nothing can be deleted"):
+        locked.scan()
+    locked.path.chmod(0o700)
+    assert locked.scan() == []  # somebody has protected it
+    file_of(locked, head(1)).chmod(0o600)
+    assert [whole.head for whole in locked.scan()] == [head(1)]
 
 
 def test_a_use_is_noted(folder: PrefixFolder) -> None:

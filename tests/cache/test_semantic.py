@@ -117,6 +117,31 @@ def test_questions_outlive_a_restart(made: Any) -> None:
     run(work)
 
 
+def test_a_file_that_cannot_be_read_at_first_is_read_later(made: Any, path: Path) -> None:
+    async def work() -> None:
+        first = made()
+        first.keep(kept(1), question(RIVERS))
+        await first.close()
+        path.rename(path.with_name("aside"))
+        path.mkdir()
+
+        async def pause(seconds: float) -> None:
+            await asyncio.sleep(0)
+            if path.is_dir():
+                path.rmdir()
+                path.with_name("aside").rename(path)
+
+        again = made()
+        task = asyncio.create_task(again.run(pause))
+        while len(again) < 1:
+            await asyncio.sleep(0.001)
+        assert await again.find(question(ALSO)) is not None
+        task.cancel()
+        await again.close()
+
+    run(work)
+
+
 def test_what_is_forgotten_is_not_found_again(made: Any, clock: Clock) -> None:
     async def work() -> None:
         cache = made()

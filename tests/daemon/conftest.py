@@ -29,6 +29,7 @@ from edge_rt.daemon.governor_report import changed, governor_state
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
+from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
@@ -453,6 +454,7 @@ class House:
             performing,
             self.foresight,
             Prompting(cast(Templating, FakeTemplating()), control=lambda entry: []),
+            Keeping(self.state_folder, {"router.db": self.foresight.learning.trouble}),
         )
 
     async def rest(self, seconds: float) -> None:

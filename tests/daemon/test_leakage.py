@@ -138,4 +138,4 @@ def test_a_disk_that_refuses_costs_only_the_memory(
     (tmp_path / "file").touch()
     watch = learnt(tmp_path / "file" / "state")
     assert watch.fit is not None
-    assert "cannot be written" in caplog.text
+    assert "cannot be written down" in caplog.text

@@ -186,11 +186,41 @@ def test_a_disk_that_fails_loses_nothing_while_the_daemon_runs(
     learning.mark("a", 1.0, 1.0)
     asyncio.run(learning.write())
     asyncio.run(learning.write())
-    assert caplog.text.count("cannot be used") == 1
+    assert caplog.text.count("lost at the end") == 1
     assert not learning.report().stored
     path.rmdir()
     asyncio.run(learning.close())
     assert [arm.good for arm in restarted(path).report().arms] == [1.0]
+
+
+def test_what_cannot_be_read_at_first_is_read_later(path: Path) -> None:
+    before = Learning(path, lambda: NOW)
+    before.chosen("a", trace())
+    before.mark("a", 1.0, 1.0)
+    asyncio.run(before.close())
+    path.rename(path.with_name("kept"))
+    path.mkdir()
+
+    async def run() -> Learning:
+        tries: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            tries.append(seconds)
+            if len(tries) == 2:
+                path.rmdir()
+                path.with_name("kept").rename(path)
+
+        learning = Learning(path, lambda: NOW, pause)
+        reading = asyncio.create_task(learning.run())
+        while not learning.report().arms and not reading.done():
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        assert tries == [REST_S] * 2
+        return learning
+
+    learning = asyncio.run(asyncio.wait_for(run(), 30.0))
+    assert [arm.good for arm in learning.report().arms] == [1.0]
+    assert learning.report().stored
 
 
 def test_a_model_that_took_the_place_of_another_begins_without_its_marks(

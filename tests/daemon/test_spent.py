@@ -216,6 +216,24 @@ def test_a_clock_set_forward_into_a_day_that_is_known(house: House) -> None:
     assert house.energies_j == (210.0, 210.0)
 
 
+def test_a_ledger_that_cannot_be_read_at_first_is_asked_again(house: House, tmp_path: Path) -> None:
+    ledger, aside = tmp_path / "ledger.db", tmp_path / "aside"
+    house.draw(100)
+    house.book.close()
+    ledger.rename(aside)
+    ledger.mkdir()
+    house.restart()
+    house.draw(10)
+    assert house.energies_j == (20.0, 20.0)
+    ledger.rmdir()
+    aside.rename(ledger)
+    house.book.flush(everything=True)
+    asyncio.run(house.spent.recall())
+    assert house.energies_j == (20.0, 220.0)
+    asyncio.run(house.spent.recall())
+    assert house.energies_j == (20.0, 220.0)
+
+
 def test_a_clock_set_back_into_an_hour_that_was_kept(house: House) -> None:
     house.clock.now = NOON + HOUR - 10
     house.restart()

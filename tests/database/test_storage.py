@@ -1,4 +1,4 @@
-"""A file is begun, renewed or put aside as its schema says."""
+"""A file is begun, renewed or put aside as its schema says, and done without while it fails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from disk_help import failing_disk
 
 from edge_rt.database.file import File
 from edge_rt.database.schema import Schema
@@ -41,7 +42,8 @@ class Diary(File):
 
 
 def storage(path: Path, schema: Schema, max_bytes: int = 1 << 20) -> Storage[Diary]:
-    return Storage(path, schema, lambda: Diary(path, schema, max_bytes, 16), lambda: 5.0)
+    open_ = lambda: Diary(path, schema, max_bytes, 16)  # noqa: E731
+    return Storage(path, schema, open_, lambda: 5.0, "no diary is kept")
 
 
 @pytest.fixture
@@ -81,6 +83,74 @@ def test_a_version_that_cannot_be_read_is_put_aside(
     again.close()
     assert "is no diary" in caplog.text
     assert [file.name for file in path.parent.glob("*.corrupt-*")] == ["diary.db.corrupt-5"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file that is as it should be."""
+    path = tmp_path_factory.mktemp("whole") / "diary.db"
+    begun(path, SECOND)
+    return path.read_bytes()
+
+
+NUMBERS = (17, 18, 19, 31, 36, 39, 47, 59, 63, 67, 71)  # places of the last bytes of some
+
+
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [(place, 0xFF) for place in range(100)] + [(n, bit) for n in NUMBERS for bit in (1, 2, 0x80)],
+)
+def test_a_damaged_head_costs_no_more_than_the_file(
+    path: Path, whole: bytes, place: int, change: int
+) -> None:
+    """One is put aside that SQLite cannot use; but for counters, which it does not need."""
+    content = bytearray(whole)
+    content[place] ^= change
+    path.write_bytes(content)
+    again = storage(path, SECOND)
+    rows = again.attempt(Diary.rows)
+    assert rows is not None, again.trouble.told
+    assert bool(rows) != bool(list(path.parent.glob("*.corrupt-*")))
+    assert again.attempt(lambda diary: diary.add("tuesday") or True, proves=True)
+    assert again.attempt(lambda diary: diary.give_back() or True)
+    again.close()
+
+
+@pytest.mark.parametrize("damage", [(b"days", b"dayz"), (b"CREATE", b"cREATE")])
+def test_ours_is_known_though_its_tables_are_damaged(
+    path: Path, damage: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    begun(path, FIRST)
+    path.write_bytes(path.read_bytes().replace(*damage))
+    again = storage(path, FIRST)
+    assert again.attempt(Diary.rows) is not None
+    assert again.attempt(lambda diary: diary.add("tuesday") or True)
+    again.close()
+
+
+def test_a_file_that_fails_is_done_without_and_told_until_it_is_written_again(path: Path) -> None:
+    one = storage(path, FIRST)
+    one.do(lambda diary: diary.add("monday"))
+    with failing_disk():
+        assert one.attempt(lambda diary: diary.add("tuesday") or True, proves=True) is None
+        assert one.attempt(Diary.rows) == [("monday",)]
+        told = one.trouble.told
+        assert told is not None
+        assert told.startswith(f"no diary is kept: {path}: ")
+    assert one.attempt(Diary.rows) == [("monday",)]
+    assert one.trouble.told == told  # reading proves nothing
+    assert one.attempt(lambda diary: diary.add("tuesday") or True, proves=True)
+    assert one.trouble.told is None
+    one.close()
+
+
+def test_an_error_that_nobody_thought_of_is_one_of_the_files(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = storage(path, FIRST)
+    assert one.attempt(lambda diary: 1 / 0) is None
+    assert "ZeroDivisionError" in caplog.text
+    one.close()
 
 
 def test_another_programs_file_is_left_alone(path: Path) -> None:

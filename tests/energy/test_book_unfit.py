@@ -73,7 +73,7 @@ def test_it_is_moved_aside_and_said(
     book.close()
     assert aside(path) == [f"ledger.db.corrupt-{int(NOW)}"]
     assert len(Path(tmp_path, aside(path)[0]).read_bytes()) == len(before)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "moved to" in caplog.text
     assert new_book(path).recent(5) == [entry()]
 

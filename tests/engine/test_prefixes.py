@@ -385,12 +385,12 @@ def test_what_is_forgotten_is_gone_and_is_not_written_from_memory(board: Board) 
     said += board.ask(said).tokens[0]
     board.ask([*said, 21])
     learn(board)
-    gone: list[int] = []
+    gone: list[tuple[int, int]] = []
     which = Which(model="toy")
     board.front.scheduler.prefixes.forget(which)
-    board.disk.forget(which, gone.append)
+    board.disk.forget(which, lambda *told: gone.append(told))
     board.settle()
-    assert gone == [1]
+    assert gone == [(1, 0)]
     assert board.files == []
     board.start()
     assert board.files == []
@@ -402,10 +402,10 @@ def test_what_is_forgotten_while_it_is_written_is_gone_too(board: Board) -> None
     scheduler = board.front.scheduler
     while scheduler.running or scheduler.waiting:
         scheduler.step()
-    gone: list[int] = []
-    board.disk.forget(Which(), gone.append)
+    gone: list[tuple[int, int]] = []
+    board.disk.forget(Which(), lambda *told: gone.append(told))
     board.settle()
-    assert gone == [1]
+    assert gone == [(1, 0)]
     assert board.files == []
     assert board.tokens == []
     assert PrefixFolder(board.path).scan() == []
@@ -417,27 +417,46 @@ def test_what_is_forgotten_before_it_is_known_what_there_is_does_not_come_back(
     learn(board)
     board.stop()
     disk = PrefixDisk(KeepPrefixes(str(board.path), **LARGE))
-    gone: list[int] = []
-    disk.forget(Which(), gone.append)
+    gone: list[tuple[int, int]] = []
+    disk.forget(Which(), lambda *told: gone.append(told))
     while not gone:
         assert select.select(disk.filenos(), [], [], 60)[0]
         disk.settle()
-    assert gone == [1]
+    assert gone == [(1, 0)]
     assert disk.shelf.all() == []
     assert PrefixFolder(board.path).scan() == []
 
 
-def test_what_cannot_be_deleted_is_not_counted(board: Board) -> None:
+def test_what_cannot_be_deleted_is_told_until_it_can(board: Board) -> None:
     learn(board)
     learn(board, [8, *SYSTEM])
     stuck = board.files[0]
     stuck.unlink()
     stuck.mkdir()
-    gone: list[int] = []
-    board.disk.forget(Which(), gone.append)
-    board.settle()
-    assert gone == [1]
+    gone: list[tuple[int, int]] = []
+    for _ in range(2):
+        board.disk.forget(Which(), lambda *told: gone.append(told))
+        board.settle()
+    assert gone == [(1, 1), (0, 1)]
     assert board.files == [stuck]
+    stuck.rmdir()
+    stuck.touch()
+    board.disk.forget(Which(), lambda *told: gone.append(told))
+    board.settle()
+    assert gone[2:] == [(1, 0)]
+    assert board.files == []
+
+
+def test_what_was_not_written_does_not_count_as_written(board: Board) -> None:
+    board.start(hourly_bytes=1000)  # one
+    board.path.rmdir()
+    board.path.touch()
+    learn(board)
+    assert not board.disk.stored
+    board.path.unlink()
+    learn(board, [8, *SYSTEM])
+    assert board.disk.stored
+    assert board.tokens == [[8, *SYSTEM]]
 
 
 @pytest.mark.parametrize("stored", [0, 3])

@@ -6,11 +6,10 @@ stopped, its default changed, what it remembers removed, and the service started
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from pathlib import Path
 
+from edge_rt.durable import replace_file
 from edge_rt.governor.knobs.files import failure
 from edge_rt.governor.knobs.knob import KnobError, Value, Wish
 from edge_rt.governor.knobs.programs import Program, Programs
@@ -68,19 +67,11 @@ class FanProfile:
 
     def _settle(self, text: str) -> None:
         path = self._settings.resolve()  # a link to the file of this board
-        draft = path.with_name(f".{path.name}.edge-rt")
         try:
             mode = path.stat().st_mode & 0o777
-            with draft.open("w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.chmod(mode)
-            draft.replace(path)
+            replace_file(path, text.encode("utf-8", "surrogateescape"), mode)
             self._status.unlink(missing_ok=True)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
             raise failure(path, error, "written") from error
 
     def _service(self, verb: str) -> None:

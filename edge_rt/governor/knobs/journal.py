@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.durable import replace_file
-from edge_rt.governor.knobs.knob import KnobError, Value
+from edge_rt.governor.knobs.knob import KnobBusy, KnobError, Value
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class Journal:
     """A file of entries, in the order in which their knobs were turned.
 
     Each change is on disk when it returns; a crash leaves the old file or the new one. Everything
-    raises KnobError.
+    raises KnobError, KnobBusy where the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,4 +99,5 @@ class Journal:
             raise self._error(error) from error
 
     def _error(self, error: OSError) -> KnobError:
-        return KnobError(f"no knob is touched without a journal: {self.path}: {error.strerror}")
+        kind = KnobBusy if error.errno in (errno.ENOSPC, errno.EDQUOT) else KnobError
+        return kind(f"no knob is touched without a journal: {self.path}: {error.strerror}")

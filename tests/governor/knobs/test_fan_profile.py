@@ -124,7 +124,7 @@ def test_an_unknown_profile_is_refused_with_the_known_ones_and_nothing_is_stoppe
 
 def test_the_service_runs_again_when_the_settings_cannot_be_written(jetson: Jetson) -> None:
     draft = jetson.settings.resolve()
-    draft.with_name(f".{draft.name}.edge-rt").mkdir()
+    draft.with_name(f".{draft.name}.new").mkdir()
     with pytest.raises(KnobError, match="cannot be written"):
         knob(jetson).write("cool")
     assert jetson.verbs == ["stop", "start"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from edge_rt.governor.knobs.journal import Entry, Journal
-from edge_rt.governor.knobs.knob import KnobError, Value
+from edge_rt.governor.knobs.knob import KnobBusy, KnobError, Value
 
 
 def entry(knob: str, original: Value = 5, came: Value | None = None) -> Entry:
@@ -46,6 +48,19 @@ def test_a_draft_that_a_crash_left_is_not_the_journal(tmp_path: Path) -> None:
     assert journal.entries() == (entry("a"),)
     journal.put(entry("c"))
     assert [e.knob for e in journal.entries()] == ["a", "c"]
+
+
+@pytest.mark.parametrize(("number", "busy"), [(errno.ENOSPC, True), (errno.EROFS, False)])
+def test_a_full_disk_may_have_room_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, busy: bool
+) -> None:
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("edge_rt.governor.knobs.journal.replace_file", fail)
+    with pytest.raises(KnobError, match=os.strerror(number)) as raised:
+        Journal(tmp_path / "knobs.json").put(entry("a"))
+    assert isinstance(raised.value, KnobBusy) == busy
 
 
 @pytest.mark.parametrize("content", [b"", b"[", b"{}", b'[{"knob": "a"}]', b"\xff\xfe"])

@@ -1,0 +1,143 @@
+"""What the daemon writes to the disk that its state is on, idle and at work."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from benchlib import BenchError, machine
+from benchlib.daemon import MODEL, Ours, weights
+from benchlib.http import fetch
+from benchlib.noise import Sample, Watch
+from benchlib.publish import publish
+from benchlib.report import Report
+from benchlib.server import Running, Settings
+from benchlib.writes import Written, own_disk, written
+from bootstrap.paths import CHECKOUT, cache_dir
+
+_CLIENTS = 4
+_ANSWER = 32  # tokens
+_SETTLE_S = 30.0  # until what came before is written: the ledger's next flush, the cache
+_HOUR_S = 3600.0
+_KB = 1000.0
+_NOTES = (
+    "*_process_*: what the front and the engine gave to the kernel for a disk (write_bytes of "
+    "/proc/PID/io). *_disk_*: what an ext4 of its own wrote for that, journal included (where root "
+    "runs this). kB are 1,000 bytes; an hour is extrapolated from --minutes.",
+    "idle: with a model in memory; hourly: idle with a budget of joules an hour, whose sum is "
+    f"kept; load: {_CLIENTS} clients with one question after the other, each another one, and "
+    f"answers of {_ANSWER} tokens, all of which are kept.",
+)
+
+
+@click.command()
+@click.option("--minutes", default=10.0, show_default=True, help="Of each of the three measures.")
+@click.option("--quick", is_flag=True, help="One minute.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+def command(minutes: float, quick: bool, json_file: Path | None) -> None:
+    """Measure how much is written an hour while nobody asks, and while clients ask all the time."""
+
+    def measure(directory: Path) -> Report:
+        with own_disk(directory) as disk:
+            store = cache_dir() / "store"
+            python = Path(sys.executable)
+            gguf = weights(python.with_name("edge-rt"), store)
+            side = Ours(python, store, disk or directory, extra={"cache": {}})
+            settings = Settings(gguf, MODEL, 4 * 2048, _CLIENTS, None)
+            bench = Bench(side, settings, disk, 60.0 * (1.0 if quick else minutes))
+            asyncio.run(bench.run())
+        return bench.report()
+
+    publish(measure, json_file)
+
+
+@dataclass
+class Bench:
+    """One daemon, and what was measured by the names of the figures."""
+
+    side: Ours
+    settings: Settings
+    disk: Path | None
+    seconds: float
+    values: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
+    samples: list[Sample] = field(default_factory=list[Sample])
+
+    async def run(self) -> None:
+        """All three measures, one after the other."""
+        numbers = itertools.count(1)
+        async with self.side.run(self.settings) as running:
+            await _answer(running, next(numbers))  # the model is in memory from then on
+            await self._measure("idle", running)
+            budget = {"energy_j": 1e12, "energy_period": "hour"}
+            await fetch(running.address, "PUT", "/edge/v1/budget", budget)
+            await self._measure("hourly", running)
+            await fetch(running.address, "PUT", "/edge/v1/budget", {"energy_j": None})
+            async with _asking(running, numbers) as answers:
+                before = answers()
+                await self._measure("load", running)
+                asked = answers() - before
+            self.values["load_requests_per_s"] = asked / (self.seconds + _SETTLE_S)
+
+    def report(self) -> Report:
+        """What came of it."""
+        return Report(
+            name="writes",
+            commit=machine.commit(CHECKOUT),
+            machine={**machine.describe(), "minutes": self.seconds / 60.0},
+            samples=self.samples,
+            rows=[],
+            values=self.values,
+            ratios={},
+            notes=_NOTES,
+        )
+
+    async def _measure(self, name: str, running: Running) -> None:
+        await asyncio.sleep(_SETTLE_S)
+        watch, before = Watch(name, 0.0), self._written(running)
+        cpu_s = running.child.cpu_s()
+        await asyncio.sleep(self.seconds)
+        self.samples.append(watch.finish(running.child.cpu_s() - cpu_s))
+        found, hours = self._written(running).since(before), self.seconds / _HOUR_S
+        self.values[f"{name}_process_kb_per_h"] = found.process / _KB / hours
+        disk = found.disk
+        self.values[f"{name}_disk_kb_per_h"] = None if disk is None else disk / _KB / hours
+
+    def _written(self, running: Running) -> Written:
+        return written([process.pid for process in running.child.tree()], self.disk)
+
+
+@asynccontextmanager
+async def _asking(running: Running, numbers: Iterator[int]) -> AsyncGenerator[Callable[[], int]]:
+    """Clients at work while the block runs; gives what tells how many answers they got."""
+    count = 0
+
+    async def client() -> None:
+        nonlocal count
+        while True:
+            await _answer(running, next(numbers))
+            count += 1
+
+    clients = [asyncio.create_task(client()) for _ in range(_CLIENTS)]
+    try:
+        yield lambda: count
+    finally:
+        for task in clients:
+            task.cancel()
+        for fault in await asyncio.gather(*clients, return_exceptions=True):
+            if isinstance(fault, Exception):
+                raise fault
+
+
+async def _answer(running: Running, number: int) -> None:
+    text = f"Tell what is special about the number {number}."
+    messages = [{"role": "user", "content": text}]
+    body = {"messages": messages, "max_tokens": _ANSWER, "temperature": 0, "model": MODEL}
+    response = await fetch(running.address, "POST", "/v1/chat/completions", body)
+    if response.status != 200:
+        raise BenchError(f"status {response.status}: {response.body[:300]!r}")
