@@ -11,6 +11,7 @@ from edge_rt.cache.wording import Wording, negates, sense
 
 _LONGER, _MORE = 1.5, 3  # times as many words, and words besides, may the longer of two have
 _MOST = 400  # words of a text that is compared at all
+_TERM = 4  # words at most in quotes that are no speech
 _INITIALS = 6  # words at most of a name that initials stand for
 
 Same = Callable[[Wording, Wording], bool]
@@ -52,21 +53,23 @@ def _initials(one: Wording) -> Iterator[str]:
 
 def _names(one: Wording, other: Wording) -> bool:
     """Nobody is named in another's place, and those who are in both come in the same order."""
-    news = [[*unknown_names(a, b), *_unknown_openers(a, b)] for a, b in _ways(one, other)]
+    openers = [_openers(a, b) for a, b in _ways(one, other)]
+    news = [
+        [*unknown_names(a, b), *(word for word in begun if word not in b.words)]
+        for begun, (a, b) in zip(openers, _ways(one, other), strict=True)
+    ]
     if all(news) or (any(news) and _strict(one, other)):
         return False
-    if any(
-        new and _named(a) <= _named(b) for new, (a, b) in zip(news, _ways(one, other), strict=True)
-    ):
+    first, second = (
+        len(begun) + sum(map(len, each.names))
+        for begun, each in zip(openers, (one, other), strict=True)
+    )
+    if (news[0] and first <= second) or (news[1] and second <= first):
         return False
     both = {word for run in one.names for word in run} & {
         word for run in other.names for word in run
     }
     return _order(one.words, both) == _order(other.words, both)
-
-
-def _named(one: Wording) -> int:
-    return len(one.openers) + sum(map(len, one.names))
 
 
 def _ways(one: Wording, other: Wording) -> tuple[tuple[Wording, Wording], ...]:
@@ -77,9 +80,11 @@ def _strict(one: Wording, other: Wording) -> bool:
     return one.wants or other.wants
 
 
-def _unknown_openers(one: Wording, other: Wording) -> list[str]:
-    """Words that may be names, as far as the other does not have them at all."""
-    return [word for word in one.openers if word not in other.words]
+def _openers(one: Wording, other: Wording) -> list[str]:
+    """Words that may be names, as far as none is a plain word in the other, in whatever form."""
+    names = {*other.openers, *_all(other)}
+    plain = {sense(word) for word in other.words if word not in names} if one.openers else set()
+    return [word for word in one.openers if sense(word) not in plain]
 
 
 def _order(words: Iterable[str], among: set[str]) -> list[str]:
@@ -93,14 +98,18 @@ def _roles(one: Wording, other: Wording) -> bool:
 
 
 def _words(one: Wording, other: Wording) -> bool:
-    """Of what asks or sets a task, that not each has a word that the other lacks.
+    """Of what asks or sets a task, that neither has a word that the other lacks.
 
-    Names are left to their own guard.
+    Names are left to their own guard, and words that change nothing do not count.
     """
-    lacks = [
-        set(a.content) - set(b.content) - set(map(sense, _all(a))) for a, b in _ways(one, other)
-    ]
-    return not (_strict(one, other) and all(lacks))
+    return not (_strict(one, other) and any(_lacking(a, b) for a, b in _ways(one, other)))
+
+
+def _lacking(one: Wording, other: Wording) -> set[str]:
+    return set(one.content) - set(other.content) - set(map(sense, _all(one))) - _IDLE
+
+
+_IDLE = frozenset(map(sense, lexicon.IDLE))
 
 
 def _all(one: Wording) -> Iterator[str]:
@@ -108,10 +117,17 @@ def _all(one: Wording) -> Iterator[str]:
 
 
 def _quoted(one: Wording, other: Wording) -> bool:
-    """What one has in quotes is in the other word for word."""
+    """What one has in quotes is in the other word for word.
+
+    But of texts that only tell something, speech is left to the second look, like all else.
+    """
+    most = _MOST if _strict(one, other) else _TERM
     texts = f" {' '.join(one.words)} ", f" {' '.join(other.words)} "
-    return all(f" {said} " in texts[1] for said in one.quoted) and all(
-        f" {said} " in texts[0] for said in other.quoted
+    return all(
+        f" {said} " in text
+        for text, each in zip(reversed(texts), (one, other), strict=True)
+        for said in each.quoted
+        if len(said.split()) <= most
     )
 
 

@@ -228,8 +228,9 @@ OPPOSITES: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
             "fail fails failed failing failure",
         ),
         (
-            "male man men boy boys he him his father son husband brother king",
-            "female woman women girl girls she her hers mother daughter wife sister queen",
+            "male man men boy boys he him his father son husband brother king mr sir lord",
+            "female woman women girl girls she her hers mother daughter wife sister queen mrs ms "
+            "miss lady",
         ),
         (
             "encode encrypt compress encoding encryption",
@@ -281,6 +282,15 @@ FUNCTION = _words(
     "where's there's let's get got let st nd rd th"
 )
 """Words that tell of nothing by themselves."""
+
+IDLE = _words("really actually currently now still already exactly basically simply")
+"""Words with which a question asks the same as without."""
+
+GREETING = _words(
+    "hello hi hey please help question answer like know wonder wondering thank thanks"
+)
+THANKS = _words("thank thanks advance take time")
+"""What a sentence has that is only polite, before all else or behind it."""
 
 TASKS = _words(
     "tell give show explain describe list name write make create compare find help say define "

@@ -18,11 +18,11 @@ from edge_rt.cache.wording import Wording, wording
 from edge_rt.errors import Unavailable
 from edge_rt.trouble import Trouble
 
-LEAST = 0.84  # cosine of what is looked at
-LIMIT = 0.17  # of the doubt, where nobody says otherwise
+LEAST = 0.8  # cosine of what is looked at
+LIMIT = 0.125  # of the doubt, where nobody says otherwise
 _LOOKS = 4  # neighbours whose words are compared
 _MANY = 2000  # vectors that are compared beside the requests
-_TINY = 300  # characters of two texts together that are compared at once
+_TINY = 300  # characters of all texts together that are compared at once
 _BATCH = 512  # entries read at a time
 
 
@@ -99,25 +99,17 @@ class SemanticCache:
         return len(self._scope_of)
 
     async def find(self, asked: Question) -> Neighbour | None:
-        """The nearest question whose answer does for this one, if any does."""
+        """Of the nearest questions whose answers do for this one, that with the least doubt."""
         here = self._scopes.get(asked.scope, {})
         among = list(here), list(here.values())  # which change while another thread compares
         if len(here) > _MANY:
             near = await asyncio.to_thread(nearest, asked.vector, *among, LEAST, _LOOKS)
         else:
             near = nearest(asked.vector, *among, LEAST, _LOOKS)
-        for _, key in near:
-            found = await self._read(key)
-            if found is None or found.scope != asked.scope:
-                self.forget(key)
-                continue
-            if len(asked.text) + len(found.text) > _TINY:
-                verdict = await asyncio.to_thread(_judged, asked, found)
-            else:
-                verdict = _judged(asked, found)
-            if verdict.passes(self._limit):
-                return Neighbour(key, found.text, verdict.cosine, verdict.doubt)
-        return None
+        found = [(key, entry) for _, key in near if (entry := await self._read(key, asked.scope))]
+        if len(asked.text) + sum(len(entry.text) for _, entry in found) > _TINY:
+            return await asyncio.to_thread(_best, asked, found, self._limit)
+        return _best(asked, found, self._limit)
 
     def keep(self, answer: Kept, asked: Question) -> None:
         """Remember that `asked` got that answer."""
@@ -179,14 +171,24 @@ class SemanticCache:
         self._scopes.setdefault(scope, {})[key] = vector
         self._scope_of[key] = scope
 
-    async def _read(self, key: bytes) -> _Entry | None:
+    async def _read(self, key: bytes, scope: bytes) -> _Entry | None:
+        """What is kept under a key; one that is of `scope` no more is forgotten."""
         kept = await self._store.find(key)
-        return None if kept is None else _entry(kept)
+        entry = None if kept is None else _entry(kept)
+        if entry is not None and entry.scope == scope:
+            return entry
+        self.forget(key)
+        return None
 
 
-def _judged(asked: Question, found: _Entry) -> Verdict:
-    other = wording(found.text), restored(found.numbers)
-    return judge((wording(asked.text), asked.vector), other)
+def _best(asked: Question, found: Iterable[tuple[bytes, _Entry]], limit: float) -> Neighbour | None:
+    mine = wording(asked.text), asked.vector
+    best: Neighbour | None = None
+    for key, entry in found:
+        verdict = judge(mine, (wording(entry.text), restored(entry.numbers)))
+        if verdict.passes(limit) and (best is None or verdict.doubt < best.doubt):
+            best = Neighbour(key, entry.text, verdict.cosine, verdict.doubt)
+    return best
 
 
 def _entry(kept: Kept) -> _Entry | None:

@@ -18,7 +18,8 @@ _TOKEN = re.compile(
       | (?:/[\w.-]+){2,}                        # paths
       | (?:(?<![\w)\]-])-)?\d(?:[\d.,:/]*\d)?   # numbers with their signs, times, dates
       | [^\W\d_](?:\w|[.'](?=[^\W\d]))*        # words, and names in code
-      | (?:(?<=\S[ \t])|(?<=\S[ \t]{2}))-(?!\S)  # minus, no hyphen and no list's mark
+      | (?:(?<=[\d)\]][ \t])|(?<=\b\w[ \t]))-(?!\S)  # minus behind a number or a letter
+      | (?:(?<=\S[ \t])|(?<=\S[ \t]{2}))-(?=[ \t]+(?:[\d(\[$€£¥]|\w\b))  # or before one
       | (?<![\w)\]-])-(?=[$€£¥])                 # before a sum
       | (?:(?<=[\d)\]])|(?<=\b[^\W\d_]))-(?=[\d(\[]|[^\W\d_]\b)  # without spaces
       | \w+ | [?!.;:%$¢€£¥°=<>+*^&|\\#~/\u00d7\u00f7]""",
@@ -31,6 +32,9 @@ _CODED = re.compile(r"\w+://|/\D|@|\w_\w|^[a-z]+[A-Z]")
 _LINKS = frozenset(("of", "and", "for", "the", "&"))  # within a name
 _NO_NAMES = lexicon.FUNCTION | lexicon.TASKS | lexicon.ASKING | lexicon.OPENERS
 _NO_OPENERS = _NO_NAMES | set(lexicon.TIMES)
+_SENTENCE = re.compile(r"\S.*?(?:[.!?:](?=\s)|\Z)", re.DOTALL)
+_PLAIN = re.compile(r"[\w\s.,!?:;'-]+")  # without quotes and code
+_BESIDE = lexicon.FUNCTION - lexicon.QUESTIONS  # what stands in a polite sentence
 
 
 class Wording(NamedTuple):
@@ -57,8 +61,8 @@ class Wording(NamedTuple):
 
 
 def wording(text: str) -> Wording:
-    """Take a text apart."""
-    text = text.translate(_MARKS)
+    """Take a text apart, without politeness around what it says."""
+    text = _meant(text.translate(_MARKS))
     plain = _CODE.sub(" ", text)
     tokens = _TOKEN.findall(plain)
     said = [token for token in tokens if token not in _ENDS]
@@ -84,6 +88,31 @@ def wording(text: str) -> Wording:
         or not begins.isdisjoint(lexicon.TASKS | lexicon.ASKING)
         or any(pair in lexicon.WISHES for pair in pairwise(words)),
     )
+
+
+def _meant(text: str) -> str:
+    """Without greetings before and thanks behind; as it is where it says nothing else."""
+    parts = list(_SENTENCE.finditer(text))
+    while parts and _polite(parts[0][0], lexicon.GREETING):
+        del parts[0]
+    while len(parts) > 1 and parts[-2][0][-1] != ":" and _polite(parts[-1][0], lexicon.THANKS):
+        del parts[-1]
+    return text[parts[0].start() : parts[-1].end()] if parts else text
+
+
+def _polite(sentence: str, words: Set[str]) -> bool:
+    """Whether it has some of these words, and else only such as tell of nothing."""
+    found = set(_WORD.findall(sentence.casefold()))
+    asks = "?" in sentence and "you" not in found  # for an answer, and not for the kindness
+    return (
+        _PLAIN.fullmatch(sentence) is not None
+        and not asks
+        and not found.isdisjoint(words)
+        and found <= words | _BESIDE
+    )
+
+
+_WORD = re.compile(r"\w[\w']*")
 
 
 def _bare(token: str) -> str:

@@ -187,7 +187,7 @@ class Semantic(Section, frozen=True):
     model: Text | None = None  # id of the embedding model that compares them; None: nobody does
     entries: Annotated[int, Meta(ge=1, le=100_000)] = 100_000  # questions; 0.7 KB of memory each
     max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024  # of the file
-    doubt: Share = 0.17  # most that an error may be likely, as far as that can be estimated
+    doubt: Share = 0.125  # most that an error may be likely, as far as that can be estimated
 
 
 class Cache(Section, frozen=True):

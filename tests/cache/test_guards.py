@@ -50,6 +50,13 @@ APART = [
     ("roles", "is java faster than python", "is python faster than java"),
     ("words", "how do i sort a list in python?", "how do i sort a list in ruby?"),
     ("words", "What rhymes with orange?", "What rhymes with silver?"),
+    ("words", "how do i sort a list?", "how do i sort a list in python?"),
+    ("words", "Summarize this text.", "Summarize this text briefly."),
+    ("opposites", "Where does Mr. Hill live?", "Where does Mrs. Hill live?"),
+    ("code", "What is price - 5?", "What is price + 5?"),
+    ("names", "Williams will be late.", "William will be late."),
+    ("quoted", 'They sang "so long".', 'They sang "good day".'),
+    ("quoted", 'Say "we do not know why it fell".', "Say we don't know why it fell."),
     ("length", "Tell me about rice.", "Tell me about rice and how it is grown in wet fields."),
 ]
 
@@ -80,6 +87,12 @@ def test_what_differs_in_one_thing_is_kept_apart(guard: str, one: str, other: st
         ("May I go?", "Can I go?"),
         ("Where is my brother's old bike?", "Where is my brother's old bike now?"),
         ("java was faster than python", "python was faster than java"),
+        ("The cat - with all its skill - fell.", "The cat, with all its skill, fell."),
+        ("Is it still raining?", "Is it raining now?"),
+        ("Counties in Utah will shrink.", "In Utah a county will shrink."),
+        ('"We do not know yet why it fell," he said.', "He said they do not know yet why it fell."),
+        ("Name three rivers.", "Hello, I have a question. Name three rivers. Thanks in advance!"),
+        ("Name three rivers.", "Could you answer this for me? Name three rivers."),
     ],
 )
 def test_the_same_in_other_words_is_not(one: str, other: str) -> None:

@@ -102,6 +102,19 @@ def test_one_that_is_kept_apart_does_not_hide_the_next(made: Any) -> None:
     run(work)
 
 
+def test_the_least_doubt_decides_and_not_the_nearest(made: Any) -> None:
+    async def work() -> None:
+        cache = made()
+        cache.keep(kept(1), question("It rained a lot in Rome and in the hills.", NEAR))
+        cache.keep(kept(2), question("It rained a lot in Rome.", [1.0, 1.0, 0.9, 0.9]))
+        found = await cache.find(question("In Rome it rained a lot."))
+        assert found is not None
+        assert found.key == key(2)
+        await cache.close()
+
+    run(work)
+
+
 def test_questions_outlive_a_restart(made: Any) -> None:
     async def work() -> None:
         first = made()

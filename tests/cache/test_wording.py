@@ -113,3 +113,18 @@ def test_words_of_one_sense_are_alike_and_others_are_not() -> None:
 @pytest.mark.parametrize("text", ["", " ", "'", '"', "```", "…", "猫はどこ?", "ß" * 500, "a'b-c.d"])
 def test_any_text_can_be_taken_apart(text: str) -> None:
     assert wording(text) == wording(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hi! Please help me. Where is Rome? Thanks.", "where is rome"),
+        ("Can you help me?", "can you help me"),
+        ("Translate into French: Thank you!", "translate into french thank you"),
+        ("Is this the answer? Why?", "is this the answer why"),
+        ("`help` I have a question about.", "i have a question about"),
+        ("Say it politely. Take your time.", "say it politely"),
+    ],
+)
+def test_politeness_around_a_question_is_left_out(text: str, words: str) -> None:
+    assert " ".join(wording(text).words) == words

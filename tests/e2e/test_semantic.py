@@ -18,12 +18,13 @@ Daemon = Any
 CHAT = "/v1/chat/completions"
 EMBEDDING = "all-minilm-l6-v2"
 CACHE = {"cache": {"semantic": {"model": EMBEDDING}}}
-FIRST, AGAIN = "What is the capital of France?", "What's the capital city of France?"
+FIRST, AGAIN = "What is the capital of France?", "What's France's capital?"
 OTHERS = (
     "What is the capital of Spain?",
     "What is not the capital of France?",
     "Where is the capital of France?",
     "What is the largest city of France?",
+    "What is the capital of France famous for?",
 )
 
 

@@ -120,7 +120,7 @@ def test_each_altered_prompt_differs_in_what_it_says(data: Path) -> None:
 
 def test_sentences_are_read_as_they_were_written(data: Path) -> None:
     assert mrpc(data)[0].one == "The court in Rome heard the long case."
-    text = "He said : \" It is n't so , \" and $ 1,200 ( 3 % ) of O 'Neil 's went ."
+    text = "He said : \" It is n't so , \" and $ 1,200 ( 3 % ) of O 'Neil \u2019 s went ."
     assert joined(text) == "He said : \"It isn't so,\" and $1,200 (3%) of O'Neil's went."
     put(data / MRPC, "head\n2\t1\t2\ta\tb")
     with pytest.raises(EvalError, match="pair 1"):

@@ -85,17 +85,17 @@ def neighbours(
     """Each question asked when all the others were answered: hits, and those on another matter."""
     known = {str(at).encode(): text for at, (text, _) in enumerate(questions)}
     among = list(known), [vectors[text] for text in known.values()]
+    taken = {text: (wording(text), vectors[text]) for text in known.values()}
     hits = others = 0
-    for at, (text, about) in enumerate(questions):
+    for text, about in questions:
         near = nearest(vectors[text], *among, LEAST, _LOOKS + 1)
-        for _, key in near:
-            if key == str(at).encode() or known[key] == text:
-                continue
-            pair = Pair("", text, known[key], False)
-            if verdicts([pair], vectors)[0].passes(limit):
-                hits += 1
-                others += questions[int(key)][1] != about
-                break
+        found = [
+            (judge(taken[text], taken[known[key]]), key) for _, key in near if known[key] != text
+        ]
+        passing = [(verdict.doubt, key) for verdict, key in found if verdict.passes(limit)]
+        if passing:
+            hits += 1
+            others += questions[int(min(passing)[1])][1] != about
     n = len(questions)
     return {
         "name": "BANKING77, each among the others",

@@ -17,6 +17,7 @@ _JOINED = (  # what was cut into tokens, as people write it
     (re.compile(r"\s+([,.;?!%)\]]|n't\b)"), r"\1"),
     (re.compile(r"([$£€(\[])\s+"), r"\1"),
     (re.compile(r"(\w) '(\w)"), r"\1'\2"),
+    (re.compile(r"(\w) \u2019 (s|t|d|m|re|ve|ll)\b"), r"\1'\2"),
     (re.compile(r"(\d) ([:/]) (\d)"), r"\1\2\3"),
     (re.compile(r'"\s*([^"]*?)\s*"'), r'"\1"'),
 )
