@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 from onnx import TensorProto, helper
+from tiny_file import tiny_model
 
 from edge_rt.cli.model_store import open_store
 from edge_rt.models.pair import Kept, Pair
 from edge_rt.models.pairs import Pairs
 
 Cli = Callable[..., Result]
-
-
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value)) + value.encode()
-
-
-def tiny_model() -> bytes:
-    """The smallest GGUF file that is a language model."""
-    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
-    numbers["attention.head_count"] = 2
-    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
-    entries += [text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
-    entries += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + text("a")]
-    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
-    return header + b"\0" * (-len(header) % 32) + bytes(32)
 
 
 CATALOGUE = """

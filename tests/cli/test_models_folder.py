@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tiny_file import tiny_model
 
 Cli = Callable[..., Result]
-
-
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value)) + value.encode()
-
-
-def model(fill: bytes) -> bytes:
-    """A small GGUF file that is a language model; others with another `fill`."""
-    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
-    numbers["attention.head_count"] = 2
-    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
-    entries += [text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
-    entries += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + text("a")]
-    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
-    return header + b"\0" * (-len(header) % 32) + fill * 32
 
 
 @pytest.fixture
 def stick(tmp_path: Path, cli: Cli) -> Path:
     """What another machine exported: two models."""
     for name, fill in (("one", b"\x01"), ("two", b"\x02")):
-        (tmp_path / f"{name}.gguf").write_bytes(model(fill))
+        (tmp_path / f"{name}.gguf").write_bytes(tiny_model(fill))
         cli("models", "add", str(tmp_path / f"{name}.gguf"), "--store", str(tmp_path / "there"))
     stick = tmp_path / "stick"
     assert cli("models", "export", str(stick), "--store", str(tmp_path / "there")).exit_code == 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from patients import PI, Patient, commands, denied, levels
+from tiny_file import tiny_model
 
 from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
 from edge_rt.cli.checks.jtop import check_jtop
@@ -19,20 +19,9 @@ from edge_rt.models.store import Store
 Make = Callable[..., Patient]
 
 
-def text(value: str) -> bytes:
-    return struct.pack("<Q", len(value)) + value.encode()
-
-
 def model(path: Path) -> Path:
-    """The smallest GGUF file that is a language model."""
-    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
-    numbers["attention.head_count"] = 2
-    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
-    entries += [text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
-    entries += [text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + text("a")]
-    tensor = text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
-    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
-    path.write_bytes(header + b"\0" * (-len(header) % 32) + bytes(32))
+    """A model at `path`."""
+    path.write_bytes(tiny_model())
     return path
 
 

@@ -1,0 +1,21 @@
+"""The smallest GGUF file that is a language model."""
+
+from __future__ import annotations
+
+import struct
+
+
+def tiny_model(fill: bytes = b"\0") -> bytes:
+    """Its content; another `fill` makes it another model."""
+    numbers = {"block_count": 1, "context_length": 256, "embedding_length": 8}
+    numbers["attention.head_count"] = 2
+    entries = [_text("general.architecture") + struct.pack("<I", 8) + _text("llama")]
+    entries += [_text(f"llama.{key}") + struct.pack("<II", 4, n) for key, n in numbers.items()]
+    entries += [_text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 1) + _text("a")]
+    tensor = _text("token_embd.weight") + struct.pack("<IQIQ", 1, 8, 0, 0)
+    header = b"GGUF" + struct.pack("<IQQ", 3, 1, len(entries)) + b"".join(entries) + tensor
+    return header + b"\0" * (-len(header) % 32) + fill * 32
+
+
+def _text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
