@@ -156,12 +156,18 @@ class _Facts:
             raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
 
     def require_experts(self, architecture: str, layers: int) -> None:
-        """Some of them are used, where there are any; llama.cpp ends its process otherwise."""
+        """Their numbers go together as llama.cpp wants them, which ends its process otherwise."""
         there = self.integer(f"{architecture}.expert_count", 0, MAX_EXPERTS, 0)
         key = f"{architecture}.expert_used_count"
         used = max(self.by_layer(key, layers, [0] * layers))
         if used > there or (there and not used):
             raise self.fault(f"{key!r:.80} is {used} of {there} experts")
+        key = f"{architecture}.expert_group_count"
+        groups = self.integer(key, 0, max(0, there - 1), 0)
+        if groups > 1:
+            if there % groups:
+                raise self.fault(f"{key!r:.80} is {groups} for {there} experts")
+            self.integer(f"{architecture}.expert_group_used_count", 1, groups - 1, 0)
 
     def text(self, key: str) -> str | None:
         value = self._header.values.get(key)

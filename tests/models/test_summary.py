@@ -70,6 +70,9 @@ def test_without_a_name_for_the_mix_most_numbers_decide(gguf: Gguf, write: Write
     assert read_summary(write(gguf.changed(general__file_type=None))).quantisation == "Q4_0"
 
 
+EXPERTS = {"llama__expert_count": u32(8), "llama__expert_used_count": u32(2)}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -89,6 +92,12 @@ def test_without_a_name_for_the_mix_most_numbers_decide(gguf: Gguf, write: Write
         (
             {"llama__expert_count": u32(8), "llama__expert_used_count": numbers([2, 9])},
             "is 9 of 8 experts",
+        ),
+        ({"llama__expert_group_count": u32(2)}, "is 2, expected 0 to 0"),
+        ({**EXPERTS, "llama__expert_group_count": u32(3)}, "is 3 for 8 experts"),
+        (
+            {**EXPERTS, "llama__expert_group_count": u32(4)},
+            "'llama.expert_group_used_count' is 0, expected 1 to 3",
         ),
     ],
 )
