@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
 # A shared machine is no stopwatch, and a gate that was open for a change stays open for it.
 settings.register_profile("edge_rt", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("edge_rt")
@@ -68,6 +71,19 @@ def smollm2_onnx(cache: Path, smollm2: Path) -> Path:
         for other in others:
             shutil.rmtree(other, ignore_errors=True)
     return kept / name / "model.onnx"
+
+
+@pytest.fixture(scope="session")
+def store(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the model; never changed, so that every daemon may use it."""
+    root = tmp_path_factory.mktemp("store")
+    source = root / smollm2.name
+    try:
+        os.link(smollm2, source)
+    except OSError:  # the cache is on another disk
+        shutil.copyfile(smollm2, source)
+    Store(root / "models", load_catalogue()).add(source, move=True)
+    return root / "models"
 
 
 def _convert(gguf: Path, place: Path) -> None:

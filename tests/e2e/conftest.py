@@ -169,11 +169,11 @@ class Daemon:
 
     # --- ends
 
-    def kill_engine(self) -> int:
-        """SIGKILL the engine and see it gone; returns its pid."""
+    def kill_engine(self, sign: signal.Signals = signal.SIGKILL) -> int:
+        """Kill the engine and see it gone; returns its pid."""
         pid = self.engine()["pid"]
         assert psutil.Process(pid).ppid() == self.process.pid
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, sign)
         eventually(lambda: gone(pid), "the engine is gone")
         return pid
 
@@ -268,19 +268,6 @@ class Tools:
 @pytest.fixture(scope="session")
 def tools() -> type[Tools]:
     return Tools
-
-
-@pytest.fixture(scope="session")
-def store(smollm2, tmp_path_factory) -> Path:
-    """A store with the model; never changed, so that every daemon may use it."""
-    root = tmp_path_factory.mktemp("store")
-    source = root / smollm2.name
-    try:
-        os.link(smollm2, source)
-    except OSError:  # the cache is on another disk
-        shutil.copyfile(smollm2, source)
-    Store(root / "models", load_catalogue()).add(source, move=True)
-    return root / "models"
 
 
 @pytest.fixture(scope="session")

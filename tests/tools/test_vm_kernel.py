@@ -10,6 +10,7 @@ import pytest
 from bootstrap import SetupError
 from vm import kernel
 from vm.kernel import Release
+from vm.plan import DISK_MODULES
 
 Script = Callable[[Path, str], Path]
 
@@ -61,6 +62,7 @@ echo image > $3/boot/vmlinuz-6.1.2+deb99-amd64
 cp {packed} $modules/i2c-dev.ko.xz
 echo stub > $modules/i2c-stub.ko
 echo warm > $modules/lm75.ko
+for name in {disk}; do echo disk > $modules/$name.ko; done
 """
 UNPACK = """#!/bin/sh
 file="${1#*=}/$5" name="${5##*/}"
@@ -80,7 +82,7 @@ def toolchain(tmp_path: Path, programs: Path, script: Script) -> Path:
     script(programs / "apt-get", DOWNLOAD.format(calls=calls))
     packed = tmp_path / "packed"
     packed.write_bytes(lzma.compress(b"dev\n"))
-    script(programs / "dpkg-deb", EXTRACT.format(packed=packed))
+    script(programs / "dpkg-deb", EXTRACT.format(packed=packed, disk=" ".join(DISK_MODULES)))
     script(programs / "tar", UNPACK)
     script(programs / "make", BUILD)
     return calls
@@ -93,6 +95,7 @@ def test_a_kernel_is_made_once(cache: Path, toolchain: Path) -> None:
     assert made.image.read_text() == "image\n"
     assert [path.read_text() for path in made.modules] == [
         *("dev\n", "stub\n", "warm\n"),
+        *["disk\n"] * len(DISK_MODULES),
         *("driver of ina3221\n", "driver of ina238\n"),
     ]
     assert toolchain.read_text() == f"download {' '.join(RELEASE.packages)}\n"
@@ -118,7 +121,7 @@ def test_a_step_that_fails_leaves_nothing(
 def test_a_kernel_without_the_stub_is_refused(
     tmp_path: Path, cache: Path, toolchain: Path, programs: Path, script: Script
 ) -> None:
-    without = EXTRACT.replace("i2c-stub", "other").format(packed=tmp_path / "packed")
+    without = EXTRACT.replace("i2c-stub", "other").format(packed=tmp_path / "packed", disk="")
     script(programs / "dpkg-deb", without)
     with pytest.raises(SetupError, match="no module i2c-stub"):
         kernel.make(cache, RELEASE, cache / "log")

@@ -25,8 +25,9 @@ Set up .venv, then check lint, format, types and import contracts and run all te
 arguments, only pytest runs, and they are passed to it: `tools/test tests/engine -k seed`.
 
 --vm alone runs none of these. It boots Debian's kernel in QEMU, with this checkout and the
-kernel's own INA3221 driver over a simulated chip, and compares what they read. It needs x86-64
-Debian; the first run fetches 280 MB.
+kernel's own INA3221 driver over a simulated chip, and compares what they read. Then it boots a
+Debian with edge_rt installed, cuts its power ten times under load, and looks what is left. It
+needs x86-64 Debian and root; the first run fetches 500 MB.
 
 Exit code: pytest's; 1 when a check before it fails, in which case the tests are not run.
 """

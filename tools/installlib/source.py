@@ -65,18 +65,13 @@ class Checkout:
         return f"{_digest(sorted(path for path in files if path.is_file()))}-{recipe}"
 
     def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
-        """See Source. Copied first: setuptools builds where the sources are, from what an earlier
-        build has left there as well.
-        """
+        """See Source."""
         tree = scratch / "tree"
-        tree.mkdir()
-        for name in _FILES:
-            shutil.copyfile(CHECKOUT / name, tree / name)
-        compiled = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(CHECKOUT / "edge_rt", tree / "edge_rt", ignore=compiled)
-        return [str(self._llama(python, log)), str(tree)]
+        copy_tree(tree)
+        return [str(self.llama(python, log)), str(tree)]
 
-    def _llama(self, python: Path, log: Path) -> Path:
+    def llama(self, python: Path, log: Path) -> Path:
+        """The wheel of llama.cpp, built with the pip of `python` if need be; raises SetupError."""
         cache = cache_dir(self.env)
         recipe = llama_wheel.recipe(self.cmake_args, self.env)
         with turn(cache / "setup.lock"):
@@ -85,6 +80,18 @@ class Checkout:
             need = system.compiler_need(self.env)
             system.provide([need] if need else [], log, root=os.geteuid() == 0, env=self.env)
             return llama_wheel.build(python, cache, recipe, self.env)
+
+
+def copy_tree(tree: Path) -> None:
+    """This checkout's package in the new folder `tree`, to be built there.
+
+    setuptools builds where the sources are, from what an earlier build has left there as well.
+    """
+    tree.mkdir()
+    for name in _FILES:
+        shutil.copyfile(CHECKOUT / name, tree / name)
+    compiled = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "edge_rt", tree / "edge_rt", ignore=compiled)
 
 
 def _digest(files: Iterable[Path]) -> str:

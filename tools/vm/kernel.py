@@ -15,7 +15,9 @@ from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 
-SHIPPED = ("i2c-dev", "i2c-stub", "lm75")
+from vm.plan import DISK_MODULES
+
+SHIPPED = ("i2c-dev", "i2c-stub", "lm75", *DISK_MODULES)
 BUILT = ("ina3221", "ina238")  # Debian does not ship them
 
 

@@ -29,13 +29,24 @@ class Guest:
     python: Path
 
 
-def command(guest: Guest, console: Path, answers: Path) -> list[str]:
-    """QEMU with an emulated processor, no network, and both serial ports going to files."""
+def command(
+    guest: Guest,
+    console: Path,
+    answers: Path,
+    first: str = "vm.guest",
+    said: str = "",
+    hardware: Sequence[str] = ("-m", "768"),
+) -> list[str]:
+    """QEMU with an emulated processor, no network, and both serial ports going to files.
+
+    `first` is the module that the first process runs, `said` more for the kernel to hear, and
+    `hardware` more options of QEMU's.
+    """
     # An oops or panic reboots, which -no-reboot makes an end.
-    said = f"console=ttyS0 panic=-1 oops=panic rdinit={guest.python} -- -m vm.guest"
+    said = f"console=ttyS0 panic=-1 oops=panic {said} rdinit={guest.python} -- -m {first}"
     return [
         *(QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-machine", "pc", "-accel", "tcg", "-cpu", "max", "-m", "768"),
+        *("-machine", "pc", "-accel", "tcg", "-cpu", "max", *hardware),
         *("-serial", f"file:{console}", "-serial", f"file:{answers}"),
         *("-kernel", str(guest.kernel), "-initrd", str(guest.initramfs), "-append", said),
         *("-acpitable", f"file={guest.zones}"),

@@ -1,6 +1,9 @@
-"""The checks that the guest has to answer, in their order; known to both sides."""
+"""What both sides know: the checks that the guest has to answer in their order, and modules."""
 
 from __future__ import annotations
+
+# For a root on a virtio disk, each after those that it needs.
+DISK_MODULES = ("virtio_blk", "crc16", "crc32c_generic", "mbcache", "jbd2", "ext4")
 
 PLAN = (
     "raw reads what is in the registers",

@@ -11,10 +11,11 @@ from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
+from bootstrap.run import MODEL
 from bootstrap.system import provide
 from bootstrap.venv import Venv
 
-from vm import initramfs, kernel, machine, system
+from vm import appliance, initramfs, kernel, machine, system
 from vm.kernel import Kernel
 from vm.machine import Guest
 from vm.plan import PLAN
@@ -24,12 +25,22 @@ LIMIT_S = 900.0  # a loaded machine emulates many times slower than an idle one
 
 
 def check(venv: Venv, cache: Path) -> int:
-    """Prepare, boot, print; 0 when every check of the plan passed. Raises SetupError."""
-    log = cache / "logs/vm.log"
-    built = prepare(cache, log, root=os.geteuid() == 0)
-    with tempfile.TemporaryDirectory(prefix="edge-rt-vm-") as scratch:
+    """Prepare, boot, print; 0 when every check passed. Raises SetupError."""
+    log, root = cache / "logs/vm.log", os.geteuid() == 0
+    built = prepare(cache, log, root=root)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="vm-run-") as scratch:
         guest = _guest(built, initramfs.python_of(venv.python), Path(scratch), log)
-        return report(_boot(guest, Path(scratch)))
+        code = report(_boot(guest, Path(scratch)))
+        if not root:
+            raise SetupError("The second part makes a Debian root: sudo tools/test --vm")
+        return report(_appliance(guest, venv, cache, built, Path(scratch))) or code
+
+
+def _appliance(guest: Guest, venv: Venv, cache: Path, built: Kernel, scratch: Path) -> Verdict:
+    log, models = cache / "logs/vm.log", scratch / "models"
+    run_logged([str(venv.command("edge-rt")), "models", "pull", MODEL, "--store", str(models)], log)
+    disk = appliance.make_disk(venv, cache, built, models, scratch, log)
+    return appliance.run(guest, disk, scratch, log)
 
 
 def report(verdict: Verdict) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from bootstrap import SetupError
 from bootstrap.system import Need
 
+from vm.nspawn import PROGRAMS
+
 Which = Callable[[str], object]
 
 QEMU = "qemu-system-x86_64"
@@ -32,5 +34,9 @@ def needs(compiler: str, which: Which = shutil.which) -> list[Need]:
         (which("xz"), Need("xz, to unpack the kernel's sources", ("xz-utils",))),
         (which("iasl"), Need("iasl, for the guest's thermal zones", ("acpica-tools",))),
         (ctypes.util.find_library("elf"), Need("libelf, for the kernel's objtool", ("libelf1",))),
+        *(
+            (which(program), Need(f"{program}, to make a guest", (package,)))
+            for program, package in (*PROGRAMS.items(), ("mke2fs", "e2fsprogs"))
+        ),
     )
     return [need for found, need in wanted if not found]

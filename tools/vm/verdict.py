@@ -83,5 +83,10 @@ def _no_end(outcome: Outcome) -> str:
         why = "The guest ended before it had told all"
     else:
         why = "The guest had not told all when its time was up"
-    tail = "\n".join(f"  {line}" for line in outcome.console.splitlines()[-_SHOWN:])
-    return f"{why}. The end of its console:\n{tail}"
+    return f"{why}. {console_end(outcome.console)}"
+
+
+def console_end(text: str) -> str:
+    """The end of a console, to be shown."""
+    tail = "\n".join(f"  {line}" for line in text.splitlines()[-_SHOWN:])
+    return f"The end of its console:\n{tail}"

@@ -30,7 +30,7 @@ _ROUNDING = 0.5e-3 + 1e-9
 def raw_reads(chip: Chip, other: Chip) -> str:
     for figures in SETS:
         chip.fill(figures)
-        expect_same(figures.name, values_of(chip.raw()), _truth(figures), 1e-9)
+        expect_same(figures.name, values_of(chip.raw()), truth(figures), 1e-9)
     chip.fill(Figures("impossible", (-8, 5000, 5000), (40, 40, 40)))
     raw = chip.raw()
     expect_silence(raw, (0, 1, 2), "cannot be")
@@ -62,7 +62,7 @@ def discovery_raw(chip: Chip, other: Chip) -> str:
     found = _discover(chip)
     expect("ina3221" not in _names(found), f"read through hwmon as well: {_names(found)}")
     (raw,) = (reader for reader in found.readers if reader.name == "ina3221-i2c")
-    expect_same("discovered", values_of(raw), _truth(LOAD), 1e-9)
+    expect_same("discovered", values_of(raw), truth(LOAD), 1e-9)
     return ", ".join(_names(found))
 
 
@@ -95,7 +95,7 @@ def raw_owned(chip: Chip, other: Chip) -> str:
     # Where the driver's link cannot be seen, the kernel says no.
     blind = chip.raw(sysfs=Path("/nowhere"))
     expect_silence(blind, range(9), "EBUSY")
-    expect_same("forced", values_of(chip.raw(force=True)), _truth(LOAD), 1e-9)
+    expect_same("forced", values_of(chip.raw(force=True)), truth(LOAD), 1e-9)
     return blind.errors[0] or ""
 
 
@@ -103,12 +103,12 @@ def raw_owned(chip: Chip, other: Chip) -> str:
 def raw_taken(chip: Chip, other: Chip) -> str:
     chip.fill(LOAD)
     raw = chip.raw()
-    expect_same("free", values_of(raw), _truth(LOAD), 1e-9)
+    expect_same("free", values_of(raw), truth(LOAD), 1e-9)
     chip.bind()
     expect_silence(raw, range(9), "a kernel driver owns")
     reason = raw.errors[0] or ""
     chip.unbind()
-    expect_same("free again", values_of(raw), _truth(LOAD), 1e-9)
+    expect_same("free again", values_of(raw), truth(LOAD), 1e-9)
     return reason
 
 
@@ -206,7 +206,7 @@ def _names(found: Discovery) -> list[str]:
     return [reader.name for reader in found.readers]
 
 
-def _truth(figures: Figures) -> list[float]:
+def truth(figures: Figures) -> list[float]:
     """Power, voltage and current of the three channels, in W, V and A."""
     found: list[float] = []
     for bus, shunt, ohms in zip(figures.bus_mv, figures.shunt_uv, SHUNTS_UOHM, strict=True):

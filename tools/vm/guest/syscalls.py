@@ -9,12 +9,20 @@ from pathlib import Path
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FINIT_MODULE = 313  # x86-64
 _POWER_OFF = 0x4321FEDC
+_MOVE = 1 << 13  # of mount
+READ_ONLY = 1
 
 
-def mount(kind: str, place: str) -> None:
-    """Mount a file system that has no device."""
+def mount(kind: str, place: str, device: str = "", flags: int = 0) -> None:
+    """Mount a file system, of a device if it has one, where a folder is or is made."""
     Path(place).mkdir(exist_ok=True)
-    _check(_LIBC.mount(kind.encode(), place.encode(), kind.encode(), 0, None), place)
+    words = (device or kind, place, kind)
+    _check(_LIBC.mount(*(word.encode() for word in words), flags, None), place)
+
+
+def move(place: str, target: str) -> None:
+    """Have what is mounted at `place` at `target` instead."""
+    _check(_LIBC.mount(place.encode(), target.encode(), None, _MOVE, None), place)
 
 
 def load(module: Path, parameters: str = "") -> None:

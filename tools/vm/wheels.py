@@ -1,0 +1,58 @@
+"""The folder of wheels from which a guest installs edge_rt, as an image builder would have it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from bootstrap.logged import run_logged
+from bootstrap.paths import CHECKOUT
+from bootstrap.progress import Progress
+from installlib.source import copy_tree
+
+_LATEST_GLIBC = 41  # 2.41 is Debian 13's; wheels name the oldest that they run on
+
+
+def collect(python: Path, cache: Path, llama: Path, version: str, log: Path) -> Path:
+    """All that edge_rt needs, but edge_rt: for Python `version` with the wheel `llama`.
+
+    `python` has pip. Kept in the cache until pyproject.toml or that wheel is another.
+    """
+    said = (CHECKOUT / "pyproject.toml").read_bytes() + llama.read_bytes() + version.encode()
+    place = cache / "vm-wheels" / hashlib.sha256(said).hexdigest()[:20]
+    if not place.is_dir():
+        shutil.rmtree(place.parent, ignore_errors=True)  # those of old
+        place.parent.mkdir()
+        with (
+            Progress("Fetching the guest's Python packages"),
+            tempfile.TemporaryDirectory(dir=place.parent) as scratch,
+        ):
+            ours = edge_rt(python, Path(scratch), log)
+            fetched = Path(scratch, "fetched")
+            words = ["--only-binary=:all:", f"--python-version={version}", *_platforms()]
+            words += [f"--find-links={llama.parent}", f"--dest={fetched}", str(ours)]
+            run_logged([str(python), "-m", "pip", "download", *words], log)
+            (fetched / ours.name).unlink()
+            fetched.rename(place)
+    return place
+
+
+def edge_rt(python: Path, place: Path, log: Path) -> Path:
+    """The wheel of this checkout, made in the folder `place`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch, "tree")
+        copy_tree(tree)
+        words = ["wheel", "--no-deps", f"--wheel-dir={place}", str(tree)]
+        run_logged([str(python), "-m", "pip", *words], log)
+    (wheel,) = place.glob("edge_rt-*.whl")
+    return wheel
+
+
+def _platforms() -> list[str]:
+    """Wheels for this machine, whatever they call it. pip asks a Python that is not there."""
+    names = ["linux", "manylinux1", "manylinux2010", "manylinux2014"]
+    names += [f"manylinux_2_{minor}" for minor in range(5, _LATEST_GLIBC + 1)]
+    return [f"--platform={name}_{platform.machine()}" for name in names]
