@@ -82,6 +82,10 @@ class EngineError(EdgeError, RuntimeError):
     """The engine process failed in a way that the request did not cause."""
 
 
+class EngineBroken(EngineError):
+    """What the engine computes is of no use: it is in a bad state, or a model is damaged."""
+
+
 class EngineStopped(EngineError):
     """The engine was told to stop, with the daemon, before the answer was complete."""
 

@@ -125,11 +125,11 @@ class ModelTotal(msgspec.Struct, frozen=True):
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """One request's line in the ledger."""
+    """One request's line in the ledger, or what was "lost" with an engine."""
 
     ended: float  # Unix seconds
     model: str
-    status: Literal["done", "cached", "cancelled", "failed"]
+    status: Literal["done", "cached", "cancelled", "failed", "lost"]
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int

@@ -21,6 +21,7 @@ from edge_rt.daemon.offers import Offered
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
+from edge_rt.daemon.recovery import AnyCall, Recovery
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Mode
@@ -28,7 +29,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started
 from edge_rt.engine.residency import Residency
-from edge_rt.errors import EngineError
+from edge_rt.errors import EngineBroken
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.store import Entry, Store
 from edge_rt.routing.setting import Form
@@ -53,13 +54,14 @@ class Answering(Holding):
         metering: Metering,
         governing: Governing,
         foresight: Foresight,
+        recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         super().__init__(config.engine, store, residency, foresight.room)
         self._config, self._state = config, state
         self._metering, self._governing, self._foresight = metering, governing, foresight
-        self._clock = clock
+        self._recovery, self._clock = recovery, clock
 
     async def preload(self, entry: Entry, form: Form | None = None) -> None:
         """Load a model ahead of the first request; raises as `generate` does.
@@ -78,6 +80,7 @@ class Answering(Holding):
         When the engine is lost the answer goes on in the next one.
         """
         self._foresight.alone.check()
+        self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
         progress, purse = Progress(), Purse(call, self._clock)
@@ -96,7 +99,7 @@ class Answering(Holding):
         ):
             while True:
                 try:
-                    attempt = self._attempt(entry, make, receipt, purse, partner, call.form)
+                    attempt = self._attempt(entry, make, receipt, progress, purse, partner, call)
                     async with aclosing(attempt) as events:
                         async for event in events:
                             if not progress.news(event):
@@ -114,7 +117,7 @@ class Answering(Holding):
                             yield event
                     break
                 except EngineLost as lost:
-                    self.lost(receipt, progress, lost)
+                    await self.lost(entry, call, receipt, progress, lost)
             if purse.empty is not None and len(progress.done) < call.n:
                 *firsts, last = purse.endings(progress, call.n)
                 for event in firsts:
@@ -145,14 +148,17 @@ class Answering(Holding):
         entry: Entry,
         make: Make,
         receipt: Receipt,
+        progress: Progress,
         purse: Purse,
         partner: Entry | None,
-        form: Form | None,
+        call: Call,
     ) -> AsyncGenerator[EngineEvent, None]:
         """The events of one engine, as far as the purse reaches."""
-        run = self.run(
-            entry, make, receipt, lambda client, handed: client.generate(handed), partner, form
-        )
+
+        def ask(client: EngineClient, handed: Make) -> AsyncGenerator[EngineEvent, None]:
+            return client.generate(handed)
+
+        run = self.run(entry, make, receipt, progress, ask, partner, call.form)
         async with aclosing(run) as events:
             if not purse.limited:
                 async for event in events:
@@ -167,6 +173,7 @@ class Answering(Holding):
         entry: Entry,
         make: Callable[[int], AskedT],
         receipt: Receipt,
+        progress: Progress,
         ask: Ask[AskedT, ToldT],
         partner: Entry | None = None,
         form: Form | None = None,
@@ -178,23 +185,28 @@ class Answering(Holding):
         """
         if receipt.account is None:  # what an engine has begun goes on in the next one
             await self._governing.admit(self.loads(entry, partner, form))
-        async with self.resident(entry, partner, form) as resident:
+        turn = self._recovery.turn(progress)
+        async with turn, self.resident(entry, partner, form) as resident:
+            client = resident.client
 
             def handed(id: int) -> AskedT:
-                self._metering.handed(receipt, resident.client, id)
+                self._metering.handed(receipt, client, id)
                 return make(id)
 
-            async with aclosing(ask(resident.client, handed)) as events:
-                async for event in events:
-                    yield event
+            try:
+                async with aclosing(ask(client, handed)) as events:
+                    async for event in events:
+                        yield event
+            except EngineBroken as broken:
+                raise self._recovery.broken(entry, client, receipt.request, broken) from broken
 
-    def lost(self, receipt: Receipt, progress: Progress, lost: EngineLost) -> None:
-        """An engine was lost with a request; raises EngineError when no other one may have it."""
-        self._metering.lost(receipt)
-        if progress.lost():
-            raise EngineError(
-                "the engine was lost again and again while it had this request"
-            ) from lost
+    async def lost(
+        self, entry: Entry, call: AnyCall, receipt: Receipt, progress: Progress, lost: EngineLost
+    ) -> None:
+        """An engine was lost with a request; raises when no other one may have it."""
+        receipt.redone = True
+        id, receipt.request = receipt.request, None
+        await self._recovery.lost(entry, call, id, progress, lost)
 
 
 def _lighter(offered: Offered, entry: Entry) -> Entry:

@@ -75,7 +75,9 @@ class Lessons:
         """
         self.look(lesson)
         account = receipt.account
-        if not lesson.pure or account is None or account.torn or receipt.own.completion < 1:
+        if not lesson.pure or receipt.redone or receipt.own.completion < 1:
+            return None
+        if account is None or account.torn:
             return None
         tokens, bill = receipt.own, account.bill
         measured = bill is not None and not bill.modelled  # what a price made of it tells nothing

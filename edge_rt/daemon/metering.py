@@ -11,6 +11,7 @@ from typing import Any, Literal
 from edge_rt.api.board import LedgerReport
 from edge_rt.api.service import Cost, Repeat
 from edge_rt.daemon.ledger_report import ledger_report
+from edge_rt.daemon.loss import Loss
 from edge_rt.daemon.milestone import Milestone
 from edge_rt.daemon.receipt import Receipt, Tokens
 from edge_rt.daemon.repeats import booking
@@ -52,12 +53,14 @@ class Metering:
         self._meter: Metered | None = None  # as heard last
         self._baseline = Baseline()
         self._attribution = Attribution(self._baseline)
+        self._lost: Loss | None = None  # while no engine is at work again
         self._clock = clock
         self._wall = wall
         self._accounts: dict[tuple[EngineClient, int], Account] = {}
+        self._models: dict[Account, str] = {}
         self._told, self._read = Milestone(), Milestone()
         self._posted = Totals(0.0, 0.0, 0.0, 0.0)
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Task[object]] = set()
 
     @property
     def idle_w(self) -> float | None:
@@ -72,6 +75,8 @@ class Metering:
         if before and (before.quality, before.rails) != (meter.quality, meter.rails):
             self._renew(meter.time_s)
         self._meter = meter
+        if self._lost is not None:
+            self._lost.spend(meter.time_s)
         self._attribution.loading = self._loading()
         self._attribution.resolution_s = meter.resolution_s
         self._attribution.reading(meter.time_s, meter.energy)
@@ -79,9 +84,20 @@ class Metering:
 
     def listen(self, client: EngineClient) -> None:
         """Take `client`'s word from now on, as the only one."""
-        self._attribution.lost(self._clock())
         self._accounts.clear()
         client.on_work = lambda work: self._work(client, work)
+
+    def lost(self) -> None:
+        """The engine is lost: whatever is drawn until another is at work again goes with it."""
+        now_s = self._clock()
+        if self._lost is not None:
+            self._lost.spend(now_s)
+            return
+        account = self._attribution.lost(now_s)
+        if account is not None:
+            model = min(self._models.values(), default="")
+            receipt = Receipt(model, Tokens(), account=account)
+            self._lost = Loss(receipt, account, self._attribution, now_s)
 
     # --- one request
 
@@ -91,14 +107,12 @@ class Metering:
 
     def handed(self, receipt: Receipt, client: EngineClient, request: int) -> None:
         """`client` has the request now, under the number `request`."""
+        self._found()
         if receipt.account is None:
             receipt.account = self._attribution.open(self._clock())
+        receipt.request = request
         self._accounts[client, request] = receipt.account
-
-    def lost(self, receipt: Receipt) -> None:
-        """The request's engine was lost, and with it word of work: what it took stays unknown."""
-        if receipt.account is not None:
-            receipt.account.torn = True
+        self._models[receipt.account] = receipt.model
 
     async def settle(self, receipt: Receipt, status: Status = "done") -> Cost:
         """Close and book the request, of which the engine has told all; once."""
@@ -174,6 +188,7 @@ class Metering:
 
     async def finish(self) -> None:
         """Book the requests that are still on their way out."""
+        self._found()
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
@@ -212,13 +227,22 @@ class Metering:
             return
         await self.settle(receipt, status)
 
-    def _start(self, chore: Coroutine[Any, Any, None]) -> None:
+    def _found(self) -> None:
+        """An engine is at work again: book what the end of the last one took."""
+        loss, self._lost = self._lost, None
+        if loss is not None:
+            loss.spend(self._clock())
+        if loss is not None and loss.account.busy_s > 0.0:
+            self._start(self.settle(loss.receipt, "lost"))
+
+    def _start(self, chore: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(chore)
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
     def _forget(self, account: Account) -> None:
         self._accounts = {key: a for key, a in self._accounts.items() if a is not account}
+        self._models.pop(account, None)
 
     def _cost(self, bill: Bill, seconds: float) -> Cost:
         known = bill.resolved and self._senses.supply is not None

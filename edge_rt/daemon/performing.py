@@ -13,6 +13,7 @@ from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.receipt import Receipt
+from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.engine.client import EngineLost
@@ -35,12 +36,13 @@ class Performing:
         state: State,
         metering: Metering,
         foresight: Foresight,
+        recovery: Recovery,
         clock: Callable[[], float],
     ) -> None:
         """`clock` is in seconds, that of the calls' deadlines."""
         self._config, self._answering, self._state = config, answering, state
         self._metering, self._foresight = metering, foresight
-        self._clock = clock
+        self._recovery, self._clock = recovery, clock
 
     async def embed(self, entry: Entry, call: EmbedCall) -> tuple[Embedded, Cost]:
         """See Service."""
@@ -68,6 +70,7 @@ class Performing:
         self, entry: Entry, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
         self._foresight.alone.check()
+        self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
         progress, purse = Progress(), Purse(call, self._clock)
@@ -82,14 +85,14 @@ class Performing:
                     answer = await self._attempt(entry, make, receipt, purse, progress)
                     return answer, await self._metering.settle(receipt)
                 except EngineLost as lost:
-                    self._answering.lost(receipt, progress, lost)
+                    await self._answering.lost(entry, call, receipt, progress, lost)
 
     async def _attempt(
         self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, progress: Progress
     ) -> Embedded | Inferred:
         """What one engine answers; raises what the purse says when it is empty before."""
         run = self._answering.run(
-            entry, make, receipt, lambda client, handed: client.perform(handed)
+            entry, make, receipt, progress, lambda client, handed: client.perform(handed)
         )
         async with aclosing(run) as events:
             paid = purse.within(events, lambda: receipt.account) if purse.limited else events

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge_rt.decoding.params import Made
 from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Started
 
-BLAMED = 2  # engines that a request may lose while they work on it
-LOSSES = 5  # and in all
+CLEARED = 8  # tokens more than where it was lost clear a request of the suspicion
+LOSSES = 10  # engines that it may lose in a row without coming any further
 
 
 class Progress:
-    """Tokens received, how they were made and answers finished, by answer index."""
+    """Tokens received, how they were made and answers finished, by answer index.
+
+    It is `suspected` from the loss of an engine that was at work for it until it comes past that
+    place.
+    """
 
     def __init__(self) -> None:
         self.tokens: dict[int, list[int]] = {}
         self.made: dict[int, Made] = {}
         self.done: list[int] = []
+        self.suspected = False
+        self.cleared: Callable[[], None] = lambda: None  # called when the suspicion ends
         self._started = False
-        self._running = False  # whether this engine has begun with the request
-        self._losses = self._blamed = 0
+        self._losses = 0
+        self._alone = False  # whether it lost an engine that was at work for nobody else
+        self._new = 0  # tokens since the last loss
 
     def news(self, event: Event) -> bool:
         """Note `event`; False when the client has seen its like before the engine was lost."""
-        self._running = True
         if isinstance(event, Started):
             first, self._started = not self._started, True
             return first
@@ -31,16 +39,29 @@ class Progress:
             self.made[event.index] = event.made
         if isinstance(event, Delta):
             self.tokens.setdefault(event.index, []).extend(event.tokens)
+            self._new += len(event.tokens)
+            self._losses = 0
         else:
             self.done.append(event.index)
+        if self.suspected and self._new >= CLEARED:
+            self.suspected = False
+            self.cleared()
         return True
 
-    def lost(self) -> bool:
-        """Count one lost engine; True when the request must not be tried again.
+    def lost(self, *, blamed: bool, alone: bool) -> bool:
+        """Count one lost engine; True when it is for sure that the request ended two.
 
-        It is to blame only if the engine had begun with it, but no request may go on for ever.
+        It may have, where it is `blamed`; `alone`: nobody else may have. Who is suspected is tried
+        apart from others who are, so that the second time tells.
         """
+        guilty = blamed and (self.suspected or (alone and self._alone))
+        self.suspected = self.suspected or blamed
+        self._alone = self._alone or (blamed and alone)
         self._losses += 1
-        self._blamed += self._running
-        self._running = False
-        return self._blamed >= BLAMED or self._losses >= LOSSES
+        self._new = 0
+        return guilty
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether too many engines were lost since it came any further."""
+        return self._losses >= LOSSES

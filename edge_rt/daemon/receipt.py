@@ -29,6 +29,8 @@ class Receipt:
     own: Tokens = field(default_factory=Tokens)
     account: Account | None = None
     booked: bool = False
+    request: int | None = None  # the engine's number for it
+    redone: bool = False  # whether an engine was lost with it
     mode: str | None = None  # of decoding, where that is not by the model itself
     partner: str | None = None
     made_by: dict[int, Made] = field(default_factory=dict[int, Made])  # its answers, so far

@@ -19,6 +19,7 @@ from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.caches import semantic_cache
 from edge_rt.daemon.chores import count, feel, keep, place, preload, sweep, told, write
+from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
@@ -33,15 +34,18 @@ from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
 from edge_rt.daemon.prompting import Prompting
+from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import ENGINE, OFFLINE, Supervisor
 from edge_rt.daemon.templating import Templating
+from edge_rt.daemon.vigil import Vigil
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
+from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import ConfigError, StoreError
@@ -63,7 +67,12 @@ class Rooms:
         self._cores = _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
-        self.supervisor = Supervisor(OFFLINE if config.offline else ENGINE, self._greet)
+        self.supervisor = Supervisor(
+            OFFLINE if config.offline else ENGINE,
+            self._greet,
+            vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
+            mourn=self._mourn,
+        )
         self.residency = Residency(
             self.supervisor.client,
             available=lambda: psutil.virtual_memory().available,
@@ -112,6 +121,8 @@ class Rooms:
             self.governing,
             clock,
         )
+        self._expecting = Expecting(store, config.engine, self.foresight.least)
+        recovery = Recovery(clock)
         answering = Answering(
             config,
             store,
@@ -120,6 +131,7 @@ class Rooms:
             self.metering,
             self.governing,
             self.foresight,
+            recovery,
             clock,
         )
         performing = Performing(
@@ -128,6 +140,7 @@ class Rooms:
             self.state,
             self.metering,
             self.foresight,
+            recovery,
             clock,
         )
         self._prompting = Prompting(Templating())
@@ -230,9 +243,20 @@ class Rooms:
         if self._keep is not None:
             client.keep_prefixes(self._keep)
         if client.hello is not None:
-            follow = asyncio.create_task(told(self.knobs.follow(client.hello.pid)))
-            self._follows.add(follow)
-            follow.add_done_callback(self._follows.discard)
+            self._follow(self.knobs.follow(client.hello.pid))
+        if self.supervisor.restarts:
+            self._follow(self.residency.restore())
+
+    def _mourn(self, fate: Fate) -> None:
+        self.metering.lost()
+        if fate.short_of_memory:
+            self.residency.forget_lost()
+
+    def _follow(self, chore: Coroutine[Any, Any, None]) -> None:
+        """Have it done beside everything else."""
+        follow = asyncio.create_task(told(chore))
+        self._follows.add(follow)
+        follow.add_done_callback(self._follows.discard)
 
     def _hear(self, meter: Metered) -> None:
         self.metering.hear(meter)

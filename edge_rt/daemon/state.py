@@ -103,6 +103,7 @@ class State:
         base: dict[str, object] = {
             "pid": self._supervisor.pid,
             "restarts": self._supervisor.restarts,
+            "lost": self._supervisor.fate and self._supervisor.fate.why,
         }
         if client is None:
             return {"state": "starting", **base}

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
+import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
+from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.pause import Pause
-from edge_rt.engine.client import EngineClient
+from edge_rt.daemon.vigil import Vigil
+from edge_rt.engine.beat import Beat
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineError, ProtocolError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -34,18 +40,26 @@ class Supervisor:
         command: Sequence[str] = ENGINE,
         greet: Callable[[EngineClient], None] = lambda client: None,
         *,
+        vigil: Vigil | None = None,
+        mourn: Callable[[Fate], None] = lambda fate: None,
+        inquest: Callable[[], Inquest] = Inquest,
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        """`command` gets the number of its socket's descriptor as its last argument.
+        """`command` gets the descriptors of its socket and its beat as its last arguments.
 
-        `greet` is called with each new connection before anybody else has it. `pause` lets seconds
-        pass between one engine's end and the next one's start.
+        `greet` is called with each new connection before anybody else has it. `vigil` notices an
+        engine that hangs. `mourn` hears of an engine's end before anybody else knows why it came,
+        which `inquest` finds out. `pause` lets seconds pass until the next one's start.
         """
         self.restarts = 0
+        self.fate: Fate | None = None  # of the last engine that was lost
         self._command = command
         self._greet = greet
+        self._vigil = vigil or Vigil(lambda client, doing: 0.0)
+        self._mourn = mourn
+        self._inquest = inquest
         self._hello_s = hello_s
         self._grace_s = grace_s
         self._pause = pause
@@ -78,7 +92,7 @@ class Supervisor:
         if self._process is not None:
             await _end(self._process, self._grace_s)
 
-    async def client(self, wait_s: float = 15.0) -> EngineClient:
+    async def client(self, wait_s: float = HELLO_S + LONGEST_WAIT_S) -> EngineClient:
         """The live connection, waited for if need be; raises Unavailable after `wait_s`."""
         try:
             return await asyncio.wait_for(self._wait(), wait_s)
@@ -102,43 +116,71 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         wait_s = FIRST_WAIT_S
         while True:
-            born = loop.time()
+            born, outside = loop.time(), False
             try:
-                await self._one_life()
+                fate = await self._one_life()
+                outside = fate is not None and fate.outside
             except Exception:  # whatever it is, the next engine may have better luck
                 log.exception("the engine could not be kept")
-            if loop.time() - born > STEADY_S:
+            if loop.time() - born > STEADY_S or outside:
                 wait_s = FIRST_WAIT_S
             self.restarts += 1
             await self._pause(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def _one_life(self) -> None:
-        """One engine from its birth to its death."""
+    async def _one_life(self) -> Fate | None:
+        """One engine from its birth to its death; None where that is not known."""
         ours, theirs = socket.socketpair()
+        page = Beat.shared()
+        beat, inquest = Beat(page), self._inquest()
         try:
-            with theirs:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    str(theirs.fileno()),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    cwd="/",  # python -m would look for modules in the working directory first
-                    pass_fds=(theirs.fileno(),),
-                )
-            client = await EngineClient.connect(ours, self._hello_s)
+            self._process = process = await self._spawn(theirs.fileno(), page)
+            theirs.close()
+            client = await self._vigil.over(process.pid, EngineClient.connect(ours, self._hello_s))
+            client.execute = partial(_kill, process)
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
             log.error("the engine did not start: %s", error)
             ours.close()
-            if self._process is not None:
-                await _end(self._process, self._grace_s)
-            return
+            if self._process is None:
+                return None
+            gone = isinstance(error, EngineLost)
+            code = await _end(self._process, self._grace_s if gone else 0.0)
+            return inquest.fate(code, beat.doing) if gone else None
+        finally:
+            theirs.close()
+            os.close(page)
         await self._publish(client)
-        await client.lost.wait()
-        await self._publish(None)
-        log.error(
-            "the engine stopped (%s); starting it again", await _end(self._process, self._grace_s)
+        watch = asyncio.create_task(self._vigil.keep(client, beat))
+        try:
+            await client.lost.wait()
+            await self._publish(None)
+            fate = self._fate(client, inquest, await _end(process, self._grace_s), beat)
+            client.fate.set_result(fate)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            if not client.fate.done():
+                client.fate.set_result(Fate("the daemon let go of it"))
+        log.error("the engine stopped (%s); starting it again", fate.why)
+        return fate
+
+    def _fate(self, client: EngineClient, inquest: Inquest, code: int, beat: Beat) -> Fate:
+        fate = client.sentence or inquest.fate(code, beat.doing)
+        if client.was_loading:  # that is more likely to have ended it
+            fate = replace(fate, requests=frozenset())
+        self.fate = fate
+        self._mourn(fate)
+        return fate
+
+    async def _spawn(self, *descriptors: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *self._command,
+            *map(str, descriptors),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            cwd="/",  # python -m would look for modules in the working directory first
+            pass_fds=descriptors,
         )
 
     async def _publish(self, client: EngineClient | None) -> None:
@@ -147,12 +189,15 @@ class Supervisor:
             self._changed.notify_all()
 
 
-async def _end(process: asyncio.subprocess.Process, grace_s: float) -> str:
-    """Wait for `process`, with force after `grace_s`; says how it ended."""
+async def _end(process: asyncio.subprocess.Process, grace_s: float) -> int:
+    """Wait for `process`, with force after `grace_s`; gives its exit code."""
     try:
-        code = await asyncio.wait_for(process.wait(), grace_s)
+        return await asyncio.wait_for(process.wait(), grace_s)
     except asyncio.TimeoutError:
-        with contextlib.suppress(ProcessLookupError):  # it went just now
-            process.kill()
-        code = await process.wait()
-    return f"exit {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        _kill(process)
+        return await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it went just now
+        process.kill()

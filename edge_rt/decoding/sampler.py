@@ -11,7 +11,7 @@ from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.ranking import Logits, mass, ranked, top_floor
 from edge_rt.decoding.shortlist import draw
-from edge_rt.errors import EngineError, RequestError
+from edge_rt.errors import EngineBroken, RequestError
 
 
 class Choice(NamedTuple):
@@ -68,7 +68,7 @@ class Sampler:
     def sample(self, logits: Logits) -> Choice:
         """Draw and record the next token from `logits`, (vocab,) float32, which are only read.
 
-        Raises EngineError when no distribution can be made of them (NaN, +inf or nothing but
+        Raises EngineBroken when no distribution can be made of them (NaN, +inf or nothing but
         -inf) and RequestError when the logit bias names a token outside the vocabulary.
         """
         return self.take(logits, self.guess(logits))
@@ -113,11 +113,11 @@ class Sampler:
 
 
 def _peak(logits: Logits) -> tuple[int, float]:
-    """The token of the largest logit, and that logit; EngineError where there is none to have."""
+    """The token of the largest logit, and that logit; EngineBroken where there is none to have."""
     best = int(logits.argmax())  # the first of equal ones, or the first NaN
     peak = float(logits[best])
     if not math.isfinite(peak):
-        raise EngineError(_unusable(peak))
+        raise EngineBroken(_unusable(peak))
     return best, peak
 
 

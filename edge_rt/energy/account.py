@@ -46,19 +46,22 @@ class Account:
         "decode_j",
         "decode_s",
         "end_s",
+        "idle",
         "prefill_j",
         "prefill_s",
         "resolved_s",
         "torn",
     )
 
-    def __init__(self, begin_s: float) -> None:
+    def __init__(self, begin_s: float, *, idle: bool = False) -> None:
+        """`idle`: its busy time is not the engine's, and so no measure of what that takes."""
         self.begin_s = begin_s
+        self.idle = idle
         self.end_s: float | None = None
         self.prefill_s = self.decode_s = 0.0
         self.prefill_j = self.decode_j = 0.0
         self.resolved_s = 0.0  # busy seconds that lie in settled windows of known energy
-        self.torn = False  # engine or meter changed meanwhile: some work or joules are not known
+        self.torn = False  # the meter changed meanwhile: some joules are not known
         self.bill: Bill | None = None  # there once closed
         self._first_s: float | None = None
         self._last_s = begin_s

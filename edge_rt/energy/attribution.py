@@ -156,16 +156,24 @@ class Attribution:
         self._attributed_j += account.energy_j - energy_j
         return bill
 
-    def lost(self, now_s: float) -> None:
-        """The engine is gone, and word of its last work with it: open accounts stay unresolved."""
-        for account in self._open:
-            account.torn = True
-        self._told_s = max(self._told_s, now_s)
-        self._settle()
+    def lost(self, now_s: float) -> Account | None:
+        """The engine is gone, and word of its last work with it: an account of that, still open.
+
+        None where nobody had asked it for anything.
+        """
+        since_s = self._certain_s
+        if not self._open:
+            self._told_s = max(self._told_s, now_s)
+            return None
+        account = Account(since_s, idle=True)
+        self._open[account] = None
+        self.told(since_s, now_s, [(account, 0.0, max(0.0, now_s - since_s))])
+        return account
 
     def renew(self, now_s: float, baseline: Baseline) -> None:
         """Readings are another meter's from now on: open accounts stay unresolved."""
-        self.lost(now_s)
+        self._told_s = max(self._told_s, now_s)
+        self._settle()
         for account in self._open:
             account.renew()
         self._baseline, self._price = baseline, FadingMean(MEMORY_S, ENOUGH_S)
@@ -215,7 +223,8 @@ class Attribution:
         while self._pending and self._pending[0].end_s <= max(certain_s, oldest_s):
             window = self._pending.popleft()
             if window.told_s > 0:
-                self._learn(window, certain_s)
+                if not any(account.idle for account in window.accounts):
+                    self._learn(window, certain_s)
                 self._charge(window, window.accounts)
             elif window.quiet:
                 self._baseline.learn(window.energy_j, window.covered_s)

@@ -9,8 +9,12 @@ from typing import Literal
 import msgspec
 
 Quality = Literal["measured", "modelled", "unresolved"]
-Status = Literal["done", "cached", "cancelled", "failed"]
-"""How a request ended; what is "cached" was answered with what had been answered before."""
+Status = Literal["done", "cached", "cancelled", "failed", "lost"]
+"""How a request ended; what is "cached" was answered with what had been answered before.
+
+What is "lost" is no request, but what an engine's end took: its last work, of which nothing was
+heard, and the next one's start.
+"""
 
 DAY_S = 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -140,11 +144,12 @@ def utc_day(unix_s: float) -> str:
 
 def of_model(entry: Entry) -> ModelDay:
     """What one request adds to its model's day."""
+    request = entry.status != "lost"
     return ModelDay(
         utc_day(entry.ended),
         entry.model,
-        1,
-        int(entry.energy_j is None),
+        int(request),
+        int(request and entry.energy_j is None),
         entry.prompt_tokens,
         entry.cached_tokens,
         entry.completion_tokens,

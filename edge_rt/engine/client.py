@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge_rt.cache.kept import Which
+from edge_rt.engine.fate import Fate
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
+    BROKEN,
     VERSION,
     AskPrefixes,
     Cancel,
@@ -45,6 +47,7 @@ from edge_rt.engine.protocol import (
     Work,
 )
 from edge_rt.errors import (
+    EngineBroken,
     EngineError,
     EngineStopped,
     ModelFileError,
@@ -56,12 +59,25 @@ from edge_rt.errors import (
 Event = Started | Delta | Finished
 TaskEvent = Started | Embedded | Inferred
 
+Request = Generate | Embed | Infer
+
 MakeTask = Callable[[int], Embed | Infer]
 """Makes a request from its id."""
 
 
 class EngineLost(EngineError):
-    """The connection to the engine ended while something was under way."""
+    """The connection to the engine ended while something was under way.
+
+    Its `fate` is told once that is known; None: never.
+    """
+
+    def __init__(self, message: str, fate: asyncio.Future[Fate] | None = None) -> None:
+        super().__init__(message)
+        self._fate = fate
+
+    async def fate(self) -> Fate:
+        """How the engine ended, once that is known."""
+        return Fate(str(self)) if self._fate is None else await asyncio.shield(self._fate)
 
 
 class EngineClient(asyncio.Protocol):
@@ -75,6 +91,10 @@ class EngineClient(asyncio.Protocol):
         self.hello: Hello | None = None
         self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
         self.lost = asyncio.Event()
+        self.fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
+        self.sentence: Fate | None = None  # what it was condemned to
+        self.execute = self.close  # ends the engine
+        self.was_loading = False  # whether it was lost in the middle of a load
         self._stopping = False
         self._ready: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
@@ -82,7 +102,7 @@ class EngineClient(asyncio.Protocol):
         self._decoder = front_decoder()
         self._ids = itertools.count(1)
         self._streams: dict[int, asyncio.Queue[Any]] = {}
-        self._asked: dict[int, int | None] = {}  # threads, by request
+        self._requests: dict[int, Request] = {}
         self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
 
     @staticmethod
@@ -108,13 +128,37 @@ class EngineClient(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def condemn(self, fate: Fate) -> None:
+        """End the engine, which is of no use any more; that is to be its fate."""
+        if self.sentence is None and not self.lost.is_set():
+            self.sentence = fate
+            self.execute()
+
     # --- requests
 
     @property
     def asked(self) -> int | None:
         """The most threads that a request asks for; None where one is for all, or there is none."""
-        asked = [count for count in self._asked.values() if count is not None]
-        return max(asked, default=None) if len(asked) == len(self._asked) else None
+        asked: list[int] = []
+        for request in self._requests.values():
+            threads = request.threads if isinstance(request, Generate) else None
+            if threads is None:
+                return None
+            asked.append(threads)
+        return max(asked, default=None)
+
+    @property
+    def owes(self) -> bool:
+        """Whether the engine is to answer anything."""
+        return bool(self._streams or self._replies)
+
+    def request(self, id: int) -> Request | None:
+        """The request of that id, while it is under way."""
+        return self._requests.get(id)
+
+    def nudge(self) -> None:
+        """Have the decode loop take notice, if it can."""
+        self._send(Ping(next(self._ids)))
 
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
         """The events of the request that `make` builds from its id, until every answer ended.
@@ -143,16 +187,16 @@ class EngineClient(asyncio.Protocol):
                 yield event
 
     @contextmanager
-    def _events(self, request: Generate | Embed | Infer) -> Generator[_Events]:
+    def _events(self, request: Request) -> Generator[_Events]:
         """What is told of `request` from now on; it is cancelled unless it has ended."""
         self._streams[request.id] = queue = asyncio.Queue[Any]()
-        self._asked[request.id] = request.threads if isinstance(request, Generate) else None
+        self._requests[request.id] = request
         events = _Events(queue)
         try:
             self._send(request)
             yield events
         finally:
-            del self._streams[request.id], self._asked[request.id]
+            del self._streams[request.id], self._requests[request.id]
             if not events.ended and not self.lost.is_set():
                 self._send(Cancel(request.id))
 
@@ -230,7 +274,7 @@ class EngineClient(asyncio.Protocol):
 
     def _send(self, message: ToEngine) -> None:
         if self._transport is None or self.lost.is_set():
-            raise EngineLost("the engine is gone")
+            raise EngineLost("the engine is gone", self.fate)
         self._transport.write(encode(message))
 
     # --- asyncio.Protocol
@@ -248,7 +292,8 @@ class EngineClient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.lost.set()
-        lost = EngineLost("the engine stopped in the middle of a request")
+        self.was_loading = any(kind == "load" for kind, _ in self._replies)
+        lost = EngineLost("the engine stopped in the middle of a request", self.fate)
         stopped = EngineStopped("the daemon stopped before the answer was complete")
         for queue in self._streams.values():
             queue.put_nowait(stopped if self._stopping else lost)
@@ -320,6 +365,8 @@ class _Events:
 
 
 def _error(failed: Failed, stopping: bool) -> Exception:
+    if failed.code == BROKEN:
+        return EngineBroken(failed.message)
     if failed.retry_after_s is not None:
         code = failed.code or "unavailable"
         return Unavailable(failed.message, retry_after_s=failed.retry_after_s, code=code)

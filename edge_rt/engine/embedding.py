@@ -15,7 +15,7 @@ from edge_rt.engine.protocol import Embed, Embedded, ModelSpec, Started
 from edge_rt.engine.runner import Event
 from edge_rt.engine.tally import Tally
 from edge_rt.engine.tasks import Job, Tasks
-from edge_rt.errors import EngineError, RequestError
+from edge_rt.errors import EngineBroken, EngineError, RequestError
 
 READ_S = 0.02  # of cutting texts into tokens at a stretch
 ALIKE = 0.5  # of the longest input's tokens must others of its pass have: the rest is padding
@@ -98,6 +98,7 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
 
     def _read_one(self, job: EmbedJob, until: float) -> None:
         begin, fault = self._clock(), None
+        self._tally.beat.note((job.id,))
         try:
             self._read_some(job, until)
         except RequestError as error:
@@ -143,6 +144,8 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
     def _run(self, rows: list[Row]) -> None:
         begin = self._clock()
         jobs = list(dict.fromkeys(job for job, _ in rows))
+        tokens = max(len(job.tokens[index]) for job, index in rows) * len(rows)
+        self._tally.beat.note([job.id for job in jobs], tokens)
         fault: EngineError | None = None
         try:
             self._embed(rows)
@@ -174,7 +177,7 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         kept = vector[: job.vectors.shape[1]]
         length = float(np.linalg.norm(kept))
         if not math.isfinite(length):
-            raise EngineError("the model's numbers are not finite: its file may be damaged")
+            raise EngineBroken("the model's numbers are not finite: its file may be damaged")
         if not self._normalise or length == 0.0:
             return kept
         return np.divide(kept, length, dtype=np.float32)

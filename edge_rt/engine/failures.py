@@ -9,6 +9,7 @@ from edge_rt.engine.protocol import ModelSpec
 from edge_rt.errors import DamagedFile, Unavailable
 
 FAILED_S = 10.0  # for which a failed load is not tried again
+WORST_S = 600.0  # for which one is not that has ended engines, after twice as long each time
 AVOIDED_S = 600.0  # and for which the model is loaded in another way, where there is one
 
 Attempt = tuple[str, ModelSpec | None]
@@ -22,19 +23,23 @@ class Failures:
         """`clock` is in seconds."""
         self._clock = clock
         self._known: dict[Attempt, tuple[float, Exception]] = {}
+        self._waits: dict[Attempt, float] = {}  # of those that ended engines
 
-    def note(self, attempt: Attempt, why: Exception) -> None:
-        """It failed just now."""
+    def note(self, attempt: Attempt, why: Exception, *, fatal: bool = False) -> None:
+        """It failed just now; `fatal`: and ended the engine."""
         self._known[attempt] = self._clock(), why
+        if fatal:
+            self._waits[attempt] = min(2.0 * self._waits.get(attempt, FAILED_S), WORST_S)
 
     def forget(self, attempt: Attempt) -> None:
         """It went well."""
         self._known.pop(attempt, None)
+        self._waits.pop(attempt, None)
 
     def check(self, attempt: Attempt) -> None:
         """Raises Unavailable where it is too soon to try again."""
         failed_s, why = self._known.get(attempt, (-math.inf, Exception()))
-        left_s = failed_s + FAILED_S - self._clock()
+        left_s = failed_s + self._waits.get(attempt, FAILED_S) - self._clock()
         if left_s > 0.0:
             raise _refusal(attempt[0], why, left_s) from why
 

@@ -58,6 +58,7 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
         if not self._running:
             return
         job = self._running[0]
+        self._tally.beat.note((job.id,))
         try:
             answer = self._answer(job)
         except (RequestError, EngineError) as error:

@@ -16,6 +16,7 @@ from edge_rt.cache.prefix_shelf import PrefixGroup
 from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
 
 VERSION = 4
+BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):

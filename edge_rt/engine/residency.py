@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import Attempt, Failures
+from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.errors import ModelFileError, Unavailable
+from edge_rt.errors import EdgeError, ModelFileError, Unavailable
 
 log = logging.getLogger(__name__)
 
 BUSY_RETRY_S = 5.0  # when other models in use leave no room
 ALONE_RETRY_S = 60.0  # when there is none even without them: other programs must free some
+LOAD_S = 120.0  # that any load may take,
+SLOW_BYTES_S = 1e6  # and a second more for so many bytes: disks may be that slow
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,32 @@ class Residency:
         finally:
             resident.users -= 1
 
+    async def restore(self) -> None:
+        """Load again what was in a lost engine's memory, what was used last first.
+
+        Only what there is room for beside others, and as if nobody had used it since.
+        """
+        lost = [r for r in self._residents.values() if r.client.lost.is_set()]
+        for old in sorted(lost, key=lambda r: r.used_s, reverse=True):
+            wanted = old.wanted
+            if self._residents.get(wanted.model) is not old or self._short(wanted) > 0:
+                continue  # somebody was faster, or memory is short
+
+            async def prepared(wanted: Wanted = wanted) -> Wanted:
+                return wanted
+
+            try:
+                await self._load_to_the_end({wanted.model: prepared})
+            except EdgeError as error:
+                log.warning("%s is not loaded again: %s", wanted.model, error)
+            else:
+                if (new := self.get(wanted.model)) is not None and not new.users:
+                    new.used_s = old.used_s
+
+    def forget_lost(self) -> None:
+        """Have nothing loaded again that was in a lost engine's memory."""
+        self._residents = {r.wanted.model: r for r in self.residents()}
+
     async def sweep(self, idle_s: float) -> None:
         """Unload the models that nobody has used for `idle_s` seconds."""
         async with self._lock:
@@ -186,30 +215,45 @@ class Residency:
                 self._failures.check(attempt)
                 await self._load(wanted)
             except EngineLost as error:
+                fate = await error.fate()
+                if fate.outside:
+                    raise
                 if model not in self._suspects:  # perhaps something else ended the engine
                     self._suspects.add(model)
                     raise
-                self._note_failure(attempt, error)
+                self._suspects.discard(model)
+                ended = ModelFileError(f"the engine ended twice while loading it ({fate.why})")
+                self._note_failure(attempt, ended, fatal=True)
             except ModelFileError as error:
                 self._note_failure(attempt, error)
 
-    def _note_failure(self, attempt: Attempt, error: Exception) -> None:
-        self._suspects.discard(attempt[0])
-        self._failures.note(attempt, error)
+    def _note_failure(self, attempt: Attempt, error: Exception, *, fatal: bool = False) -> None:
+        self._failures.note(attempt, error, fatal=fatal)
         log.error("cannot load %s: %s", attempt[0], error)
 
     async def _load(self, wanted: Wanted) -> None:
         client = await self._connect()
         await self._make_room(wanted)
-        loaded = await client.load(wanted.model, wanted.spec)
+        loaded = await self._loaded(client, wanted)
         self._suspects.discard(wanted.model)
         self._failures.forget((wanted.model, wanted.spec))
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
         self.load_s[wanted.model] = loaded.load_s
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
 
+    async def _loaded(self, client: EngineClient, wanted: Wanted) -> Loaded:
+        """What the engine says of a load; it is ended where it never will."""
+        most_s = LOAD_S + wanted.need_bytes / SLOW_BYTES_S
+        loading = asyncio.ensure_future(client.load(wanted.model, wanted.spec))
+        done, _ = await asyncio.wait((loading,), timeout=most_s)
+        if not done:
+            client.condemn(
+                Fate(f"it was not done with loading {wanted.model} after {most_s:.0f} s")
+            )
+        return await loading
+
     async def _make_room(self, wanted: Wanted) -> None:
-        while (short := wanted.need_bytes + self._reserve - self._free()) > 0:
+        while (short := self._short(wanted)) > 0:
             idle = self._idle()
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
                 raise Unavailable(
@@ -220,6 +264,10 @@ class Residency:
                     code="out_of_memory",
                 )
             await self._unload(idle[0])
+
+    def _short(self, wanted: Wanted) -> int:
+        """Bytes that are missing for it."""
+        return wanted.need_bytes + self._reserve - self._free()
 
     def _free(self) -> int:
         return self._available() - sum(r.wanted.mapped_bytes for r in self.residents())

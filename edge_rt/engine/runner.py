@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.protocol import (
+    BROKEN,
     Embed,
     Embedded,
     Failed,
@@ -21,7 +22,7 @@ from edge_rt.engine.protocol import (
     Step,
 )
 from edge_rt.engine.tally import Tally
-from edge_rt.errors import EdgeError, RequestError, Unavailable
+from edge_rt.errors import EdgeError, EngineBroken, RequestError, Unavailable
 
 Event = Started | Step | Finished | Embedded | Inferred | Failed
 
@@ -157,6 +158,8 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
                 self._emit(Failed(request_id, str(error), error.param, error.code))
             case Unavailable():
                 self._emit(Failed(request_id, str(error), None, error.code, error.retry_after_s))
+            case EngineBroken():
+                self._emit(Failed(request_id, str(error), code=BROKEN))
             case _:
                 self._emit(Failed(request_id, str(error)))
 

@@ -20,7 +20,7 @@ from edge_rt.engine.seat import Home, Seat
 from edge_rt.engine.seating import Seating
 from edge_rt.engine.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.tally import Tally
-from edge_rt.errors import EdgeError, EngineError, RequestError, Unavailable
+from edge_rt.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
 
 
 def nobody(model: str) -> Home:
@@ -124,10 +124,11 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         if not one.rows:
             return
         spare = self._use(one.threads)
+        self._tally.beat.note({request for request, _, _ in one.rows}, one.size)
         try:
             spent = one.run(self._clock)
         except EngineError as error:
-            self._fail_all(error)
+            self._fail_all(EngineBroken(str(error)))
             return
         self.portion.took(one.size, spent)
         self.prefixes.read(one.size, spent)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from edge_rt.engine.beat import Beat
 
 
 @dataclass
 class Tally:
-    """Counters that only grow, of all models and those that are gone; Pong tells them."""
+    """Counters that only grow, of all models and those that are gone; Pong tells them.
+
+    What is done just now is noted in `beat`.
+    """
 
     steps: int = 0  # iterations of the decode loop
     step_s: float = 0.0  # seconds in them
@@ -18,6 +23,7 @@ class Tally:
     spare_s: float = 0.0  # of native_s, times the threads that requests had no use for
     drawn: int = 0  # tokens of answers
     read: int = 0  # tokens of prompts that were fed to a model
+    beat: Beat = field(default_factory=Beat)
 
     def passed(self, seconds: float, rows: Iterable[tuple[int, int, bool]], spare: int = 0) -> None:
         """Count one pass; a row is a request, its number of tokens, and whether it is decoding.

@@ -1,4 +1,4 @@
-"""The engine process: `python -m edge_rt.engine.worker FD`.
+"""The engine process: `python -m edge_rt.engine.worker SOCKET BEAT`, which are descriptors.
 
 One thread owns all models and runs the decode loop; between two passes, and in the rests that a
 duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
@@ -16,8 +16,11 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 from edge_rt.engine.backends import make_backend, open_vocabulary, versions
+from edge_rt.engine.beat import Beat
 from edge_rt.engine.counting import OpenVocabulary, no_vocabulary
 from edge_rt.engine.loading import Loader, Outcome
 from edge_rt.engine.memory import rss_bytes
@@ -58,6 +61,7 @@ from edge_rt.errors import RequestError
 MakeBackend = Callable[[ModelSpec, int], AnyBackend]
 
 STILL_S = 1.0  # how often those who wait are told that nothing is computed
+TRIED = 64  # tokens are read, about, where it is found out how drafts may be read
 
 
 class Worker:
@@ -74,9 +78,11 @@ class Worker:
         poll: Callable[[], Poll] = select.poll,
         park: Callable[[], object] = lambda: None,
         open_vocabulary: OpenVocabulary = no_vocabulary,
+        beat: Beat | None = None,
     ) -> None:
         """`backends` maps the name of each backend to its version; `threads` to start with.
         `clock` is in seconds, and `poll` lets them pass. `park` puts native threads to sleep.
+        The front reads `beat`, if there is one.
         """
         self._clock = clock
         self._park = park
@@ -86,7 +92,7 @@ class Worker:
         self._open = True
         self._begin_s = 0.0  # when the iteration began
         self._pacer = Pacer()
-        self._tally = Tally()
+        self._tally = Tally(beat=beat or Beat())
         told = self._port.send, self._tally, clock, Watch(self._port).over
         self._models = Roster(SetLimits(threads), *told, backends)
         self._port.send(Hello(VERSION, os.getpid(), backends))
@@ -107,6 +113,7 @@ class Worker:
     def _receive(self) -> bool:
         """Begin an iteration: do what has been asked; False when it was the last one."""
         self._begin_s = self._clock()
+        self._tally.beat.note()
         for message in self._port.received():
             self._handle(message)
         self._models.settle()
@@ -176,6 +183,7 @@ class Worker:
                 self._open = False
 
     def _submit(self, request: Generate | Embed | Infer) -> None:
+        self._tally.beat.note((request.id,), TRIED)
         scheduler = self._models.get(request.model)
         if scheduler is None:
             why = f"the engine has not loaded {request.model}"
@@ -185,6 +193,7 @@ class Worker:
             self._port.send(Failed(request.id, why, param="model", code="wrong_kind"))
         else:
             scheduler.submit(request)
+        self._tally.beat.note()
 
     def _count(self, asked: Count) -> None:
         scheduler = self._models.get(asked.model)
@@ -229,10 +238,12 @@ class Worker:
 
 
 def main(argv: list[str]) -> int:
-    """Run the engine on the socket that descriptor argv[1] is."""
+    """Run the engine on the socket that descriptor argv[1] is; argv[2] is that of its beat."""
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with suppress(OSError):  # where memory is short, this goes before the front
+        Path("/proc/self/oom_score_adj").write_text("500")
     from edge_rt.backends.openmp import park_threads
 
     Worker(
@@ -242,6 +253,7 @@ def main(argv: list[str]) -> int:
         threads=len(os.sched_getaffinity(0)),
         park=park_threads,
         open_vocabulary=open_vocabulary,
+        beat=Beat(int(argv[2])),
     ).run()
     return 0
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, cast
@@ -35,6 +36,7 @@ from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.prompting import Prompting
+from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.state import State
@@ -43,6 +45,7 @@ from edge_rt.daemon.templating import Templating
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.fate import Fate
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (
     Counted,
@@ -209,10 +212,30 @@ class FakeEngine:
 
     def __init__(self, house: House) -> None:
         self.lost = asyncio.Event()
+        self.sentence: Fate | None = None
         self.fails: list[Exception] = []  # of who asks what is kept
         self.on_work: Callable[[Work], None] = lambda work: None
         self._house = house
         house.metering.listen(cast(EngineClient, self))
+
+    @cached_property
+    def fate(self) -> asyncio.Future[Fate]:
+        """How it ended, once it has."""
+        return asyncio.get_running_loop().create_future()
+
+    def lose(self, fate: Fate | set[int]) -> None:
+        """Be gone, if it is not; a set is of those it was at work for."""
+        if not self.lost.is_set():
+            self.lost.set()
+            self._house.metering.lost()
+        if not self.fate.done():
+            ended = fate if isinstance(fate, Fate) else Fate("signal SIGSEGV", frozenset(fate))
+            self.fate.set_result(ended)
+
+    def condemn(self, fate: Fate) -> None:
+        if self.sentence is None and not self.lost.is_set():
+            self.sentence = fate
+            self.lose(fate)
 
     async def load(self, model: str, spec: ModelSpec) -> Loaded:
         self._house.loads.append(model)
@@ -263,8 +286,11 @@ class FakeEngine:
             for item in script:
                 await asyncio.sleep(0)
                 if item is LOST:
-                    self.lost.set()
-                    raise EngineLost("gone")
+                    self.lose({request.id})
+                    raise EngineLost("gone", self.fate)
+                if isinstance(item, Fate):
+                    self.lose(item)
+                    raise EngineLost("gone", self.fate)
                 if isinstance(item, Exception):
                     raise item
                 if isinstance(item, Work):
@@ -396,7 +422,7 @@ class House:
         self._models = models
         self.engine = FakeEngine(self)
         self.supervisor = SimpleNamespace(
-            current=self.engine, pid=42, restarts=0, client=self.connect
+            current=self.engine, pid=42, restarts=0, fate=None, client=self.connect
         )
         self.residency = Residency(
             self.connect, available=lambda: 1 << 40, reserve_bytes=0, clock=clock
@@ -423,6 +449,7 @@ class House:
             reader=cast(CpuReader, self.cpu),
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
+        recovery = Recovery(clock)
         answering = Answering(
             config,
             cast(Store, self),
@@ -431,6 +458,7 @@ class House:
             self.metering,
             cast(Governing, self.governing),
             self.foresight,
+            recovery,
             clock,
         )
         performing = Performing(
@@ -439,6 +467,7 @@ class House:
             self.state,
             self.metering,
             self.foresight,
+            recovery,
             clock,
         )
         self.service = DaemonService(

@@ -156,23 +156,51 @@ def test_a_request_that_was_refused_is_not_booked(kit: Any) -> None:
     kit.run(run())
 
 
-def test_what_a_lost_engine_did_is_unresolved_and_booked_once(kit: Any) -> None:
+def test_what_is_lost_with_an_engine_is_booked_apart(kit: Any) -> None:
+    """A second of work is told of, half of one is not, and the next engine takes two to start."""
+
     async def run() -> None:
         house = powered(kit)
         work = told(house, 0.0, 1.0)
+        later = Work(house.now + 3.5, house.now + 4.5, [Share(0, 1.0, 0.0)])
+
+        async def start() -> Any:
+            if house.engine.lost.is_set():
+                worked(house, 2.0)()
+            return await house.connect()
+
+        house.residency._connect = start
         house.scripts = [
-            [kit.started(), worked(house, 1.0), work, kit.delta(1), kit.lost],
-            [kit.delta(2), kit.finished()],
+            [kit.started(), worked(house, 1.0), work, worked(house, 0.5), kit.delta(1), kit.lost],
+            [worked(house, 1.0), later, kit.delta(2), kit.finished()],
         ]
         [cost] = [e for e in await house.answer() if isinstance(e, Cost)]
-        assert (cost.energy_j, cost.quality) == (None, "unresolved")
-        [entry] = house.book.recent(9)
-        assert (entry.status, entry.quality, entry.completion_tokens) == ("done", "unresolved", 2)
+        assert cost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.0)
+        await house.metering.finish()
+        lost, done = sorted(house.book.recent(9), key=lambda entry: entry.busy_s, reverse=True)
+        assert (lost.status, lost.model, lost.completion_tokens) == ("lost", "tiny", 0)
+        assert lost.energy_j == pytest.approx((BUSY_W - IDLE_W) * 2.5)
+        assert (done.status, done.completion_tokens) == ("done", 2)
+        [day] = house.book.totals(1)[1]
+        assert (day.requests, day.unresolved) == (1, 0)
+        assert day.energy_j == pytest.approx((BUSY_W - IDLE_W) * 4.5)
 
     kit.run(run())
 
 
-def test_what_a_lost_engine_did_is_unresolved_before_there_is_another(
+def test_nothing_is_lost_with_an_engine_that_nobody_waits_for(kit: Any) -> None:
+    async def run() -> None:
+        house = powered(kit)
+        house.engine.lose(set())
+        worked(house, 1.0)()
+        await house.answer()
+        await house.metering.finish()
+        assert [entry.status for entry in house.book.recent(9)] == ["done"]
+
+    kit.run(run())
+
+
+def test_who_leaves_before_there_is_another_engine_pays_for_what_was_told(
     kit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next engine takes its time to start, and the client does not wait for it."""
@@ -198,8 +226,9 @@ def test_what_a_lost_engine_did_is_unresolved_before_there_is_another(
         answer.cancel()
         await asyncio.gather(answer, return_exceptions=True)
         await house.metering.finish()
-        [entry] = house.book.recent(9)
-        assert (entry.status, entry.energy_j, entry.quality) == ("cancelled", None, "unresolved")
+        [entry] = [entry for entry in house.book.recent(9) if entry.status != "lost"]
+        assert entry.status == "cancelled"
+        assert entry.energy_j == pytest.approx(BUSY_W - IDLE_W)
         assert entry.busy_s == pytest.approx(1.0)
 
     kit.run(run())

@@ -1,4 +1,4 @@
-"""What was received is known exactly."""
+"""What was received is known exactly, and who ended an engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edge_rt.daemon.progress import LOSSES, Progress
+from edge_rt.daemon.progress import CLEARED, LOSSES, Progress
 from edge_rt.decoding.params import Made
 
 
@@ -27,23 +27,52 @@ def test_how_an_answer_was_made_is_what_was_told_last(kit: Any) -> None:
     assert progress.made == {0: Made(large=2), 1: Made(large=3)}
 
 
-def test_a_loss_before_the_engine_had_begun_is_not_held_against_the_request(kit: Any) -> None:
+def test_who_is_not_to_blame_is_never_guilty() -> None:
     progress = Progress()
-    assert not progress.lost()
-    progress.news(kit.started())
-    assert not progress.lost()
-    assert not progress.lost()
+    assert not any(progress.lost(blamed=False, alone=False) for _ in range(3 * LOSSES))
+    assert not progress.suspected
+
+
+def test_who_loses_another_engine_at_the_same_place_is_guilty(kit: Any) -> None:
+    progress = Progress()
+    assert not progress.lost(blamed=True, alone=False)
+    assert progress.suspected
+    assert not progress.lost(blamed=False, alone=False)  # that one was somebody else
+    progress.news(kit.delta(*range(CLEARED - 1)))
+    assert progress.lost(blamed=True, alone=False)
+
+
+def test_who_comes_past_the_place_is_cleared(kit: Any) -> None:
+    progress, cleared = Progress(), []
+    progress.lost(blamed=True, alone=False)
+    progress.cleared = lambda: cleared.append(1)
+    progress.news(kit.delta(*range(CLEARED)))
     progress.news(kit.delta(1))
-    assert progress.lost()
+    assert (progress.suspected, cleared) == (False, [1])
+    assert not progress.lost(blamed=True, alone=False)
 
 
-def test_no_request_is_tried_for_ever() -> None:
+def test_who_was_alone_both_times_is_guilty_wherever_that_was(kit: Any) -> None:
     progress = Progress()
-    assert [progress.lost() for _ in range(LOSSES)] == [False] * (LOSSES - 1) + [True]
+    assert not progress.lost(blamed=True, alone=True)
+    progress.news(kit.delta(*range(CLEARED)))
+    assert progress.lost(blamed=True, alone=True)
+
+
+def test_who_comes_no_further_is_hopeless_after_many_losses(kit: Any) -> None:
+    progress = Progress()
+    for _ in range(LOSSES - 1):
+        progress.lost(blamed=False, alone=False)
+    progress.news(kit.delta(1))
+    for _ in range(LOSSES - 1):
+        progress.lost(blamed=False, alone=False)
+    assert not progress.hopeless
+    progress.lost(blamed=False, alone=False)
+    assert progress.hopeless
 
 
 def test_a_request_starts_once(kit: Any) -> None:
     progress = Progress()
     assert progress.news(kit.started())
-    progress.lost()
+    progress.lost(blamed=False, alone=False)
     assert not progress.news(kit.started())

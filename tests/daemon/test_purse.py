@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -167,7 +168,7 @@ def test_an_answer_goes_on_in_the_next_engine_within_its_time(kit: Any) -> None:
         ]
         events = await house.answer(deadline_s=house.now + 2.5)
         assert events[-1].timings.completion_tokens == 2
-        assert cost_of(events).quality == "unresolved"
+        assert cost_of(events).quality == "measured"
 
     kit.run(run())
 
@@ -175,9 +176,9 @@ def test_an_answer_goes_on_in_the_next_engine_within_its_time(kit: Any) -> None:
 def test_joules_that_are_lost_to_sight_are_not_promised_any_more(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
+        other = partial(house.senses.replace, "modelled", "VDD_IN")
         house.scripts = [
-            [kit.started(), kit.delta(1), kit.passing(house, 0.5), kit.lost],
-            [kit.delta(2), LASTS()],
+            [kit.started(), kit.delta(1), kit.passing(house, 0.5), other, kit.delta(2), LASTS()],
         ]
         events = await house.answer(energy_j=100.0)
         assert "lost to sight" in cost_of(events).why

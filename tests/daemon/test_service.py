@@ -73,11 +73,11 @@ def test_a_loss_before_anything_was_said_starts_anew(kit: Any) -> None:
     kit.run(run())
 
 
-def test_a_second_loss_is_an_error(kit: Any) -> None:
+def test_a_request_that_ends_two_engines_is_refused(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        house.scripts = [[kit.started(), kit.lost], [kit.delta(1), kit.lost], [kit.finished()]]
-        with pytest.raises(EngineError, match="lost again and again"):
+        house.scripts = [[kit.started(), kit.lost], [kit.delta(1), kit.lost]]
+        with pytest.raises(RequestError, match="ended the engine twice"):
             await house.answer()
         assert len(house.asked) == 2
         assert house.state.active == house.open == 0

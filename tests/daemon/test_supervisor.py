@@ -15,6 +15,7 @@ import pytest
 
 from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.fate import Fate
 from edge_rt.errors import Unavailable
 
 CHILD = """
@@ -167,6 +168,54 @@ async def test_stopping_while_the_engine_starts(supervisor: Supervisor, pauses: 
     await supervisor.stop()  # and its child hears that the socket is closed
     assert supervisor._process.returncode is not None
     assert supervisor._process.returncode != -signal.SIGKILL
+
+
+@supervised(POLITE, free=9)
+async def test_how_an_engine_ended_is_told(supervisor: Supervisor, pauses: Pauses) -> None:
+    for sign, outside in ((signal.SIGKILL, True), (signal.SIGSEGV, False)):
+        client = await supervisor.client()
+        os.kill(supervisor.pid, sign)
+        fate = await asyncio.wait_for(client.fate, 30)
+        assert (fate.outside, fate) == (outside, supervisor.fate)
+        assert sign.name in fate.why
+
+
+@supervised(POLITE, free=9)
+async def test_an_engine_that_is_condemned_ends_so(supervisor: Supervisor, pauses: Pauses) -> None:
+    client = await supervisor.client()
+    fate = Fate("its model makes no sense", frozenset({1}))
+    client.condemn(fate)
+    client.condemn(Fate("too late"))
+    assert await asyncio.wait_for(client.fate, 30) is fate
+    assert await supervisor.client() is not client
+
+
+@supervised(POLITE, free=9)
+async def test_an_end_from_outside_does_not_lengthen_the_wait(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    for sign in (signal.SIGSEGV, signal.SIGSEGV, signal.SIGKILL, signal.SIGKILL):
+        client = await supervisor.client()
+        os.kill(supervisor.pid, sign)
+        await client.fate
+    await supervisor.client()
+    assert pauses.seen == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, FIRST_WAIT_S, FIRST_WAIT_S]
+
+
+def test_a_stopped_engine_is_noticed_and_replaced() -> None:
+    mourned: list[Fate] = []
+
+    @supervised(POLITE, free=9, mourn=mourned.append)
+    async def run(supervisor: Supervisor, pauses: Pauses) -> None:
+        client = await supervisor.client()
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        with pytest.raises(EngineLost):
+            await client.ping()
+        assert await supervisor.client() is not client
+        assert (await client.fate).outside
+        assert mourned == [await client.fate]
+
+    run()
 
 
 def test_every_engine_is_greeted_before_others_have_it() -> None:

@@ -134,7 +134,7 @@ def test_what_the_hash_did_not_tell_the_header_or_the_engine_does(
 
 
 def test_weights_that_are_no_numbers(own_daemon, own_store, file):
-    """A model that computes nonsense is told of, and the daemon lives."""
+    """A model that computes nonsense is tried in one more engine, and then told of."""
     overwrite(file)
     put_past_the_store(file, own_store)
     daemon = own_daemon(own_store)
@@ -142,5 +142,6 @@ def test_weights_that_are_no_numbers(own_daemon, own_store, file):
         answer = daemon.post(HELLO | {"max_tokens": 4, "temperature": temperature})
         assert answer.status_code == 500
         assert "NaN" in answer.json()["error"]["message"]
-    assert daemon.status()["engine"]["restarts"] == 0
+    assert daemon.status()["engine"]["restarts"] == 1
+    assert "NaN" in daemon.status()["engine"]["lost"]
     assert daemon.quiet()["running"] == 0

@@ -10,6 +10,7 @@ import pytest
 
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import AVOIDED_S, FAILED_S
+from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Loaded, ModelSpec
 from edge_rt.engine.residency import Residency, Resident, Wanted
 from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
@@ -379,6 +380,92 @@ async def test_an_engine_that_dies_of_a_load_twice_is_a_failed_load(house: House
         await house.touch("a")
     assert caught.value.code == "model_load_failed"
     assert house.engine.loads == ["a", "a"]
+
+
+@in_house()
+async def test_who_ends_engines_again_is_left_alone_for_longer(house: House) -> None:
+    for wait_s in (2 * FAILED_S, 4 * FAILED_S):
+        house.engine.errors = [EngineLost("gone"), EngineLost("gone")]
+        with pytest.raises(EngineLost):
+            await house.touch("a")
+        with pytest.raises(Unavailable) as caught:
+            await house.touch("a")
+        assert caught.value.retry_after_s == pytest.approx(wait_s)
+        house.now += wait_s
+
+
+@in_house()
+async def test_an_engine_that_is_killed_from_outside_says_nothing_of_a_load(house: House) -> None:
+    fate = asyncio.get_running_loop().create_future()
+    fate.set_result(Fate("killed", outside=True))
+    house.engine.errors = [EngineLost("gone", fate) for _ in range(5)]
+    for _ in range(5):
+        with pytest.raises(EngineLost):
+            await house.touch("a")
+    await house.touch("a")
+
+
+@in_house(total=3 * GB)
+async def test_what_a_lost_engine_had_is_loaded_again(house: House) -> None:
+    await house.touch("a")
+    used_s = (await house.touch("b")).used_s
+    house.engine.lost.set()
+    await house._connect()
+    house.now += 50
+    await house.residency.restore()
+    assert house.engine.loads == ["b", "a"]
+    assert house.here() == ["a", "b"]
+    assert house.residency.get("b").used_s == used_s  # nobody has used it since
+    await house.residency.restore()
+    assert house.engine.loads == ["b", "a"]
+
+
+@in_house(total=3 * GB)
+async def test_only_what_there_is_room_for_is_loaded_again(house: House) -> None:
+    await house.touch("a")
+    await house.touch("b")
+    house.engine.lost.set()
+    house.total = 2 * GB
+    await house.touch("c")
+    await house.residency.restore()
+    assert house.here() == ["c"]
+
+
+@in_house()
+async def test_what_is_not_to_be_loaded_again_is_not(house: House) -> None:
+    await house.touch("a")
+    house.engine.lost.set()
+    house.residency.forget_lost()
+    await house.residency.restore()
+    assert house.here() == []
+
+
+@in_house()
+async def test_a_model_that_cannot_be_loaded_again_keeps_no_other_from_it(house: House) -> None:
+    await house.touch("a")
+    await house.touch("b")
+    house.engine.lost.set()
+    await house._connect()
+    house.engine.errors = [ModelFileError("gone")]
+    await house.residency.restore()
+    assert house.here() == ["a"]
+
+
+@in_house()
+async def test_an_engine_that_never_ends_a_load_is_ended(house: House) -> None:
+    condemned: list[Fate] = []
+
+    def condemn(fate: Fate) -> None:
+        condemned.append(fate)
+        house.engine.errors = [EngineLost("gone")]
+        house.engine.gate.set()
+
+    house.engine.condemn = condemn
+    house.engine.gate.clear()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(EngineLost):
+        patch.setattr("edge_rt.engine.residency.LOAD_S", -1e9)
+        await house.touch("a")
+    assert "loading a" in condemned[0].why
 
 
 @in_house()

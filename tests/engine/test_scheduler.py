@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import Failed, Started, Step
+from edge_rt.engine.protocol import BROKEN, Failed, Started, Step
 from edge_rt.errors import EngineError
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
@@ -311,7 +311,7 @@ def test_a_failed_pass_fails_all_and_leaves_a_usable_scheduler(
     front.scheduler.step()
     front.backend.failures.append(EngineError("no memory"))
     front.scheduler.step()
-    assert all(front.heard[id].failed == [Failed(id, "no memory")] for id in range(1, 6))
+    assert all(front.heard[id].failed == [Failed(id, "no memory", code=BROKEN)] for id in range(1, 6))
     assert not front.busy
     front.check_pool()
     heard = front.submit(9, [5, 9])

@@ -1,0 +1,47 @@
+"""How long what the engine does is to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge_rt.config.schema import Engine
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.energy.prediction import Prediction
+from edge_rt.engine.beat import Doing
+from edge_rt.engine.client import EngineClient, Request
+from edge_rt.engine.protocol import Generate, Infer
+from edge_rt.errors import EdgeError
+from edge_rt.models.store import Entry, Store
+
+UNKNOWN_S = 10.0  # a pass of which nothing is known
+
+Least = Callable[[Entry, int, int], Prediction | None]
+"""What a prompt of which so many tokens are cached takes, with one token of the answer."""
+
+
+class Expecting:
+    """Goes by the runtime model of whatever model the pass is for."""
+
+    def __init__(self, store: Store, engine: Engine, least: Least) -> None:
+        self._store, self._engine, self._least = store, engine, least
+
+    def seconds(self, client: EngineClient, doing: Doing) -> float:
+        """What it is at work for now, at the longest."""
+        requests = {id: client.request(id) for id in doing.requests}
+        return max((self._one(one, doing.tokens) for one in requests.values()), default=0.0)
+
+    def _one(self, request: Request | None, tokens: int) -> float:
+        if isinstance(request, Infer):
+            return request.limit_s or UNKNOWN_S
+        entry = self._entry(request.model) if isinstance(request, Generate) else None
+        if entry is None:
+            return UNKNOWN_S
+        context = min(self._engine.context, entry.summary.context_train)
+        found = self._least(entry, context, max(0, context - max(1, tokens)))
+        return UNKNOWN_S if found is None else found.prefill_s
+
+    def _entry(self, name: str) -> Entry | None:
+        try:
+            return next((e for e in self._store.entries() if resident_name(e) == name), None)
+        except EdgeError:
+            return None

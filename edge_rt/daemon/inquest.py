@@ -1,0 +1,46 @@
+"""Why an engine ended: by its exit code, and by what it was doing."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from edge_rt.engine.beat import Doing
+from edge_rt.engine.fate import Fate
+
+_OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+class Inquest:
+    """On one engine; begin it when that one is started."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """`root` is where `proc` lies."""
+        self._vmstat = root / "proc" / "vmstat"
+        self._before = self._out_of_memory()
+
+    def fate(self, code: int, doing: Doing) -> Fate:
+        """What became of an engine that nobody here condemned.
+
+        The kernel kills without a word what has taken too much memory, but counts it.
+        """
+        if -code == signal.SIGKILL and self._out_of_memory() > self._before:
+            why = "memory was short and the kernel killed it"
+            return Fate(why, doing.requests, short_of_memory=True)
+        outside = -code in _OUTSIDE
+        why = f"{ended(code)}, from outside" if outside else ended(code)
+        return Fate(why, doing.requests, outside)
+
+    def _out_of_memory(self) -> int:
+        """How often the kernel has killed for memory, as far as it tells."""
+        with suppress(OSError, ValueError):
+            for line in self._vmstat.read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+        return 0
+
+
+def ended(code: int) -> str:
+    """An exit code for people."""
+    return f"exit {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

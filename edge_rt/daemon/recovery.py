@@ -1,0 +1,116 @@
+"""What becomes of requests whose engine was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from edge_rt.api.service import Call, EmbedCall, InferCall
+from edge_rt.cache.key import digest
+from edge_rt.daemon.progress import Progress
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.fate import Fate
+from edge_rt.errors import EngineBroken, EngineError, RequestError
+from edge_rt.models.entry import Entry
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_S = 3600.0  # for which a request that ended two engines is refused
+REMEMBERED = 256  # such requests
+RENEWED_S = 600.0  # for which no engine is ended again because of the same model's output
+
+AnyCall = Call | EmbedCall | InferCall
+_CHANGING = ("client", "id", "energy_j", "deadline_s", "threads", "form")  # what ends no engine
+
+
+class Recovery:
+    """Who was at work in a lost engine goes on in the next one, but for who ended two of them.
+
+    Those who may have are tried one after the other, each until it is past the place where it was
+    lost; who loses the next engine, too, did it. That is remembered.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds."""
+        self._clock = clock
+        self._turn = asyncio.Lock()  # of suspects
+        self._guilty: OrderedDict[bytes, tuple[float, str]] = OrderedDict()  # since when, and why
+        self._renewed: dict[str, float] = {}  # when engines were ended because of a model
+
+    def check(self, entry: Entry, call: AnyCall) -> None:
+        """Raises RequestError for a request that ended engines before."""
+        if not self._guilty:  # what is asked may be large
+            return
+        since_s, why = self._guilty.get(_key(entry, call), (-REMEMBERED_S, ""))
+        left_s = since_s + REMEMBERED_S - self._clock()
+        if left_s > 0.0:
+            raise _refusal(entry, why, left_s)
+
+    @asynccontextmanager
+    async def turn(self, progress: Progress) -> AsyncGenerator[None]:
+        """Wait until a request may go on, which is at once where nothing is held against it."""
+        if not progress.suspected:
+            yield
+            return
+        await self._turn.acquire()
+        progress.cleared = self._turn.release
+        try:
+            yield
+        finally:
+            progress.cleared = lambda: None
+            if progress.suspected:  # it is not cleared
+                self._turn.release()
+
+    async def lost(
+        self, entry: Entry, call: AnyCall, id: int | None, progress: Progress, lost: EngineLost
+    ) -> None:
+        """An engine was lost that had the request under `id`; raises where that is to be its end.
+
+        RequestError where it ended two engines, EngineError where it comes no further.
+        """
+        fate = await lost.fate()
+        blamed = id in fate.blamed
+        if progress.lost(blamed=blamed, alone=blamed and len(fate.blamed) == 1):
+            log.error("a request to %s ended two engines (%s) and is refused", entry.id, fate.why)
+            self._guilty[_key(entry, call)] = self._clock(), fate.why
+            while len(self._guilty) > REMEMBERED:
+                self._guilty.popitem(last=False)
+            raise _refusal(entry, fate.why, REMEMBERED_S) from lost
+        if progress.hopeless:
+            raise EngineError(
+                f"the engine was lost again and again while it had this request ({fate.why})"
+            ) from lost
+
+    def broken(
+        self, entry: Entry, client: EngineClient, id: int | None, broken: EngineBroken
+    ) -> EngineLost:
+        """An engine's output is of no use: it is ended, so that a new one may do better.
+
+        Raises `broken` where a new one did not, not long ago.
+        """
+        since_s = self._clock() - self._renewed.get(entry.sha256, float("-inf"))
+        if client.sentence is None and since_s < RENEWED_S:
+            raise broken
+        if client.sentence is None:
+            self._renewed[entry.sha256] = self._clock()
+        client.condemn(Fate(f"{entry.id}: {broken}", frozenset(() if id is None else (id,))))
+        return EngineLost(str(broken), client.fate)
+
+
+def _key(entry: Entry, call: AnyCall) -> bytes:
+    fields = msgspec.structs.asdict(call)
+    return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
+
+
+def _refusal(entry: Entry, why: str, left_s: float) -> RequestError:
+    return RequestError(
+        f"this very request ended the engine twice ({why}), and is not tried again for "
+        f"{max(1, round(left_s / 60))} minutes. Ask something else, or another model than "
+        f"{entry.id}; if it was long, ask less at once",
+        code="engine_killed",
+    )

@@ -1,0 +1,132 @@
+"""Noticing that an engine hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, TypeVar
+
+import psutil
+
+from edge_rt.daemon.pause import Pause
+from edge_rt.engine.beat import Beat, Doing
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.fate import Fate
+from edge_rt.errors import EngineError
+
+LOOK_S = 0.5
+STILL_S = 3.0  # of doing nothing at all, besides what is expected, are no hang yet
+MOST_S = 20.0  # of what is expected, for one that does nothing at all
+BUSY_S = 30.0  # of working on one thing are no hang either,
+TIMES = 10.0  # nor are so many times what is expected
+
+
+T = TypeVar("T")
+
+
+class Life(NamedTuple):
+    """The processor's seconds that a process has had, and what keeps it from having more."""
+
+    cpu_s: float
+    at_disk: bool = False
+    stopped: bool = False
+
+
+def life(pid: int) -> Life | None:
+    """Of a process; None where it is gone."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times, status = process.cpu_times(), process.status()
+    except psutil.NoSuchProcess:
+        return None
+    stopped = status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    return Life(times.user + times.system, status == psutil.STATUS_DISK_SLEEP, stopped)
+
+
+Expected = Callable[[EngineClient, Doing], float]
+"""Seconds that what an engine does is to take."""
+
+
+class Vigil:
+    """Looks at engines that owe something.
+
+    Its decode loop notes whatever it begins, so one that notes nothing for long hangs. How long
+    that is follows from what the pass under way is expected to take; one that has no use of the
+    processor meanwhile, nor waits for a disk, has much less time. Only looks count, so that a
+    front that was held up itself, or stopped with the engine, blames nobody.
+    """
+
+    def __init__(
+        self,
+        expected_s: Expected,
+        pause: Pause = asyncio.sleep,
+        life: Callable[[int], Life | None] = life,
+    ) -> None:
+        self._expected_s, self._pause, self._life = expected_s, pause, life
+
+    async def keep(self, client: EngineClient, beat: Beat) -> None:
+        """Condemn the engine once it hangs."""
+        assert client.hello is not None, "it has said hello"
+        pid, quiet = client.hello.pid, _Quiet(beat.doing)
+        while client.sentence is None:
+            await self._pause(LOOK_S)
+            doing = beat.doing
+            if not client.owes or doing.turn != quiet.doing.turn:
+                quiet = _Quiet(doing)
+                continue
+            if not quiet.busy_s:
+                client.nudge()
+            seen = self._life(pid)
+            if seen is None:
+                return
+            quiet.look(seen)
+            if quiet.hangs(self._expected_s(client, doing)):
+                why = f"it hung for {quiet.busy_s:.0f} s"
+                client.condemn(Fate(why, doing.requests, outside=seen.stopped))
+
+    async def over(self, pid: int, start: Coroutine[Any, Any, T]) -> T:
+        """What comes of an engine's start; raises EngineError once that does nothing any more."""
+        starting = asyncio.ensure_future(start)
+        stuck = asyncio.ensure_future(self._stuck(pid))
+        try:
+            await asyncio.wait((starting, stuck), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                return starting.result()
+            raise EngineError("it hung at its start")
+        finally:
+            for task in (starting, stuck):
+                task.cancel()
+            await asyncio.gather(starting, stuck, return_exceptions=True)
+
+    async def _stuck(self, pid: int) -> None:
+        quiet = _Quiet(Doing(0, 0, frozenset()))
+        while quiet.still_s < STILL_S:
+            await self._pause(LOOK_S)
+            seen = self._life(pid)
+            if seen is not None:
+                quiet.look(seen)
+
+
+class _Quiet:
+    """The time in which an engine has begun with nothing new, in seconds.
+
+    In the last `still_s` of all `busy_s` it did nothing at all.
+    """
+
+    def __init__(self, doing: Doing) -> None:
+        self.doing = doing
+        self.busy_s = self.still_s = 0.0
+        self._cpu_s: float | None = None
+
+    def look(self, seen: Life) -> None:
+        """Another look."""
+        works = seen.at_disk or self._cpu_s is None or seen.cpu_s > self._cpu_s
+        self._cpu_s = seen.cpu_s
+        self.busy_s += LOOK_S
+        self.still_s = 0.0 if works else self.still_s + LOOK_S
+
+    def hangs(self, expected_s: float) -> bool:
+        """Whether that is too long for something that is to take `expected_s`."""
+        still_s, busy_s = STILL_S + min(MOST_S, 2.0 * expected_s), BUSY_S + TIMES * expected_s
+        return self.still_s >= still_s or self.busy_s >= busy_s

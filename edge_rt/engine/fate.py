@@ -1,0 +1,23 @@
+"""How an engine ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fate:
+    """`why` is for people. It was at work for `requests`, by their ids.
+
+    Where it was ended from `outside`, whatever it did is not the reason.
+    """
+
+    why: str
+    requests: frozenset[int] = frozenset()
+    outside: bool = False
+    short_of_memory: bool = False
+
+    @property
+    def blamed(self) -> frozenset[int]:
+        """The requests that may have ended it."""
+        return frozenset() if self.outside else self.requests

@@ -1,0 +1,41 @@
+"""Who is to blame for an engine's end."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from edge_rt.daemon.inquest import Inquest
+from edge_rt.engine.beat import Doing
+
+DOING = Doing(5, 1, frozenset({3, 4}))
+
+
+@pytest.mark.parametrize("code", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1])
+def test_an_engine_that_ends_by_itself_ends_because_of_what_it_did(code: int) -> None:
+    fate = Inquest().fate(code, DOING)
+    assert fate.blamed == {3, 4}
+    assert fate.why == (f"signal {signal.Signals(-code).name}" if code < 0 else "exit 1")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGHUP])
+def test_one_that_is_ended_from_outside_has_nobody_to_blame(
+    tmp_path: Path, sign: signal.Signals
+) -> None:
+    fate = Inquest(tmp_path).fate(-sign, DOING)
+    assert not fate.blamed
+    assert "from outside" in fate.why
+
+
+def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
+    vmstat = tmp_path / "proc" / "vmstat"
+    vmstat.parent.mkdir()
+    vmstat.write_text("pgfault 7\noom_kill 2\n")
+    inquest = Inquest(tmp_path)
+    assert inquest.fate(-signal.SIGKILL, DOING).outside
+    vmstat.write_text("pgfault 9\noom_kill 3\n")
+    fate = inquest.fate(-signal.SIGKILL, DOING)
+    assert (fate.blamed, fate.short_of_memory) == ({3, 4}, True)
+    assert Inquest(tmp_path).fate(-signal.SIGKILL, DOING).outside

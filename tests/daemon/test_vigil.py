@@ -1,0 +1,160 @@
+"""An engine that hangs is ended, and one that is slow is not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from edge_rt.daemon.vigil import BUSY_S, LOOK_S, STILL_S, TIMES, Life, Vigil, life
+from edge_rt.engine.beat import Beat
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.fate import Fate
+from edge_rt.errors import EngineError
+
+
+class Engine:
+    """Stands for client and process: each look lets LOOK_S pass, and `each` says what happens."""
+
+    def __init__(self, each: Callable[[Engine], object], expected_s: float = 0.0) -> None:
+        self.beat = Beat()
+        self.beat.note((3,), 1)
+        self.owes = True
+        self.life: Life | None = Life(1.0)
+        self.looks = self.nudges = 0
+        self.fate: Fate | None = None
+        self._each, self._expected_s = each, expected_s
+
+    def watched(self, looks: int) -> Fate | None:
+        """What it is condemned to within so many looks."""
+
+        async def pause(seconds: float) -> None:
+            assert seconds == LOOK_S
+            if self.looks == looks:
+                raise asyncio.CancelledError
+            self.looks += 1
+            self._each(self)
+
+        client = SimpleNamespace(hello=SimpleNamespace(pid=42), sentence=None, owes=True)
+        vars(client).update(nudge=self._nudge, condemn=lambda fate: self._condemn(client, fate))
+        self._client = client
+        vigil = Vigil(lambda client, doing: self._expected_s, pause, lambda pid: self.life)
+
+        async def run() -> None:
+            with suppress(asyncio.CancelledError):
+                await vigil.keep(cast(EngineClient, client), self.beat)
+
+        asyncio.run(run())
+        return self.fate
+
+    def _nudge(self) -> None:
+        self.nudges += 1
+
+    def _condemn(self, client: Any, fate: Fate) -> None:
+        client.sentence = self.fate = fate
+
+
+def nothing(engine: Engine) -> None:
+    """It does nothing at all."""
+
+
+def works(engine: Engine) -> None:
+    assert engine.life is not None
+    engine.life = engine.life._replace(cpu_s=engine.life.cpu_s + 0.01)
+
+
+def test_one_that_does_nothing_is_ended_soon_and_its_requests_are_blamed() -> None:
+    engine = Engine(nothing)
+    fate = engine.watched(1000)
+    assert fate is not None
+    assert fate.blamed == {3}
+    assert "hung" in fate.why
+    assert STILL_S <= engine.looks * LOOK_S <= STILL_S + 2 * LOOK_S
+    assert engine.nudges == 1  # it may just have had nothing to do
+
+
+def test_one_that_is_stopped_from_outside_is_ended_and_nobody_blamed() -> None:
+    engine = Engine(nothing)
+    engine.life = Life(1.0, stopped=True)
+    fate = engine.watched(1000)
+    assert fate is not None
+    assert not fate.blamed
+
+
+def test_one_that_gets_on_is_left_alone() -> None:
+    assert Engine(lambda engine: engine.beat.note()).watched(1000) is None
+
+
+def test_one_that_owes_nothing_is_left_alone() -> None:
+    def rests(engine: Engine) -> None:
+        engine._client.owes = False
+
+    engine = Engine(rests)
+    assert engine.watched(1000) is None
+    assert engine.nudges == 0
+
+
+@pytest.mark.parametrize("expected_s", [0.0, 20.0])
+def test_one_that_works_on_one_thing_has_a_multiple_of_what_that_is_to_take(
+    expected_s: float,
+) -> None:
+    engine = Engine(works, expected_s)
+    assert engine.watched(10_000) is not None
+    assert engine.looks * LOOK_S == pytest.approx(BUSY_S + TIMES * expected_s, abs=2 * LOOK_S)
+
+
+def test_one_that_waits_for_a_disk_is_at_work() -> None:
+    engine = Engine(nothing)
+    engine.life = Life(1.0, at_disk=True)
+    assert engine.watched(round(BUSY_S / LOOK_S) - 1) is None
+
+
+def test_a_long_pass_may_look_still_for_longer() -> None:
+    """What a GPU computes takes nothing of the processor."""
+    engine = Engine(nothing, expected_s=2.0)
+    assert engine.watched(round((STILL_S + 4.0) / LOOK_S) - 1) is None
+
+
+def test_one_that_is_gone_needs_no_end() -> None:
+    engine = Engine(nothing)
+    engine.life = None
+    assert engine.watched(1000) is None
+
+
+def test_a_start_that_does_nothing_any_more_is_given_up() -> None:
+    async def pause(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    async def run() -> None:
+        never = asyncio.get_running_loop().create_future()
+        vigil = Vigil(lambda client, doing: 0.0, pause, lambda pid: Life(1.0))
+        with pytest.raises(EngineError, match="hung at its start"):
+            await vigil.over(42, asyncio.wait_for(never, 60))
+
+    asyncio.run(run())
+
+
+def test_what_comes_of_a_start() -> None:
+    async def fails() -> None:
+        raise EngineError("no library")
+
+    async def run() -> None:
+        vigil = Vigil(lambda client, doing: 0.0)
+        assert await vigil.over(os.getpid(), asyncio.sleep(0, "hello")) == "hello"
+        with pytest.raises(EngineError, match="no library"):
+            await vigil.over(os.getpid(), fails())
+
+    asyncio.run(run())
+
+
+def test_the_life_of_a_process() -> None:
+    own = life(os.getpid())
+    assert own is not None
+    assert own.cpu_s > 0.0
+    assert not own.stopped
+    assert life(1 << 30) is None

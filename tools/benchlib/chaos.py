@@ -1,0 +1,106 @@
+"""Streams that go on for ever, and an engine under them that is ended again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from benchlib import BenchError
+from benchlib.chat import Reply, parse
+from benchlib.http import Address, fetch
+from benchlib.pauses import Pause, pauses
+from edge_rt.engine.prefix import common_prefix
+
+_LOOK_S = 0.01
+_WORKER = "edge_rt.engine.worker"
+_GONE_S = 60.0  # that streams may stand still
+
+
+@dataclass
+class Stream:
+    """One client: asks the same again and again, and holds every answer against the first."""
+
+    address: Address
+    body: dict[str, Any]
+    reference: str = ""
+    texts_s: list[float] = field(default_factory=list[float])
+    ended: int = 0
+    wrong: list[str] = field(default_factory=list[str])  # what was not as it should be
+
+    async def ask(self) -> Reply:
+        """One answer."""
+        return parse(await fetch(self.address, "POST", "/v1/chat/completions", self.body))
+
+    async def run(self, stop: Callable[[], bool]) -> None:
+        """Ask until `stop`; the last answer comes to its end."""
+        while not stop():
+            try:
+                reply = await self.ask()
+            except BenchError as error:
+                self.wrong.append(str(error))
+                await asyncio.sleep(_LOOK_S)
+                continue
+            self.ended += 1
+            self.texts_s += reply.texts_s
+            if reply.text != self.reference:
+                self.wrong.append(f"{_parting(reply.text, self.reference)} of an answer")
+
+
+@dataclass
+class Chaos:
+    """Ends engines of the daemon `front` at random moments, those of their restart among them."""
+
+    front: psutil.Process
+    streams: list[Stream]
+    dice: random.Random
+    most_s: float  # between two ends
+    at_s: list[float] = field(default_factory=list[float])
+    clock: Callable[[], float] = time.perf_counter
+
+    async def strike(self, sign: signal.Signals, times: int) -> list[Pause]:
+        """So often; gives how long the streams stood still each time."""
+        done = False
+        tasks = [asyncio.create_task(stream.run(lambda: done)) for stream in self.streams]
+        try:
+            struck: list[float] = []
+            for _ in range(times):
+                await asyncio.sleep(self.dice.uniform(0.0, self.most_s))
+                os.kill((await self._engine()).pid, sign)
+                struck.append(self.clock())
+            done = True
+            await asyncio.wait_for(asyncio.gather(*tasks), _GONE_S * times)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return pauses([stream.texts_s for stream in self.streams], struck)
+
+    async def _engine(self) -> psutil.Process:
+        """The engine, once there is one that still runs."""
+        begin_s = self.clock()
+        while self.clock() - begin_s < _GONE_S:
+            for child in self.front.children():
+                if _is_engine(child):
+                    return child
+            await asyncio.sleep(_LOOK_S)
+        raise BenchError(f"there was no engine for {_GONE_S:.0f} s")
+
+
+def _is_engine(process: psutil.Process) -> bool:
+    try:
+        runs = process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED)
+        return runs and _WORKER in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _parting(text: str, reference: str) -> str:
+    same = common_prefix(text, reference)
+    return f"other text from character {same} of {len(reference)}"

@@ -1,0 +1,163 @@
+"""Engines that are killed and stopped under streams, and what clients see of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import statistics
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+from benchlib import machine, prompts
+from benchlib.chaos import Chaos, Stream
+from benchlib.daemon import MODEL, Ours, model_file
+from benchlib.noise import Sample, Watch
+from benchlib.pauses import Pause
+from benchlib.publish import publish
+from benchlib.report import Report
+from benchlib.server import Running, Settings
+from bootstrap.paths import CHECKOUT, cache_dir
+
+_ROUND = 10  # ends between two looks at how quiet the machine is
+_WAYS: dict[str, dict[str, Any]] = {
+    "greedy": {"temperature": 0},
+    "sampled": {"temperature": 1, "seed": 7},
+    "lookup": {"temperature": 0, "edge": {"mode": "lookup"}},
+}
+_NOTES = (
+    "kill -9 and SIGSTOP hit the engine at random moments, while it starts, loads and reads, too.",
+    "A pause is from then until text has come again on every stream. The median is of those in "
+    "which the engine was not hit again, the longest of all.",
+)
+
+
+@click.command()
+@click.option("--kills", default=100, show_default=True, type=click.IntRange(0))
+@click.option("--hangs", default=20, show_default=True, type=click.IntRange(0))
+@click.option("--streams", default=4, show_default=True, type=click.IntRange(1))
+@click.option("--tokens", default=256, show_default=True, help="Of each answer.")
+@click.option("--way", default="greedy", show_default=True, type=click.Choice(list(_WAYS)))
+@click.option("--every", default=4.0, show_default=True, help="Most seconds between two ends.")
+@click.option("--model", default=MODEL, show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Of the random moments.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
+@click.option(
+    "--wait", default=20.0, show_default=True, help="Seconds to wait, at most, for a quiet machine."
+)
+def command(
+    kills: int,
+    hangs: int,
+    streams: int,
+    tokens: int,
+    way: str,
+    every: float,
+    model: str,
+    seed: int,
+    json_file: Path | None,
+    wait: float,
+) -> None:
+    """Kill the engine, and have it hang, under streams: do all of them end with the same text?"""
+    found: list[Bench] = []
+
+    def measure(directory: Path) -> Report:
+        python, store = Path(sys.executable), cache_dir() / "store"
+        file = model_file(model, python.with_name("edge-rt"), store)
+        settings = Settings(file, model, 1024 * streams, streams, threads=None)
+        fields = _WAYS[way] | {"model": model, "max_tokens": tokens, "ignore_eos": True}
+        bench = Bench(Ours(python, store, directory), settings, fields, random.Random(seed), every)
+        found.append(bench)
+        asyncio.run(bench.run(kills, hangs, wait))
+        return bench.report()
+
+    publish(measure, json_file)
+    if any(bench.wrong for bench in found):
+        sys.exit(1)
+
+
+@dataclass
+class Bench:
+    """The daemon, what is asked of it, and what was found."""
+
+    side: Ours
+    settings: Settings
+    fields: dict[str, Any]
+    dice: random.Random
+    every_s: float
+    pauses: dict[str, list[Pause]] = field(default_factory=dict[str, list[Pause]])
+    samples: list[Sample] = field(default_factory=list[Sample])
+    ended: int = 0
+    wrong: list[str] = field(default_factory=list[str])
+
+    async def run(self, kills: int, hangs: int, wait: float) -> None:
+        """The undisturbed answers first, then kills, then hangs."""
+        async with self.side.run(self.settings) as running:
+            streams = [
+                Stream(running.address, self._body(text))
+                for text in prompts.built_in().short[: self.settings.parallel]
+            ]
+            for stream, reply in zip(
+                streams, await asyncio.gather(*(s.ask() for s in streams)), strict=True
+            ):
+                stream.reference = reply.text
+            chaos = Chaos(running.child.process, streams, self.dice, self.every_s)
+            await self._strike("kill", signal.SIGKILL, kills, chaos, running, wait)
+            await self._strike("hang", signal.SIGSTOP, hangs, chaos, running, wait)
+            self.ended = sum(stream.ended for stream in streams)
+            self.wrong = [what for stream in streams for what in stream.wrong]
+
+    async def _strike(
+        self,
+        name: str,
+        sign: signal.Signals,
+        times: int,
+        chaos: Chaos,
+        running: Running,
+        wait: float,
+    ) -> None:
+        for begin in range(0, times, _ROUND):
+            watch, before_s = Watch(f"{name}s {begin + 1}", wait), _cpu_s(running)
+            found = await chaos.strike(sign, min(_ROUND, times - begin))
+            self.pauses.setdefault(name, []).extend(found)
+            self.samples.append(watch.finish(_cpu_s(running) - before_s))
+
+    def report(self) -> Report:
+        """What was found."""
+        values: dict[str, float | None] = {"answers": self.ended, "wrong": len(self.wrong)}
+        for name, pauses in self.pauses.items():
+            known = [pause.seconds for pause in pauses if pause.seconds is not None]
+            whole = [pause.seconds for pause in pauses if pause.seconds and not pause.again]
+            values |= {
+                f"{name}s": len(pauses),
+                f"{name}s_recovered": len(known),
+                f"{name}s_hit_again": sum(pause.again for pause in pauses),
+                f"{name}_pause_median_s": statistics.median(whole) if whole else None,
+                f"{name}_pause_max_s": max(known, default=None),
+            }
+        return Report(
+            name="recovery",
+            commit=machine.commit(CHECKOUT),
+            machine={**machine.describe(), "model": self.settings.model},
+            samples=self.samples,
+            rows=[],
+            values=values,
+            ratios={},
+            notes=(*_NOTES, *self.wrong[:10]),
+            details={"pauses": self.pauses, "wrong": self.wrong},
+        )
+
+    def _body(self, text: str) -> dict[str, Any]:
+        asked = {"messages": [{"role": "user", "content": text}], "stream": True}
+        return self.fields | asked | {"stream_options": {"include_usage": True}}
+
+
+def _cpu_s(running: Running) -> float:
+    """Of the daemon and its engines, those that are gone among them, and of this program."""
+    own = psutil.Process().cpu_times()
+    front = running.child.process.cpu_times()
+    gone = front.children_user + front.children_system
+    return running.child.cpu_s() + gone + own.user + own.system
