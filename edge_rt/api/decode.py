@@ -20,9 +20,13 @@ _TYPES = re.compile(r'(?<!")\b(str|int|float|bool)\b(?!")')  # quoted, such a wo
 _SHOWN = 40  # characters of an offending value that a message repeats
 _UNKNOWN = object()
 _CHOICES = {  # what fits, which msgspec does not tell
-    "energy_period": '"hour" or "day"',
-    "encoding_format": '"float" or "base64"',
-    "edge.truncate": 'true, false, "end" or "start"',
+    "energy_period": 'Expected "hour" or "day"',
+    "encoding_format": 'Expected "float" or "base64"',
+    "edge.cache": 'Expected "use", "refresh", "off" or "only"',
+    "edge.prefer": 'Expected "energy", "latency" or "quality"',
+    "edge.quality": 'Expected "low", "normal", "high" or a number from 0 to 1',
+    "edge.truncate": 'Expected true, false, "end" or "start"',
+    "mark": 'Expected "good", "bad" or a number from 0 to 1',
 }
 
 
@@ -62,9 +66,8 @@ def _invalid(message: str, body: bytes) -> RequestError:
     if strange := _STRANGE.match(what):
         return _strange(path, strange["name"])
     param = path.replace("[...]", "")
-    if what.startswith("Invalid enum value") and param in _CHOICES:
-        what = f"Expected {_CHOICES[param]}"
     expected, _, got = what.partition(", got ")
+    expected = _CHOICES.get(param, expected)
     value = _UNKNOWN if "[...]" in path else _value_at(path, body)
     shown = _json_words(got) if value is _UNKNOWN else describe(value)
     text = _json_words(expected).replace("Expected", "expected", 1)

@@ -10,6 +10,10 @@ from edge_rt.cli.document import Json
 def to_forget(said: Json, *, everything: bool) -> Json:
     """Those of the options `said` that were given, none for `everything`; raises UsageError."""
     which = {name: value for name, value in said.items() if value is not None}
-    if bool(which) == everything:
+    if which and everything:
+        raise click.UsageError(
+            "--all forgets everything: leave it out, or what is named beside it."
+        )
+    if not which and not everything:
         raise click.UsageError("Say what to forget, or --all.")
     return which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,21 @@ def test_a_trace_is_kept_under_the_id_of_the_answer(client, service):
     assert (found.status, found.json()["why"]) == (200, TRACE.why)
     missing = client.get("/edge/v1/trace/chatcmpl-0")
     assert (missing.status, missing.json()["error"]["code"]) == (400, "trace_not_found")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fits"),
+    [
+        ("prefer", '"speed"', '"energy", "latency" or "quality"'),
+        ("quality", '"best"', '"low", "normal", "high" or a number from 0 to 1'),
+        ("quality", "1.5", '"low", "normal", "high" or a number from 0 to 1'),
+        ("cache", '"maybe"', '"use", "refresh", "off" or "only"'),
+        ("cache", "true", '"use", "refresh", "off" or "only"'),
+    ],
+)
+def test_who_says_what_makes_no_sense_is_told_what_does(client, field, value, fits):
+    error = client.chat(edge={field: json.loads(value)}).json()["error"]
+    assert error["message"] == f"`edge.{field}`: expected {fits}, got {value}."
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,14 @@ def test_a_purge_tells_what_became_of_prompts(daemon: Daemon, cli: Cli) -> None:
     assert gone == "0 answers and 1 beginning of prompts forgotten\n"
 
 
-@pytest.mark.parametrize("words", [[], ["--all", "--model", "m"]])
-def test_a_purge_needs_to_be_told_what(daemon: Daemon, cli: Cli, words: list[str]) -> None:
-    assert cli("cache", "purge", *words).exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "advice"), [([], "or --all"), (["--all", "--model", "m"], "leave it out")]
+)
+def test_a_purge_needs_to_be_told_what(
+    daemon: Daemon, cli: Cli, words: list[str], advice: str
+) -> None:
+    refused = cli("cache", "purge", *words)
+    assert (refused.exit_code, advice in refused.stderr) == (2, True)
     assert daemon.asked == []
 
 
