@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -587,15 +587,19 @@ def make_client(service: FakeService) -> Callable[..., Client]:
 
 
 @pytest.fixture
-def make_cache(tmp_path: Path) -> Callable[..., ExactCache]:
+def make_cache(tmp_path: Path) -> Generator[Callable[..., ExactCache]]:
     """Makes caches over one file; `clock` is of the wall."""
+    made: list[ExactCache] = []
 
     def make(**options: Any) -> ExactCache:
         usual = {"ttl_s": 1000.0, "max_bytes": 1 << 20, "memory_bytes": 1 << 20}
         clock = lambda: 1_800_000_000.5  # noqa: E731
-        return ExactCache(tmp_path / "cache.db", **{**usual, "clock": clock, **options})
+        made.append(ExactCache(tmp_path / "cache.db", **{**usual, "clock": clock, **options}))
+        return made[-1]
 
-    return make
+    yield make
+    for cache in made:
+        asyncio.run(cache.close())
 
 
 @pytest.fixture
