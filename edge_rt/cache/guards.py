@@ -83,7 +83,7 @@ def _strict(one: Wording, other: Wording) -> bool:
 def _openers(one: Wording, other: Wording) -> list[str]:
     """Words that may be names, as far as none is a plain word in the other, in whatever form."""
     names = {*other.openers, *_all(other)}
-    plain = {sense(word) for word in other.words if word not in names} if one.openers else set()
+    plain = {sense(word) for word in other.words if word not in names}
     return [word for word in one.openers if sense(word) not in plain]
 
 

@@ -18,7 +18,7 @@ Daemon = Any
 CHAT = "/v1/chat/completions"
 EMBEDDING = "all-minilm-l6-v2"
 CACHE = {"cache": {"semantic": {"model": EMBEDDING}}}
-FIRST, AGAIN = "What is the capital of France?", "What's France's capital?"
+FIRST, AGAIN = "What is the capital of France?", "Hi! What's the capital of France?"
 OTHERS = (
     "What is the capital of Spain?",
     "What is not the capital of France?",
