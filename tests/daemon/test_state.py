@@ -10,6 +10,7 @@ import pytest
 from edge_rt import __version__
 from edge_rt.cache.kept import Which
 from edge_rt.engine.client import EngineLost
+from edge_rt.engine.fate import Fate
 from edge_rt.errors import Unavailable
 
 
@@ -27,6 +28,7 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
             "state": "running",
             "pid": 42,
             "restarts": 0,
+            "lost": None,
             "rss_bytes": 1000,
             "threads": 2,
             "running": 1,
@@ -48,8 +50,10 @@ def test_an_engine_that_is_not_there_is_starting(kit: Any) -> None:
         house = kit.house()
         house.supervisor.current = house.supervisor.pid = None
         house.supervisor.restarts = 3
+        house.supervisor.fate = Fate("exit 1")
         status = await house.service.status()
-        assert status["engine"] == {"state": "starting", "pid": None, "restarts": 3}
+        told = {"state": "starting", "pid": None, "restarts": 3, "lost": "exit 1"}
+        assert status["engine"] == told
 
     kit.run(run())
 
@@ -59,7 +63,7 @@ def test_an_engine_that_says_nothing_is_busy(kit: Any) -> None:
         house = kit.house()
         house.engine.lost.set()
         status = await house.service.status()
-        assert status["engine"] == {"state": "busy", "pid": 42, "restarts": 0}
+        assert status["engine"] == {"state": "busy", "pid": 42, "restarts": 0, "lost": None}
 
     kit.run(run())
 

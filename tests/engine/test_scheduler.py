@@ -311,7 +311,9 @@ def test_a_failed_pass_fails_all_and_leaves_a_usable_scheduler(
     front.scheduler.step()
     front.backend.failures.append(EngineError("no memory"))
     front.scheduler.step()
-    assert all(front.heard[id].failed == [Failed(id, "no memory", code=BROKEN)] for id in range(1, 6))
+    assert all(
+        front.heard[id].failed == [Failed(id, "no memory", code=BROKEN)] for id in range(1, 6)
+    )
     assert not front.busy
     front.check_pool()
     heard = front.submit(9, [5, 9])
