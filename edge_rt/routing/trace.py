@@ -76,8 +76,9 @@ class Traces:
         trace = self._traces.get(request)
         if trace is None:
             raise RequestError(
-                f"no trace of a request {request!r:.80}: the last {self._kept} are kept, and none"
-                " over a restart",
+                f"no trace of a request {request!r:.80}: known are the last {self._kept} answers"
+                " that a model was chosen for or that `edge.trace` was said of, none of them over a"
+                " restart or from the cache",
                 param="id",
                 code="trace_not_found",
             )

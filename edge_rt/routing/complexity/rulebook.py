@@ -91,8 +91,18 @@ def load_rulebook(extra: Sequence[Path] = (), shipped: Path = SHIPPED) -> Rulebo
     """
     book = Rulebook()
     for path in (shipped, *extra):
-        book = _joined(book, _read(path))
+        read = _read(path)
+        book = _joined(book, read)
+        _check_kinds(read.rules, book.rules, path)
     return book
+
+
+def _check_kinds(rules: Sequence[Rule], all_rules: Sequence[Rule], path: Path) -> None:
+    kinds = list(dict.fromkeys(rule.kind for rule in all_rules if rule.kind is not None))
+    for place, rule in enumerate(rules):
+        if rule.within is not None and rule.within not in kinds:
+            fault = f"no rule gives the kind {rule.within!r}, there are {', '.join(kinds)}"
+            raise ConfigError(fault, file=str(path), key=_key(place, rule.name, "within"))
 
 
 def _joined(first: Rulebook, second: Rulebook) -> Rulebook:
@@ -139,6 +149,8 @@ def _fault(rule: Rule) -> tuple[str, str] | None:
         return "measure", f"there is no {rule.measure!r}, there are {', '.join(MEASURES)}"
     if rule.measure is not None and not bounds:
         return "measure", "takes a `least`, a `most` or both"
+    if rule.least is not None and rule.most is not None and rule.least > rule.most:
+        return "most", f"is less than the `least`, {rule.least:g}: nothing would fit"
     return None if rule.regex is None else _unreadable(rule.regex)
 
 

@@ -55,6 +55,14 @@ def test_all_weights_of_the_project_say_where_they_are_from() -> None:
         ("name: x, weight: 1, measure: size, most: 3", r"\(x\)\.measure: there is no 'size', .*wo"),
         ("name: x, weight: 1, measure: words", r"\(x\)\.measure: takes a `least`, a `most`"),
         ("name: x, weight: 1, words: [a], least: 3", r"\(x\)\.least: goes with a measure"),
+        (
+            "name: x, weight: 1, measure: words, least: 5, most: 2",
+            r"\(x\)\.most: is less than the `least`, 5",
+        ),
+        (
+            "name: x, weight: 1, words: [a], within: math",
+            r"\(x\)\.within: no rule gives the kind 'math', there are choice, code, maths",
+        ),
         ("name: x, weight: heavy, words: [a]", r"\(x\)\.weight: Expected `float`, got `str`"),
         ("name: x, weight: 99, words: [a]", r"\(x\)\.weight: Expected `float` <= 10"),
         ("name: x, weigth: 1, words: [a]", r"\(x\): Object contains unknown field `weigth`"),
@@ -65,6 +73,12 @@ def test_all_weights_of_the_project_say_where_they_are_from() -> None:
 def test_a_faulty_rule_is_told_by_name_and_field(rule: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"mine\.yaml: .*{told}"):
         load_rulebook([written(tmp_path, f"rules: [{{{rule}}}]")])
+
+
+def test_a_rule_may_be_within_a_kind_of_the_same_file(tmp_path: Path) -> None:
+    log, stop = "{name: y, words: [b], weight: 0, kind: log}", "{name: x, words: [a], weight: 1,"
+    path = written(tmp_path, f"rules: [{stop} within: log}}, {log}]")
+    assert load_rulebook([path]).rules[-2].within == "log"
 
 
 def test_a_name_may_stand_once_in_a_file(tmp_path: Path) -> None:
