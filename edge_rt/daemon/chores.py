@@ -15,7 +15,7 @@ from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.placer import LOOK_S, Placer
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
-from edge_rt.daemon.spent import KEEP_S, Spent
+from edge_rt.daemon.spent import Spent
 from edge_rt.energy.book import FLUSH_S, Book
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.residency import Residency
@@ -24,6 +24,7 @@ from edge_rt.errors import EdgeError, StoreError
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0  # between looks for idle models
+RECALL_S = 60.0  # between looks whether the clock was set, or the ledger can be read by now
 AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
 
 
@@ -62,16 +63,11 @@ async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) ->
         await asyncio.to_thread(book.flush)
 
 
-async def count(spent: Spent, hourly: Callable[[], bool], pause: Pause = asyncio.sleep) -> None:
-    """Have what was spent outlive the daemon; the ledger keeps days, and hours as they are capped.
-
-    `hourly` tells whether they are.
-    """
+async def recall(spent: Spent, pause: Pause = asyncio.sleep) -> None:
+    """Have the budget of joules know what was spent before the daemon's start, or its clock's."""
     while True:
         await spent.recall()
-        await pause(KEEP_S)
-        if hourly():
-            await spent.keep()
+        await pause(RECALL_S)
 
 
 async def keep(foresight: Foresight, pause: Pause = asyncio.sleep) -> None:

@@ -18,7 +18,7 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.caches import semantic_cache
-from edge_rt.daemon.chores import count, feel, keep, place, preload, sweep, told, write
+from edge_rt.daemon.chores import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
@@ -89,7 +89,7 @@ class Rooms:
         self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
         self.knobs = BoardKnobs(config.knobs, root, paths.state)
-        self.spent = Spent(self.book, paths.state / "hour.json")
+        self.spent = Spent(self.book)
         self.observer = Observer(
             self.senses,
             self.supervisor,
@@ -180,8 +180,6 @@ class Rooms:
             await self.foresight.learning.close()
             await asyncio.to_thread(self.senses.close)
             self.metering.post()
-            if self._hourly():
-                await self.spent.keep(every_s=0.0)
             await asyncio.to_thread(self.book.close)
             for cache in (self.semantic, self.cache):
                 if cache is not None:
@@ -194,7 +192,6 @@ class Rooms:
             "cache.db": None if self.cache is None else self.cache.trouble,
             "semantic.db": None if self.semantic is None else self.semantic.trouble,
             "router.db": self.foresight.learning.trouble,
-            "hour.json": self.spent.trouble,
             "learnt.json": self.foresight.memory.trouble,
             "leakage.json": self.heat.leakage.trouble,
         }
@@ -205,7 +202,7 @@ class Rooms:
         chores: list[Coroutine[Any, Any, None]] = [
             feel(self.senses, self._hear),
             write(self.book, self.metering),
-            count(self.spent, self._hourly),
+            recall(self.spent),
             keep(self.foresight),
             self.foresight.learning.run(),
             self.governing.run(),
@@ -265,10 +262,6 @@ class Rooms:
     def _at_work_for_nobody(self) -> bool:
         at_work = self.residency.loading or self.health.proving or self.foresight.sweeper.running
         return at_work or self.supervisor.current is None
-
-    def _hourly(self) -> bool:
-        budget = self.governing.governor.budget
-        return budget.energy_j is not None and budget.energy_period == "hour"
 
 
 def _book(config: Config, paths: Paths) -> Book:

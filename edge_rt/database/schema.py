@@ -121,10 +121,12 @@ def _check(db: sqlite3.Connection, schema: Schema) -> None:
     elif version > schema.version:
         known = f"this program knows {schema.version}"
         raise sqlite3.DatabaseError(f"its version is {version}, and {known}")
-    elif version < 1 or not names.issuperset(schema.tables):
+    elif version < 1 or names.isdisjoint(schema.tables):
         raise sqlite3.DatabaseError(f"it is a database, but no {schema.name}")
     elif version < schema.version:
         _renew(db, schema, version)
+    if not _names(db).issuperset(schema.tables):
+        raise sqlite3.DatabaseError(f"it is no whole {schema.name}")
     for pragma, value in (("user_version", schema.version), ("application_id", schema.mark)):
         if db.execute(f"PRAGMA {pragma}").fetchone() != (value,):
             db.execute(f"PRAGMA {pragma}={value}")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from edge_rt.database.file import LEAST_BYTES
 from edge_rt.database.storage import Storage
-from edge_rt.energy.entry import Day, Entry, ModelDay, Quality, utc_day
+from edge_rt.energy.entry import HOUR_S, Day, Entry, ModelDay, Quality, utc_day
 from edge_rt.energy.pending import KEPT, Pending
 from edge_rt.energy.schema import LEDGER
 from edge_rt.energy.steady import SteadyClock
@@ -104,9 +104,11 @@ class Book:
         if not all(map(math.isfinite, figures)):
             raise ValueError(f"{figures}: joules and seconds of the ledger are finite")
         if any(figures):
-            day = utc_day(self._clock())
+            now = self._clock()
+            quality = quality if covered_s > 0 else "unresolved"
             with self._memory:
-                self._pending.day(Day(day, quality if covered_s > 0 else "unresolved", *figures))
+                self._pending.day(Day(utc_day(now), quality, *figures))
+                self._pending.hour(math.floor(now / HOUR_S), energy_j)
 
     def flush(self, *, everything: bool = False) -> None:
         """Write what is due: requests at once, sums alone every IDLE_S, or `everything`."""
@@ -137,6 +139,16 @@ class Book:
             with self._memory:
                 both.totals(self._pending.days.values(), self._pending.models.values())
         return both.newest(days)
+
+    def hour_j(self, number: int) -> float:
+        """The supply's joules of that hour since 1970; from memory alone like `totals`.
+
+        Hours are kept for about two days.
+        """
+        with self._disk:
+            stored_j = self._read(lambda tables: tables.hour_j(number), 0.0)
+            with self._memory:
+                return stored_j + self._pending.hours.get(number, 0.0)
 
     def recent(self, count: int) -> list[Entry]:
         """The last `count` requests, newest first; from memory alone like `totals`."""

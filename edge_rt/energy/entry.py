@@ -16,7 +16,7 @@ What is "lost" is no request, but what an engine's end took: its last work, of w
 heard, and the next one's start.
 """
 
-DAY_S = 86_400
+HOUR_S, DAY_S = 3_600, 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _FIGURES = [
     "ended",

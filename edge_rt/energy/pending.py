@@ -16,6 +16,7 @@ class Pending:
     def __init__(self) -> None:
         self.entries: deque[Entry] = deque(maxlen=KEPT)
         self.days: dict[str, Day] = {}
+        self.hours: dict[int, float] = {}  # the supply's joules
         self.models: dict[tuple[str, str], ModelDay] = {}
 
     def book(self, entry: Entry) -> None:
@@ -28,10 +29,16 @@ class Pending:
         before = self.days.get(more.day)
         self.days[more.day] = more if before is None else before.plus(more)
 
+    def hour(self, number: int, energy_j: float) -> None:
+        """Take more of an hour."""
+        self.hours[number] = self.hours.get(number, 0.0) + energy_j
+
     def add(self, later: Pending) -> None:
         """Take all that another one holds, which came after this."""
         self.entries.extend(later.entries)
         self.totals(later.days.values(), later.models.values())
+        for number, energy_j in later.hours.items():
+            self.hour(number, energy_j)
 
     def totals(self, days: Iterable[Day], models: Iterable[ModelDay]) -> None:
         """Take sums made elsewhere."""

@@ -15,11 +15,12 @@ _MADE = (  # columns of `answers` since version 2
     "rejected_tokens INTEGER",
 )
 _SAVED = "saved_j REAL"  # in `answers` since version 3
+_HOURS = "CREATE TABLE hours (hour INTEGER PRIMARY KEY, energy_j REAL)"  # since version 4
 _HITS = ("hits INTEGER DEFAULT 0", "saved_j REAL DEFAULT 0.0")  # in `models` since then
 
 LEDGER = Schema(
     name="ledger",
-    version=3,
+    version=4,
     tables={
         "answers": f"""CREATE TABLE answers (
             id INTEGER PRIMARY KEY, ended REAL, model TEXT, status TEXT,
@@ -34,6 +35,7 @@ LEDGER = Schema(
             prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
             busy_s REAL, energy_j REAL, {", ".join(_HITS)}, PRIMARY KEY (day, model)
             ) WITHOUT ROWID""",
+        "hours": _HOURS,
     },
     later={
         1: [f"ALTER TABLE answers ADD COLUMN {column}" for column in _MADE],
@@ -41,6 +43,7 @@ LEDGER = Schema(
             f"ALTER TABLE answers ADD COLUMN {_SAVED}",
             *(f"ALTER TABLE models ADD COLUMN {column}" for column in _HITS),
         ],
+        3: [_HOURS],
     },
     elsewhere="have ledger.path name another file",
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_rt.database.file import File
-from edge_rt.energy.entry import DAY_S, Day, Entry, ModelDay
+from edge_rt.energy.entry import DAY_S, HOUR_S, Day, Entry, ModelDay
 from edge_rt.energy.pending import Pending
 from edge_rt.energy.schema import LEDGER
 
+HOURS = 48  # that are kept, before the present one and after it
 DATED_FROM = 1_735_689_600  # 2025-01-01: a clock that says less is wrong
 
 _SLICE = 256  # requests deleted at a time; in WAL mode even a freed page is written once
@@ -30,9 +31,12 @@ class Tables(File):
             self._insert("answers (" + _COLUMNS + ")", *map(_row, batch.entries))
             self._insert("days", *(self._day(day) for day in batch.days.values()))
             self._insert("models", *(self._model(model) for model in batch.models.values()))
+            sums = ((n, energy_j + self.hour_j(n)) for n, energy_j in batch.hours.items())
+            self._insert("hours", *sums)
 
     def prune(self, now: float, days: int) -> None:
-        """Delete requests that ended more than `days` before `now`, in the order of booking.
+        """Delete requests that ended more than `days` before `now`, in the order of booking, and
+        hours that are far from it.
 
         A date is believed if it lies between DATED_FROM and tomorrow. Requests whose date is not
         go and stay with those booked around them: they are deleted once a later one is old, and
@@ -48,6 +52,8 @@ class Tables(File):
         )
         while old is not None and self._drop(old):
             pass
+        with self.transaction():
+            self._db.execute("DELETE FROM hours WHERE ABS(hour - ?) > ?", (now // HOUR_S, HOURS))
 
     def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
         """All sums of the newest `days` days that are on record, in no order."""
@@ -55,6 +61,12 @@ class Tables(File):
         found = self._db.execute(f"SELECT * FROM days WHERE day IN {newest}", (days,)).fetchall()
         models = self._db.execute(f"SELECT * FROM models WHERE day IN {newest}", (days,)).fetchall()
         return [Day(*row) for row in found], [ModelDay(*row) for row in models]
+
+    def hour_j(self, number: int) -> float:
+        """The supply's joules of an hour, as far as they are on record."""
+        query = "SELECT energy_j FROM hours WHERE hour = ?"
+        row = self._db.execute(query, (number,)).fetchone()
+        return 0.0 if row is None else row[0]
 
     def recent(self, count: int) -> list[Entry]:
         """The last `count` requests, newest first."""

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from edge_rt.daemon.chores import count, feel, keep, place, preload, write
+from edge_rt.daemon.chores import feel, keep, place, preload, recall, write
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.placer import Placer
@@ -90,23 +90,20 @@ def test_requests_are_written_together_with_the_joules_of_their_time() -> None:
     assert told == ["post", "flush"] * 2
 
 
-def test_what_was_spent_is_recalled_and_kept_while_hours_are_capped() -> None:
+def test_what_was_spent_is_recalled_again_and_again() -> None:
     told: list[str] = []
 
     class Asked:
         async def recall(self) -> None:
             told.append("recall")
 
-        async def keep(self) -> None:
-            told.append("keep")
-
     async def pause(_: float) -> None:
-        if len(told) > 4:
+        if len(told) > 2:
             raise Ended
 
     with pytest.raises(Ended):
-        asyncio.run(count(cast(Spent, Asked()), lambda: len(told) > 2, pause))
-    assert told == ["recall", "recall", "recall", "keep", "recall"]
+        asyncio.run(recall(cast(Spent, Asked()), pause))
+    assert told == ["recall"] * 3
 
 
 def test_what_was_learnt_is_kept_again_and_again() -> None:

@@ -124,7 +124,7 @@ def test_budget_and_manners_come_to_the_governor(kit: Any, tmp_path: Path) -> No
     kit.run(run())
 
 
-def test_what_is_opened_is_closed_and_the_hour_is_kept(kit: Any, tmp_path: Path) -> None:
+def test_what_is_opened_is_closed(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         made = rooms(tmp_path, budget=Budget(energy_j=500.0, energy_period="hour"))
         async with made.open() as service:
@@ -133,6 +133,6 @@ def test_what_is_opened_is_closed_and_the_hour_is_kept(kit: Any, tmp_path: Path)
             assert (await service.status())["governor"] == service.budget()
         assert engine is not None
         assert not Path(f"/proc/{engine}").exists()
-        assert (tmp_path / "hour.json").exists()
+        assert (tmp_path / "ledger.db").exists()
 
     kit.run(run())

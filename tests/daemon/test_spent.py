@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from pathlib import Path
 
 import pytest
 
-from edge_rt.daemon.spent import KEEP_S, Spent
+from edge_rt.daemon.spent import Spent
 from edge_rt.energy.book import Book
-from edge_rt.energy.entry import Day, ModelDay
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 HOUR = 3600.0
@@ -26,16 +23,15 @@ class Clock:
 
 
 class House:
-    """Daemons that come and go over one ledger and one file."""
+    """Daemons that come and go over one ledger."""
 
     def __init__(self, folder: Path, now: float = NOON) -> None:
         self.clock = Clock(now)
-        self.path = folder / "state" / "hour.json"
         self.book = Book(folder / "ledger.db", days=90, max_bytes=1 << 20, clock=self.clock)
         self.spent = self.start()
 
     def start(self) -> Spent:
-        self.spent = Spent(self.book, self.path, self.clock)
+        self.spent = Spent(self.book, self.clock)
         return self.spent
 
     def restart(self) -> Spent:
@@ -102,7 +98,6 @@ def test_a_new_day_begins_with_nothing(house: House) -> None:
 
 def test_they_outlive_the_daemon(house: House) -> None:
     house.draw(100)
-    asyncio.run(house.spent.keep())
     house.restart()
     assert house.energies_j == (200.0, 200.0)
     house.draw(10)
@@ -111,7 +106,6 @@ def test_they_outlive_the_daemon(house: House) -> None:
 
 def test_a_restart_in_another_hour(house: House) -> None:
     house.draw(100)
-    asyncio.run(house.spent.keep())
     house.clock.now = NOON + HOUR
     house.restart()
     assert house.energies_j == (0.0, 200.0)
@@ -119,7 +113,6 @@ def test_a_restart_in_another_hour(house: House) -> None:
 
 def test_a_restart_on_another_day(house: House) -> None:
     house.draw(100)
-    asyncio.run(house.spent.keep())
     house.clock.now = NOON + 24 * HOUR  # the same hour of the day
     house.restart()
     assert house.energies_j == (0.0, 0.0)
@@ -131,7 +124,7 @@ def test_the_ledger_on_disk_is_as_good(tmp_path: Path) -> None:
     house.book.close()
     again = House(tmp_path, house.clock.now)
     asyncio.run(again.spent.recall())
-    assert again.energies_j == (0.0, 200.0)  # the hour was not kept
+    assert again.energies_j == (200.0, 200.0)
 
 
 def test_a_ledger_with_days_to_come(house: House) -> None:
@@ -144,7 +137,6 @@ def test_a_ledger_with_days_to_come(house: House) -> None:
 
 def test_recalling_twice_counts_once(house: House) -> None:
     house.draw(100)
-    asyncio.run(house.spent.keep())
     house.start()
 
     async def both() -> None:
@@ -157,34 +149,33 @@ def test_recalling_twice_counts_once(house: House) -> None:
 
 def test_what_is_drawn_while_it_recalls_counts(house: House) -> None:
     house.draw(100)
-    asyncio.run(house.spent.keep())
 
     class Slow(Book):
         """A ledger during whose reading more is drawn."""
 
-        def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
+        def hour_j(self, number: int) -> float:
             spent.add(5.0)
-            return house.book.totals(days)
+            house.book.measured(5.0, 0.0, 1.0, 0.0, "measured")
+            return house.book.hour_j(number)
 
-    spent = Spent(Slow(None, days=90, max_bytes=1 << 20), house.path, house.clock)
+    spent = Spent(Slow(None, days=90, max_bytes=1 << 20), house.clock)
     asyncio.run(spent.recall())
     assert spent.energy_j("hour") == 205.0
 
 
 def test_an_hour_that_ends_while_it_is_recalled_is_over(house: House) -> None:
     house.draw(100)
-    asyncio.run(house.spent.keep())
 
     class Slow(Book):
         """A ledger that takes until the next hour to read."""
 
-        def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
+        def hour_j(self, number: int) -> float:
             house.clock.now = NOON + 12 * HOUR
             spent.add(5.0)
-            return house.book.totals(days)
+            return house.book.hour_j(number)
 
     house.clock.now = NOON + 12 * HOUR - 1
-    spent = Spent(Slow(None, days=90, max_bytes=1 << 20), house.path, house.clock)
+    spent = Spent(Slow(None, days=90, max_bytes=1 << 20), house.clock)
     asyncio.run(spent.recall())
     assert (spent.energy_j("hour"), spent.energy_j("day")) == (5.0, 5.0)
 
@@ -204,7 +195,6 @@ def test_a_clock_set_forward_begins_anew(house: House, leap: float) -> None:
 def test_a_clock_set_forward_into_a_day_that_is_known(house: House) -> None:
     """As on a board that has no clock of its own and starts in the past."""
     house.draw(100)
-    asyncio.run(house.spent.keep())
     today = house.clock.now
     house.clock.now -= 24 * HOUR  # the last time that it was on
     house.restart()
@@ -229,22 +219,21 @@ def test_a_ledger_that_cannot_be_read_at_first_is_asked_again(house: House, tmp_
     aside.rename(ledger)
     house.book.flush(everything=True)
     asyncio.run(house.spent.recall())
-    assert house.energies_j == (20.0, 220.0)
+    assert house.energies_j == (220.0, 220.0)
     asyncio.run(house.spent.recall())
-    assert house.energies_j == (20.0, 220.0)
+    assert house.energies_j == (220.0, 220.0)
 
 
-def test_a_clock_set_back_into_an_hour_that_was_kept(house: House) -> None:
+def test_a_clock_set_back_into_an_hour_that_is_known(house: House) -> None:
     house.clock.now = NOON + HOUR - 10
     house.restart()
     house.draw(8)
-    asyncio.run(house.spent.keep())
     house.draw(4)
     assert house.energies_j == (6.0, 24.0)
     house.clock.now -= 10  # into the last hour
     house.draw(1)
     asyncio.run(house.spent.recall())
-    assert house.energies_j == (18.0, 26.0)
+    assert house.energies_j == (20.0, 26.0)
 
 
 def test_a_clock_set_back_a_little_changes_nothing(house: House) -> None:
@@ -253,69 +242,3 @@ def test_a_clock_set_back_a_little_changes_nothing(house: House) -> None:
     house.draw(10)
     asyncio.run(house.spent.recall())
     assert house.energies_j == (220.0, 220.0)
-
-
-def test_it_is_kept_now_and_then(house: House) -> None:
-    asyncio.run(house.spent.keep())
-    house.draw(KEEP_S - 1)
-    asyncio.run(house.spent.keep())
-    assert json.loads(house.path.read_bytes())["energy_j"] == 0.0
-    house.draw(1)
-    asyncio.run(house.spent.keep())
-    assert json.loads(house.path.read_bytes())["energy_j"] == 2.0 * KEEP_S
-    house.draw(1)
-    asyncio.run(house.spent.keep(every_s=0.0))
-    assert json.loads(house.path.read_bytes())["energy_j"] == 2.0 * KEEP_S + 2.0
-    assert [path.name for path in house.path.parent.iterdir()] == ["hour.json"]
-
-
-def test_a_clock_set_back_does_not_end_the_keeping(house: House) -> None:
-    asyncio.run(house.spent.keep())
-    house.clock.now -= 5 * HOUR
-    house.draw(1)
-    asyncio.run(house.spent.keep())
-    assert json.loads(house.path.read_bytes())["energy_j"] == 2.0
-
-
-def test_a_daemon_that_ends_at_once_keeps_what_was_kept(house: House) -> None:
-    house.draw(100)
-    asyncio.run(house.spent.keep())
-    asyncio.run(house.start().keep(every_s=0.0))
-    assert json.loads(house.path.read_bytes())["energy_j"] == 200.0
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"\xff\xfe",
-        b"[]",
-        b"null",
-        b'{"number": 500004}',
-        b'{"number": 500004, "energy_j": -5}',
-        b'{"number": 500004, "energy_j": "all"}',
-        b'{"number": "\xff", "energy_j": 1}',
-    ],
-)
-def test_a_file_that_is_not_whole_is_nothing(house: House, content: bytes) -> None:
-    assert NOON / HOUR == 500004
-    house.path.parent.mkdir()
-    house.path.write_bytes(content)
-    house.restart()
-    assert house.energies_j == (0.0, 0.0)
-
-
-def test_a_disk_that_cannot_be_written_is_told_once(
-    house: House, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING)
-    house.path.parent.write_text("in the way")
-    for _ in range(3):
-        asyncio.run(house.spent.keep(every_s=0.0))
-    assert len(caplog.records) == 1
-    assert "cannot be kept" in caplog.text
-    house.path.parent.unlink()
-    house.draw(1)
-    asyncio.run(house.spent.keep(every_s=0.0))
-    assert json.loads(house.path.read_bytes())["energy_j"] == 2.0

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.energy.book import IDLE_S
-from edge_rt.energy.entry import Day, Entry, ModelDay
+from edge_rt.energy.entry import HOUR_S, Day, Entry, ModelDay
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -61,6 +61,18 @@ def test_a_restart_finds_everything(tmp_path: Path) -> None:
     assert again.recent(10) == [with_none]
     assert again.totals(10)[0] == [Day(TODAY, "modelled", 1.5, 0.0, 1.0, 0.5)]
     again.close()
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_hours_add_up_before_and_after_they_are_written(path: Path | None, written: bool) -> None:
+    clock = Clock()
+    book, hour = new_book(path, clock), int(NOW // HOUR_S)
+    for _ in range(4):
+        clock.go_by(HOUR_S / 2)
+        book.measured(1.5, 0.0, 1.0, 0.0, "measured")
+        if written:
+            book.flush(everything=True)
+    assert [book.hour_j(hour + n) for n in range(4)] == [1.5, 3.0, 1.5, 0.0]
 
 
 def test_days_are_newest_first_and_models_by_name(path: Path | None) -> None:

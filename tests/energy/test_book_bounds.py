@@ -10,8 +10,9 @@ from book_help import MIB, NOW, TODAY, Clock, days_ago, entry, new_book, settle
 from disk_help import bytes_of
 
 from edge_rt.energy.book import Book
-from edge_rt.energy.entry import DAY_S
+from edge_rt.energy.entry import DAY_S, HOUR_S
 from edge_rt.energy.steady import SETTLED_S, SteadyClock
+from edge_rt.energy.tables import HOURS
 
 
 def numbers(book: Book) -> list[int]:
@@ -41,6 +42,20 @@ def test_thousands_of_old_requests_go(tmp_path: Path) -> None:
     book = booked(tmp_path / "l.db", [days_ago(40)] * 900 + [NOW], clock)
     settle(book, clock)
     assert numbers(book) == [900]
+    book.close()
+
+
+def test_hours_that_are_long_past_go(tmp_path: Path) -> None:
+    clock = Clock()
+    book, hour = new_book(tmp_path / "l.db", clock), int(NOW // HOUR_S)
+    for _ in range(100):
+        book.measured(1.0, 0.0, 1.0, 0.0, "measured")
+        clock.go_by(HOUR_S)
+        book.flush(everything=True)
+    left = [n for n in range(101) if book.hour_j(hour + n)]
+    assert left == list(range(left[0], 100))
+    assert HOURS <= len(left) <= HOURS + 2
+    assert sum(day.energy_j for day in book.totals(9)[0]) == 100.0
     book.close()
 
 

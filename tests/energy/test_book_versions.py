@@ -10,6 +10,8 @@ import pytest
 from book_help import NOW, entry, new_book
 from msgspec.structs import replace
 
+from edge_rt.energy.entry import HOUR_S
+
 FIRST = """
 CREATE TABLE answers (
     id INTEGER PRIMARY KEY, ended REAL, model TEXT, status TEXT,
@@ -38,9 +40,15 @@ ALTER TABLE answers ADD COLUMN accepted_tokens INTEGER;
 ALTER TABLE answers ADD COLUMN rejected_tokens INTEGER;
 PRAGMA user_version=2;
 """
+THIRD = """
+ALTER TABLE answers ADD COLUMN saved_j REAL;
+ALTER TABLE models ADD COLUMN hits INTEGER DEFAULT 0;
+ALTER TABLE models ADD COLUMN saved_j REAL DEFAULT 0.0;
+PRAGMA user_version=3;
+"""
 
 
-@pytest.mark.parametrize("script", [FIRST, FIRST + SECOND])
+@pytest.mark.parametrize("script", [FIRST, FIRST + SECOND, FIRST + SECOND + THIRD])
 def test_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path, script: str) -> None:
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as db:
@@ -60,9 +68,11 @@ def test_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path, script: str) -> 
     )
     book = new_book(path)
     book.book(together)
+    book.measured(2.0, 0.0, 1.0, 0.0, "measured")
     book.close()
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.db"]
     again = new_book(path)
     assert again.recent(5) == [together, entry(1)]
     assert [(total.hits, total.saved_j) for total in again.totals(1)[1]] == [(1, 0.5)]
+    assert again.hour_j(int(NOW // HOUR_S)) == 2.0
     again.close()
