@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,9 +19,11 @@ from benchlib.noise import Sample, Watch
 from benchlib.publish import publish
 from benchlib.report import Report
 from benchlib.server import Running, Settings
+from benchlib.sim_board import SimBoard, recorded
 from benchlib.writes import Written, own_disk, written
 from bootstrap.paths import CHECKOUT, cache_dir
 
+_BOARD = "raspberry-pi-5"
 _CLIENTS = 4
 _ANSWER = 32  # tokens
 _SETTLE_S = 30.0  # until what came before is written: the ledger's next flush, the cache
@@ -30,14 +33,14 @@ _NOTES = (
     "*_process_*: what the front and the engine gave to the kernel for a disk (write_bytes of "
     "/proc/PID/io). *_disk_*: what an ext4 of its own wrote for that, journal included (where root "
     "runs this). kB are 1,000 bytes; an hour is extrapolated from --minutes.",
-    "idle: with a model in memory; hourly: idle with a budget of joules an hour, whose sum is "
-    f"kept; load: {_CLIENTS} clients with one question after the other, each another one, and "
-    f"answers of {_ANSWER} tokens, all of which are kept.",
+    f"A simulated {_BOARD} tells power. idle: with a model in memory; load: {_CLIENTS} clients "
+    "with one question after the other, each another one, and answers of "
+    f"{_ANSWER} tokens, all of which are kept.",
 )
 
 
 @click.command()
-@click.option("--minutes", default=10.0, show_default=True, help="Of each of the three measures.")
+@click.option("--minutes", default=10.0, show_default=True, help="Of either measure.")
 @click.option("--quick", is_flag=True, help="One minute.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 def command(minutes: float, quick: bool, json_file: Path | None) -> None:
@@ -45,12 +48,7 @@ def command(minutes: float, quick: bool, json_file: Path | None) -> None:
 
     def measure(directory: Path) -> Report:
         with own_disk(directory) as disk:
-            store = cache_dir() / "store"
-            python = Path(sys.executable)
-            gguf = weights(python.with_name("edge-rt"), store)
-            side = Ours(python, store, disk or directory, extra={"cache": {}})
-            settings = Settings(gguf, MODEL, 4 * 2048, _CLIENTS, None)
-            bench = Bench(side, settings, disk, 60.0 * (1.0 if quick else minutes))
+            bench = Bench(directory, disk, 60.0 * (1.0 if quick else minutes))
             asyncio.run(bench.run())
         return bench.report()
 
@@ -59,25 +57,20 @@ def command(minutes: float, quick: bool, json_file: Path | None) -> None:
 
 @dataclass
 class Bench:
-    """One daemon, and what was measured by the names of the figures."""
+    """One daemon, with a disk of its own if there can be one, and the figures by their names."""
 
-    side: Ours
-    settings: Settings
+    directory: Path
     disk: Path | None
     seconds: float
     values: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
     samples: list[Sample] = field(default_factory=list[Sample])
 
     async def run(self) -> None:
-        """All three measures, one after the other."""
+        """Both measures, one after the other."""
         numbers = itertools.count(1)
-        async with self.side.run(self.settings) as running:
+        async with self._daemon() as running:
             await _answer(running, next(numbers))  # the model is in memory from then on
             await self._measure("idle", running)
-            budget = {"energy_j": 1e12, "energy_period": "hour"}
-            await fetch(running.address, "PUT", "/edge/v1/budget", budget)
-            await self._measure("hourly", running)
-            await fetch(running.address, "PUT", "/edge/v1/budget", {"energy_j": None})
             async with _asking(running, numbers) as answers:
                 before = answers()
                 await self._measure("load", running)
@@ -96,6 +89,20 @@ class Bench:
             ratios={},
             notes=_NOTES,
         )
+
+    @asynccontextmanager
+    async def _daemon(self) -> AsyncGenerator[Running]:
+        """At work while the block runs, on a simulated board."""
+        python, store, place = Path(sys.executable), cache_dir() / "store", self.directory / "board"
+        gguf = weights(python.with_name("edge-rt"), store)
+        settings = Settings(gguf, MODEL, _CLIENTS * 2048, _CLIENTS, None)
+        place.mkdir()
+        sim = SimBoard.whole(_BOARD, 1, os.cpu_count() or 1)
+        async with recorded(sim, python, place) as board:
+            sections = {"cache": {}, "sensors": {"root": str(board.root)}}
+            side = Ours(python, store, self.disk or self.directory, extra=sections)
+            async with side.run(settings) as running:
+                yield running
 
     async def _measure(self, name: str, running: Running) -> None:
         await asyncio.sleep(_SETTLE_S)
