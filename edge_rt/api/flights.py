@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 PATIENCE_S = 60.0  # that an answer is waited for, should its own client not read it
@@ -17,7 +17,7 @@ class Flights:
         self._flying: dict[bytes, asyncio.Event] = {}
 
     @contextmanager
-    def made(self, key: bytes) -> Iterator[None]:
+    def made(self, key: bytes) -> Generator[None, None, None]:
         """While the answer of that key is being made; the first who makes it counts."""
         ended = asyncio.Event()
         first = self._flying.setdefault(key, ended) is ended
