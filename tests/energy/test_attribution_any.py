@@ -96,7 +96,8 @@ class AnySchedule(RuleBasedStateMachine):
 
     @rule()
     def lose_the_engine(self) -> None:
-        self.attribution.lost(self.now_s)
+        lost = self.attribution.lost(self.now_s)
+        self.accounts += [] if lost is None else [lost]
 
     @invariant()
     def balanced(self) -> None:
