@@ -39,7 +39,7 @@ _DECODER = msgspec.json.Decoder(Feedback)
 
 
 class GiveFeedback:
-    """Takes marks."""
+    """Takes marks; an answer with a bad one is not given again."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -47,5 +47,9 @@ class GiveFeedback:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises RequestError for what cannot be a mark."""
         given = await read_document(self._context, scope, receive, _DECODER)
-        client = exchange_of(scope).client
-        await send_json(send, self._context.marking.give(given.id, client, given.number))
+        client, marking = exchange_of(scope).client, self._context.marking
+        key = marking.kept_as(given.id, client)
+        marked = marking.give(given.id, client, given.number)
+        if key is not None and marked.mark < 0.5:
+            await self._context.caching.forget(key)
+        await send_json(send, marked)

@@ -136,6 +136,7 @@ class Generation(ABC, Generic[RequestT]):
         fixed = "greedy" if request.temperature == 0 else request.seed
         said = self.prefix, request.model, self.prompt(request)
         asked = marking.begin(exchange.client, fixed, *said)
+        asked.key = None if place is None else place.key
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
         work = await self.prepare(request)
         embedded = (None if meant is None else meant.cost), work.serving.compared

@@ -51,12 +51,13 @@ class Asked:
     """An answer that `client` asks for, None: who cannot be told, with a prompt of that hash.
 
     With the same `fixed` it would be the same answer, None: it may be any. `again` tells whether
-    another was asked for shortly before.
+    another was asked for shortly before, `key` under which the answer may be kept.
     """
 
     client: str | None
     prompt: bytes
     fixed: object = None
+    key: bytes | None = None
     again: bool = False
     ended_s: float | None = None
     marked: bool = False
@@ -105,13 +106,19 @@ class Marking:
         if answer is not None:
             answer.ended_s = self._now()
 
+    def kept_as(self, id: str, client: str | None) -> bytes | None:
+        """Under which key an answer to `client` may be kept; None for one that was marked."""
+        answer = self._answers.get(id)
+        return None if answer is None or answer.client != client or answer.marked else answer.key
+
     def give(self, id: str, client: str | None, mark: float) -> Marked:
         """`client` marks an answer from 0 to 1; raises RequestError where it has none like that."""
         answer = self._answers.get(id)
         if answer is None or answer.client != client:
             raise RequestError(
                 f"no answer {id!r:.80} to mark: a client can mark its own last answers, of which "
-                f"{KEPT} are known in all, and none over a restart or from the cache",
+                f"{KEPT} are known in all, and none over a restart or from the cache, where "
+                '`"edge": {"cache": "refresh"}` has another one made',
                 param="id",
                 code="answer_not_found",
             )

@@ -77,6 +77,11 @@ class Tables(File):
         self.give_back()
         return gone
 
+    def forget(self, key: bytes) -> None:
+        """Delete the answer of that key, if there is one."""
+        with self.transaction():
+            self._db.execute("DELETE FROM kept WHERE key = ?", (key,))
+
     def groups(self) -> list[Group]:
         """What there is, by model and client."""
         rows = self._db.execute(

@@ -60,6 +60,27 @@ def test_a_mark_that_is_none_is_told_what_is_one(client: Any, said: object) -> N
     assert error["param"] == "mark"
 
 
+@pytest.mark.parametrize(("said", "again"), [("bad", 2), (0.4, 2), (0.5, 1), ("good", 1)])
+def test_what_was_marked_bad_is_not_given_again(
+    make_client: Any, make_cache: Any, service: Any, said: object, again: int
+) -> None:
+    client = make_client(cache=make_cache())
+    id = ask(client, temperature=0)
+    assert mark(client, id, said).status == 200
+    ask(client, temperature=0)
+    assert len(service.calls) == again
+
+
+def test_nobody_else_has_an_answer_forgotten(
+    make_client: Any, make_cache: Any, service: Any
+) -> None:
+    client = make_client(cache=make_cache())
+    id = ask(client, temperature=0)
+    client.post(PATH, {"id": id, "mark": "bad"}, state={"peer_uid": 1001})
+    ask(client, temperature=0)
+    assert len(service.calls) == 1
+
+
 def test_another_user_cannot_mark_it(client: Any, service: Any) -> None:
     id = ask(client)
     answer = client.post(PATH, {"id": id, "mark": "bad"}, state={"peer_uid": 1001})

@@ -66,6 +66,17 @@ def test_an_answer_is_marked_once(stage: Stage) -> None:
     assert len(stage.heard) == 1
 
 
+def test_an_answer_is_kept_under_a_key_until_it_is_marked(stage: Stage) -> None:
+    asked = stage.marking.begin(ANN, None, "Hi")
+    asked.key = b"key"
+    stage.marking.keep("a", asked)
+    assert stage.marking.kept_as("a", ANN) == b"key"
+    assert stage.marking.kept_as("a", BOB) is None
+    assert stage.marking.kept_as("b", ANN) is None
+    stage.marking.give("a", ANN, 0.0)
+    assert stage.marking.kept_as("a", ANN) is None
+
+
 def test_of_a_stand_in_nothing_is_learnt(stage: Stage) -> None:
     stage.answer("a")
     stage.chosen = False
