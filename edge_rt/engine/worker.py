@@ -244,6 +244,8 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with suppress(OSError):  # where memory is short, this goes before the front
         Path("/proc/self/oom_score_adj").write_text("500")
+    # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.openmp import park_threads
 
     Worker(

@@ -15,6 +15,7 @@ from edge_rt.models.tensor_types import FILE_TYPES
 # Far above any real model, and small enough that products of them fit 64 bits.
 MAX_LAYERS = 512  # llama.cpp ends its process for more
 MAX_EXPERTS = 1024  # and here too
+MAX_POOLING = 4  # and here: the last of enum llama_pooling_type
 MAX_HEADS = 65_536
 MAX_WIDTH = 1 << 24
 MAX_CONTEXT = 1 << 40
@@ -107,7 +108,7 @@ def summarise(header: Header) -> Summary:
     usual = embedding // max(heads) if max(heads) else 0
     key = facts.integer(f"{attention}.key_length", 0, MAX_WIDTH, usual)
     value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
-    pooling = facts.integer(f"{architecture}.pooling_type", -1, 255, 0)
+    pooling = facts.integer(f"{architecture}.pooling_type", -1, MAX_POOLING, 0)
     kind = kind_of(architecture, pooling)
     return Summary(
         kind=kind,

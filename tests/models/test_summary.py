@@ -87,6 +87,7 @@ EXPERTS = {"llama__expert_count": u32(8), "llama__expert_used_count": u32(2)}
         ({"llama__attention__head_count_kv": numbers([1, 1, 1])}, "3 numbers for 2 layers"),
         ({"llama__attention__head_count": u32(2**20)}, "expected 0 to 65536"),
         ({"llama__block_count": u32(513)}, "expected 1 to 512"),
+        ({"llama__pooling_type": u32(5)}, "expected -1 to 4"),
         ({"llama__expert_count": u32(8)}, "is 0 of 8 experts"),
         ({"llama__expert_used_count": u32(1)}, "is 1 of 0 experts"),
         (
