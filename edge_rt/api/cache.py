@@ -47,7 +47,8 @@ class CacheReport(msgspec.Struct, frozen=True):
     """What the cache holds, by model and client, and what it brought since the daemon's start.
 
     `stored` is False while the file cannot be written; what was used last is then kept in memory.
-    `saved_j` are the joules that answers took which were given again, as far as they are known.
+    `saved_j` are the joules that answers took which were given again, as far as they are known,
+    None where none are.
     `semantic` is None where only the very same question finds them.
     """
 
@@ -59,7 +60,7 @@ class CacheReport(msgspec.Struct, frozen=True):
     groups: list[Group]
     hits: int
     misses: int
-    saved_j: float
+    saved_j: float | None
     semantic: SemanticReport | None
     prefixes: PrefixReport | None  # None while no engine tells
 
@@ -156,7 +157,7 @@ async def _report(context: Context) -> CacheReport:
         groups=[] if cache is None else await cache.groups(),
         hits=caching.hits.total(),
         misses=caching.misses,
-        saved_j=sum(caching.saved_j.values()),
+        saved_j=sum(caching.saved_j.values()) if caching.saved_j or not caching.hits else None,
         semantic=nearby and SemanticReport(nearby.model, len(nearby.cache), nearby.hits),
         prefixes=await _prefixes(context),
     )

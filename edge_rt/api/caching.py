@@ -179,8 +179,9 @@ class Caching:
             return None
         found = Found(card, self._clock() - kept.made, from_bytes(kept.content), near)
         self.hits[card.id] += 1
-        # Beside others that came and went, it may have been made for less than nothing.
-        self.saved_j[card.id] += max(0.0, found.content.energy_j or 0.0)
+        if (energy_j := found.content.energy_j) is not None:
+            # Beside others that came and went, it may have been made for less than nothing.
+            self.saved_j[card.id] += max(0.0, energy_j)
         return found
 
 

@@ -68,11 +68,13 @@ def _brought(report: Json) -> str:
     hits = counted(report.get("hits"), "request")
     bounds = readable("ttl_s", report.get("ttl_s")), readable("max_bytes", report.get("max_bytes"))
     apart = "; each client gets its own" if report.get("per_client") is True else ""
+    saved = report.get("saved_j")
+    joules_saved = "joules unknown" if saved is None else f"{joules(saved)} saved"
     near = member(report, "semantic")
     like = f"\n{_like(near)}" if near else ""
     return (
         f"{hits} answered from it since the daemon's start, {whole(report.get('misses'))} not; "
-        f"{joules(report.get('saved_j'))} saved\n"
+        f"{joules_saved}\n"
         f"kept for {bounds[0]}, in at most {bounds[1]}{apart}{like}"
     )
 

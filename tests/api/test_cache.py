@@ -38,6 +38,16 @@ def test_what_there_is_and_what_it_brought(cached: Any) -> None:
     assert groups == [("other-1.5b@q4", "uid:1000", 1), ("smol", "uid:1000", 1)]
 
 
+def test_what_nothing_tells_was_not_saved_in_vain(cached: Any, service: Any, script: Any) -> None:
+    service.script = lambda call: [script.started(), script.cost(None), script.finished()]
+    ask(cached)
+    assert cached.get(PATH).json()["saved_j"] == 0.0
+    ask(cached)
+    report = cached.get(PATH).json()
+    assert (report["hits"], report["saved_j"]) == (1, None)
+    assert b"edge_rt_cache_saved_joules_total{" not in cached.get("/metrics").body
+
+
 def test_a_cache_that_is_off(client: Any) -> None:
     report = client.get(PATH).json()
     assert (report["enabled"], report["stored"], report["groups"]) == (False, False, [])

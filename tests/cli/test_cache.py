@@ -57,6 +57,10 @@ def test_what_there_is_and_what_it_saved() -> None:
     ]
 
 
+def test_joules_that_nobody_knows_are_not_said_to_be_none() -> None:
+    assert shown(report(saved_j=None))[2].endswith("13 not; joules unknown")
+
+
 def test_nothing_yet_and_not_for_everybody() -> None:
     lines = shown(report(groups=[], per_client=True))
     assert lines[0] == "Empty."
