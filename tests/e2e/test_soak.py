@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from statistics import median
@@ -110,3 +113,18 @@ def test_nothing_is_left_behind(own_daemon, tools):
     with daemon.stream(prompt="The moon is", n=8, max_tokens=500) as events:
         next(events)
         tools.eventually(lambda: daemon.engine()["running"] == 8, "all sequences can be had")
+
+
+def test_the_polite_are_served_among_the_rude(store, tmp_path):
+    """In short what `tools/bench soak` does for ten minutes, in which memory may not grow."""
+    bench = Path(__file__).parents[2] / "tools" / "bench"
+    told = tmp_path / "soak.json"
+    words = ["soak", "--minutes", "0.25", "--clients", "30", "--growth", "0.3"]
+    words += ["--store", str(store), "--json", str(told)]
+    done = subprocess.run(
+        [sys.executable, bench, *words], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    values = json.loads(told.read_text())["values"]
+    assert values["polite_200"] > 20
+    assert values["polite_faults"] == 0
