@@ -27,7 +27,7 @@ tmpfs /var tmpfs mode=0755
 """
 _CONFIG = """\
 models: {store: /srv/models, preload: [smollm2-135m-instruct]}
-engine: {context: 512, sequences: 2}
+engine: {threads: 1, context: 512, sequences: 2}
 """
 
 
@@ -39,12 +39,12 @@ def root(tree: Path, image: Path, models: Path, modules: Sequence[Path], log: Pa
     """
     (tree / "etc/edge-rt").mkdir()
     (tree / "etc/edge-rt/config.yaml").write_text(_CONFIG)
+    shutil.copytree(models, tree / "srv/models")
     with Progress("Installing edge_rt in the guest"):
         inside(tree, ["/usr/bin/python3", "/checkout/tools/install", "--wheels", "/wheels"], log)
         inside(tree, [*probe.DEEDS, "prepare"], log)
     shutil.rmtree(tree / "wheels")
     shutil.copytree(CHECKOUT / "tools/vm", tree / "checkout/tools/vm")
-    shutil.copytree(models, tree / "srv/models")
     (tree / _OURS / "modules").mkdir(parents=True)
     for module in modules:
         shutil.copy(module, tree / _OURS / "modules")
@@ -78,6 +78,7 @@ def _put_units(tree: Path) -> None:
         text = f"[Unit]\n{order}\n[Service]\nType={kind}\nExecStart={_PYTHON} {name}\n"
         (folder / unit).write_text(text)
         (wants / unit).symlink_to(f"/etc/systemd/system/{unit}")
+    (folder / "getty.target").symlink_to("/dev/null")  # nobody logs in
     for place, text in probe.units((folder / "edge-rt.service").read_text()).items():
         (tree / place).parent.mkdir(exist_ok=True)
         (tree / place).write_text(text)

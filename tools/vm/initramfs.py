@@ -60,7 +60,9 @@ def _library(folder: Path) -> Iterator[Path]:
     """The standard library with what it was compiled to, which spares the guest much work."""
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
-        if path.is_file() and not (_LEFT_OUT & set(parts) or parts[0].startswith("config-")):
+        if _LEFT_OUT & set(parts) or parts[0].startswith("config-") or ".opt-" in path.name:
+            continue
+        if path.is_file():
             yield path
 
 

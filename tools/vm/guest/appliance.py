@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import string
 import subprocess
 import sys
 import threading
@@ -24,7 +26,7 @@ TOLD = "/dev/ttyS1"
 MODULES = Path("/usr/lib/edge-rt-vm/modules")
 LOOK_S = 1.0
 ASKERS = 2
-QUESTION = "The capital of France is"  # asked at each boot
+QUESTION = "Paris is"  # asked at each boot
 PROBE = "edge_rt_vm.probe"  # said to the kernel where the sandbox is to be tried
 
 
@@ -56,15 +58,15 @@ def look() -> None:
 
 def use() -> None:
     """The first answer, then as many as come."""
-    first = complete(f"{time.time_ns()} is")
+    first = complete(_new())
     say(answer=_text(first), up_s=time.clock_gettime(time.CLOCK_BOOTTIME))
     again = complete(QUESTION)
     say(again=_text(again), cached=again["edge"].get("cache"))
     say(sensors=_sensors())
     if PROBE in Path("/proc/cmdline").read_text():
         _probe()
-    for number in range(ASKERS):
-        threading.Thread(target=_ask, args=(number,), daemon=True).start()
+    for _ in range(ASKERS):
+        threading.Thread(target=_ask, daemon=True).start()
     witness = Witness()
     while True:
         if news := witness.news():
@@ -85,10 +87,15 @@ def _text(answer: dict[str, Any]) -> str:
     return answer["choices"][0]["text"]
 
 
-def _ask(number: int) -> None:
+def _new() -> str:
+    """A prompt that was never asked, of few tokens: each takes an emulated processor long."""
+    return f"{random.choice(string.ascii_letters)}{random.randrange(10_000)}"
+
+
+def _ask() -> None:
     try:
         while True:
-            complete(f"{number}, {time.time_ns()}:", tokens=2)
+            complete(_new(), tokens=2)
     except BaseException:
         say(failed=traceback.format_exc())
 
