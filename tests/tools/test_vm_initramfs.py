@@ -63,8 +63,9 @@ def test_there_is_a_console(tmp_path: Path) -> None:
 
 def test_the_guest_gets_python_our_readers_and_the_modules(tmp_path: Path) -> None:
     library, smbus2 = tmp_path / "python", tmp_path / "smbus2"
-    for name in ("json/__init__.py", "test/x.py", "site-packages/torch.py", "config-3/a.o"):
-        (library / name).parent.mkdir(parents=True)
+    others = ("test/x.py", "site-packages/torch.py", "config-3/a.o", "json/x.opt-1.pyc")
+    for name in ("json/__init__.py", *others):
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
         (library / name).touch()
     smbus2.mkdir()
     (smbus2 / "__init__.py").touch()

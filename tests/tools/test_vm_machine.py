@@ -36,3 +36,13 @@ def test_the_guest_is_emulated_has_no_network_and_ends_on_a_panic(tmp_path: Path
     assert "-netdev" not in argv
     assert "-no-reboot" in argv
     assert "panic=-1" in argv[argv.index("-append") + 1]
+
+
+def test_another_guest_may_have_other_hardware_and_another_first_process(tmp_path: Path) -> None:
+    guest = machine.Guest(*(tmp_path / name for name in ("vmlinuz", "root", "zones", "python")))
+    places = tmp_path / "console", tmp_path / "answers"
+    argv = machine.command(guest, *places, "vm.guest.boot", "more", ["-m", "2048", "-smp", "2"])
+    said = argv[argv.index("-append") + 1]
+    assert said.endswith(f"more rdinit={guest.python} -- -m vm.guest.boot")
+    assert argv.count("-m") == 1
+    assert argv[argv.index("-smp") + 1] == "2"
