@@ -22,6 +22,7 @@ SETTLE_S = 3.0  # after work, in which the chip cools faster than its sensor tel
 MEAN_S = 1.0  # of readings taken together
 IDLE_CORES = 0.05  # that an engine with nothing to do may use
 REFIT_S = 600.0
+KEPT_EVERY = 6  # good fits: each one that is written costs the disk about 0.1 MB
 FILE = "leakage-{board}.json"
 
 
@@ -42,6 +43,7 @@ class LeakageWatch:
         self.tracker = LeakageTracker()
         self._board: str | None = None
         self._kept: LeakageFit | None = None  # of an earlier start
+        self._good = 0  # fits of this board
         self._quiet_s = self._mean_s = 0.0
         self._temp_sum = self._energy_j = 0.0
 
@@ -78,7 +80,7 @@ class LeakageWatch:
         if board == self._board:
             return
         self._board, self.tracker = board, LeakageTracker()
-        self._kept = self._load()
+        self._kept, self._good = self._load(), 0
         self._rest()
 
     def take(self, seen: Observation) -> None:
@@ -104,7 +106,7 @@ class LeakageWatch:
             await self.refit()
 
     async def refit(self) -> None:
-        """Fit what was seen, and keep a good fit."""
+        """Fit what was seen, and keep a good fit, the first one and then one in KEPT_EVERY."""
         tracker, before = self.tracker, self.tracker.rejection
         found = await asyncio.to_thread(fitted, tracker.samples())
         tracker.accept(found)
@@ -112,7 +114,9 @@ class LeakageWatch:
             if before is None:
                 log.info("the leakage of the chip is not fitted anew: %s", found.reason)
         elif tracker is self.tracker:
-            await asyncio.to_thread(self._save, found)
+            if self._good % KEPT_EVERY == 0:
+                await asyncio.to_thread(self._save, found)
+            self._good += 1
 
     @property
     def _path(self) -> Path | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.daemon.leakage import LeakageWatch
+from edge_rt.daemon.leakage import KEPT_EVERY, LeakageWatch
 from edge_rt.governor.limits import Observation
 from edge_rt.thermal.leakage import Leakage
 
@@ -100,6 +100,17 @@ def test_a_good_fit_is_kept_for_the_next_start_of_the_same_board(tmp_path: Path)
     other.begin("orin")
     assert next_one.fit == fit
     assert other.fit is None
+
+
+def test_fits_are_not_written_all_the_time(tmp_path: Path) -> None:
+    """Which would wear the disk of a board that has nothing to do."""
+    watch, path = learnt(tmp_path), tmp_path / "leakage-pi.json"
+    written = 0
+    for _ in range(2 * KEPT_EVERY):
+        path.unlink(missing_ok=True)
+        asyncio.run(watch.refit())
+        written += path.exists()
+    assert written == 2
 
 
 def test_boards_that_look_alike_keep_their_own(tmp_path: Path) -> None:

@@ -30,10 +30,6 @@ LOOK_S = 0.0003
 PATIENCE_S = 15.0  # for a file that is written all ten seconds
 FILES = ("cache.db-wal", "ledger.db-wal", "router.db-wal", "prefixes", "any moment")
 TABLES = {"ledger.db": "answers", "cache.db": "kept"}
-CONFIG = {
-    "cache": {"enabled": True},
-    "budget": {"energy_j": 1e12, "energy_period": "hour"},  # so that the hour is written, too
-}
 
 
 class Load:
@@ -130,7 +126,7 @@ def check(state: Path, before: Rows) -> None:
 def test_kills_in_the_middle_of_writes(
     own_daemon: Callable[..., Daemon], tools: Any, kills: int
 ) -> None:
-    daemon, chance, told = own_daemon(**CONFIG), random.Random(7), dict[str, str]()
+    daemon, chance, told = own_daemon(cache={"enabled": True}), random.Random(7), dict[str, str]()
     state: Path = daemon.directory
     daemon.complete("0 is", max_tokens=3)
     tools.eventually(lambda: (state / "ledger.db").exists(), "there is a ledger")
