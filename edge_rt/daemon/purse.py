@@ -85,7 +85,8 @@ class Purse:
         if deadline_s is not None:
             left_s = deadline_s - self._clock()
             if least.seconds > left_s * (1.0 + least.error_ratio):
-                raise _too_little("latency_s", f"{least.seconds:.2g} s", f"{left_s:.2g} s are left")
+                left = f"{max(0.0, left_s):.2g} s are left"
+                raise _too_little("latency_s", f"{least.seconds:.2g} s", left)
         if energy_j is not None and least.energy_j is not None:
             most_j = energy_j * (1.0 + (least.energy_error_ratio or 0.0))
             if least.energy_j > most_j:

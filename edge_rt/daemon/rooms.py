@@ -41,6 +41,7 @@ from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
 from edge_rt.daemon.supervisor import ENGINE, OFFLINE, Supervisor
 from edge_rt.daemon.templating import Templating
+from edge_rt.daemon.unkept import forget_unkept
 from edge_rt.daemon.vigil import Vigil
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
@@ -85,7 +86,7 @@ class Rooms:
         self.book = _book(config, paths)
         self.cache = _cache(config, paths)
         self.semantic = semantic_cache(config, paths)
-        self._keep = _keep(config, paths)
+        self._keep, self._folder = _keep(config, paths), paths.state
         self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
         self.knobs = BoardKnobs(config.knobs, root, paths.state)
@@ -164,6 +165,7 @@ class Rooms:
     async def open(self) -> AsyncGenerator[DaemonService]:
         """Everything at work while the block runs."""
         await self.knobs.recover()
+        await asyncio.to_thread(forget_unkept, self._config.cache, self._folder)
         self.supervisor.start()
         tasks = [asyncio.create_task(told(chore)) for chore in self._chores()]
         try:

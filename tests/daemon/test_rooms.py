@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -70,6 +71,17 @@ def test_each_engine_is_told_what_to_keep_of_prompts(
     kit.run(run())
     folder = str(tmp_path / "prefixes")
     assert said == ([] if kept is None else [KeepPrefixes(folder, *kept)])
+
+
+def test_what_is_kept_no_more_is_gone_once_the_doors_open(kit: Any, tmp_path: Path) -> None:
+    (tmp_path / "cache.db").write_text("x")
+
+    async def run() -> None:
+        async with rooms(tmp_path, cache=Cache(enabled=False)).open():
+            await asyncio.sleep(0)  # so that all has begun that is to end
+            assert not (tmp_path / "cache.db").exists()
+
+    kit.run(run())
 
 
 @pytest.mark.parametrize(
