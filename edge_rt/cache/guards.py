@@ -13,6 +13,7 @@ _LONGER, _MORE = 1.5, 3  # times as many words, and words besides, may the longe
 _MOST = 400  # words of a text that is compared at all
 _TERM = 4  # words at most in quotes that are no speech
 _INITIALS = 6  # words at most of a name that initials stand for
+_LATIN = "\u024f"  # the last letter of that script
 
 Same = Callable[[Wording, Wording], bool]
 
@@ -183,14 +184,35 @@ def _lengths(one: Wording, other: Wording) -> bool:
     return long <= min(_MOST, _LONGER * short + _MORE)
 
 
+def _english(one: Wording, other: Wording) -> bool:
+    """Both seem to be English, of which alone the guards know how it denies and asks."""
+    return all(
+        sum(word in lexicon.FOREIGN for word in words)
+        <= sum(word in lexicon.FUNCTION for word in words)
+        and not any(letter > _LATIN for word in words for letter in word)
+        for words in (one.words, other.words)
+    )
+
+
+def _tenses(one: Wording, other: Wording) -> bool:
+    """What asks or sets a task is about the past in both, or in neither."""
+    return not _strict(one, other) or _past(one) == _past(other)
+
+
+def _past(one: Wording) -> bool:
+    return not lexicon.PAST.isdisjoint(one.words)
+
+
 GUARDS: Mapping[str, Same] = {
     "length": _lengths,
+    "language": _english,
     "numbers": lambda one, other: one.numbers == other.numbers,
     "quoted": _quoted,
     "code": lambda one, other: one.code == other.code,
     "names": _names,
     "negations": _negations,
     "questions": _questions,
+    "tenses": _tenses,
     "times": _times,
     "quantities": _quantities,
     "opposites": _opposites,

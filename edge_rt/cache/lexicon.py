@@ -155,6 +155,9 @@ NEGATIONS = _words(
     "wasnt werent dont doesnt didnt cant couldnt wont wouldnt shouldnt hasnt havent hadnt"
 )
 
+PAST = _words("was were did had been")
+"""In what asks about the past."""
+
 QUESTIONS = _words("who whom whose what which when where why how")
 MEASURES = _words("many much long old far often fast big large tall high deep heavy hot soon")
 """Behind "how": what is asked for."""
@@ -282,6 +285,20 @@ FUNCTION = _words(
     "where's there's let's get got let st nd rd th"
 )
 """Words that tell of nothing by themselves."""
+
+FOREIGN = _words(
+    "der das den dem des ein eine einen einem einer und ist sind nicht kein keine ich du er sie "
+    "wir ihr mein dein wie wo wann warum welche von zu zum zur auf bei aus auch noch wird bitte "
+    "le la les un une et est sont ne pas je tu il elle nous vous mon quel quelle qui que quoi où "
+    "quand pourquoi avec dans sur pour de au aux ce cette peux "
+    "el los las uno y es mi él ella qué cuál cómo dónde cuándo por con para del al se "
+    "lo gli dei della di che chi dove quando perché non sono è ho "
+    "os um uma não são eu você meu qual onde em com da na nos "
+    "het een en van ik jij wij zijn niet geen wat hoe waar wanneer met op naar te "
+    "jag och är inte hur vad var på jeg og er ikke hvordan hvad nie jest się jak co gdzie "
+    "ei miten mikä missä ve bir bu değil"
+)
+"""Words that other languages have most often, and English seldom or never."""
 
 IDLE = _words("really actually currently now still already exactly basically simply")
 """Words with which a question asks the same as without."""

@@ -57,6 +57,15 @@ APART = [
     ("names", "Williams will be late.", "William will be late."),
     ("quoted", 'They sang "so long".', 'They sang "good day".'),
     ("quoted", 'Say "we do not know why it fell".', "Say we don't know why it fell."),
+    ("language", "Wie komme ich zum Bahnhof?", "Wie komme ich nicht zum Bahnhof?"),
+    ("language", "Schalte das Licht ein.", "Schalte das Licht nicht ein."),
+    ("language", "Comment aller à la gare ?", "Comment ne pas aller à la gare ?"),
+    (
+        "language",
+        "\u041a\u0430\u043a \u043f\u0440\u043e\u0439\u0442\u0438?",
+        "\u041a\u0430\u043a \u043d\u0435 \u043f\u0440\u043e\u0439\u0442\u0438?",
+    ),
+    ("tenses", "What was the capital of France?", "What is the capital of France?"),
     ("length", "Tell me about rice.", "Tell me about rice and how it is grown in wet fields."),
 ]
 
