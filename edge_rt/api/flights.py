@@ -6,38 +6,36 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
 
-PATIENCE_S = 60.0  # that an answer is waited for, should its own client not read it
-
 
 class Flights:
-    """Knows by the keys of the cache what is being answered, and tells when that has ended."""
+    """Knows by the keys of the cache what is being answered, and tells when that has ended.
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
-        self._patience_s = patience_s
-        self._flying: dict[bytes, asyncio.Event] = {}
+    Nobody waits for ever: a client that does not read its answer is cut off.
+    """
+
+    def __init__(self) -> None:
+        self._flying: dict[bytes, asyncio.Future[bool]] = {}  # whether it ended well
 
     @contextmanager
     def made(self, key: bytes) -> Generator[None, None, None]:
         """While the answer of that key is being made; the first who makes it counts."""
-        ended = asyncio.Event()
+        ended = asyncio.get_running_loop().create_future()
         first = self._flying.setdefault(key, ended) is ended
+        well = False
         try:
             yield
+            well = True
         finally:
             if first:
                 del self._flying[key]
-                ended.set()
+                ended.set_result(well)
 
     async def landed(self, key: bytes) -> bool:
-        """Wait for the answer of that key; whether there was anything to wait for.
+        """Wait for the answer of that key; False where nobody makes it.
 
-        It may have failed, or be none to keep.
+        Where it failed or its client left, one of those who wait is told so, to make it.
         """
-        ended = self._flying.get(key)
-        if ended is None:
-            return False
-        try:
-            await asyncio.wait_for(ended.wait(), self._patience_s)
-        except asyncio.TimeoutError:
-            return False
-        return True
+        while (ended := self._flying.get(key)) is not None:
+            if await asyncio.shield(ended):
+                return True
+        return False

@@ -73,19 +73,37 @@ def test_what_is_asked_otherwise_does_not_wait(cached: Any, service: Any, held: 
     asyncio.run(run())
 
 
-def test_who_waited_for_a_client_that_left_is_answered(
+def test_one_of_those_who_wait_makes_it_where_the_first_left(
     cached: Any, service: Any, held: Any
 ) -> None:
-    async def run() -> Any:
+    async def run() -> list[Any]:
         go_on = held()
-        first, second = await ask(cached), await ask(cached)
+        first, *others = [await ask(cached) for _ in range(4)]
         first.leave()
         await first.end()
         go_on.set()
-        return await second.end()
+        return [await other.end() for other in others]
 
-    assert asyncio.run(run()).status == 200
+    assert [one.status for one in asyncio.run(run())] == [200, 200, 200]
     assert len(service.calls) == 2
+
+
+def test_what_is_not_kept_is_waited_for_once(cached: Any, service: Any, held: Any) -> None:
+    async def run() -> None:
+        service.stands_in = "other-1.5b@q4"
+        go_on = held()
+        first, *others = [await ask(cached) for _ in range(3)]
+        go_on.set()
+        assert (await first.end()).status == 200
+        held()
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert len(service.calls) == 3  # both at once
+        for other in others:
+            other.leave()
+            await other.end()
+
+    asyncio.run(run())
 
 
 def test_who_waited_for_what_failed_is_answered(cached: Any, service: Any, script: Any) -> None:
@@ -100,14 +118,29 @@ def test_who_waited_for_what_failed_is_answered(cached: Any, service: Any, scrip
     assert [one.status for one in asyncio.run(run())] == [500, 200]
 
 
-def test_nobody_waits_for_ever() -> None:
+def test_who_waits_and_leaves_disturbs_nobody(cached: Any, service: Any, held: Any) -> None:
+    async def run() -> list[Any]:
+        go_on = held()
+        first, second, third = [await ask(cached) for _ in range(3)]
+        second.leave()
+        await second.end()
+        go_on.set()
+        return [await first.end(), await third.end()]
+
+    assert [one.status for one in asyncio.run(run())] == [200, 200]
+    assert len(service.calls) == 1
+
+
+def test_the_first_who_makes_it_counts() -> None:
     async def run() -> None:
-        flights = Flights(patience_s=0.01)
+        flights = Flights()
         with flights.made(b"key"):
-            assert not await flights.landed(b"key")
-            with flights.made(b"key"):  # by who had no more patience
+            with flights.made(b"key"):
                 pass
-            assert not await flights.landed(b"key")
+            waiting = asyncio.ensure_future(flights.landed(b"key"))
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+        assert await waiting
         assert not await flights.landed(b"key")
 
     asyncio.run(run())
