@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from edge_rt.config.schema import Engine
@@ -26,7 +27,12 @@ class Expecting:
         self._store, self._engine, self._least = store, engine, least
 
     def seconds(self, client: EngineClient, doing: Doing) -> float:
-        """What it is at work for now, at the longest."""
+        """What it is at work for now, at the longest.
+
+        A load ends when Residency has it end: onnxruntime lets no other thread run meanwhile.
+        """
+        if client.loading:
+            return math.inf
         requests = {id: client.request(id) for id in doing.requests}
         return max((self._one(one, doing.tokens) for one in requests.values()), default=0.0)
 
@@ -38,7 +44,9 @@ class Expecting:
             return UNKNOWN_S
         context = min(self._engine.context, entry.summary.context_train)
         found = self._least(entry, context, max(0, context - max(1, tokens)))
-        return UNKNOWN_S if found is None else found.prefill_s
+        seconds = UNKNOWN_S if found is None else found.prefill_s
+        # onnxruntime loads a model anew in the pass that is to have another number of threads.
+        return max(seconds, UNKNOWN_S) if entry.backend == "onnx" else seconds
 
     def _entry(self, name: str) -> Entry | None:
         try:

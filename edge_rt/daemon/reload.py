@@ -16,12 +16,13 @@ from edge_rt.errors import EdgeError
 log = logging.getLogger(__name__)
 
 RESTART = "systemctl restart edge-rt"
+_KEYS = frozenset({"tcp.api_key_sha256", "tcp.admin_key_sha256"})
 
 
 class Reload:
     """Puts in force what can be while the daemon runs, and tells what takes a restart.
 
-    At once count the budget, the log's level, and the keys that open TCP. Whether there are keys
+    At once count the budget, the log's level, and the keys of TCP. Whether there are keys
     at all decides where TCP may be listened on, so that takes a restart.
     """
 
@@ -31,12 +32,14 @@ class Reload:
         read: Callable[[], Config],
         governing: Governing,
         api_keys: list[str],
+        admin_keys: list[str],
     ) -> None:
-        """`read` gives what the configuration says now, or raises. `config` is in force, and
-        `api_keys`, which is changed in place, with it.
+        """`read` gives what the configuration says now, or raises. `config` is in force, and the
+        keys, which are changed in place, with it.
         """
         self._config, self._read = config, read
-        self._governing, self._api_keys = governing, api_keys
+        self._governing = governing
+        self._api_keys, self._admin_keys = api_keys, admin_keys
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -69,7 +72,7 @@ class Reload:
             log.warning("after a restart only (%s): %s", RESTART, _listed(late))
 
     def _is_live(self, key: str, config: Config) -> bool:
-        if key == "tcp.api_key_sha256":
+        if key in _KEYS:
             return bool(self._api_keys and config.tcp.api_key_sha256)
         return key == "log.level" or key.startswith("budget.")
 
@@ -81,9 +84,10 @@ class Reload:
         if "log.level" in live:
             logging.getLogger().setLevel(config.log.level.upper())
             now = replace(now, log=config.log)
-        if "tcp.api_key_sha256" in live:
-            self._api_keys[:] = config.tcp.api_key_sha256
-            now = replace(now, tcp=replace(now.tcp, api_key_sha256=[*self._api_keys]))
+        if live & _KEYS:
+            api, admin = config.tcp.api_key_sha256, config.tcp.admin_key_sha256
+            self._api_keys[:], self._admin_keys[:] = api, admin
+            now = replace(now, tcp=replace(now.tcp, api_key_sha256=api, admin_key_sha256=admin))
         if config.budget != now.budget:
             self._governing.allow(budget_of(config.budget))
             now = replace(now, budget=config.budget)

@@ -140,13 +140,14 @@ class Daemon:
     async def _serve(
         self, sockets: list[socket.socket], rooms: Rooms, service: DaemonService
     ) -> None:
-        api_keys = list(self._config.tcp.api_key_sha256)
+        tcp = self._config.tcp
+        api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)
         app = create_app(
             service,
             requests=self._config.requests,
             version=__version__,
             api_key_sha256=api_keys,
-            admin_key_sha256=self._config.tcp.admin_key_sha256,
+            admin_key_sha256=admin_keys,
             access=access_of(self._config.access),
             cache=rooms.cache,
             per_client=self._config.cache.per_client,
@@ -168,7 +169,7 @@ class Daemon:
             )
         )
         status = f"serving on {', '.join(str(s.getsockname()) for s in sockets)}"
-        reload = Reload(self._config, self._read, rooms.governing, api_keys)
+        reload = Reload(self._config, self._read, rooms.governing, api_keys, admin_keys)
         _on_signals(server, rooms, self._notifier, reload)
         log.info(status)
         notifier = self._notifier

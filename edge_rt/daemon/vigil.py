@@ -81,7 +81,7 @@ class Vigil:
             if seen is None:
                 return
             quiet.look(seen)
-            if quiet.hangs(self._expected_s(client, doing)):
+            if quiet.hangs(0.0 if seen.stopped else self._expected_s(client, doing)):
                 why = f"it hung for {quiet.busy_s:.0f} s"
                 client.condemn(Fate(why, doing.requests, outside=seen.stopped))
 

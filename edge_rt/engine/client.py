@@ -148,6 +148,11 @@ class EngineClient(asyncio.Protocol):
         return max(asked, default=None)
 
     @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded, or is to be."""
+        return any(kind == "load" for kind, _ in self._replies)
+
+    @property
     def owes(self) -> bool:
         """Whether the engine is to answer anything."""
         return bool(self._streams or self._replies)
@@ -292,7 +297,7 @@ class EngineClient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self.lost.set()
-        self.was_loading = any(kind == "load" for kind, _ in self._replies)
+        self.was_loading = self.loading
         lost = EngineLost("the engine stopped in the middle of a request", self.fate)
         stopped = EngineStopped("the daemon stopped before the answer was complete")
         for queue in self._streams.values():

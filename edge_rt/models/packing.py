@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.durable import sync
-from edge_rt.errors import DamagedFile
+from edge_rt.errors import DamagedFile, StoreError
 from edge_rt.models.checksums import SUMS, read_sums, write_sums
 from edge_rt.models.digest import Progress, behind, copy
 from edge_rt.models.disk import require_space, store_errors
@@ -37,10 +37,12 @@ def missing(entries: Sequence[Entry], folder: Path) -> list[Entry]:
 def pack(entry: Entry, folder: Path, progress: Progress | None = None) -> None:
     """Copy the files of `entry` to `folder`/ID and note their checksums; whole or not at all.
 
-    Raises DamagedFile for one that is not what came into the store, and StoreError.
+    Raises DamagedFile for one that is not what came into the store, and StoreError, also where
+    other files lie there.
     """
     draft, home = folder / _DRAFT, folder / entry.id
     with store_errors(f"cannot export {entry.id}"):
+        _refuse_others(entry, home, packed(folder))
         _delete(draft)
         draft.mkdir()
         try:
@@ -76,6 +78,15 @@ def _is_in(entry: Entry, folder: Path, sums: dict[str, str]) -> bool:
         )
     except OSError:
         return False
+
+
+def _refuse_others(entry: Entry, home: Path, sums: dict[str, str]) -> None:
+    """What no export put there is not ours to replace."""
+    own = {file.path.name for file in entry.files}
+    there = {path.name for path in home.iterdir()} if home.is_dir() else set[str]()
+    others = sorted(n for n in there - own if f"{entry.id}/{n}" not in sums)
+    if others:
+        raise StoreError(f"{home} has other files, such as {others[0]!r:.120}: export elsewhere")
 
 
 def _below(name: str, id: str) -> bool:

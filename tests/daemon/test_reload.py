@@ -26,7 +26,8 @@ class Stage:
         self.file: Config | ConfigError = config
         self.budgets: list[Budget] = []
         self.keys = list(config.tcp.api_key_sha256)
-        self.reload = Reload(config, self._read, cast(Governing, self), self.keys)
+        self.admins = list(config.tcp.admin_key_sha256)
+        self.reload = Reload(config, self._read, cast(Governing, self), self.keys, self.admins)
 
     def _read(self) -> Config:
         if isinstance(self.file, ConfigError):
@@ -79,6 +80,15 @@ def test_keys_are_exchanged_in_place() -> None:
     stage = Stage(Config(tcp=Tcp(api_key_sha256=[KEY])))
     stage.look(Config(tcp=Tcp(api_key_sha256=[OTHER])))
     assert stage.keys == [OTHER]
+
+
+def test_who_is_no_administrator_any_more_is_none_at_once(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage(Config(tcp=Tcp(api_key_sha256=[KEY, OTHER], admin_key_sha256=[KEY])))
+    stage.look(Config(tcp=Tcp(api_key_sha256=[KEY, OTHER], admin_key_sha256=[OTHER])))
+    assert (stage.keys, stage.admins) == ([KEY, OTHER], [OTHER])
+    assert "restart" not in told.text
 
 
 @pytest.mark.parametrize(("before", "after"), [([KEY], []), ([], [KEY])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.daemon.vigil import BUSY_S, LOOK_S, STILL_S, TIMES, Life, Vigil, life
+from edge_rt.daemon.vigil import BUSY_S, LOOK_S, MOST_S, STILL_S, TIMES, Life, Vigil, life
 from edge_rt.engine.beat import Beat
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.fate import Fate
@@ -84,6 +85,21 @@ def test_one_that_is_stopped_from_outside_is_ended_and_nobody_blamed() -> None:
     fate = engine.watched(1000)
     assert fate is not None
     assert not fate.blamed
+
+
+def test_one_that_is_stopped_is_ended_soon_whatever_it_was_at() -> None:
+    engine = Engine(nothing, expected_s=math.inf)
+    engine.life = Life(1.0, stopped=True)
+    assert engine.watched(1000) is not None
+    assert engine.looks * LOOK_S <= STILL_S + 2 * LOOK_S
+
+
+def test_work_without_an_end_is_left_alone_until_it_stands_still() -> None:
+    """As a load by a library that lets no other thread run."""
+    assert Engine(works, math.inf).watched(10_000) is None
+    engine = Engine(nothing, math.inf)
+    assert engine.watched(1000) is not None
+    assert engine.looks * LOOK_S == pytest.approx(STILL_S + MOST_S, abs=2 * LOOK_S)
 
 
 def test_one_that_gets_on_is_left_alone() -> None:

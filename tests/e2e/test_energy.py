@@ -106,14 +106,23 @@ def test_a_client_that_leaves_pays_too(daemon, tools):
     assert entry["completion_tokens"] >= 20
 
 
-def test_the_joules_of_a_lost_engine_are_not_made_up(daemon, tools):
+def test_what_the_end_of_an_engine_took_is_no_part_of_an_answer(daemon, tools):
     with daemon.stream(prompt=STORY, max_tokens=60, ignore_eos=True) as events:
         for number, document in enumerate(events):
             if number == 10:
                 daemon.kill_engine()
             last = document
-    assert last["edge"]["energy_j"] is None
-    assert last["edge"]["energy_quality"] == "unresolved"
+    tools.eventually(
+        lambda: {"lost", "done"} <= {entry["status"] for entry in ledger(daemon, last=9)["last"]},
+        "both are booked",
+    )
+    booked = ledger(daemon, last=9)["last"]
+    lost = next(entry for entry in booked if entry["status"] == "lost")
+    assert lost["busy_s"] > 0
+    assert lost["completion_tokens"] == 0
+    done = next(entry for entry in booked if entry["status"] == "done")
+    assert done["completion_tokens"] == 60
+    assert done["energy_j"] == pytest.approx(last["edge"]["energy_j"], rel=0.01)
 
 
 def test_prometheus_sees_rails_zones_and_joules(daemon):

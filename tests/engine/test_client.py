@@ -407,9 +407,11 @@ async def test_an_engine_that_ends_by_force_when_told_to_stop_is_not_lost(
 async def test_load_and_unload(client: EngineClient, engine: Engine) -> None:
     loading = start(client.load("toy", SPEC))
     assert await engine.next() == Load("toy", SPEC)
+    assert client.loading
     loaded = Loaded("toy", 0.5, 39, 96, 2)
     engine.say(Loaded("other", 0.1, 1, 1, 1), loaded)
     assert await loading == loaded
+    assert not client.loading
     unloading = start(client.unload("toy"))
     assert await engine.next() == Unload("toy")
     engine.say(Unloaded("toy"))

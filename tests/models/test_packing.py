@@ -120,3 +120,12 @@ def test_checksums_of_others_stay(store: Store, tmp_path: Path) -> None:
     export(store, out)
     assert "mine.gguf" in read_sums(out)
     assert agreed(out) == 6
+
+
+def test_a_folder_with_files_of_others_is_left_alone(store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "one").mkdir(parents=True)
+    (out / "one" / "thesis.tex").write_text("x")
+    with pytest.raises(StoreError, match=r"other files, such as 'thesis.tex': export elsewhere"):
+        export(store, out)
+    assert [path.name for path in out.rglob("*")] == ["one", "thesis.tex"]

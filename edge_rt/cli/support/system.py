@@ -27,7 +27,11 @@ _KEPT = re.compile(  # of the daemon's own lines; what is none of these may be a
     r"|  File \"[^\"]*\", line \d+"
     r"|(Fatal Python error|Current thread|Thread 0x)"
 )
-_ERROR = re.compile(r"((\w+\.)+\w+|\w+(Error|Exception|Exit|Interrupt))(: |$)")
+_SHORTENED = (  # of an error only which one it was, of code only where it stands; see PlainLines
+    re.compile(r"((?:\w+\.)+\w+|\w+(?:Error|Exception|Exit|Interrupt))(?:: |$)"),
+    re.compile(r"(  \w+)(?:: .*)?, raised at$"),
+    re.compile(r"(    \S+\.py:\d+ in [\w<>]+): "),
+)
 
 
 def run(command: Sequence[str]) -> str | None:
@@ -100,8 +104,8 @@ def _own(message: str) -> str | None:
     """A line of the daemon's or the engine's; of an error only which one it was."""
     if _KEPT.match(message):
         return message
-    error = _ERROR.match(message)
-    return None if error is None else f"{error[1]}: …"
+    found = next(filter(None, (each.match(message) for each in _SHORTENED)), None)
+    return None if found is None else f"{found[1]}: …"
 
 
 def _time(microseconds: object) -> str:

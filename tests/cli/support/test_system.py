@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from edge_rt.cli.support.system import UNITS, log, run, units
+from edge_rt.daemon.logs import PlainLines
 
 SECRET = "what does my doctor say"
 
@@ -69,6 +72,23 @@ def test_of_an_error_only_its_name_is_kept() -> None:
         "ValueError: …",
         "edge_rt.errors.Gone: …",
     ]
+
+
+def test_where_errors_were_raised_is_kept() -> None:
+    """As PlainLines writes it, at whatever level."""
+    try:
+        raise ValueError(SECRET)
+    except ValueError as error:
+        failure = (type(error), error, error.__traceback__)
+    failed = logging.LogRecord("edge_rt.x", logging.ERROR, "f", 1, "it failed", (), failure)
+    written = [*PlainLines().format(failed).splitlines(), f"  ValueError: {SECRET}, raised at"]
+    told = log(Journal(*map(record, written))).splitlines()
+    assert [line.partition("]: ")[2] for line in (told[0], told[1], told[3])] == [
+        "ERROR edge_rt.x: it failed",
+        "  ValueError: …",
+        "  ValueError: …",
+    ]
+    assert re.fullmatch(r".*    \S+test_system.py:\d+ in test_where_\w+: …", told[2])
 
 
 def test_both_units_are_asked_for() -> None:
