@@ -14,11 +14,12 @@ from msgspec import Meta
 
 from edge_rt.decoding.params import Doubt
 from edge_rt.errors import ConfigError, RequestError
-from edge_rt.models.isotonic import Point, isotonic
+from edge_rt.models.isotonic import Block, Point, isotonic
 from edge_rt.models.naming import Id, Sha256
 
 FEWEST = 30  # answers that a calibration takes
 _SURE = 0.05  # no doubt, and no lack of it, says more than that
+_PRESUMED = 16.0  # answers, as many right as wrong, that are in each step before any was seen
 
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -96,6 +97,7 @@ class Seen(msgspec.Struct, frozen=True):
 def calibrate(seen: Iterable[Seen]) -> list[Step]:
     """The steps that fit best; raises RequestError where there are too few answers.
 
+    Few answers say little: the ends of a fit that only has to rise go by the last few alone.
     Tests of which all answers are right, or all wrong, say nothing of doubt.
     """
     by_test: defaultdict[str, list[Seen]] = defaultdict(list)
@@ -108,7 +110,7 @@ def calibrate(seen: Iterable[Seen]) -> list[Step]:
             f"{FEWEST} are the least: evaluate more questions with `tools/eval run`",
             param="from",
         )
-    blocks = isotonic(points)
+    blocks = isotonic(Point(one.x, _shrunk(one), one.weight) for one in isotonic(points))
     weight = sum(block.weight for block in blocks)
     return [
         Step(
@@ -118,6 +120,10 @@ def calibrate(seen: Iterable[Seen]) -> list[Step]:
         )
         for block in blocks
     ]
+
+
+def _shrunk(block: Block) -> float:
+    return (block.y * block.weight + 0.5 * _PRESUMED) / (block.weight + _PRESUMED)
 
 
 def _points(answers: list[Seen]) -> Iterator[Point]:

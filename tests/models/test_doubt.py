@@ -83,6 +83,14 @@ def test_steps_rise_and_find_what_made_the_answers() -> None:
         assert 1.0 - found.good(0.5, score) == pytest.approx(score, abs=0.08)
 
 
+def test_the_least_doubt_of_all_says_little_by_itself() -> None:
+    """The answer with the least doubt was right, that with the most wrong, the rest by chance."""
+    seen = [Seen("arc", float(item), item % 2 == 1) for item in range(100)]
+    steps = calibrate(seen)
+    assert steps[0].wrong > 0.4
+    assert steps[-1].wrong < 0.6
+
+
 def test_how_hard_a_test_is_says_nothing_of_doubt() -> None:
     """In both the answers are as likely wrong at any doubt; the hard one has the larger doubts."""
     random = Random(2)
