@@ -16,8 +16,8 @@ class Inquest:
     """On one engine; begin it when that one is started."""
 
     def __init__(self, root: Path = Path("/")) -> None:
-        """`root` is where `proc` lies."""
-        self._vmstat = root / "proc" / "vmstat"
+        """`root` is where `proc` and `sys` lie."""
+        self._counts = (_events(root), root / "proc" / "vmstat")
         self._before = self._out_of_memory()
 
     def fate(self, code: int, doing: Doing) -> Fate:
@@ -33,12 +33,25 @@ class Inquest:
         return Fate(why, doing.requests, outside)
 
     def _out_of_memory(self) -> int:
-        """How often the kernel has killed for memory, as far as it tells."""
-        with suppress(OSError, ValueError):
-            for line in self._vmstat.read_text().splitlines():
-                if line.startswith("oom_kill "):
-                    return int(line.split()[1])
+        """How often the kernel has killed for memory, as far as it tells: of this service's
+        processes, or else of all.
+        """
+        for counts in self._counts:
+            with suppress(OSError, ValueError):
+                for line in counts.read_text().splitlines():
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
         return 0
+
+
+def _events(root: Path) -> Path:
+    """Where the control group of this process counts them, in the hierarchy of version 2."""
+    group = ""
+    with suppress(OSError, ValueError):
+        for line in (root / "proc" / "self" / "cgroup").read_text().splitlines():
+            if line.startswith("0::"):
+                group = line.removeprefix("0::").strip("/")
+    return root / "sys" / "fs" / "cgroup" / group / "memory.events"
 
 
 def ended(code: int) -> str:

@@ -152,6 +152,7 @@ class Supervisor:
             os.close(page)
         await self._publish(client)
         watch = asyncio.create_task(self._vigil.keep(client, beat))
+        watch.add_done_callback(_tell_fault)
         try:
             await client.lost.wait()
             await self._publish(None)
@@ -187,6 +188,11 @@ class Supervisor:
         async with self._changed:
             self._client = client
             self._changed.notify_all()
+
+
+def _tell_fault(watch: asyncio.Task[None]) -> None:
+    if not watch.cancelled() and (fault := watch.exception()) is not None:
+        log.error("nobody notices any more whether this engine hangs", exc_info=fault)
 
 
 async def _end(process: asyncio.subprocess.Process, grace_s: float) -> int:

@@ -17,7 +17,7 @@ from edge_rt.models.template_task import LENGTH, Filled, Refused, Task
 log = logging.getLogger(__name__)
 
 HELLO_S = 30.0  # for the process to start
-TASK_S = 5.0  # for one task
+TASK_S = 30.0  # for one task, of which the process gives itself few of the processor's
 IDLE_S = 900.0  # without a task, after which the process is ended
 _MOST = 256 * 1024 * 1024  # bytes of an answer
 

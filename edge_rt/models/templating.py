@@ -23,7 +23,7 @@ from edge_rt.models.template_task import LENGTH, Filled, Refused, Task, Template
 from edge_rt.models.templates import ChatTemplate
 
 MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with
-CPU_S = 20  # of one task: who started the process is expected to be sooner, unless it is gone
+CPU_S = 5  # of one task, after which the kernel ends the process
 _DECODER = msgspec.json.Decoder(Task)
 _KEPT = 8  # templates that were compiled last
 _FILES = 16  # that may be open

@@ -39,3 +39,18 @@ def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
     fate = inquest.fate(-signal.SIGKILL, DOING)
     assert (fate.blamed, fate.short_of_memory) == ({3, 4}, True)
     assert Inquest(tmp_path).fate(-signal.SIGKILL, DOING).outside
+
+
+def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_path: Path) -> None:
+    vmstat, own = tmp_path / "proc" / "vmstat", tmp_path / "proc" / "self" / "cgroup"
+    events = tmp_path / "sys/fs/cgroup/system.slice/edge-rt.service/memory.events"
+    for file in (vmstat, own, events):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("9:name=systemd:/\n0::/system.slice/edge-rt.service\n")
+    events.write_text("low 0\noom 0\noom_kill 0\noom_group_kill 0\n")
+    vmstat.write_text("oom_kill 2\n")
+    inquest = Inquest(tmp_path)
+    vmstat.write_text("oom_kill 3\n")
+    assert inquest.fate(-signal.SIGKILL, DOING).outside
+    events.write_text("low 0\noom 1\noom_kill 1\noom_group_kill 0\n")
+    assert inquest.fate(-signal.SIGKILL, DOING).short_of_memory

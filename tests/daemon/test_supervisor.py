@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
+from edge_rt.daemon.vigil import Vigil
+from edge_rt.engine.beat import Beat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import Unavailable
@@ -102,6 +105,31 @@ async def test_a_killed_engine_is_started_again(supervisor: Supervisor, pauses: 
     await second.ping()
     assert supervisor.restarts == 1
     assert pauses.seen == [FIRST_WAIT_S]
+
+
+class Blind(Vigil):
+    """Fails at its first look."""
+
+    async def keep(self, client: EngineClient, beat: Beat) -> None:
+        raise RuntimeError("cannot look")
+
+
+@supervised(POLITE, vigil=Blind(lambda client, doing: 0.0))
+async def test_a_vigil_that_fails_says_so_at_once_and_harms_nothing(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append
+    logging.getLogger("edge_rt.daemon.supervisor").addHandler(handler)
+    try:
+        client = await supervisor.client()
+        await client.ping()
+    finally:
+        logging.getLogger("edge_rt.daemon.supervisor").removeHandler(handler)
+    assert [(one.levelname, str(one.exc_info and one.exc_info[1])) for one in said] == [
+        ("ERROR", "cannot look")
+    ]
 
 
 @supervised(POLITE)

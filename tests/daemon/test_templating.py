@@ -63,6 +63,14 @@ def test_a_template_that_does_not_end_is_ended(source) -> None:
     run(test, task_s=1.0)
 
 
+def test_by_itself_it_ends_after_few_seconds_of_the_processor() -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(RequestError, match="too much memory or time"):
+            await templating.fill(task(ENDLESS))
+
+    run(test, task_s=HANG_S)
+
+
 def test_the_loop_goes_on_meanwhile() -> None:
     async def test(templating: Templating) -> None:
         filling = asyncio.ensure_future(templating.fill(task(ENDLESS)))
