@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.client import EngineClient
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Embed, Generate
 from edge_rt.engine.residency import Residency, Resident
 from edge_rt.errors import EngineError
@@ -50,11 +50,20 @@ class Health:
         async with self._lock:
             if self._clock() - self._proved_s > FRESH_S:
                 try:
-                    self._proof = await asyncio.wait_for(self._prove(), PATIENCE_S)
+                    self._proof = await asyncio.wait_for(self._proved(), PATIENCE_S)
                 except asyncio.TimeoutError:
                     raise EngineError(f"no token came within {PATIENCE_S:.0f} s") from None
                 self._proved_s = self._clock()
             return self._proof
+
+    async def _proved(self) -> dict[str, object]:
+        """The proof of an engine; one that is ended from outside meanwhile does not count."""
+        while True:
+            try:
+                return await self._prove()
+            except EngineLost as lost:
+                if not (await lost.fate()).outside:
+                    raise
 
     async def _prove(self) -> dict[str, object]:
         client = await self._connect()

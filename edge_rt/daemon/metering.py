@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -53,11 +53,11 @@ class Metering:
         self._meter: Metered | None = None  # as heard last
         self._baseline = Baseline()
         self._attribution = Attribution(self._baseline)
-        self._lost: Loss | None = None  # while no engine is at work again
+        self._lost: Loss | None = None  # while somebody waits for another engine to be at work
         self._clock = clock
         self._wall = wall
         self._accounts: dict[tuple[EngineClient, int], Account] = {}
-        self._models: dict[Account, str] = {}
+        self._waiting: dict[Account, str] = {}  # for the engine, with the models
         self._told, self._read = Milestone(), Milestone()
         self._posted = Totals(0.0, 0.0, 0.0, 0.0)
         self._leaving: set[asyncio.Task[object]] = set()
@@ -87,15 +87,20 @@ class Metering:
         self._accounts.clear()
         client.on_work = lambda work: self._work(client, work)
 
-    def lost(self) -> None:
-        """The engine is lost: whatever is drawn until another is at work again goes with it."""
+    def lost(self, requests: Collection[int] = ()) -> None:
+        """The engine is lost, which was at work for `requests`.
+
+        Whatever is drawn until another is at work again, or nobody waits for that, goes with it.
+        """
         now_s = self._clock()
         if self._lost is not None:
             self._lost.spend(now_s)
             return
-        account = self._attribution.lost(now_s)
-        if account is not None:
-            model = min(self._models.values(), default="")
+        at_work = [account for (_, id), account in self._accounts.items() if id in requests]
+        models = [self._waiting[account] for account in at_work if account in self._waiting]
+        model = min(models or self._waiting.values(), default=None)
+        account = None if model is None else self._attribution.lost(now_s)
+        if model is not None and account is not None:
             receipt = Receipt(model, Tokens(), account=account)
             self._lost = Loss(receipt, account, self._attribution, now_s)
 
@@ -112,13 +117,14 @@ class Metering:
             receipt.account = self._attribution.open(self._clock())
         receipt.request = request
         self._accounts[client, request] = receipt.account
-        self._models[receipt.account] = receipt.model
+        self._waiting[receipt.account] = receipt.model
 
     async def settle(self, receipt: Receipt, status: Status = "done") -> Cost:
         """Close and book the request, of which the engine has told all; once."""
         account, end_s = receipt.account, self._clock()
         if account is None:
             account = receipt.account = self._attribution.open(end_s)
+        self._waits_no_more(account)
         supply = self._senses.supply
         if supply is not None:
             self._senses.hurry()
@@ -222,13 +228,20 @@ class Metering:
         await self._told.reach(self._clock(), TOLD_S)
         account = receipt.account
         if account is not None and not account.busy_s:  # refused: nothing that anybody paid for
+            self._waits_no_more(account)
             self._attribution.close(account, self._clock())
             self._forget(account)
             return
         await self.settle(receipt, status)
 
+    def _waits_no_more(self, account: Account) -> None:
+        """The engine has told all of a request, or its client has left."""
+        waited = self._waiting.pop(account, None) is not None
+        if waited and not self._waiting:
+            self._found()
+
     def _found(self) -> None:
-        """An engine is at work again: book what the end of the last one took."""
+        """An engine is at work again, or is not missed: book what the end of the last one took."""
         loss, self._lost = self._lost, None
         if loss is not None:
             loss.spend(self._clock())
@@ -242,7 +255,6 @@ class Metering:
 
     def _forget(self, account: Account) -> None:
         self._accounts = {key: a for key, a in self._accounts.items() if a is not account}
-        self._models.pop(account, None)
 
     def _cost(self, bill: Bill, seconds: float) -> Cost:
         known = bill.resolved and self._senses.supply is not None

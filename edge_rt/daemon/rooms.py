@@ -247,7 +247,7 @@ class Rooms:
             self._follow(self.residency.restore())
 
     def _mourn(self, fate: Fate) -> None:
-        self.metering.lost()
+        self.metering.lost(fate.requests)
         if fate.short_of_memory:
             self.residency.forget_lost()
 

@@ -122,6 +122,8 @@ class Supervisor:
                 outside = fate is not None and fate.outside
             except Exception:  # whatever it is, the next engine may have better luck
                 log.exception("the engine could not be kept")
+                if self._process is not None:
+                    await _end(self._process, 0.0)
             if loop.time() - born > STEADY_S or outside:
                 wait_s = FIRST_WAIT_S
             self.restarts += 1

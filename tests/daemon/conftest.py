@@ -225,11 +225,11 @@ class FakeEngine:
 
     def lose(self, fate: Fate | set[int]) -> None:
         """Be gone, if it is not; a set is of those it was at work for."""
+        ended = fate if isinstance(fate, Fate) else Fate("signal SIGSEGV", frozenset(fate))
         if not self.lost.is_set():
             self.lost.set()
-            self._house.metering.lost()
+            self._house.metering.lost(ended.requests)
         if not self.fate.done():
-            ended = fate if isinstance(fate, Fate) else Fate("signal SIGSEGV", frozenset(fate))
             self.fate.set_result(ended)
 
     def condemn(self, fate: Fate) -> None:

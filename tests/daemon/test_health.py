@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge_rt.daemon.health import FRESH_S
+from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineError, Unavailable
 
 
@@ -94,6 +95,16 @@ def test_a_lost_engine_is_no_proof(kit: Any) -> None:
         house.scripts = [[kit.lost]]
         with pytest.raises(EngineError):
             await house.service.health()
+
+    kit.run(run())
+
+
+def test_an_engine_that_was_ended_from_outside_says_nothing_of_the_next_one(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        await house.answer()
+        house.scripts = [[Fate("signal SIGKILL, from outside", outside=True)]]
+        assert (await house.service.health())["status"] == "ok"
 
     kit.run(run())
 

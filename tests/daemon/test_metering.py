@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge_rt.api.service import Cost
+from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Finished, Share, Work
 from edge_rt.errors import EngineError, RequestError
 
@@ -188,6 +189,27 @@ def test_what_is_lost_with_an_engine_is_booked_apart(kit: Any) -> None:
     kit.run(run())
 
 
+def test_what_is_lost_is_booked_on_the_model_that_was_at_work(kit: Any) -> None:
+    """Another one was asked as well, and had its turn before."""
+
+    async def run() -> None:
+        house = kit.house(models=("a", "b"))
+        house.senses.powered()
+        ended = Fate("signal SIGKILL, from outside", frozenset({2}), outside=True)
+        both = asyncio.Event()
+        house.scripts = [[kit.started(), both, ended], [kit.started(), both, ended]]
+        answers = [asyncio.create_task(house.answer(model)) for model in "ab"]
+        while len(house.asked) < 2:
+            await asyncio.sleep(0)
+        house.now += 1.0
+        both.set()
+        await asyncio.gather(*answers)
+        await house.metering.finish()
+        assert [e.model for e in house.book.recent(9) if e.status == "lost"] == ["b"]
+
+    kit.run(run())
+
+
 def test_nothing_is_lost_with_an_engine_that_nobody_waits_for(kit: Any) -> None:
     async def run() -> None:
         house = powered(kit)
@@ -230,6 +252,55 @@ def test_who_leaves_before_there_is_another_engine_pays_for_what_was_told(
         assert entry.status == "cancelled"
         assert entry.energy_j == pytest.approx(BUSY_W - IDLE_W)
         assert entry.busy_s == pytest.approx(1.0)
+
+    kit.run(run())
+
+
+def test_a_loss_ends_where_nobody_waits_for_the_next_engine(kit: Any) -> None:
+    """Who ended two engines is refused; what is drawn in the hour after that is nobody's."""
+
+    async def run() -> None:
+        house = powered(kit)
+        work = told(house, 0.0, 1.0)
+        house.scripts = [
+            [kit.started(), worked(house, 1.0), work, kit.lost],
+            [worked(house, 0.5), kit.lost],
+        ]
+        with pytest.raises(RequestError, match="ended the engine twice"):
+            await house.answer()
+        house.engine.on_work(Work(house.now, house.now, []))
+        for _ in range(8):
+            await asyncio.sleep(0)
+        worked(house, 60.0)()
+        await house.metering.finish()
+        booked = {entry.status: entry for entry in house.book.recent(9)}
+        assert set(booked) == {"failed", "lost"}
+        assert booked["lost"].busy_s == pytest.approx(0.5)
+        assert booked["lost"].energy_j == pytest.approx((BUSY_W - IDLE_W) * 0.5)
+
+    kit.run(run())
+
+
+def test_nothing_is_lost_by_an_answer_that_was_complete(kit: Any) -> None:
+    """The engine ends while the supply is read for the last time of it."""
+
+    async def run() -> None:
+        house = powered(kit)
+        house.senses.hung = True
+        work = told(house, 0.0, 1.0)
+
+        def unread() -> None:
+            house.now += 0.05
+
+        house.scripts = [[kit.started(), worked(house, 1.0), work, unread, kit.finished()]]
+        answer = asyncio.create_task(house.answer())
+        while not house.senses.hurries:
+            await asyncio.sleep(0)
+        house.engine.lose(set())
+        worked(house, 60.0)()
+        await answer
+        await house.metering.finish()
+        assert [entry.status for entry in house.book.recent(9)] == ["done"]
 
     kit.run(run())
 

@@ -268,6 +268,24 @@ def test_every_engine_is_greeted_before_others_have_it() -> None:
     run()
 
 
+def test_an_engine_that_nobody_gets_is_ended() -> None:
+    faults = [RuntimeError("a fault of ours")]
+    told: list[int] = []
+
+    def greet(client: EngineClient) -> None:
+        assert client.hello is not None
+        told.append(client.hello.pid)
+        if faults:
+            raise faults.pop()
+
+    @supervised(POLITE, free=9, greet=greet)
+    async def run(supervisor: Supervisor, pauses: Pauses) -> None:
+        await supervisor.client()
+        assert [child.pid for child in psutil.Process().children()] == told[1:]
+
+    run()
+
+
 def test_stopping_what_was_never_started() -> None:
     async def run() -> None:
         await Supervisor().stop()
