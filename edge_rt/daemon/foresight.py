@@ -9,8 +9,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
-import psutil
-
 from edge_rt.config.schema import Config
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.assessing import Assessor
@@ -65,6 +63,7 @@ class Foresight:
         senses: Senses,
         metering: Metering,
         governing: Governing,
+        available: Callable[[], int],
         clock: Callable[[], float],
         *,
         pause: Pause = asyncio.sleep,
@@ -72,8 +71,9 @@ class Foresight:
         program: Sequence[str] = PROGRAM,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`cores` is the most threads that the engine may use; `clock` is in seconds, and `pause`
-        lets them pass. `program` sweeps the ceilings, `wall` gives Unix seconds.
+        """`cores` is the most threads that the engine may use, `available` gives the free bytes of
+        memory; `clock` is in seconds, and `pause` lets them pass. `program` sweeps the ceilings,
+        `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
         self._senses, self._governing = senses, governing
@@ -91,7 +91,7 @@ class Foresight:
         self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
-        self.room = Room(config, residency, lambda: psutil.virtual_memory().available)
+        self.room = Room(config, residency, available)
         self.ages = Ages(wall, self.memory.notes)
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)

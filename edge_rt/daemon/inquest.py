@@ -6,6 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+from edge_rt.daemon.group import Group
 from edge_rt.engine.beat import Doing
 from edge_rt.engine.fate import Fate
 
@@ -17,7 +18,7 @@ class Inquest:
 
     def __init__(self, root: Path = Path("/")) -> None:
         """`root` is where `proc` and `sys` lie."""
-        self._counts = (_events(root), root / "proc" / "vmstat")
+        self._group, self._vmstat = Group(root), root / "proc" / "vmstat"
         self._before = self._out_of_memory()
 
     def fate(self, code: int, doing: Doing) -> Fate:
@@ -36,22 +37,13 @@ class Inquest:
         """How often the kernel has killed for memory, as far as it tells: of this service's
         processes, or else of all.
         """
-        for counts in self._counts:
-            with suppress(OSError, ValueError):
-                for line in counts.read_text().splitlines():
-                    if line.startswith("oom_kill "):
-                        return int(line.split()[1])
+        if (own := self._group.kills()) is not None:
+            return own
+        with suppress(OSError, ValueError):
+            for line in self._vmstat.read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
         return 0
-
-
-def _events(root: Path) -> Path:
-    """Where the control group of this process counts them, in the hierarchy of version 2."""
-    group = ""
-    with suppress(OSError, ValueError):
-        for line in (root / "proc" / "self" / "cgroup").read_text().splitlines():
-            if line.startswith("0::"):
-                group = line.removeprefix("0::").strip("/")
-    return root / "sys" / "fs" / "cgroup" / group / "memory.events"
 
 
 def ended(code: int) -> str:

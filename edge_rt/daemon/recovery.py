@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -15,12 +16,13 @@ from edge_rt.cache.key import digest
 from edge_rt.daemon.progress import Progress
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
-from edge_rt.errors import EngineBroken, EngineError, RequestError
+from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.models.entry import Entry
 
 log = logging.getLogger(__name__)
 
 REMEMBERED_S = 3600.0  # for which a request that ended two engines is refused
+SHORT_S = 60.0  # for which one is that did when memory was short, perhaps because of others
 REMEMBERED = 256  # such requests
 RENEWED_S = 600.0  # for which no engine is ended again because of the same model's output
 
@@ -39,17 +41,19 @@ class Recovery:
         """`clock` is in seconds."""
         self._clock = clock
         self._turn = asyncio.Lock()  # of suspects
-        self._guilty: OrderedDict[bytes, tuple[float, str]] = OrderedDict()  # since when, and why
+        self._guilty: OrderedDict[bytes, tuple[float, Fate]] = OrderedDict()  # since when, and why
         self._renewed: dict[str, float] = {}  # when engines were ended because of a model
 
     def check(self, entry: Entry, call: AnyCall) -> None:
-        """Raises RequestError for a request that ended engines before."""
+        """Raises RequestError for a request that ended engines before, and Unavailable where
+        memory was short.
+        """
         if not self._guilty:  # what is asked may be large
             return
-        since_s, why = self._guilty.get(_key(entry, call), (-REMEMBERED_S, ""))
-        left_s = since_s + REMEMBERED_S - self._clock()
+        since_s, fate = self._guilty.get(_key(entry, call), (-math.inf, Fate("")))
+        left_s = since_s + _refused_s(fate) - self._clock()
         if left_s > 0.0:
-            raise _refusal(entry, why, left_s)
+            raise _refusal(entry, fate, left_s)
 
     @asynccontextmanager
     async def turn(self, progress: Progress) -> AsyncGenerator[None]:
@@ -71,16 +75,17 @@ class Recovery:
     ) -> None:
         """An engine was lost that had the request under `id`; raises where that is to be its end.
 
-        RequestError where it ended two engines, EngineError where it comes no further.
+        RequestError where it ended two engines, Unavailable where memory was too short for it in
+        two, EngineError where it comes no further.
         """
         fate = await lost.fate()
         blamed = id in fate.blamed
         if progress.lost(blamed=blamed, alone=blamed and len(fate.blamed) == 1):
             log.error("a request to %s ended two engines (%s) and is refused", entry.id, fate.why)
-            self._guilty[_key(entry, call)] = self._clock(), fate.why
+            self._guilty[_key(entry, call)] = self._clock(), fate
             while len(self._guilty) > REMEMBERED:
                 self._guilty.popitem(last=False)
-            raise _refusal(entry, fate.why, REMEMBERED_S) from lost
+            raise _refusal(entry, fate, _refused_s(fate)) from lost
         if progress.hopeless:
             raise EngineError(
                 f"the engine was lost again and again while it had this request ({fate.why})"
@@ -107,9 +112,20 @@ def _key(entry: Entry, call: AnyCall) -> bytes:
     return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
 
 
-def _refusal(entry: Entry, why: str, left_s: float) -> RequestError:
+def _refused_s(fate: Fate) -> float:
+    return SHORT_S if fate.short_of_memory else REMEMBERED_S
+
+
+def _refusal(entry: Entry, fate: Fate, left_s: float) -> RequestError | Unavailable:
+    if fate.short_of_memory:
+        return Unavailable(
+            f"the engine ended twice with this request to {entry.id} ({fate.why}). Ask less at "
+            "once, end other programs, or use a smaller model, engine.context or engine.sequences",
+            retry_after_s=left_s,
+            code="out_of_memory",
+        )
     return RequestError(
-        f"this very request ended the engine twice ({why}), and is not tried again for "
+        f"this very request ended the engine twice ({fate.why}), and is not tried again for "
         f"{max(1, round(left_s / 60))} minutes. Ask something else, or another model than "
         f"{entry.id}; if it was long, ask less at once",
         code="engine_killed",

@@ -23,6 +23,7 @@ from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
+from edge_rt.daemon.group import Available, Group
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
@@ -74,11 +75,13 @@ class Rooms:
             vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
             mourn=self._mourn,
         )
+        available = Available(config.models.reserve_bytes, Group())
         self.residency = Residency(
             self.supervisor.client,
-            available=lambda: psutil.virtual_memory().available,
+            available=available,
             reserve_bytes=config.models.reserve_bytes,
             clock=clock,
+            limit=lambda: available.limit,
         )
         self.health = Health(self.supervisor.client, self.residency, clock)
         processes = {"engine": lambda: self.supervisor.pid}
@@ -120,6 +123,7 @@ class Rooms:
             self.senses,
             self.metering,
             self.governing,
+            available,
             clock,
         )
         self._expecting = Expecting(store, config.engine, self.foresight.least)

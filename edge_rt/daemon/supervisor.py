@@ -26,6 +26,7 @@ HELLO_S = 30.0  # for the engine to import its libraries and say hello
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
+NONE_S = 5.0  # after which one who got no engine may ask again
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
@@ -63,6 +64,7 @@ class Supervisor:
         self._hello_s = hello_s
         self._grace_s = grace_s
         self._pause = pause
+        self._stillborn: Fate | None = None  # of the engine that was last to start, if it did not
         self._client: EngineClient | None = None
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -97,9 +99,7 @@ class Supervisor:
         try:
             return await asyncio.wait_for(self._wait(), wait_s)
         except asyncio.TimeoutError:
-            raise Unavailable(
-                "the engine does not start; the daemon's log says why", retry_after_s=5.0
-            ) from None
+            raise _no_engine(self._stillborn) from None
 
     async def _wait(self) -> EngineClient:
         async with self._changed:
@@ -142,16 +142,14 @@ class Supervisor:
             client.execute = partial(_kill, process)
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
-            log.error("the engine did not start: %s", error)
             ours.close()
-            if self._process is None:
-                return None
-            gone = isinstance(error, EngineLost)
-            code = await _end(self._process, self._grace_s if gone else 0.0)
-            return inquest.fate(code, beat.doing) if gone else None
+            self._stillborn = fate = await self._end_unborn(error, inquest, beat)
+            log.error("the engine did not start: %s%s", error, f" ({fate.why})" if fate else "")
+            return fate
         finally:
             theirs.close()
             os.close(page)
+        self._stillborn = None
         await self._publish(client)
         watch = asyncio.create_task(self._vigil.keep(client, beat))
         watch.add_done_callback(_tell_fault)
@@ -167,6 +165,17 @@ class Supervisor:
                 client.fate.set_result(Fate("the daemon let go of it"))
         log.error("the engine stopped (%s); starting it again", fate.why)
         return fate
+
+    async def _end_unborn(self, error: Exception, inquest: Inquest, beat: Beat) -> Fate | None:
+        """Leave nothing of an engine that did not start; None where it was ended here."""
+        if self._process is None:
+            return None
+        gone = isinstance(error, EngineLost)
+        code = await _end(self._process, self._grace_s if gone else 0.0)
+        if not gone:
+            return None
+        self.fate = inquest.fate(code, beat.doing)
+        return self.fate
 
     def _fate(self, client: EngineClient, inquest: Inquest, code: int, beat: Beat) -> Fate:
         fate = client.sentence or inquest.fate(code, beat.doing)
@@ -190,6 +199,16 @@ class Supervisor:
         async with self._changed:
             self._client = client
             self._changed.notify_all()
+
+
+def _no_engine(stillborn: Fate | None) -> Unavailable:
+    why = f" ({stillborn.why})" if stillborn is not None else ""
+    message = f"the engine does not start{why}; the daemon's log says why"
+    if stillborn is not None and stillborn.short_of_memory:
+        message = f"the engine does not start{why}, even without a model: end other programs, or "
+        message += "raise MemoryMax= of the service or the limit of its container"
+        return Unavailable(message, retry_after_s=NONE_S, code="out_of_memory")
+    return Unavailable(message, retry_after_s=NONE_S)
 
 
 def _tell_fault(watch: asyncio.Task[None]) -> None:

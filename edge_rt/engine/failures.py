@@ -11,6 +11,7 @@ from edge_rt.errors import DamagedFile, Unavailable
 FAILED_S = 10.0  # for which a failed load is not tried again
 WORST_S = 600.0  # for which one is not that has ended engines, after twice as long each time
 AVOIDED_S = 600.0  # and for which the model is loaded in another way, where there is one
+LESS = "Use a smaller model, engine.context or engine.sequences"  # where memory is short
 
 Attempt = tuple[str, ModelSpec | None]
 """A model, and how it was to be loaded; None: that could not be made ready."""
@@ -26,7 +27,9 @@ class Failures:
         self._waits: dict[Attempt, float] = {}  # of those that ended engines
 
     def note(self, attempt: Attempt, why: Exception, *, fatal: bool = False) -> None:
-        """It failed just now; `fatal`: and ended the engine."""
+        """It failed just now, with a MemoryError where the kernel had no memory for it; `fatal`:
+        and ended the engine.
+        """
         self._known[attempt] = self._clock(), why
         if fatal:
             self._waits[attempt] = min(2.0 * self._waits.get(attempt, FAILED_S), WORST_S)
@@ -53,5 +56,7 @@ def _refusal(model: str, why: Exception, left_s: float) -> Unavailable:
     message = f"{model} could not be loaded: {why}"
     if isinstance(why, DamagedFile):  # it does not mend itself
         return Unavailable(message, retry_after_s=None, code="model_damaged")
+    if isinstance(why, MemoryError):
+        return Unavailable(f"{message}. {LESS}", retry_after_s=left_s, code="out_of_memory")
     advice = "if nothing else explains it, `edge-rt models verify` tells whether a file is damaged"
     return Unavailable(f"{message}; {advice}", retry_after_s=left_s, code="model_load_failed")

@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.failures import Attempt, Failures
+from edge_rt.engine.failures import LESS, Attempt, Failures
 from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Loaded, ModelSpec
 from edge_rt.errors import EdgeError, ModelFileError, Unavailable
@@ -66,12 +66,16 @@ class Residency:
         available: Callable[[], int],
         reserve_bytes: int,
         clock: Callable[[], float],
+        limit: Callable[[], str] = lambda: "",
     ) -> None:
-        """`connect` gives the live engine; `available` the free bytes; `clock` seconds."""
+        """`connect` gives the live engine; `available` the free bytes; `clock` seconds. `limit`
+        tells people what bounds those bytes, empty where that is the board's memory.
+        """
         self._connect = connect
         self._available = available
         self._reserve = reserve_bytes
         self._clock = clock
+        self._limit = limit
         self._lock = asyncio.Lock()
         self._residents: dict[str, Resident] = {}
         self._failures = Failures(clock)
@@ -222,7 +226,8 @@ class Residency:
                     self._suspects.add(model)
                     raise
                 self._suspects.discard(model)
-                ended = ModelFileError(f"the engine ended twice while loading it ({fate.why})")
+                kind = MemoryError if fate.short_of_memory else ModelFileError
+                ended = kind(f"the engine ended twice while loading it ({fate.why})")
                 self._note_failure(attempt, ended, fatal=True)
             except ModelFileError as error:
                 self._note_failure(attempt, error)
@@ -257,13 +262,18 @@ class Residency:
             idle = self._idle()
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
                 raise Unavailable(
-                    f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory and "
-                    f"{_mb(self._reserve)} are kept for others: {_mb(short)} are missing. "
-                    "Use a smaller model, engine.context or engine.sequences",
+                    self._lacking(wanted, short),
                     retry_after_s=BUSY_RETRY_S if self.residents() else ALONE_RETRY_S,
                     code="out_of_memory",
                 )
             await self._unload(idle[0])
+
+    def _lacking(self, wanted: Wanted, short: int) -> str:
+        limit, need = self._limit(), f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory"
+        if limit:
+            return f"{need}: {_mb(short)} are missing {limit}. {LESS}"
+        kept = f"{_mb(self._reserve)} are kept for others"
+        return f"{need} and {kept}: {_mb(short)} are missing. {LESS}"
 
     def _short(self, wanted: Wanted) -> int:
         """Bytes that are missing for it."""

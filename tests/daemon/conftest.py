@@ -444,6 +444,7 @@ class House:
             cast(Senses, self.senses),
             self.metering,
             cast(Governing, self.governing),
+            lambda: 1 << 40,
             clock,
             pause=self.rest,
             reader=cast(CpuReader, self.cpu),

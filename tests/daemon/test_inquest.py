@@ -54,3 +54,19 @@ def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_pa
     assert inquest.fate(-signal.SIGKILL, DOING).outside
     events.write_text("low 0\noom 1\noom_kill 1\noom_group_kill 0\n")
     assert inquest.fate(-signal.SIGKILL, DOING).short_of_memory
+
+
+def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) -> None:
+    """Where memory is in the hierarchy of version 1."""
+    own = tmp_path / "proc" / "self" / "cgroup"
+    counts = tmp_path / "sys/fs/cgroup/memory/system.slice/edge-rt.service/memory.oom_control"
+    for file in (own, counts):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("4:memory:/system.slice/edge-rt.service\n0::/system.slice/edge-rt.service\n")
+    (tmp_path / "proc" / "vmstat").write_text("oom_kill 2\n")
+    counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
+    inquest = Inquest(tmp_path)
+    (tmp_path / "proc" / "vmstat").write_text("oom_kill 3\n")
+    assert inquest.fate(-signal.SIGKILL, DOING).outside
+    counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
+    assert inquest.fate(-signal.SIGKILL, DOING).short_of_memory

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from edge_rt.daemon.progress import CLEARED, LOSSES
-from edge_rt.daemon.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S
+from edge_rt.daemon.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S, SHORT_S
 from edge_rt.engine.fate import Fate
-from edge_rt.errors import EngineBroken, EngineError, RequestError
+from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 
 OUTSIDE = Fate("signal SIGKILL, from outside", outside=True)
 
@@ -53,6 +53,33 @@ def test_who_ended_two_engines_is_remembered_for_a_while(kit: Any) -> None:
         assert len(house.asked) == 2
         assert await house.said(max_tokens=8) == [kit.finished()]  # another request
         house.now += REMEMBERED_S + 1.0
+        assert await house.said() == [kit.finished()]
+
+    kit.run(run())
+
+
+def test_who_was_at_work_when_memory_was_short_may_come_again_soon(kit: Any) -> None:
+    """Another program may have taken it."""
+
+    async def run() -> None:
+        house = kit.house()
+
+        def killed() -> None:
+            at_work = frozenset({house.ids})
+            house.engine.lose(Fate("memory was short", at_work, short_of_memory=True))
+
+        house.scripts = [[kit.started(), killed, kit.lost], [killed, kit.lost]]
+        waits: list[float | None] = []
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="memory was short") as caught:
+                await house.answer()
+            assert caught.value.code == "out_of_memory"
+            assert "smaller model" in str(caught.value)
+            waits.append(caught.value.retry_after_s)
+            house.now += 1.0
+        assert waits == [SHORT_S, SHORT_S - 1.0]
+        assert len(house.asked) == 2
+        house.now += SHORT_S
         assert await house.said() == [kit.finished()]
 
     kit.run(run())

@@ -8,15 +8,17 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
 import pytest
 
+from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.daemon.vigil import Vigil
-from edge_rt.engine.beat import Beat
+from edge_rt.engine.beat import Beat, Doing
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import Unavailable
@@ -85,6 +87,20 @@ def supervised(
     return decorate
 
 
+@contextmanager
+def listening() -> Generator[list[logging.LogRecord]]:
+    """What the supervisor's log says meanwhile."""
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append
+    logger = logging.getLogger("edge_rt.daemon.supervisor")
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+
+
 @supervised(POLITE)
 async def test_the_engine_is_started_and_heard(supervisor: Supervisor, pauses: Pauses) -> None:
     client = await supervisor.client()
@@ -118,15 +134,9 @@ class Blind(Vigil):
 async def test_a_vigil_that_fails_says_so_at_once_and_harms_nothing(
     supervisor: Supervisor, pauses: Pauses
 ) -> None:
-    said: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = said.append
-    logging.getLogger("edge_rt.daemon.supervisor").addHandler(handler)
-    try:
+    with listening() as said:
         client = await supervisor.client()
         await client.ping()
-    finally:
-        logging.getLogger("edge_rt.daemon.supervisor").removeHandler(handler)
     assert [(one.levelname, str(one.exc_info and one.exc_info[1])) for one in said] == [
         ("ERROR", "cannot look")
     ]
@@ -178,6 +188,32 @@ async def test_an_engine_that_cannot_be_started_is_tried_again(
 ) -> None:
     await pauses.over.wait()
     assert len(pauses.seen) == 3
+
+
+KILLED = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
+
+
+class Short(Inquest):
+    """Of a kernel that kills whenever an engine starts."""
+
+    def fate(self, code: int, doing: Doing) -> Fate:
+        assert code == -signal.SIGKILL
+        return Fate("memory was short", short_of_memory=True)
+
+
+@supervised(KILLED, free=1, inquest=Short)
+async def test_why_an_engine_did_not_even_start_is_told(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    with listening() as said:
+        await pauses.over.wait()
+    assert [("memory was short" in one.getMessage(), one.levelname) for one in said] == [
+        (True, "ERROR")
+    ] * 2
+    assert supervisor.fate == Fate("memory was short", short_of_memory=True)
+    with pytest.raises(Unavailable, match=r"memory was short.*end other programs") as caught:
+        await supervisor.client(wait_s=0.0)
+    assert caught.value.code == "out_of_memory"
 
 
 @supervised(MUTE, free=1, hello_s=0.01, grace_s=0.0)

@@ -64,6 +64,7 @@ class House:
         self.sizes = sizes or {"a": GB, "b": GB, "c": GB}
         self.total = total
         self.now = 100.0
+        self.limit = ""  # of memory, that is not the board's
         self.mapped = 0  # bytes of each model that are its file's
         self.ways = [0]  # numbers of layers on a GPU to load each model with, the best first
         self.prepared: list[str] = []
@@ -73,6 +74,7 @@ class House:
             self._connect,
             available=lambda: self.engine.available(),
             reserve_bytes=GB // 2,
+            limit=lambda: self.limit,
             clock=lambda: self.now,
         )
 
@@ -403,6 +405,33 @@ async def test_an_engine_that_is_killed_from_outside_says_nothing_of_a_load(hous
         with pytest.raises(EngineLost):
             await house.touch("a")
     await house.touch("a")
+
+
+@in_house()
+async def test_a_load_that_the_kernel_killed_for_memory_tells_what_to_do(house: House) -> None:
+    fate = asyncio.get_running_loop().create_future()
+    fate.set_result(Fate("memory was short", short_of_memory=True))
+    house.engine.errors = [EngineLost("gone", fate), EngineLost("gone", fate)]
+    with pytest.raises(EngineLost):
+        await house.touch("a")
+    for wait_s in (2 * FAILED_S, 2 * FAILED_S - 1):
+        with pytest.raises(Unavailable, match="smaller model") as caught:
+            await house.touch("a")
+        assert (caught.value.code, caught.value.retry_after_s) == ("out_of_memory", wait_s)
+        assert "memory was short" in str(caught.value)
+        assert "verify" not in str(caught.value)
+    assert house.engine.loads == ["a", "a"]
+    house.now += wait_s
+    await house.touch("a")
+
+
+@in_house(total=GB)
+async def test_what_bounds_memory_besides_the_board_is_told(house: House) -> None:
+    with pytest.raises(Unavailable, match=r"500 MB are kept for others: 500 MB are missing\. Use"):
+        await house.touch("a")
+    house.limit = "of what MemoryMax= allows"
+    with pytest.raises(Unavailable, match="memory: 500 MB are missing of what MemoryMax= allows"):
+        await house.touch("a")
 
 
 @in_house(total=3 * GB)

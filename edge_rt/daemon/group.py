@@ -1,0 +1,130 @@
+"""The control group of this process: how much memory it may have, and whom that has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What a version of control groups calls its files, and in them pages that can be dropped."""
+
+    limits: tuple[str, ...]
+    used: str
+    droppable: tuple[str, ...]
+    kills: str
+
+
+_VERSION_1 = _Files(
+    ("memory.limit_in_bytes",),
+    "memory.usage_in_bytes",
+    ("total_inactive_file", "total_active_file"),
+    "memory.oom_control",
+)
+_VERSION_2 = _Files(
+    ("memory.max", "memory.high"),
+    "memory.current",
+    ("inactive_file", "active_file"),
+    "memory.events",
+)
+_UNLIMITED = 1 << 60  # bytes: version 1 has a number for none
+
+
+class Group:
+    """In the hierarchy that has memory, which older systems have in one of version 1."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """`root` is where `proc` and `sys` lie."""
+        self._files, top, own = _VERSION_2, root / "sys" / "fs" / "cgroup", ""
+        for controllers, path in _memberships(root / "proc" / "self" / "cgroup"):
+            if "memory" in controllers:
+                self._files, top, own = _VERSION_1, top / "memory", path
+                break
+            if controllers == [""]:
+                own = path
+        self._own = top / own.strip("/")
+        around = [self._own, *self._own.parents]
+        levels = around[: around.index(top) + 1]
+        self._levels = [one for one in levels if (one / self._files.used).exists()]
+
+    def free_bytes(self) -> int | None:
+        """What it may still have within its limits and those of groups around it; below zero where
+        it has more. None where nothing limits it.
+        """
+        free = [self._free(level) for level in self._levels]
+        return min((one for one in free if one is not None), default=None)
+
+    def kills(self) -> int | None:
+        """How many of its processes the kernel has killed for memory; None where it does not
+        tell.
+        """
+        return _table(self._own / self._files.kills).get("oom_kill")
+
+    def _free(self, level: Path) -> int | None:
+        limits = [_number(level / name) for name in self._files.limits]
+        limit = min((one for one in limits if one is not None), default=_UNLIMITED)
+        used = None if limit >= _UNLIMITED else _number(level / self._files.used)
+        if used is None:
+            return None
+        stat = _table(level / "memory.stat")
+        return limit - used + sum(stat.get(name, 0) for name in self._files.droppable)
+
+
+class Available:
+    """Bytes of memory that models may still have, with what is kept for others."""
+
+    def __init__(
+        self,
+        reserve_bytes: int,
+        group: Group,
+        board: Callable[[], int] = lambda: psutil.virtual_memory().available,
+    ) -> None:
+        """`reserve_bytes` are kept of what the `board` has: there are no others in the group."""
+        self._reserve, self._group, self._board = reserve_bytes, group, board
+
+    def __call__(self) -> int:
+        """What both leave."""
+        return min(self._board(), self._granted())
+
+    @property
+    def limit(self) -> str:
+        """What of it is short first, for people; empty where that is the board's memory."""
+        if self._board() <= self._granted():
+            return ""
+        return "of what MemoryMax= of the service or a limit of its container allows"
+
+    def _granted(self) -> int:
+        free = self._group.free_bytes()
+        return _UNLIMITED if free is None else free + self._reserve
+
+
+def _memberships(file: Path) -> Iterator[tuple[list[str], str]]:
+    """Controllers and path of each group that a process is in."""
+    for line in _lines(file):
+        _, _, rest = line.partition(":")
+        controllers, colon, path = rest.partition(":")
+        if colon:
+            yield controllers.split(","), path
+
+
+def _number(file: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return int(file.read_text())
+    return None
+
+
+def _table(file: Path) -> dict[str, int]:
+    """Names and numbers, one a line."""
+    rows = (line.split() for line in _lines(file))
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def _lines(file: Path) -> Iterable[str]:
+    with suppress(OSError, ValueError):
+        return file.read_text().splitlines()
+    return ()
