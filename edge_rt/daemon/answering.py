@@ -241,6 +241,7 @@ def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) 
             threads=call.threads,
             made=progress.made,
             client=call.client,
+            withheld=progress.withheld,
         )
 
     return make

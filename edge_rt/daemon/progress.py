@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_rt.decoding.params import Made
+from edge_rt.decoding.params import Made, TokenLogprob
 from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Started
 
@@ -13,7 +13,8 @@ LOSSES = 10  # engines that it may lose in a row without coming any further
 
 
 class Progress:
-    """Tokens received, how they were made and answers finished, by answer index.
+    """Tokens received, how they were made, what was withheld of them, and answers finished, by
+    answer index.
 
     It is `suspected` from the loss of an engine that was at work for it until it comes past that
     place.
@@ -22,6 +23,7 @@ class Progress:
     def __init__(self) -> None:
         self.tokens: dict[int, list[int]] = {}
         self.made: dict[int, Made] = {}
+        self.withheld: dict[int, list[TokenLogprob]] = {}
         self.done: list[int] = []
         self.suspected = False
         self.cleared: Callable[[], None] = lambda: None  # called when the suspicion ends
@@ -39,6 +41,7 @@ class Progress:
             self.made[event.index] = event.made
         if isinstance(event, Delta):
             self.tokens.setdefault(event.index, []).extend(event.tokens)
+            self.withheld[event.index] = event.withheld
             self._new += len(event.tokens)
             self._losses = 0
         else:

@@ -79,8 +79,11 @@ class Answer:
         limit = self.request.max_tokens
         return left if limit is None else min(left, limit - len(self.authors.tokens))
 
-    def resume(self, tokens: list[int]) -> None:
-        """Take `tokens` as drawn and told before; the next delta goes on behind them."""
+    def resume(self, tokens: list[int], withheld: Sequence[TokenLogprob] = ()) -> None:
+        """Take `tokens` as drawn and told before; the next delta goes on behind them.
+
+        `withheld` are the log-probabilities of the last ones, which were not told with them.
+        """
         for told in tokens:
             seat, token = self.authors.author(told)
             if seat is not self.at:
@@ -89,6 +92,7 @@ class Answer:
             if not self.take(seat, Choice(token, None, [])):
                 break
         self._withheld.sent(self._new)
+        self._withheld.recall(withheld)
         self._new, self._resumed, self._told = "", len(tokens), len(tokens)
 
     def count_on(self, made: Made) -> None:
@@ -192,7 +196,8 @@ class Answer:
         self._told += len(tokens)
         text, self._new = self._new, ""
         logprobs = self._withheld.sent(text)
-        return Delta(self.request.id, self.index, text, tokens, logprobs, self._made)
+        withheld = self._withheld.waiting if self.open else []
+        return Delta(self.request.id, self.index, text, tokens, logprobs, self._made, withheld)
 
 
 def _logprob(backend: Backend, choice: Choice) -> TokenLogprob | None:

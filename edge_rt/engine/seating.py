@@ -39,7 +39,8 @@ class Seating:
             if index not in request.done:
                 seats = [make(index) for make in makers]
                 answer = Answer(request, index, seats, TextStream(stops), now)
-                answer.resume(request.resume.get(index, []))
+                told = request.resume.get(index, [])
+                answer.resume(told, request.withheld.get(index, []))
                 if drafts(request.mode) and index in request.made:
                     answer.count_on(request.made[index])
                 if answer.open:

@@ -7,10 +7,12 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from edge_rt.api.governing import BudgetChange
 from edge_rt.config.schema import Config, Engine, Models, Requests
-from edge_rt.decoding.params import Sampling
+from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.engine.fate import Fate
 from edge_rt.errors import (
     EngineError,
     ModelFileError,
@@ -58,6 +60,18 @@ def test_after_a_loss_the_answer_goes_on_where_it_was(kit: Any) -> None:
         assert second.sampling == first.sampling
         assert second.id != first.id
         assert house.loads == [TINY, TINY]
+
+    kit.run(run())
+
+
+def test_log_probabilities_that_wait_for_their_text_go_on_too(kit: Any) -> None:
+    async def run() -> None:
+        house, waits = kit.house(), [TokenLogprob(b"\xc3", -0.5)]
+        killed = Fate("signal SIGKILL, from outside", outside=True)
+        first, then = (replace(kit.delta(n), withheld=waits[: 2 - n]) for n in (1, 2))
+        house.scripts = [[kit.started(), first, killed], [then, killed], [kit.finished()]]
+        await house.answer()
+        assert [asked.withheld for asked in house.asked] == [{}, {0: waits}, {0: []}]
 
     kit.run(run())
 

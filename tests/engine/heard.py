@@ -17,6 +17,7 @@ class Heard:
     texts: dict[int, str] = field(default_factory=lambda: defaultdict(str))
     tokens: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     logprobs: dict[int, list[TokenLogprob]] = field(default_factory=lambda: defaultdict(list))
+    withheld: dict[int, list[TokenLogprob]] = field(default_factory=dict)
     finished: dict[int, Finished] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
 
@@ -61,6 +62,7 @@ class Listener:
             heard.texts[delta.index] += delta.text
             heard.tokens[delta.index] += delta.tokens
             heard.logprobs[delta.index] += delta.logprobs
+            heard.withheld[delta.index] = delta.withheld
         if event.work is not None:
             self.worked(event.work)
 

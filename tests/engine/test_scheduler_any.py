@@ -47,6 +47,7 @@ samplings = st.builds(
     repeat_penalty=st.sampled_from([1.0, 1.2]),
     presence_penalty=st.sampled_from([0.0, 0.5]),
     seed=st.integers(0, 2**63),
+    top_logprobs=st.sampled_from([None, 0, 2]),
 )
 stops = st.lists(st.sampled_from(["a", "ab", "bc", "abca", "é", "z.", "\ufffd", " a"]), max_size=3)
 submits = st.fixed_dictionaries(
@@ -118,12 +119,15 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
     losses: list[int],
 ) -> None:
     asked = new_request(1, **request)
-    client = new_front()
+    undisturbed, client = new_front(), new_front()
+    undisturbed.scheduler.submit(asked)
+    undisturbed.settle()
     heard = client.heard[1]
     for frames in [*losses, None]:  # how many an engine could send before it was lost
         engine = new_front(toy(**shape))
         resume = {index: list(tokens) for index, tokens in heard.tokens.items()}
-        again = new_request(1, **request, resume=resume, done=list(heard.finished))
+        told = {"resume": resume, "done": list(heard.finished), "withheld": heard.withheld}
+        again = new_request(1, **request, **told)
         engine.scheduler.submit(again)
         while engine.busy and (frames is None or len(engine.events) < frames):
             engine.scheduler.step()
@@ -133,5 +137,6 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
     assert set(heard.finished) == set(range(asked.n))
     for index in range(asked.n):
         assert heard.outcome(index) == reference(asked, index)
+        assert heard.logprobs[index] == undisturbed.heard[1].logprobs[index]
         timings = heard.finished[index].timings
         assert min(timings.queue_s, timings.prefill_s, timings.decode_s) >= 0
