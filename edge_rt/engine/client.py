@@ -104,6 +104,7 @@ class EngineClient(asyncio.Protocol):
         self._streams: dict[int, asyncio.Queue[Any]] = {}
         self._requests: dict[int, Request] = {}
         self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
+        self._nudges: set[int] = set()  # of which nothing came yet
 
     @staticmethod
     async def connect(sock: socket.socket, timeout_s: float = 30.0) -> EngineClient:
@@ -155,15 +156,17 @@ class EngineClient(asyncio.Protocol):
     @property
     def owes(self) -> bool:
         """Whether the engine is to answer anything."""
-        return bool(self._streams or self._replies)
+        return bool(self._streams or self._replies or self._nudges)
 
     def request(self, id: int) -> Request | None:
         """The request of that id, while it is under way."""
         return self._requests.get(id)
 
     def nudge(self) -> None:
-        """Have the decode loop take notice, if it can."""
-        self._send(Ping(next(self._ids)))
+        """Have the decode loop take notice, if it can; until it has, it owes that."""
+        if not self.lost.is_set():
+            self._nudges.add(nonce := next(self._ids))
+            self._send(Ping(nonce))
 
     async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
         """The events of the request that `make` builds from its id, until every answer ended.
@@ -298,6 +301,7 @@ class EngineClient(asyncio.Protocol):
         """See asyncio.Protocol."""
         self.lost.set()
         self.was_loading = self.loading
+        self._nudges.clear()
         lost = EngineLost("the engine stopped in the middle of a request", self.fate)
         stopped = EngineStopped("the daemon stopped before the answer was complete")
         for queue in self._streams.values():
@@ -330,6 +334,7 @@ class EngineClient(asyncio.Protocol):
             case Prefixes():
                 self._reply(("prefixes", message.nonce), message)
             case Pong():
+                self._nudges.discard(message.nonce)
                 self._reply(("ping", message.nonce), message)
 
     def _greet(self, hello: Hello) -> None:

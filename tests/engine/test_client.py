@@ -523,3 +523,33 @@ def test_noise_from_the_engine_is_a_loss() -> None:
                 await ping
 
     asyncio.run(run())
+
+
+@with_engine
+async def test_an_engine_owes_a_sign_of_life_though_whoever_asked_has_left(
+    client: EngineClient, engine: Engine
+) -> None:
+    assert not client.owes
+    async with aclosing(client.generate(make)) as events:
+        asking = asyncio.ensure_future(anext(events))
+        request = await engine.next()
+        assert client.owes
+        client.nudge()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+    nudge = await engine.next()
+    assert (isinstance(nudge, Ping), await engine.next()) == (True, Cancel(request.id))
+    assert client.owes
+    engine.say(Pong(nudge.nonce, 1, 1, 0, 0, 0, 0.0, 0.0))
+    pinged = asyncio.ensure_future(client.ping())
+    engine.say(Pong((await engine.next()).nonce, 1, 1, 0, 0, 0, 0.0, 0.0))
+    await pinged
+    assert not client.owes
+
+
+@with_engine
+async def test_a_lost_engine_is_not_nudged(client: EngineClient, engine: Engine) -> None:
+    engine.die()
+    await client.lost.wait()
+    client.nudge()
+    assert not client.owes
