@@ -60,23 +60,36 @@ def test_every_answer_is_held_against_the_first() -> None:
     assert stream.texts_s == [1.0, 2.0] * 3
 
 
-def test_engines_are_hit_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+class Engine:
+    """One that runs, by its process id."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def status(self) -> str:
+        return "running"
+
+    def cmdline(self) -> list[str]:
+        return ["python", "-m", "edge_rt.engine.worker", "5", "6"]
+
+
+def test_engines_are_hit_as_often_as_asked_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was hit is to be seen for a while; number 2 goes by itself before it is hit."""
     hit: list[tuple[int, signal.Signals]] = []
-    monkeypatch.setattr("os.kill", lambda pid, sign: hit.append((pid, sign)))
+    engines = [Engine(1)]
 
-    class Process:
-        pid = 7
-
+    class Front:
         def children(self) -> list[Any]:
-            return [self]
+            return list(engines)
 
-        def status(self) -> str:
-            return "running"
+    def kill(pid: int, sign: signal.Signals) -> None:
+        engines[:] = [Engine(pid), Engine(pid + 1)] if pid != 2 else [Engine(3)]
+        if pid == 2:
+            raise ProcessLookupError
+        hit.append((pid, sign))
 
-        def cmdline(self) -> list[str]:
-            return ["python", "-m", "edge_rt.engine.worker", "5", "6"]
-
+    monkeypatch.setattr("os.kill", kill)
     stream = Scripted(*["a b"] * 100_000)
-    chaos = Chaos(Process(), [stream], random.Random(1), 0.01, clock=lambda: 1.5)  # type: ignore
+    chaos = Chaos(Front(), [stream], random.Random(1), 0.01, clock=lambda: 1.5)  # type: ignore
     assert asyncio.run(chaos.strike(signal.SIGSTOP, 3))[-1] == Pause(0.5)
-    assert hit == [(7, signal.SIGSTOP)] * 3
+    assert hit == [(pid, signal.SIGSTOP) for pid in (1, 3, 4)]

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +65,7 @@ class Chaos:
     most_s: float  # between two ends
     at_s: list[float] = field(default_factory=list[float])
     clock: Callable[[], float] = time.perf_counter
+    _hits: set[int] = field(default_factory=set[int])  # process ids
 
     async def strike(self, sign: signal.Signals, times: int) -> list[Pause]:
         """So often; gives how long the streams stood still each time."""
@@ -73,7 +75,7 @@ class Chaos:
             struck: list[float] = []
             for _ in range(times):
                 await asyncio.sleep(self.dice.uniform(0.0, self.most_s))
-                os.kill((await self._engine()).pid, sign)
+                await self._hit(sign)
                 struck.append(self.clock())
             done = True
             await asyncio.wait_for(asyncio.gather(*tasks), _GONE_S * times)
@@ -82,13 +84,16 @@ class Chaos:
                 task.cancel()
         return pauses([stream.texts_s for stream in self.streams], struck)
 
-    async def _engine(self) -> psutil.Process:
-        """The engine, once there is one that still runs."""
+    async def _hit(self, sign: signal.Signals) -> None:
+        """Hit the next engine that was not, once there is one that runs."""
         begin_s = self.clock()
         while self.clock() - begin_s < _GONE_S:
             for child in self.front.children():
-                if _is_engine(child):
-                    return child
+                if child.pid not in self._hits and _is_engine(child):
+                    with suppress(ProcessLookupError):  # it went just now
+                        os.kill(child.pid, sign)
+                        self._hits.add(child.pid)
+                        return
             await asyncio.sleep(_LOOK_S)
         raise BenchError(f"there was no engine for {_GONE_S:.0f} s")
 
