@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from edge_rt.cli.exits import NoDaemon
 from edge_rt.cli.files import there
 from edge_rt.config.paths import Paths
 from edge_rt.errors import ConfigError
@@ -39,16 +41,41 @@ def sensors_root_option(command: Command) -> Command:
     )(command)
 
 
-def daemon_socket(named: Path | None, paths: Paths | None = None, system: Path = SYSTEM) -> Path:
+def daemon_socket(
+    named: Path | None,
+    paths: Paths | None = None,
+    system: Path = SYSTEM,
+    uid: int | None = None,
+) -> Path:
     """The socket to speak to: the named one, the configured one, the user's own, the system's.
 
-    The user's own counts only while it is there, unless the system's is missing as well.
+    The user's own counts only while it is there, unless the system's is missing as well. NoDaemon
+    where its directory is not that of `uid` (None: this process's): below /tmp anybody could have
+    made it, to hear what is asked.
     """
     if named is not None:
         return named
     paths = paths or Paths.detect()
-    own = _configured(paths.config_file) or paths.socket
-    return own if there(own) or not there(system) else system
+    configured = _configured(paths.config_file)
+    own = configured or paths.socket
+    owner = None if configured or own == system else _stranger(own.parent, uid)
+    if there(system) and (owner is not None or not there(own)):
+        return system
+    if owner is not None:
+        raise NoDaemon(
+            f"{own.parent} belongs to user {owner}, so whoever answers there is not your daemon: "
+            "have it removed, or name a socket with --socket"
+        )
+    return own
+
+
+def _stranger(directory: Path, uid: int | None) -> int | None:
+    """To whom the directory belongs, if neither to root nor to that user; None: to nobody else."""
+    try:
+        owner = directory.lstat().st_uid
+    except OSError:
+        return None
+    return None if owner in (0, os.geteuid() if uid is None else uid) else owner
 
 
 def _configured(file: Path) -> Path | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from edge_rt.cli.exits import Failure
 from edge_rt.cli.where import daemon_socket
 from edge_rt.config.paths import Paths
 
@@ -58,3 +60,28 @@ def test_a_place_that_cannot_be_looked_at_holds_no_socket(paths: Paths, system: 
     lost = Paths(Path("/" + "x" * 300), paths.state, paths.config_file, paths.cache)
     assert daemon_socket(None, lost, system) == system
     assert daemon_socket(None, paths, lost.run) == paths.socket
+
+
+@pytest.fixture
+def stranger(paths: Paths) -> int:
+    """Another user than the one to whom the run directory belongs, which is not root's."""
+    if os.geteuid() == 0:
+        os.chown(paths.run, 12345, -1)
+    return paths.run.stat().st_uid + 1
+
+
+def test_a_directory_that_somebody_else_made_holds_no_daemon_of_ours(
+    paths: Paths, system: Path, stranger: int
+) -> None:
+    paths.socket.touch()
+    owner = paths.run.stat().st_uid
+    assert daemon_socket(None, paths, system, uid=owner) == paths.socket
+    with pytest.raises(Failure, match=f"belongs to user {owner}.*--socket"):
+        daemon_socket(None, paths, system, uid=stranger)
+    system.touch()
+    assert daemon_socket(None, paths, system, uid=stranger) == system
+
+
+def test_the_systems_directory_is_the_services(paths: Paths, stranger: int) -> None:
+    paths.socket.touch()
+    assert daemon_socket(None, paths, paths.socket, uid=stranger) == paths.socket
