@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_rt.config.boards import board_faults
 from edge_rt.config.key import Key
 from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.unix import access_faults, socket_faults
 from edge_rt.errors import ConfigError
@@ -15,9 +16,12 @@ from edge_rt.models.configured import model_faults
 from edge_rt.routing.complexity.rulebook import load_rulebook
 
 
-def servable(config: Config) -> Iterator[tuple[Key, str]]:
-    """Every key with which a daemon could not serve on this machine, with the reason."""
-    yield from board_faults(config)
+def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
+    """Every key with which a daemon could not serve on this machine, with the reason.
+
+    `paths` are those of the installation, None: of whoever asks.
+    """
+    yield from board_faults(config, paths)
     yield from socket_faults(config)
     yield from access_faults(config)
     yield from ledger_faults(config)

@@ -14,16 +14,14 @@ from edge_rt.cli.checks.readings import Reading, read_twice, rows
 from edge_rt.cli.checks.user import User
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.files import there
+from edge_rt.cli.servable import servable
 from edge_rt.config.board import Board
-from edge_rt.config.boards import board_dirs, board_faults, check_boards
-from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.config.unix import socket_faults
 from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.errors import ConfigError
-from edge_rt.models.configured import model_faults
 from edge_rt.sensors.board import Detection, recognise
 from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
 from edge_rt.sensors.identity import Identity
@@ -70,8 +68,7 @@ class Machine:
         """What is configured, defaults in place of what is at fault, and the faults."""
         if self.named_config is None and not present(self.config_file):
             return Config(), []
-        boards = partial(board_faults, paths=self.paths)
-        return check(self.config_file, boards, socket_faults, ledger_faults, model_faults)
+        return check(self.config_file, partial(servable, paths=self.paths))
 
     @property
     def config(self) -> Config:

@@ -38,6 +38,17 @@ def test_every_fault_of_the_configuration_is_a_problem(patient: Make) -> None:
     )
 
 
+def test_what_keeps_the_daemon_from_starting_is_no_valid_configuration(patient: Make) -> None:
+    board = patient("pi5")
+    file = board.paths.config_file
+    file.write_text("access:\n  generate: {users: [nobody-here]}\n")
+    (found,) = board.says(check_configuration)
+    assert (found.level, "no user 'nobody-here'" in found.what) == ("problem", True)
+    file.write_text(f"router:\n  rules: {board.place}/none.yaml\n")
+    (found,) = board.says(check_configuration)
+    assert (found.level, "router.rules" in found.what) == ("problem", True)
+
+
 def test_files_of_any_name_can_be_mended(patient: Make) -> None:
     board = patient("pi5")
     boards = board.etc / "boards.d"
