@@ -16,14 +16,17 @@ from edge_rt.errors import EdgeError
 log = logging.getLogger(__name__)
 
 RESTART = "systemctl restart edge-rt"
+NOBODYS = "-" * 64  # the hash of no key: while it is all there is, no key opens TCP
+
 _KEYS = frozenset({"tcp.api_key_sha256", "tcp.admin_key_sha256"})
 
 
 class Reload:
     """Puts in force what can be while the daemon runs, and tells what takes a restart.
 
-    At once count the budget, the log's level, and the keys of TCP. Whether there are keys
-    at all decides where TCP may be listened on, so that takes a restart.
+    At once count the budget, the log's level, and the keys of TCP. Whether any are needed
+    decides where TCP may be listened on, so that takes a restart: with the last key gone TCP is
+    closed until then, or until another one comes.
     """
 
     def __init__(
@@ -65,15 +68,15 @@ class Reload:
             log.error("the configuration stays as it was: %s", error)
             return
         changed = set(differences(self._config, config))
-        live = {key for key in changed if self._is_live(key, config)}
+        live = {key for key in changed if self._is_live(key)}
         self._adopt(live, config)
         log.info("the configuration was read anew; in force now: %s", _listed(live))
         if late := changed - live:
             log.warning("after a restart only (%s): %s", RESTART, _listed(late))
 
-    def _is_live(self, key: str, config: Config) -> bool:
+    def _is_live(self, key: str) -> bool:
         if key in _KEYS:
-            return bool(self._api_keys and config.tcp.api_key_sha256)
+            return bool(self._api_keys)
         return key == "log.level" or key.startswith("budget.")
 
     def _adopt(self, live: set[str], config: Config) -> None:
@@ -86,7 +89,9 @@ class Reload:
             now = replace(now, log=config.log)
         if live & _KEYS:
             api, admin = config.tcp.api_key_sha256, config.tcp.admin_key_sha256
-            self._api_keys[:], self._admin_keys[:] = api, admin
+            self._api_keys[:], self._admin_keys[:] = api or [NOBODYS], admin
+            if not api:
+                log.warning("no key opens TCP any more; to serve it without one: %s", RESTART)
             now = replace(now, tcp=replace(now.tcp, api_key_sha256=api, admin_key_sha256=admin))
         if config.budget != now.budget:
             self._governing.allow(budget_of(config.budget))

@@ -12,7 +12,7 @@ import pytest
 from edge_rt.config import schema
 from edge_rt.config.schema import Cache, Config, Engine, Log, Semantic, Tcp
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.reload import Reload, differences
+from edge_rt.daemon.reload import NOBODYS, Reload, differences
 from edge_rt.errors import ConfigError
 from edge_rt.governor.budget import Budget
 
@@ -91,13 +91,21 @@ def test_who_is_no_administrator_any_more_is_none_at_once(
     assert "restart" not in told.text
 
 
-@pytest.mark.parametrize(("before", "after"), [([KEY], []), ([], [KEY])])
-def test_whether_there_are_keys_at_all_takes_a_restart(
-    before: list[str], after: list[str], told: pytest.LogCaptureFixture
+def test_the_last_key_is_revoked_at_once_and_tcp_stays_closed_without_one(
+    told: pytest.LogCaptureFixture,
 ) -> None:
-    stage = Stage(Config(tcp=Tcp(api_key_sha256=before)))
-    stage.look(Config(tcp=Tcp(api_key_sha256=after)))
-    assert stage.keys == before
+    stage = Stage(Config(tcp=Tcp(api_key_sha256=[KEY], admin_key_sha256=[KEY])))
+    stage.look(Config())
+    assert (stage.keys, stage.admins) == ([NOBODYS], [])
+    assert "no key opens TCP any more" in told.text
+    stage.look(Config(tcp=Tcp(api_key_sha256=[OTHER])))
+    assert stage.keys == [OTHER]
+
+
+def test_to_need_a_key_takes_a_restart(told: pytest.LogCaptureFixture) -> None:
+    stage = Stage(Config())
+    stage.look(Config(tcp=Tcp(api_key_sha256=[KEY])))
+    assert stage.keys == []
     assert "after a restart only (systemctl restart edge-rt): tcp.api_key_sha256" in told.text
 
 
