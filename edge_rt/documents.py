@@ -9,6 +9,9 @@ import yaml
 
 from edge_rt.errors import ConfigError
 
+NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""What yaml.safe_load raises for what is none; a tag that its value does not fit among them."""
+
 
 def read_yaml(path: Path) -> Any:
     """What a file holds, None where it is empty; raises ConfigError, with the line if it can."""
@@ -20,5 +23,5 @@ def read_yaml(path: Path) -> Any:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ConfigError(str(error.problem), file=str(path), line=line) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except NO_YAML as error:
         raise ConfigError(f"not YAML: {error}", file=str(path)) from error

@@ -159,7 +159,7 @@ class Manifest:
             if number not in (1, VERSION):
                 raise StoreError(f"{self._path}: not of version {VERSION}, perhaps a later one's")
             records = _records(content, first=number == 1)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
             raise StoreError(f"{self._path}: {error}; {advice}") from error
         return {record.id: record for record in records}
 

@@ -46,5 +46,5 @@ def _read(path: Path) -> _Tokenizer:
         return msgspec.json.decode(path.read_bytes(), type=_Tokenizer)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise ModelFileError(f"{path}: not a tokenizer: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import yaml
 
+from edge_rt.documents import NO_YAML
 from edge_rt.durable import replace_file
 from edge_rt.errors import ConfigError
 from edge_rt.models.disk import locked, store_errors
@@ -76,5 +77,5 @@ class TunedFile(Generic[ItemT]):
     def _decoded(self) -> list[ItemT] | ConfigError:
         try:
             return self._read(yaml.safe_load(self.path.read_bytes()) or {})
-        except (msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
+        except (msgspec.ValidationError, *NO_YAML) as error:
             return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))

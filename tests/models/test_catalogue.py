@@ -142,6 +142,14 @@ def test_faults_of_yaml_have_a_line(tmp_path: Path) -> None:
     assert caught.value.line == 3
 
 
+@pytest.mark.parametrize("content", ["models: !!bool x", "models: !!timestamp x"])
+def test_a_value_that_its_tag_does_not_fit_is_told(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="not YAML"):
+        load_catalogue([path])
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_catalogue([tmp_path / "none.yaml"])

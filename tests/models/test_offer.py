@@ -79,6 +79,9 @@ def test_what_is_wrong_with_a_folder_is_told_of_that_folder(
     with pytest.raises(ModelFileError, match=f"^{path}/model.json: .* unknown field `foo`"):
         look(path)
     (path / "model.json").write_text(json.dumps(language_card))
+    (path / "tokenizer.json").write_bytes(b'{"added_tokens": [{"content": "\xe1"}]}')
+    with pytest.raises(ModelFileError, match=f"^{path}/tokenizer.json: not a tokenizer"):
+        look(path)
     (path / "tokenizer.json").write_text("")
     with pytest.raises(ModelFileError, match=f"^{path}/tokenizer.json: not a tokenizer"):
         look(path)

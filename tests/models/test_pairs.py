@@ -56,7 +56,10 @@ def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
     assert load_catalogue([path]).pairs[0] == TUNED
 
 
-@pytest.mark.parametrize("content", ["pairs: [{large: big}]", "pairs: [", "colour: red"])
+@pytest.mark.parametrize(
+    "content",
+    ["pairs: [{large: big}]", "pairs: [", "colour: red", "pairs: !!bool x", "- " * 5000],
+)
 def test_a_file_that_is_no_use_is_told(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(ConfigError, match=r"(?s)pairs\.yaml.*mend it"):

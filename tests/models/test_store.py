@@ -332,6 +332,8 @@ def test_verify_tells_its_progress(store: Store, file: Path) -> None:
         (b'{"version": 3, "models": {}}', "later one's"),
         (b'{"version": 2, "models": [{"id": "a", "files": []}]}', "move it away"),
         (b'{"version": 1, "models": [{"id": "../../etc"}]}', "move it away"),
+        (b'{"version": 2, "models": [{"id": "a\xe1"}]}', "move it away"),
+        (b'{"version": 2, "models": ' + b"[" * 5000, "move it away"),
     ],
 )
 def test_a_broken_manifest_is_told(content: bytes, words: str, store: Store, file: Path) -> None:

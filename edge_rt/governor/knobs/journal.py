@@ -67,7 +67,7 @@ class Journal:
             return ()
         except OSError as error:
             raise self._error(error) from error
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
             raise KnobError(
                 f"{self.path} cannot be understood ({error}), so no knob is touched: put back "
                 "by hand what it tells of, or restart the board, then remove the file"

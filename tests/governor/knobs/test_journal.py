@@ -63,7 +63,10 @@ def test_a_full_disk_may_have_room_later(
     assert isinstance(raised.value, KnobBusy) == busy
 
 
-@pytest.mark.parametrize("content", [b"", b"[", b"{}", b'[{"knob": "a"}]', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[", b"{}", b'[{"knob": "a"}]', b"\xff\xfe", b'[{"knob": "\xe1"}]', b"[" * 5000],
+)
 def test_a_damaged_file_is_an_error_that_says_what_to_do_and_stays(
     tmp_path: Path, content: bytes
 ) -> None:
