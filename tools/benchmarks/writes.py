@@ -32,7 +32,7 @@ _KB = 1000.0
 _NOTES = (
     "*_process_*: what the front and the engine gave to the kernel for a disk (write_bytes of "
     "/proc/PID/io). *_disk_*: what an ext4 of its own wrote for that, journal included (where root "
-    "runs this). kB are 1,000 bytes; an hour is extrapolated from --minutes.",
+    "runs this). kB are 1,000 bytes; an hour is extrapolated.",
     f"A simulated {_BOARD} tells power. idle: with a model in memory; load: {_CLIENTS} clients "
     "with one question after the other, each another one, and answers of "
     f"{_ANSWER} tokens, all of which are kept.",
@@ -40,15 +40,17 @@ _NOTES = (
 
 
 @click.command()
-@click.option("--minutes", default=10.0, show_default=True, help="Of either measure.")
-@click.option("--quick", is_flag=True, help="One minute.")
+@click.option("--minutes", default=30.0, show_default=True, help="While nobody asks.")
+@click.option("--load-minutes", default=5.0, show_default=True, help="While clients ask.")
+@click.option("--quick", is_flag=True, help="One minute of either.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
-def command(minutes: float, quick: bool, json_file: Path | None) -> None:
+def command(minutes: float, load_minutes: float, quick: bool, json_file: Path | None) -> None:
     """Measure how much is written an hour while nobody asks, and while clients ask all the time."""
 
     def measure(directory: Path) -> Report:
         with own_disk(directory) as disk:
-            bench = Bench(directory, disk, 60.0 * (1.0 if quick else minutes))
+            idle_s, load_s = (60.0, 60.0) if quick else (60.0 * minutes, 60.0 * load_minutes)
+            bench = Bench(directory, disk, idle_s, load_s)
             asyncio.run(bench.run())
         return bench.report()
 
@@ -61,7 +63,8 @@ class Bench:
 
     directory: Path
     disk: Path | None
-    seconds: float
+    idle_s: float
+    load_s: float
     values: dict[str, float | None] = field(default_factory=dict[str, "float | None"])
     samples: list[Sample] = field(default_factory=list[Sample])
 
@@ -70,19 +73,19 @@ class Bench:
         numbers = itertools.count(1)
         async with self._daemon() as running:
             await _answer(running, next(numbers))  # the model is in memory from then on
-            await self._measure("idle", running)
+            await self._measure("idle", running, self.idle_s)
             async with _asking(running, numbers) as answers:
                 before = answers()
-                await self._measure("load", running)
+                await self._measure("load", running, self.load_s)
                 asked = answers() - before
-            self.values["load_requests_per_s"] = asked / (self.seconds + _SETTLE_S)
+            self.values["load_requests_per_s"] = asked / (self.load_s + _SETTLE_S)
 
     def report(self) -> Report:
         """What came of it."""
         return Report(
             name="writes",
             commit=machine.commit(CHECKOUT),
-            machine={**machine.describe(), "minutes": self.seconds / 60.0},
+            machine=machine.describe() | {"idle_s": self.idle_s, "load_s": self.load_s},
             samples=self.samples,
             rows=[],
             values=self.values,
@@ -104,13 +107,13 @@ class Bench:
             async with side.run(settings) as running:
                 yield running
 
-    async def _measure(self, name: str, running: Running) -> None:
+    async def _measure(self, name: str, running: Running, seconds: float) -> None:
         await asyncio.sleep(_SETTLE_S)
         watch, before = Watch(name, 0.0), self._written(running)
         cpu_s = running.child.cpu_s()
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(seconds)
         self.samples.append(watch.finish(running.child.cpu_s() - cpu_s))
-        found, hours = self._written(running).since(before), self.seconds / _HOUR_S
+        found, hours = self._written(running).since(before), seconds / _HOUR_S
         self.values[f"{name}_process_kb_per_h"] = found.process / _KB / hours
         disk = found.disk
         self.values[f"{name}_disk_kb_per_h"] = None if disk is None else disk / _KB / hours
