@@ -10,6 +10,8 @@ from pathlib import Path
 APP = "edge-rt"
 SOCKET = "edge-rt.sock"
 
+_NO_HOME = Path("/nonexistent")  # what Debian gives to users without one
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -61,7 +63,12 @@ def _xdg(environ: Mapping[str, str], name: str, below_home: str) -> Path:
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    return _absolute(environ, "HOME") or Path.home()
+    if (named := _absolute(environ, "HOME")) is not None:
+        return named
+    try:
+        return Path.home()
+    except RuntimeError:  # as in a container that is run under some number
+        return _NO_HOME
 
 
 def _absolute(environ: Mapping[str, str], name: str) -> Path | None:

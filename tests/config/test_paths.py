@@ -28,6 +28,17 @@ def test_a_user_gets_directories_below_home() -> None:
     assert paths.cache == Path("/home/ada/.cache/edge-rt")
 
 
+def test_a_user_whom_nobody_knows_has_none_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    paths = Paths.detect({}, uid=54321)
+    assert paths.socket == Path("/tmp/edge-rt-54321/edge-rt.sock")
+    assert paths.state == Path("/nonexistent/.local/state/edge-rt")
+
+
 def test_xdg_variables_move_a_users_directories() -> None:
     environ = HOME | {
         "XDG_RUNTIME_DIR": "/run/user/1000",
