@@ -70,7 +70,7 @@ def test_figures_apart_are_told() -> None:
         expect.expect_same("x", [1.0], [1.0, 2.0], 0.1)
 
 
-@pytest.mark.parametrize("figures", ina3221.SETS)
+@pytest.mark.parametrize("figures", (*ina3221.SETS, ina3221.REVERSE))
 def test_sets_are_whole_steps_and_their_words_mean_them(figures: Figures) -> None:
     words = figures.words()
     for channel in (1, 2, 3):
@@ -81,7 +81,8 @@ def test_sets_are_whole_steps_and_their_words_mean_them(figures: Figures) -> Non
 
 
 def test_the_sets_reach_from_end_to_end() -> None:
-    assert {4095, -4096} <= {uv // 40 for figures in ina3221.SETS for uv in figures.shunt_uv}
+    shunts = {uv // 40 for some in (*ina3221.SETS, ina3221.REVERSE) for uv in some.shunt_uv}
+    assert {4095, -4096} <= shunts
     assert {0, 4095} <= {mv // 8 for figures in ina3221.SETS for mv in figures.bus_mv}
     assert any(figures.noise for figures in ina3221.SETS)
     assert registers.continuous(ALL_ON)

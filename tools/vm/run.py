@@ -29,8 +29,8 @@ def check(venv: Venv, cache: Path) -> int:
     log, root = cache / "logs/vm.log", os.geteuid() == 0
     built = prepare(cache, log, root=root)
     with tempfile.TemporaryDirectory(dir=cache, prefix="vm-run-") as scratch:
-        guest = _guest(built, initramfs.python_of(venv.python), Path(scratch), log)
-        code = report(_boot(guest, Path(scratch)))
+        guest = make_guest(built, venv.python, Path(scratch), log)
+        code = report(read_chips(guest, Path(scratch)))
         if not root:
             raise SetupError("The second part makes a Debian root: sudo tools/test --vm")
         return report(_appliance(guest, venv, cache, built, Path(scratch))) or code
@@ -73,7 +73,12 @@ def _newest(cache: Path, log: Path, root: bool) -> Kernel:
     return kernel.find(cache, release) or kernel.make(cache, release, log)
 
 
-def _guest(built: Kernel, python: initramfs.Python, scratch: Path, log: Path) -> Guest:
+def make_guest(built: Kernel, program: Path, scratch: Path, log: Path) -> Guest:
+    """The guest whose whole root is the Python `program`, the checkout and modules, in `scratch`.
+
+    Raises SetupError.
+    """
+    python = initramfs.python_of(program)
     root, zones = scratch / "root.cpio", scratch / "zones"
     with root.open("wb") as target:
         initramfs.write(target, initramfs.files(python, CHECKOUT, built.modules))
@@ -81,7 +86,8 @@ def _guest(built: Kernel, python: initramfs.Python, scratch: Path, log: Path) ->
     return Guest(built.image, root, zones.with_suffix(".aml"), python.program)
 
 
-def _boot(guest: Guest, scratch: Path) -> Verdict:
+def read_chips(guest: Guest, scratch: Path) -> Verdict:
+    """Boot it to hold our readers against the kernel's drivers."""
     console, answers = scratch / "console", scratch / "answers"
     argv = machine.command(guest, console, answers)
     with Progress("Running the guest"):

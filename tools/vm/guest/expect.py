@@ -16,8 +16,10 @@ def values_of(reader: Reader) -> list[float]:
     return values
 
 
-def expect_silence(reader: Reader, missing: Sequence[int], reason: str) -> None:
-    """After a read exactly the channels at `missing` are None, and all say `reason`."""
+def expect_silence(reader: Reader, missing: Sequence[int], reason: str) -> list[float | None]:
+    """The figures of a read, in which exactly the channels at `missing` are None, and all of those
+    say `reason`.
+    """
     values = list(reader.read())
     expect(len(values) == _RAILS, f"{reader.name} has {len(values)} channels")
     none = [index for index, value in enumerate(values) if value is None]
@@ -25,6 +27,7 @@ def expect_silence(reader: Reader, missing: Sequence[int], reason: str) -> None:
     for index in missing:
         error = reader.errors[index]
         expect(bool(error) and reason in (error or ""), f"{reader.name} says {error!r}")
+    return values
 
 
 def expect_same(what: str, got: Sequence[float], wanted: Sequence[float], within: float) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.sensors import ina3221_registers as registers
+from edge_rt.sensors.base import Reader
 from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
 from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
 from edge_rt.sensors.raw_chip import RawChip
@@ -17,10 +19,11 @@ OTHER = Figures("other", (12000, 3304, 1800), (1000, 2000, 3000))
 SETS = (
     LOAD,
     Figures("one step", (8, 8, 8), (40, -40, 40)),
-    Figures("reverse current", (12000, 5016, 3304), (-1960, -80000, -40), noise=0b111),
     Figures("zero", (0, 0, 0), (0, 0, 0)),
-    Figures("full scale", (32760, 32760, 32760), (163800, -163840, 163800)),
+    Figures("full scale", (32760, 32760, 32760), (163800, 163800, 163800)),
 )
+# Of the first two channels more flows back than an offset explains.
+REVERSE = Figures("reverse current", (12000, 5016, 3304), (-1960, -163840, -40), noise=0b111)
 
 # The driver gives whole mV and mA. That is less than a step, with these shunts.
 _ROUNDING = 0.5e-3 + 1e-9
@@ -31,10 +34,13 @@ def raw_reads(chip: Chip, other: Chip) -> str:
     for figures in SETS:
         chip.fill(figures)
         expect_same(figures.name, values_of(chip.raw()), truth(figures), 1e-9)
+    chip.fill(REVERSE)
+    seen = _reverse(chip.raw())
+    expect_same(REVERSE.name, seen, _but_watts(truth(REVERSE)), 1e-9)
     chip.fill(Figures("impossible", (-8, 5000, 5000), (40, 40, 40)))
     raw = chip.raw()
     expect_silence(raw, (0, 1, 2), "cannot be")
-    return f"{len(SETS)} sets of three channels"
+    return f"{len(SETS) + 1} sets of three channels"
 
 
 @check("raw leaves out a disabled channel")
@@ -83,8 +89,13 @@ def agree(chip: Chip, other: Chip) -> str:
         expect_same(f"{figures.name}: forced raw", values_of(chip.raw(force=True)), raw, 1e-9)
         for index, (k, r) in enumerate(zip(kernel, raw, strict=True)):
             widest[index % 3] = max(widest[index % 3], abs(k - r))
+    chip.reset()
+    chip.fill(REVERSE)
+    seen = _reverse(chip.raw())
+    chip.bind()
+    expect_same(f"{REVERSE.name}: hwmon", _reverse(Ina3221Hwmon(SYSFS)), seen, _ROUNDING)
     watts, volts, amps = widest
-    return f"{len(SETS)} sets; furthest apart: {volts:.3g} V, {amps:.3g} A, {watts:.3g} W"
+    return f"{len(SETS) + 1} sets; furthest apart: {volts:.3g} V, {amps:.3g} A, {watts:.3g} W"
 
 
 @check("raw refuses a chip that a driver owns")
@@ -195,6 +206,15 @@ def discovery_hwmon(chip: Chip, other: Chip) -> str:
     reasons = [s.reason for s in found.skipped if s.name == f"ina3221-i2c {chip.place}"]
     expect(reasons == ["a kernel driver owns it"], f"said of the raw chip: {reasons}")
     return f"{', '.join(_names(found))}; raw: {reasons[0]}"
+
+
+def _reverse(reader: Reader) -> list[float]:
+    """Volts and amperes where the watts of the first two channels cannot be."""
+    return _but_watts(expect_silence(reader, (0, 3), "cannot be"))
+
+
+def _but_watts(values: Sequence[float | None]) -> list[float]:
+    return [value for index, value in enumerate(values) if index % 3 and value is not None]
 
 
 def _discover(chip: Chip) -> Discovery:
