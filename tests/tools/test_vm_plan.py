@@ -70,7 +70,7 @@ def test_figures_apart_are_told() -> None:
         expect.expect_same("x", [1.0], [1.0, 2.0], 0.1)
 
 
-@pytest.mark.parametrize("figures", (*ina3221.SETS, ina3221.REVERSE))
+@pytest.mark.parametrize("figures", [*ina3221.SETS, ina3221.REVERSE])
 def test_sets_are_whole_steps_and_their_words_mean_them(figures: Figures) -> None:
     words = figures.words()
     for channel in (1, 2, 3):
