@@ -12,7 +12,7 @@ from typing import Any, cast
 import httpx
 
 from edge_rt.cli.document import Json
-from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, TooLong
+from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, Silent, TooLong
 from edge_rt.cli.quantity import duration
 
 _CONNECT_S = 2.0
@@ -25,8 +25,9 @@ class Client:
     Answers may take as long as they take, so nothing but connecting has a time limit there.
     """
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, socket: Path, patience_s: float = _STATE_S) -> None:
+        """`patience_s` is for what a GET asks, after which it is Silent."""
+        self._socket, self._patience_s = socket, patience_s
         self._http = httpx.Client(
             # A Unix socket needs no TLS, and loading its certificates would take longer than
             # all the rest; a proxy of the environment must not see these requests.
@@ -45,7 +46,7 @@ class Client:
     def get(self, path: str) -> Json:
         """The JSON object at `path`."""
         with self._reported():
-            timeout = httpx.Timeout(_STATE_S, connect=_CONNECT_S)
+            timeout = httpx.Timeout(self._patience_s, connect=_CONNECT_S)
             return _document(self._http.get(path, timeout=timeout))
 
     def post(self, path: str, body: Json) -> Json:
@@ -79,7 +80,7 @@ class Client:
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise self._absent() from None
         except httpx.TimeoutException:
-            raise NotNow(f"the daemon at {self._socket} does not answer: look at its log") from None
+            raise Silent(f"the daemon at {self._socket} does not answer: look at its log") from None
         except httpx.TransportError as error:
             raise Failure(f"the daemon at {self._socket} went away: {error}") from None
 

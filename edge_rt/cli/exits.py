@@ -51,6 +51,10 @@ class NotNow(Failure):
     exit_code = 5
 
 
+class Silent(NotNow):
+    """A daemon listens there, and does not answer in time."""
+
+
 class BadConfig(Failure):
     """The configuration is at fault."""
 

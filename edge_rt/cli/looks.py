@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from edge_rt.cli.client import Client, Json
-from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.exits import Failure, NoDaemon, Silent
 
 STATUS = "/edge/v1/status"
 BOARD = "/edge/v1/board"
@@ -46,6 +46,8 @@ def look(client: Client, clock: Callable[[], float] = time.monotonic) -> Look:
             parts[name] = client.get(path)
         except NoDaemon as failure:
             return Look(clock(), trouble=failure)
+        except Silent as failure:  # it would let us wait for the rest, too
+            return Look(clock(), trouble=failure, **parts)
         except Failure as failure:
             trouble = trouble or failure
     return Look(clock(), trouble=trouble, **parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 from collections.abc import Callable
 from datetime import timezone
 from pathlib import Path
@@ -278,6 +279,20 @@ def serve(daemon: Daemon, board: Json) -> None:
     daemon.documents[STATUS] = (200, boards.status())
     daemon.documents[LEDGER] = (200, boards.ledger())
     daemon.documents[BOARD] = (200, board)
+
+
+def test_a_daemon_that_says_nothing_is_waited_for_once(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute.sock"))
+        mute.listen()
+        mute.setblocking(False)
+        with Client(tmp_path / "mute.sock", patience_s=0.05) as client:
+            found = look(client)
+        assert found.gone
+        assert "does not answer" in str(found.trouble and found.trouble.message)
+        mute.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            mute.accept()
 
 
 @pytest.mark.parametrize("options", [["--once"], []])

@@ -29,6 +29,9 @@ def check_daemon(machine: Machine) -> Iterator[Finding]:
         return
     if not machine.access(socket, os.R_OK | os.W_OK):
         return  # membership.py has told
+    if machine.silent:
+        yield problem("daemon", f"the daemon at {socket} does not answer", log_of(machine))
+        return
     from edge_rt.cli.client import Client  # brings an HTTP client
 
     try:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
 from edge_rt.cli.checks.readings import Reading, read_twice, rows
 from edge_rt.cli.checks.user import User
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import Failure, Silent
 from edge_rt.cli.files import there
 from edge_rt.cli.servable import servable
 from edge_rt.config.board import Board
@@ -32,6 +31,8 @@ from edge_rt.sensors.sysfs import FILE_IO, FileIo
 Access = Callable[[Path, int], bool]
 Document = dict[str, object]
 
+PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
+
 
 class Machine:
     """A board, an installation on it, and whoever asks."""
@@ -47,8 +48,12 @@ class Machine:
         io: FileIo = FILE_IO,
         access: Access = os.access,
         pause: Callable[[float], None] = time.sleep,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        """`root` None: what the configuration says; `pause` waits seconds between two reads."""
+        """`root` None: what the configuration says; `pause` waits seconds between two reads.
+
+        `patience_s` is how long a daemon may take to answer before it counts as silent.
+        """
         self.paths = paths
         self.socket = socket
         self.user = user or User.current()
@@ -57,6 +62,8 @@ class Machine:
         self._root = root
         self._io = io
         self._pause = pause
+        self._patience_s = patience_s
+        self.silent = False  # a daemon let us wait, and is asked nothing more
 
     @property
     def config_file(self) -> Path:
@@ -150,12 +157,17 @@ class Machine:
 
     def ask(self, path: str) -> Document | None:
         """A document of the daemon's; None where none answers or it has none."""
-        if not there(self.socket):
+        if self.silent or not there(self.socket):
             return None
         from edge_rt.cli.client import Client  # brings an HTTP client
 
-        with suppress(Failure), Client(self.socket) as client:
-            return client.get(path)
+        try:
+            with Client(self.socket, self._patience_s) as client:
+                return client.get(path)
+        except Silent:
+            self.silent = True
+        except Failure:
+            pass
         return None
 
     @property

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from patients import PI, Patient, commands
 
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
+from edge_rt.cli.checks.finding import examine
 from edge_rt.cli.checks.installation import check_models
 from edge_rt.cli.checks.machine import Machine
+from edge_rt.cli.doctor import CHECKS
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
@@ -53,6 +57,27 @@ def test_a_daemon_proves_its_health_or_fails_to(patient: Make, daemon: Daemon) -
     (found,) = check_daemon(machine(board, daemon))
     assert (found.level, "the engine is gone" in found.what) == ("problem", True)
     assert found.remedy
+
+
+@pytest.fixture
+def mute(tmp_path: Path) -> Iterator[socket.socket]:
+    """What listens, as systemd does for a daemon that cannot start, and says nothing."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "mute.sock"))
+        listener.listen()
+        listener.setblocking(False)
+        yield listener
+
+
+def test_a_daemon_that_says_nothing_is_asked_once(patient: Make, mute: socket.socket) -> None:
+    board = patient("x86")
+    silent = board.machine(socket=Path(mute.getsockname()), patience_s=0.05)
+    found = list(examine(silent, CHECKS))
+    (told,) = [f for f in found if f.id == "daemon"]
+    assert (told.level, "does not answer" in told.what) == ("problem", True)
+    mute.accept()[0].close()
+    with pytest.raises(BlockingIOError):
+        mute.accept()
 
 
 def test_a_daemon_that_reads_what_is_read_here(patient: Make, daemon: Daemon) -> None:
