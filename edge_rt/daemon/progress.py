@@ -27,7 +27,7 @@ class Progress:
         self.done: list[int] = []
         self.suspected = False
         self.cleared: Callable[[], None] = lambda: None  # called when the suspicion ends
-        self._started = False
+        self._started = self._begun = False  # by any engine, and by the present one
         self._losses = 0
         self._alone = False  # whether it lost an engine that was at work for nobody else
         self._new = 0  # tokens since the last loss
@@ -36,6 +36,7 @@ class Progress:
         """Note `event`; False when the client has seen its like before the engine was lost."""
         if isinstance(event, Started):
             first, self._started = not self._started, True
+            self._begun = True
             return first
         if event.made is not None:
             self.made[event.index] = event.made
@@ -51,17 +52,18 @@ class Progress:
             self.cleared()
         return True
 
-    def lost(self, *, blamed: bool, alone: bool) -> bool:
+    def lost(self, *, blamed: bool, alone: bool, waited: bool = False) -> bool:
         """Count one lost engine; True when it is for sure that the request ended two.
 
         It may have, where it is `blamed`; `alone`: nobody else may have. Who is suspected is tried
-        apart from others who are, so that the second time tells.
+        apart from others who are, so that the second time tells. Where others were served, and it
+        had `waited` for its turn, there is hope.
         """
         guilty = blamed and (self.suspected or (alone and self._alone))
         self.suspected = self.suspected or blamed
         self._alone = self._alone or (blamed and alone)
-        self._losses += 1
-        self._new = 0
+        self._losses += self._begun or not waited
+        self._new, self._begun = 0, False
         return guilty
 
     @property

@@ -80,7 +80,8 @@ class Recovery:
         """
         fate = await lost.fate()
         blamed = id in fate.blamed
-        if progress.lost(blamed=blamed, alone=blamed and len(fate.blamed) == 1):
+        alone = blamed and len(fate.blamed) == 1
+        if progress.lost(blamed=blamed, alone=alone, waited=id is not None and lost.useful):
             log.error("a request to %s ended two engines (%s) and is refused", entry.id, fate.why)
             self._guilty[_key(entry, call)] = self._clock(), fate
             while len(self._guilty) > REMEMBERED:

@@ -68,11 +68,15 @@ MakeTask = Callable[[int], Embed | Infer]
 class EngineLost(EngineError):
     """The connection to the engine ended while something was under way.
 
-    Its `fate` is told once that is known; None: never.
+    Its `fate` is told once that is known; None: never. It had been `useful` if anything was heard
+    of it that somebody had asked for.
     """
 
-    def __init__(self, message: str, fate: asyncio.Future[Fate] | None = None) -> None:
+    def __init__(
+        self, message: str, fate: asyncio.Future[Fate] | None = None, *, useful: bool = False
+    ) -> None:
         super().__init__(message)
+        self.useful = useful
         self._fate = fate
 
     async def fate(self) -> Fate:
@@ -95,6 +99,7 @@ class EngineClient(asyncio.Protocol):
         self.sentence: Fate | None = None  # what it was condemned to
         self.execute = self.close  # ends the engine
         self.was_loading = False  # whether it was lost in the middle of a load
+        self.useful = False  # whether anybody has heard of it what he had asked for
         self._stopping = False
         self._ready: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
@@ -282,7 +287,7 @@ class EngineClient(asyncio.Protocol):
 
     def _send(self, message: ToEngine) -> None:
         if self._transport is None or self.lost.is_set():
-            raise EngineLost("the engine is gone", self.fate)
+            raise EngineLost("the engine is gone", self.fate, useful=self.useful)
         self._transport.write(encode(message))
 
     # --- asyncio.Protocol
@@ -302,7 +307,8 @@ class EngineClient(asyncio.Protocol):
         self.lost.set()
         self.was_loading = self.loading
         self._nudges.clear()
-        lost = EngineLost("the engine stopped in the middle of a request", self.fate)
+        why = "the engine stopped in the middle of a request"
+        lost = EngineLost(why, self.fate, useful=self.useful)
         stopped = EngineStopped("the daemon stopped before the answer was complete")
         for queue in self._streams.values():
             queue.put_nowait(stopped if self._stopping else lost)
@@ -317,9 +323,13 @@ class EngineClient(asyncio.Protocol):
             case Step():
                 if message.work is not None:
                     self.on_work(message.work)
+                self.useful = self.useful or bool(message.deltas)
                 for delta in message.deltas:
                     self._put(delta.id, delta)
-            case Started() | Finished() | Embedded() | Inferred():
+            case Started():
+                self._put(message.id, message)
+            case Finished() | Embedded() | Inferred():
+                self.useful = True
                 self._put(message.id, message)
             case Failed():
                 self._put(message.id, _error(message, self._stopping))

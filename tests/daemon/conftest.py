@@ -290,7 +290,7 @@ class FakeEngine:
                     raise EngineLost("gone", self.fate)
                 if isinstance(item, Fate):
                     self.lose(item)
-                    raise EngineLost("gone", self.fate)
+                    raise EngineLost("gone", self.fate, useful=self._house.useful)
                 if isinstance(item, Exception):
                     raise item
                 if isinstance(item, Work):
@@ -404,6 +404,7 @@ class House:
         self.running = self.steps = 0  # the decode loop's figures
         self.duty = 1.0
         self.advancing = 0  # passes between two pings
+        self.useful = False  # whether engines that are lost have served others
         self.now = 100.0
         self.idle_w = 3.0
         self.bad: Exception | None = None

@@ -76,3 +76,14 @@ def test_a_request_starts_once(kit: Any) -> None:
     assert progress.news(kit.started())
     progress.lost(blamed=False, alone=False)
     assert not progress.news(kit.started())
+
+
+def test_who_waited_while_others_were_served_is_not_hopeless(kit: Any) -> None:
+    progress = Progress()
+    for _ in range(3 * LOSSES):
+        progress.lost(blamed=False, alone=False, waited=True)
+    assert not progress.hopeless
+    for _ in range(LOSSES):
+        progress.news(kit.started())
+        progress.lost(blamed=False, alone=False, waited=True)
+    assert progress.hopeless

@@ -42,6 +42,18 @@ def test_who_comes_no_further_is_given_up(kit: Any) -> None:
     kit.run(run())
 
 
+def test_who_waits_while_others_are_served_is_not_given_up(kit: Any) -> None:
+    """Nor is who got no turn in engines that were ended from outside."""
+
+    async def run() -> None:
+        house = kit.house()
+        house.useful = True
+        house.scripts = [[OUTSIDE]] * (3 * LOSSES)
+        assert (await house.said())[-1] == kit.finished()
+
+    kit.run(run())
+
+
 def test_who_ended_two_engines_is_remembered_for_a_while(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()

@@ -553,3 +553,21 @@ async def test_a_lost_engine_is_not_nudged(client: EngineClient, engine: Engine)
     await client.lost.wait()
     client.nudge()
     assert not client.owes
+
+
+@pytest.mark.parametrize("useful", [False, True])
+def test_a_lost_engine_has_served_somebody_or_nobody(useful: bool) -> None:
+    @with_engine
+    async def run(client: EngineClient, engine: Engine) -> None:
+        waits = start(listed(client.perform(make_task)))
+        other = start(listed(client.generate(make)))
+        await engine.next()
+        id = (await engine.next()).id
+        engine.say(Started(id, 1, 0), *([step(id, "a")] if useful else []))
+        engine.die()
+        with pytest.raises(EngineLost) as caught:
+            await waits
+        assert caught.value.useful == useful
+        await asyncio.gather(other, return_exceptions=True)
+
+    run()
