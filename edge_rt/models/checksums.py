@@ -22,6 +22,8 @@ def read_sums(folder: Path) -> dict[str, str]:
     """
     path = folder / SUMS
     try:
+        if path.is_fifo():  # opening a FIFO would wait for a writer
+            raise ModelFileError(f"{path}: not a regular file")
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:

@@ -94,6 +94,8 @@ def _onnx(place: Path, graph: Path, said: Description) -> Offer:
         files |= {each: place / each for each in (TOKENIZER, CARD) if (place / each).exists()}
     for beside in files.values():
         _refuse_stray(beside, graph)
+        if not beside.is_file():  # opening a FIFO would wait for a writer
+            raise ModelFileError(f"{beside}: not a regular file")
     made = None
     if CARD in files:
         said.refuse_for(f"{place} has a {CARD}, which says it")

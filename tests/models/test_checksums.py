@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -62,4 +63,10 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / SUMS).unlink()
     (tmp_path / SUMS).mkdir()
     with pytest.raises(ModelFileError, match="cannot be read"):
+        read_sums(tmp_path)
+
+
+def test_a_list_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / SUMS)
+    with pytest.raises(ModelFileError, match="not a regular file"):
         read_sums(tmp_path)

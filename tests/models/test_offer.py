@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,17 @@ def test_of_an_embedding_model_what_is_not_known_is_asked_for(folder: Folder) ->
     (path / "tokenizer.json").write_text("[]")
     with pytest.raises(ModelFileError, match=r"tokenizer\.json: not a tokenizer"):
         look(path, Description("embedding", "mean"))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.json"])
+def test_what_nobody_writes_to_is_not_waited_for(
+    name: str, folder: Folder, language_card: dict[str, Any]
+) -> None:
+    path = folder(card=language_card)
+    (path / name).unlink()
+    os.mkfifo(path / name)
+    with pytest.raises(ModelFileError, match=f"^{path}/{name}: not a regular file"):
+        look(path)
 
 
 def test_what_is_wrong_with_a_folder_is_told_of_that_folder(
