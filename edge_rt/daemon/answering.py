@@ -83,7 +83,7 @@ class Answering(Holding):
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
-        progress, purse = Progress(), Purse(call, self._clock)
+        progress, purse = Progress(self._clock), Purse(call, self._clock)
         receipt = self._metering.receipt(entry.id)
         offered = Offered(call.mode or Mode(), partner)
         lighter = _lighter(offered, entry)

@@ -73,7 +73,7 @@ class Performing:
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
-        progress, purse = Progress(), Purse(call, self._clock)
+        progress, purse = Progress(self._clock), Purse(call, self._clock)
         receipt = self._metering.receipt(entry.id)
         with (
             self._state.request(self._config.requests.queue),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from edge_rt.decoding.params import Made, TokenLogprob
@@ -9,7 +10,8 @@ from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Started
 
 CLEARED = 8  # tokens more than where it was lost clear a request of the suspicion
-LOSSES = 10  # engines that it may lose in a row without coming any further
+LOSSES = 10  # engines that it may lose in a row without coming any further,
+STUCK_S = 120.0  # and any number of them within so long
 
 
 class Progress:
@@ -20,7 +22,9 @@ class Progress:
     place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` is in seconds."""
+        self._clock = clock
         self.tokens: dict[int, list[int]] = {}
         self.made: dict[int, Made] = {}
         self.withheld: dict[int, list[TokenLogprob]] = {}
@@ -29,6 +33,7 @@ class Progress:
         self.cleared: Callable[[], None] = lambda: None  # called when the suspicion ends
         self._started = self._begun = False  # by any engine, and by the present one
         self._losses = 0
+        self._stuck_s = 0.0  # when the first of them was lost
         self._alone = False  # whether it lost an engine that was at work for nobody else
         self._new = 0  # tokens since the last loss
 
@@ -62,11 +67,13 @@ class Progress:
         guilty = blamed and (self.suspected or (alone and self._alone))
         self.suspected = self.suspected or blamed
         self._alone = self._alone or (blamed and alone)
-        self._losses += self._begun or not waited
+        if self._begun or not waited:
+            self._stuck_s = self._stuck_s if self._losses else self._clock()
+            self._losses += 1
         self._new, self._begun = 0, False
         return guilty
 
     @property
     def hopeless(self) -> bool:
-        """Whether too many engines were lost since it came any further."""
-        return self._losses >= LOSSES
+        """Whether too many engines were lost, for too long, since it came any further."""
+        return self._losses >= LOSSES and self._clock() - self._stuck_s >= STUCK_S

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edge_rt.daemon.progress import CLEARED, LOSSES, Progress
+from edge_rt.daemon.progress import CLEARED, LOSSES, STUCK_S, Progress
 from edge_rt.decoding.params import Made
 
 
@@ -60,14 +60,28 @@ def test_who_was_alone_both_times_is_guilty_wherever_that_was(kit: Any) -> None:
 
 
 def test_who_comes_no_further_is_hopeless_after_many_losses(kit: Any) -> None:
-    progress = Progress()
+    now = 50.0
+    progress = Progress(lambda: now)
     for _ in range(LOSSES - 1):
         progress.lost(blamed=False, alone=False)
+    now += STUCK_S
     progress.news(kit.delta(1))
     for _ in range(LOSSES - 1):
         progress.lost(blamed=False, alone=False)
+    now += STUCK_S
     assert not progress.hopeless
     progress.lost(blamed=False, alone=False)
+    assert progress.hopeless
+
+
+def test_many_losses_in_little_time_may_be_a_bad_moment() -> None:
+    now = 50.0
+    progress = Progress(lambda: now)
+    for _ in range(3 * LOSSES):
+        progress.lost(blamed=False, alone=False)
+    now += STUCK_S - 1.0
+    assert not progress.hopeless
+    now += 1.0
     assert progress.hopeless
 
 
@@ -79,11 +93,14 @@ def test_a_request_starts_once(kit: Any) -> None:
 
 
 def test_who_waited_while_others_were_served_is_not_hopeless(kit: Any) -> None:
-    progress = Progress()
+    now = 50.0
+    progress = Progress(lambda: now)
     for _ in range(3 * LOSSES):
         progress.lost(blamed=False, alone=False, waited=True)
+    now += STUCK_S
     assert not progress.hopeless
     for _ in range(LOSSES):
         progress.news(kit.started())
         progress.lost(blamed=False, alone=False, waited=True)
+    now += STUCK_S
     assert progress.hopeless

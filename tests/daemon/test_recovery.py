@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.daemon.progress import CLEARED, LOSSES
+from edge_rt.daemon.progress import CLEARED, LOSSES, STUCK_S
 from edge_rt.daemon.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S, SHORT_S
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
@@ -34,7 +34,11 @@ def test_an_engine_that_is_ended_from_outside_is_nobodys_fault(kit: Any) -> None
 def test_who_comes_no_further_is_given_up(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        house.scripts = [[OUTSIDE]] * (LOSSES + 1)
+
+        def later() -> None:
+            house.now += STUCK_S / (LOSSES - 1)
+
+        house.scripts = [[later, OUTSIDE]] * (LOSSES + 1)
         with pytest.raises(EngineError, match="again and again"):
             await house.answer()
         assert len(house.asked) == LOSSES
