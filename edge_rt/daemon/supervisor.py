@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.pause import Pause
@@ -27,6 +28,7 @@ FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
+FIRST_TO_GO = "500"  # as if it had half of all memory beside its own
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
@@ -144,7 +146,7 @@ class Supervisor:
         except (OSError, EngineError, ProtocolError) as error:
             ours.close()
             self._stillborn = fate = await self._end_unborn(error, inquest, beat)
-            log.error("the engine did not start: %s%s", error, f" ({fate.why})" if fate else "")
+            log.error("the engine did not start: %s", fate.why if fate else error)
             return fate
         finally:
             theirs.close()
@@ -186,7 +188,7 @@ class Supervisor:
         return fate
 
     async def _spawn(self, *descriptors: int) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *self._command,
             *map(str, descriptors),
             stdin=asyncio.subprocess.DEVNULL,
@@ -194,6 +196,9 @@ class Supervisor:
             cwd="/",  # python -m would look for modules in the working directory first
             pass_fds=descriptors,
         )
+        with contextlib.suppress(OSError):  # where memory is short, it goes before the front
+            Path(f"/proc/{process.pid}/oom_score_adj").write_text(FIRST_TO_GO)
+        return process
 
     async def _publish(self, client: EngineClient | None) -> None:
         async with self._changed:

@@ -16,8 +16,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 from edge_rt.engine.backends import make_backend, open_vocabulary, versions
 from edge_rt.engine.beat import Beat
@@ -242,8 +240,6 @@ def main(argv: list[str]) -> int:
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with suppress(OSError):  # where memory is short, this goes before the front
-        Path("/proc/self/oom_score_adj").write_text("500")
     # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.openmp import park_threads

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -109,6 +110,16 @@ async def test_the_engine_is_started_and_heard(supervisor: Supervisor, pauses: P
     assert supervisor.pid == client.hello.pid
     assert psutil.Process(supervisor.pid).ppid() == os.getpid()
     assert supervisor.restarts == 0
+
+
+@supervised(POLITE)
+async def test_where_memory_is_short_the_engine_goes_before_the_front(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    """From its birth on: one that starts is smaller than the front."""
+    await supervisor.client()
+    first = [int(Path(f"/proc/{p}/oom_score_adj").read_text()) for p in (supervisor.pid, "self")]
+    assert first[0] - first[1] >= 500
 
 
 @supervised(POLITE, free=1)
