@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.daemon.admission import LOAD_S, refusal
+from edge_rt.engine.failures import LESS
 from edge_rt.errors import EdgeError, RequestError, Unavailable
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.trace import Trace
@@ -18,7 +19,8 @@ def unroutable(trace: Trace, limits: Limits) -> EdgeError:
         retry_s = limits.retry_after_s or LOAD_S
         return Unavailable(_sentence(trace), retry_after_s=retry_s, code=code)
     if "memory" in rules:
-        return Unavailable(_sentence(trace), retry_after_s=LOAD_S, code="out_of_memory")
+        message = f"{_sentence(trace)} {LESS}."
+        return Unavailable(message, retry_after_s=LOAD_S, code="out_of_memory")
     if "context" in rules:
         message = _sentence(trace)
         return RequestError(message, param="prompt", code="context_length_exceeded")

@@ -48,6 +48,10 @@ def test_what_may_pass_can_be_tried_again(
     assert (found.code, found.retry_after_s > 0) == (code, True)
 
 
+def test_who_lacks_memory_hears_what_takes_less() -> None:
+    assert str(error("memory")).startswith("Nothing can serve it: a reason. Use a smaller model")
+
+
 @pytest.mark.parametrize(
     ("rules", "param", "code"),
     [
