@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from edge_rt.routing.complexity.assessment import Features, Length
 from edge_rt.routing.complexity.measures import MEASURES
+from edge_rt.routing.complexity.patience import Overdue, within
 from edge_rt.routing.complexity.rulebook import Rule
+
+log = logging.getLogger(__name__)
 
 LOOKED_AT = 2048  # characters of a prompt; of a longer one those at both ends
 SHORT, LONG = 40, 200  # words of a prompt: fewer, and more
+REGEX_S = 0.1  # of the processor for a regex, some thousand times what one needs
 LEVEL = 0.5  # log-odds beyond which a prompt is easy or hard
 
 Fits = Callable[[str], bool]
@@ -26,10 +31,13 @@ class Finding(NamedTuple):
 
 
 class Finder:
-    """Has rules compiled once."""
+    """Has rules compiled once. One whose regex takes too long with a prompt fits none from then on:
+    nothing else is served meanwhile, and there are such that would take for ever.
+    """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = [(rule, _compiled(rule)) for rule in rules]
+        self._rules = [(rule, self._bounded(rule, _compiled(rule))) for rule in rules]
+        self._endless: set[str] = set()  # names of those
 
     def find(self, text: str) -> Finding:
         """What is to be said of a prompt; nothing of an empty one."""
@@ -40,6 +48,24 @@ class Finder:
         kind = next((kind for kind, fits in kinds if fits(text)), "other")
         own = [(r, fits) for r, fits in self._rules if {r.kind, r.within} <= {None, kind}]
         return Finding(kind, _length(text), tuple(rule for rule, fits in own if fits(text)))
+
+    def _bounded(self, rule: Rule, fits: Fits) -> Fits:
+        return fits if rule.regex is None else lambda text: self._fits(rule, fits, text)
+
+    def _fits(self, rule: Rule, fits: Fits, text: str) -> bool:
+        if rule.name in self._endless:
+            return False
+        try:
+            return within(REGEX_S, lambda: fits(text))
+        except Overdue:
+            self._endless.add(rule.name)
+            log.error(
+                "router.rules: the regex of %r took %g s with a prompt, so the rule is left out "
+                "until the next start: write it without repeats inside of repeats",
+                rule.name,
+                REGEX_S,
+            )
+            return False
 
 
 def excerpt(text: str) -> str:

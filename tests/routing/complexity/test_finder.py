@@ -82,3 +82,14 @@ def test_levels_are_by_log_odds() -> None:
     levels = [features("other", "short", moved).level for moved in (-0.6, -0.5, 0.5, 0.6)]
     assert levels == ["hard", "plain", "plain", "easy"]
     assert features("code", "long", -2.0).context == ("code", "long", "hard")
+
+
+def test_a_regex_without_end_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    endless = Rule(name="endless", regex="^(a+)+$", weight=-1.0, kind="never")
+    finder = Finder([endless, CODE, FEW])
+    for _ in range(2):
+        found = finder.find("a" * 60 + "! def")
+        assert (found.kind, [rule.name for rule in found.rules]) == ("code", ["code", "few"])
+    (told,) = caplog.messages
+    assert "router.rules: the regex of 'endless'" in told
+    assert [rule.name for rule in finder.find("aaaa").rules] == ["few"]
