@@ -30,6 +30,10 @@ class ListenError(EdgeError, OSError):
     """A listening socket cannot be had: its address is taken or its directory is not safe."""
 
 
+class StateError(EdgeError, OSError):
+    """The directory for what outlives the daemon is not one to use."""
+
+
 class RequestError(EdgeError, ValueError):
     """A request asks for something that cannot be done as asked.
 

@@ -25,6 +25,7 @@ from edge_rt.daemon.activation import handed_over
 from edge_rt.daemon.chores import told
 from edge_rt.daemon.connection import Connection, Patience
 from edge_rt.daemon.doors import Doors
+from edge_rt.daemon.estate import check_estate
 from edge_rt.daemon.logs import log_to_stderr
 from edge_rt.daemon.notify import Notifier
 from edge_rt.daemon.peer import access_of
@@ -45,11 +46,14 @@ LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for tell
 
 
 def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Raises ConfigError or StoreError before it serves.
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises ConfigError, ListenError, StateError or StoreError before it serves.
 
     `read` gives the configuration anew, when systemd wants it reloaded.
     """
     paths = paths or Paths.detect()
+    check_estate(paths.state)
     faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
     log_to_stderr(config.log.level)
     notifier = Notifier.detect()
