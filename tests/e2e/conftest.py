@@ -21,7 +21,12 @@ import psutil
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.pull import pull
 from edge_rt.models.store import Store
+
+# pytest's importlib mode leaves helpers unfound.
+sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
+from graphs import write_loop, write_sum
 
 MODEL = "smollm2-135m-instruct"
 ONNX_MODEL = "smollm2-onnx"  # the same, in the store that has it for both backends
@@ -45,7 +50,9 @@ def eventually(condition: Callable[[], Any], what: str, tries: int = TRIES) -> A
 class Daemon:
     """One `edge-rt serve` as a child process, its files in `directory`."""
 
-    def __init__(self, directory: Path, store: Path, config: dict[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, store: Path, config: dict[str, Any], through: list[str] | None = None
+    ) -> None:
         self.directory = directory
         self.socket = directory / "s"
         self.store = store
@@ -53,7 +60,7 @@ class Daemon:
         self.log = directory / "log"
         self._config = directory / "config.yaml"
         # Of the next start: a command that runs the daemon's, what it inherits, and variables.
-        self.through: list[str] = []
+        self.through: list[str] = through or []
         self.descriptors: list[int] = []
         self.environment: dict[str, str] = {}
         self._clients = ExitStack()
@@ -274,8 +281,8 @@ def tools() -> type[Tools]:
 def make_daemon(tmp_path_factory, store):
     """Makes daemons; whoever asks closes them."""
 
-    def make(root: Path = store, /, **config: Any) -> Daemon:
-        return Daemon(tmp_path_factory.mktemp("d"), root, config)
+    def make(root: Path = store, /, *, through: list[str] | None = None, **config: Any) -> Daemon:
+        return Daemon(tmp_path_factory.mktemp("d"), root, config, through)
 
     return make
 
@@ -324,6 +331,20 @@ def own_daemon(make_daemon):
 @pytest.fixture
 def sdk(daemon) -> openai.OpenAI:
     return daemon.sdk()
+
+
+@pytest.fixture(scope="session")
+def tasks_store(
+    store: Path, minilm: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A store with a model of each kind; never changed."""
+    root = tmp_path_factory.mktemp("tasks")
+    shutil.copytree(store, root / "models", copy_function=os.link)
+    models = Store(root / "models", load_catalogue())
+    pull(minilm.name, models, cache=cache)
+    models.add(write_sum(root / "sum.onnx"), "sum")
+    models.add(write_loop(root / "loop.onnx"), "loop")
+    return root / "models"
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import threading
-import time
+from pathlib import Path
 
-import psutil
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+from strikes import Asking, streamed, strike
 
 STORY = "Once upon a time there was a fox who"
 MANY = {"max_tokens": 160, "ignore_eos": True}
@@ -19,50 +22,6 @@ KINDS = [
     {"prompt": STORY * 3, "temperature": 0, "edge": {"mode": "lookup"}},
     {"prompt": "Rain", "temperature": 0.8, "seed": 9, "n": 2, "logprobs": 2, "max_tokens": 80},
 ]
-STILL_S = 300.0  # that no stream needs
-
-
-class Stream:
-    """One client that asks the same again and again, as long as `others` are at it."""
-
-    def __init__(self, daemon, tools, kind) -> None:
-        self._client, self._tools = daemon.client(), tools
-        self._body = {"model": daemon.model, "stream": True} | MANY | kind
-        self.whole = self.answer()
-        self.answers = 0
-
-    def answer(self):
-        """Text and log-probabilities of each choice."""
-        said = {}
-        with self._client.stream("POST", "/v1/completions", json=self._body) as response:
-            assert response.status_code == 200, response.read()
-            for document in self._tools.events(response):
-                assert "error" not in document, document
-                for choice in document["choices"]:
-                    text, tokens = said.setdefault(choice["index"], ([], []))
-                    text.append(choice["text"])
-                    tokens += (choice.get("logprobs") or {}).get("tokens", [])
-        return {index: ("".join(text), tokens) for index, (text, tokens) in said.items()}
-
-    def run(self, over: threading.Event) -> None:
-        while not over.is_set():
-            assert self.answer() == self.whole
-            self.answers += 1
-
-
-def strike(daemon, tools, sign, times, dice) -> None:
-    """Hit engines at random moments, those of their start and their loading among them."""
-    front = psutil.Process(daemon.process.pid)
-
-    def engine():
-        for child in front.children():
-            if child.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_STOPPED):
-                return child.pid
-        return None
-
-    for _ in range(times):
-        time.sleep(dice.uniform(0.0, 3.0))
-        os.kill(tools.eventually(engine, "an engine starts"), sign)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +30,23 @@ def strike(daemon, tools, sign, times, dice) -> None:
 )
 def test_every_stream_ends_as_if_nothing_had_been(own_daemon, tools, kills, hangs):
     daemon = own_daemon()
-    streams = [Stream(daemon, tools, kind) for kind in KINDS]
+
+    def stream(kind) -> Asking:
+        body = {"model": daemon.model} | MANY | kind
+        return Asking(daemon.client(), streamed("/v1/completions", tools.events, body))
+
+    streams = [stream(kind) for kind in KINDS]
     over, dice = threading.Event(), random.Random(1)
 
     def chaos() -> None:
         try:
-            strike(daemon, tools, signal.SIGKILL, kills, dice)
-            strike(daemon, tools, signal.SIGSTOP, hangs, dice)
+            signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
+            strike(daemon.process.pid, signs, dice)
         finally:
             over.set()
 
     tools.together([chaos, *(lambda s=s: s.run(over) for s in streams)])
-    assert all(stream.answers for stream in streams)
+    assert all(stream.answers > 1 for stream in streams)
     assert daemon.status()["engine"]["restarts"] >= kills + hangs
     booked = daemon.http.get("/edge/v1/ledger?last=1000").json()["last"]
     assert {line["status"] for line in booked} == {"lost", "done"}

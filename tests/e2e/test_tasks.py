@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,28 +12,11 @@ import numpy as np
 import openai
 import pytest
 
-from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pull import pull
-from edge_rt.models.store import Store
-
 sys.path.insert(0, str(Path(__file__).parent.parent / "backends"))
 from embedding_texts import cosines, plain_vectors, texts
-from graphs import write_loop, write_sum
 
 EMBEDDING, TENSORS, ENDLESS = "all-minilm-l6-v2", "sum", "loop"
 STORY = "Once upon a time there was a fox who"
-
-
-@pytest.fixture(scope="module")
-def tasks_store(store, minilm, tmp_path_factory) -> Path:
-    """A store with a model of each kind."""
-    root = tmp_path_factory.mktemp("tasks")
-    shutil.copytree(store, root / "models", copy_function=os.link)
-    models = Store(root / "models", load_catalogue())
-    pull(EMBEDDING, models, cache=minilm.parent.parent)
-    models.add(write_sum(root / "sum.onnx"), TENSORS)
-    models.add(write_loop(root / "loop.onnx"), ENDLESS)
-    return root / "models"
 
 
 @pytest.fixture(scope="module")
