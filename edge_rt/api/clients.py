@@ -55,8 +55,8 @@ class Clients:
             self._rates.popitem(last=False)
         if not rate.allows():
             raise Unavailable(
-                f"this client has asked {self._per_minute} times in the last minute, which is what "
-                "one may do (requests.per_minute): try again later",
+                f"this client asks more often than {self._per_minute} times a minute, a sixth of "
+                "them at once, which is what one may do (requests.per_minute): try again later",
                 retry_after_s=rate.wait_s(),
                 code="rate_limit",
             )

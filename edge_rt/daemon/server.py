@@ -74,7 +74,7 @@ def listen(
     has_key = bool(config.tcp.api_key_sha256)
     others = [sock for sock in given if sock.family != socket.AF_UNIX]
     for host in [sock.getsockname()[0] for sock in others]:
-        check_reach(host, [host], has_key)
+        check_reach(host, [host], has_key, "ListenStream= of edge-rt.socket")
     sockets = list(given)
     with contextlib.ExitStack() as undo:
         if len(others) == len(given):

@@ -101,13 +101,19 @@ def tcp_socket(listen: str, has_key: bool, resolve: Resolver = socket.getaddrinf
         return _first(found)
 
 
-def check_reach(host: str, addresses: Sequence[str], has_key: bool) -> None:
-    """ConfigError unless there is a key, or only this machine reaches what `host` stands for."""
+def check_reach(
+    host: str, addresses: Sequence[str], has_key: bool, key: str = "tcp.listen"
+) -> None:
+    """ConfigError unless there is a key, or only this machine reaches what `host` stands for.
+
+    `key` is what names the host.
+    """
     foreign = [address for address in addresses if not is_loopback(address)]
     if foreign and not has_key:
+        reached = f"{host} is {foreign[0]}, which" if host != foreign[0] else f"{host} is what"
         raise _wrong(
-            "tcp.listen",
-            f"{host} is {foreign[0]}, which other machines can reach, so a key is "
+            key,
+            f"{reached} other machines can reach, so a key is "
             "needed: set tcp.api_key_sha256, or listen on 127.0.0.1",
         )
 

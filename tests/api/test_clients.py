@@ -111,7 +111,9 @@ def test_one_client_more_than_its_share_gets_429(make_client, service) -> None:
 def test_looking_at_the_daemon_is_not_counted(make_client) -> None:
     client = make_client(Requests(per_minute=6))
     assert client.complete().status == 200
-    assert client.complete().status == 429
+    refusal = client.complete()
+    assert refusal.status == 429
+    assert "more often than 6 times a minute" in refusal.json()["error"]["message"]
     assert {client.get("/edge/v1/status").status for _ in range(20)} == {200}
 
 

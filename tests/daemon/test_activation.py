@@ -120,7 +120,7 @@ def test_tcp_that_others_can_reach_needs_a_key(paths: Paths, stack: ExitStack) -
     given = stack.enter_context(socket.socket())
     given.bind(("0.0.0.0", 0))
     given.listen()
-    with pytest.raises(ConfigError, match=r"tcp\.listen.*api_key_sha256"):
+    with pytest.raises(ConfigError, match=r"edge-rt\.socket: 0\.0\.0\.0 is what.*api_key_sha256"):
         listen(Config(), paths, [given])
     config = Config(tcp=Tcp(api_key_sha256=["0" * 64]))
     for sock in listen(config, paths, [given]):
