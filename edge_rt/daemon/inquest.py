@@ -48,4 +48,7 @@ class Inquest:
 
 def ended(code: int) -> str:
     """An exit code for people."""
-    return f"exit {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exit {code}"
+    named = -code in signal.Signals.__members__.values()  # not all of real time are
+    return f"signal {signal.Signals(-code).name if named else -code}"

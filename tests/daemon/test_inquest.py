@@ -70,3 +70,7 @@ def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) 
     assert inquest.fate(-signal.SIGKILL, DOING).outside
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
     assert inquest.fate(-signal.SIGKILL, DOING).short_of_memory
+
+
+def test_signals_without_a_name_are_told_by_their_numbers(tmp_path: Path) -> None:
+    assert Inquest(tmp_path).fate(-40, DOING).why == "signal 40"
