@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
@@ -15,6 +15,9 @@ from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import there
 from edge_rt.config.loader import present
 from edge_rt.errors import ConfigError
+
+if TYPE_CHECKING:  # what it imports takes long
+    from edge_rt.models.store import Store
 
 _FIRST_MODEL = "smollm2-135m-instruct"
 _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
@@ -85,36 +88,49 @@ def _unknown(machine: Machine) -> Finding:
 
 
 def check_models(machine: Machine) -> Iterator[Finding]:
-    """Whether the store has a model to answer with."""
+    """Whether the store has a model to answer with, and no damaged one."""
     from edge_rt.models.catalogue import load_catalogue
     from edge_rt.models.store import Store
 
     served = _served(machine)
-    if served:
-        yield ok("models", f"the daemon has {', '.join(served)}")
-        return
     models = machine.config.models
     root = Path(models.store) if models.store else machine.paths.state / "models"
-    if there(root) and not machine.access(root, os.R_OK | os.X_OK):
+    closed = there(root) and not machine.access(root, os.R_OK | os.X_OK)
+    if closed and not served:
         yield note("models", f"you may not look into the store {root}")
-        return
-    store = Store(root, load_catalogue([Path(path) for path in models.catalogue]))
-    entries = {entry.id: entry for entry in store.entries()}
+    elif not closed:
+        store = Store(root, load_catalogue([Path(path) for path in models.catalogue]))
+        yield from _stored(machine, store, served)
+    if served:
+        yield ok("models", f"the daemon has {', '.join(served)}")
+
+
+def _stored(machine: Machine, store: Store, served: list[str]) -> Iterator[Finding]:
+    """What is in the store, where nothing is `served`; else what is wrong with what is."""
+    root, models = store.root, machine.config.models
+    entries = [entry.id for entry in store.entries()]
     wanted = [*models.preload] if models.default is None else [models.default, *models.preload]
     for id in dict.fromkeys(wanted):
-        if id not in entries:
+        if id not in entries and not served:
             what = f"{id} is configured and not in the store {root}"
             yield problem("models", what, _pull(machine, root, id))
-    for id, entry in entries.items():
-        files = entry.files
-        if any(not there(each.path) or each.path.stat().st_size != each.size for each in files):
-            what = f"a file of {id} is damaged or gone"
-            yield problem("models", what, _pull(machine, root, id))
-    if entries:
+    for id in entries:
+        if served and id not in served:
+            continue  # the daemon has another store
+        if harm := store.harm(id):
+            yield problem("models", f"{id} cannot be loaded: {harm}", _mend(machine, store, id))
+    if entries and not served:
         yield ok("models", f"{', '.join(entries)} in {root}")
-    else:
+    elif not served:
         what = f"no model in the store {root}"
         yield problem("models", what, _pull(machine, root, _FIRST_MODEL))
+
+
+def _mend(machine: Machine, store: Store, id: str) -> str:
+    """What brings a damaged model back."""
+    if store.catalogue.find(id) is not None:
+        return _pull(machine, store.root, id)
+    return f"# import it from where it was exported to, or: edge-rt models remove {id}, then add"
 
 
 def _served(machine: Machine) -> list[str]:

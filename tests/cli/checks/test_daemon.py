@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from patients import PI, Patient, commands
+from tiny_file import tiny_model
 
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
 from edge_rt.cli.checks.finding import examine
 from edge_rt.cli.checks.installation import check_models
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.doctor import CHECKS
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
@@ -142,6 +145,22 @@ def test_the_models_are_the_daemons_where_one_answers(patient: Make, daemon: Dae
     daemon.documents["/v1/models"] = (200, {"object": "list", "data": [{"id": "tiny"}]})
     (found,) = check_models(machine(board, daemon))
     assert (found.level, found.what) == ("ok", "the daemon has tiny")
+
+
+def test_a_model_that_the_daemon_cannot_load_is_a_problem(
+    patient: Make, daemon: Daemon, tmp_path: Path
+) -> None:
+    board, file = patient("x86"), tmp_path / "m.gguf"
+    file.write_bytes(tiny_model())
+    store = Store(board.paths.state / "models", load_catalogue([]))
+    entries = [store.add(file, id) for id in ("another", "tiny")]
+    daemon.documents["/v1/models"] = (200, {"object": "list", "data": [{"id": "tiny"}]})
+    assert [f.level for f in check_models(machine(board, daemon))] == ["ok"]
+    for entry in entries:
+        entry.path.write_bytes(entry.path.read_bytes()[:-1] + b"x")
+    found, served = check_models(machine(board, daemon))
+    assert (found.level, "tiny cannot be loaded" in found.what) == ("problem", True)
+    assert (served.level, served.what) == ("ok", "the daemon has tiny")
 
 
 def test_a_simulated_board_is_no_lack_of_rights(patient: Make, daemon: Daemon) -> None:

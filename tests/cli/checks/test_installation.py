@@ -129,7 +129,9 @@ def test_models_that_are_missing_damaged_and_there(patient: Make, tmp_path: Path
     board.paths.config_file.write_text("models: {default: other, preload: [tiny]}\n")
     assert [f.level for f in board.says(check_models)] == ["problem", "ok"]
     entry.path.write_bytes(b"short")
-    assert "damaged or gone" in board.says(check_models)[1].what
+    found = board.says(check_models)[1]
+    assert (found.level, "tiny cannot be loaded" in found.what) == ("problem", True)
+    assert "edge-rt models remove tiny" in commands([found])
     (found,) = board.says(check_models, access=denied(root))
     assert found.level == "note"
 
