@@ -26,7 +26,6 @@ from edge_rt.daemon.chores import told
 from edge_rt.daemon.connection import Connection, Patience
 from edge_rt.daemon.doors import Doors
 from edge_rt.daemon.estate import check_estate
-from edge_rt.daemon.logs import log_to_stderr
 from edge_rt.daemon.notify import Notifier
 from edge_rt.daemon.peer import access_of
 from edge_rt.daemon.reload import Reload
@@ -34,6 +33,7 @@ from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.daemon.supervisor import GRACE_S
+from edge_rt.logs import log_to_stderr
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 from edge_rt.offline import stay_offline

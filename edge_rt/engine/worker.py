@@ -55,6 +55,7 @@ from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.tally import Tally
 from edge_rt.engine.watch import Watch
 from edge_rt.errors import RequestError
+from edge_rt.logs import log_to_stderr
 
 MakeBackend = Callable[[ModelSpec, int], AnyBackend]
 
@@ -240,6 +241,7 @@ def main(argv: list[str]) -> int:
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log_to_stderr("warning")
     # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.openmp import park_threads

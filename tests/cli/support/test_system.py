@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_rt.cli.support.system import UNITS, log, run, units
-from edge_rt.daemon.logs import PlainLines
+from edge_rt.logs import PlainLines
 
 SECRET = "what does my doctor say"
 

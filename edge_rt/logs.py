@@ -1,4 +1,4 @@
-"""What the daemon writes to standard error, in lines that nobody else can forge."""
+"""What daemon and engine write to standard error, in lines that nobody else can forge."""
 
 from __future__ import annotations
 
