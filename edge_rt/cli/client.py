@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +15,10 @@ import httpx
 from edge_rt.cli.document import Json
 from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, Silent, TooLong
 from edge_rt.cli.quantity import duration
+from edge_rt.cli.screen import note
 
 _CONNECT_S = 2.0
+_SLOW_S = 15.0  # until it is told that nothing has come yet
 _STATE_S = 60.0  # for a question about the daemon; proving its health may load a model
 
 
@@ -25,9 +28,19 @@ class Client:
     Answers may take as long as they take, so nothing but connecting has a time limit there.
     """
 
-    def __init__(self, socket: Path, patience_s: float = _STATE_S) -> None:
-        """`patience_s` is for what a GET asks, after which it is Silent."""
+    def __init__(
+        self,
+        socket: Path,
+        patience_s: float = _STATE_S,
+        slow_s: float = _SLOW_S,
+        tell: Callable[[str], None] = note,
+    ) -> None:
+        """`patience_s` is for what a GET asks, after which it is Silent.
+
+        Where an answer has not begun after `slow_s`, `tell` hears of it, in another thread.
+        """
         self._socket, self._patience_s = socket, patience_s
+        self._slow_s, self._tell = slow_s, tell
         self._http = httpx.Client(
             # A Unix socket needs no TLS, and loading its certificates would take longer than
             # all the rest; a proxy of the environment must not see these requests.
@@ -64,7 +77,12 @@ class Client:
 
         Closing the generator closes the connection, by which the daemon knows to stop.
         """
-        with self._reported(), self._http.stream("POST", path, **_json(body)) as response:
+        with (
+            self._reported(),
+            self._waiting() as over,
+            self._http.stream("POST", path, **_json(body)) as response,
+        ):
+            over()
             if response.is_error:
                 response.read()
                 raise _refused(response)
@@ -72,6 +90,18 @@ class Client:
                 if "error" in event:
                     raise _failure(event, "the answer failed")
                 yield event
+
+    @contextmanager
+    def _waiting(self) -> Generator[Callable[[], None], None, None]:
+        """Tells of a wait that is long, unless what it gives is called before."""
+        words = f"no answer yet from {self._socket}: if none comes, `edge-rt doctor` tells why"
+        timer = threading.Timer(self._slow_s, self._tell, [words])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield timer.cancel
+        finally:
+            timer.cancel()
 
     @contextmanager
     def _reported(self) -> Generator[None, None, None]:

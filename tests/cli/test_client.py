@@ -154,3 +154,21 @@ def test_closing_the_events_closes_the_connection(daemon: Daemon, tmp_path: Path
         next(events)
         events.close()
         assert daemon.cancelled.wait(30)
+
+
+def test_a_long_wait_for_an_answer_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "s"))
+        mute.listen()
+
+        def tell(words: str) -> None:
+            told.append(words)
+            mute.accept()[0].close()
+
+        with (
+            Client(tmp_path / "s", slow_s=0.01, tell=tell) as client,
+            pytest.raises(Failure, match="went away"),
+        ):
+            list(client.events("/v1/completions", {}))
+    assert told == [f"no answer yet from {tmp_path}/s: if none comes, `edge-rt doctor` tells why"]
