@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from edge_rt.routing.complexity.assessment import Features, Length
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 LOOKED_AT = 2048  # characters of a prompt; of a longer one those at both ends
 SHORT, LONG = 40, 200  # words of a prompt: fewer, and more
-REGEX_S = 0.1  # of the processor for a regex, some thousand times what one needs
+RULES_S = 0.2  # of the processor for all rules, some hundred times what they need
 LEVEL = 0.5  # log-odds beyond which a prompt is easy or hard
 
 Fits = Callable[[str], bool]
@@ -31,41 +31,47 @@ class Finding(NamedTuple):
 
 
 class Finder:
-    """Has rules compiled once. One whose regex takes too long with a prompt fits none from then on:
-    nothing else is served meanwhile, and there are such that would take for ever.
+    """Has rules compiled once. One that takes too long with a prompt is left out from then on:
+    nothing else is served meanwhile, and there are regexes that would take for ever.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = [(rule, self._bounded(rule, _compiled(rule))) for rule in rules]
-        self._endless: set[str] = set()  # names of those
+        self._rules = [(rule, _compiled(rule)) for rule in rules]
+        self._at: Rule | None = None  # looked at last
 
     def find(self, text: str) -> Finding:
         """What is to be said of a prompt; nothing of an empty one."""
         if not text:
             return Finding("other", "short", ())
         text = excerpt(text)
-        kinds = ((rule.kind, fits) for rule, fits in self._rules if rule.kind is not None)
-        kind = next((kind for kind, fits in kinds if fits(text)), "other")
-        own = [(r, fits) for r, fits in self._rules if {r.kind, r.within} <= {None, kind}]
-        return Finding(kind, _length(text), tuple(rule for rule, fits in own if fits(text)))
+        while True:
+            try:
+                return within(RULES_S, lambda: self._find(text))
+            except Overdue:
+                self._leave_out()
 
-    def _bounded(self, rule: Rule, fits: Fits) -> Fits:
-        return fits if rule.regex is None else lambda text: self._fits(rule, fits, text)
+    def _find(self, text: str) -> Finding:
+        kinds = (rule.kind for rule in self._fitting(text, lambda rule: rule.kind is not None))
+        kind = next(kinds, None) or "other"
+        own = self._fitting(text, lambda rule: {rule.kind, rule.within} <= {None, kind})
+        return Finding(kind, _length(text), tuple(own))
 
-    def _fits(self, rule: Rule, fits: Fits, text: str) -> bool:
-        if rule.name in self._endless:
-            return False
-        try:
-            return within(REGEX_S, lambda: fits(text))
-        except Overdue:
-            self._endless.add(rule.name)
-            log.error(
-                "router.rules: the regex of %r took %g s with a prompt, so the rule is left out "
-                "until the next start: write it without repeats inside of repeats",
-                rule.name,
-                REGEX_S,
-            )
-            return False
+    def _fitting(self, text: str, wanted: Callable[[Rule], bool]) -> Iterator[Rule]:
+        for rule, fits in self._rules:
+            if wanted(rule):
+                self._at = rule
+                if fits(text):
+                    yield rule
+
+    def _leave_out(self) -> None:
+        at = self._at
+        self._rules = [(rule, fits) for rule, fits in self._rules if rule is not at]
+        log.error(
+            "router.rules: %r had not come to an end after %g s with a prompt, so the rule is left "
+            "out until the next start: write its regex without repeats inside of repeats",
+            at and at.name,
+            RULES_S,
+        )
 
 
 def excerpt(text: str) -> str:
