@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from edge_rt.daemon.place import take
 from edge_rt.errors import StateError
+
+
+@contextmanager
+def sole_estate(state: Path) -> Generator[None]:
+    """The state directory is this daemon's alone while the block runs, where it can be written.
+
+    Raises StateError where another daemon has it, and as `check_estate` does.
+    """
+    check_estate(state)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = take(state / "daemon.lock")
+    except BlockingIOError:
+        raise StateError(
+            f"another daemon keeps its files in {state}: stop it first, or name another directory "
+            "in STATE_DIRECTORY"
+        ) from None
+    except OSError:  # which the files that go there tell, too
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def check_estate(state: Path, uid: int | None = None) -> None:

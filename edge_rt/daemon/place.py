@@ -48,18 +48,26 @@ def _unsafe(directory: Path, reason: str) -> ListenError:
 
 
 def hold_lock(path: Path) -> int:
-    """Hold the lock beside `path`: of two daemons that start at once, one gets it.
-
-    The file stays when the descriptor is closed: removing it would let two hold a lock.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    lock = os.open(f"{path}.lock", flags, 0o600)
+    """Hold the lock beside `path`: of two daemons that start at once, one gets it."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return take(Path(f"{path}.lock"))
     except BlockingIOError:
-        os.close(lock)
         raise ListenError(f"another daemon runs or starts at {path}: stop it first") from None
-    return lock
+
+
+def take(lock: Path) -> int:
+    """The descriptor of a lock that nobody else has while it is open.
+
+    The file stays when it is closed: removing it would let two hold a lock. Raises OSError,
+    BlockingIOError where another has it.
+    """
+    held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(held)
+        raise
+    return held
 
 
 def clear_stale(path: Path) -> None:

@@ -25,7 +25,7 @@ from edge_rt.daemon.activation import handed_over
 from edge_rt.daemon.chores import told
 from edge_rt.daemon.connection import Connection, Patience
 from edge_rt.daemon.doors import Doors
-from edge_rt.daemon.estate import check_estate
+from edge_rt.daemon.estate import sole_estate
 from edge_rt.daemon.notify import Notifier
 from edge_rt.daemon.peer import access_of
 from edge_rt.daemon.reload import Reload
@@ -53,11 +53,11 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     `read` gives the configuration anew, when systemd wants it reloaded.
     """
     paths = paths or Paths.detect()
-    check_estate(paths.state)
     faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
     log_to_stderr(config.log.level)
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(sole_estate(paths.state))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         if config.offline:  # from here on: the host of tcp.listen may be a name

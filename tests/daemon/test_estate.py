@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.daemon.estate import check_estate
+from edge_rt.daemon.estate import check_estate, sole_estate
 from edge_rt.errors import StateError
 
 
@@ -36,3 +36,18 @@ def test_one_that_is_not_there_yet_is_to_be_made(tmp_path: Path) -> None:
 
 def test_roots_own_is_roots() -> None:
     check_estate(Path("/etc"), uid=0)
+
+
+def test_of_two_daemons_one_has_it(tmp_path: Path) -> None:
+    state = tmp_path / "new" / "state"
+    refused = pytest.raises(StateError, match=f"another daemon keeps its files in {state}: stop it")
+    with sole_estate(state), refused, sole_estate(state):
+        pass
+    with sole_estate(state):
+        pass
+
+
+def test_one_that_cannot_be_written_is_nobody_s(tmp_path: Path) -> None:
+    (tmp_path / "daemon.lock").mkdir()
+    with sole_estate(tmp_path), sole_estate(tmp_path):
+        pass
