@@ -15,11 +15,11 @@ from pathlib import Path
 
 from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.pause import Pause
-from edge_rt.daemon.vigil import Vigil
+from edge_rt.daemon.vigil import Stuck, Vigil
 from edge_rt.engine.beat import Beat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
-from edge_rt.errors import EngineError, ProtocolError, Unavailable
+from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Supervisor:
         self._pause = pause
         self._stillborn: Fate | None = None  # of the engine that was last to start, if it did not
         self._client: EngineClient | None = None
+        self._stopping = False
         self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -87,7 +88,10 @@ class Supervisor:
         self._task = asyncio.create_task(self._keep(), name="engine supervisor")
 
     async def stop(self) -> None:
-        """Shut the engine down, by force if it does not go."""
+        """Shut the engine down, by force if it does not go; who waits for one hears of it."""
+        self._stopping = True
+        async with self._changed:
+            self._changed.notify_all()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -105,9 +109,10 @@ class Supervisor:
 
     async def _wait(self) -> EngineClient:
         async with self._changed:
-            await self._changed.wait_for(lambda: self._live() is not None)
+            await self._changed.wait_for(lambda: self._stopping or self._live() is not None)
             client = self._live()
-            assert client is not None
+            if client is None:
+                raise EngineStopped("the daemon stopped before the answer was begun")
             return client
 
     def _live(self) -> EngineClient | None:
@@ -169,14 +174,17 @@ class Supervisor:
         return fate
 
     async def _end_unborn(self, error: Exception, inquest: Inquest, beat: Beat) -> Fate | None:
-        """Leave nothing of an engine that did not start; None where it was ended here."""
+        """Leave nothing of an engine that did not start; None where it did not begin to."""
         if self._process is None:
             return None
         gone = isinstance(error, EngineLost)
         code = await _end(self._process, self._grace_s if gone else 0.0)
-        if not gone:
+        if isinstance(error, Stuck):
+            self.fate = Fate(str(error), outside=error.stopped)
+        elif gone:
+            self.fate = inquest.fate(code, beat.doing)
+        else:
             return None
-        self.fate = inquest.fate(code, beat.doing)
         return self.fate
 
     def _fate(self, client: EngineClient, inquest: Inquest, code: int, beat: Beat) -> Fate:

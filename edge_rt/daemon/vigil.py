@@ -24,6 +24,14 @@ TIMES = 10.0  # nor are so many times what is expected
 T = TypeVar("T")
 
 
+class Stuck(EngineError):
+    """An engine does nothing more at its start; `stopped` where somebody has stopped it."""
+
+    def __init__(self, *, stopped: bool) -> None:
+        super().__init__("it hung at its start")
+        self.stopped = stopped
+
+
 class Life(NamedTuple):
     """The processor's seconds that a process has had, and what keeps it from having more."""
 
@@ -86,26 +94,29 @@ class Vigil:
                 client.condemn(Fate(why, doing.requests, outside=seen.stopped))
 
     async def over(self, pid: int, start: Coroutine[Any, Any, T]) -> T:
-        """What comes of an engine's start; raises EngineError once that does nothing any more."""
+        """What comes of an engine's start; raises Stuck once that does nothing any more."""
         starting = asyncio.ensure_future(start)
         stuck = asyncio.ensure_future(self._stuck(pid))
         try:
             await asyncio.wait((starting, stuck), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 return starting.result()
-            raise EngineError("it hung at its start")
+            raise Stuck(stopped=stuck.result())
         finally:
             for task in (starting, stuck):
                 task.cancel()
             await asyncio.gather(starting, stuck, return_exceptions=True)
 
-    async def _stuck(self, pid: int) -> None:
-        quiet = _Quiet(Doing(0, 0, frozenset()))
+    async def _stuck(self, pid: int) -> bool:
+        """Whether it is stopped, once it has done nothing for too long."""
+        quiet, stopped = _Quiet(Doing(0, 0, frozenset())), False
         while quiet.still_s < STILL_S:
             await self._pause(LOOK_S)
             seen = self._life(pid)
             if seen is not None:
                 quiet.look(seen)
+                stopped = seen.stopped
+        return stopped
 
 
 class _Quiet:

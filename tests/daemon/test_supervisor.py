@@ -22,7 +22,7 @@ from edge_rt.daemon.vigil import Vigil
 from edge_rt.engine.beat import Beat, Doing
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
-from edge_rt.errors import Unavailable
+from edge_rt.errors import EngineStopped, Unavailable
 
 CHILD = """
 import os, signal, socket, sys
@@ -225,6 +225,31 @@ async def test_why_an_engine_did_not_even_start_is_told(
     with pytest.raises(Unavailable, match=r"memory was short.*end other programs") as caught:
         await supervisor.client(wait_s=0.0)
     assert caught.value.code == "out_of_memory"
+
+
+@supervised(MUTE)
+async def test_who_waits_for_an_engine_is_told_when_the_daemon_stops(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    waiting = asyncio.ensure_future(supervisor.client())
+    await asyncio.sleep(0)
+    await supervisor.stop()
+    with pytest.raises(EngineStopped, match="the daemon stopped"):
+        await waiting
+
+
+STOPPED = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+
+
+@supervised(
+    STOPPED, free=4, vigil=Vigil(lambda client, doing: 0.0, lambda s: asyncio.sleep(s / 50))
+)
+async def test_one_that_is_stopped_at_its_start_is_replaced_without_longer_and_longer_waits(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    await pauses.over.wait()
+    assert pauses.seen == [FIRST_WAIT_S] * 5
+    assert supervisor.fate == Fate("it hung at its start", outside=True)
 
 
 @supervised(MUTE, free=1, hello_s=0.01, grace_s=0.0)

@@ -24,6 +24,7 @@ from benchlib.server import Running, Settings
 from bootstrap.paths import CHECKOUT, cache_dir
 
 _ROUND = 10  # ends between two looks at how quiet the machine is
+_HANGS = 4.0  # times as long between two hangs as between two kills: they take time to notice
 _WAYS: dict[str, dict[str, Any]] = {
     "greedy": {"temperature": 0},
     "sampled": {"temperature": 1, "seed": 7},
@@ -42,7 +43,7 @@ _NOTES = (
 @click.option("--streams", default=4, show_default=True, type=click.IntRange(1))
 @click.option("--tokens", default=256, show_default=True, help="Of each answer.")
 @click.option("--way", default="greedy", show_default=True, type=click.Choice(list(_WAYS)))
-@click.option("--every", default=4.0, show_default=True, help="Most seconds between two ends.")
+@click.option("--every", default=4.0, show_default=True, help="Most seconds between two kills.")
 @click.option("--model", default=MODEL, show_default=True)
 @click.option("--seed", default=1, show_default=True, help="Of the random moments.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
@@ -106,6 +107,7 @@ class Bench:
                 stream.reference = reply.text
             chaos = Chaos(running.child.process, streams, self.dice, self.every_s)
             await self._strike("kill", signal.SIGKILL, kills, chaos, running, wait)
+            chaos.most_s = _HANGS * self.every_s
             await self._strike("hang", signal.SIGSTOP, hangs, chaos, running, wait)
             self.ended = sum(stream.ended for stream in streams)
             self.wrong = [what for stream in streams for what in stream.wrong]
