@@ -245,3 +245,32 @@ def all_is_booked_once(daemon, tools, clients_of, left) -> None:
     )
     assert shares + rest == pytest.approx(total, rel=1e-9)
     assert shares == pytest.approx(sum(m["energy_j"] for m in report["models"]), rel=1e-6)
+
+
+def test_an_answer_that_several_wait_for_outlives_its_engine_and_who_asked_first(watched, tools):
+    """The engine is killed, and before there is another one the first client leaves."""
+    daemon, _ = watched
+    asked = GREEDY | {"max_tokens": 400, "edge": {}}
+    whole = daemon.complete(**asked | {"edge": {"cache": "off"}})
+    waiting = lambda: daemon.status()["requests"] == 1 and doing(daemon) == 3  # noqa: E731
+
+    def first() -> None:
+        with daemon.stream(**asked) as events:
+            next(events)
+            tools.eventually(waiting, "two wait for the answer")
+            daemon.kill_engine()
+
+    def other() -> str:
+        tools.eventually(lambda: daemon.status()["requests"], "the first one asks")
+        return daemon.complete(**asked)
+
+    assert tools.together([first, other, other]) == [None, whole, whole]
+    assert daemon.quiet()["restarts"] == 1
+    assert doing(daemon) == 0
+
+
+def doing(daemon) -> int:
+    """Requests that clients wait for, but for this one."""
+    lines = daemon.metrics().splitlines()
+    [line] = [one for one in lines if one.startswith("edge_rt_requests_in_flight ")]
+    return round(float(line.split()[-1])) - 1
