@@ -16,6 +16,22 @@ from vm.verdict import Verdict
 SENSORS = {"read": [1.0] * RAILS, "wanted": [1.0] * RAILS}
 INSIDE = {name: min(deed.ends) for name, deed in DEEDS.items()}
 ROOT = {name: min(deed.reached) for name, deed in DEEDS.items()}
+BEFORE = {"kills": 0, "daemon": ["MainPID=7", "NRestarts=0"], "engines": 1}
+AFTER = BEFORE | {"kills": 1, "engines": 2}
+SHORTAGE: dict[str, Any] = {
+    "last": {"error": {"code": "out_of_memory"}},
+    "refused": {
+        "status": 503,
+        "retry_after": "60",
+        "code": "out_of_memory",
+        "message": "9 MB are missing of what MemoryMax= allows",
+    },
+    "answer": "is",
+    "log": ["the engine stopped (memory was short and the kernel killed it)"],
+    "before": BEFORE,
+    "short": AFTER,
+    "after": AFTER,
+}
 WHOLE: dict[str, Any] = {
     "left": {"databases": {}, "aside": []},
     "answer": "4",
@@ -25,6 +41,7 @@ WHOLE: dict[str, Any] = {
     "sensors": SENSORS,
     "inside": INSIDE,
     "root": ROOT,
+    "shortage": SHORTAGE,
 }
 
 
@@ -73,6 +90,15 @@ def test_a_guest_that_does_all_is_well(tmp_path: Path) -> None:
         {"left": left(aside=("ledger.db.corrupt-1",))},
         {"inside": INSIDE | {"mount": "done"}},
         {"root": ROOT | {"mount": "EPERM"}},
+        {"shortage": SHORTAGE | {"last": {"choices": []}}},
+        {"shortage": SHORTAGE | {"refused": SHORTAGE["refused"] | {"status": 500}}},
+        {"shortage": SHORTAGE | {"refused": SHORTAGE["refused"] | {"retry_after": None}}},
+        {"shortage": SHORTAGE | {"refused": SHORTAGE["refused"] | {"message": "no"}}},
+        {"shortage": SHORTAGE | {"answer": ""}},
+        {"shortage": SHORTAGE | {"log": []}},
+        {"shortage": SHORTAGE | {"short": AFTER | {"kills": 0}}},
+        {"shortage": SHORTAGE | {"after": AFTER | {"daemon": ["MainPID=8", "NRestarts=1"]}}},
+        {"shortage": SHORTAGE | {"after": AFTER | {"engines": 9}}},
     ],
 )
 def test_a_fault_is_told(tmp_path: Path, fields: dict[str, Any]) -> None:
@@ -82,9 +108,11 @@ def test_a_fault_is_told(tmp_path: Path, fields: dict[str, Any]) -> None:
 def test_a_guest_that_never_answers_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "told").write_text("")
     assert problems(0, Told(tmp_path / "told").read())
-    missing = {name: value for name, value in WHOLE.items() if name != "inside"}
-    (tmp_path / "told").write_text(json.dumps(missing | {"rows": {"ledger.db": [[1]]}}) + "\n")
-    assert problems(0, Told(tmp_path / "told").read()) == ["Boot 1: the sandbox was not tried"]
+    for name, problem in (("inside", "the sandbox was not tried"), ("shortage", "memory was not")):
+        missing = {key: value for key, value in WHOLE.items() if key != name}
+        (tmp_path / "told").write_text(json.dumps(missing | {"rows": {"ledger.db": [[1]]}}) + "\n")
+        (found,) = problems(0, Told(tmp_path / "told").read())
+        assert found.startswith(f"Boot 1: {problem}")
 
 
 def kept_of(told: Told, cut_s: float) -> Kept:

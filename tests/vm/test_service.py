@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from vm_guests import MODEL, STREAM, Box
+from vm_asking import eventually, streaming, text
+from vm_guests import STREAM, Box
 
-PAUSE_S, TRIES = 0.1, 1200  # of looks at a condition: two minutes at least
 WATCHDOG = "etc/systemd/system/edge-rt.service.d/vm.conf"
-
-
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of `condition`, asked a bounded number of times."""
-    for _ in range(TRIES):
-        if value := condition():
-            return value
-        time.sleep(PAUSE_S)
-    raise AssertionError(f"not within {TRIES} tries: {what}")
-
-
-@contextmanager
-def streaming(box: Box) -> Iterator[Callable[[], str]]:
-    """While a stream is under way; called, it gives all that the stream has said."""
-    with box.client() as http, ThreadPoolExecutor(1) as beside:
-        request = http.stream(
-            "POST", "/v1/completions", json=STREAM | {"model": MODEL, "stream": True}
-        )
-        with request as response:
-            assert response.status_code == 200
-            lines = response.iter_lines()
-            first = next(lines)
-            rest = beside.submit(lambda: [first, *lines])
-            yield lambda: text(rest.result())
-
-
-def text(lines: list[str]) -> str:
-    """What the events of a whole stream say."""
-    events = [line.removeprefix("data: ") for line in lines if line]
-    assert events.pop() == "[DONE]"
-    return "".join(json.loads(event)["choices"][0]["text"] for event in events)
 
 
 @pytest.fixture
@@ -96,7 +61,7 @@ def test_an_engine_that_is_killed_costs_a_stream_nothing(serving: Box) -> None:
     with streaming(serving) as said:
         killed = serving.engine()
         serving.run("kill", "-KILL", str(killed))
-        assert said() == whole
+        assert text(said()) == whole
     assert serving.show("MainPID") == daemon
     assert serving.engine() != killed
 
@@ -106,7 +71,7 @@ def test_an_engine_that_hangs_costs_a_stream_nothing(serving: Box) -> None:
     with streaming(serving) as said:
         hanging = serving.engine()
         serving.run("kill", "-STOP", str(hanging))
-        assert said() == whole
+        assert text(said()) == whole
     assert serving.show("MainPID") == daemon
     assert str(hanging) not in serving.processes()
 
@@ -162,7 +127,7 @@ def test_a_reload_takes_a_new_budget_while_a_stream_goes_on(configured: Box) -> 
         configured.configure(budget={"power_w": 999})
         configured.run("systemctl", "reload", "edge-rt.service")
         assert allowed_w(configured) == 999
-        assert said() == whole
+        assert text(said()) == whole
     assert configured.show("MainPID") == daemon
 
 

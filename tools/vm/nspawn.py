@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
@@ -63,6 +64,16 @@ class Container:
             said = f"{done.stdout}{done.stderr}"
             raise AssertionError(f"{' '.join(argv)} ended with {done.returncode}: {said}")
         return done
+
+    def outside(self, pid: int) -> int:
+        """How this machine counts a process of the guest; LookupError where there is none."""
+        space = Path(f"/proc/{self._init}/ns/pid").readlink()
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it ends just now
+                said = re.search(r"^NSpid:.*\t(\d+)$", (place / "status").read_text(), re.MULTILINE)
+                if said and int(said[1]) == pid and (place / "ns/pid").readlink() == space:
+                    return int(place.name)
+        raise LookupError(f"the guest has no process {pid}")
 
     def close(self) -> None:
         """Turn it off, by force if need be."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from vm.guest import deeds, shortage
 from vm.guest.deed import KERNEL
-from vm.guest.deeds import faults
 from vm.told import Told
 from vm.verdict import Verdict
 
@@ -82,9 +82,13 @@ def _answers(number: int, told: Told, kept: Kept) -> list[str]:
     if len(pairs) != RAILS or any(got is None or abs(got - want) > STEP for got, want in pairs):
         found.append(f"sensors: {sensors}")
     if "inside" in said:
-        found += faults(said["inside"], said["root"], KERNEL)
+        found += deeds.faults(said["inside"], said["root"], KERNEL)
     elif number == 0:
         found.append("the sandbox was not tried")
+    if "shortage" in said:
+        found += shortage.faults(said["shortage"])
+    elif number == 0:
+        found.append("memory was not made short")
     return found
 
 

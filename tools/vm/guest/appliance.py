@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from vm.guest import syscalls
+from vm.guest import shortage, syscalls
 from vm.guest.client import ask, complete
 from vm.guest.databases import Witness, left
 
@@ -27,7 +27,7 @@ MODULES = Path("/usr/lib/edge-rt-vm/modules")
 LOOK_S = 1.0
 ASKERS = 2
 QUESTION = "Paris is"  # asked at each boot
-PROBE = "edge_rt_vm.probe"  # said to the kernel where the sandbox is to be tried
+PROBE = "edge_rt_vm.probe"  # said to the kernel where sandbox and memory are to be tried
 
 
 def say(**fields: Any) -> None:
@@ -65,6 +65,7 @@ def use() -> None:
     say(sensors=_sensors())
     if PROBE in Path("/proc/cmdline").read_text():
         _probe()
+        say(shortage=shortage.brought_about())
     for _ in range(ASKERS):
         threading.Thread(target=_ask, daemon=True).start()
     witness = Witness()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 SOCKET = "/run/edge-rt/edge-rt.sock"
@@ -19,15 +21,23 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(SOCKET)
 
 
-def ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What the daemon answers; raises OSError where it answers with anything but 200."""
+@contextmanager
+def asked(
+    method: str, path: str, body: dict[str, Any] | None = None
+) -> Generator[http.client.HTTPResponse]:
+    """The daemon's answer, whatever it is, to be read while the block runs."""
     connection = _Connection("localhost")
     try:
         connection.request(method, path, None if body is None else json.dumps(body))
-        answer = connection.getresponse()
-        said = answer.read()
+        yield connection.getresponse()
     finally:
         connection.close()
+
+
+def ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the daemon answers; raises OSError where it answers with anything but 200."""
+    with asked(method, path, body) as answer:
+        said = answer.read()
     if answer.status != 200:
         raise OSError(f"{path}: {answer.status} {said[:500]!r}")
     return json.loads(said)
@@ -35,5 +45,9 @@ def ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str,
 
 def complete(prompt: str, tokens: int = 4) -> dict[str, Any]:
     """The greedy continuation of `prompt`, with all that is said of it."""
-    body = {"model": MODEL, "prompt": prompt, "temperature": 0, "max_tokens": tokens}
-    return ask("POST", "/v1/completions", body)
+    return ask("POST", "/v1/completions", greedy(prompt, tokens))
+
+
+def greedy(prompt: str, tokens: int) -> dict[str, Any]:
+    """What asks for so many tokens."""
+    return {"model": MODEL, "prompt": prompt, "temperature": 0, "max_tokens": tokens}
