@@ -18,7 +18,7 @@ class Room:
     """Knows what is free and what could be freed."""
 
     def __init__(self, config: Config, residency: Residency, available: Callable[[], int]) -> None:
-        """`available` gives the free bytes of the board."""
+        """`available` gives the free bytes of memory."""
         self._config, self._residency, self._available = config, residency, available
 
     @property

@@ -28,7 +28,7 @@ FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
-FIRST_TO_GO = "500"  # as if it had half of all memory beside its own
+SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, and the most
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
@@ -174,7 +174,7 @@ class Supervisor:
         return fate
 
     async def _end_unborn(self, error: Exception, inquest: Inquest, beat: Beat) -> Fate | None:
-        """Leave nothing of an engine that did not start; None where it did not begin to."""
+        """Leave nothing of an engine that did not start; None where only `error` tells why."""
         if self._process is None:
             return None
         gone = isinstance(error, EngineLost)
@@ -204,8 +204,7 @@ class Supervisor:
             cwd="/",  # python -m would look for modules in the working directory first
             pass_fds=descriptors,
         )
-        with contextlib.suppress(OSError):  # where memory is short, it goes before the front
-            Path(f"/proc/{process.pid}/oom_score_adj").write_text(FIRST_TO_GO)
+        _goes_first(process.pid)
         return process
 
     async def _publish(self, client: EngineClient | None) -> None:
@@ -222,6 +221,14 @@ def _no_engine(stillborn: Fate | None) -> Unavailable:
         message += "raise MemoryMax= of the service or the limit of its container"
         return Unavailable(message, retry_after_s=NONE_S, code="out_of_memory")
     return Unavailable(message, retry_after_s=NONE_S)
+
+
+def _goes_first(pid: int) -> None:
+    """Where memory is short, the kernel is to kill that process before this one."""
+    with contextlib.suppress(OSError, ValueError):
+        own = int(Path("/proc/self/oom_score_adj").read_text())
+        score = min(max(0, own) + SOONER, SOONEST)
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(score))
 
 
 def _tell_fault(watch: asyncio.Task[None]) -> None:
