@@ -1,4 +1,8 @@
-"""The kernel kills for memory: the daemon goes on, says so, and answers once there is some."""
+"""The kernel kills for memory: the daemon goes on, says so, and answers once there is some.
+
+Whom it kills and when is the kernel's choice, on a busy machine now and then the daemon: so these
+are run by hand, `pytest -m whole tests/vm/test_shortage.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ import pytest
 from vm_asking import eventually, streaming, text
 from vm_guests import MODEL, STREAM, Box
 from vm_shortage import STEP, Group, Other
+
+pytestmark = pytest.mark.whole
 
 SPARE = 16 << 20  # bytes that nobody uses before the other program begins
 MODEL_BYTES = 64 << 20  # less than the loaded model takes beside the pages of its file
