@@ -12,7 +12,7 @@ from benchlib import BenchError
 from benchlib.chaos import Chaos, Stream
 from benchlib.chat import Reply
 from benchlib.http import Address
-from benchlib.pauses import ON_ITS_WAY_S, Pause, longest_pause_s, pause_s, pauses
+from benchlib.pauses import ON_ITS_WAY_S, Pause, longest_s, pause_s, pauses
 
 
 def test_a_pause_ends_with_what_was_made_after_it() -> None:
@@ -22,18 +22,18 @@ def test_a_pause_ends_with_what_was_made_after_it() -> None:
 
 
 def test_all_streams_have_to_go_on() -> None:
-    assert longest_pause_s([[1.0, 3.0], [2.5]], 2.0) == 1.0
-    assert longest_pause_s([[1.0, 3.0], [1.5]], 2.0) is None
-    assert longest_pause_s([], 2.0) is None
+    assert longest_s([1.0, 0.5]) == 1.0
+    assert longest_s([1.0, None]) is None
+    assert longest_s([]) is None
 
 
 def test_an_engine_may_be_hit_again_before_streams_go_on() -> None:
     streams = [[1.0, 4.0, 6.0], [4.5, 6.5]]
     assert pauses(streams, [2.0, 3.0, 5.0, 7.0]) == [
-        Pause(2.5, again=True),
-        Pause(1.5),
-        Pause(1.5),
-        Pause(None),
+        Pause(2.5, again=True, streams=(2.0, 2.5)),
+        Pause(1.5, streams=(1.0, 1.5)),
+        Pause(1.5, streams=(1.0, 1.5)),
+        Pause(None, streams=(None, None)),
     ]
 
 

@@ -32,8 +32,8 @@ _WAYS: dict[str, dict[str, Any]] = {
 }
 _NOTES = (
     "kill -9 and SIGSTOP hit the engine at random moments, while it starts, loads and reads, too.",
-    "A pause is from then until text has come again on every stream. The median is of those in "
-    "which the engine was not hit again, the longest of all.",
+    "A pause is from then until text has come again on every stream; *_stream_*: on one. Medians are "
+    "of those in which the engine was not hit again, the longest of all.",
 )
 
 
@@ -132,12 +132,15 @@ class Bench:
         values: dict[str, float | None] = {"answers": self.ended, "wrong": len(self.wrong)}
         for name, pauses in self.pauses.items():
             known = [pause.seconds for pause in pauses if pause.seconds is not None]
-            whole = [pause.seconds for pause in pauses if pause.seconds and not pause.again]
+            whole = [pause for pause in pauses if pause.seconds and not pause.again]
+            of_all = [pause.seconds for pause in whole if pause.seconds]
+            each = [seconds for pause in whole for seconds in pause.streams if seconds]
             values |= {
                 f"{name}s": len(pauses),
                 f"{name}s_recovered": len(known),
                 f"{name}s_hit_again": sum(pause.again for pause in pauses),
-                f"{name}_pause_median_s": statistics.median(whole) if whole else None,
+                f"{name}_pause_median_s": statistics.median(of_all) if of_all else None,
+                f"{name}_pause_stream_median_s": statistics.median(each) if each else None,
                 f"{name}_pause_max_s": max(known, default=None),
             }
         return Report(
