@@ -91,5 +91,5 @@ def test_engines_are_hit_as_often_as_asked_and_each_once(monkeypatch: pytest.Mon
     monkeypatch.setattr("os.kill", kill)
     stream = Scripted(*["a b"] * 100_000)
     chaos = Chaos(Front(), [stream], random.Random(1), 0.01, clock=lambda: 1.5)  # type: ignore
-    assert asyncio.run(chaos.strike(signal.SIGSTOP, 3))[-1] == Pause(0.5)
+    assert asyncio.run(chaos.strike(signal.SIGSTOP, 3))[-1] == Pause(0.5, streams=(0.5,))
     assert hit == [(pid, signal.SIGSTOP) for pid in (1, 3, 4)]

@@ -32,8 +32,8 @@ _WAYS: dict[str, dict[str, Any]] = {
 }
 _NOTES = (
     "kill -9 and SIGSTOP hit the engine at random moments, while it starts, loads and reads, too.",
-    "A pause is from then until text has come again on every stream; *_stream_*: on one. Medians are "
-    "of those in which the engine was not hit again, the longest of all.",
+    "A pause is from then until text has come again on every stream; *_stream_*: on one. Medians "
+    "are of those in which the engine was not hit again, the longest of all.",
 )
 
 
