@@ -39,7 +39,7 @@ CHATS = [
 ]
 PLAIN = [
     MANY | {"prompt": "The rivers of Europe are", "temperature": 1.0, "seed": 5, "stop": "\n\n\n"},
-    GREEDY | {"prompt": [13 + i % 400 for i in range(600)], "max_tokens": 8},
+    GREEDY | {"prompt": [13 + i % 400 for i in range(200)], "max_tokens": 8},
 ]
 # Where the daemon keeps nothing beyond a request or an engine.
 PASSING = tuple(
