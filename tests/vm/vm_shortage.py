@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ STEP = 4 << 20  # bytes that the other program takes at once
 _TAKE = """
 import sys
 from pathlib import Path
+Path("/proc/self/oom_score_adj").write_text("300")
 Path(sys.argv[1]).write_text("0")
 taken = []
 for line in sys.stdin:
@@ -96,10 +98,14 @@ class Group:
 
 
 class Other:
-    """Another program in the same group. The kernel would kill the engine before it."""
+    """Another program in the same group.
+
+    The kernel kills the engine before it, and it before the daemon: while the memory of who was
+    killed is not free yet, a second one may have to go.
+    """
 
     def __init__(self, group: Group) -> None:
-        self._steps = 0
+        self.steps = 0
         self._process = subprocess.Popen(
             [sys.executable, "-c", _TAKE, str(group.members)],
             stdin=subprocess.PIPE,
@@ -107,18 +113,27 @@ class Other:
             text=True,
         )
 
-    def take(self) -> None:
-        """One step more."""
-        self._steps += 1
-        print(self._steps, file=self._process.stdin, flush=True)
+    @property
+    def lives(self) -> bool:
+        """Whether nobody has killed it."""
+        return self._process.poll() is None
+
+    def take(self) -> bool:
+        """One step more; False where it was killed."""
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "taken\n"
+        with suppress(BrokenPipeError):
+            print(self.steps + 1, file=self._process.stdin, flush=True)
+        if self._process.stdout.readline() != "taken\n":
+            return False
+        self.steps += 1
+        return True
 
     def close(self) -> None:
         """Give all of it back."""
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
-            pipe.close()
+            with suppress(BrokenPipeError):
+                pipe.close()
         self._process.wait()
 
 
