@@ -50,7 +50,8 @@ def minilm(cache: Path) -> Path:
 
 
 def _fetched(path: Path) -> Path:
-    assert path.is_file(), f"{path} is missing: run tools/test, which fetches it"
+    why = "tools/test fetches it where the store of that cache has none: remove it from there first"
+    assert path.is_file(), f"{path} is missing: {why}"
     return path
 
 
