@@ -1,7 +1,8 @@
 """The kernel kills for memory: the daemon goes on, says so, and answers once there is some.
 
 While the memory of who was killed is not free yet, the kernel may kill a second one: on a busy
-machine every fifth time. That is the other program, then.
+machine every fifth time. That is the other program, then. They are run by hand:
+`pytest -m whole tests/vm/test_shortage.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import pytest
 from vm_asking import eventually, streaming, text
 from vm_guests import MODEL, STREAM, Box
 from vm_shortage import STEP, Group, Other
+
+pytestmark = pytest.mark.whole
 
 SPARE = 16 << 20  # bytes that nobody uses before the other program begins
 MODEL_BYTES = 64 << 20  # less than the loaded model takes beside the pages of its file
