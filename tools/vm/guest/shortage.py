@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,8 @@ def brought_about() -> dict[str, Any]:
     with asked("POST", "/v1/completions", question | {"stream": True}) as stream:
         stream.readline()
         limit = _held() - LESS
-        _limit(str(limit))
+        with _spared():
+            _limit(str(limit))
         said = [line for line in stream.read().split(b"\n") if line]
     refused = _refused(question)
     short = _now()
@@ -70,12 +73,10 @@ def faults(told: dict[str, Any]) -> list[str]:
 
 def _now() -> dict[str, Any]:
     events = dict(line.split() for line in (GROUP / "memory.events").read_text().splitlines())
-    shown = ["systemctl", "show", "--property=MainPID,NRestarts", UNIT]
-    daemon = subprocess.run(shown, capture_output=True, text=True, check=True).stdout.split()
     engine = ask("GET", "/edge/v1/status")["engine"]
     return {
         "kills": int(events["oom_kill"]),
-        "daemon": sorted(daemon),
+        "daemon": _daemon(),
         "engines": engine["restarts"],
         "why": engine["lost"],
         "bytes": int((GROUP / "memory.current").read_text()),
@@ -89,6 +90,26 @@ def _held() -> int:
     stat = {name: int(value) for name, value in rows}
     files = stat["inactive_file"] + stat["active_file"]
     return int((GROUP / "memory.current").read_text()) - files
+
+
+@contextmanager
+def _spared() -> Generator[None]:
+    """While a limit is lowered, the kernel kills until it is kept, in every seventh case the daemon
+    after the engine, whose memory was not free yet. Then systemd would start it again.
+    """
+    score = Path(f"/proc/{_daemon()[0].removeprefix('MainPID=')}/oom_score_adj")
+    before = score.read_text()
+    score.write_text("-1000")
+    try:
+        yield
+    finally:
+        score.write_text(before)
+
+
+def _daemon() -> list[str]:
+    """Its process, and how often systemd has started it again."""
+    argv = ["systemctl", "show", "--property=MainPID,NRestarts", UNIT]
+    return sorted(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
 
 
 def _limit(size: str) -> None:
