@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_rt.daemon.place import take
 from edge_rt.errors import StateError
+from edge_rt.lock import take
 
 
 @contextmanager
@@ -18,21 +18,26 @@ def sole_estate(state: Path) -> Generator[None]:
     Raises StateError where another daemon has it, and as `check_estate` does.
     """
     check_estate(state)
+    lock = _taken(state)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _taken(state: Path) -> int | None:
+    """The lock; None where the directory cannot be written, which the files there tell, too."""
     try:
         state.mkdir(parents=True, exist_ok=True)
-        lock = take(state / "daemon.lock")
+        return take(state / "daemon.lock")
     except BlockingIOError:
         raise StateError(
             f"another daemon keeps its files in {state}: stop it first, or name another directory "
             "in STATE_DIRECTORY"
         ) from None
-    except OSError:  # which the files that go there tell, too
-        yield
-        return
-    try:
-        yield
-    finally:
-        os.close(lock)
+    except OSError:
+        return None
 
 
 def check_estate(state: Path, uid: int | None = None) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import stat
 from pathlib import Path
 
 from edge_rt.errors import ListenError
+from edge_rt.lock import take
 
 _PROBE_S = 1.0  # a daemon whose queue is not full accepts at once
 
@@ -53,21 +53,6 @@ def hold_lock(path: Path) -> int:
         return take(Path(f"{path}.lock"))
     except BlockingIOError:
         raise ListenError(f"another daemon runs or starts at {path}: stop it first") from None
-
-
-def take(lock: Path) -> int:
-    """The descriptor of a lock that nobody else has while it is open.
-
-    The file stays when it is closed: removing it would let two hold a lock. Raises OSError,
-    BlockingIOError where another has it.
-    """
-    held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(held)
-        raise
-    return held
 
 
 def clear_stale(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from edge_rt.durable import replace_file
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, Value
+from edge_rt.lock import take
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,14 +43,10 @@ class Journal:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._lock = os.open(f"{self.path}.lock", flags, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = take(Path(f"{self.path}.lock"))
         except BlockingIOError:
-            self.release()
             raise KnobError(f"another daemon turns knobs with {self.path}: stop it first") from None
         except OSError as error:
-            self.release()
             raise self._error(error) from error
 
     def release(self) -> None:
