@@ -15,6 +15,7 @@ from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.cache.key import digest
 from edge_rt.daemon.progress import Progress
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.failures import LESS
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.models.entry import Entry
@@ -121,7 +122,7 @@ def _refusal(entry: Entry, fate: Fate, left_s: float) -> RequestError | Unavaila
     if fate.short_of_memory:
         return Unavailable(
             f"the engine ended twice with this request to {entry.id} ({fate.why}). Ask less at "
-            "once, end other programs, or use a smaller model, engine.context or engine.sequences",
+            f"once or end other programs. {LESS}",
             retry_after_s=left_s,
             code="out_of_memory",
         )
