@@ -11,6 +11,8 @@ from typing import Any
 import openai
 import pytest
 
+from edge_rt.cli.figures import counted
+
 Daemon = Any
 CHAT = "/v1/chat/completions"
 GREEDY = {"temperature": 0, "max_tokens": 24}
@@ -104,12 +106,15 @@ def test_only_what_is_there_with_the_sdk(daemon: Daemon) -> None:
 def test_the_daemon_knows_who_asks_and_forgets_what_it_is_told_to(daemon: Daemon) -> None:
     plain(daemon, prompt="To be forgotten:")
     me = f"uid:{os.getuid()}"
-    (group,) = json.loads(daemon.run("cache", "show", "--json").stdout)["groups"]
+    kept = json.loads(daemon.run("cache", "show", "--json").stdout)
+    (group,) = kept["groups"]
     assert (group["model"], group["client"]) == (daemon.model, me)
+    answers = counted(group["answers"], "answer")
+    # Where reading takes long, as on a busy machine, beginnings of prompts are kept, too.
+    prefixes = sum(one["prefixes"] for one in kept["prefixes"]["groups"] if one["client"] == me)
+    answers += f" and {counted(prefixes, 'beginning')} of prompts" if prefixes else ""
     gone = daemon.run("cache", "purge", "--client", me)
-    answers = f"{group['answers']} answer{'s' * (group['answers'] != 1)}"
-    assert gone.stdout.startswith(f"{answers} ")  # and beginnings of prompts, if any were kept
-    assert gone.stdout.endswith(" forgotten\n")
+    assert gone.stdout == f"{answers} forgotten\n"
     assert not is_hit(plain(daemon, prompt="To be forgotten:"))
 
 
