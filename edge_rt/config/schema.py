@@ -83,6 +83,9 @@ class Engine(Section, frozen=True):
     # How keys and values are kept; None: by what the backend gives the same answers with.
     kv_type: KvType | Annotated[list[KvType], Meta(min_length=1)] | None = None
     flash_attention: bool = True
+    # Memory for what answers under way have read, over a kill of the engine; None: 1/64 of all,
+    # 256 MiB at most; 0: they are read again.
+    checkpoint_bytes: Annotated[int, Meta(ge=0, le=1 << 34)] | None = None
 
     @property
     def offloads(self) -> tuple[int, ...]:

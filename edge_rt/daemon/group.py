@@ -33,6 +33,7 @@ _VERSION_2 = _Files(
     "memory.events",
 )
 _UNLIMITED = 1 << 60  # bytes: version 1 has a number for none
+_SHARE, _MOST_SHARE = 64, 256 << 20  # one part in so many, and at most so many bytes
 
 
 class Group:
@@ -59,6 +60,10 @@ class Group:
         free = [self._free(level) for level in self._levels]
         return min((one for one in free if one is not None), default=None)
 
+    def limit_bytes(self) -> int | None:
+        """What it may have at most; None where nothing limits it."""
+        return min(filter(None, map(self._limit, self._levels)), default=None)
+
     def kills(self) -> int | None:
         """How many of its processes the kernel has killed for memory; None where it does not
         tell.
@@ -66,13 +71,17 @@ class Group:
         return _table(self._own / self._files.kills).get("oom_kill")
 
     def _free(self, level: Path) -> int | None:
-        limits = [_number(level / name) for name in self._files.limits]
-        limit = min((one for one in limits if one is not None), default=_UNLIMITED)
-        used = None if limit >= _UNLIMITED else _number(level / self._files.used)
-        if used is None:
+        limit = self._limit(level)
+        used = None if limit is None else _number(level / self._files.used)
+        if limit is None or used is None:
             return None
         stat = _table(level / "memory.stat")
         return limit - used + sum(stat.get(name, 0) for name in self._files.droppable)
+
+    def _limit(self, level: Path) -> int | None:
+        limits = [_number(level / name) for name in self._files.limits]
+        limit = min((one for one in limits if one is not None), default=_UNLIMITED)
+        return None if limit >= _UNLIMITED else limit
 
 
 class Available:
@@ -83,13 +92,18 @@ class Available:
         reserve_bytes: int,
         group: Group,
         board: Callable[[], int] = lambda: psutil.virtual_memory().available,
+        *,
+        own_bytes: int = 0,
     ) -> None:
-        """`reserve_bytes` are kept of what the `board` has: there are no others in the group."""
+        """`reserve_bytes` are kept of what the `board` has: there are no others in the group.
+        `own_bytes` are kept of both.
+        """
         self._reserve, self._group, self._board = reserve_bytes, group, board
+        self._own = own_bytes
 
     def __call__(self) -> int:
         """What both leave."""
-        return min(self._board(), self._granted())
+        return min(self._board(), self._granted()) - self._own
 
     @property
     def limit(self) -> str:
@@ -101,6 +115,17 @@ class Available:
     def _granted(self) -> int:
         free = self._group.free_bytes()
         return _UNLIMITED if free is None else free + self._reserve
+
+
+def memory_share(wished: int | None, group: Group, board: int | None = None) -> int:
+    """Bytes of memory that are `wished`, or else a small share of what there is.
+
+    `board` are those of the board, None: as the kernel tells.
+    """
+    if wished is not None:
+        return wished
+    memory = psutil.virtual_memory().total if board is None else board
+    return min(memory // _SHARE, (group.limit_bytes() or memory) // _SHARE, _MOST_SHARE)
 
 
 def _memberships(file: Path) -> Iterator[tuple[list[str], str]]:

@@ -23,7 +23,7 @@ from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
-from edge_rt.daemon.group import Available, Group
+from edge_rt.daemon.group import Available, Group, memory_share
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
@@ -69,13 +69,16 @@ class Rooms:
         self._cores = _cores(config)
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
+        group = Group()
+        checkpoint_bytes = memory_share(config.engine.checkpoint_bytes, group)
         self.supervisor = Supervisor(
             OFFLINE if config.offline else ENGINE,
             self._greet,
             vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
             mourn=self._mourn,
+            checkpoint_bytes=checkpoint_bytes,
         )
-        available = Available(config.models.reserve_bytes, Group())
+        available = Available(config.models.reserve_bytes, group, own_bytes=checkpoint_bytes)
         self.residency = Residency(
             self.supervisor.client,
             available=available,

@@ -17,6 +17,7 @@ from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.vigil import Stuck, Vigil
 from edge_rt.engine.beat import Beat
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
@@ -49,8 +50,10 @@ class Supervisor:
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
         pause: Pause = asyncio.sleep,
+        checkpoint_bytes: int = 0,
     ) -> None:
-        """`command` gets the descriptors of its socket and its beat as its last arguments.
+        """`command` gets descriptors as its last arguments: of its socket, its beat, and of
+        `checkpoint_bytes` of memory, which the next one gets as well.
 
         `greet` is called with each new connection before anybody else has it. `vigil` notices an
         engine that hangs. `mourn` hears of an engine's end before anybody else knows why it came,
@@ -66,6 +69,8 @@ class Supervisor:
         self._hello_s = hello_s
         self._grace_s = grace_s
         self._pause = pause
+        self._checkpoint_bytes = checkpoint_bytes
+        self._checkpoints: int | None = None  # their descriptor
         self._stillborn: Fate | None = None  # of the engine that was last to start, if it did not
         self._client: EngineClient | None = None
         self._stopping = False
@@ -99,6 +104,9 @@ class Supervisor:
             self._client.shut_down()
         if self._process is not None:
             await _end(self._process, self._grace_s)
+        if self._checkpoints is not None:
+            os.close(self._checkpoints)
+            self._checkpoints = None
 
     async def client(self, wait_s: float = HELLO_S + LONGEST_WAIT_S) -> EngineClient:
         """The live connection, waited for if need be; raises Unavailable after `wait_s`."""
@@ -125,7 +133,9 @@ class Supervisor:
         while True:
             born, outside = loop.time(), False
             try:
-                fate = await self._one_life()
+                if self._checkpoints is None:
+                    self._checkpoints = Checkpoints.shared(self._checkpoint_bytes)
+                fate = await self._one_life(self._checkpoints)
                 outside = fate is not None and fate.outside
             except Exception:  # whatever it is, the next engine may have better luck
                 log.exception("the engine could not be kept")
@@ -133,17 +143,19 @@ class Supervisor:
                     await _end(self._process, 0.0)
             if loop.time() - born > STEADY_S or outside:
                 wait_s = FIRST_WAIT_S
+            if self._checkpoints is not None and not outside:  # they may be what ended it
+                Checkpoints.clear(self._checkpoints)
             self.restarts += 1
             await self._pause(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def _one_life(self) -> Fate | None:
+    async def _one_life(self, checkpoints: int) -> Fate | None:
         """One engine from its birth to its death; None where that is not known."""
         ours, theirs = socket.socketpair()
         page = Beat.shared()
         beat, inquest = Beat(page), self._inquest()
         try:
-            self._process = process = await self._spawn(theirs.fileno(), page)
+            self._process = process = await self._spawn(theirs.fileno(), page, checkpoints)
             theirs.close()
             client = await self._vigil.over(process.pid, EngineClient.connect(ours, self._hello_s))
             client.execute = partial(_kill, process)

@@ -39,15 +39,21 @@ class Kept(NamedTuple):
     key: bytes
 
 
-def kept_as(spec: ModelSpec, version: str, disk: PrefixDisk | None) -> Kept | None:
-    """As something else for whatever makes other keys and values of the same text.
+def state_key(spec: ModelSpec, version: str) -> bytes | None:
+    """Another one for whatever makes other keys and values of the same text.
 
-    `version` is that of the backend's library. None: nothing is kept.
+    `version` is that of the backend's library. None: it is not known what the model is.
     """
-    if disk is None or spec.origin is None:
+    if spec.origin is None:
         return None
     how = spec.backend, version, spec.kv_type, spec.flash_attention, spec.gpu_layers
-    key = digest(_FORMAT, spec.origin.sha256, *how, spec.providers, spec.context)
+    return digest(_FORMAT, spec.origin.sha256, *how, spec.providers, spec.context)
+
+
+def kept_as(spec: ModelSpec, key: bytes | None, disk: PrefixDisk | None) -> Kept | None:
+    """Under that `state_key`. None: nothing is kept."""
+    if disk is None or spec.origin is None or key is None:
+        return None
     return Kept(disk, spec.origin.model, key)
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.cache.kept import Which
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.embedding import EmbeddingScheduler
 from edge_rt.engine.inference import Over, TensorScheduler
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.prefix_disk import PrefixDisk
-from edge_rt.engine.prefixes import kept_as
+from edge_rt.engine.prefixes import kept_as, state_key
 from edge_rt.engine.protocol import (
     AskPrefixes,
     KeepPrefixes,
@@ -46,10 +47,12 @@ class Roster:
         clock: Callable[[], float],
         over: Over = lambda request, stop: nullcontext(),
         versions: Mapping[str, str] = MappingProxyType({}),
+        checkpoints: Checkpoints | None = None,
     ) -> None:
-        """`emit`, `tally`, `clock` and `over` are for the schedulers; see there. `versions` are
-        those of the backends' libraries.
+        """`emit`, `tally`, `clock`, `over` and `checkpoints` are for the schedulers; see there.
+        `versions` are those of the backends' libraries.
         """
+        self._checkpoints = checkpoints
         self._versions = versions
         self._limits = limits
         self._emit = emit
@@ -166,8 +169,9 @@ class Roster:
             told = self._emit, self._tally, self._clock
             return TensorScheduler(backend, *told, over=self._over)
         told = self._emit, self._tally, self._clock
-        kept = kept_as(spec, self._versions.get(spec.backend, ""), self._disk)
-        return Scheduler(backend, spec, *told, self._outbox, self._language, kept)
+        key = state_key(spec, self._versions.get(spec.backend, ""))
+        kept, checkpoints = kept_as(spec, key, self._disk), (self._checkpoints, key)
+        return Scheduler(backend, spec, *told, self._outbox, self._language, kept, checkpoints)
 
     def _language(self, model: str) -> Home:
         """The scheduler of a model that is to answer together with another; raises EdgeError."""

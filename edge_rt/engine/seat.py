@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.ranking import Logits
 from edge_rt.decoding.sampler import Choice, Sampler
+from edge_rt.engine.checkpointer import Checkpointer
 from edge_rt.engine.prefix import common_prefix
 from edge_rt.engine.prefix_fetch import Fetch
 from edge_rt.engine.prefixes import Prefixes
@@ -22,6 +23,7 @@ class Home(Protocol):
 
     pool: SequencePool
     prefixes: Prefixes
+    checkpoints: Checkpointer
 
     @property
     def backend(self) -> Backend:
@@ -105,7 +107,7 @@ class Seat:
 
     def fetch(self, request: Generate) -> None:
         """Have what it may begin with come from the disk, where that is the sooner way."""
-        if not self._sought and not request.fresh:
+        if not (self._sought or request.fresh or self.home.checkpoints.has(self.text)):
             self._fetch = self.home.prefixes.fetch(self.text, request.client)
         self._sought = True
 
@@ -115,6 +117,8 @@ class Seat:
         fetch, self._fetch = self._fetch, None
         taken = prefixes.take(self.text, fetch, request.client, fresh=request.fresh)
         self.sequence, self.restored = taken
+        if not request.fresh:
+            self.home.checkpoints.restore(self.sequence, self.text)
         self.cached = len(self.sequence.tokens)
         self._shared = prefixes.shared(request, self.prompt)
         self.keep()
@@ -136,6 +140,7 @@ class Seat:
             self._fetch = None
         if self.sequence is not None:
             self.forget_draft()
+            self.home.checkpoints.drop(self.sequence)
             self.home.pool.release(self.sequence, keep=keep)
             self.sequence = None
 

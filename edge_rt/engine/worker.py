@@ -1,4 +1,4 @@
-"""The engine process: `python -m edge_rt.engine.worker SOCKET BEAT`, which are descriptors.
+"""The engine process: `python -m edge_rt.engine.worker SOCKET BEAT CHECKPOINTS`, descriptors.
 
 One thread owns all models and runs the decode loop; between two passes, and in the rests that a
 duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from edge_rt.engine.backends import make_backend, open_vocabulary, versions
 from edge_rt.engine.beat import Beat
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.counting import OpenVocabulary, no_vocabulary
 from edge_rt.engine.loading import Loader, Outcome
 from edge_rt.engine.memory import rss_bytes
@@ -78,10 +79,11 @@ class Worker:
         park: Callable[[], object] = lambda: None,
         open_vocabulary: OpenVocabulary = no_vocabulary,
         beat: Beat | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         """`backends` maps the name of each backend to its version; `threads` to start with.
         `clock` is in seconds, and `poll` lets them pass. `park` puts native threads to sleep.
-        The front reads `beat`, if there is one.
+        The front reads `beat`, if there is one, and `checkpoints` outlive this engine.
         """
         self._clock = clock
         self._park = park
@@ -93,7 +95,7 @@ class Worker:
         self._pacer = Pacer()
         self._tally = Tally(beat=beat or Beat())
         told = self._port.send, self._tally, clock, Watch(self._port).over
-        self._models = Roster(SetLimits(threads), *told, backends)
+        self._models = Roster(SetLimits(threads), *told, backends, checkpoints)
         self._port.send(Hello(VERSION, os.getpid(), backends))
 
     def run(self) -> None:
@@ -237,7 +239,7 @@ class Worker:
 
 
 def main(argv: list[str]) -> int:
-    """Run the engine on the socket that descriptor argv[1] is; argv[2] is that of its beat."""
+    """Run the engine on the socket that descriptor argv[1] is, with a beat and checkpoints."""
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -254,6 +256,7 @@ def main(argv: list[str]) -> int:
         park=park_threads,
         open_vocabulary=open_vocabulary,
         beat=Beat(int(argv[2])),
+        checkpoints=Checkpoints(int(argv[3])),
     ).run()
     return 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.daemon.group import Available, Group
+from edge_rt.daemon.group import Available, Group, memory_share
 
 MB = 1 << 20
 SERVICE = "system.slice/edge-rt.service"
@@ -114,3 +114,24 @@ def test_models_have_what_both_board_and_group_leave(version2: Path) -> None:
     assert "MemoryMax" in available.limit
     board = 400 * MB
     assert (available(), available.limit) == (400 * MB, "")
+
+
+def test_some_of_it_is_for_the_engine_itself(version2: Path) -> None:
+    board = 1000 * MB
+    available = Available(256 * MB, Group(version2), lambda: board, own_bytes=64 * MB)
+    assert available() == 936 * MB
+    put(version2, SERVICE, memory__max=512 * MB)
+    assert available() == (512 - 300 + 25 + 256 - 64) * MB
+
+
+def test_a_small_share_is_of_what_limits_most(version2: Path) -> None:
+    group = Group(version2)
+    assert memory_share(None, group, board=640 * MB) == 10 * MB
+    assert memory_share(None, group, board=1 << 40) == 256 << 20
+    assert memory_share(0, group) == 0
+    assert memory_share(7 * MB, group, board=64 * MB) == 7 * MB
+    assert 0 < memory_share(None, group) <= 256 << 20
+    put(version2, SERVICE, memory__max=512 * MB)
+    assert memory_share(None, group, board=640 * MB) == 8 * MB
+    assert group.limit_bytes() == 512 * MB
+    assert memory_share(None, group, board=64 * MB) == MB

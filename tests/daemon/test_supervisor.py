@@ -20,6 +20,7 @@ from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.daemon.vigil import Life, Vigil, life
 from edge_rt.engine.beat import Beat, Doing
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineStopped, Unavailable
@@ -295,6 +296,27 @@ async def test_how_an_engine_ended_is_told(supervisor: Supervisor, pauses: Pause
         fate = await asyncio.wait_for(client.fate, 30)
         assert (fate.outside, fate) == (outside, supervisor.fate)
         assert sign.name in fate.why
+
+
+@supervised(POLITE, free=9, checkpoint_bytes=1 << 20)
+async def test_checkpoints_are_for_the_next_engine_after_an_end_from_outside(
+    supervisor: Supervisor, pauses: Pauses
+) -> None:
+    """Whatever else it was that ended an engine may lie in them."""
+    key = b"k" * 32
+    for sign, kept in ((signal.SIGKILL, 1), (signal.SIGKILL, 1), (signal.SIGSEGV, 0)):
+        client = await supervisor.client()
+        open_files = Path(f"/proc/{supervisor.pid}/fd").iterdir()
+        [memory] = [one for one in open_files if "checkpoints" in one.readlink().name]
+        fd = os.open(memory, os.O_RDWR)
+        Checkpoints(fd).put(None, key, [1, 2], b"state")
+        os.kill(supervisor.pid, sign)
+        await client.fate
+        after = await supervisor.client()
+        assert after is not client
+        assert len(list(Checkpoints(fd).orphans(key))) == kept
+        Checkpoints.clear(fd)
+        os.close(fd)
 
 
 @supervised(POLITE, free=9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,24 @@ def test_requests_of_every_kind_go_on(daemon, tools):
     daemon.engine()
     calls = [stream, lambda: text(plain), lambda: text(long)]
     assert tools.together(calls) == undisturbed
+
+
+def test_what_was_read_is_kept_over_a_kill_and_given_back(daemon, tools):
+    """Of a long prompt, in memory that the daemon holds for its engines."""
+    files = Path(f"/proc/{daemon.process.pid}/fd")
+    [memory] = [one for one in files.iterdir() if "checkpoints" in one.readlink().name]
+    body = {"prompt": STORY * 30, "max_tokens": 40, "temperature": 0, "ignore_eos": True}
+    whole = daemon.post(body).json()["choices"][0]["text"]
+    assert memory.stat().st_blocks == 0
+    with daemon.stream(**body) as events:
+        told = [*islice(events, 12)]
+        before = memory.stat().st_blocks
+        daemon.kill_engine()
+        after = memory.stat().st_blocks
+        told += events
+    assert before == after > 0
+    assert "".join(tools.texts(iter(told))) == whole
+    assert memory.stat().st_blocks == 0
 
 
 def test_a_death_while_idle_is_not_noticed(daemon):

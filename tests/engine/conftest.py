@@ -20,6 +20,7 @@ from edge_rt.decoding.gates.base import Gate
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.view import View
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.prefixes import Kept
 from edge_rt.engine.protocol import (
@@ -217,8 +218,12 @@ class Front(Listener):
         self.scheduler.submit(request(id, prompt, **changes))
         return self.heard[id]
 
-    def keep_as(self, kept: Kept | None) -> None:
-        """Have beginnings of prompts kept."""
+    def keep_as(
+        self,
+        kept: Kept | None,
+        checkpoints: tuple[Checkpoints | None, bytes | None] = (None, None),
+    ) -> None:
+        """Have beginnings of prompts kept, and answers over the engine's end."""
         self.scheduler = Scheduler(
             self.backend,
             self.spec,
@@ -227,6 +232,7 @@ class Front(Listener):
             self.clock,
             Outbox(self.hear, 0.0),
             kept=kept,
+            checkpoints=checkpoints,
         )
 
     @property

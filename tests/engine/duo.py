@@ -12,7 +12,8 @@ from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.decoding.view import View
 from edge_rt.engine.answer import Answer
-from edge_rt.engine.protocol import Generate, ModelSpec, SetLimits, Work
+from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.protocol import Generate, ModelSpec, Origin, SetLimits, Work
 from edge_rt.engine.retelling import TextSeat
 from edge_rt.engine.roster import Roster
 from edge_rt.engine.tally import Tally
@@ -24,15 +25,18 @@ SPECULATIVE = Mode("speculative", "small")
 class Duo(Listener):
     """A roster of "toy", the large model, and "small"."""
 
-    def __init__(self, large: Any, small: Any, chunk: int = 16) -> None:
+    def __init__(
+        self, large: Any, small: Any, chunk: int = 16, checkpoints: Checkpoints | None = None
+    ) -> None:
         super().__init__()
         self.tally = Tally()
-        self.roster = Roster(SetLimits(1), self.hear, self.tally, self.clock)
+        told = self.hear, self.tally, self.clock
+        self.roster = Roster(SetLimits(1), *told, checkpoints=checkpoints)
         self.backends = {"toy": large, "small": small}
         self.spent: dict[int, float] = defaultdict(float)
         for name, backend in self.backends.items():
             sizes = backend.context, backend.sequences, backend.batch.capacity, chunk
-            self.roster.add(name, backend, ModelSpec("toy", "", *sizes))
+            self.roster.add(name, backend, ModelSpec("toy", "", *sizes, origin=Origin(name, name)))
 
     def worked(self, work: Work) -> None:
         super().worked(work)

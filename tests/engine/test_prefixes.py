@@ -14,7 +14,7 @@ from edge_rt.cache.kept import Which
 from edge_rt.cache.prefix_file import Head, size_of
 from edge_rt.cache.prefix_folder import PrefixFolder
 from edge_rt.engine.prefix_disk import PrefixDisk
-from edge_rt.engine.prefixes import LONG, kept_as
+from edge_rt.engine.prefixes import LONG, kept_as, state_key
 from edge_rt.engine.protocol import KeepPrefixes, ModelSpec, Origin
 
 SYSTEM = [5, 9, 7, 11] * 20  # what prompts have in common
@@ -42,7 +42,7 @@ class Board:
         self.disk = PrefixDisk(
             KeepPrefixes(str(self.path), **keep), front.clock, lambda: front.now + 1e9
         )
-        front.keep_as(kept_as(spec, "1", self.disk))
+        front.keep_as(kept_as(spec, state_key(spec, "1"), self.disk))
         forward = backend.forward
 
         def timed() -> None:
@@ -225,9 +225,13 @@ def test_whatever_shapes_keys_and_values_is_part_of_the_key(board: Board) -> Non
     ]
     fields = {name: getattr(usual, name) for name in usual.__struct_fields__}
     specs = [usual, *(ModelSpec(**{**fields, **other}) for other in others)]
-    found = [kept_as(spec, "1", board.disk) for spec in specs] + [kept_as(usual, "2", board.disk)]
-    assert len({kept.key for kept in found if kept is not None}) == len(found)
-    assert kept_as(usual, "1", None) is None
+    keys = [*(state_key(spec, "1") for spec in specs), state_key(usual, "2")]
+    assert None not in keys
+    assert len(set(keys)) == len(keys)
+    unknown = ModelSpec("llama.cpp", "x", 96, 3)
+    assert state_key(unknown, "1") is None
+    assert kept_as(unknown, None, board.disk) is None
+    assert kept_as(usual, keys[0], None) is None
 
 
 def test_a_damaged_file_is_dropped_and_the_prompt_is_read(board: Board) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
+from edge_rt.engine import checkpointer
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.protocol import Generate, Started
 
 SYSTEM = [7 + i * 5 % 18 for i in range(40)]  # a prompt's beginning that many requests share
@@ -108,7 +113,12 @@ def test_every_answer_is_the_models_own(
 
 
 @settings(max_examples=200)
-@given(request=submits, shape=shapes, losses=st.lists(st.integers(0, 40), max_size=3))
+@given(
+    request=submits,
+    shape=shapes,
+    losses=st.lists(st.integers(0, 40), max_size=3),
+    most_bytes=st.sampled_from([0, 4096, 1 << 16]),
+)
 def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
     toy: Callable,
     new_front: Callable,
@@ -117,26 +127,32 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
     request: dict,
     shape: dict,
     losses: list[int],
+    most_bytes: int,
 ) -> None:
-    asked = new_request(1, **request)
-    undisturbed, client = new_front(), new_front()
-    undisturbed.scheduler.submit(asked)
-    undisturbed.settle()
-    heard = client.heard[1]
-    for frames in [*losses, None]:  # how many an engine could send before it was lost
-        engine = new_front(toy(**shape))
-        resume = {index: list(tokens) for index, tokens in heard.tokens.items()}
-        told = {"resume": resume, "done": list(heard.finished), "withheld": heard.withheld}
-        again = new_request(1, **request, **told)
-        engine.scheduler.submit(again)
-        while engine.busy and (frames is None or len(engine.events) < frames):
-            engine.scheduler.step()
-        for event in engine.events[:frames]:
-            if not isinstance(event, Started) or not heard.started:
-                client.hear(event)  # which refuses tokens of an answer that has ended
-    assert set(heard.finished) == set(range(asked.n))
-    for index in range(asked.n):
-        assert heard.outcome(index) == reference(asked, index)
-        assert heard.logprobs[index] == undisturbed.heard[1].logprobs[index]
-        timings = heard.finished[index].timings
-        assert min(timings.queue_s, timings.prefill_s, timings.decode_s) >= 0
+    memory = os.fdopen(Checkpoints.shared(most_bytes), "r+b", buffering=0)
+    with memory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpointer, "SHARE", math.inf)
+        patch.setattr(checkpointer, "WORTH_COPYING", 1)
+        asked = new_request(1, **request)
+        undisturbed, client = new_front(), new_front()
+        undisturbed.scheduler.submit(asked)
+        undisturbed.settle()
+        heard = client.heard[1]
+        for frames in [*losses, None]:  # how many an engine could send before it was lost
+            engine = new_front(toy(**shape))
+            engine.keep_as(None, (Checkpoints(memory.fileno()), b"k" * 32))
+            resume = {index: list(tokens) for index, tokens in heard.tokens.items()}
+            told = {"resume": resume, "done": list(heard.finished), "withheld": heard.withheld}
+            again = new_request(1, **request, **told)
+            engine.scheduler.submit(again)
+            while engine.busy and (frames is None or len(engine.events) < frames):
+                engine.scheduler.step()
+            for event in engine.events[:frames]:
+                if not isinstance(event, Started) or not heard.started:
+                    client.hear(event)  # which refuses tokens of an answer that has ended
+        assert set(heard.finished) == set(range(asked.n))
+        for index in range(asked.n):
+            assert heard.outcome(index) == reference(asked, index)
+            assert heard.logprobs[index] == undisturbed.heard[1].logprobs[index]
+            timings = heard.finished[index].timings
+            assert min(timings.queue_s, timings.prefill_s, timings.decode_s) >= 0
