@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 HELLO_S = 30.0  # for the engine to import its libraries and say hello
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
+OUTSIDE_WAIT_S = 1.0  # the longest where engines are ended from outside as they start
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
 SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, and the most
@@ -141,13 +142,13 @@ class Supervisor:
                 log.exception("the engine could not be kept")
                 if self._process is not None:
                     await _end(self._process, 0.0)
-            if loop.time() - born > STEADY_S or outside:
+            if loop.time() - born > STEADY_S or (outside and self._stillborn is None):
                 wait_s = FIRST_WAIT_S
             if self._checkpoints is not None and not outside:  # they may be what ended it
                 Checkpoints.clear(self._checkpoints)
             self.restarts += 1
             await self._pause(wait_s)
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            wait_s = min(2 * wait_s, OUTSIDE_WAIT_S if outside else LONGEST_WAIT_S)
 
     async def _one_life(self, checkpoints: int) -> Fate | None:
         """One engine from its birth to its death; None where that is not known."""
@@ -163,6 +164,8 @@ class Supervisor:
         except (OSError, EngineError, ProtocolError) as error:
             ours.close()
             self._stillborn = fate = await self._end_unborn(error, inquest, beat)
+            if fate is not None:
+                self._mourn(fate)
             log.error("the engine did not start: %s", fate.why if fate else error)
             return fate
         finally:
