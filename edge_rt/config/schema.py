@@ -85,7 +85,7 @@ class Engine(Section, frozen=True):
     flash_attention: bool = True
     # Memory for what answers under way have read, over a kill of the engine; None: 1/64 of all,
     # 256 MiB at most; 0: they are read again.
-    checkpoint_bytes: Annotated[int, Meta(ge=0, le=1 << 34)] | None = None
+    checkpoint_bytes: Annotated[int, Meta(ge=0, le=1 << 30)] | None = None
 
     @property
     def offloads(self) -> tuple[int, ...]:

@@ -93,17 +93,17 @@ class Available:
         group: Group,
         board: Callable[[], int] = lambda: psutil.virtual_memory().available,
         *,
-        own_bytes: int = 0,
+        own_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
         """`reserve_bytes` are kept of what the `board` has: there are no others in the group.
-        `own_bytes` are kept of both.
+        `own_bytes`, which the daemon may come to take itself, are kept of both.
         """
         self._reserve, self._group, self._board = reserve_bytes, group, board
         self._own = own_bytes
 
     def __call__(self) -> int:
         """What both leave."""
-        return min(self._board(), self._granted()) - self._own
+        return min(self._board(), self._granted()) - self._own()
 
     @property
     def limit(self) -> str:

@@ -18,6 +18,7 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.caches import semantic_cache
+from edge_rt.daemon.checkpoint_memory import CheckpointMemory
 from edge_rt.daemon.chores import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
@@ -70,19 +71,20 @@ class Rooms:
         self._follows: set[asyncio.Task[None]] = set()
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
         group = Group()
-        checkpoint_bytes = memory_share(config.engine.checkpoint_bytes, group)
+        checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
         self.supervisor = Supervisor(
             OFFLINE if config.offline else ENGINE,
             self._greet,
             vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
             mourn=self._mourn,
-            checkpoint_bytes=checkpoint_bytes,
+            checkpoints=checkpoints,
         )
-        available = Available(config.models.reserve_bytes, group, own_bytes=checkpoint_bytes)
+        reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
+        available = Available(reserve, group, own_bytes=own)
         self.residency = Residency(
             self.supervisor.client,
             available=available,
-            reserve_bytes=config.models.reserve_bytes,
+            reserve_bytes=reserve,
             clock=clock,
             limit=lambda: available.limit,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -11,13 +10,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
+from edge_rt.daemon.checkpoint_memory import CheckpointMemory
+from edge_rt.daemon.engine_process import end, kill, spawn
 from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.vigil import Stuck, Vigil
 from edge_rt.engine.beat import Beat
-from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
@@ -30,7 +29,6 @@ LONGEST_WAIT_S = 10.0
 OUTSIDE_WAIT_S = 1.0  # the longest where engines are ended from outside as they start
 STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
-SOONER, SOONEST = 500, 1000  # of the kernel's points: half of all memory more, and the most
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
@@ -51,10 +49,10 @@ class Supervisor:
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
         pause: Pause = asyncio.sleep,
-        checkpoint_bytes: int = 0,
+        checkpoints: CheckpointMemory | None = None,
     ) -> None:
-        """`command` gets descriptors as its last arguments: of its socket, its beat, and of
-        `checkpoint_bytes` of memory, which the next one gets as well.
+        """`command` gets the descriptors of its socket, its beat and `checkpoints` as its last
+        arguments.
 
         `greet` is called with each new connection before anybody else has it. `vigil` notices an
         engine that hangs. `mourn` hears of an engine's end before anybody else knows why it came,
@@ -70,8 +68,7 @@ class Supervisor:
         self._hello_s = hello_s
         self._grace_s = grace_s
         self._pause = pause
-        self._checkpoint_bytes = checkpoint_bytes
-        self._checkpoints: int | None = None  # their descriptor
+        self._checkpoints = checkpoints or CheckpointMemory()
         self._stillborn: Fate | None = None  # of the engine that was last to start, if it did not
         self._client: EngineClient | None = None
         self._stopping = False
@@ -104,10 +101,8 @@ class Supervisor:
         if self._client is not None:
             self._client.shut_down()
         if self._process is not None:
-            await _end(self._process, self._grace_s)
-        if self._checkpoints is not None:
-            os.close(self._checkpoints)
-            self._checkpoints = None
+            await end(self._process, self._grace_s)
+        self._checkpoints.close()
 
     async def client(self, wait_s: float = HELLO_S + LONGEST_WAIT_S) -> EngineClient:
         """The live connection, waited for if need be; raises Unavailable after `wait_s`."""
@@ -134,32 +129,32 @@ class Supervisor:
         while True:
             born, outside = loop.time(), False
             try:
-                if self._checkpoints is None:
-                    self._checkpoints = Checkpoints.shared(self._checkpoint_bytes)
-                fate = await self._one_life(self._checkpoints)
+                fate = await self._one_life()
                 outside = fate is not None and fate.outside
             except Exception:  # whatever it is, the next engine may have better luck
                 log.exception("the engine could not be kept")
                 if self._process is not None:
-                    await _end(self._process, 0.0)
+                    await end(self._process, 0.0)
             if loop.time() - born > STEADY_S or (outside and self._stillborn is None):
                 wait_s = FIRST_WAIT_S
-            if self._checkpoints is not None and not outside:  # they may be what ended it
-                Checkpoints.clear(self._checkpoints)
+            if not outside:  # they may be what ended it
+                self._checkpoints.clear()
             self.restarts += 1
             await self._pause(wait_s)
             wait_s = min(2 * wait_s, OUTSIDE_WAIT_S if outside else LONGEST_WAIT_S)
 
-    async def _one_life(self, checkpoints: int) -> Fate | None:
+    async def _one_life(self) -> Fate | None:
         """One engine from its birth to its death; None where that is not known."""
         ours, theirs = socket.socketpair()
         page = Beat.shared()
         beat, inquest = Beat(page), self._inquest()
         try:
-            self._process = process = await self._spawn(theirs.fileno(), page, checkpoints)
+            self._process = process = await spawn(
+                self._command, theirs.fileno(), page, self._checkpoints.fd
+            )
             theirs.close()
             client = await self._vigil.over(process.pid, EngineClient.connect(ours, self._hello_s))
-            client.execute = partial(_kill, process)
+            client.execute = partial(kill, process)
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
             ours.close()
@@ -178,7 +173,7 @@ class Supervisor:
         try:
             await client.lost.wait()
             await self._publish(None)
-            fate = self._fate(client, inquest, await _end(process, self._grace_s), beat)
+            fate = self._fate(client, inquest, await end(process, self._grace_s), beat)
             client.fate.set_result(fate)
         finally:
             watch.cancel()
@@ -193,7 +188,7 @@ class Supervisor:
         if self._process is None:
             return None
         gone = isinstance(error, EngineLost)
-        code = await _end(self._process, self._grace_s if gone else 0.0)
+        code = await end(self._process, self._grace_s if gone else 0.0)
         if isinstance(error, Stuck):
             self.fate = Fate(str(error), outside=error.stopped)
         elif gone:
@@ -209,18 +204,6 @@ class Supervisor:
         self.fate = fate
         self._mourn(fate)
         return fate
-
-    async def _spawn(self, *descriptors: int) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            *map(str, descriptors),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            cwd="/",  # python -m would look for modules in the working directory first
-            pass_fds=descriptors,
-        )
-        _goes_first(process.pid)
-        return process
 
     async def _publish(self, client: EngineClient | None) -> None:
         async with self._changed:
@@ -238,28 +221,6 @@ def _no_engine(stillborn: Fate | None) -> Unavailable:
     return Unavailable(message, retry_after_s=NONE_S)
 
 
-def _goes_first(pid: int) -> None:
-    """Where memory is short, the kernel is to kill that process before this one."""
-    with contextlib.suppress(OSError, ValueError):
-        own = int(Path("/proc/self/oom_score_adj").read_text())
-        score = min(max(0, own) + SOONER, SOONEST)
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(score))
-
-
 def _tell_fault(watch: asyncio.Task[None]) -> None:
     if not watch.cancelled() and (fault := watch.exception()) is not None:
         log.error("nobody notices any more whether this engine hangs", exc_info=fault)
-
-
-async def _end(process: asyncio.subprocess.Process, grace_s: float) -> int:
-    """Wait for `process`, with force after `grace_s`; gives its exit code."""
-    try:
-        return await asyncio.wait_for(process.wait(), grace_s)
-    except asyncio.TimeoutError:
-        _kill(process)
-        return await process.wait()
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it went just now
-        process.kill()

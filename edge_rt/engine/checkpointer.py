@@ -5,40 +5,37 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.checkpoints import Checkpoint, Checkpoints
+from edge_rt.engine.checkpoints import Checkpoint, Keyed
 from edge_rt.engine.prefix import common_prefix
 from edge_rt.engine.sequences import WORTH_COPYING, Sequence, SequencePool
 from edge_rt.errors import EngineError
 
 log = logging.getLogger(__name__)
 
-SHARE = 1 / 200  # of the time at most goes into it
+SHARE = 1 / 200  # of the time at most goes into keeping, of all models together
 
 
 class Checkpointer:
     """Keeps up with the answers of one model, so that they need not be read again after a kill.
 
-    Whichever has read most since it was kept is next. Where that fails they are read again.
+    Whichever has read most since it was kept is next, of those for which there is room. Where
+    anything of that fails they are read again.
     """
 
     def __init__(
         self,
         backend: Backend,
         pool: SequencePool,
-        checkpoints: Checkpoints | None,
-        key: bytes | None,
+        keyed: Keyed | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`key` tells all that shapes a state beside the tokens; without one, or without
-        `checkpoints`, nothing is kept. `clock` is in seconds.
-        """
+        """`keyed` None: nothing is kept. `clock` is in seconds."""
         self._backend, self._pool, self._clock = backend, pool, clock
-        self._checkpoints = checkpoints if key is not None else None
-        self._key = key or b""
+        self._keyed = keyed
         self._own: dict[int, Checkpoint] = {}  # by sequence
-        self._next_s = 0.0  # when the next may be kept
 
     def has(self, text: list[int]) -> bool:
         """Whether an earlier engine left more of `text` than there is in sequences."""
@@ -47,29 +44,42 @@ class Checkpointer:
     def restore(self, sequence: Sequence, text: list[int]) -> None:
         """Have a sequence that was lent for `text` hold what an earlier engine left of it."""
         left = self._left(text, len(sequence.tokens))
-        if self._checkpoints is None or left is None:
+        if self._keyed is None or left is None:
             return
+        reused = sequence.reused
         try:
-            self._backend.restore(sequence.id, self._checkpoints.state(left))
-        except (OSError, EngineError) as error:
+            self._backend.restore(sequence.id, self._keyed.checkpoints.state(left))
+        except (OSError, MemoryError, EngineError) as error:
             log.warning("an answer is read again, what was kept of it is of no use: %s", error)
             self._pool.hold(sequence, (), 0)
             self._drop(left)
             return
         self._pool.hold(sequence, left.tokens, _shared(left, text))
-        left.orphan, self._own[sequence.id] = False, left
+        sequence.reused = reused  # by whoever was lent it last, which this goes on with
+        if len(left.tokens) - len(sequence.tokens) < WORTH_COPYING:  # no other answer's
+            left.orphan, self._own[sequence.id] = False, left
 
-    def keep_up(self, sequences: Iterable[Sequence]) -> None:
-        """Keep what the one of them holds that is most behind, if it is time."""
-        begin = self._clock()
-        if self._checkpoints is None or begin < self._next_s:
+    def behind(self, sequences: Iterable[Sequence]) -> Sequence | None:
+        """The one of them that is to be kept now, if it is time for any."""
+        if self._keyed is None or self._clock() < self._keyed.checkpoints.due_s:
+            return None
+        left = [(self._unkept(s), s) for s in sequences]
+        left = [one for one in left if one[0] >= WORTH_COPYING and self._fits(one[1])]
+        return max(left, key=lambda one: one[0])[1] if left else None
+
+    def keep(self, sequence: Sequence) -> None:
+        """Keep what a sequence holds that is `behind`."""
+        if self._keyed is None:
             return
-        behind = max(sequences, key=self._behind, default=None)
-        if behind is None or self._behind(behind) < WORTH_COPYING:
+        (checkpoints, key), begin = self._keyed, self._clock()
+        try:
+            state, old = self._backend.save(sequence.id), self._own.pop(sequence.id, None)
+            self._own[sequence.id] = checkpoints.put(old, key, sequence.tokens, state)
+        except (OSError, MemoryError, EngineError) as error:
+            self._give_up(error)
             return
-        self._keep(self._checkpoints, behind)
         now = self._clock()
-        self._next_s = now + (now - begin) / SHARE
+        checkpoints.due_s = now + (now - begin) / SHARE
 
     def drop(self, sequence: Sequence) -> None:
         """A sequence is given back."""
@@ -77,51 +87,46 @@ class Checkpointer:
         if kept is not None:
             self._drop(kept)
 
-    def drop_orphans(self) -> None:
-        """Whoever was to go on in this engine does."""
-        if self._checkpoints is not None:
-            for orphan in list(self._checkpoints.orphans(self._key)):
-                self._drop(orphan)
+    def _fits(self, sequence: Sequence) -> bool:
+        if self._keyed is None:
+            return False
+        old, size = self._own.get(sequence.id), self._backend.saved_bytes(sequence.id)
+        return self._keyed.checkpoints.fits(old, len(sequence.tokens), size)
 
-    def _keep(self, checkpoints: Checkpoints, sequence: Sequence) -> None:
-        old = self._own.pop(sequence.id, None)
-        try:
-            state = self._backend.save(sequence.id)
-            new = checkpoints.put(old, self._key, sequence.tokens, state)
-        except (OSError, EngineError) as error:
-            self._give_up(error)
-            return
-        if new is not None:
-            self._own[sequence.id] = new
-
-    def _drop(self, checkpoint: Checkpoint) -> None:
-        if self._checkpoints is None:
-            return
-        try:
-            self._checkpoints.drop(checkpoint)
-        except OSError as error:
-            self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        log.warning("answers under way will be read again if the engine is killed: %s", error)
-        self._checkpoints = None
-        self._own.clear()
-
-    def _behind(self, sequence: Sequence) -> int:
+    def _unkept(self, sequence: Sequence) -> int:
         """How many of its tokens are not kept."""
         kept = self._own.get(sequence.id)
         return len(sequence.tokens) - (0 if kept is None else len(kept.tokens))
 
+    def _drop(self, checkpoint: Checkpoint) -> None:
+        if self._keyed is None:
+            return
+        try:
+            self._keyed.checkpoints.drop(checkpoint)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        if self._keyed is None:
+            return
+        log.warning("answers under way will be read again if the engine is killed: %s", error)
+        (checkpoints, _), self._keyed = self._keyed, None
+        for kept in self._own.values():
+            with suppress(OSError):
+                checkpoints.drop(kept)
+        self._own.clear()
+
     def _left(self, text: list[int], held: int) -> Checkpoint | None:
         """What holds most of `text`, clearly more than `held` tokens."""
-        if self._checkpoints is None:
+        if self._keyed is None:
             return None
-        orphans = self._checkpoints.orphans(self._key)
-        best = max(orphans, key=lambda orphan: _shared(orphan, text), default=None)
-        if best is None or _shared(best, text) < held + WORTH_COPYING:
-            return None
-        whole = _shared(best, text) == len(best.tokens)
-        return best if whole or self._pool.cuts else None
+        orphans = [
+            (shared, orphan)
+            for orphan in self._keyed.checkpoints.orphans(self._keyed.key)
+            if (shared := _shared(orphan, text)) >= held + WORTH_COPYING
+            and (shared == len(orphan.tokens) or self._pool.cuts)
+        ]
+        return max(orphans, key=lambda one: one[0])[1] if orphans else None
 
 
 def _shared(checkpoint: Checkpoint, text: list[int]) -> int:

@@ -7,11 +7,14 @@ import os
 import struct
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _PLACES = 64
 _KEY = 32  # bytes
 _FRONT = struct.Struct(f"<QQ{_KEY}s")  # bytes of the tokens and of the state, and its key
+_TOKEN = array("i").itemsize  # bytes
 
 
 @dataclass(eq=False)
@@ -33,23 +36,35 @@ class Checkpoints:
 
     Each has a place of its own in memory that is there only where it was written, and given back
     when it is dropped. What a kill cuts short is not found. Methods raise OSError.
+
+    `due_s` is for those who share them: the clock's reading before which nothing is to be put.
     """
 
     def __init__(self, fd: int) -> None:
         """`fd` is that of `shared`; what is there was left by an earlier engine."""
+        self.due_s = 0.0
         self._fd = fd
         self._stride = os.fstat(fd).st_size // _PLACES
         self._held: dict[int, Checkpoint] = {}
-        for place in range(_PLACES) if self._stride else ():
+        for place in range(_PLACES):
             found = self._read(place)
-            if found is not None:
+            if found is None:
+                self._empty(place)  # a kill may have cut something short
+            else:
                 self._held[place] = found
 
     @staticmethod
     def shared(most_bytes: int) -> int:
-        """A descriptor of new memory, for this process and its children: no more than that."""
+        """A descriptor of new memory, for this process and its children.
+
+        That is some pages, and no more than so many bytes are ever written there.
+        """
         fd = os.memfd_create("edge_rt checkpoints")
-        os.ftruncate(fd, _PLACES * (most_bytes // mmap.PAGESIZE * mmap.PAGESIZE))
+        try:
+            os.ftruncate(fd, _PLACES * max(1, most_bytes // mmap.PAGESIZE) * mmap.PAGESIZE)
+        except OSError:
+            os.close(fd)
+            raise
         return fd
 
     @staticmethod
@@ -68,23 +83,36 @@ class Checkpoints:
         """Those that earlier engines left under that key."""
         return (one for one in self._held.values() if one.orphan and one.key == key)
 
+    def fits(self, old: Checkpoint | None, tokens: int, state_bytes: int) -> bool:
+        """Whether a state of so many tokens and bytes can be put in place of `old`.
+
+        Who has it to put holds it in memory as well, which counts; orphans make room.
+        """
+        others = [one for one in self._held.values() if one is not old and not one.orphan]
+        size = _size(tokens, state_bytes)
+        taken = sum(one.size for one in others)
+        return len(others) < _PLACES and taken + size + state_bytes <= self._stride
+
     def put(
         self, old: Checkpoint | None, key: bytes, tokens: Sequence[int], state: bytes | bytearray
-    ) -> Checkpoint | None:
-        """Keep a state, in place of `old`, which is gone then; None where there is no room."""
-        said = array("i", tokens).tobytes()
-        size = _FRONT.size + len(said) + len(state)
-        place = self._place(old, size)
-        if place is None:
-            if old is not None:
-                self.drop(old)
-            return None
-        begin = place * self._stride
-        os.pwrite(self._fd, bytes(_FRONT.size), begin)  # nothing, until it is whole
-        written = os.pwritev(self._fd, [said, state], begin + _FRONT.size)
-        if written != len(said) + len(state):
-            raise OSError(f"only {written} bytes could be written")
-        os.pwrite(self._fd, _FRONT.pack(len(said), len(state), key), begin)
+    ) -> Checkpoint:
+        """Keep a state that `fits`, in place of `old`, which is gone then even if that fails."""
+        self._make_room(old, key, _size(len(tokens), len(state)) + len(state))
+        taken = self._held
+        place = next(p for p in range(_PLACES) if p not in taken) if old is None else old.place
+        begin, said = place * self._stride, array("i", tokens).tobytes()
+        try:
+            os.pwrite(self._fd, bytes(_FRONT.size), begin)  # nothing, until it is whole
+            written = os.pwritev(self._fd, [said, state], begin + _FRONT.size)
+            if written != len(said) + len(state):
+                raise OSError(f"only {written} bytes could be written")
+            os.pwrite(self._fd, _FRONT.pack(len(said), len(state), key), begin)
+        except OSError:
+            self._held.pop(place, None)
+            with suppress(OSError):
+                self._empty(place)
+            raise
+        size = _size(len(tokens), len(state))
         size = size if old is None else max(size, old.size)
         self._held[place] = Checkpoint(place, key, list(tokens), size)
         return self._held[place]
@@ -100,25 +128,24 @@ class Checkpoints:
     def drop(self, checkpoint: Checkpoint) -> None:
         """Forget it."""
         del self._held[checkpoint.place]
-        begin = checkpoint.place * self._stride
-        with mmap.mmap(self._fd, checkpoint.size, offset=begin) as gone:
-            gone.madvise(mmap.MADV_REMOVE)
+        self._empty(checkpoint.place)
 
-    def _place(self, old: Checkpoint | None, size: int) -> int | None:
-        """Where there is room for so many bytes; orphans make some."""
+    def drop_orphans(self) -> None:
+        """Forget what earlier engines left, whatever comes of that."""
+        for one in [one for one in self._held.values() if one.orphan]:
+            with suppress(OSError):
+                self.drop(one)
+
+    def _make_room(self, old: Checkpoint | None, key: bytes, size: int) -> None:
+        """Drop orphans as far as need be, those of other keys first."""
         orphans = [one for one in self._held.values() if one.orphan and one is not old]
-        while not self._fits(old, size):
-            if not orphans:
-                return None
+        orphans.sort(key=lambda one: one.key != key)
+        kept = self.used_bytes - (0 if old is None else old.size)
+        while orphans and (
+            kept + size > self._stride or (old is None and len(self._held) == _PLACES)
+        ):
+            kept -= orphans[-1].size
             self.drop(orphans.pop())
-        if old is not None:
-            return old.place
-        return next(place for place in range(_PLACES) if place not in self._held)
-
-    def _fits(self, old: Checkpoint | None, size: int) -> bool:
-        if old is None:
-            return len(self._held) < _PLACES and self.used_bytes + size <= self._stride
-        return self.used_bytes - old.size + size <= self._stride
 
     def _read(self, place: int) -> Checkpoint | None:
         begin = place * self._stride
@@ -126,4 +153,19 @@ class Checkpoints:
         if not said:
             return None
         tokens = array("i", os.pread(self._fd, said, begin + _FRONT.size)).tolist()
-        return Checkpoint(place, key, tokens, _FRONT.size + said + state, orphan=True)
+        return Checkpoint(place, key, tokens, _size(len(tokens), state), orphan=True)
+
+    def _empty(self, place: int) -> None:
+        with mmap.mmap(self._fd, self._stride, offset=place * self._stride) as gone:
+            gone.madvise(mmap.MADV_REMOVE)
+
+
+class Keyed(NamedTuple):
+    """Where states of a model are kept, and under which key: see `state_key`."""
+
+    checkpoints: Checkpoints
+    key: bytes
+
+
+def _size(tokens: int, state_bytes: int) -> int:
+    return _FRONT.size + _TOKEN * tokens + state_bytes

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.cache.kept import Which
-from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.embedding import EmbeddingScheduler
 from edge_rt.engine.inference import Over, TensorScheduler
 from edge_rt.engine.outbox import Outbox
@@ -30,6 +30,7 @@ from edge_rt.engine.seat import Home
 from edge_rt.engine.tally import Tally
 from edge_rt.errors import RequestError
 
+ORPHANED_S = 60.0  # after a model is loaded, nobody comes for what an earlier engine left
 WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk
 
 AnyBackend = Backend | EmbeddingBackend | TensorBackend
@@ -53,6 +54,7 @@ class Roster:
         `versions` are those of the backends' libraries.
         """
         self._checkpoints = checkpoints
+        self._orphaned_s = clock() + ORPHANED_S
         self._versions = versions
         self._limits = limits
         self._emit = emit
@@ -104,6 +106,7 @@ class Roster:
         scheduler = self._runner(backend, spec)
         self._limit(scheduler)
         self._models[model] = scheduler
+        self._orphaned_s = self._clock() + ORPHANED_S
 
     def remove(self, model: str) -> None:
         """Free `model`, if it is there; what runs on it fails."""
@@ -120,9 +123,12 @@ class Roster:
         return self._disk.filenos()
 
     def settle(self) -> None:
-        """Take in what came of reading and writing on the disk."""
+        """Take in what came of reading and writing on the disk, and let go of what nobody wants."""
         if self._disk is not None:
             self._disk.settle()
+        if self._checkpoints is not None and self._clock() > self._orphaned_s:
+            self._checkpoints.drop_orphans()
+            self._orphaned_s = math.inf
 
     def tell_prefixes(self, asked: AskPrefixes) -> None:
         """Say what is kept of prompts, without what is to be forgotten of it."""
@@ -170,8 +176,9 @@ class Roster:
             return TensorScheduler(backend, *told, over=self._over)
         told = self._emit, self._tally, self._clock
         key = state_key(spec, self._versions.get(spec.backend, ""))
-        kept, checkpoints = kept_as(spec, key, self._disk), (self._checkpoints, key)
-        return Scheduler(backend, spec, *told, self._outbox, self._language, kept, checkpoints)
+        kept = kept_as(spec, key, self._disk)
+        keyed = Keyed(self._checkpoints, key) if self._checkpoints and key else None
+        return Scheduler(backend, spec, *told, self._outbox, self._language, kept, keyed)
 
     def _language(self, model: str) -> Home:
         """The scheduler of a model that is to answer together with another; raises EdgeError."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from edge_rt.backends.base import Backend
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.checkpointer import Checkpointer
-from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.checkpoints import Keyed
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.pacing import Portion
 from edge_rt.engine.passing import Pass
@@ -54,16 +54,16 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         outbox: Outbox | None = None,
         find: Callable[[str], Home] = nobody,
         kept: Kept | None = None,
-        checkpoints: tuple[Checkpoints | None, bytes | None] = (None, None),
+        keyed: Keyed | None = None,
     ) -> None:
-        """See Runner, Prefixes for `kept`, and Checkpointer for `checkpoints` with their key;
-        models that `find` each other by name share an `outbox`.
+        """See Runner, Prefixes for `kept`, and Checkpointer for `keyed`; models that `find` each
+        other by name share an `outbox`.
         """
         portion = Portion(spec.prefill_chunk)
         super().__init__(backend, portion, emit, outbox or Outbox(emit), tally, clock)
         self.pool = SequencePool(backend)
         self.prefixes = Prefixes(backend, self.pool, kept, clock)
-        self.checkpoints = Checkpointer(backend, self.pool, *checkpoints, clock)
+        self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
         self._seating = Seating(self, find)
 
     @property
@@ -146,14 +146,14 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         self._tell([(a, d) for a, d in told if a.request.id not in faults], now)
         for answer in answers:
             answer.at.keep()
-        self.checkpoints.keep_up(a.at.held for a in self._at_turn() if not a.request.fresh)
-        if not self._running and not self._waiting:
-            self.checkpoints.drop_orphans()
+        held = (a.at.held for a in self._at_turn() if not a.request.fresh)
+        if (behind := self.checkpointer.behind(held)) is not None:
+            self.flush()
+            self.checkpointer.keep(behind)
 
     def close(self, why: str) -> None:
         """See Runner."""
         self.prefixes.leave_all()
-        self.checkpoints.drop_orphans()
         self._fail_all(EngineError(why))
         self._backend.close()
 
@@ -177,6 +177,8 @@ class Scheduler(Runner[Backend, Answer, Portion]):
 
     def awaits(self, seat: Seat) -> bool:
         """See Home."""
+        if self.checkpointer.has(seat.text):
+            return False
         readers = [a.at for a in self._at_turn() if not a.at.decoding]
         coming = max((common_prefix(r.prompt, seat.prompt) for r in readers), default=0)
         coming = min(coming, len(seat.prompt) - 1)

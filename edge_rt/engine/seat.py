@@ -23,7 +23,7 @@ class Home(Protocol):
 
     pool: SequencePool
     prefixes: Prefixes
-    checkpoints: Checkpointer
+    checkpointer: Checkpointer
 
     @property
     def backend(self) -> Backend:
@@ -107,7 +107,7 @@ class Seat:
 
     def fetch(self, request: Generate) -> None:
         """Have what it may begin with come from the disk, where that is the sooner way."""
-        if not (self._sought or request.fresh or self.home.checkpoints.has(self.text)):
+        if not (self._sought or request.fresh or self.home.checkpointer.has(self.text)):
             self._fetch = self.home.prefixes.fetch(self.text, request.client)
         self._sought = True
 
@@ -118,7 +118,7 @@ class Seat:
         taken = prefixes.take(self.text, fetch, request.client, fresh=request.fresh)
         self.sequence, self.restored = taken
         if not request.fresh:
-            self.home.checkpoints.restore(self.sequence, self.text)
+            self.home.checkpointer.restore(self.sequence, self.text)
         self.cached = len(self.sequence.tokens)
         self._shared = prefixes.shared(request, self.prompt)
         self.keep()
@@ -140,7 +140,7 @@ class Seat:
             self._fetch = None
         if self.sequence is not None:
             self.forget_draft()
-            self.home.checkpoints.drop(self.sequence)
+            self.home.checkpointer.drop(self.sequence)
             self.home.pool.release(self.sequence, keep=keep)
             self.sequence = None
 

@@ -8,6 +8,7 @@ exits.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import select
@@ -57,6 +58,8 @@ from edge_rt.engine.tally import Tally
 from edge_rt.engine.watch import Watch
 from edge_rt.errors import RequestError
 from edge_rt.logs import log_to_stderr
+
+log = logging.getLogger(__name__)
 
 MakeBackend = Callable[[ModelSpec, int], AnyBackend]
 
@@ -239,7 +242,7 @@ class Worker:
 
 
 def main(argv: list[str]) -> int:
-    """Run the engine on the socket that descriptor argv[1] is, with a beat and checkpoints."""
+    """Run the engine on the socket that descriptor argv[1] is; the others are memory, -1: none."""
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -256,9 +259,17 @@ def main(argv: list[str]) -> int:
         park=park_threads,
         open_vocabulary=open_vocabulary,
         beat=Beat(int(argv[2])),
-        checkpoints=Checkpoints(int(argv[3])),
+        checkpoints=_checkpoints(int(argv[3])),
     ).run()
     return 0
+
+
+def _checkpoints(fd: int) -> Checkpoints | None:
+    try:
+        return Checkpoints(fd) if fd >= 0 else None
+    except OSError as error:
+        log.warning("what was under way is read again if this engine is killed: %s", error)
+        return None
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def test_models_have_what_both_board_and_group_leave(version2: Path) -> None:
 
 def test_some_of_it_is_for_the_engine_itself(version2: Path) -> None:
     board = 1000 * MB
-    available = Available(256 * MB, Group(version2), lambda: board, own_bytes=64 * MB)
+    available = Available(256 * MB, Group(version2), lambda: board, own_bytes=lambda: 64 * MB)
     assert available() == 936 * MB
     put(version2, SERVICE, memory__max=512 * MB)
     assert available() == (512 - 300 + 25 + 256 - 64) * MB

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from edge_rt.daemon.checkpoint_memory import CheckpointMemory
 from edge_rt.daemon.inquest import Inquest
 from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.daemon.vigil import Life, Vigil, life
@@ -303,7 +304,7 @@ async def test_how_an_engine_ended_is_told(supervisor: Supervisor, pauses: Pause
         assert sign.name in fate.why
 
 
-@supervised(POLITE, free=9, checkpoint_bytes=1 << 20)
+@supervised(POLITE, free=9, checkpoints=CheckpointMemory(1 << 20))
 async def test_checkpoints_are_for_the_next_engine_after_an_end_from_outside(
     supervisor: Supervisor, pauses: Pauses
 ) -> None:

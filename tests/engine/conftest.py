@@ -20,7 +20,7 @@ from edge_rt.decoding.gates.base import Gate
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
 from edge_rt.decoding.view import View
-from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.checkpoints import Keyed
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.prefixes import Kept
 from edge_rt.engine.protocol import (
@@ -221,7 +221,7 @@ class Front(Listener):
     def keep_as(
         self,
         kept: Kept | None,
-        checkpoints: tuple[Checkpoints | None, bytes | None] = (None, None),
+        keyed: Keyed | None = None,
     ) -> None:
         """Have beginnings of prompts kept, and answers over the engine's end."""
         self.scheduler = Scheduler(
@@ -232,7 +232,7 @@ class Front(Listener):
             self.clock,
             Outbox(self.hear, 0.0),
             kept=kept,
-            checkpoints=checkpoints,
+            keyed=keyed,
         )
 
     @property

@@ -8,13 +8,16 @@ import os
 from collections.abc import Callable, Generator
 from typing import Any
 
+import msgspec
 import pytest
 from duo import SPECULATIVE
 
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine import checkpointer
-from edge_rt.engine.checkpoints import Checkpoints
-from edge_rt.engine.protocol import Generate
+from edge_rt.engine.checkpoints import Checkpoints, Keyed
+from edge_rt.engine.outbox import Outbox
+from edge_rt.engine.protocol import Generate, ModelSpec
+from edge_rt.engine.roster import ORPHANED_S
 from edge_rt.errors import EngineError
 
 KEY = b"k" * 32
@@ -24,19 +27,19 @@ PROMPT = [5, 9, 7, 11] * 20
 class Board:
     """Toy models, one after the other, over one memory."""
 
-    def __init__(self, new_front: Callable[..., Any], toy: Callable[..., Any]) -> None:
-        self.memory = Checkpoints.shared(1 << 20)
+    def __init__(
+        self, new_front: Callable[..., Any], toy: Callable[..., Any], most_bytes: int = 1 << 20
+    ) -> None:
+        self.memory = Checkpoints.shared(most_bytes)
         self._new_front, self._toy = new_front, toy
         self.front: Any = None
+        self.checkpoints: Any = None
 
     def start(self, key: bytes = KEY, **shape: Any) -> None:
         """Another engine, the one before is killed."""
         self.front = self._new_front(self._toy(context=512, **shape))
-        self.front.keep_as(None, (Checkpoints(self.memory), key))
-
-    @property
-    def checkpoints(self) -> Any:
-        return self.front.scheduler.checkpoints._checkpoints
+        self.checkpoints = Checkpoints(self.memory)
+        self.front.keep_as(None, Keyed(self.checkpoints, key))
 
     @property
     def taken(self) -> int:
@@ -154,20 +157,34 @@ def test_what_cannot_be_restored_is_read(
     assert board.taken == 0
 
 
-@pytest.mark.parametrize("fault", [OSError("no memory"), EngineError("all is full")])
+@pytest.mark.parametrize(
+    "fault", [OSError("no memory"), MemoryError("none left"), EngineError("all is full")]
+)
 def test_what_cannot_be_kept_stops_nobody(
-    board: Board, whole: list[int], caplog: pytest.LogCaptureFixture, fault: Exception
+    board: Board,
+    whole: list[int],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
 ) -> None:
+    """Nor is anything left of what was kept before."""
+    board.start()
+    heard = board.front.submit(1, PROMPT, max_tokens=60)
+    board.run(heard, 20)
+    assert board.taken > 0
+
     def fail(*args: object) -> None:
         raise fault
 
-    board.start()
     if isinstance(fault, OSError):
-        board.checkpoints.put = fail
+        monkeypatch.setattr(os, "pwritev", fail)
     else:
         board.front.backend.save = fail
     with caplog.at_level(logging.WARNING):
-        assert board.rest([]) == whole
+        board.run(heard, 50)
+        assert board.taken == 0
+        board.front.settle()
+    assert heard.tokens[0] == whole
     assert caplog.text.count(str(fault)) == 1
 
 
@@ -217,17 +234,157 @@ def test_nothing_stays_of_answers_that_are_over(board: Board) -> None:
     assert board.taken == 0
 
 
-def test_nothing_stays_of_whom_nobody_asks_for_again(board: Board) -> None:
-    board.killed()
-    board.start()
+def test_nothing_stays_of_whom_nobody_asks_for_again(
+    board: Board, toy: Callable[..., Any], new_duo: Callable[..., Any], new_request: Callable
+) -> None:
+    """Who does has a minute for it, whatever else is asked meanwhile."""
+    killed = new_duo(toy(context=512), checkpoints=Checkpoints(board.memory))
+    heard = killed.submit(new_request(1, PROMPT, max_tokens=60))
+    while len(heard.tokens[0]) < 40:
+        killed.step()
+    after = new_duo(toy(context=512), checkpoints=Checkpoints(board.memory))
+    after.submit(new_request(2, [20, 21], max_tokens=2))
+    after.settle()
+    after.roster.settle()
     assert board.taken > 0
-    board.front.submit(2, [20, 21], max_tokens=2)
-    board.front.settle()
+    after.now += ORPHANED_S
+    after.roster.add("late", toy(), ModelSpec("toy", "", 96, 3))  # by whose client it may be
+    after.roster.settle()
+    assert board.taken > 0
+    after.now += ORPHANED_S
+    after.roster.settle()
     assert board.taken == 0
-    board.killed()
+
+
+def heavy(board: Board, token_bytes: int) -> list[int]:
+    """Have states take that much; the lengths of those that are saved."""
+    backend, saved = board.front.backend, list[int]()
+    save, restore = backend.save, backend.restore
+
+    def heavier(seq: int) -> bytes:
+        saved.append(len(backend.held[seq]))
+        return save(seq) * token_bytes
+
+    backend.save, backend.saved_bytes = heavier, lambda seq: token_bytes * len(backend.held[seq])
+    backend.restore = lambda seq, data: restore(seq, data[: len(data) // token_bytes])
+    return saved
+
+
+def test_what_has_no_room_is_not_even_copied_and_keeps_nobody_from_it(board: Board) -> None:
     board.start()
-    board.front.scheduler.close("the model is unloaded")
-    assert board.taken == 0
+    saved = heavy(board, 2000)
+    long = board.front.submit(1, PROMPT * 4, max_tokens=100)  # 640 KB, and as much to copy
+    told = board.run(board.front.submit(2, PROMPT, max_tokens=60), 40)
+    assert long.tokens[0]
+    assert 80 < max(saved) < (1 << 20) / 2 / 2000
+    assert len(saved) < 12
+    board.start()
+    heavy(board, 2000)
+    board.rest(told)
+    assert board.front.backend.restores == 1
+
+
+def test_what_outgrew_its_room_is_still_of_use(board: Board, whole: list[int]) -> None:
+    board.start()
+    saved = heavy(board, 5000)
+    told = board.run(board.front.submit(1, PROMPT, max_tokens=60), 50)
+    assert 80 < max(saved) < 110
+    board.start()
+    heavy(board, 5000)
+    assert board.rest(told) == whole
+    assert board.front.backend.restores == 1
+    assert board.front.backend.fed < 60
+
+
+def test_whoever_begins_alike_leaves_a_stream_its_own(board: Board, whole: list[int]) -> None:
+    told = board.killed()
+    board.start()
+    board.front.submit(7, [*PROMPT, 20, 21], max_tokens=8)
+    board.front.settle()
+    assert board.front.backend.restores == 1  # it may begin with it
+    before = board.front.backend.fed
+    assert board.rest(told) == whole
+    assert board.front.backend.restores == 2
+    assert board.front.backend.fed - before < 60 - len(told) + checkpointer.WORTH_COPYING + 2
+
+
+def test_a_stream_does_not_wait_for_others_to_read_what_is_kept_of_it(board: Board) -> None:
+    """Nor for the disk."""
+    long = PROMPT * 5
+    told = board.killed(prompt=long)
+    board.start()
+    asked = list[int]()
+    board.front.scheduler.prefixes.fetch = lambda text, client: asked.append(len(text))
+    board.front.submit(7, [*long, 20], max_tokens=8, fresh=True)
+    board.front.submit(1, long, max_tokens=60, resume={0: told})
+    board.front.scheduler.step()
+    assert board.front.backend.restores == 1
+    assert asked == []
+
+
+def test_it_is_no_conversation_that_was_gone_on_with(board: Board) -> None:
+    """Which would be kept on the disk."""
+    told = board.killed()
+    board.start()
+    board.front.submit(1, PROMPT, max_tokens=60, resume={0: told})
+    board.front.scheduler.step()
+    assert board.front.backend.restores == 1
+    assert [s.reused for s in board.front.scheduler.pool._all if s.busy] == [0]
+
+
+def test_a_model_that_cannot_go_back_needs_it_as_it_is(board: Board, whole: list[int]) -> None:
+    told = board.killed(recurrent=True)
+    board.start(recurrent=True)
+    board.front.scheduler.pool.cuts = False
+    assert board.rest(told[:-20]) == whole
+    assert board.front.backend.restores == 0
+
+
+def test_what_was_drawn_is_told_before_there_is_a_pause(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.start()
+    front, unsaid = board.front, list[int]()
+    monkeypatch.setattr(front.scheduler, "_outbox", Outbox(front.hear, 1000.0))
+    save = front.backend.save
+
+    def noted(seq: int) -> bytes:
+        unsaid.append(len(front.backend.held[seq]) - len(PROMPT) - len(front.heard[1].tokens[0]))
+        return save(seq)
+
+    front.backend.save = noted
+    front.submit(1, PROMPT, max_tokens=60)
+    front.settle()
+    assert len(unsaid) > 2
+    assert max(unsaid) <= 0
+
+
+def test_all_models_together_have_that_part_of_the_time(
+    board: Board,
+    toy: Callable[..., Any],
+    new_duo: Callable[..., Any],
+    new_request: Callable[..., Generate],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    duo = new_duo(toy(context=512), toy(context=512), checkpoints=Checkpoints(board.memory))
+    saves = 0
+
+    def slowly(call: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*args: int) -> Any:
+            nonlocal saves
+            saves += bool(args)
+            duo.now += 1.0
+            return call(*args)
+
+        return slow
+
+    for name, backend in duo.backends.items():
+        backend.save, backend.forward = slowly(backend.save), slowly(backend.forward)
+        asked = new_request(len(name), PROMPT, max_tokens=210)
+        duo.submit(msgspec.structs.replace(asked, model=name))
+    duo.settle()
+    assert saves == 3
 
 
 @pytest.mark.parametrize(

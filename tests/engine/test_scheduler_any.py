@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine import checkpointer
-from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.protocol import Generate, Started
 
 SYSTEM = [7 + i * 5 % 18 for i in range(40)]  # a prompt's beginning that many requests share
@@ -140,7 +140,7 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
         heard = client.heard[1]
         for frames in [*losses, None]:  # how many an engine could send before it was lost
             engine = new_front(toy(**shape))
-            engine.keep_as(None, (Checkpoints(memory.fileno()), b"k" * 32))
+            engine.keep_as(None, Keyed(Checkpoints(memory.fileno()), b"k" * 32))
             resume = {index: list(tokens) for index, tokens in heard.tokens.items()}
             told = {"resume": resume, "done": list(heard.finished), "withheld": heard.withheld}
             again = new_request(1, **request, **told)

@@ -8,12 +8,11 @@ import sys
 ENGINE = r"""
 import logging, socket
 from edge_rt.engine.beat import Beat
-from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.worker import main
 
 front, engine = socket.socketpair()
 front.close()
-main(["engine", *map(str, (engine.detach(), Beat.shared(), Checkpoints.shared(0)))])
+main(["engine", *map(str, (engine.detach(), Beat.shared(), -1))])
 logging.getLogger("edge_rt.engine.x").warning("a file\nERROR edge_rt: all is well")
 """
 
