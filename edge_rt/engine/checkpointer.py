@@ -114,7 +114,6 @@ class Checkpointer:
         for kept in self._own.values():
             with suppress(OSError):
                 checkpoints.drop(kept)
-        self._own.clear()
 
     def _left(self, text: list[int], held: int) -> Checkpoint | None:
         """What holds most of `text`, clearly more than `held` tokens."""

@@ -302,6 +302,9 @@ def test_whoever_begins_alike_leaves_a_stream_its_own(board: Board, whole: list[
     board.front.submit(7, [*PROMPT, 20, 21], max_tokens=8)
     board.front.settle()
     assert board.front.backend.restores == 1  # it may begin with it
+    board.front.submit(8, [*PROMPT, 22, 23], max_tokens=8)
+    board.front.settle()
+    assert board.front.backend.restores == 1  # what is in a sequence need not come again
     before = board.front.backend.fed
     assert board.rest(told) == whole
     assert board.front.backend.restores == 2

@@ -61,6 +61,14 @@ def test_one_takes_the_place_of_another(memory: int) -> None:
     assert found.tokens == [1, 2, 3]
 
 
+def test_the_pages_of_a_larger_one_count_until_it_is_dropped(memory: int) -> None:
+    checkpoints = Checkpoints(memory)
+    kept = checkpoints.put(None, KEY, [1, 2], bytes(400_000))
+    checkpoints.put(kept, KEY, [1], bytes(100))
+    assert checkpoints.used_bytes >= 400_000
+    assert not checkpoints.fits(None, 1, 400_000)
+
+
 def test_memory_is_given_back(memory: int) -> None:
     checkpoints = Checkpoints(memory)
     kept = [checkpoints.put(None, KEY, [1], bytes(200_000)) for _ in range(3)]
