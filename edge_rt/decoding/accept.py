@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from typing import NamedTuple, Protocol
 
 from edge_rt.decoding.aim import Aim
@@ -11,10 +12,11 @@ from edge_rt.decoding.sampler import Choice, Sampler
 
 
 class Kept(NamedTuple):
-    """A token of the answer, and whether it is the draft's."""
+    """A token of the answer, whether it is the draft's, and what was judged by; None: nothing."""
 
     choice: Choice
     drafted: bool
+    seen: float | None = None
 
 
 class Acceptance(Protocol):
@@ -70,13 +72,21 @@ class Relaxed:
     ) -> Iterator[Kept]:
         """See Acceptance."""
         for guess, logits in zip([*draft, None], rows, strict=True):
-            if guess is not None:
-                gap = sampler.gap(logits, guess)
-                self._aim.saw(gap)
-                if gap <= self._aim.threshold:
-                    self._aim.took(large=False)
-                    yield Kept(sampler.take(logits, guess), drafted=True)
-                    continue
-            self._aim.took(large=True)
-            yield Kept(sampler.sample(logits), drafted=False)
-            return
+            gap = inf if guess is None else sampler.gap(logits, guess)
+            if not self.keeps(gap) or guess is None:
+                yield Kept(sampler.sample(logits), drafted=False, seen=gap)
+                return
+            yield Kept(sampler.take(logits, guess), drafted=True, seen=gap)
+
+    def keeps(self, gap: float) -> bool:
+        """Whether the answer goes on by a drafted token that is so much less likely than another.
+
+        `gap` is in nats, see Sampler; infinite where there is no such token. Each token of an
+        answer is asked about once.
+        """
+        there = gap < inf
+        if there:
+            self._aim.saw(gap)
+        kept = there and gap <= self._aim.threshold
+        self._aim.took(large=not kept)
+        return kept

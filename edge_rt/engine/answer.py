@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.doubt import DoubtMeter
+from edge_rt.decoding.gates.base import Look
 from edge_rt.decoding.params import Made, TokenLogprob
 from edge_rt.decoding.ranking import Logits
 from edge_rt.decoding.sampler import Choice
 from edge_rt.decoding.text import TextStream
 from edge_rt.decoding.view import View
 from edge_rt.engine.authors import Authors
+from edge_rt.engine.past import Past
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 from edge_rt.engine.seat import Home, Seat
 from edge_rt.engine.withheld import Withheld
@@ -24,7 +26,7 @@ class Answer:
     """Answer `index` of `request`, made on `seats`, one for each of its models.
 
     The first seat is on the model that the request names. `at` is the one whose turn it is: the
-    others read nothing.
+    others read nothing. `past` is what was told of it before, and is not taken yet.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Answer:
         self.seats = seats
         self.at = seats[0]
         self.authors = Authors(seats)
+        self.past = Past(request.resume.get(index, ()), request.seen.get(index, ()))
         self.reason: str | None = None
         self.doubts = DoubtMeter()
         self.first = False  # whether the last delta was the first of all
@@ -45,6 +48,7 @@ class Answer:
         self._course: Course = iter(())
         self._resumed = self._told = 0  # tokens that an earlier engine drew, and that were told
         self._new = ""  # text that is to be told
+        self._seen: list[float] = []  # what was judged by and is to be told
 
     @property
     def home(self) -> Home:
@@ -79,21 +83,29 @@ class Answer:
         limit = self.request.max_tokens
         return left if limit is None else min(left, limit - len(self.authors.tokens))
 
-    def resume(self, tokens: list[int], withheld: Sequence[TokenLogprob] = ()) -> None:
-        """Take `tokens` as drawn and told before; the next delta goes on behind them.
+    def resume(self) -> None:
+        """Take all of the past, for a course that begins behind it."""
+        while not self.past.over:
+            self.retell()
 
-        `withheld` are the log-probabilities of the last ones, which were not told with them.
-        """
-        for told in tokens:
-            seat, token = self.authors.author(told)
-            if seat is not self.at:
-                self._turn_to(seat)
-            seat.sampler.feed((token,))
-            if not self.take(seat, Choice(token, None, [])):
-                break
-        self._withheld.sent(self._new)
-        self._withheld.recall(withheld)
-        self._new, self._resumed, self._told = "", len(tokens), len(tokens)
+    @property
+    def retold(self) -> tuple[Seat, int] | None:
+        """Whose token comes next in the past, and which of its model's; None: it is over."""
+        return None if self.past.over else self.authors.author(self.past.tokens[0])
+
+    def retell(self) -> None:
+        """Take that token as drawn and told before; the next delta goes on behind the past."""
+        seat, token = self.authors.author(self.past.tokens.popleft())
+        if seat is not self.at:
+            self._turn_to(seat)
+        seat.sampler.feed((token,))
+        if not self.take(seat, Choice(token, None, [])):
+            self.past.tokens.clear()
+        if self.past.over:
+            self._withheld.sent(self._new)
+            self._withheld.recall(self.request.withheld.get(self.index, ()))
+            self._new = ""
+            self._resumed = self._told = len(self.authors.tokens)
 
     def count_on(self, made: Made) -> None:
         """Count on from what was told of the tokens that it was resumed with.
@@ -105,9 +117,13 @@ class Answer:
         self.authors.count_on(made)
 
     def begin(self, course: Course) -> None:
-        """Be made in that way."""
-        self._course = course
-        self._turn_to(next(course))
+        """Be made in that way; what is left of the past is gone through first."""
+        self._course, seat = course, next(course, None)
+        while seat is not None and self.open and not self.past.over:
+            self._turn_to(seat)
+            seat = next(course, None)
+        if seat is not None and self.open:
+            self._turn_to(seat)
 
     def start(self, now: float) -> None:
         """Take the sequences and begin to read."""
@@ -148,6 +164,20 @@ class Answer:
         elif self.room <= 0:
             self._end("length")
         return self.open
+
+    def see(self, seat: Seat, look: Look) -> float | None:
+        """What `look` gives of what the seat has read; in the past, what it gave then.
+
+        None: that was not told.
+        """
+        if not self.past.over:
+            return self.past.seen.popleft() if self.past.seen else None
+        self.saw(look(View(seat.logits())))
+        return self._seen[-1]
+
+    def saw(self, number: float) -> None:
+        """That is judged by before the next token is taken, and told with it."""
+        self._seen.append(number)
 
     def look(self, logits: Logits) -> None:
         """They are what the model that the request names makes of the next token."""
@@ -195,9 +225,11 @@ class Answer:
         self.first = self._told == 0
         self._told += len(tokens)
         text, self._new = self._new, ""
+        seen, self._seen = self._seen, []
         logprobs = self._withheld.sent(text)
         withheld = self._withheld.waiting if self.open else []
-        return Delta(self.request.id, self.index, text, tokens, logprobs, self._made, withheld)
+        id, made = self.request.id, self._made
+        return Delta(id, self.index, text, tokens, logprobs, made, withheld, seen)
 
 
 def _logprob(backend: Backend, choice: Choice) -> TokenLogprob | None:

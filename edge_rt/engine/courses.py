@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.decoding.gates.base import Gate, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.engine.answer import Answer, Course
 from edge_rt.engine.seat import Seat
 
@@ -24,23 +23,23 @@ def switching(answer: Answer, gate: Gate) -> Course:
     What the model at turn makes of the next token is judged before it is drawn. Where the turn
     may not change yet, it writes on until that may be; see Seat.may_leave. Where the partner's
     context is full, the model goes on alone.
+
+    The past is gone through as it was made, with what was seen then; nothing is read again.
     """
     large, small = answer.seats
     writer = gate.opens
-    for seat, token in answer.authors.written():
-        name: Writer = "small" if seat is small else "large"
-        writer = gate.took(name, seat.backend.piece(token)) or name
     while answer.open:
         if small.full:
             writer = "large"
         seat = small if writer == "small" else large
         yield seat
-        verdict = gate.judge(writer, View(seat.logits()))
+        verdict = _judged(answer, seat, gate, writer)
         then: Writer = verdict.then if verdict.take else "large"
         drawn = verdict.take or writer == "large"
         if drawn:
-            piece = _write(answer, seat, seat.sampler.guess(seat.logits()))
-            then = gate.took(writer, piece) or then
+            seat, token = _next(answer, seat)
+            writer = _name(answer, seat)
+            then = gate.took(writer, _write(answer, seat, token)) or then
         if then != writer and answer.open:
             yield from _leaving(answer, seat, gate, writer, drawn)
         writer = then
@@ -51,14 +50,34 @@ def _leaving(answer: Answer, seat: Seat, gate: Gate, writer: Writer, drawn: bool
     while answer.open and not seat.full and not seat.may_leave(None):
         if drawn:
             yield seat
-        token = seat.sampler.guess(seat.logits())
-        if seat.may_leave(token):
+        by, token = _next(answer, seat)
+        if by is not seat or seat.may_leave(token):
             return
         gate.took(writer, _write(answer, seat, token))
         drawn = True
 
 
+def _judged(answer: Answer, seat: Seat, gate: Gate, writer: Writer) -> Verdict:
+    look = gate.looks(writer)
+    seen = 0.0 if look is None else answer.see(seat, look)
+    if seen is None:  # who wrote on is all that was told
+        return Verdict(take=True, then=_name(answer, _next(answer, seat)[0]))
+    return gate.judge(writer, seen)
+
+
+def _name(answer: Answer, seat: Seat) -> Writer:
+    return "large" if seat is answer.seats[0] else "small"
+
+
+def _next(answer: Answer, seat: Seat) -> tuple[Seat, int]:
+    """By which token of whose the answer goes on: what was told, or what the seat would draw."""
+    return answer.retold or (seat, seat.sampler.guess(seat.logits()))
+
+
 def _write(answer: Answer, seat: Seat, token: int) -> bytes:
-    """Take what the seat would draw after what it read; the bytes that it stands for."""
-    answer.take(seat, seat.sampler.take(seat.logits(), token))
+    """Have it go on by that; the bytes that it stands for."""
+    if answer.past.over:
+        answer.take(seat, seat.sampler.take(seat.logits(), token))
+    else:
+        answer.retell()
     return seat.backend.piece(token)

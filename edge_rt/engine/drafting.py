@@ -16,7 +16,8 @@ class Drafting:
     """The model of an answer reads drafts in one pass each, and keeps them as far as `rule` does.
 
     Sources are asked in their order until one has a draft, for at most `most` tokens, from the
-    answer's token `first` on. Drafted tokens that are kept count as the work of `writer`.
+    answer's token `first` on, and never for its very first. Drafted tokens that are kept count as
+    the work of `writer`.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Drafting:
         self._rule = rule
         self._times = times
         self._most = most
-        self._first = first
+        self._first = max(first, 1)
         self._writer = writer
 
     def course(self) -> Course:
@@ -58,7 +59,7 @@ class Drafting:
         source, draft, left = None, list[int](), self._answer.room
         most = min(self._most, left - 1, self._target.backend.outputs - 1)
         written = len(self._answer.authors.tokens)
-        if most < 1 or written < self._first or not self._target.decoding:
+        if most < 1 or written < self._first:
             return source, draft
         for source in self._sources:
             draft = yield from source.draft(most, left)
@@ -73,6 +74,8 @@ class Drafting:
         accepted = 0
         for kept in self._rule.follow(draft, target.sampler, rows):
             accepted += kept.drafted
+            if kept.seen is not None:
+                self._answer.saw(kept.seen)
             if not self._answer.take(
                 target, kept.choice, by=self._writer if kept.drafted else None
             ):

@@ -48,6 +48,11 @@ def drafts(mode: Mode | None) -> bool:
     return mode is not None and (mode.name in ("speculative", "lookup") or _reads_drafts(mode))
 
 
+def retells(mode: Mode | None) -> bool:
+    """Whether the course of an answer goes through its past; else it begins behind that."""
+    return mode is not None and mode.name == "switch" and not _reads_drafts(mode)
+
+
 class Modes:
     """Makes the courses of answers on one model, and keeps what drafting has taught."""
 
@@ -86,11 +91,13 @@ class Modes:
 
     def _verified(self, answer: Answer, mode: Mode, gating: Gating) -> Course:
         _, small = answer.seats
-        times = self._learnt[mode.partner].times
+        times, rule = self._learnt[mode.partner].times, make_rule(gating)
+        for gap in answer.past.seen:
+            rule.keeps(gap)
         return Drafting(
             answer,
             [ModelSource(small, Always(), times)],
-            make_rule(gating),
+            rule,
             times,
             most=mode.drafts,
             first=gating.first,

@@ -52,4 +52,5 @@ class Outbox:
 
 def _joined(a: Delta, b: Delta) -> Delta:
     tokens, logprobs = [*a.tokens, *b.tokens], [*a.logprobs, *b.logprobs]
-    return Delta(a.id, a.index, a.text + b.text, tokens, logprobs, b.made, b.withheld)
+    seen = [*a.seen, *b.seen]
+    return Delta(a.id, a.index, a.text + b.text, tokens, logprobs, b.made, b.withheld, seen)

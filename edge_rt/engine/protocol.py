@@ -103,9 +103,9 @@ class Generate(Message, frozen=True):
     templates) be recognised, and the beginning-of-sequence token is put in front when the model
     wants one and the text does not start with it. After an engine was lost, `resume` holds by
     answer index the tokens already received: they are part of the answer, count for max_tokens and
-    are not sent again; `made` and `withheld` are what the last Delta told of them, and answers in
-    `done` were complete and are not made. With `fresh` all of the prompt is read, whatever of it
-    there is in KV already. `mode` None: the model by itself.
+    are not sent again; `made` and `withheld` are what the last Delta told of them, `seen` is what
+    all did, and answers in `done` were complete and are not made. With `fresh` all of the prompt is
+    read, whatever of it there is in KV already. `mode` None: the model by itself.
 
     `threads` is how many its passes are to use, None: all that the limits allow. That holds for
     the passes in which nobody takes part who asks for more.
@@ -130,6 +130,7 @@ class Generate(Message, frozen=True):
     made: dict[int, Made] = {}
     client: str | None = None
     withheld: dict[int, list[TokenLogprob]] = {}
+    seen: dict[int, list[float]] = {}
 
 
 class Embed(Message, frozen=True):
@@ -282,7 +283,8 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     `tokens` are the ids drawn since the last delta and may run ahead of the text. To those that a
     partner wrote the size of the model's vocabulary is added. `made` is what the whole answer comes
     to so far, where Finished is going to tell it. `logprobs` go with the text; those of the last
-    tokens, whose text is still to come, are `withheld`.
+    tokens, whose text is still to come, are `withheld`. `seen` are the numbers that were judged by
+    before these tokens were taken, of modes that judge; see Past.
     """
 
     id: int
@@ -292,6 +294,7 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     logprobs: list[TokenLogprob] = []
     made: Made | None = None
     withheld: list[TokenLogprob] = []
+    seen: list[float] = []
 
 
 class Share(msgspec.Struct, frozen=True, array_like=True):

@@ -10,7 +10,7 @@ from edge_rt.decoding.stops import StopAutomaton
 from edge_rt.decoding.text import TextStream
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.exactness import Exactness
-from edge_rt.engine.modes import Modes, drafts, needs_one_vocabulary, partner_of
+from edge_rt.engine.modes import Modes, drafts, needs_one_vocabulary, partner_of, retells
 from edge_rt.engine.prompt import prompt_tokens
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.retelling import TextSeat
@@ -39,8 +39,8 @@ class Seating:
             if index not in request.done:
                 seats = [make(index) for make in makers]
                 answer = Answer(request, index, seats, TextStream(stops), now)
-                told = request.resume.get(index, [])
-                answer.resume(told, request.withheld.get(index, []))
+                if not retells(request.mode):
+                    answer.resume()
                 if drafts(request.mode) and index in request.made:
                     answer.count_on(request.made[index])
                 if answer.open:

@@ -119,7 +119,7 @@ def test_relaxed_keeps_what_is_likely_enough(seed: int, threshold: float) -> Non
     kept = list(Relaxed(threshold).follow(draft, sampler, rows))
     p = [np.exp(row.astype(np.float64)) / np.exp(row.astype(np.float64)).sum() for row in rows]
     for row, one in enumerate(kept[:-1]):
-        assert one == Kept(one.choice, drafted=True)
+        assert one.drafted
         assert one.choice.token == draft[row]
         assert p[row][draft[row]] >= math.exp(-threshold) * p[row].max() * (1 - 1e-5)
     last = len(kept) - 1
@@ -159,6 +159,27 @@ def test_a_share_of_the_tokens_can_be_asked_for(share: float) -> None:
         kept = list(rule.follow(draft, sampler, rows))
         own, tokens = own + sum(not one.drafted for one in kept), tokens + len(kept)
     assert own / tokens == pytest.approx(share, abs=0.03)
+
+
+@given(st.integers(0, 2**32), st.none() | st.floats(0.0, 1.0), st.integers(0, 5))
+def test_who_is_asked_the_same_again_says_the_same_again(
+    seed: int, share: float | None, most: int
+) -> None:
+    greedy = Sampling(temperature=0.0)
+    rule, again = Relaxed(1.2, share), Relaxed(1.2, share)
+    kept = drafted(rule, seed, Sampler(greedy, seed=0), seed + 1, most)
+    assert len(kept) == LENGTH
+    for one in kept:
+        assert one.seen is not None
+        assert again.keeps(one.seen) == one.drafted
+    further = [drafted(each, seed, Sampler(greedy, seed=0), seed + 2, 4) for each in (rule, again)]
+    assert further[0] == further[1]
+
+
+def test_what_the_target_holds_to_be_impossible_is_never_kept() -> None:
+    rule = Relaxed(5.0, share=0.0)
+    assert not any(rule.keeps(math.inf) for _ in range(100))
+    assert rule.keeps(1.0)
 
 
 def zeros(count: int) -> Iterator[Logits]:

@@ -289,7 +289,8 @@ def by_turns(
         nonlocal writer
         while True:
             logits = toy_logits([*prompt, *tokens], int(writer == "small"))
-            verdict = gate.judge(writer, View(logits))
+            look = gate.looks(writer)
+            verdict = gate.judge(writer, 0.0 if look is None else look(View(logits)))
             if not verdict.take:
                 writer = "large"
                 continue

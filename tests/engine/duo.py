@@ -10,7 +10,6 @@ from heard import Listener
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.decoding.view import View
 from edge_rt.engine.answer import Answer
 from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.protocol import Generate, ModelSpec, Origin, SetLimits, Work
@@ -121,7 +120,7 @@ class Script(Gate):
         self.judged = 0
         self._verdicts = verdicts
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def judge(self, writer: Writer, seen: float) -> Verdict:
         verdict = self._verdicts[self.judged % len(self._verdicts)]
         self.judged += 1
         return verdict._replace(take=verdict.take or writer == "large")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
-from edge_rt.decoding.params import TokenLogprob
+from edge_rt.decoding.params import Made, TokenLogprob
 from edge_rt.engine.protocol import Failed, Finished, Started, Step, Work
 
 
@@ -18,6 +19,8 @@ class Heard:
     tokens: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     logprobs: dict[int, list[TokenLogprob]] = field(default_factory=lambda: defaultdict(list))
     withheld: dict[int, list[TokenLogprob]] = field(default_factory=dict)
+    seen: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    made: dict[int, Made] = field(default_factory=dict)
     finished: dict[int, Finished] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
 
@@ -36,6 +39,16 @@ class Heard:
         """Text, tokens, reason and stop string of one answer."""
         end = self.finished[index]
         return self.texts[index], self.tokens[index], end.reason, end.stop
+
+    def so_far(self) -> dict[str, Any]:
+        """What another engine is told, so that it goes on from here."""
+        return {
+            "resume": {index: list(tokens) for index, tokens in self.tokens.items()},
+            "done": list(self.finished),
+            "withheld": dict(self.withheld),
+            "seen": {index: list(seen) for index, seen in self.seen.items()},
+            "made": dict(self.made),
+        }
 
 
 class Listener:
@@ -63,6 +76,9 @@ class Listener:
             heard.tokens[delta.index] += delta.tokens
             heard.logprobs[delta.index] += delta.logprobs
             heard.withheld[delta.index] = delta.withheld
+            heard.seen[delta.index] += delta.seen
+            if delta.made is not None:
+                heard.made[delta.index] = delta.made
         if event.work is not None:
             self.worked(event.work)
 

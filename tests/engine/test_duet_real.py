@@ -15,7 +15,7 @@ from duo import SPECULATIVE, SWITCH, Duo, Script
 from edge_rt.backends.base import Backend
 from edge_rt.backends.llama import LlamaBackend
 from edge_rt.backends.onnx import OnnxBackend
-from edge_rt.decoding.gates.base import Verdict, Writer
+from edge_rt.decoding.gates.base import Look, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.decoding.ranking import Logits
 from edge_rt.decoding.view import View
@@ -97,9 +97,12 @@ class Recorder(Script):
         super().__init__(SCRIPT)
         self.seen: list[tuple[Writer, int, Logits]] = []
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
-        self.seen.append((writer, len(self.took_by), view._logits.copy()))
-        return super().judge(writer, view)
+    def looks(self, writer: Writer) -> Look:
+        def look(view: View) -> float:
+            self.seen.append((writer, len(self.took_by), view._logits.copy()))
+            return 0.0
+
+        return look
 
 
 def ask(prompt: str, mode: Mode | None = None, **more: Any) -> Generate:

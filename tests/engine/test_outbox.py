@@ -40,6 +40,15 @@ def test_a_fast_one_sends_several_tokens_in_one_message() -> None:
     assert sent[-1].deltas[0].tokens == [7, 8]
 
 
+def test_what_was_judged_by_goes_with_the_tokens() -> None:
+    sent = Sent()
+    outbox = Outbox(sent.append, 0.02)
+    for token in range(4):
+        outbox.put([replace(delta(token), seen=[token / 3] * token)], 0.001, urgent=False)
+    outbox.flush(1.0)
+    assert [step.deltas[0].seen for step in sent] == [[], [1 / 3, 2 / 3, 2 / 3, 1.0, 1.0, 1.0]]
+
+
 def test_what_an_answer_comes_to_is_what_was_told_last() -> None:
     sent = Sent()
     outbox = Outbox(sent.append, 0.02)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 from edge_rt.decoding.view import View
 
 
@@ -26,9 +26,13 @@ class EadGate(Gate):
         self._writer: Writer | None = None
         self._run = dwell  # tokens since the last switch; the first may come at any time
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def looks(self, writer: Writer) -> Look:
         """See Gate."""
-        self._bits.append(view.entropy / math.log(2.0))
+        return _bits
+
+    def judge(self, writer: Writer, seen: float) -> Verdict:
+        """See Gate."""
+        self._bits.append(seen)
         self.measure = sum(self._bits) / len(self._bits)
         run = 1 if self._switched(writer) else self._run + 1  # with the token judged here
         if run < self._dwell:
@@ -43,3 +47,7 @@ class EadGate(Gate):
 
     def _switched(self, writer: Writer) -> bool:
         return self._writer is not None and writer != self._writer
+
+
+def _bits(view: View) -> float:
+    return view.entropy / math.log(2.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
-from edge_rt.decoding.view import View
 
 
 class FixedGate(Gate):
@@ -14,6 +13,6 @@ class FixedGate(Gate):
     def __init__(self, writer: Writer) -> None:
         self.opens = writer
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def judge(self, writer: Writer, seen: float) -> Verdict:
         """See Gate."""
         return Verdict(take=writer == self.opens or writer == "large", then=self.opens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 from edge_rt.decoding.view import View
 
 _RELEASE = 0.5  # of the threshold: where trouble is over, and not where it begins
@@ -23,12 +23,16 @@ class HysteresisGate(Gate):
         self.threshold = threshold
         self._nats: deque[float] = deque(maxlen=window)
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def looks(self, writer: Writer) -> Look:
+        """See Gate."""
+        return _nats
+
+    def judge(self, writer: Writer, seen: float) -> Verdict:
         """See Gate."""
         if writer == "large":
-            return self._stay(view.entropy)
+            return self._stay(seen)
         self._nats.clear()
-        self.measure = view.entropy
+        self.measure = seen
         if self.measure > self.threshold:
             return Verdict(take=False, then="large")
         return Verdict(take=True, then="small")
@@ -38,3 +42,7 @@ class HysteresisGate(Gate):
         self.measure = sum(self._nats) / len(self._nats) / _RELEASE
         calm = len(self._nats) == self._nats.maxlen and self.measure <= self.threshold
         return Verdict(take=True, then="small" if calm else "large")
+
+
+def _nats(view: View) -> float:
+    return view.entropy

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 
 
 class Opening(Gate):
@@ -20,11 +19,15 @@ class Opening(Gate):
         self._gate = gate
         self._left = tokens
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def looks(self, writer: Writer) -> Look | None:
         """See Gate."""
-        if self._left > 0 and writer == "small":
+        return None if self._sends_away(writer) else self._gate.looks(writer)
+
+    def judge(self, writer: Writer, seen: float) -> Verdict:
+        """See Gate."""
+        if self._sends_away(writer):
             return Verdict(take=False, then="large")
-        verdict = self._gate.judge(writer, view)
+        verdict = self._gate.judge(writer, seen)
         self.threshold, self.measure = self._gate.threshold, self._gate.measure
         return Verdict(take=True, then="large") if self._left > 1 else verdict
 
@@ -33,3 +36,6 @@ class Opening(Gate):
         then = self._gate.took(writer, piece)
         self._left = max(0, self._left - 1)
         return then if self._left == 0 else None
+
+    def _sends_away(self, writer: Writer) -> bool:
+        return self._left > 0 and writer == "small"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
-from edge_rt.decoding.view import View
 
 _STREAM = 0x47617465  # apart from the streams that tokens are drawn from
 
@@ -22,7 +21,7 @@ class RandomGate(Gate):
         self._seed = fork_seed(seed, _STREAM)
         self._place = 0
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def judge(self, writer: Writer, seen: float) -> Verdict:
         """See Gate."""
         large = uniform(self._seed, self._place) >= self.threshold
         return Verdict(take=True, then="large" if large else "small")

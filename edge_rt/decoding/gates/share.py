@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.decoding.aim import Aim
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 
 
 class ShareControl(Gate):
@@ -16,10 +15,14 @@ class ShareControl(Gate):
         self._aim = Aim(gate.threshold, share)
         self.threshold = self._aim.threshold
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def looks(self, writer: Writer) -> Look | None:
+        """See Gate."""
+        return self._gate.looks(writer)
+
+    def judge(self, writer: Writer, seen: float) -> Verdict:
         """See Gate."""
         self._gate.threshold = self.threshold
-        verdict = self._gate.judge(writer, view)
+        verdict = self._gate.judge(writer, seen)
         self.measure = self._gate.measure
         if self.measure is not None:
             self._aim.saw(self.measure)

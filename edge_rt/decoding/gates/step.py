@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 from edge_rt.decoding.gates.mixture import border
 from edge_rt.decoding.gates.steps import Steps
 from edge_rt.decoding.view import View
@@ -32,14 +32,18 @@ class StepGate(Gate):
         self._steps = Steps()
         self._begins = True
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def looks(self, writer: Writer) -> Look | None:
+        """See Gate."""
+        return _glimpse if self._glimpses(writer) else None
+
+    def judge(self, writer: Writer, seen: float) -> Verdict:
         """See Gate."""
         self.measure = None
-        if writer == "large" or not self._begins:
+        if not self._glimpses(writer):
             return Verdict(take=True, then=writer)
-        self.measure = view.top_entropy(_TOP)
-        self._learn(self.measure)
-        if self.measure > self.threshold:
+        self.measure = seen
+        self._learn(seen)
+        if seen > self.threshold:
             return Verdict(take=False, then="large")
         return Verdict(take=True, then="small")
 
@@ -48,8 +52,15 @@ class StepGate(Gate):
         self._begins = self._steps.feed(piece)
         return "small" if self._begins else None
 
+    def _glimpses(self, writer: Writer) -> bool:
+        return self._begins and writer == "small"
+
     def _learn(self, value: float) -> None:
         self._values.append(value)
         if self._mixture and len(self._values) >= _ENOUGH:
             found = border(self._values)
             self.threshold = self._first if found is None else found
+
+
+def _glimpse(view: View) -> float:
+    return view.top_entropy(_TOP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 from edge_rt.decoding.view import View
 
 
@@ -19,9 +19,17 @@ class TokenGate(Gate):
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
 
-    def judge(self, writer: Writer, view: View) -> Verdict:
+    def looks(self, writer: Writer) -> Look:
         """See Gate."""
-        self.measure = view.entropy / math.log(max(view.vocab, 2))
-        if self.measure <= self.threshold:
+        return _relative
+
+    def judge(self, writer: Writer, seen: float) -> Verdict:
+        """See Gate."""
+        self.measure = seen
+        if seen <= self.threshold:
             return Verdict(take=True, then="small")
         return Verdict(take=writer == "large", then="large")
+
+
+def _relative(view: View) -> float:
+    return view.entropy / math.log(max(view.vocab, 2))

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from edge_rt.decoding.gates.base import Gate, Writer
+from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.decoding.view import View
 
 VOCAB = 64  # so that entropies go up to ln 64 = 4.16 nats
@@ -30,17 +30,23 @@ def seen(nats: float) -> View:
     return View((-slope * np.arange(VOCAB)).astype(np.float32))
 
 
+def judged(gate: Gate, writer: Writer, view: View) -> Verdict:
+    """What is to be done where that is what `writer` makes of the next token."""
+    look = gate.looks(writer)
+    return gate.judge(writer, 0.0 if look is None else look(view))
+
+
 def written(
     gate: Gate, nats: Iterable[float], pieces: Iterable[bytes] | None = None
 ) -> list[Writer]:
     """Who writes each token of an answer with these entropies, in the order of an engine."""
     writer, writers = gate.opens, []
     for value, piece in zip(nats, pieces or iter(lambda: b"x", b""), strict=False):
-        verdict = gate.judge(writer, _of(writer, value))
+        verdict = judged(gate, writer, _of(writer, value))
         if not verdict.take:
             assert (writer, verdict.then) == ("small", "large")
             writer = verdict.then
-            verdict = gate.judge(writer, _of(writer, value))
+            verdict = judged(gate, writer, _of(writer, value))
             assert verdict.take
         writers.append(writer)
         writer = gate.took(writer, piece) or verdict.then

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from gate_help import runs, seen, share, stream, written
+from gate_help import judged, runs, seen, share, stream, written
 
 from edge_rt.decoding.gates.random import RandomGate
 
@@ -31,5 +31,5 @@ def test_entropy_does_not_matter_and_the_seed_does() -> None:
 def test_judging_a_place_twice_says_the_same() -> None:
     gate = RandomGate(0.5, seed=4)
     for _ in range(30):
-        assert gate.judge("small", seen(1.0)).then == gate.judge("large", seen(0.1)).then
+        assert judged(gate, "small", seen(1.0)).then == judged(gate, "large", seen(0.1)).then
         gate.took("small", b"x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gate_help import seen, written
+from gate_help import judged, seen, written
 
 from edge_rt.decoding.gates.step import StepGate
 from edge_rt.decoding.view import View
@@ -32,10 +32,10 @@ def test_the_measure_is_the_entropy_of_the_twenty_likeliest() -> None:
     logits = np.zeros(1000, np.float32)
     logits[:20] = 10.0
     gate = StepGate(1.0)
-    gate.judge("small", View(logits))
+    judged(gate, "small", View(logits))
     assert gate.measure == pytest.approx(np.log(20.0))
     gate.took("small", b"a")
-    gate.judge("small", View(logits))
+    judged(gate, "small", View(logits))
     assert gate.measure is None  # no glimpse within a step
 
 
@@ -43,7 +43,7 @@ def test_a_mixture_finds_the_border_of_easy_and_hard_steps() -> None:
     rng = np.random.default_rng(5)
     gate = StepGate(0.95, mixture=True)
     for centre in [0.2, 0.6] * 10:
-        gate.judge("small", seen(float(rng.normal(centre, 0.03))))
+        judged(gate, "small", seen(float(rng.normal(centre, 0.03))))
         gate.took("small", b"a.\n\n")
     assert 0.3 < gate.threshold < 0.5
 
@@ -52,7 +52,7 @@ def test_steps_of_one_kind_leave_the_threshold_alone() -> None:
     def threshold(seed: int) -> float:
         gate = StepGate(0.95, mixture=True)
         for value in np.random.default_rng(seed).normal(0.5, 0.1, 20):
-            gate.judge("small", seen(float(value)))
+            judged(gate, "small", seen(float(value)))
             gate.took("small", b"a.\n\n")
         return gate.threshold
 

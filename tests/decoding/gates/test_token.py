@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from gate_help import SURER, VOCAB, seen, stream, written
+from gate_help import SURER, VOCAB, judged, seen, stream, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ LIMIT = 0.25  # of ln(VOCAB): 1.04 nats
 )
 def test_who_writes_this_token_and_the_next(writer: Writer, nats: float, verdict: Verdict) -> None:
     gate = TokenGate(LIMIT)
-    assert gate.judge(writer, seen(nats)) == verdict
+    assert judged(gate, writer, seen(nats)) == verdict
     assert gate.measure == pytest.approx(nats / math.log(VOCAB), rel=0.01)
 
 
