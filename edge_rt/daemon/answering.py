@@ -242,6 +242,7 @@ def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) 
             made=progress.made,
             client=call.client,
             withheld=progress.withheld,
+            seen={index: seen.tolist() for index, seen in progress.seen.items()},
         )
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable
 
 from edge_rt.decoding.params import Made, TokenLogprob
@@ -15,8 +16,8 @@ STUCK_S = 120.0  # and any number of them within so long
 
 
 class Progress:
-    """Tokens received, how they were made, what was withheld of them, and answers finished, by
-    answer index.
+    """Tokens received, how they were made and what was judged by, what was withheld of them, and
+    answers finished, by answer index.
 
     It is `suspected` from the loss of an engine that was at work for it until it comes past that
     place.
@@ -28,6 +29,7 @@ class Progress:
         self.tokens: dict[int, list[int]] = {}
         self.made: dict[int, Made] = {}
         self.withheld: dict[int, list[TokenLogprob]] = {}
+        self.seen: dict[int, array[float]] = {}  # see Delta; 8 bytes each
         self.done: list[int] = []
         self.suspected = False
         self.cleared: Callable[[], None] = lambda: None  # called when the suspicion ends
@@ -48,6 +50,8 @@ class Progress:
         if isinstance(event, Delta):
             self.tokens.setdefault(event.index, []).extend(event.tokens)
             self.withheld[event.index] = event.withheld
+            if event.seen:
+                self.seen.setdefault(event.index, array("d")).extend(event.seen)
             self._new += len(event.tokens)
             self._losses = 0
         else:

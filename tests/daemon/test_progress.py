@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,6 +26,16 @@ def test_how_an_answer_was_made_is_what_was_told_last(kit: Any) -> None:
         made = {} if large in (0, 4) else {"made": Made(large=large)}
         progress.news(replace(event, **made))
     assert progress.made == {0: Made(large=2), 1: Made(large=3)}
+
+
+def test_what_was_judged_by_is_kept_to_the_last_bit(kit: Any) -> None:
+    progress, seen = Progress(), [0.1, 1 / 3, math.inf, 5e-324, -0.0]
+    progress.news(kit.delta(1))
+    for at in range(len(seen)):
+        progress.news(replace(kit.delta(at, index=1), seen=seen[at : at + 1]))
+    progress.news(kit.delta(2, index=1))
+    assert {index: kept.tolist() for index, kept in progress.seen.items()} == {1: seen}
+    assert math.copysign(1.0, progress.seen[1][-1]) == -1.0
 
 
 def test_who_is_not_to_blame_is_never_guilty() -> None:

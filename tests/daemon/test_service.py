@@ -76,6 +76,18 @@ def test_log_probabilities_that_wait_for_their_text_go_on_too(kit: Any) -> None:
     kit.run(run())
 
 
+def test_what_was_judged_by_is_given_back_whole(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        killed = Fate("signal SIGKILL, from outside", outside=True)
+        first, then, last = (replace(kit.delta(n), seen=[n / 3, n / 7][: n - 1]) for n in (1, 2, 3))
+        house.scripts = [[kit.started(), first, killed], [then, last, killed], [kit.finished()]]
+        await house.answer()
+        assert [asked.seen for asked in house.asked] == [{}, {}, {0: [2 / 3, 1.0, 3 / 7]}]
+
+    kit.run(run())
+
+
 def test_a_loss_before_anything_was_said_starts_anew(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
