@@ -29,7 +29,8 @@ class Asking:
     def run(self, over: threading.Event) -> None:
         """Ask until it is `over`; the last answer comes to its end."""
         while not over.is_set():
-            assert self._answer(self._client) == self.whole
+            answer = self._answer(self._client)
+            assert answer == self.whole, f"{answer!r} is not {self.whole!r}"
             self.answers += 1
             over.wait(self._rest_s)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,9 @@ import pytest
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.quantize import quantize
 from edge_rt.models.store import Store
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+from strikes import Asking, streamed, strike
 
 LARGE, SMALL = "smollm2-135m-instruct", "smollm2-small"
 ASK = {"prompt": "Once upon a time there was a fox who", "max_tokens": 40, "ignore_eos": True}
@@ -123,6 +130,37 @@ def test_an_answer_goes_on_in_the_next_engine(daemon: Daemon, edge: dict, tools:
     assert "".join(pieces) == whole["choices"][0]["text"]
     told = documents[-1]["edge"]
     assert told["small_tokens"] + told["large_tokens"] == 40
+
+
+@pytest.mark.parametrize(
+    ("kills", "hangs"),
+    [pytest.param(4, 1, id="short"), pytest.param(60, 10, id="whole", marks=pytest.mark.whole)],
+)
+def test_answers_go_on_however_often_engines_are_ended(
+    daemon: Daemon, tools: Any, kills: int, hangs: int
+) -> None:
+    kinds = [
+        GREEDY | {"edge": {"mode": "speculative"}},
+        SAMPLED | {"edge": {"mode": "speculative"}},
+        GREEDY | {"edge": TURNS},
+        GREEDY | {"edge": {"mode": "lookup"}, "n": 2},
+    ]
+    streams: list[Asking] = []
+    for kind in kinds:
+        body = {"model": LARGE} | ASK | kind | {"max_tokens": 120}
+        body["edge"] = kind["edge"] | {"cache": "refresh"}
+        streams.append(Asking(daemon.client(), streamed("/v1/completions", tools.events, body)))
+    over, dice = threading.Event(), random.Random(2)
+
+    def chaos() -> None:
+        try:
+            signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
+            strike(daemon.process.pid, signs, dice)
+        finally:
+            over.set()
+
+    tools.together([chaos, *(lambda s=s: s.run(over) for s in streams)])
+    assert all(stream.answers > 1 for stream in streams)
 
 
 def test_it_is_told_everywhere(daemon: Daemon) -> None:
