@@ -26,10 +26,10 @@ class CheckpointMemory:
 
     @property
     def left_bytes(self) -> int:
-        """How many more than now they may come to be."""
+        """How many more than now they may come to be, with a copy of all that is on its way."""
         if self._fd is None:
-            return self._most
-        return 0 if self._fd < 0 else max(0, self._most - os.fstat(self._fd).st_blocks * 512)
+            return 2 * self._most
+        return 0 if self._fd < 0 else max(0, 2 * self._most - os.fstat(self._fd).st_blocks * 512)
 
     def clear(self) -> None:
         """Forget all that the last engine has left, which is gone."""

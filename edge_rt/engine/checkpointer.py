@@ -15,14 +15,12 @@ from edge_rt.errors import EngineError
 
 log = logging.getLogger(__name__)
 
-SHARE = 1 / 200  # of the time at most goes into keeping, of all models together
-
 
 class Checkpointer:
     """Keeps up with the answers of one model, so that they need not be read again after a kill.
 
-    Whichever has read most since it was kept is next, of those for which there is room. Where
-    anything of that fails they are read again.
+    Whichever has read most since it was kept is next, of those for which there is room, as long as
+    there is `Spare` time. Where anything of that fails they are read again.
     """
 
     def __init__(
@@ -61,7 +59,7 @@ class Checkpointer:
 
     def behind(self, sequences: Iterable[Sequence]) -> Sequence | None:
         """The one of them that is to be kept now, if it is time for any."""
-        if self._keyed is None or self._clock() < self._keyed.checkpoints.due_s:
+        if self._keyed is None or not self._keyed.checkpoints.spare.left(self._clock()):
             return None
         left = [(self._unkept(s), s) for s in sequences]
         left = [one for one in left if one[0] >= WORTH_COPYING and self._fits(one[1])]
@@ -78,8 +76,7 @@ class Checkpointer:
         except (OSError, MemoryError, EngineError) as error:
             self._give_up(error)
             return
-        now = self._clock()
-        checkpoints.due_s = now + (now - begin) / SHARE
+        checkpoints.spare.spend(self._clock() - begin)
 
     def drop(self, sequence: Sequence) -> None:
         """A sequence is given back."""
@@ -109,7 +106,8 @@ class Checkpointer:
     def _give_up(self, error: Exception) -> None:
         if self._keyed is None:
             return
-        log.warning("answers under way will be read again if the engine is killed: %s", error)
+        why = str(error) or "there is no memory for the copy"
+        log.warning("answers under way will be read again if the engine is killed: %s", why)
         (checkpoints, _), self._keyed = self._keyed, None
         for kept in self._own.values():
             with suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
@@ -11,10 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge_rt.engine.spare import Spare
+
 _PLACES = 64
 _KEY = 32  # bytes
 _FRONT = struct.Struct(f"<QQ{_KEY}s")  # bytes of the tokens and of the state, and its key
 _TOKEN = array("i").itemsize  # bytes
+_WINDOW = 4 << 20  # bytes that are mapped at once: a process may have a limit
 
 
 @dataclass(eq=False)
@@ -36,13 +40,11 @@ class Checkpoints:
 
     Each has a place of its own in memory that is there only where it was written, and given back
     when it is dropped. What a kill cuts short is not found. Methods raise OSError.
-
-    `due_s` is for those who share them: the clock's reading before which nothing is to be put.
     """
 
     def __init__(self, fd: int) -> None:
         """`fd` is that of `shared`; what is there was left by an earlier engine."""
-        self.due_s = 0.0
+        self.spare = Spare()  # the time that may go into them, whoever puts them there
         self._fd = fd
         self._stride = os.fstat(fd).st_size // _PLACES
         self._held: dict[int, Checkpoint] = {}
@@ -79,6 +81,11 @@ class Checkpoints:
         """What all of them take."""
         return sum(one.size for one in self._held.values())
 
+    @property
+    def orphaned(self) -> bool:
+        """Whether there are any that earlier engines left."""
+        return any(one.orphan for one in self._held.values())
+
     def orphans(self, key: bytes) -> Iterator[Checkpoint]:
         """Those that earlier engines left under that key."""
         return (one for one in self._held.values() if one.orphan and one.key == key)
@@ -86,18 +93,18 @@ class Checkpoints:
     def fits(self, old: Checkpoint | None, tokens: int, state_bytes: int) -> bool:
         """Whether a state of so many tokens and bytes can be put in place of `old`.
 
-        Who has it to put holds it in memory as well, which counts; orphans make room.
+        Orphans make room.
         """
         others = [one for one in self._held.values() if one is not old and not one.orphan]
         size = _size(tokens, state_bytes)
         taken = sum(one.size for one in others)
-        return len(others) < _PLACES and taken + size + state_bytes <= self._stride
+        return len(others) < _PLACES and taken + size <= self._stride
 
     def put(
         self, old: Checkpoint | None, key: bytes, tokens: Sequence[int], state: bytes | bytearray
     ) -> Checkpoint:
         """Keep a state that `fits`, in place of `old`, which is gone then even if that fails."""
-        self._make_room(old, key, _size(len(tokens), len(state)) + len(state))
+        self._make_room(old, key, _size(len(tokens), len(state)))
         taken = self._held
         place = next(p for p in range(_PLACES) if p not in taken) if old is None else old.place
         begin, said = place * self._stride, array("i", tokens).tobytes()
@@ -156,8 +163,21 @@ class Checkpoints:
         return Checkpoint(place, key, tokens, _size(len(tokens), state), orphan=True)
 
     def _empty(self, place: int) -> None:
-        with mmap.mmap(self._fd, self._stride, offset=place * self._stride) as gone:
-            gone.madvise(mmap.MADV_REMOVE)
+        at, end = place * self._stride, (place + 1) * self._stride
+        while (at := self._written(at)) < end:
+            size = min(_WINDOW, end - at)
+            with mmap.mmap(self._fd, size, offset=at) as gone:
+                gone.madvise(mmap.MADV_REMOVE)
+            at += size
+
+    def _written(self, begin: int) -> int:
+        """Where there is memory from there on, in whole pages; the end of all: nowhere."""
+        try:
+            return os.lseek(self._fd, begin, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return _PLACES * self._stride
 
 
 class Keyed(NamedTuple):

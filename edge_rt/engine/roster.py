@@ -54,7 +54,7 @@ class Roster:
         `versions` are those of the backends' libraries.
         """
         self._checkpoints = checkpoints
-        self._orphaned_s = clock() + ORPHANED_S
+        self._orphaned_s = math.inf  # when that is, as the clock reads
         self._versions = versions
         self._limits = limits
         self._emit = emit
@@ -64,6 +64,7 @@ class Roster:
         self._outbox = Outbox(emit)  # of all language models: two may make one answer
         self._models: dict[str, AnyRunner] = {}
         self._disk: PrefixDisk | None = None
+        self._await_owners()
 
     @property
     def limits(self) -> SetLimits:
@@ -106,7 +107,7 @@ class Roster:
         scheduler = self._runner(backend, spec)
         self._limit(scheduler)
         self._models[model] = scheduler
-        self._orphaned_s = self._clock() + ORPHANED_S
+        self._await_owners()
 
     def remove(self, model: str) -> None:
         """Free `model`, if it is there; what runs on it fails."""
@@ -122,11 +123,18 @@ class Roster:
         self._disk = PrefixDisk(message, self._clock)
         return self._disk.filenos()
 
+    @property
+    def settles_s(self) -> float:
+        """Seconds until there is something to `settle` of which no descriptor tells."""
+        return (
+            max(0.0, self._orphaned_s - self._clock()) if self._orphaned_s < math.inf else math.inf
+        )
+
     def settle(self) -> None:
         """Take in what came of reading and writing on the disk, and let go of what nobody wants."""
         if self._disk is not None:
             self._disk.settle()
-        if self._checkpoints is not None and self._clock() > self._orphaned_s:
+        if self._checkpoints is not None and self.settles_s == 0.0:
             self._checkpoints.drop_orphans()
             self._orphaned_s = math.inf
 
@@ -161,6 +169,10 @@ class Roster:
             scheduler.close("the engine is shutting down")
         if self._disk is not None:
             self._disk.finish(WRITTEN_S)
+
+    def _await_owners(self) -> None:
+        if self._checkpoints is not None and self._checkpoints.orphaned:
+            self._orphaned_s = self._clock() + ORPHANED_S
 
     def _room(self, scheduler: AnyRunner) -> float:
         """How many answers may run on `scheduler`, seeing how many run on the others."""

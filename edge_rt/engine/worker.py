@@ -146,7 +146,7 @@ class Worker:
             scheduler.flush()
         self._park()
         held_up = self._models.running + self._models.waiting > 0
-        most_s = min(pause_s, STILL_S) if held_up else pause_s
+        most_s = min(pause_s, STILL_S if held_up else self._models.settles_s)
         woken = self._port.wait(max(0.0, begin + most_s - self._clock()))
         self._rested(begin, able)
         if held_up and not woken and most_s < pause_s:

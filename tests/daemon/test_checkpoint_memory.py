@@ -42,11 +42,12 @@ def test_every_engine_gets_the_same_until_it_is_given_back(memory: CheckpointMem
 
 
 def test_what_is_written_is_no_longer_left(memory: CheckpointMemory) -> None:
-    assert memory.left_bytes == MB
+    """Beside it there may be a copy of as much."""
+    assert memory.left_bytes == 2 * MB
     put(memory, 400_000)
-    assert MB - 420_000 < memory.left_bytes < MB - 400_000
+    assert 2 * MB - 420_000 < memory.left_bytes < 2 * MB - 400_000
     memory.clear()
-    assert memory.left_bytes == MB
+    assert memory.left_bytes == 2 * MB
     assert not list(Checkpoints(memory.fd).orphans(b"k" * 32))
 
 

@@ -13,7 +13,7 @@ import pytest
 from duo import SPECULATIVE
 
 from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.engine import checkpointer
+from edge_rt.engine import checkpointer, spare
 from edge_rt.engine.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.outbox import Outbox
 from edge_rt.engine.protocol import Generate, ModelSpec
@@ -68,7 +68,7 @@ def board(
     new_front: Callable[..., Any], toy: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Generator[Board]:
     """One that has all the time of the world for checkpoints."""
-    monkeypatch.setattr(checkpointer, "SHARE", math.inf)
+    monkeypatch.setattr(spare, "BURST_S", math.inf)
     board = Board(new_front, toy)
     yield board
     os.close(board.memory)
@@ -272,25 +272,25 @@ def heavy(board: Board, token_bytes: int) -> list[int]:
 
 def test_what_has_no_room_is_not_even_copied_and_keeps_nobody_from_it(board: Board) -> None:
     board.start()
-    saved = heavy(board, 2000)
-    long = board.front.submit(1, PROMPT * 4, max_tokens=100)  # 640 KB, and as much to copy
+    saved = heavy(board, 4000)
+    long = board.front.submit(1, PROMPT * 4, max_tokens=100)  # 1.2 MB
     told = board.run(board.front.submit(2, PROMPT, max_tokens=60), 40)
     assert long.tokens[0]
-    assert 80 < max(saved) < (1 << 20) / 2 / 2000
+    assert 80 < max(saved) < (1 << 20) / 4000
     assert len(saved) < 12
     board.start()
-    heavy(board, 2000)
+    heavy(board, 4000)
     board.rest(told)
     assert board.front.backend.restores == 1
 
 
 def test_what_outgrew_its_room_is_still_of_use(board: Board, whole: list[int]) -> None:
     board.start()
-    saved = heavy(board, 5000)
+    saved = heavy(board, 10_000)
     told = board.run(board.front.submit(1, PROMPT, max_tokens=60), 50)
     assert 80 < max(saved) < 110
     board.start()
-    heavy(board, 5000)
+    heavy(board, 10_000)
     assert board.rest(told) == whole
     assert board.front.backend.restores == 1
     assert board.front.backend.fed < 60

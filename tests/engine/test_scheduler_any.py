@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine import checkpointer
+from edge_rt.engine import checkpointer, spare
 from edge_rt.engine.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.protocol import Generate, Started
 
@@ -131,7 +131,7 @@ def test_an_answer_goes_on_in_another_engine_as_if_nothing_had_happened(
 ) -> None:
     memory = os.fdopen(Checkpoints.shared(most_bytes), "r+b", buffering=0)
     with memory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpointer, "SHARE", math.inf)
+        patch.setattr(spare, "BURST_S", math.inf)
         patch.setattr(checkpointer, "WORTH_COPYING", 1)
         asked = new_request(1, **request)
         undisturbed, client = new_front(), new_front()

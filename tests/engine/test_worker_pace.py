@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
 from worker_stage import Stage
 
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     Cancel,
     Generate,
@@ -16,6 +18,7 @@ from edge_rt.engine.protocol import (
     Started,
     Step,
 )
+from edge_rt.engine.roster import ORPHANED_S
 
 PROMPT = [8 + i * 7 % 25 for i in range(90)]
 
@@ -280,3 +283,22 @@ def test_no_span_of_work_has_a_rest_in_it(
     for work in told:
         assert on.computed(work.begin_s, work.end_s) == pytest.approx(work.end_s - work.begin_s)
     assert sum(work.end_s - work.begin_s for work in told) >= on.computed(0.0, 1.9)
+
+
+# --- what an earlier engine left
+
+
+def test_an_engine_with_nothing_to_do_lets_go_of_what_nobody_came_for(
+    stage: Callable[..., Stage],
+) -> None:
+    """After a minute, of which nobody reminds it."""
+    with os.fdopen(Checkpoints.shared(1 << 20), "r+b", buffering=0) as memory:
+        Checkpoints(memory.fileno()).put(None, b"k" * 32, [1, 2], b"state")
+        stage(0.01, checkpoints=Checkpoints(memory.fileno())).run((ORPHANED_S - 1.0, Ping(1)))
+        assert os.fstat(memory.fileno()).st_blocks > 0
+        on = stage(0.01, checkpoints=Checkpoints(memory.fileno()))
+        on.run((1000.0, Ping(1)))
+        assert [time for time in on.parked if 1.0 < time < 999.0] == [
+            pytest.approx(ORPHANED_S, abs=0.1)
+        ]
+        assert os.fstat(memory.fileno()).st_blocks == 0

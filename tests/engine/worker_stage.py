@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import ModelSpec, Shutdown, Step, ToEngine, Work
 from edge_rt.engine.worker import Worker
@@ -35,7 +36,13 @@ class Stage:
     """
 
     def __init__(
-        self, toy: Callable[..., Any], pass_s: float, token_s: float = 0.0, *, late_s: float = 0.0
+        self,
+        toy: Callable[..., Any],
+        pass_s: float,
+        token_s: float = 0.0,
+        *,
+        late_s: float = 0.0,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.now = 0.0
         self.passes: list[tuple[float, float]] = []  # when each began and ended
@@ -57,6 +64,7 @@ class Stage:
             clock=lambda: self.now,
             poll=lambda: self,
             park=lambda: self.parked.append(self.now),
+            checkpoints=checkpoints,
         )
         self.models: dict[str, Any] = {}
         self._toy = toy
