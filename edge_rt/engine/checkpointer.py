@@ -37,6 +37,8 @@ class Checkpointer:
 
     def has(self, text: list[int]) -> bool:
         """Whether an earlier engine left more of `text` than there is in sequences."""
+        if self._keyed is None or not self._keyed.checkpoints.orphaned:
+            return False  # as it nearly always is, which is asked in every pass
         return self._left(text, self._pool.reusable(text)) is not None
 
     def restore(self, sequence: Sequence, text: list[int]) -> None:

@@ -104,8 +104,7 @@ class ModelSource:
         sure.clear()
         seat.forget_draft()
         most = min(most, seat.backend.context - len(seat.text) - 1)
-        behind = len(seat.text) if seat.sequence is None else seat.unread
-        if most < 1 or not self._length.begins(behind, left):
+        if most < 1 or not self._length.begins(seat.unread, left):
             return drafted
         while True:
             yield seat

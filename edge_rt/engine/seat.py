@@ -85,8 +85,9 @@ class Seat:
 
     @property
     def unread(self) -> int:
-        """How many tokens are to be read."""
-        return len(self.text) + len(self.draft) - len(self.held.tokens)
+        """How many tokens are to be read: all, as long as it has no sequence."""
+        held = 0 if self.sequence is None else len(self.sequence.tokens)
+        return len(self.text) + len(self.draft) - held
 
     @property
     def full(self) -> bool:

@@ -8,10 +8,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import psutil
+
+
+class Client(Protocol):
+    """Whoever asks until it is over."""
+
+    def run(self, over: threading.Event) -> None: ...
+
 
 Answer = Callable[[httpx.Client], Any]
 """Asks once, and gives what is to be the same each time."""
@@ -93,6 +100,26 @@ def _joined(said: tuple[str, dict[str, Any], str | None], choice: Any) -> tuple[
 
 def _tokens(usage: Any) -> tuple[int, int]:
     return usage["prompt_tokens"], usage["completion_tokens"]
+
+
+def beset(
+    together: Callable[[Sequence[Callable[[], Any]]], Any],
+    front: int,
+    signs: Sequence[signal.Signals],
+    dice: random.Random,
+    clients: Sequence[Client],
+    most_s: float = 3.0,
+) -> None:
+    """Have `clients` go on until the last of `signs` has struck; see `strike`."""
+    over = threading.Event()
+
+    def chaos() -> None:
+        try:
+            strike(front, signs, dice, most_s)
+        finally:
+            over.set()
+
+    together([chaos, *(lambda one=one: one.run(over) for one in clients)])
 
 
 def strike(

@@ -20,7 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))
 from embedding_texts import texts
-from strikes import Asking, fields, plain, streamed, strike
+from strikes import Asking, beset, fields, plain, streamed
 
 STORY = "Once upon a time there was a fox who"
 EMBEDDING, TENSORS = "all-minilm-l6-v2", "sum"
@@ -191,18 +191,11 @@ def test_models_of_every_kind_outlive_their_engines(watched, tools, kills, hangs
     models = {daemon.model, EMBEDDING, TENSORS}
     tools.eventually(lambda: daemon.loaded() == models, "all models are loaded again")
     before = held.now()
-    over, dice = threading.Event(), random.Random(1)
+    dice = random.Random(1)
     signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
     dice.shuffle(signs)
-
-    def chaos() -> None:
-        try:
-            strike(daemon.process.pid, signs, dice, most_s)
-        finally:
-            over.set()
-
     everybody = [*asking, *leaving, Caring(daemon)]
-    tools.together([chaos, *(lambda one=one: one.run(over) for one in everybody)])
+    beset(tools.together, daemon.process.pid, signs, dice, everybody, most_s)
     assert all(one.answers > 1 for one in asking)
     assert daemon.quiet()["restarts"] >= kills + hangs
     left = sum(one.left for one in leaving)

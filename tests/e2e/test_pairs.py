@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from edge_rt.models.quantize import quantize
 from edge_rt.models.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from strikes import Asking, streamed, strike
+from strikes import Asking, beset, streamed
 
 LARGE, SMALL = "smollm2-135m-instruct", "smollm2-small"
 ASK = {"prompt": "Once upon a time there was a fox who", "max_tokens": 40, "ignore_eos": True}
@@ -150,16 +149,8 @@ def test_answers_go_on_however_often_engines_are_ended(
         body = {"model": LARGE} | ASK | kind | {"max_tokens": 120}
         body["edge"] = kind["edge"] | {"cache": "refresh"}
         streams.append(Asking(daemon.client(), streamed("/v1/completions", tools.events, body)))
-    over, dice = threading.Event(), random.Random(2)
-
-    def chaos() -> None:
-        try:
-            signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
-            strike(daemon.process.pid, signs, dice)
-        finally:
-            over.set()
-
-    tools.together([chaos, *(lambda s=s: s.run(over) for s in streams)])
+    signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
+    beset(tools.together, daemon.process.pid, signs, random.Random(2), streams)
     assert all(stream.answers > 1 for stream in streams)
 
 

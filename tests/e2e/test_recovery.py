@@ -6,13 +6,12 @@ import os
 import random
 import signal
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from strikes import Asking, streamed, strike
+from strikes import Asking, beset, streamed
 
 STORY = "Once upon a time there was a fox who"
 MANY = {"max_tokens": 160, "ignore_eos": True}
@@ -36,16 +35,8 @@ def test_every_stream_ends_as_if_nothing_had_been(own_daemon, tools, kills, hang
         return Asking(daemon.client(), streamed("/v1/completions", tools.events, body))
 
     streams = [stream(kind) for kind in KINDS]
-    over, dice = threading.Event(), random.Random(1)
-
-    def chaos() -> None:
-        try:
-            signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
-            strike(daemon.process.pid, signs, dice)
-        finally:
-            over.set()
-
-    tools.together([chaos, *(lambda s=s: s.run(over) for s in streams)])
+    signs = [signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs
+    beset(tools.together, daemon.process.pid, signs, random.Random(1), streams)
     assert all(stream.answers > 1 for stream in streams)
     assert daemon.status()["engine"]["restarts"] >= kills + hangs
     booked = daemon.http.get("/edge/v1/ledger?last=1000").json()["last"]
