@@ -41,8 +41,7 @@ class Answer:
         """One line: tokens, speed of decoding, seconds in all, energy, model, backend, how two
         models or drafts made it, and whether that was before.
 
-        Then why another model answered or the answer ended early, where that is so, and where
-        several could have answered, what tells why this one did.
+        Then why another model answered or the answer ended early, where that is so.
         """
         tokens, speed = self.usage.get("completion_tokens"), self.edge.get("tokens_per_s")
         parts = [
@@ -55,13 +54,13 @@ class Answer:
             making(self.edge),
             _again(self.edge),
             self._end(),
-            f"why: edge-rt trace {line(self.id)}" if self._routed else "",
         ]
         return ", ".join(part for part in parts if part)
 
-    @property
-    def _routed(self) -> bool:
-        return self.edge.get("route") not in (None, _ALONE)
+    def identity(self) -> str:
+        """The id in one line, with the command that explains the choice where there was one."""
+        id, routed = line(self.id or None), self.edge.get("route") not in (None, _ALONE)
+        return f"id {id}, why: edge-rt trace {id}" if routed else f"id {id}"
 
     def _end(self) -> str:
         why, asked = self.edge.get("why"), self.edge.get("asked")

@@ -21,8 +21,8 @@ _AMOUNT = Range(0.001, 1e9)
 def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give `command` the options that say which model is asked and how.
 
-    Its arguments are `system`, None when nobody gives one, and `body`, what the request says
-    beside the question.
+    Its arguments are `system`, None when nobody gives one, `body`, what the request says beside
+    the question, and `quiet` and `verbose`, which lines follow an answer.
     """
 
     @click.option(
@@ -64,6 +64,8 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
         "--energy", "energy_j", type=_AMOUNT, help="Most joules that an answer may add to the draw."
     )
     @click.option("--latency", "latency_s", type=_AMOUNT, help="Most seconds that one may take.")
+    @click.option("-q", "--quiet", is_flag=True, help="Do not print what an answer cost.")
+    @click.option("-v", "--verbose", is_flag=True, help="Print the id of an answer after it.")
     @functools.wraps(command)
     def call(
         *args: Any,

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from edge_rt.cli.asking import AUTO, DEFAULT, asking
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.conversation import Conversation
 from edge_rt.cli.exits import Failure, TooLong
-from edge_rt.cli.run import show
+from edge_rt.cli.run import show, tell
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -34,7 +35,7 @@ _LEAVE = {"exit", "quit", "bye"}
 @click.command()
 @socket_option
 @asking
-def chat(socket: Path | None, system: str | None, body: Json) -> None:
+def chat(socket: Path | None, system: str | None, body: Json, quiet: bool, verbose: bool) -> None:
     """Talk with a model, a line at a time.
 
     Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. When standard input is no
@@ -48,7 +49,9 @@ def chat(socket: Path | None, system: str | None, body: Json) -> None:
         if interactive:
             name = body["model"] if pin or model == AUTO else card.get("id", model)
             note(f"{name}: /help lists the commands, Ctrl-D leaves.")
-        Chat(client, body, Conversation(system), Screen(), interactive).loop(reader(interactive))
+        lines = partial(tell, quiet=quiet, verbose=verbose)
+        talk = Chat(client, body, Conversation(system), Screen(), interactive, lines)
+        talk.loop(reader(interactive))
 
 
 def reader(interactive: bool) -> Callable[[], str]:
@@ -68,7 +71,10 @@ def _piped_line() -> str:
 
 
 class Chat:
-    """Asks line after line; `interactive` means that a person can read and try again."""
+    """Asks line after line; `interactive` means that a person can read and try again.
+
+    `tell` prints what follows an answer, given it and its seconds.
+    """
 
     def __init__(
         self,
@@ -77,6 +83,7 @@ class Chat:
         conversation: Conversation,
         screen: Screen,
         interactive: bool,
+        tell: Callable[[Answer, float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -84,7 +91,7 @@ class Chat:
         self._conversation = conversation
         self._screen = screen
         self._interactive = interactive
-        self._clock = clock
+        self._tell, self._clock = tell, clock
 
     def loop(self, read: Callable[[], str]) -> None:
         """Go on until there are no more lines or one of them is /exit."""
@@ -147,7 +154,10 @@ class Chat:
         self._conversation.keep(question, answer.text)
         if ending is None:
             seconds = self._clock() - began
-            note(f"stopped after {seconds:.2f} s" if stopped else answer.cost(seconds))
+            if stopped:
+                note(f"stopped after {seconds:.2f} s")
+            else:
+                self._tell(answer, seconds)
         elif self._interactive:
             ending.show()
         else:

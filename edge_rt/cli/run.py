@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -35,11 +34,14 @@ def run(
     as_json: bool,
     raw: bool,
     no_stream: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Ask a model one thing and print its answer.
 
     The prompt is read from standard input when it is "-", or when there is none and something
-    is piped in. What the answer cost is told on standard error.
+    is piped in. What the answer cost is told on standard error, and with --verbose its id, which
+    `edge-rt trace` takes.
     """
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
@@ -48,7 +50,8 @@ def run(
         if as_json:
             _print_json(whole(client, path, body | asked))
         else:
-            _print_text(client, path, body | asked, streaming=not no_stream)
+            began, answer = time.monotonic(), _print_text(client, path, body | asked, no_stream)
+            tell(answer, time.monotonic() - began, quiet=quiet, verbose=verbose)
 
 
 def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:
@@ -93,22 +96,23 @@ def _print_json(answer: Answer) -> None:
     click.echo(json.dumps(document))
 
 
-def _print_text(
-    client: Client,
-    path: str,
-    body: Json,
-    *,
-    streaming: bool,
-    clock: Callable[[], float] = time.monotonic,
-) -> None:
-    screen, began = Screen(), clock()
-    if streaming:
-        answer = show(client, path, body, screen, Answer())
-    else:
+def _print_text(client: Client, path: str, body: Json, no_stream: bool) -> Answer:
+    screen = Screen()
+    if no_stream:
         answer = whole(client, path, body)
         screen.write(answer.text)
+    else:
+        answer = show(client, path, body, screen, Answer())
     screen.end()
-    note(answer.cost(clock() - began))
+    return answer
+
+
+def tell(answer: Answer, wall_s: float, *, quiet: bool, verbose: bool) -> None:
+    """Print the cost of a complete answer unless `quiet`, and its id if `verbose`."""
+    if not quiet:
+        note(answer.cost(wall_s))
+    if verbose:
+        note(answer.identity())
 
 
 def show(client: Client, path: str, body: Json, screen: Screen, answer: Answer) -> Answer:

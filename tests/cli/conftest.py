@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         text = "".join(script.pieces)
         said = {"message": {"content": text}} if self._chat else {"text": text}
         choices = [said | {"finish_reason": script.reason}]
-        return {"choices": choices, "usage": USAGE, "edge": script.edge}
+        return {"id": "chatcmpl-7", "choices": choices, "usage": USAGE, "edge": script.edge}
 
     @property
     def _chat(self) -> bool:
@@ -175,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             self._data({"error": {"message": "the engine failed", "code": "engine_error"}})
         elif script.end == "done":
             self._event({"delta": {}, "finish_reason": script.reason})
-            self._data({"choices": [], "usage": USAGE, "edge": script.edge})
+            self._data({"id": "chatcmpl-7", "choices": [], "usage": USAGE, "edge": script.edge})
             self.wfile.write(b"data: [DONE]\n\n")
 
     def _event(self, choice: dict[str, Any]) -> None:

@@ -31,10 +31,13 @@ def test_how_two_models_made_it_is_told() -> None:
     assert cost(mode="single", partner=None) == cost()
 
 
-def test_where_it_was_chosen_it_tells_who_knows_why() -> None:
+def test_its_id_is_told_apart_from_its_cost() -> None:
     answer = Answer(edge={"model": "smol", "route": "the fewest joules"})
     answer.take({"id": "cmpl-7\x1b", "choices": []})
-    assert answer.cost(1.0) == "1.00 s, smol, why: edge-rt trace cmpl-7"
+    assert answer.cost(1.0) == "1.00 s, smol"
+    assert answer.identity() == "id cmpl-7, why: edge-rt trace cmpl-7"
+    assert Answer(id="cmpl-8").identity() == "id cmpl-8"
+    assert Answer().identity() == "id -"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,11 @@ def test_each_line_is_asked_with_all_that_was_said_before(daemon: Daemon, cli: C
     assert result.stderr.count("34 tokens, 68.1 tok/s") == 2
 
 
+def test_cost_and_id_follow_each_answer_as_asked(daemon: Daemon, cli: Cli) -> None:
+    assert cli("chat", "--quiet", input="a\nb\n").stderr == ""
+    assert cli("chat", "-q", "--verbose", input="a\nb\n").stderr == "id chatcmpl-7\n" * 2
+
+
 def test_options_reach_every_request(daemon: Daemon, cli: Cli) -> None:
     daemon.documents["/v1/models/a%2Fb"] = (200, {"id": "a/b"})
     options = ["--max-tokens", "5", "--temperature", "0.5", "--seed", "3", "--system", "Rhyme."]

@@ -34,6 +34,23 @@ def test_the_answer_is_on_stdout_and_its_cost_is_one_line_on_stderr(
     }
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--quiet"], ""),
+        (["--verbose"], COST + "\nid chatcmpl-7\n"),
+        (["-q", "-v"], "id chatcmpl-7\n"),
+        (["-v", "--no-stream"], COST + "\nid chatcmpl-7\n"),
+    ],
+)
+def test_cost_and_id_follow_the_answer_as_asked(
+    cli: Cli, daemon: Daemon, options: list[str], told: str
+) -> None:
+    result = cli("run", *options, "Hi")
+    assert (result.exit_code, result.stdout) == (0, "Hello world\n")
+    assert re.fullmatch(told, result.stderr)
+
+
 def test_options_reach_the_request(daemon: Daemon, cli: Cli) -> None:
     options = ["-m", "other", "--system", "Be brief.", "--max-tokens", "5"]
     cli("run", *options, "--temperature", "0", "--seed", "7", "Hi")

@@ -86,7 +86,8 @@ def test_a_stream_has_the_trace_in_its_last_event(daemon: Any) -> None:
 
 
 def test_the_command_line_tells_of_it(daemon: Any) -> None:
-    ran = daemon.run("run", "-m", "auto", "--max-tokens", "3", "--prefer", "latency", "Hi")
+    options = ["-m", "auto", "--max-tokens", "3", "--prefer", "latency", "--verbose"]
+    ran = daemon.run("run", *options, "Hi")
     id = ran.stderr.rpartition("edge-rt trace ")[2].strip()
     told = daemon.run("trace", id)
     assert told.returncode == 0, told.stderr
