@@ -33,6 +33,20 @@ def behind(progress: Progress | None, done: int, total: int) -> Progress | None:
     return lambda more, _: tell(done + more, total)
 
 
+def forward(progress: Progress | None) -> Progress | None:
+    """Return `progress` such that it never goes back: what is read again counts once."""
+    if progress is None:
+        return None
+    tell, most = progress, 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal most
+        most = max(most, done)
+        tell(most, total)
+
+    return show
+
+
 def _pump(source: BinaryIO, sink: BinaryIO | None, progress: Progress | None) -> str:
     total = source.seek(0, 2)
     source.seek(0)

@@ -12,6 +12,12 @@ from pathlib import Path
 
 from edge_rt.errors import StoreError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoSpace(StoreError):
+    """The disk has less free space than is needed."""
+
 
 @contextmanager
 def store_errors(what: str) -> Generator[None]:
@@ -28,7 +34,18 @@ def store_errors(what: str) -> Generator[None]:
 def is_full(error: StoreError) -> bool:
     """Whether the block of a `store_errors` failed for want of room."""
     cause = error.__cause__
-    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(cause, OSError) and cause.errno in _FULL
+
+
+@contextmanager
+def told_when_full(directory: Path) -> Generator[None]:
+    """Turn the OSError of a full disk into a NoSpace that names `directory`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise NoSpace(f"{directory}: {error.strerror}") from error
 
 
 @contextmanager
@@ -86,7 +103,7 @@ def _lock(lock: int, path: Path, wait: bool) -> None:
 
 
 def require_space(directory: Path, size: int) -> None:
-    """Raise StoreError unless `size` more bytes fit into `directory`."""
+    """Raise NoSpace unless `size` more bytes fit into `directory`."""
     free = shutil.disk_usage(directory).free
     if free < size:
-        raise StoreError(f"{directory}: {size} bytes are needed, {free} are free on that disk")
+        raise NoSpace(f"{directory}: {size} bytes are needed, {free} are free on that disk")

