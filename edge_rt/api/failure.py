@@ -95,12 +95,15 @@ def _failure(
 
 def _unavailable(error: Unavailable) -> Failure:
     limited, later_s = error.code == "rate_limit", error.retry_after_s
+    if later_s is None:  # 503 is for what passes by itself, and clients send the same again
+        again = ((b"x-should-retry", b"false"),)  # which OpenAI's clients obey
+        return _failure(500, str(error), kind="server_error", code=error.code, headers=again)
     return _failure(
         429 if limited else 503,
         str(error),
         kind="rate_limit_error" if limited else "server_error",
         code=error.code,
-        headers=() if later_s is None else (retry_after(later_s),),
+        headers=(retry_after(later_s),),
     )
 
 
