@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.errors import ModelFileError
+from edge_rt.models.disk import open_regular
 from edge_rt.models.naming import Sha256
 from edge_rt.models.summary import (
     MAX_CONTEXT,
@@ -99,7 +100,7 @@ Card = LanguageCard | EmbeddingCard | TensorsCard
 def read_card(path: Path) -> Card:
     """The card at `path`; raises ModelFileError, which names the file and the field."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error

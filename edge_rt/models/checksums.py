@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from edge_rt.durable import replace_file
 from edge_rt.errors import ModelFileError
+from edge_rt.models.disk import open_regular
 
 SUMS = "SHA256SUMS"
 
@@ -22,9 +23,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     """
     path = folder / SUMS
     try:
-        if path.is_fifo():  # opening a FIFO would wait for a writer
-            raise ModelFileError(f"{path}: not a regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
             raise ModelFileError(f"{path}: more than {_MAX_BYTES} bytes")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from edge_rt.models.disk import open_regular
+
 Progress = Callable[[int, int], None]
 """Called now and then with the bytes done and the bytes in all."""
 
@@ -15,13 +17,13 @@ _CHUNK = 1024 * 1024
 
 def digest(file: Path, progress: Progress | None = None) -> str:
     """The sha256 of `file` in hexadecimal; raises OSError."""
-    with file.open("rb") as source:
+    with open_regular(file) as source:
         return _pump(source, None, progress)
 
 
 def copy(file: Path, target: Path, progress: Progress | None = None) -> str:
     """Copy `file` to the new file `target` and return its sha256; raises OSError."""
-    with file.open("rb") as source, target.open("xb") as sink:
+    with open_regular(file) as source, target.open("xb") as sink:
         return _pump(source, sink, progress)
 
 

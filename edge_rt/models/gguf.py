@@ -7,7 +7,7 @@ unique, lists do not nest, tensor data are in order without gaps but the alignme
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge_rt.errors import ModelFileError
 from edge_rt.models.cursor import Cursor
+from edge_rt.models.disk import open_regular
 from edge_rt.models.metadata import U32, Metadata, Value
 from edge_rt.models.tensors import read_tensors
 
@@ -67,11 +68,9 @@ def refuse_twins(path: Path) -> None:
 def _opened(path: Path) -> Generator[tuple[Cursor, int]]:
     """A cursor at the begin of the file, and the file's size; raises ModelFileError."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer
-            raise ModelFileError(f"{path}: not a regular file")
-        with path.open("rb") as file:
-            yield Cursor(file, status.st_size, str(path)), status.st_size
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            yield Cursor(file, size, str(path)), size
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
 

@@ -36,6 +36,7 @@ class Incoming:
         self._move = move
         self._progress = progress
         self._placed: Path | None = None
+        self._in_place = False  # whether the files were there before
         self.paths: dict[str, Path] = {}  # where the files are until they are placed, by name
         self.files: tuple[StoredFile, ...] = ()
 
@@ -67,6 +68,8 @@ class Incoming:
 
     def place(self, directory: Path) -> None:
         """Rename the files into `directory`, which is theirs alone and which others may read."""
+        home = directory.resolve()
+        self._in_place = any(f.parent.resolve() == home for f in self._offer.files.values())
         _delete(directory)  # half of an earlier attempt, or damaged files
         self._placed = directory
         directory.mkdir(mode=0o755)
@@ -84,7 +87,9 @@ class Incoming:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None and self._placed is not None:
+        if self._in_place:
+            pass
+        elif kind is not None and self._placed is not None:
             _delete(self._placed)
         elif kind is None and self._move:
             for file in self._offer.files.values():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,9 +15,11 @@ from msgspec import Meta
 from edge_rt.durable import replace_file
 from edge_rt.errors import StoreError
 from edge_rt.models.content import content_sha256
-from edge_rt.models.disk import locked, store_errors
+from edge_rt.models.disk import locked, read_regular, store_errors
 from edge_rt.models.naming import FileName, Id, Sha256
 from edge_rt.models.summary import Summary, kind_of
+
+log = logging.getLogger(__name__)
 
 VERSION = 2
 
@@ -107,16 +110,22 @@ class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class _FirstDocument(msgspec.Struct, kw_only=True):
-    models: list[_FirstRecord]
+class _AnyDocument(msgspec.Struct, kw_only=True):
+    version: object = None
+    models: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class Manifest:
-    """The records by id; seen anew by every reader once a writer has replaced the file."""
+    """The records by id; seen anew by every reader once a writer has replaced the file.
+
+    Every writer keeps a copy beside it, which is read where the file itself is damaged. Without a
+    copy, the records that are whole are read.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._path = root / "manifest.json"
+        self._copy = root / ".manifest.json.copy"
         self._seen: tuple[Stamp, dict[str, Record]] | None = None
 
     def read(self) -> Mapping[str, Record]:
@@ -126,7 +135,7 @@ class Manifest:
             if stamp is None:
                 return {}
             if self._seen is None or self._seen[0] != stamp:
-                self._seen = (stamp, self._decode(self._path.read_bytes()))
+                self._seen = (stamp, self._records())
             return self._seen[1]
 
     def stamp(self) -> Stamp | None:
@@ -147,24 +156,53 @@ class Manifest:
     def write(self, records: Mapping[str, Record]) -> None:
         """Replace the file; only within `changing`. Raises StoreError."""
         models = [records[id] for id in sorted(records)]
-        content = msgspec.json.encode(_Document(version=VERSION, models=models))
+        document = msgspec.json.encode(_Document(version=VERSION, models=models))
+        content = msgspec.json.format(document) + b"\n"
         with store_errors("cannot write the model store"):
-            replace_file(self._path, msgspec.json.format(content) + b"\n")
+            replace_file(self._path, content)
+        with suppress(OSError):  # the file itself is whole
+            replace_file(self._copy, content)
 
-    def _decode(self, content: bytes) -> dict[str, Record]:
-        advice = f"move it away and add the models below {self._root} again"
+    def _records(self) -> dict[str, Record]:
         try:
-            version = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).get("version")
-            number = None if version is None else msgspec.json.decode(version)
-            if number not in (1, VERSION):
-                raise StoreError(f"{self._path}: not of version {VERSION}, perhaps a later one's")
-            records = _records(content, first=number == 1)
+            records, faults = self._decode(self._path)
+        except (StoreError, OSError) as error:
+            records, faults = {}, [error]
+        if not faults:
+            return records
+        with suppress(StoreError, OSError):
+            copied, more = self._decode(self._copy)
+            if not more:
+                log.warning("%s; its copy %s is used", faults[0], self._copy.name)
+                return copied
+        if not records:
+            raise faults[0]
+        for fault in faults:
+            log.warning("%s", fault)
+        return records
+
+    def _decode(self, path: Path) -> tuple[dict[str, Record], list[StoreError | OSError]]:
+        """Return the whole records of the file at `path`, and what is wrong with the others."""
+        advice = "move it away, then take in every model again: "
+        advice += f"edge-rt models add {self._root}/ID/FILE --move --id ID"
+        try:
+            document = msgspec.json.decode(read_regular(path), type=_AnyDocument)
+            if document.version not in (1, VERSION):
+                raise StoreError(f"{path}: not of version {VERSION}, perhaps a later one's")
+            models = msgspec.json.decode(document.models, type=list[msgspec.Raw])
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
-            raise StoreError(f"{self._path}: {error}; {advice}") from error
-        return {record.id: record for record in records}
+            raise StoreError(f"{path}: {error}; {advice}") from error
+        records, faults = dict[str, Record](), list[StoreError | OSError]()
+        for number, raw in enumerate(models):
+            try:
+                record = _record(raw, first=document.version == 1)
+                records[record.id] = record
+            except (ValueError, RecursionError) as error:
+                faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))
+        return records, faults
 
 
-def _records(content: bytes, first: bool) -> list[Record]:
+def _record(raw: msgspec.Raw, *, first: bool) -> Record:
     if first:
-        return [old.record() for old in msgspec.json.decode(content, type=_FirstDocument).models]
-    return msgspec.json.decode(content, type=_Document).models
+        return msgspec.json.decode(raw, type=_FirstRecord).record()
+    return msgspec.json.decode(raw, type=Record)

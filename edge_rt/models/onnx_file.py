@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_rt.errors import ModelFileError
+from edge_rt.models.disk import open_regular
 from edge_rt.models.onnx_walk import tensors_beside
 from edge_rt.models.wire import Field, Wire
 
@@ -64,9 +65,7 @@ def read_onnx(path: Path) -> OnnxFile:
     Every file that it names must lie in the same folder and be long enough.
     """
     try:
-        if not path.is_file():  # opening a FIFO would wait for a writer
-            raise ModelFileError(f"{path}: not a regular file")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found = _read_model(Wire(file, str(path)))
         for name, size in found.external.items():
             _check_external(path, name, size)

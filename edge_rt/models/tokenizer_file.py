@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.errors import ModelFileError
+from edge_rt.models.disk import open_regular
 
 _MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB
 
@@ -41,9 +42,11 @@ def longest_text(path: Path) -> int | None:
 
 def _read(path: Path) -> _Tokenizer:
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        with open_regular(path) as file:
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
             raise ModelFileError(f"{path}: more than {_MAX_BYTES} bytes, which none needs")
-        return msgspec.json.decode(path.read_bytes(), type=_Tokenizer)
+        return msgspec.json.decode(content, type=_Tokenizer)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors

@@ -12,7 +12,7 @@ import yaml
 from edge_rt.documents import NO_YAML
 from edge_rt.durable import replace_file
 from edge_rt.errors import ConfigError
-from edge_rt.models.disk import locked, store_errors
+from edge_rt.models.disk import locked, read_regular, store_errors
 from edge_rt.models.manifest import Stamp, stamp_of
 
 ItemT = TypeVar("ItemT", bound=msgspec.Struct)
@@ -76,6 +76,6 @@ class TunedFile(Generic[ItemT]):
 
     def _decoded(self) -> list[ItemT] | ConfigError:
         try:
-            return self._read(yaml.safe_load(self.path.read_bytes()) or {})
+            return self._read(yaml.safe_load(read_regular(self.path)) or {})
         except (msgspec.ValidationError, *NO_YAML) as error:
             return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -42,31 +43,42 @@ def remove(file: Path) -> None:
     file.unlink()
 
 
+def put_fifo(file: Path) -> None:
+    """Whoever opens it waits for a writer, unless it asks not to."""
+    file.unlink()
+    os.mkfifo(file)
+
+
 def test_damaged_files_are_told_and_repaired_ones_work(own_daemon, smollm2, tmp_path, tools):
     """Each in its own way, all at once, so that the wait for the second try is shared."""
     root = tmp_path / "models"
     store = Store(root, load_catalogue())
-    damages = {"truncated": truncate, "overwritten": overwrite, "removed": remove}
+    damages = {"truncated": truncate, "overwritten": overwrite, "removed": remove, "fifo": put_fifo}
     files = {id: store.add(smollm2, id).path for id in damages}
     daemon = own_daemon(root)
     for id, damage in damages.items():
         damage(files[id])
         for stream in (False, True):
             answer = daemon.post(HELLO | {"model": id, "stream": stream})
-            assert answer.status_code == 503
-            assert "retry-after" not in answer.headers, "trying again mends nothing"
+            assert answer.status_code == 500
+            assert answer.headers["x-should-retry"] == "false", "trying again mends nothing"
             error = answer.json()["error"]
             assert error["code"] == "model_damaged"
             for said in (str(files[id]), f"edge-rt models pull {id}", f"models verify {id}"):
                 assert said in error["message"]
     assert daemon.http.get("/health").status_code == 200, "the daemon itself is well"
     assert daemon.status()["engine"]["restarts"] == 0
+    manifest = root / "manifest.json"
+    os.truncate(manifest, manifest.stat().st_size // 2)
     for id, file in files.items():
+        file.unlink(missing_ok=True)
         shutil.copyfile(smollm2, file)
         tools.eventually(
             lambda id=id: daemon.post(HELLO | {"model": id}).status_code == 200,
             "the repaired file is tried after a while",
         )
+        put_fifo(file)  # whatever looks at it while the daemon stops
+    assert daemon.terminate() == 0
 
 
 def put_past_the_store(file: Path, store: Path) -> None:

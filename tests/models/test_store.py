@@ -338,6 +338,7 @@ def test_verify_tells_its_progress(store: Store, file: Path) -> None:
 )
 def test_a_broken_manifest_is_told(content: bytes, words: str, store: Store, file: Path) -> None:
     store.add(file, "one")
+    (store.root / ".manifest.json.copy").unlink()
     (store.root / "manifest.json").write_bytes(content)
     with pytest.raises(StoreError, match=words):
         store.entries()
@@ -353,8 +354,69 @@ def test_the_manifest_leads_nowhere_else(field: str, store: Store, file: Path) -
     (model,) = document["models"]
     (model if field == "id" else model["files"][0])[field] = "../elsewhere"
     path.write_text(json.dumps(document))
+    (store.root / ".manifest.json.copy").unlink()
     with pytest.raises(StoreError, match=field):
         store.entries()
+
+
+@pytest.mark.parametrize("damage", ["cut off", "a FIFO", "one entry"])
+def test_a_damaged_manifest_is_read_from_its_copy(
+    damage: str, store: Store, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(file, "one")
+    store.add(file, "two")
+    spoil_manifest(store, damage)
+    there = reopened(store)
+    assert [entry.id for entry in there.entries()] == ["one", "two"]
+    assert "manifest.json" in caplog.text
+    there.add(file, "three")  # which writes it again
+    caplog.clear()
+    assert [entry.id for entry in reopened(store).entries()] == ["one", "three", "two"]
+    assert caplog.text == ""
+
+
+def test_a_damaged_entry_takes_no_others_away(
+    store: Store, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.add(file, "one")
+    store.add(file, "two")
+    (store.root / ".manifest.json.copy").unlink()
+    spoil_manifest(store, "one entry")
+    there = reopened(store)
+    assert [entry.id for entry in there.entries()] == ["two"]
+    for said in (f"{store.root}/manifest.json: models[0]", "edge-rt models add"):
+        assert said in caplog.text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("move", [False, True])
+def test_a_lost_entry_is_taken_in_again_where_its_file_lies(
+    move: bool, fails: bool, store: Store, file: Path
+) -> None:
+    """As the message on a damaged manifest says; a failure does not take the file away."""
+    path, content = store.add(file, "one").path, file.read_bytes()
+    (store.root / "manifest.json").unlink()
+    draft = store.root / ".manifest.json.new"
+    if fails:
+        draft.mkdir()
+        with pytest.raises(StoreError, match="cannot write"):
+            store.add(path, "one", move=move)
+        draft.rmdir()
+    store.add(path, "one", move=move)
+    assert path.read_bytes() == content
+    assert [entry.id for entry in reopened(store).entries()] == ["one"]
+
+
+def spoil_manifest(store: Store, damage: str) -> None:
+    path = store.root / "manifest.json"
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "a FIFO":
+        os.mkfifo(path)
+    elif damage == "cut off":
+        path.write_bytes(content[: len(content) // 2])
+    else:
+        path.write_bytes(content.replace(b'"id": "one"', b'"id": 1'))
 
 
 # --- several commands, and killed ones -------------------------------------------------------
