@@ -101,7 +101,7 @@ def _routes(context: Context) -> list[Route]:
     """The routes, busiest first: they are tried in order."""
 
     def using(endpoint: ASGIApp) -> ASGIApp:
-        return Using(context.clients, endpoint)
+        return Using(context.clients, endpoint, lambda: context.service.budget().warnings)
 
     return [
         _route("POST", "/v1/chat/completions", using(ChatCompletions(context))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
@@ -57,6 +57,7 @@ class Exchange:
     client: str | None = None  # who asks, where the connection tells
     rights: Rights = Rights()  # noqa: RUF009 - frozen
     status: int = 0  # 0: nothing sent yet
+    warnings: list[str] = field(default_factory=list[str])  # each an X-Edge-Warning header
     _held: int = 0  # bytes
 
     def hold(self, count: int) -> None:

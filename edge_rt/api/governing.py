@@ -84,6 +84,7 @@ class GovernorState(msgspec.Struct, frozen=True):
     period_left_s: float | None
     knobs: list[KnobState]
     held_back_s: dict[str, float] = {}  # since the start, while there was work to do, by cause
+    warnings: list[str] = []  # caps that leave nothing for answers
 
 
 class HeatState(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import msgspec
@@ -9,6 +10,8 @@ import msgspec
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _PLAIN = "@+:"  # harmless in a header beside what `quote` leaves alone
+_SENTENCE = _PLAIN + " !\"#$&'()*,/;<=>?[]^`{|}"
+_LONGEST = 1000  # characters of a warning
 
 
 def edge_headers(document: msgspec.Struct) -> Headers:
@@ -19,6 +22,13 @@ def edge_headers(document: msgspec.Struct) -> Headers:
     fields = msgspec.structs.asdict(document).items()
     plain = (str, int, float)
     return tuple((_name(name), _value(value)) for name, value in fields if isinstance(value, plain))
+
+
+def warning_headers(warnings: Iterable[str]) -> Headers:
+    """An X-Edge-Warning header for each sentence; what is not plain is percent-encoded."""
+    return tuple(
+        (b"x-edge-warning", quote(text[:_LONGEST], safe=_SENTENCE).encode()) for text in warnings
+    )
 
 
 def _name(field: str) -> bytes:

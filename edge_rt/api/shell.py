@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +11,7 @@ from edge_rt.api.clients import Clients
 from edge_rt.api.context import Exchange, exchange_of, open_exchange
 from edge_rt.api.failure import explain
 from edge_rt.api.guard import Guard
+from edge_rt.api.headers import warning_headers
 from edge_rt.api.intake import Intake
 from edge_rt.api.metrics import Meters
 from edge_rt.api.respond import send_failure
@@ -71,14 +72,18 @@ class Shell:
 class Using:
     """An endpoint for who may use models, within what one client may have done."""
 
-    def __init__(self, clients: Clients, inner: ASGIApp) -> None:
-        self._clients = clients
+    def __init__(
+        self, clients: Clients, inner: ASGIApp, warnings: Callable[[], Iterable[str]]
+    ) -> None:
+        """`warnings` tells what makes every answer slow; each response has it as headers."""
+        self._clients, self._warnings = clients, warnings
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; raises HTTPException or Unavailable."""
         exchange = exchange_of(scope)
         exchange.rights.check_generate()
+        exchange.warnings += self._warnings()
         with self._clients.enter(exchange.client):
             await self._inner(scope, receive, send)
 
@@ -113,6 +118,8 @@ def _noting(exchange: Exchange, send: Send) -> Send:
     async def noted(message: Message) -> None:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
+            said = warning_headers(exchange.warnings)
+            message = {**message, "headers": [*message.get("headers", ()), *said]}
         await send(message)
 
     return noted

@@ -117,6 +117,8 @@ def _rows(state: Json) -> Iterator[tuple[str, str]]:
     yield "limits", limits_line(state)
     yield "forecast", forecast_line(state)
     yield "why", line(state.get("why"))
+    for warning in lines(state, "warnings") or []:
+        yield "warning", warning
     for missing in lines(state, "missing") or []:
         yield "missing", missing
 

@@ -13,7 +13,7 @@ from typing import Any
 from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.governor_report import changed, governor_state
+from edge_rt.daemon.governor_report import changed, governor_state, warnings
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.observing import Observer
@@ -70,6 +70,7 @@ class Governing:
         # Seconds that there was work and something held it back, by what that was.
         self.held_back_s: defaultdict[str, float] = defaultdict(float)
         self.admission = Admission(self.limits)
+        self._warned: Budget | None = None  # the budget that the log warns of
 
     @property
     def limits(self) -> Limits:
@@ -186,9 +187,18 @@ class Governing:
             self._obey(self.governor.step(self.seen))
 
     def _obey(self, limits: Limits) -> None:
+        self._warn()
         self.admission.update(limits)
         if self._at_work():
             self._tell()
+
+    def _warn(self) -> None:
+        """Log once for each budget that it leaves nothing for answers."""
+        budget, idle_w = self.governor.budget, self.governor.report.idle_w
+        found = list(warnings(budget, idle_w)) if budget != self._warned else []
+        for warning in found:
+            log.warning("%s", warning)
+            self._warned = budget
 
     async def _doze(self) -> None:
         """Let time pass until there is work."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec import UNSET
 
 from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, KnobState, LimitsState
 from edge_rt.config import schema
-from edge_rt.governor.budget import Budget
+from edge_rt.governor.budget import PERIOD_S, Budget
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.limits import Limits
@@ -71,7 +71,23 @@ def governor_state(
         period_left_s=period_left_s if budget.energy_j is not None else None,
         knobs=[_knob(outcome) for outcome in knobs],
         held_back_s=dict(held_back_s),
+        warnings=list(warnings(budget, report.idle_w)),
     )
+
+
+def warnings(budget: Budget, idle_w: float | None) -> Iterator[str]:
+    """A sentence for each cap that is not above what the board draws when it is idle."""
+    if idle_w is None:
+        return
+    slow = "answers take very long or are refused. Raise it with: edge-rt budget"
+    power_w, energy_j = budget.power_w, budget.energy_j
+    if power_w is not None and power_w <= idle_w:
+        cap = f"The power budget of {power_w:.3g} W is not above the {idle_w:.3g} W"
+        yield f"{cap} that the board draws idle: {slow} --power"
+    period_j = idle_w * PERIOD_S[budget.energy_period]
+    if energy_j is not None and energy_j <= period_j:
+        cap = f"The energy budget of {energy_j:.0f} J each {budget.energy_period} is not above"
+        yield f"{cap} the {period_j:.0f} J that the board draws idle: {slow} --energy"
 
 
 def _knob(outcome: Outcome) -> KnobState:

@@ -45,6 +45,7 @@ from edge_rt.daemon.known_pairs import KnownPairs
 from edge_rt.daemon.legible import Legible
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
+from edge_rt.daemon.problems import model_problems, other_problems
 from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
@@ -52,7 +53,7 @@ from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.residency import Resident
-from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.models.doubt import Calibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
@@ -205,7 +206,9 @@ class DaemonService:
 
     async def health(self) -> dict[str, object]:
         """See Service."""
-        self._store.entries()  # a store that cannot be read serves nothing
+        for problem in model_problems(self._config, self._store):
+            if problem.fatal:  # somebody has to install a model first
+                raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
         proof, failing = await self._health.prove(), self._keeping.failing
         return proof | {"storage": failing} if failing else proof
 
@@ -214,7 +217,13 @@ class DaemonService:
         governor, queued = self.budget(), self._governing.admission.waiting
         heat = self._governing.heat.state(self._governing.seen)
         storage = self._keeping.report()
-        return await self._state.report(self.cards(), self.board(), governor, heat, queued, storage)
+        problems = [
+            *model_problems(self._config, self._store),
+            *other_problems(governor, queued, storage.failing),
+        ]
+        return await self._state.report(
+            self.cards(), self.board(), governor, heat, queued, storage, problems
+        )
 
     def board(self) -> BoardReport:
         """See Service."""

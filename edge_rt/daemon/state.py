@@ -16,6 +16,7 @@ from edge_rt.api.governing import GovernorState, HeatState
 from edge_rt.api.service import ModelCard
 from edge_rt.api.storage import StorageReport
 from edge_rt.cache.kept import Which
+from edge_rt.daemon.problems import Problem
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -60,6 +61,7 @@ class State:
         heat: HeatState,
         queued: int,
         storage: StorageReport,
+        problems: list[Problem],
     ) -> dict[str, object]:
         """The whole state; figures that cannot be had now are None.
 
@@ -77,6 +79,7 @@ class State:
             "governor": governor,
             "heat": heat,
             "storage": storage,
+            "problems": problems,
             "engine": await self._engine(),
             "models": [
                 {

@@ -8,9 +8,17 @@ from pathlib import Path
 
 from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
-from edge_rt.errors import ConfigError, RequestError
+from edge_rt.errors import ConfigError, ModelNotFound, RequestError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.naming import check_id
+from edge_rt.models.store import Store
+from edge_rt.models.summary import Kind
+
+_KINDS: dict[Kind, str] = {
+    "language": "a language model",
+    "embedding": "an embedding model",
+    "tensors": "a model of named tensors",
+}
 
 
 def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
@@ -22,6 +30,38 @@ def model_faults(config: Config) -> Iterator[tuple[Key, str]]:
             load_catalogue([Path(path)])
         except ConfigError as error:
             yield ("models", "catalogue", index), str(error)
+
+
+def missing_models(config: Config, store: Store) -> Iterator[tuple[Key, str]]:
+    """Every key that names a model which the store lacks or which is of the wrong kind.
+
+    The daemon starts without these models, because they may be added while it runs. Raises
+    StoreError.
+    """
+    for key, name, kind in _uses(config):
+        try:
+            found = store.get(name).kind
+        except ModelNotFound as error:
+            yield key, str(error)
+        else:
+            if kind not in (None, found):
+                yield key, f"{name} is {_KINDS[found]}: {_KINDS[kind]} is needed"
+
+
+def _uses(config: Config) -> Iterator[tuple[Key, str, Kind | None]]:
+    """Each key that names a model, the name, and the kind that is needed; None: any."""
+    models, semantic = config.models, config.cache.semantic.model
+    if models.default is not None:
+        yield ("models", "default"), models.default, "language"
+    for index, name in enumerate(models.preload):
+        yield ("models", "preload", index), name, None
+    for name, smaller in models.smaller.items():
+        yield ("models", "smaller", name), name, "language"
+        yield ("models", "smaller", name), smaller, "language"
+    if semantic not in (None, "default"):
+        yield ("cache", "semantic", "model"), semantic, "embedding"
+    if config.router.embedding not in (None, "default"):
+        yield ("router", "embedding"), config.router.embedding, "embedding"
 
 
 def _names(config: Config) -> Iterator[tuple[Key, str]]:

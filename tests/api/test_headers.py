@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.api.headers import edge_headers
+from edge_rt.api.headers import edge_headers, warning_headers
 from edge_rt.api.usage import Edge, Origin
 
 NAMES = {
@@ -86,3 +87,21 @@ def test_model_ids_are_sent_as_they_are(model):
 def test_no_value_leaves_its_header(value):
     for _, sent in edge_headers(Origin(value, value, value, value, value)):
         assert re.fullmatch(rb"[!-~]*", sent)
+
+
+WARNING = "The power budget of 3 W is not above the 3.4 W that the board draws idle: raise it"
+
+
+def test_every_answer_of_a_model_warns_of_a_cap_that_leaves_nothing(client, service):
+    service.governor = msgspec.structs.replace(service.governor, warnings=[WARNING])
+    for response in (client.chat(), client.chat(stream=True), client.complete(), client.chat(n=-1)):
+        assert response.headers["x-edge-warning"] == WARNING
+    assert "x-edge-warning" not in client.get("/v1/models").headers
+
+
+@given(st.text())
+def test_no_warning_can_break_out_of_its_header(text):
+    ((name, value),) = warning_headers([text])
+    assert name == b"x-edge-warning"
+    assert re.fullmatch(rb"[ -~]*", value)
+    assert len(warning_headers([text, text])) == 2

@@ -51,6 +51,11 @@ def test_no_budget_and_no_sensors() -> None:
     assert rows["missing"] == "no power sensor: by heat"
 
 
+def test_a_cap_that_leaves_nothing_is_warned_of() -> None:
+    warning = "The power budget of 3 W is not above the 3.4 W that the board draws idle"
+    assert shown(governor(warnings=[warning]))["warning"] == warning
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -252,6 +252,28 @@ def test_a_budget_is_obeyed_at_once(kit: Any) -> None:
     kit.run(run())
 
 
+def test_the_log_warns_once_of_a_budget_below_idle_draw(
+    kit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        stage = Stage()
+        await stage.look_with(Limits(2))
+        stage.governor.report = Report(idle_w=3.4)
+        stage.governing.change(BudgetChange(power_w=3.0))
+        await stage.governing.look()
+        await stage.governing.look()
+        assert stage.governing.state([]).warnings
+        stage.governing.change(BudgetChange(power_w=8.0))
+        stage.governing.change(BudgetChange(power_w=2.0))
+
+    kit.run(run())
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [text.partition(" W ")[0] for text in told] == [
+        "The power budget of 3",
+        "The power budget of 2",
+    ]
+
+
 def test_a_budget_may_come_before_the_first_look(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()

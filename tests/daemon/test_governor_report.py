@@ -143,6 +143,26 @@ def test_what_is_spent_belongs_to_a_cap() -> None:
     assert (unknown.spent_j, unknown.period_left_s) == (None, 1800.0)
 
 
+@pytest.mark.parametrize(
+    ("budget", "idle_w", "figures"),
+    [
+        (Budget(power_w=3.0), 3.42, ["3 W", "3.42 W", "edge-rt budget --power"]),
+        (Budget(power_w=3.42), 3.42, ["3.42 W"]),
+        (Budget(power_w=3.5), 3.42, None),
+        (Budget(power_w=3.0), None, None),
+        (Budget(energy_j=7200.0, energy_period="hour"), 2.5, ["7200 J", "9000 J", "--energy"]),
+        (Budget(energy_j=7200.0, energy_period="hour"), 1.5, None),
+        (Budget(temp_c=20.0), 3.0, None),
+    ],
+)
+def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
+    budget: Budget, idle_w: float | None, figures: list[str] | None
+) -> None:
+    found = state(budget=budget, report=Report(idle_w=idle_w)).warnings
+    assert len(found) == (figures is not None)
+    assert all(figure in found[0] for figure in figures or [])
+
+
 def test_what_is_told_does_not_change_afterwards() -> None:
     seconds = {"power_w": 1.0}
     told = state(held_back_s=seconds)

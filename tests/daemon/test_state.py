@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from edge_rt import __version__
 from edge_rt.cache.kept import Which
+from edge_rt.config.schema import Cache, Config, Models, Semantic
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.fate import Fate
 from edge_rt.errors import Unavailable
+from edge_rt.governor.knobs.outcome import Outcome
 
 
 def test_a_running_engine_tells_its_figures(kit: Any) -> None:
@@ -41,6 +44,69 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
         assert status["models"] == [
             {"id": "tiny", "loaded": True, "backend": "llama.cpp", "context": 2048}
         ]
+
+    kit.run(run())
+
+
+def test_a_store_without_models_is_told_as_a_problem_and_fails_the_health_check(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(models=())
+        [problem] = (await house.service.status())["problems"]
+        assert (problem.code, problem.fatal) == ("no_model", True)
+        assert problem.message.startswith("No text model is installed. Run: edge-rt models pull")
+        with pytest.raises(Unavailable, match="No text model is installed") as caught:
+            await house.service.health()
+        assert (caught.value.code, caught.value.retry_after_s) == ("no_model", None)
+
+    kit.run(run())
+
+
+def test_models_that_the_configuration_names_and_the_store_lacks_are_told(kit: Any) -> None:
+    async def run() -> None:
+        models = Models(default="nosuch", preload=["tiny", "other"], smaller={"tiny": "less"})
+        house = kit.house(Config(models=models, cache=Cache(semantic=Semantic(model="tiny"))))
+        problems = (await house.service.status())["problems"]
+        assert [(p.message, p.fatal) for p in problems] == [
+            ("models.default: no model nosuch", True),
+            ("models.preload[1]: no model other", False),
+            ("models.smaller.tiny: no model less", False),
+            (
+                "cache.semantic.model: tiny is a language model: an embedding model is needed",
+                False,
+            ),
+        ]
+        with pytest.raises(Unavailable, match=r"^models\.default: no model nosuch$"):
+            await house.service.health()
+
+    kit.run(run())
+
+
+def test_a_healthy_daemon_has_no_problems(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        assert (await house.service.status())["problems"] == []
+        assert (await house.service.health())["status"] == "ok"
+
+    kit.run(run())
+
+
+def test_requests_that_wait_files_and_knobs_are_problems_with_their_reasons(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        house.governing.allow(admission="queue", why="the power cap of 3 W leaves nothing")
+        house.knobs = [Outcome("nvpmodel", "failed", said="there is no nvpmodel here")]
+        house.foresight.learning.trouble.met("disk full")
+        waiting = asyncio.ensure_future(house.answer())
+        await asyncio.sleep(0)
+        problems = (await house.service.status())["problems"]
+        house.governing.allow(admission="open")
+        await waiting
+        assert [(p.code, p.message) for p in problems][:2] == [
+            ("waiting", "1 request waits: the power cap of 3 W leaves nothing"),
+            ("knob", "nvpmodel: there is no nvpmodel here"),
+        ]
+        assert problems[2].code == "storage"
+        assert "disk full" in problems[2].message
 
     kit.run(run())
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+
 STREAM = {"prompt": "Count: 1, 2,", "temperature": 0, "max_tokens": 300, "ignore_eos": True}
 # What systemd does between fork and exec: the socket becomes descriptor 3 of this very process.
 HAND_OVER = 'exec 3<&"$1"; shift; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
@@ -61,6 +64,28 @@ def test_it_is_told_to_be_ready_alive_and_at_its_end(manager, tools):
     tools.eventually(lambda: manager.has_heard("WATCHDOG=1", times=3), "it lives")
     assert daemon.terminate() == 0
     assert manager.has_heard("STOPPING=1")
+
+
+def test_a_service_without_a_model_stays_up_and_says_that_it_cannot_answer(
+    manager, tools, tmp_path, smollm2
+):
+    daemon = manager.daemon
+    daemon.store = tmp_path / "models"
+    daemon.configure(models={"preload": []})
+    daemon.start()
+    tools.eventually(lambda: manager.has_heard("READY=1"), "it is ready without a model, too")
+    tools.eventually(lambda: manager.has_heard("WATCHDOG=1", times=2), "it lives")
+    health = daemon.http.get("/health")
+    assert health.status_code == 503
+    error = health.json()["error"]
+    assert error["code"] == "no_model"
+    assert error["message"].startswith("No text model is installed. Run: edge-rt models pull")
+    shown = daemon.run("status")
+    assert shown.returncode == 5
+    assert error["message"] in shown.stdout
+    Store(daemon.store, load_catalogue()).add(smollm2, daemon.model)
+    assert daemon.http.get("/health").status_code == 200, "no restart is needed"
+    assert daemon.run("status").returncode == 0
 
 
 def test_a_loop_that_hangs_gives_no_sign_and_tells_where(manager, tools):
