@@ -11,31 +11,34 @@ from rich.progress import (
     DownloadColumn,
     Progress,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 from edge_rt.cli.clean import clean
+from edge_rt.cli.quantity import size
 
 
 @contextmanager
 def bar(
-    doing: str, then: str | None = None, console: Console | None = None
+    doing: str, then: str | None = None, console: Console | None = None, *, lines: bool = False
 ) -> Generator[Callable[[int, int], None]]:
     """A bar on standard error that says `doing`, and `then` once it is full.
 
-    Gives what is to be called with the bytes done and the bytes in all. Shows nothing where
-    standard error is no terminal that can redraw a line.
+    Gives what is to be called with the bytes done and the bytes in all. Where standard error is no
+    terminal that can redraw a line nothing is shown, or with `lines` a line for each ten percent.
     """
     console = console or Console(stderr=True)
     if not console.is_interactive:  # many versions of rich write a blank line for a hidden bar
-        yield lambda done, total: None
+        yield _lines(doing, console) if lines else lambda done, total: None
         return
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -47,3 +50,16 @@ def bar(
             progress.update(task, completed=done, total=total, description=clean(words))
 
         yield show
+
+
+def _lines(doing: str, console: Console) -> Callable[[int, int], None]:
+    shown = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if (tenths := 10 * done // total) > shown:
+            shown = tenths
+            console.file.write(f"{clean(doing)}: {10 * tenths} % of {size(total)}\n")
+            console.file.flush()
+
+    return show

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from rich.text import Text
 
 from edge_rt.cli.bars import bar
 from edge_rt.cli.clean import clean
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import Failure, NoModel
+from edge_rt.cli.fetching import announce_starter, fetch
 from edge_rt.cli.model_store import FILE, open_store, with_store
 from edge_rt.cli.models_folder import export_models, import_models
 from edge_rt.cli.models_table import (
@@ -26,7 +26,6 @@ from edge_rt.cli.models_table import (
 )
 from edge_rt.cli.screen import note
 from edge_rt.config.loader import load
-from edge_rt.config.paths import Paths
 from edge_rt.errors import ModelFileError
 from edge_rt.models.description import Description
 from edge_rt.models.entry import Entry
@@ -70,21 +69,46 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
 
 
 @models.command()
-@click.argument("id")
+@click.argument("id", required=False)
 @with_store
-def pull(id: str, store: Path | None, config: Path | None) -> None:
+def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     """Fetch the model ID of the catalogue over the network.
+
+    Without ID, fetch the model to start with: the best one of up to 512 MB that fits this
+    machine's memory.
 
     A file in the cache that has the right content is used instead. Where EDGE_RT_CACHE names a
     cache, what is fetched is left there too.
     """
     place = open_store(store, config)
-    from edge_rt.models.pull import pull as fetch  # brings an HTTP client
-
-    cache, keep = Paths.detect().cache, bool(os.environ.get("EDGE_RT_CACHE"))
-    with bar(f"Fetching {id}", then=f"Checking {id}") as progress:
-        entry = fetch(id, place, cache=cache, keep=keep, progress=progress, tell=note)
+    entry = fetch(place, id or announce_starter(place))
     note(f"{entry.id} is in the store: {entry.path}")
+
+
+@models.command("default")
+@click.argument("id", required=False)
+@with_store
+def default_model(id: str | None, store: Path | None, config: Path | None) -> None:
+    """Make the model ID the one that answers when a request names none.
+
+    Without ID, print the default model, and why it is that one.
+    """
+    place, named = open_store(store, config), load(config).models.default
+    if id is not None:
+        place.set_default(id)
+        if named not in (None, id):
+            note(f"models.default of the configuration names {named}, which counts first")
+    default = place.explain_default(named)
+    if default.entry is None:
+        raise NoModel(f"{place.root} has no default model: {_no_default(named)}")
+    click.echo(default.entry.id)
+    note(default.why)
+
+
+def _no_default(named: str | None) -> str:
+    if named is None:
+        return "to get one: edge-rt models pull"
+    return f"models.default names {named}, which is not there or writes no text"
 
 
 @models.command()

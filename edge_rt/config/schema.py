@@ -61,7 +61,7 @@ class Models(Section, frozen=True):
 
     store: str | None = None  # None: models/ in the state directory
     catalogue: list[str] = []  # further catalogue files, later ones win
-    default: str | None = None  # used when a request says "default"; None: the only or first model
+    default: str | None = None  # what "default" means; None: as `edge-rt models default` tells
     preload: list[str] = []
     idle_unload_s: Seconds = 900.0  # 0: never
     reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024  # memory to leave to others

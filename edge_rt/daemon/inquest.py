@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-from edge_rt.daemon.group import Group
+from edge_rt.cgroup import Group
 from edge_rt.engine.beat import Doing
 from edge_rt.engine.fate import Fate
 

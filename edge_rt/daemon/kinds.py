@@ -19,7 +19,7 @@ _CANNOT = {
     "tensors": "runs on no tensors of yours",
 }
 _COULD = {
-    "language": "writes: edge-rt models pull smollm2-135m-instruct",
+    "language": "writes: edge-rt models pull",
     "embedding": "gives embeddings: edge-rt models pull all-minilm-l6-v2",
     "tensors": "runs on tensors: edge-rt models add FILE.onnx",
 }

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from edge_rt.cache.exact import ExactCache
+from edge_rt.cgroup import Available, Group, memory_share
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
@@ -24,7 +25,6 @@ from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
-from edge_rt.daemon.group import Available, Group, memory_share
 from edge_rt.daemon.health import Health
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History

@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -87,6 +87,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class _Document(msgspec.Struct, kw_only=True):
     version: int
     models: list[Record]
+    default: str | None = None
 
 
 class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,12 @@ class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
 class _AnyDocument(msgspec.Struct, kw_only=True):
     version: object = None
     models: msgspec.Raw = msgspec.Raw(b"[]")
+    default: object = None
+
+
+class _Contents(NamedTuple):
+    records: dict[str, Record]
+    default: object  # the id of the model that was made the default, if any
 
 
 class Manifest:
@@ -126,16 +133,24 @@ class Manifest:
         self._root = root
         self._path = root / "manifest.json"
         self._copy = root / ".manifest.json.copy"
-        self._seen: tuple[Stamp, dict[str, Record]] | None = None
+        self._seen: tuple[Stamp, _Contents] | None = None
 
     def read(self) -> Mapping[str, Record]:
         """What the file holds now; nothing when there is none. Raises StoreError."""
+        return self._contents().records
+
+    def default(self) -> str | None:
+        """The model that was made the default, if it is there. Raises StoreError."""
+        records, default = self._contents()
+        return default if isinstance(default, str) and default in records else None
+
+    def _contents(self) -> _Contents:
         with store_errors("cannot read the model store"):
             stamp = self.stamp()
             if stamp is None:
-                return {}
+                return _Contents({}, None)
             if self._seen is None or self._seen[0] != stamp:
-                self._seen = (stamp, self._records())
+                self._seen = (stamp, self._whole())
             return self._seen[1]
 
     def stamp(self) -> Stamp | None:
@@ -153,35 +168,40 @@ class Manifest:
         with locked(self._root / ".lock", wait=wait):
             yield dict(self.read())
 
-    def write(self, records: Mapping[str, Record]) -> None:
-        """Replace the file; only within `changing`. Raises StoreError."""
+    def write(self, records: Mapping[str, Record], *, default: str | None = None) -> None:
+        """Replace the file; only within `changing`. Raises StoreError.
+
+        `default` is the default model from now on; None: the one that was, if it is still there.
+        """
         models = [records[id] for id in sorted(records)]
-        document = msgspec.json.encode(_Document(version=VERSION, models=models))
+        default = default or self.default()
+        kept = default if default in records else None
+        document = msgspec.json.encode(_Document(version=VERSION, models=models, default=kept))
         content = msgspec.json.format(document) + b"\n"
         with store_errors("cannot write the model store"):
             replace_file(self._path, content)
         with suppress(OSError):  # the file itself is whole
             replace_file(self._copy, content)
 
-    def _records(self) -> dict[str, Record]:
+    def _whole(self) -> _Contents:
         try:
-            records, faults = self._decode(self._path)
+            contents, faults = self._decode(self._path)
         except (StoreError, OSError) as error:
-            records, faults = {}, [error]
+            contents, faults = _Contents({}, None), [error]
         if not faults:
-            return records
+            return contents
         with suppress(StoreError, OSError):
             copied, more = self._decode(self._copy)
             if not more:
                 log.warning("%s; its copy %s is used", faults[0], self._copy.name)
                 return copied
-        if not records:
+        if not contents.records:
             raise faults[0]
         for fault in faults:
             log.warning("%s", fault)
-        return records
+        return contents
 
-    def _decode(self, path: Path) -> tuple[dict[str, Record], list[StoreError | OSError]]:
+    def _decode(self, path: Path) -> tuple[_Contents, list[StoreError | OSError]]:
         """Return the whole records of the file at `path`, and what is wrong with the others."""
         advice = "move it away, then take in every model again: "
         advice += f"edge-rt models add {self._root}/ID/FILE --move --id ID"
@@ -199,7 +219,7 @@ class Manifest:
                 records[record.id] = record
             except (ValueError, RecursionError) as error:
                 faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))
-        return records, faults
+        return _Contents(records, document.default), faults
 
 
 def _record(raw: msgspec.Raw, *, first: bool) -> Record:

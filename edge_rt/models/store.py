@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
-from edge_rt.errors import ModelFileError, ModelNotFound, StoreError
+from edge_rt.cgroup import Group, memory_bytes
+from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
+from edge_rt.models.choice import Starter, best, starter, stored
 from edge_rt.models.description import Description
 from edge_rt.models.digest import Progress
 from edge_rt.models.disk import is_full, store_errors
@@ -25,6 +29,14 @@ from edge_rt.models.proof import Proof
 from edge_rt.models.summary import Summary
 
 
+@dataclass(frozen=True)
+class Default:
+    """The default model, None where there is none, and why it is that one."""
+
+    entry: Entry | None
+    why: str
+
+
 class Store:
     """The models below `root`, which is made when the first one comes.
 
@@ -34,13 +46,20 @@ class Store:
     """
 
     def __init__(
-        self, root: Path, catalogue: Catalogue, *, clock: Callable[[], float] = time.time
+        self,
+        root: Path,
+        catalogue: Catalogue,
+        *,
+        clock: Callable[[], float] = time.time,
+        memory: Callable[[], int] = lambda: memory_bytes(Group()),
     ) -> None:
+        """`memory` gives the bytes of memory that this machine has in all."""
         self.root = root
         self.catalogue = catalogue
         self.pairs = Pairs(root, catalogue.pairs)
         self.doubts = Doubts(root)
         self._clock = clock
+        self._memory = cache(memory)
         self._manifest = Manifest(root)
         self._proof = Proof(root, self._manifest)
 
@@ -63,14 +82,36 @@ class Store:
         return self._entry(self._record(id, self._manifest.read()))
 
     def default(self, named: str | None) -> Entry | None:
-        """The model that "default" means: the one `named`, else the one added first, if any.
+        """The model that "default" means, if there is one; see `explain_default`."""
+        return self.explain_default(named).entry
 
-        Never one that writes no text.
+    def explain_default(self, named: str | None) -> Default:
+        """The model that "default" means, and why: the one that the configuration has `named`.
+
+        Else the one that was made the default, else the one that answers best of those that fit
+        into this machine's memory. Never one that writes no text.
         """
-        able = [entry for entry in self.entries() if entry.kind == "language"]
+        able = {entry.id: entry for entry in self.entries() if entry.kind == "language"}
         if named is not None:
-            return next((entry for entry in able if entry.id == named), None)
-        return min(able, key=lambda entry: entry.created, default=None)
+            return Default(able.get(named), "the configuration names it")
+        kept = self._manifest.default()
+        if kept in able:
+            return Default(able[kept], "`edge-rt models default` has set it")
+        chosen = best(stored(able.values()), self._memory())
+        why = "of the models that fit this machine's memory it answers best"
+        return Default(None if chosen is None else able[chosen.id], why)
+
+    def set_default(self, id: str) -> None:
+        """Make `id` the default model; raises ModelNotFound, RequestError for one of no text."""
+        with self._manifest.changing() as records:
+            record = self._record(id, records)
+            if record.summary.kind != "language":
+                raise RequestError(f"{id} writes no text, so it cannot be the default model")
+            self._manifest.write(records, default=id)
+
+    def starter(self) -> Starter | None:
+        """The model of the catalogue to begin with on this machine."""
+        return starter(self.catalogue, self._memory())
 
     def free_id(self, id: str) -> str:
         """`id` if a model can get it; raises RequestError or StoreError as `add` would."""

@@ -9,12 +9,12 @@ from rich.console import Console
 from edge_rt.cli.bars import bar
 
 
-def shown(interactive: bool, *steps: int) -> str:
+def shown(interactive: bool, *steps: int, lines: bool = False) -> str:
     file = io.StringIO()
     console = Console(
         file=file, width=120, force_terminal=interactive, force_interactive=interactive
     )
-    with bar("Fetching [x]\x1b[31m", "Checking", console) as progress:
+    with bar("Fetching [x]\x1b[31m", "Checking", console, lines=lines) as progress:
         for done in steps:
             progress(done, 2 * 1024 * 1024)
             console.print("", end="")  # draws at once
@@ -31,3 +31,11 @@ def test_a_terminal_sees_what_is_done() -> None:
 
 def test_elsewhere_nothing_is_shown() -> None:
     assert shown(False, 1024, 2 * 1024 * 1024) == ""
+
+
+def test_a_log_gets_a_line_for_each_ten_percent_when_asked() -> None:
+    mib = 1024 * 1024
+    text = shown(False, 0, 1000, mib // 2, mib // 2 + 1, 2 * mib, lines=True)
+    assert [line.partition(": ")[2] for line in text.splitlines()] == [
+        *("0 % of 2.0 MiB", "20 % of 2.0 MiB", "100 % of 2.0 MiB")
+    ]

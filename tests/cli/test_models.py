@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from tiny_file import tiny_model
 
 from edge_rt.cli.model_store import open_store
+from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Kept, Pair
 from edge_rt.models.pairs import Pairs
 
@@ -102,6 +103,49 @@ def test_the_default_is_marked(cli: Cli, file: Path, environ: dict[str, str]) ->
     assert marked() == ["mine"]
     config.write_text("models: {default: absent}")
     assert marked() == []
+
+
+def test_the_default_is_set_and_shown_with_its_reason(
+    cli: Cli, file: Path, environ: dict[str, str]
+) -> None:
+    result = cli("models", "default")
+    assert result.exit_code == 4
+    assert "to get one: edge-rt models pull" in result.stderr
+    for id in ("one", "two"):
+        cli("models", "add", str(file), "--id", id)
+    result = cli("models", "default")
+    assert (result.stdout, result.exit_code) == ("one\n", 0)
+    assert "fit this machine's memory" in result.stderr
+    assert cli("models", "default", "two").stdout == "two\n"
+    assert "has set it" in cli("models", "default").stderr
+    models = json.loads(cli("models", "list", "--json").stdout)["models"]
+    assert [model["id"] for model in models if model["default"]] == ["two"]
+    assert cli("models", "default", "three").exit_code == 4
+    config = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
+    config.write_text("models: {default: one}")
+    result = cli("models", "default", "two")
+    assert result.stdout == "one\n"
+    assert "models.default of the configuration names one" in result.stderr
+    config.write_text("models: {default: absent}")
+    assert "names absent, which is not there" in cli("models", "default").stderr
+
+
+def test_without_an_id_the_model_that_fits_is_pulled_and_its_size_told(
+    cli: Cli, catalogue: Path, file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cache" / "models").mkdir(parents=True)
+    (tmp_path / "cache" / "models" / "tiny.gguf").write_bytes(file.read_bytes())
+    text = catalogue.read_text().rstrip()
+    entry = text.partition("models:")[2]
+    # Untested namesakes of what comes with edge_rt, which would be fetched.
+    others = [entry.replace("id: tiny", f"id: {known.id}") for known in load_catalogue()]
+    tested = "\n    quality: {figures: {arc: 0.5}}"
+    catalogue.write_text("".join([text, tested, *others, "\n"]))
+    result = cli("models", "pull")
+    assert result.exit_code == 0
+    assert f"tiny ({file.stat().st_size} B) is the model to start with" in result.stderr
+    assert "100 % of" not in result.stderr  # it was in the cache
+    assert cli("models", "default").stdout == "tiny\n"
 
 
 def test_json_is_one_object(cli: Cli, file: Path, state: Path) -> None:

@@ -16,11 +16,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_rt.durable import replace_file
 from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
-from edge_rt.models.catalogue import Catalogue, CatalogueEntry, ModelFile, SamplingDefaults
+from edge_rt.models.catalogue import (
+    Catalogue,
+    CatalogueEntry,
+    ModelFile,
+    Quality,
+    SamplingDefaults,
+)
 from edge_rt.models.disk import locked
 from edge_rt.models.store import Store
 
@@ -250,6 +257,43 @@ def test_the_default_is_the_one_named_else_the_one_added_first(tmp_path: Path, f
     assert store.default(None) == store.get("b")  # of two that came at once, the first by name
     assert store.default("a") == store.get("a")
     assert store.default("absent") is None
+
+
+def test_the_default_is_the_best_that_fits_the_memory_whatever_came_first(
+    tmp_path: Path, file: Path, gguf: Gguf, write: Write
+) -> None:
+    large = write(gguf.changed(general__name=None), "large.gguf")
+    entries = [
+        msgspec.structs.replace(known(id, path), quality=Quality(figures={"arc": figure}))
+        for id, path, figure in (("poor", file, 0.1), ("good", large, 0.4))
+    ]
+    memory = 10**9
+    store = Store(tmp_path / "store", Catalogue(entries), memory=lambda: memory)
+    store.add(file)
+    assert store.default(None) == store.get("poor")
+    store.add(large)
+    assert store.default(None) == store.get("good")
+    assert "fit this machine's memory" in store.explain_default(None).why
+    tight = Store(store.root, store.catalogue, memory=lambda: 0)
+    smallest = min(store.entries(), key=lambda entry: entry.size)
+    assert tight.default(None) == smallest
+
+
+def test_a_default_that_was_set_stays_until_it_is_removed(store: Store, file: Path) -> None:
+    for id in ("a", "b", "c"):
+        store.add(file, id)
+    store.set_default("b")
+    store.add(file, "d")
+    store.remove("c")
+    daemon = reopened(store)
+    assert daemon.default(None) == store.get("b")
+    assert daemon.default("a") == store.get("a")  # the configuration counts first
+    store.remove("b")
+    assert daemon.default(None) == store.get("a")
+    store.add(file, "b")
+    assert daemon.default(None) == store.get("a")
+    with pytest.raises(ModelNotFound, match="no model 'absent'"):
+        store.set_default("absent")
 
 
 def test_another_process_is_seen(store: Store, file: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelFileError, StoreError
+from edge_rt.errors import ModelFileError, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.content import content_sha256
 from edge_rt.models.description import Description
@@ -301,6 +301,8 @@ def test_the_default_writes_text(
     store.add(write(gguf), "writes")
     assert store.default(None) == store.get("writes")
     assert store.default("vectors") is None
+    with pytest.raises(RequestError, match="vectors writes no text"):
+        store.set_default("vectors")
 
 
 def test_the_identity_of_a_folder_is_not_that_of_a_file(store: Store, folder: Folder) -> None:

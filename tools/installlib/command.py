@@ -93,7 +93,7 @@ def install(layout: Layout, system: System, wheels: Path | None, env: Mapping[st
     system.installed(new_units=new_units, new_program=new_program)
     print(f"{layout.prefix} is {'installed' if new_program or new_units else 'as it should be'}.")
     if layout.destdir is None:
-        print("Next: edge-rt models pull smollm2-135m-instruct; edge-rt doctor")
+        print("Next: edge-rt models pull; edge-rt doctor")
 
 
 def uninstall(layout: Layout, system: System) -> None:

@@ -19,7 +19,6 @@ from edge_rt.errors import ConfigError
 if TYPE_CHECKING:  # what it imports takes long
     from edge_rt.models.store import Store
 
-_FIRST_MODEL = "smollm2-135m-instruct"
 _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
 
 
@@ -123,7 +122,7 @@ def _stored(machine: Machine, store: Store, served: list[str]) -> Iterator[Findi
         yield ok("models", f"{', '.join(entries)} in {root}")
     elif not served:
         what = f"no model in the store {root}"
-        yield problem("models", what, _pull(machine, root, _FIRST_MODEL))
+        yield problem("models", what, _pull(machine, root))
 
 
 def _mend(machine: Machine, store: Store, id: str) -> str:
@@ -140,7 +139,8 @@ def _served(machine: Machine) -> list[str]:
     return [str(cast(Document, row).get("id")) for row in rows if isinstance(row, dict)]
 
 
-def _pull(machine: Machine, root: Path, id: str) -> str:
+def _pull(machine: Machine, root: Path, id: str = "") -> str:
+    """What fetches the model `id`, or the one to start with on that machine."""
     usual = root == machine.paths.state / "models"
-    pull = f"{sudo_for(machine, root)}edge-rt models pull {id}"
+    pull = f"{sudo_for(machine, root)}edge-rt models pull {id}".rstrip()
     return pull if usual else f"{pull} --store {word(root)}"

@@ -122,7 +122,7 @@ def test_models_that_are_missing_damaged_and_there(patient: Make, tmp_path: Path
     board = patient("pi5", user=PI)
     (found,) = board.says(check_models)
     root = board.paths.state / "models"
-    pull = "edge-rt models pull smollm2-135m-instruct"
+    pull = "edge-rt models pull"
     assert (found.level, found.remedy) == ("problem", (pull,))
     entry = Store(root, load_catalogue([])).add(model(tmp_path / "m.gguf"), "tiny")
     assert [f.level for f in board.says(check_models)] == ["ok"]

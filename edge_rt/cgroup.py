@@ -117,15 +117,20 @@ class Available:
         return _UNLIMITED if free is None else free + self._reserve
 
 
-def memory_share(wished: int | None, group: Group, board: int | None = None) -> int:
-    """Bytes of memory that are `wished`, or else a small share of what there is.
+def memory_bytes(group: Group, board: int | None = None) -> int:
+    """Bytes of memory that programs in `group` may have in all.
 
     `board` are those of the board, None: as the kernel tells.
     """
+    memory = psutil.virtual_memory().total if board is None else board
+    return min(memory, group.limit_bytes() or memory)
+
+
+def memory_share(wished: int | None, group: Group, board: int | None = None) -> int:
+    """Bytes of memory that are `wished`, or else a small share of what there is in all."""
     if wished is not None:
         return wished
-    memory = psutil.virtual_memory().total if board is None else board
-    return min(memory // _SHARE, (group.limit_bytes() or memory) // _SHARE, _MOST_SHARE)
+    return min(memory_bytes(group, board) // _SHARE, _MOST_SHARE)
 
 
 def _memberships(file: Path) -> Iterator[tuple[list[str], str]]:

@@ -1,0 +1,96 @@
+"""Which model to begin with, and which one of a store answers when nobody names one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from edge_rt.models.catalogue import Catalogue, CatalogueEntry
+from edge_rt.models.entry import Entry
+
+MEMORY_SHARE = 0.3
+"""Of all memory what a model's files may take. With the usual settings keys, values and buffers
+take as much again, and the system, its other programs and a reserve need the rest."""
+
+STARTER_BYTES = 512_000_000
+"""Most bytes that are fetched of a model that nobody named: minutes, not hours."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that writes text, as far as the choice depends on it."""
+
+    id: str
+    bytes: int  # of its files
+    size: float  # what stands in for figures where there are none: more is better
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])  # right answers, by test
+    since: int = 0  # of equally good ones the earliest is taken
+
+
+def best(candidates: Iterable[Candidate], memory_bytes: int) -> Candidate | None:
+    """Return the one that answers best of those that fit into the memory, or else the smallest.
+
+    They are compared by the tests that all of them took, or by size where there is no such test.
+    """
+    known = sorted(candidates, key=lambda each: (each.since, each.id))
+    fitting = [each for each in known if fits(each.bytes, memory_bytes)]
+    if not fitting:
+        return min(known, key=lambda each: each.bytes, default=None)
+    return max(fitting, key=_rank(fitting))
+
+
+def fits(bytes: int, memory_bytes: int) -> bool:
+    """Whether a model of that size can be served on a machine with that much memory in all."""
+    return bytes <= MEMORY_SHARE * memory_bytes
+
+
+def stored(entries: Iterable[Entry]) -> list[Candidate]:
+    """The models of a store that write text."""
+    return [
+        Candidate(
+            entry.id,
+            entry.size,
+            entry.summary.parameters,
+            entry.presumed_quality.figures if entry.presumed_quality else {},
+            entry.created,
+        )
+        for entry in entries
+        if entry.kind == "language"
+    ]
+
+
+@dataclass(frozen=True)
+class Starter:
+    """The model to fetch where nobody named one, and a larger one that answers better, if any."""
+
+    entry: CatalogueEntry
+    better: CatalogueEntry | None
+
+
+def starter(catalogue: Catalogue, memory_bytes: int) -> Starter | None:
+    """Return what to begin with on a machine with that much memory; None: the catalogue is empty.
+
+    Only models that can be fetched and were tested count. The better one may take longer to fetch,
+    but fits as well.
+    """
+    known = {each.id: each for each in catalogue if each.pullable and each.quality is not None}
+    all_ = [_listed(each) for each in known.values()]
+    first = best([each for each in all_ if each.bytes <= STARTER_BYTES], memory_bytes)
+    if first is None:
+        return None
+    better = best(all_, memory_bytes)
+    other = known[better.id] if better is not None and better.bytes > first.bytes else None
+    return Starter(known[first.id], other)
+
+
+def _listed(entry: CatalogueEntry) -> Candidate:
+    figures = entry.quality.figures if entry.quality else {}
+    return Candidate(entry.id, entry.bytes, entry.bytes, figures)
+
+
+def _rank(candidates: Sequence[Candidate]) -> Callable[[Candidate], float]:
+    shared = sorted(set[str].intersection(*({*each.figures} for each in candidates)))
+    if not shared:
+        return lambda each: each.size
+    return lambda each: fmean(each.figures[test] for test in shared)
