@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from edge_rt.cli.tables import WORD
+
 LABEL = 10  # columns of the label before each block
 _GAP = 2
 _BAR = 8  # least columns of a bar
-_NAME = 22  # most columns of a name beside others
 _MORE = len("+99 more")
+_REST = " …"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _SPARKS = " ▁▂▃▄▅▆▇█"
 
@@ -57,19 +59,22 @@ class Block:
     def _columns(self, width: int) -> int:
         if self.rows:
             return 1
-        return max(1, (width - LABEL + _GAP) // (sum(self._sizes()) + _GAP))
+        return max(1, (width - LABEL + _GAP) // (sum(self._sizes(width)) + _GAP))
 
-    def _sizes(self) -> tuple[int, int, int]:
-        """Columns of names, of figures and of bars, each with the blank before it."""
-        names = min(_NAME, max([cell_len(cell.name) for cell in self.cells] + [_MORE]))
+    def _sizes(self, width: int) -> tuple[int, int, int]:
+        """Columns of names, of figures and of bars, each with the blank before it.
+
+        Names are cut where one and its figure are wider than the screen.
+        """
+        names = max([cell_len(cell.name) for cell in self.cells] + [_MORE])
         figures = max((cell_len(cell.figure) + 1 for cell in self.cells), default=0)
-        bars = any(cell.share is not None for cell in self.cells)
-        return names, figures, (_BAR + 1) * bars
+        bars = (_BAR + 1) * any(cell.share is not None for cell in self.cells)
+        return min(names, max(_MORE, width - LABEL - figures - bars)), figures, bars
 
     def _line(self, cells: Sequence[Cell], first: bool, width: int) -> Text:
         text = Text(set_cell_size(self.label if first else "", LABEL), style="")
         text.stylize("bold")
-        names, figures, bars = self._sizes()
+        names, figures, bars = self._sizes(width)
         for place, cell in enumerate(cells):
             text.append(" " * _GAP if place else "")
             if self.rows:
@@ -109,10 +114,24 @@ def _heights(blocks: Sequence[Block], width: int, height: int) -> list[int]:
 
 
 def fit(text: Text, width: int) -> Text:
-    """`text` as one line of at most `width` columns."""
-    text.truncate(width, overflow="ellipsis")
+    """`text` as one line of at most `width` columns; see `clipped`."""
+    if (kept := clipped(text.plain, width)) != text.plain:
+        text.right_crop(len(text) - len(kept.removesuffix(_REST)))
+        text.append(_REST if kept else "")
     text.no_wrap = True
     return text
+
+
+def clipped(text: str, width: int) -> str:
+    """`text` in at most `width` columns: of what does not fit, no word or figure is left in part.
+
+    A figure goes with its unit.
+    """
+    if cell_len(text) <= width:
+        return text
+    ends = (0, *(word.end() for word in WORD.finditer(text)))
+    kept = [text[:end] for end in ends if cell_len(text[:end] + _REST) <= width]
+    return f"{kept[-1]}{_REST}" if kept else ""
 
 
 def shortened(text: str, width: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.document import Json
@@ -19,26 +18,21 @@ from edge_rt.cli.figures import (
     member,
     members,
     number,
-    path_end,
     significant,
 )
 from edge_rt.cli.knob_words import knob_name, knob_value
 from edge_rt.cli.quantity import duration
+from edge_rt.cli.tables import Column, Pairs, Table
 
 NOTHING = "nothing holds back"  # the daemon's own words
 _NONE = "none"
-_KNOB = 40  # columns of its name
+_KNOBS = ("knob", "wanted", "now", "before", "")
 _CAUSES = {"power_w": "the power cap", "temp_c": "heat", "energy_j": "the energy", "guard": "heat"}
 
 
 def budget_tables(state: Json) -> RenderableType:
     """All of a GovernorState."""
-    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for title, text in _rows(state):
-        table.add_row(Text(title), Text(text))
-    parts: list[RenderableType] = [table]
+    parts: list[RenderableType] = [Pairs(_rows(state))]
     if knobs := members(state, "knobs"):
         parts += [Text(""), _knobs(knobs)]
     return Group(*parts)
@@ -154,15 +148,9 @@ def _allowance(state: Json) -> str:
 
 
 def _knobs(knobs: list[Json]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    for title in ("knob", "wanted", "now", "before", ""):
-        table.add_column(title, overflow="fold")
+    rows: list[tuple[str, ...]] = []
     for knob in knobs:
         name = line(knob.get("name"))
-        cells = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
-        table.add_row(
-            Text(path_end(knob_name(name), _KNOB)),
-            *map(Text, cells),
-            Text(line(knob.get("error") or "")),
-        )
-    return table
+        values = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
+        rows.append((knob_name(name), *values, line(knob.get("error") or "")))
+    return Table([Column(name, text=True, kept=name in _KNOBS[:3]) for name in _KNOBS], rows)

@@ -5,31 +5,37 @@ from __future__ import annotations
 import time
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import MISSING, counted, joules, line, member, members, number, whole
 from edge_rt.cli.quantity import readable
+from edge_rt.cli.tables import Column, Prose, Table
+
+_COLUMNS = (
+    Column("model", text=True, kept=True),
+    Column("client", text=True, kept=True),
+    Column("answers", kept=True),
+    *map(Column, ("size", "oldest", "newest")),
+)
 
 
 def cache_table(report: Json, now: float | None = None) -> RenderableType:
     """All of it; ages are those at `now` in Unix seconds, None: at this moment."""
     if report.get("enabled") is not True:
-        return Text("The cache is off: set cache.enabled in the configuration.")
+        return Prose("The cache is off: set cache.enabled in the configuration.")
     parts: list[RenderableType] = []
     if report.get("stored") is False:
-        parts.append(Text("The file cannot be written; the latest answers are kept in memory.\n"))
+        parts.append(Prose("The file cannot be written; the latest answers are kept in memory.\n"))
     groups = members(report, "groups")
-    parts.append(_table(groups, time.time() if now is None else now) if groups else Text("Empty."))
-    parts.append(Text("\n" + _brought(report)))
+    parts.append(_table(groups, time.time() if now is None else now) if groups else Prose("Empty."))
+    parts.append(Prose("\n" + _brought(report)))
     prefixes = member(report, "prefixes")
     if prefixes.get("enabled") is True:
         parts.append(_prefixes(prefixes))
     return Group(*parts)
 
 
-def _prefixes(report: Json) -> Text:
+def _prefixes(report: Json) -> Prose:
     """What is kept of prompts, in a line for each model and client."""
     lines = [""]
     if report.get("stored") is False:
@@ -43,19 +49,17 @@ def _prefixes(report: Json) -> Text:
     tokens = counted(report.get("restored_tokens"), "token")
     bound = readable("max_bytes", report.get("max_bytes"))
     lines.append(f"{used} began with what was kept, {tokens} of them; in at most {bound}")
-    return Text("\n".join(lines))
+    return Prose("\n".join(lines))
 
 
 def _table(groups: list[Json], now: float) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    for title in ("model", "client", "answers", "size", "oldest", "newest"):
-        table.add_column(title, justify="left" if title in ("model", "client") else "right")
+    rows: list[tuple[str, ...]] = []
     for group in groups:
         ages = [_age(group.get(name), now) for name in ("oldest", "newest")]
         size = readable("size_bytes", group.get("size_bytes"))
         names = line(group.get("model")), line(group.get("client"))
-        table.add_row(*map(Text, (*names, whole(group.get("answers")), size, *ages)))
-    return table
+        rows.append((*names, whole(group.get("answers")), size, *ages))
+    return Table(_COLUMNS, rows)
 
 
 def _age(made: object, now: float) -> str:

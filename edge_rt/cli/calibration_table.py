@@ -5,36 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.client import Json
 from edge_rt.cli.figures import MISSING, fixed, line, members, number, significant
+from edge_rt.cli.tables import Column, Pairs, Prose, Table
 
 _COLUMNS = (
-    ("MODEL", "model"),
-    ("THREADS", "threads"),
-    ("PROMPT tok/s", "prefill_tokens_per_s"),
-    ("ANSWER tok/s", "decode_tokens_per_s"),
-    ("IDLE W", "idle_w"),
-    ("PROMPT W", "prefill_w"),
-    ("ANSWER W", "decode_w"),
-    ("OFF BY", "runtime_error"),
-    ("JOULES OFF BY", "energy_error"),
+    ("model", "model"),
+    ("threads", "threads"),
+    ("prompt tok/s", "prefill_tokens_per_s"),
+    ("answer tok/s", "decode_tokens_per_s"),
+    ("idle W", "idle_w"),
+    ("prompt W", "prefill_w"),
+    ("answer W", "decode_w"),
+    ("off by", "runtime_error"),
+    ("joules off by", "energy_error"),
     ("", "quality"),
 )
+_KEPT = ("model", "threads", "prefill_tokens_per_s", "decode_tokens_per_s")
 
 
 def calibration_tables(state: Json) -> RenderableType:
     """All of a Calibrated."""
-    head = Table(box=None, padding=(0, 1, 0, 0), show_header=False, pad_edge=False)
-    head.add_column(no_wrap=True, style="bold")
-    head.add_column(overflow="fold")
-    for title, text in _head(state):
-        head.add_row(Text(title), Text(text))
-    models = members(state, "models")
+    head, models = Pairs(_head(state)), members(state, "models")
     if not models:
-        return Group(head, Text("\nNothing is calibrated: edge-rt calibrate --quick"))
+        return Group(head, Prose("\nNothing is calibrated: edge-rt calibrate --quick"))
     return Group(head, Text(""), _models(models))
 
 
@@ -50,13 +46,12 @@ def _head(state: Json) -> Iterator[tuple[str, str]]:
 
 
 def _models(models: list[Json]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title, _ in _COLUMNS:
-        table.add_column(title, justify="left" if title in ("", "MODEL") else "right")
-    for model in models:
-        named = model | {"model": _named(model)}
-        table.add_row(*(Text(_cell(name, named.get(name))) for _, name in _COLUMNS))
-    return table
+    named = [model | {"model": _named(model)} for model in models]
+    rows = [[_cell(name, model.get(name)) for _, name in _COLUMNS] for model in named]
+    columns = [
+        Column(title, text=title in ("", "model"), kept=name in _KEPT) for title, name in _COLUMNS
+    ]
+    return Table(columns, rows)
 
 
 def _named(model: Json) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import cast
 
-from rich.cells import cell_len
-
 from edge_rt.cli.clean import clean
 from edge_rt.cli.document import Json
 
@@ -85,11 +83,3 @@ def members(document: Json, name: str) -> list[Json]:
     value: object = document.get(name)
     items = cast("list[object]", value) if isinstance(value, list) else []
     return [cast(Json, item) for item in items if isinstance(item, dict)]
-
-
-def path_end(path: str, width: int) -> str:
-    """The end of a path, in at most `width` columns, if possible with whole names."""
-    if cell_len(path) <= width:
-        return path
-    ends = [n for n in range(len(path)) if cell_len(path[n:]) < width]
-    return f"…{path[next((n for n in ends if path[n] == '/'), min(ends, default=len(path))) :]}"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import MISSING, fixed, joules, line, members, number, significant, whole
 from edge_rt.cli.mode_words import making
 from edge_rt.cli.quantity import duration
+from edge_rt.cli.tables import Column, Prose, Table
 
 
 @dataclass
@@ -60,9 +60,9 @@ def ledger_tables(report: Json, zone: tzinfo | None = None) -> RenderableType:
     """All of `report`; times in `zone`, else in the machine's own."""
     parts: list[RenderableType] = []
     if report.get("stored") is False:
-        parts.append(Text("The ledger cannot be written; this is kept in memory only.\n"))
+        parts.append(Prose("The ledger cannot be written; this is kept in memory only.\n"))
     days, last = members(report, "days"), members(report, "last")
-    parts.append(_days(days) if days else Text("Nothing is booked for these days."))
+    parts.append(_days(days) if days else Prose("Nothing is booked for these days."))
     if models := model_sums(report):
         parts += [Text(""), _models(models)]
     if last:
@@ -125,34 +125,30 @@ def remarks(booking: Json) -> str:
 
 
 def _days(days: Sequence[Json]) -> Table:
-    table = _table("day (UTC)", "J in all", "answers", "the rest", "", "covered", "missing")
+    rows: list[tuple[str, ...]] = []
     for day in days:
         covered, missing = number(day.get("covered_s")), number(day.get("missing_s"))
         times = [MISSING if not s else duration(s) for s in (covered, missing)]
-        _row(table, line(day.get("day")), *day_joules(day), line(day.get("quality")), *times)
-    return table
+        rows.append((line(day.get("day")), *day_joules(day), line(day.get("quality")), *times))
+    return _table(("day (UTC)", "J in all", "answers", "the rest", "", "covered", "missing"), rows)
 
 
 def _models(models: Sequence[ModelSum]) -> Table:
     saving = any(one.hits for one in models)
-    titles = ("cached", "J saved") if saving else ()
-    table = _table(
-        "model", "requests", "prompt", "answer", "J", "J/token", "", "unresolved", *titles
-    )
+    titles = ("model", "requests", "prompt", "answer", "J", "J/token", "", "unresolved")
+    rows: list[tuple[str, ...]] = []
     for one in models:
         tokens = whole(one.prompt_tokens), whole(one.completion_tokens)
         counts = one.model, whole(one.requests), *tokens
         unresolved = whole(one.unresolved) if one.unresolved else ""
         saved = (whole(one.hits), fixed(one.saved_j, 1)) if saving else ()
-        _row(table, *counts, one.joules, one.per_token, one.quality, unresolved, *saved)
-    return table
+        rows.append((*counts, one.joules, one.per_token, one.quality, unresolved, *saved))
+    return _table((*titles, "cached", "J saved") if saving else titles, rows)
 
 
 def _requests(last: Sequence[Json], zone: tzinfo | None) -> Table:
-    table = _table("ended", "model", "prompt", "answer", "s", "J", "W", "°C", _NOTES)
-    for booking in last:
-        _row(table, *request_cells(booking, zone, "%m-%d %H:%M"))
-    return table
+    titles = ("ended", "model", "prompt", "answer", "s", "J", "W", "°C", "")
+    return _table(titles, [request_cells(booking, zone, "%m-%d %H:%M") for booking in last])
 
 
 def request_cells(booking: Json, zone: tzinfo | None, time_format: str) -> Iterator[str]:
@@ -168,18 +164,9 @@ def request_cells(booking: Json, zone: tzinfo | None, time_format: str) -> Itera
     yield remarks(booking)
 
 
-_NOTES = " "
-_WORDS = ("day (UTC)", "ended", "model", "", _NOTES)
+_WORDS = ("day (UTC)", "ended", "model", "")
+_KEPT = ("day (UTC)", "ended", "model", "J in all", "J")
 
 
-def _table(*titles: str) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    for title in titles:
-        justify = "left" if title in _WORDS else "right"
-        folds = title in ("model", _NOTES)
-        table.add_column(title, justify=justify, overflow="fold", no_wrap=not folds)
-    return table
-
-
-def _row(table: Table, *cells: str) -> None:
-    table.add_row(*map(Text, cells))
+def _table(titles: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
+    return Table([Column(t, text=t in _WORDS, kept=t in _KEPT) for t in titles], rows)

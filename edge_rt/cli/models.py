@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from edge_rt.cli.bars import bar
@@ -24,6 +23,7 @@ from edge_rt.cli.models_table import (
     models_table,
     pair_facts,
 )
+from edge_rt.cli.paper import output, put
 from edge_rt.cli.screen import note
 from edge_rt.config.loader import load
 from edge_rt.errors import ModelFileError
@@ -59,13 +59,11 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
         pullable = [catalogue_facts(entry) for entry in known]
         click.echo(json.dumps({"store": str(place.root), "models": models, "pullable": pullable}))
         return
-    console = _console()
-    console.print(
-        models_table(entries, default) if entries else Text(f"No models in {place.root}.")
-    )
+    console = output()
+    put(console, models_table(entries, default) if entries else Text(f"No models in {place.root}."))
     if known:
-        console.print(Text("\nedge-rt models pull can fetch:"))
-        console.print(catalogue_table(known))
+        put(console, Text("\nedge-rt models pull can fetch:"))
+        put(console, catalogue_table(known))
 
 
 @models.command()
@@ -148,7 +146,7 @@ def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(facts(entry) | {"pairs": [pair_facts(p, there) for p in pairs]}))
     else:
-        _console().print(model_table(entry, _source(entry, place), pairs, there))
+        put(output(), model_table(entry, _source(entry, place), pairs, there))
 
 
 @models.command()
@@ -217,8 +215,3 @@ def _source(entry: Entry, store: Store) -> str | None:
     known = store.catalogue.of_content(sha256)
     there = [each.id for each in store.entries() if each.sha256 == sha256]
     return next(iter(there), known.id if known else f"sha256 {sha256}")
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=1000)  # for a reader nothing is cut

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from rich.table import Table
-from rich.text import Text
-
-from edge_rt.cli.clean import clean
 from edge_rt.cli.mode_words import as_set
 from edge_rt.cli.quantity import size
+from edge_rt.cli.tables import Column, Pairs, Table
 from edge_rt.models.catalogue import CatalogueEntry, Quality
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import Kept, Pair
 
 _UNKNOWN = "-"
+_STORED = (
+    Column("model", text=True, kept=True),
+    Column("kind", text=True),
+    Column("variant", text=True, kept=True),
+    Column("size", kept=True),
+    Column("parameters"),
+    Column("context"),
+    Column("licence", text=True),
+    Column("", text=True, kept=True),
+)
+_PULLABLE = (
+    Column("model", text=True, kept=True),
+    Column("size", kept=True),
+    Column("licence", text=True),
+    Column("", text=True),
+)
 
 
 def facts(entry: Entry) -> dict[str, object]:
@@ -74,7 +87,6 @@ def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
 
 def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
     """The models that are there, a row each."""
-    titles = ("MODEL", "KIND", "VARIANT", "SIZE", "PARAMETERS", "CONTEXT", "LICENCE", "")
     rows = [
         (
             entry.id,
@@ -88,18 +100,18 @@ def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
         )
         for entry in entries
     ]
-    return _columns(titles, rows)
+    return Table(_STORED, rows)
 
 
 def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
     """The models that can be pulled, a row each."""
     rows = [(e.id, size(e.bytes), e.licence, e.description) for e in entries]
-    return _columns(("MODEL", "SIZE", "LICENCE", ""), rows)
+    return Table(_PULLABLE, rows)
 
 
 def model_table(
     entry: Entry, source: str | None, pairs: Sequence[Pair], there: Collection[str]
-) -> Table:
+) -> Pairs:
     """One model, a line for each thing to know; `source` names the model it was made from.
 
     `pairs` are those that it is one of, and `there` the ids of all models in the store.
@@ -127,11 +139,7 @@ def model_table(
     if entry.kind != "embedding":
         rows = [row for row in rows if row[0] != "vectors"]
     rows += [("file", f"{f.path.name}, {size(f.size)}, sha256 {f.sha256}") for f in entry.files]
-    table = Table.grid(padding=(0, 2))
-    for title, value in rows:
-        if value:
-            table.add_row(Text(title, style="dim"), Text(clean(value)))
-    return table
+    return Pairs(row for row in rows if row[1])
 
 
 def _label(entry: Entry) -> str | None:
@@ -158,13 +166,6 @@ def _figures(quality: Quality | Kept | None) -> str:
         return ""
     figures = ", ".join(f"{name} {figure:g}" for name, figure in quality.figures.items())
     return f"{figures} ({quality.source})" if quality.source else figures
-
-
-def _columns(titles: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*titles, box=None, pad_edge=False, header_style="dim")
-    for row in rows:
-        table.add_row(*(Text(clean(value)) for value in row))  # what files say is never markup
-    return table
 
 
 def _count(parameters: int) -> str:

@@ -30,15 +30,8 @@ def output() -> Console:
 
 
 def put(console: Console, content: RenderableType) -> None:
-    """Show `content`; where no terminal shows it, without the blanks that fill a table."""
-    if console.is_terminal:
-        console.print(content)
-        return
-    with console.capture() as captured:
-        console.print(content)
-    lines = captured.get().split("\n")
-    console.file.write("\n".join(text.rstrip() for text in lines))
-    console.file.flush()
+    """Show `content`; a word that is longer than the terminal is wide goes on in its next line."""
+    console.print(content, crop=False, overflow="ignore")
 
 
 def put_document(document: Json, table: Callable[[Json], RenderableType], *, as_json: bool) -> None:

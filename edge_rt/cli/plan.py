@@ -52,7 +52,7 @@ def plan(
     """Predict what an answer would take: seconds, joules, watts and the temperature at its end.
 
     For each model and thread count that may be used; the one that a request would get now is
-    marked. ADDS are joules on top of what the board draws anyway, IN ALL are all of them
+    marked. "adds" are joules on top of what the board draws anyway, "in all" are all of them
     meanwhile. The prompt is read from standard input when it is "-", or when there is none and
     something is piped in.
     """

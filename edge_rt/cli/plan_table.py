@@ -4,31 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
-from rich.text import Text
-
 from edge_rt.cli.client import Json
 from edge_rt.cli.figures import MISSING, fixed, joules, line, member, number, significant, whole
 from edge_rt.cli.mode_words import in_mode
+from edge_rt.cli.tables import Column, Table
 
 _ROOFLINE = "roofline"
-_HEADS = ("", "MODEL", "THREADS", "TOKENS", "SECONDS", "ADDS", "IN ALL", "WATTS", "END °C")
+_BOTH = (
+    Column("model", text=True, kept=True),
+    Column("threads", kept=True),
+    Column("tokens"),
+    Column("seconds", kept=True),
+    Column("adds"),
+    Column("in all"),
+    Column("watts"),
+    Column("end °C"),
+)
+_PREDICTED = (*_BOTH, Column("error"), Column("by", text=True), Column("", text=True))
+_TRIED = (
+    *_BOTH,
+    Column("seconds off", kept=True),
+    Column("joules off", kept=True),
+    Column("°C off"),
+    Column("", text=True),
+)
 
 
 def plan_table(candidates: Sequence[Json]) -> Table:
     """A row for each; the chosen one is marked."""
-    table = _table((*_HEADS, "±", "BY", ""))
-    for one in candidates:
-        table.add_row(*map(Text, _predicted(one)))
-    return table
+    return Table(
+        _PREDICTED, map(_predicted, candidates), [bool(one.get("chosen")) for one in candidates]
+    )
 
 
 def tried_table(tried: Sequence[Json]) -> Table:
     """A row for what came of each, with how far off it had been predicted."""
-    table = _table((*_HEADS[1:], "SECONDS OFF", "JOULES OFF", "°C OFF", ""))
-    for one in tried:
-        table.add_row(*map(Text, _came(one)))
-    return table
+    return Table(_TRIED, map(_came, tried))
 
 
 def advice(candidates: Sequence[Json]) -> str | None:
@@ -43,21 +54,7 @@ def advice(candidates: Sequence[Json]) -> str | None:
     )
 
 
-def _table(titles: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in titles:
-        words = title in ("", "MODEL", "BY")
-        table.add_column(
-            title,
-            justify="left" if words else "right",
-            overflow="fold",
-            no_wrap=bool(title),
-        )
-    return table
-
-
 def _predicted(one: Json) -> Iterator[str]:
-    yield "*" if one.get("chosen") else ""
     yield in_mode(one.get("model"), one.get("mode"), one.get("partner"))
     yield whole(one.get("threads"))
     yield f"{whole(one.get('prompt_tokens'))}+{whole(one.get('completion_tokens'))}"

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import MISSING, counted, fixed, joules, line, member, members, number
 from edge_rt.cli.mode_words import in_mode
+from edge_rt.cli.tables import Column, Prose, Table
 
-_WORDS = ("model", "prompts")
-_TITLES = (*_WORDS, "good", "bad", "answers", "joules", "seconds")
+_COLUMNS = (
+    Column("model", text=True, kept=True),
+    Column("prompts", text=True, kept=True),
+    Column("good", kept=True),
+    Column("bad", kept=True),
+    *map(Column, ("answers", "joules", "seconds")),
+)
 
 
 def router_table(report: Json) -> RenderableType:
     """All of it, what was heard of last first."""
     parts: list[RenderableType] = []
     if report.get("stored") is False:
-        parts.append(Text("The file cannot be written; this is lost when the daemon ends.\n"))
+        parts.append(Prose("The file cannot be written; this is lost when the daemon ends.\n"))
     arms = members(report, "arms")
-    parts.append(_table(arms) if arms else Text("Nothing was learnt yet."))
-    parts.append(Text("\n" + _tried(member(report, "trials"))))
+    parts.append(Table(_COLUMNS, map(_cells, arms)) if arms else Prose("Nothing was learnt yet."))
+    parts.append(Prose("\n" + _tried(member(report, "trials"))))
     return Group(*parts)
 
 
-def _table(arms: list[Json]) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
-    for title in _TITLES:
-        table.add_column(title, justify="left" if title in _WORDS else "right")
-    for arm in arms:
-        prompts = " ".join(line(arm.get(name)) for name in ("length", "level", "kind"))
-        marks = [fixed(number(arm.get(name)), 1) for name in ("good", "bad", "answers")]
-        times = [_times(arm.get(name)) for name in ("joules_ratio", "seconds_ratio")]
-        model = in_mode(arm.get("model"), arm.get("mode"), None)
-        table.add_row(*map(Text, (model, prompts, *marks, *times)))
-    return table
+def _cells(arm: Json) -> Iterator[str]:
+    yield in_mode(arm.get("model"), arm.get("mode"), None)
+    yield " ".join(line(arm.get(name)) for name in ("length", "level", "kind"))
+    yield from (fixed(arm.get(name), 1) for name in ("good", "bad", "answers"))
+    yield from (_times(arm.get(name)) for name in ("joules_ratio", "seconds_ratio"))
 
 
 def _times(value: object) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edge_rt.cli.document import Json
@@ -18,24 +16,21 @@ from edge_rt.cli.figures import (
     member,
     members,
     number,
-    path_end,
     significant,
 )
 from edge_rt.cli.gauges import COLUMNS, Row, gauges, groups
 from edge_rt.cli.quantity import duration
+from edge_rt.cli.tables import Column, Pairs, Table
 
-_NAME_WIDTH = 24  # columns that names may have in any case
-_FIGURE = 9  # columns of a figure with the blanks behind it, or a little more
-_HEAD = len("read below")
 _WIDE = 120  # columns from which on the files are told as well
 
 
 def report_tables(report: Json, width: int) -> RenderableType:
     """All of `report` for a terminal of `width` columns: the board, then a table a group."""
     found, root, reasons = groups(report), line(report.get("root")), list(_reasons(report))
-    parts: list[RenderableType] = [_pairs("", head(report), _HEAD)]
+    parts: list[RenderableType] = [Pairs(head(report))]
     parts += [_table(group, rows, width, root) for group, rows in found.items()]
-    parts += [_reason_table(title, rows, width) for title, rows in reasons if rows]
+    parts += [Pairs(rows, title) for title, rows in reasons if rows]
     spaced = [piece for part in parts for piece in (part, Text(""))]
     return Group(*spaced[:-1])
 
@@ -96,35 +91,18 @@ def _energy(supply: Json) -> str:
 
 
 def _table(group: str, rows: Sequence[Row], width: int, root: str) -> Table:
-    """Files are told below `root`, and in front cut to fit; names go on in the next line."""
+    """Files are told below `root`, where there is much room; else who reads them."""
     columns = [c for c in COLUMNS[group] if any(c.key in r.cells for r in rows)]
     if group == "rails" and any(row.energy for row in rows):
         columns = [c for c in columns if c.key != "energy_j"] + [COLUMNS[group][-1]]
-    wide, figures = width >= _WIDE, _FIGURE * len(columns)
-    sources = [_below(root, row.source) if wide else row.reader for row in rows]
-    least = max(
-        cell_len(_noted("" if wide else source, row))
-        for source, row in zip(sources, rows, strict=True)
-    )
-    names = _name_width([group, *(row.name for row in rows)], width - figures - least)
-    room = width - figures - names - 2
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column(group, width=names, overflow="fold")
-    for column in columns:
-        table.add_column(column.unit, justify="right", min_width=7, no_wrap=True)
-    table.add_column("", overflow="fold", style="dim")
-    for row, source in zip(rows, sources, strict=True):
+    cells: list[list[str]] = []
+    for row in rows:
         values = [(column, row.value(column.key)) for column in columns]
-        cells = [MISSING if value is None else column.text(value) for column, value in values]
-        end = path_end(source, room - cell_len(_noted(" ", row)) + 1) if wide else source
-        # Text, not str: what the daemon says is never markup.
-        table.add_row(Text(row.name), *map(Text, cells), Text(_noted(end, row)))
-    return table
-
-
-def _name_width(names: Iterable[str], room: int) -> int:
-    """For the longest name, but not more than the room or than names may have in any case."""
-    return min(max(map(cell_len, names)), max(_NAME_WIDTH, room - 2))
+        shown = [MISSING if value is None else column.text(value) for column, value in values]
+        source = _below(root, row.source) if width >= _WIDE else row.reader
+        cells.append([row.name, *shown, _noted(source, row)])
+    figures = [Column(column.unit, kept=column is columns[0]) for column in columns]
+    return Table([Column(group, text=True, kept=True), *figures, Column("", text=True)], cells)
 
 
 def _noted(source: str, row: Row) -> str:
@@ -152,28 +130,9 @@ def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "not read", [(_below(root, name), _below(root, reason)) for name, reason in skipped]
 
 
-def _reason_table(title: str, rows: Sequence[tuple[str, str]], width: int) -> Table:
-    names = _name_width([title, *(name for name, _ in rows)], 2 * width // 5)
-    cut = (
-        (path_end(name, names) if name.startswith("/") else name, reason) for name, reason in rows
-    )
-    return _pairs(title, cut, names)
-
-
 def _below(root: str, text: str) -> str:
     return text.replace(f"{root.rstrip('/')}/", "/") if root.startswith("/") else text
 
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
-
-
-def _pairs(title: str, rows: Iterable[tuple[str, str]], name_width: int) -> Table:
-    table = Table(
-        box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False, show_header=bool(title)
-    )
-    table.add_column(title, width=name_width, overflow="fold")
-    table.add_column("", overflow="fold")
-    for name, value in rows:
-        table.add_row(Text(name, style="" if title else "bold"), Text(value))
-    return table

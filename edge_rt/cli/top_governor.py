@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from rich.cells import cell_len
@@ -12,6 +11,7 @@ from edge_rt.cli.budget_table import caps, holds_back, limits_line
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import line, lines, member, number
 from edge_rt.cli.quantity import duration
+from edge_rt.cli.tables import wrapped
 
 _NO_BUDGET = ", no budget"
 _STYLES = {"caution": "yellow", "hold": "bold yellow", "evacuate": "bold red"}
@@ -52,5 +52,5 @@ def _forecast(state: Json) -> Iterator[str]:
 
 def _text(label: str, text: str, width: int) -> Block:
     """As many lines as it takes, as long as others have more than they need."""
-    cells = [Cell(part) for part in textwrap.wrap(text, max(1, width - LABEL))]
+    cells = [Cell(part) for part in wrapped(text, width - LABEL)] if text else []
     return Block(label, cells, least=max(1, len(cells)), rows=True)

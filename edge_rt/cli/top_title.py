@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from rich.text import Text
 
-from edge_rt.cli.blocks import fit, shortened
+from edge_rt.cli.blocks import clipped, fit
 from edge_rt.cli.document import Json
 from edge_rt.cli.figures import line, member, number
 from edge_rt.cli.looks import Look
@@ -36,4 +36,4 @@ def _board(report: Json, room: int) -> str:
         marks = (" (simulated: all is modelled)", " (simulated)")
         simulated = next((m for m in marks if cell_len(name + m) <= room), marks[-1])
     most = max(_LEAST, room - len(simulated))
-    return (name if cell_len(name) <= most else shortened(name, most)) + simulated
+    return clipped(name, most) + simulated

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import click
+from rich.console import Group, RenderableType
 
 from edge_rt.cli.assessment import assessment_lines
-from edge_rt.cli.client import Client
+from edge_rt.cli.client import Client, Json
 from edge_rt.cli.figures import line, member, members, number
 from edge_rt.cli.learnt import learnt_lines
 from edge_rt.cli.paper import output, put
+from edge_rt.cli.tables import Prose
 from edge_rt.cli.trace_table import trace_table
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -35,12 +38,16 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(line(found.get("why")))
-    click.echo()
-    put(output(), trace_table(members(found, "considered")))
+    put(output(), Group(*trace_view(found)))
+
+
+def trace_view(found: Json) -> Iterator[RenderableType]:
+    """All of a trace: the reason, the candidates, and what is known of the prompt and the board."""
+    considered = members(found, "considered")
+    yield Prose(f"{line(found.get('why'))}\n")
+    yield trace_table(considered)
     if assessed := member(found, "assessed"):
-        click.echo("\n" + "\n".join(assessment_lines(assessed)))
-    for told in learnt_lines(members(found, "considered")):
-        click.echo(told)
+        yield Prose("\n" + "\n".join(assessment_lines(assessed)))
+    yield from map(Prose, learnt_lines(considered))
     if (phi := number(found.get("phi"))) is not None:
-        click.echo(f"\nPhi {phi:.2f}: what leakage leaves of the chip's power, as warm as it was")
+        yield Prose(f"\nPhi {phi:.2f}: what leakage leaves of the chip's power, as warm as it was")

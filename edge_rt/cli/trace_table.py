@@ -4,29 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.table import Table
-from rich.text import Text
-
 from edge_rt.cli.client import Json
 from edge_rt.cli.figures import MISSING, joules, line, member, number, significant, whole
 from edge_rt.cli.mode_words import in_mode
+from edge_rt.cli.tables import Column, Table
 
-_WORDS = ("", "MODEL", "VARIANT", "BY", "")
-_HEADS = ("", "MODEL", "VARIANT", "THREADS", "TOKENS", "SECONDS", "ADDS", "WATTS", "±", "BY", "")
+_COLUMNS = (
+    Column("model", text=True, kept=True),
+    Column("variant", text=True),
+    Column("threads", kept=True),
+    Column("tokens"),
+    Column("seconds", kept=True),
+    Column("adds", kept=True),
+    Column("watts"),
+    Column("error"),
+    Column("by", text=True),
+    Column("", text=True),
+)
 
 
 def trace_table(considered: Sequence[Json]) -> Table:
     """A row for each; the chosen one is marked."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in _HEADS:
-        justify = "left" if title in _WORDS else "right"
-        table.add_column(title, justify=justify, overflow="fold", no_wrap=bool(title))
     settings = [member(member(one, "candidate"), "setting") for one in considered]
     ways = {_way(setting) for setting in settings}
     several = len(ways) > len({variant for variant, _ in ways})
-    for one in considered:
-        table.add_row(*map(Text, _cells(one, several)))
-    return table
+    rows = [_cells(one, several) for one in considered]
+    return Table(_COLUMNS, rows, [one.get("state") == "chosen" for one in considered])
 
 
 def _way(setting: Json) -> tuple[str, str]:
@@ -39,7 +42,6 @@ def _cells(one: Json, several: bool) -> Iterator[str]:
     """`several`: some may be loaded in more than one way."""
     candidate = member(one, "candidate")
     setting = member(candidate, "setting")
-    yield "*" if one.get("state") == "chosen" else ""
     yield in_mode(setting.get("variant"), setting.get("mode"), setting.get("partner"))
     loaded = "" if candidate.get("loaded") else ", not loaded"
     way = f", {_way(setting)[1]}" if several else ""

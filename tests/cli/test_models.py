@@ -71,7 +71,7 @@ def test_an_added_model_is_listed(cli: Cli, file: Path, state: Path) -> None:
     assert (state / "models" / "my-model" / "My-Model.gguf").is_file()
     shown = cli("models", "list").stdout
     assert shown.splitlines()[0].split() == [
-        "MODEL", "KIND", "VARIANT", "SIZE", "PARAMETERS", "CONTEXT", "LICENCE",
+        "model", "kind", "variant", "size", "parameters", "context", "licence",
     ]  # fmt: skip
     assert shown.splitlines()[1].split()[0] == "my-model"
     assert shown.splitlines()[1].split()[2] == "llama.cpp-f32"

@@ -82,7 +82,7 @@ def test_a_long_name_leaves_the_rest_of_the_title_its_place() -> None:
     board["board"]["name"] = "NVIDIA Jetson Orin NX Super 16 GB"
     for width, begin in (
         (120, "NVIDIA Jetson Orin NX Super 16 GB (simulated: all is modelled)  edge-rt"),
-        (80, "NVIDIA Jetson Orin NX Super 16… (simulated)  edge-rt"),
+        (80, "NVIDIA Jetson Orin NX Super … (simulated)  edge-rt"),
         (64, "NVIDIA Jetson … (simulated)  edge-rt 0.1  up"),
     ):
         title = picture(seen(board), Trend(), width, 24, hint="q leaves")[0].plain

@@ -77,7 +77,7 @@ def test_every_candidate_has_a_row_and_the_chosen_one_a_mark(daemon: Daemon, cli
     why, _, head, chosen, other, *_, phi = cli("trace", "chatcmpl-7").stdout.splitlines()
     assert phi.startswith("Phi 0.83: ")
     assert why == TRACE["why"]
-    assert head.split()[:3] == ["MODEL", "VARIANT", "THREADS"]
+    assert head.split()[:3] == ["model", "variant", "threads"]
     for word in ("*", "smol", "onnx int4", "93+128", "2.35", "4.50 J", "8 %", "calibrated"):
         assert word in chosen
     assert not other.startswith("*")

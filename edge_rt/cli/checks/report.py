@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 import click
 
 from edge_rt.cli.checks.finding import Finding, Level
 from edge_rt.cli.clean import clean
+from edge_rt.cli.tables import wrapped
 
 _WIDTH = 80
 _LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
@@ -47,8 +47,7 @@ def healthy(findings: Sequence[Finding]) -> bool:
 def _lines(finding: Finding) -> list[str]:
     label = click.style(_LABELS[finding.level], fg=_COLOURS[finding.level])
     indent = " " * (4 + 2 + _NAMES + 2)
-    words = textwrap.wrap(_flat(finding.what), _WIDTH - len(indent), break_on_hyphens=False)
-    first, *rest = words or [""]
+    first, *rest = wrapped(_flat(finding.what), _WIDTH - len(indent))
     head = f"{label}  {finding.id:<{_NAMES}}  {first}"
     tail = [indent + word for word in rest]
     return [head, *tail, *(f"      {_flat(line)}" for line in finding.remedy)]

@@ -1,0 +1,196 @@
+"""What commands show of fixed and of odd data, on a terminal of any width."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+import board_reports as boards
+from governed import governor
+from rich.console import Console, Group, RenderableType
+
+from edge_rt.cli.budget_table import budget_tables
+from edge_rt.cli.cache_table import cache_table
+from edge_rt.cli.calibration_table import calibration_tables
+from edge_rt.cli.ledger_table import ledger_tables
+from edge_rt.cli.models_table import models_table
+from edge_rt.cli.paper import put
+from edge_rt.cli.plan_table import plan_table, tried_table
+from edge_rt.cli.router_table import router_table
+from edge_rt.cli.sensor_table import report_tables
+from edge_rt.cli.trace import trace_view
+from edge_rt.models.catalogue import SamplingDefaults
+from edge_rt.models.entry import Entry
+from edge_rt.models.summary import Summary
+
+FOLDER = Path(__file__).parent / "screens"
+ID, LIKE = "smollm2-135m-instruct", "smollm2-135m-instruct-onnx-int4"
+NOW = 1_795_000_000.0
+
+
+def shown(content: RenderableType, width: int) -> str:
+    """`content` as a terminal of `width` columns gets it."""
+    file = io.StringIO()
+    put(Console(file=file, width=width, force_terminal=True, color_system=None), content)
+    return file.getvalue()
+
+
+def candidate(model: str, figure: float | None, count: int, **other: Any) -> dict[str, Any]:
+    """One way to serve a request, as `plan` and `trace` tell it."""
+    usual = {
+        "model": model,
+        "backend": "onnx",
+        "quantisation": "int4",
+        "loaded": True,
+        "threads": 2,
+        "prompt_tokens": count,
+        "completion_tokens": 128,
+        "seconds": figure,
+        "energy_j": figure,
+        "total_j": figure,
+        "power_w": figure,
+        "end_temp_c": figure,
+        "band_c": 0.8,
+        "error_ratio": 0.08,
+        "basis": "calibrated",
+        "reason": "the prompt would fill the memory with 2 threads",
+        "setting": {"variant": model, "threads": 2, "mode": "single"},
+    }
+    return usual | other
+
+
+def plan(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt plan --run`."""
+    found = [candidate(model, figure, count, chosen=not n) for n, model in enumerate(models)]
+    pair = {
+        "mode": "speculative",
+        "partner": models[-1],
+        "reason": "1.60 times the time",
+        "chosen": False,
+    }
+    tried = [
+        one | {"foretold": one, "seconds_error": -0.06, "quality": "measured"} for one in found
+    ]
+    return Group(plan_table([*found, found[0] | pair]), "", tried_table(tried))
+
+
+def trace(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt trace`."""
+    states = ["chosen", *["dropped"] * (len(models) - 1)]
+    considered = [
+        {"candidate": candidate(model, figure, count), "state": state, "reason": "it takes less"}
+        for model, state in zip(models, states, strict=True)
+    ]
+    features = {"kind": "maths", "length": "short", "level": "hard"}
+    chances = {model: {"p": 0.318, "reasons": ["arc 0.32, so -0.75"]} for model in models}
+    return Group(
+        *trace_view(
+            {
+                "why": f"{models[0]} with 2 threads: the fewest joules of {count} ways to answer",
+                "considered": considered,
+                "assessed": {"features": features, "chances": chances},
+                "phi": 0.8312,
+            }
+        )
+    )
+
+
+def ledger(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt ledger`."""
+    sums = [boards.model_total(model=m, energy_j=figure or 0.0, unresolved=1) for m in models]
+    last = [boards.booking(model=m, energy_j=figure, prompt_tokens=count) for m in models]
+    pair = {"mode": "speculative", "small_tokens": 48, "large_tokens": 16, "accepted_tokens": 40}
+    last.append(last[0] | pair | {"rejected_tokens": 8, "quality": "modelled"})
+    return ledger_tables(boards.ledger(models=sums, last=last), timezone.utc)
+
+
+def models_list(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt models list`."""
+    summary = Summary(
+        architecture="llama",
+        name=None,
+        organisation=None,
+        licence=None,
+        quantisation="INT4",
+        parameters=count,
+        file_bytes=count,
+        context_train=count,
+        **dict.fromkeys(("layers", "embedding", "heads", "kv_heads", "head_dim_k"), 1),
+        **dict.fromkeys(("head_dim_v", "kv_per_token", "vocab"), 1),
+        **dict.fromkeys(("chat_template", "bos_token", "eos_token", "add_bos"), None),
+    )
+    about = (count, "sha256", 0, "Apache-2.0", "Someone", "onnx", SamplingDefaults(), summary)
+    entries = [Entry(model, Path(model), *about) for model in models]
+    return models_table(entries, entries[0])
+
+
+def sensors(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt sensors`, of rails with those names."""
+    rails = [rail for name in models for rail in boards.rail("ina3221", name, 5.0, count / 1000)]
+    zones = [boards.channel("thermal", name, "temp_c", figure) for name in models]
+    skipped = [{"name": f"/sys/{name}", "reason": "labelled NC: not connected"} for name in models]
+    return report_tables(boards.nothing(channels=[*rails, *zones], not_read=skipped), 80)
+
+
+def budget(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt budget`, with knobs of those names."""
+    knob = {"wanted": str(count), "value": str(count), "before": "2.4 GHz", "error": "read-only"}
+    knobs = [knob | {"name": f"/sys/{name}"} for name in models]
+    return budget_tables(governor(knobs=knobs, forecast_c=figure))
+
+
+def router(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt router show`."""
+    kind = {"kind": "maths", "length": "short", "level": "hard", "mode": "switch:early"}
+    figures = {"good": count, "bad": 0.5, "answers": 7.25, "joules_ratio": figure}
+    trials = {"requests": count, "trials": 1, "best_j": 1000.0, "extra_j": 0.5}
+    return router_table({"arms": [kind | figures | {"model": m} for m in models], "trials": trials})
+
+
+def cache(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt cache show`."""
+    group = {"client": "uid:1000", "answers": count, "size_bytes": count, "newest": NOW - 5}
+    groups = [group | {"model": model, "oldest": NOW - count} for model in models]
+    return cache_table({"enabled": True, "groups": groups, "hits": 7, "misses": 13}, NOW)
+
+
+def calibration(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt calibrate --show`."""
+    speeds = dict.fromkeys(("prefill_tokens_per_s", "decode_tokens_per_s", "idle_w"), figure)
+    about = {"threads": count, "quality": "measured", "runtime_error": 0.034}
+    fitted = [speeds | about | {"model": model} for model in models]
+    return calibration_tables({"board": "raspberry-pi-5", "models": fitted})
+
+
+VIEWS: dict[str, Callable[[list[str], float | None, int], RenderableType]] = {
+    "plan": plan,
+    "trace": trace,
+    "ledger": ledger,
+    "models list": models_list,
+    "sensors": sensors,
+    "budget": budget,
+    "router": router,
+    "cache": cache,
+    "calibration": calibration,
+}
+GOLDEN = [
+    (name, width) for name in ("plan", "trace", "ledger", "models list") for width in (80, 40)
+]
+
+
+def screen(name: str, width: int) -> str:
+    """One command with the fixed data."""
+    return shown(VIEWS[name]([ID, LIKE], 8.234, 1536), width)
+
+
+def golden(name: str, width: int) -> Path:
+    """The file with what it is to look like."""
+    return FOLDER / f"{name.replace(' ', '-')}-{width}.txt"
+
+
+if __name__ == "__main__":  # write them anew, to be read before they are committed
+    for name, width in GOLDEN:
+        golden(name, width).write_text(screen(name, width))
