@@ -44,3 +44,15 @@ def test_every_room_is_the_subject_of_a_contract() -> None:
     sources = "".join(re.findall(r"source_modules = \[(.*?)\]", text, re.DOTALL))
     rooms = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
     assert [room for room in rooms if f'"edge_rt.{room}"' not in sources] == []
+
+
+def test_onnxruntime_is_imported_in_one_place() -> None:
+    """Before which its telemetry is switched off; see edge_rt/backends/__init__.py."""
+    root = PACKAGE.parent
+    files = [path for room in ("edge_rt", "tests", "tools") for path in (root / room).rglob("*.py")]
+    found = [
+        path
+        for path in files
+        if re.search(r"^\s*(import|from) onnxruntime\b", path.read_text(), re.MULTILINE)
+    ]
+    assert [str(path.relative_to(root)) for path in found] == ["edge_rt/backends/onnx_session.py"]

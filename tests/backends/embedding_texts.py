@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
+from edge_rt.backends.onnx_session import runtime as onnxruntime
 
 WORDS = """
 the a of small quick board fan heat river music engine lemon winter cannot isn't Zürich café

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 from convertlib import ConvertError
 from convertlib.builder import Builder
@@ -17,6 +16,7 @@ from convertlib.runs import OnnxRun
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, processors
 
+from edge_rt.backends.onnx_session import runtime as ort
 from edge_rt.models.card import CARD, LanguageCard, read_card
 
 Script = Callable[[Path, str], Path]

@@ -21,6 +21,7 @@ _PACKAGES = (
     "onnx~=1.23",
     "onnx-ir~=1.1",
 )
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ORT_DISABLE_TELEMETRY": "1"}
 PRECISIONS = {None: "fp32", 8: "int8", 4: "int4"}  # by bits
 
 
@@ -44,7 +45,7 @@ class Builder:
     def run(self, words: Sequence[str], title: str) -> None:
         """Run the environment's Python with `words`; raises ConvertError with its last words."""
         python = self._python()
-        offline = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        offline = os.environ | _OFFLINE
         with Progress(title):
             done = subprocess.run(
                 [python, *words], env=offline, text=True, capture_output=True, check=False

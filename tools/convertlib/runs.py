@@ -8,7 +8,8 @@ from typing import Protocol
 
 import llama_cpp
 import numpy as np
-import onnxruntime as ort
+
+from edge_rt.backends.onnx_session import runtime as ort
 
 _F16 = 1  # enum ggml_type
 
