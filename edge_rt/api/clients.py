@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from edge_rt.api.rate import Rate
+from edge_rt.api.rate import Rates
 from edge_rt.errors import Unavailable
 
 AT_ONCE_S = 10.0  # the share of a minute's requests that may come at once
@@ -22,9 +22,11 @@ class Clients:
 
         `monotonic` gives seconds.
         """
-        self._most, self._per_minute, self._now = most, per_minute, monotonic
+        self._most, self._per_minute = most, per_minute
         self._running: Counter[str | None] = Counter()
-        self._rates: OrderedDict[str | None, Rate] = OrderedDict()
+        a_minute = per_minute or 0
+        at_once = max(1.0, a_minute * AT_ONCE_S / 60.0)
+        self._rates = Rates(at_once, a_minute / 60.0, monotonic, _CLIENTS)
 
     @contextmanager
     def enter(self, client: str | None) -> Generator[None]:
@@ -48,11 +50,7 @@ class Clients:
     def _check_rate(self, client: str | None) -> None:
         if self._per_minute is None:
             return
-        rate = self._rates.get(client) or self._new_rate(self._per_minute)
-        self._rates[client] = rate
-        self._rates.move_to_end(client)
-        if len(self._rates) > _CLIENTS:
-            self._rates.popitem(last=False)
+        rate = self._rates.of(client)
         if not rate.allows():
             raise Unavailable(
                 f"this client asks more often than {self._per_minute} times a minute, a sixth of "
@@ -60,6 +58,3 @@ class Clients:
                 retry_after_s=rate.wait_s(),
                 code="rate_limit",
             )
-
-    def _new_rate(self, per_minute: int) -> Rate:
-        return Rate(max(1.0, per_minute * AT_ONCE_S / 60.0), per_minute / 60.0, self._now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from http import HTTPStatus
 
 import msgspec
@@ -25,6 +26,7 @@ _log = logging.getLogger("edge_rt.api")
 STORE_S = 10.0  # in which a store that cannot be read may be there again
 
 HTTP_CODES = {
+    400: "invalid_http",
     401: "invalid_api_key",
     403: "forbidden",
     404: "not_found",
@@ -73,6 +75,22 @@ def explain(error: Exception) -> Failure:
     if isinstance(error, HTTPException):
         return _http(error)
     return _own_fault(error)
+
+
+def release_frames(error: BaseException) -> None:
+    """Clear the frames of an error that was dealt with, and of those that led to it.
+
+    A frame that holds its own error is part of a reference cycle: whatever it holds, such as the
+    body of a request, would stay in memory until the next full garbage collection.
+    """
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        one = pending.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            pending += (one.__cause__, one.__context__)
 
 
 def retry_after(seconds: float) -> tuple[bytes, bytes]:

@@ -52,8 +52,9 @@ class Guard:
     def check(self, scope: Scope) -> Caller:
         """Who asks, and what they may do.
 
-        Raises HTTPException 401 or 403 when the request may not be served.
+        Raises HTTPException 400, 401 or 403 when the request may not be served.
         """
+        _check_framing(scope)
         if not over_tcp(scope):
             return self._local(scope.get("state", {}))
         if self._hashes:
@@ -93,6 +94,14 @@ def over_tcp(scope: Scope) -> bool:
     """
     server = scope.get("server")
     return server is None or server[1] is not None
+
+
+def _check_framing(scope: Scope) -> None:
+    """Refuse a body of two lengths: a proxy may take the end of it for the next request."""
+    names = {name for name, _ in scope["headers"]}
+    if {b"transfer-encoding", b"content-length"} <= names:
+        message = "Transfer-Encoding and Content-Length exclude each other: send one of them."
+        raise HTTPException(400, message, {"connection": "close"})
 
 
 def _check_local(scope: Scope) -> None:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_rt.api.clients import Clients
 from edge_rt.api.context import Exchange, exchange_of, open_exchange
-from edge_rt.api.failure import explain
+from edge_rt.api.failure import explain, release_frames
 from edge_rt.api.guard import Guard
 from edge_rt.api.headers import warning_headers
 from edge_rt.api.intake import Intake
@@ -59,14 +59,17 @@ class Shell:
         try:
             exchange.client, exchange.rights = self._guard.check(scope)
             await self._inner(scope, receive, send)
-        except ClientDisconnect:
+        except ClientDisconnect as error:
             exchange.status = CLIENT_LEFT
+            release_frames(error)
         except Exception as error:
             if exchange.status:
                 raise
             if isinstance(error, Unavailable):
                 self._meters.refused(error.code)
-            await send_failure(send, explain(error))
+            failure = explain(error)
+            release_frames(error)
+            await send_failure(send, failure)
 
 
 class Using:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge_rt.cli.quantity import duration
 from edge_rt.cli.screen import note
 
 _CONNECT_S = 2.0
+_AGAIN_S = 0.02  # between two tries to connect
 _SLOW_S = 15.0  # until it is told that nothing has come yet
 _STATE_S = 60.0  # for a question about the daemon; proving its health may load a model
 
@@ -44,7 +46,7 @@ class Client:
         self._http = httpx.Client(
             # A Unix socket needs no TLS, and loading its certificates would take longer than
             # all the rest; a proxy of the environment must not see these requests.
-            transport=httpx.HTTPTransport(uds=str(socket), verify=False),
+            transport=_Transport(uds=str(socket), verify=False),
             base_url="http://edge-rt",
             timeout=httpx.Timeout(None, connect=_CONNECT_S),
             trust_env=False,
@@ -123,6 +125,29 @@ class Client:
                 "or name its socket with --socket"
             )
         return NoDaemon(reason)
+
+
+class _Transport(httpx.HTTPTransport):
+    """Tries again while the daemon's socket holds as many new connections as it can.
+
+    The kernel refuses those of a Unix socket at once when they are not to be waited for.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx.HTTPTransport."""
+        until_s = time.monotonic() + _CONNECT_S
+        while True:
+            try:
+                return super().handle_request(request)
+            except httpx.ConnectError as error:
+                if not _came_of(error, BlockingIOError) or time.monotonic() > until_s:
+                    raise
+            time.sleep(_AGAIN_S)
+
+
+def _came_of(error: BaseException, kind: type[BaseException]) -> bool:
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, kind) or _came_of(cause, kind))
 
 
 def parse_events(chunks: Iterable[bytes]) -> Iterator[Json]:

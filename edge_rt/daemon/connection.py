@@ -12,12 +12,11 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from edge_rt.api.access import Peer
 from edge_rt.api.failure import ErrorBody, ErrorDetail, explain
 from edge_rt.api.guard import PEER, PEER_GROUPS
 from edge_rt.api.respond import send_failure
 from edge_rt.daemon.doors import Door, Doors
-from edge_rt.daemon.peer import peer_of
+from edge_rt.daemon.peer import Caller, peer_of
 from edge_rt.errors import Unavailable
 
 RETRY_S = 2.0  # after which there may be a place for one more connection
@@ -37,6 +36,7 @@ class Patience:
 
 
 BODY_STEP = 32 * 1024
+UNREAD = 1024 * 1024  # bytes of a body that may still come once its request was answered
 
 
 class Connection(H11Protocol):
@@ -44,13 +44,20 @@ class Connection(H11Protocol):
     for nobody without end: for no head or body that does not come, nor an answer that is not read.
     """
 
-    def __init__(self, doors: Doors, patience: Patience, **given: Any) -> None:
-        """`given` is what uvicorn hands to its protocols."""
+    def __init__(
+        self, doors: Doors, patience: Patience, caller: Caller, door: Door, **given: Any
+    ) -> None:
+        """Of `caller`, who has come in by `door` and leaves when it ends.
+
+        `given` is what uvicorn hands to its protocols.
+        """
         super().__init__(**given)
         self._doors, self._patience = doors, patience
-        self._who: object = None
-        self._inside = False
+        self._caller = caller
+        if door is Door.FULL:
+            self.app = _full
         self._came = 0  # bytes
+        self._most = 0  # of them, once a request was answered before all of its body came
         self._awaited: Literal["head", "body"] | None = None
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -59,17 +66,9 @@ class Connection(H11Protocol):
         self, transport: asyncio.Transport
     ) -> None:
         """See asyncio.Protocol."""
+        super().connection_made(transport)
         connection = transport.get_extra_info("socket")
         peer = peer_of(connection)
-        self._who = _client(peer, transport)
-        door = self._doors.enter(self._who)
-        self._inside = door is not Door.SHUT
-        super().connection_made(transport)
-        if door is Door.SHUT:
-            transport.abort()
-            return
-        if door is Door.FULL:
-            self.app = _full
         if peer is not None:
             self.app_state = {**self.app_state, PEER: peer.uid, PEER_GROUPS: peer.groups}
         else:
@@ -81,15 +80,14 @@ class Connection(H11Protocol):
         for timer in (self._late, self._unread):
             if timer is not None:
                 timer.cancel()
-        if self._inside:
-            self._inside = False
-            self._doors.leave(self._who)
+        self._doors.leave(self._caller.client)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         self._came += len(data)
         super().data_received(data)
+        self._end_what_is_answered()
         self._watch()
 
     def pause_writing(self) -> None:
@@ -106,6 +104,7 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         """See H11Protocol."""
+        self._most = self._came + UNREAD
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect_reading()
@@ -118,6 +117,17 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """See H11Protocol: what came is no HTTP."""
         self._refuse(400, "invalid_http", msg)
+
+    def _end_what_is_answered(self) -> None:
+        """Close once too much has come of a body that nobody reads, such as one that is too large.
+
+        A little is read first: a client that sends while we close may miss the answer.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        unread = self.conn.their_state is h11.SEND_BODY and self._came > self._most
+        if unread and cycle is not None and cycle.response_complete:
+            self.transport.close()
+            self._expect_reading()
 
     def _watch(self) -> None:
         """Wait for what is to come next, anew where that is something else than before."""
@@ -157,14 +167,6 @@ class Connection(H11Protocol):
             cycle.message_event.set()
         self.transport.close()
         self._expect_reading()
-
-
-def _client(peer: Peer | None, transport: asyncio.Transport) -> object:
-    """By what connections of one client are told from others'."""
-    if peer is not None:
-        return peer.uid
-    address = transport.get_extra_info("peername")
-    return address[0] if isinstance(address, tuple) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _notice_gone(connection: socket.socket | None) -> None:

@@ -1,38 +1,72 @@
-"""How many connections there may be, of all clients and of one."""
+"""How many connections there may be, of all clients and of one, and how often they may come."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 
-_MORE = 64  # connections that are told that there are too many, beyond those that are served
+from edge_rt.api.rate import Rates
+
+MORE = 64  # connections that are told that there are too many, beyond those that are served
+RESERVED = 48  # open files for all but connections: models, sensors, engine, databases
+_PROGRAMS = 1024  # whose rates are remembered, those that connected last
+_CLIENTS = 256
 
 
 class Door(Enum):
     """What becomes of a new connection."""
 
     OPEN = 1
-    FULL = 2  # it is told so
-    SHUT = 3  # it is cut off: so many were told already
+    FULL = 2  # it is told so, by the app
+    SHUT = 3  # it is told so and closed at once: so many were told already
+    OFTEN = 4  # likewise: its client opens too many a second
 
 
 class Doors:
-    """Counts connections. No client, told apart by `who` it is, has more than half of them."""
+    """Counts connections. No client, told apart by `who` it is, has more than half of them.
 
-    def __init__(self, most: int) -> None:
-        """So many connections at once."""
-        self._most = most
+    Nor may one client, or one program of it, open any number a second: to open one takes as long
+    as a small request.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        files: int = 2**31,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        per_program_s: float = 250.0,
+        per_client_s: float = 500.0,
+    ) -> None:
+        """So many connections at once, or fewer where so many files may be open.
+
+        Twice as many as may be opened in a second may be opened at once. `clock` is in seconds.
+        """
+        spare = max(4, files - RESERVED)
+        self._more = min(MORE, spare // 4)
+        self.most = max(2, min(most, spare - self._more))
         self._inside: Counter[object] = Counter()
+        self._programs = Rates(2 * per_program_s, per_program_s, clock, _PROGRAMS)
+        self._clients = Rates(2 * per_client_s, per_client_s, clock, _CLIENTS)
 
     @property
     def inside(self) -> int:
         """Connections of all clients."""
         return self._inside.total()
 
-    def enter(self, who: object) -> Door:
-        """A connection of `who`, which is to leave again unless it is shut out."""
-        beyond = max(self.inside - self._most, self._inside[who] - self._most // 2)
-        if beyond >= _MORE:
+    def enter(self, who: object, program: object = None) -> Door:
+        """A connection of `who`, which is to leave again if it is OPEN or FULL.
+
+        `program` is the one of `who` that opens it; None: that is not known.
+        """
+        if program is not None and not self._programs.of((who, program)).allows():
+            return Door.OFTEN
+        if not self._clients.of(who).allows():
+            return Door.OFTEN
+        beyond = max(self.inside - self.most, self._inside[who] - self.most // 2)
+        if beyond >= self._more:
             return Door.SHUT
         self._inside[who] += 1
         return Door.FULL if beyond >= 0 else Door.OPEN

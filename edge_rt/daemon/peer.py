@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 from contextlib import suppress
+from typing import Any, NamedTuple
 
 from edge_rt.api.access import ROOT, Access, Peer, People
 from edge_rt.config import schema
@@ -16,6 +17,21 @@ _SO_PEERGROUPS = 59  # of Linux since 4.13, which Python does not name
 _MOST_BYTES = 1024  # that Python reads of a socket's option: 256 groups
 
 
+class Caller(NamedTuple):
+    """By what connections of one client, and of one program of it, are told from others'."""
+
+    client: object  # a user's number; over TCP the address
+    program: object = None  # the number of the process; None: that is not known
+
+
+def caller_of(connection: socket.SocketType, address: Any) -> Caller:
+    """Who opened a connection that comes from `address`."""
+    if connection.family == socket.AF_UNIX:
+        pid, uid, _ = _credentials(connection)
+        return Caller(uid, pid)
+    return Caller(address[0])
+
+
 def peer_of(connection: socket.socket | None) -> Peer | None:
     """The user who opened a connection; None where that is no Unix socket's.
 
@@ -24,13 +40,17 @@ def peer_of(connection: socket.socket | None) -> Peer | None:
     """
     if connection is None or connection.family != socket.AF_UNIX:
         return None
-    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, gid = _CREDENTIALS.unpack(told)
+    _, uid, gid = _credentials(connection)
     groups = [gid]
     with suppress(OSError):
         others = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_BYTES)
         groups += struct.unpack(f"{len(others) // 4}I", others)
     return Peer(uid, frozenset(groups))
+
+
+def _credentials(connection: socket.SocketType) -> tuple[int, int, int]:
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return _CREDENTIALS.unpack(told)
 
 
 def access_of(config: schema.Access) -> Access:

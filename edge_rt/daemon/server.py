@@ -21,6 +21,7 @@ from edge_rt import __version__
 from edge_rt.api.app import create_app
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket
+from edge_rt.daemon.accepting import Acceptor
 from edge_rt.daemon.activation import handed_over
 from edge_rt.daemon.chores import told
 from edge_rt.daemon.connection import Connection, Patience
@@ -28,6 +29,7 @@ from edge_rt.daemon.doors import Doors
 from edge_rt.daemon.estate import sole_estate
 from edge_rt.daemon.notify import Notifier
 from edge_rt.daemon.peer import access_of
+from edge_rt.daemon.process_limits import raise_file_limit, return_large_blocks
 from edge_rt.daemon.reload import Reload
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.service import DaemonService
@@ -55,6 +57,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     paths = paths or Paths.detect()
     faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
     log_to_stderr(config.log.level)
+    return_large_blocks()
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
         stack.enter_context(sole_estate(paths.state))
@@ -94,16 +97,21 @@ def listen(
 
 class _Server(uvicorn.Server):
     """uvicorn without its signal handling: that raises the signal again when it has served, which
-    would end the process before the engine is shut down.
+    would end the process before the engine is shut down. It accepts connections by an Acceptor.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, doors: Doors) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._doors = doors
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn.Server."""
-        await super().startup(sockets=sockets)
+        await super().startup(sockets=[])
+        given: dict[str, Any] = {"config": self.config, "server_state": self.server_state}
+        make = partial(Connection, self._doors, Patience(), app_state={}, **given)
+        acceptors = [Acceptor(sock, self._doors, make) for sock in sockets or []]
+        self.servers = cast("list[asyncio.base_events.Server]", acceptors)
         self.listening.set()
 
     @contextmanager
@@ -158,19 +166,19 @@ class Daemon:
             semantic=rooms.semantic,
             embedding=self._config.cache.semantic.model or "default",
         )
-        doors = Doors(self._config.requests.connections)
-        protocol = partial(Connection, doors, Patience())
+        doors = self._doors()
         server = _Server(
             uvicorn.Config(
                 app,
-                http=cast("type[asyncio.Protocol]", protocol),
+                http="h11",
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 ws="none",
                 server_header=False,
                 timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
-            )
+            ),
+            doors,
         )
         status = f"serving on {', '.join(str(s.getsockname()) for s in sockets)}"
         reload = Reload(self._config, self._read, rooms.governing, api_keys, admin_keys)
@@ -182,6 +190,17 @@ class Daemon:
             _announce(server, rooms, lambda: notifier.ready(status)),
         ):
             await server.serve(sockets=sockets)
+
+    def _doors(self) -> Doors:
+        wanted = self._config.requests.connections
+        doors = Doors(wanted, raise_file_limit())
+        if doors.most < wanted:
+            log.warning(
+                "requests.connections: only %d of %d, as few files may be open: raise LimitNOFILE=",
+                doors.most,
+                wanted,
+            )
+        return doors
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from edge_rt.config.unix import check_path, group_id
 from edge_rt.daemon.place import clear_stale, hold_lock, identity, safe_directory
 from edge_rt.errors import ConfigError, ListenError
 
-_BACKLOG = 128
+_BACKLOG = 128  # until the daemon accepts connections; see Acceptor
 _NO_NETWORK = (
     "; a service without a network has systemd listen: leave tcp.listen out, and add ListenStream= "
     "to edge-rt.socket with `systemctl edit edge-rt.socket`"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 
 import pytest
 
@@ -123,3 +125,24 @@ def test_lifespan_starts_and_stops(client):
         return sent
 
     assert asyncio.run(run()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_failed_request_keeps_nothing_in_memory(client, service, script, stream):
+    held = []
+
+    async def generate(call):
+        body = asyncio.Event()  # something of the request
+        held.append(weakref.ref(body))
+        if stream:
+            yield script.started()
+        error = RequestError("it is too long", param="prompt")  # which holds this frame
+        raise error
+
+    service.generate = generate
+    gc.disable()
+    try:
+        assert b"it is too long" in client.chat(stream=stream).body
+        assert [one() for one in held] == [None]
+    finally:
+        gc.enable()

@@ -92,3 +92,11 @@ def test_other_hosts_are_refused_without_a_key(client, host):
 def test_web_pages_of_other_sites_are_refused_without_a_key(client, origin, status):
     headers = {"host": "localhost:8080", "origin": origin}
     assert client.get("/v1/models", headers=headers, server=TCP).status == status
+
+
+def test_a_body_of_two_lengths_is_refused(client):
+    headers = {"transfer-encoding": "chunked", "content-length": "2"}
+    response = client.post("/v1/completions", b"{}", headers=headers)
+    assert response.status == 400
+    assert response.headers["connection"] == "close"
+    assert response.json()["error"]["code"] == "invalid_http"

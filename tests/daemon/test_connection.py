@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -18,7 +19,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from edge_rt.daemon.connection import BODY_STEP, Connection, Patience
+from edge_rt.daemon.accepting import PAUSE_S, Acceptor
+from edge_rt.daemon.connection import BODY_STEP, UNREAD, Connection, Patience
 from edge_rt.daemon.doors import Doors
 
 HANG_S = 20.0  # far beyond what any of this takes
@@ -61,6 +63,7 @@ class Site(SimpleNamespace):
     app: App
     doors: Doors
     path: str
+    now_s: float  # of the doors' clock
 
     async def connect(self, sent: bytes = b"") -> Client:
         reader, writer = await asyncio.open_unix_connection(self.path)
@@ -88,24 +91,27 @@ def serve(tmp_path: Path):
     def run(
         test: Callable[[Site], Awaitable[None]],
         patience: Patience = LONG,
-        places: int = 100,
+        places: int = 1000,
         app: Any = None,
+        **rates: float,
     ) -> None:
         async def main() -> None:
-            served, doors = app or App(), Doors(places)
+            site = Site(app=app or App(), path=str(tmp_path / "s"), writers=[], now_s=0.0)
+            served, doors = site.app, Doors(places, clock=lambda: site.now_s, **rates)
             config = uvicorn.Config(served, log_config=None, lifespan="off", ws="none")
             given = {"config": config, "server_state": ServerState(), "app_state": {}}
             make = partial(Connection, doors, patience, **given)
-            loop = asyncio.get_running_loop()
-            path = str(tmp_path / "s")
-            server = await loop.create_unix_server(make, path)
-            site = Site(app=served, doors=doors, path=path, writers=[])
+            sock = socket.socket(socket.AF_UNIX)
+            sock.bind(site.path)
+            server = Acceptor(sock, doors, make)
+            site.doors = doors
             try:
                 await test(site)
             finally:
                 for writer in site.writers:
                     writer.transport.abort()
                 server.close()
+                sock.close()
                 while doors.inside:  # all leave
                     await asyncio.sleep(0.01)
 
@@ -222,6 +228,92 @@ def test_nonsense_after_an_early_answer_ends_the_connection(serve) -> None:
         assert b" 400 " not in await rest((reader, writer))
 
     serve(test, app=early)
+
+
+def test_a_body_that_nobody_reads_is_not_drained_to_its_end(serve) -> None:
+    async def early(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def pour(path: str) -> tuple[bytes, int]:
+        """The answer, and how many bytes of a body without end could be sent."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(HANG_S)
+            client.connect(path)
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
+            sent = 0
+            with suppress(BrokenPipeError, ConnectionResetError):
+                while sent < 1 << 30:
+                    sent += client.send(b"x" * 65536)
+            return client.recv(1 << 16), sent
+
+    async def test(site: Site) -> None:
+        said, sent = await asyncio.to_thread(pour, site.path)
+        assert b" 413 " in said
+        assert sent < 16 * UNREAD  # what the kernel holds of it included
+
+    serve(test, app=early)
+
+
+def test_a_small_rest_of_a_body_is_read_and_the_connection_goes_on(serve) -> None:
+    async def early(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def test(site: Site) -> None:
+        reader, writer = await site.connect(POST % 100_000)
+        for _ in range(2):
+            assert b" 413 " in await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), HANG_S)
+            writer.write(b"x" * 100_000 + POST % 100_000)
+            await writer.drain()
+
+    serve(test, app=early)
+
+
+def test_all_that_are_too_many_are_told(serve) -> None:
+    async def test(site: Site) -> None:
+        refused = [await site.connect(GET) for _ in range(100)][1:]  # one has a place
+        for client in refused:
+            status, headers, said = document(await rest(client))
+            assert (status, said["error"]["code"]) == (503, "connections")
+            assert int(headers["retry-after"]) >= 1
+
+    serve(test, places=2)
+
+
+def test_who_connects_too_often_is_told_and_let_in_later(serve) -> None:
+    async def test(site: Site) -> None:
+        await site.connect()
+        await site.connect()
+        status, headers, said = document(await rest(await site.connect()))
+        assert (status, said["error"]["code"]) == (429, "rate_limit")
+        assert int(headers["retry-after"]) >= 1
+        site.now_s += 1.0
+        assert b" 200 " in await (await site.connect(GET))[0].readuntil(b"\r\n\r\n")
+
+    serve(test, per_program_s=1.0)
+
+
+def test_without_file_descriptors_accepting_waits_and_says_so_once(serve, caplog) -> None:
+    async def test(site: Site) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        clients = [socket.socket(socket.AF_UNIX) for _ in range(5)]
+        for client in clients:
+            client.connect(site.path)
+            client.send(GET)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            await asyncio.sleep(1.5 * PAUSE_S)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for client in clients:
+            reader, writer = await asyncio.open_unix_connection(sock=client)
+            site.writers.append(writer)
+            assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HANG_S)
+        [line] = caplog.messages
+        assert "no connection can be accepted" in line
+
+    serve(test)
 
 
 def test_one_too_many_is_told_when_to_come_again(serve) -> None:
