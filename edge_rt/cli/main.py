@@ -14,6 +14,7 @@ COMMANDS = {
     "chat": "Talk with a model.",
     "models": "List, fetch, check and remove models.",
     "status": "Show what the daemon is doing.",
+    "ps": "List the models in memory.",
     "sensors": "Show what is felt of the board.",
     "top": "Watch the board and the daemon.",
     "ledger": "Show what answers cost.",

@@ -24,9 +24,14 @@ class Holding:
         self._residency, self._room = residency, room
 
     @property
+    def residents(self) -> list[Resident]:
+        """The models in the engine's memory."""
+        return self._residency.residents()
+
+    @property
     def loaded(self) -> set[str]:
         """The engine's names of the models in its memory."""
-        return {resident.wanted.model for resident in self._residency.residents()}
+        return {resident.wanted.model for resident in self.residents}
 
     def loads(self, entry: Entry, partner: Entry | None = None, form: Form | None = None) -> bool:
         """Whether a model would have to be loaded beside others for `entry` and its partner.

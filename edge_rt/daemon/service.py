@@ -222,7 +222,14 @@ class DaemonService:
             *other_problems(governor, queued, storage.failing),
         ]
         return await self._state.report(
-            self.cards(), self.board(), governor, heat, queued, storage, problems
+            self.cards(),
+            self.board(),
+            governor,
+            heat,
+            queued,
+            storage,
+            problems,
+            self.answering.residents,
         )
 
     def board(self) -> BoardReport:

@@ -21,6 +21,7 @@ from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Prefixes
+from edge_rt.engine.residency import Resident
 from edge_rt.errors import Unavailable
 
 QUEUE_RETRY_S = 2.0  # when the queue is full
@@ -62,6 +63,7 @@ class State:
         queued: int,
         storage: StorageReport,
         problems: list[Problem],
+        residents: list[Resident],
     ) -> dict[str, object]:
         """The whole state; figures that cannot be had now are None.
 
@@ -90,6 +92,7 @@ class State:
                 }
                 for c in cards
             ],
+            "residents": [_resident(one, self._clock()) for one in residents],
         }
 
     async def prefixes(self, forget: Which | None) -> Prefixes:
@@ -125,6 +128,21 @@ def _board(report: BoardReport) -> dict[str, object]:
         "idle_w": supply.idle_w if supply else None,
         "temp_c": report.temp_c,
         "throttled": report.throttled,
+    }
+
+
+def _resident(resident: Resident, now_s: float) -> dict[str, object]:
+    """A model in memory; its sizes are upper estimates."""
+    wanted = resident.wanted
+    return {
+        "id": wanted.model.partition("@")[0],
+        "backend": wanted.spec.backend,
+        "context": wanted.spec.context or None,
+        "size_bytes": wanted.need_bytes,
+        "gpu_bytes": wanted.gpu_bytes,
+        "requests": resident.users,
+        "loaded_ago_s": round(now_s - resident.loaded_s, 1),
+        "used_ago_s": 0.0 if resident.users else round(now_s - resident.used_s, 1),
     }
 
 

@@ -50,6 +50,7 @@ class Resident:
     loaded: Loaded
     users: int
     used_s: float  # clock reading of its last use
+    loaded_s: float  # and of the end of its load
 
 
 class Residency:
@@ -244,7 +245,8 @@ class Residency:
         self._failures.forget((wanted.model, wanted.spec))
         log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
         self.load_s[wanted.model] = loaded.load_s
-        self._residents[wanted.model] = Resident(wanted, client, loaded, 0, self._clock())
+        now_s = self._clock()
+        self._residents[wanted.model] = Resident(wanted, client, loaded, 0, now_s, now_s)
 
     async def _loaded(self, client: EngineClient, wanted: Wanted) -> Loaded:
         """What the engine says of a load; it is ended where it never will."""

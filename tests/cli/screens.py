@@ -21,6 +21,7 @@ from edge_rt.cli.paper import put
 from edge_rt.cli.plan_table import plan_table, tried_table
 from edge_rt.cli.router_table import router_table
 from edge_rt.cli.sensor_table import report_tables
+from edge_rt.cli.status_table import residents_table, status_table
 from edge_rt.cli.trace import trace_view
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.entry import Entry
@@ -165,9 +166,52 @@ def calibration(models: list[str], figure: float | None, count: int) -> Renderab
     return calibration_tables({"board": "raspberry-pi-5", "models": fitted})
 
 
+def status(models: list[str], figure: float | None, count: int) -> RenderableType:
+    """`edge-rt status`, of a board that has all there is to tell, and `edge-rt ps`."""
+    residents = [
+        {
+            "id": model,
+            "backend": "onnx",
+            "size_bytes": 1 << 30,
+            "gpu_bytes": 1 << 20,
+            "requests": n,
+            "used_ago_s": 5.0,
+            "loaded_ago_s": 125.0,
+        }
+        for n, model in enumerate(models)
+    ]
+    caps = {"temp_c": 85.0} | governor()["budget"]
+    board = {
+        "id": "raspberry-pi-5",
+        "simulated": True,
+        "power_w": 22.8,
+        "power_quality": "modelled",
+        "idle_w": 9.5,
+        "temp_c": figure,
+        "throttled": ["under-voltage"],
+    }
+    state = boards.status(
+        board=board,
+        governor=governor(budget=caps),
+        requests=count,
+        queued=2,
+        models=[{"id": model} for model in models],
+        residents=residents,
+        problems=[{"code": "knob", "message": "cpufreq: no right to write it", "fatal": False}],
+    )
+    return Group(
+        status_table(state, {"status": "ok"}),
+        "",
+        status_table(state | {"residents": residents[:1], "problems": []}, {"status": "ok"}),
+        "",
+        residents_table(residents),
+    )
+
+
 VIEWS: dict[str, Callable[[list[str], float | None, int], RenderableType]] = {
     "plan": plan,
     "trace": trace,
+    "status": status,
     "ledger": ledger,
     "models list": models_list,
     "sensors": sensors,
@@ -177,7 +221,9 @@ VIEWS: dict[str, Callable[[list[str], float | None, int], RenderableType]] = {
     "calibration": calibration,
 }
 GOLDEN = [
-    (name, width) for name in ("plan", "trace", "ledger", "models list") for width in (80, 40)
+    (name, width)
+    for name in ("plan", "trace", "ledger", "models list", "status")
+    for width in (80, 40)
 ]
 
 

@@ -44,6 +44,17 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
         assert status["models"] == [
             {"id": "tiny", "loaded": True, "backend": "llama.cpp", "context": 2048}
         ]
+        [resident] = status["residents"]
+        assert resident.pop("size_bytes") > 64 << 20
+        assert resident == {
+            "id": "tiny",
+            "backend": "llama.cpp",
+            "context": 2048,
+            "gpu_bytes": 0,
+            "requests": 0,
+            "loaded_ago_s": 12.3,
+            "used_ago_s": 12.3,
+        }
 
     kit.run(run())
 

@@ -88,10 +88,22 @@ def test_run_without_a_daemon(daemon, tmp_path):
 def test_status(daemon):
     result = daemon.run("status")
     assert result.returncode == 0, result.stderr
-    assert MODEL in result.stdout
+    names = [line.split()[0] for line in result.stdout.splitlines()]
+    assert names == ["board", "draw", "heat", "models", "requests", "problems"]
     state = json.loads(daemon.run("status", "--json").stdout)
     assert state["status"]["pid"] == daemon.process.pid
     assert state["health"]["status"] == "ok"
+
+
+def test_ps_lists_a_model_once_it_was_used(daemon):
+    answer(daemon)
+    shown = daemon.run("ps")
+    assert MODEL in shown.stdout, shown.stderr
+    [model] = json.loads(daemon.run("ps", "--json").stdout)["models"]
+    assert (model["id"], model["backend"], model["requests"]) == (MODEL, "llama.cpp", 0)
+    assert model["size_bytes"] > model["used_ago_s"] >= 0
+    assert model["loaded_ago_s"] >= model["used_ago_s"]
+    assert f"{MODEL} in memory" in daemon.run("status").stdout
 
 
 def test_chat(daemon):
