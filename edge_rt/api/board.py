@@ -77,7 +77,8 @@ class BoardReport(msgspec.Struct, frozen=True):
 
     `temp_c` is the hottest zone's. `throttled` names what holds the board back now, such as
     "under-voltage"; it is None where no such flag can be read. `looking` is True until it is known
-    what there is: right after the daemon's start.
+    what there is: right after the daemon's start. `left_out` names sensors that do not answer, and
+    "temperature" where none can be read, with the reason.
     """
 
     board: BoardName | None
@@ -90,6 +91,7 @@ class BoardReport(msgspec.Struct, frozen=True):
     energies: list[RailEnergy]
     not_read: list[NotRead]
     looking: bool = False
+    left_out: dict[str, str] = {}
 
 
 class DayTotal(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from edge_rt.cli.checks.budget import check_budget
 from edge_rt.cli.checks.clocks import check_clocks, check_power_mode
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
 from edge_rt.cli.checks.finding import Check, Finding, examine
-from edge_rt.cli.checks.heat import check_temperatures
+from edge_rt.cli.checks.heat import check_answers, check_temperatures
 from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
 from edge_rt.cli.checks.jtop import check_jtop
 from edge_rt.cli.checks.kernel import check_memory_cgroup, check_pressure
@@ -31,6 +31,7 @@ from edge_rt.config.paths import Paths
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),
     ("board", check_board),
+    ("sensors", of_board(check_answers)),
     ("power", of_board(check_power)),
     ("jtop", of_board(check_jtop)),
     ("temperature", of_board(check_temperatures)),

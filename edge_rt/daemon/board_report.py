@@ -13,7 +13,8 @@ from edge_rt.daemon.chosen import Chosen
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors.base import Skipped
 from edge_rt.sensors.sampler import Sampler
-from edge_rt.sensors.track import Reading
+from edge_rt.sensors.sysfs import NOT_REGULAR
+from edge_rt.sensors.track import UNREAD, Reading
 
 UNKNOWN = "unknown"
 LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
@@ -44,10 +45,22 @@ class Felt:
         modelled = self.supply is None or self.supply.quality == "modelled"
         return "modelled" if modelled or self.simulated else "measured"
 
+    @property
+    def answered(self) -> bool:
+        """Whether everything did that was looked for."""
+        return all(one.thread is None for one in self.skipped)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something that was looked for or is read still does not answer."""
+        return any(one.waiting for one in (*self.skipped, *self.sampler.blocked))
+
     def complete(self, now_s: float) -> bool:
-        """Whether power is measured and some temperature is read, at `now_s` of the sampler."""
+        """Whether power is measured and some temperature is read, at `now_s` of the sampler, and
+        everything has answered that was looked for.
+        """
         warm = any(c.kind == "temp_c" for c in self.sampler.channels)
-        return warm and self._rank(now_s) == _MEASURED
+        return warm and self.answered and self._rank(now_s) == _MEASURED
 
     def worth(self, now_s: float) -> tuple[int, int]:
         """The more, the better a look: by its supply, then by how much can be read at all."""
@@ -89,6 +102,23 @@ def hottest(felt: Felt) -> float | None:
     return next((found[reader] for reader in _HEAT if reader in found), None)
 
 
+def left_out(felt: Felt) -> dict[str, str]:
+    """What does not answer, or might not, by name, and why.
+
+    "temperature" is among them where zones were found and none can be read.
+    """
+    silent = [one for one in (*felt.skipped, *felt.sampler.blocked) if one.thread is not None]
+    found = {_text(one.name): _text(one.reason) for one in silent}
+    readings = felt.sampler.readings()
+    for one in readings:
+        if one.error is not None and one.error.endswith(f"({NOT_REGULAR})"):
+            found[_text(one.channel.name)] = _text(f"{one.channel.source} is {NOT_REGULAR}")
+    zones = [one for one in readings if one.channel.kind == "temp_c"]
+    if zones and hottest(felt) is None and not any(one.error == UNREAD for one in zones):
+        found["temperature"] = _text(f"no temperature can be read: {zones[0].error}")
+    return found
+
+
 def held_back(felt: Felt) -> list[str] | None:
     """What slows the board down now; None where it does not tell."""
     told, active = False, list[str]()
@@ -114,13 +144,24 @@ def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
         channels=[_channel(felt, name, r, now_s) for name, r in _by_reader(felt.sampler)],
         energies=_energies(felt),
         not_read=[NotRead(_text(s.name), _text(s.reason)) for s in felt.skipped],
+        left_out=left_out(felt),
     )
 
 
-def nothing_yet(root: Path) -> BoardReport:
-    """What is told before the first look at the board."""
+def nothing_yet(root: Path, left_out: dict[str, str] | None = None) -> BoardReport:
+    """What is told before the first look at the board; `left_out` names what it waits for."""
     return BoardReport(
-        None, _text(root), root != Path("/"), None, None, None, [], [], [], looking=True
+        board=None,
+        root=_text(root),
+        simulated=root != Path("/"),
+        supply=None,
+        temp_c=None,
+        throttled=None,
+        channels=[],
+        energies=[],
+        not_read=[],
+        looking=True,
+        left_out=left_out or {},
     )
 
 

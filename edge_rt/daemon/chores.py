@@ -11,7 +11,7 @@ from typing import Any
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.daemon.metering import Metering
-from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.pause import Pause, in_thread
 from edge_rt.daemon.placer import LOOK_S, Placer
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
@@ -44,14 +44,14 @@ async def feel(
     `hear` gets the supply's meter after each read.
     """
     loop = asyncio.get_running_loop()
-    await asyncio.to_thread(senses.open, lambda meter: loop.call_soon_threadsafe(hear, meter))
+    await in_thread(lambda: senses.open(lambda meter: loop.call_soon_threadsafe(hear, meter)))
     waits = list(AGAIN_S)
     while True:
         await pause(waits[0])
         if senses.complete:
             waits = list(AGAIN_S)  # what is lost from now on is soon looked for
         else:
-            await asyncio.to_thread(senses.reopen)
+            await in_thread(senses.reopen)
             waits = waits[1:] or waits
 
 

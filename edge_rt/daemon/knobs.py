@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_rt.config.schema import Knobs
-from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.pause import Pause, in_thread
 from edge_rt.governor.knobs.affinity import affinity_wish
 from edge_rt.governor.knobs.by_name import by_name, mode_knob
 from edge_rt.governor.knobs.cpufreq import clock_wishes
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 JOURNAL = "knobs.json"
 SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
+RESTORE_S = 10.0  # to put knobs back, at the start and at the end
 AGAIN_S = 20.0  # until knobs that had to wait are tried again
 
 Group = tuple[str, Callable[[], list[Wish]]]  # a key of the configuration and what it wishes
@@ -67,8 +68,7 @@ class BoardKnobs:
 
     async def recover(self) -> None:
         """Put back what a daemon that was killed has left turned."""
-        if self._journal.path.exists():
-            await self._do("put back", self._turner.restore)
+        await self._put_back()
 
     async def turn(self, pause: Pause = asyncio.sleep) -> None:
         """Turn what is wished for; ends once nothing has to wait for a better moment."""
@@ -91,9 +91,17 @@ class BoardKnobs:
     async def restore(self) -> None:
         """Put everything back."""
         self._ended = True  # what turns knobs now leaves off
-        if self._journal.path.exists():
-            await self._do("put back", self._turner.restore)
+        await self._put_back()
         self._journal.release()
+
+    async def _put_back(self) -> None:
+        """Wait no longer than RESTORE_S: a file of the board may never answer."""
+        if not self._journal.path.exists():
+            return
+        try:
+            await asyncio.wait_for(self._do("put back", self._turner.restore), RESTORE_S)
+        except asyncio.TimeoutError:
+            log.error("knobs are not put back within %g s: the board does not answer", RESTORE_S)
 
     def _find(self, name: str) -> Knob | None:
         return by_name(name, self._root, self._programs)
@@ -150,7 +158,7 @@ class BoardKnobs:
             self._turner.look()
 
     async def _do(self, done: str, work: Callable[[], None]) -> None:
-        await asyncio.to_thread(self._guarded, done, work)
+        await in_thread(lambda: self._guarded(done, work))
 
     def _guarded(self, done: str, work: Callable[[], None]) -> None:
         """Have one thread at a time do it; the daemon goes on without knobs where it fails."""

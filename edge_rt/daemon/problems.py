@@ -35,9 +35,9 @@ def model_problems(config: Config, store: Store) -> Iterator[Problem]:
 
 
 def other_problems(
-    governor: GovernorState, queued: int, failing: Mapping[str, str]
+    governor: GovernorState, queued: int, failing: Mapping[str, str], left_out: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """What is wrong with the budget, with requests that wait, the knobs and the files."""
+    """What is wrong with the budget, with requests that wait, the knobs, files and sensors."""
     for warning in governor.warnings:
         yield Problem("budget", warning)
     if queued:
@@ -48,3 +48,5 @@ def other_problems(
             yield Problem("knob", f"{knob.name}: {knob.error}")
     for reason in failing.values():
         yield Problem("storage", reason)
+    for name, reason in left_out.items():
+        yield Problem("sensor", f"{name}: {reason}")

@@ -33,6 +33,7 @@ from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.observing import Observer
+from edge_rt.daemon.pause import in_thread
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
 from edge_rt.daemon.prompting import Prompting
@@ -189,7 +190,7 @@ class Rooms:
             await self._prompting.close()
             await self.foresight.keep()
             await self.foresight.learning.close()
-            await asyncio.to_thread(self.senses.close)
+            await in_thread(self.senses.close)
             self.metering.post()
             await asyncio.to_thread(self.book.close)
             for cache in (self.semantic, self.cache):

@@ -19,9 +19,10 @@ from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.sensors.base import Reader
 from edge_rt.sensors.cpu_load import Pid
 from edge_rt.sensors.discover import discover
+from edge_rt.sensors.hung import PATIENCE_S, hung
 from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.sampler import Sampler
-from edge_rt.sensors.thread import SamplerThread
+from edge_rt.sensors.thread import SamplerThread, step_all
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Senses:
         self._closed = False
         self._hear: Hear = _unheard
         self._read_s = float("-inf")  # when the supply was read last
+        self._first: tuple[float, threading.Thread] | None = None  # the first look, and its start
 
     @property
     def felt(self) -> Felt | None:
@@ -104,21 +106,31 @@ class Senses:
         """Whether there is nothing left to look for."""
         return self._felt is not None and self._felt.complete(self._clock())
 
+    def _awaited(self) -> dict[str, str]:
+        """What the first look waits for, if that takes long."""
+        if self._first is None or self._clock() - self._first[0] < PATIENCE_S:
+            return {}
+        return {"board": hung("board", self._first[1]).reason}
+
     def open(self, hear: Hear = _unheard) -> None:
         """Find what there is and begin to read. May take a good part of a second.
 
         `hear` gets the supply's meter after each read, in the reading thread.
         """
         self._hear = hear
+        self._first = self._clock(), threading.current_thread()
         self._use(self._look())
 
     def reopen(self) -> bool:
-        """Look again where something is not read; True when more, or better, can be read now."""
+        """Look again where something is not read; True when more, or better, can be read now.
+
+        Not while something still keeps a thread waiting: another would wait beside it.
+        """
         before = self._felt
-        if before is None or self.complete:
+        if before is None or self.complete or before.waiting:
             return False
         felt, now_s = self._look(), self._clock()
-        if felt.worth(now_s) <= before.worth(now_s):
+        if felt.worth(now_s) <= before.worth(now_s) and before.answered:
             felt.sampler.close()
             return False
         return self._use(felt)
@@ -138,14 +150,16 @@ class Senses:
     def report(self, idle_w: float | None = None) -> BoardReport:
         """What is felt right now; reads nothing. `idle_w` is what the supply draws at rest."""
         felt = self._felt
-        return report(felt, self._clock(), idle_w) if felt else nothing_yet(self._root)
+        if felt is None:
+            return nothing_yet(self._root, self._awaited())
+        return report(felt, self._clock(), idle_w)
 
     def _look(self) -> Felt:
         chosen = choose(self._named, self._root, self._paths)
         extra = wanted(chosen.board, self._root, self._processes)
         found = discover(roots(self._root), extra, clock=self._clock)
         sampler = Sampler(found.readers, self._clock)
-        sampler.step(self._clock())
+        step_all(sampler, self._clock())
         supply = find_supply(chosen.board, sampler)
         return Felt(self._root, chosen, sampler, found.skipped, supply)
 

@@ -209,21 +209,22 @@ class DaemonService:
         for problem in model_problems(self._config, self._store):
             if problem.fatal:  # somebody has to install a model first
                 raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
-        proof, failing = await self._health.prove(), self._keeping.failing
-        return proof | {"storage": failing} if failing else proof
+        proof = await self._health.prove()
+        failing = {"storage": self._keeping.failing, "sensors": self.board().left_out}
+        return proof | {name: reasons for name, reasons in failing.items() if reasons}
 
     async def status(self) -> dict[str, object]:
         """See Service."""
         governor, queued = self.budget(), self._governing.admission.waiting
         heat = self._governing.heat.state(self._governing.seen)
-        storage = self._keeping.report()
+        storage, board = self._keeping.report(), self.board()
         problems = [
             *model_problems(self._config, self._store),
-            *other_problems(governor, queued, storage.failing),
+            *other_problems(governor, queued, storage.failing, board.left_out),
         ]
         return await self._state.report(
             self.cards(),
-            self.board(),
+            board,
             governor,
             heat,
             queued,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -43,10 +44,19 @@ class Channel:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that was looked for or found and is not read, and why."""
+    """Something that was looked for or found and is not read, and why.
+
+    `thread` is the one that still waits for an answer, where there is one.
+    """
 
     name: str
     reason: str
+    thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it may still answer."""
+        return self.thread is not None and self.thread.is_alive()
 
 
 class Reader(Protocol):

@@ -6,13 +6,16 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from edge_rt.sensors.base import PENDING, Reader, Skipped
 from edge_rt.sensors.cpu_load import CpuLoad, Pid
 from edge_rt.sensors.cpufreq import CpuFreq
 from edge_rt.sensors.devfreq import DevFreq
 from edge_rt.sensors.fan import Fan
+from edge_rt.sensors.hung import PATIENCE_S, Hung, within
 from edge_rt.sensors.hwmon_temp import HwmonTemp
 from edge_rt.sensors.ina238 import Ina238
 from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
@@ -31,6 +34,8 @@ from edge_rt.sensors.sysfs import FILE_IO, FileIo
 from edge_rt.sensors.thermal import Thermal
 from edge_rt.sensors.thermal_throttle import ThermalThrottle
 from edge_rt.sensors.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,36 +76,59 @@ def discover(
     io: FileIo = FILE_IO,
     clock: Callable[[], float] = time.monotonic,
     bus: Callable[[Path], WordBus] = open_bus,
+    patience_s: float = PATIENCE_S,
 ) -> Discovery:
-    """Look for everything below `roots`. Never raises; `clock` is in seconds."""
+    """Look for everything below `roots`. Never raises; `clock` is in seconds.
+
+    What does not answer within `patience_s` is skipped.
+    """
     wanted = wanted or Wanted()
+    sysfs, proc, skipped = roots.sysfs, roots.proc, list[Skipped]()
     firmware = find_firmware(roots.dev)
-    tried: list[Reader] = [
-        Ina3221Hwmon(roots.sysfs, io=io),
-        Ina3221Iio(roots.sysfs, io=io),
-        Ina238(roots.sysfs, io=io),
-        Rapl(roots.sysfs, io=io, clock=clock, group=wanted.group),
-        Thermal(roots.sysfs, io=io),
-        HwmonTemp(roots.sysfs, io=io),
-        PiThrottled(roots.sysfs, firmware, _pace_s(firmware, 0.5), io=io),
-        PiVolt(roots.sysfs, io=io),
-        Fan(roots.sysfs, io=io),
-        CpuFreq(roots.sysfs, io=io),
-        DevFreq(roots.sysfs, io=io),
-        ThermalThrottle(roots.sysfs, io=io),
-        CpuLoad(roots.proc, wanted.processes, io=io, clock=clock),
-        Memory(roots.proc, io=io),
-        Pressure(roots.proc, io=io, clock=clock),
-    ]
-    skipped: list[Skipped] = []
+    pace_s = partial(_pace_s, firmware)
+    makers: dict[str, Callable[[], Reader]] = {
+        "ina3221": lambda: Ina3221Hwmon(sysfs, io=io),
+        "ina3221x": lambda: Ina3221Iio(sysfs, io=io),
+        "ina238": lambda: Ina238(sysfs, io=io),
+        "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
+        "thermal": lambda: Thermal(sysfs, io=io),
+        "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
+        "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
+        "rpi_volt": lambda: PiVolt(sysfs, io=io),
+        "fan": lambda: Fan(sysfs, io=io),
+        "cpufreq": lambda: CpuFreq(sysfs, io=io),
+        "devfreq": lambda: DevFreq(sysfs, io=io),
+        "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
+        "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
+        "memory": lambda: Memory(proc, io=io),
+        "pressure": lambda: Pressure(proc, io=io, clock=clock),
+    }
     if firmware is not None:
-        tried.append(PiPmic(firmware, _pace_s(firmware, 0.25)))
+        makers["pi-pmic"] = lambda: PiPmic(firmware, pace_s(0.25))
     else:
         skipped.append(Skipped("pi-pmic", f"no {roots.dev}/vcio and no vcgencmd"))
-    tried += _raw(roots, wanted.chips, bus, skipped)
-    tried += _last_resorts(roots, wanted, tried, io, clock)
+    trials = _Trials(skipped, patience_s)
+    tried = [reader for name, make in makers.items() if (reader := trials.do(name, make))]
+    tried += _raw(roots, wanted.chips, bus, skipped, trials)
+    tried = _with_power(roots, wanted, tried, io, clock, trials)
     skipped += [s for reader in tried for s in reader.skipped]
     return Discovery(_useful(tried), tuple(skipped))
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Does what may never end, and adds what does not end in `patience_s` to `skipped`."""
+
+    skipped: list[Skipped]
+    patience_s: float
+
+    def do(self, name: str, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None where it does not end."""
+        try:
+            return within(name, work, self.patience_s)
+        except Hung as hung:
+            self.skipped.append(hung.skipped)
+            return None
 
 
 def _useful(tried: list[Reader]) -> tuple[Reader, ...]:
@@ -132,6 +160,7 @@ def _raw(
     chips: tuple[RawChip, ...],
     bus: Callable[[Path], WordBus],
     skipped: list[Skipped],
+    trials: _Trials,
 ) -> list[Reader]:
     readers: list[Reader] = []
     for chip in chips:
@@ -140,33 +169,44 @@ def _raw(
             skipped.append(Skipped(f"ina3221-i2c {place}", "a kernel driver owns it"))
             continue
         try:
-            opened = bus(roots.dev / f"i2c-{chip.bus}")
+            device = roots.dev / f"i2c-{chip.bus}"
+            opened = trials.do(f"ina3221-i2c {place}", partial(bus, device))
         except OSError as error:
             skipped.append(Skipped(f"ina3221-i2c {place}", f"the bus cannot be opened: {error}"))
             continue
-        rails = chip.shunt_ohms, chip.labels
-        readers.append(Ina3221I2c(opened, chip.bus, chip.address, *rails, roots.sysfs))
+        if opened is not None:
+            rails = chip.shunt_ohms, chip.labels
+            readers.append(Ina3221I2c(opened, chip.bus, chip.address, *rails, roots.sysfs))
     return readers
 
 
-def _last_resorts(
+def _with_power(
     roots: Roots,
     wanted: Wanted,
     tried: list[Reader],
     io: FileIo,
     clock: Callable[[], float],
+    trials: _Trials,
 ) -> list[Reader]:
-    """What is read only where no power can be read: jtop, then the model."""
-    if _has_power(tried):
-        return []
-    readers: list[Reader] = [] if wanted.jtop is None else [Jtop(wanted.jtop)]
-    if wanted.model is not None and not _has_power(readers):
+    """The readers that answer, and where none reads a power, jtop or else the model."""
+    readers, powered = list[Reader](), False
+
+    def keep(reader: Reader) -> None:
+        nonlocal powered
+        gives = powered or trials.do(reader.name, partial(_gives_power, reader))
+        if gives is not None:
+            readers.append(reader)
+            powered = gives
+
+    for reader in tried:
+        keep(reader)
+    if not powered and wanted.jtop is not None:
+        jtop = trials.do("jtop", partial(Jtop, wanted.jtop))
+        if jtop is not None:
+            keep(jtop)
+    if not powered and wanted.model is not None:
         readers.append(ModelledPower(roots.sysfs, roots.proc, wanted.model, io=io, clock=clock))
     return readers
-
-
-def _has_power(readers: list[Reader]) -> bool:
-    return any(_gives_power(reader) for reader in readers)
 
 
 def _gives_power(reader: Reader) -> bool:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_rt.sensors.sysfs import open_regular
+
 _LIMIT = 1 << 20  # bytes; none of these files comes near it
 _TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
 _PART = re.compile(r"\bp(\d{4})-(\d{4})")
@@ -101,7 +103,7 @@ def _strings(path: Path) -> tuple[str, ...]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             return file.read(_LIMIT).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from edge_rt.sensors.base import Channel, Kind, Reader
+from edge_rt.sensors.base import Channel, Kind, Reader, Skipped
+from edge_rt.sensors.hung import hung
 from edge_rt.sensors.integral import Energy, Meter
 from edge_rt.sensors.track import Reading, Track
 
@@ -19,8 +20,9 @@ Subscriber = Callable[[float, Reader, Sequence["float | None"]], None]
 class Sampler:
     """Steps through the readers that are due; one thread steps, any thread may ask.
 
-    No lock is held while a sensor is read, so asking never waits for hardware. Channels are
-    found by name and kind; where two readers give the same, the earlier reader's is meant.
+    No lock is held while a sensor is read, so asking never waits for hardware. A reader whose
+    read does not return keeps its thread: `leave_out` has another thread go on with the others.
+    Channels are found by name and kind; where two readers give the same, the earlier's is meant.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Sampler:
         self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
         self._clock = clock
         self._lock = threading.Lock()
+        self._busy: tuple[Track, threading.Thread] | None = None  # the read under way
+        self._looks = 0  # at that read, by `leave_out`
         self._subscribers: list[Subscriber] = []
         self._failing: list[Subscriber] = []  # logged once, not ten times a second
         self._places: dict[tuple[str, Kind], tuple[Track, int]] = {}
@@ -60,7 +64,27 @@ class Sampler:
 
     def due(self, now_s: float) -> float:
         """Seconds from `now_s` until the next reader is due; 0 where one is."""
-        return max(0.0, min((t.due_s for t in self._tracks), default=now_s + 1.0) - now_s)
+        due_s = (track.due_s for track in self._tracks if track.blocked is None)
+        return max(0.0, min(due_s, default=now_s + 1.0) - now_s)
+
+    @property
+    def blocked(self) -> list[Skipped]:
+        """The readers that do not answer; they are read again once they do."""
+        return [track.blocked for track in self._tracks if track.blocked is not None]
+
+    def leave_out(self, looks: int) -> bool:
+        """Leave out the reader that is being read, if it was so in the last `looks` calls.
+
+        True where it is left out: another thread has to step from now on.
+        """
+        with self._lock:
+            self._looks += 1
+            if self._busy is None or self._looks < looks:
+                return False
+            (track, thread), self._busy = self._busy, None
+            track.blocked = hung(track.reader.name, thread, track.reader.channels)
+        log.warning("sensor %s is left out: %s", track.blocked.name, track.blocked.reason)
+        return True
 
     def hurry(self, readers: Collection[Reader], at_s: float) -> None:
         """Make `readers` due at `at_s` where they are due later; their beat begins anew there."""
@@ -70,11 +94,15 @@ class Sampler:
                     track.due_s = min(track.due_s, at_s)
 
     def step(self, now_s: float) -> int:
-        """Read the readers that are due at `now_s`; gives how many those were."""
+        """Read the readers that are due at `now_s`; gives how many those were.
+
+        Ends early where a reader was left out meanwhile: another thread steps now.
+        """
         count = 0
         for track in self._tracks:
             if self._begin(track, now_s):
-                self._read(track)
+                if not self._read(track):
+                    break
                 count += 1
         return count
 
@@ -130,29 +158,38 @@ class Sampler:
         return lambda: self._unsubscribe(subscriber)
 
     def close(self) -> None:
-        """Let go of every reader's files and buses."""
+        """Let go of the files and buses of every reader that answers."""
         for track in self._tracks:
-            track.reader.close()
+            if track.blocked is None:
+                track.reader.close()
 
     def _begin(self, track: Track, now_s: float) -> bool:
         """Whether `track` is due; its next beat is set here, so that a hurry in a read counts."""
         with self._lock:
-            due = track.due_s <= now_s
+            due = track.due_s <= now_s and track.blocked is None
             if due:
                 track.plan(now_s)
+                self._busy, self._looks = (track, threading.current_thread()), 0
         return due
 
-    def _read(self, track: Track) -> None:
+    def _read(self, track: Track) -> bool:
+        """Whether the reader was not left out meanwhile; what it then read is old."""
         begin_s = self._clock()
         values = track.reader.read()
         time_s = 0.5 * (begin_s + self._clock())
         with self._lock:
+            if track.blocked is not None:
+                track.blocked = None
+                log.info("sensor %s answers again", track.reader.name)
+                return False
+            self._busy = None
             track.record(time_s, values)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(time_s, track.reader, values)
             except Exception:
                 self._complain(subscriber)
+        return True
 
     def _complain(self, subscriber: Subscriber) -> None:
         if subscriber not in self._failing:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+NOT_REGULAR = "not a regular file: a read might never return"
+
 _GONE = frozenset((errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EBADF, errno.ESRCH))
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC
+
+
+def open_regular(path: str | Path, flags: int = 0) -> int:
+    """Open for reading, as `os.open`; raises OSError for a FIFO or device, without waiting for it.
+
+    All attributes of sysfs and procfs are regular files.
+    """
+    fd = os.open(path, flags | _FLAGS | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(errno.EINVAL, NOT_REGULAR)
 
 
 def _linked(fd: int) -> bool:
@@ -20,7 +35,7 @@ def _linked(fd: int) -> bool:
 class FileIo:
     """The calls that a held file makes; a test gives its own."""
 
-    open: Callable[[Path, int], int] = os.open
+    open: Callable[[Path, int], int] = open_regular
     pread: Callable[[int, int, int], bytes] = os.pread
     linked: Callable[[int], bool] = _linked
     close: Callable[[int], None] = os.close
@@ -122,7 +137,7 @@ class HeldFile:
 def first_line(path: Path) -> str | None:
     """The first line of a file that does not change, stripped; None where not readable or empty."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", opener=open_regular) as file:
             return file.readline(256).strip().rstrip("\0") or None
     except OSError:
         return None

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_rt.sensors.base import Channel, Reader
+from edge_rt.sensors.base import Channel, Reader, Skipped
 from edge_rt.sensors.integral import Count, Integral, Meter
 from edge_rt.sensors.ring import Ring
+
+UNREAD = "not read yet"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Track:
         self.gap_s = gap_periods * reader.period_s
         self.ring = Ring(size, max(2, math.ceil(history_s / reader.period_s)))
         self.meters = _meters(reader.channels, self.gap_s)
+        self.blocked: Skipped | None = None  # where its read does not return
         self._read_s: float | None = None
         self._last: list[float | None] = [None] * size
         self._last_s: list[float] = [0.0] * size
@@ -69,13 +72,14 @@ class Track:
         """One channel as it stands at `now_s`."""
         channel, last = self.reader.channels[index], self._last[index]
         time_s = None if last is None else self._last_s[index]
-        error = self._overdue(now_s) or self._errors[index]
+        blocked = self.blocked and self.blocked.reason
+        error = blocked or self._overdue(now_s) or self._errors[index]
         value = last if error is None and time_s == self._read_s else None
         return Reading(channel, value, last, time_s, error)
 
     def _overdue(self, now_s: float) -> str | None:
         if self._read_s is None:
-            return "not read yet"
+            return UNREAD
         age = now_s - self._read_s
         return f"not read for {age:.1f} s" if age > self.gap_s else None
 

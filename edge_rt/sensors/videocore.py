@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from edge_rt.sensors.sysfs import open_regular
+
 _TEXT = 1024
 _HEAD = struct.Struct("=6I")  # size, request or status, tag, size of text, length, error
 _GENERAL_COMMAND = 0x00030080
@@ -126,7 +128,8 @@ class FirmwareFiles:
 
     def ask(self, command: str) -> str:
         """The content of the file that is named like the command."""
-        return (self._folder / command).read_text(errors="replace")
+        with open(self._folder / command, errors="replace", opener=open_regular) as file:
+            return file.read()
 
     def close(self) -> None:
         """Nothing is held between commands."""

@@ -242,6 +242,23 @@ def test_a_journal_that_cannot_be_understood_does_not_stop_the_daemon(
     assert (tmp_path / "knobs.json").read_text() == "{"
 
 
+def test_a_file_that_blocks_does_not_keep_the_daemon_from_ending(
+    kit: Any, board: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_rt.daemon.knobs.RESTORE_S", 0.05)
+    gate = threading.Event()
+
+    async def live() -> None:
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9))
+        await knobs.turn(no_pause)
+        monkeypatch.setattr(knobs._turner, "restore", lambda: gate.wait(60))
+        await knobs.restore()
+
+    kit.run(live())  # also ends the loop, which waits for its own threads
+    assert not gate.is_set()
+    gate.set()
+
+
 class Idle:
     """A load that does nothing."""
 

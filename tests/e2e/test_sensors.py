@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -118,3 +119,100 @@ def test_the_daemon_starts_without_any_board(own_daemon, tmp_path):
     assert (edge["power_w"], edge["temp_c"]) == (None, None)
     shutil.rmtree(root)
     assert daemon.post({"prompt": "Rain", "max_tokens": 4}).status_code == 200
+
+
+HANGING = """
+import os, runpy, sys
+from edge_rt.sensors import sysfs
+
+def pread(fd, size, offset):
+    gate = os.readlink(f"/proc/self/fd/{fd}") + ".gate"
+    if os.path.exists(gate):
+        with open(gate) as file:  # a FIFO: until somebody opens it for writing
+            file.read()
+    return os.pread(fd, size, offset)
+
+object.__setattr__(sysfs.FILE_IO, "pread", pread)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def zone(tree: Tree, name: str) -> Path:
+    types = tree.sysfs.glob("class/thermal/thermal_zone*/type")
+    return next(p for p in types if p.read_text().strip() == name).with_name("temp").resolve()
+
+
+def sensors_of(daemon):
+    answer = daemon.http.get("/health")
+    assert answer.status_code == 200, answer.text
+    return answer.json().get("sensors", {})
+
+
+def ends(daemon) -> bool:
+    daemon.process.terminate()
+    return daemon.process.wait(10) == 0
+
+
+def test_a_zone_that_is_a_fifo_is_named_and_no_other_sensor_is_lost(own_daemon, tmp_path, tools):
+    """At the start, and later; the regular file that takes its place is read."""
+    tree = Tree(tmp_path / "board")
+    agx_orin(tree)
+    temps = zone(tree, "cpu-thermal"), zone(tree, "gpu-thermal")
+    temps[0].unlink()
+    os.mkfifo(temps[0])
+    daemon = own_daemon(board="jetson-agx-orin-64gb", sensors={"root": str(tree.proc.parent)})
+    others = HEALTHY - {"cpu-thermal"}
+    tools.eventually(lambda: healthy(daemon) == others, "all but the FIFO is read")
+    assert str(temps[0]) in sensors_of(daemon)["cpu-thermal"]
+    temps[1].unlink()
+    os.mkfifo(temps[1])
+    tools.eventually(lambda: "gpu-thermal" in sensors_of(daemon), "the second is named")
+    assert healthy(daemon) == others - {"gpu-thermal"}
+    assert daemon.post({"prompt": "Rain", "max_tokens": 2}).status_code == 200
+    for temp in temps:
+        temp.unlink()
+        temp.write_text("40000\n")
+    tools.eventually(lambda: healthy(daemon) == HEALTHY, "both are back")
+    assert sensors_of(daemon) == {}
+    assert ends(daemon)
+
+
+@pytest.mark.parametrize("when", ["start", "later"])
+def test_a_sensor_that_blocks_is_named_and_the_daemon_answers_and_ends(
+    own_daemon, tmp_path, tools, when
+):
+    """As a hung bus does: read(2) does not return. No other sensor is lost."""
+    tree = Tree(tmp_path / "board")
+    agx_orin(tree)
+    temp = zone(tree, "cpu-thermal")
+    gate = temp.with_name("temp.gate")
+    if when == "start":
+        os.mkfifo(gate)
+    daemon = own_daemon(
+        through=[sys.executable, "-c", HANGING],
+        board="jetson-agx-orin-64gb",
+        sensors={"root": str(tree.proc.parent)},
+    )
+    if when == "later":
+        tools.eventually(lambda: healthy(daemon) == HEALTHY, "everything is read")
+        os.mkfifo(gate)
+    tools.eventually(lambda: "thermal" in sensors_of(daemon), "the zones are left out")
+    told = sensors_of(daemon)
+    assert str(temp) in told["thermal"]
+    assert "no temperature can be read" in told["temperature"]
+    problems = [f"{name}: {reason}" for name, reason in told.items()]
+    assert [p["message"] for p in daemon.status()["problems"] if p["code"] == "sensor"] == problems
+    assert "does not return" in daemon.run("status", "--json").stdout
+    tools.eventually(lambda: healthy(daemon) == set(RAILS), "the rails are read on")
+    assert "No temperature can be read" in str(daemon.status()["governor"]["missing"])
+    assert daemon.post({"prompt": "Rain", "max_tokens": 2}).status_code == 200
+    shown = daemon.run("sensors")
+    assert "does not return" in shown.stdout
+    with gate.open("w"):
+        gate.unlink()
+    tools.eventually(lambda: healthy(daemon) == HEALTHY, "the zones are back")
+    assert sensors_of(daemon) == {}
+    os.mkfifo(gate)
+    tools.eventually(lambda: "thermal" in sensors_of(daemon), "they are left out again")
+    assert ends(daemon)

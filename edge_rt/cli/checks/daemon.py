@@ -84,6 +84,9 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
         yield note("daemon board", what, _restart(machine))
     if report.get("simulated"):
         yield note("daemon board", f"the daemon reads a simulated board at {machine.root}")
+    waits = cast("dict[str, str]", report.get("left_out") or {})
+    for name, reason in waits.items():
+        yield problem("daemon board", f"the daemon leaves out {name}: {reason}")
     yield from _supply(machine, report)
     yield from _silent(report)
 

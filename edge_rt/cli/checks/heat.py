@@ -11,6 +11,8 @@ from edge_rt.cli.checks.remedies import load_module
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.sensors.thermal import Thermal, TripPoint
 
+_WAITS = ("# see the kernel's log (dmesg) for the bus or driver that hangs",)
+
 
 def check_temperatures(machine: Machine) -> Iterator[Finding]:
     """The zones, the hottest of them, and where the kernel acts."""
@@ -28,6 +30,14 @@ def check_temperatures(machine: Machine) -> Iterator[Finding]:
         names = ", ".join(r.channel.name for r in silent)
         yield note("temperature", f"{names} gives none: {silent[0].error}")
     yield _limits(machine)
+
+
+def check_answers(machine: Machine) -> Iterator[Finding]:
+    """Sensors that keep whoever reads them waiting."""
+    silent = [*machine.discovery.skipped, *machine.sampler.blocked]
+    for one in silent:
+        if one.thread is not None:
+            yield problem("sensors", f"{one.name}: {one.reason}", *_WAITS)
 
 
 def _no_temperature(machine: Machine, zones: list[Reading]) -> Finding:

@@ -23,6 +23,7 @@ from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.errors import ConfigError
 from edge_rt.sensors.board import Detection, recognise
 from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
+from edge_rt.sensors.hung import within
 from edge_rt.sensors.identity import Identity
 from edge_rt.sensors.raw_chip import raw_chips
 from edge_rt.sensors.sampler import Sampler
@@ -100,7 +101,7 @@ class Machine:
     @cached_property
     def identity(self) -> Identity:
         """What the machine says it is."""
-        return Identity.read(self.root)
+        return within("board", lambda: Identity.read(self.root))
 
     @cached_property
     def detection(self) -> Detection | None:

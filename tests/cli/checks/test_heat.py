@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from faults import Faults
 from patients import PI, Patient, commands
 
-from edge_rt.cli.checks.heat import check_temperatures
+from edge_rt.cli.checks.heat import check_answers, check_temperatures
 from edge_rt.cli.checks.throttling import check_throttling
+from edge_rt.sensors.sysfs import FileIo
 
 Make = Callable[..., Patient]
 
@@ -76,6 +80,22 @@ def test_a_gated_zone_may_be_silent_and_another_may_not(patient: Make, faults: F
         faults.errors[zones[name]] = [errno.EAGAIN]
         silent = [f for f in board.says(check_temperatures) if "gives none" in f.what]
         assert len(silent) == count
+
+
+def test_a_sensor_that_does_not_answer_is_to_be_mended(patient: Make) -> None:
+    gate = threading.Event()
+
+    def pread(fd: int, size: int, offset: int) -> bytes:
+        if "thermal_zone0" in str(Path(f"/proc/self/fd/{fd}").readlink()):
+            gate.wait(60)
+        return os.pread(fd, size, offset)
+
+    board = patient("orin-nano", io=FileIo(pread=pread))
+    (found,) = board.says(check_answers)
+    (silent,) = board.says(check_temperatures)
+    gate.set()
+    assert (found.level, "thermal_zone0" in found.what) == ("problem", True)
+    assert (silent.level, "no temperature can be read" in silent.what) == ("problem", True)
 
 
 def test_what_the_firmware_does_of_its_own_is_told_beside_the_kernels(patient: Make) -> None:
