@@ -8,7 +8,10 @@ from __future__ import annotations
 import runpy
 import socket
 import sys
+from functools import partial
 from typing import Any
+
+from edge_rt.kernel import refuse_network
 
 _NAMES = {  # events of https://docs.python.org/3/library/audit_events.html
     "socket.getaddrinfo",
@@ -16,21 +19,33 @@ _NAMES = {  # events of https://docs.python.org/3/library/audit_events.html
     "socket.gethostbyname",
     "socket.getnameinfo",
 }
+_GIVEN = -1  # the family of a socket that is made of a descriptor
 _WAYS = {"socket.connect", "socket.sendto", "socket.sendmsg"}
 
 
-def stay_offline() -> None:
-    """From now on and for good let Python's sockets reach only Unix ones: else PermissionError.
+def stay_offline(listens: bool = False) -> str | None:
+    """From now on and for good let this process make and reach only Unix sockets.
 
-    Connections that others open to a socket that listens here are as they were.
+    Python raises PermissionError for others, and the kernel refuses them to native code and to
+    children. Connections that others open to a socket that `listens` here are as they were.
+    Returns why the kernel does not refuse, None where it does.
     """
-    sys.addaudithook(_refuse)
+    sys.addaudithook(partial(_refuse, listens))
+    return refuse_network()
 
 
-def _refuse(event: str, args: tuple[Any, ...]) -> None:
-    if event in _NAMES or (event in _WAYS and _leads_out(args[0], args[1])):
-        message = f"edge_rt is offline and refuses {event.removeprefix('socket.')}"
-        raise PermissionError(f"{message}; `offline: false` in its configuration allows it")
+def _refuse(listens: bool, event: str, args: tuple[Any, ...]) -> None:
+    """Raise with a text that the kernel's refusal does not have.
+
+    What a listening socket accepts becomes a new socket of Python's: the kernel tells those apart.
+    """
+    made = event == "socket.__new__" and not listens and args[1] not in (_GIVEN, socket.AF_UNIX)
+    if made or event in _NAMES or (event in _WAYS and _leads_out(args[0], args[1])):
+        what = "socket" if made else event.removeprefix("socket.")
+        raise PermissionError(
+            f"edge_rt is offline and refuses {what}; "
+            "`offline: false` in its configuration allows it"
+        )
 
 
 def _leads_out(sock: socket.socket, address: object) -> bool:

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from edge_rt.kernel import end_with_parent
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -114,6 +116,7 @@ def _until(kernel: Kernel, clock: Callable[[], float], end: float) -> tuple[int,
 
 def main(argv: list[str]) -> int:
     """Sweep with argv[1] threads, argv[2] seconds a kernel."""
+    end_with_parent(sys.stdout.fileno())
     threads, seconds = int(argv[1]), float(argv[2])
     os.environ.update(dict.fromkeys(_LIMITS, str(threads)))  # read when numpy is imported
     for said in sweep(kernels(threads), seconds):

@@ -18,6 +18,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from edge_rt.backends.llama_log import Complaints
+from edge_rt.kernel import end_with_parent
 
 _DONE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _SIZE = re.compile(r"(model|quant) size\s*=\s*([\d.]+) MiB")
@@ -75,6 +76,7 @@ def tell(line: str) -> None:
 
 def main(source: str, target: str, format: str, threads: str) -> int:
     """Do what the arguments say; returns the exit code."""
+    end_with_parent(sys.stdout.fileno())
     quantizer = Quantizer(Path(source), Path(target), int(format), int(threads))
     well = quantizer.run(dry=True)
     if well:

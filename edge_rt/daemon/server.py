@@ -64,8 +64,17 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         if config.offline:  # from here on: the host of tcp.listen may be a name
-            stay_offline()
+            _go_offline(sockets)
         asyncio.run(Daemon(config, paths, notifier=notifier, read=read).run(sockets))
+
+
+def _go_offline(sockets: Sequence[socket.socket]) -> None:
+    missing = stay_offline(any(sock.family != socket.AF_UNIX for sock in sockets))
+    if missing:
+        log.warning(
+            "offline: Python opens no connection, but nothing keeps native libraries from it: %s",
+            missing,
+        )
 
 
 def listen(

@@ -3,7 +3,7 @@
 One thread owns all models and runs the decode loop; between two passes, and in the rests that a
 duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
 their own so that running streams go on. When the front's end of the socket closes, the engine
-exits.
+exits; the kernel ends one that cannot, where the front has ended.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ from edge_rt.engine.runner import AnyRunner
 from edge_rt.engine.tally import Tally
 from edge_rt.engine.watch import Watch
 from edge_rt.errors import RequestError
+from edge_rt.kernel import end_with_parent
 from edge_rt.logs import log_to_stderr
 
 log = logging.getLogger(__name__)
@@ -243,6 +244,7 @@ class Worker:
 
 def main(argv: list[str]) -> int:
     """Run the engine on the socket that descriptor argv[1] is; the others are memory, -1: none."""
+    end_with_parent(int(argv[1]))
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -18,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.kernel import end_with_parent
 from edge_rt.models.control import Disarmed
 from edge_rt.models.template_task import LENGTH, Filled, Refused, Task, Template
 from edge_rt.models.templates import ChatTemplate
@@ -63,6 +64,7 @@ class Templates:
 
 def main() -> None:
     """Do tasks until there are no more."""
+    end_with_parent(sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
     templates = Templates()
     source, target = sys.stdin.buffer, sys.stdout.buffer

@@ -103,6 +103,24 @@ def test_killed_in_the_middle_of_a_stream_it_takes_the_engine_along(own_daemon, 
     tools.eventually(lambda: tools.gone(engine), "the engine notices")
 
 
+def test_killed_it_takes_those_along_that_are_stopped(own_daemon, tools):
+    daemon = own_daemon()
+    chat = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    assert daemon.post(chat, "/v1/chat/completions").status_code == 200
+    children = psutil.Process(daemon.process.pid).children()
+    assert len(children) == 2, "the engine and the process that fills in templates"
+    try:
+        for child in children:
+            child.suspend()
+        daemon.kill()
+        for child in children:
+            tools.eventually(lambda pid=child.pid: tools.gone(pid), f"{child} is gone", tries=200)
+    finally:
+        for child in children:
+            if not tools.gone(child.pid):
+                child.kill()
+
+
 def test_a_second_daemon_is_refused(daemon):
     arguments = ["--socket", str(daemon.socket), "--store", str(daemon.store)]
     second = daemon.run("serve", *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import socket
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
+HELLOS = [{"role": "user", "content": "Hello"}]
 HELLO = {"prompt": "Hello", "max_tokens": 4, "temperature": 0}
 INTERNET = ("tcp", "tcp6", "udp", "udp6", "udplite", "udplite6", "raw", "raw6", "icmp", "icmp6")
 AUDIT = """
@@ -80,6 +83,45 @@ def test_tcp_is_made_where_it_is_configured(
     found = seen(tmp_path)
     assert socket.AF_INET in found[daemon.process.pid]
     assert found[daemon.engine()["pid"]] <= {socket.AF_UNIX}
+
+
+NATIVE = """
+import ctypes, os, threading, time
+
+def call():  # from a thread that was there first
+    libc = ctypes.CDLL(None, use_errno=True)
+    while not os.path.exists(os.environ["EDGE_RT_GO"]):
+        time.sleep(0.05)
+    told = [libc.socket(family, 1, 0) >= 0 or ctypes.get_errno() for family in (2, 10, 1)]
+    with open(f"{os.environ['EDGE_RT_GO']}-{os.getpid()}", "w") as file:
+        file.write(repr(told))
+
+threading.Thread(target=call, daemon=True).start()
+"""
+REFUSED, ALLOWED = [errno.EPERM, errno.EPERM, True], [True, True, True]
+
+
+@pytest.mark.parametrize(("offline", "becomes"), [(True, REFUSED), (False, ALLOWED)])
+def test_native_code_is_refused_internet_sockets(
+    own_daemon: Any, tools: Any, tmp_path: Path, offline: bool, becomes: list[object]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NATIVE)
+    go = tmp_path / "go"
+    daemon = own_daemon(offline=offline)
+    daemon.environment = {"PYTHONPATH": str(tmp_path), "EDGE_RT_GO": str(go)}
+    restart(daemon)
+    answer = daemon.post({"messages": HELLOS, "max_tokens": 4}, "/v1/chat/completions")
+    assert answer.status_code == 200
+    go.touch()
+    for pid in (daemon.process.pid, daemon.engine()["pid"]):
+        told = tmp_path / f"go-{pid}"
+        tools.eventually(lambda told=told: told.exists() and told.read_text(), f"{told} is there")
+        assert told.read_text() == repr(becomes)
+    children = psutil.Process(daemon.process.pid).children()
+    assert len(children) == 2, "the engine and the process that fills in templates"
+    for pid in (daemon.process.pid, *(child.pid for child in children)):
+        filtered = "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
+        assert filtered == offline
 
 
 def alone() -> list[str]:
