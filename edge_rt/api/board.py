@@ -150,6 +150,7 @@ class Booking(msgspec.Struct, frozen=True):
     accepted_tokens: int | None = None
     rejected_tokens: int | None = None
     saved_j: float | None = None  # what a "cached" answer took when it was made
+    answer_id: str | None = None  # as the client got it; embeddings and tensors have none
 
 
 class LedgerReport(msgspec.Struct, frozen=True):

@@ -49,4 +49,5 @@ class Replay(Run):
             completion_tokens=tally.completion_tokens,
             seconds=self._context.monotonic() - self._exchange.arrived,
             saved_j=self._found.content.energy_j,
+            answer_id=self._work.id,
         )

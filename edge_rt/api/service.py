@@ -117,6 +117,7 @@ class Repeat(msgspec.Struct, frozen=True):
     completion_tokens: int
     seconds: float  # from its coming until now
     saved_j: float | None
+    answer_id: str
 
 
 class Call(msgspec.Struct, frozen=True):

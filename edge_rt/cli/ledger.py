@@ -33,7 +33,7 @@ def ledger(socket: Path | None, days: int, last: int, as_json: bool) -> None:
     """Show what answers cost, by day and by model, and the newest requests.
 
     Joules are those of the rails that form the board's supply. What the board draws anyway, and
-    what no answer caused, is the rest.
+    what no answer caused, is the rest. `edge-rt trace` takes the ids of requests.
     """
     with Client(daemon_socket(socket)) as client:
         report = client.get(f"/edge/v1/ledger?days={days}&last={last}")

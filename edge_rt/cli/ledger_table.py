@@ -147,8 +147,12 @@ def _models(models: Sequence[ModelSum]) -> Table:
 
 
 def _requests(last: Sequence[Json], zone: tzinfo | None) -> Table:
-    titles = ("ended", "model", "prompt", "answer", "s", "J", "W", "°C", "")
-    return _table(titles, [request_cells(booking, zone, "%m-%d %H:%M") for booking in last])
+    titles = ("ended", "model", "prompt", "answer", "s", "J", "W", "°C", "", "id")
+    rows = [
+        (*request_cells(booking, zone, "%m-%d %H:%M"), line(booking.get("answer_id") or ""))
+        for booking in last
+    ]
+    return _table(titles, rows)
 
 
 def request_cells(booking: Json, zone: tzinfo | None, time_format: str) -> Iterator[str]:
@@ -164,7 +168,7 @@ def request_cells(booking: Json, zone: tzinfo | None, time_format: str) -> Itera
     yield remarks(booking)
 
 
-_WORDS = ("day (UTC)", "ended", "model", "")
+_WORDS = ("day (UTC)", "ended", "model", "", "id")
 _KEPT = ("day (UTC)", "ended", "model", "J in all", "J")
 
 

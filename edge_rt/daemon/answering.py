@@ -84,7 +84,7 @@ class Answering(Holding):
         if call.energy_j is not None:
             self._metering.watchable()
         progress, purse = Progress(self._clock), Purse(call, self._clock)
-        receipt = self._metering.receipt(entry.id)
+        receipt = self._metering.receipt(entry.id, call.id or None)
         offered = Offered(call.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
         self._foresight.learning.made(call.id, offered.mode.label)

@@ -106,9 +106,9 @@ class Metering:
 
     # --- one request
 
-    def receipt(self, model: str) -> Receipt:
+    def receipt(self, model: str, answer_id: str | None = None) -> Receipt:
         """What to note one request on."""
-        return Receipt(model, self.tokens)
+        return Receipt(model, self.tokens, answer_id=answer_id)
 
     def handed(self, receipt: Receipt, client: EngineClient, request: int) -> None:
         """`client` has the request now, under the number `request`."""
@@ -286,5 +286,6 @@ class Metering:
             temp_c=cost.temp_c,
             mode=receipt.mode,
             partner=receipt.partner,
+            answer_id=receipt.answer_id,
             **({} if receipt.made is None else receipt.made.named()),
         )

@@ -28,6 +28,7 @@ class Receipt:
     total: Tokens  # of all requests, for whoever watches the daemon
     own: Tokens = field(default_factory=Tokens)
     account: Account | None = None
+    answer_id: str | None = None  # as the client knows it
     booked: bool = False
     request: int | None = None  # the engine's number for it
     redone: bool = False  # whether an engine was lost with it

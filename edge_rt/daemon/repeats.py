@@ -24,4 +24,5 @@ def booking(repeat: Repeat, ended: float, temp_c: float | None) -> Entry:
         power_w=None,
         temp_c=temp_c,
         saved_j=repeat.saved_j,
+        answer_id=repeat.answer_id,
     )

@@ -36,7 +36,8 @@ class Entry(msgspec.Struct, frozen=True):
     """One request and what it took; its day is the UTC day of `ended`.
 
     What is not known is None, and so is what goes with other modes of decoding than a model by
-    itself. `saved_j` is what the answer of one that is "cached" took when it was made. Raises
+    itself. `saved_j` is what the answer of one that is "cached" took when it was made. `answer_id`
+    is the id of the answer that the client got; embeddings and tensors have none. Raises
     ValueError where a figure is not finite, for it would spoil every sum that it goes into.
     """
 
@@ -63,6 +64,7 @@ class Entry(msgspec.Struct, frozen=True):
     accepted_tokens: int | None = None
     rejected_tokens: int | None = None
     saved_j: float | None = None
+    answer_id: str | None = None
 
     def __post_init__(self) -> None:
         for name in _FIGURES:

@@ -109,7 +109,8 @@ _COLUMNS = ", ".join(Entry.__struct_fields__)
 
 def _size(entry: Entry) -> int:
     """What it takes in the file, in bytes."""
-    return 168 + len(entry.model) + len(entry.mode or "") + len(entry.partner or "")
+    texts = (entry.model, entry.mode, entry.partner, entry.answer_id)
+    return 168 + sum(len(text or "") for text in texts)
 
 
 def _row(line: Entry | Day | ModelDay) -> tuple[object, ...]:

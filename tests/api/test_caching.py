@@ -110,6 +110,7 @@ def test_a_hit_says_how_old_it_is_and_what_it_took(
     assert response.headers["x-edge-cache"] == "exact"
     assert client.chat(**GREEDY, stream=True).headers["x-edge-cache-age-s"] == "12.5"
     (repeat, _) = service.repeats
+    assert repeat.answer_id == response.json()["id"]
     assert (repeat.model, repeat.completion_tokens, repeat.saved_j) == ("smol", 2, 1.5)
 
 

@@ -30,6 +30,7 @@ def test_days_models_and_requests_fit_80_columns() -> None:
     lines = shown(boards.ledger(last=requests))
     assert max(cell_len(line) for line in lines) <= 80
     told = [" ".join(line.split()) for line in lines if line]
+    id = "id: chatcmpl-1b9d6bcd6bbfd4b2d9b5a7c1"
     assert told == [
         "day (UTC) J in all answers the rest covered missing",
         "2026-11-25 432000.5 148.8 431851.7 measured 23 h 53 min 12.5 s",
@@ -37,9 +38,9 @@ def test_days_models_and_requests_fit_80_columns() -> None:
         "smollm2-135m-instruct 12 144 1000 148.8 0.149 measured",
         "ended model prompt answer s J W °C",
         "11-18 11:06 smollm2-135m-instruct 12 64 2.31 12.4 5.93 61",
-        "modelled",
+        f"modelled {id}",
         "11-18 11:06 smollm2-135m-instruct 12 64 2.31 - - -",
-        "cancelled",
+        f"cancelled {id}",
     ]
 
 

@@ -87,6 +87,7 @@ def test_a_hit_takes_no_joules_and_the_ledger_says_what_it_saved(daemon: Daemon)
     assert again["edge"]["cache_energy_j"] == first["edge"]["energy_j"]
     (booked, *_) = daemon.http.get("/edge/v1/ledger?last=1").json()["last"]
     assert (booked["status"], booked["energy_j"], booked["busy_s"]) == ("cached", 0.0, 0.0)
+    assert booked["answer_id"] == again["id"]
     assert booked["completion_tokens"] == first["usage"]["completion_tokens"]
     assert "edge_rt_cache_hits_total" in daemon.metrics()
 

@@ -92,6 +92,7 @@ def test_the_command_line_tells_of_it(daemon: Any) -> None:
     told = daemon.run("trace", id)
     assert told.returncode == 0, told.stderr
     assert GGUF in told.stdout
+    assert id in daemon.run("ledger").stdout.split()
     assert json.loads(daemon.run("trace", id, "--json").stdout)["prefer"] == "latency"
     assert daemon.run("trace", "chatcmpl-0").returncode == 1
     found = json.loads(daemon.run("plan", "-m", "auto", "--json", "Hi").stdout)["candidates"]

@@ -48,7 +48,14 @@ PRAGMA user_version=3;
 """
 
 
-@pytest.mark.parametrize("script", [FIRST, FIRST + SECOND, FIRST + SECOND + THIRD])
+FOURTH = """
+CREATE TABLE hours (hour INTEGER PRIMARY KEY, energy_j REAL);
+PRAGMA user_version=4;
+"""
+SCRIPTS = [FIRST, SECOND, THIRD, FOURTH]
+
+
+@pytest.mark.parametrize("script", ["".join(SCRIPTS[:n]) for n in range(1, 5)])
 def test_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path, script: str) -> None:
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as db:
@@ -64,6 +71,7 @@ def test_a_ledger_of_an_earlier_version_is_kept(tmp_path: Path, script: str) -> 
         accepted_tokens=0,
         rejected_tokens=0,
         saved_j=0.5,
+        answer_id="chatcmpl-7",
         status="cached",
     )
     book = new_book(path)
