@@ -75,7 +75,9 @@ def create_app(
     """
     meters = Meters()
     nearby = None if semantic is None else Nearby(semantic, embedding, service, meters)
-    caching = Caching(cache, clock, per_client=per_client, nearby=nearby)
+    caching = Caching(
+        cache, clock, per_client=per_client, nearby=nearby, simulated=service.simulated
+    )
     marking = Marking(service, monotonic)
     clients = Clients(requests.per_client, requests.per_minute, monotonic)
     for what, families in (

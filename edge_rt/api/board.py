@@ -156,10 +156,12 @@ class Booking(msgspec.Struct, frozen=True):
 class LedgerReport(msgspec.Struct, frozen=True):
     """Totals by day and model, newest day first, and the last requests, newest first.
 
-    `stored` is False while the ledger cannot be written; it is then kept in memory.
+    `stored` is False while the ledger cannot be written; it is then kept in memory. `simulated` is
+    the simulated board whose ledger it is, None: a real one's.
     """
 
     stored: bool
     days: list[DayTotal]
     models: list[ModelTotal]
     last: list[Booking]
+    simulated: str | None = None

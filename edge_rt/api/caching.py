@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from edge_rt.api.allowance import Cached, Terms
@@ -80,6 +81,7 @@ class Found:
             "cache_energy_j": content.energy_j and round(content.energy_j, 4),
             "cache_energy_quality": content.quality,
             "cache_seconds": round(content.seconds, 3),
+            "simulated": content.simulated or UNSET,
             **({} if self.near is None else _told(self.near.neighbour)),
         }
 
@@ -104,8 +106,10 @@ class Caching:
         *,
         per_client: bool = False,
         nearby: Nearby | None = None,
+        simulated: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`cache` None: nothing is kept. `clock` gives Unix seconds.
+        """`cache` None: nothing is kept. `clock` gives Unix seconds, `simulated` the id of the
+        simulated board that is read, if any.
 
         With `per_client` each client gets its own answers only, with `nearby` also those to
         questions that mean the same.
@@ -116,7 +120,7 @@ class Caching:
         self.misses = 0
         self.restored_prompts = self.restored_tokens = 0  # in part from the disk
         self.flights = Flights()
-        self._clock = clock
+        self._clock, self._simulated = clock, simulated
 
     def serves(self, client: str | None) -> bool:
         """Whether answers are kept for `client`; None is one that cannot be told from others."""
@@ -177,7 +181,8 @@ class Caching:
         card = None if kept is None else _of(kept.model, place.cards)
         if kept is None or card is None:
             return None
-        found = Found(card, self._clock() - kept.made, from_bytes(kept.content), near)
+        content = from_bytes(kept.content).on(self._simulated())
+        found = Found(card, self._clock() - kept.made, content, near)
         self.hits[card.id] += 1
         if (energy_j := found.content.energy_j) is not None:
             # Beside others that came and went, it may have been made for less than nothing.
@@ -220,6 +225,7 @@ class Record:
             quality=costs.quality,
             seconds=max((cost.seconds for cost in costs.taken), default=0.0),
             lines=self._lines,
+            simulated=costs.simulated,
         )
         kept = Kept(
             key=self._place.key,

@@ -57,7 +57,8 @@ Line = Begin | Piece | End
 class Content(msgspec.Struct, frozen=True, array_like=True):
     """All answers to one request, why their model was chosen, and what they took.
 
-    `energy_j` and `seconds` are those of the request when it was made.
+    `energy_j` and `seconds` are those of the request when it was made; `simulated` is the simulated
+    board whose joules they are, None: a real one's.
     """
 
     route: str | None
@@ -66,6 +67,15 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     quality: Quality
     seconds: float
     lines: list[Line]
+    simulated: str | None = None
+
+    def on(self, simulated: str | None) -> Content:
+        """This, as a board tells it: the joules of another board are left out."""
+        if self.simulated == simulated:
+            return self
+        return msgspec.structs.replace(
+            self, energy_j=None, quality="unresolved", simulated=simulated
+        )
 
 
 def line(call: int, event: Started | Delta | Finished) -> Line:

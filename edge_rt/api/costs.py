@@ -70,6 +70,11 @@ class Costs:
         return "; ".join(reasons) or None
 
     @property
+    def simulated(self) -> str | None:
+        """The simulated board whose figures these are; None where none is."""
+        return next((cost.simulated for cost in self.taken if cost.simulated is not None), None)
+
+    @property
     def temp_c(self) -> float | None:
         """The highest temperature; None where none is known."""
         return max((c.temp_c for c in self.taken if c.temp_c is not None), default=None)

@@ -85,6 +85,7 @@ class GovernorState(msgspec.Struct, frozen=True):
     knobs: list[KnobState]
     held_back_s: dict[str, float] = {}  # since the start, while there was work to do, by cause
     warnings: list[str] = []  # caps that leave nothing for answers
+    simulated: str | None = None  # the simulated board whose figures these are
 
 
 class HeatState(msgspec.Struct, frozen=True):
@@ -130,3 +131,4 @@ class Past(msgspec.Struct, frozen=True):
     running: list[int]
     waiting: list[int]
     tokens_per_s: list[float]
+    simulated: str | None = None  # the simulated board whose figures these are

@@ -43,6 +43,7 @@ class PlanReport(msgspec.Struct, frozen=True):
     """The answer to POST /edge/v1/plan: the chosen candidate first."""
 
     candidates: list[Candidate]
+    simulated: str | None = None  # the simulated board whose figures these are
 
 
 class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,7 @@ class Calibrated(msgspec.Struct, frozen=True, tag="calibrated"):
     doubling_c: float | None
     leakage_note: str  # how well it fits, or why the default is kept
     models: list[Fitted]
+    simulated: str | None = None  # the simulated board whose figures these are
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -51,6 +51,7 @@ class Cost(msgspec.Struct, frozen=True):
     seconds: float  # from its coming to the engine to its end
     power_quality: PowerQuality | None = None  # None: as if modelled, where power_w is known
     why: str | None = None  # why the call ended before its answers did, where it did
+    simulated: str | None = None  # the simulated board whose joules these are; None: a real one's
 
 
 Event = Started | Delta | Finished | Cost
@@ -270,6 +271,10 @@ class Service(Protocol):
 
     async def status(self) -> dict[str, object]:
         """The daemon's state for people: version, uptime, engine, models, queue, memory."""
+        ...
+
+    def simulated(self) -> str | None:
+        """The id of the simulated board that is read; None: the board is this machine's own."""
         ...
 
     def board(self) -> BoardReport:

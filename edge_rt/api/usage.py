@@ -44,7 +44,11 @@ class Origin(msgspec.Struct, frozen=True):
     What was answered before to the very same question says so in `cache`: so many seconds ago,
     when it took joules and `cache_seconds`. "semantic" was the answer to another one, whose text
     `cache_question` has or begins; `cache_cosine` tells how near it lies, and `cache_doubt` how
-    likely the answer is wrong for this one, as far as that can be estimated.
+    likely the answer is wrong for this one, as far as that can be estimated. Joules that another
+    board took, such as a simulated one, are left out.
+
+    `simulated` is the id of the simulated board whose joules, watts and degrees are told; it is
+    absent for a real board.
     """
 
     model: str
@@ -63,6 +67,7 @@ class Origin(msgspec.Struct, frozen=True):
     cache_question: str | UnsetType = UNSET
     cache_cosine: float | UnsetType = UNSET
     cache_doubt: float | UnsetType = UNSET
+    simulated: str | UnsetType = UNSET
 
 
 class Doubted(msgspec.Struct, frozen=True):
@@ -158,6 +163,7 @@ class Tally:
         reasons = [why for why in (origin.why, costs.why) if why is not None]
         told: dict[str, Any] = msgspec.structs.asdict(origin)
         told["why"] = "; ".join(reasons) or None
+        told["simulated"] = costs.simulated or origin.simulated
         if self.made is not None:
             told |= self.made.named()
         return Edge(

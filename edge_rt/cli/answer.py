@@ -49,6 +49,7 @@ class Answer:
             "" if speed is None else f"{speed:.1f} tok/s",
             f"{wall_s:.2f} s",
             *_energy(self.edge),
+            f"simulated {line(board)}" if (board := self.edge.get("simulated")) else "",
             self.edge.get("model", ""),
             self.edge.get("backend", ""),
             making(self.edge),

@@ -72,6 +72,12 @@ def lines(document: Json, name: str) -> list[str] | None:
     return [line(item) for item in cast("list[object]", value)]
 
 
+def simulated(document: Json) -> str | None:
+    """A sentence for figures of a simulated board; None where they are a real board's."""
+    board = document.get("simulated")
+    return f"Simulated board {line(board)}: the figures are not this machine's." if board else None
+
+
 def member(document: Json, name: str) -> Json:
     """The object of that name; empty where there is none."""
     value: object = document.get(name)

@@ -10,7 +10,7 @@ from typing import cast
 from edge_rt.cli.budget_table import forecast_line, limits_line
 from edge_rt.cli.chart import draw, legend
 from edge_rt.cli.document import Json
-from edge_rt.cli.figures import counted, line, member, members, number
+from edge_rt.cli.figures import counted, line, member, members, number, simulated
 from edge_rt.cli.ledger_table import request_cells
 from edge_rt.cli.page_charts import charts
 
@@ -41,10 +41,11 @@ def page(past: Json, ledger: Json, status: Json, zone: tzinfo | None = None) -> 
     """A whole HTML document from /edge/v1/history, /edge/v1/ledger and /edge/v1/status."""
     times = [number(t) or 0.0 for t in cast("list[object]", past.get("time") or [])]
     begin, end = (datetime.fromtimestamp(t, zone) for t in (times[0], times[-1]))
-    board = line(member(status, "board").get("id"))
-    title = f"edge-rt on {board}"
+    board, not_real = line(member(status, "board").get("id")), simulated(past)
+    title = f"edge-rt on {board}" + (" (simulated)" if not_real else "")
     parts = [
         f"<h1>{escape(title)}</h1>",
+        *([f"<p>{escape(not_real)}</p>"] if not_real else []),
         f'<p class="note">{begin:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S}</p>',
         *_now(member(status, "governor")),
     ]

@@ -24,13 +24,14 @@ def charts(past: Json) -> list[Chart]:
     places = {word: float(place) for place, word in enumerate(_GUARDS)}
     guards = [places.get(str(word)) for word in words]
     duty = [None if value is None else 100 * value for value in of("duty")]
+    how = "simulated" if past.get("simulated") else "measured"
     forecast = Curve(f"forecast {ahead} s before", "b", of("forecast_c"), of("band_c"))
     return [
         Chart(
             "Power",
             "W",
             [
-                Curve("drawn", "a", of("power_w")),
+                Curve("drawn" if how == "measured" else how, "a", of("power_w")),
                 Curve("allowed", "d", of("allowance_w"), steps=True, aside=True),
                 Curve("budget", "b", of("cap_w"), steps=True),
             ],
@@ -40,7 +41,7 @@ def charts(past: Json) -> list[Chart]:
             "Temperature",
             "°C",
             [
-                Curve("measured", "a", of("temp_c")),
+                Curve(how, "a", of("temp_c")),
                 forecast,
                 Curve(_trip(of("trip_c")), "c", of("trip_c"), steps=True, aside=True),
             ],

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import click
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from edge_rt.cli.document import Json
+from edge_rt.cli.figures import simulated
 
 _UNBOUNDED = 1 << 14  # columns
 
@@ -39,4 +41,11 @@ def put_document(document: Json, table: Callable[[Json], RenderableType], *, as_
     if as_json:
         click.echo(json.dumps(document))
     else:
+        put_simulated(document)
         put(output(), table(document))
+
+
+def put_simulated(document: Json) -> None:
+    """Say so where the figures that follow are a simulated board's."""
+    if (words := simulated(document)) is not None:
+        put(output(), Text(f"{words}\n"))

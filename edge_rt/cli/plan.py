@@ -10,7 +10,7 @@ import click
 
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.figures import counted, line, members
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.paper import output, put, put_simulated
 from edge_rt.cli.plan_table import advice, plan_table, tried_table
 from edge_rt.cli.progress import progress
 from edge_rt.cli.run import question, read_prompt
@@ -68,10 +68,12 @@ def plan(
     if as_json:
         click.echo(json.dumps(found))
     else:
-        _show(members(found, "candidates"))
+        _show(found)
 
 
-def _show(candidates: list[Json]) -> None:
+def _show(plan: Json) -> None:
+    candidates = members(plan, "candidates")
+    put_simulated(plan)
     put(output(), plan_table(candidates))
     if (words := advice(candidates)) is not None:
         note(words)
@@ -79,15 +81,15 @@ def _show(candidates: list[Json]) -> None:
 
 def _run(client: Client, body: Json, as_json: bool) -> None:
     """Show the plan, run it, and show what came."""
-    candidates: list[Json] = []
+    plan: Json = {}
     tried: list[Json] = []
     with closing(client.events(_PATH, body | {"run": True})) as events:
         for event in events:
-            candidates = members(event, "candidates")
+            plan = event
             break
         if not as_json:
-            _show(candidates)
-        able = [one for one in candidates if one.get("seconds") is not None]
+            _show(plan)
+        able = [one for one in members(plan, "candidates") if one.get("seconds") is not None]
         with progress() as tell:
             for one in able:
                 words = f"{line(one.get('model'))}, {counted(one.get('threads'), 'thread')}"
@@ -96,7 +98,7 @@ def _run(client: Client, body: Json, as_json: bool) -> None:
                     break
                 tried.append(event)
     if as_json:
-        click.echo(json.dumps({"candidates": candidates, "tried": tried}))
+        click.echo(json.dumps(plan | {"tried": tried}))
     elif tried:
         click.echo()
         put(output(), tried_table(tried))

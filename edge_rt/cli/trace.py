@@ -14,7 +14,7 @@ from edge_rt.cli.assessment import assessment_lines
 from edge_rt.cli.client import Client, Json
 from edge_rt.cli.figures import line, member, members, number
 from edge_rt.cli.learnt import learnt_lines
-from edge_rt.cli.paper import output, put
+from edge_rt.cli.paper import output, put, put_simulated
 from edge_rt.cli.tables import Prose
 from edge_rt.cli.trace_table import trace_table
 from edge_rt.cli.where import daemon_socket, socket_option
@@ -38,6 +38,7 @@ def trace(id: str, socket: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found))
         return
+    put_simulated(found)
     put(output(), Group(*trace_view(found)))
 
 

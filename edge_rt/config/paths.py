@@ -44,6 +44,14 @@ class Paths:
         return self.run / SOCKET
 
 
+def of_board(folder: Path, simulated: str | None) -> Path:
+    """Where in `folder` a board's ledger and learnt state are kept; None: this machine's board.
+
+    A simulated board has a directory of its own, so that its figures never mix with measured ones.
+    """
+    return folder if simulated is None else folder / "simulated" / simulated
+
+
 def _system() -> tuple[Path, Path, Path]:
     return Path("/run") / APP, Path("/var/lib") / APP, Path("/etc") / APP
 

@@ -9,14 +9,13 @@ from typing import Literal
 
 from edge_rt.api.board import BoardReport, ChannelState, NotRead, RailEnergy
 from edge_rt.api.board import Supply as SupplyState
-from edge_rt.daemon.chosen import Chosen
+from edge_rt.daemon.chosen import UNKNOWN, Chosen
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors.base import Skipped
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.sysfs import NOT_REGULAR
 from edge_rt.sensors.track import UNREAD, Reading
 
-UNKNOWN = "unknown"
 LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
 
 _MODELLED, _MEASURED = 1, 2

@@ -18,6 +18,8 @@ from edge_rt.sensors.jtop import connect
 from edge_rt.sensors.modelled import Coefficients
 from edge_rt.sensors.raw_chip import raw_chips
 
+UNKNOWN = "unknown"
+
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,17 @@ def choose(configured: str | None, root: Path, paths: Paths) -> Chosen:
         return Chosen()
     board = boards[found.board]
     return Chosen(board, BoardName(board.id, board.name, found.by, found.confidence))
+
+
+def simulated_board(configured: str | None, root: Path, paths: Paths) -> str | None:
+    """The id of the simulated board below `root`; None where `root` is this machine's."""
+    if root == Path("/"):
+        return None
+    boards, _ = check_boards(board_dirs(paths))
+    if configured is not None:
+        return configured if configured in boards else UNKNOWN
+    found = detect(boards, root)
+    return found.board if found else UNKNOWN
 
 
 def roots(root: Path) -> Roots:

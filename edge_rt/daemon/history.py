@@ -117,7 +117,8 @@ class History:
         fine = self._fine.columns(since)
         coarse = self._coarse.columns(since, fine[0][0] if fine[0] else math.inf)
         columns = zip(_NAMES, coarse, fine, strict=True)
-        return Past(self._horizon_s, **{name: _told(name, old + new) for name, old, new in columns})
+        told: dict[str, Any] = {name: _told(name, old + new) for name, old, new in columns}
+        return Past(self._horizon_s, **told)
 
 
 def _moment(

@@ -9,6 +9,8 @@ from pathlib import Path
 from edge_rt.api.storage import StorageReport
 from edge_rt.trouble import Trouble
 
+_ASIDE = "*.db.corrupt-*"
+
 
 class Keeping:
     """Knows the troubles of all files of the state directory."""
@@ -30,9 +32,10 @@ class Keeping:
 
     def _aside(self) -> list[str]:
         try:
-            names = [file.name for file in self._folder.glob("*.db.corrupt-*")]
+            files = [f for place in ("", "simulated/*/") for f in self._folder.glob(place + _ASIDE)]
         except OSError:
             return []
+        names = (str(file.relative_to(self._folder)) for file in files)
         return sorted(name for name in names if not name.endswith(("-wal", "-shm")))
 
     def _free_bytes(self) -> int | None:

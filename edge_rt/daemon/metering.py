@@ -266,6 +266,7 @@ class Metering:
             temp_c=self._senses.temp_c,
             seconds=seconds,
             power_quality=None if bill.power_w is None else self._quality,
+            simulated=self._senses.simulated,
         )
 
     def _entry(self, receipt: Receipt, bill: Bill, cost: Cost, status: Status) -> Entry:

@@ -14,7 +14,7 @@ import psutil
 
 from edge_rt.cache.exact import ExactCache
 from edge_rt.cgroup import Available, Group, memory_share
-from edge_rt.config.paths import Paths
+from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
@@ -92,13 +92,14 @@ class Rooms:
         self.health = Health(self.supervisor.client, self.residency, clock)
         processes = {"engine": lambda: self.supervisor.pid}
         self.senses = Senses(root, config.board, paths, processes, clock)
-        self.book = _book(config, paths)
+        own = of_board(paths.state, self.senses.simulated)
+        self.book = _book(config, paths, self.senses.simulated)
         self.cache = _cache(config, paths)
         self.semantic = semantic_cache(config, paths)
         self._keep, self._folder = _keep(config, paths), paths.state
         self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
-        self.knobs = BoardKnobs(config.knobs, root, paths.state)
+        self.knobs = BoardKnobs(config.knobs, root, own)
         self.spent = Spent(self.book)
         self.observer = Observer(
             self.senses,
@@ -108,7 +109,7 @@ class Rooms:
             clock,
             give_way=config.engine.threads is None,
         )
-        self.heat = Heat(LeakageWatch(paths.state))
+        self.heat = Heat(LeakageWatch(own))
         self.governing = Governing(
             self._governor,
             self.observer,
@@ -121,7 +122,7 @@ class Rooms:
         )
         self.foresight = Foresight(
             config,
-            paths.state,
+            own,
             self._cores,
             self.supervisor,
             self.residency,
@@ -276,9 +277,10 @@ class Rooms:
         return at_work or self.supervisor.current is None
 
 
-def _book(config: Config, paths: Paths) -> Book:
+def _book(config: Config, paths: Paths, simulated: str | None) -> Book:
     ledger = config.ledger
     path = Path(ledger.path) if ledger.path else paths.state / "ledger.db"
+    path = of_board(path.parent, simulated) / path.name
     return Book(path, days=ledger.days, max_bytes=ledger.max_bytes)
 
 

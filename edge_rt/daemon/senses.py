@@ -14,7 +14,7 @@ from typing import Literal
 from edge_rt.api.board import BoardReport
 from edge_rt.config.paths import Paths
 from edge_rt.daemon.board_report import Felt, hottest, nothing_yet, report
-from edge_rt.daemon.chosen import choose, roots, wanted
+from edge_rt.daemon.chosen import choose, roots, simulated_board, wanted
 from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.sensors.base import Reader
 from edge_rt.sensors.cpu_load import Pid
@@ -73,6 +73,7 @@ class Senses:
         self._paths = paths or Paths.detect()
         self._processes = {"front": os.getpid, **(processes or {})}
         self._clock = clock
+        self._simulated = simulated_board(board, root, self._paths)
         self._felt: Felt | None = None
         self._thread: SamplerThread | None = None
         self._lock = threading.Lock()  # for whoever starts and stops it
@@ -85,6 +86,12 @@ class Senses:
     def felt(self) -> Felt | None:
         """The outcome of the last good look at the board; None before the first."""
         return self._felt
+
+    @property
+    def simulated(self) -> str | None:
+        """The id of the simulated board that is read; None: the board is this machine's own."""
+        name = self._felt.chosen.name if self._simulated and self._felt else None
+        return name.id if name else self._simulated
 
     @property
     def supply(self) -> Supply | None:

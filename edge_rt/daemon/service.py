@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import TypeVar
+
+import msgspec
 
 from edge_rt.api.board import BoardReport, LedgerReport
 from edge_rt.api.governing import BudgetChange, GovernorState, Past
@@ -62,6 +65,8 @@ from edge_rt.routing.learning import learner
 from edge_rt.routing.naming import AUTO
 from edge_rt.routing.setting import Form
 from edge_rt.routing.trace import Trace
+
+ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +171,7 @@ class DaemonService:
 
     def trace(self, id: str) -> Trace:
         """See Service."""
-        return self._foresight.routes.traces.get(id)
+        return self._named(self._foresight.routes.traces.get(id))
 
     async def render(
         self,
@@ -233,6 +238,10 @@ class DaemonService:
             self.answering.residents,
         )
 
+    def simulated(self) -> str | None:
+        """See Service."""
+        return self._senses.simulated
+
     def board(self) -> BoardReport:
         """See Service."""
         return self._senses.report(self._metering.idle_w)
@@ -243,11 +252,11 @@ class DaemonService:
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """See Service."""
-        return await self._metering.ledger(days, last)
+        return self._named(await self._metering.ledger(days, last))
 
     def budget(self) -> GovernorState:
         """See Service."""
-        return self._governing.state(self._knobs.report())
+        return self._named(self._governing.state(self._knobs.report()))
 
     def set_budget(self, change: BudgetChange) -> None:
         """See Service."""
@@ -255,23 +264,29 @@ class DaemonService:
 
     def history(self, since_s: float) -> Past:
         """See Service."""
-        return self._governing.history.past(since_s)
+        return self._named(self._governing.history.past(since_s))
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
         """See Service."""
-        return await self._foresight.planner.plan(ask, self)
+        return self._named(await self._foresight.planner.plan(ask, self))
 
-    def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
+    async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
         """See Service."""
-        return self._foresight.planner.tries(ask, self)
+        async with aclosing(self._foresight.planner.tries(ask, self)) as told:
+            async for one in told:
+                yield self._named(one) if isinstance(one, PlanReport) else one
 
-    def calibrate(self, ask: CalibrationAsk) -> AsyncGenerator[Progress | Calibrated | Refused]:
+    async def calibrate(
+        self, ask: CalibrationAsk
+    ) -> AsyncGenerator[Progress | Calibrated | Refused]:
         """See Service."""
-        return self._foresight.calibrator.calibrate(ask, self)
+        async with aclosing(self._foresight.calibrator.calibrate(ask, self)) as told:
+            async for one in told:
+                yield self._named(one) if isinstance(one, Calibrated) else one
 
     def calibration(self) -> Calibrated:
         """See Service."""
-        return self._foresight.calibrator.report(self)
+        return self._named(self._foresight.calibrator.report(self))
 
     def entries(self) -> list[Entry]:
         """All models of the store."""
@@ -294,6 +309,10 @@ class DaemonService:
     async def preload(self, model: str, form: Form | None = None) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
         await self.answering.preload(self.entry(model), form)
+
+    def _named(self, report: ReportT) -> ReportT:
+        """`report` with the simulated board, if any, whose figures it holds."""
+        return msgspec.structs.replace(report, simulated=self.simulated())
 
     def _turns(self, model: str, wish: ModeWish) -> bool:
         """Whether a model would write by turns with a smaller one."""

@@ -36,7 +36,7 @@ class Trace(msgspec.Struct, frozen=True):
     `extra_j` more than what would else have been chosen. `why` is the whole choice in one sentence.
     `phi` is the chip's thermal yield at its present temperature, as the chosen one would run.
     `quality` is the floor that was asked for, `assessed` where the qualities of candidates come
-    from.
+    from. `simulated` is the simulated board whose figures these are, None: a real one's.
     """
 
     model: str
@@ -49,6 +49,7 @@ class Trace(msgspec.Struct, frozen=True):
     phi: float | None = None
     quality: float | None = None
     assessed: Assessment | None = None
+    simulated: str | None = None
 
     @property
     def chosen(self) -> Candidate | None:

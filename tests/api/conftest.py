@@ -222,6 +222,7 @@ class FakeService:
     render_error: Exception | None = None
     prompt: str = "<rendered>"  # of all messages
     felt: BoardReport | Exception = field(default_factory=board_report)
+    twin: str | None = None  # a simulated board
     booked: LedgerReport = field(default_factory=ledger_report)
     asked: list[tuple[int, int]] = field(default_factory=list)  # days and last of the ledger
     governor: GovernorState | Exception = field(default_factory=governor_state)
@@ -386,6 +387,9 @@ class FakeService:
 
     async def status(self) -> dict:
         return {"version": "1.2.3", "queue": 0}
+
+    def simulated(self) -> str | None:
+        return self.twin
 
     def board(self) -> BoardReport:
         if isinstance(self.felt, Exception):

@@ -114,6 +114,29 @@ def test_a_hit_says_how_old_it_is_and_what_it_took(
     assert (repeat.model, repeat.completion_tokens, repeat.saved_j) == ("smol", 2, 1.5)
 
 
+def test_joules_of_a_simulated_board_are_told_on_that_board_alone(
+    cached: Any, service: Any, script: Any
+) -> None:
+    spent = script.cost(quality="modelled", simulated="raspberry-pi-5")
+    service.twin = "raspberry-pi-5"
+    service.script = lambda call: [
+        script.started(),
+        script.delta("Hi"),
+        spent,
+        script.finished(),
+    ]
+    first = edge_of(cached.chat(**GREEDY))
+    assert (first["simulated"], first["energy_quality"]) == ("raspberry-pi-5", "modelled")
+    again = edge_of(cached.chat(**GREEDY))
+    told = again["cache_energy_j"], again["cache_energy_quality"], again["simulated"]
+    assert told == (1.5, "modelled", "raspberry-pi-5")
+    service.twin = None
+    real = edge_of(cached.chat(**GREEDY))
+    assert (real["cache"], real["cache_energy_j"]) == ("exact", None)
+    assert (real["cache_energy_quality"], "simulated" in real) == ("unresolved", False)
+    assert [repeat.saved_j for repeat in service.repeats] == [1.5, None]
+
+
 def test_how_an_answer_was_decoded_is_told_again(cached: Any, service: Any, script: Any) -> None:
     service.mode = Mode("switch", "tiny", "the partner's prompt", Gating("token", share=0.3))
     end = Finished(1, 0, "stop", Timings(0.1, 0.2, 0.3, 10, 0, 4), made=Made(3, 1, 2))

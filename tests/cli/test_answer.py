@@ -25,6 +25,13 @@ def test_all_that_is_known_is_told() -> None:
     )
 
 
+def test_a_simulated_board_is_named_beside_its_joules() -> None:
+    assert cost(**KNOWN | MODELLED, simulated="raspberry-pi-5") == (
+        "64 tokens, 31.2 tok/s, 2.31 s, 12.4 J (modelled), 5.93 W (modelled), 61 °C, "
+        "simulated raspberry-pi-5, smol, llama.cpp"
+    )
+
+
 def test_how_two_models_made_it_is_told() -> None:
     edge = {"mode": "switch:ead", "partner": "tiny", "small_tokens": 48, "large_tokens": 16}
     assert cost(**edge).endswith("smol, llama.cpp, switch:ead: 25 % by the large model")

@@ -94,6 +94,18 @@ def test_the_page_says_why() -> None:
     assert "forecast 30 s before" in text
 
 
+def test_a_simulated_board_is_never_told_as_measured() -> None:
+    status: Json = {"board": {"id": "raspberry-pi-5", "simulated": True}, "governor": governor()}
+    text = page(past(simulated="raspberry-pi-5"), boards.ledger(), status, timezone.utc)
+    assert "edge-rt on raspberry-pi-5 (simulated)</title>" in text
+    assert "Simulated board raspberry-pi-5: the figures are not this machine" in text
+    assert "measured" not in text
+    assert text.count(">simulated</span>") == 2, "the temperature and the power"
+    real = page(past(), boards.ledger(), STATUS, timezone.utc)
+    assert "simulated" not in real
+    assert ">measured</span>" in real
+
+
 def test_names_cannot_break_out() -> None:
     status: Json = {"board": {"id": "<script>"}, "governor": governor(why="<b>")}
     booking = boards.booking(model="<i>", ended=1_800_000_030.0)

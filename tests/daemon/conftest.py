@@ -172,6 +172,7 @@ class FakeSenses:
         self.quality: Literal["measured", "modelled"] = "measured"
         self.rails: tuple[str, ...] = ("VDD_IN",)
         self.temp_c: float | None = 51.5
+        self.simulated: str | None = None
         self.hear: Callable[[Metered], object] | None = None
         self.energy = Energy()
         self.hung = False

@@ -31,8 +31,11 @@ def test_a_file_is_failing_for_as_long_as_its_trouble_lasts(
 def test_damaged_files_and_room_are_told(trouble: Trouble, tmp_path: Path) -> None:
     for name in ("a.db", "a.db.corrupt-5", "a.db.corrupt-5-wal", "a.db.corrupt-5-shm"):
         (tmp_path / name).touch()
+    own = tmp_path / "simulated" / "raspberry-pi-5"
+    own.mkdir(parents=True)
+    (own / "ledger.db.corrupt-7").touch()
     report = Keeping(tmp_path, {}).report()
-    assert report.aside == ["a.db.corrupt-5"]
+    assert report.aside == ["a.db.corrupt-5", "simulated/raspberry-pi-5/ledger.db.corrupt-7"]
     assert report.free_bytes is not None
     assert report.free_bytes > 0
     nowhere = Keeping(tmp_path / "nothing", {}).report()

@@ -46,6 +46,22 @@ def opened(tree: Tree, board: str | None = None) -> Iterator[Senses]:
         senses.close()
 
 
+def test_a_simulated_board_is_named_before_and_after_the_first_look(
+    tree: Tree, tmp_path: Path
+) -> None:
+    BOARDS["pi5"](tree)
+    tree.write(tree.proc / "device-tree", {"model": "Raspberry Pi 5 Model B Rev 1.0\0"})
+    senses = Senses(tree.proc.parent, None, Paths.detect({}, uid=0))
+    assert senses.simulated == "raspberry-pi-5"
+    senses.open()
+    senses.close()
+    assert senses.simulated == "raspberry-pi-5"
+    named = Senses(tmp_path / "empty", "jetson-orin-nano-8gb", Paths.detect({}, uid=0))
+    assert named.simulated == "jetson-orin-nano-8gb"
+    assert Senses(tmp_path / "empty", None, Paths.detect({}, uid=0)).simulated == "unknown"
+    assert Senses(Path("/"), "raspberry-pi-5", Paths.detect({}, uid=0)).simulated is None
+
+
 @pytest.mark.parametrize(("board", "kind"), WATTS)
 def test_the_supply_is_the_boards_total(tree: Tree, board: str, kind: str) -> None:
     BOARDS[kind](tree)

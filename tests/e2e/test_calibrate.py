@@ -14,6 +14,8 @@ import pytest
 COMMAND = Path(sys.executable).with_name("edge-rt")
 PROMPT = "Write one sentence about a fox who learns to sail."
 
+STATE = "simulated/raspberry-pi-5"  # of the simulated board, in the state directory
+
 
 @pytest.fixture(scope="module")
 def board(make_board):
@@ -33,7 +35,7 @@ def daemon(make_daemon, board, tools):
 
 def files(daemon):
     """What was saved."""
-    return sorted(path.name for path in (daemon.directory / "calibrations").glob("*"))
+    return sorted(path.name for path in (daemon.directory / STATE / "calibrations").glob("*"))
 
 
 def test_before_a_calibration_a_plan_says_that_it_guesses(daemon):

@@ -149,3 +149,44 @@ def test_the_ledger_outlives_the_daemon(make_daemon, board, tools):
         assert ledger(daemon)["stored"]
     finally:
         daemon.close()
+
+
+STATE = {"ledger.db", "learnt.json", "router.db", "calibrations", "knobs.json"}  # of a board
+NAMING = ("budget", "ledger", "history", "calibration")
+
+
+def kept(folder):
+    """The files in `folder` that belong to one board."""
+    names = {path.name for path in folder.glob("*")}
+    return {name for name in names if name in STATE or name.startswith("leakage-")}
+
+
+def test_a_simulated_board_is_named_and_shares_no_joule_with_a_real_one(own_daemon, board):
+    """One state directory, first with a simulated board and then with this machine's own."""
+    twin = own_daemon(sensors={"root": str(board)}, ledger={"path": None}, cache={})
+    ask = {"prompt": STORY, "max_tokens": 8, "temperature": 0, "seed": 1}
+    edge = twin.post(ask).json()["edge"]
+    assert edge["simulated"] == "jetson-orin-nano-8gb"
+    for name in NAMING:
+        assert twin.http.get(f"/edge/v1/{name}").json()["simulated"] == "jetson-orin-nano-8gb"
+    plan = twin.http.post("/edge/v1/plan", json={"prompt": STORY}).json()
+    assert plan["simulated"] == "jetson-orin-nano-8gb"
+    for command in (["ledger"], ["budget"], ["plan", "--raw", STORY]):
+        assert "Simulated board jetson-orin-nano-8gb" in twin.run(*command).stdout
+    assert 'simulated="true"' in twin.metrics()
+    assert twin.status()["board"]["simulated"] is True
+    assert twin.terminate() == 0
+    own = twin.directory / "simulated" / "jetson-orin-nano-8gb"
+    assert {"ledger.db", "learnt.json"} <= kept(own)
+    assert kept(twin.directory) == set()
+
+    twin.configure(cache={})
+    twin.start()
+    for name in NAMING:
+        assert twin.http.get(f"/edge/v1/{name}").json()["simulated"] is None
+    assert ledger(twin, last=9)["last"] == []
+    assert ledger(twin)["models"] == []
+    again = twin.post(ask).json()["edge"]
+    assert (again["cache"], again["cache_energy_j"], "simulated" in again) == ("exact", None, False)
+    [booked] = ledger(twin, last=9)["last"]
+    assert (booked["status"], booked["saved_j"]) == ("cached", None)

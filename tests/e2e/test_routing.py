@@ -138,8 +138,9 @@ def test_passes_have_the_threads_that_take_the_fewest_joules(
         daemon = own_daemon(store, engine=two, sensors={"root": str(root)})
         (entry,) = Store(store, load_catalogue()).entries()
         daemon.terminate()
+        folder = daemon.directory / "simulated" / "raspberry-pi-5"
         for threads in (1, 2):
-            save_calibration(daemon.directory / "calibrations", _crowded(entry.sha256, threads))
+            save_calibration(folder / "calibrations", _crowded(entry.sha256, threads))
         daemon.start()
         tools.eventually(known, "the board is recognised")
         told, native_s, spare_s = spent(GGUF)

@@ -13,6 +13,7 @@ from edge_rt.cli.checks.power_chips import counters, iio_rule
 from edge_rt.cli.checks.readings import several
 from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.figures import line
 from edge_rt.cli.files import there
 from edge_rt.energy.supply import Supply
 
@@ -73,6 +74,7 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
     """What the daemon reads, held against what can be read by whoever asks."""
     report = machine.daemon_board
     if report is None:
+        yield from _elsewhere(machine)
         return
     if report.get("looking"):
         yield note("daemon board", "the daemon is still looking at the board: ask again soon")
@@ -89,6 +91,16 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
         yield problem("daemon board", f"the daemon leaves out {name}: {reason}")
     yield from _supply(machine, report)
     yield from _silent(report)
+
+
+def _elsewhere(machine: Machine) -> Iterator[Finding]:
+    """What a daemon reads that reads another board than the one that is looked at."""
+    report = machine.ask("/edge/v1/board") or {}
+    if report.get("simulated"):
+        name, root = report.get("board"), line(report.get("root"))
+        id = line(cast(Document, name).get("id")) if isinstance(name, dict) else "unknown board"
+        what = f"the daemon does not read this machine but a simulated {id} at {root}"
+        yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
 
 
 def _supply(machine: Machine, report: Document) -> Iterator[Finding]:

@@ -202,3 +202,14 @@ def test_a_daemon_of_another_root_is_not_compared(patient: Make, daemon: Daemon)
     board = patient("x86")
     daemon.documents["/edge/v1/board"] = (200, report(board, root="/elsewhere", supply=None))
     assert list(check_daemons_board(machine(board, daemon))) == []
+
+
+def test_a_daemon_that_reads_a_simulated_board_in_place_of_this_one_is_told(
+    patient: Make, daemon: Daemon
+) -> None:
+    board = patient("x86")
+    said = report(board, root="/twin", simulated=True, board={"id": "raspberry-pi-5"})
+    daemon.documents["/edge/v1/board"] = (200, said)
+    (found,) = check_daemons_board(machine(board, daemon))
+    assert found.level == "note"
+    assert "simulated raspberry-pi-5 at /twin" in found.what
