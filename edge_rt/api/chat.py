@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.chat_answer import ChatDialect
 from edge_rt.api.chat_request import ChatRequest, check, top_logprobs
-from edge_rt.api.context import new_head
+from edge_rt.api.context import Context, new_head
 from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
@@ -30,6 +30,9 @@ class ChatCompletions(Generation[ChatRequest]):
     """Continues a conversation through the model's chat template."""
 
     prefix = "chatcmpl"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, ChatRequest)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As Generation; what the engine finds wrong with the prompt is the messages' fault."""

@@ -12,7 +12,7 @@ from edge_rt.api.completions_request import (
     check,
     prompts,
 )
-from edge_rt.api.context import Head, new_head
+from edge_rt.api.context import Context, Head, new_head
 from edge_rt.api.decode import decode
 from edge_rt.api.fields import answers, sampling
 from edge_rt.api.generation import Generation
@@ -31,6 +31,9 @@ class Completions(Generation[CompletionsRequest]):
     """
 
     prefix = "cmpl"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, CompletionsRequest)
 
     def read(self, body: bytes) -> CompletionsRequest:
         """See Generation."""

@@ -10,12 +10,14 @@ from typing import Literal
 import msgspec
 from starlette.types import Send
 
+from edge_rt.api.context import Context
 from edge_rt.api.decode import decode
 from edge_rt.api.embeddings_request import EmbeddingsRequest, texts
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.respond import send_json
 from edge_rt.api.task import Received
 from edge_rt.api.text_task import TextTask, TextUsage
+from edge_rt.api.unsupported import UnknownFields
 from edge_rt.api.usage import Edge
 from edge_rt.engine.protocol import Embedded
 
@@ -43,9 +45,14 @@ class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
 class Embeddings(TextTask):
     """Gives each text a vector that lies near those of texts that mean the same."""
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._unknown = UnknownFields(EmbeddingsRequest)
+
     async def answer(self, request: Received, send: Send) -> None:
         """See Task; raises RequestError or ModelNotFound and what the service raises."""
         asked = decode(_DECODER, request.body)
+        request.exchange.warnings += self._unknown.warnings(request.body)
         found = texts(asked.input)
         card = self.card(request, asked.model, "embedding")
         embedded, edge = await self.embed(request, card, found, asked.edge, asked.dimensions)

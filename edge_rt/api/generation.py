@@ -18,6 +18,7 @@ from edge_rt.api.question import question, same_each_time
 from edge_rt.api.replay import Replay
 from edge_rt.api.run import Run, Work
 from edge_rt.api.service import Identity, Serving
+from edge_rt.api.unsupported import UnknownFields
 from edge_rt.api.watch import unless_gone
 from edge_rt.api.wish import Wish, Write
 
@@ -32,14 +33,17 @@ class Generation(ABC, Generic[RequestT]):
 
     prefix: str  # of its answers' ids
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, request: type[RequestT]) -> None:
+        """`request` is what bodies are decoded to."""
         self.context = context
+        self._unknown = UnknownFields(request)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; errors before the response are raised."""
         body = await read_body(scope, receive, limit=self.context.requests.body_bytes)
         exchange, caching = exchange_of(scope), self.context.caching
         request = self.read(body)
+        exchange.warnings += self._unknown.warnings(body)
         place = await self._place(request, exchange.client)
         found = None if place is None else await caching.find(place)
         if found is not None:

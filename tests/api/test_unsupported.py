@@ -1,0 +1,114 @@
+"""What would change the answer is refused by name; what is unknown is ignored with a warning."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+SHARED = [
+    ("samplers", ["top_k"], []),
+    ("mirostat", 2, 0),
+    ("typical_p", 0.9, 1.0),
+    ("top_n_sigma", 1.5, -1),
+    ("xtc_probability", 0.5, 0),
+    ("dry_multiplier", 0.8, 0),
+    ("n_predict", 20, -1),
+    ("add_generation_prompt", False, True),
+    ("continue_final_message", True, False),
+    ("skip_special_tokens", False, True),
+    ("length_penalty", 1.2, 1.0),
+    ("bad_words", ["no"], []),
+    ("grammar", "root ::= [a-z]", ""),
+    ("guided_json", {"type": "object"}, None),
+]
+
+
+@pytest.mark.parametrize(("name", "asks", "neutral"), SHARED)
+def test_a_field_that_would_change_the_answer_is_refused_by_name(client, name, asks, neutral):
+    for send in (client.chat, client.complete):
+        for stream in (False, True):
+            refused = send(**{name: asks}, stream=stream)
+            error = refused.json()["error"]
+            assert (refused.status, error["param"]) == (400, name)
+            assert error["code"] == "unsupported_parameter"
+        for value in (neutral, None):
+            answered = send(**{name: value})
+            assert answered.status == 200
+            assert "x-edge-warning" not in answered.headers
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("temprature", "temperature"), ("max_token", "max_tokens"), ("foo", None)]
+)
+def test_an_unknown_field_is_ignored_with_a_warning(client, caplog, name, near):
+    meant = "" if near is None else f" Did you mean `{near}`?"
+    expected = f"The field `{name}` is unknown and was ignored.{meant}"
+    with caplog.at_level(logging.WARNING):
+        for send in (client.chat, client.complete):
+            for stream in (False, True):
+                answered = send(**{name: 1}, stream=stream)
+                assert answered.status == 200
+                assert answered.headers["x-edge-warning"] == expected
+    assert caplog.text.count(expected) == 2  # once for each endpoint, not for each request
+
+
+def test_embeddings_warn_too(client):
+    body = {"input": "Rain", "dimension": 4, "user": "me"}
+    answered = client.post("/v1/embeddings", body)
+    assert answered.status == 200
+    assert "Did you mean `dimensions`?" in answered.headers["x-edge-warning"]
+
+
+def test_fields_that_change_no_answer_pass_without_a_warning(client):
+    answered = client.chat(
+        user="me",
+        metadata={"a": "b"},
+        store=False,
+        service_tier="auto",
+        stream_options=None,
+        parallel_tool_calls=True,
+        cache_prompt=True,
+        mirostat_tau=5.0,
+    )
+    assert answered.status == 200
+    assert "x-edge-warning" not in answered.headers
+
+
+def test_many_unknown_fields_of_any_name_stay_a_few_plain_headers(client, caplog):
+    names = [f'{number}\r\nx-evil: 1 "é' + "x" * 9000 for number in range(50)]
+    with caplog.at_level(logging.WARNING):
+        for round in range(20):
+            answered = client.chat(**{f"{round}.{name}": 1 for name in names})
+    assert answered.status == 200
+    assert "x-evil" not in answered.headers
+    sent = answered.messages[0]["headers"]
+    warnings = [value for name, value in sent if name == b"x-edge-warning"]
+    assert len(warnings) == 9
+    assert all(len(value) < 1000 and value.isascii() for value in warnings)
+    assert warnings[-1] == b"42 more unknown fields were ignored."
+    assert len(caplog.records) == 100
+
+
+def test_a_request_that_fails_warns_too(client):
+    answered = client.chat(temprature=1, n=0)
+    assert answered.status == 400
+    assert "temperature" in answered.headers.get("x-edge-warning", "temperature")
+
+
+@pytest.mark.parametrize("path", ["/edge/v1/classify", "/edge/v1/infer", "/edge/v1/plan"])
+def test_our_own_endpoints_refuse_what_is_unknown(client, path):
+    bodies = {
+        "/edge/v1/classify": {"input": "Rain", "labels": ["a", "b"]},
+        "/edge/v1/infer": {"inputs": {}},
+        "/edge/v1/plan": {"prompt": "Rain"},
+    }
+    answered = client.post(path, {**bodies[path], "temprature": 1})
+    error = answered.json()["error"]
+    assert (answered.status, error["param"]) == (400, "temprature")
+
+
+def test_an_unknown_field_of_edge_is_refused(client):
+    answered = client.chat(edge={"energy": 1})
+    error = answered.json()["error"]
+    assert (answered.status, error["param"]) == (400, "edge.energy")
