@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Column
 
 from edge_rt.cli.clean import clean
 from edge_rt.cli.quantity import size
+
+_FIGURES = 60  # columns that a short bar and its figures take
 
 
 @contextmanager
@@ -33,23 +39,30 @@ def bar(
     if not console.is_interactive:  # many versions of rich write a blank line for a hidden bar
         yield _lines(doing, console) if lines else lambda done, total: None
         return
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as progress:
+    columns = _columns(narrow=console.width < cell_len(doing) + _FIGURES)
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(clean(doing), total=None)
 
         def show(done: int, total: int) -> None:
-            words = then if then is not None and done >= total else doing
-            progress.update(task, completed=done, total=total, description=clean(words))
+            now = then if then is not None and done >= total else doing
+            progress.update(task, completed=done, total=total, description=clean(now))
 
         yield show
+
+
+def _columns(*, narrow: bool) -> Iterator[ProgressColumn]:
+    """The bar and its figures, or where they would be cut the percentage and wrapped words."""
+    if narrow:
+        yield TaskProgressColumn()
+        folding = Column(overflow="fold")
+        yield TextColumn("{task.description}", markup=False, table_column=folding)
+        return
+    yield TextColumn("{task.description}", markup=False)
+    yield BarColumn()
+    yield DownloadColumn(binary_units=True)
+    yield TransferSpeedColumn()
+    yield TimeElapsedColumn()
+    yield TimeRemainingColumn()
 
 
 def _lines(doing: str, console: Console) -> Callable[[int, int], None]:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from edge_rt.cli.clean import clean
+
+_WIDE = 80  # columns from which on there is room for a bar
 
 
 @contextmanager
@@ -22,10 +25,10 @@ def progress(console: Console | None = None) -> Generator[Callable[[float, str],
         yield _lines(console)
         return
     with Progress(
-        BarColumn(),
+        *([BarColumn()] if console.width >= _WIDE else []),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
         console=console,
         transient=True,
     ) as bar:

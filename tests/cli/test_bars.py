@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from edge_rt.cli.bars import bar
@@ -27,6 +28,17 @@ def test_a_terminal_sees_what_is_done() -> None:
     assert "1.0/2.0 MiB" in text
     assert "Checking" not in text
     assert "Checking" in shown(True, 2 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("width", [100, 80, 60, 40])
+def test_no_figure_and_no_id_is_cut_on_a_narrow_terminal(width: int) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    with bar("Fetching smollm2-135m-instruct-onnx-int4", console=console) as progress:
+        progress(43_000_000, 98_000_000)
+    assert "smollm2-135m-instruct-onnx-int4" in file.getvalue()
+    assert "44%" in file.getvalue() or "41.0/93.5 MiB" in file.getvalue()
+    assert "…" not in file.getvalue()
 
 
 def test_elsewhere_nothing_is_shown() -> None:
