@@ -11,3 +11,7 @@ def main() -> None:
     from edge_rt.cli.main import main as command  # takes long enough to be interrupted
 
     command(prog_name="edge-rt")
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,6 @@ from edge_rt.cli.exits import NoModel
 from edge_rt.cli.quantity import size
 from edge_rt.cli.screen import note
 from edge_rt.config.paths import Paths
-from edge_rt.models.choice import Starter
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
 
@@ -23,19 +22,21 @@ def fetch(store: Store, id: str) -> Entry:
         return pull(id, store, cache=cache, keep=keep, progress=progress, tell=note)
 
 
-def starter_of(store: Store) -> Starter:
-    """The model to start with on this machine; raises NoModel where the catalogue has none."""
-    found = store.starter()
-    if found is None:
+def announce_starter(store: Store, option: str = "edge-rt models pull") -> str:
+    """Say which model this machine starts with, and return its id.
+
+    Raises NoModel where the catalogue has none. `option` is what a better one is named with.
+    """
+    first = store.starter()
+    if first is None:
         raise NoModel("the catalogue has no tested model to start with: edge-rt models pull ID")
-    return found
-
-
-def announce_starter(store: Store) -> str:
-    """Say which model this machine starts with, and return its id."""
-    starter = starter_of(store)
-    first, better = starter.entry, starter.better
     note(f"{first.id} ({size(first.bytes)}) is the model to start with on this machine.")
-    if better is not None:
-        note(f"{better.id} ({size(better.bytes)}) answers better: edge-rt models pull {better.id}")
+    tell_better(store, first.id, option)
     return first.id
+
+
+def tell_better(store: Store, id: str, option: str) -> None:
+    """Say which larger model of the catalogue would answer better than `id` here, if any."""
+    better = store.better(id)
+    if better is not None:
+        note(f"{better.id} ({size(better.bytes)}) would answer better: {option} {better.id}")

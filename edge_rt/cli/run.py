@@ -14,14 +14,16 @@ import click
 from edge_rt.cli.answer import Answer, stream, whole
 from edge_rt.cli.asking import asking
 from edge_rt.cli.client import Client, Json
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import Failure, NoModel
 from edge_rt.cli.screen import Screen, note
-from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.standalone import Standalone, standalone_options
+from edge_rt.cli.where import socket_option
 
 
 @click.command()
 @click.argument("prompt", nargs=-1)
 @socket_option
+@standalone_options
 @asking
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all there is.")
 @click.option("--raw", is_flag=True, help="Let the model continue the prompt: no chat template.")
@@ -29,6 +31,7 @@ from edge_rt.cli.where import daemon_socket, socket_option
 def run(
     prompt: tuple[str, ...],
     socket: Path | None,
+    standalone: Standalone,
     system: str | None,
     body: Json,
     as_json: bool,
@@ -46,12 +49,21 @@ def run(
     if raw and system is not None:
         raise click.UsageError("--system needs the chat template that --raw leaves out.")
     path, asked = question(read_prompt(prompt, raw), system, raw)
-    with Client(daemon_socket(socket)) as client:
+
+    def ask(client: Client) -> None:
         if as_json:
             _print_json(whole(client, path, body | asked))
         else:
             began, answer = time.monotonic(), _print_text(client, path, body | asked, no_stream)
             tell(answer, time.monotonic() - began, quiet=quiet, verbose=verbose)
+
+    model = body["model"]
+    with standalone.daemon(socket, model) as there, Client(there) as client:
+        try:
+            ask(client)
+        except NoModel as error:
+            standalone.fetch(model, error)
+            ask(client)
 
 
 def question(prompt: str, system: str | None, raw: bool) -> tuple[str, Json]:

@@ -60,28 +60,28 @@ def stored(entries: Iterable[Entry]) -> list[Candidate]:
     ]
 
 
-@dataclass(frozen=True)
-class Starter:
-    """The model to fetch where nobody named one, and a larger one that answers better, if any."""
+def starter(catalogue: Catalogue, memory_bytes: int) -> CatalogueEntry | None:
+    """Return the model to fetch where nobody named one; None where the catalogue has none.
 
-    entry: CatalogueEntry
-    better: CatalogueEntry | None
-
-
-def starter(catalogue: Catalogue, memory_bytes: int) -> Starter | None:
-    """Return what to begin with on a machine with that much memory; None: the catalogue is empty.
-
-    Only models that can be fetched and were tested count. The better one may take longer to fetch,
-    but fits as well.
+    Only models that can be fetched and were tested count.
     """
-    known = {each.id: each for each in catalogue if each.pullable and each.quality is not None}
-    all_ = [_listed(each) for each in known.values()]
-    first = best([each for each in all_ if each.bytes <= STARTER_BYTES], memory_bytes)
-    if first is None:
+    known = _tested(catalogue)
+    small = [_listed(each) for each in known.values() if each.bytes <= STARTER_BYTES]
+    first = best(small, memory_bytes)
+    return None if first is None else known[first.id]
+
+
+def better(catalogue: Catalogue, id: str, memory_bytes: int) -> CatalogueEntry | None:
+    """Return the model that fits and answers better than the tested model `id`, if any."""
+    known = _tested(catalogue)
+    first = best([_listed(each) for each in known.values()], memory_bytes)
+    if id not in known or first is None or first.bytes <= known[id].bytes:
         return None
-    better = best(all_, memory_bytes)
-    other = known[better.id] if better is not None and better.bytes > first.bytes else None
-    return Starter(known[first.id], other)
+    return known[first.id]
+
+
+def _tested(catalogue: Catalogue) -> dict[str, CatalogueEntry]:
+    return {each.id: each for each in catalogue if each.pullable and each.quality is not None}
 
 
 def _listed(entry: CatalogueEntry) -> Candidate:

@@ -13,8 +13,8 @@ import msgspec
 
 from edge_rt.cgroup import Group, memory_bytes
 from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
-from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.choice import Starter, best, starter, stored
+from edge_rt.models.catalogue import Catalogue, CatalogueEntry
+from edge_rt.models.choice import best, better, starter, stored
 from edge_rt.models.description import Description
 from edge_rt.models.digest import Progress
 from edge_rt.models.disk import is_full, store_errors
@@ -109,9 +109,13 @@ class Store:
                 raise RequestError(f"{id} writes no text, so it cannot be the default model")
             self._manifest.write(records, default=id)
 
-    def starter(self) -> Starter | None:
-        """The model of the catalogue to begin with on this machine."""
+    def starter(self) -> CatalogueEntry | None:
+        """The model of the catalogue to begin with on this machine, if any."""
         return starter(self.catalogue, self._memory())
+
+    def better(self, id: str) -> CatalogueEntry | None:
+        """A model of the catalogue that answers better than `id` on this machine, if any."""
+        return better(self.catalogue, id, self._memory())
 
     def free_id(self, id: str) -> str:
         """`id` if a model can get it; raises RequestError or StoreError as `add` would."""

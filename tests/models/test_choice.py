@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edge_rt.models.catalogue import Catalogue, load_catalogue
-from edge_rt.models.choice import Candidate, best, starter
+from edge_rt.models.choice import Candidate, best, better, starter
 
 GB = 10**9
 SMALL = Candidate("small", GB // 10, 1.0, {"arc": 0.1})
@@ -16,7 +16,7 @@ OWN = Candidate("own", GB // 2, 3.0)
 
 
 @pytest.mark.parametrize(
-    ("memory", "id", "better"),
+    ("memory", "id", "larger"),
     [
         (0.4 * GB, "smollm2-135m-instruct", None),
         (0.93 * GB, "smollm2-135m-instruct", None),  # a board of 1 GB, less what its GPU takes
@@ -25,10 +25,14 @@ OWN = Candidate("own", GB // 2, 3.0)
         (64 * GB, "qwen2.5-coder-0.5b-instruct", "qwen2.5-coder-1.5b-instruct"),
     ],
 )
-def test_what_the_catalogue_has_for_a_machine(memory: int, id: str, better: str | None) -> None:
-    found = starter(load_catalogue(), int(memory))
+def test_what_the_catalogue_has_for_a_machine(memory: int, id: str, larger: str | None) -> None:
+    catalogue = load_catalogue()
+    found = starter(catalogue, int(memory))
     assert found is not None
-    assert (found.entry.id, found.better and found.better.id) == (id, better)
+    assert found.id == id
+    other = better(catalogue, id, int(memory))
+    assert (other and other.id) == larger
+    assert better(catalogue, "nothing of the catalogue", int(memory)) is None
 
 
 def test_an_empty_catalogue_has_nothing_to_start_with() -> None:

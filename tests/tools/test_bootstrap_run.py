@@ -9,24 +9,16 @@ from pathlib import Path
 
 import pytest
 from bootstrap.paths import CHECKOUT
-from bootstrap.run import MODEL, parse
+from bootstrap.run import parse
 
 Script = Callable[[Path, str], Path]
 
-# Notes each call; serves a socket; `run` ends with 7, or when told to hang, by a signal only.
+# Notes each call; `run` ends with 7, or when told to hang, by a signal only.
 # `sensors` tells what it is made to; `twin` makes its directory, but of no unknown board.
 EDGE_RT = """#!{python}
-import os, signal, socket, sys
+import os, signal, sys
 with open({calls!r}, "a") as calls:
     print(os.getpid(), *sys.argv[1:], file=calls)
-if sys.argv[1] == "serve":
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(sys.argv[-1])
-    listener.listen()
-    while True:
-        with listener.accept()[0] as client:
-            if client.recv(4096):
-                client.sendall(b"HTTP/1.1 404 Not Found\\r\\n\\r\\n")
 if sys.argv[1] == "sensors":
     with open({calls!r} + ".config", "w") as seen:
         print(os.path.realpath(os.environ["CONFIGURATION_DIRECTORY"] + "/config.yaml"), file=seen)
@@ -44,8 +36,6 @@ if sys.argv[1] == "run":
         print("started", flush=True)
         signal.pause()
     sys.exit(7)
-if "unknown" in sys.argv:
-    sys.exit(4)
 """
 MAIN = """
 import sys
@@ -114,7 +104,7 @@ def assert_gone(tool: Tool) -> None:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, script: Script, cache: Path) -> Tool:
+def tool(tmp_path: Path, script: Script) -> Tool:
     return Tool(tmp_path, script)
 
 
@@ -131,41 +121,18 @@ def test_what_follows_the_dashes_is_left_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize("argv", [["--model", "m", "p"], ["p", "--model=m"], ["-m", "m", "p"]])
-def test_the_named_model_is_the_one_to_fetch(argv: list[str]) -> None:
-    assert parse(argv).model == "m"
-
-
-def test_no_model_named_is_the_default_one() -> None:
-    assert parse(["p", "--model"]).model == MODEL
-
-
-def test_it_fetches_serves_asks_and_ends_as_the_answer_did(tool: Tool, cache: Path) -> None:
-    assert tool.run("Why?", "--max-tokens", "4") == 7
+def test_it_lets_edge_rt_answer_by_itself_and_ends_as_that_did(tool: Tool) -> None:
+    assert tool.run("Why?", "--model", "m", "--max-tokens", "4") == 7
     calls = tool.calls()
-    assert list(calls) == ["models", "sensors", "serve", "run"]
-    assert calls["models"] == ["pull", MODEL, "--store", str(cache / "store")]
-    socket = calls["serve"][-1]
-    assert calls["run"] == [*("--socket", socket, "--model", MODEL, "Why?", "--max-tokens", "4")]
-    assert not Path(socket).parent.exists()
-
-
-def test_a_model_that_is_there_is_not_fetched(tool: Tool, cache: Path) -> None:
-    (cache / "store/mine").mkdir(parents=True)
-    (cache / "store/mine/file.gguf").touch()
-    assert tool.run("Why?", "--model", "mine") == 7
-    assert list(tool.calls()) == ["sensors", "serve", "run"]
-
-
-def test_a_model_that_cannot_be_fetched_ends_it(tool: Tool) -> None:
-    assert tool.run("Why?", "--model", "unknown") == 4
-    assert list(tool.calls()) == ["models"]
+    assert list(calls) == ["sensors", "run"]
+    passed = ["Why?", "--model", "m", "--max-tokens", "4"]
+    assert calls["run"] == ["--standalone", "--config", os.devnull, *passed]
 
 
 def test_this_machines_configuration_is_left_out_unless_named(tool: Tool) -> None:
     for argv, file in (((), os.devnull), (("--config", "/my/own.yaml"), "/my/own.yaml")):
         tool.run("Why?", *argv)
-        assert tool.calls()["serve"][:2] == ["--config", file]
+        assert tool.calls()["run"][1:3] == ["--config", file]
         assert tool.config_of_sensors() == file
 
 
@@ -173,8 +140,8 @@ def test_this_machines_configuration_is_left_out_unless_named(tool: Tool) -> Non
 def test_where_power_is_told_no_board_is_simulated(tool: Tool, report: str) -> None:
     tool.told(report)
     assert tool.run("Why?") == 7
-    assert list(tool.calls()) == ["models", "sensors", "serve", "run"]
-    assert "--sensors-root" not in tool.calls()["serve"]
+    assert list(tool.calls()) == ["sensors", "run"]
+    assert "--sensors-root" not in tool.calls()["run"]
     assert "simulating" not in tool.said
     assert ("modelled" in tool.said) == (report == MODELLED)
 
@@ -187,7 +154,7 @@ def test_where_no_power_is_told_a_board_is_simulated_for_as_long(tool: Tool) -> 
     assert "simulating a Raspberry Pi 5" in said
     twin = tool.calls()["twin"]
     assert twin[:4] == ["--board", "raspberry-pi-5", "--watch", str(process.pid)]
-    assert tool.calls()["serve"][-4:-2] == ["--sensors-root", twin[-1]]
+    assert tool.calls()["run"][-3:] == ["--sensors-root", twin[-1], "Why?"]
     assert not Path(twin[-1]).parent.exists()
     assert_gone(tool)
 
@@ -202,7 +169,7 @@ def test_a_named_board_is_simulated_without_asking_the_sensors(tool: Tool) -> No
 def test_a_board_that_cannot_be_simulated_ends_it(tool: Tool) -> None:
     assert tool.run("Why?", "--board", "unknown") == 1
     assert "no board profile 'unknown'" in tool.said
-    assert "serve" not in tool.calls()
+    assert "run" not in tool.calls()
     assert not Path(tool.calls()["twin"][-1]).parent.exists()
 
 
@@ -210,27 +177,27 @@ def test_sensors_that_cannot_be_asked_end_it(tool: Tool) -> None:
     tool.told("", status=1)
     assert tool.run("Why?") == 1
     assert "could not be read" in tool.said
-    assert "serve" not in tool.calls()
+    assert "run" not in tool.calls()
 
 
 def test_a_faulty_configuration_is_left_to_the_daemon_to_tell(tool: Tool) -> None:
     tool.told("", status=6)
     assert tool.run("Why?", "--config", "faulty.yaml") == 7
-    assert list(tool.calls()) == ["models", "sensors", "serve", "run"]
+    assert list(tool.calls()) == ["sensors", "run"]
 
 
 @pytest.mark.parametrize("report", [MEASURED, NOTHING])
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_stops_daemon_and_twin_too(
+def test_a_signal_stops_the_twin_too(
     tool: Tool, sent: signal.Signals, status: int, report: str
 ) -> None:
     tool.told(report)
     with tool.start("hang") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
-        os.killpg(process.pid, sent)  # as a terminal does; the daemon is in a session of its own
+        os.killpg(process.pid, sent)  # as a terminal does; the twin is in a session of its own
         assert process.wait() == status
     assert ("twin" in tool.calls()) == (report == NOTHING)
     assert_gone(tool)

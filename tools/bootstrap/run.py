@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap import SetupError
-from bootstrap.daemon import private_daemon
 from bootstrap.ensure import ensure
-from bootstrap.paths import cache_dir
-from bootstrap.rest import board, wait_for_rest
 from bootstrap.signals import end_cleanly_on_signals, run_child
 from bootstrap.twin import sensors_options
 from bootstrap.venv import Venv
 
-MODEL = "smollm2-135m-instruct"
-
 _USAGE = 'tools/run [--config FILE] [--board ID] "PROMPT" [OPTION of edge-rt run ...]'
 _ABOUT = """\
 Answer PROMPT with a small language model on this machine. The first run sets everything up: it
-makes .venv, builds llama.cpp and fetches the model (98 MB). Later runs start in seconds.
+makes .venv, builds llama.cpp and, where the store has no model yet, fetches one that fits: 491 MB
+with 2 GB of memory and more, else 98 MB. Later runs start in seconds. --model ID takes another.
 
 The answer's energy is what this machine's sensors tell. Where they tell no power, a Raspberry Pi 5
 is simulated around the daemon, and the energy is said to be modelled.
@@ -32,8 +27,9 @@ is simulated around the daemon, and the energy is said to be modelled.
 Everything that is not listed here goes to `edge-rt run`, for example --max-tokens 64. What
 follows -- goes there untouched: `tools/run -- --help` lists its options.
 
-Downloads and builds are kept in $EDGE_RT_CACHE, else in ~/.cache/edge-rt. CMAKE_ARGS is passed
-to the build of llama.cpp, for example CMAKE_ARGS=-DGGML_CUDA=on on a Jetson.
+Models are kept in the store that `edge-rt models list` shows, builds in $EDGE_RT_CACHE, else in
+~/.cache/edge-rt. CMAKE_ARGS is passed to the build of llama.cpp, for example
+CMAKE_ARGS=-DGGML_CUDA=on on a Jetson.
 """
 
 
@@ -44,16 +40,6 @@ class Request:
     config: Path | None
     board: str | None  # to simulate
     passed: list[str]  # to `edge-rt run`
-
-    @property
-    def model(self) -> str:
-        """The model it names, else the default one."""
-        for index, word in enumerate(self.passed):
-            if word.startswith("--model="):
-                return word.partition("=")[2]
-            if word in ("--model", "-m") and index + 1 < len(self.passed):
-                return self.passed[index + 1]
-        return MODEL
 
 
 def parse(argv: Sequence[str]) -> Request:
@@ -92,22 +78,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def answer(request: Request, venv: Venv) -> int:
-    """Serve privately with what `venv` holds, answer, stop."""
-    cache = cache_dir()
-    # The commands below must use the same cache, whatever it was derived from.
-    os.environ["EDGE_RT_CACHE"] = str(cache)
-    edge_rt, store = str(venv.command("edge-rt")), str(cache / "store")
-    if not any((cache / "store" / request.model).glob("*.gguf")):
-        pull = [edge_rt, "models", "pull", request.model, "--store", store]
-        if status := subprocess.call(pull):
-            return status
+    """Have `edge-rt run` answer by itself, with what `venv` holds."""
+    edge_rt = str(venv.command("edge-rt"))
     # Without --config, not this machine's configuration but the defaults.
     config = str(request.config or os.devnull)
-    serve = [edge_rt, "serve", "--config", config, "--store", store, "--log-level", "warning"]
-    with (
-        sensors_options(edge_rt, config, request.board) as sensors,
-        private_daemon([*serve, *sensors]) as socket,
-    ):
-        wait_for_rest(lambda: board(socket))
-        ask = [edge_rt, "run", "--socket", str(socket), "--model", request.model]
-        return run_child([*ask, *request.passed])
+    with sensors_options(edge_rt, config, request.board) as sensors:
+        run = [edge_rt, "run", "--standalone", "--config", config, *sensors]
+        return run_child([*run, *request.passed])

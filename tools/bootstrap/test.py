@@ -13,11 +13,10 @@ from vm import run
 from bootstrap import SetupError
 from bootstrap.ensure import ensure
 from bootstrap.paths import CHECKOUT, cache_dir
-from bootstrap.run import MODEL
 from bootstrap.signals import end_cleanly_on_signals, run_child
 from bootstrap.venv import Venv
 
-MODELS = (MODEL, "all-minilm-l6-v2")  # those that the tests run on
+MODELS = (run.MODEL, "all-minilm-l6-v2")  # those that the tests run on
 
 _USAGE = "tools/test [PYTEST ARGUMENT ...] | tools/test --vm"
 _ABOUT = """\

@@ -23,7 +23,7 @@ _NO_SENSOR = "No power sensor can be read here: simulating a Raspberry Pi 5"
 
 @contextlib.contextmanager
 def sensors_options(edge_rt: str, config: str, board: str | None) -> Generator[list[str]]:
-    """Options for `edge-rt serve`, so that it can tell power; for as long as the block lasts.
+    """Options for `edge-rt run --standalone`, so that power is told; while the block lasts.
 
     Simulates `board`, and a Raspberry Pi 5 when that is None and this machine tells no power.
     Says on standard error where a figure is not measured. Raises SetupError.

@@ -15,9 +15,9 @@ from benchlib.govern import cores
 from benchlib.http import Address
 from benchlib.server import Settings
 from benchlib.sim_board import Recorded, SimBoard, recorded
-from bootstrap.rest import board as felt
-from bootstrap.rest import wait_for_rest
 
+from edge_rt.cli.rest import board as felt
+from edge_rt.cli.rest import wait_for_rest
 from edge_rt.config.boards import load_boards
 from edge_rt.models.manifest import Manifest
 from evallib import EvalError

@@ -11,7 +11,6 @@ from bootstrap import SetupError
 from bootstrap.logged import run_logged
 from bootstrap.paths import CHECKOUT
 from bootstrap.progress import Progress
-from bootstrap.run import MODEL
 from bootstrap.system import provide
 from bootstrap.venv import Venv
 
@@ -20,6 +19,8 @@ from vm.kernel import Kernel
 from vm.machine import Guest
 from vm.plan import PLAN
 from vm.verdict import Verdict, judge
+
+MODEL = "smollm2-135m-instruct"
 
 LIMIT_S = 900.0  # a loaded machine emulates many times slower than an idle one
 

@@ -1,24 +1,36 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bootstrap import SetupError
-from bootstrap.daemon import private_daemon
+
+from edge_rt.cli.exits import Failure
+from edge_rt.cli.private_daemon import private_daemon
 
 SERVE = """
 import os, signal, socket, sys
 {first}
+print(os.getpid(), file=open(sys.argv[1], "w"), flush=True)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[-1])
 listener.listen()
-print(os.getpid(), file=open(sys.argv[1], "w"), flush=True)
 while True:
     signal.pause()
 """
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """The test's own process keeps its handlers."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class Serve:
@@ -65,7 +77,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_one_that_dies_at_start_is_quoted(tmp_path: Path) -> None:
     serve = Serve(tmp_path, "sys.exit('no such model')")
     with (
-        pytest.raises(SetupError, match=r"no such model(.|\n)*ended with 1"),
+        pytest.raises(Failure, match=r"no such model(.|\n)*ended with 1"),
         private_daemon(serve.argv),
     ):
         pytest.fail("it never answered")
@@ -73,7 +85,7 @@ def test_one_that_dies_at_start_is_quoted(tmp_path: Path) -> None:
 
 def test_one_that_stays_silent_is_given_up(tmp_path: Path) -> None:
     serve = Serve(tmp_path, "signal.pause()")
-    with pytest.raises(SetupError, match="did not answer"), private_daemon(serve.argv, ready_s=0.1):
+    with pytest.raises(Failure, match="did not answer"), private_daemon(serve.argv, ready_s=0.1):
         pytest.fail("it never answered")
 
 

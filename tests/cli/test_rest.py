@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bootstrap.rest import board, wait_for_rest
+
+from edge_rt.cli.rest import board, wait_for_rest
 
 Report = dict[str, Any]
 

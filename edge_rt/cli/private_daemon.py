@@ -8,12 +8,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from bootstrap import SetupError
+from edge_rt.cli.exits import Failure
 
 _POLL_S = 0.02
 _PATH_MOST = 100  # bytes; the kernel takes 107
@@ -26,10 +27,13 @@ def private_daemon(
     """Run `serve --socket PATH` and yield PATH, which nobody but this user can reach.
 
     The daemon gets a session of its own, so that Ctrl-C ends the client and not the daemon
-    under it. It is stopped and its directory removed however the block is left. Raises
-    SetupError with the daemon's log when it ends at start or stays silent for `ready_s`, which
-    a small board with a slow card may need some of. It gets `grace_s` from SIGTERM to SIGKILL.
+    under it. It is stopped and its directory removed however the block is left, also by SIGTERM
+    and SIGHUP, which end this process. Raises Failure with the daemon's log when it ends at start
+    or stays silent for `ready_s`, which a small board with a slow card may need some of. It gets
+    `grace_s` from SIGTERM to SIGKILL.
     """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
     directory = _directory()
     try:
         with (directory / "log").open("wb") as log:
@@ -62,19 +66,24 @@ def _directory() -> Path:
 
 def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path, ready_s: float) -> None:
     deadline = time.monotonic() + ready_s
-    while not _accepts(path):
+    while not accepts(path):
         if daemon.poll() is not None:
-            raise SetupError(f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start.")
+            raise Failure(f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start.")
         if time.monotonic() > deadline:
-            raise SetupError(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
+            raise Failure(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
         time.sleep(_POLL_S)
 
 
-def _accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
-        client.connect(str(path))
-        return True
-    return False
+def accepts(path: Path) -> bool:
+    """Whether somebody listens at that socket; raises PermissionError where that is hidden."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except PermissionError:
+            raise
+        except OSError:
+            return False
+    return True
 
 
 def _stop(daemon: subprocess.Popen[bytes], grace_s: float) -> None:

@@ -1,0 +1,86 @@
+"""Starting a daemon for one answer, and fetching the model that it is to give."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.cli.asking import AUTO, DEFAULT
+from edge_rt.cli.fetching import announce_starter, fetch, tell_better
+from edge_rt.cli.model_store import open_store
+from edge_rt.cli.private_daemon import private_daemon
+from edge_rt.cli.quantity import size
+from edge_rt.cli.rest import board, wait_for_rest
+from edge_rt.cli.screen import note
+from edge_rt.cli.standalone import Standalone
+from edge_rt.config.loader import load
+from edge_rt.models.catalogue import CatalogueEntry
+from edge_rt.models.store import Store
+
+_SERVE = (sys.executable, "-m", "edge_rt.cli.entry", "serve", "--log-level", "warning")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A model of the catalogue that a store lacks; `chosen`: nobody named it."""
+
+    store: Store
+    entry: CatalogueEntry
+    chosen: bool
+
+    @property
+    def question(self) -> str:
+        """What is asked before it is fetched."""
+        return f"There is no such model yet. Fetch {self.entry.id} ({size(self.entry.bytes)})?"
+
+    def fetch(self) -> None:
+        """Fetch it; says which it is, where nobody named it."""
+        fetch(self.store, announce_starter(self.store, "--model") if self.chosen else self.entry.id)
+
+
+@contextmanager
+def started(how: Standalone, model: str) -> Generator[Path]:
+    """Start a daemon that has `model`, if it may be fetched; yield its socket while it runs."""
+    store = open_store(None, how.config)
+    _have(how, store, model)
+    options = [
+        *("--store", str(store.root.absolute())),
+        *(("--config", str(how.config)) if how.config else ()),
+        *(("--sensors-root", str(how.sensors_root)) if how.sensors_root else ()),
+    ]
+    with private_daemon([*_SERVE, *options]) as socket:
+        wait_for_rest(lambda: board(socket))
+        yield socket
+
+
+def missing(how: Standalone, model: str) -> Missing | None:
+    """What could be fetched for a daemon that cannot answer as `model`; None: nothing."""
+    return _missing(open_store(None, how.config), _id(model))
+
+
+def _have(how: Standalone, store: Store, model: str) -> None:
+    """Have the model, or one at all where none is named, in the store if it may be fetched."""
+    id = _id(model)
+    default = store.default(load(how.config).models.default)
+    if id is None and default is not None:
+        if model == DEFAULT:
+            note(f"{default.id} ({size(default.size)}) answers.")
+            tell_better(store, default.id, "--model")
+    elif id is None or store.find(id) is None:
+        found = _missing(store, id)
+        if found is not None and how.may(found.question):
+            found.fetch()  # else the daemon tells what it lacks
+
+
+def _missing(store: Store, id: str | None) -> Missing | None:
+    entry = store.catalogue.find(id) if id else store.starter()
+    return Missing(store, entry, id is None) if entry is not None and entry.pullable else None
+
+
+def _id(model: str) -> str | None:
+    """The model's id without its variant; None where any model will do."""
+    id = model.partition("@")[0]
+    return None if id in (DEFAULT, AUTO) else id
