@@ -27,7 +27,7 @@ class LanguageCard(msgspec.Struct, frozen=True, kw_only=True):
 def read_card(graph: Path) -> LanguageCard:
     """The card beside `graph`; ModelFileError if it is not that of a language model."""
     path = graph.with_name("model.json")
-    if not path.is_file():  # reading would wait for the writer of a FIFO
+    if path.is_fifo():  # reading would wait for the writer of a FIFO
         raise ModelFileError(f"{path}: not a regular file")
     try:
         card = msgspec.json.decode(path.read_bytes(), type=LanguageCard)

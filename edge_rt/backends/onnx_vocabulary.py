@@ -79,7 +79,7 @@ class OnnxVocabulary:
 def load_tokenizer(graph: Path) -> Tokenizer:
     """tokenizer.json beside `graph`, which cuts off and fills up nothing; ModelFileError."""
     path = graph.with_name("tokenizer.json")
-    if not path.is_file():  # the library would wait for the writer of a FIFO
+    if path.is_fifo():  # the library would wait for the writer of a FIFO
         raise ModelFileError(f"{path}: not a regular file")
     try:
         tokenizer = Tokenizer.from_file(str(path))

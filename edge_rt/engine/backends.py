@@ -24,7 +24,7 @@ def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
 
 def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
     """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
-    if not Path(path).is_file():  # a native library would wait for the writer of a FIFO
+    if Path(path).is_fifo():  # a native library would wait for the writer of a FIFO
         raise ModelFileError(f"{path}: not a regular file")
     with _installed(backend):
         if backend == "llama.cpp":
