@@ -31,6 +31,8 @@ STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
+_LOADS = "/engine/loading.py"  # is in the stack of a thread that loads a model
+
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
 OFFLINE = (sys.executable, "-m", "edge_rt.offline", "edge_rt.engine.worker")
 
@@ -199,8 +201,11 @@ class Supervisor:
 
     def _fate(self, client: EngineClient, inquest: Inquest, code: int, beat: Beat) -> Fate:
         fate = client.sentence or inquest.fate(code, beat.doing)
-        if client.was_loading:  # that is more likely to have ended it
-            fate = replace(fate, requests=frozenset())
+        if client.was_loading:
+            in_pass = client.sentence is not None or _crashed_in_pass(beat.trace)
+            # Where that is not known, the load is more likely to have ended it.
+            requests = fate.requests if in_pass else frozenset[int]()
+            fate = replace(fate, requests=requests, in_pass=bool(requests))
         self.fate = fate
         self._mourn(fate)
         return fate
@@ -209,6 +214,11 @@ class Supervisor:
         async with self._changed:
             self._client = client
             self._changed.notify_all()
+
+
+def _crashed_in_pass(trace: str) -> bool:
+    """Whether the thread that crashed was none that loads models; False where that is unknown."""
+    return bool(trace) and _LOADS not in trace
 
 
 def _no_engine(stillborn: Fate | None) -> Unavailable:

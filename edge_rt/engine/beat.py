@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import mmap
 import os
 from collections.abc import Collection
@@ -23,21 +24,37 @@ class Doing(NamedTuple):
 
 
 class Beat:
-    """One page of memory: the engine notes what it begins, and the front reads it.
+    """Two pages of memory: the engine notes what it begins, and the front reads it.
 
     That costs neither side a message, and is true up to the very end of an engine that is killed.
     """
 
     def __init__(self, fd: int = -1) -> None:
         """`fd` is that of `shared`; without one, the memory is this process's own."""
-        self._words = memoryview(mmap.mmap(fd, mmap.PAGESIZE)).cast("Q")
+        memory = memoryview(mmap.mmap(fd, 2 * mmap.PAGESIZE))
+        self._words = memory[: mmap.PAGESIZE].cast("Q")
+        self._trace = memory[mmap.PAGESIZE :]
 
     @staticmethod
     def shared() -> int:
         """A descriptor of new memory, for this process and a child of it."""
         fd = os.memfd_create("edge_rt engine")
-        os.ftruncate(fd, mmap.PAGESIZE)
+        os.ftruncate(fd, 2 * mmap.PAGESIZE)
         return fd
+
+    @staticmethod
+    def trace_crashes(fd: int) -> None:
+        """Have the second page get the Python stack of a thread that crashes this process."""
+        os.lseek(fd, mmap.PAGESIZE, os.SEEK_SET)
+        faulthandler.enable(fd, all_threads=False)
+
+    @property
+    def trace(self) -> str:
+        """The stack of the thread that crashed; empty where none did, or nothing traced it.
+
+        A native thread has no Python frames.
+        """
+        return bytes(self._trace).partition(b"\0")[0].decode(errors="replace")
 
     def note(self, requests: Collection[int] = (), tokens: int = 0) -> None:
         """Say what begins."""

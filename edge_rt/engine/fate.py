@@ -9,13 +9,15 @@ from dataclasses import dataclass
 class Fate:
     """`why` is for people. It was at work for `requests`, by their ids.
 
-    Where it was ended from `outside`, whatever it did is not the reason.
+    Where it was ended from `outside`, whatever it did is not the reason. `in_pass`: it was loading
+    a model as well, and that is not the reason.
     """
 
     why: str
     requests: frozenset[int] = frozenset()
     outside: bool = False
     short_of_memory: bool = False
+    in_pass: bool = False
 
     @property
     def blamed(self) -> frozenset[int]:

@@ -221,7 +221,7 @@ class Residency:
                 await self._load(wanted)
             except EngineLost as error:
                 fate = await error.fate()
-                if fate.outside:
+                if fate.outside or fate.in_pass:
                     raise
                 if model not in self._suspects:  # perhaps something else ended the engine
                     self._suspects.add(model)

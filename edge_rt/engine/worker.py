@@ -253,6 +253,7 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.openmp import park_threads
 
+    Beat.trace_crashes(int(argv[2]))
     Worker(
         socket.socket(fileno=int(argv[1])),
         make_backend,

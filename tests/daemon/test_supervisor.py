@@ -24,6 +24,7 @@ from edge_rt.engine.beat import Beat, Doing
 from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.fate import Fate
+from edge_rt.engine.protocol import ModelSpec
 from edge_rt.errors import EngineStopped, Unavailable
 
 CHILD = """
@@ -42,6 +43,23 @@ while data := sock.recv(1 << 16):
             sock.sendall(encode(Pong(message.nonce, 1, 1, 0, 0, 0, 0.0, 0.0)))
         if isinstance(message, Shutdown):
             sys.exit(7)
+"""
+CRASHING = """
+import os, socket, sys, time
+from edge_rt.engine.beat import Beat
+from edge_rt.engine.framing import encode
+from edge_rt.engine.loading import Loader
+from edge_rt.engine.protocol import Hello, ModelSpec, VERSION
+Beat.trace_crashes(int(sys.argv[3]))
+beat, sock = Beat(int(sys.argv[3])), socket.socket(fileno=int(sys.argv[2]))
+sock.sendall(encode(Hello(VERSION, os.getpid(), {})))
+sock.recv(1)
+beat.note((5,), 1)
+if sys.argv[1] == "load":
+    loader = Loader(lambda spec, threads: os.abort())
+    loader.start("toy", ModelSpec("toy", "", 96, 3), 1)
+    time.sleep(60)
+os.abort()
 """
 POLITE = (sys.executable, "-c", CHILD, "polite")
 STUBBORN = (sys.executable, "-c", CHILD, "stubborn")
@@ -302,6 +320,20 @@ async def test_how_an_engine_ended_is_told(supervisor: Supervisor, pauses: Pause
         fate = await asyncio.wait_for(client.fate, 30)
         assert (fate.outside, fate) == (outside, supervisor.fate)
         assert sign.name in fate.why
+
+
+@pytest.mark.parametrize(("where", "blamed"), [("pass", {5}), ("load", set())])
+def test_a_crash_beside_a_load_is_held_against_what_crashed(where: str, blamed: set[int]) -> None:
+    @supervised((sys.executable, "-c", CRASHING, where))
+    async def test(supervisor: Supervisor, pauses: Pauses) -> None:
+        client = await supervisor.client()
+        with pytest.raises(EngineLost) as lost:
+            await client.load("toy", ModelSpec("toy", "", 96, 3))
+        fate = await lost.value.fate()
+        assert (fate.blamed, fate.in_pass) == (blamed, where == "pass")
+        assert "SIGABRT" in fate.why
+
+    test()
 
 
 @supervised(POLITE, free=9, checkpoints=CheckpointMemory(1 << 20))
