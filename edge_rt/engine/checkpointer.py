@@ -67,6 +67,11 @@ class Checkpointer:
         left = [one for one in left if one[0] >= WORTH_COPYING and self._fits(one[1])]
         return max(left, key=lambda one: one[0])[1] if left else None
 
+    def read(self, seconds: float) -> None:
+        """A pass that only read prompts took so long, which earns time for keeping them."""
+        if self._keyed is not None:
+            self._keyed.checkpoints.spare.read(seconds)
+
     def keep(self, sequence: Sequence) -> None:
         """Keep what a sequence holds that is `behind`."""
         if self._keyed is None:

@@ -136,6 +136,8 @@ class Scheduler(Runner[Backend, Answer, Portion]):
             return
         self.portion.took(one.size, spent)
         self.prefixes.read(one.size, spent)
+        if not brief:
+            self.checkpointer.read(spent)
         self._tally.passed(spent, one.rows, spare)
         told, faults = self._draw(one.ready)
         self._tally.drawn += sum(len(delta.tokens) for _, delta in told)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 SHARE = 1 / 200
+READING_SHARE = 1 / 50  # of the time in which only prompts are read, and no stream waits
 BURST_S = 0.1
 
 
 class Spare:
-    """A `SHARE` of the time, of which BURST_S at most are saved up; all that at first."""
+    """A `SHARE` of the time, of which BURST_S at most are saved up; all that at first.
+
+    Of the time in which only prompts are read it is READING_SHARE.
+    """
 
     def __init__(self) -> None:
         self._left_s = BURST_S
@@ -19,6 +23,11 @@ class Spare:
             self._left_s = min(BURST_S, self._left_s + (now - self._seen_s) * SHARE)
         self._seen_s = now
         return self._left_s > 0.0
+
+    def read(self, seconds: float) -> None:
+        """Only prompts were read for so long."""
+        more_s = seconds * (READING_SHARE - SHARE)
+        self._left_s = min(BURST_S, self._left_s + more_s)
 
     def spend(self, seconds: float) -> None:
         """So much went into it."""

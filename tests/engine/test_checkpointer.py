@@ -106,6 +106,39 @@ def test_a_prompt_is_not_read_again_as_far_as_it_was(board: Board) -> None:
     assert board.front.backend.fed <= len(PROMPT * 4) + 60 - read + checkpointer.WORTH_COPYING
 
 
+def test_a_long_prompt_is_kept_while_it_is_read(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint of all of it takes a hundred and fiftieth of the time that reading it takes."""
+    monkeypatch.undo()
+    prompt, pass_s = PROMPT * 6, 0.5  # 16 tokens a pass
+    board.start()
+    front, backend, saved = board.front, board.front.backend, [0]
+    forward, save = backend.forward, backend.save
+
+    def slow_forward() -> None:
+        front.now += pass_s
+        forward()
+
+    def slow_save(seq: int) -> bytes:
+        saved.append(len(backend.held[seq]))
+        front.now += 0.1 * saved[-1] / len(prompt)
+        return save(seq)
+
+    backend.forward, backend.save = slow_forward, slow_save
+    front.submit(1, prompt)
+    lost: list[int] = []
+    while backend.fed < len(prompt) - 16:
+        front.scheduler.step()
+        lost.append(backend.fed - saved[-1])
+    assert max(lost) <= 0.3 * len(prompt)
+    read = backend.fed
+    board.start()
+    board.rest([], prompt)
+    assert board.front.backend.restores == 1
+    assert board.front.backend.fed - 60 <= len(prompt) - read + max(lost)
+
+
 def test_it_outlives_one_engine_after_the_other(board: Board, whole: list[int]) -> None:
     told: list[int] = []
     for count in range(4, 60, 4):  # less than is worth another checkpoint

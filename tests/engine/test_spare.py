@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.engine.spare import BURST_S, SHARE, Spare
+from edge_rt.engine.spare import BURST_S, READING_SHARE, SHARE, Spare
 
 
 def test_what_is_saved_up_may_go_at_once_and_comes_back_slowly() -> None:
@@ -27,11 +27,15 @@ def test_no_more_is_saved_up() -> None:
 
 
 @pytest.mark.parametrize("cost_s", [0.001, 0.03, 2.0])
-def test_in_the_long_run_it_is_that_share(cost_s: float) -> None:
+@pytest.mark.parametrize("reading", [False, True])
+def test_in_the_long_run_it_is_that_share(reading: bool, cost_s: float) -> None:
     spare, now, spent = Spare(), 0.0, 0.0
+    share = READING_SHARE if reading else SHARE
     while now < 10_000.0:
         if spare.left(now):
             spare.spend(cost_s)
             now, spent = now + cost_s, spent + cost_s
         now += 0.02
-    assert 0.9 * SHARE < spent / now < SHARE + (BURST_S + cost_s) / now
+        if reading:
+            spare.read(0.02)
+    assert 0.9 * share < spent / now < share + (BURST_S + cost_s) / now
