@@ -243,6 +243,7 @@ def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) 
             client=call.client,
             withheld=progress.withheld,
             seen={index: seen.tolist() for index, seen in progress.seen.items()},
+            group=call.id,
         )
 
     return make

@@ -111,6 +111,7 @@ class Generate(Message, frozen=True):
     the passes in which nobody takes part who asks for more.
 
     `client` is who asks, None: the prompt is to be kept nowhere but in memory; see KeepPrefixes.
+    Prompts that were sent together have one `group`: they share their turns with others as one.
     """
 
     id: int
@@ -131,6 +132,7 @@ class Generate(Message, frozen=True):
     client: str | None = None
     withheld: dict[int, list[TokenLogprob]] = {}
     seen: dict[int, list[float]] = {}
+    group: str = ""
 
 
 class Embed(Message, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
@@ -28,6 +29,14 @@ from edge_rt.errors import EdgeError, EngineBroken, EngineError, RequestError, U
 def nobody(model: str) -> Home:
     """Where there is no model of that name: raises Unavailable."""
     raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")
+
+
+def _group(answer: Answer) -> str:
+    return answer.request.group or str(answer.request.id)
+
+
+def _client(answer: Answer) -> str:
+    return answer.request.client or _group(answer)
 
 
 class Scheduler(Runner[Backend, Answer, Portion]):
@@ -195,26 +204,31 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         if not self._waiting:
             return
         room = most - self.running
-        held_back: list[Answer] = []
+        left = list(self._waiting)
         kept = 0  # sequences for those who have to wait for one on another model
-        while self._waiting and self.pool.free > kept and room > 0:
-            answer = self._waiting.popleft()
+        while left and self.pool.free > kept and room > 0:
+            answer = self._next(left)
+            left.remove(answer)
             if answer.home is not self:
-                held_back.append(answer)
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
             elif not answer.seatable:
-                held_back.append(answer)
                 kept += 1
-            elif not answer.request.fresh and answer.at.home.awaits(answer.at):
-                held_back.append(answer)
-            else:
+            elif answer.request.fresh or not answer.at.home.awaits(answer.at):
                 answer.fetch()
                 if answer.pending:
-                    held_back.append(answer)
                     continue
+                self._waiting.remove(answer)
                 self._start(answer, now)
                 room -= 1
-        self._waiting.extendleft(reversed(held_back))
+
+    def _next(self, waiting: Iterable[Answer]) -> Answer:
+        """The oldest of the client, and of its request, that has the fewest answers running.
+
+        So that nobody who asks for many has the others wait for all of them.
+        """
+        clients = Counter(_client(answer) for answer in self._running)
+        groups = Counter(_group(answer) for answer in self._running)
+        return min(waiting, key=lambda a: (clients[_client(a)], groups[_group(a)]))
 
     def _start(self, answer: Answer, now: float) -> None:
         answer.start(now)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.protocol import BROKEN, Failed, Started, Step
+from edge_rt.engine.protocol import BROKEN, Failed, Finished, Started, Step
 from edge_rt.errors import EngineError
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
@@ -85,6 +85,24 @@ def test_requests_beyond_the_sequences_wait_and_start_in_order(front) -> None:
     assert (front.scheduler.running, front.scheduler.waiting) == (3, 3)
     front.settle()
     assert [e.id for e in front.events if isinstance(e, Started)] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "several",
+    [[{"n": 9}], [{"group": "all"}] * 9, [{"client": "a"}] * 9],
+    ids=["answers", "prompts", "requests of one client"],
+)
+def test_who_asks_for_many_answers_lets_others_in_between(front, several) -> None:
+    """There are three sequences."""
+    for id, fields in enumerate(several, 2):
+        front.submit(id, [id + 4, 9], max_tokens=8, **fields)
+    front.scheduler.step()
+    assert front.scheduler.waiting == 6
+    front.submit(1, [20, 9], max_tokens=8, client="b")
+    front.settle()
+    ended = [e.id for e in front.events if isinstance(e, Finished)]
+    assert len(ended) == 10
+    assert ended.index(1) <= 5  # behind the first three and beside two more
 
 
 def test_time_in_the_queue_is_told(toy: Callable, new_front: Callable) -> None:

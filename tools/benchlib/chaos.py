@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +17,13 @@ import psutil
 from benchlib import BenchError
 from benchlib.chat import Reply, parse
 from benchlib.http import Address, fetch
-from benchlib.pauses import Pause, pauses
+from benchlib.pauses import ON_ITS_WAY_S, Pause, pauses
 from edge_rt.engine.prefix import common_prefix
 
 _LOOK_S = 0.01
 _WORKER = "edge_rt.engine.worker"
 _GONE_S = 60.0  # that streams may stand still
+_PROMPT_S = 600.0  # that a long prompt and the restart in the middle of it may take
 
 
 @dataclass
@@ -83,6 +84,19 @@ class Chaos:
             for task in tasks:
                 task.cancel()
         return pauses([stream.texts_s for stream in self.streams], struck)
+
+    async def strike_prompt(self, ask: Callable[[], Awaitable[Reply]], wait_s: float) -> Reply:
+        """Kill the engine `wait_s` after `ask` began; gives the answer, if it had not begun."""
+        asked = asyncio.create_task(ask())
+        try:
+            await asyncio.sleep(wait_s)
+            await self._hit(signal.SIGKILL)
+            struck_s, reply = self.clock(), await asyncio.wait_for(asked, _PROMPT_S)
+        finally:
+            asked.cancel()
+        if reply.first_s <= struck_s + ON_ITS_WAY_S:
+            raise BenchError("the answer had begun before the engine was killed")
+        return reply
 
     async def _hit(self, sign: signal.Signals) -> None:
         """Hit the next engine that was not, once there is one that runs."""

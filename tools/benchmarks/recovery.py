@@ -7,13 +7,14 @@ import random
 import signal
 import statistics
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import psutil
-from benchlib import machine, prompts
+from benchlib import BenchError, chat, machine, prompts
 from benchlib.chaos import Chaos, Stream
 from benchlib.daemon import MODEL, Ours, model_file
 from benchlib.noise import Sample, Watch
@@ -34,12 +35,25 @@ _NOTES = (
     "kill -9 and SIGSTOP hit the engine at random moments, while it starts, loads and reads, too.",
     "A pause is from then until text has come again on every stream; *_stream_*: on one. Medians "
     "are of those in which the engine was not hit again, the longest of all.",
+    "prompt_pause_ratio: kill -9 in the middle of a prompt. The time from the kill to the first "
+    "token, less what the rest of the prompt takes, over what all of it takes. A like prompt just "
+    "before, without a kill, tells that: (time to first token with a kill - without) / without.",
 )
+_PROMPT = 3000  # tokens
+_WORDS = ("the", "river", "stone", "house", "of", "tree", "light", "road", "hand", "year", "city")
 
 
 @click.command()
 @click.option("--kills", default=100, show_default=True, type=click.IntRange(0))
 @click.option("--hangs", default=20, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--prompts",
+    "prompt_kills",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Kills in the middle of a prompt of 3,000 tokens.",
+)
 @click.option("--streams", default=4, show_default=True, type=click.IntRange(1))
 @click.option("--tokens", default=256, show_default=True, help="Of each answer.")
 @click.option("--way", default="greedy", show_default=True, type=click.Choice(list(_WAYS)))
@@ -53,6 +67,7 @@ _NOTES = (
 def command(
     kills: int,
     hangs: int,
+    prompt_kills: int,
     streams: int,
     tokens: int,
     way: str,
@@ -72,7 +87,9 @@ def command(
         fields = _WAYS[way] | {"model": model, "max_tokens": tokens, "ignore_eos": True}
         bench = Bench(Ours(python, store, directory), settings, fields, random.Random(seed), every)
         found.append(bench)
-        asyncio.run(bench.run(kills, hangs, wait))
+        if kills or hangs:
+            asyncio.run(bench.run(kills, hangs, wait))
+        asyncio.run(bench.read(prompt_kills, wait))
         return bench.report()
 
     publish(measure, json_file)
@@ -91,6 +108,7 @@ class Bench:
     every_s: float
     pauses: dict[str, list[Pause]] = field(default_factory=dict[str, list[Pause]])
     samples: list[Sample] = field(default_factory=list[Sample])
+    reads: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     ended: int = 0
     wrong: list[str] = field(default_factory=list[str])
 
@@ -111,6 +129,33 @@ class Bench:
             await self._strike("hang", signal.SIGSTOP, hangs, chaos, running, wait)
             self.ended = sum(stream.ended for stream in streams)
             self.wrong = [what for stream in streams for what in stream.wrong]
+
+    async def read(self, times: int, wait: float) -> None:
+        """Prompts that are read undisturbed, each followed by one under which the engine dies."""
+        if not times:
+            return
+        settings = replace(self.settings, context=_PROMPT + 512, parallel=1)
+        async with self.side.run(settings) as running:
+            chaos = Chaos(running.child.process, [], self.dice, self.every_s)
+            watch, before_s = Watch("prompts", wait), _cpu_s(running)
+            await chat.ask(running.address, settings.model, self._prompt(), 1)
+            while len(self.reads) < times:
+                alone = await chat.ask(running.address, settings.model, self._prompt(), 1)
+                ask = partial(chat.ask, running.address, settings.model, self._prompt(), 1)
+                kill_s = alone.ttft_s * self.dice.uniform(0.05, 0.95)
+                try:
+                    hit = await chaos.strike_prompt(ask, kill_s)
+                except BenchError as error:  # it was read faster than the one before
+                    click.echo(f"not counted: {error}", err=True)
+                    continue
+                self.reads.append((alone.ttft_s, hit.ttft_s))
+                told = f"{alone.ttft_s:.1f} s to read a prompt, {hit.ttft_s:.1f} s with a kill"
+                click.echo(f"{told} after {kill_s:.1f} s", err=True)
+            self.samples.append(watch.finish(_cpu_s(running) - before_s))
+
+    def _prompt(self) -> str:
+        """Another one each time, from the first word on."""
+        return " ".join(self.dice.choices(_WORDS, k=_PROMPT))
 
     async def _strike(
         self,
@@ -143,6 +188,14 @@ class Bench:
                 f"{name}_pause_stream_median_s": statistics.median(each) if each else None,
                 f"{name}_pause_max_s": max(known, default=None),
             }
+        if self.reads:
+            ratios = [(hit - alone) / alone for alone, hit in self.reads]
+            values |= {
+                "prompt_kills": len(ratios),
+                "prompt_read_median_s": statistics.median(alone for alone, _ in self.reads),
+                "prompt_pause_ratio": statistics.median(ratios),
+                "prompt_pause_ratio_max": max(ratios),
+            }
         return Report(
             name="recovery",
             commit=machine.commit(CHECKOUT),
@@ -152,7 +205,7 @@ class Bench:
             values=values,
             ratios={},
             notes=(*_NOTES, *self.wrong[:10]),
-            details={"pauses": self.pauses, "wrong": self.wrong},
+            details={"pauses": self.pauses, "reads": self.reads, "wrong": self.wrong},
         )
 
     def _body(self, text: str) -> dict[str, Any]:
