@@ -11,7 +11,7 @@ import msgspec
 from edge_rt.errors import ModelFileError
 from edge_rt.models.card import CARD, TensorsCard, read_card, summarise_card, write_card
 from edge_rt.models.description import Description
-from edge_rt.models.gguf import read_header, refuse_twins
+from edge_rt.models.gguf import refuse_twins
 from edge_rt.models.manifest import Backend
 from edge_rt.models.naming import stored_name
 from edge_rt.models.onnx_file import read_onnx
@@ -57,7 +57,7 @@ def glance(main: Path, backend: Backend) -> None:
     Raises ModelFileError. Costs some hundredths of a second.
     """
     if backend == "llama.cpp":
-        read_header(main)
+        read_summary(main)
     else:
         read_onnx(main)
 

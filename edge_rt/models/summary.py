@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -102,12 +103,15 @@ def summarise(header: Header) -> Summary:
     layers = facts.integer(f"{architecture}.block_count", 1, MAX_LAYERS)
     embedding = facts.integer(f"{architecture}.embedding_length", 1, MAX_WIDTH)
     facts.require_experts(architecture, layers)
+    facts.require_norms(architecture)
     attention = f"{architecture}.attention"
     heads = facts.by_layer(f"{attention}.head_count", layers, None)
     kv_heads = facts.by_layer(f"{attention}.head_count_kv", layers, heads)
+    facts.require_shared_heads(architecture, heads, kv_heads)
     usual = embedding // max(heads) if max(heads) else 0
     key = facts.integer(f"{attention}.key_length", 0, MAX_WIDTH, usual)
     value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
+    facts.require_rope(architecture, key)
     pooling = facts.integer(f"{architecture}.pooling_type", -1, MAX_POOLING, 0)
     kind = kind_of(architecture, pooling)
     return Summary(
@@ -169,6 +173,30 @@ class _Facts:
             if there % groups:
                 raise self.fault(f"{key!r:.80} is {groups} for {there} experts")
             self.integer(f"{architecture}.expert_group_used_count", 1, groups - 1, 0)
+
+    # llama.cpp ends its process, some of it not before a prompt is read, where these do not hold.
+
+    def require_norms(self, architecture: str) -> None:
+        """What is added below a root is finite and not negative."""
+        for key, value in self._header.values.items():
+            if not (key.startswith(f"{architecture}.") and key.endswith("epsilon")):
+                continue
+            if not isinstance(value, (int, float)) or not 0.0 <= value < math.inf:
+                raise self.fault(f"{key!r:.80} is {value!r:.80}, expected a number from 0 on")
+
+    def require_shared_heads(self, architecture: str, heads: list[int], kv: list[int]) -> None:
+        """As many heads of queries belong to each one of keys, in every layer that has any."""
+        for own, shared in zip(heads, kv, strict=True):
+            if shared and own % shared:
+                key = f"{architecture}.attention.head_count"
+                raise self.fault(f"{key!r:.80} is {own} for {shared} heads of keys and values")
+
+    def require_rope(self, architecture: str, head_dim: int) -> None:
+        """Positions turn pairs of numbers within a head."""
+        key = f"{architecture}.rope.dimension_count"
+        turned = self._header.values.get(key)
+        if isinstance(turned, int) and head_dim and (turned % 2 or turned > head_dim):
+            raise self.fault(f"{key!r:.80} is {turned}, expected an even number up to {head_dim}")
 
     def text(self, key: str) -> str | None:
         value = self._header.values.get(key)

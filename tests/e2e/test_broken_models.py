@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -124,8 +125,25 @@ def renamed_tensor(file: Path) -> None:
         data.write(b"output_norn.weight")
 
 
+def negative_epsilon(file: Path) -> None:
+    """For which llama.cpp ends its process when it reads a prompt."""
+    with file.open("r+b") as data:
+        head, key = data.read(8 << 20), b"llama.attention.layer_norm_rms_epsilon"
+        data.seek(head.index(key) + len(key) + 4)
+        data.write(struct.pack("<f", -1.0))
+
+
 @pytest.mark.parametrize(
-    "damage", [truncate, cut_header, no_gguf, huge_counts, garbled_header, renamed_tensor]
+    "damage",
+    [
+        truncate,
+        cut_header,
+        no_gguf,
+        huge_counts,
+        garbled_header,
+        negative_epsilon,
+        renamed_tensor,
+    ],
 )
 def test_what_the_hash_did_not_tell_the_header_or_the_engine_does(
     own_daemon, own_store, file, damage

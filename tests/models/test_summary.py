@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,10 @@ from edge_rt.models.summary import Summary, read_summary
 
 Write = Callable[..., Path]
 Gguf = Any  # the builder of conftest.py
+
+
+def f32(value: float) -> bytes:
+    return struct.pack("<If", 6, value)
 
 
 def u32(value: int) -> bytes:
@@ -87,6 +92,12 @@ EXPERTS = {"llama__expert_count": u32(8), "llama__expert_used_count": u32(2)}
         ({"llama__attention__head_count_kv": numbers([1, 1, 1])}, "3 numbers for 2 layers"),
         ({"llama__attention__head_count": u32(2**20)}, "expected 0 to 65536"),
         ({"llama__block_count": u32(513)}, "expected 1 to 512"),
+        ({"llama__attention__layer_norm_rms_epsilon": f32(-1.0)}, "epsilon' is -1.0, expected"),
+        ({"llama__attention__layer_norm_epsilon": f32(math.nan)}, "epsilon' is nan, expected"),
+        ({"llama__attention__group_norm_epsilon": f32(math.inf)}, "epsilon' is inf, expected"),
+        ({"llama__attention__head_count_kv": u32(3)}, "head_count' is 4 for 3 heads"),
+        ({"llama__rope__dimension_count": u32(7)}, "is 7, expected an even number up to 16"),
+        ({"llama__rope__dimension_count": u32(18)}, "is 18, expected an even number up to 16"),
         ({"llama__pooling_type": u32(5)}, "expected -1 to 4"),
         ({"llama__expert_count": u32(8)}, "is 0 of 8 experts"),
         ({"llama__expert_used_count": u32(1)}, "is 1 of 0 experts"),
