@@ -73,18 +73,20 @@ class ChatCompletions(Generation[ChatRequest]):
             return None
         return replace(request, messages=[*before, replace(last, content="")]), text
 
-    async def timed_prompts(self, request: ChatRequest, models: Sequence[Identity]) -> list[str]:
+    async def timed_prompts(
+        self, request: ChatRequest, models: Sequence[Identity], client: str | None
+    ) -> list[str]:
         """See Generation."""
         timed = dict.fromkeys(id for one in models for id in one.timed)
-        return [await self._written(request, id) for id in timed]
+        return [await self._written(request, id, client) for id in timed]
 
-    async def prepare(self, request: ChatRequest) -> Work:
+    async def prepare(self, request: ChatRequest, client: str | None) -> Work:
         """See Generation."""
         written: dict[str, str] = {}  # by model, so that no template is filled in twice
 
         async def write(model: str) -> str:
             if model not in written:
-                written[model] = await self._render(request, model)
+                written[model] = await self._render(request, model, client)
             return written[model]
 
         wish = self.wish(request, write)
@@ -138,20 +140,21 @@ class ChatCompletions(Generation[ChatRequest]):
             id=id,
         )
 
-    async def _written(self, request: ChatRequest, model: str) -> str:
+    async def _written(self, request: ChatRequest, model: str, client: str | None) -> str:
         """The prompt, or what speaks against one: another model may answer."""
         try:
-            return await self._render(request, model)
+            return await self._render(request, model, client)
         except (RequestError, ModelFileError) as error:
             return str(error)
 
-    async def _render(self, request: ChatRequest, model: str) -> str:
+    async def _render(self, request: ChatRequest, model: str, client: str | None) -> str:
         try:
             return await self.context.service.render(
                 model,
                 template_messages(request.messages),
                 tools=template_tools(request.tools, request.tool_choice),
                 variables=request.chat_template_kwargs,
+                client=client,
             )
         except RecursionError:
             # What the decoder can just read may be too deep for a template to print.

@@ -57,7 +57,7 @@ class Completions(Generation[CompletionsRequest]):
         """See Generation."""
         return request.prompt
 
-    async def prepare(self, request: CompletionsRequest) -> Work:
+    async def prepare(self, request: CompletionsRequest, client: str | None) -> Work:
         """See Generation."""
         found = prompts(request)
         longest = max(found, key=len)  # the others are read beside it

@@ -79,8 +79,11 @@ class Generation(ABC, Generic[RequestT]):
         """Decode and check a request; raises RequestError."""
 
     @abstractmethod
-    async def prepare(self, request: RequestT) -> Work:
-        """Choose a model and write the prompt; raises RequestError or ModelNotFound."""
+    async def prepare(self, request: RequestT, client: str | None) -> Work:
+        """Choose a model and write the prompt for `client`.
+
+        Raises RequestError or ModelNotFound.
+        """
 
     @abstractmethod
     def again(self, request: RequestT, id: str, serving: Serving) -> Work:
@@ -94,7 +97,9 @@ class Generation(ABC, Generic[RequestT]):
     def top_logprobs(self, request: RequestT) -> int | None:
         """How many alternatives are reported a token; None: no log-probabilities at all."""
 
-    async def timed_prompts(self, request: RequestT, models: Sequence[Identity]) -> list[str]:
+    async def timed_prompts(
+        self, request: RequestT, models: Sequence[Identity], client: str | None
+    ) -> list[str]:
         """The prompts of all that read others at other times, for `models` to answer."""
         return []
 
@@ -142,7 +147,7 @@ class Generation(ABC, Generic[RequestT]):
         asked = marking.begin(exchange.client, fixed, *said)
         asked.key = None if place is None else place.key
         keeper = caching.keeper(exchange.client, request.edge and request.edge.cache)
-        work = await self.prepare(request)
+        work = await self.prepare(request, exchange.client)
         embedded = (None if meant is None else meant.cost), work.serving.compared
         before = [cost for cost in embedded if cost is not None]
         work = work.granted(exchange.arrived, before).kept_for(keeper)
@@ -178,7 +183,7 @@ class Generation(ABC, Generic[RequestT]):
                 max_tokens=self.max_tokens(said),
                 models=[one.digest for one in models],
                 hows=hows,
-                prompts=await self.timed_prompts(said, models),
+                prompts=await self.timed_prompts(said, models, client),
                 client=owner,
             )
 

@@ -230,8 +230,11 @@ class Service(Protocol):
         *,
         tools: list[dict[str, object]] | None = None,
         variables: dict[str, object] | None = None,
+        client: str | None = None,
     ) -> str:
         """The model's chat template over `messages`, ending where the assistant speaks.
+
+        Who waits for it takes turns by `client`.
 
         Raises ModelNotFound, or RequestError with a `param` when the template refuses.
         """

@@ -180,6 +180,7 @@ class DaemonService:
         *,
         tools: list[dict[str, object]] | None = None,
         variables: dict[str, object] | None = None,
+        client: str | None = None,
     ) -> str:
         """See Service."""
         entry = writer(self.entry(model))
@@ -189,7 +190,8 @@ class DaemonService:
                 param="tools",
                 code="unsupported",
             )
-        return await self._prompting.write(entry, messages, tools, variables)
+        context = self._context(entry)
+        return await self._prompting.write(entry, context, messages, tools, variables, client)
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
         """See Service."""
@@ -346,12 +348,15 @@ class DaemonService:
             return only(self._store.entries(), kind)
         return of_kind(self._store.get(model), kind)
 
+    def _context(self, entry: Entry) -> int:
+        return min(self._config.engine.context, entry.summary.context_train)
+
     def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
         return ModelCard(
             id=entry.id,
             created=entry.created,
             owned_by=entry.owner,
-            context=min(self._config.engine.context, entry.summary.context_train),
+            context=self._context(entry),
             loaded=resident_name(entry) in loaded,
             size_bytes=entry.size,
             sha256=entry.sha256,

@@ -42,15 +42,16 @@ def read_header(path: Path) -> Header:
         return _read(cursor, path, size)
 
 
-def read_control_tokens(path: Path) -> list[str]:
-    """The control tokens of the GGUF file at `path` as its vocabulary writes them.
+def read_tokens(path: Path) -> tuple[list[str], int | None]:
+    """The control tokens of the GGUF file at `path` as its vocabulary writes them, and the most
+    bytes that it writes any token with, None without a vocabulary.
 
     Raises ModelFileError.
     """
     with _opened(path) as (cursor, _):
         _version(cursor)
         _, metadata = _entries(cursor)
-        return metadata.control_tokens(cursor)
+        return metadata.control_tokens(cursor), metadata.longest_token(cursor)
 
 
 def refuse_twins(path: Path) -> None:

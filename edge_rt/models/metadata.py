@@ -127,6 +127,13 @@ class Metadata:
         found = [token for token, kind in enumerate(types) if kind in _CONTROL][:_MOST_CONTROL]
         return [cursor.text_of(self._tokens, token) for token in found]
 
+    def longest_token(self, cursor: Cursor) -> int | None:
+        """The most bytes of a token as the vocabulary writes it; moves the cursor.
+
+        No token stands for more bytes of a text: what is written in another way takes more.
+        """
+        return max(map(len, cursor.texts(self._tokens, self.vocab)), default=None)
+
     def _read_list(self, cursor: Cursor, key: str) -> None:
         kind, length = int(cursor.number(U32)), cursor.u64()
         if key in _LISTS:

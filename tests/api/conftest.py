@@ -351,7 +351,7 @@ class FakeService:
         if self.fault is not None:
             raise self.fault
 
-    async def render(self, model, messages, *, tools=None, variables=None) -> str:
+    async def render(self, model, messages, *, tools=None, variables=None, client=None) -> str:
         if self.render_error is not None:
             raise self.render_error
         self.rendered.append(

@@ -35,7 +35,7 @@ from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
-from edge_rt.daemon.prompting import Prompting
+from edge_rt.daemon.prompting import Prompting, Vocabulary
 from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
@@ -377,7 +377,7 @@ class FakeTemplating:
     def __init__(self) -> None:
         self.templates = Templates()
 
-    async def fill(self, task: Task) -> str:
+    async def fill(self, task: Task, client: str | None = None) -> str:
         told = self.templates.fill(msgspec.json.encode(task))
         if isinstance(told, Refused):
             raise told.error()
@@ -485,7 +485,7 @@ class House:
             answering,
             performing,
             self.foresight,
-            Prompting(cast(Templating, FakeTemplating()), control=lambda entry: []),
+            Prompting(cast(Templating, FakeTemplating()), lambda entry: Vocabulary([], 16)),
             Keeping(self.state_folder, {"router.db": self.foresight.learning.trouble}),
         )
 

@@ -286,6 +286,20 @@ def test_a_chat_is_rendered_by_the_models_template(kit: Any) -> None:
     kit.run(run())
 
 
+def test_messages_that_cannot_fit_are_refused_before_the_template_sees_them(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(Config(engine=Engine(context=512)))  # of at most 16 bytes a token
+        fits = [{"role": "user", "content": "x" * (512 * 16 - 1)}]
+        assert await house.service.render("default", fits)
+        with pytest.raises(RequestError, match="at least 512") as caught:
+            await house.service.render("default", [*fits, {"role": "system", "content": "x"}])
+        assert (caught.value.param, caught.value.code) == ("messages", "context_length_exceeded")
+        left_out = [{"role": "assistant", "content": "x" * 9999}, {"role": "user", "content": "y"}]
+        assert await house.service.render("default", left_out)  # by templates that do so
+
+    kit.run(run())
+
+
 def test_tools_that_the_template_would_leave_out_are_refused(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -54,19 +55,13 @@ def test_one_process_fills_in_all() -> None:
 
 @pytest.mark.parametrize("source", [ENDLESS, ONE_CALL, DOUBLING, NESTED])
 def test_a_template_that_does_not_end_is_ended(source) -> None:
+    """After a few seconds of the processor, whatever the time of day."""
+
     async def test(templating: Templating) -> None:
         with pytest.raises((RequestError, ModelFileError)) as caught:
             await templating.fill(task(source))
         assert "template" in str(caught.value)
         assert await templating.fill(task("next")) == "next"
-
-    run(test, task_s=1.0)
-
-
-def test_by_itself_it_ends_after_few_seconds_of_the_processor() -> None:
-    async def test(templating: Templating) -> None:
-        with pytest.raises(RequestError, match="too much memory or time"):
-            await templating.fill(task(ENDLESS))
 
     run(test, task_s=HANG_S)
 
@@ -118,6 +113,66 @@ def test_one_that_has_nothing_to_do_ends_and_comes_again() -> None:
         assert await templating.fill(task("next")) == "next"
 
     run(test, idle_s=0.01)
+
+
+def test_one_that_is_stopped_is_replaced_and_the_task_done_again() -> None:
+    async def test(templating: Templating) -> None:
+        await templating.fill(task("first"))
+        stopped = templating._process
+        assert stopped is not None
+        stopped.send_signal(signal.SIGSTOP)
+        assert await templating.fill(task("next")) == "next"
+        assert templating._process is not stopped
+        assert stopped.returncode == -signal.SIGKILL
+
+    run(test)
+
+
+def test_where_all_stop_it_is_not_the_messages_fault() -> None:
+    stops = (
+        "import os, signal, sys\n"
+        "sys.stdout.buffer.write(bytes(4))\n"
+        "sys.stdout.flush()\n"
+        "sys.stdin.buffer.read(1)\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)"
+    )
+
+    async def test(templating: Templating) -> None:
+        with pytest.raises(Unavailable) as caught:
+            await templating.fill(task("x"))
+        assert caught.value.retry_after_s
+
+    run(test, command=[sys.executable, "-c", stops], still_s=0.5)
+
+
+def test_clients_take_turns_and_small_tasks_go_first() -> None:
+    async def test(templating: Templating) -> None:
+        done: list[tuple[str, int]] = []
+
+        async def fill(client: str, size: int) -> None:
+            await templating.fill(task("{{ messages | length }}", "x" * size), client)
+            done.append((client, size))
+
+        asked = [("a", 500), ("a", 400), ("a", 300), ("a", 2), ("b", 600), ("b", 1), ("c", 700)]
+        await asyncio.gather(*(fill(*one) for one in asked))
+        first, *others = done
+        assert first == ("a", 500)  # it was at work when the others came
+        assert others == [("a", 2), ("b", 1), ("c", 700), ("a", 300), ("b", 600), ("a", 400)]
+
+    run(test)
+
+
+def test_who_leaves_the_queue_is_passed_over() -> None:
+    async def test(templating: Templating) -> None:
+        first, second, third = (
+            asyncio.ensure_future(templating.fill(task(str(n)))) for n in range(3)
+        )
+        await asyncio.sleep(0)
+        second.cancel()
+        assert (await first, await third) == ("0", "2")
+        assert second.cancelled()
+
+    run(test)
 
 
 def test_one_that_does_not_start_is_told() -> None:

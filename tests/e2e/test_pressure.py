@@ -98,3 +98,37 @@ def test_with_few_file_descriptors_it_rests_and_says_so(own_daemon, tools, secon
         if seconds > 10:
             assert sum(process.cpu_times()[:2]) - used <= 0.05 * seconds
     tools.eventually(lambda: daemon.client().get("/v1/models").status_code == 200, "it serves on")
+
+
+def test_a_template_process_that_is_stopped_is_replaced(own_daemon):
+    daemon = own_daemon()
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    assert daemon.post(body, "/v1/chat/completions").status_code == 200
+    children = psutil.Process(daemon.process.pid).children()
+    [process] = [child for child in children if "edge_rt.models.templating" in child.cmdline()]
+    process.suspend()
+    assert daemon.post(body, "/v1/chat/completions").status_code == 200
+
+
+@pytest.mark.whole
+def test_a_small_chat_does_not_wait_for_a_pile_of_large_ones(own_daemon, tools):
+    """Of the same user."""
+    daemon = own_daemon()
+    large = {"messages": [{"role": "user", "content": WORD * 800_000}], "max_tokens": 2}
+    small = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    assert daemon.post(small, "/v1/chat/completions").status_code == 200
+    waited: list[float] = []
+
+    def send() -> None:
+        body = {"model": daemon.model} | large
+        answer = daemon.client().post("/v1/chat/completions", json=body)
+        assert answer.status_code in (400, 429, 503), answer.text
+
+    def ask() -> None:
+        time.sleep(2.0)  # into the middle of the others
+        begun = time.monotonic()
+        assert daemon.post(small, "/v1/chat/completions").status_code == 200
+        waited.append(time.monotonic() - begun)
+
+    tools.together([send] * 30 + [ask])
+    assert waited[0] <= 10.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rt.errors import ModelFileError
-from edge_rt.models.gguf import read_control_tokens
+from edge_rt.models.gguf import read_tokens
 from edge_rt.models.tokenizer_file import special_tokens
 
 Write = Callable[..., Path]
@@ -31,28 +31,30 @@ def test_those_that_the_file_calls_so(gguf: Gguf, write: Write) -> None:
         t0=UNKNOWN, t3=OWN, t255=CONTROL, t256=CONTROL, t300=BYTE, t599=CONTROL, t9=UNUSED
     )
     path = write(gguf.changed(tokenizer__ggml__token_type=kinds))
-    assert read_control_tokens(path) == ["t0", "t255", "t256", "t599"]
+    assert read_tokens(path)[0] == ["t0", "t255", "t256", "t599"]
 
 
 @pytest.mark.parametrize(
     "kinds", [None, struct.pack("<I", 4) + b"\0" * 4, struct.pack("<IIQ", 9, 5, 0)]
 )
 def test_a_file_that_calls_none_so(gguf: Gguf, write: Write, kinds: bytes | None) -> None:
-    assert read_control_tokens(write(gguf.changed(tokenizer__ggml__token_type=kinds))) == []
+    assert read_tokens(write(gguf.changed(tokenizer__ggml__token_type=kinds)))[0] == []
 
 
 def test_more_types_than_tokens_are_not_looked_at(gguf: Gguf, write: Write) -> None:
     kinds = struct.pack(f"<IIQ{TOKENS + 5}i", 9, 5, TOKENS + 5, *[CONTROL] * (TOKENS + 5))
     path = write(gguf.changed(tokenizer__ggml__token_type=kinds))
-    assert len(read_control_tokens(path)) == TOKENS
+    assert len(read_tokens(path)[0]) == TOKENS
 
 
 def test_the_real_model(smollm2: Path) -> None:
-    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(read_control_tokens(smollm2))
+    control, longest = read_tokens(smollm2)
+    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(control)
+    assert longest == 162  # as llama.cpp finds it, of spaces
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    for read, name in ((read_control_tokens, "x.gguf"), (special_tokens, "tokenizer.json")):
+    for read, name in ((read_tokens, "x.gguf"), (special_tokens, "tokenizer.json")):
         with pytest.raises(ModelFileError, match="cannot be read"):
             read(tmp_path / name)
 
