@@ -17,9 +17,14 @@ from hypothesis import settings
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
+sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
+import hermetic
+
 # A shared machine is no stopwatch, and a gate that was open for a change stays open for it.
 settings.register_profile("edge_rt", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("edge_rt")
+
+pytest_configure = hermetic.pytest_configure
 
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM = "all-minilm-l6-v2"
@@ -29,12 +34,9 @@ CONVERTER = Path(__file__).parents[1] / "tools" / "convertlib"
 
 
 @pytest.fixture(scope="session")
-def cache() -> Path:
+def cache(pytestconfig: pytest.Config) -> Path:
     """What outlives a run of the tests: `tools/test` keeps the model there."""
-    return Path(
-        os.environ.get("EDGE_RT_CACHE")
-        or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "edge-rt")
-    )
+    return pytestconfig.stash[hermetic.CACHE]
 
 
 @pytest.fixture(scope="session")

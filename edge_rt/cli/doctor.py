@@ -25,7 +25,7 @@ from edge_rt.cli.checks.report import document, healthy, lines
 from edge_rt.cli.checks.simulated import of_board
 from edge_rt.cli.checks.storage import check_storage
 from edge_rt.cli.checks.throttling import check_throttling
-from edge_rt.cli.where import SYSTEM, daemon_socket, sensors_root_option, socket_option
+from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
 from edge_rt.config.paths import Paths
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -100,7 +100,8 @@ def doctor(
 
 def installation(socket: Path) -> Paths:
     """The user's own, unless the daemon that is meant is the system's."""
-    return Paths.detect({}, uid=0) if socket == SYSTEM else Paths.detect()
+    system = Paths.system()
+    return system if socket == system.socket else Paths.detect()
 
 
 def _bundled(machine: Machine, findings: Sequence[Finding], named: str) -> Path:

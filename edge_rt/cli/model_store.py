@@ -13,17 +13,16 @@ from edge_rt.config.paths import Paths
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
-SYSTEM = Paths.detect({}, uid=0).state
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, readable=False)
 
 
-def open_store(named: Path | None, config_file: Path | None, system: Path = SYSTEM) -> Store:
+def open_store(named: Path | None, config_file: Path | None, system: Path | None = None) -> Store:
     """The store that is named, else the configured one, the user's own, the system's.
 
     The user's own counts only when it is there, unless the system's is missing as well.
     """
-    config = load(config_file).models
+    config, system = load(config_file).models, system or Paths.system().state
     own = Path(config.store) if config.store else Paths.detect().state / "models"
     if not config.store and not own.exists() and (system / "models").exists():
         own = system / "models"

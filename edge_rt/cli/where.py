@@ -16,7 +16,6 @@ from edge_rt.config.paths import Paths
 from edge_rt.errors import ConfigError
 
 ENVIRONMENT = "EDGE_RT_SOCKET"
-SYSTEM = Paths.detect({}, uid=0).socket
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,7 +43,7 @@ def sensors_root_option(command: Command) -> Command:
 def daemon_socket(
     named: Path | None,
     paths: Paths | None = None,
-    system: Path = SYSTEM,
+    system: Path | None = None,
     uid: int | None = None,
 ) -> Path:
     """The socket to speak to: the named one, the configured one, the user's own, the system's.
@@ -55,7 +54,7 @@ def daemon_socket(
     """
     if named is not None:
         return named
-    paths = paths or Paths.detect()
+    paths, system = paths or Paths.detect(), system or Paths.system().socket
     configured = _configured(paths.config_file)
     own = configured or paths.socket
     owner = None if configured or own == system else _stranger(own.parent, uid)

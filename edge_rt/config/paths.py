@@ -9,6 +9,7 @@ from pathlib import Path
 
 APP = "edge-rt"
 SOCKET = "edge-rt.sock"
+ROOT = "EDGE_RT_ROOT"  # the directory that holds run, var/lib and etc, instead of /
 
 _NO_HOME = Path("/nonexistent")  # what Debian gives to users without one
 
@@ -30,13 +31,18 @@ class Paths:
         else those of the XDG base directory specification.
         """
         uid = os.geteuid() if uid is None else uid
-        run, state, config = _system() if uid == 0 else _user(environ, uid)
+        run, state, config = _system(environ) if uid == 0 else _user(environ, uid)
         return cls(
             run=_service(environ, "RUNTIME_DIRECTORY") or run,
             state=_service(environ, "STATE_DIRECTORY") or state,
             config_file=(_service(environ, "CONFIGURATION_DIRECTORY") or config) / "config.yaml",
             cache=_absolute(environ, "EDGE_RT_CACHE") or _xdg(environ, "XDG_CACHE_HOME", ".cache"),
         )
+
+    @classmethod
+    def system(cls, environ: Mapping[str, str] = os.environ) -> Paths:
+        """The paths of the service that serves the whole machine."""
+        return cls.detect({ROOT: environ.get(ROOT, "")}, uid=0)
 
     @property
     def socket(self) -> Path:
@@ -52,8 +58,9 @@ def of_board(folder: Path, simulated: str | None) -> Path:
     return folder if simulated is None else folder / "simulated" / simulated
 
 
-def _system() -> tuple[Path, Path, Path]:
-    return Path("/run") / APP, Path("/var/lib") / APP, Path("/etc") / APP
+def _system(environ: Mapping[str, str]) -> tuple[Path, Path, Path]:
+    root = _absolute(environ, ROOT) or Path("/")
+    return root / "run" / APP, root / "var/lib" / APP, root / "etc" / APP
 
 
 def _user(environ: Mapping[str, str], uid: int) -> tuple[Path, Path, Path]:

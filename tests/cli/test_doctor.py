@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rt.cli.doctor import CHECKS, installation
-from edge_rt.cli.where import SYSTEM
+from edge_rt.config.paths import Paths
 
 Cli = Any
 Daemon = Any
@@ -75,7 +75,7 @@ def test_a_faulty_configuration_is_a_finding_not_an_end(cli: Cli, root: Path) ->
 
 
 def test_the_systems_socket_means_the_systems_installation() -> None:
-    assert installation(SYSTEM).config_file == Path("/etc/edge-rt/config.yaml")
+    assert installation(Paths.system().socket) == Paths.system()
 
 
 def test_every_check_has_a_name_of_its_own() -> None:

@@ -78,3 +78,14 @@ def test_what_systemd_hands_over_wins_and_the_first_of_a_list_counts(uid: int) -
 def test_the_cache_can_be_named() -> None:
     environ = HOME | {"XDG_CACHE_HOME": "/k", "EDGE_RT_CACHE": "/big/disk"}
     assert Paths.detect(environ, uid=1000).cache == Path("/big/disk")
+
+
+def test_the_systems_directories_may_lie_below_another_root() -> None:
+    environ = {"EDGE_RT_ROOT": "/r", "HOME": "/root", "STATE_DIRECTORY": "/s"}
+    system = Paths.system(environ)
+    assert (system.run, system.state) == (Path("/r/run/edge-rt"), Path("/r/var/lib/edge-rt"))
+    assert system.config_file == Path("/r/etc/edge-rt/config.yaml")
+    assert Paths.detect(environ, uid=0).run == system.run
+    assert Paths.detect(environ, uid=0).state == Path("/s")
+    assert Paths.detect(environ, uid=7) == Paths.detect(environ | {"EDGE_RT_ROOT": "/x"}, uid=7)
+    assert Paths.system({}) == Paths.system({"EDGE_RT_ROOT": "relative"})

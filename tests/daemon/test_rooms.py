@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,7 @@ from edge_rt.models.store import Store
 
 def rooms(directory: Path, **config: Any) -> Rooms:
     nowhere = Sensors(root=str(directory / "board"))
-    paths = Paths.detect({"STATE_DIRECTORY": str(directory)})
+    paths = Paths.detect(os.environ | {"STATE_DIRECTORY": str(directory)})
     store = Store(directory / "models", load_catalogue())
     return Rooms(Config(sensors=nowhere, **config), paths, store, time.monotonic)
 

@@ -38,7 +38,7 @@ WATTS = {  # profile and tree -> rails of the total, what they cover, watts
 @contextmanager
 def opened(tree: Tree, board: str | None = None) -> Iterator[Senses]:
     """Senses on a tree, read at least once."""
-    senses = Senses(tree.proc.parent, board, Paths.detect({}, uid=0))
+    senses = Senses(tree.proc.parent, board, Paths.system())
     senses.open()
     try:
         yield senses
@@ -150,7 +150,7 @@ class Board:
         self.now = 100.0
         self.samplers: list[Sampler] = []
         monkeypatch.setattr("edge_rt.daemon.senses.SamplerThread", self._thread)
-        paths = Paths.detect({}, uid=0)
+        paths = Paths.system()
         self.senses = Senses(tree.proc.parent, profile, paths, clock=lambda: self.now)
         self.senses.open()
 
@@ -248,7 +248,7 @@ def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
         if len(heard) >= 3:
             third.set()
 
-    senses = Senses(tree.proc.parent, "jetson-orin-nano-8gb", Paths.detect({}, uid=0))
+    senses = Senses(tree.proc.parent, "jetson-orin-nano-8gb", Paths.system())
     senses.open(hear)
     try:
         senses.hurry()
@@ -278,7 +278,7 @@ class Interrupted(Senses):
 def test_what_is_closed_during_a_look_reads_no_more(tree: Tree, at_look: int) -> None:
     tree.zone("cpu-thermal", 40_000)
     before = threading.active_count()
-    senses = Interrupted(tree.proc.parent, "jetson-orin-nano-8gb", Paths.detect({}, uid=0))
+    senses = Interrupted(tree.proc.parent, "jetson-orin-nano-8gb", Paths.system())
     senses.at_look = at_look
     senses.open()
     tree.ina3221("1-0040", [("VDD_IN", 5000, 1000)])

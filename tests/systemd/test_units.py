@@ -13,8 +13,8 @@ import pytest
 from installlib import files
 from installlib.layout import Layout
 
-from edge_rt.cli.where import SYSTEM
 from edge_rt.config.loader import load
+from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.daemon.server import DRAIN_S, LAST_S
 
@@ -74,7 +74,7 @@ def test_the_service_is_little_exposed(analyze: str, layout: Layout) -> None:
 
 
 def test_systemd_listens_where_clients_look() -> None:
-    assert Units(files.SOCKET)["Socket"]["ListenStream"] == str(SYSTEM)
+    assert Units(files.SOCKET)["Socket"]["ListenStream"] == str(Paths.system({}).socket)
 
 
 def test_the_socket_keeps_the_group_that_it_was_given_and_goes_with_its_unit() -> None:
