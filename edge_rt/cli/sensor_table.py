@@ -91,7 +91,7 @@ def _energy(supply: Json) -> str:
 
 
 def _table(group: str, rows: Sequence[Row], width: int, root: str) -> Table:
-    """Files are told below `root`, where there is much room; else who reads them."""
+    """A row for each name, with its file below `root` on a wide terminal, else its reader."""
     columns = [c for c in COLUMNS[group] if any(c.key in r.cells for r in rows)]
     if group == "rails" and any(row.energy for row in rows):
         columns = [c for c in columns if c.key != "energy_j"] + [COLUMNS[group][-1]]

@@ -233,10 +233,10 @@ def screen(name: str, width: int) -> str:
 
 
 def golden(name: str, width: int) -> Path:
-    """The file with what it is to look like."""
+    """The file with the screen that the command must show."""
     return FOLDER / f"{name.replace(' ', '-')}-{width}.txt"
 
 
-if __name__ == "__main__":  # write them anew, to be read before they are committed
+if __name__ == "__main__":  # write all of them: read them before you commit
     for name, width in GOLDEN:
         golden(name, width).write_text(screen(name, width))
