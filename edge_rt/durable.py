@@ -7,8 +7,10 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+READABLE = 0o644  # by all users
 
-def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write `path` so that after a crash either the old content is there or the new.
 
     Makes its folder where that is missing. Raises OSError where the disk refuses; nothing is left

@@ -18,7 +18,6 @@ SCHEMA = Schema(
             key BLOB PRIMARY KEY, model TEXT, client TEXT, made REAL, used REAL, size INTEGER,
             packed BLOB, digest BLOB)""",
     },
-    private=True,
     further=[
         "CREATE INDEX kept_by_use ON kept (used)",
         "CREATE INDEX kept_by_age ON kept (made)",

@@ -2,59 +2,122 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import os
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge_rt.daemon.pause import Pause
+from edge_rt.daemon.place import identity
 from edge_rt.errors import StateError
 from edge_rt.lock import take
 
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # between two looks whether the directory is there
+
+
+class Estate:
+    """A state directory that is this daemon's alone, where it can be written."""
+
+    def __init__(self, state: Path) -> None:
+        """Make the directory where it is missing, and close it to other users.
+
+        Raises StateError where another daemon has it, and as `check_estate` does.
+        """
+        self._state = state
+        self._lock: int | None = None
+        self._take()
+
+    def close(self) -> None:
+        """Let another daemon have it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def watch(self, pause: Pause = asyncio.sleep) -> None:
+        """Look again and again; raises as `look` does."""
+        while True:
+            await pause(LOOK_S)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Make the directory again where it was removed: its lock kept other daemons out.
+
+        Raises StateError where another daemon has the new one already.
+        """
+        if self._lock is not None:
+            held = os.fstat(self._lock)
+            if identity(self._state / "daemon.lock") == (held.st_dev, held.st_ino):
+                return
+            log.warning("%s was removed or replaced, and what was kept in it is lost", self._state)
+            self.close()
+        self._take()
+
+    def _take(self) -> None:
+        check_estate(self._state)
+        try:
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = take(self._state / "daemon.lock")
+        except BlockingIOError:
+            raise StateError(
+                f"another daemon keeps its files in {self._state}: stop it first, or name another "
+                "directory in STATE_DIRECTORY"
+            ) from None
+        except OSError:
+            return  # it cannot be written, which the files there tell, too
+        _close_to_others(self._state)
+
 
 @contextmanager
-def sole_estate(state: Path) -> Generator[None]:
-    """The state directory is this daemon's alone while the block runs, where it can be written.
-
-    Raises StateError where another daemon has it, and as `check_estate` does.
-    """
-    check_estate(state)
-    lock = _taken(state)
+def sole_estate(state: Path) -> Generator[Estate]:
+    """The state directory while the block runs; raises as Estate does."""
+    estate = Estate(state)
     try:
-        yield
+        yield estate
     finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def _taken(state: Path) -> int | None:
-    """The lock; None where the directory cannot be written, which the files there tell, too."""
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        return take(state / "daemon.lock")
-    except BlockingIOError:
-        raise StateError(
-            f"another daemon keeps its files in {state}: stop it first, or name another directory "
-            "in STATE_DIRECTORY"
-        ) from None
-    except OSError:
-        return None
+        estate.close()
 
 
 def check_estate(state: Path, uid: int | None = None) -> None:
-    """Raise StateError where root would keep files among those of another user.
+    """Raise StateError where another user could read or replace what the daemon keeps.
 
-    That one's daemon, such as the service, could not open them from then on. `uid` is the
-    daemon's own user, None: this process's.
+    Files that root keeps in the directory of a service's user are also closed to the service's
+    daemon. `uid` is the daemon's own user, None: this process's.
     """
-    if (os.geteuid() if uid is None else uid) != 0:
-        return  # who may not write there does no harm, and is told of it
+    user = os.geteuid() if uid is None else uid
     try:
-        owner = state.stat().st_uid
+        info = state.stat()
     except OSError:
         return
-    if owner != 0:
+    owner, mode = info.st_uid, stat.S_IMODE(info.st_mode)
+    if owner != user == 0:
         raise StateError(
             f"{state} belongs to user {owner}, whose daemon could not open what root keeps there: "
             "systemctl start edge-rt, or, for a daemon beside it, name another directory in "
             "STATE_DIRECTORY"
         )
+    if owner not in (0, user):
+        raise StateError(
+            f"{state} belongs to user {owner}, who could read and replace what this daemon keeps: "
+            f"give the directory to user {user}, or name another one in STATE_DIRECTORY"
+        )
+    if mode & stat.S_IWOTH:
+        raise StateError(
+            f"every user can write to {state} (mode {mode:04o}), so its files may be another's: "
+            "look at them and chmod 0700 the directory, or name another one in STATE_DIRECTORY"
+        )
+
+
+def _close_to_others(state: Path) -> None:
+    """Of the directory and the files right in it: older versions left them open to readers."""
+    files = [path for path in state.iterdir() if stat.S_ISREG(path.lstat().st_mode)]
+    for path in (state, *files):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            with contextlib.suppress(OSError):  # of root, in a directory this user may write to
+                path.chmod(mode & 0o700)

@@ -26,7 +26,7 @@ from edge_rt.daemon.activation import handed_over
 from edge_rt.daemon.chores import told
 from edge_rt.daemon.connection import Connection, Patience
 from edge_rt.daemon.doors import Doors
-from edge_rt.daemon.estate import sole_estate
+from edge_rt.daemon.estate import Estate, sole_estate
 from edge_rt.daemon.notify import Notifier
 from edge_rt.daemon.peer import access_of
 from edge_rt.daemon.process_limits import raise_file_limit, return_large_blocks
@@ -35,6 +35,7 @@ from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.daemon.supervisor import GRACE_S
+from edge_rt.errors import StateError
 from edge_rt.logs import log_to_stderr
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
@@ -50,7 +51,8 @@ LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for tell
 def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
-    Raises ConfigError, ListenError, StateError or StoreError before it serves.
+    Raises ConfigError, ListenError, StateError or StoreError before it serves, and StateError
+    where another daemon has its state directory later.
 
     `read` gives the configuration anew, when systemd wants it reloaded.
     """
@@ -60,12 +62,26 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     return_large_blocks()
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(sole_estate(paths.state))
+        estate = stack.enter_context(sole_estate(paths.state))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         if config.offline:  # from here on: the host of tcp.listen may be a name
             _go_offline(sockets)
-        asyncio.run(Daemon(config, paths, notifier=notifier, read=read).run(sockets))
+        daemon = Daemon(config, paths, notifier=notifier, read=read)
+        asyncio.run(_held(estate, daemon.run(sockets)))
+
+
+async def _held(estate: Estate, running: Coroutine[Any, Any, None]) -> None:
+    """Run the daemon, but end it, and raise StateError, once another has its state directory."""
+    watch = asyncio.create_task(estate.watch())
+    watch.add_done_callback(lambda done: done.cancelled() or signal.raise_signal(signal.SIGTERM))
+    try:
+        await running
+    finally:
+        watch.cancel()
+        (lost,) = await asyncio.gather(watch, return_exceptions=True)
+    if isinstance(lost, StateError):
+        raise lost
 
 
 def _go_offline(sockets: Sequence[socket.socket]) -> None:

@@ -22,7 +22,7 @@ https://sqlite.org/fileformat2.html#the_database_header.
 @dataclass(frozen=True)
 class Schema:
     """Of the files of one `name`: by table the statement that makes it, further statements, and the
-    version in `user_version`. What is `private` nobody but this user can read.
+    version in `user_version`. Nobody but this user can read them.
 
     `later` has by version the statements that make it the next one; a version without cannot be
     used. `elsewhere` says what to do where another program's file is in the way.
@@ -34,7 +34,6 @@ class Schema:
     further: Sequence[str] = ()
     later: Mapping[int, Sequence[str]] = field(default_factory=dict[int, Sequence[str]])
     elsewhere: str = "move it away"
-    private: bool = False
 
     @property
     def mark(self) -> int:
@@ -52,7 +51,7 @@ def connect(path: Path, schema: Schema, checkpoint_pages: int) -> sqlite3.Connec
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         _look_at_head(path)
-    elif schema.private:
+    else:
         path.touch(0o600)  # which SQLite gives to the files beside it, too
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from edge_rt.durable import replace_file
+from edge_rt.durable import READABLE, replace_file
 from edge_rt.errors import ModelFileError
 from edge_rt.models.disk import open_regular
 
@@ -41,7 +41,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 def write_sums(folder: Path, sums: Mapping[str, str]) -> None:
     """Replace the list of `folder`; raises OSError."""
     lines = "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
-    replace_file(folder / SUMS, lines.encode())
+    replace_file(folder / SUMS, lines.encode(), READABLE)
 
 
 def _entry(path: Path, number: int, line: str) -> tuple[str, str]:

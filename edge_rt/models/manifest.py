@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from edge_rt.durable import replace_file
+from edge_rt.durable import READABLE, replace_file
 from edge_rt.errors import StoreError
 from edge_rt.models.content import content_sha256
 from edge_rt.models.disk import locked, read_regular, store_errors
@@ -179,9 +179,9 @@ class Manifest:
         document = msgspec.json.encode(_Document(version=VERSION, models=models, default=kept))
         content = msgspec.json.format(document) + b"\n"
         with store_errors("cannot write the model store"):
-            replace_file(self._path, content)
+            replace_file(self._path, content, READABLE)
         with suppress(OSError):  # the file itself is whole
-            replace_file(self._copy, content)
+            replace_file(self._copy, content, READABLE)
 
     def _whole(self) -> _Contents:
         try:

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from edge_rt.documents import NO_YAML
-from edge_rt.durable import replace_file
+from edge_rt.durable import READABLE, replace_file
 from edge_rt.errors import ConfigError
 from edge_rt.models.disk import locked, read_regular, store_errors
 from edge_rt.models.manifest import Stamp, stamp_of
@@ -66,7 +66,7 @@ class TunedFile(Generic[ItemT]):
             self._root.mkdir(parents=True, exist_ok=True)
         with locked(self._root / ".lock"), store_errors(f"cannot write {self.path}"):
             others = [old for old in self.items() if self._key(old) != self._key(item)]
-            replace_file(self.path, self._encoded([item, *others]))
+            replace_file(self.path, self._encoded([item, *others]), READABLE)
         return self.path
 
     def _encoded(self, items: list[ItemT]) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 
 Daemon = Any
 ENTER = ("unshare", "--mount")
-SMALL_DISK = 'mkdir -p "$0" && mount -t tmpfs -o size=12m none "$0" && exec "$@"'
+SMALL_DISK = 'mkdir -p "$0" && mount -t tmpfs -o size=12m,mode=700 none "$0" && exec "$@"'
 READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro / && exec "$@"'
 
 

@@ -194,10 +194,10 @@ def test_on_a_full_disk_removing_makes_room(
 ) -> None:
     entry = store.add(file, "one")
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, content: bytes, mode: int) -> None:
         if entry.path.exists():
             raise OSError(errno.ENOSPC, "No space left on device")
-        replace_file(path, content)
+        replace_file(path, content, mode)
 
     monkeypatch.setattr("edge_rt.models.manifest.replace_file", full)
     store.remove("one")

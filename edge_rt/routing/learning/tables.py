@@ -18,7 +18,6 @@ SCHEMA = Schema(
     tables={
         "cells": f"CREATE TABLE cells ({', '.join(_COLUMNS)}, PRIMARY KEY ({', '.join(_KEY)}))"
     },
-    private=True,
 )
 
 MOST_BYTES = 4 << 20
