@@ -8,6 +8,8 @@ from starlette.types import Receive, Scope
 
 from edge_rt.api.context import exchange_of
 
+_VALUE = 64  # bytes of memory that a value of JSON takes besides its text, or a little more
+
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """The whole body, at most `limit` bytes.
@@ -30,7 +32,14 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
             raise _too_large(limit)
         exchange.hold(len(chunks[-1]))
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            body = b"".join(chunks)
+            exchange.hold(_decoded_bytes(body), needed=True)
+            return body
+
+
+def _decoded_bytes(body: bytes) -> int:
+    """About what a body takes once it is decoded: its texts again, and an object for each value."""
+    return len(body) + _VALUE * sum(map(body.count, (b",", b"[", b"{")))
 
 
 def _check_declared(scope: Scope, limit: int) -> None:

@@ -60,9 +60,13 @@ class Exchange:
     warnings: list[str] = field(default_factory=list[str])  # each an X-Edge-Warning header
     _held: int = 0  # bytes
 
-    def hold(self, count: int) -> None:
-        """Count so many bytes of the body, until it is closed; raises Unavailable."""
-        self.intake.take(count)
+    def hold(self, count: int, *, needed: bool = False) -> None:
+        """Count so many bytes of the body, until it is closed; raises Unavailable.
+
+        What is `needed` for a request that has come whole is refused only beside others.
+        """
+        alone = self.intake.held == self._held
+        self.intake.take(count, force=needed and alone)
         self._held += count
 
     def close(self) -> None:

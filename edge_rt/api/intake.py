@@ -1,4 +1,4 @@
-"""How many bytes of bodies are held at once."""
+"""How many bytes of bodies, and of what they are decoded to, are held at once."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ class Intake:
         self.held = 0
         self._most = most
 
-    def take(self, count: int) -> None:
-        """Hold so many more; raises Unavailable where that would be too many."""
-        if self.held + count > self._most:
+    def take(self, count: int, *, force: bool = False) -> None:
+        """Hold so many more; raises Unavailable where that would be too many, unless by `force`."""
+        if not force and self.held + count > self._most:
             raise Unavailable(
-                f"The bodies of requests under way come to the {self._most} bytes that may be held "
-                "at once (requests.bodies_bytes): try again later.",
+                "The bodies of requests under way, and what they are decoded to, come to the "
+                f"{self._most} bytes that may be held at once (requests.bodies_bytes): "
+                "try again later.",
                 retry_after_s=RETRY_S,
                 code="bodies",
             )

@@ -108,7 +108,7 @@ class Requests(Section, frozen=True):
     body_bytes: Positive = 4 * 1024 * 1024
     tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024  # of arrays
     infer_s: Amount = 120.0  # of one pass of arrays through a model, which is then stopped
-    bodies_bytes: Positive = 64 * 1024 * 1024  # of all bodies that are held at once
+    bodies_bytes: Positive = 64 * 1024 * 1024  # of all bodies at once, and of what they decode to
     queue: Positive = 64  # requests waiting or running; one more is refused with 503
     per_client: Positive = 32  # the same of one client; one more is refused with 429
     per_minute: Positive | None = None  # of one client; None: as many as it likes

@@ -36,7 +36,7 @@ class Patience:
 
 
 BODY_STEP = 32 * 1024
-UNREAD = 1024 * 1024  # bytes of a body that may still come once its request was answered
+UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
 
 
 class Connection(H11Protocol):

@@ -136,3 +136,22 @@ def test_the_bodies_of_all_clients_are_bounded(make_client, service) -> None:
     assert refusal.headers["retry-after"]
     assert "requests.bodies_bytes" in refusal.json()["error"]["message"]
     assert [answer.status for answer in others] == [200, 200]
+
+
+def test_what_bodies_are_decoded_to_is_counted(make_client, service) -> None:
+    limits = Requests(body_bytes=4000, tensor_bytes=4000, bodies_bytes=20_000)
+    client, body = make_client(limits), {"input": ["x"] * 600}
+
+    async def run():
+        service.hold = asyncio.Event()
+        held = client.open("POST", "/v1/embeddings", body, state=peer(1))
+        while not service.embeds:
+            await asyncio.sleep(0)
+        refusal = await client.open("POST", "/v1/embeddings", {"input": "x"}, state=peer(2)).end()
+        service.hold.set()
+        first = await held.end()
+        return refusal, first, await client.open("POST", "/v1/embeddings", body).end()
+
+    refusal, *others = asyncio.run(run())
+    assert refusal.status == 503
+    assert [answer.status for answer in others] == [200, 200]
