@@ -89,7 +89,7 @@ def test_a_failed_build_leaves_only_its_log(tmp_path: Path, script: Script) -> N
     [
         ("[42/84] /usr/bin/g++ -O3", "50 % compiling"),
         ("[ 50%] Building CXX object", "50 % compiling"),
-        ("Progress 38 of 76", "50 % downloading"),
+        ("Progress 76 of 76", "10 % downloading"),
     ],
 )
 def test_output_becomes_progress(line: str, shown: str) -> None:

@@ -29,12 +29,49 @@ def test_a_log_gets_no_line_for_a_mere_note() -> None:
     assert "click" not in log.getvalue()
 
 
-def test_a_second_count_starts_over() -> None:
+def test_it_never_goes_back() -> None:
     log = io.StringIO()
     with Progress("Building", log, clock=lambda: 0.0) as progress:
-        progress.update(1.0, "downloading")
-        progress.update(0.1, "compiling")
-    assert "10 % compiling" in log.getvalue()
+        for done in (0.5, 0.1, 0.55, 0.6):
+            progress.update(done, "compiling")
+    assert [int(line.split()[0]) for line in log.getvalue().splitlines()[1:-1]] == [50, 60]
+
+
+def test_the_time_that_passed_is_told_and_what_is_left() -> None:
+    log, times = io.StringIO(), iter((0.0, 0.5, 65.0, 70.0))
+    with Progress("Building", log, clock=lambda: next(times)) as progress:
+        progress.say("begins")
+        progress.update(0.25, "compiling")
+    assert log.getvalue().splitlines()[1:-1] == [
+        "    0 % begins (0:00)",
+        "   20 % compiling (1:05, 3:15 left)",
+    ]
+
+
+def test_parts_make_one_bar() -> None:
+    log = io.StringIO()
+    with Progress("Setting up", log, clock=lambda: 0.0) as progress:
+        parts = [progress.part("one", 0.0), progress.part("two", 0.25), progress.part("six", 0.75)]
+        for part in parts[1:]:
+            with part:
+                part.update(None, "a note")
+                part.update(0.5, "half")
+    assert [line.strip().partition(" (")[0] for line in log.getvalue().splitlines()[1:-1]] == [
+        *("0 % two", "10 % two: half", "20 % two"),
+        *("25 % six", "60 % six: half", "100 % six"),
+    ]
+
+
+def test_a_part_that_fails_is_not_done() -> None:
+    log = io.StringIO()
+    with (
+        pytest.raises(ValueError, match="boom"),
+        Progress("Setting up", log, clock=lambda: 0.0) as progress,
+        progress.part("one", 1.0),
+    ):
+        raise ValueError("boom")
+    assert "100" not in log.getvalue()
+    assert log.getvalue().endswith("Setting up: stopped after 0 s\n")
 
 
 def test_a_terminal_line_is_redrawn_and_never_wider_than_the_terminal(

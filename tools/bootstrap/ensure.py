@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bootstrap import SetupError, llama_wheel, system
 from bootstrap.paths import CHECKOUT, cache_dir
+from bootstrap.progress import Progress
 from bootstrap.venv import Stamp, Venv
 
 
@@ -76,11 +77,21 @@ class _Setup:
             None if wheel else system.compiler_need(self.env),
         )
         missing = [need for need in needs if need is not None]
-        system.provide(missing, log, root=os.geteuid() == 0, env=self.env)
-        if not usable:
-            self.venv.create(log)
-        wheel = wheel or llama_wheel.build(self.venv.python, cache, recipe, self.env)
-        self.venv.install(self.checkout, wheel, stamp, log)
+        takes = {  # seconds, about
+            "Installing system packages": 30 if missing else 0,
+            "Creating .venv": 0 if usable else 10,
+            "Building llama.cpp, once": 0 if wheel else 240,
+            "Installing Python packages": 60,
+        }
+        with Progress("Setting up") as bar:
+            apt, venv, llama, pip = (
+                bar.part(doing, seconds / sum(takes.values())) for doing, seconds in takes.items()
+            )
+            system.provide(missing, log, root=os.geteuid() == 0, env=self.env, progress=apt)
+            if not usable:
+                self.venv.create(log, venv)
+            wheel = wheel or llama_wheel.build(self.venv.python, cache, recipe, self.env, llama)
+            self.venv.install(self.checkout, wheel, stamp, log, pip)
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ _OURS = (
     "-DLLAMA_BUILD_APP=OFF",
 )
 _TOOLCHAIN = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CUDACXX", "CMAKE_GENERATOR")
+_SOURCE = 0.1  # of the build is getting its source
 _JOB_BYTES = 1 << 30  # what one compiler process may need at its worst
 
 
@@ -67,7 +68,13 @@ def find(cache: Path, recipe: Recipe) -> Path | None:
     return next((cache / "wheels" / recipe.key).glob("*.whl"), None)
 
 
-def build(python: Path, cache: Path, recipe: Recipe, env: Mapping[str, str] = os.environ) -> Path:
+def build(
+    python: Path,
+    cache: Path,
+    recipe: Recipe,
+    env: Mapping[str, str] = os.environ,
+    progress: Progress | None = None,
+) -> Path:
     """Compile the wheel with the pip of `python` and keep it. The caller holds the lock."""
     wheels = cache / "wheels"
     wheels.mkdir(exist_ok=True)
@@ -78,10 +85,10 @@ def build(python: Path, cache: Path, recipe: Recipe, env: Mapping[str, str] = os
     # Not in /tmp, which may lie in memory: sources and objects take 400 MB.
     scratch = Path(tempfile.mkdtemp(prefix="build-", dir=cache))
     try:
-        with Progress("Building llama.cpp, once") as progress:
+        with progress or Progress("Building llama.cpp, once") as shown:
             argv = [str(python), "-m", "pip", *_pip_wheel(python, scratch / "out")]
             built_with = environment(recipe, scratch, env)
-            run_logged(argv, log, env=built_with, on_line=lambda line: report(progress, line))
+            run_logged(argv, log, env=built_with, on_line=lambda line: report(shown, line))
         # A renamed directory appears whole or not at all.
         (scratch / "out").replace(wheels / recipe.key)
     finally:
@@ -107,13 +114,17 @@ def environment(
 def report(progress: Progress, line: str) -> None:
     """Translate a line of pip's, ninja's or make's output into progress."""
     if match := re.match(r"\[(\d+)/(\d+)\] ", line):
-        progress.update(int(match[1]) / int(match[2]), "compiling")
+        progress.update(_compiled(int(match[1]) / int(match[2])), "compiling")
     elif match := re.match(r"\[ *(\d+)%\] ", line):
-        progress.update(int(match[1]) / 100, "compiling")
+        progress.update(_compiled(int(match[1]) / 100), "compiling")
     elif match := re.match(r"Progress (\d+) of ([1-9]\d*)$", line):
-        progress.update(int(match[1]) / int(match[2]), "downloading the source")
+        progress.update(_SOURCE * int(match[1]) / int(match[2]), "downloading the source")
     elif line.startswith(("Downloading llama", "Installing build dep", "Configuring CMake")):
         progress.update(None, line)
+
+
+def _compiled(fraction: float) -> float:
+    return _SOURCE + (1 - _SOURCE) * fraction
 
 
 def _pip_wheel(python: Path, out: Path) -> list[str]:

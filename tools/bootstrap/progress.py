@@ -11,13 +11,15 @@ from typing import TextIO
 
 _BAR = 24
 _STEP = 10  # percent between two plain lines
+_KNOWN = 0.05  # from there on the pace tells what is left
 
 
 class Progress:
     """How far one piece of work is; a context manager that ends its line.
 
     On a terminal one line is redrawn. Elsewhere (a pipe, CI) the title is printed once, then a
-    line for each further ten percent, so that a log stays readable.
+    line for each part and each further ten percent, so that a log stays readable. It never goes
+    back, and tells the time that has passed and, from then on, what is left at that pace.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Progress:
         self._tty = self._stream.isatty()
         self._clock = clock
         self._start = clock()
+        self._done: float | None = None
         self._printed = 0
 
     def __enter__(self) -> Progress:
@@ -46,24 +49,49 @@ class Progress:
         outcome = "done" if kind is None else "stopped"
         self._end(f"{self._title}: {outcome} after {self._clock() - self._start:.0f} s")
 
+    def part(self, doing: str, share: float) -> Part:
+        """The part of the work that follows, which is that `share` of all of it."""
+        return Part(self, doing, share)
+
+    @property
+    def done(self) -> float:
+        """The fraction that is done, as far as that is known."""
+        return self._done or 0.0
+
     def update(self, fraction: float | None, note: str = "") -> None:
         """Show `fraction` (0 to 1; None: unknown) and what is being done."""
+        if fraction is not None:
+            self._done = max(self._done or 0.0, fraction)
         if self._tty:
-            self._redraw(fraction, note)
+            self._redraw(note)
         elif fraction is not None:
-            self._print(int(fraction * 100), note)
+            self._print(int(self.done * 100 + 1e-9), note)
 
-    def _redraw(self, fraction: float | None, note: str) -> None:
-        bar = "" if fraction is None else f" {_bar(fraction)} {fraction:4.0%}"
+    def say(self, note: str) -> None:
+        """Show what is being done now, also where nobody watches."""
+        if self._tty:
+            self._redraw(note)
+        else:
+            self._line(int(self.done * 100), note)
+
+    def _redraw(self, note: str) -> None:
+        done = self._done
+        bar = "" if done is None else f" {_bar(done)} {done:4.0%} {self._times(done)}"
         line = f"{self._title}{bar} {note}"
         self._write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
 
     def _print(self, percent: int, note: str) -> None:
-        if percent < self._printed:  # another file, another count
-            self._printed = 0
         if percent >= self._printed + _STEP:
             self._printed = percent - percent % _STEP
-            self._write(f"  {self._printed:3d} % {note}".rstrip() + "\n")
+            self._line(self._printed, note)
+
+    def _line(self, percent: int, note: str) -> None:
+        self._write(f"  {percent:3d} % {note} ({self._times(self.done)})\n")
+
+    def _times(self, done: float) -> str:
+        passed = self._clock() - self._start
+        left = f", {_clock(passed / done - passed)} left" if _KNOWN <= done < 1 else ""
+        return f"{_clock(passed)}{left}"
 
     def _end(self, text: str) -> None:
         self._write(f"\r\x1b[K{text}\n" if self._tty else f"{text}\n")
@@ -76,3 +104,34 @@ class Progress:
 def _bar(fraction: float) -> str:
     full = round(_BAR * min(max(fraction, 0.0), 1.0))
     return "[" + "#" * full + "." * (_BAR - full) + "]"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Part(Progress):
+    """One part of the work of another bar, which shows it."""
+
+    def __init__(self, whole: Progress, doing: str, share: float) -> None:
+        self._whole, self._doing, self._share = whole, doing, share
+        self._begun = 0.0
+
+    def __enter__(self) -> Part:
+        self._begun = self._whole.done
+        self._whole.say(self._doing)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.update(1.0)
+
+    def update(self, fraction: float | None, note: str = "") -> None:
+        """Show `fraction` of this part and what is being done."""
+        done = None if fraction is None else self._begun + self._share * fraction
+        self._whole.update(done, f"{self._doing}: {note}" if note else self._doing)

@@ -44,7 +44,12 @@ def compiler_need(env: Mapping[str, str] = os.environ) -> Need | None:
 
 
 def provide(
-    needs: Sequence[Need], log: Path, *, root: bool, env: Mapping[str, str] = os.environ
+    needs: Sequence[Need],
+    log: Path,
+    *,
+    root: bool,
+    env: Mapping[str, str] = os.environ,
+    progress: Progress | None = None,
 ) -> None:
     """Install `needs` as root on Debian; otherwise raise SetupError with the command to run."""
     if not needs:
@@ -53,7 +58,7 @@ def provide(
     apt = shutil.which("apt-get", path=env.get("PATH")) is not None
     if not (root and apt):
         raise SetupError(_advice(needs, packages, apt))
-    _install(packages, log, env)
+    _install(packages, log, env, progress or Progress(f"Installing {' '.join(packages)}"))
 
 
 def _compiler(named: str | None, usual: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -76,10 +81,10 @@ def _compiles(compiler: list[str], language: str, header: str, env: Mapping[str,
     return done.returncode == 0
 
 
-def _install(packages: list[str], log: Path, env: Mapping[str, str]) -> None:
+def _install(packages: list[str], log: Path, env: Mapping[str, str], progress: Progress) -> None:
     env = {**env, "DEBIAN_FRONTEND": "noninteractive"}
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    with Progress(f"Installing {' '.join(packages)}"):
+    with progress:
         try:
             run_logged(install, log, env=env)
         except SetupError:  # the package lists may be missing or old

@@ -56,18 +56,25 @@ class Venv:
         named = [line.partition("=")[2] for line in lines if line.startswith("version")]
         return _minor(" ".join(named))
 
-    def create(self, log: Path) -> None:
+    def create(self, log: Path, progress: Progress | None = None) -> None:
         """Make it anew with the Python that runs this."""
-        with Progress("Creating .venv"):
+        with progress or Progress("Creating .venv"):
             run_logged([sys.executable, "-m", "venv", "--clear", str(self.path)], log)
 
-    def install(self, checkout: Path, wheel: Path, stamp: Stamp, log: Path) -> None:
+    def install(
+        self,
+        checkout: Path,
+        wheel: Path,
+        stamp: Stamp,
+        log: Path,
+        progress: Progress | None = None,
+    ) -> None:
         """Install `wheel` and the package with `stamp.extras`, editable; then set the stamp."""
         old = self.stamp()
         self._stamp.unlink(missing_ok=True)
         pip = [str(self.python), "-m", "pip", "install"]
         extras = f"[{','.join(stamp.extras)}]" if stamp.extras else ""
-        with Progress("Installing Python packages") as progress:
+        with progress or Progress("Installing Python packages") as shown:
             if old is None or old.wheel != stamp.wheel:
                 # A wheel of the same version with other build options is a different one.
                 forced = ["--force-reinstall", "--no-deps", str(wheel)]
@@ -75,7 +82,7 @@ class Venv:
             run_logged(
                 [*pip, "--editable", f"{checkout}{extras}"],
                 log,
-                on_line=lambda line: _report(progress, line),
+                on_line=lambda line: _report(shown, line),
             )
         self._stamp.write_text(json.dumps(asdict(stamp), indent=1) + "\n")
 
