@@ -69,7 +69,7 @@ def refuse_network(machine: str | None = None) -> str | None:
     known = MACHINES.get(name)
     if known is None or sys.maxsize < 2**32:  # a 32-bit Python makes another machine's calls
         return f"edge_rt does not know the system calls of {name} with this Python"
-    libc, instructions = _libc(), _filter(known)
+    libc, instructions = _libc(), socket_filter(known)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0))):
         return os.strerror(ctypes.get_errno())
     program = _Program(len(instructions) // 8, instructions)
@@ -81,7 +81,7 @@ def refuse_network(machine: str | None = None) -> str | None:
     return f"thread {failed} has a filter" if failed > 0 else os.strerror(ctypes.get_errno())
 
 
-def _filter(machine: Machine) -> bytes:
+def socket_filter(machine: Machine) -> bytes:
     """The BPF program; each jump leads so many instructions further, if true and if not."""
     lines: Sequence[tuple[int, int, int, int]] = (
         (_LOAD, 0, 0, _ARCH),
