@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,8 +10,8 @@ import click
 from edge_rt.cli.clean import clean
 from edge_rt.cli.exits import BadConfig
 from edge_rt.cli.servable import servable
+from edge_rt.cli.where import installation
 from edge_rt.config.loader import check, present
-from edge_rt.config.paths import Paths
 
 
 @click.command()
@@ -22,11 +23,12 @@ def check_config(ctx: click.Context, file: Path | None) -> None:
     Prints one line for each fault: file, line, key, what was expected and what was got. The
     daemon refuses to start with any of them.
     """
-    target = file or Paths.detect().config_file
+    paths = installation()
+    target = file or paths.config_file
     if file is None and not present(target):
         click.echo(f"{target}: not there, so the defaults apply: ok")
         return
-    _, faults = check(target, servable)
+    _, faults = check(target, partial(servable, paths=None if file else paths))
     for fault in faults:
         click.echo(clean(str(fault)))
     if faults:

@@ -25,8 +25,7 @@ from edge_rt.cli.checks.report import document, healthy, lines
 from edge_rt.cli.checks.simulated import of_board
 from edge_rt.cli.checks.storage import check_storage
 from edge_rt.cli.checks.throttling import check_throttling
-from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
-from edge_rt.config.paths import Paths
+from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("config", check_configuration),
@@ -96,12 +95,6 @@ def doctor(
         for line in lines(findings):
             click.echo(line)
     ctx.exit(0 if healthy(findings) else 1)
-
-
-def installation(socket: Path) -> Paths:
-    """The user's own, unless the daemon that is meant is the system's."""
-    system = Paths.system()
-    return system if socket == system.socket else Paths.detect()
 
 
 def _bundled(machine: Machine, findings: Sequence[Finding], named: str) -> Path:

@@ -25,7 +25,7 @@ def doubt(model: str, store: Path | None, config: Path | None, source: Path, dry
     By its answers to test questions, of which each test's right and wrong ones weigh alike. From
     then on the daemon knows by how an answer begins whether it may be good enough.
     """
-    place = open_store(store, config)
+    place = open_store(store, config, write=not dry_run)
     entry, seen = place.get(model), read_seen(source, model)
     tests = Counter(one.test for one in seen)
     asked = ", ".join(f"{test} {count}" for test, count in tests.items())

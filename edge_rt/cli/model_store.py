@@ -2,34 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from edge_rt.config.loader import load
+from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.files import there
+from edge_rt.cli.screen import note
+from edge_rt.cli.where import ENVIRONMENT, PINNING, daemon_socket, installation
+from edge_rt.config.loader import load, present
 from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
+PATIENCE_S = 10.0  # with a daemon that is only to name its store
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, readable=False)
 
 
-def open_store(named: Path | None, config_file: Path | None, system: Path | None = None) -> Store:
-    """The store that is named, else the configured one, the user's own, the system's.
+@dataclass(frozen=True)
+class Place:
+    """A model store: its directory, whose it is, and the configuration that goes with it."""
 
-    The user's own counts only when it is there, unless the system's is missing as well.
+    root: Path
+    owner: str
+    config: Config
+
+    def __str__(self) -> str:
+        return f"Store: {self.root} ({self.owner})"
+
+    def open(self, *, write: bool = False) -> Store:
+        """The store; raises Failure if this process has no right to read or `write` it."""
+        nearest = next(path for path in (self.root, *self.root.parents) if there(path))
+        if not os.access(nearest, os.R_OK | os.X_OK | (os.W_OK if write else 0)):
+            raise Failure(
+                f"no right to {'change' if write else 'read'} the model store {self.root} "
+                f"({self.owner}): use sudo, or name another store with --store"
+            )
+        catalogues = [Path(path) for path in self.config.models.catalogue]
+        return Store(self.root, load_catalogue(catalogues))
+
+
+def find_store(
+    named: Path | None, config_file: Path | None, environ: Mapping[str, str] = os.environ
+) -> Place:
+    """Find the store that a command means; all commands use this function.
+
+    1. the directory `named` by --store
+    2. that of the configuration named by --config
+    3. that of this environment, if systemd's STATE_DIRECTORY or CONFIGURATION_DIRECTORY is set
+    4. that of the daemon to which the command would speak: the one it names itself, or while it
+       does not answer, that of its installation
     """
-    config, system = load(config_file).models, system or Paths.system().state
-    own = Path(config.store) if config.store else Paths.detect().state / "models"
-    if not config.store and not own.exists() and (system / "models").exists():
-        own = system / "models"
-    return Store(named or own, load_catalogue([Path(path) for path in config.catalogue]))
+    if named is not None:
+        return Place(named, "--store", load(config_file))
+    if config_file is not None:
+        return _configured(load(config_file), Paths.detect(environ), f"--config {config_file}")
+    pinned = next((name for name in PINNING if environ.get(name)), None)
+    if pinned is not None:
+        return _configured(_of(Paths.detect(environ)), Paths.detect(environ), pinned)
+    return _of_daemon(environ)
+
+
+def _of_daemon(environ: Mapping[str, str]) -> Place:
+    named = environ.get(ENVIRONMENT)
+    paths, told = Paths.detect(environ), None
+    with suppress(NoDaemon):  # none that could be trusted: the user's own installation counts
+        socket = daemon_socket(Path(named) if named else None)
+        paths, told = installation(socket), _told(socket)
+        if told is not None and socket not in (paths.socket, Paths.system(environ).socket):
+            return Place(told, f"daemon at {socket}", _of(paths))
+    owner = "system service" if paths == Paths.system(environ) else "your own"
+    found = _configured(_of(paths), paths, owner)
+    return found if told is None else Place(told, owner, found.config)
+
+
+def open_store(named: Path | None, config_file: Path | None, *, write: bool = False) -> Store:
+    """Open the store that a command means, and say which it is; see `find_store`."""
+    place = find_store(named, config_file)
+    store = place.open(write=write)
+    note(str(place))
+    return store
 
 
 def with_store(command: Command) -> Command:
     """Give `command` the options that say which store, as its arguments `store` and `config`."""
     config = click.option("--config", type=FILE, help="The configuration to take it from.")
     return click.option("--store", type=FILE, help="The directory of the models.")(config(command))
+
+
+def _configured(config: Config, paths: Paths, owner: str) -> Place:
+    store = config.models.store
+    return Place(Path(store) if store else paths.state / "models", owner, config)
+
+
+def _of(paths: Paths) -> Config:
+    """The configuration of an installation."""
+    return load(paths.config_file) if present(paths.config_file) else Config()
+
+
+def _told(socket: Path) -> Path | None:
+    """The store of the daemon at `socket`; None while none answers."""
+    if not there(socket):
+        return None
+    from edge_rt.cli.client import Client  # brings an HTTP client
+
+    with suppress(Failure), Client(socket, PATIENCE_S) as client:
+        store = client.get("/edge/v1/status").get("store")
+        return Path(store) if isinstance(store, str) else None
+    return None

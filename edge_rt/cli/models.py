@@ -13,7 +13,7 @@ from edge_rt.cli.bars import bar
 from edge_rt.cli.clean import clean
 from edge_rt.cli.exits import Failure, NoModel
 from edge_rt.cli.fetching import announce_starter, fetch
-from edge_rt.cli.model_store import FILE, open_store, with_store
+from edge_rt.cli.model_store import FILE, find_store, open_store, with_store
 from edge_rt.cli.models_folder import export_models, import_models
 from edge_rt.cli.models_table import (
     catalogue_facts,
@@ -25,7 +25,6 @@ from edge_rt.cli.models_table import (
 )
 from edge_rt.cli.paper import output, put
 from edge_rt.cli.screen import note
-from edge_rt.config.loader import load
 from edge_rt.errors import ModelFileError
 from edge_rt.models.description import Description
 from edge_rt.models.entry import Entry
@@ -50,8 +49,9 @@ models.add_command(import_models)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled."""
-    place = open_store(store, config)
-    entries, default = place.entries(), place.default(load(config).models.default)
+    found = find_store(store, config)
+    place = found.open()
+    entries, default = place.entries(), place.default(found.config.models.default)
     there = {entry.id for entry in entries} | {entry.sha256 for entry in entries}
     known = [e for e in place.catalogue if e.pullable and not {e.id, e.sha256} & there]
     if as_json:
@@ -64,6 +64,7 @@ def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     if known:
         put(console, Text("\nedge-rt models pull can fetch:"))
         put(console, catalogue_table(known))
+    note(str(found))
 
 
 @models.command()
@@ -78,7 +79,7 @@ def pull(id: str | None, store: Path | None, config: Path | None) -> None:
     A file in the cache that has the right content is used instead. Where EDGE_RT_CACHE names a
     cache, what is fetched is left there too.
     """
-    place = open_store(store, config)
+    place = open_store(store, config, write=True)
     entry = fetch(place, id or announce_starter(place))
     note(f"{entry.id} is in the store: {entry.path}")
 
@@ -91,7 +92,9 @@ def default_model(id: str | None, store: Path | None, config: Path | None) -> No
 
     Without ID, print the default model, and why it is that one.
     """
-    place, named = open_store(store, config), load(config).models.default
+    found = find_store(store, config)
+    place, named = found.open(write=id is not None), found.config.models.default
+    note(str(found))
     if id is not None:
         place.set_default(id)
         if named not in (None, id):
@@ -128,7 +131,7 @@ def add(
     text, and its card model.json. Where there is no card, one is made: an ONNX file by itself is a
     model of tensors, a folder may also be an embedding model.
     """
-    there = open_store(store, config)
+    there = open_store(store, config, write=True)
     with bar(f"Adding {place.name}") as progress:
         entry = there.add(place, id, move=move, said=Description(**said), progress=progress)
     click.echo(entry.id)
@@ -168,7 +171,7 @@ def quantize(
     Which one is fastest depends on the board. What was rounded once is rounded again, so best
     begin with an exact model. Prints the id of the new one.
     """
-    place = open_store(store, config)
+    place = open_store(store, config, write=True)
     from edge_rt.models.quantize import quantize as requantize
 
     with bar(f"Quantizing {id}", then="Taking it in") as progress:
@@ -203,7 +206,7 @@ def verify(id: str | None, store: Path | None, config: Path | None) -> None:
 @with_store
 def remove(id: str, store: Path | None, config: Path | None) -> None:
     """Delete the model ID. A daemon that has it loaded goes on until it unloads it."""
-    open_store(store, config).remove(id)
+    open_store(store, config, write=True).remove(id)
     note(f"removed {id}")
 
 

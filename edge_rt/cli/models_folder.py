@@ -56,7 +56,7 @@ def import_models(
     sha256sum *.gguf > SHA256SUMS. A file that differs has its model refused and no other; then the
     exit code is 1.
     """
-    place = open_store(store, config)
+    place = open_store(store, config, write=True)
     refused = 0
     for piece in unpack(folder, place, names):
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_rt.cli.asking import AUTO, DEFAULT
 from edge_rt.cli.fetching import announce_starter, fetch, tell_better
-from edge_rt.cli.model_store import open_store
+from edge_rt.cli.model_store import find_store
 from edge_rt.cli.private_daemon import private_daemon
 from edge_rt.cli.quantity import size
 from edge_rt.cli.rest import board, wait_for_rest
@@ -44,7 +44,7 @@ class Missing:
 @contextmanager
 def started(how: Standalone, model: str) -> Generator[Path]:
     """Start a daemon that has `model`, if it may be fetched; yield its socket while it runs."""
-    store = open_store(None, how.config)
+    store = find_store(None, how.config).open()
     _have(how, store, model)
     options = [
         *("--store", str(store.root.absolute())),
@@ -58,7 +58,7 @@ def started(how: Standalone, model: str) -> Generator[Path]:
 
 def missing(how: Standalone, model: str) -> Missing | None:
     """What could be fetched for a daemon that cannot answer as `model`; None: nothing."""
-    return _missing(open_store(None, how.config), _id(model))
+    return _missing(find_store(None, how.config).open(), _id(model))
 
 
 def _have(how: Standalone, store: Store, model: str) -> None:

@@ -48,7 +48,7 @@ def tune(
     click.echo(clean("\n".join(_words(choice, found))))
     if not dry_run:
         made = tuned(choice, found.about.pair, _origin(found, choice))
-        click.echo(f"written to {open_store(store, config).pairs.write(made)}")
+        click.echo(f"written to {open_store(store, config, write=True).pairs.write(made)}")
 
 
 def _origin(found: Evaluation, choice: Choice) -> str:

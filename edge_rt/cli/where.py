@@ -16,6 +16,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.errors import ConfigError
 
 ENVIRONMENT = "EDGE_RT_SOCKET"
+PINNING = ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY")  # name an installation by its files
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,6 +67,23 @@ def daemon_socket(
             "have it removed, or name a socket with --socket"
         )
     return own
+
+
+def installation(socket: Path | None = None) -> Paths:
+    """The installation of the daemon at `socket`; None: of the one that commands speak to.
+
+    The system's if that is the system's socket, unless systemd's variables name another.
+    """
+    system, own = Paths.system(), Paths.detect()
+    if any(os.environ.get(name) for name in PINNING):
+        return own
+    if socket is None:
+        named = os.environ.get(ENVIRONMENT)
+        try:
+            socket = daemon_socket(Path(named) if named else None)
+        except NoDaemon:
+            return own
+    return system if socket == system.socket else own
 
 
 def _stranger(directory: Path, uid: int | None) -> int | None:

@@ -229,7 +229,8 @@ class DaemonService:
             *model_problems(self._config, self._store),
             *other_problems(governor, queued, storage.failing, board.left_out),
         ]
-        return await self._state.report(
+        store: dict[str, object] = {"store": str(self._store.root.absolute())}
+        return store | await self._state.report(
             self.cards(),
             board,
             governor,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.doctor import CHECKS, installation
+from edge_rt.cli.doctor import CHECKS
+from edge_rt.cli.where import installation
 from edge_rt.config.paths import Paths
 
 Cli = Any

@@ -14,7 +14,6 @@ from click.testing import Result
 from onnx import TensorProto, helper
 from tiny_file import tiny_model
 
-from edge_rt.cli.model_store import open_store
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Kept, Pair
 from edge_rt.models.pairs import Pairs
@@ -186,19 +185,6 @@ def test_the_configured_store_counts_and_a_named_one_wins(
         assert (tmp_path / place / "my-model").is_dir()
 
 
-def test_the_systems_store_counts_where_the_user_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
-) -> None:
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    own, system = tmp_path / "state" / "models", tmp_path / "system"
-    assert open_store(None, None, system).root == own
-    (system / "models").mkdir(parents=True)
-    assert open_store(None, None, system).root == system / "models"
-    own.mkdir(parents=True)
-    assert open_store(None, None, system).root == own
-
-
 def test_a_catalogue_of_the_user_is_shown_and_never_markup(cli: Cli, catalogue: Path) -> None:
     shown = cli("models", "list").stdout
     assert "[bold]A test" in shown
@@ -279,10 +265,12 @@ def test_what_is_no_model_is_refused(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_where_no_line_can_be_redrawn_only_the_result_is_shown(
-    cli: Cli, terminal: Callable[..., Any], file: Path
+    cli: Cli, terminal: Callable[..., Any], file: Path, state: Path
 ) -> None:
-    assert terminal("models", "add", str(file)).rest() == "my-model\n"
-    assert cli("models", "add", str(file), "--id", "other").stderr == ""
+    store = f"Store: {state / 'models'} (STATE_DIRECTORY)"
+    shown = terminal("models", "add", str(file)).rest()
+    assert re.sub(r"\x1b\[\d*m", "", shown) == f"{store}\nmy-model\n"
+    assert cli("models", "add", str(file), "--id", "other").stderr == f"{store}\n"
 
 
 # --- ONNX, and models made of others ---------------------------------------------------------

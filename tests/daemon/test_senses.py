@@ -51,15 +51,15 @@ def test_a_simulated_board_is_named_before_and_after_the_first_look(
 ) -> None:
     BOARDS["pi5"](tree)
     tree.write(tree.proc / "device-tree", {"model": "Raspberry Pi 5 Model B Rev 1.0\0"})
-    senses = Senses(tree.proc.parent, None, Paths.detect({}, uid=0))
+    senses = Senses(tree.proc.parent, None, Paths.system())
     assert senses.simulated == "raspberry-pi-5"
     senses.open()
     senses.close()
     assert senses.simulated == "raspberry-pi-5"
-    named = Senses(tmp_path / "empty", "jetson-orin-nano-8gb", Paths.detect({}, uid=0))
+    named = Senses(tmp_path / "empty", "jetson-orin-nano-8gb", Paths.system())
     assert named.simulated == "jetson-orin-nano-8gb"
-    assert Senses(tmp_path / "empty", None, Paths.detect({}, uid=0)).simulated == "unknown"
-    assert Senses(Path("/"), "raspberry-pi-5", Paths.detect({}, uid=0)).simulated is None
+    assert Senses(tmp_path / "empty", None, Paths.system()).simulated == "unknown"
+    assert Senses(Path("/"), "raspberry-pi-5", Paths.system()).simulated is None
 
 
 @pytest.mark.parametrize(("board", "kind"), WATTS)

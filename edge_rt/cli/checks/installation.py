@@ -93,7 +93,7 @@ def check_models(machine: Machine) -> Iterator[Finding]:
 
     served = _served(machine)
     models = machine.config.models
-    root = Path(models.store) if models.store else machine.paths.state / "models"
+    root = _store(machine)
     closed = there(root) and not machine.access(root, os.R_OK | os.X_OK)
     if closed and not served:
         yield note("models", f"you may not look into the store {root}")
@@ -102,6 +102,19 @@ def check_models(machine: Machine) -> Iterator[Finding]:
         yield from _stored(machine, store, served)
     if served:
         yield ok("models", f"the daemon has {', '.join(served)}")
+
+
+def _store(machine: Machine) -> Path:
+    """The daemon's store, as it names it itself; while none answers, the configured one."""
+    told = (
+        (machine.ask("/edge/v1/status") or {}).get("store")
+        if machine.named_config is None
+        else None
+    )
+    if isinstance(told, str):
+        return Path(told)
+    named = machine.config.models.store
+    return Path(named) if named else machine.paths.state / "models"
 
 
 def _stored(machine: Machine, store: Store, served: list[str]) -> Iterator[Finding]:
