@@ -91,6 +91,21 @@ def test_what_was_read_is_kept_over_a_kill_and_given_back(daemon, tools):
     tools.eventually(lambda: memory.stat().st_blocks == 0, "the memory is given back")
 
 
+def test_a_prompt_is_read_on_where_a_kill_cut_it_short(daemon, tools):
+    """An engine reads 128 of its tokens in a pass."""
+    body = {"prompt": [100 + i * 7919 % 5000 for i in range(640)], "max_tokens": 1}
+    restarts, steps = daemon.status()["engine"]["restarts"], daemon.steps()
+
+    def kill():
+        tools.eventually(lambda: daemon.engine()["steps"] >= steps + 3, "a part of it is read")
+        daemon.kill_engine()
+
+    answer, _ = tools.together([lambda: daemon.post(body), kill])
+    assert answer.status_code == 200
+    assert daemon.status()["engine"]["restarts"] == restarts + 1
+    assert daemon.steps() <= 4  # of the new engine; all of the prompt takes five
+
+
 def test_a_death_while_idle_is_not_noticed(daemon):
     before = daemon.complete(STORY, max_tokens=8)
     pid = daemon.kill_engine()

@@ -138,7 +138,7 @@ class Bench:
         async with self.side.run(settings) as running:
             chaos = Chaos(running.child.process, [], self.dice, self.every_s)
             watch, before_s = Watch("prompts", wait), _cpu_s(running)
-            await chat.ask(running.address, settings.model, self._prompt(), 1)
+            await chat.ask(running.address, settings.model, "Hello", 1)  # the model is loaded then
             while len(self.reads) < times:
                 alone = await chat.ask(running.address, settings.model, self._prompt(), 1)
                 ask = partial(chat.ask, running.address, settings.model, self._prompt(), 1)
