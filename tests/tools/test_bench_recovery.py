@@ -93,3 +93,26 @@ def test_engines_are_hit_as_often_as_asked_and_each_once(monkeypatch: pytest.Mon
     chaos = Chaos(Front(), [stream], random.Random(1), 0.01, clock=lambda: 1.5)  # type: ignore
     assert asyncio.run(chaos.strike(signal.SIGSTOP, 3))[-1] == Pause(0.5, streams=(0.5,))
     assert hit == [(pid, signal.SIGSTOP) for pid in (1, 3, 4)]
+
+
+@pytest.mark.parametrize(("first_s", "counts"), [(1.0, False), (1.5, False), (2.0, True)])
+def test_a_kill_counts_if_the_answer_had_not_begun(
+    monkeypatch: pytest.MonkeyPatch, first_s: float, counts: bool
+) -> None:
+    """The engine is killed at 1.5 s."""
+
+    class Front:
+        def children(self) -> list[Any]:
+            return [Engine(1)]
+
+    async def ask() -> Reply:
+        return Reply(0.0, (first_s,), 1, 0, 1, "a")
+
+    monkeypatch.setattr("os.kill", lambda pid, sign: None)
+    chaos = Chaos(Front(), [], random.Random(1), 0.01, clock=lambda: 1.5)  # type: ignore
+    strike = chaos.strike_prompt(ask, 0.0)
+    if counts:
+        assert asyncio.run(strike).ttft_s == first_s
+        return
+    with pytest.raises(BenchError, match="had begun"):
+        asyncio.run(strike)
