@@ -234,7 +234,7 @@ class Service(Protocol):
     ) -> str:
         """The model's chat template over `messages`, ending where the assistant speaks.
 
-        Who waits for it takes turns by `client`.
+        Clients take turns where several wait.
 
         Raises ModelNotFound, or RequestError with a `param` when the template refuses.
         """

@@ -1,4 +1,4 @@
-"""New connections: few at a time, and those that are refused for next to nothing."""
+"""Accepting connections, at little cost for those that are refused."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Acceptor:
         self._loop.add_reader(self._sock, self._accept)
 
     def _accept(self) -> None:
-        """Accept what has come, for a short time; what is left makes the loop call this again."""
+        """Accept new connections for a short time; the loop calls again while there are more."""
         until_s, opened, refused = self._clock() + TURN_S, 0, 0
         while opened < OPENED and self._clock() < until_s:
             try:

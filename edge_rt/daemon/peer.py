@@ -18,7 +18,7 @@ _MOST_BYTES = 1024  # that Python reads of a socket's option: 256 groups
 
 
 class Caller(NamedTuple):
-    """By what connections of one client, and of one program of it, are told from others'."""
+    """The client that opened a connection, and the program it did so with."""
 
     client: object  # a user's number; over TCP the address
     program: object = None  # the number of the process; None: that is not known

@@ -1,4 +1,4 @@
-"""What the front process asks of the kernel and of the C library for itself."""
+"""Limits of the front process: its open files, and the memory that its C library keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 def raise_file_limit(most: int = MOST_FILES) -> int:
-    """Raise the soft limit of open files to the hard one, or to `most`; return what it then is."""
+    """Raise the soft limit of open files to the hard one, or to `most`; return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

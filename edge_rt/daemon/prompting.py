@@ -16,7 +16,7 @@ from edge_rt.models.tokenizer_file import special_tokens
 
 
 class Vocabulary(NamedTuple):
-    """What is to be known of a model's tokens before a prompt is written for it."""
+    """The tokens of a model, as far as writing a prompt depends on them."""
 
     control: Sequence[str]  # the texts of its control tokens
     longest: int | None  # most bytes of a token; None: not known
