@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -11,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import click
 import httpx
 
 from edge_rt.cli.document import Json
-from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, Silent, TooLong
+from edge_rt.cli.exits import BadOption, Failure, NoDaemon, NoModel, NotNow, Silent, TooLong
 from edge_rt.cli.quantity import duration
 from edge_rt.cli.screen import note
 
@@ -117,14 +119,27 @@ class Client:
             raise Failure(f"the daemon at {self._socket} went away: {error}") from None
 
     def _absent(self) -> Failure:
-        if self._socket.exists() and not os.access(self._socket, os.W_OK):
-            reason = f"no right to use {self._socket}: become a member of its group"
-        else:
-            reason = (
-                f"no daemon answers at {self._socket}: start one with `edge-rt serve`, "
-                "or name its socket with --socket"
-            )
-        return NoDaemon(reason)
+        advice = "name the socket of your daemon with --socket"
+        if (obstacle := obstacle_at(self._socket)) is not None:
+            return NoDaemon(f"{obstacle}, or {advice}")
+        reason = f"no daemon answers at {self._socket}"
+        return NoDaemon(f"{reason}: start one with `edge-rt serve`, or {advice}")
+
+
+def obstacle_at(socket: Path) -> str | None:
+    """What keeps this user from any daemon there, and what to do about it; None: nothing does."""
+    try:
+        mode = socket.stat().st_mode
+    except PermissionError:
+        owner = "run this as a user who may look into its directory"
+        return f"no right to look for {socket}: {owner}"
+    except OSError:
+        return None
+    if not stat.S_ISSOCK(mode):
+        return f"{socket} is not a socket: start a daemon elsewhere"
+    if not os.access(socket, os.W_OK, effective_ids=True):
+        return f"no right to use {socket}: become a member of its group"
+    return None
 
 
 class _Transport(httpx.HTTPTransport):
@@ -172,10 +187,14 @@ def parse_events(chunks: Iterable[bytes]) -> Iterator[Json]:
 def _json(body: Json) -> dict[str, Any]:
     """httpx's arguments for `body`.
 
-    Its own encoder fails on what is no UTF-8 in the command line; ASCII escapes carry it to the
-    daemon, which says what is wrong.
+    UsageError where an argument of the command line is not UTF-8.
     """
-    return {"content": json.dumps(body), "headers": {"content-type": "application/json"}}
+    try:
+        content = json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        shown = error.object[: error.end].rpartition('"')[2][-40:]  # strings begin with a quote
+        raise click.UsageError(f"The argument {shown!a} is not UTF-8 text.") from None
+    return {"content": content, "headers": {"content-type": "application/json"}}
 
 
 def _object(data: bytes) -> Json:
@@ -213,6 +232,24 @@ def _again(after: str | None) -> str:
     return f" (try again in {duration(int(after)) if after.isdecimal() else after})"
 
 
+_OPTIONS = {
+    "edge.mode": "--mode",
+    "edge.partner": "--partner",
+    "edge.large_share": "--large-share",
+    "edge.prefer": "--prefer",
+    "edge.quality": "--quality",
+    "edge.cache": "--cache",
+    "edge.energy_j": "--energy",
+    "edge.latency_s": "--latency",
+    "max_tokens": "--max-tokens",
+    "temperature": "--temperature",
+    "seed": "--seed",
+    "threads": "--threads",
+}
+"""The options that set a field of a request."""
+
+_WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
+
 _CODES: dict[str, type[Failure]] = {
     "model_not_found": NoModel,
     "context_length_exceeded": TooLong,
@@ -221,15 +258,21 @@ _CODES: dict[str, type[Failure]] = {
 
 def _failure(body: Json, otherwise: str) -> Failure:
     """The failure that an OpenAI-shaped error means, wherever it came."""
-    kind = _CODES.get(str(_detail(body).get("code")), Failure)
+    detail = _detail(body)
+    kind = _CODES.get(str(detail.get("code")), Failure)
+    if kind is Failure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
+        kind = BadOption
     return kind(_message(body, otherwise))
 
 
 def _message(body: Json, otherwise: str) -> str:
     detail = _detail(body)
     message, param = str(detail.get("message") or otherwise), detail.get("param")
+    for name, option in _OPTIONS.items():  # whoever typed the command knows the options
+        message = message.replace(f"`{name}`", option)
+    field, param = str(param), _OPTIONS.get(str(param), param)
     # The message mostly names the field itself, and whoever typed a prompt knows no fields.
-    if not param or str(param) in message or str(detail.get("code")) in _CODES:
+    if not param or field in message or str(param) in message or str(detail.get("code")) in _CODES:
         return message
     return f"{message} (in {param})"
 

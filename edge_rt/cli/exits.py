@@ -17,6 +17,7 @@ Exit codes:
   5    unavailable for now: try again later
   6    invalid configuration
   130  interrupted
+  141  the output is read no further, as by `head`
 """
 
 
@@ -27,6 +28,12 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str) -> None:
         super().__init__(clean(message))
+
+
+class BadOption(Failure):
+    """The daemon refuses what an option says."""
+
+    exit_code = 2
 
 
 class TooLong(Failure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -10,18 +11,23 @@ from contextlib import contextmanager, suppress
 from edge_rt.cli.exits import Failure
 from edge_rt.errors import EdgeError
 
+PIPE_CLOSED = 128 + signal.SIGPIPE
+
 
 @contextmanager
 def output_watched() -> Generator[None]:
     """Turn into a Failure what is raised when the output's disk is full, or worse.
+
+    A pipe that is closed ends the command quietly, as SIGPIPE ends other programs.
 
     An OSError of a file names the file, and rooms turn theirs into edge_rt's own: one that does
     neither comes from a standard stream.
     """
     try:
         yield
-    except BrokenPipeError:
-        raise  # whoever read it has seen enough: click ends quietly
+    except BrokenPipeError:  # whoever read it has seen enough, as `head` has
+        _give_up()
+        raise SystemExit(PIPE_CLOSED) from None
     except OSError as error:
         if isinstance(error, EdgeError) or error.filename is not None:
             raise

@@ -16,11 +16,19 @@ from edge_rt.cli.figures import simulated
 _UNBOUNDED = 1 << 14  # columns
 
 
+class _Console(Console):
+    """Has the command end as all others do where nobody reads the output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """See Console."""
+        raise BrokenPipeError
+
+
 def terminal() -> Console:
     """The console on standard output; a character that its encoding lacks becomes a "?"."""
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="replace")
-    return Console(highlight=False)
+    return _Console(highlight=False)
 
 
 def output() -> Console:

@@ -38,10 +38,10 @@ def ago(text: str) -> int:
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     default=Path("report.html"),
     show_default=True,
-    help="The page to write.",
+    help='The page to write; "-": to standard output.',
 )
 def report(socket: Path | None, since: int, out: Path) -> None:
     """Draw power, heat, forecasts, limits and requests over time into an HTML page.
@@ -54,6 +54,9 @@ def report(socket: Path | None, since: int, out: Path) -> None:
         status = client.get("/edge/v1/status")
     if not past.get("time"):
         raise Failure("the daemon remembers nothing yet: ask again in a second")
+    if str(out) == "-":
+        click.echo(page(past, ledger, status), nl=False)
+        return
     try:
         out.write_text(page(past, ledger, status), encoding="utf-8")
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
@@ -13,7 +12,7 @@ import click
 from rich.live import Live
 
 from edge_rt.cli import direct as board
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client, Json, obstacle_at
 from edge_rt.cli.exits import NoDaemon
 from edge_rt.cli.paper import output, put
 from edge_rt.cli.ranges import Range
@@ -88,9 +87,7 @@ def _asked(
 
 
 def _absence(socket: Path) -> str:
-    if socket.exists() and not os.access(socket, os.W_OK):
-        return f"no right to use {socket}"
-    return f"no daemon at {socket}"
+    return obstacle_at(socket) or f"no daemon at {socket}"
 
 
 def show(report: Json, as_json: bool) -> None:

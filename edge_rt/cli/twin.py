@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,8 @@ def twin(
     """Simulate a board that is heated by the CPU time of a process and its children.
 
     Prints the directory of the board's files once they are there, and takes them away at the
-    end: when the process ends, on SIGTERM or Ctrl-C, or when the board gets too hot to stay on.
+    end: when the process ends, when nobody reads the output any more, on SIGTERM or Ctrl-C, or
+    when the board gets too hot to stay on.
 
     \b
     Events begin START seconds after the start and last SECONDS, or to the end:
@@ -89,8 +91,15 @@ def twin(
     simulated = Twin(board, root, load, ambient_c, seed, script)
     if parameters is not None:
         _write(simulated, parameters)
-    end = run(simulated, period_s, lambda: click.echo(root))
+    end = run(simulated, period_s, lambda: click.echo(root), _is_read)
     click.echo(f"twin: {end}", err=True)
+
+
+def _is_read() -> bool:
+    """Whether standard output, if it is a pipe, still has a reader: in a pipeline, the daemon."""
+    poll = select.poll()
+    poll.register(1, 0)  # a pipe without readers is told all the same
+    return not any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def _board(name: str) -> Board:

@@ -93,6 +93,15 @@ def _go_offline(sockets: Sequence[socket.socket]) -> None:
         )
 
 
+def _address(sock: socket.socket) -> str:
+    """Where a socket listens, as people write it."""
+    name = sock.getsockname()
+    if isinstance(name, str):
+        return name
+    host, port = cast("tuple[str, int]", name[:2])
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def listen(
     config: Config, paths: Paths, given: Sequence[socket.socket] = ()
 ) -> list[socket.socket]:
@@ -205,7 +214,7 @@ class Daemon:
             ),
             doors,
         )
-        status = f"serving on {', '.join(str(s.getsockname()) for s in sockets)}"
+        status = f"serving on {', '.join(map(_address, sockets))}"
         reload = Reload(self._config, self._read, rooms.governing, api_keys, admin_keys)
         _on_signals(server, rooms, self._notifier, reload)
         log.info(status)

@@ -87,23 +87,35 @@ class Twin:
             raise RequestError(f"no sensor {sorted(unknown)[0]!r} on this board; it has {known}")
 
 
-def run(twin: Twin, period_s: float, ready: Callable[[], None]) -> str:
-    """Step until the end, and say what ended it; `ready` is called once the files are there."""
+def run(
+    twin: Twin,
+    period_s: float,
+    ready: Callable[[], None],
+    needed: Callable[[], bool] = lambda: True,
+) -> str:
+    """Step until the end, and say what ended it; `ready` is called once the files are there.
+
+    It also ends once the board is not `needed` any more.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # waited for, not handled
     try:
-        return _loop(twin, period_s, ready)
+        return _loop(twin, period_s, ready, needed)
     finally:
         twin.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _loop(twin: Twin, period_s: float, ready: Callable[[], None]) -> str:
+def _loop(
+    twin: Twin, period_s: float, ready: Callable[[], None], needed: Callable[[], bool]
+) -> str:
     due_s = time.monotonic()
     waiting = True
     while True:
         state = twin.step()
         if state is None:
             return "the watched process has ended"
+        if not needed():
+            return "nobody reads its output any more"
         if state.off:
             return f"the board has switched itself off at {state.chip_c:.1f} °C"
         if waiting:

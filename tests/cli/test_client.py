@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,8 +51,59 @@ def test_when_to_try_again_is_told(daemon: Daemon, cli: Cli, after: str, words: 
 def test_the_field_at_fault_is_told_once(daemon: Daemon, cli: Cli) -> None:
     daemon.will_refuse(400, {"message": "must be positive", "param": "max_tokens"})
     daemon.will_refuse(400, {"message": "max_tokens must be positive", "param": "max_tokens"})
-    assert "must be positive (in max_tokens)" in cli("run", "Hi").stderr
+    assert "must be positive (in --max-tokens)" in cli("run", "Hi").stderr
     assert "(in" not in cli("run", "Hi").stderr
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [("edge.mode", "--mode"), ("edge.large_share", "--large-share"), ("seed", "--seed")],
+)
+def test_a_value_that_the_daemon_refuses_is_wrong_usage_of_the_option(
+    daemon: Daemon, cli: Cli, field: str, option: str
+) -> None:
+    error = {"message": f"`{field}`: no such thing", "param": field, "code": "invalid_value"}
+    daemon.will_refuse(400, error)
+    result = cli("run", "Hi")
+    assert result.exit_code == 2
+    assert f"{option}: no such thing" in result.stderr
+    assert field not in result.stderr.replace(option, "")
+
+
+@pytest.mark.parametrize("words", [["run", "caf\udce9"], ["run", "--system", "caf\udce9", "Hi"]])
+def test_an_argument_that_is_no_text_is_wrong_usage(
+    daemon: Daemon, cli: Cli, words: list[str]
+) -> None:
+    result = cli(*words)
+    assert result.exit_code == 2
+    assert "caf\\udce9' is not UTF-8 text" in result.stderr
+
+
+def test_a_file_that_is_no_socket_is_called_that(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    result = cli("status", "--socket", str(file))
+    assert result.exit_code == 3
+    assert f"{file} is not a socket" in result.stderr
+    assert "group" not in result.stderr
+
+
+def test_a_directory_that_may_not_be_looked_into_is_told(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    (folder / "s").touch()
+    folder.chmod(0o000)
+    uid = os.geteuid()
+    if uid == 0:  # who may look into everything
+        os.seteuid(65534)
+    try:
+        result = cli("status", "--socket", str(folder / "s"))
+    finally:
+        os.seteuid(uid)
+        folder.chmod(0o700)
+    assert result.exit_code == 3
+    assert f"no right to look for {folder / 's'}" in result.stderr
+    assert "group" not in result.stderr
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "text"}', b'{"error": {}}'])
@@ -84,7 +136,7 @@ def test_a_socket_of_others_is_told_from_none(
 ) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(environ["EDGE_RT_SOCKET"])
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may use everything
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may use everything
     result = cli("run", "Hi")
     assert result.exit_code == 3
     assert "member of its group" in result.stderr
@@ -109,10 +161,10 @@ def test_a_daemon_that_speaks_something_else_is_1(daemon: Daemon, cli: Cli) -> N
     assert "cannot be understood" in result.stderr
 
 
-def test_what_is_no_text_is_left_to_the_daemon_to_refuse(daemon: Daemon) -> None:
-    with Client(daemon.path) as client:
+def test_what_is_no_text_is_not_sent(daemon: Daemon) -> None:
+    with Client(daemon.path) as client, pytest.raises(click.UsageError):
         client.post("/v1/completions", {"prompt": "\udcff"})
-    assert daemon.asked[0][1] == {"prompt": "\udcff"}
+    assert daemon.asked == []
 
 
 @given(

@@ -138,6 +138,16 @@ def test_it_is_written(cli: Cli, daemon: Daemon, tmp_path: Path, text: str, seco
     assert out.read_text().startswith("<!doctype html>")
 
 
+def test_a_dash_is_standard_output(
+    cli: Cli, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    serve(daemon, 3600, past())
+    result = cli("report", "--out", "-")
+    assert (result.exit_code, result.stdout.startswith("<!doctype html>")) == (0, True)
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_daemon_without_a_past_says_so(cli: Cli, daemon: Daemon, tmp_path: Path) -> None:
     serve(daemon, 3600, past(0))
     result = cli("report", "--out", str(tmp_path / "r.html"))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -337,3 +341,20 @@ def test_short_runs_have_joules_in_the_answer_and_in_the_ledger(daemon):
     entry = ledger(daemon, last=1)["last"][0]
     assert (entry["model"], entry["quality"]) == (TENSORS, "modelled")
     assert entry["energy_j"] == pytest.approx(answer.json()["edge"]["energy_j"], abs=1e-4)
+
+
+def test_the_readmes_example_of_infer_answers(own_daemon, tmp_path):
+    readme = Path(__file__).parents[2] / "README.md"
+    (script,) = re.findall(r"```sh\n(base64 -d > sum.onnx.*?)```", readme.read_text(), re.DOTALL)
+    daemon = own_daemon(tmp_path / "models")
+    places = {"SOCKET": str(daemon.socket), "STATE_DIRECTORY": str(tmp_path)}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        env=os.environ | places | {"PATH": path},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["outputs"]["y"]["data"] == [4.0, 5.0]

@@ -16,7 +16,8 @@ HASH = hashlib.sha256(KEY.encode()).hexdigest()
 def address(daemon, tools) -> str:
     """Where the daemon listens; it was left to choose the port."""
     log = tools.eventually(
-        lambda: re.search(r"\('127\.0\.0\.1', (\d+)\)", daemon.log.read_text()), "the port is told"
+        lambda: re.search(r"serving on .* 127\.0\.0\.1:(\d+)", daemon.log.read_text()),
+        "the port is told",
     )
     return f"http://127.0.0.1:{log[1]}"
 

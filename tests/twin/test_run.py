@@ -129,3 +129,14 @@ def test_late_cpu_time_is_felt_later_and_not_lost(tmp_path: Path) -> None:
         seen.append(state.busy_cores)
         load.cores = 0.0
     assert seen == pytest.approx([4.0, 4.0, 2.0, 0.0, 0.0])
+
+
+def test_a_twin_whose_output_is_read_no_more_ends(tmp_path: Path) -> None:
+    """As in the pipeline with a daemon, although the shell that it watches goes on."""
+    root = tmp_path / "board"
+    with child(*twin_args(os.getpid(), root)) as twin:
+        assert line(twin) == str(root)
+        assert twin.stdout is not None
+        twin.stdout.close()
+        assert twin.wait(30) == 0
+    assert list(root.glob("*")) == []
