@@ -67,8 +67,9 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """What a candidate took when it was run; None: not known.
 
-    `foretold` is what had been predicted for as many tokens as came in the end. Errors are
-    relative to what came: 0.1 is a tenth more than it took. `failure` says why there is nothing.
+    `foretold` is what the plan told, but the temperature as it was forecast when the run began;
+    where fewer tokens came, the part of it that is for so many. Errors are relative to what came:
+    0.1 is a tenth more than it took. `failure` says why there is nothing.
     """
 
     foretold: Candidate

@@ -80,10 +80,10 @@ def _show(plan: Json) -> None:
 
 
 def _run(client: Client, body: Json, as_json: bool) -> None:
-    """Show the plan, run it, and show what came."""
+    """Show the plan, run it, and show what came: of as many tokens as were planned."""
     plan: Json = {}
     tried: list[Json] = []
-    with closing(client.events(_PATH, body | {"run": True})) as events:
+    with closing(client.events(_PATH, body | {"run": True, "ignore_eos": True})) as events:
         for event in events:
             plan = event
             break

@@ -220,25 +220,51 @@ class Planner:
             with self._governing.fixed(before.threads):
                 async with host.resident(entry, offered.partner) as resident:
                     await self._pause(REST_S)
-                    before = self._foretold(asked, plan, before.completion_tokens)
+                    before = self._foretold(asked, plan)
                     came = await self._measurer.measure(job, resident, entry.id)
-                    foretold = self._foretold(asked, plan, came.served.completion_tokens)
         except EdgeError as error:
             return failed(before, str(error))
         self._learn(entry, before.threads, came.served, offered, came.made)
-        if foretold.completion_tokens == before.completion_tokens:
-            foretold = before  # its heat was forecast when it began
+        if came.served.completion_tokens == before.completion_tokens:
+            foretold = told(plan.candidate, before)
         else:
-            foretold = msgspec.structs.replace(foretold, end_temp_c=None, band_c=None)
+            part = self._foretold(asked, plan, came.served.completion_tokens)
+            foretold = part_of(plan.candidate, part, self._foretold(asked, plan))
         return tried(came, foretold)
 
-    def _foretold(self, asked: Asked, plan: _Plan, completion: int) -> Candidate:
-        """What is predicted now for an answer of so many tokens."""
-        tokens, candidate = (asked.prompt_tokens, 0, completion), plan.candidate
-        made = self._candidates.make(
+    def _foretold(self, asked: Asked, plan: _Plan, completion: int | None = None) -> Candidate:
+        """What is predicted now for an answer of so many tokens; None: of those planned."""
+        candidate = plan.candidate
+        tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
+        return self._candidates.make(
             asked.entry, candidate.threads, tokens, self._governing.limits, plan.offered
         )
-        return msgspec.structs.replace(made, chosen=candidate.chosen, reason=candidate.reason)
+
+
+def told(plan: Candidate, now: Candidate) -> Candidate:
+    """The `plan` as clients have seen it, but for the heat: the runs before have warmed the board.
+
+    `now` is the same, predicted at the beginning of the run.
+    """
+    return msgspec.structs.replace(plan, end_temp_c=now.end_temp_c, band_c=now.band_c)
+
+
+def part_of(plan: Candidate, part: Candidate, whole: Candidate) -> Candidate:
+    """What the `plan` says of an answer that ends early.
+
+    `part` is what is predicted now for such an answer and `whole` for the one planned: only their
+    ratio counts, since runs teach, and the plan was told before them.
+    """
+
+    def cut(planned: float | None, short: float | None, long: float | None) -> float | None:
+        return None if planned is None or short is None or not long else planned * short / long
+
+    figures = ("seconds", "prefill_s", "decode_s", "energy_j", "total_j", "power_w")
+    cuts = {f: cut(getattr(plan, f), getattr(part, f), getattr(whole, f)) for f in figures}
+    tokens = part.completion_tokens
+    return msgspec.structs.replace(
+        plan, completion_tokens=tokens, end_temp_c=None, band_c=None, **cuts
+    )
 
 
 def _text(ask: PlanAsk) -> str:

@@ -271,6 +271,26 @@ def test_errors_are_signed_and_of_what_was_told_before(kit: Any, tmp_path: Path)
     kit.run(run())
 
 
+def test_a_run_is_held_against_the_plan_that_was_told(kit: Any, tmp_path: Path) -> None:
+    """Although the runs before it have taught what such answers take."""
+
+    def figures(one: Candidate) -> tuple[float | None, ...]:
+        return one.seconds, one.energy_j, one.total_j, one.power_w
+
+    async def run() -> None:
+        house = kit.house(state_folder=tmp_path)  # not calibrated
+        Simulated(house)
+        report, tried = await tries(house, PlanAsk(prompt="x" * 200, threads=[1, 2]))
+        shown = {one.threads: one for one in report.candidates}
+        assert len(tried) == 2
+        for one in tried:
+            assert figures(one.foretold) == figures(shown[one.foretold.threads])
+            seconds = shown[one.foretold.threads].seconds or 0.0
+            assert one.seconds_error == pytest.approx(seconds / (one.seconds or 1.0) - 1.0)
+
+    kit.run(run())
+
+
 def test_an_answer_that_ends_early_is_held_against_its_own_length(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         house = await calibrated(kit, tmp_path)
