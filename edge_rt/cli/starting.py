@@ -16,7 +16,6 @@ from edge_rt.cli.quantity import size
 from edge_rt.cli.rest import board, wait_for_rest
 from edge_rt.cli.screen import note
 from edge_rt.cli.standalone import Standalone
-from edge_rt.config.loader import load
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.store import Store
 
@@ -44,8 +43,9 @@ class Missing:
 @contextmanager
 def started(how: Standalone, model: str) -> Generator[Path]:
     """Start a daemon that has `model`, if it may be fetched; yield its socket while it runs."""
-    store = find_store(None, how.config).open()
-    _have(how, store, model)
+    place = find_store(None, how.config)
+    store = place.open()
+    _have(how, store, model, place.config.models.default)
     options = [
         *("--store", str(store.root.absolute())),
         *(("--config", str(how.config)) if how.config else ()),
@@ -61,10 +61,10 @@ def missing(how: Standalone, model: str) -> Missing | None:
     return _missing(find_store(None, how.config).open(), _id(model))
 
 
-def _have(how: Standalone, store: Store, model: str) -> None:
+def _have(how: Standalone, store: Store, model: str, named: str | None) -> None:
     """Have the model, or one at all where none is named, in the store if it may be fetched."""
     id = _id(model)
-    default = store.default(load(how.config).models.default)
+    default = store.default(named)
     if id is None and default is not None:
         if model == DEFAULT:
             note(f"{default.id} ({size(default.size)}) answers.")

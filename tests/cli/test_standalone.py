@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from tiny_file import tiny_model
 
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.choice import starter
+
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
 Spawn = Any
@@ -128,3 +131,18 @@ def test_a_model_that_nobody_knows_stays_not_found(cli: Cli, daemon: Daemon, cac
     result = cli("run", "--model", "other", "--yes", "Hi")
     assert (result.exit_code, result.stderr) == (4, "Error: no model 'tiny' in the store\n")
     assert len(daemon.asked) == 1
+
+
+@pytest.mark.qwen
+@pytest.mark.parametrize("options", [["--temperature", "0"], ["--seed", "1"], ["--seed", "2"]])
+def test_the_model_to_start_with_knows_the_capital_of_france(
+    options: list[str], spawn: Spawn, alone: Alone, cache: Path, environ: dict[str, str]
+) -> None:
+    environ["EDGE_RT_CACHE"] = str(cache)
+    found = starter(load_catalogue(), 2 * 10**9)
+    assert found is not None
+    words = ["run", "--yes", "--model", found.id, *options, "What is the capital of France?"]
+    with spawn(*words) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert b"Paris" in out
