@@ -27,8 +27,8 @@ class Problem(msgspec.Struct, frozen=True):
 def model_problems(config: Config, store: Store) -> Iterator[Problem]:
     """What is wrong with the models that the store and the configuration name."""
     if not store.entries():
-        advice = "Run: edge-rt models pull smollm2-135m-instruct"
-        yield Problem("no_model", f"No text model is installed. {advice}", fatal=True)
+        message = "No text model is installed. Run: edge-rt models pull"
+        yield Problem("no_model", message, fatal=True)
     for key, reason in missing_models(config, store):
         unusable = key == ("models", "default")
         yield Problem("model_not_found", f"{dotted(key)}: {reason}", fatal=unusable)

@@ -502,6 +502,8 @@ class House:
 
     # --- the store's part
 
+    root = Path("/nonexistent/models")
+
     def entries(self) -> list[Entry]:
         return [replace(self.entry, id=id) for id in sorted(self._models)]
 

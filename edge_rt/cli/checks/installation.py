@@ -95,7 +95,10 @@ def check_models(machine: Machine) -> Iterator[Finding]:
     models = machine.config.models
     root = _store(machine)
     closed = there(root) and not machine.access(root, os.R_OK | os.X_OK)
-    if closed and not served:
+    if served == []:
+        what = f"the daemon has no model: its store {root} is empty"
+        yield problem("models", what, _pull(machine, root))
+    elif closed and not served:
         yield note("models", f"you may not look into the store {root}")
     elif not closed:
         store = Store(root, load_catalogue([Path(path) for path in models.catalogue]))
@@ -117,7 +120,7 @@ def _store(machine: Machine) -> Path:
     return Path(named) if named else machine.paths.state / "models"
 
 
-def _stored(machine: Machine, store: Store, served: list[str]) -> Iterator[Finding]:
+def _stored(machine: Machine, store: Store, served: list[str] | None) -> Iterator[Finding]:
     """What is in the store, where nothing is `served`; else what is wrong with what is."""
     root, models = store.root, machine.config.models
     entries = [entry.id for entry in store.entries()]
@@ -145,10 +148,12 @@ def _mend(machine: Machine, store: Store, id: str) -> str:
     return f"# import it from where it was exported to, or: edge-rt models remove {id}, then add"
 
 
-def _served(machine: Machine) -> list[str]:
-    """The models of a daemon that answers; its store may be another than the configured one."""
+def _served(machine: Machine) -> list[str] | None:
+    """The models of a daemon that answers; None where none does."""
     data = (machine.ask("/v1/models") or {}).get("data")
-    rows = cast("list[object]", data) if isinstance(data, list) else []
+    if not isinstance(data, list):
+        return None
+    rows = cast("list[object]", data)
     return [str(cast(Document, row).get("id")) for row in rows if isinstance(row, dict)]
 
 

@@ -36,7 +36,7 @@ class PowerMode:
 
     def write(self, value: Value) -> None:
         """Switch to the mode named `value`, unless that takes a restart of the board."""
-        number = self._number(value)
+        number = self.number(value)
         # It may ask whether to restart the board now: that is never for this program to decide.
         answer = self._program(["-m", number], "no\n")
         now = self.read()
@@ -47,7 +47,8 @@ class PowerMode:
         """What was set is what nvpmodel tells."""
         return None
 
-    def _number(self, mode: Value) -> str:
+    def number(self, mode: Value) -> str:
+        """The number of the mode named `mode`; raises KnobError where there is no such mode."""
         numbers = self._numbers()
         if not isinstance(mode, str) or mode not in numbers:
             known = ", ".join(numbers) or "none that could be found out"

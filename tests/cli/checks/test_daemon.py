@@ -213,3 +213,17 @@ def test_a_daemon_that_reads_a_simulated_board_in_place_of_this_one_is_told(
     (found,) = check_daemons_board(machine(board, daemon))
     assert found.level == "note"
     assert "simulated raspberry-pi-5 at /twin" in found.what
+
+
+def test_an_empty_store_of_the_daemon_counts_and_not_a_full_one_here(
+    patient: Make, daemon: Daemon, tmp_path: Path
+) -> None:
+    board, file = patient("x86"), tmp_path / "m.gguf"
+    file.write_bytes(tiny_model())
+    Store(board.paths.state / "models", load_catalogue([])).add(file, "tiny")
+    daemon.documents["/v1/models"] = (200, {"object": "list", "data": []})
+    daemon.documents["/edge/v1/status"] = (200, {"store": "/other/models"})
+    (found,) = check_models(machine(board, daemon))
+    assert found.level == "problem"
+    assert "/other/models" in found.what
+    assert "edge-rt models pull --store /other/models" in commands([found])
