@@ -94,7 +94,7 @@ def root(cache: Path, log: Path) -> Path:
 def wheels(cache: Path, root: Path, place: Path, following: str) -> Path:
     """Folders of wheels below `place`: `one`, of this checkout, and `two`, of another version."""
     python, log = Path(sys.executable), place / "log"
-    llama = Checkout("").llama(python, log)
+    llama = Checkout("", os.environ | {"EDGE_RT_CACHE": str(cache)}).llama(python, log)
     needed = guest_wheels.collect(python, cache, llama, debian.python_of(root), log)
     for name in ("one", "two"):
         shutil.copytree(needed, place / "wheels" / name, copy_function=_link)
