@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context
-from edge_rt.api.respond import send_bytes, send_json
+from edge_rt.api.failure import explain
+from edge_rt.api.respond import send_bytes, send_failure, send_json
 from edge_rt.errors import EngineError, StoreError, Unavailable
 
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
@@ -24,6 +26,12 @@ class Health:
             proof = await self._service.health()
         except (EngineError, StoreError) as error:
             raise Unavailable(str(error), retry_after_s=RETRY_S, code="engine_error") from error
+        except Unavailable as error:
+            if error.retry_after_s is not None:
+                raise
+            # Nothing but 503 means "not healthy" to monitors, even where somebody has to act.
+            await send_failure(send, msgspec.structs.replace(explain(error), status=503))
+            return
         await send_json(send, proof)
 
 

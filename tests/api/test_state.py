@@ -22,6 +22,14 @@ def test_health_without_proof_says_when_to_ask_again(client, service, error):
     assert response.json()["error"]["message"] == str(error)
 
 
+def test_health_is_503_as_well_where_somebody_has_to_act_first(client, service):
+    service.proof = Unavailable("No text model", retry_after_s=None, code="no_model")
+    response = client.get("/health")
+    assert response.status == 503
+    assert "retry-after" not in response.headers
+    assert response.json()["error"]["code"] == "no_model"
+
+
 def test_metrics_tell_what_gets_to_the_disk(client):
     lines = client.get("/metrics").body.decode().splitlines()
     assert [line for line in lines if line.startswith("edge_rt_storage")] == [
