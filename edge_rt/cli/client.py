@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 import click
 import httpx
@@ -90,6 +91,8 @@ class Client:
             if response.is_error:
                 response.read()
                 raise _refused(response)
+            for warning in response.headers.get_list("x-edge-warning"):
+                self._tell(f"warning: {unquote(warning)}")
             for event in parse_events(response.iter_bytes()):
                 if "error" in event:
                     raise _failure(event, "the answer failed")

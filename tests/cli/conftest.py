@@ -165,6 +165,8 @@ class Handler(BaseHTTPRequestHandler):
     def _stream(self, script: Script) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
+        for name, value in script.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         for piece in script.pieces:
             self._event({"delta": {"content": piece}} if self._chat else {"text": piece})

@@ -224,3 +224,11 @@ def test_a_long_wait_for_an_answer_is_told(tmp_path: Path) -> None:
         ):
             list(client.events("/v1/completions", {}))
     assert told == [f"no answer yet from {tmp_path}/s: if none comes, `edge-rt doctor` tells why"]
+
+
+def test_warnings_of_the_daemon_are_said(daemon: Any) -> None:
+    told: list[str] = []
+    daemon.will(headers={"x-edge-warning": "The power budget of 3 W is 10%25 too low"})
+    with Client(daemon.path, tell=told.append) as client:
+        list(client.events("/v1/completions", {}))
+    assert told == ["warning: The power budget of 3 W is 10% too low"]
