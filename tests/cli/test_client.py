@@ -230,5 +230,5 @@ def test_warnings_of_the_daemon_are_said(daemon: Any) -> None:
     told: list[str] = []
     daemon.will(headers={"x-edge-warning": "The power budget of 3 W is 10%25 too low"})
     with Client(daemon.path, tell=told.append) as client:
-        list(client.events("/v1/completions", {}))
+        list(client.events("/v1/completions", {"stream": True}))
     assert told == ["warning: The power budget of 3 W is 10% too low"]
