@@ -45,7 +45,7 @@ def make_box(
         fcntl.flock(lock, fcntl.LOCK_EX)
         root = guests.root(cache, place / "log")
         wheels = guests.wheels(cache, root, place, NEXT)
-        yield lambda: guests.boot(root, wheels, store, place / "console")
+        yield lambda: guests.boot(root, wheels, store, cache, place / "console")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from vm.nspawn import PROGRAMS as PROGRAMS
 from vm.nspawn import Container
 
 MODEL = "smollm2-135m-instruct"
+CACHE = "/srv/cache"
 SOCKET = "run/edge-rt/edge-rt.sock"
 CONFIG = "etc/edge-rt/config.yaml"
 # Small batches, so that on a fast machine too an answer takes many passes.
@@ -114,9 +115,15 @@ def _publish(wheel: Path, place: Path, version: str) -> None:
             target.writestr(path.replace(f"{name}-{old}", f"{name}-{version}"), content)
 
 
-def boot(root: Path, wheels: Path, store: Path, console: Path) -> Box:
-    """A guest without edge_rt, but with its configuration."""
+def boot(root: Path, wheels: Path, store: Path, cache: Path, console: Path) -> Box:
+    """A guest without edge_rt, but with its configuration.
+
+    This checkout's tests can run in it: the interpreter lies where it does here.
+    """
     shown = {"/checkout": CHECKOUT, "/wheels": wheels, "/srv/models": store}
+    python = {Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}  # that one has its own
+    shown |= {str(path): path for path in (CHECKOUT, *sorted(python))}
+    shown[f"{CACHE}/models"] = cache / "models"
     box = Box(Container(root, shown, console))
     box.configure()
     return box
