@@ -196,6 +196,8 @@ class Answering(Holding):
             try:
                 async with aclosing(ask(client, handed)) as events:
                     async for event in events:
+                        if not isinstance(event, Started):
+                            self._recovery.answered(resident.wanted.model)
                         yield event
             except EngineBroken as broken:
                 raise self._recovery.broken(entry, client, receipt.request, broken) from broken

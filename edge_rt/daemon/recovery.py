@@ -14,6 +14,7 @@ import msgspec
 from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.cache.key import digest
 from edge_rt.daemon.progress import Progress
+from edge_rt.daemon.wanted import resident_name
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import LESS
 from edge_rt.engine.fate import Fate
@@ -38,12 +39,20 @@ class Recovery:
     lost; who loses the next engine, too, did it. That is remembered.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """`clock` is in seconds."""
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        refuse: Callable[[str, str], None],
+    ) -> None:
+        """`clock` is in seconds. `refuse` keeps a model from being loaded for a while, and gets
+        the engine's name for it and the reason.
+        """
+        self._clock, self._refuse = clock, refuse
         self._turn = asyncio.Lock()  # of suspects
         self._guilty: OrderedDict[bytes, tuple[float, Fate]] = OrderedDict()  # since when, and why
         self._renewed: dict[str, float] = {}  # when engines were ended because of a model
+        self._answered: set[str] = set()  # models that did, in whatever engine
+        self._ended: dict[str, Fate] = {}  # of the last engine that each other model ended
 
     def check(self, entry: Entry, call: AnyCall) -> None:
         """Raises RequestError for a request that ended engines before, and Unavailable where
@@ -55,6 +64,11 @@ class Recovery:
         left_s = since_s + _refused_s(fate) - self._clock()
         if left_s > 0.0:
             raise _refusal(entry, fate, left_s)
+
+    def answered(self, model: str) -> None:
+        """Note that a model, by the engine's name for it, has given some output."""
+        self._answered.add(model)
+        self._ended.pop(model, None)
 
     @asynccontextmanager
     async def turn(self, progress: Progress) -> AsyncGenerator[None]:
@@ -82,6 +96,9 @@ class Recovery:
         fate = await lost.fate()
         blamed = id in fate.blamed
         alone = blamed and len(fate.blamed) == 1
+        paired = isinstance(call, Call) and call.mode is not None  # it may be the other model
+        if blamed and not paired and not fate.short_of_memory:
+            self._note_end(resident_name(entry), fate)
         if progress.lost(blamed=blamed, alone=alone, waited=id is not None and lost.useful):
             log.error("a request to %s ended two engines (%s) and is refused", entry.id, fate.why)
             self._guilty[_key(entry, call)] = self._clock(), fate
@@ -92,6 +109,17 @@ class Recovery:
             raise EngineError(
                 f"the engine was lost again and again while it had this request ({fate.why})"
             ) from lost
+
+    def _note_end(self, model: str, fate: Fate) -> None:
+        """Refuse a model that ended two engines and never answered, whatever the prompts were.
+
+        All who are blamed for an engine's end were in one pass of one model.
+        """
+        if model in self._answered:
+            return
+        before, self._ended[model] = self._ended.get(model), fate
+        if before is not None and before is not fate:
+            self._refuse(model, f"it ended two engines and gave no answer ({fate.why})")
 
     def broken(
         self, entry: Entry, client: EngineClient, id: int | None, broken: EngineBroken

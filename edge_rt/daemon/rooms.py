@@ -134,7 +134,7 @@ class Rooms:
             clock,
         )
         self._expecting = Expecting(store, config.engine, self.foresight.least)
-        recovery = Recovery(clock)
+        recovery = Recovery(clock, self.residency.refuse)
         answering = Answering(
             config,
             store,

@@ -184,6 +184,10 @@ class Residency:
         """Whether the model had better be loaded in another way: like that it failed of late."""
         return self._failures.avoids((wanted.model, wanted.spec))
 
+    def refuse(self, model: str, why: str) -> None:
+        """Have a model not loaded for a while, longer each time: it ends engines."""
+        self._note_failure((model, None), ModelFileError(why), fatal=True)
+
     def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
         """All of them; None where one is missing."""
         there = {model: self.get(model) for model in models}

@@ -209,6 +209,8 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         while left and self.pool.free > kept and room > 0:
             answer = self._next(left)
             left.remove(answer)
+            if self._holds_its_share(answer):
+                continue
             if answer.home is not self:
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
             elif not answer.seatable:
@@ -220,6 +222,13 @@ class Scheduler(Runner[Backend, Answer, Portion]):
                 self._waiting.remove(answer)
                 self._start(answer, now)
                 room -= 1
+
+    def _holds_its_share(self, answer: Answer) -> bool:
+        """Whether the answer's request has to leave the last sequence to others, who would wait
+        for one of its answers to end.
+        """
+        running = sum(_group(other) == _group(answer) for other in self._running)
+        return running >= max(1, self._backend.sequences - 1)
 
     def _next(self, waiting: Iterable[Answer]) -> Answer:
         """The oldest of the client, and of its request, that has the fewest answers running.

@@ -453,7 +453,7 @@ class House:
             reader=cast(CpuReader, self.cpu),
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
-        recovery = Recovery(clock)
+        recovery = Recovery(clock, self.residency.refuse)
         answering = Answering(
             config,
             cast(Store, self),

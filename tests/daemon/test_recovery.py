@@ -61,6 +61,8 @@ def test_who_waits_while_others_are_served_is_not_given_up(kit: Any) -> None:
 def test_who_ended_two_engines_is_remembered_for_a_while(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
+        assert await house.said(max_tokens=9) == [kit.finished()]  # the model is a good one
+        house.asked.clear()
         house.scripts = [[kit.started(), kit.lost], [kit.lost]]
         for _ in range(3):
             with pytest.raises(RequestError, match="signal SIGSEGV") as caught:
@@ -70,6 +72,44 @@ def test_who_ended_two_engines_is_remembered_for_a_while(kit: Any) -> None:
         assert await house.said(max_tokens=8) == [kit.finished()]  # another request
         house.now += REMEMBERED_S + 1.0
         assert await house.said() == [kit.finished()]
+
+    kit.run(run())
+
+
+def test_a_model_that_never_answered_is_refused_after_two_engines(kit: Any) -> None:
+    """Whatever is asked of it; later one engine more tells that it is still the same."""
+
+    async def run() -> None:
+        house = kit.house()
+        house.scripts = [[kit.started(), kit.lost]] * 3
+        leaves = asyncio.ensure_future(house.answer(max_tokens=1))
+        await until(lambda: len(house.asked) == 2)
+        with pytest.raises(RequestError, match="ended the engine twice"):
+            await leaves
+        with pytest.raises(Unavailable, match="ended two engines") as caught:
+            await house.answer(max_tokens=2)
+        assert len(house.asked) == 2
+        assert caught.value.retry_after_s is not None
+        house.now += caught.value.retry_after_s
+        with pytest.raises(Unavailable, match="ended two engines"):
+            await house.answer(max_tokens=3)
+        assert len(house.asked) == 3
+
+    kit.run(run())
+
+
+def test_engines_that_a_model_ended_with_two_requests_are_counted_together(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house()
+        both = Fate("signal SIGABRT", frozenset({1, 2}))
+        together = asyncio.Event()
+        house.scripts = [[kit.started(), together, both] for _ in range(2)] + [[kit.lost]] * 2
+        answers = [asyncio.ensure_future(house.answer(max_tokens=n)) for n in (1, 2)]
+        await until(lambda: len(house.asked) == 2)
+        together.set()
+        told = await asyncio.gather(*answers, return_exceptions=True)
+        assert {type(each) for each in told} == {RequestError, Unavailable}
+        assert len(house.asked) == 3
 
     kit.run(run())
 
@@ -104,6 +144,7 @@ def test_who_was_at_work_when_memory_was_short_may_come_again_soon(kit: Any) -> 
 def test_the_oldest_are_forgotten_first(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
+        await house.said()
         for tokens in range(1, REMEMBERED + 2):
             house.scripts = [[kit.lost], [kit.lost]]
             with pytest.raises(RequestError):

@@ -199,7 +199,7 @@ def test_ping_is_answered_when_idle_and_when_busy(loaded: Peer, new_request: Cal
     loaded.until(Step)
     loaded.send(Ping(2))
     busy = loaded.until(Pong)
-    assert (busy.nonce, busy.running, busy.waiting) == (2, 3, 2)
+    assert (busy.nonce, busy.running, busy.waiting) == (2, 2, 3)  # one is left to others
     assert busy.steps > 0
     assert busy.step_s >= busy.native_s > 0
 

@@ -11,7 +11,7 @@ from edge_rt.engine.beat import Beat
 from edge_rt.engine.worker import main
 
 front, engine = socket.socketpair()
-front.close()
+front.shutdown(socket.SHUT_WR)  # as if it had nothing more to say
 main(["engine", *map(str, (engine.detach(), Beat.shared(), -1))])
 logging.getLogger("edge_rt.engine.x").warning("a file\nERROR edge_rt: all is well")
 """
