@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import traceback
 from http import HTTPStatus
 
 import msgspec
@@ -77,11 +76,12 @@ def explain(error: Exception) -> Failure:
     return _own_fault(error)
 
 
-def release_frames(error: BaseException) -> None:
-    """Clear the frames of an error that was dealt with, and of those that led to it.
+def drop_tracebacks(error: BaseException) -> None:
+    """Drop the traceback of an error that was handled, and those of the errors that led to it.
 
     A frame that holds its own error is part of a reference cycle: whatever it holds, such as the
-    body of a request, would stay in memory until the next full garbage collection.
+    body of a request, would stay in memory until the next full garbage collection. Frames are not
+    cleared: several requests may share an error, and one of them may still run in its frame.
     """
     seen: set[int] = set()
     pending: list[BaseException | None] = [error]
@@ -89,7 +89,7 @@ def release_frames(error: BaseException) -> None:
         one = pending.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            traceback.clear_frames(one.__traceback__)
+            one.__traceback__ = None
             pending += (one.__cause__, one.__context__)
 
 

@@ -14,7 +14,7 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.caching import Found, Record
 from edge_rt.api.context import Context, Exchange
 from edge_rt.api.dialect import Answer, Dialect
-from edge_rt.api.failure import explain, release_frames
+from edge_rt.api.failure import drop_tracebacks, explain
 from edge_rt.api.headers import edge_headers
 from edge_rt.api.merge import run_calls
 from edge_rt.api.partner import unasked
@@ -145,7 +145,7 @@ class Run:
             if not out.started:
                 raise
             failure = explain(error)
-            release_frames(error)
+            drop_tracebacks(error)
             self._exchange.status = failure.status
             await out.fail(failure)
         else:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_rt.api.clients import Clients
 from edge_rt.api.context import Exchange, exchange_of, open_exchange
-from edge_rt.api.failure import explain, release_frames
+from edge_rt.api.failure import drop_tracebacks, explain
 from edge_rt.api.guard import Guard
 from edge_rt.api.headers import warning_headers
 from edge_rt.api.intake import Intake
@@ -61,14 +61,14 @@ class Shell:
             await self._inner(scope, receive, send)
         except ClientDisconnect as error:
             exchange.status = CLIENT_LEFT
-            release_frames(error)
+            drop_tracebacks(error)
         except Exception as error:
             if exchange.status:
                 raise
             if isinstance(error, Unavailable):
                 self._meters.refused(error.code)
             failure = explain(error)
-            release_frames(error)
+            drop_tracebacks(error)
             await send_failure(send, failure)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import exchange_of
-from edge_rt.api.failure import explain, release_frames
+from edge_rt.api.failure import drop_tracebacks, explain
 from edge_rt.api.respond import EventStream
 from edge_rt.api.watch import unless_gone
 
@@ -39,7 +39,7 @@ async def _tell(scope: Scope, send: Send, documents: AsyncGenerator[msgspec.Stru
         if not out.started:
             raise
         failure = explain(error)
-        release_frames(error)
+        drop_tracebacks(error)
         exchange_of(scope).status = failure.status
         await out.fail(failure)
     else:

@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+from edge_rt.api.failure import drop_tracebacks
 from edge_rt.config.schema import Requests
 from edge_rt.errors import RequestError
 
@@ -146,3 +147,28 @@ def test_a_failed_request_keeps_nothing_in_memory(client, service, script, strea
         assert [one() for one in held] == [None]
     finally:
         gc.enable()
+
+
+def test_a_request_that_still_handles_an_error_is_not_ended_by_another_with_the_same() -> None:
+    """As of an engine that has ended: one request goes on in the next engine, another fails."""
+
+    async def run() -> str:
+        shared, go = RequestError("the engine has ended"), asyncio.Event()
+
+        async def handle() -> str:
+            try:
+                raise shared
+            except RequestError:
+                await go.wait()
+            return "answered"
+
+        handling = asyncio.create_task(handle())
+        await asyncio.sleep(0)
+        try:
+            raise shared
+        except RequestError as error:
+            drop_tracebacks(error)
+        go.set()
+        return await handling
+
+    assert asyncio.run(run()) == "answered"
