@@ -75,12 +75,15 @@ def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path, ready_s: float
 
 
 def accepts(path: Path) -> bool:
-    """Whether somebody listens at that socket; raises PermissionError where that is hidden."""
+    """Whether a process listens at that socket; raises PermissionError where that is hidden."""
     with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)  # else it waits while the listener's backlog is full
         try:
             client.connect(str(path))
         except PermissionError:
             raise
+        except BlockingIOError:
+            return True
         except OSError:
             return False
     return True

@@ -115,9 +115,11 @@ def check_estate(state: Path, uid: int | None = None) -> None:
 
 def _close_to_others(state: Path) -> None:
     """Of the directory and the files right in it: older versions left them open to readers."""
-    files = [path for path in state.iterdir() if stat.S_ISREG(path.lstat().st_mode)]
-    for path in (state, *files):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            with contextlib.suppress(OSError):  # of root, in a directory this user may write to
-                path.chmod(mode & 0o700)
+    paths = [state]
+    with contextlib.suppress(OSError):  # the directory is gone again, which the next look finds
+        paths += state.iterdir()
+    for path in paths:
+        with contextlib.suppress(OSError):  # a file of root's, or one that is gone by now
+            mode = path.stat(follow_symlinks=path == state).st_mode
+            if (path == state or stat.S_ISREG(mode)) and mode & 0o077:
+                path.chmod(stat.S_IMODE(mode) & 0o700)

@@ -35,7 +35,6 @@ from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.daemon.supervisor import GRACE_S
-from edge_rt.errors import StateError
 from edge_rt.logs import log_to_stderr
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
@@ -80,7 +79,7 @@ async def _held(estate: Estate, running: Coroutine[Any, Any, None]) -> None:
     finally:
         watch.cancel()
         (lost,) = await asyncio.gather(watch, return_exceptions=True)
-    if isinstance(lost, StateError):
+    if isinstance(lost, Exception):
         raise lost
 
 

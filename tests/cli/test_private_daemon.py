@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.cli.exits import Failure
-from edge_rt.cli.private_daemon import private_daemon
+from edge_rt.cli.private_daemon import accepts, private_daemon
 
 SERVE = """
 import os, signal, socket, sys
@@ -98,3 +99,14 @@ def test_a_long_temporary_directory_is_avoided(
     with private_daemon(Serve(tmp_path).argv) as socket:
         assert len(os.fsencode(socket)) < 108
     assert not list(deep.iterdir())
+
+
+def test_a_listener_that_is_busy_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+        listener.bind(str(path))
+        assert not accepts(path)
+        listener.listen(0)
+        waiting.connect(str(path))  # the only one that it may have waiting
+        assert accepts(path)
+    assert not accepts(path)

@@ -394,7 +394,6 @@ class House:
         state_folder: Path | None = None,
     ) -> None:
         self.scripts: list[list[Any]] = []
-        self.root = Path("models")  # of the store
         self.asked: list[Any] = []  # of the engine, in its words
         self.loads: list[str] = []
         self.checks: list[str] = []

@@ -75,6 +75,16 @@ def test_one_of_before_is_closed_to_others(tmp_path: Path) -> None:
         assert modes(state / "program", state / "models", elsewhere) == [0o700, 0o755, 0o664]
 
 
+def test_a_file_that_is_gone_by_now_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As drafts and journals are, which the daemon itself makes and deletes."""
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "iterdir", lambda path: iter([path / "gone"]))
+    with sole_estate(tmp_path):
+        assert modes(tmp_path) == [0o700]
+
+
 def test_removed_it_is_made_again_and_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import re
 import shutil
 import socket
 import subprocess
@@ -101,6 +103,14 @@ threading.Thread(target=call, daemon=True).start()
 REFUSED, ALLOWED = [errno.EPERM, errno.EPERM, True], [True, True, True]
 
 
+def filters(pid: int) -> int:
+    """How many seccomp filters a process has; a container or service gives each some."""
+    (line,) = re.findall(
+        r"^Seccomp_filters:\t(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.M
+    )
+    return int(line)
+
+
 @pytest.mark.parametrize(("offline", "becomes"), [(True, REFUSED), (False, ALLOWED)])
 def test_native_code_is_refused_internet_sockets(
     own_daemon: Any, tools: Any, tmp_path: Path, offline: bool, becomes: list[object]
@@ -120,8 +130,7 @@ def test_native_code_is_refused_internet_sockets(
     children = psutil.Process(daemon.process.pid).children()
     assert len(children) == 2, "the engine and the process that fills in templates"
     for pid in (daemon.process.pid, *(child.pid for child in children)):
-        filtered = "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text()
-        assert filtered == offline
+        assert (filters(pid) > filters(os.getpid())) == offline
 
 
 def alone() -> list[str]:
