@@ -63,7 +63,8 @@ def test_while_something_is_imported(
         capture_output=True,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert all(line.startswith(b"Store: ") for line in done.stderr.splitlines())
 
 
 def test_only_within_a_command_it_is_an_exception(handled: None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.config.paths import Paths
+from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Budget, Cache, Config, Engine, Governor, Knobs, Models, Sensors
 from edge_rt.daemon.rooms import Rooms, usable_cores
 from edge_rt.engine.client import EngineClient
@@ -146,6 +146,6 @@ def test_what_is_opened_is_closed(kit: Any, tmp_path: Path) -> None:
             assert (await service.status())["governor"] == service.budget()
         assert engine is not None
         assert not Path(f"/proc/{engine}").exists()
-        assert (tmp_path / "ledger.db").exists()
+        assert (of_board(tmp_path, made.senses.simulated) / "ledger.db").exists()
 
     kit.run(run())
