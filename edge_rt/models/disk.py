@@ -104,6 +104,9 @@ def _lock(lock: int, path: Path, wait: bool) -> None:
         raise StoreError(f"another edge-rt command is at work there: {path} is locked") from None
 
 
+_MOST = 64 << 20  # bytes of a file that is read as a whole
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading; raises OSError for anything else, such as a FIFO.
 
@@ -117,9 +120,13 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_regular(path: Path) -> bytes:
-    """Return the content of a regular file; raises OSError as `open_regular` does."""
+    """Return the content of a regular file; raises OSError as `open_regular` does, and for one
+    that is larger than any that people or edge_rt write.
+    """
     with open_regular(path) as file:
-        return file.read()
+        if os.fstat(file.fileno()).st_size > _MOST:
+            raise OSError(errno.EFBIG, f"more than {_MOST >> 20} MiB", str(path))
+        return file.read(_MOST)
 
 
 def require_space(directory: Path, size: int) -> None:

@@ -125,8 +125,8 @@ class _Contents(NamedTuple):
 class Manifest:
     """The records by id; seen anew by every reader once a writer has replaced the file.
 
-    Every writer keeps a copy beside it, which is read where the file itself is damaged. Without a
-    copy, the records that are whole are read.
+    Every writer keeps a copy beside it, which is read where the file itself is damaged or missing.
+    Without a copy, the records that are whole are read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -154,8 +154,17 @@ class Manifest:
             return self._seen[1]
 
     def stamp(self) -> Stamp | None:
-        """Of the file as it is now; None when there is none. Raises OSError."""
-        return stamp_of(self._path)
+        """Of the file, or else of its copy, as it is now; None when there is neither.
+
+        Raises OSError.
+        """
+        try:
+            stamp = stamp_of(self._path)
+        except OSError:  # such as a symbolic link to itself
+            if stamp_of(self._copy) is None:
+                raise
+            stamp = None
+        return stamp_of(self._copy) if stamp is None else stamp
 
     @contextmanager
     def changing(self, *, wait: bool = True) -> Generator[dict[str, Record]]:
@@ -195,7 +204,7 @@ class Manifest:
             if not more:
                 log.warning("%s; its copy %s is used", faults[0], self._copy.name)
                 return copied
-        if not contents.records:
+        if not contents.records and not isinstance(faults[0], FileNotFoundError):
             raise faults[0]
         for fault in faults:
             log.warning("%s", fault)

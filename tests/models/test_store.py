@@ -403,7 +403,7 @@ def test_the_manifest_leads_nowhere_else(field: str, store: Store, file: Path) -
         store.entries()
 
 
-@pytest.mark.parametrize("damage", ["cut off", "a FIFO", "one entry"])
+@pytest.mark.parametrize("damage", ["cut off", "a FIFO", "one entry", "sparse", "a loop", "gone"])
 def test_a_damaged_manifest_is_read_from_its_copy(
     damage: str, store: Store, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -432,6 +432,15 @@ def test_a_damaged_entry_takes_no_others_away(
         assert said in caplog.text
 
 
+def test_a_store_whose_manifest_is_gone_and_whose_copy_is_damaged_is_empty(
+    store: Store, file: Path
+) -> None:
+    store.add(file, "one")
+    (store.root / "manifest.json").unlink()
+    (store.root / ".manifest.json.copy").write_text("{")
+    assert reopened(store).entries() == []
+
+
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("move", [False, True])
 def test_a_lost_entry_is_taken_in_again_where_its_file_lies(
@@ -440,6 +449,7 @@ def test_a_lost_entry_is_taken_in_again_where_its_file_lies(
     """As the message on a damaged manifest says; a failure does not take the file away."""
     path, content = store.add(file, "one").path, file.read_bytes()
     (store.root / "manifest.json").unlink()
+    (store.root / ".manifest.json.copy").unlink()
     draft = store.root / ".manifest.json.new"
     if fails:
         draft.mkdir()
@@ -457,6 +467,13 @@ def spoil_manifest(store: Store, damage: str) -> None:
     path.unlink()
     if damage == "a FIFO":
         os.mkfifo(path)
+    elif damage == "a loop":
+        path.symlink_to(path.name)
+    elif damage == "sparse":
+        path.touch()
+        os.truncate(path, 1 << 40)
+    elif damage == "gone":
+        pass
     elif damage == "cut off":
         path.write_bytes(content[: len(content) // 2])
     else:
