@@ -23,7 +23,8 @@ from rich.table import Column
 from edge_rt.cli.clean import clean
 from edge_rt.cli.quantity import size
 
-_FIGURES = 60  # columns that a short bar and its figures take
+_BAR = 60  # columns that a short bar and its figures take
+_FIGURES = 36  # columns that bytes done, time passed and time left take
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def bar(
     if not console.is_interactive:  # many versions of rich write a blank line for a hidden bar
         yield _lines(doing, console) if lines else lambda done, total: None
         return
-    columns = _columns(narrow=console.width < cell_len(doing) + _FIGURES)
+    columns = _columns(room=console.width - cell_len(doing))
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(clean(doing), total=None)
 
@@ -50,17 +51,20 @@ def bar(
         yield show
 
 
-def _columns(*, narrow: bool) -> Iterator[ProgressColumn]:
-    """The bar and its figures, or where they would be cut the percentage and wrapped words."""
-    if narrow:
+def _columns(room: int) -> Iterator[ProgressColumn]:
+    """As many figures as `room` columns beside the words hold; at least share and time."""
+    if room < _FIGURES:
         yield TaskProgressColumn()
+        yield TimeElapsedColumn()
         folding = Column(overflow="fold")
         yield TextColumn("{task.description}", markup=False, table_column=folding)
         return
     yield TextColumn("{task.description}", markup=False)
-    yield BarColumn()
+    if room >= _BAR:
+        yield BarColumn()
     yield DownloadColumn(binary_units=True)
-    yield TransferSpeedColumn()
+    if room >= _BAR:
+        yield TransferSpeedColumn()
     yield TimeElapsedColumn()
     yield TimeRemainingColumn()
 

@@ -73,7 +73,7 @@ def pull(
     with store_errors(f"cannot pull {id}"):
         single = known.files[0].name if known.card is None else None
         if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
-            return take_in(shelf / single, id)
+            return take_in(shelf / single, id, progress=progress)
         work = store.root / _WORK / known.sha256
         try:
             with locked(work / "lock", wait=False):

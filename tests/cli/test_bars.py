@@ -41,6 +41,18 @@ def test_no_figure_and_no_id_is_cut_on_a_narrow_terminal(width: int) -> None:
     assert "…" not in file.getvalue()
 
 
+@pytest.mark.parametrize(("width", "share"), [(80, "41.0/468.6 MiB"), (60, "9%"), (40, "9%")])
+def test_a_narrow_terminal_still_sees_how_much_is_done_and_how_long_it_takes(
+    width: int, share: str
+) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    with bar("Fetching qwen2.5-coder-0.5b-instruct", console=console) as progress:
+        progress(43_000_000, 491_400_000)
+    assert share in file.getvalue()
+    assert "0:00:00" in file.getvalue()  # the time that passed
+
+
 def test_elsewhere_nothing_is_shown() -> None:
     assert shown(False, 1024, 2 * 1024 * 1024) == ""
 

@@ -611,9 +611,13 @@ def test_a_cached_file_needs_no_source(
     content: bytes, tmp_path: Path, store_with: StoreWith, write: Write
 ) -> None:
     cached = write(content, "cache/models/tiny.gguf")
-    entry = pull("tiny", store_with(), cache=tmp_path / "cache")
+    told = list[tuple[int, int]]()
+    entry = pull(
+        "tiny", store_with(), cache=tmp_path / "cache", progress=lambda *seen: told.append(seen)
+    )
     assert entry.path.read_bytes() == content
     assert cached.exists()
+    assert told[-1] == (len(content), len(content))  # a large one takes a while to copy
 
 
 def test_a_wrong_cached_file_is_replaced_when_asked(
