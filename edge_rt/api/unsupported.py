@@ -119,6 +119,9 @@ class RefusedFields(msgspec.Struct, frozen=True, kw_only=True):
     stop_token_ids: Any = None
 
 
+_REFUSED = frozenset(RefusedFields.__struct_fields__) - {"response_format"}
+
+
 def refuse(fields: RefusedFields, *names: str) -> None:
     """Raise RequestError for the first refused field that is set; `names` are further ones.
 
@@ -150,8 +153,9 @@ class UnknownFields:
 
     def __init__(self, request: type[msgspec.Struct]) -> None:
         """`request` is what bodies are decoded to."""
-        self._known = request.__struct_fields__
-        self._silent = HARMLESS.union(self._known)
+        fields = request.__struct_fields__
+        self._silent = HARMLESS.union(fields)
+        self._usable = [name for name in fields if name not in _REFUSED]
         self._logged: set[str] = set()
         self._decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -159,7 +163,7 @@ class UnknownFields:
         """A sentence for each unknown field of a body that could be decoded, up to a few."""
         names = [name for name in self._decoder.decode(body) if name not in self._silent]
         for name in islice(names, _WARNINGS):
-            warning = _unknown(name, self._known)
+            warning = _unknown(name, self._usable)
             if warning not in self._logged and len(self._logged) < _LOGGED:
                 self._logged.add(warning)  # and not the name, which may be long
                 log.warning("a request has a field that is ignored: %s", warning)
@@ -168,7 +172,7 @@ class UnknownFields:
             yield f"{len(names) - _WARNINGS} more unknown fields were ignored."
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name[:64], known, 1)
+def _unknown(name: str, usable: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name[:64], usable, 1)
     meant = f" Did you mean `{near[0]}`?" if near else ""
     return f"The field `{describe(name)[1:-1]}` is unknown and was ignored.{meant}"

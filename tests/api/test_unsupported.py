@@ -39,7 +39,13 @@ def test_a_field_that_would_change_the_answer_is_refused_by_name(client, name, a
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("temprature", "temperature"), ("max_token", "max_tokens"), ("foo", None)]
+    ("name", "near"),
+    [
+        ("temprature", "temperature"),
+        ("max_token", "max_tokens"),
+        ("foo", None),
+        ("num_predict", None),  # near to n_predict, which would be refused
+    ],
 )
 def test_an_unknown_field_is_ignored_with_a_warning(client, caplog, name, near):
     meant = "" if near is None else f" Did you mean `{near}`?"
