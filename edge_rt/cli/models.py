@@ -108,7 +108,7 @@ def default_model(id: str | None, store: Path | None, config: Path | None) -> No
 
 def _no_default(named: str | None) -> str:
     if named is None:
-        return "to get one: edge-rt models pull"
+        return "run edge-rt models pull"
     return f"models.default names {named}, which is not there or writes no text"
 
 

@@ -54,7 +54,7 @@ class Standalone:
         if found is None:
             raise error
         if not self.may(found.question):
-            raise NoModel(f"{error.message}; `edge-rt run --yes` fetches it first") from error
+            raise NoModel(f"{error.message}, or let `edge-rt run --yes` fetch it") from error
         found.fetch()
 
     def may(self, question: str) -> bool:

@@ -33,7 +33,8 @@ class Missing:
     @property
     def question(self) -> str:
         """What is asked before it is fetched."""
-        return f"There is no such model yet. Fetch {self.entry.id} ({size(self.entry.bytes)})?"
+        lacking = "No text model" if self.chosen else f"No model {self.entry.id}"
+        return f"{lacking} is installed. Fetch {self.entry.id} ({size(self.entry.bytes)})?"
 
     def fetch(self) -> None:
         """Fetch it; says which it is, where nobody named it."""

@@ -102,7 +102,7 @@ def _requests(state: Json) -> Iterator[str]:
         yield f"{whole(queued)} held back"
     tokens, uptime_s = member(state, "tokens").get("completion"), number(state.get("uptime_s"))
     if number(tokens) is not None and uptime_s is not None:
-        yield f"{counted(tokens, 'token')} written in {duration(uptime_s)}"
+        yield f"{counted(tokens, 'token')} written, up {duration(uptime_s)}"
 
 
 def _problems(state: Json, health: Json) -> str:

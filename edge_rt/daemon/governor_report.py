@@ -83,7 +83,7 @@ def warnings(budget: Budget, idle_w: float | None) -> Iterator[str]:
     power_w, energy_j = budget.power_w, budget.energy_j
     if power_w is not None and power_w <= idle_w:
         cap = f"The power budget of {power_w:.3g} W is not above the {idle_w:.3g} W"
-        yield f"{cap} that the board draws idle: {slow} --power"
+        yield f"{cap} that the board draws idle: {slow} --power WATTS"
     period_j = idle_w * PERIOD_S[budget.energy_period]
     if energy_j is not None and energy_j <= period_j:
         cap = f"The energy budget of {energy_j:.0f} J each {budget.energy_period} is not above"

@@ -341,7 +341,7 @@ class DaemonService:
         name = self._config.models.default
         entry = self._store.get(name) if name is not None else self._store.default(None)
         if entry is None:
-            raise ModelNotFound("the store holds no model that writes: edge-rt models pull")
+            raise ModelNotFound("no text model is installed: run edge-rt models pull")
         return entry
 
     def _able(self, model: str, kind: Kind) -> Entry:

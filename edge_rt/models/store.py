@@ -98,7 +98,7 @@ class Store:
         if kept in able:
             return Default(able[kept], "`edge-rt models default` has set it")
         chosen = best(stored(able.values()), self._memory())
-        why = "of the models that fit this machine's memory it answers best"
+        why = "it answers best of the installed models that fit this machine's memory"
         return Default(None if chosen is None else able[chosen.id], why)
 
     def set_default(self, id: str) -> None:

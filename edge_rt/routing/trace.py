@@ -77,9 +77,9 @@ class Traces:
         trace = self._traces.get(request)
         if trace is None:
             raise RequestError(
-                f"no trace of a request {request!r:.80}: known are the last {self._kept} answers"
-                " that a model was chosen for or that `edge.trace` was said of, none of them over a"
-                " restart or from the cache",
+                f"no trace of an answer {request!r:.80}: there are traces of the last {self._kept}"
+                ' answers since the start for which a model was chosen (`-m auto`, "model": "auto")'
+                ' or that asked for one ("edge": {"trace": true}), and of none from the cache',
                 param="id",
                 code="trace_not_found",
             )

@@ -63,7 +63,7 @@ def test_six_lines_tell_what_matters(cli: Cli) -> None:
         "draw      5.94 W, 3.10 W idle, max 8.00 W, 12.0 kJ of 50.0 kJ this day",
         "heat      61.2 °C, max 85.0 °C, not throttled",
         "models    smol in memory, 2 installed",
-        "requests  1 under way, 1000 tokens written in 1 h 2 min",
+        "requests  1 under way, 1000 tokens written, up 1 h 2 min",
         "problems  none",
     ]
 

@@ -146,7 +146,7 @@ def test_what_is_spent_belongs_to_a_cap() -> None:
 @pytest.mark.parametrize(
     ("budget", "idle_w", "figures"),
     [
-        (Budget(power_w=3.0), 3.42, ["3 W", "3.42 W", "edge-rt budget --power"]),
+        (Budget(power_w=3.0), 3.42, ["3 W", "3.42 W", "edge-rt budget --power WATTS"]),
         (Budget(power_w=3.42), 3.42, ["3.42 W"]),
         (Budget(power_w=3.5), 3.42, None),
         (Budget(power_w=3.0), None, None),

@@ -38,7 +38,7 @@ def test_a_trace_is_found_by_its_request() -> None:
     traces, told = Traces(), trace()
     traces.keep("one", told)
     assert traces.get("one") is told
-    with pytest.raises(RequestError, match="no trace of a request 'two'"):
+    with pytest.raises(RequestError, match="no trace of an answer 'two'"):
         traces.get("two")
 
 
