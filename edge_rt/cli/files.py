@@ -16,6 +16,11 @@ def there(path: Path) -> bool:
     return True
 
 
+def nearest(path: Path) -> Path:
+    """`path`, or the nearest of its parents at which something is and may be seen."""
+    return next(place for place in (path, *path.parents) if there(place))
+
+
 def text(path: Path) -> str:
     """What is in a file; empty where it cannot be read."""
     try:

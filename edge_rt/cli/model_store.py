@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_rt.cli.exits import Failure, NoDaemon
-from edge_rt.cli.files import there
+from edge_rt.cli.files import nearest, there
 from edge_rt.cli.screen import note
 from edge_rt.cli.where import ENVIRONMENT, PINNING, daemon_socket, installation
 from edge_rt.config.loader import load, present
@@ -39,11 +39,11 @@ class Place:
 
     def open(self, *, write: bool = False) -> Store:
         """The store; raises Failure if this process has no right to read or `write` it."""
-        nearest = next(path for path in (self.root, *self.root.parents) if there(path))
-        if not os.access(nearest, os.R_OK | os.X_OK | (os.W_OK if write else 0)):
+        rights = os.R_OK | os.X_OK | (os.W_OK if write else 0)
+        if not os.access(nearest(self.root), rights):
             raise Failure(
                 f"no right to {'change' if write else 'read'} the model store {self.root} "
-                f"({self.owner}): use sudo, or name another store with --store"
+                f"({self.owner}): use sudo, or name another with --store or STATE_DIRECTORY"
             )
         catalogues = [Path(path) for path in self.config.models.catalogue]
         return Store(self.root, load_catalogue(catalogues))

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.exits import NoDaemon, NoModel
+from edge_rt.cli.exits import Failure, NoDaemon, NoModel
 from edge_rt.cli.private_daemon import accepts
 from edge_rt.cli.where import daemon_socket, sensors_root_option
 
@@ -50,7 +50,11 @@ class Standalone:
         """Fetch the model that a daemon lacks; raises NoModel where it may not or cannot be."""
         from edge_rt.cli.starting import missing
 
-        found = missing(self, model)
+        try:
+            found = missing(self, model)
+        except Failure as denied:  # the daemon has its store to itself
+            why = f"; {denied.message}" if self.yes else ""
+            raise NoModel(f"{error.message}{why}") from denied
         if found is None:
             raise error
         if not self.may(found.question):

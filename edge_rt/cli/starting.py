@@ -58,8 +58,11 @@ def started(how: Standalone, model: str) -> Generator[Path]:
 
 
 def missing(how: Standalone, model: str) -> Missing | None:
-    """What could be fetched for a daemon that cannot answer as `model`; None: nothing."""
-    return _missing(find_store(None, how.config).open(), _id(model))
+    """What could be fetched for a daemon that cannot answer as `model`; None: nothing.
+
+    Raises Failure if this process has no right to change the daemon's store.
+    """
+    return _missing(find_store(None, how.config).open(write=True), _id(model))
 
 
 def _have(how: Standalone, store: Store, model: str, named: str | None) -> None:

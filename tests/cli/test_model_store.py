@@ -119,7 +119,7 @@ def test_a_user_without_the_right_is_told_what_to_do(system: Path, mode: int, ve
     words = [sys.executable, "-c", OPEN, verb]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout.startswith(f"no right to {verb} the model store {system} (system service)")
-    assert "use sudo, or name another store with --store" in done.stdout
+    assert "use sudo, or name another with --store or STATE_DIRECTORY" in done.stdout
 
 
 def test_check_config_takes_the_same_installation(system: Path, user: Paths) -> None:

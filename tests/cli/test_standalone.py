@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -124,6 +125,19 @@ def test_a_model_that_the_daemon_lacks_is_fetched_if_it_may_be(
     result = cli("run", "--model", "tiny", "--yes", "Hi")
     assert (result.exit_code, result.stdout) == (0, "Hello world\n")
     assert (tmp_path / "state" / "models" / "tiny" / "tiny.gguf").is_file()
+
+
+@pytest.mark.parametrize("options", [[], ["--yes"]])
+def test_who_may_not_change_the_daemons_store_learns_what_the_daemon_lacks(
+    options: list[str], cli: Cli, daemon: Daemon, cached: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # tests may be root
+    daemon.will_refuse(404, LACKING)
+    result = cli("run", "--model", "tiny", *options, "Hi")
+    assert result.exit_code == 4
+    assert result.stderr.startswith("Error: no model 'tiny' in the store")
+    assert "run --yes" not in result.stderr
+    assert ("no right to change the model store" in result.stderr) == bool(options)
 
 
 def test_a_model_that_nobody_knows_stays_not_found(cli: Cli, daemon: Daemon, cached: None) -> None:

@@ -12,7 +12,7 @@ from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.profile import choose, own_profile
 from edge_rt.cli.checks.remedies import sudo_for, word
 from edge_rt.cli.checks.virtual import seclusion
-from edge_rt.cli.files import there
+from edge_rt.cli.files import nearest, there
 from edge_rt.config.loader import present
 from edge_rt.errors import ConfigError
 
@@ -94,7 +94,7 @@ def check_models(machine: Machine) -> Iterator[Finding]:
     served = _served(machine)
     models = machine.config.models
     root = _store(machine)
-    closed = there(root) and not machine.access(root, os.R_OK | os.X_OK)
+    closed = not machine.access(nearest(root), os.R_OK | os.X_OK)
     if served == []:
         what = f"the daemon has no model: its store {root} is empty"
         yield problem("models", what, _pull(machine, root))
