@@ -62,7 +62,7 @@ def run(
         try:
             ask(client)
         except NoModel as error:
-            standalone.fetch(model, error)
+            standalone.fetch(model, there, error)
             ask(client)
 
 

@@ -46,12 +46,15 @@ class Standalone:
         with started(self, model) as own:
             yield own
 
-    def fetch(self, model: str, error: NoModel) -> None:
-        """Fetch the model that a daemon lacks; raises NoModel where it may not or cannot be."""
+    def fetch(self, model: str, socket: Path, error: NoModel) -> None:
+        """Fetch the model that the daemon at `socket` lacks into its store.
+
+        Raises NoModel where it may not or cannot be fetched.
+        """
         from edge_rt.cli.starting import missing
 
         try:
-            found = missing(self, model)
+            found = missing(self, model, socket)
         except Failure as denied:  # the daemon has its store to itself
             why = f"; {denied.message}" if self.yes else ""
             raise NoModel(f"{error.message}{why}") from denied

@@ -57,12 +57,12 @@ def started(how: Standalone, model: str) -> Generator[Path]:
         yield socket
 
 
-def missing(how: Standalone, model: str) -> Missing | None:
-    """What could be fetched for a daemon that cannot answer as `model`; None: nothing.
+def missing(how: Standalone, model: str, socket: Path) -> Missing | None:
+    """What could be fetched for the daemon at `socket`, which lacks `model`; None: nothing.
 
     Raises Failure if this process has no right to change the daemon's store.
     """
-    return _missing(find_store(None, how.config).open(write=True), _id(model))
+    return _missing(find_store(None, how.config, socket=socket).open(write=True), _id(model))
 
 
 def _have(how: Standalone, store: Store, model: str, named: str | None) -> None:

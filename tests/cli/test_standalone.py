@@ -140,6 +140,18 @@ def test_who_may_not_change_the_daemons_store_learns_what_the_daemon_lacks(
     assert ("no right to change the model store" in result.stderr) == bool(options)
 
 
+def test_it_is_fetched_into_the_store_of_the_daemon_that_lacks_it(
+    cli: Cli, daemon: Daemon, cached: None, environ: dict[str, str], tmp_path: Path
+) -> None:
+    del environ["EDGE_RT_SOCKET"]
+    daemon.documents["/edge/v1/status"] = (200, {"store": str(tmp_path / "served")})
+    daemon.will_refuse(404, LACKING)
+    result = cli("run", "--socket", str(daemon.path), "--model", "tiny", "--yes", "Hi")
+    assert (result.exit_code, result.stdout) == (0, "Hello world\n")
+    assert (tmp_path / "served" / "tiny" / "tiny.gguf").is_file()
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_model_that_nobody_knows_stays_not_found(cli: Cli, daemon: Daemon, cached: None) -> None:
     daemon.will_refuse(404, LACKING)
     result = cli("run", "--model", "other", "--yes", "Hi")
