@@ -204,13 +204,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         if not self._waiting:
             return
         room = most - self.running
-        left = list(self._waiting)
+        left = self._by_turn(self._waiting)
         kept = 0  # sequences for those who have to wait for one on another model
         while left and self.pool.free > kept and room > 0:
-            answer = self._next(left)
-            left.remove(answer)
-            if self._holds_its_share(answer):
-                continue
+            answer = left.pop(0)
             if answer.home is not self:
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
             elif not answer.seatable:
@@ -221,23 +218,20 @@ class Scheduler(Runner[Backend, Answer, Portion]):
                     continue
                 self._waiting.remove(answer)
                 self._start(answer, now)
+                left = self._by_turn(left)
                 room -= 1
 
-    def _holds_its_share(self, answer: Answer) -> bool:
-        """Whether the answer's request has to leave the last sequence to others, who would wait
-        for one of its answers to end.
-        """
-        running = sum(_group(other) == _group(answer) for other in self._running)
-        return running >= max(1, self._backend.sequences - 1)
+    def _by_turn(self, waiting: Iterable[Answer]) -> list[Answer]:
+        """Those that may start, first the oldest of the client and request with the fewest running.
 
-    def _next(self, waiting: Iterable[Answer]) -> Answer:
-        """The oldest of the client, and of its request, that has the fewest answers running.
-
-        So that nobody who asks for many has the others wait for all of them.
+        So a client that asks for many answers does not have the others wait for all of them, and
+        one request leaves the last sequence to others.
         """
-        clients = Counter(_client(answer) for answer in self._running)
-        groups = Counter(_group(answer) for answer in self._running)
-        return min(waiting, key=lambda a: (clients[_client(a)], groups[_group(a)]))
+        clients = Counter(map(_client, self._running))
+        groups = Counter(map(_group, self._running))
+        most = max(1, self._backend.sequences - 1)
+        able = [answer for answer in waiting if groups[_group(answer)] < most]
+        return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
 
     def _start(self, answer: Answer, now: float) -> None:
         answer.start(now)

@@ -152,14 +152,14 @@ def test_it_outlives_one_engine_after_the_other(board: Board, whole: list[int]) 
 
 
 def test_several_answers_find_their_own(board: Board) -> None:
-    board.start(sequences=4)
+    board.start(sequences=5)  # the last one is for others
     fields = {"n": 4, "max_tokens": 60, "sampling": Sampling(seed=3)}
     heard = board.front.submit(1, PROMPT, **fields)
     for _ in range(60):
         board.front.scheduler.step()
     resume = {index: list(tokens) for index, tokens in heard.tokens.items()}
     assert min(map(len, resume.values())) > 30
-    board.start(sequences=4)
+    board.start(sequences=5)  # the last one is for others
     again = board.front.submit(1, PROMPT, resume=resume, **fields)
     board.front.settle()
     assert board.front.backend.restores == 4
