@@ -63,7 +63,7 @@ class Exchange:
     def hold(self, count: int, *, needed: bool = False) -> None:
         """Count so many bytes of the body, until it is closed; raises Unavailable.
 
-        What is `needed` for a request that has come whole is refused only beside others.
+        Bytes that a complete request has `needed` are refused only while other requests hold some.
         """
         alone = self.intake.held == self._held
         self.intake.take(count, force=needed and alone)

@@ -25,7 +25,7 @@ def edge_headers(document: msgspec.Struct) -> Headers:
 
 
 def warning_headers(warnings: Iterable[str]) -> Headers:
-    """An X-Edge-Warning header for each sentence; what is not plain is percent-encoded."""
+    """Return an X-Edge-Warning header for each sentence, percent-encoded where it is not ASCII."""
     return tuple(
         (b"x-edge-warning", quote(text[:_LONGEST], safe=_SENTENCE).encode()) for text in warnings
     )

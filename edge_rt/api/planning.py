@@ -67,9 +67,10 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
     """What a candidate took when it was run; None: not known.
 
-    `foretold` is what the plan told, but the temperature as it was forecast when the run began;
-    where fewer tokens came, the part of it that is for so many. Errors are relative to what came:
-    0.1 is a tenth more than it took. `failure` says why there is nothing.
+    `foretold` has the figures of the plan, except for the temperature, which is the forecast from
+    the start of the run. For an answer that ended early they are reduced to its tokens.
+    Errors are relative to the run: 0.1 is a tenth more than it took. `failure` says why there are
+    no figures.
     """
 
     foretold: Candidate

@@ -17,7 +17,7 @@ Exit codes:
   5    unavailable for now: try again later
   6    invalid configuration
   130  interrupted
-  141  the output is read no further, as by `head`
+  141  the reader of the output has ended, as `head` does
 """
 
 
@@ -31,7 +31,7 @@ class Failure(click.ClickException):
 
 
 class BadOption(Failure):
-    """The daemon refuses what an option says."""
+    """The daemon refuses the value of an option."""
 
     exit_code = 2
 

@@ -25,7 +25,7 @@ def output_watched() -> Generator[None]:
     """
     try:
         yield
-    except BrokenPipeError:  # whoever read it has seen enough, as `head` has
+    except BrokenPipeError:  # its reader has ended, as `head` does
         _give_up()
         raise SystemExit(PIPE_CLOSED) from None
     except OSError as error:

@@ -41,7 +41,7 @@ class Standalone:
                 f"no daemon answers at {path}: start one with `edge-rt serve`, or one for this "
                 "answer alone with `edge-rt run --standalone`"
             )
-        from edge_rt.cli.starting import started  # nothing of it is needed to ask a daemon
+        from edge_rt.cli.starting import started  # not needed to ask a running daemon
 
         with started(self, model) as own:
             yield own

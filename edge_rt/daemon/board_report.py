@@ -46,7 +46,7 @@ class Felt:
 
     @property
     def answered(self) -> bool:
-        """Whether everything did that was looked for."""
+        """Whether everything that was looked for has answered."""
         return all(one.thread is None for one in self.skipped)
 
     @property
@@ -55,8 +55,9 @@ class Felt:
         return any(one.waiting for one in (*self.skipped, *self.sampler.blocked))
 
     def complete(self, now_s: float) -> bool:
-        """Whether power is measured and some temperature is read, at `now_s` of the sampler, and
-        everything has answered that was looked for.
+        """Whether everything has answered, power is measured and some temperature is read.
+
+        `now_s` is the sampler's.
         """
         warm = any(c.kind == "temp_c" for c in self.sampler.channels)
         return warm and self.answered and self._rank(now_s) == _MEASURED
@@ -102,7 +103,7 @@ def hottest(felt: Felt) -> float | None:
 
 
 def left_out(felt: Felt) -> dict[str, str]:
-    """What does not answer, or might not, by name, and why.
+    """Return the reason why each sensor that is left out is not read, by its name.
 
     "temperature" is among them where zones were found and none can be read.
     """

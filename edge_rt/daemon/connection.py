@@ -121,7 +121,7 @@ class Connection(H11Protocol):
     def _end_what_is_answered(self) -> None:
         """Close once too much has come of a body that nobody reads, such as one that is too large.
 
-        A little is read first: a client that sends while we close may miss the answer.
+        The first UNREAD bytes are read: a client that is still sending could miss the answer.
         """
         cycle = cast("RequestResponseCycle | None", self.cycle)
         unread = self.conn.their_state is h11.SEND_BODY and self._came > self._most

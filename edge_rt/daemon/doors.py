@@ -27,8 +27,8 @@ class Door(Enum):
 class Doors:
     """Counts connections. No client, told apart by `who` it is, has more than half of them.
 
-    Nor may one client, or one program of it, open any number a second: to open one takes as long
-    as a small request.
+    The connections that a client, or one of its processes, opens per second are limited as well:
+    opening one takes as long as a small request.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Doors:
         return self._inside.total()
 
     def enter(self, who: object, program: object = None) -> Door:
-        """A connection of `who`, which is to leave again if it is OPEN or FULL.
+        """Let in a connection of `who`; after OPEN or FULL it must leave again.
 
-        `program` is the one of `who` that opens it; None: that is not known.
+        `program` is the process of `who` that opens it; None: not known.
         """
         if program is not None and not self._programs.of((who, program)).allows():
             return Door.OFTEN

@@ -34,7 +34,7 @@ class Estate:
         self._take()
 
     def close(self) -> None:
-        """Let another daemon have it."""
+        """Release the directory to other daemons."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

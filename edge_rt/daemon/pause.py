@@ -30,5 +30,5 @@ def _do(work: Callable[[], T], future: Future[T]) -> None:
         return
     try:
         future.set_result(work())
-    except BaseException as error:  # for the one who waits
+    except BaseException as error:  # for the caller
         future.set_exception(error)

@@ -23,8 +23,8 @@ def raise_file_limit(most: int = MOST_FILES) -> int:
 def return_large_blocks(from_bytes: int = _LARGE) -> None:
     """Have malloc map large blocks one by one, so that the kernel has each back when it is freed.
 
-    Otherwise glibc takes ever larger ones from its heap once such a block was freed, and request
-    bodies of megabytes leave a heap full of holes that never shrinks.
+    Otherwise glibc takes larger and larger blocks from its heap after the first such block was
+    freed, and request bodies of megabytes leave a fragmented heap that never shrinks.
     """
     with suppress(AttributeError):  # a C library without mallopt, such as musl, needs none
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, from_bytes)

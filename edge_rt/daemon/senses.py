@@ -131,7 +131,7 @@ class Senses:
     def reopen(self) -> bool:
         """Look again where something is not read; True when more, or better, can be read now.
 
-        Not while something still keeps a thread waiting: another would wait beside it.
+        Does nothing while a thread still waits for a sensor: a second one would wait as well.
         """
         before = self._felt
         if before is None or self.complete or before.waiting:

@@ -50,7 +50,7 @@ class _Line:
         self._waiting = OrderedDict()
 
     async def enter(self, client: str | None, size: int) -> None:
-        """Wait for a turn, which is to be left."""
+        """Wait for a turn; the caller must leave it."""
         if not self._taken:
             self._taken = True
             return
@@ -96,7 +96,7 @@ class Templating:
         self._tasks: set[asyncio.Task[str]] = set()
 
     async def fill(self, task: Task, client: str | None = None) -> str:
-        """The prompt, for `client`, which waits for its own tasks rather than for those of others.
+        """Return the prompt; `client` takes turns with other clients.
 
         Raises RequestError where the template refuses or fails on the messages or does not end,
         ModelFileError where it does what no template may, Unavailable where no process starts or
@@ -157,7 +157,7 @@ class Templating:
         return RequestError(message, param="messages", code="template_failure")
 
     async def _watched(self, process: Process, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await what `process` is to do, as long as it gets on; raises _Stopped."""
+        """Await `work` of `process`; raises _Stopped where that does nothing, or is late."""
         time, working = ProcessTime(Path("/proc"), process.pid), asyncio.ensure_future(work)
         used_s, until_s = time.busy_s(), asyncio.get_running_loop().time() + self._task_s
         try:

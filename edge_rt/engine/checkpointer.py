@@ -68,7 +68,7 @@ class Checkpointer:
         return max(left, key=lambda one: one[0])[1] if left else None
 
     def read(self, seconds: float) -> None:
-        """A pass that only read prompts took so long, which earns time for keeping them."""
+        """Earn time for keeping prompts: a pass that only read prompts took `seconds`."""
         if self._keyed is not None:
             self._keyed.checkpoints.spare.read(seconds)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Fate:
     """`why` is for people. It was at work for `requests`, by their ids.
 
-    Where it was ended from `outside`, whatever it did is not the reason. `in_pass`: it was loading
-    a model as well, and that is not the reason.
+    Where it was ended from `outside`, whatever it did is not the reason. `in_pass`: it was also
+    loading a model, which is not the reason.
     """
 
     why: str

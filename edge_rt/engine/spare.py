@@ -25,7 +25,7 @@ class Spare:
         return self._left_s > 0.0
 
     def read(self, seconds: float) -> None:
-        """Only prompts were read for so long."""
+        """Add the larger share of `seconds` in which only prompts were read."""
         more_s = seconds * (READING_SHARE - SHARE)
         self._left_s = min(BURST_S, self._left_s + more_s)
 

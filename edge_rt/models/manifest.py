@@ -123,7 +123,7 @@ class _Contents(NamedTuple):
 
 
 class Manifest:
-    """The records by id; seen anew by every reader once a writer has replaced the file.
+    """The records by id; every reader reads the file again once a writer has replaced it.
 
     Every writer keeps a copy beside it, which is read where the file itself is damaged or missing.
     Without a copy, the records that are whole are read.

@@ -86,10 +86,10 @@ class Store:
         return self.explain_default(named).entry
 
     def explain_default(self, named: str | None) -> Default:
-        """The model that "default" means, and why: the one that the configuration has `named`.
+        """Return the model that "default" means, and why it does.
 
-        Else the one that was made the default, else the one that answers best of those that fit
-        into this machine's memory. Never one that writes no text.
+        That is the one `named` in the configuration, else the one set by `set_default`, else the
+        best one that fits this machine's memory. Only models that write text count.
         """
         able = {entry.id: entry for entry in self.entries() if entry.kind == "language"}
         if named is not None:

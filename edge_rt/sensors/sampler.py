@@ -158,7 +158,7 @@ class Sampler:
         return lambda: self._unsubscribe(subscriber)
 
     def close(self) -> None:
-        """Let go of the files and buses of every reader that answers."""
+        """Close the files and buses of every reader that answers."""
         for track in self._tracks:
             if track.blocked is None:
                 track.reader.close()
@@ -173,7 +173,7 @@ class Sampler:
         return due
 
     def _read(self, track: Track) -> bool:
-        """Whether the reader was not left out meanwhile; what it then read is old."""
+        """Read a track; False if its reader was left out meanwhile, and its values are too old."""
         begin_s = self._clock()
         values = track.reader.read()
         time_s = 0.5 * (begin_s + self._clock())

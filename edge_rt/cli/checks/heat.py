@@ -33,7 +33,7 @@ def check_temperatures(machine: Machine) -> Iterator[Finding]:
 
 
 def check_answers(machine: Machine) -> Iterator[Finding]:
-    """Sensors that keep whoever reads them waiting."""
+    """Report the sensors that do not answer."""
     silent = [*machine.discovery.skipped, *machine.sampler.blocked]
     for one in silent:
         if one.thread is not None:
