@@ -109,7 +109,7 @@ def test_the_default_is_set_and_shown_with_its_reason(
 ) -> None:
     result = cli("models", "default")
     assert result.exit_code == 4
-    assert "to get one: edge-rt models pull" in result.stderr
+    assert "has no default model: run edge-rt models pull" in result.stderr
     for id in ("one", "two"):
         cli("models", "add", str(file), "--id", id)
     result = cli("models", "default")
