@@ -179,9 +179,12 @@ class Templating:
             self._idle.cancel()
         if self._process is not None and self._process.returncode is None:
             return self._process
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/"
-        )
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/"
+            )
+        except OSError as error:  # such as too few open files
+            raise _unavailable(f"does not start: {error}") from None
         try:
             await self._watched(self._process, _answer(self._process))
         except _LOST:

@@ -183,6 +183,14 @@ def test_one_that_does_not_start_is_told() -> None:
     run(test, command=[sys.executable, "-c", "raise SystemExit(1)"])
 
 
+def test_why_no_process_can_be_started_is_told() -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(Unavailable, match="No such file"):
+            await templating.fill(task("never"))
+
+    run(test, command=["/nonexistent/python"])
+
+
 def test_what_the_template_refuses_is_told() -> None:
     async def test(templating: Templating) -> None:
         with pytest.raises(RequestError) as caught:
