@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 
 from edge_rt.sensors.base import Channel, Kind, Reader, Skipped
+from edge_rt.sensors.gauges import GaugeReader
 from edge_rt.sensors.hung import hung
 from edge_rt.sensors.integral import Energy, Meter
 from edge_rt.sensors.track import Reading, Track
@@ -69,11 +72,14 @@ class Sampler:
 
     @property
     def blocked(self) -> list[Skipped]:
-        """The readers that do not answer; they are read again once they do."""
-        return [track.blocked for track in self._tracks if track.blocked is not None]
+        """The readers and channels that do not answer; they are read again once they do."""
+        readers = [track.blocked for track in self._tracks if track.blocked is not None]
+        with self._lock:
+            return readers + [one for track in self._tracks for one in track.silent.values()]
 
     def leave_out(self, looks: int) -> bool:
-        """Leave out the reader that is being read, if it was so in the last `looks` calls.
+        """Leave out what is being read, if it was so in the last `looks` calls: one channel where
+        the others of its reader can be read without it, else the reader.
 
         True where it is left out: another thread has to step from now on.
         """
@@ -82,8 +88,14 @@ class Sampler:
             if self._busy is None or self._looks < looks:
                 return False
             (track, thread), self._busy = self._busy, None
-            track.blocked = hung(track.reader.name, thread, track.reader.channels)
-        log.warning("sensor %s is left out: %s", track.blocked.name, track.blocked.reason)
+            told = hung(track.reader.name, thread, track.reader.channels)
+            channel = _pass_over(track.reader, told.reason)
+            if channel is None:
+                track.blocked = told
+            else:
+                told = replace(told, name=channel.name)
+                track.silent[thread], track.due_s = told, -math.inf
+        log.warning("sensor %s is left out: %s", told.name, told.reason)
         return True
 
     def hurry(self, readers: Collection[Reader], at_s: float) -> None:
@@ -178,9 +190,11 @@ class Sampler:
         values = track.reader.read()
         time_s = 0.5 * (begin_s + self._clock())
         with self._lock:
-            if track.blocked is not None:
+            me = threading.current_thread()
+            if self._busy is None or self._busy[1] is not me:
+                told = track.silent.pop(me, track.blocked)
                 track.blocked = None
-                log.info("sensor %s answers again", track.reader.name)
+                log.info("sensor %s answers again", told and told.name)
                 return False
             self._busy = None
             track.record(time_s, values)
@@ -199,3 +213,8 @@ class Sampler:
     def _unsubscribe(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
+
+
+def _pass_over(reader: Reader, reason: str) -> Channel | None:
+    """The one channel of a reader that is left out; None where it has to be the whole reader."""
+    return reader.pass_over(reason) if isinstance(reader, GaugeReader) else None

@@ -36,6 +36,11 @@ class Bus:
         if end >= 0:
             os.close(end)
 
+    def answer_once(self) -> None:
+        """Have all reads return that wait now; none hangs until it is told to again."""
+        self.answer()
+        self._wait, self._end = os.pipe()
+
     def _open(self, path: Path, flags: int) -> int:
         fd = open_regular(path, flags)
         self._paths[fd] = path
@@ -97,6 +102,39 @@ def test_a_reader_that_blocks_is_left_out_alone_and_comes_back(
         bus.answer()
         eventually(lambda: values() == [40.0, 50.0])
         assert not sampler.blocked
+    finally:
+        bus.answer()
+        assert thread.stop(30.0)
+
+
+def test_a_file_that_blocks_takes_no_other_of_its_reader_with_it(
+    files: tuple[Path, Path], bus: Bus
+) -> None:
+    """Heat is still watched by the other zones where one hangs."""
+    zones = [temperature(path.name, path) for path in files]
+    sampler = Sampler([GaugeReader("thermal", zones, 0.01, io=bus.io)])
+    thread = SamplerThread(sampler, look_s=0.02)
+
+    def values() -> list[float | None]:
+        return [reading.value for reading in sampler.readings()]
+
+    thread.start()
+    try:
+        for hangs in (files[0], files[1], files[0]):
+            bus.hanging.add(hangs)
+            eventually(lambda: len(sampler.blocked) == 1)
+            (one,) = sampler.blocked
+            assert (one.name, str(hangs) in one.reason) == (hangs.name, True)
+            answers = files[1 - files.index(hangs)]
+            answers.write_text("50000\n")
+            without = [None if path is hangs else 50.0 for path in files]
+            eventually(lambda without=without: values() == without)
+            bus.answer_once()
+            with_it = [40.0 if path is hangs else 50.0 for path in files]
+            eventually(lambda with_it=with_it: values() == with_it)
+            assert not sampler.blocked
+            answers.write_text("40000\n")
+            eventually(lambda: values() == [40.0, 40.0])
     finally:
         bus.answer()
         assert thread.stop(30.0)
