@@ -82,8 +82,29 @@ def test_a_terminal_line_is_redrawn_and_never_wider_than_the_terminal(
     with Progress("Building", terminal, clock=lambda: 0.0) as progress:
         progress.update(0.5, "x" * 200)
     drawn = terminal.getvalue().split("\r\x1b[K")
-    assert "[############............]  50%" in drawn[1]
+    assert "[####....]  50%" in drawn[1]
     assert len(drawn[1]) < 60
+
+
+def test_the_bar_gives_way_to_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal, times = Terminal(), iter((0.0, 10.0, 70.0))
+    with Progress("Setting up", terminal, clock=lambda: next(times)) as progress:
+        progress.update(0.14, "Installing Python packages")
+    [drawn] = [line for line in terminal.getvalue().split("\r\x1b[K") if "%" in line]
+    assert "#" in drawn
+    assert drawn.endswith(" 14% 0:10, 1:01 left Installing Python packages")
+
+
+def test_what_is_left_never_grows_while_nothing_advances() -> None:
+    log, times = io.StringIO(), iter((0.0, 10.0, 30.0, 90.0, 95.0))
+    with Progress("Setting up", log, clock=lambda: next(times)) as progress:
+        progress.update(0.2, "installing")
+        progress.say("still installing")
+        progress.say("much longer")
+    assert [line.rpartition(" (")[2] for line in log.getvalue().splitlines()[1:-1]] == [
+        *("0:10, 0:40 left)", "0:30, 0:20 left)", "1:30)")
+    ]
 
 
 def test_a_failure_is_not_called_done() -> None:

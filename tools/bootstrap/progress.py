@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-_BAR = 24
+_BAR = (8, 24)  # columns of the bar, at least and at most
 _STEP = 10  # percent between two plain lines
 _KNOWN = 0.05  # from there on the pace tells what is left
 
@@ -19,7 +19,8 @@ class Progress:
 
     On a terminal one line is redrawn. Elsewhere (a pipe, CI) the title is printed once, then a
     line for each part and each further ten percent, so that a log stays readable. It never goes
-    back, and tells the time that has passed and, from then on, what is left at that pace.
+    back, and tells the time that has passed and, from then on, what is left at that pace. While
+    nothing advances, what is left runs out rather than grows.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Progress:
         self._clock = clock
         self._start = clock()
         self._done: float | None = None
+        self._advance = (0.0, 0.0)  # the last one: the share done, and the seconds it took
         self._printed = 0
 
     def __enter__(self) -> Progress:
@@ -75,10 +77,14 @@ class Progress:
             self._line(int(self.done * 100), note)
 
     def _redraw(self, note: str) -> None:
-        done = self._done
-        bar = "" if done is None else f" {_bar(done)} {done:4.0%} {self._times(done)}"
-        line = f"{self._title}{bar} {note}"
-        self._write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
+        done, room = self._done, shutil.get_terminal_size().columns - 1
+        line = f"{self._title} {note}"
+        if done is not None:
+            figures = f"{done:4.0%} {self._times(done)} {note}"
+            line = (
+                f"{self._title} {_bar(done, room - len(self._title) - len(figures) - 4)} {figures}"
+            )
+        self._write(f"\r\x1b[K{line[:room]}")
 
     def _print(self, percent: int, note: str) -> None:
         if percent >= self._printed + _STEP:
@@ -90,8 +96,10 @@ class Progress:
 
     def _times(self, done: float) -> str:
         passed = self._clock() - self._start
-        left = f", {_clock(passed / done - passed)} left" if _KNOWN <= done < 1 else ""
-        return f"{_clock(passed)}{left}"
+        if done > self._advance[0]:
+            self._advance = done, passed
+        left = self._advance[1] / done - passed if _KNOWN <= done < 1 else 0
+        return f"{_clock(passed)}, {_clock(left)} left" if left >= 1 else _clock(passed)
 
     def _end(self, text: str) -> None:
         self._write(f"\r\x1b[K{text}\n" if self._tty else f"{text}\n")
@@ -101,9 +109,10 @@ class Progress:
         self._stream.flush()
 
 
-def _bar(fraction: float) -> str:
-    full = round(_BAR * min(max(fraction, 0.0), 1.0))
-    return "[" + "#" * full + "." * (_BAR - full) + "]"
+def _bar(fraction: float, room: int) -> str:
+    width = min(max(room, _BAR[0]), _BAR[1])
+    full = round(width * min(max(fraction, 0.0), 1.0))
+    return "[" + "#" * full + "." * (width - full) + "]"
 
 
 def _clock(seconds: float) -> str:
