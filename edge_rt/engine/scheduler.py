@@ -224,13 +224,14 @@ class Scheduler(Runner[Backend, Answer, Portion]):
     def _by_turn(self, waiting: Iterable[Answer]) -> list[Answer]:
         """Those that may start, first the oldest of the client and request with the fewest running.
 
-        So a client that asks for many answers does not have the others wait for all of them, and
-        one request leaves the last sequence to others.
+        So a client that asks for many answers does not have the others wait for all of them. A
+        request with more answers left than there are sequences leaves the last one to others.
         """
         clients = Counter(map(_client, self._running))
         groups = Counter(map(_group, self._running))
-        most = max(1, self._backend.sequences - 1)
-        able = [answer for answer in waiting if groups[_group(answer)] < most]
+        left, all_ = groups + Counter(map(_group, self._waiting)), self._backend.sequences
+        most = {group: max(1, all_ - (count > all_)) for group, count in left.items()}
+        able = [answer for answer in waiting if groups[_group(answer)] < most[_group(answer)]]
         return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
 
     def _start(self, answer: Answer, now: float) -> None:

@@ -117,6 +117,14 @@ def test_one_request_leaves_a_sequence_to_others(front, several) -> None:
     assert [e.id for e in front.events if isinstance(e, Finished)] == [1]
 
 
+@pytest.mark.parametrize("several", [[{"n": 3}], [{"group": "all"}] * 3])
+def test_a_request_that_fits_uses_every_sequence(front, several) -> None:
+    for id, fields in enumerate(several, 2):
+        front.submit(id, [id + 4, 9], max_tokens=90, **fields)
+    front.scheduler.step()
+    assert front.scheduler.running == 3
+
+
 def test_time_in_the_queue_is_told(toy: Callable, new_front: Callable) -> None:
     front = new_front(toy(sequences=1))
     first = front.submit(1, [5], max_tokens=5)
