@@ -45,7 +45,11 @@ def test_a_full_disk_is_told_in_one_line(daemon: Daemon, spawn: Spawn, words: li
     assert errors == b"Error: cannot write the output: No space left on device\n"
 
 
-def test_a_full_standard_error_is_no_reason_to_complain(daemon: Daemon, spawn: Spawn) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_error_is_no_reason_to_complain(
+    unbuffered: str, daemon: Daemon, spawn: Spawn, environ: dict[str, str]
+) -> None:
+    environ["PYTHONUNBUFFERED"] = unbuffered
     with Path("/dev/full").open("wb") as full:
         process = spawn("run", "Hi", stderr=full)
         out, _ = process.communicate()
