@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from bootstrap import SetupError
 
@@ -111,7 +112,7 @@ class Container:
 def _command(root: Path, shown: Mapping[str, Path]) -> Sequence[str]:
     return [
         *("systemd-nspawn", "--quiet", "--boot", f"--directory={root}", "--volatile=overlay"),
-        # There is no machined to tell, and no unit to be in.
-        *("--register=no", "--keep-unit", "--private-network", "--machine=guest"),
+        # There is no machined to tell, and no unit to be in. Two guests cannot have one name.
+        *("--register=no", "--keep-unit", "--private-network", f"--machine=guest-{uuid4().hex}"),
         *(f"--bind-ro={path}:{place}" for place, path in shown.items()),
     ]
