@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
@@ -24,6 +24,7 @@ from edge_rt.cli.screen import note
 _CONNECT_S = 2.0
 _AGAIN_S = 0.02  # between two tries to connect
 _SLOW_S = 15.0  # until it is told that nothing has come yet
+_STORE_S = 10.0  # for the directory of the models
 _STATE_S = 60.0  # for a question about the daemon; proving its health may load a model
 
 
@@ -66,6 +67,14 @@ class Client:
         with self._reported():
             timeout = httpx.Timeout(self._patience_s, connect=_CONNECT_S)
             return _document(self._http.get(path, timeout=timeout))
+
+    def store(self) -> str | None:
+        """The directory of the daemon's models; None where it does not tell."""
+        timeout = httpx.Timeout(_STORE_S, connect=_CONNECT_S)
+        with suppress(Failure, httpx.TransportError):
+            told = _document(self._http.get("/edge/v1/status", timeout=timeout)).get("store")
+            return told if isinstance(told, str) else None
+        return None
 
     def post(self, path: str, body: Json) -> Json:
         """The JSON object that `path` answers to `body`."""
@@ -120,6 +129,9 @@ class Client:
             raise Silent(f"the daemon at {self._socket} does not answer: look at its log") from None
         except httpx.TransportError as error:
             raise Failure(f"the daemon at {self._socket} went away: {error}") from None
+        except NoModel as error:
+            store = self.store()
+            raise NoModel(f"{error.message} (store: {store})") if store else error from None
 
     def _absent(self) -> Failure:
         advice = "name the socket of your daemon with --socket"

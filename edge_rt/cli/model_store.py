@@ -21,7 +21,6 @@ from edge_rt.config.schema import Config
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
-PATIENCE_S = 10.0  # with a daemon that is only to name its store
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, readable=False)
 
@@ -33,18 +32,33 @@ class Place:
     root: Path
     owner: str
     config: Config
+    socket: Path | None = None  # of the daemon that named it
 
     def __str__(self) -> str:
-        return f"Store: {self.root} ({self.owner})"
+        served = "" if self.served_by is None else "; its files are closed to you: sudo shows more"
+        return f"Store: {self.root} ({self.owner}{served})"
+
+    @property
+    def served_by(self) -> Path | None:
+        """The socket of the daemon that tells of the models, if this process may not read them."""
+        return None if self.socket is None or self.allows() else self.socket
 
     def open(self, *, write: bool = False) -> Store:
-        """The store; raises Failure if this process has no right to read or `write` it."""
-        rights = os.R_OK | os.X_OK | (os.W_OK if write else 0)
-        if not os.access(nearest(self.root), rights):
+        """The store; raises Failure if this process may not read or `write` it."""
+        if not self.allows(write=write):
             raise Failure(
                 f"no right to {'change' if write else 'read'} the model store {self.root} "
                 f"({self.owner}): use sudo, or name another with --store or STATE_DIRECTORY"
             )
+        return self.store()
+
+    def allows(self, *, write: bool = False) -> bool:
+        """Whether this process may read or `write` it."""
+        mode = os.R_OK | os.X_OK | (os.W_OK if write else 0)
+        return os.access(nearest(self.root.absolute()), mode)
+
+    def store(self) -> Store:
+        """The store and its catalogue, whether or not it can be read."""
         catalogues = [Path(path) for path in self.config.models.catalogue]
         return Store(self.root, load_catalogue(catalogues))
 
@@ -76,15 +90,15 @@ def find_store(
 
 
 def _of_daemon(environ: Mapping[str, str], named: Path | None) -> Place:
-    paths, told = Paths.detect(environ), None
+    paths, told, socket = Paths.detect(environ), None, None
     with suppress(NoDaemon):  # none that could be trusted: the user's own installation counts
         socket = daemon_socket(named)
         paths, told = installation(socket), _told(socket)
         if told is not None and socket not in (paths.socket, Paths.system(environ).socket):
-            return Place(told, f"daemon at {socket}", _of(paths))
+            return Place(told, f"daemon at {socket}", _of(paths), socket)
     owner = "system service" if paths == Paths.system(environ) else "your own"
     found = _configured(_of(paths), paths, owner)
-    return found if told is None else Place(told, owner, found.config)
+    return found if told is None else Place(told, owner, found.config, socket)
 
 
 def open_store(named: Path | None, config_file: Path | None, *, write: bool = False) -> Store:
@@ -117,7 +131,6 @@ def _told(socket: Path) -> Path | None:
         return None
     from edge_rt.cli.client import Client  # brings an HTTP client
 
-    with suppress(Failure), Client(socket, PATIENCE_S) as client:
-        store = client.get("/edge/v1/status").get("store")
-        return Path(store) if isinstance(store, str) else None
-    return None
+    with Client(socket) as client:
+        store = client.store()
+    return None if store is None else Path(store)

@@ -15,13 +15,15 @@ from edge_rt.cli.exits import Failure, NoModel
 from edge_rt.cli.fetching import announce_starter, fetch
 from edge_rt.cli.model_store import FILE, find_store, open_store, with_store
 from edge_rt.cli.models_folder import export_models, import_models
+from edge_rt.cli.models_listing import listing, served_model
 from edge_rt.cli.models_table import (
     catalogue_facts,
     catalogue_table,
     facts,
     model_table,
-    models_table,
     pair_facts,
+    served_facts,
+    served_pairs,
 )
 from edge_rt.cli.paper import output, put
 from edge_rt.cli.screen import note
@@ -49,22 +51,21 @@ models.add_command(import_models)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show the models that are there, and those that can be pulled."""
-    found = find_store(store, config)
-    place = found.open()
-    entries, default = place.entries(), place.default(found.config.models.default)
-    there = {entry.id for entry in entries} | {entry.sha256 for entry in entries}
-    known = [e for e in place.catalogue if e.pullable and not {e.id, e.sha256} & there]
+    place = find_store(store, config)
+    listed = listing(place)
+    catalogue = place.store().catalogue
+    known = [e for e in catalogue if e.pullable and not {e.id, e.sha256} & listed.known]
     if as_json:
-        models = [facts(entry) | {"default": entry == default} for entry in entries]
         pullable = [catalogue_facts(entry) for entry in known]
-        click.echo(json.dumps({"store": str(place.root), "models": models, "pullable": pullable}))
+        document = {"store": str(place.root), "models": listed.models, "pullable": pullable}
+        click.echo(json.dumps(document))
         return
     console = output()
-    put(console, models_table(entries, default) if entries else Text(f"No models in {place.root}."))
+    put(console, listed.table if listed.models else Text(f"No models in {place.root}."))
     if known:
         put(console, Text("\nedge-rt models pull can fetch:"))
         put(console, catalogue_table(known))
-    note(str(found))
+    note(str(place))
 
 
 @models.command()
@@ -93,6 +94,10 @@ def default_model(id: str | None, store: Path | None, config: Path | None) -> No
     Without ID, print the default model, and why it is that one.
     """
     found = find_store(store, config)
+    if id is None and found.served_by is not None:
+        click.echo(served_model(found.served_by, "default")["id"])
+        note(str(found))
+        return
     place, named = found.open(write=id is not None), found.config.models.default
     note(str(found))
     if id is not None:
@@ -143,6 +148,15 @@ def add(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> None:
     """Show all that is known of the model ID, and of others that it answers with."""
+    found = find_store(store, config)
+    if found.served_by is not None:
+        note(str(found))
+        told = served_facts(served_model(found.served_by, id))
+        if as_json:
+            click.echo(json.dumps(told))
+        else:
+            put(output(), served_pairs(told))
+        return
     place = open_store(store, config)
     entry, there = place.get(id), {each.id for each in place.entries()}
     pairs = [pair for pair in place.pairs if id in (pair.large, pair.small)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from edge_rt.cli.document import Json
 from edge_rt.cli.mode_words import as_set
 from edge_rt.cli.quantity import size
 from edge_rt.cli.tables import Column, Pairs, Table
@@ -60,6 +61,14 @@ def facts(entry: Entry) -> dict[str, object]:
     }
 
 
+def served_facts(model: Json) -> dict[str, object]:
+    """What the daemon tells of a model, by the names of `facts`."""
+    edge = model["edge"]
+    same = ("kind", "backend", "size_bytes", "has_template", "variant")
+    told = {"id": model["id"], "created": model["created"], "owner": model["owned_by"]}
+    return told | {name: edge[name] for name in same} | {"context": edge["context"]}
+
+
 def pair_facts(pair: Pair, there: Collection[str]) -> dict[str, object]:
     """What is known of two models, for JSON; `there` are the ids of all in the store."""
     return {
@@ -101,6 +110,38 @@ def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
         for entry in entries
     ]
     return Table(_STORED, rows)
+
+
+def served_table(models: Sequence[Json]) -> Table:
+    """The models that the daemon tells of, a row each; they are `served_facts` and the default."""
+    rows = [
+        (
+            model["id"],
+            model["kind"],
+            model["variant"] or "",
+            size(model["size_bytes"]),
+            "",
+            str(model["context"] or _UNKNOWN),
+            "",
+            "default" if model["default"] else "",
+        )
+        for model in models
+    ]
+    return Table(_STORED, rows)
+
+
+def served_pairs(model: Json) -> Pairs:
+    """One model as the daemon tells of it, a line for each thing to know."""
+    rows = [
+        ("model", model["id"]),
+        ("kind", model["kind"]),
+        ("backend", model["backend"]),
+        ("pinned as", f"{model['id']}@{model['variant']}" if model["variant"] else ""),
+        ("context", f"{model['context']} tokens" if model["context"] else ""),
+        ("owner", model["owner"]),
+        ("size", size(model["size_bytes"])),
+    ]
+    return Pairs(row for row in rows if row[1])
 
 
 def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:

@@ -216,6 +216,7 @@ class Daemon:
         status = f"serving on {', '.join(map(_address, sockets))}"
         reload = Reload(self._config, self._read, rooms.governing, api_keys, admin_keys)
         _on_signals(server, rooms, self._notifier, reload)
+        log.info("model store: %s", self._store.root.absolute())
         log.info(status)
         notifier = self._notifier
         async with _beside(

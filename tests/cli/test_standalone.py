@@ -146,6 +146,9 @@ def test_it_is_fetched_into_the_store_of_the_daemon_that_lacks_it(
     del environ["EDGE_RT_SOCKET"]
     daemon.documents["/edge/v1/status"] = (200, {"store": str(tmp_path / "served")})
     daemon.will_refuse(404, LACKING)
+    result = cli("run", "--socket", str(daemon.path), "--model", "tiny", "Hi")
+    assert f"no model 'tiny' in the store (store: {tmp_path / 'served'})" in result.stderr
+    daemon.will_refuse(404, LACKING)
     result = cli("run", "--socket", str(daemon.path), "--model", "tiny", "--yes", "Hi")
     assert (result.exit_code, result.stdout) == (0, "Hello world\n")
     assert (tmp_path / "served" / "tiny" / "tiny.gguf").is_file()

@@ -31,6 +31,10 @@ def test_run_streams_and_tells_the_cost(daemon):
         assert part in cost
 
 
+def test_the_log_names_the_store(daemon):
+    assert f"model store: {daemon.store}\n" in daemon.log.read_text()
+
+
 def test_the_answer_comes_piece_by_piece(daemon):
     """The first words are there while the engine is still at it."""
     environment = os.environ | {"EDGE_RT_SOCKET": str(daemon.socket)}

@@ -123,7 +123,7 @@ def boot(root: Path, wheels: Path, store: Path, cache: Path, console: Path) -> B
     shown = {"/checkout": CHECKOUT, "/wheels": wheels, "/srv/models": store}
     python = {Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}  # that one has its own
     shown |= {str(path): path for path in (CHECKOUT, *sorted(python))}
-    shown[f"{CACHE}/models"] = cache / "models"
+    shown |= {f"{CACHE}/{name}": cache / name for name in ("models", "wheels")}
     box = Box(Container(root, shown, console))
     box.configure()
     return box
