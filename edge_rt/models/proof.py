@@ -42,6 +42,9 @@ class Proof:
         self, record: Record, file: StoredFile, stamp: Stamp, progress: Progress | None
     ) -> None:
         path = record.directory(self._root) / file.name
+        if stamp.size != file.stamp.size:  # a sparse file of any length is not read
+            message = f"{path}: damaged or changed: it has {stamp.size} bytes"
+            raise DamagedFile(f"{message}, not {file.stamp.size}; {_advice(record)}")
         try:
             found = digest(path, progress)
         except OSError as error:

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from edge_rt.durable import replace_file
-from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.errors import DamagedFile, ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,
@@ -332,6 +332,14 @@ def test_damage_that_leaves_no_trace_is_found_by_verify(store: Store, file: Path
     assert store.check("one") == entry.path  # the price of a quick check
     with pytest.raises(ModelFileError):
         store.verify("one")
+
+
+def test_a_file_of_another_size_is_not_read(store: Store, file: Path) -> None:
+    entry = store.add(file, "one")
+    os.truncate(entry.path, 1 << 40)  # sparse; reading it would take an hour
+    for prove in (store.check, store.verify, reopened(store).check):
+        with pytest.raises(DamagedFile, match=f"{1 << 40} bytes, not {entry.size}"):
+            prove("one")
 
 
 def test_a_touched_file_is_hashed_once(store: Store, file: Path) -> None:
