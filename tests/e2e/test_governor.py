@@ -162,7 +162,9 @@ def test_the_command_line_changes_and_draws_it(free, tmp_path):
     assert "7.50 W over any" in set_.stdout
     assert "70.0 °C" in set_.stdout
     lifted = free.run("budget", "--power", "none", "--temp", "none")
-    assert lifted.stdout.startswith("power       none")
+    said, _, table = lifted.stdout.partition("\n\n")
+    assert said.startswith("Simulated board raspberry-pi-5")
+    assert table.split()[:4] == ["power", "none", "temperature", "none"]
     page = tmp_path / "report.html"
     drawn = free.run("report", "--since", "5m", "--out", str(page))
     assert drawn.returncode == 0, drawn.stderr
