@@ -78,10 +78,10 @@ class Sampler:
             return readers + [one for track in self._tracks for one in track.silent.values()]
 
     def leave_out(self, looks: int) -> bool:
-        """Leave out what is being read, if it was so in the last `looks` calls: one channel where
-        the others of its reader can be read without it, else the reader.
+        """Leave out a read that has been under way for the last `looks` calls.
 
-        True where it is left out: another thread has to step from now on.
+        Only its channel is left out where the reader can read the others without it, else the whole
+        reader. Returns whether something was left out: another thread then has to call `step`.
         """
         with self._lock:
             self._looks += 1

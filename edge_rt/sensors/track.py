@@ -45,8 +45,8 @@ class Track:
         self.ring = Ring(size, max(2, math.ceil(history_s / reader.period_s)))
         self.meters = _meters(reader.channels, self.gap_s)
         self.blocked: Skipped | None = None  # where its read does not return
-        self.silent: dict[threading.Thread, Skipped] = {}  # channels whose read does not, by who
-        # waits for it
+        # Channels whose read does not return, by the thread that waits in that read.
+        self.silent: dict[threading.Thread, Skipped] = {}
         self._read_s: float | None = None
         self._last: list[float | None] = [None] * size
         self._last_s: list[float] = [0.0] * size

@@ -1,4 +1,4 @@
-"""What would change the answer is refused by name; what is unknown is ignored with a warning."""
+"""Fields that would change the answer are refused by name; unknown ones only cause a warning."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_requests_beyond_the_sequences_wait_and_start_in_order(front) -> None:
     ids=["answers", "prompts", "requests of one client"],
 )
 def test_who_asks_for_many_answers_lets_others_in_between(front, several) -> None:
-    """There are three sequences, one of which a request leaves to others."""
+    """The model has three sequences; the large request uses two and leaves one to others."""
     for id, fields in enumerate(several, 2):
         front.submit(id, [id + 4, 9], max_tokens=8, **fields)
     front.scheduler.step()
