@@ -39,6 +39,10 @@ class Observation:
     cpu_s: float | None = None  # core seconds of the engine, passes under way included
     spare_s: float = 0.0  # of `busy_s`, times the threads that requests had no use for
     asked: int | None = None
+    gpu_s: float | None = None  # of `busy_s`, with layers on a GPU; None: none are offloaded
+    gpu_load: float | None = None  # share of the time that the GPU was busy, for whomever
+    cpu_hz: float | None = None  # highest clock allowed now, as read back
+    gpu_hz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,3 +67,13 @@ class Limits:
     allowance_w: float | None = None  # the most that the board may draw now; None: nothing binds
     bound_by: BoundBy | None = None  # what sets the allowance
     why: str = "nothing holds back"  # one sentence for people
+    cpu_hz: float | None = None  # highest clock from now on; None: leave it alone
+    gpu_hz: float | None = None
+
+
+@dataclass(frozen=True)
+class ClockSteps:
+    """The clocks to choose from, in Hz, lowest first; empty: that clock may not be changed."""
+
+    cpu_hz: tuple[float, ...] = ()
+    gpu_hz: tuple[float, ...] = ()
