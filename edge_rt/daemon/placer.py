@@ -58,7 +58,10 @@ class _Plan:
 
 
 class Placer:
-    """Loads and unloads while nobody waits, where that repays; see routing.replanning."""
+    """Loads and unloads while nobody waits, where that repays; see routing.replanning.
+
+    Models that the router would not take for a request count for nothing; see Bucket.
+    """
 
     def __init__(
         self,
@@ -127,12 +130,13 @@ class Placer:
             mix={**self._routes.mix.shares()},
             per_second=self._routes.mix.per_second(),
             heavy=self._governing.limits.heavy,
+            smaller=self._governing.limits.smaller,
         )
 
     def _plan(self, entries: Sequence[Entry]) -> _Plan | None:
         """None where there is nothing to choose: one variant is asked for, and has one form."""
         shares = self._routes.mix.shares()
-        asked = {id for bucket in shares for id in bucket.models}
+        asked = {id for bucket in shares for id in bucket.able(self._governing.limits)}
         known = [entry for entry in entries if entry.id in asked]
         free = [entry for entry in known if entry.id not in self._fixed]
         sizes = {entry.id: self._forms(entry) for entry in known}
@@ -202,7 +206,7 @@ class Placer:
         """What a request of each kind takes; None where it cannot be had, or nobody knows."""
         return {
             bucket: self._foretold(entry, form, _tokens(bucket))
-            if entry.id in bucket.models
+            if entry.id in bucket.able(self._governing.limits)
             else None
             for bucket in buckets
         }

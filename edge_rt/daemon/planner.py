@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.api.service import Serving
 from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
@@ -126,7 +127,9 @@ class Planner:
                 without = lack or self._lack(entry, offered)
                 found += [self._candidate(ask, asked, t, without, offered) for t in counts]
         assessed = await self._routes.assess(_text(ask), entries, host)
-        wanted, why, mode = self._choice(ask, host, named, prompts, assessed)
+        name = named[0][0].id if named else "default"
+        serving = await self._serving(name, _text(ask), host)
+        wanted, why, mode = self._choice(ask, host, named, serving, prompts, assessed)
         ranked = judged(found, wanted, why, mode)
         return [
             _Plan(c, prompts.get(c.model), offers.get(c.model, Offer()).of(c.mode)) for c in ranked
@@ -138,11 +141,21 @@ class Planner:
         lack = None if partner is None else self._room.lack(partner, entry)
         return lack and f"{offered.mode.partner} {lack}"
 
+    async def _serving(self, name: str, text: str, host: Host) -> Serving:
+        """The model that would answer for `name` now, as long as it is good enough for that."""
+        serving = host.serving(name)
+        if serving.asked is None:
+            return serving
+        other, asked = host.entry(serving.card.id), host.entry(serving.asked)
+        short = await self._routes.shortfall(other, asked, text, Aims(), host)
+        return serving if short is None else Serving(host.card(serving.asked))
+
     def _choice(
         self,
         ask: PlanAsk,
         host: Host,
         named: list[list[Entry]],
+        serving: Serving,
         prompts: Mapping[str, Asked],
         assessed: Assessment,
     ) -> tuple[tuple[str, int], str, str]:
@@ -152,13 +165,11 @@ class Planner:
         limits = self._governing.limits
         why = f"what the governor allows now: {limits.why}"
         if len(named) != 1:
-            name = named[0][0].id if named else "default"
-            return (host.serving(name).card.id, limits.threads), why, SINGLE
+            return (serving.card.id, limits.threads), why, SINGLE
         offers = {e.id: self._routes.offer(e, ModeWish(), host) for e in named[0]}
         first = named[0][0].id
         left_open = self._routes.threads_open(named[0][0], ask.models[0], Aims())
         if len(named[0]) == 1 and len(offers[first].modes) == 1 and not left_open:
-            serving = host.serving(first)
             mode = SINGLE if serving.asked is not None else offers[first].modes[0].mode.label
             return (serving.card.id, limits.threads), why, mode
         tokens = {

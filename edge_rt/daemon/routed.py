@@ -32,11 +32,19 @@ class Routed(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """A kind of requests: which models may answer them, and tokens in powers of two."""
+    """A kind of requests: which models may answer them, and tokens in powers of two.
+
+    `smaller` are the models that may answer while the governor asks for smaller ones.
+    """
 
     models: tuple[str, ...]
+    smaller: tuple[str, ...]
     prompt: int
     completion: int
+
+    def able(self, limits: Limits) -> tuple[str, ...]:
+        """The models that may answer such requests now."""
+        return self.smaller if limits.smaller else self.models
 
 
 def routed(entry: Entry, offer: Offer, offered: Offered, why: str) -> Routed:
@@ -45,12 +53,12 @@ def routed(entry: Entry, offer: Offer, offered: Offered, why: str) -> Routed:
     return Routed(entry, why, mode=mode, less=offer.why)
 
 
-def gave_way(trace: Trace, usual: float, limits: Limits) -> str | None:
-    """That what was chosen is not as good as is `usual`, where it could have been, and nothing was
-    asked for: the floor gave way for the governor.
+def gave_way(trace: Trace, asked: float | None, usual: float, limits: Limits) -> str | None:
+    """Say that what was chosen is not as good as is `usual` although others are: the floor gave way
+    for the governor. None where it did not, or where the request `asked` for a quality.
     """
     chosen = trace.chosen
-    if chosen is None or trace.quality is not None or not limits.smaller:
+    if chosen is None or asked is not None or not limits.smaller:
         return None
     able = [row.candidate for row in trace.considered if row.state != "dropped"]
     best = max((one.quality or 0.0 for one in able), default=0.0)

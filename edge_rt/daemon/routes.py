@@ -37,7 +37,14 @@ from edge_rt.routing.mix import Mix
 from edge_rt.routing.naming import select
 from edge_rt.routing.router import Router
 from edge_rt.routing.setting import Setting
-from edge_rt.routing.sufficing import Level, floor_of
+from edge_rt.routing.sufficing import (
+    FLOORS,
+    Level,
+    below,
+    floor_of,
+    least_quality,
+    may_answer,
+)
 from edge_rt.routing.trace import Trace, Traces
 
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
@@ -87,21 +94,23 @@ class Routes:
         completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
         only = able[0] if len(able) == 1 else None
         if only is not None and not self._open(only, offers[only.id], wish):
-            self._note(able, USUAL, completion)
+            self._note([only.id], [only.id], USUAL, completion)
             return self._fixed(only, offers[only.id], wish)
         known = {entry.id: entry for entry in [*partners(offers), *able]}
         took: list[Cost] = []
         assessed = await self.assess(wish.text, list(known.values()), host, took.append)
         files = {id: entry.short_sha256 for id, entry in known.items()}
         likely = self._learning.judge.assessed(assessed, files)
-        offers = with_early(offers, known, wish, likely, self._floor(wish.aims), host)
+        offers = with_early(offers, known, wish, likely, self.floor(wish.aims), host)
         tokens = await self._sizing.tokens(able, wish, completion, host, partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
-        self._note(able, max((known.prompt for known in counted), default=USUAL), completion)
+        prompt = max((known.prompt for known in counted), default=USUAL)
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
         self.traces.keep(wish.id, trace)
+        usual, smaller = (may_answer(trace, self._floor(wish.aims, less)) for less in (False, True))
+        self._note(usual, smaller, prompt, completion)
         if trace.chosen is not None:
-            found = self._chosen(wish.id, trace, trace.chosen, able, offers)
+            found = self._chosen(wish, trace, trace.chosen, able, offers)
         elif only is not None:  # the engine says best what speaks against it
             found = routed(only, offers[only.id], offers[only.id].modes[0], trace.why)
         else:
@@ -123,21 +132,21 @@ class Routes:
 
     def _chosen(
         self,
-        id: str,
+        wish: Wish,
         trace: Trace,
         chosen: Candidate,
         able: Sequence[Entry],
         offers: Mapping[str, Offer],
     ) -> Routed:
-        """What `trace` has chosen for the answer of that id."""
+        """What `trace` has chosen for the answer to `wish`."""
         self._router.follow(trace)
-        self._learning.chosen(id, trace)
+        self._learning.chosen(wish.id, trace)
         setting, limits = chosen.setting, self._governing.limits
         entry = next(entry for entry in able if entry.id == setting.variant)
         offer = offers[entry.id]
         found = routed(entry, offer, offer.of(setting.mode), trace.why)
         fewer = setting.threads if setting.threads < limits.threads else None
-        less = found.less or gave_way(trace, self._quality, limits)
+        less = found.less or gave_way(trace, wish.aims.quality, self._quality, limits)
         return found._replace(threads=fewer, form=setting.form, less=less)
 
     def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
@@ -204,7 +213,7 @@ class Routes:
             prefer=aims.prefer or "energy",
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
-            quality=self._floor(aims),
+            quality=self.floor(aims),
             context=assessed.features.context,
             unfit=unfit or {},
         )
@@ -214,10 +223,37 @@ class Routes:
         trace = self._router.route(ask, pool, there, predict)
         return msgspec.structs.replace(trace, phi=self._phi(trace.chosen), assessed=assessed)
 
-    def _floor(self, aims: Aims) -> float | None:
-        """The usual one gives way while the governor asks for smaller models."""
-        usual = None if self._governing.limits.smaller else self._quality
+    def floor(self, aims: Aims) -> float:
+        """The least quality that an answer is to have now; the best is taken where none has it."""
+        return self._floor(aims, self._governing.limits.smaller)
+
+    def _floor(self, aims: Aims, smaller: bool) -> float:
+        """The usual floor gives way as far as "low" while the governor asks for `smaller` models.
+
+        A floor that the request names holds.
+        """
+        usual = min(self._quality, FLOORS["low"]) if smaller else self._quality
         return usual if aims.quality is None else aims.quality
+
+    async def shortfall(
+        self,
+        other: Entry,
+        asked: Entry,
+        text: str,
+        aims: Aims,
+        host: Host,
+        took: Callable[[Cost], None] = lambda _: None,
+    ) -> str | None:
+        """Why `other` is not good enough to stand in for `asked`; None: it is, or nobody knows.
+
+        `took` is told what it cost to compare `text` with examples.
+        """
+        assessed = await self.assess(text, [other, asked], host, took)
+        files = {entry.id: entry.short_sha256 for entry in (other, asked)}
+        likely = self._learning.judge.assessed(assessed, files)
+        quality, best, floor = likely.p(other.id), likely.p(asked.id), self.floor(aims)
+        least = floor if best is None else least_quality((quality, best), floor)
+        return None if quality is None or quality >= least else below(quality, least)
 
     def _phi(self, chosen: Candidate | None) -> float | None:
         seen = self._governing.seen
@@ -252,6 +288,10 @@ class Routes:
         ids = {variant.id for variant in selection.variants if selection.admits(variant)}
         return [entry for entry in entries if entry.id in ids]
 
-    def _note(self, able: Sequence[Entry], prompt: int, completion: int) -> None:
-        ids = tuple(sorted(entry.id for entry in able))
-        self.mix.note(Bucket(ids, 1 << prompt.bit_length(), 1 << completion.bit_length()))
+    def _note(
+        self, able: Sequence[str], smaller: Sequence[str], prompt: int, completion: int
+    ) -> None:
+        """Count a request that the models `able` may answer; see Bucket."""
+        if able:
+            sizes = 1 << prompt.bit_length(), 1 << completion.bit_length()
+            self.mix.note(Bucket((*able,), (*smaller,), *sizes))

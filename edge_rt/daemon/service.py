@@ -52,6 +52,7 @@ from edge_rt.daemon.problems import model_problems, other_problems
 from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
+from edge_rt.daemon.unroutable import unloadable
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
@@ -126,13 +127,15 @@ class DaemonService:
         return Serving(self._card(other, self.answering.loaded), asked.id, why)
 
     async def route(self, wish: Wish) -> Serving:
-        """See Service. A stand-in answers for whatever the model asked for has as variants, but
-        for one that writes less by itself while the governor asks for that.
+        """See Service. A stand-in that is good enough answers for whatever the model asked for has
+        as variants, but for one that writes less by itself while the governor asks for that.
         """
         if wish.model != AUTO and "@" not in wish.model:
             serving = self.serving(wish.model)
             if serving.asked is not None and not self._turns(serving.asked, wish.mode):
-                return serving
+                found = await self._standing_in(serving, serving.asked, wish)
+                if found is not None:
+                    return found
         routed = await self._foresight.routes.route(wish, self)
         return Serving(
             self._card(routed.entry, self.answering.loaded),
@@ -144,6 +147,22 @@ class DaemonService:
             form=routed.form,
             compared=routed.compared,
         )
+
+    async def _standing_in(self, serving: Serving, asked: str, wish: Wish) -> Serving | None:
+        """`serving` with its cost, None where its model is not good enough to stand in for `asked`.
+
+        Raises Unavailable where the model asked for cannot be loaded now either.
+        """
+        took: list[Cost] = []
+        entry, other = self.entry(asked), self.entry(serving.card.id)
+        context = wish.text, wish.aims, self, took.append
+        short = await self._foresight.routes.shortfall(other, entry, *context)
+        if short is None:
+            return msgspec.structs.replace(serving, compared=took[0] if took else None)
+        limits = self._governing.limits
+        if not limits.heavy and self.answering.loads(entry):
+            raise unloadable(asked, f"{other.id} may not stand in for it: {short}", limits)
+        return None
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
         """See Service."""

@@ -15,16 +15,24 @@ def unroutable(trace: Trace, limits: Limits) -> EdgeError:
         return refusal(limits)
     rules = {considered.rule for considered in trace.considered}
     if "guard" in rules:
-        code = "budget" if limits.guard == "ok" else "too_hot"
-        retry_s = limits.retry_after_s or LOAD_S
-        return Unavailable(_sentence(trace), retry_after_s=retry_s, code=code)
-    if "memory" in rules:
+        return _later(_sentence(trace), limits)
+    if "memory" in rules or "in_use" in rules:
         message = f"{_sentence(trace)} {LESS}."
         return Unavailable(message, retry_after_s=LOAD_S, code="out_of_memory")
     if "context" in rules:
         message = _sentence(trace)
         return RequestError(message, param="prompt", code="context_length_exceeded")
     return RequestError(_sentence(trace), param="model", code="unsupported")
+
+
+def unloadable(model: str, why: str, limits: Limits) -> Unavailable:
+    """The error for a model that may not be loaded now, and that nothing stands in for."""
+    return _later(f"{model} may not be loaded now: {limits.why}; {why}.", limits)
+
+
+def _later(message: str, limits: Limits) -> Unavailable:
+    code = "budget" if limits.guard == "ok" else "too_hot"
+    return Unavailable(message, retry_after_s=limits.retry_after_s or LOAD_S, code=code)
 
 
 def _sentence(trace: Trace) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.energy.prediction import Prediction, Unpredicted
-from edge_rt.energy.pressure import cpq, penalty
+from edge_rt.energy.pressure import cpq, feasible, penalty
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.candidate import Candidate
@@ -17,6 +18,7 @@ from edge_rt.routing.naming import Selection
 from edge_rt.routing.rules import (
     Dropped,
     against_loading,
+    against_others,
     against_reloading,
     against_threads,
     against_variant,
@@ -56,7 +58,7 @@ class Options:
                 why = dropped or against_threads(setting.threads, now.limits)
                 if why is None and not loaded:
                     why = _against_change(variant, setting, now)
-                    why = why or against_loading(pressure, now.limits)
+                    why = why or _against_loading(variant, setting, pressure, now)
                 if why is None and asked is not None:
                     load = _load(variant, setting, now)
                     found.append(_foretold(load, blank, predict(setting, asked)))
@@ -145,6 +147,16 @@ def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool
                     setting = Setting(variant.id, threads, layers, mode, kv_type, way.partner)
                     there = way.partner is None or way.partner in now.loaded
                     yield setting, pressure, there and _is_loaded(variant, setting, now)
+
+
+def _against_loading(
+    variant: Variant, setting: Setting, pressure: float, now: Now
+) -> Dropped | None:
+    """Why what is not loaded cannot be; for want of memory, whether others at work take that."""
+    way, alone = variant.way(setting.mode), dataclasses.replace(now, in_use={})
+    if not feasible(pressure) and feasible(_pressure(variant, setting.kv_type, way, alone)):
+        return against_others(pressure)
+    return against_loading(pressure, now.limits)
 
 
 def _pressure(variant: Variant, kv_type: str, way: Way, now: Now) -> float:

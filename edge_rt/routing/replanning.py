@@ -22,7 +22,8 @@ class Circumstances:
     """What a placement rests on; `phi` is the board's thermal yield, None: not known.
 
     `usable_bytes` are those of each memory that models may take, `mix` the share of each kind of
-    requests. `per_second` are all of those, and without `heavy` no model may be loaded.
+    requests. `per_second` are all of those, and without `heavy` no model may be loaded. With
+    `smaller` models answer that are not good enough otherwise.
     """
 
     phi: float | None
@@ -31,6 +32,7 @@ class Circumstances:
     mix: Mapping[Hashable, float]
     per_second: float = 0.0
     heavy: bool = True
+    smaller: bool = False
 
 
 class Occasion:
@@ -53,6 +55,8 @@ class Occasion:
             return f"the guard state went from {then.guard} to {now.guard}"
         if (now.phi is None) != (then.phi is None):
             return "the thermal yield came to be known, or is no longer"
+        if now.smaller != then.smaller:
+            return f"smaller models may {'now' if now.smaller else 'no longer'} answer"
         if now.phi is not None and then.phi and abs(now.phi / then.phi - 1.0) >= PHI_MOVED:
             return f"the thermal yield went from {then.phi:.2f} to {now.phi:.2f}"
         if self._waits and now.heavy and not then.heavy:

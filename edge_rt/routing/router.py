@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from edge_rt.governor.limits import Limits
 from edge_rt.routing import words
 from edge_rt.routing.ages import Ages, stale
 from edge_rt.routing.ask import Ask, Now, Prefer
@@ -16,9 +17,15 @@ from edge_rt.routing.figures import figures
 from edge_rt.routing.front import dominators
 from edge_rt.routing.learning.judge import Judge
 from edge_rt.routing.naming import select
-from edge_rt.routing.options import Options, Predict
-from edge_rt.routing.rules import Dropped, Excess, excess
-from edge_rt.routing.sufficing import Sufficing, sufficing
+from edge_rt.routing.options import Option, Options, Predict
+from edge_rt.routing.rules import Dropped, Excess, Rule, excess
+from edge_rt.routing.sufficing import (
+    Sufficing,
+    below,
+    least_in_store,
+    least_quality,
+    sufficing,
+)
 from edge_rt.routing.trace import Considered, Trace
 from edge_rt.routing.variant import Variant
 
@@ -29,6 +36,20 @@ class _Judged(NamedTuple):
     able: list[Candidate]
     by: list[int | None]
     choice: Choice
+
+
+class _Row(NamedTuple):
+    """A candidate, what speaks against it, and else the limit that it breaks most, if any."""
+
+    candidate: Candidate
+    dropped: Dropped | None
+    broken: Excess | None
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule that speaks against it."""
+        dropped = self.broken.dropped if self.broken is not None else self.dropped
+        return None if dropped is None else dropped.rule
 
 
 class _Pick(NamedTuple):
@@ -53,22 +74,29 @@ class Router:
         Raises ModelNotFound or RequestError where none of them has the name asked for. Changes
         nothing: whoever serves as it says tells `follow`.
         """
-        able: list[Candidate] = []
-        over: list[tuple[Candidate, Excess]] = []
-        dropped: list[Considered] = []
-        for candidate, why in self._options.of(ask, select(ask.model, pool), now, predict):
-            if self._learnt is not None:
-                candidate = self._learnt.corrected(candidate, ask.context)
-            if why is not None:
-                dropped.append(_drop(candidate, why))
-            elif (broken := excess(candidate, ask, now.limits)) is not None:
-                over.append((candidate, broken))
-            else:
-                able.append(candidate)
+        rows = [self._row(option, ask, now.limits) for option in self._all(ask, pool, now, predict)]
+        if now.limits.smaller:
+            rows = _kept_to_floor(rows, ask.quality)
+        dropped = [_drop(row.candidate, row.dropped) for row in rows if row.dropped]
+        rest = [row for row in rows if row.dropped is None]
+        able = [row.candidate for row in rest if row.broken is None]
+        over = [(row.candidate, row.broken) for row in rest if row.broken]
         if able:
             dropped = [*(_drop(c, broken.dropped) for c, broken in over), *dropped]
             return self._best(ask, now, sufficing(able, ask.quality), dropped)
         return _nearest(ask, over, dropped) if over else _unknown(ask, dropped)
+
+    def _all(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> list[Option]:
+        """Every option, with what was learnt."""
+        options = self._options.of(ask, select(ask.model, pool), now, predict)
+        if self._learnt is None:
+            return options
+        learnt = self._learnt
+        return [o._replace(candidate=learnt.corrected(o.candidate, ask.context)) for o in options]
+
+    def _row(self, option: Option, ask: Ask, limits: Limits) -> _Row:
+        candidate, dropped = option
+        return _Row(candidate, dropped, None if dropped else excess(candidate, ask, limits))
 
     def follow(self, trace: Trace) -> None:
         """A request is about to be served as `trace` says."""
@@ -166,6 +194,26 @@ def _others(judged: _Judged) -> list[Considered]:
     return front + dominated
 
 
+# --- where smaller models are asked for
+
+
+def _kept_to_floor(rows: list[_Row], floor: float | None) -> list[_Row]:
+    """The `rows`, of which those below the floor answer only where nothing better is in the store.
+
+    The board gives up the cost of the larger model, and not the least that an answer has to be.
+    """
+    least = least_in_store(((row.candidate, row.rule) for row in rows), floor)
+
+    def held(row: _Row) -> _Row:
+        quality = row.candidate.quality
+        cannot = row.dropped is not None and row.rule != "prediction"
+        if cannot or (quality or 0.0) >= least:
+            return row
+        return _Row(row.candidate, Dropped("quality", below(quality, least)), None)
+
+    return [held(row) for row in rows]
+
+
 # --- where there is none
 
 
@@ -175,19 +223,26 @@ def _nearest(ask: Ask, over: list[tuple[Candidate, Excess]], dropped: list[Consi
     why = words.nearest(least.dropped.reason)
     others = [_drop(c, broken.dropped) for c, broken in over if c is not chosen]
     considered = [Considered(chosen, "chosen", why, least.dropped.rule), *others, *dropped]
-    return Trace(ask.model, ask.prefer, False, False, f"{chosen.setting}: {why}", considered)
+    return _unsure(ask, f"{chosen.setting}: {why}", considered)
 
 
 def _unknown(ask: Ask, dropped: list[Considered]) -> Trace:
-    """The first of which it is only not known what it takes."""
-    found = next((row for row in dropped if row.rule == "prediction"), None)
+    """The first good enough one of which it is only not known what it takes."""
+    rows = [row for row in dropped if row.rule == "prediction"]
+    least = least_quality((row.candidate.quality for row in rows), ask.quality)
+    found = next((row for row in rows if (row.candidate.quality or 0.0) >= least), None)
     if found is None:
-        return Trace(ask.model, ask.prefer, False, False, _nothing(dropped), dropped)
+        return _unsure(ask, _nothing(dropped), dropped)
     why = words.unknown(found.reason)
     chosen = Considered(found.candidate, "chosen", why, found.rule)
     others = [row for row in dropped if row is not found]
     told = f"{found.candidate.setting}: {why}"
-    return Trace(ask.model, ask.prefer, False, False, told, [chosen, *others])
+    return _unsure(ask, told, [chosen, *others])
+
+
+def _unsure(ask: Ask, why: str, considered: list[Considered]) -> Trace:
+    """A trace of which nothing keeps all limits for sure."""
+    return Trace(ask.model, ask.prefer, False, False, why, considered, quality=ask.quality)
 
 
 def _nothing(dropped: list[Considered]) -> str:

@@ -89,6 +89,12 @@ def against_loading(cpq: float, limits: Limits) -> Dropped | None:
     return None
 
 
+def against_others(cpq: float) -> Dropped:
+    """Why what would fit alone cannot be loaded beside what is at work, at that memory pressure."""
+    memory = "of the memory that models may have"
+    return Dropped("in_use", f"beside what is at work it would fill {cpq:.0%} {memory}")
+
+
 def against_reloading(form: Form) -> Dropped:
     """Why what is at work, loaded like that, cannot be loaded in another way."""
     reason = f"it is at work with {form.gpu_layers} layers on the GPU and its KV in {form.kv_type}"

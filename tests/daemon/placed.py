@@ -8,10 +8,11 @@ from typing import Any
 
 from msgspec.structs import replace as changed
 
-from edge_rt.api.wish import Wish
+from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.daemon.forms import form_of
 from edge_rt.energy.prediction import Prediction
+from edge_rt.models.catalogue import Quality
 from edge_rt.routing.setting import Form
 
 NAMES = {"a": "a@" + "a" * 12, "b": "b@" + "b" * 12}
@@ -53,6 +54,13 @@ def house_of(
     return house
 
 
+def graded(house: Any, **figures: float) -> None:
+    """Have models be of that share of right answers in a test that nobody knows."""
+    found = {id.replace("_", "-"): Quality(figures={"own": p}) for id, p in figures.items()}
+    entries = [replace(e, quality=found.get(e.id), source_quality=None) for e in house.entries()]
+    house.entries = lambda: entries
+
+
 def room(house: Any, usable: int) -> None:
     """Let models have so many bytes in all."""
     room = house.foresight.placer._room
@@ -60,7 +68,7 @@ def room(house: Any, usable: int) -> None:
     room._available = lambda: usable - taken() + room._config.models.reserve_bytes
 
 
-async def ask(house: Any, model: str, times: int = 50) -> None:
+async def ask(house: Any, model: str, times: int = 50, quality: float | None = None) -> None:
     """Have so many requests for a model routed, one in five seconds."""
 
     async def write(model: str) -> str:
@@ -68,7 +76,8 @@ async def ask(house: Any, model: str, times: int = 50) -> None:
 
     for _ in range(times):
         house.now += 5.0
-        await house.service.route(Wish("1", model, write, max_tokens=100))
+        wish = Wish("1", model, write, max_tokens=100, aims=Aims(quality=quality))
+        await house.service.route(wish)
 
 
 async def look(house: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from placed import NAMES, ask, house_of, loaded, look, room
+from placed import NAMES, ask, graded, house_of, loaded, look, room
 
 from edge_rt.engine.residency import Resident
 
@@ -154,5 +154,51 @@ def test_what_does_not_repay_at_first_may_with_more_requests(kit: Any) -> None:
         await ask(house, "auto", times=60)
         await look(house)
         assert NAMES["a"] in loaded(house)
+
+    kit.run(run())
+
+
+def test_what_the_router_takes_is_not_unloaded_for_what_it_does_not_take(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        graded(house, a=0.145, b=0.9)
+        await house.answer("b")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto")
+        await look(house)
+        assert {*loaded(house)} == {NAMES["b"]}
+        await ask(house, "auto")
+        await look(house)
+        assert {*loaded(house)} == {NAMES["b"]}
+
+    kit.run(run())
+
+
+def test_the_floor_of_a_request_counts(kit: Any) -> None:
+    async def run(quality: float, kept: str) -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        graded(house, a=0.6, b=0.9)
+        await house.answer("b")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto", quality=quality)
+        await look(house)
+        assert {*loaded(house)} == {NAMES[kept]}
+
+    kit.run(run(0.5, "a"))
+    kit.run(run(0.8, "b"))
+
+
+def test_a_smaller_model_is_placed_while_the_governor_asks_for_it(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, {"a": 1.0, "b": 9.0})
+        graded(house, a=0.3, b=0.9)
+        await house.answer("b")
+        room(house, round(1.5 * resident(house).wanted.need_bytes))
+        await ask(house, "auto")
+        await look(house)
+        assert {*loaded(house)} == {NAMES["b"]}
+        house.governing.allow(smaller=True)
+        await look(house)
+        assert {*loaded(house)} == {NAMES["a"]}
 
     kit.run(run())

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from placed import graded
 from simulated import Formula, Simulated
 
 from edge_rt.api.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
@@ -233,6 +234,9 @@ def test_the_model_that_stands_in_is_the_one_that_is_chosen(kit: Any) -> None:
         house.governing.allow(smaller=True)
         (chosen,) = [c for c in await candidates(house) if c.chosen]
         assert chosen.model == "b"
+        graded(house, a=0.9, b=0.1)  # which is too bad to stand in
+        (chosen,) = [c for c in await candidates(house) if c.chosen]
+        assert chosen.model == "a"
 
     kit.run(run())
 

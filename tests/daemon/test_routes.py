@@ -9,13 +9,13 @@ from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace as changed
+from placed import graded
 
 from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Models, Router
 from edge_rt.energy.prediction import Prediction
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
-from edge_rt.models.catalogue import Quality
 from edge_rt.routing.learning.cell import PRIOR
 
 GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"
@@ -261,13 +261,6 @@ async def test_an_answer_is_a_measurement(kit: Any) -> None:
     assert ages.age_s(setting) is not None
 
 
-def graded(house: Any, **figures: float) -> None:
-    """Have models be of that share of right answers in a test that nobody knows."""
-    found = {id.replace("_", "-"): Quality(figures={"own": p}) for id, p in figures.items()}
-    entries = [replace(e, quality=found.get(e.id), source_quality=None) for e in house.entries()]
-    house.entries = lambda: entries
-
-
 @running
 async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: Any) -> None:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
@@ -278,14 +271,51 @@ async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: An
     assert await chosen(house, "auto", aims=Aims(quality=1.0)) == GGUF
     assert await chosen(house, "auto", aims=Aims("quality")) == GGUF
     house.governing.allow(smaller=True)
-    assert await chosen(house, "auto") == OTHER
     assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
+
+
+@running
+async def test_a_smaller_model_has_to_be_good_enough_all_the_same(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.3, big=0.145)
+    assert await chosen(house, "auto") == GGUF
+    house.governing.allow(smaller=True)
+    assert await chosen(house, "auto") == ONNX
+    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER  # as was asked for
+
+
+@running
+async def test_where_only_a_model_below_the_floor_is_left_the_request_is_refused(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.3, big=0.145)
+    await house.answer(OTHER)
+    house.governing.allow(heavy=False, why="the board is hot")
+    assert await chosen(house, "auto") == OTHER
+    house.governing.allow(smaller=True, heavy=False, why="the board is hot")
+    words = r"big: its quality is 0\.\d+, and 0\.25 is the least"
+    with pytest.raises(Unavailable, match=words) as raised:
+        await house.service.route(wish("auto"))
+    assert "no model may be now: the board is hot" in str(raised.value)
+    assert raised.value.code == "budget"
+    assert raised.value.retry_after_s
+    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER
+
+
+@running
+async def test_what_takes_more_than_is_allowed_comes_before_what_is_too_bad(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.9, big=0.145)
+    house.governing.allow(smaller=True)
+    served = await house.service.route(wish("auto", aims=Aims(energy_j=3.0), trace=True))
+    assert (served.card.id, served.trace.within) == (OTHER, True)  # as the request wants it
+    served = await house.service.route(wish("auto", aims=Aims(energy_j=0.5), trace=True))
+    assert (served.card.id, served.trace.within) == (ONNX, False)
 
 
 @running
 async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) -> None:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
-    graded(house, tiny=0.9, tiny_onnx=0.7, big=0.2)
+    graded(house, tiny=0.9, tiny_onnx=0.7, big=0.3)
 
     async def why(**aims: Any) -> str | None:
         return (await house.service.route(wish("auto", aims=Aims(**aims)))).why

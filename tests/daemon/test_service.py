@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from placed import graded
 
 from edge_rt.api.governing import BudgetChange
+from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.engine.fate import Fate
@@ -390,6 +392,40 @@ def test_a_smaller_model_stands_in_while_the_governor_asks_for_it(kit: Any) -> N
             )
 
     kit.run(run())
+
+
+def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
+    async def run() -> None:
+        house = kit.house(SMALLER, ("large", "tiny"))
+        house.governing.allow(smaller=True, why="the board is hot")
+
+        async def answers(**aims: Any) -> str:
+            return (await house.service.route(wish_for("large", **aims))).card.id
+
+        graded(house, large=0.9, tiny=0.3)
+        assert await answers() == "tiny"
+        assert await answers(quality=0.8) == "large"
+        graded(house, large=0.9, tiny=0.145)
+        assert await answers() == "large"
+        assert await answers(quality=0.1) == "tiny"
+        graded(house, large=0.14, tiny=0.14)  # which is no worse
+        assert await answers() == "tiny"
+        graded(house, large=0.9, tiny=0.145)
+        await house.answer("tiny")
+        house.governing.allow(smaller=True, heavy=False, why="the board is hot")
+        with pytest.raises(Unavailable, match="large may not be loaded now: the board is") as told:
+            await answers()
+        assert "tiny may not stand in for it: its quality is 0." in str(told.value)
+        assert told.value.retry_after_s
+
+    kit.run(run())
+
+
+def wish_for(model: str, **aims: Any) -> Wish:
+    async def write(model: str) -> str:
+        return "x" * 400
+
+    return Wish("1", model, write, aims=Aims(**aims))
 
 
 def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit: Any) -> None:

@@ -37,6 +37,8 @@ def error(*rules: Any, **limits: Any) -> Any:
         (["memory", "context"], {}, "out_of_memory"),
         (["guard", "memory"], {"guard": "hold"}, "too_hot"),
         (["pin", "guard"], {}, "budget"),
+        (["quality", "guard"], {}, "budget"),
+        (["quality", "in_use"], {}, "out_of_memory"),
         (["context"], {"admission": "refuse", "guard": "evacuate"}, "too_hot"),
     ],
 )

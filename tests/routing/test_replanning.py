@@ -33,6 +33,7 @@ def test_the_first_placement_is_due_at_once() -> None:
         (replace(THEN, phi=0.95), "the thermal yield went"),
         (replace(THEN, phi=None), "no longer"),
         (replace(THEN, guard="caution"), "from ok to caution"),
+        (replace(THEN, smaller=True), "smaller models may now answer"),
         (replace(THEN, usable_bytes=(3.7 * GB,)), "from 4000 to 3700 MB"),
         (replace(THEN, usable_bytes=(5 * GB,)), "grew from 4000 to 5000 MB"),
         (replace(THEN, mix={"chat": 0.45, "code": 0.55}), "25% of requests"),
