@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchlib.model_engine import ModelEngine, Pass, Speed, Work
+from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.config.board import Board
 from edge_rt.governor.limits import Limits, Observation
 from edge_rt.twin.events import Script
@@ -15,7 +16,6 @@ from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant, State
 from edge_rt.twin.shape import Shape
 
-STEP_S = 0.1
 CONTROL_STEPS = 2  # between two looks of the governor
 TICK_S = 0.01
 LATE_STEPS = 1  # from the board to the reading
@@ -40,44 +40,6 @@ class Scene:
     temp_sensor: Callable[[float], bool] = lambda _time_s: True
     warm_c: float | None = None  # where the board starts; None: at the ambient
     period_s: float | None = None  # over which the supply's energy is counted
-
-
-@dataclass
-class Trace:
-    """What truly happened, step by step."""
-
-    power_w: list[float] = field(default_factory=list[float])
-    temp_c: list[float] = field(default_factory=list[float])
-    throttle: list[int] = field(default_factory=list[int])
-    tokens: list[int] = field(default_factory=list[int])
-    read: list[int] = field(default_factory=list[int])  # tokens of prompts
-    limits: list[Limits] = field(default_factory=list[Limits])
-
-    def tokens_per_s(self, begin_s: float = 0.0, end_s: float | None = None) -> float:
-        """Of the time between."""
-        part = self.tokens[_index(begin_s) : None if end_s is None else _index(end_s)]
-        return sum(part) / (len(part) * STEP_S)
-
-    def under(self, cap_w: float, begin_s: float = 5.0, window_s: float = 1.0) -> float:
-        """Share of the sliding windows from `begin_s` on whose mean is at or under `cap_w`."""
-        size, powers = _index(window_s), self.power_w[_index(begin_s) :]
-        total, good = sum(powers[:size]), 0
-        count = len(powers) - size + 1
-        for k in range(count):
-            good += total <= cap_w * size * (1.0 + 1e-9)
-            if k + size < len(powers):
-                total += powers[k + size] - powers[k]
-        return good / count
-
-    def mean_w(self, begin_s: float = 5.0) -> float:
-        """Mean power from `begin_s` on."""
-        powers = self.power_w[_index(begin_s) :]
-        return sum(powers) / len(powers)
-
-    @property
-    def throttles(self) -> int:
-        """How often the board slowed itself down further."""
-        return sum(b > a for a, b in zip(self.throttle, self.throttle[1:], strict=False))
 
 
 def simulate(scene: Scene, control: Control) -> Trace:
@@ -107,12 +69,13 @@ class _Run:
         self._powers: list[float] = []  # as read at each step since the last look
         self._held: State | None = None  # the last reading of the supply
         self._trace = Trace()
+        self._limit_hz = self._shape.top_hz  # of the clock, as the controller has it
         self._cpu = 0.0  # core seconds of the engine so far
         self._cpu_told = 0.0
         self._period_j = 0.0
 
     def trace(self) -> Trace:
-        for step in range(_index(self._scene.seconds)):
+        for step in range(steps(self._scene.seconds)):
             self._step(step)
             if (step + 1) % CONTROL_STEPS == 0:
                 self._look((step + 1) * STEP_S)
@@ -130,6 +93,7 @@ class _Run:
             STEP_S,
             busy + min(engine.hog, free),
             scene.script.conditions(begin) if scene.script else at,
+            (self._limit_hz,) * len(self._shape.policies),
         )
         self._states.append(state)
         if int(end / self._period_s + 1e-6) > int(begin / self._period_s + 1e-6):
@@ -155,7 +119,15 @@ class _Run:
         self._engine.prefill_chunk = limits.prefill_chunk or self._scene.speed.chunk
         self._engine.sequences = limits.sequences
         self._engine.admitting = limits.admission == "open"
+        self._turn(limits.cpu_hz)
         self._trace.limits.append(limits)
+
+    def _turn(self, limit_hz: float | None) -> None:
+        """Hold the clock to its highest step within the limit; None: to none."""
+        steps_hz = self._shape.steps_hz
+        within = [hz for hz in steps_hz if limit_hz is None or hz <= limit_hz]
+        self._limit_hz = max(within, default=min(steps_hz))
+        self._engine.clock = self._limit_hz / self._shape.top_hz
 
     def _cpu_s(self) -> float:
         """In ticks of the kernel's clock, since the last look."""
@@ -187,8 +159,5 @@ class _Run:
             cpu_s=self._cpu_s(),
             prompt_s=sum(p.prompt_s for p in passes),
             prompt_tokens=sum(p.prompt_tokens for p in passes),
+            cpu_hz=self._limit_hz,
         )
-
-
-def _index(time_s: float) -> int:
-    return round(time_s / STEP_S)

@@ -16,12 +16,14 @@ class Speed:
 
     `decode` is bound by memory and `prompt` by cores; a pass takes the time of one token of the
     former, and of its prompt's tokens on top. `decode_cores` is how busy a thread is while it
-    decodes; it reads prompts with all of its core.
+    decodes; it reads prompts with all of its core. `decode_clock` is the share of a token's time
+    that a lower clock stretches; prompts take all of their time from the clock.
     """
 
     decode: Sequence[float]
     prompt: Sequence[float]
     decode_cores: float = 0.95
+    decode_clock: float = 0.35
     chunk: int = 128  # prompt tokens of one pass
 
 
@@ -79,6 +81,7 @@ class ModelEngine:
         self.sequences: int | None = None  # the most requests at once
         self._duty = 1.0
         self.hog = 0.0  # cores that others want
+        self.clock = 1.0  # as a share of the top one
         self._cores, self._speed, self._work = cores, speed, work
         self._dice = random.Random(seed)
         self._streams = [self._stream(idle_s) for _ in range(work.streams)]
@@ -154,8 +157,8 @@ class ModelEngine:
         writers = [s for s in ready if s.prompt <= 0]
         piece = min(reader.prompt, self.prefill_chunk) if reader else 0
         factor = CONTENDED if self.threads + self.hog > self._cores + 0.3 else 1.0
-        prompt_s = piece / (at(self._speed.prompt, self.threads) * factor)
-        decode_s = 1.0 / (at(self._speed.decode, self.threads) * factor)
+        prompt_s = piece / (at(self._speed.prompt, self.threads) * factor * self.clock)
+        decode_s = self._stretch() / (at(self._speed.decode, self.threads) * factor)
         spent = (prompt_s + decode_s) * self._dice.uniform(0.97, 1.03)
         begin, end = self._free_s, self._free_s + spent
         share = min(1.0, self._cores / (self.threads + self.hog))
@@ -170,6 +173,11 @@ class ModelEngine:
             stream.answer -= 1
             if stream.answer <= 0:
                 self._streams[self._streams.index(stream)] = self._stream(end)
+
+    def _stretch(self) -> float:
+        """What a token takes at the present clock over what it takes at the top one."""
+        share = self._speed.decode_clock
+        return 1.0 - share + share / self.clock
 
     def _stream(self, now_s: float) -> _Stream:
         dice, work = self._dice, self._work
