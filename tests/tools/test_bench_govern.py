@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchlib import BenchError, daemon, stream
 from benchlib.chat import Refused, Reply
-from benchlib.govern import Found, Setup, worst
+from benchlib.govern import Ask, Found, Setup, worst
 from benchlib.govern_contention import found
 from benchlib.noise import Sample
 from benchlib.prompts import Prompts
@@ -182,11 +182,11 @@ def test_the_daemon_gets_further_sections_of_its_configuration() -> None:
     assert json.loads(written)["sensors"] == {"root": "/tree"}
 
 
-def _works_out(quick: bool) -> dict[str, float]:
-    return {"throttles": 1.0 if quick else 2.0}
+def _works_out(ask: Ask) -> Found:
+    return Found(values={"throttles": 1.0 if ask.quick else 2.0})
 
 
-def _cannot(quick: bool) -> dict[str, float]:
+def _cannot(ask: Ask) -> Found:
     raise BenchError("rejected")
 
 
@@ -214,4 +214,5 @@ def test_a_part_that_fails_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_figures_told_by_name_are_values_where_the_report_has_them() -> None:
     one = govern.told("parameters", {"forecast_mae_k": 0.5, "pi5_stays_k": 2.0})
     assert one.values == {"forecast_mae_k": 0.5}
-    assert one.details == {"parameters": {"forecast_mae_k": 0.5, "pi5_stays_k": 2.0}}
+    figures = {"forecast_mae_k": 0.5, "pi5_stays_k": 2.0}
+    assert one.details == {"parameters, worked out": figures}

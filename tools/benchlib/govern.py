@@ -18,7 +18,7 @@ Values = Mapping[str, float | None]
 
 _CONTEXT = 2048  # tokens, of one conversation
 
-_MORE_IS_WORSE = frozenset({"throttles"})
+_MORE_IS_WORSE = frozenset({"throttles", "plant_step_s_max", "power_error_max"})
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,14 @@ class Setup:
     def ours(self, extra: Mapping[str, object] | None = None) -> Ours:
         """Our daemon; `extra` goes into its configuration."""
         return Ours(self.python, self.store, self.directory, extra=extra or {})
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a part that is worked out is asked for: a short form, and cases by words."""
+
+    quick: bool = False
+    only: str = ""
 
 
 @dataclass(frozen=True)

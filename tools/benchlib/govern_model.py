@@ -11,6 +11,7 @@ from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor
+from edge_rt.governor.limits import ClockSteps
 from edge_rt.governor.priors import priors_of
 from edge_rt.governor.settings import Settings
 from edge_rt.thermal.model import ThermalModel
@@ -36,6 +37,7 @@ _FAST: Mapping[str, Speed] = {
     ),
 }
 SLOWER = (1.0, 4.0)
+NO_CLOCKS = ClockSteps()
 
 Say = Callable[[str], object]
 
@@ -62,7 +64,12 @@ def speed_of(board: str, slower: float = 1.0) -> Speed:
     )
 
 
-def governed(board: Board, budget: Budget, settings: Settings | None = None) -> Governor:
+def governed(
+    board: Board,
+    budget: Budget,
+    settings: Settings | None = None,
+    clocks: ClockSteps = NO_CLOCKS,
+) -> Governor:
     """A governor that knows of the board what its profile says."""
     shape, power = Shape.of(board), priors_of(board)
     known = board.draw.loaded_w

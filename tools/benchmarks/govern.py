@@ -1,4 +1,4 @@
-"""The governor and the models it rests on: parameters, prediction, cap, heat, contention."""
+"""The governor and the models it rests on, against our simulated boards and a second plant."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pathlib import Path
 
 import click
 from benchlib import BenchError, govern_model, machine, prompts
-from benchlib.govern import Found, Setup, Values, cores, settings, worst
+from benchlib.govern import Ask, Found, Setup, Values, cores, settings, worst
 from benchlib.govern_cap import cap
 from benchlib.govern_contention import contention
 from benchlib.govern_heat import heat
 from benchlib.govern_parameters import parameters
+from benchlib.govern_plant_part import HEADLINE, plant
 from benchlib.govern_prediction import prediction
 from benchlib.publish import show
 from benchlib.report import Report, row_ratios
@@ -39,15 +40,16 @@ VALUES = (
     "runtime_err_median",
     "energy_err_median",
     "recovery_s",
+    *HEADLINE,
 )
 _RATIOS = ("hogged_vs_peer", "hogged_vs_best")
 
 
 @dataclass(frozen=True)
 class Part:
-    """What is worked out without the engine, told `--quick`; and what is measured in real time."""
+    """What is worked out without the engine, and what is measured in real time."""
 
-    calculate: Callable[[bool], Mapping[str, float]] | None = None
+    calculate: Callable[[Ask], Found] | None = None
     measure: Callable[[Setup], Found] | None = None
 
 
@@ -55,20 +57,24 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _parameters(quick: bool) -> Mapping[str, float]:
-    return parameters(_QUICK_SEEDS if quick else _SEEDS, _say)
+def _parameters(ask: Ask) -> Found:
+    return told("parameters", parameters(_QUICK_SEEDS if ask.quick else _SEEDS, _say))
 
 
-def _cap_model(quick: bool) -> Mapping[str, float]:
-    return govern_model.cap(_say, _model_seeds(quick))
+def _cap_model(ask: Ask) -> Found:
+    return told("cap", govern_model.cap(_say, _model_seeds(ask)))
 
 
-def _heat_model(quick: bool) -> Mapping[str, float]:
-    return govern_model.heat(_say, _model_seeds(quick))
+def _heat_model(ask: Ask) -> Found:
+    return told("heat", govern_model.heat(_say, _model_seeds(ask)))
 
 
-def _model_seeds(quick: bool) -> tuple[int, ...]:
-    return govern_model.SEEDS[:1] if quick else govern_model.SEEDS
+def _model_seeds(ask: Ask) -> tuple[int, ...]:
+    return govern_model.SEEDS[:1] if ask.quick else govern_model.SEEDS
+
+
+def _plant(ask: Ask) -> Found:
+    return plant(_say, ask.quick, ask.only)
 
 
 def _cap(setup: Setup) -> Found:
@@ -95,6 +101,7 @@ PARTS: Mapping[str, Part] = {
     "heat": Part(_heat_model, _heat),
     "contention": Part(measure=_contention),
     "prediction": Part(measure=_prediction),
+    "plant": Part(_plant),
 }
 
 
@@ -107,6 +114,12 @@ PARTS: Mapping[str, Part] = {
     help="Only this one; may be given several times.",
 )
 @click.option("--quick", is_flag=True, help="Fewer seeds, boards, caps and rounds.")
+@click.option(
+    "--only",
+    default="",
+    metavar="WORDS",
+    help="Of the part plant, only cases with all these words, such as 'plain pi5 75%'.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
     "--data",
@@ -121,12 +134,18 @@ PARTS: Mapping[str, Part] = {
     help="Seconds to wait, at most, for a quiet machine before each turn.",
 )
 def command(
-    parts: tuple[str, ...], quick: bool, json_file: Path | None, data: Path, wait: float
+    parts: tuple[str, ...],
+    quick: bool,
+    only: str,
+    json_file: Path | None,
+    data: Path,
+    wait: float,
 ) -> None:
     """Hold the governor, and the models it decides with, against simulated boards.
 
     Cap and heat run twice: in real time, with daemon, engine and model, and faster, with a model
-    of the engine. The worse of both counts. All of it takes an hour.
+    of the engine. The worse of both counts. The part plant runs on a second plant that shares no
+    equation with the governor's models. All of it takes two hours.
     """
     end_cleanly_on_signals()
     store = cache_dir() / "store"
@@ -142,7 +161,7 @@ def command(
                 quick=quick,
                 say=_say,
             )
-            found, failed = run(parts or tuple(PARTS), setup)
+            found, failed = run(parts or tuple(PARTS), setup, only)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
@@ -151,7 +170,7 @@ def command(
         raise click.ClickException("; ".join(failed))
 
 
-def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
+def run(names: Sequence[str], setup: Setup, only: str = "") -> tuple[list[Found], list[str]]:
     """What the parts found, and what ended those that failed; a failure ends no other part.
 
     First all that is worked out, on all cores; then one part after the other is measured.
@@ -173,13 +192,12 @@ def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
     parts = {name: PARTS[name] for name in names}
     with ProcessPoolExecutor(cores()) as pool:
         waiting = {
-            name: pool.submit(part.calculate, setup.quick)
+            name: pool.submit(part.calculate, Ask(setup.quick, only))
             for name, part in parts.items()
             if part.calculate is not None
         }
-        for name, figures in waiting.items():
-            label = f"{name}, worked out"
-            take(label, lambda label=label, figures=figures: told(label, figures.result()))
+        for name, future in waiting.items():
+            take(f"{name}, worked out", future.result)
     for name, part in parts.items():
         if part.measure is not None:
             take(f"{name}, measured", partial(part.measure, setup))
@@ -189,7 +207,7 @@ def run(names: Sequence[str], setup: Setup) -> tuple[list[Found], list[str]]:
 def told(name: str, figures: Mapping[str, float]) -> Found:
     """A part that tells figures by name: those of the report, and all of them as details."""
     values = {key: figures[key] for key in VALUES if key in figures}
-    return Found(values=values, details={name: dict(figures)})
+    return Found(values=values, details={f"{name}, worked out": dict(figures)})
 
 
 def _in_words(values: Values) -> str:

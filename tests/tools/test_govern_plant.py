@@ -1,0 +1,187 @@
+"""How the governor is held against the second plant: windows, steps, constants and cases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from benchlib import BenchError, govern_plant_part
+from benchlib.govern_plant import (
+    BOARDS,
+    CAPS,
+    SEEDS,
+    Case,
+    Outcome,
+    cases,
+    cool,
+    groups,
+    kept,
+    scene_of,
+    step_s,
+)
+from benchlib.govern_plant_long import long_cases, prediction_errors
+from benchlib.govern_plant_part import found_of, plant
+from benchlib.plant_best import KEPT, Constants, Setting
+from benchlib.plant_days import day, growth
+from benchlib.plant_figures import draw
+from benchlib.plant_kinds import PI5
+from benchlib.plant_leak import Learnt, gathered
+from benchlib.plant_load import NOBODY, WORKS, Others, Program
+from benchlib.plant_run import constant, simulate
+from benchlib.trace import Trace
+
+CASE = Case("plain", "pi5", "1x100/150", 0, 0.75)
+
+
+def traced(powers_w: list[float]) -> Trace:
+    count = len(powers_w)
+    return Trace(powers_w, [40.0] * count, [0] * count, [1] * count, [0] * count)
+
+
+def test_there_is_a_case_for_each_board_work_cap_and_seed() -> None:
+    found = [case for case in cases(quick=False) if case.part == "plain"]
+    assert len(found) == len(BOARDS) * len(WORKS) * len(CAPS) * len(SEEDS) == 225
+    assert len({case.label for case in found}) == 225
+    assert all(len(group) == len(CAPS) for group in groups(found))
+
+
+def test_cases_are_chosen_by_the_words_of_their_labels() -> None:
+    chosen = cases(False, "hidden nano 75% seed1")
+    assert {case.board for case in chosen} == {"nano"}
+    assert len(chosen) == len(WORKS)
+    assert {case.part for case in long_cases(False, "hold")} == {"hold"}
+    with pytest.raises(BenchError, match="nosuch"):
+        plant(lambda _: None, quick=True, only="nosuch")
+
+
+def test_slow_sensors_have_longer_windows() -> None:
+    windows = {board: Case("plain", board, "1x100/150", 0, 0.6).window_s for board in BOARDS}
+    assert windows["nano"] == windows["agx"] == windows["pc"] == 1.0
+    assert replace(CASE, part="slow", board="nano").window_s == 5.0
+
+
+def test_windows_are_means_over_the_stated_time() -> None:
+    trace = traced([4.0] * 100 + [6.0] * 5 + [4.0] * 100)
+    assert kept(trace, 5.0, 0.0, 1.0)["ok"] == 1.0
+    assert kept(trace, 4.5, 0.0, 1.0)["worst"] == pytest.approx(5.0 / 4.5)
+    assert kept(trace, 4.99, 0.0, 1.0)["ok"] == pytest.approx(190 / 196)  # six of them
+
+
+def test_the_time_after_a_step_ends_with_the_last_window_over_the_cap() -> None:
+    program = Program(others=((0.0, NOBODY), (10.0, Others(1.0)), (30.0, NOBODY)))
+    calm = traced([4.0] * 400)
+    assert step_s(calm, 5.0, 0.0, 1.0, program) == 0.0
+    jump = traced([4.0] * 100 + [8.0] * 6 + [3.0] * 294)
+    assert step_s(jump, 5.0, 0.0, 1.0, program) == pytest.approx(1.1)
+    lasting = traced([4.0] * 100 + [8.0] * 300)
+    assert step_s(lasting, 5.0, 0.0, 1.0, program) == pytest.approx(20.0)
+
+
+def test_a_prediction_is_held_against_the_minute_it_was_made_for() -> None:
+    trace = traced([5.0] * 600 + [10.0] * 600)
+    assert prediction_errors(trace, [5.0] * 300 + [9.0] * 300) == [0.0, pytest.approx(0.1)]
+    assert prediction_errors(trace, [None] * 600) == [1.0, 1.0]
+
+
+SCENE = replace(scene_of(CASE, 20.0), work=WORKS["1x600/40"])
+
+
+def test_the_best_constant_choice_is_what_trying_all_of_them_finds() -> None:
+    kind = replace(PI5, cores=2, steps_hz=(1.5e9, 1.9e9, 2.4e9))
+    scene = replace(SCENE, figures=replace(SCENE.figures, kind=kind))
+    constants = Constants(scene)
+    cap_w = 0.75 * constants.full_w
+    found = constants.best(cap_w)
+    assert found is not None
+    tried = [
+        constants.trace(Setting(threads, hz, duty / 20))
+        for threads in (1, 2)
+        for hz in kind.steps_hz
+        for duty in range(2, 21)
+    ]
+    keep = [t for t in tried if t.under(cap_w, constants.begin_s) >= KEPT]
+    best = max(constants.work(trace) for trace in keep)
+    assert 0.995 * best <= found.work_per_s <= 1.06 * best
+    assert constants.trace(found.setting).under(cap_w, constants.begin_s) >= KEPT
+
+
+def test_a_lower_clock_beats_a_lower_duty() -> None:
+    constants = Constants(SCENE)
+    found = constants.best(0.6 * constants.full_w)
+    assert found is not None
+    assert found.setting.clock_hz is not None
+    assert found.setting.clock_hz < PI5.steps_hz[-1]
+
+
+def test_nothing_keeps_a_cap_below_what_the_board_draws_at_rest() -> None:
+    constants = Constants(SCENE)
+    assert constants.best(0.5 * min(constants.full.power_w)) is None
+
+
+def test_a_run_is_the_same_each_time() -> None:
+    first, again = (simulate(SCENE, constant(3, 0.7)) for _ in range(2))
+    assert first == again
+
+
+def test_others_draw_power_and_nobody_does_not() -> None:
+    control = constant(4, 0.5)
+    others = replace(cool(), others=((0.0, NOBODY), (8.0, Others(1.0)), (14.0, Others(rail_w=1.0))))
+    alone, beside = (simulate(replace(SCENE, program=p), control) for p in (cool(), others))
+    assert alone.power_w[:80] == beside.power_w[:80]
+    assert sum(beside.power_w[80:140]) > sum(alone.power_w[80:140]) + 30.0
+    assert sum(beside.power_w[140:]) == pytest.approx(sum(alone.power_w[140:]) + 60.0, abs=12.0)
+
+
+def test_of_all_cases_the_worst_count_and_are_named() -> None:
+    outcomes = [
+        Outcome(CASE, {"ok": 0.999, "tokens": 1.0}, "good"),
+        Outcome(replace(CASE, seed=1), {"ok": 0.99, "tokens": 0.9}, "bad"),
+        Outcome(replace(CASE, part="hidden"), {"ok": 0.97, "step_s": 1.5}, "hidden"),
+    ]
+    found = found_of(outcomes)
+    assert found.values == {
+        "plant_ok_min": 0.99,
+        "plant_tokens_min": 0.9,
+        "plant_tokens_mean": pytest.approx(0.95),
+        "plant_hidden_ok_min": 0.97,
+        "plant_step_s_max": 1.5,
+    }
+    assert "plant_ok_min: bad" in found.notes
+    assert found.details["plant"]
+
+
+def test_a_day_has_work_and_rest_and_a_range_of_temperatures() -> None:
+    looks = list(day(draw(PI5, 100), 0, 0.5))
+    assert len(looks) == 1800
+    idle = [look for look in looks if look.idle]
+    assert 0.2 < len(idle) / len(looks) < 1.0
+    assert max(look.temp_c for look in looks) > min(look.temp_c for look in looks) + 8.0
+    busy_w = [look.power_w for look in looks if not look.idle]
+    assert not busy_w or min(busy_w) > max(look.power_w for look in idle)
+
+
+def test_the_growth_of_leakage_is_that_of_a_board_at_rest() -> None:
+    truth = growth(draw(PI5, 100))
+    assert 0.0 < truth.at_45_w < truth.at_70_w < 4.0 * truth.at_45_w
+    assert 12.0 < truth.doubling_c < 30.0
+
+
+def test_what_is_tagged_as_assumed_is_right_and_what_is_far_off_is_not() -> None:
+    learnt = [
+        Learnt("pi5", 0, 0.1, True, False, ""),
+        Learnt("pi5", 1, 0.3, False, False, ""),
+        Learnt("agx", 0, None, None, True, ""),
+        Learnt("agx", 1, None, None, False, ""),
+    ]
+    found = gathered(learnt)
+    assert found["leak_ok"] == 0.5
+    assert (found["leak_ok_pi5"], found["leak_cover_pi5"]) == (0.5, 0.5)
+    assert found["leak_ok_agx"] == 0.5
+    assert "leak_cover_agx" not in found
+
+
+def test_the_short_form_runs_every_part_of_the_second_plant() -> None:
+    lines: list[str] = []
+    found = plant(lines.append, quick=True)
+    assert set(found.values) >= set(govern_plant_part.HEADLINE)
+    assert len(lines) > 20

@@ -1,0 +1,242 @@
+"""The governor on the second plant, which shares no equation with it: cases and how they come out.
+
+- plain: a cap, and nobody else at work; held against the best constant choice
+- hidden: the same with other programs that come and go
+- gpu: a model whose layers are on the GPU
+- slow: a Jetson that is read through jtop, once a second
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import groupby, pairwise
+
+from benchlib.plant_best import Constants
+from benchlib.plant_figures import draw
+from benchlib.plant_kinds import KINDS, Kind, Supply
+from benchlib.plant_load import NOBODY, WORKS, Program, coming_and_going
+from benchlib.plant_run import Scene, simulate
+from benchlib.trace import STEP_S, Trace, steps, window_means
+from edge_rt.config.board import Board
+from edge_rt.config.boards import load_boards
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.limits import ClockSteps
+from edge_rt.governor.priors import priors_of
+from edge_rt.governor.settings import Settings
+from edge_rt.thermal.model import ThermalModel
+from edge_rt.thermal.prior import Prior
+
+BOARDS: Mapping[str, str] = {
+    "pi4": "raspberry-pi-4b",
+    "pi5": "raspberry-pi-5",
+    "nano": "jetson-orin-nano-8gb",
+    "agx": "jetson-agx-orin-64gb",
+    "pc": "generic-x86",
+}
+CAPS = (0.6, 0.75, 0.9)  # of what is drawn without a cap
+SEEDS = (0, 1, 2)
+SECONDS, QUICK_S = 200.0, 60.0
+_COOL_C = 15.0  # so that heat does not disturb a cap
+_GPU_WORKS = ("1x100/150", "1x600/40", "4x400/60")
+NO_CLOCKS = ClockSteps()
+_JTOP = Supply("jtop", 1.0, (0.04,))
+_FAST_S, _READINGS = 0.2, 5  # slower sensors need windows of so many of their readings
+_OTHERS = 0.35  # of what the lowest cap leaves beyond rest may others draw
+_CALM_S = 0.5  # under the cap, after which a step of others is over
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scene under one cap; a cap of one or more is none."""
+
+    part: str
+    board: str
+    work: str
+    seed: int
+    cap: float
+
+    @property
+    def label(self) -> str:
+        """For people, and to choose cases by."""
+        cap = f"{100 * self.cap:.0f}%" if self.cap < 1.0 else "uncapped"
+        return f"{self.part} {self.board} {self.work} {cap} seed{self.seed}"
+
+    @property
+    def kind(self) -> Kind:
+        """Of its board."""
+        kind = KINDS[BOARDS[self.board]]
+        return replace(kind, supply=_JTOP) if self.part == "slow" else kind
+
+    @property
+    def window_s(self) -> float:
+        """Over which the cap holds: one second, or longer where the sensor is slow."""
+        return window_s(self.kind)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a case came out: figures by name, and one line for people."""
+
+    case: Case
+    values: Mapping[str, float] = field(default_factory=dict[str, float])
+    line: str = ""
+
+
+def cases(quick: bool, only: str = "") -> list[Case]:
+    """All cases whose labels have every word of `only`; quick ones are a few of each part."""
+    words = only.split()
+    return [c for c in _cases(quick) if all(word in c.label.split() for word in words)]
+
+
+def _cases(quick: bool) -> Iterator[Case]:
+    seeds, caps = (SEEDS[:1], CAPS[1:2]) if quick else (SEEDS, CAPS)
+    works = list(WORKS)[:1] if quick else list(WORKS)
+    for part, boards, jobs in (
+        ("plain", list(BOARDS), works),
+        ("hidden", list(BOARDS), works),
+        ("gpu", ["nano"] if quick else ["nano", "agx"], [w for w in works if w in _GPU_WORKS]),
+        ("slow", ["nano"], works[:1]),
+    ):
+        for board in boards:
+            for work in jobs:
+                for seed in seeds:
+                    for cap in caps:
+                        yield Case(part, board, work, seed, cap)
+
+
+def groups(found: Iterable[Case]) -> list[list[Case]]:
+    """Cases of the same scene, whose constant settings are run once."""
+
+    def scene(case: Case) -> tuple[str, str, str, int]:
+        return case.part, case.board, case.work, case.seed
+
+    return [list(group) for _, group in groupby(found, scene)]
+
+
+def evaluate(group: Sequence[Case], seconds: float) -> list[Outcome]:
+    """Run all caps of one scene."""
+    constants = Constants(scene_of(group[0], seconds))
+    return [_outcome(case, constants) for case in group]
+
+
+def scene_of(case: Case, seconds: float) -> Scene:
+    """Without others."""
+    on_gpu = case.part == "gpu"
+    figures = draw(case.kind, case.seed, on_gpu)
+    profile = load_profile(case.kind.profile)
+    scene = Scene(figures, profile, WORKS[case.work], case.seed, seconds, cool(), on_gpu=on_gpu)
+    return replace(scene, start_c=_COOL_C + 15.0)
+
+
+def cool() -> Program:
+    """Nobody else, and a room in which no heat disturbs a cap."""
+    quiet = Program()
+    return replace(quiet, weather=((0.0, replace(quiet.weather_at(0.0), room_c=_COOL_C)),))
+
+
+@lru_cache
+def load_profile(name: str) -> Board:
+    """What the product knows of a board."""
+    return load_boards()[name]
+
+
+def window_s(kind: Kind) -> float:
+    """The shortest window in which a cap can be kept with the board's sensor."""
+    period_s = kind.supply.period_s
+    return 1.0 if period_s <= _FAST_S else _READINGS * period_s
+
+
+def clock_steps(scene: Scene) -> ClockSteps:
+    """All clocks of the board."""
+    kind = scene.figures.kind
+    return ClockSteps(kind.steps_hz, () if kind.gpu is None else kind.gpu.steps_hz)
+
+
+def governor_of(scene: Scene, budget: Budget, clocks: ClockSteps = NO_CLOCKS) -> Governor:
+    """As the daemon makes one for a board that it has not watched yet."""
+    kind, profile = scene.figures.kind, scene.profile
+    power, full = priors_of(profile), profile.draw.loaded_w
+    loaded_w = power.idle_w + kind.cores * power.core_w if full is None else full.value
+    heat = Prior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
+    return Governor(kind.cores, budget, ThermalModel(heat), power, Settings())
+
+
+def _outcome(case: Case, constants: Constants) -> Outcome:
+    cap_w = case.cap * constants.full_w
+    scene = constants.scene
+    if case.part == "hidden":
+        scene = replace(scene, program=_with_others(scene, constants))
+    budget = Budget(power_w=cap_w, power_window_s=case.window_s)
+    trace = simulate(scene, governor_of(scene, budget, clock_steps(scene)).step)
+    values = kept(trace, cap_w, constants.begin_s, case.window_s)
+    if case.part == "hidden":
+        values["step_s"] = step_s(trace, cap_w, constants.begin_s, case.window_s, scene.program)
+        back = f"back {values['step_s']:.1f} s after a step"
+        return Outcome(case, values, f"{case.label}: {_kept(values)}, {back}")
+    best = constants.best(cap_w, case.window_s)
+    if best is None:
+        return Outcome(case, values, f"{case.label}: {_kept(values)}; no constant setting keeps it")
+    values["tokens"] = constants.work(trace) / best.work_per_s
+    return Outcome(
+        case, values, f"{case.label}: {_kept(values)}; {values['tokens']:.3f} of {best.setting}"
+    )
+
+
+def _with_others(scene: Scene, constants: Constants) -> Program:
+    """Others that draw as much as a low cap leaves room for."""
+    kind, rest_w = scene.figures.kind, min(constants.full.power_w)
+    room_w = _OTHERS * max(0.1, CAPS[0] * constants.full_w - rest_w)
+    core_w = (constants.full_w - rest_w) / kind.cores
+    gpu = min(0.5, room_w / kind.gpu.switching_w) if kind.gpu is not None else 0.0
+    cores = min(0.5 * kind.cores, room_w / core_w) / (1.0 if kind.gpu is None else 2.0)
+    rail_w = 0.0 if kind.supply.meter in ("modelled", "rapl") else room_w
+    others = coming_and_going(
+        scene.seed, scene.seconds, cores, constants.begin_s + 10.0, 0.5 * gpu, rail_w
+    )
+    return replace(scene.program, others=others)
+
+
+def kept(trace: Trace, cap_w: float, begin_s: float, window_s: float) -> dict[str, float]:
+    """The share of the windows within the cap, and the worst of them over the cap."""
+    worst_w = max(trace.windows_w(begin_s, window_s))
+    return {
+        "ok": trace.under(cap_w, begin_s, window_s),
+        "worst": worst_w / cap_w,
+        "cap_w": cap_w,
+        "mean": trace.mean_w(begin_s) / cap_w,
+    }
+
+
+def step_s(trace: Trace, cap_w: float, begin_s: float, window_s: float, program: Program) -> float:
+    """The longest time from a step of others until windows are within the cap for good."""
+    size = steps(window_s)
+    over = [mean > cap_w * (1.0 + 1e-9) for mean in window_means(trace.power_w, size)]
+    changes = [*program.others, (len(trace.power_w) * STEP_S, NOBODY)]
+    longest = 0
+    for (time_s, others), (next_s, _) in pairwise(changes):
+        if others == NOBODY or time_s < begin_s:
+            continue
+        ends = range(steps(time_s), min(steps(next_s), len(over) + size - 1))
+        longest = max(longest, _over_for([over[k + 1 - size] for k in ends if k + 1 >= size]))
+    return longest * STEP_S
+
+
+def _over_for(over: Sequence[bool]) -> int:
+    """Steps until it is over for half a second no more."""
+    calm, last = steps(_CALM_S), 0
+    for number, above in enumerate(over, 1):
+        if above:
+            last = number
+        elif number - last >= calm + (0 if last else steps(1.5)):
+            break
+    return last
+
+
+def _kept(values: Mapping[str, float]) -> str:
+    return (
+        f"{100 * values['ok']:.2f} % of windows within {values['cap_w']:.2f} W,"
+        f" worst {values['worst']:.3f}, mean {values['mean']:.3f}"
+    )

@@ -1,0 +1,212 @@
+"""The constant choice of threads, clock and duty that gets most done within a cap.
+
+Each pair of threads and clock is run at full duty once for a scene; a cap then has the duties
+looked at of those pairs alone that may still win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from benchlib.plant_engine import PlantEngine
+from benchlib.plant_run import Scene, constant, simulate
+from benchlib.trace import Trace
+
+SETTLED_S = 5.0  # after the first request
+KEPT = 0.995  # of the windows
+_SCREEN_S = 40.0  # of a run that only tells about what a setting draws and does, at least,
+_REQUESTS = 6.0  # and so many requests at full speed
+_CLOCKS = 8  # that are tried at first; the neighbours of the best one come after
+_COUNTS = (1, 2, 3, 4, 6, 8, 10, 12)  # threads
+_SLACK = 1.05  # that a bound may be off by
+_CLOSE = 0.005  # how near a duty is looked for
+_PIECE_S = 0.15  # of a prompt, where the engine has to rest
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A constant choice."""
+
+    threads: int
+    clock_hz: float | None  # of the processor, or of the GPU where the model is there
+    duty: float
+
+    def __str__(self) -> str:
+        clock = "" if self.clock_hz is None else f" at {self.clock_hz / 1e6:.0f} MHz"
+        return f"{self.threads} threads{clock}, {100 * self.duty:.1f} % of the time"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best setting and what it got done, in tokens a second."""
+
+    setting: Setting
+    work_per_s: float
+
+
+@dataclass(frozen=True)
+class _Screened:
+    setting: Setting
+    work_per_s: float
+    mean_w: float
+
+
+class Constants:
+    """Constant settings of one scene; what was run for one cap serves the others."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.prompt_cost = prompt_cost(scene)
+        self._screened: dict[Setting, _Screened] = {}
+        self._traces: dict[Setting, Trace] = {}
+        self.full = self.trace(Setting(scene.figures.kind.cores, None, 1.0))
+
+    @property
+    def begin_s(self) -> float:
+        """From when on runs count."""
+        return self.scene.idle_s + SETTLED_S
+
+    @property
+    def full_w(self) -> float:
+        """Mean power of nobody's governing."""
+        return self.full.mean_w(self.begin_s)
+
+    def trace(self, setting: Setting) -> Trace:
+        """A run of the whole scene; remembered."""
+        if setting not in self._traces:
+            self._traces[setting] = self._run(setting, self.scene)
+        return self._traces[setting]
+
+    def work(self, trace: Trace) -> float:
+        """Tokens a second once settled; those of prompts count for what they cost at full speed."""
+        return trace.work_per_s(self.prompt_cost, self.begin_s)
+
+    def best(self, cap_w: float, window_s: float = 1.0) -> Best | None:
+        """The fastest setting that keeps the cap in KEPT of the windows; None where none does."""
+
+        def keeps(trace: Trace) -> bool:
+            return trace.under(cap_w, self.begin_s, window_s) >= KEPT
+
+        clocks = self._clocks()
+        found = self._among(_spread(clocks, _CLOCKS), cap_w, keeps, None)
+        if found is None or found.setting.clock_hz is None:
+            return found
+        place = clocks.index(found.setting.clock_hz)
+        near = clocks[max(0, place - 2) : place + 3]
+        return self._among(near, cap_w, keeps, found)
+
+    def _clocks(self) -> Sequence[float]:
+        kind = self.scene.figures.kind
+        gpu = kind.gpu if self.scene.on_gpu else None
+        return kind.steps_hz if gpu is None else gpu.steps_hz
+
+    def _among(
+        self,
+        clocks: Sequence[float],
+        cap_w: float,
+        keeps: Callable[[Trace], bool],
+        best: Best | None,
+    ) -> Best | None:
+        """The best of `best` and of these clocks with all thread counts, the likeliest first."""
+        screened = [self._screen(setting) for setting in self._pairs(clocks)]
+        rest_w = self._rest_w()
+        bounds = [(one.work_per_s * _duty(one, cap_w, rest_w), one) for one in screened]
+        for bound, one in sorted(bounds, key=lambda pair: -pair[0]):
+            if best is not None and bound * _SLACK <= best.work_per_s:
+                break
+            duty = self._highest_duty(one.setting, _duty(one, cap_w, rest_w), keeps)
+            if duty > 0.0:
+                setting = replace(one.setting, duty=duty)
+                work = self.work(self.trace(setting))
+                if best is None or work > best.work_per_s:
+                    best = Best(setting, work)
+        return best
+
+    def _pairs(self, clocks: Sequence[float]) -> Iterator[Setting]:
+        cores = self.scene.figures.kind.cores
+        counts = (1,) if self.scene.on_gpu else [n for n in _COUNTS if n <= cores]
+        for clock_hz in clocks:
+            for threads in counts:
+                yield Setting(threads, clock_hz, 1.0)
+
+    def _screen(self, setting: Setting) -> _Screened:
+        if setting not in self._screened:
+            enough_s = max(_SCREEN_S, _REQUESTS * request_s(self.scene))
+            seconds = min(self.scene.seconds, self.begin_s + enough_s)
+            trace = self._run(setting, replace(self.scene, seconds=seconds))
+            mean_w = trace.mean_w(self.begin_s)
+            self._screened[setting] = _Screened(setting, self.work(trace), mean_w)
+        return self._screened[setting]
+
+    def _rest_w(self) -> float:
+        """Before the first request, a little less than a board at work between two passes."""
+        return min(self.full.power_w[: round(self.scene.idle_s * 10)])
+
+    def _highest_duty(
+        self, setting: Setting, likely: float, keeps: Callable[[Trace], bool]
+    ) -> float:
+        """The highest duty that keeps what is to be kept, or 0; more duty is more power."""
+        high = min(1.0, likely * _SLACK)
+        if keeps(self.trace(replace(setting, duty=high))):
+            return high
+        low, step = 0.0, 0.08 * high
+        while low <= 0.0 and high > 0.02:
+            lower = high - step
+            if lower > 0.02 and keeps(self.trace(replace(setting, duty=lower))):
+                low = lower
+            else:
+                high, step = lower, 2.0 * step
+        while low > 0.0 and high - low > _CLOSE:
+            middle = 0.5 * (low + high)
+            kept = keeps(self.trace(replace(setting, duty=middle)))
+            low, high = (middle, high) if kept else (low, middle)
+        return low
+
+    def _run(self, setting: Setting, scene: Scene) -> Trace:
+        engine = PlantEngine(scene.figures, scene.work, scene.seed, 0.0, scene.on_gpu)
+        clocks = scene.figures.kind
+        cpu_hz = gpu_hz = None
+        if setting.clock_hz is not None:
+            engine.clock = setting.clock_hz / clocks.steps_hz[-1]
+            if scene.on_gpu:
+                gpu_hz, engine.clock = setting.clock_hz, 1.0
+                assert clocks.gpu is not None
+                engine.gpu_clock = gpu_hz / clocks.gpu.steps_hz[-1]
+            else:
+                cpu_hz = setting.clock_hz
+        chunk = 0
+        if setting.duty < 1.0:
+            rows = 64
+            chunk = max(8, int(_PIECE_S * rows / engine.seconds(rows, setting.threads)))
+        control = constant(setting.threads, setting.duty, cpu_hz, gpu_hz, chunk)
+        return simulate(scene, control)
+
+
+def prompt_cost(scene: Scene) -> float:
+    """Time of a prompt's token at full speed over that of an answer's, for one stream."""
+    engine = PlantEngine(scene.figures, scene.work, scene.seed, 0.0, scene.on_gpu)
+    cores, rows = scene.figures.kind.cores, 128
+    streams = scene.work.streams
+    return engine.seconds(rows, cores) / rows / (engine.seconds(streams, cores) / streams)
+
+
+def request_s(scene: Scene) -> float:
+    """About what a request takes at full speed, where it is alone."""
+    engine = PlantEngine(scene.figures, scene.work, scene.seed, 0.0, scene.on_gpu)
+    cores, rows, work = scene.figures.kind.cores, 128, scene.work
+    reading_s = work.prompt_tokens / rows * engine.seconds(rows, cores)
+    return work.pause_s + reading_s + work.answer_tokens * engine.seconds(1, cores)
+
+
+def _duty(one: _Screened, cap_w: float, rest_w: float) -> float:
+    """The duty that its mean power would allow."""
+    return min(1.0, max(0.0, (cap_w - rest_w) / max(1e-6, one.mean_w - rest_w)))
+
+
+def _spread(values: Sequence[float], count: int) -> list[float]:
+    """About `count` of the values, the ends included."""
+    if len(values) <= count:
+        return list(values)
+    last = len(values) - 1
+    return [values[round(n * last / (count - 1))] for n in range(count)]

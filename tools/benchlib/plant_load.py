@@ -1,0 +1,95 @@
+"""What happens around the second plant: work, other programs, the room, the fan, the case."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchlib.model_engine import Work
+
+WORKS: Mapping[str, Work] = {
+    "1x100/150": Work(1, 100.0, 150.0),
+    "1x600/40": Work(1, 600.0, 40.0),
+    "4x400/60": Work(4, 400.0, 60.0),
+    "1x3000/50": Work(1, 3000.0, 50.0),
+    "2x200/100 with pauses": Work(2, 200.0, 100.0, pause_s=6.0),
+}
+
+
+@dataclass(frozen=True)
+class Others:
+    """Other programs: busy cores and what each draws beside one of ours, the GPU's share that they
+    take, and watts on a rail of something that is no processor's work.
+    """
+
+    cores: float = 0.0
+    activity: float = 1.0
+    gpu: float = 0.0
+    rail_w: float = 0.0
+
+
+NOBODY = Others()
+
+
+@dataclass(frozen=True)
+class Weather:
+    """The room, and whether fan and case are as they should be."""
+
+    room_c: float = 25.0
+    fan_works: bool = True
+    shut: bool = False
+
+
+FINE = Weather()
+
+
+@dataclass(frozen=True)
+class Program:
+    """Others and weather by time: each entry holds from its time on."""
+
+    others: tuple[tuple[float, Others], ...] = ((0.0, NOBODY),)
+    weather: tuple[tuple[float, Weather], ...] = ((0.0, FINE),)
+
+    def others_at(self, time_s: float) -> Others:
+        """Who else is at work."""
+        return self.others[bisect_right(self.others, time_s, key=_when) - 1][1]
+
+    def weather_at(self, time_s: float) -> Weather:
+        """The world around the board."""
+        return self.weather[bisect_right(self.weather, time_s, key=_when) - 1][1]
+
+    def steps_s(self) -> list[float]:
+        """When others begin something."""
+        return [time_s for time_s, others in self.others if others != NOBODY]
+
+
+QUIET = Program()
+
+
+def coming_and_going(
+    seed: int, seconds: float, cores: float, begin_s: float, gpu: float = 0.0, rail_w: float = 0.0
+) -> tuple[tuple[float, Others], ...]:
+    """Others that come for 6 to 30 s and go for as long, with up to so many cores, GPU and watts.
+
+    Every third burst is of a device on a rail, which no count of processor time shows.
+    """
+    dice = random.Random(f"others {seed}")
+    found, time_s, number = [(0.0, NOBODY)], begin_s, seed
+    while time_s < seconds:
+        share, number = dice.uniform(0.4, 1.0), number + 1
+        device = number % 3 == 0 and rail_w > 0.0
+        others = Others(
+            0.0 if device else cores * share,
+            dice.uniform(0.7, 1.2),
+            0.0 if device else gpu * share,
+            rail_w * share if device else 0.0,
+        )
+        found += [(time_s, others), (time_s + dice.uniform(6.0, 30.0), NOBODY)]
+        time_s = found[-1][0] + dice.uniform(6.0, 30.0)
+    return tuple(found)
+
+
+def _when(entry: tuple[float, object]) -> float:
+    return entry[0]

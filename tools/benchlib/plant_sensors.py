@@ -1,0 +1,91 @@
+"""Sensors of the second plant: late, in steps, with noise, and as often as the board has them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from benchlib.plant_figures import Figures
+
+_ZONE_PERIOD_S = 0.5  # between two readings of a temperature
+_ZONE_NOISE_C = 0.12
+
+
+class SupplySensor:
+    """Readings of the supply, put together to means as a meter of energy does.
+
+    A reading is of a short time, of which a part lies a step back. Between two readings the mean
+    of both counts; a counter of energy has the true mean, rounded down.
+    """
+
+    def __init__(self, figures: Figures, dice: random.Random) -> None:
+        self._supply, self._late, self._dice = figures.kind.supply, figures.late, dice
+        self._period_s = self._supply.period_s
+        self._counts = self._supply.meter in ("rapl", "modelled")
+        self._before: Sequence[float] | None = None  # a step ago
+        self._time_s = 0.0
+        self._since_s = self._true_j = 0.0  # since the last reading
+        self._reading_w: float | None = None
+        self._energy_j = self._covered_s = 0.0  # since the last look that found news
+        self._power_w: float | None = None
+
+    def due(self, dt_s: float) -> bool:
+        """Whether a reading ends with the step that is under way."""
+        begin, end = (t / self._period_s + 1e-6 for t in (self._time_s, self._time_s + dt_s))
+        return int(end) > int(begin)
+
+    def step(self, dt_s: float, rails_w: Sequence[float], power_w: float) -> None:
+        """`rails_w` at the end of a step whose true mean was `power_w`."""
+        due = self.due(dt_s)
+        self._time_s += dt_s
+        self._since_s += dt_s
+        self._true_j += dt_s * power_w
+        before, self._before = self._before or rails_w, rails_w
+        if due:
+            self._take(self._true_j / self._since_s if self._counts else self._read(before))
+
+    def look(self) -> float | None:
+        """Mean watts since the last look, or those before where there is nothing new."""
+        if self._covered_s > 0.0:
+            self._power_w = self._energy_j / self._covered_s
+            self._energy_j = self._covered_s = 0.0
+        return self._power_w
+
+    def _take(self, watts: float) -> None:
+        before, self._reading_w = self._reading_w, watts
+        if before is not None:
+            mean_w = watts if self._counts else 0.5 * (before + watts)
+            self._energy_j += mean_w * self._since_s
+            self._covered_s += self._since_s
+        self._since_s = self._true_j = 0.0
+
+    def _read(self, before: Sequence[float]) -> float:
+        """All rails, each in the steps of its chip."""
+        now = self._before or before
+        late = self._late
+        seen = [late * a + (1.0 - late) * b for a, b in zip(before, now, strict=True)]
+        steps = self._supply.steps_w
+        rails = seen if len(steps) == len(seen) else [sum(seen)]
+        return sum(
+            round(watts * self._dice.gauss(1.0, self._supply.noise) / step) * step
+            for watts, step in zip(rails, steps, strict=True)
+        )
+
+
+class Thermometer:
+    """A zone's temperature: it follows the chip slowly, in the steps of its sensor."""
+
+    def __init__(self, figures: Figures, air_c: float, dice: random.Random) -> None:
+        self._lag_s, self._step_c = figures.zone_lag_s, figures.kind.zone_step_c
+        self._dice, self._felt_c = dice, air_c
+        self._since_s = _ZONE_PERIOD_S
+        self.temp_c = air_c  # the last reading
+
+    def step(self, dt_s: float, chip_c: float) -> None:
+        """Let `dt_s` pass at this temperature of the chip."""
+        self._felt_c += (chip_c - self._felt_c) * min(1.0, dt_s / self._lag_s)
+        self._since_s += dt_s
+        if self._since_s >= _ZONE_PERIOD_S - 1e-6:
+            self._since_s = 0.0
+            noisy_c = self._felt_c + self._dice.gauss(0.0, _ZONE_NOISE_C)
+            self.temp_c = round(noisy_c / self._step_c) * self._step_c
