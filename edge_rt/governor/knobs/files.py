@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
-from edge_rt.governor.knobs.knob import KnobError, KnobGone, Value
+from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone, Value
+from edge_rt.sensors.sysfs import NOT_REGULAR, open_regular
+
+GROUP = "edge-rt-knobs"  # may write what systemd/edge-rt.tmpfiles and 60-edge-rt.rules give to it
 
 _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO))
 
@@ -14,7 +18,8 @@ _GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO))
 def read_number(path: Path) -> int:
     """The number that `path` begins with."""
     try:
-        words = path.read_bytes().split()
+        with open(path, "rb", opener=open_regular) as file:
+            words = file.read(256).split()
     except OSError as error:
         raise failure(path, error, "read") from error
     try:
@@ -26,7 +31,7 @@ def read_number(path: Path) -> int:
 def write_number(path: Path, value: int) -> None:
     """Put `value` into `path`, which has to be there."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        fd = _open(path, os.O_WRONLY | os.O_TRUNC)
         try:
             os.write(fd, b"%d\n" % value)
         finally:
@@ -35,16 +40,25 @@ def write_number(path: Path, value: int) -> None:
         raise failure(path, error, "written") from error
 
 
+def _open(path: Path, flags: int) -> int:
+    """Open for writing, without waiting for whoever reads a FIFO."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, NOT_REGULAR)
+    return open_regular(path, flags)
+
+
 def failure(path: Path, error: OSError, done: str) -> KnobError:
     """The error for `path` that could not be `done`, with its remedy where there is one."""
     if error.errno in _GONE:
         return KnobGone(f"{path} is gone ({error.strerror})")
     what = f"{path} cannot be {done} ({error.strerror or error})"
+    if error.errno == errno.EBUSY:  # all cores of a cpufreq policy are offline
+        return KnobBusy(f"{what}; tried again later")
     if error.errno in (errno.EACCES, errno.EPERM):
         mode = "g+w" if done == "written" else "g+r"
         return KnobError(
-            f"{what}: run the daemon as root, or give its group the right: "
-            f"chgrp edge-rt {path} && chmod {mode} {path}"
+            f"{what}: run the daemon as root, or give one of its groups the right: "
+            f"chgrp {GROUP} {path} && chmod {mode} {path}"
         )
     if error.errno == errno.EROFS:
         return KnobError(
@@ -61,17 +75,24 @@ class FileKnob:
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
-        self._path = path
+        self.path = path
 
     def read(self) -> int:
         """The number in the file."""
-        return read_number(self._path)
+        return read_number(self.path)
 
     def write(self, value: Value) -> None:
         """Put a number into the file; kernels may round it to what they can do."""
         if not isinstance(value, int):
             raise KnobError(f"{self.name} takes a number, not {value!r}")
-        write_number(self._path, value)
+        write_number(self.path, value)
+
+    def check_writable(self) -> None:
+        """Raise what `write` would raise for the lack of a right; changes nothing."""
+        try:
+            os.close(_open(self.path, os.O_WRONLY))
+        except OSError as error:
+            raise failure(self.path, error, "written") from error
 
     def hidden(self) -> str | None:
         """What was set is what the file says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -45,12 +46,28 @@ def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
     assert (tmp_path / "pwm1").read_text() == "9"
 
 
+def test_a_fifo_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pwm1")
+    knob = FileKnob(tmp_path / "pwm1")
+    for attempt in (knob.read, lambda: knob.write(1), knob.check_writable):
+        with pytest.raises(KnobError, match="not a regular file"):
+            attempt()
+
+
+def test_to_see_whether_a_file_may_be_written_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pwm1").write_text("9")
+    FileKnob(tmp_path / "pwm1").check_writable()
+    assert (tmp_path / "pwm1").read_text() == "9"
+
+
 @pytest.mark.parametrize(
     ("number", "done", "remedy"),
     [
         (errno.EACCES, "written", "chmod g+w /sys/x"),
         (errno.EPERM, "read", "chmod g+r /sys/x"),
         (errno.EROFS, "written", "ProtectKernelTunables"),
+        (errno.EACCES, "written", "chgrp edge-rt-knobs /sys/x"),
+        (errno.EBUSY, "read", "tried again later"),
         (errno.EIO, "written", "/sys/x cannot be written (Input/output error)"),
     ],
 )
