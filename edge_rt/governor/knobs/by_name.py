@@ -8,6 +8,7 @@ from edge_rt.governor.knobs.affinity import affinity_knob
 from edge_rt.governor.knobs.cpufreq import clock_knob
 from edge_rt.governor.knobs.fan import fan_knob
 from edge_rt.governor.knobs.fan_profile import FanProfile, profile_knob
+from edge_rt.governor.knobs.gpufreq import gpu_knob
 from edge_rt.governor.knobs.knob import Knob
 from edge_rt.governor.knobs.nvpmodel import PowerMode
 from edge_rt.governor.knobs.programs import Programs
@@ -25,7 +26,8 @@ def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
         return profile_knob(programs, root)
     if ".." in PurePath(name).parts:
         return None
-    return clock_knob(name) or rapl_knob(name) or fan_knob(name) or affinity_knob(name)
+    clock = clock_knob(name) or gpu_knob(name)
+    return clock or rapl_knob(name) or fan_knob(name) or affinity_knob(name)
 
 
 def mode_knob(root: Path, programs: Programs) -> PowerMode | None:

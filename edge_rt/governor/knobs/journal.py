@@ -23,6 +23,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     came: Value | None = None  # what it stood at once turned; None: not known to be turned
     lasting: bool = False
     boot_id: str | None = None
+    # What it may stand at instead of `came`: a governed clock changes too often to be written down.
+    among: list[int] = []
+
+    def theirs(self, now: Value) -> bool:
+        """Whether somebody else must have set it, where it stands at `now`."""
+        if self.among:
+            return now not in self.among
+        return self.came is not None and now != self.came
+
+    def stale(self, boot_id: str | None) -> bool:
+        """Whether the board has been restarted since, which has set the knob by itself."""
+        known = self.boot_id is not None and boot_id is not None
+        return known and self.boot_id != boot_id and not self.lasting
 
 
 class Journal:
@@ -73,15 +86,11 @@ class Journal:
         """The entry of a knob."""
         return next((entry for entry in self.entries() if entry.knob == knob), None)
 
-    def put(self, entry: Entry) -> None:
-        """Write an entry in place of the knob's older one, else behind all others."""
-        entries = list(self.entries())
-        places = [i for i, other in enumerate(entries) if other.knob == entry.knob]
-        if places:
-            entries[places[0]] = entry
-        else:
-            entries.append(entry)
-        self._write(entries)
+    def put(self, *added: Entry) -> None:
+        """Write each entry in place of its knob's older one, else behind all others."""
+        entries = {entry.knob: entry for entry in self.entries()}
+        entries.update({entry.knob: entry for entry in added})
+        self._write(list(entries.values()))
 
     def drop(self, knob: str) -> None:
         """Forget a knob."""

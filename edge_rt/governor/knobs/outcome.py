@@ -53,7 +53,8 @@ class Outcome:
 
     def moved(self, now: Value) -> Outcome:
         """The same knob, which has been set to `now` by somebody else."""
-        said = f"somebody else has set it to {now} since it was turned to {self.value}: left alone"
+        turned = "it was turned" if self.value is None else f"it was turned to {self.value}"
+        said = f"somebody else has set it to {now} since {turned}: left alone"
         return replace(self, state="moved", value=now, said=said)
 
     def log(self) -> None:

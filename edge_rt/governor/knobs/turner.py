@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +62,13 @@ class Turner:
             outcome.log()
         self._outcomes[outcome.knob] = outcome
 
+    def update(self, outcome: Outcome) -> None:
+        """As `note`, for a knob that is turned again and again: a new value alone is not logged."""
+        before = self._outcomes.get(outcome.knob)
+        if before is None or before.state != outcome.state:
+            outcome.log()
+        self._outcomes[outcome.knob] = outcome
+
     def turn(self, wish: Wish) -> None:
         """Turn a knob, once: when somebody moves it afterwards, it is theirs."""
         name = wish.knob.name
@@ -81,9 +88,11 @@ class Turner:
             if knob is not None:
                 self.note(self._watched(knob, outcome))
 
-    def restore(self) -> None:
-        """Put back everything that is in the journal, the last turned first."""
+    def restore(self, knobs: Collection[str] | None = None) -> None:
+        """Put back `knobs`, None: everything, that is in the journal, the last turned first."""
         for entry in reversed(self._journal.entries()):
+            if knobs is not None and entry.knob not in knobs:
+                continue
             try:
                 outcome = self._restore(entry)
             except ProcessEnded:
@@ -117,11 +126,11 @@ class Turner:
         if hidden is not None:
             raise KnobBusy(f"what it is set to cannot be told: {hidden}; tried again later")
         entry = self._journal.get(knob.name)
-        if entry is None or self._stale(entry):
+        if entry is None or entry.stale(self._boot_id):
             if seen == wanted:
                 return Outcome(knob.name, "turned", wanted, seen, seen, "it stood so before")
             entry = self._entry(wish, seen)
-        entry = msgspec.structs.replace(entry, wanted=wanted, came=None)
+        entry = msgspec.structs.replace(entry, wanted=wanted, came=None, among=[])
         self._journal.put(entry)
         try:
             came = self._write(wish, seen)
@@ -160,7 +169,7 @@ class Turner:
             log.error("knob %s stays in the journal, to be put back later: %s", knob.name, error)
 
     def _restore(self, entry: Entry) -> Outcome:
-        if self._stale(entry):
+        if entry.stale(self._boot_id):
             self._journal.drop(entry.knob)
             said = "the board has been restarted since it was turned, which set it anew"
             return Outcome.of(entry, "restored", None, said)
@@ -175,24 +184,20 @@ class Turner:
             self._journal.drop(entry.knob)
             return Outcome.of(entry, "gone", None, str(error))
 
-    def _stale(self, entry: Entry) -> bool:
-        known = entry.boot_id is not None and self._boot_id is not None
-        return known and entry.boot_id != self._boot_id and not entry.lasting
-
     def _put_back(self, knob: Knob, entry: Entry) -> Outcome:
         """Restore one knob and forget it; KnobError where it stays in the journal."""
         now, hidden = steady(knob, self._pause)
         if hidden is None and now == entry.original:
             self._journal.drop(knob.name)
             return Outcome.of(entry, "restored", now)
-        if hidden is None and entry.came is not None and now != entry.came:
+        if hidden is None and entry.theirs(now):
             self._journal.drop(knob.name)
             return Outcome.of(entry, "turned", entry.came).moved(now)
         knob.write(entry.original)
         now, hidden = settled(knob, entry.original, self._pause)
         if hidden is None and now != entry.original:
             # What it says now is neither ours nor somebody else's: the next try must not mind.
-            self._journal.put(msgspec.structs.replace(entry, came=None))
+            self._journal.put(msgspec.structs.replace(entry, came=None, among=[]))
             raise KnobError(f"{entry.original} was written, and it says {now}")
         self._journal.drop(knob.name)
         return Outcome.of(entry, "restored", now)

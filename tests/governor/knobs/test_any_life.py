@@ -46,9 +46,9 @@ class MortalKnob(FakeKnob):
 class MortalJournal(Journal):
     fuse = Fuse(None)
 
-    def put(self, entry: Entry) -> None:
+    def put(self, *added: Entry) -> None:
         self.fuse.burn()
-        super().put(entry)
+        super().put(*added)
         self.fuse.burn()
 
     def drop(self, knob: str) -> None:

@@ -12,6 +12,7 @@ from edge_rt.governor.knobs.cpufreq import MaxClock
 from edge_rt.governor.knobs.fan import PwmFan
 from edge_rt.governor.knobs.fan_profile import FanProfile
 from edge_rt.governor.knobs.files import FileKnob
+from edge_rt.governor.knobs.gpufreq import MaxGpuClock
 from edge_rt.governor.knobs.nvpmodel import PowerMode
 from edge_rt.governor.knobs.programs import Answer, Programs
 
@@ -23,6 +24,7 @@ ALL = Programs(*[lambda arguments, said: Answer(0, "")] * 3)
     ("name", "kind"),
     [
         ("/sys/devices/system/cpu/cpufreq/policy4/scaling_max_freq", MaxClock),
+        ("/sys/class/devfreq/17000000.gpu/max_freq", MaxGpuClock),
         ("/sys/class/powercap/intel-rapl:0/constraint_0_power_limit_uw", FileKnob),
         ("/sys/devices/platform/pwm-fan/hwmon/hwmon3/pwm1", PwmFan),
         ("/sys/class/thermal/cooling_device0/cur_state", FileKnob),
@@ -52,6 +54,8 @@ def test_processes_are_found_by_number_and_beginning() -> None:
         "/etc/passwd",
         "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor",
         "/sys/devices/system/cpu/cpufreq/policy0/../policy0/scaling_max_freq",
+        "/sys/class/devfreq/17000000.gpu/governor",
+        "/sys/class/devfreq/17000000.gpu/device/max_freq",
         "/sys/devices/../../etc/hwmon0/pwm1",
         "/sys/class/thermal/cooling_device0/cur_state\n",
         "sys/class/thermal/cooling_device0/cur_state",
