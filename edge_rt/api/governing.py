@@ -49,6 +49,8 @@ class LimitsState(msgspec.Struct, frozen=True):
     smaller: bool
     heavy: bool
     retry_after_s: float
+    cpu_hz: float | None = None
+    gpu_hz: float | None = None
 
 
 class KnobState(msgspec.Struct, frozen=True):

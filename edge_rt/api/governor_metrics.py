@@ -47,6 +47,8 @@ def _figures(state: GovernorState) -> Iterable[tuple[str, str, float | None]]:
     yield "guard_seconds", "Until the board is too hot at what it draws now.", state.guard_in_s
     yield "limit_threads", "Threads that the engine may use.", limits.threads
     yield "limit_duty_ratio", "Share of the time that the engine may compute.", limits.duty
+    yield "limit_cpu_hertz", "Highest clock of the CPU.", limits.cpu_hz
+    yield "limit_gpu_hertz", "Highest clock of the GPU.", limits.gpu_hz
     yield "limit_prompt_tokens", "Most tokens of a prompt in one pass.", limits.prefill_chunk
     yield "limit_sequences", "Answers that may be made at once.", limits.sequences
 

@@ -66,6 +66,9 @@ def limits_line(state: Json) -> str:
         counted(limits.get("threads"), "thread"),
         f"{MISSING if duty is None else f'{100 * duty:.0f}'} % of the time",
     ]
+    for name, processor in (("cpu_hz", "CPU"), ("gpu_hz", "GPU")):
+        if (hz := number(limits.get(name))) is not None:
+            parts.append(f"{processor} up to {hz / 1e9:.2f} GHz")
     for name, words in (
         ("prefill_chunk", "prompt token|a pass"),
         ("sequences", "answer|at once"),

@@ -30,6 +30,8 @@ _SHAPES: dict[Key, str] = {  # what the patterns and choices of the schema mean
     ("budget", "energy_period"): "hour or day",
     ("engine", "kv_type"): "one of q8_0/f16, f16, q8_0, q4_0, or a list of them",
     ("governor", "sacrifice"): "one of pace, model, queue, refuse",
+    ("knobs", "cpufreq"): "governed",
+    ("knobs", "gpufreq"): "governed",
     ("router", "quality"): "low, normal, high or a number from 0 to 1",
 }
 _SECRETS = {"api_key_sha256", "admin_key_sha256"}  # someone may have put the key itself there

@@ -159,6 +159,10 @@ class Knobs(Section, frozen=True):
     """
 
     cpufreq_max_hz: Annotated[float, Meta(ge=10e6)] | None = None  # highest clock of every core
+    # Whether the governor sets the highest clock of the CPU, never above cpufreq_max_hz, and of a
+    # Jetson's GPU.
+    cpufreq: Literal["governed"] | None = None
+    gpufreq: Literal["governed"] | None = None
     nvpmodel: Text | None = None  # a Jetson's power mode by its name, never by its number
     rapl_w: Annotated[float, Meta(gt=0)] | None = None  # long-term limit of each x86 package
     # The engine's cores.

@@ -13,6 +13,7 @@ from typing import Any
 from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.board_report import Felt
+from edge_rt.daemon.clocks import Clocks
 from edge_rt.daemon.governor_report import changed, governor_state, warnings
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
@@ -50,13 +51,15 @@ class Governing:
         smaller: Callable[[], bool],
         clock: Callable[[], float],
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+        *,
+        clocks: Clocks,
     ) -> None:
         """`busy` tells whether there are requests, and `smaller` whether they can be answered with
         less of a model than they ask for. `clock` is in seconds.
 
         `pause` lets seconds pass between two looks.
         """
-        self._pause = pause
+        self._pause, self._clocks = pause, clocks
         self._make, self.governor = make, make(None)
         self._felt: Felt | None = None  # that the governor was made for
         self._anew = False  # another governor is needed
@@ -169,7 +172,7 @@ class Governing:
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
         )
-        was = seen
+        seen = was = replace(seen, cpu_hz=self._clocks.cpu_hz, gpu_hz=self._clocks.gpu_hz)
         if self._overlooking:
             seen = replace(seen, dt_s=0.0)
         self.seen = seen
@@ -189,6 +192,7 @@ class Governing:
     def _obey(self, limits: Limits) -> None:
         self._warn()
         self.admission.update(limits)
+        self._clocks.obey(limits)
         if self._at_work():
             self._tell()
 

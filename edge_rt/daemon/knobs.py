@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_rt.config.schema import Knobs
+from edge_rt.daemon.clocks import Clocks
 from edge_rt.daemon.pause import Pause, in_thread
 from edge_rt.governor.knobs.affinity import affinity_wish
 from edge_rt.governor.knobs.by_name import by_name, mode_knob
-from edge_rt.governor.knobs.cpufreq import clock_wishes
+from edge_rt.governor.knobs.capped_clock import CappedClock
+from edge_rt.governor.knobs.clock_file import ClockFile
+from edge_rt.governor.knobs.cpufreq import clock_wishes, cpu_files
 from edge_rt.governor.knobs.fan import fan_wishes
 from edge_rt.governor.knobs.fan_profile import profile_wish, refuse_if_driven
+from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
+from edge_rt.governor.knobs.gpufreq import gpu_files
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish
 from edge_rt.governor.knobs.outcome import Outcome
@@ -36,8 +41,8 @@ Group = tuple[str, Callable[[], list[Wish]]]  # a key of the configuration and w
 class BoardKnobs:
     """Turns, watches and restores the knobs, each time in a thread: some take seconds.
 
-    To be called in this order: `recover`, `turn` as a task of its own, `follow` with each engine,
-    `restore` at the end, after which nothing is turned any more.
+    To be called in this order: `recover`, `turn` and `govern` as tasks of their own, `follow` with
+    each engine, `restore` at the end, after which nothing is turned any more.
     """
 
     def __init__(
@@ -56,8 +61,14 @@ class BoardKnobs:
         if programs is None:
             programs = Programs.installed() if root == Path("/") else Programs()
         self._wanted, self._root, self._programs = wanted, root, programs
-        self._journal = Journal(state / JOURNAL)
-        self._turner = Turner(self._journal, self._find, boot_id(root), rest)
+        self._journal, self._boot_id, self._rest = Journal(state / JOURNAL), boot_id(root), rest
+        self._turner = Turner(self._journal, self._find, self._boot_id, rest)
+        sysfs = root / "sys"
+        cpu = self._governed("cpufreq", lambda: cpu_files(sysfs), wanted.cpufreq_max_hz)
+        gpu = self._governed("gpufreq", lambda: gpu_files(sysfs), None)
+        self.clocks = Clocks(cpu, gpu, self._set)
+        self.change(wanted)
+        self._settled = asyncio.Event()  # what is wished for was turned, or could not be
         self._engine: str | None = None  # the knob that binds the last engine
         self._lock = threading.Lock()
         self._ended = False
@@ -73,14 +84,23 @@ class BoardKnobs:
     async def turn(self, pause: Pause = asyncio.sleep) -> None:
         """Turn what is wished for; ends once nothing has to wait for a better moment."""
         groups = list(self._groups())
-        if not groups:
-            return
-        await self._do("turned", lambda: self._turn(groups))
-        await pause(SETTLE_S)
-        await self._do("watched", self._look)
+        if groups:
+            await self._do("turned", lambda: self._turn(groups))
+            await pause(SETTLE_S)
+            await self._do("watched", self._look)
+        self._settled.set()
         while self._turner.waiting and not self._ended:
             await pause(AGAIN_S)
             await self._do("turned", lambda: self._turn(groups))
+
+    async def govern(self) -> None:
+        """Set clocks as the governor says, for ever; a power mode sets some of them first."""
+        await self._settled.wait()
+        await self.clocks.run()
+
+    def change(self, wanted: Knobs) -> None:
+        """Have the clocks governed that `wanted` names, from now on; all else stays."""
+        self.clocks.govern(wanted.cpufreq is not None, wanted.gpufreq is not None)
 
     async def follow(self, pid: int) -> None:
         """Bind the engine with this process id, the only one that lives, to its cores."""
@@ -99,12 +119,22 @@ class BoardKnobs:
         if not self._journal.path.exists():
             return
         try:
-            await asyncio.wait_for(self._do("put back", self._turner.restore), RESTORE_S)
+            await asyncio.wait_for(self._do("put back", self._restore), RESTORE_S)
         except asyncio.TimeoutError:
             log.error("knobs are not put back within %g s: the board does not answer", RESTORE_S)
 
+    def _restore(self) -> None:
+        self.clocks.settle()
+        self._turner.restore()
+
     def _find(self, name: str) -> Knob | None:
         return by_name(name, self._root, self._programs)
+
+    def _governed(self, key: str, files: Files, top_hz: float | None) -> GovernedClock:
+        def make(file: ClockFile) -> CappedClock:
+            return CappedClock(file, self._journal, self._boot_id, self._rest)
+
+        return GovernedClock(f"knobs.{key}", files, make, self._turner, self._journal, top_hz)
 
     def _groups(self) -> Iterator[Group]:
         """The power mode comes first: it sets some of the other knobs by itself."""
@@ -113,7 +143,7 @@ class BoardKnobs:
             yield "knobs.nvpmodel", lambda: self._mode(mode)
         if (fan := wanted.fan) is not None:
             yield "knobs.fan", lambda: self._fan(fan)
-        if (hz := wanted.cpufreq_max_hz) is not None:
+        if (hz := wanted.cpufreq_max_hz) is not None and wanted.cpufreq is None:
             yield "knobs.cpufreq_max_hz", lambda: clock_wishes(sysfs, hz)
         if (watts := wanted.rapl_w) is not None:
             yield "knobs.rapl_w", lambda: rapl_wishes(sysfs, watts)
@@ -156,6 +186,9 @@ class BoardKnobs:
     def _look(self) -> None:
         if not self._ended:
             self._turner.look()
+
+    async def _set(self, clocks: Callable[[], None]) -> None:
+        await self._do("governed", lambda: None if self._ended else clocks())
 
     async def _do(self, done: str, work: Callable[[], None]) -> None:
         await in_thread(lambda: self._guarded(done, work))

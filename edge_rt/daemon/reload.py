@@ -11,6 +11,7 @@ import msgspec
 from edge_rt.config.schema import Config, Section
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of
+from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.errors import EdgeError
 
 log = logging.getLogger(__name__)
@@ -19,14 +20,15 @@ RESTART = "systemctl restart edge-rt"
 NOBODYS = "-" * 64  # the hash of no key: while it is all there is, no key opens TCP
 
 _KEYS = frozenset({"tcp.api_key_sha256", "tcp.admin_key_sha256"})
+_LIVE = frozenset({"log.level", "knobs.cpufreq", "knobs.gpufreq"})
 
 
 class Reload:
     """Puts in force what can be while the daemon runs, and tells what takes a restart.
 
-    At once count the budget, the log's level, and the keys of TCP. Whether any are needed
-    decides where TCP may be listened on, so that takes a restart: with the last key gone TCP is
-    closed until then, or until another one comes.
+    At once count the budget, the log's level, which clocks are governed, and the keys of TCP.
+    Whether any keys are needed decides where TCP may be listened on, so that takes a restart: with
+    the last key gone TCP is closed until then, or until another one comes.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Reload:
         config: Config,
         read: Callable[[], Config],
         governing: Governing,
+        knobs: BoardKnobs,
         api_keys: list[str],
         admin_keys: list[str],
     ) -> None:
@@ -41,7 +44,7 @@ class Reload:
         keys, which are changed in place, with it.
         """
         self._config, self._read = config, read
-        self._governing = governing
+        self._governing, self._knobs = governing, knobs
         self._api_keys, self._admin_keys = api_keys, admin_keys
         self._asked = asyncio.Event()
 
@@ -77,7 +80,7 @@ class Reload:
     def _is_live(self, key: str) -> bool:
         if key in _KEYS:
             return bool(self._api_keys)
-        return key == "log.level" or key.startswith("budget.")
+        return key in _LIVE or key.startswith("budget.")
 
     def _adopt(self, live: set[str], config: Config) -> None:
         """Put the keys `live` in force. A budget that clients have set lasts while the file's is
@@ -96,6 +99,11 @@ class Reload:
         if config.budget != now.budget:
             self._governing.allow(budget_of(config.budget))
             now = replace(now, budget=config.budget)
+        asked = config.knobs
+        knobs = replace(now.knobs, cpufreq=asked.cpufreq, gpufreq=asked.gpufreq)
+        if knobs != now.knobs:
+            self._knobs.change(knobs)
+            now = replace(now, knobs=knobs)
         self._config = now
 
 

@@ -119,6 +119,7 @@ class Rooms:
             lambda: self.state.active > 0,
             self._may_be_smaller,
             clock,
+            clocks=self.knobs.clocks,
         )
         self.foresight = Foresight(
             config,
@@ -221,6 +222,7 @@ class Rooms:
             self.governing.run(),
             self.heat.leakage.run(),
             self.knobs.turn(),
+            self.knobs.govern(),
             preload(self.service, models.preload, self.preloaded),
             place(self.foresight.placer, self.service),
         ]

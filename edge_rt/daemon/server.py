@@ -214,7 +214,8 @@ class Daemon:
             doors,
         )
         status = f"serving on {', '.join(map(_address, sockets))}"
-        reload = Reload(self._config, self._read, rooms.governing, api_keys, admin_keys)
+        governing, knobs = rooms.governing, rooms.knobs
+        reload = Reload(self._config, self._read, governing, knobs, api_keys, admin_keys)
         _on_signals(server, rooms, self._notifier, reload)
         log.info("model store: %s", self._store.root.absolute())
         log.info(status)

@@ -47,6 +47,8 @@ def test_knobs_take_numbers_and_names() -> None:
         cpufreq_max_hz=1.5e9, nvpmodel="15W", rapl_w=9.5, affinity=[0, 2], fan=1.0
     )
     assert check_text(b"knobs: {fan: quiet}", "f")[0].knobs.fan == "quiet"
+    both = check_text(b"knobs: {cpufreq: governed, gpufreq: governed}", "f")[0].knobs
+    assert (both.cpufreq, both.gpufreq) == ("governed", "governed")
 
 
 def test_nothing_is_capped_unless_it_is_asked_for() -> None:
@@ -140,6 +142,8 @@ def test_one_setting_or_several_to_choose_from(
         ("knobs: {rapl_w: 0}", "1: knobs.rapl_w: expected a number > 0.0, got 0"),
         ("knobs: {affinity: []}", "1: knobs.affinity: expected a list of length >= 1, got a list"),
         ("knobs: {affinity: [1, -1]}", "1: knobs.affinity[1]: expected an integer >= 0, got -1"),
+        ("knobs: {cpufreq: performance}", '1: knobs.cpufreq: expected governed, got "performance"'),
+        ("knobs: {gpufreq: 900000000}", '1: knobs.gpufreq: expected governed, got "900000000"'),
         ("knobs: {nvpmodel: ''}", '1: knobs.nvpmodel: expected text of length >= 1, got ""'),
         ("budget: {power_w: 0}", "1: budget.power_w: expected a number > 0.0, got 0"),
         (

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.api.governing import BudgetChange
+from edge_rt.daemon.clocks import Clocks
 from edge_rt.daemon.governing import BUSY_S, IDLE_S, Governing
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
@@ -20,7 +21,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.errors import Unavailable
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits, Observation
+from edge_rt.governor.limits import ClockSteps, Limits, Observation
 from edge_rt.governor.report import Report
 
 SEEN = Observation(
@@ -65,6 +66,7 @@ class FakeGovernor:
     def __init__(self, stage: Stage) -> None:
         self.budget, self.limits, self.report = Budget(), Limits(2), Report()
         self.fixed: int | None = None
+        self.clocks = ClockSteps()
         self.smaller = True
         self.steps: list[tuple[Observation, Budget]] = []
         self._stage = stage
@@ -76,6 +78,19 @@ class FakeGovernor:
         says = self._stage.says
         self.limits = says if self.fixed is None else replace(says, threads=self.fixed)
         return self.limits
+
+
+class FakeClocks:
+    """Clocks of which the CPU's may be changed."""
+
+    steps = ClockSteps(cpu_hz=(1e9, 2e9))
+    cpu_hz, gpu_hz = 2e9, None
+
+    def __init__(self) -> None:
+        self.told: list[tuple[float | None, float | None]] = []
+
+    def obey(self, limits: Limits) -> None:
+        self.told.append((limits.cpu_hz, limits.gpu_hz))
 
 
 class Stage:
@@ -94,7 +109,7 @@ class Stage:
         self.governors: list[FakeGovernor] = []
         self.made_for: list[Any] = []
         self.closed = 0
-        self.engine = Engine()
+        self.engine, self.clocks = Engine(), FakeClocks()
         self.supervisor = SimpleNamespace(current=self.engine)
         self.governing = Governing(
             self._make,
@@ -106,6 +121,7 @@ class Stage:
             lambda: self.smaller,
             lambda: self.now,
             self._pass,
+            clocks=cast(Clocks, self.clocks),
         )
 
     @property
@@ -153,6 +169,18 @@ def test_the_engine_is_told_when_limits_change_and_only_then(kit: Any) -> None:
         for says in (paced, paced, replace(paced, duty=0.502), Limits(1, 0.5, 24, 3)):
             await stage.look_with(says)
         assert stage.engine.told == [(2, 0.5, 24, 3), (1, 0.5, 24, 3)]
+
+    kit.run(run())
+
+
+def test_the_governor_chooses_among_clocks_and_each_look_tells_them(kit: Any) -> None:
+    async def run() -> None:
+        stage = Stage(IDLE)
+        await stage.look_with(Limits(2, cpu_hz=1e9))
+        await stage.look_with(Limits(2))
+        assert stage.clocks.told == [(1e9, None), (None, None)]
+        seen = stage.governor.steps[-1][0]
+        assert (seen.cpu_hz, seen.gpu_hz) == (2e9, None)
 
     kit.run(run())
 

@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from edge_rt.config import schema
-from edge_rt.config.schema import Cache, Config, Engine, Log, Semantic, Tcp
+from edge_rt.config.schema import Cache, Config, Engine, Knobs, Log, Semantic, Tcp
 from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.reload import NOBODYS, Reload, differences
 from edge_rt.errors import ConfigError
 from edge_rt.governor.budget import Budget
@@ -25,9 +26,11 @@ class Stage:
     def __init__(self, config: Config) -> None:
         self.file: Config | ConfigError = config
         self.budgets: list[Budget] = []
+        self.knobs: list[Knobs] = []
         self.keys = list(config.tcp.api_key_sha256)
         self.admins = list(config.tcp.admin_key_sha256)
-        self.reload = Reload(config, self._read, cast(Governing, self), self.keys, self.admins)
+        governing, knobs = cast(Governing, self), cast(BoardKnobs, self)
+        self.reload = Reload(config, self._read, governing, knobs, self.keys, self.admins)
 
     def _read(self) -> Config:
         if isinstance(self.file, ConfigError):
@@ -36,6 +39,9 @@ class Stage:
 
     def allow(self, budget: Budget) -> None:
         self.budgets.append(budget)
+
+    def change(self, wanted: Knobs) -> None:
+        self.knobs.append(wanted)
 
     def look(self, file: Config | ConfigError) -> None:
         self.file = file
@@ -62,6 +68,21 @@ def test_a_new_budget_holds_at_once(told: pytest.LogCaptureFixture) -> None:
     assert stage.budgets == [Budget(power_w=5.0)]
     assert "in force now: budget.power_w" in told.text
     assert "restart" not in told.text
+
+
+def test_clocks_are_governed_or_not_at_once_and_other_knobs_take_a_restart(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    stage = Stage(Config())
+    governed = Knobs(cpufreq="governed", rapl_w=9.0)
+    stage.look(Config(knobs=governed))
+    assert stage.knobs == [Knobs(cpufreq="governed")]
+    assert "in force now: knobs.cpufreq" in told.text
+    assert "(systemctl restart edge-rt): knobs.rapl_w" in told.text
+    stage.look(Config(knobs=governed))
+    assert len(stage.knobs) == 1
+    stage.look(Config())
+    assert stage.knobs[1:] == [Knobs()]
 
 
 def test_a_budget_that_clients_have_set_lasts_while_the_files_is_the_same() -> None:

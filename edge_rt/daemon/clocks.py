@@ -1,0 +1,112 @@
+"""The clocks of the board as the governor sets them, without letting it wait for a file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from edge_rt.governor.knobs.governed_clock import GovernedClock
+from edge_rt.governor.limits import ClockSteps, Limits
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # between two looks at what others have set
+HUNG_S = 5.0  # after which a file counts as one that does not answer
+
+Do = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+"""Does work in a thread, one piece after the other."""
+
+
+class Clocks:
+    """Sets clocks in a thread, never two writes at once; what is asked meanwhile replaces what was.
+
+    A clock that is not governed, or not yet, has no steps, and is None in Hz.
+    """
+
+    def __init__(
+        self,
+        cpu: GovernedClock,
+        gpu: GovernedClock,
+        do: Do,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is in seconds."""
+        self._all = cpu, gpu
+        self._governed = [False, False]
+        self._wanted: list[float | None] = [None, None]
+        self._do, self._clock = do, clock
+        self._due = asyncio.Event()
+        self._since: float | None = None  # the time at which the work in progress has begun
+        self._warned = False
+
+    @property
+    def steps(self) -> ClockSteps:
+        """What the governor may choose from now."""
+        cpu, gpu = (
+            clock.steps if governed else ()
+            for clock, governed in zip(self._all, self._governed, strict=True)
+        )
+        return ClockSteps() if self._hung() else ClockSteps(cpu, gpu)
+
+    @property
+    def cpu_hz(self) -> float | None:
+        """The highest clock of the CPU in force."""
+        return self._all[0].hz
+
+    @property
+    def gpu_hz(self) -> float | None:
+        """The highest clock of the GPU in force."""
+        return self._all[1].hz
+
+    def govern(self, cpu: bool, gpu: bool) -> None:
+        """Have these governed from now on, and what is not so any more put back."""
+        if self._governed != [cpu, gpu]:
+            self._governed = [cpu, gpu]
+            self._due.set()
+
+    def obey(self, limits: Limits) -> None:
+        """Have the clocks set to what `limits` say; returns at once."""
+        wanted = [limits.cpu_hz, limits.gpu_hz]
+        if wanted != self._wanted and any(self._governed):
+            self._due.set()
+        self._wanted = wanted
+
+    async def run(self) -> None:
+        """Set and watch clocks for ever."""
+        while True:
+            await self._wait()
+            self._due.clear()
+            self._since = self._clock()
+            await self._do(self.look)
+            self._since = None
+
+    def look(self) -> None:
+        """Set each clock and see what others have done; for a thread."""
+        for clock, governed, wanted in zip(self._all, self._governed, self._wanted, strict=True):
+            if governed or clock.capped:
+                clock.look(wanted if governed else None)
+            elif clock.begun:
+                clock.release()
+
+    def settle(self) -> None:
+        """Have the journal tell what is set now; for a thread."""
+        for clock in self._all:
+            clock.settle()
+
+    async def _wait(self) -> None:
+        busy = any(self._governed) or any(clock.begun for clock in self._all)
+        try:
+            await asyncio.wait_for(self._due.wait(), LOOK_S if busy else None)
+        except asyncio.TimeoutError:
+            return
+
+    def _hung(self) -> bool:
+        since = self._since
+        hung = since is not None and self._clock() - since > HUNG_S
+        if hung and not self._warned:
+            log.error("no clock is set: the board does not answer")
+        self._warned = hung
+        return hung
