@@ -13,6 +13,7 @@ from edge_rt.cli.checks.budget import check_budget
 from edge_rt.cli.checks.clocks import check_clocks, check_power_mode
 from edge_rt.cli.checks.daemon import check_daemon, check_daemons_board
 from edge_rt.cli.checks.finding import Check, Finding, examine
+from edge_rt.cli.checks.governed_clocks import check_governed_clocks
 from edge_rt.cli.checks.heat import check_answers, check_temperatures
 from edge_rt.cli.checks.installation import check_board, check_configuration, check_models
 from edge_rt.cli.checks.jtop import check_jtop
@@ -36,6 +37,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("temperature", of_board(check_temperatures)),
     ("throttling", of_board(check_throttling)),
     ("clocks", of_board(check_clocks)),
+    ("knob", of_board(check_governed_clocks)),
     ("power mode", of_board(check_power_mode)),
     ("pressure", of_board(check_pressure)),
     ("memory cgroup", of_board(check_memory_cgroup)),

@@ -95,6 +95,14 @@ def test_the_end_is_given_the_time_that_it_may_take() -> None:
     assert stop_s >= DRAIN_S + LAST_S + NVPMODEL_S
 
 
+def test_root_does_nothing_but_give_clocks_away_before_each_start() -> None:
+    service = Units(files.SERVICE)["Service"]
+    privileged = {key: value for key, value in service.items() if value.startswith(("+", "!"))}
+    step = "+-/bin/systemd-tmpfiles --create --prefix=/sys edge-rt.conf"
+    assert privileged == {"ExecStartPre": step}
+    assert Path(files.PLACES["edge-rt.tmpfiles"]).name == step.split()[-1]
+
+
 @pytest.mark.parametrize(
     "forbidden", ["PrivateDevices", "ProtectKernelTunables", "PrivateUsers", "ProcSubset"]
 )

@@ -10,6 +10,10 @@ from bootstrap import SetupError
 from installlib.layout import Layout
 from installlib.system import System, run
 
+TRIGGER = "udevadm trigger" + "".join(
+    f" --subsystem-match={name}" for name in ("powercap", "iio", "devfreq")
+)
+
 
 class Commands:
     """Notes what is run."""
@@ -35,9 +39,9 @@ def test_on_a_running_system(commands: Commands) -> None:
     system.installed(new_units=True, new_program=True)
     assert commands.said() == [
         "systemd-sysusers /etc/sysusers.d/edge-rt.conf",
-        "systemd-tmpfiles --create /etc/tmpfiles.d/edge-rt.conf",
+        "systemd-tmpfiles --create --exclude-prefix=/sys /etc/tmpfiles.d/edge-rt.conf",
         "udevadm control --reload",
-        "udevadm trigger --subsystem-match=powercap --subsystem-match=iio",
+        TRIGGER,
         "systemctl daemon-reload",
         "systemctl enable edge-rt.socket edge-rt.service",
         "systemctl restart edge-rt.socket edge-rt.service",
@@ -47,7 +51,7 @@ def test_on_a_running_system(commands: Commands) -> None:
     assert commands.said() == [
         "systemctl disable --now edge-rt.service edge-rt.socket",
         "udevadm control --reload",
-        "udevadm trigger --subsystem-match=powercap --subsystem-match=iio",
+        TRIGGER,
         "systemctl daemon-reload",
     ]
 

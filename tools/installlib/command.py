@@ -104,4 +104,5 @@ def uninstall(layout: Layout, system: System) -> None:
     Environment(layout).remove()
     system.left()
     kept = " ".join(str(layout.at(path)) for path in ("/etc/edge-rt", "/var/lib/edge-rt"))
-    print(f"Kept: {kept}, and the user edge-rt. To remove them: rm -r {kept}; userdel edge-rt")
+    print(f"Kept: {kept}, the user edge-rt and the group edge-rt-knobs. To remove them:")
+    print(f"rm -r {kept}; userdel edge-rt; groupdel edge-rt-knobs")

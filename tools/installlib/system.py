@@ -53,7 +53,9 @@ class System:
         """Users and folders made, units enabled and, with what is new, at work."""
         if self._here:
             self._run(["systemd-sysusers", PLACES["edge-rt.sysusers"]])
-            self._run(["systemd-tmpfiles", "--create", PLACES["edge-rt.tmpfiles"]])
+            # Those below /sys are made each time that the service starts.
+            create = ["systemd-tmpfiles", "--create", "--exclude-prefix=/sys"]
+            self._run([*create, PLACES["edge-rt.tmpfiles"]])
         self._tell_udev()
         if self._running:
             self._run([*self._systemctl, "daemon-reload"])
@@ -78,5 +80,5 @@ class System:
     def _tell_udev(self) -> None:
         if self._udev:
             self._run(["udevadm", "control", "--reload"])
-            matches = [f"--subsystem-match={name}" for name in ("powercap", "iio")]
+            matches = [f"--subsystem-match={name}" for name in ("powercap", "iio", "devfreq")]
             self._run(["udevadm", "trigger", *matches])

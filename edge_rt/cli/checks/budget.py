@@ -10,6 +10,7 @@ import msgspec
 from edge_rt.cli.budget_table import caps
 from edge_rt.cli.checks.daemon import log_of
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
+from edge_rt.cli.checks.governed_clocks import right_to
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.figures import joules, line, lines, member, members, number, significant
@@ -109,4 +110,4 @@ def _knob(machine: Machine, knob: Mapping[str, object]) -> Finding:
     now = "" if knob.get("value") is None else f" and is {value}"
     wanted = f" should be {wished}{now}" if knob.get("wanted") else ""
     what = f"{knob_name(name)}{wanted}: {line(knob.get('error'))}"
-    return problem("knob", what, log_of(machine))
+    return problem("knob", what, *right_to(machine, name), log_of(machine))

@@ -42,7 +42,7 @@ def _held(machine: Machine, known: tuple[Policy, ...]) -> Iterator[Finding]:
         remedy = f"echo schedutil | {machine.user.sudo}tee {files}"
         yield note("clocks", "governor powersave keeps the slowest clock", remedy)
     capped = [policy for policy in known if _cap_hz(policy) is not None]
-    if capped:
+    if capped and machine.config.knobs.cpufreq is None:
         limit = _cap_hz(capped[0]) or 0.0
         what = f"{capped[0].name} is limited to {limit / 1e9:.2f} GHz, below what it can do"
         yield note("clocks", what)

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_rt.cli.checks.finding import Finding, note, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.readings import Reading
-from edge_rt.cli.checks.remedies import access_to_bus, let_group_read, load_module
+from edge_rt.cli.checks.remedies import access_to_bus, let_group_use, load_module
 from edge_rt.cli.checks.user import group_of
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import there
@@ -91,12 +91,12 @@ EXPLAIN: dict[str, Callable[[Machine], Iterator[Finding]]] = {
 
 def counters(machine: Machine) -> tuple[str, ...]:
     """How the group comes to read the energy counters."""
-    return let_group_read(machine, rapl.udev_rule(GROUP), "powercap", GROUP)
+    return let_group_use(machine, rapl.udev_rule(GROUP), "powercap", GROUP)
 
 
 def iio_rule(machine: Machine) -> tuple[str, ...]:
     """How the group comes to read what JetPack 4's driver shows."""
-    return let_group_read(machine, ina3221_iio.udev_rule(GROUP), "iio", GROUP)
+    return let_group_use(machine, ina3221_iio.udev_rule(GROUP), "iio", GROUP)
 
 
 def rights(machine: Machine, supply: Supply) -> Iterator[Finding]:

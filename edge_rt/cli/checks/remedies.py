@@ -20,7 +20,7 @@ def rules_installed(machine: Machine) -> bool:
     return any(there(machine.file(place) / RULES) for place in _PLACES)
 
 
-def let_group_read(machine: Machine, rule: str, subsystem: str, group: str) -> tuple[str, ...]:
+def let_group_use(machine: Machine, rule: str, subsystem: str, group: str) -> tuple[str, ...]:
     """Install the udev rule for `subsystem`, unless it is there, and have it take effect."""
     sudo = machine.user.sudo
     trigger = f"{sudo}udevadm trigger --subsystem-match={subsystem}"
