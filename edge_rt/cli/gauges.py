@@ -101,6 +101,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "flags": (Column("flag", "", lambda v: "yes" if v else "no"),),
     "cpu": (Column("fraction", "%", lambda v: f"{100 * v:.1f}"),),
+    "gpu": (Column("fraction", "%", lambda v: f"{100 * v:.1f}"),),
     "memory": (Column("bytes", "GiB", lambda v: f"{v / 2**30:.2f}"),),
     "pressure": (Column("fraction", "%", lambda v: f"{100 * v:.1f}"),),
     "counts": (Column("count", "times", "{:.0f}".format),),
@@ -113,7 +114,14 @@ _GROUPS = {
     "bytes": "memory",
     "count": "counts",
 }
-_FRACTIONS = {"thermal": "cooling", "fan": "fans", "cpu-load": "cpu", "pressure": "pressure"}
+_FRACTIONS = {
+    "thermal": "cooling",
+    "fan": "fans",
+    "cpu-load": "cpu",
+    "gpu": "gpu",
+    "jtop": "gpu",
+    "pressure": "pressure",
+}
 
 
 def gauges(report: Json) -> list[Gauge]:

@@ -110,6 +110,7 @@ def _felt(board: Json, trend: Trend) -> Iterator[Block]:
     yield Block("zones", zones, least=2)
     yield Block("clocks", [cells.clock(row) for row in found.get("clocks", [])])
     yield Block("CPU", [cells.percent(row) for row in found.get("cpu", [])])
+    yield Block("GPU", [cells.percent(row) for row in found.get("gpu", [])])
     yield Block("memory", _memory(found), rows=True)
     fans = [row for row in found.get("fans", []) if "rpm" in row.cells]
     yield Block("fans", [cells.plain(row, "rpm", "rpm", 0) for row in fans])

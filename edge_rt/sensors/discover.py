@@ -15,6 +15,7 @@ from edge_rt.sensors.cpu_load import CpuLoad, Pid
 from edge_rt.sensors.cpufreq import CpuFreq
 from edge_rt.sensors.devfreq import DevFreq
 from edge_rt.sensors.fan import Fan
+from edge_rt.sensors.gpu import Gpu
 from edge_rt.sensors.hung import PATIENCE_S, Hung, within
 from edge_rt.sensors.hwmon_temp import HwmonTemp
 from edge_rt.sensors.ina238 import Ina238
@@ -98,6 +99,7 @@ def discover(
         "fan": lambda: Fan(sysfs, io=io),
         "cpufreq": lambda: CpuFreq(sysfs, io=io),
         "devfreq": lambda: DevFreq(sysfs, io=io),
+        "gpu": lambda: Gpu(sysfs, io=io),
         "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
         "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
         "memory": lambda: Memory(proc, io=io),

@@ -1,4 +1,6 @@
-"""Rails and temperatures from jetson-stats, where its service runs and nothing else is readable."""
+"""Rails, temperatures and the GPU's load from jetson-stats, where its service runs and nothing else
+tells the board's power.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ def connect() -> JtopClient:
 
 
 class Jtop(BaseReader):
-    """Each rail's `power_w`, `voltage_v`, `current_a` and each zone's `temp_c`.
+    """Each rail's `power_w`, `voltage_v`, `current_a`, each zone's `temp_c`, each GPU's `fraction`.
 
     A total that is itself a rail (VDD_IN) keeps the rail's name; one that jtop adds up is left
     out, since it counts parts twice on some boards. Its `avg` is a decaying mean and not used.
@@ -52,16 +54,19 @@ class Jtop(BaseReader):
     def __init__(self, factory: Callable[[], JtopClient] = connect, period_s: float = 0.5) -> None:
         self._client: JtopClient | None = None
         reason = "the service knows no rails and no zones"
+        gpus: Mapping[str, Any] = {}
         try:
             self._client = factory()
             rails, zones = _rails(self._client.power), dict(self._client.temperature)
+            gpus = _gpus(self._client)
         except Exception as error:  # jtop raises errors of its own kind
             rails, zones = {}, {}
             reason = f"jtop cannot be used: {type(error).__name__}: {error}"
         channels = [Channel(n, k, f"jtop {n}") for n in rails for k in _WATCHED]
         channels += [Channel(n, "temp_c", f"jtop {n}") for n in zones]
+        channels += [Channel(n, "fraction", f"jtop {n}") for n in gpus]
         super().__init__("jtop", channels, period_s, nothing("jtop", reason, channels))
-        self._names = (tuple(rails), tuple(zones))
+        self._names = (tuple(rails), tuple(zones), tuple(gpus))
 
     def close(self) -> None:
         """End the connection to the service."""
@@ -73,11 +78,14 @@ class Jtop(BaseReader):
         if self._client is None:
             return
         rails, zones = _rails(self._client.power), self._client.temperature
-        names, zone_names = self._names
+        names, zone_names, gpu_names = self._names
         for position, name in enumerate(names):
             self._rail(3 * position, name, rails.get(name))
         for position, name in enumerate(zone_names, 3 * len(names)):
             self._zone(position, name, zones.get(name))
+        gpus = _gpus(self._client)
+        for position, name in enumerate(gpu_names, 3 * len(names) + len(zone_names)):
+            self._gpu(position, name, gpus.get(name))
 
     def _rail(self, index: int, name: str, rail: Mapping[str, Any] | None) -> None:
         for offset, key in enumerate(_KEYS):
@@ -94,6 +102,19 @@ class Jtop(BaseReader):
             self._fail(index, f"{name} is offline")
         else:
             self._set(index, value)
+
+    def _gpu(self, index: int, name: str, gpu: Mapping[str, Any] | None) -> None:
+        percent = None if gpu is None else _number(gpu.get("status", {}).get("load"))
+        if percent is None or not 0.0 <= percent <= 100.0:
+            self._fail(index, f"{name} tells no load")
+        else:
+            self._set(index, percent * 1e-2)
+
+
+def _gpus(client: JtopClient) -> Mapping[str, Any]:
+    """By name; older versions of jetson-stats have no such thing."""
+    found: object = getattr(client, "gpu", None)
+    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else {}
 
 
 def _rails(power: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

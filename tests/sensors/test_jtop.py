@@ -57,6 +57,18 @@ def test_a_total_that_is_only_added_up_is_left_out() -> None:
     assert names == {"VDD_CPU_GPU_CV", "VDD_SOC", "cpu", "cv0", "cv1"}
 
 
+def test_the_load_of_the_gpu_where_the_service_knows_it() -> None:
+    client: Any = Client()
+    client.gpu = {"ga10b": {"type": "integrated", "status": {"load": 73.5}}}
+    reader = Jtop(lambda: client)
+    assert figures(reader)["ga10b", "fraction"] == pytest.approx(0.735)
+    client.gpu = {"ga10b": {"status": {}}}
+    assert figures(reader)["ga10b", "fraction"] is None
+    client.gpu = {}
+    assert figures(reader)["ga10b", "fraction"] is None
+    assert reader.errors[-1] == "ga10b tells no load"
+
+
 def test_a_rail_that_goes_and_comes_back() -> None:
     client = Client()
     reader = Jtop(lambda: client)
