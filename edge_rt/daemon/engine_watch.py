@@ -22,6 +22,7 @@ class Done:
     running: int = 0
     waiting: int = 0
     spare_s: float = 0.0
+    gpu_s: float | None = None
 
 
 class EngineWatch:
@@ -60,7 +61,12 @@ class EngineWatch:
             running=pong.running,
             waiting=pong.waiting,
             spare_s=pong.spare_s - before.spare_s,
+            gpu_s=_gpu_s(pong, pong.gpu_s - before.gpu_s),
         )
+
+    def rest(self) -> Done:
+        """What there is to say of an engine that is not asked: it has nothing to do."""
+        return Done(gpu_s=None if self._before is None else _gpu_s(self._before, 0.0))
 
     def close(self) -> None:
         """Wait for no answer any more."""
@@ -81,4 +87,9 @@ class EngineWatch:
 
 def _still(pong: Pong) -> Done:
     """Of what was done nothing is known."""
-    return Done(running=pong.running, waiting=pong.waiting)
+    return Done(running=pong.running, waiting=pong.waiting, gpu_s=_gpu_s(pong, 0.0))
+
+
+def _gpu_s(pong: Pong, seconds: float) -> float | None:
+    """`seconds`, but None where no model has layers on a GPU and none had since the last look."""
+    return seconds if pong.offloads or seconds > 0.0 else None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from edge_rt.daemon.board_report import Felt, hottest
 from edge_rt.daemon.cpu_watch import CpuWatch
-from edge_rt.daemon.engine_watch import Done, EngineWatch
+from edge_rt.daemon.engine_watch import EngineWatch
 from edge_rt.daemon.heat_senses import fan_drive, trip_c
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.spent import Spent
@@ -16,6 +16,8 @@ from edge_rt.daemon.supply_meter import SupplyMeter
 from edge_rt.governor.budget import Period
 from edge_rt.governor.limits import Observation
 from edge_rt.sensors.cpu import CpuReader
+
+_GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 
 
 class Observer:
@@ -53,7 +55,7 @@ class Observer:
         The engine is only disturbed if `ask`. `waiting` requests have not come to it yet.
         """
         client = self._supervisor.current if ask else None
-        done = await self._engine.look(client) if ask else Done()
+        done = await self._engine.look(client) if ask else self._engine.rest()
         now_s = self._clock()
         dt_s, self._last_s = now_s - self._last_s, now_s
         cpu = self._cpu.look(self._supervisor.pid)
@@ -79,6 +81,8 @@ class Observer:
             cpu_s=None if cpu is None else cpu[0],
             spare_s=done.spare_s,
             asked=None if client is None else client.asked,
+            gpu_s=done.gpu_s,
+            gpu_load=None if felt is None else gpu_load(felt),
         )
 
     def again(self, seen: Observation, period: Period) -> Observation:
@@ -108,3 +112,14 @@ class Observer:
         if felt is not self._trip[0]:
             self._trip = felt, None if felt is None else trip_c(felt)
         return self._trip[1]
+
+
+def gpu_load(felt: Felt) -> float | None:
+    """The share of the time that the busiest GPU was busy; None where no driver tells it."""
+    loads = (
+        felt.sampler.reading(channel.name, channel.kind)
+        for reader in felt.sampler.readers
+        for channel in (reader.channels if reader.name in _GPU else ())
+        if channel.kind == "fraction"
+    )
+    return max((one.value for one in loads if one and one.value is not None), default=None)

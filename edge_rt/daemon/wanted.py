@@ -14,6 +14,7 @@ from edge_rt.routing.setting import Form
 FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
 ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
 DRAFT_ROWS = 16  # tokens of drafts that one pass may read, over all sequences
+_ON_GPU = ("cuda", "tensorrt")  # how the names of onnxruntime's providers begin
 UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
 
 
@@ -44,6 +45,7 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
         outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
         origin=Origin(entry.id, entry.sha256),
         kv_type=form.kv_type,
+        gpu_share=_gpu_share(entry, form),
     )
     need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
@@ -53,6 +55,13 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
 def _weight_bytes(entry: Entry) -> int:
     unpacked = entry.backend == "onnx" and entry.kind != "language"
     return entry.size * (UNPACKED if unpacked else 1)
+
+
+def _gpu_share(entry: Entry, form: Form) -> float:
+    """Of its layers, those on a GPU; with a provider of onnxruntime that computes there, all."""
+    if any(provider.lower().startswith(_ON_GPU) for provider in entry.providers):
+        return 1.0
+    return min(1.0, form.gpu_layers / max(1, entry.summary.layers))
 
 
 def _gpu_bytes(entry: Entry, engine: Engine, form: Form) -> int:

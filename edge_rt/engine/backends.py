@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypedDict
+
+import msgspec
 
 from edge_rt.backends.base import PromptVocabulary
 from edge_rt.engine.builds import BUILDS
@@ -16,10 +19,20 @@ from edge_rt.engine.roster import AnyBackend
 from edge_rt.errors import ModelFileError
 
 
+log = logging.getLogger(__name__)
+
+
 def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
     """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
     with _installed(spec.backend):
         return _maker(spec)(spec, threads)
+
+
+def make_without_gpu(spec: ModelSpec, threads: int) -> AnyBackend:
+    """The same with all layers on the CPU."""
+    if spec.gpu_layers:
+        log.warning("the GPU is simulated: the CPU computes what is to lie there of %s", spec.path)
+    return make_backend(msgspec.structs.replace(spec, gpu_layers=0), threads)
 
 
 def open_vocabulary(backend: str, path: str) -> PromptVocabulary:

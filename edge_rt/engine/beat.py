@@ -5,11 +5,12 @@ from __future__ import annotations
 import faulthandler
 import mmap
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 _WORDS = mmap.PAGESIZE // 8
-_HEAD = 3  # how often it changed, tokens, requests
+_CHANGES, _ALL, _GPU, _BEGIN, _SHARE = range(3, 8)  # behind turn, tokens and request count
+_HEAD = 8  # where the numbers of the requests begin
 
 
 class Doing(NamedTuple):
@@ -27,6 +28,11 @@ class Beat:
     """Two pages of memory: the engine notes what it begins, and the front reads it.
 
     That costs neither side a message, and is true up to the very end of an engine that is killed.
+
+    Words 3 to 7 tell how long passes kept a GPU busy. A simulated board reads them, so they stay
+    where they are: a count that is odd while the others change; microseconds in passes that are
+    over; of these, the GPU's; the reading of the monotonic clock, in microseconds, at which the
+    pass under way began, 0: there is none; and how many millionths of its layers lie on a GPU.
     """
 
     def __init__(self, fd: int = -1) -> None:
@@ -56,9 +62,26 @@ class Beat:
         """
         return bytes(self._trace).partition(b"\0")[0].decode(errors="replace")
 
-    def note(self, requests: Collection[int] = (), tokens: int = 0) -> None:
-        """Say what begins."""
+    def pass_begins(self, begin_s: float, gpu_share: float) -> None:
+        """A pass of a model began at `begin_s`; `gpu_share` of its layers, 0 to 1, lie on a GPU."""
+        self._tell_pass({_BEGIN: 1e6 * begin_s, _SHARE: 1e6 * gpu_share})
+
+    def pass_is_over(self, all_s: float, gpu_s: float) -> None:
+        """It is over. Seconds in all passes since the start, and the GPU's part of them."""
+        self._tell_pass({_ALL: 1e6 * all_s, _GPU: 1e6 * gpu_s, _BEGIN: 0.0})
+
+    def _tell_pass(self, figures: Mapping[int, float]) -> None:
         words = self._words
+        words[_CHANGES] += 1
+        for place, figure in figures.items():
+            words[place] = int(figure)
+        words[_CHANGES] += 1
+
+    def note(self, requests: Collection[int] = (), tokens: int = 0) -> None:
+        """Say what begins; without requests, no pass is under way any more."""
+        words = self._words
+        if not requests:
+            words[_BEGIN] = 0
         words[2] = 0  # whoever looks in between sees nobody rather than the wrong ones
         end = _HEAD
         for request in requests:

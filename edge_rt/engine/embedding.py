@@ -103,7 +103,7 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
             self._read_some(job, until)
         except RequestError as error:
             fault = error
-        self._book(begin, [(job, 1)])
+        self._book(begin, [(job, 1)], 0.0)  # texts become tokens on the CPU
         if fault is not None:
             self._fail(job, fault)
         elif job.read:
@@ -145,13 +145,14 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         begin = self._clock()
         jobs = list(dict.fromkeys(job for job, _ in rows))
         tokens = max(len(job.tokens[index]) for job, index in rows) * len(rows)
-        self._tally.beat.note([job.id for job in jobs], tokens)
+        self._begins([job.id for job in jobs], tokens, begin)
         fault: EngineError | None = None
         try:
             self._embed(rows)
         except EngineError as error:
             fault = error
-        self._book(begin, [(job, len(job.tokens[index])) for job, index in rows])
+        spent = [(job, len(job.tokens[index])) for job, index in rows]
+        self._book(begin, spent, self.gpu_share)
         for job in jobs:
             if fault is not None:
                 self._fail(job, fault)
@@ -167,10 +168,10 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
             job.vectors[index] = self._finished(vector, job)
             job.left.remove(index)
 
-    def _book(self, begin: float, spent: list[tuple[EmbedJob, int]]) -> None:
+    def _book(self, begin: float, spent: list[tuple[EmbedJob, int]], gpu_share: float) -> None:
         """Share the time since `begin` among requests by their tokens."""
         rows = [(job.id, tokens, False) for job, tokens in spent]
-        self._passed(begin, self._clock() - begin, rows)
+        self._passed(begin, self._clock() - begin, rows, gpu_share)
 
     def _finished(self, vector: NDArray[np.float32], job: EmbedJob) -> NDArray[np.float32]:
         """What of a vector was asked for, with length 1 where the model's are to have that."""

@@ -58,7 +58,7 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
         if not self._running:
             return
         job = self._running[0]
-        self._tally.beat.note((job.id,))
+        self._begins((job.id,), 0, begin)
         try:
             answer = self._answer(job)
         except (RequestError, EngineError) as error:
@@ -81,4 +81,5 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
         return Inferred(job.id, tensors, job.timings(self._clock(), 0))
 
     def _book(self, job: InferJob, begin: float) -> None:
-        self._passed(begin, self._clock() - begin, [(job.id, 1, False)])
+        rows = [(job.id, 1, False)]
+        self._passed(begin, self._clock() - begin, rows, self.gpu_share)

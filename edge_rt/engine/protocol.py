@@ -51,6 +51,7 @@ class ModelSpec(msgspec.Struct, frozen=True, array_like=True):
     outputs: int = 0  # most tokens of one pass whose logits are wanted; at least one a sequence
     kv_type: str = "q8_0/f16"  # how llama.cpp keeps keys and values; see its backend
     origin: Origin | None = None  # None: nothing of it is kept elsewhere than in memory
+    gpu_share: float = 0.0  # of all layers, those on a GPU
 
 
 class Tensor(msgspec.Struct, frozen=True, array_like=True):
@@ -427,6 +428,8 @@ class Pong(Message, frozen=True):
     read_s: float = 0.0  # of native_s, the part of prompts by rows of the batch
     rest_s: float = 0.0  # seconds that there was something to compute and the duty forbade it
     spare_s: float = 0.0  # of native_s, times the threads that requests had no use for
+    gpu_s: float = 0.0  # of native_s, in passes of models with layers on a GPU
+    offloads: bool = False  # whether such a model is loaded
 
 
 ToEngine = (

@@ -87,6 +87,11 @@ class Roster:
         """What is in the queues."""
         return sum(s.waiting for s in self._models.values())
 
+    @property
+    def offloads(self) -> bool:
+        """Whether a model has layers on a GPU."""
+        return any(s.gpu_share > 0.0 for s in self._models.values())
+
     def able(self) -> list[AnyRunner]:
         """Those of which a pass would do something; whose queue is older may start one first."""
         models = self._models.values()
@@ -105,6 +110,7 @@ class Roster:
         """Take a loaded model of the spec's kind in, in place of an older one of its name."""
         self.remove(model)
         scheduler = self._runner(backend, spec)
+        scheduler.gpu_share = spec.gpu_share
         self._limit(scheduler)
         self._models[model] = scheduler
         self._await_owners()

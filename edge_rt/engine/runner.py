@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from edge_rt.engine.outbox import Outbox
@@ -76,6 +76,7 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         self._tally = tally
         self._clock = clock
         self._outbox = outbox
+        self.gpu_share = 0.0  # of the model's layers, those on a GPU
         self._most_threads: int | None = None  # None: as many as it was loaded with, for ever
         self._threads: int | None = None  # of the backend
         self._waiting: deque[ItemT] = deque()
@@ -137,6 +138,11 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         """The most threads of the next passes."""
         self._most_threads = threads
         self._use(threads)
+
+    def _begins(self, requests: Collection[int], tokens: int, begin_s: float) -> None:
+        """Note that a pass of so many tokens begins, for `requests`."""
+        self._tally.beat.note(requests, tokens)
+        self._tally.beat.pass_begins(begin_s, self.gpu_share)
 
     def _use(self, asked: int | None) -> int:
         """Have the next pass use so many threads, as far as there may be; None: all of those.

@@ -137,7 +137,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         if not one.rows:
             return
         spare = self._use(one.threads)
-        self._tally.beat.note({request for request, _, _ in one.rows}, one.size)
+        self._begins({request for request, _, _ in one.rows}, one.size, begin)
         try:
             spent = one.run(self._clock)
         except EngineError as error:
@@ -147,7 +147,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         self.prefixes.read(one.size, spent)
         if not brief:
             self.checkpointer.read(spent)
-        self._tally.passed(spent, one.rows, spare)
+        self._tally.passed(spent, one.rows, spare, self.gpu_share)
         told, faults = self._draw(one.ready)
         self._tally.drawn += sum(len(delta.tokens) for _, delta in told)
         now = self._clock()

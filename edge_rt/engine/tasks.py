@@ -68,13 +68,15 @@ class Tasks(Runner[BackendT, J, Slice]):
             job.started = now
             self._running.append(job)
 
-    def _passed(self, begin: float, native_s: float, rows: list[tuple[int, int, bool]]) -> None:
-        """Book a pass that has just ended.
+    def _passed(
+        self, begin: float, native_s: float, rows: list[tuple[int, int, bool]], gpu_share: float
+    ) -> None:
+        """Book a pass that has just ended, with so much of the model's layers on a GPU.
 
         Its tokens are not counted with those of prompts: by their speed the governor judges how
         many a language model may read at once.
         """
-        self._tally.native_s += native_s
+        self._tally.took(native_s, gpu_share)
         self._tally.read_s += native_s
         self._outbox.work.add(begin, self._clock(), rows)
 

@@ -1,4 +1,7 @@
-"""The engine process: `python -m edge_rt.engine.worker SOCKET BEAT CHECKPOINTS`, descriptors.
+"""The engine process: `python -m edge_rt.engine.worker [simulated-gpu] SOCKET BEAT CHECKPOINTS`.
+
+The last three are descriptors. With `simulated-gpu` layers that are to lie on a GPU are computed by
+the CPU, and their time counts as the GPU's: a simulated board has no other.
 
 One thread owns all models and runs the decode loop; between two passes, and in the rests that a
 duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
@@ -18,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from edge_rt.engine.backends import make_backend, open_vocabulary, versions
+from edge_rt.engine.backends import make_backend, make_without_gpu, open_vocabulary, versions
 from edge_rt.engine.beat import Beat
 from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.counting import OpenVocabulary, no_vocabulary
@@ -239,12 +242,15 @@ class Worker:
             read_s=tally.read_s,
             rest_s=tally.rest_s,
             spare_s=tally.spare_s,
+            gpu_s=tally.gpu_s,
+            offloads=self._models.offloads,
         )
 
 
 def main(argv: list[str]) -> int:
-    """Run the engine on the socket that descriptor argv[1] is; the others are memory, -1: none."""
-    end_with_parent(int(argv[1]))
+    """Run the engine on the socket of the first descriptor; the others are memory, -1: none."""
+    *options, sock, beat, checkpoints = argv[1:]
+    end_with_parent(int(sock))
     # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -253,16 +259,16 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.openmp import park_threads
 
-    Beat.trace_crashes(int(argv[2]))
+    Beat.trace_crashes(int(beat))
     Worker(
-        socket.socket(fileno=int(argv[1])),
-        make_backend,
+        socket.socket(fileno=int(sock)),
+        make_without_gpu if "simulated-gpu" in options else make_backend,
         backends=versions(),
         threads=len(os.sched_getaffinity(0)),
         park=park_threads,
         open_vocabulary=open_vocabulary,
-        beat=Beat(int(argv[2])),
-        checkpoints=_checkpoints(int(argv[3])),
+        beat=Beat(int(beat)),
+        checkpoints=_checkpoints(int(checkpoints)),
     ).run()
     return 0
 

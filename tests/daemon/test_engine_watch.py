@@ -69,6 +69,24 @@ def test_what_was_done_since_the_last_look() -> None:
     run(test)
 
 
+def test_passes_on_a_gpu_are_told_as_long_as_layers_lie_there() -> None:
+    async def test() -> None:
+        watch, engine = EngineWatch(0.01), Engine()
+        engine.says(native_s=1.0)
+        engine.says(native_s=1.5, gpu_s=0.25, offloads=True, running=1)
+        assert (await look(watch, engine)).gpu_s is None
+        assert (await look(watch, engine)).gpu_s == 0.25
+        assert (await look(watch, engine)).gpu_s == 0.0  # in a long pass
+        assert watch.rest().gpu_s == 0.0
+        engine.says(native_s=2.0, gpu_s=0.5)  # that was its last one
+        assert (await look(watch, engine)).gpu_s == 0.25
+        engine.says(native_s=2.5, gpu_s=0.5)
+        assert (await look(watch, engine)).gpu_s is None
+        assert watch.rest() == Done()
+
+    run(test)
+
+
 def test_without_an_engine_nothing_is_done() -> None:
     async def test() -> None:
         assert await look(EngineWatch(0.01), None) == Done()

@@ -17,6 +17,7 @@ from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.protocol import Pong
 from edge_rt.sensors.cpu import CpuReader
+from edge_rt.sensors.gpu import Gpu
 from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.thermal import Thermal
@@ -29,11 +30,12 @@ class Board:
         self.now = 10.0
         self.cpu = {"board": 0.0, "engine": 0.0, "front": 0.0}
         self.native_s, self.drawn, self.pings = 0.0, 0, 0
+        self.gpu_share = 0.0
         self.asked = 1  # threads
         self.spent: list[float] = []
         self.supply: Any = "a supply"
-        zones = Thermal(tree.sysfs)
-        sampler = Sampler([zones], lambda: self.now)
+        readers = [Thermal(tree.sysfs), Gpu(tree.sysfs)]
+        sampler = Sampler(readers, lambda: self.now)
         sampler.step(self.now)
         self.felt: Felt | None = Felt(Path("/"), Chosen(), sampler, (), None)
         self.supervisor = SimpleNamespace(current=self, pid=42)
@@ -66,7 +68,9 @@ class Board:
     async def ping(self) -> Pong:
         self.pings += 1
         spare_s = self.native_s / 2
-        return Pong(1, 0, 2, 3, 1, 0, 0.0, self.native_s, drawn=self.drawn, spare_s=spare_s)
+        done = {"drawn": self.drawn, "spare_s": spare_s, "gpu_s": self.gpu_share * self.native_s}
+        offloads = self.gpu_share > 0.0
+        return Pong(1, 0, 2, 3, 1, 0, 0.0, self.native_s, **done, offloads=offloads)
 
     # --- short cuts
 
@@ -104,11 +108,27 @@ def test_all_of_it_is_of_the_time_since_the_last_look(kit: Any, warm: Any) -> No
         assert (seen.time_s, seen.dt_s, seen.threads) == (10.5, 0.5, 2)
         assert seen.power_w == pytest.approx(6.0)
         assert (seen.temp_c, seen.trip_c, seen.fan) == (51.5, 80.0, None)
+        assert (seen.gpu_s, seen.gpu_load) == (None, None)
         assert (seen.cpu_s, seen.others) == (pytest.approx(0.6), pytest.approx(0.4))
         assert (seen.busy_s, seen.tokens) == (pytest.approx(0.3), 10)
         assert (seen.spare_s, seen.asked) == (pytest.approx(0.15), 1)
         assert (seen.running, seen.waiting) == (3, 3)
         assert (seen.supply_j, seen.period_left_s) == (pytest.approx(2003.0), 600.0)
+
+    kit.run(run())
+
+
+def test_a_gpu_s_time_and_load(kit: Any, warm: Any) -> None:
+    async def run() -> None:
+        warm.write(warm.sysfs / "devices" / "gpu.0", {"load": 730})
+        board = Board(warm)
+        board.meter(0.0)
+        board.gpu_share = 0.5
+        first = await board.look()
+        assert (first.gpu_s, first.gpu_load) == (0.0, pytest.approx(0.73))
+        board.live(0.5, watts=6.0, engine=1.2, others=0.4)
+        seen = await board.look()
+        assert (seen.busy_s, seen.gpu_s) == (pytest.approx(0.3), pytest.approx(0.15))
 
     kit.run(run())
 

@@ -25,6 +25,22 @@ def test_the_configuration_reaches_the_engine(kit: Any) -> None:
     assert (spec.prefill_chunk, spec.gpu_layers, spec.flash_attention) == (55, 7, False)
 
 
+@pytest.mark.parametrize(("layers", "share"), [(0, 0.0), (1, 0.5), (2, 1.0), (999, 1.0)])
+def test_the_share_of_layers_on_a_gpu_is_told(kit: Any, layers: int, share: float) -> None:
+    assert wanted(kit.entry, PATH, Engine(gpu_layers=layers)).spec.gpu_share == share
+
+
+@pytest.mark.parametrize(
+    ("providers", "share"),
+    [((), 0.0), (("xnnpack", "cpu"), 0.0), (("Tensorrt", "CUDAExecutionProvider"), 1.0)],
+)
+def test_onnxruntime_computes_on_a_gpu_where_its_provider_does(
+    kit: Any, providers: tuple[str, ...], share: float
+) -> None:
+    entry = replace(kit.entry, backend="onnx", providers=providers)
+    assert wanted(entry, PATH, Engine()).spec.gpu_share == share
+
+
 def test_no_more_context_than_the_model_was_made_for(kit: Any) -> None:
     assert wanted(kit.entry, PATH, Engine(context=1 << 20)).spec.context == 2048
 

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from edge_rt.engine import backends
-from edge_rt.engine.backends import make_backend, open_vocabulary, versions
+from edge_rt.engine.backends import (
+    make_backend,
+    make_without_gpu,
+    open_vocabulary,
+    versions,
+)
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.errors import ModelFileError
 
@@ -25,6 +30,14 @@ def spec(backend: str, kind: str, **more: Any) -> ModelSpec:
 def test_a_file_that_is_not_there_is_no_model(backend: str, kind: str) -> None:
     with pytest.raises(ModelFileError, match=r"none|model\.onnx|model\.json|tokenizer\.json"):
         make_backend(spec(backend, kind), 1)
+
+
+def test_layers_of_a_simulated_gpu_are_left_on_the_cpu() -> None:
+    offloaded = spec("llama.cpp", "language", gpu_layers=7)
+    with pytest.raises(ModelFileError, match=r"`engine.gpu_layers` is 7.*finds no GPU"):
+        make_backend(offloaded, 1)
+    with pytest.raises(ModelFileError, match=r"cannot load model\.onnx"):
+        make_without_gpu(offloaded, 1)
 
 
 @pytest.mark.parametrize(("backend", "kind"), [("llama.cpp", "tensors"), ("torch", "language")])

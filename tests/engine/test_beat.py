@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import signal
+import struct
 import subprocess
 import sys
 
@@ -27,6 +28,29 @@ def test_what_is_noted_is_seen_and_counted() -> None:
     assert beat.doing == Doing(1, 128, frozenset({3, 1 << 40}))
     beat.note()
     assert beat.doing == Doing(2, 0, frozenset())
+
+
+def figures(page: int) -> tuple[int, ...]:
+    """The words 3 to 7 as another process reads them."""
+    return struct.unpack("=5Q", os.pread(page, 40, 24))
+
+
+def test_passes_stand_where_a_simulated_board_looks_for_them() -> None:
+    page = Beat.shared()
+    try:
+        beat = Beat(page)
+        assert figures(page) == (0, 0, 0, 0, 0)
+        beat.note((7,), 40)
+        beat.pass_begins(12.5, 0.25)
+        assert figures(page) == (2, 0, 0, 12_500_000, 250_000)
+        beat.pass_is_over(2.0, 0.5)
+        assert figures(page)[:4] == (4, 2_000_000, 500_000, 0)
+        beat.pass_begins(13.0, 1.0)
+        beat.note()  # it has failed
+        assert figures(page)[:4] == (6, 2_000_000, 500_000, 0)
+        assert beat.doing == Doing(2, 0, frozenset())
+    finally:
+        os.close(page)
 
 
 def test_more_requests_than_there_is_room_for_are_left_out() -> None:

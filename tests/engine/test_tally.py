@@ -20,6 +20,15 @@ def test_a_pass_is_split_between_prompts_and_answers_by_rows() -> None:
     assert tally.read_s == pytest.approx(0.6)
 
 
+def test_passes_with_layers_on_a_gpu_are_counted_and_what_the_gpu_has_of_them() -> None:
+    tally = Tally()
+    tally.passed(1.0, [(1, 1, True)])
+    assert (tally.gpu_s, tally.gpu_busy_s) == (0.0, 0.0)
+    tally.passed(0.5, [(1, 1, True)], gpu_share=0.25)
+    tally.took(0.5, 1.0)
+    assert (tally.native_s, tally.gpu_s, tally.gpu_busy_s) == (2.0, 1.0, 0.625)
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), _ROWS), max_size=8))
 def test_prompts_never_take_more_than_all(
     passes: list[tuple[float, list[tuple[int, int, bool]]]],

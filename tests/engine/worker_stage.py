@@ -70,7 +70,7 @@ class Stage:
         self._toy = toy
         self.add("toy")
 
-    def add(self, name: str, **shape: Any) -> None:
+    def add(self, name: str, *, gpu_share: float = 0.0, **shape: Any) -> None:
         """Another model, of three sequences unless `shape` says otherwise."""
         backend = self._toy(**{"context": ENDLESS, **shape})
         forward = backend.forward
@@ -82,7 +82,8 @@ class Stage:
             self.passes.append((begin, self.now))
 
         backend.forward = timed
-        spec = ModelSpec("toy", "", ENDLESS, backend.sequences, backend.batch.capacity, 16)
+        sizes = ENDLESS, backend.sequences, backend.batch.capacity, 16
+        spec = ModelSpec("toy", "", *sizes, gpu_share=gpu_share)
         self.worker._models.add(name, backend, spec)
         self.models[name] = backend
 
