@@ -66,6 +66,8 @@ def twin(
 ) -> None:
     """Simulate a board that is heated by the CPU time of a process and its children.
 
+    Passes of models with layers on a GPU heat the board's GPU, though the CPU here computes them.
+
     Prints the directory of the board's files once they are there, and takes them away at the
     end: when the process ends, when nobody reads the output any more, on SIGTERM or Ctrl-C, or
     when the board gets too hot to stay on.

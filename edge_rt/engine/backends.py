@@ -18,7 +18,6 @@ from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.roster import AnyBackend
 from edge_rt.errors import ModelFileError
 
-
 log = logging.getLogger(__name__)
 
 

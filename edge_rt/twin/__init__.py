@@ -1,1 +1,1 @@
-"""A simulated board: real CPU time becomes watts and degrees, written as the board's own files."""
+"""A simulated board: real time of CPU and passes becomes watts and degrees in the board's files."""

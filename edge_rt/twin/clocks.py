@@ -1,17 +1,16 @@
-"""Clocks of a simulated board: cpufreq, which others may limit, and devfreq."""
+"""Clocks of a simulated board, which others may limit: cpufreq, and the GPU's devfreq."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge_rt.twin.folders import Folders
 from edge_rt.twin.part import NO_SENSORS
 from edge_rt.twin.plant import State
 from edge_rt.twin.published import Gauge
 from edge_rt.twin.shape import Shape
-
-_GPU_IDLE_HZ = 306_000_000
 
 
 @dataclass
@@ -73,10 +72,56 @@ class CpuClocks:
         return _Policy(now, top, self._shape.top_hz)
 
 
-def gpu_clocks(folders: Folders, shape: Shape) -> None:
-    """The GPU's devfreq devices, which stand at their idle clock: the engine runs on the CPU."""
-    gpu = shape.board.gpu
-    top_hz = round(gpu.max_hz) if gpu is not None and gpu.max_hz else 1_000_000_000
-    for name in shape.prior.gpus:
-        files = {"cur_freq": _GPU_IDLE_HZ, "min_freq": _GPU_IDLE_HZ, "max_freq": top_hz}
-        folders.write(folders.sysfs / "class" / "devfreq" / name, files)
+class GpuClocks:
+    """The GPU's devfreq devices, and its load where the driver tells that.
+
+    The first device has the clock that work needs, the others stand still at the lowest.
+    """
+
+    sensors = NO_SENSORS
+
+    def __init__(self, folders: Folders, shape: Shape) -> None:
+        prior, self._steps_hz = shape.prior.gpu, shape.gpu_steps_hz
+        self._limit_hz = self._steps_hz[0]
+        device, *others = prior.devices
+        folder = self._device(folders, prior.folder, device)
+        self._now, self._top = Gauge(folder / "cur_freq"), Gauge(folder / "max_freq")
+        self._load = Gauge(folder.parents[1] / "load") if prior.tells_load else None
+        for other in others:
+            fixed = {"cur_freq": _whole(self._steps_hz[-1]), "max_freq": _whole(self._steps_hz[0])}
+            folders.write(self._device(folders, prior.folder, other), fixed)
+
+    def limit_hz(self) -> float:
+        """What others have written to max_freq, within what is possible."""
+        hz = self._top.taken()
+        if hz is not None:
+            self._limit_hz = min(self._steps_hz[0], max(self._steps_hz[-1], float(hz)))
+        return self._limit_hz
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Bring clock, limit and load up to date; max_freq is the kernel's own cap if lower."""
+        gpu = state.gpu
+        if gpu is None:
+            return
+        self._now.put(_whole(gpu.clock_hz))
+        self._top.put(_whole(min(self._limit_hz, gpu.cap_hz)))
+        if self._load is not None:
+            self._load.put(str(round(1000 * gpu.load)))
+
+    def _device(self, folders: Folders, base: str, name: str) -> Path:
+        """The devfreq folder of a device, which its own folder is linked from."""
+        device = folders.sysfs / base / name
+        steps = " ".join(_whole(hz) for hz in reversed(self._steps_hz))
+        files = {
+            "min_freq": _whole(self._steps_hz[-1]),
+            "available_frequencies": steps,
+            "governor": "nvhost_podgov",
+        }
+        folder = folders.write(device / "devfreq" / name, files)
+        folders.link(folders.sysfs / "class" / "devfreq" / name, folder)
+        folders.link(folder / "device", device)
+        return folder
+
+
+def _whole(hz: float) -> str:
+    return str(round(hz))

@@ -16,13 +16,15 @@ _RPM = 8000  # at full speed
 _PMIC_C = 100.0  # what the zone of a Jetson's regulators always shows
 _ACPI_CRITICAL_C = 119.0
 _OF_THE_CHIP = ("cpu-thermal", "tj-thermal", "CPU-therm", "x86_pkg_temp")
+_OF_THE_GPU = ("gpu-thermal", "GPU-therm")
 _OF_THE_BOARD = ("tboard-thermal", "thermal-fan-est", "acpitz")
 
 
 class Zones:
     """The temperature of each zone in the profile.
 
-    Zones of parts that are switched off refuse to be read, as long as nothing but the CPU works.
+    Gated zones refuse to be read: nothing works there, unless it is the GPU that is switched on.
+    The busier the GPU, the nearer is its zone to the hottest.
     """
 
     def __init__(self, folders: Folders, shape: Shape, nearness: float) -> None:
@@ -39,7 +41,7 @@ class Zones:
     def show(self, state: State, faults: Mapping[str, str]) -> None:
         """Temperatures in the steps that the board's sensors have."""
         for name, (zone, file) in self._zones.items():
-            gated = zone is not None and zone.gated
+            gated = zone is not None and zone.gated and not _gpu_on(name, state)
             temp_c = round(self._temp_c(name, zone, state) / self._step_c) * self._step_c
             show(file, str(round(temp_c * 1e3)), "storm" if gated else faults.get(name))
 
@@ -50,7 +52,13 @@ class Zones:
         if name in _OF_THE_CHIP or (zone is not None and zone.hottest):
             return state.chip_c
         nearness = 0.0 if name in _OF_THE_BOARD else self._nearness
+        if name in _OF_THE_GPU and state.gpu is not None:
+            nearness += (1.0 - nearness) * state.gpu.load
         return around_c + nearness * (state.chip_c - around_c)
+
+
+def _gpu_on(zone: str, state: State) -> bool:
+    return zone in _OF_THE_GPU and state.gpu is not None and state.gpu.on
 
 
 def _trips(shape: Shape, zone: str) -> Iterator[tuple[str, object]]:

@@ -24,6 +24,9 @@ class Parameters:
     capacities_j_per_c: tuple[float, ...]
     fan_gain: float
     zone_nearness: float  # other zones: 1 as hot as the cores, 0 as what surrounds the chip
+    gpu_w: float  # busy all the time at the top clock; 0: there is no GPU
+    gpu_leakage_w: float  # the same chip's, so it doubles alike; only while the GPU is on
+    gpu_voltage_floor: float
 
     def json(self) -> str:
         """For the evaluation of what a controller believed."""
@@ -38,6 +41,7 @@ def draw(shape: Shape, seed: int) -> Parameters:
     """
     dice = random.Random(f"{shape.board.id}:{seed}")
     static_w, core_w = _power(shape)
+    gpu, gpu_hz = shape.prior.gpu, max(shape.gpu_steps_hz, default=0.0)
     resistances, capacities = _network(shape)
     return Parameters(
         static_w=_near(dice, static_w, 0.2),
@@ -49,6 +53,9 @@ def draw(shape: Shape, seed: int) -> Parameters:
         capacities_j_per_c=tuple(_near(dice, c, 0.2) for c in capacities),
         fan_gain=_near(dice, shape.prior.fan_gain, 0.2),
         zone_nearness=dice.uniform(0.6, 0.95),
+        gpu_w=_near(dice, gpu.busy_w_per_hz * gpu_hz, 0.2),
+        gpu_leakage_w=_near(dice, gpu.leakage_w if gpu_hz else 0.0, 0.33),
+        gpu_voltage_floor=dice.uniform(0.55, 0.70),
     )
 
 

@@ -1,4 +1,7 @@
-"""The physics of a board: busy cores in, watts and degrees out; SI units, no files, no clock."""
+"""The physics of a board: busy cores and a busy GPU in, watts and degrees out.
+
+SI units, no files, no clock.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_rt.twin.control import FanCurve, Throttle
+from edge_rt.twin.gpu import Gpu, GpuState
 from edge_rt.twin.heat import Ladder
 from edge_rt.twin.parameters import REFERENCE_C, Parameters
 from edge_rt.twin.priors import Share
@@ -47,6 +51,7 @@ class State:
     voltages_v: Mapping[str, float]
     energies_j: Mapping[str, float]
     off: bool  # too hot: a board would have switched itself off
+    gpu: GpuState | None = None  # None: there is no GPU
 
     @property
     def chip_c(self) -> float:
@@ -54,12 +59,23 @@ class State:
         return self.temps_c[0]
 
 
+@dataclass(frozen=True)
+class _Use:
+    """What is done with the board, and the clocks that its users allow for that."""
+
+    cores: float
+    limits_hz: tuple[float, ...]
+    gpu: float
+    gpu_limit_hz: float | None
+
+
 class Plant:
     """A board that warms, throttles and cools; the same for the same parameters and inputs.
 
     P = static + core_w·busy·V²f + leakage·V·2^((T - 45 °C)/doubling), V and f as fractions of
     those at the top clock and V = floor + (1 - floor)·f. Switching and leakage heat the chip,
-    static power the node behind it. The formula is our own simplification.
+    static power the node behind it; a GPU's power comes on top of both, on the same chip. The
+    formula is our own simplification.
     """
 
     def __init__(self, shape: Shape, parameters: Parameters, ambient_c: float = 25.0) -> None:
@@ -70,6 +86,7 @@ class Plant:
         )
         self._fan = FanCurve(shape.fan_points, shape.hysteresis_c)
         self._throttle = Throttle(shape.steps_hz, shape.throttle_c, shape.hot_c, shape.hysteresis_c)
+        self._gpu = Gpu(shape, parameters) if shape.gpu_steps_hz else None
         self.time_s = 0.0  # since the start
         self._carried = carried(shape)
         self._energies_j = dict.fromkeys(shape.board.rails, 0.0)
@@ -81,27 +98,34 @@ class Plant:
         busy_cores: float,
         conditions: Conditions = Conditions(),
         limits_hz: Sequence[float] | None = None,
+        gpu_busy: float = 0.0,
+        gpu_limit_hz: float | None = None,
     ) -> State:
-        """Let `dt_s` pass with `busy_cores` at work on average.
+        """Let `dt_s` pass with `busy_cores` at work on average, and the GPU for a share of it.
 
-        `limits_hz` are the highest clocks that users of cpufreq allow, by policy.
+        `limits_hz` are the highest clocks that users of cpufreq allow, by policy, and
+        `gpu_limit_hz` is the GPU's.
         """
         busy = min(max(0.0, busy_cores), float(self._shape.cores))
         count = min(_MOST_STEPS, max(1, math.ceil(dt_s / _LONGEST_STEP_S)))
         limits = tuple(limits_hz or (self._shape.top_hz,) * len(self._shape.policies))
-        state = self._part(dt_s / count, busy, conditions, limits)
+        use = _Use(busy, limits, gpu_busy, gpu_limit_hz)
+        state = self._part(dt_s / count, use, conditions)
         for _ in range(count - 1):
-            state = self._part(dt_s / count, busy, conditions, limits)
+            state = self._part(dt_s / count, use, conditions)
         return state
 
-    def _part(
-        self, dt_s: float, busy: float, conditions: Conditions, limits_hz: tuple[float, ...]
-    ) -> State:
-        clocks = self._clocks(busy, conditions, limits_hz)
-        static_w, dynamic_w, leakage_w = self._powers(busy, clocks)
-        self._warm(dt_s, static_w, dynamic_w + leakage_w, conditions)
+    def _part(self, dt_s: float, use: _Use, conditions: Conditions) -> State:
+        clocks = self._clocks(use.cores, conditions, use.limits_hz)
+        static_w, dynamic_w, leakage_w = self._powers(use.cores, clocks)
+        gpu = self._gpu_state(dt_s, use)
+        gpu_w = 0.0 if gpu is None else gpu.power_w
+        self._warm(dt_s, static_w, dynamic_w + leakage_w + gpu_w, conditions)
         rails = {
-            label: share.static * static_w + share.dynamic * dynamic_w + share.leakage * leakage_w
+            label: share.static * static_w
+            + share.dynamic * dynamic_w
+            + share.leakage * leakage_w
+            + share.gpu * gpu_w
             for label, share in self._carried.items()
         }
         for label, power_w in rails.items():
@@ -115,7 +139,7 @@ class Plant:
             self.time_s,
             tuple(self._heat.temps_c),
             conditions.ambient_c,
-            busy,
+            use.cores,
             clocks,
             self._cap_hz(conditions),
             self._throttle.state,
@@ -123,11 +147,12 @@ class Plant:
             self._fan.duty,
             conditions.fan_works,
             conditions.under_voltage,
-            static_w + dynamic_w + leakage_w,
+            static_w + dynamic_w + leakage_w + gpu_w,
             rails,
             self._voltages(clocks, conditions),
             dict(self._energies_j),
             self._off,
+            gpu,
         )
 
     def _clocks(
@@ -157,6 +182,13 @@ class Plant:
             voltage += len(policy) / cores * volts
         hotter = 2.0 ** ((self._heat.temps_c[0] - REFERENCE_C) / known.doubling_c)
         return known.static_w, known.core_w * busy * dynamic, known.leakage_w * voltage * hotter
+
+    def _gpu_state(self, dt_s: float, use: _Use) -> GpuState | None:
+        if self._gpu is None:
+            return None
+        busy = 0.0 if self._off else use.gpu
+        allowed = self._throttle.cap_hz / self._shape.top_hz
+        return self._gpu.step(dt_s, busy, self._heat.temps_c[0], allowed, use.gpu_limit_hz)
 
     def _core_voltage(self, clock_hz: float) -> float:
         """As a fraction of that at the top clock."""
@@ -198,6 +230,7 @@ def carried(shape: Shape) -> dict[str, Share]:
             sum(part.dynamic for part in parts),
             sum(part.leakage for part in parts),
             own.voltage_v,
+            sum(part.gpu for part in parts),
         )
 
     return {label: of(label) for label in rails}

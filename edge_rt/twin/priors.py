@@ -14,7 +14,8 @@ from edge_rt.config.board import Board
 
 @dataclass(frozen=True)
 class Share:
-    """How much of the board's static, switching and leakage power one rail carries by itself.
+    """How much of the board's static, switching and leakage power one rail carries by itself, the
+    GPU's apart from the others'.
 
     A rail that feeds others shows their power on top of its own.
     """
@@ -23,6 +24,20 @@ class Share:
     dynamic: float = 0.0
     leakage: float = 0.0
     voltage_v: float = 5.0
+    gpu: float = 0.0  # of all that the GPU takes
+
+
+@dataclass(frozen=True)
+class GpuPrior:
+    """The graphics processor of a class of boards; the profile tells whether there is one."""
+
+    devices: tuple[str, ...] = ("gpu",)  # of devfreq, first the one whose clock counts
+    folder: str = "devices/platform"  # where below /sys its driver has the devices
+    tells_load: bool = True
+    busy_w_per_hz: float = 8e-9  # of its top clock, where it is busy all the time
+    leakage_w: float = 0.3  # while it is switched on, at 45 °C and the top clock's voltage
+    low_hz: float = 306e6
+    step_hz: float = 102e6
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class Prior:
     throttle_c: float = 95.0
     critical_c: float = 110.0
     zone_step_c: float = 0.001  # how finely temperatures are reported
-    gpus: tuple[str, ...] = ()  # devfreq devices
+    gpu: GpuPrior = GpuPrior()
     iio: bool = False  # JetPack 4's driver of the INA3221
 
 
@@ -63,9 +78,9 @@ _JETSON_MODULE = Prior(
     resistances_c_per_w=(0.7, 4.0),
     capacities_j_per_c=(6.0, 110.0),
     shares={
-        "VDD_IN": Share(0.45, 0.10, 0.0, 5.0),  # memory, storage, what the regulators lose
-        "VDD_CPU_GPU_CV": Share(0.15, 0.90, 0.80, 5.0),
-        "VDD_SOC": Share(0.40, 0.0, 0.20, 5.0),
+        "VDD_IN": Share(0.45, 0.10, 0.0, 5.0, 0.20),  # memory, storage, what the regulators lose
+        "VDD_CPU_GPU_CV": Share(0.15, 0.90, 0.80, 5.0, 0.70),
+        "VDD_SOC": Share(0.40, 0.0, 0.20, 5.0, 0.10),
     },
     fan_gain=1.5,
     fan_points=_JETSON_FAN,
@@ -73,7 +88,7 @@ _JETSON_MODULE = Prior(
     policy_cores=4,
     critical_c=104.5,
     zone_step_c=0.03125,
-    gpus=("17000000.gpu",),
+    gpu=GpuPrior(("17000000.gpu",)),
 )
 # A larger module and a larger heat sink: three nodes, since the sink's base warms before its fins.
 _AGX = Prior(
@@ -83,10 +98,10 @@ _AGX = Prior(
     resistances_c_per_w=(0.25, 0.20, 1.60),
     capacities_j_per_c=(10.0, 60.0, 300.0),
     shares={
-        "VDD_GPU_SOC": Share(0.45, 0.0, 0.40, 19.0),
+        "VDD_GPU_SOC": Share(0.45, 0.0, 0.40, 19.0, 0.80),
         "VDD_CPU_CV": Share(0.10, 0.85, 0.60, 19.0),
-        "VIN_SYS_5V0": Share(0.45, 0.15, 0.0, 5.0),
-        "VDDQ_VDD2_1V8AO": Share(0.15, 0.10, 0.0, 19.0),  # shown, and in no total
+        "VIN_SYS_5V0": Share(0.45, 0.15, 0.0, 5.0, 0.20),
+        "VDDQ_VDD2_1V8AO": Share(0.15, 0.10, 0.0, 19.0, 0.12),  # shown, and in no total
     },
     fan_gain=2.5,
     fan_points=_JETSON_FAN,
@@ -95,7 +110,7 @@ _AGX = Prior(
     throttle_c=99.0,
     critical_c=104.5,
     zone_step_c=0.03125,
-    gpus=("17000000.gpu",),
+    gpu=GpuPrior(("17000000.gpu",), busy_w_per_hz=16e-9, leakage_w=1.0),
 )
 # The input of module and carrier reads about 7 W more than the module's 13 W at idle.
 _THOR = Prior(
@@ -106,9 +121,9 @@ _THOR = Prior(
     capacities_j_per_c=(20.0, 150.0, 600.0),
     shares={
         "VIN": Share(0.40, 0.0, 0.0, 19.0),
-        "VDD_GPU": Share(0.0, 0.0, 0.0, 12.0),  # switched off: the engine runs on the CPU
-        "VDD_CPU_SOC_MSS": Share(0.20, 0.85, 1.0, 12.0),
-        "VIN_SYS_5V0": Share(0.40, 0.15, 0.0, 5.0),
+        "VDD_GPU": Share(0.0, 0.0, 0.0, 12.0, 0.80),  # nothing while it is switched off
+        "VDD_CPU_SOC_MSS": Share(0.20, 0.85, 1.0, 12.0, 0.10),
+        "VIN_SYS_5V0": Share(0.40, 0.15, 0.0, 5.0, 0.10),
     },
     fan_gain=3.0,
     fan_points=_JETSON_FAN,
@@ -117,7 +132,7 @@ _THOR = Prior(
     throttle_c=105.0,
     critical_c=114.5,
     zone_step_c=0.03125,
-    gpus=("gpu-gpc-0", "gpu-nvd-0"),
+    gpu=GpuPrior(("gpu-gpc-0", "gpu-nvd-0"), tells_load=False, busy_w_per_hz=15e-9, leakage_w=2.0),
 )
 # A heat sink without a fan: about 60 °C at 5 W.
 _NANO = Prior(
@@ -127,15 +142,22 @@ _NANO = Prior(
     resistances_c_per_w=(1.0, 6.5),
     capacities_j_per_c=(3.0, 70.0),
     shares={
-        "POM_5V_IN": Share(0.75, 0.10, 0.10, 5.0),
-        "POM_5V_GPU": Share(0.10, 0.0, 0.20, 5.0),
+        "POM_5V_IN": Share(0.75, 0.10, 0.10, 5.0, 0.20),
+        "POM_5V_GPU": Share(0.10, 0.0, 0.20, 5.0, 0.80),
         "POM_5V_CPU": Share(0.15, 0.90, 0.70, 5.0),
     },
     low_hz=102e6,
     throttle_c=97.0,
     critical_c=102.5,
     zone_step_c=0.5,
-    gpus=("57000000.gpu",),
+    gpu=GpuPrior(
+        ("57000000.gpu",),
+        "devices",
+        busy_w_per_hz=4e-9,
+        leakage_w=0.15,
+        low_hz=76.8e6,
+        step_hz=76.8e6,
+    ),
     iio=True,
 )
 # What the regulators see, below the meter at the plug: VDD_CORE at about 0.7 W idle and 5.4 W

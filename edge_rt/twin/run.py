@@ -18,11 +18,11 @@ from edge_rt.twin.shape import Shape
 from edge_rt.twin.tree import BoardTree
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_MOST_OWED_S = 2.0  # core seconds that were used within one step and are felt in the next ones
+_MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the next ones
 
 
 class Watched(Protocol):
-    """Whose CPU time heats the board."""
+    """Whose CPU time, and GPU's time, heats the board."""
 
     def look(self) -> Usage | None:
         """What was used since the last look; None once there is nobody to watch."""
@@ -50,7 +50,7 @@ class Twin:
         self._watched, self._clock = watched, clock
         self._tree = BoardTree(root, self.shape, self.parameters)
         self._last_s: float | None = None
-        self._owed_s = 0.0
+        self._cores, self._gpu = _Owed(), _Owed()
         self._check()
 
     def step(self) -> State | None:
@@ -73,11 +73,11 @@ class Twin:
     def _advance(self, dt_s: float, usage: Usage) -> State:
         dt_s = max(dt_s, 1e-6)
         # CPU time is told in ticks, late for new children, and by a machine with other cores.
-        self._owed_s = min(self._owed_s + usage.busy_s, self.shape.cores * dt_s + _MOST_OWED_S)
-        busy_s = min(self._owed_s, self.shape.cores * dt_s)
-        self._owed_s -= busy_s
+        busy_s = self._cores.felt_s(usage.busy_s, self.shape.cores * dt_s)
+        gpu_s = self._gpu.felt_s(usage.gpu_s, dt_s)
         conditions = self._script.conditions(self._plant.time_s)
-        return self._plant.step(dt_s, busy_s / dt_s, conditions, self._tree.limits_hz())
+        clocks = self._tree.limits_hz(), gpu_s / dt_s, self._tree.gpu_limit_hz()
+        return self._plant.step(dt_s, busy_s / dt_s, conditions, *clocks)
 
     def _check(self) -> None:
         unknown = self._script.sensors - self._tree.sensors
@@ -85,6 +85,20 @@ class Twin:
             known = ", ".join(sorted(self._tree.sensors))
             self.close()
             raise RequestError(f"no sensor {sorted(unknown)[0]!r} on this board; it has {known}")
+
+
+class _Owed:
+    """Seconds that were used and are still to be felt."""
+
+    def __init__(self) -> None:
+        self._owed_s = 0.0
+
+    def felt_s(self, used_s: float, most_s: float) -> float:
+        """What is felt of them in a step that has room for `most_s`, after `used_s` more."""
+        self._owed_s = min(self._owed_s + used_s, most_s + _MOST_OWED_S)
+        felt_s = min(self._owed_s, most_s)
+        self._owed_s -= felt_s
+        return felt_s
 
 
 def run(

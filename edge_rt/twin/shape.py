@@ -9,6 +9,7 @@ from edge_rt.config.board import Board
 from edge_rt.twin.priors import Prior, prior_of
 
 _STEPS = 12  # clocks between the lowest and the top one, where the profile lists none
+_GPU_TOP_HZ = 1e9  # where the profile has none
 _HYSTERESIS_C = 5.0
 
 
@@ -20,6 +21,7 @@ class Shape:
     prior: Prior
     policies: tuple[tuple[int, ...], ...]  # cores by the clock that they share
     steps_hz: tuple[float, ...]  # from the top down
+    gpu_steps_hz: tuple[float, ...]  # the same of the GPU; none: there is no GPU
     throttle_c: float
     hot_c: float | None  # from here on the lowest clock
     critical_c: float  # switches off
@@ -37,6 +39,7 @@ class Shape:
             prior,
             _policies(_cores(board, prior), prior.policy_cores),
             _steps(board, prior),
+            _gpu_steps(board, prior),
             throttle_c or prior.throttle_c,
             trips.hot_c if trips else None,
             (trips.shutdown_c if trips else None) or prior.critical_c,
@@ -84,6 +87,15 @@ def _steps(board: Board, prior: Prior) -> tuple[float, ...]:
         listed = {low + (top - low) * n / (_STEPS - 1) for n in range(_STEPS)}
     rounded = {math.floor(hz / 1e5) * 1e5 for hz in listed | {top}}
     return tuple(sorted(rounded, reverse=True))
+
+
+def _gpu_steps(board: Board, prior: Prior) -> tuple[float, ...]:
+    if board.gpu is None:
+        return ()
+    top_hz, low_hz = board.gpu.max_hz or _GPU_TOP_HZ, prior.gpu.low_hz
+    count = math.ceil(max(0.0, top_hz - low_hz) / prior.gpu.step_hz)
+    between = (low_hz + n * prior.gpu.step_hz for n in range(count))
+    return tuple(sorted({top_hz, *between}, reverse=True))
 
 
 def _fan_points(board: Board, prior: Prior) -> tuple[tuple[float, float], ...]:

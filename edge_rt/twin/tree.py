@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from edge_rt.twin.clocks import CpuClocks, gpu_clocks
+from edge_rt.twin.clocks import CpuClocks, GpuClocks
 from edge_rt.twin.folders import Folders
 from edge_rt.twin.heat_files import Cooling, CoreTemp, FanFiles, Zones
 from edge_rt.twin.host_files import HostFiles
@@ -27,13 +27,14 @@ class BoardTree:
         """StoreError where `root` cannot be used."""
         self.folders = Folders(root)
         write_identity(self.folders, shape)
-        gpu_clocks(self.folders, shape)
         self._clocks = CpuClocks(self.folders, shape)
+        self._gpu = GpuClocks(self.folders, shape) if shape.gpu_steps_hz else None
         self._host = HostFiles(self.folders, shape)
         self._parts: tuple[Part, ...] = (
             Zones(self.folders, shape, parameters.zone_nearness),
             Cooling(self.folders, shape),
             self._clocks,
+            *(() if self._gpu is None else (self._gpu,)),
             *_power(self.folders, shape),
             *_rest(self.folders, shape),
         )
@@ -46,6 +47,10 @@ class BoardTree:
     def limits_hz(self) -> tuple[float, ...]:
         """The clocks that others allow, by policy."""
         return self._clocks.limits_hz()
+
+    def gpu_limit_hz(self) -> float | None:
+        """The GPU's clock that others allow; None where there is no GPU."""
+        return None if self._gpu is None else self._gpu.limit_hz()
 
     def show(self, state: State, dt_s: float, usage: Usage, faults: Mapping[str, str]) -> None:
         """Bring all files up to date after a step of `dt_s`."""
@@ -71,6 +76,6 @@ def _rest(folders: Folders, shape: Shape) -> Iterator[Part]:
         yield PiPmic(folders, shape.board)
         yield PiFlags(folders)
     if shape.fan_points:
-        yield FanFiles(folders, jetson=bool(shape.prior.gpus))
+        yield FanFiles(folders, jetson=bool(shape.gpu_steps_hz))
     if "x86_64" in shape.board.match.architectures:
         yield CoreTemp(folders, shape)

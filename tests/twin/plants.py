@@ -27,12 +27,13 @@ def parameters_of(name: str, seed: int = 0, **changes: object) -> Parameters:
 
 
 class FakeLoad:
-    """Uses `cores` of a clock that moves by `step_s` at each look; None ends it."""
+    """Uses `cores`, and a GPU, of a clock that moves by `step_s` at each look; None ends it."""
 
     def __init__(self, step_s: float = 0.1) -> None:
         self.now_s = 0.0
         self.step_s = step_s
         self.cores: float | None = 0.0
+        self.gpu = 0.0  # share of the time that a GPU is busy
 
     def clock(self) -> float:
         self.now_s += self.step_s
@@ -41,4 +42,4 @@ class FakeLoad:
     def look(self) -> Usage | None:
         if self.cores is None:
             return None
-        return Usage(self.cores * self.step_s, 1 << 20, ())
+        return Usage(self.cores * self.step_s, 1 << 20, (), self.gpu * self.step_s)

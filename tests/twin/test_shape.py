@@ -27,7 +27,8 @@ def test_the_first_total_carries_all_power(name: str) -> None:
     while rest:
         rest = {label for label, rail in board.rails.items() if rail.part_of in rest}
         counted |= rest
-    for kind in ("static", "dynamic", "leakage"):
+    kinds = ("static", "dynamic", "leakage")
+    for kind in (*kinds, "gpu") if board.gpu else kinds:
         assert sum(getattr(shares[label], kind) for label in counted) == pytest.approx(1.0)
 
 
@@ -37,3 +38,5 @@ def test_what_the_profile_says_goes_first() -> None:
     assert (pi4.throttle_c, pi4.hot_c, pi4.firmware_throttles) == (80, 85, True)
     assert [temp_c for temp_c, _ in orin.fan_points] == [50, 65, 80]
     assert orin.policies == ((0, 1, 2, 3), (4, 5))
+    assert orin.gpu_steps_hz == (625e6, 612e6, 510e6, 408e6, 306e6)
+    assert pi4.gpu_steps_hz == ()
