@@ -52,15 +52,22 @@ def choose(configured: str | None, root: Path, paths: Paths) -> Chosen:
     return Chosen(board, BoardName(board.id, board.name, found.by, found.confidence))
 
 
-def simulated_board(configured: str | None, root: Path, paths: Paths) -> str | None:
-    """The id of the simulated board below `root`; None where `root` is this machine's."""
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated board: the id of its profile, and whether it has a GPU."""
+
+    id: str = UNKNOWN
+    gpu: bool = False
+
+
+def simulated_board(configured: str | None, root: Path, paths: Paths) -> Simulated | None:
+    """The simulated board below `root`; None where `root` is this machine's."""
     if root == Path("/"):
         return None
     boards, _ = check_boards(board_dirs(paths))
-    if configured is not None:
-        return configured if configured in boards else UNKNOWN
-    found = detect(boards, root)
-    return found.board if found else UNKNOWN
+    found = detect(boards, root) if configured is None else None
+    board = boards.get(found.board if found else configured or "")
+    return Simulated() if board is None else Simulated(board.id, board.gpu is not None)
 
 
 def roots(root: Path) -> Roots:

@@ -42,7 +42,7 @@ from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
-from edge_rt.daemon.supervisor import ENGINE, OFFLINE, Supervisor
+from edge_rt.daemon.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.daemon.templating import Templating
 from edge_rt.daemon.unkept import forget_unkept
 from edge_rt.daemon.vigil import Vigil
@@ -73,8 +73,10 @@ class Rooms:
         self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
         group = Group()
         checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
+        processes = {"engine": lambda: self.supervisor.pid}
+        self.senses = Senses(root, config.board, paths, processes, clock)
         self.supervisor = Supervisor(
-            OFFLINE if config.offline else ENGINE,
+            _engine(config, self.senses.gpu_simulated),
             self._greet,
             vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
             mourn=self._mourn,
@@ -90,8 +92,6 @@ class Rooms:
             limit=lambda: available.limit,
         )
         self.health = Health(self.supervisor.client, self.residency, clock)
-        processes = {"engine": lambda: self.supervisor.pid}
-        self.senses = Senses(root, config.board, paths, processes, clock)
         own = of_board(paths.state, self.senses.simulated)
         self.book = _book(config, paths, self.senses.simulated)
         self.cache = _cache(config, paths)
@@ -277,6 +277,12 @@ class Rooms:
     def _at_work_for_nobody(self) -> bool:
         at_work = self.residency.loading or self.health.proving or self.foresight.sweeper.running
         return at_work or self.supervisor.current is None
+
+
+def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:
+    """The command that starts the engine."""
+    command = OFFLINE if config.offline else ENGINE
+    return (*command, SIMULATED_GPU) if gpu_simulated else command
 
 
 def _book(config: Config, paths: Paths, simulated: str | None) -> Book:

@@ -90,8 +90,15 @@ class Senses:
     @property
     def simulated(self) -> str | None:
         """The id of the simulated board that is read; None: the board is this machine's own."""
-        name = self._felt.chosen.name if self._simulated and self._felt else None
-        return name.id if name else self._simulated
+        if self._simulated is None:
+            return None
+        name = self._felt.chosen.name if self._felt else None
+        return name.id if name else self._simulated.id
+
+    @property
+    def gpu_simulated(self) -> bool:
+        """Whether the board is a simulated one that has a GPU."""
+        return self._simulated is not None and self._simulated.gpu
 
     @property
     def supply(self) -> Supply | None:

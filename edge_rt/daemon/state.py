@@ -92,7 +92,7 @@ class State:
                 }
                 for c in cards
             ],
-            "residents": [_resident(one, self._clock()) for one in residents],
+            "residents": [_resident(one, self._clock(), board.simulated) for one in residents],
         }
 
     async def prefixes(self, forget: Which | None) -> Prefixes:
@@ -131,15 +131,18 @@ def _board(report: BoardReport) -> dict[str, object]:
     }
 
 
-def _resident(resident: Resident, now_s: float) -> dict[str, object]:
-    """A model in memory; its sizes are upper estimates."""
+def _resident(resident: Resident, now_s: float, simulated: bool) -> dict[str, object]:
+    """A model in memory; its sizes are upper estimates. A `simulated` board's GPU is, too."""
     wanted = resident.wanted
+    layers = wanted.spec.gpu_layers
     return {
         "id": wanted.model.partition("@")[0],
         "backend": wanted.spec.backend,
         "context": wanted.spec.context or None,
         "size_bytes": wanted.need_bytes,
         "gpu_bytes": wanted.gpu_bytes,
+        "gpu_layers": layers,
+        "gpu_simulated": simulated and layers > 0,
         "requests": resident.users,
         "loaded_ago_s": round(now_s - resident.loaded_s, 1),
         "used_ago_s": 0.0 if resident.users else round(now_s - resident.used_s, 1),
@@ -160,4 +163,5 @@ async def _figures(client: EngineClient) -> dict[str, object]:
         "step_s": pong.step_s,
         "native_s": pong.native_s,
         "spare_s": pong.spare_s,
+        "gpu_s": pong.gpu_s if pong.offloads else None,
     }

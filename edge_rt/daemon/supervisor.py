@@ -33,6 +33,7 @@ GRACE_S = 5.0  # for a polite exit before SIGKILL
 
 _LOADS = "/engine/loading.py"  # is in the stack of a thread that loads a model
 
+SIMULATED_GPU = "simulated-gpu"  # an argument behind these; see the engine's worker
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
 OFFLINE = (sys.executable, "-m", "edge_rt.offline", "edge_rt.engine.worker")
 

@@ -137,6 +137,19 @@ def test_budget_and_manners_come_to_the_governor(kit: Any, tmp_path: Path) -> No
     kit.run(run())
 
 
+@pytest.mark.parametrize(
+    ("board", "simulated"), [("jetson-orin-nano-8gb", True), ("raspberry-pi-5", False)]
+)
+def test_the_engine_of_a_simulated_board_with_a_gpu_is_told_that_there_is_none(
+    kit: Any, tmp_path: Path, board: str, simulated: bool
+) -> None:
+    async def run() -> None:
+        command = rooms(tmp_path, board=board).supervisor._command
+        assert ("simulated-gpu" in command) is simulated
+
+    kit.run(run())
+
+
 def test_what_is_opened_is_closed(kit: Any, tmp_path: Path) -> None:
     async def run() -> None:
         made = rooms(tmp_path, budget=Budget(energy_j=500.0, energy_period="hour"))

@@ -62,6 +62,19 @@ def test_a_simulated_board_is_named_before_and_after_the_first_look(
     assert Senses(Path("/"), "raspberry-pi-5", Paths.system()).simulated is None
 
 
+@pytest.mark.parametrize(
+    ("root", "board", "gpu"),
+    [
+        ("/nowhere", "jetson-orin-nano-8gb", True),
+        ("/nowhere", "raspberry-pi-5", False),
+        ("/nowhere", None, False),
+        ("/", "jetson-orin-nano-8gb", False),
+    ],
+)
+def test_only_simulated_boards_have_simulated_gpus(root: str, board: str | None, gpu: bool) -> None:
+    assert Senses(Path(root), board, Paths.system()).gpu_simulated is gpu
+
+
 @pytest.mark.parametrize(("board", "kind"), WATTS)
 def test_the_supply_is_the_boards_total(tree: Tree, board: str, kind: str) -> None:
     BOARDS[kind](tree)

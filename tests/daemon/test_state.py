@@ -40,6 +40,7 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
             "step_s": 1.0,
             "native_s": 0.9,
             "spare_s": 0.0,
+            "gpu_s": None,
         }
         assert status["models"] == [
             {"id": "tiny", "loaded": True, "backend": "llama.cpp", "context": 2048}
@@ -51,6 +52,8 @@ def test_a_running_engine_tells_its_figures(kit: Any) -> None:
             "backend": "llama.cpp",
             "context": 2048,
             "gpu_bytes": 0,
+            "gpu_layers": 0,
+            "gpu_simulated": False,
             "requests": 0,
             "loaded_ago_s": 12.3,
             "used_ago_s": 12.3,
