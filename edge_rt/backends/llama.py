@@ -116,6 +116,7 @@ class LlamaBackend:
         status = lib.llama_decode(self._context, self._native.filled())
         if status != 0:
             raise EngineError(f"llama.cpp could not run a batch of {self.batch.size} ({status})")
+        lib.llama_synchronize(self._context)  # a GPU is still at work when llama_decode returns
 
     def logits(self, row: int) -> NDArray[np.float32]:
         """See Backend."""

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
+import llama_cpp.llama_cpp as lib
 import numpy as np
 import pytest
 
@@ -61,6 +63,24 @@ def test_a_refused_file_leaves_loaded_models_alone(llama: LlamaBackend, tmp_path
     test_garbage_is_refused_with_the_reason(tmp_path, b"GGUF")
     llama.rewind(0, 0)
     assert np.array_equal(feed(llama, 0, 0, [5, 6, 7]), before)
+
+
+def test_a_pass_ends_when_a_gpu_is_done_with_it(
+    llama: LlamaBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its seconds joules are shared and the GPU's draw is known; a prompt's has no logits."""
+    called: list[str] = []
+
+    def noting(name: str) -> Any:
+        real = getattr(lib, name)
+        return lambda *given: (called.append(name), real(*given))[1]
+
+    llama.rewind(0, 0)
+    for name in ("llama_decode", "llama_synchronize"):
+        monkeypatch.setattr(lib, name, noting(name))
+    feed(llama, 0, 0, [5, 6, 7])
+    llama.rewind(0, 0)
+    assert called == ["llama_decode", "llama_synchronize"]
 
 
 def test_the_context_is_the_one_asked_for(smollm2: Path) -> None:
