@@ -38,7 +38,7 @@ BOARDS: Mapping[str, str] = {
 }
 CAPS = (0.6, 0.75, 0.9)  # of what is drawn without a cap
 SEEDS = (0, 1, 2)
-SECONDS, QUICK_S = 200.0, 60.0
+SECONDS, QUICK_S = 150.0, 60.0
 _COOL_C = 15.0  # so that heat does not disturb a cap
 _GPU_WORKS = ("1x100/150", "1x600/40", "4x400/60")
 NO_CLOCKS = ClockSteps()

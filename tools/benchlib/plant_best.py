@@ -19,8 +19,9 @@ _SCREEN_S = 40.0  # of a run that only tells about what a setting draws and does
 _REQUESTS = 6.0  # and so many requests at full speed
 _CLOCKS = 8  # that are tried at first; the neighbours of the best one come after
 _COUNTS = (1, 2, 3, 4, 6, 8, 10, 12)  # threads
-_SLACK = 1.05  # that a bound may be off by
-_CLOSE = 0.005  # how near a duty is looked for
+_SLACK = 1.02  # that a bound may be off by
+_LEAST = 0.02  # duty
+_CLOSE = 0.01  # how near a duty is looked for
 _PIECE_S = 0.15  # of a prompt, where the engine has to rest
 
 
@@ -59,7 +60,7 @@ class Constants:
         self.scene = scene
         self.prompt_cost = prompt_cost(scene)
         self._screened: dict[Setting, _Screened] = {}
-        self._traces: dict[Setting, Trace] = {}
+        self._traces: dict[tuple[Setting, float], Trace] = {}
         self.full = self.trace(Setting(scene.figures.kind.cores, None, 1.0))
 
     @property
@@ -72,11 +73,18 @@ class Constants:
         """Mean power of nobody's governing."""
         return self.full.mean_w(self.begin_s)
 
-    def trace(self, setting: Setting) -> Trace:
-        """A run of the whole scene; remembered."""
-        if setting not in self._traces:
-            self._traces[setting] = self._run(setting, self.scene)
-        return self._traces[setting]
+    def trace(self, setting: Setting, seconds: float | None = None) -> Trace:
+        """A run of the scene, or of its first part; remembered."""
+        key = setting, self.scene.seconds if seconds is None else seconds
+        if key not in self._traces:
+            self._traces[key] = self._run(setting, replace(self.scene, seconds=key[1]))
+        return self._traces[key]
+
+    @property
+    def short_s(self) -> float:
+        """A part of the scene that has all that happens in it."""
+        enough_s = max(_SCREEN_S, _REQUESTS * request_s(self.scene))
+        return min(self.scene.seconds, self.begin_s + enough_s)
 
     def work(self, trace: Trace) -> float:
         """Tokens a second once settled; those of prompts count for what they cost at full speed."""
@@ -132,9 +140,7 @@ class Constants:
 
     def _screen(self, setting: Setting) -> _Screened:
         if setting not in self._screened:
-            enough_s = max(_SCREEN_S, _REQUESTS * request_s(self.scene))
-            seconds = min(self.scene.seconds, self.begin_s + enough_s)
-            trace = self._run(setting, replace(self.scene, seconds=seconds))
+            trace = self.trace(setting, self.short_s)
             mean_w = trace.mean_w(self.begin_s)
             self._screened[setting] = _Screened(setting, self.work(trace), mean_w)
         return self._screened[setting]
@@ -146,22 +152,25 @@ class Constants:
     def _highest_duty(
         self, setting: Setting, likely: float, keeps: Callable[[Trace], bool]
     ) -> float:
-        """The highest duty that keeps what is to be kept, or 0; more duty is more power."""
-        high = min(1.0, likely * _SLACK)
-        if keeps(self.trace(replace(setting, duty=high))):
-            return high
-        low, step = 0.0, 0.08 * high
-        while low <= 0.0 and high > 0.02:
-            lower = high - step
-            if lower > 0.02 and keeps(self.trace(replace(setting, duty=lower))):
-                low = lower
-            else:
-                high, step = lower, 2.0 * step
-        while low > 0.0 and high - low > _CLOSE:
-            middle = 0.5 * (low + high)
-            kept = keeps(self.trace(replace(setting, duty=middle)))
-            low, high = (middle, high) if kept else (low, middle)
-        return low
+        """The highest duty that keeps what is to be kept, or 0; more duty is more power.
+
+        It is looked for in a part of the scene, and then lowered until the whole scene keeps it.
+        """
+
+        def kept(duty: float, seconds: float) -> bool:
+            return keeps(self.trace(replace(setting, duty=duty), seconds))
+
+        low, high = 0.0, min(1.0, likely * _SLACK)
+        if kept(high, self.short_s):
+            low = high
+        while high - low > _CLOSE:
+            middle = max(0.5 * (low + high), 0.9 * high)
+            low, high = (middle, high) if kept(middle, self.short_s) else (low, middle)
+            if high < _LEAST:
+                return 0.0
+        while low > _LEAST and not kept(low, self.scene.seconds):
+            low -= _CLOSE
+        return low if low > _LEAST else 0.0
 
     def _run(self, setting: Setting, scene: Scene) -> Trace:
         engine = PlantEngine(scene.figures, scene.work, scene.seed, 0.0, scene.on_gpu)
@@ -179,8 +188,7 @@ class Constants:
         if setting.duty < 1.0:
             rows = 64
             chunk = max(8, int(_PIECE_S * rows / engine.seconds(rows, setting.threads)))
-        control = constant(setting.threads, setting.duty, cpu_hz, gpu_hz, chunk)
-        return simulate(scene, control)
+        return simulate(scene, constant(setting.threads, setting.duty, cpu_hz, gpu_hz, chunk))
 
 
 def prompt_cost(scene: Scene) -> float:

@@ -78,6 +78,7 @@ class PlantEngine:
         self._kind, self._gb, self._work = kind, figures.model_gb, work
         self._gpu = figures.gpu if on_gpu else None
         self._dice = random.Random(f"engine {seed}")
+        self._known: dict[tuple[int, int, float, float], tuple[float, float, float, float]] = {}
         self._streams = [
             _Stream(random.Random(f"stream {seed} {n}"), begin_s) for n in range(work.streams)
         ]
@@ -131,17 +132,26 @@ class PlantEngine:
         """What a pass of `rows` takes on so many threads at the present clocks, undisturbed."""
         return self._times(rows, threads)[0]
 
-    def _times(self, rows: int, threads: int) -> tuple[float, float, float]:
-        """Seconds of a pass, of its computing alone, and of its memory alone."""
+    def _times(self, rows: int, threads: int) -> tuple[float, float, float, float]:
+        """Seconds of a pass, of its computing alone, of its memory alone; share of the memory."""
+        key = rows, threads, self.clock, self.gpu_clock
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._worked_out(rows, threads)
+        return found
+
+    def _worked_out(self, rows: int, threads: int) -> tuple[float, float, float, float]:
+        share = 1.0
         if self._gpu is not None:
             memory_s = self._gb / (self._gpu.memory_gb_s * (0.6 + 0.4 * self.gpu_clock))
             rows_s = rows * self._gb / (self._gpu.rows_per_s * self.gpu_clock)
         else:
-            memory_s = self._gb / (self._kind.memory_gb_s * self._reach(threads))
+            share = self._reach(threads)
+            memory_s = self._gb / (self._kind.memory_gb_s * share)
             speed = threads / (1.0 + _SERIAL * (threads - 1)) * self.clock
             rows_s = rows * self._gb / (self._kind.rows_per_s * speed)
         both_s = (memory_s**_SOFT + rows_s**_SOFT) ** (1.0 / _SOFT) + _FIXED_S
-        return both_s, rows_s, memory_s
+        return both_s, rows_s, memory_s, min(1.0, share)
 
     def _reach(self, threads: int) -> float:
         """Share of the memory's speed that so many threads reach."""
@@ -161,7 +171,7 @@ class PlantEngine:
         threads = 1 if self._gpu is not None else self.threads
         piece = 0 if reader is None else self._piece(reader, bool(writers), threads)
         rows = piece + len(writers)
-        whole_s, rows_s, memory_s = self._times(rows, threads)
+        whole_s, rows_s, memory_s, reach = self._times(rows, threads)
         spent = whole_s * self._slower(threads) * self._dice.uniform(0.97, 1.03)
         share = min(1.0, self._kind.cores / (threads + self.others))
         begin, end = self._free_s, self._free_s + spent
@@ -173,7 +183,7 @@ class PlantEngine:
                 threads * share * _SPIN,
                 self._gpu is not None,
                 min(1.0, rows_s / whole_s),
-                min(1.0, memory_s / spent) * self._share_of_memory(threads),
+                min(1.0, memory_s / spent) * reach,
                 len(writers),
                 spent * piece / rows,
                 piece,
@@ -182,9 +192,6 @@ class PlantEngine:
         self._ended_s, self._spent_s, self._read = end, spent, piece > 0
         self._free_s = self._rested_s()
         self._count(reader, piece, writers, end)
-
-    def _share_of_memory(self, threads: int) -> float:
-        return 1.0 if self._gpu is not None else min(1.0, self._reach(threads))
 
     def _piece(self, reader: _Stream, brief: bool, threads: int) -> int:
         """Rows of a prompt for the next pass."""

@@ -40,8 +40,8 @@ class Scene:
     start_c: float | None = None  # of the whole board; None: of the room
 
 
-def simulate(scene: Scene, control: Control) -> Trace:
-    """Run `scene` under `control`."""
+def simulate(scene: Scene, control: Control | Limits) -> Trace:
+    """Run `scene` under `control`, or under the same limits for ever."""
     return Run(scene, control).finish()
 
 
@@ -51,17 +51,17 @@ def constant(
     cpu_hz: float | None = None,
     gpu_hz: float | None = None,
     chunk: int = 0,
-) -> Control:
-    """The same limits for ever."""
-    limits = Limits(threads, duty, prefill_chunk=chunk or None, cpu_hz=cpu_hz, gpu_hz=gpu_hz)
-    return lambda _seen: limits
+) -> Limits:
+    """Limits that nobody changes."""
+    return Limits(threads, duty, prefill_chunk=chunk or None, cpu_hz=cpu_hz, gpu_hz=gpu_hz)
 
 
 class Run:
     """One run, which may be taken step by step."""
 
-    def __init__(self, scene: Scene, control: Control) -> None:
-        self.scene, self._control = scene, control
+    def __init__(self, scene: Scene, control: Control | Limits) -> None:
+        self.scene = scene
+        self._control = None if isinstance(control, Limits) else control
         figures, kind = scene.figures, scene.figures.kind
         air_c = scene.program.weather_at(0.0).room_c
         start_c = air_c if scene.start_c is None else scene.start_c
@@ -72,12 +72,13 @@ class Run:
         self._zone = Thermometer(figures, start_c, dice)
         self._aperture_s = min(figures.aperture_s, STEP_S)
         self._modelled = kind.supply.meter == "modelled"
-        self._limits = Limits(kind.cores)
+        self._limits = control if isinstance(control, Limits) else Limits(kind.cores)
         self._clock = self._gpu_clock = 1.0
         self._others = Others()
         self.trace = Trace()
         self._cpu_s = self._cpu_told_s = 0.0  # of the engine since the start
         self._others_s = self._gpu_busy_s = 0.0  # since the last look
+        self._obey(self._limits, 0.0)
 
     def finish(self) -> Trace:
         """To the end of the scene."""
@@ -101,6 +102,13 @@ class Run:
         parts = list(engine.parts(begin, end))
         board.step(STEP_S, parts, others, program.weather_at(begin), self._clock, self._gpu_clock)
         power_w = self._modelled_w() if self._modelled else board.power_w
+        if self._control is not None:
+            self._sense(end, parts, power_w)
+        self._note(power_w)
+
+    def _sense(self, end: float, parts: Sequence[tuple[float, Pass]], power_w: float) -> None:
+        """Let all sensors and counters see the last step."""
+        board, engine, others = self.board, self.engine, self._others
         rails_w = board.rails_w
         if self._supply.due(STEP_S) and not self._modelled:
             rails_w = board.sample(list(engine.parts(end - self._aperture_s, end)))
@@ -110,7 +118,6 @@ class Run:
         self._others_s += STEP_S * min(others.cores, board.busy_cores)
         busy = sum(share for share, p in parts if p.gpu) + others.gpu
         self._gpu_busy_s += STEP_S * min(1.0, busy)
-        self._note(power_w)
 
     def _note(self, power_w: float) -> None:
         trace = self.trace
@@ -140,9 +147,10 @@ class Run:
         passes = self.engine.take(now_s)
         self.trace.tokens[-1] = sum(p.tokens for p in passes)
         self.trace.read[-1] = sum(p.prompt_tokens for p in passes)
-        self._limits = self._control(self._seen(now_s, passes))
+        if self._control is not None:
+            self._limits = self._control(self._seen(now_s, passes))
+            self._obey(self._limits, now_s)
         self.trace.limits.append(self._limits)
-        self._obey(self._limits, now_s)
 
     def _obey(self, limits: Limits, now_s: float) -> None:
         engine, kind = self.engine, self.scene.figures.kind
