@@ -128,7 +128,8 @@ class Metering:
         supply = self._senses.supply
         if supply is not None:
             self._senses.hurry()
-            await self._read.reach(end_s, supply.resolution_s + READ_S)
+            # A reading is told once its read is over, and is of the middle of that read.
+            await self._read.reach(end_s, 1.5 * supply.resolution_s + READ_S)
         bill = self._attribution.close(account, end_s)
         cost = self._cost(bill, end_s - account.begin_s)
         self._forget(account)

@@ -28,11 +28,7 @@ _STEPS = 20  # that a request must last for one step more or less to be 5 % at m
 
 
 class Supply:
-    """Rails that do not overlap, taken together; the sampler reads them.
-
-    `covers` is "rail" where nothing more is known than that it is the only one. `resolution_s` is
-    the shortest time over which the joules mean something.
-    """
+    """Rails that do not overlap, taken together; the sampler reads them."""
 
     def __init__(self, sampler: Sampler, rails: Sequence[str], covers: Covered) -> None:
         """KeyError where the sampler has no power of one of the `rails`."""
@@ -45,12 +41,16 @@ class Supply:
         )
         modelled = any(quality == "modelled" for _, quality in owners)
         self.quality: Quality = "modelled" if modelled else "measured"
-        self.resolution_s = max(_resolution_s(reader) for reader in self.readers)
         # The slowest sets the pace: between two of its reads the others have been read as well.
         self._pace = max(reversed(self.readers), key=lambda reader: reader.period_s)
         self._metered = sorted(rails, key=lambda rail: _owner(sampler, rail)[0] is not self._pace)
         self._sum = RailSum(sampler.metered(self._metered))
         sampler.subscribe(self._add)
+
+    @property
+    def resolution_s(self) -> float:
+        """The shortest time over which the joules mean something."""
+        return max(_resolution_s(self._sampler, reader) for reader in self.readers)
 
     def energy(self) -> Energy:
         """Joules since the supply was found; missing is what any of the rails lacks."""
@@ -120,7 +120,9 @@ def _silent_s(reading: Reading | None, now_s: float) -> float:
     return math.inf if reading.time_s is None else now_s - reading.time_s
 
 
-def _resolution_s(reader: Reader) -> float:
+def _resolution_s(sampler: Sampler, reader: Reader) -> float:
     # Without a counter, what begins and ends between two readings may leave no trace.
-    step_s = _COUNTER_STEP_S.get(reader.name)
-    return reader.period_s if step_s is None else _STEPS * step_s
+    pace_s, step_s = sampler.pace_s(reader), _COUNTER_STEP_S.get(reader.name)
+    if step_s is None:
+        return pace_s
+    return max(_STEPS * step_s, pace_s if pace_s > reader.period_s else 0.0)

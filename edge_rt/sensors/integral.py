@@ -33,13 +33,13 @@ class Meter(Protocol):
 class Integral:
     """Watts made into joules by the trapezoid rule.
 
-    The time between two readings counts only if both are there and at most `gap_s` apart; it is
-    missing otherwise, and never guessed. A meter's offset may read as a little less than nothing;
-    the joules never fall for that.
+    The time between two readings counts only if both are there and at most `gap_s` apart, which
+    may be changed at any time; it is missing otherwise, and never guessed. A meter's offset may
+    read as a little less than nothing; the joules never fall for that.
     """
 
     def __init__(self, gap_s: float) -> None:
-        self._gap_s = gap_s
+        self.gap_s = gap_s
         self._time_s: float | None = None
         self._power_w: float | None = None
         self._energy_j = self._covered_s = self._missing_s = 0.0
@@ -54,7 +54,7 @@ class Integral:
         if elapsed <= 0:
             return
         self._time_s, self._power_w = time_s, value
-        if before_w is None or value is None or elapsed > self._gap_s:
+        if before_w is None or value is None or elapsed > self.gap_s:
             self._missing_s += elapsed
         else:
             self._energy_j += max(0.0, 0.5 * (before_w + value) * elapsed)

@@ -38,7 +38,8 @@ class Sampler:
         """`clock` is in seconds.
 
         A reader that was not read for `gap_periods` of its periods is overdue: its values are
-        stale, and its energy over that time is missing.
+        stale, and its energy over that time is missing. Where reads take longer than the period,
+        that counts in its place; see Track.pace_s.
         """
         self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
         self._clock = clock
@@ -118,6 +119,11 @@ class Sampler:
                 count += 1
         return count
 
+    def pace_s(self, reader: Reader) -> float:
+        """Seconds between two reads of `reader` as they come; see Track."""
+        with self._lock:
+            return next(track.pace_s for track in self._tracks if track.reader is reader)
+
     def reading(self, name: str, kind: Kind) -> Reading | None:
         """One channel as it stands; None where there is no such channel."""
         place = self._places.get((name, kind))
@@ -188,7 +194,8 @@ class Sampler:
         """Read a track; False if its reader was left out meanwhile, and its values are too old."""
         begin_s = self._clock()
         values = track.reader.read()
-        time_s = 0.5 * (begin_s + self._clock())
+        end_s = self._clock()
+        time_s = 0.5 * (begin_s + end_s)
         with self._lock:
             me = threading.current_thread()
             if self._busy is None or self._busy[1] is not me:
@@ -197,7 +204,7 @@ class Sampler:
                 log.info("sensor %s answers again", told and told.name)
                 return False
             self._busy = None
-            track.record(time_s, values)
+            track.record(time_s, values, end_s - begin_s)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(time_s, track.reader, values)

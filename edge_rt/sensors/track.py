@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median_low
 
 from edge_rt.sensors.base import Channel, Reader, Skipped
 from edge_rt.sensors.integral import Count, Integral, Meter
 from edge_rt.sensors.ring import Ring
 
 UNREAD = "not read yet"
+PACE_HIGH_S = 1.0  # a slower reader leaves gaps: what lies between its reads would be guessed
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Track:
         size = len(reader.channels)
         self.reader = reader
         self.due_s = -math.inf
-        self.gap_s = gap_periods * reader.period_s
+        self._gap_periods = gap_periods
+        self._durations = deque[float](maxlen=2)  # of the last reads
+        self._intervals = deque[float](maxlen=5)  # between them
         self.ring = Ring(size, max(2, math.ceil(history_s / reader.period_s)))
         self.meters = _meters(reader.channels, self.gap_s)
         self.blocked: Skipped | None = None  # where its read does not return
@@ -52,8 +57,29 @@ class Track:
         self._last_s: list[float] = [0.0] * size
         self._errors: list[str | None] = [None] * size
 
-    def record(self, time_s: float, values: Sequence[float | None]) -> None:
-        """Keep what the reader gave at `time_s`."""
+    @property
+    def pace_s(self) -> float:
+        """Seconds between two reads as they come.
+
+        These are the period, unless the last reads took longer, or waited for slower readers. One
+        alone that took longer does not count.
+        """
+        own_s = min(self._durations) if len(self._durations) == 2 else 0.0
+        waited_s = median_low(self._intervals) if len(self._intervals) > 2 else 0.0
+        return max(self.reader.period_s, min(PACE_HIGH_S, max(own_s, waited_s)))
+
+    @property
+    def gap_s(self) -> float:
+        """Seconds after which the reader is overdue, and its energy over that time missing."""
+        return self._gap_periods * self.pace_s
+
+    def record(
+        self, time_s: float, values: Sequence[float | None], duration_s: float = 0.0
+    ) -> None:
+        """Keep what the reader gave at `time_s`, in the middle of a read of `duration_s`."""
+        self._durations.append(duration_s)
+        if self._read_s is not None:
+            self._intervals.append(time_s - self._read_s)
         self._read_s = time_s
         self.ring.append(time_s, values)
         errors = self.reader.errors
@@ -63,7 +89,10 @@ class Track:
             if value is not None:
                 last[index] = value
                 last_s[index] = time_s
+        gap_s = self.gap_s
         for _, source, meter in self.meters:
+            if isinstance(meter, Integral):
+                meter.gap_s = gap_s
             meter.add(time_s, values[source])
 
     def plan(self, now_s: float) -> None:

@@ -221,6 +221,23 @@ def test_resolution_is_what_the_reader_can_tell(reader: Rails, resolution_s: flo
     assert supply.resolution_s == pytest.approx(resolution_s)
 
 
+def test_slow_transfers_limit_the_resolution() -> None:
+    class Slow(Rails):
+        clock: Clock
+
+        def _read(self) -> None:
+            super()._read()
+            self.clock.now += 0.7
+
+    slow, Slow.clock = Slow("ina3221", ["VDD_IN"], 0.1), Clock()
+    sampler = Sampler([slow], Slow.clock)
+    for _ in range(4):
+        sampler.step(Slow.clock.now)
+    supply = find_supply(None, sampler)
+    assert supply is not None
+    assert supply.resolution_s == pytest.approx(0.7)
+
+
 def test_the_slowest_rail_limits_the_resolution() -> None:
     slow, fast = Rails("slow", ["A"], 0.5), Rails("fast", ["B"], 0.1)
     supply = find_supply(board("A", "B"), read(fast, slow))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from faults import FakeClock, Faults
@@ -17,6 +19,7 @@ from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
 from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.rapl import Rapl
 from edge_rt.sensors.sampler import Sampler
+from edge_rt.sensors.sysfs import FILE_IO
 
 
 class Constant(BaseReader):
@@ -75,6 +78,41 @@ def test_no_reader_is_read_more_often_than_its_period(waits: list[float], period
         assert 0.0 < sampler.due(clock.now) <= period + 1e-9
         clock.now += wait
     assert len(reader.reads) <= (clock.now - begin) / period + 1.000001
+
+
+def test_slow_transfers_leave_no_gap(tree: Tree, clock: FakeClock) -> None:
+    def slow(fd: int, size: int, offset: int) -> bytes:
+        clock.now += 0.12
+        return os.pread(fd, size, offset)
+
+    orin_nano(tree)
+    other = Constant("other", 0.1)  # which waits for the slow one
+    reader = Ina3221Hwmon(tree.sysfs, io=replace(FILE_IO, pread=slow))
+    sampler = Sampler([reader, other], clock)
+    for _ in range(20):
+        sampler.step(clock.now)
+    energies = sampler.energies()
+    assert energies["VDD_IN"].missing_s == 0.0
+    assert energies["VDD_IN"].covered_s == pytest.approx(19 * 6 * 0.12)
+    assert energies["VDD_IN"].energy_j == pytest.approx(19 * 6 * 0.12 * 5.016 * 1.24)
+    assert energies["other"].missing_s == pytest.approx(2 * 6 * 0.12)
+    assert all(reading.value is not None for reading in sampler.readings())
+
+
+def test_one_read_that_takes_long_leaves_a_gap(clock: FakeClock) -> None:
+    class Stalls(Constant):
+        def _read(self) -> None:
+            super()._read()
+            clock.now += 2.0 if len(self.reads) == 5 else 0.001
+
+    reader = Stalls("stalls", 0.1)
+    reader.clock = clock
+    sampler = Sampler([reader], clock)
+    for _ in range(10):
+        sampler.step(clock.now)
+        clock.now += sampler.due(clock.now)
+    assert sampler.energies()["stalls"].missing_s > 1.0
+    assert sampler.energies()["stalls"].covered_s < 1.0
 
 
 def test_a_hurried_reader_begins_its_beat_anew_and_no_other_does(clock: FakeClock) -> None:
