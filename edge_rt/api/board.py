@@ -28,7 +28,7 @@ class Supply(msgspec.Struct, frozen=True):
     """
 
     rails: list[str]
-    covers: str  # "board", "module", "package", "regulators" or, of what is not known, "rail"
+    covers: str  # "board", "module", "package" or "regulators"
     quality: Literal["measured", "modelled"]
     power_w: float | None
     idle_w: float | None
@@ -78,7 +78,8 @@ class BoardReport(msgspec.Struct, frozen=True):
     `temp_c` is the hottest zone's. `throttled` names what holds the board back now, such as
     "under-voltage"; it is None where no such flag can be read. `looking` is True until it is known
     what there is: right after the daemon's start. `left_out` names sensors that do not answer, and
-    "temperature" where none can be read, with the reason.
+    "temperature" where none can be read, with the reason. `doubts` names rails whose readings
+    contradict others or the board's profile, and tells how.
     """
 
     board: BoardName | None
@@ -92,6 +93,7 @@ class BoardReport(msgspec.Struct, frozen=True):
     not_read: list[NotRead]
     looking: bool = False
     left_out: dict[str, str] = {}
+    doubts: dict[str, str] = {}
 
 
 class DayTotal(msgspec.Struct, frozen=True):

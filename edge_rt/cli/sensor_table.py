@@ -46,7 +46,7 @@ def head(report: Json) -> list[tuple[str, str]]:
     return [
         ("board", _board(member(report, "board"))),
         *read_at,
-        *_supply(member(report, "supply")),
+        *_supply(report),
         ("hottest", hottest(report)),
         ("throttled", MISSING if throttled is None else ", ".join(throttled) or "no"),
     ]
@@ -68,16 +68,19 @@ def _board(board: Json) -> str:
     return f"{name} ({id}), {line(board.get('confidence'))}: {line(board.get('by'))}"
 
 
-def _supply(supply: Json) -> Iterator[tuple[str, str]]:
+def _supply(report: Json) -> Iterator[tuple[str, str]]:
+    supply = member(report, "supply")
     if not supply:
-        yield "supply", f"{MISSING} (no power of the whole can be read)"
+        powers = (g for g in gauges(report) if g.kind == "power_w")
+        rails = _names(gauge.name for gauge in powers if gauge.value is not None)
+        part = f", and nothing tells of what {rails} is the power" if rails else ""
+        yield "supply", f"{MISSING} (no power of the whole can be read{part})"
         return
     power, idle = significant(supply.get("power_w")), significant(supply.get("idle_w"))
     watts = power if power == MISSING else f"{power} W"
     resting = "" if idle == MISSING else f"; {idle} W when idle"
     covers = line(supply.get("covers"))
-    whole = "one rail, of what is not known" if covers == "rail" else f"the {covers}"
-    yield "supply", f"{watts}, {line(supply.get('quality'))}, of {whole}{resting}"
+    yield "supply", f"{watts}, {line(supply.get('quality'))}, of the {covers}{resting}"
     yield "formed by", " + ".join(lines(supply, "rails") or []) or MISSING
     yield "energy", _energy(supply)
 
@@ -127,6 +130,8 @@ def _reasons(report: Json) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     rows = [(_names(names), _below(root, told[key])) for key, names in missing.items()]
     yield "no value now", rows
     skipped = [(line(s.get("name")), line(s.get("reason"))) for s in members(report, "not_read")]
+    doubts = member(report, "doubts")
+    yield "in doubt", [(line(rail), _below(root, line(doubts[rail]))) for rail in doubts]
     yield "not read", [(_below(root, name), _below(root, reason)) for name, reason in skipped]
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from edge_rt.api.board import BoardReport, ChannelState, NotRead, RailEnergy
 from edge_rt.api.board import Supply as SupplyState
 from edge_rt.daemon.chosen import UNKNOWN, Chosen
+from edge_rt.energy.plausibility import doubts
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors.base import Skipped
 from edge_rt.sensors.sampler import Sampler
@@ -145,6 +146,7 @@ def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
         energies=_energies(felt),
         not_read=[NotRead(_text(s.name), _text(s.reason)) for s in felt.skipped],
         left_out=left_out(felt),
+        doubts={_text(rail): why for rail, why in doubts(felt.chosen.board, felt.sampler).items()},
     )
 
 

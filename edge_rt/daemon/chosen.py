@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_rt.api.board import BoardName
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
+from edge_rt.energy.plausibility import known_of
+from edge_rt.energy.supply import measured
 from edge_rt.sensors.board import detect
+from edge_rt.sensors.bounds import Known
 from edge_rt.sensors.cpu_load import Pid
 from edge_rt.sensors.discover import Roots, Wanted
 from edge_rt.sensors.jtop import connect
@@ -82,6 +86,8 @@ def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wan
         chips=() if board is None else raw_chips(board.rails, roots(root).sysfs),
         jtop=connect if root == Path("/") else None,
         model=None if board is None else _model(board),
+        measured=partial(measured, board),
+        known=Known() if board is None else known_of(board),
     )
 
 

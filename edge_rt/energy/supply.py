@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from edge_rt.config.board import Board
@@ -13,12 +13,13 @@ from edge_rt.sensors.integral import Energy
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.track import Reading
 
-Covered = Literal["board", "module", "package", "regulators", "rail"]
+Covered = Literal["board", "module", "package", "regulators"]
 
 # Rails that are totals on whatever board they are found, where no profile says anything.
 _TOTALS: dict[str, Covered] = {
     "VDD_IN": "module",  # NVIDIA's names for what goes into a module
     "POM_5V_IN": "module",
+    "VIN": "board",  # the INA238 at the input of a carrier board
     "PMIC": "regulators",  # the reader's own sum over a Raspberry Pi's power chip
     "package-0": "package",  # RAPL; its parts are inside it
 }
@@ -79,8 +80,8 @@ def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:
     """The best total that can be read; None in doubt, since rails may be parts of others.
 
     The sampler must have read everything once. The profile's totals come first; where none of
-    them can be read the model, then a rail that is a total by its name, then a lone rail that no
-    profile knows for a part.
+    them can be read the model, then a rail that is a total by its name. A lone rail with another
+    name may be any part of the board.
     """
     readable = _readable(sampler)
     total = None if board is None else board.total(readable)
@@ -89,11 +90,17 @@ def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:
     modelled = [rail for rail in readable if _owner(sampler, rail)[0].name == "modelled"]
     if modelled:
         return Supply(sampler, modelled[:1], "board")
-    named = [rail for rail in readable if rail in _TOTALS]
-    if len(named) == 1:
-        return Supply(sampler, named, _TOTALS[named[0]])
-    alone = len(readable) == 1 and (board is None or readable[0] not in board.rails)
-    return Supply(sampler, readable, "rail") if alone else None
+    named = _named(readable)
+    return Supply(sampler, named, _TOTALS[named[0]]) if len(named) == 1 else None
+
+
+def measured(board: Board | None, readable: Collection[str]) -> bool:
+    """Whether the power of these rails tells that of the board; see `find_supply`."""
+    return (board is not None and board.total(readable) is not None) or len(_named(readable)) == 1
+
+
+def _named(readable: Collection[str]) -> list[str]:
+    return [rail for rail in dict.fromkeys(readable) if rail in _TOTALS]
 
 
 def _readable(sampler: Sampler) -> list[str]:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Kind = Literal[
-    "power_w",
-    "voltage_v",
-    "current_a",
-    "temp_c",
-    "clock_hz",
-    "energy_j",
-    "flag",
-    "fraction",
-    "bytes",
-    "rpm",
-    "count",
-]
+from edge_rt.sensors.bounds import IMPOSSIBLE, USUAL, Bounds, Kind, contradiction
+
 Quality = Literal["measured", "modelled"]
 
 PENDING = "no reading yet: this figure needs two reads"
-POWER_LOW_W = -1.0  # an offset near zero, as Jetson Thor's -0.4 W, may be; less cannot
 
 
 @dataclass(frozen=True)
@@ -100,7 +87,10 @@ class Reader(Protocol):
 
 
 class BaseReader(ABC):
-    """Keeps values and errors beside the channels, and any exception inside `read`."""
+    """Keeps values and errors beside the channels, and any exception inside `read`.
+
+    A value outside its channel's bounds is refused: it is missing, and the error tells why.
+    """
 
     def __init__(
         self,
@@ -108,14 +98,17 @@ class BaseReader(ABC):
         channels: Sequence[Channel],
         period_s: float,
         skipped: Sequence[Skipped] = (),
+        bounds: Mapping[int, Bounds] | None = None,
     ) -> None:
+        """`bounds` are by the index of a channel; others have those that are usual for a kind."""
         self.name = name
         self.channels = tuple(channels)
         self.period_s = period_s
         self.skipped = tuple(skipped)
         self.values: list[float | None] = [None] * len(self.channels)
         self.errors: list[str | None] = [PENDING] * len(self.channels)
-        self._least = [POWER_LOW_W if c.kind == "power_w" else -math.inf for c in self.channels]
+        known = bounds or {}
+        self._bounds = [known.get(i, USUAL.get(c.kind)) for i, c in enumerate(self.channels)]
 
     def read(self) -> Sequence[float | None]:
         """Values beside `channels`, None where missing; never raises."""
@@ -134,11 +127,35 @@ class BaseReader(ABC):
         """Set or fail every channel."""
 
     def _set(self, index: int, value: float) -> None:
-        if value < self._least[index]:
-            self._fail(index, f"gives {value:.3f} W, which cannot be: nothing feeds a rail back")
+        """Set a channel, or fail it where it cannot have that value."""
+        bounds, kind = self._bounds[index], self.channels[index].kind
+        refusal = None if bounds is None else bounds.refusal(kind, value)
+        if refusal is not None:
+            self._fail(index, refusal)
             return
-        self.values[index] = value
+        self.values[index] = 0.0 if kind == "power_w" and value < 0.0 else value
         self.errors[index] = None
+
+    def _set_power(self, index: int, watts: float | None = None) -> None:
+        """Set the power of a rail, whose voltage and current are the next two channels.
+
+        `watts` None: their product. Where one of the two is refused, so is the power.
+        """
+        volts, amps = self.values[index + 1], self.values[index + 2]
+        if volts is None or amps is None:
+            errors = [e for e in self.errors[index + 1 : index + 3] if e is not None]
+            refused = next((error for error in errors if IMPOSSIBLE in error), None)
+            if watts is None or refused is not None:
+                self._fail(index, refused or errors[0])
+            else:
+                self._set(index, watts)
+            return
+        product = volts * amps
+        refused = contradiction(product if watts is None else watts, volts, amps)
+        if refused is not None:
+            self._fail(index, refused)
+        else:
+            self._set(index, product if watts is None else watts)
 
     def _fail(self, index: int, reason: str) -> None:
         self.values[index] = None

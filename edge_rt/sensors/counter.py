@@ -12,10 +12,14 @@ class EnergyCounter:
     (a driver loaded again, a suspend) and the window's energy is unknown.
     """
 
-    __slots__ = ("_range_uj", "_raw", "_time_s", "energy_j", "power_w")
+    __slots__ = ("_range_uj", "_raw", "_time_s", "energy_j", "high_w", "power_w", "refused")
 
-    def __init__(self, range_uj: int | None) -> None:
-        """`range_uj` is where the counter wraps; None where that is not known."""
+    def __init__(self, range_uj: int | None, high_w: float = POWER_HIGH_W) -> None:
+        """`range_uj` is where the counter wraps, None where that is not known; nothing that it
+        counts draws more than `high_w`.
+        """
+        self.refused: str | None = None  # why the last window's energy is not known
+        self.high_w = high_w
         self.energy_j = 0.0
         self.power_w: float | None = None  # over the last window; None where it is unknown
         self._range_uj = range_uj
@@ -26,12 +30,13 @@ class EnergyCounter:
         """Take a reading of the counter."""
         before, self._raw = self._raw, raw_uj
         elapsed, self._time_s = time_s - self._time_s, time_s
-        self.power_w = None
+        self.power_w = self.refused = None
         if before is None:
             return
         joules = self._difference(before, raw_uj) * 1e-6
-        if joules < 0 or joules > POWER_HIGH_W * max(elapsed, 0.0):
+        if joules < 0 or joules > self.high_w * max(elapsed, 0.0):
             self.energy_j = 0.0
+            self.refused = f"the counter moved by {joules:.4g} J in {elapsed:.3g} s"
             return
         self.energy_j += joules
         if elapsed > 0:

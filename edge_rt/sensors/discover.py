@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from edge_rt.sensors.base import PENDING, Reader, Skipped
+from edge_rt.sensors.bounds import Known
 from edge_rt.sensors.cpu_load import CpuLoad, Pid
 from edge_rt.sensors.cpufreq import CpuFreq
 from edge_rt.sensors.devfreq import DevFreq
@@ -52,14 +53,17 @@ class Roots:
 class Wanted:
     """What the files alone do not tell.
 
-    `jtop` and `model` are used only where no power can be read now; `processes` are those whose
-    share of the CPU is told; `group` is whom advice on rights names.
+    `jtop` is used only where no power can be read now, and `model` where the rails whose power can
+    be are not `measured` enough to tell the board's. `known` is what the profile tells of rails;
+    `processes` are those whose share of the CPU is told; `group` is whom advice on rights names.
     """
 
     processes: Mapping[str, Pid] = field(default_factory=dict[str, Pid])
     chips: tuple[RawChip, ...] = ()
     jtop: Callable[[], JtopClient] | None = None
     model: Coefficients | None = None
+    measured: Callable[[Collection[str]], bool] = bool
+    known: Known = Known()  # noqa: RUF009 - it is frozen
     group: str = "edge-rt"
 
 
@@ -85,12 +89,13 @@ def discover(
     """
     wanted = wanted or Wanted()
     sysfs, proc, skipped = roots.sysfs, roots.proc, list[Skipped]()
+    known = wanted.known
     firmware = find_firmware(roots.dev)
     pace_s = partial(_pace_s, firmware)
     makers: dict[str, Callable[[], Reader]] = {
-        "ina3221": lambda: Ina3221Hwmon(sysfs, io=io),
-        "ina3221x": lambda: Ina3221Iio(sysfs, io=io),
-        "ina238": lambda: Ina238(sysfs, io=io),
+        "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
+        "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
+        "ina238": lambda: Ina238(sysfs, io=io, known=known),
         "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
         "thermal": lambda: Thermal(sysfs, io=io),
         "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
@@ -106,12 +111,12 @@ def discover(
         "pressure": lambda: Pressure(proc, io=io, clock=clock),
     }
     if firmware is not None:
-        makers["pi-pmic"] = lambda: PiPmic(firmware, pace_s(0.25))
+        makers["pi-pmic"] = lambda: PiPmic(firmware, pace_s(0.25), known)
     else:
         skipped.append(Skipped("pi-pmic", f"no {roots.dev}/vcio and no vcgencmd"))
     trials = _Trials(skipped, patience_s)
     tried = [reader for name, make in makers.items() if (reader := trials.do(name, make))]
-    tried += _raw(roots, wanted.chips, bus, skipped, trials)
+    tried += _raw(roots, wanted, bus, skipped, trials)
     tried = _with_power(roots, wanted, tried, io, clock, trials)
     skipped += [s for reader in tried for s in reader.skipped]
     return Discovery(_useful(tried), tuple(skipped))
@@ -159,13 +164,13 @@ def _pace_s(firmware: Firmware | None, period_s: float) -> float:
 
 def _raw(
     roots: Roots,
-    chips: tuple[RawChip, ...],
+    wanted: Wanted,
     bus: Callable[[Path], WordBus],
     skipped: list[Skipped],
     trials: _Trials,
 ) -> list[Reader]:
     readers: list[Reader] = []
-    for chip in chips:
+    for chip in wanted.chips:
         place = f"{chip.bus}-{chip.address:04x}"
         if (roots.sysfs / "bus" / "i2c" / "devices" / place / "driver").exists():
             skipped.append(Skipped(f"ina3221-i2c {place}", "a kernel driver owns it"))
@@ -178,7 +183,8 @@ def _raw(
             continue
         if opened is not None:
             rails = chip.shunt_ohms, chip.labels
-            readers.append(Ina3221I2c(opened, chip.bus, chip.address, *rails, roots.sysfs))
+            place = opened, chip.bus, chip.address
+            readers.append(Ina3221I2c(*place, *rails, roots.sysfs, known=wanted.known))
     return readers
 
 
@@ -190,30 +196,29 @@ def _with_power(
     clock: Callable[[], float],
     trials: _Trials,
 ) -> list[Reader]:
-    """The readers that answer, and where none reads a power, jtop or else the model."""
-    readers, powered = list[Reader](), False
+    """The readers that answer; jtop where none gives a power, the model where none of the whole."""
+    readers, given = list[Reader](), list[str]()
 
     def keep(reader: Reader) -> None:
-        nonlocal powered
-        gives = powered or trials.do(reader.name, partial(_gives_power, reader))
-        if gives is not None:
+        powers = trials.do(reader.name, partial(_powers, reader))
+        if powers is not None:
             readers.append(reader)
-            powered = gives
+            given.extend(powers)
 
     for reader in tried:
         keep(reader)
-    if not powered and wanted.jtop is not None:
-        jtop = trials.do("jtop", partial(Jtop, wanted.jtop))
+    if not given and wanted.jtop is not None:
+        jtop = trials.do("jtop", partial(Jtop, wanted.jtop, known=wanted.known))
         if jtop is not None:
             keep(jtop)
-    if not powered and wanted.model is not None:
+    if wanted.model is not None and not wanted.measured(given):
         readers.append(ModelledPower(roots.sysfs, roots.proc, wanted.model, io=io, clock=clock))
     return readers
 
 
-def _gives_power(reader: Reader) -> bool:
-    """Whether a read gives a power, or will give one at the next read."""
-    powers = [i for i, c in enumerate(reader.channels) if c.kind == "power_w"]
+def _powers(reader: Reader) -> list[str]:
+    """The rails of which a read gives the power, or will at the next read."""
+    powers = [i for i, channel in enumerate(reader.channels) if channel.kind == "power_w"]
     if powers:
         reader.read()
-    return any(reader.errors[i] in (None, PENDING) for i in powers)
+    return [reader.channels[i].name for i in powers if reader.errors[i] in (None, PENDING)]

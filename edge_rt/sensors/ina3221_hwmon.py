@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_rt.sensors.base import Skipped, nothing
+from edge_rt.sensors.bounds import Known
+from edge_rt.sensors.ina3221_registers import bounds
 from edge_rt.sensors.rails import Rail, RailReader
 from edge_rt.sensors.sysfs import (
     FILE_IO,
@@ -22,15 +24,27 @@ class Ina3221Hwmon(RailReader):
 
     Channels that are disabled or labelled NC are left out. The driver has no power file: power is
     voltage times current. Source: Documentation/hwmon/ina3221.rst of the kernel.
+
+    `shunts` are the ohms that the driver reckons with, by rail, as far as it tells them;
+    `shunt_files` are where it does.
     """
 
-    def __init__(self, sysfs: Path, period_s: float = 0.1, io: FileIo = FILE_IO) -> None:
+    def __init__(
+        self,
+        sysfs: Path,
+        period_s: float = 0.1,
+        io: FileIo = FILE_IO,
+        known: Known = Known(),  # noqa: B008 - it is frozen
+    ) -> None:
         rails: list[Rail] = []
         skipped: list[Skipped] = []
         folders = _folders(sysfs)
         for folder in folders:
             for number in (1, 2, 3):
-                _sort(folder, number, rails, skipped)
+                _sort(folder, number, known, rails, skipped)
+        self.shunt_files = {rail.name: _shunt_file(rail.voltage) for rail in rails}
+        found = {name: _ohms(file) for name, file in self.shunt_files.items()}
+        self.shunts = {name: ohms for name, ohms in found.items() if ohms is not None}
         skipped += nothing("ina3221", f"no hwmon device of that name below {sysfs}", folders)
         super().__init__("ina3221", rails, period_s, skipped, io)
 
@@ -42,7 +56,20 @@ def _folders(sysfs: Path) -> list[Path]:
     return found or driver_devices(sysfs, "ina3221", "hwmon/hwmon*")
 
 
-def _sort(folder: Path, number: int, rails: list[Rail], skipped: list[Skipped]) -> None:
+def _shunt_file(voltage: Path) -> Path:
+    """Where the driver tells the shunt of a channel in micro-ohms, and takes another."""
+    number = voltage.name.removeprefix("in").removesuffix("_input")
+    return voltage.with_name(f"shunt{number}_resistor")
+
+
+def _ohms(file: Path) -> float | None:
+    micro = first_integer(file)
+    return micro * 1e-6 if micro is not None and micro > 0 else None
+
+
+def _sort(
+    folder: Path, number: int, known: Known, rails: list[Rail], skipped: list[Skipped]
+) -> None:
     voltage = folder / f"in{number}_input"
     label = first_line(folder / f"in{number}_label") or f"{bus_address(folder)}/{number}"
     if label.upper() == "NC":
@@ -52,4 +79,6 @@ def _sort(folder: Path, number: int, rails: list[Rail], skipped: list[Skipped]) 
     elif not voltage.exists():
         skipped.append(Skipped(f"{folder}/in{number}", "no such channel"))
     else:
-        rails.append(Rail(label, voltage, folder / f"curr{number}_input"))
+        ohms = _ohms(_shunt_file(voltage)) or known.shunts.get(label)
+        limits, current = bounds(ohms, known.power), folder / f"curr{number}_input"
+        rails.append(Rail(label, voltage, current, limits))

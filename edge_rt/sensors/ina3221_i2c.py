@@ -9,6 +9,7 @@ from typing import Protocol
 
 from edge_rt.sensors import ina3221_registers as chip
 from edge_rt.sensors.base import BaseReader, Channel
+from edge_rt.sensors.bounds import Known
 
 
 class WordBus(Protocol):
@@ -50,12 +51,15 @@ class Ina3221I2c(BaseReader):
         *,
         force: bool = False,
         period_s: float = 0.1,
+        known: Known = Known(),  # noqa: B008 - it is frozen
     ) -> None:
         """`shunt_ohms` and `labels` are by channel 1, 2, 3; a channel without both is not read."""
         self._place = f"{bus_number}-{address:04x}"
         self._numbers = [n for n in (1, 2, 3) if n in labels and n in shunt_ohms]
         named = [(labels[n], f"i2c {self._place} channel {n}") for n in self._numbers]
-        super().__init__("ina3221-i2c", [c for n, s in named for c in _channels(n, s)], period_s)
+        limits = [b for n in self._numbers for b in chip.bounds(shunt_ohms[n], known.power)]
+        channels = [c for n, s in named for c in _channels(n, s)]
+        super().__init__("ina3221-i2c", channels, period_s, (), dict(enumerate(limits)))
         self._bus = bus
         self._address = address
         self._ohms = shunt_ohms
@@ -115,13 +119,9 @@ class Ina3221I2c(BaseReader):
         except OSError as error:
             self._fail_rail(index, self._words(error))
             return False
-        if volts < 0:
-            self._fail_rail(index, f"channel {number} gives {volts:.3f} V, which cannot be")
-            return True
-        amps = shunt / self._ohms[number]
-        self._set(index, volts * amps)
         self._set(index + 1, volts)
-        self._set(index + 2, amps)
+        self._set(index + 2, shunt / self._ohms[number])
+        self._set_power(index)
         return True
 
     def _word(self, register: int) -> int:

@@ -6,6 +6,8 @@ import errno
 from pathlib import Path
 
 from edge_rt.sensors.base import Skipped, nothing
+from edge_rt.sensors.bounds import Known
+from edge_rt.sensors.ina3221_registers import bounds
 from edge_rt.sensors.rails import Rail, RailReader
 from edge_rt.sensors.sysfs import (
     FILE_IO,
@@ -33,13 +35,19 @@ class Ina3221Iio(RailReader):
     Its files end in 0, 1, 2 and hold mV, mA and mW; a value may have its unit behind it.
     """
 
-    def __init__(self, sysfs: Path, period_s: float = 0.1, io: FileIo = FILE_IO) -> None:
+    def __init__(
+        self,
+        sysfs: Path,
+        period_s: float = 0.1,
+        io: FileIo = FILE_IO,
+        known: Known = Known(),  # noqa: B008 - it is frozen
+    ) -> None:
         rails: list[Rail] = []
         skipped: list[Skipped] = []
         folders = _folders(sysfs)
         for folder in folders:
             for number in (0, 1, 2):
-                _sort(folder, number, rails, skipped)
+                _sort(folder, number, known, rails, skipped)
         skipped += nothing("ina3221x", f"no iio device of that driver below {sysfs}", folders)
         super().__init__("ina3221x", rails, period_s, skipped, io)
 
@@ -73,7 +81,9 @@ def _folders(sysfs: Path) -> list[Path]:
     return [folder for folder in devices if first_line(folder / "name") == "ina3221x"]
 
 
-def _sort(folder: Path, number: int, rails: list[Rail], skipped: list[Skipped]) -> None:
+def _sort(
+    folder: Path, number: int, known: Known, rails: list[Rail], skipped: list[Skipped]
+) -> None:
     voltage = folder / f"in_voltage{number}_input"
     label = first_line(folder / f"rail_name_{number}") or f"{bus_address(folder)}/{number + 1}"
     power = folder / f"in_power{number}_input"
@@ -83,4 +93,6 @@ def _sort(folder: Path, number: int, rails: list[Rail], skipped: list[Skipped]) 
         skipped.append(Skipped(f"{folder}/in_voltage{number}", "no such channel"))
     else:
         current = folder / f"in_current{number}_input"
-        rails.append(Rail(label, voltage, current, power if power.exists() else None, 1e-3))
+        limits = bounds(known.shunts.get(label), known.power)
+        given = power if power.exists() else None
+        rails.append(Rail(label, voltage, current, limits, given, 1e-3))

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from edge_rt.sensors.bounds import Bounds
+
 CONFIG = 0x00
 MANUFACTURER, MANUFACTURER_ID = 0xFE, 0x5449
 DIE, DIE_ID = 0xFF, 0x3220
 BUS_STEP_V = 8e-3
 SHUNT_STEP_V = 40e-6
+BUS_HIGH_V = 26.0
+SHUNT_HIGH_V = 0.16384
+LEAST_OHM = 0.001  # of any shunt known; where nothing tells the rail's own
+
+
+def bounds(ohms: float | None, power: Bounds) -> tuple[Bounds, Bounds, Bounds]:
+    """The power, voltage and current that the chip can tell of a rail with that shunt.
+
+    A figure at the end of the shunt's range is refused: the current may be anything beyond it.
+    """
+    shunt = LEAST_OHM if ohms is None else ohms
+    amps = (SHUNT_HIGH_V - 2.0 * SHUNT_STEP_V) / shunt
+    of = f"is what an INA3221 measures over {shunt * 1e3:.4g} mΩ"
+    volts = Bounds(0.0, BUS_HIGH_V, "is what an INA3221 measures")
+    return power, volts, Bounds(-amps, amps, of)
 
 
 def shunt_register(channel: int) -> int:

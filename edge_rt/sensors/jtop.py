@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from edge_rt.sensors.base import BaseReader, Channel, nothing
+from edge_rt.sensors.bounds import Known
+from edge_rt.sensors.ina3221_registers import bounds
 
 OFFLINE_C = -256.0
 _WATCHED = ("power_w", "voltage_v", "current_a")
@@ -51,7 +53,12 @@ class Jtop(BaseReader):
     out, since it counts parts twice on some boards. Its `avg` is a decaying mean and not used.
     """
 
-    def __init__(self, factory: Callable[[], JtopClient] = connect, period_s: float = 0.5) -> None:
+    def __init__(
+        self,
+        factory: Callable[[], JtopClient] = connect,
+        period_s: float = 0.5,
+        known: Known = Known(),  # noqa: B008 - it is frozen
+    ) -> None:
         self._client: JtopClient | None = None
         reason = "the service knows no rails and no zones"
         gpus: Mapping[str, Any] = {}
@@ -65,7 +72,9 @@ class Jtop(BaseReader):
         channels = [Channel(n, k, f"jtop {n}") for n in rails for k in _WATCHED]
         channels += [Channel(n, "temp_c", f"jtop {n}") for n in zones]
         channels += [Channel(n, "fraction", f"jtop {n}") for n in gpus]
-        super().__init__("jtop", channels, period_s, nothing("jtop", reason, channels))
+        limits = [b for n in rails for b in bounds(known.shunts.get(n), known.power)]
+        none = nothing("jtop", reason, channels)
+        super().__init__("jtop", channels, period_s, none, dict(enumerate(limits)))
         self._names = (tuple(rails), tuple(zones), tuple(gpus))
 
     def close(self) -> None:
@@ -88,12 +97,17 @@ class Jtop(BaseReader):
             self._gpu(position, name, gpus.get(name))
 
     def _rail(self, index: int, name: str, rail: Mapping[str, Any] | None) -> None:
-        for offset, key in enumerate(_KEYS):
-            value = None if rail is None or rail.get("online") is False else _number(rail.get(key))
+        values = [_milli(rail, key) for key in _KEYS]
+        for offset in (1, 2):
+            value = values[offset]
             if value is None:
-                self._fail(index + offset, f"{name} is offline or has no {key}")
+                self._fail(index + offset, f"{name} is offline or has no {_KEYS[offset]}")
             else:
-                self._set(index + offset, value * 1e-3)
+                self._set(index + offset, value)
+        if values[0] is None:
+            self._fail(index, f"{name} is offline or has no {_KEYS[0]}")
+        else:
+            self._set_power(index, values[0])
 
     def _zone(self, index: int, name: str, zone: Mapping[str, Any] | None) -> None:
         offline = zone is None or zone.get("online") is False
@@ -121,6 +135,12 @@ def _rails(power: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     rails: dict[str, Mapping[str, Any]] = dict(power.get("rail", {}))
     total: Mapping[str, Any] = power.get("tot", {})
     return {str(total["name"]): total, **rails} if total.get("name") else rails
+
+
+def _milli(rail: Mapping[str, Any] | None, key: str) -> float | None:
+    """The figure of a rail out of its thousandths; None where it is offline or has none."""
+    value = None if rail is None or rail.get("online") is False else _number(rail.get(key))
+    return None if value is None else value * 1e-3
 
 
 def _number(value: object) -> float | None:

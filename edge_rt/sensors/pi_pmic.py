@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from edge_rt.sensors.base import BaseReader, Channel, Skipped
+from edge_rt.sensors.bounds import Bounds, Known
 from edge_rt.sensors.videocore import Firmware, failure, refusal
 
 RAILS = (
@@ -26,6 +26,9 @@ VOLTAGES = ("EXT5V", "BATT")  # measured without a current
 TOTAL = "PMIC"
 COMMAND = "pmic_read_adc"
 
+_HIGH_V = 6.0  # of its input, EXT5V, which no rail exceeds
+_LOW_A, _HIGH_A = -0.05, 20.0  # an offset, and more than any of its regulators gives
+
 _LINE = re.compile(r"(\w+)_([AV])\s+(?:current|volt)\(\d+\)=(-?\d+(?:\.\d+)?)([AV])\b")
 
 
@@ -34,15 +37,23 @@ class PiPmic(BaseReader):
 
     The total is what flows through the chip: loads on USB, PCIe and the fan lie outside, so it is
     below what a wall meter shows. One sweep takes the firmware about 23 ms. A rail with a small
-    current reads exactly 0. It is asked once at the start: a firmware that does not know the
-    command (every board before the Pi 5) leaves no channels.
+    current reads exactly 0, or a little less, which counts as nothing. It is asked once at the
+    start: a firmware that does not know the command (every board before the Pi 5) leaves no
+    channels.
     """
 
-    def __init__(self, firmware: Firmware, period_s: float = 0.25) -> None:
+    def __init__(
+        self,
+        firmware: Firmware,
+        period_s: float = 0.25,
+        known: Known = Known(),  # noqa: B008 - it is frozen
+    ) -> None:
         source = f"{firmware.source} {COMMAND}"
         reason = _unsupported(firmware)
         skipped = () if reason is None else (Skipped("pi-pmic", f"{firmware.source}: {reason}"),)
-        super().__init__("pi-pmic", _channels(source) if reason is None else (), period_s, skipped)
+        channels = _channels(source) if reason is None else []
+        bounds = {i: _bounds(channel, known) for i, channel in enumerate(channels)}
+        super().__init__("pi-pmic", channels, period_s, skipped, bounds)
         self._firmware = firmware
 
     def close(self) -> None:
@@ -64,18 +75,23 @@ class PiPmic(BaseReader):
         self._spread(parse(answer))
 
     def _spread(self, figures: dict[str, float]) -> None:
-        total = 0.0
         for position, rail in enumerate(RAILS):
-            volts, amps = figures.get(f"{rail}_V"), figures.get(f"{rail}_A")
-            self._put(3 * position + 1, volts, rail)
-            self._put(3 * position + 2, amps, rail)
-            power = None if volts is None or amps is None else volts * amps
-            self._put(3 * position, power, rail)
-            total = math.nan if power is None else total + power
-        end = 3 * len(RAILS)
-        self._put(end, None if math.isnan(total) else total, "one of the rails")
-        for position, rail in enumerate(VOLTAGES):
-            self._put(end + 1 + position, figures.get(f"{rail}_V"), rail)
+            index = 3 * position
+            self._put(index + 1, figures.get(f"{rail}_V"), rail)
+            self._put(index + 2, figures.get(f"{rail}_A"), rail)
+            self._set_power(index)
+        self._add_up(3 * len(RAILS))
+        for position, rail in enumerate(VOLTAGES, 3 * len(RAILS) + 1):
+            self._put(position, figures.get(f"{rail}_V"), rail)
+
+    def _add_up(self, index: int) -> None:
+        powers = self.values[0:index:3]
+        known = [power for power in powers if power is not None]
+        if len(known) == len(powers):
+            self._set(index, sum(known))
+        else:
+            at = powers.index(None)
+            self._fail(index, f"{RAILS[at]} is missing in the sum: {self.errors[3 * at]}")
 
     def _put(self, index: int, value: float | None, rail: str) -> None:
         if value is None:
@@ -92,14 +108,11 @@ def _unsupported(firmware: Firmware) -> str | None:
 
 
 def parse(answer: str) -> dict[str, float]:
-    """The figures of an answer by name, such as "VDD_CORE_A"; lines that are none are left out.
-
-    Voltages and currents below 0 cannot be and are left out too.
-    """
+    """The figures of an answer by name, such as "VDD_CORE_A"; lines that are none are left out."""
     figures: dict[str, float] = {}
     for line in answer.splitlines():
         match = _LINE.fullmatch(line.strip())
-        if match is not None and match[2] == match[4] and not match[3].startswith("-"):
+        if match is not None and match[2] == match[4]:
             figures[f"{match[1]}_{match[2]}"] = float(match[3])
     return figures
 
@@ -112,3 +125,11 @@ def _channels(source: str) -> list[Channel]:
         channels.append(Channel(rail, "current_a", f"{source} {rail}_A"))
     channels.append(Channel(TOTAL, "power_w", f"{source} sum of V x A"))
     return channels + [Channel(rail, "voltage_v", f"{source} {rail}_V") for rail in VOLTAGES]
+
+
+def _bounds(channel: Channel, known: Known) -> Bounds:
+    if channel.kind == "power_w":
+        return known.power
+    if channel.kind == "current_a":
+        return Bounds(_LOW_A, _HIGH_A, "is what the chip's regulators give")
+    return Bounds(0.0, _HIGH_V, "is what the chip's rails have")

@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.sensors.base import BaseReader, Channel, Skipped, unique
+from edge_rt.sensors.bounds import Bounds
 from edge_rt.sensors.sysfs import FILE_IO, FileIo, HeldFile
 
-VOLTAGE_HIGH_MV = 1_000_000
-CURRENT_HIGH_MA = 1_000_000  # both ways: an offset near zero reads as a small negative current
+HIGH_MILLI = 10**9  # mV and mA; the bounds of a rail are narrower
 POWER_HIGH_UW = 10**12
 
 
 @dataclass(frozen=True)
 class Rail:
-    """Where one rail is read: mV and mA, and where the chip gives it the power as well."""
+    """Where one rail is read: mV and mA, and where the chip gives it the power as well.
+
+    `bounds` are those of power, voltage and current.
+    """
 
     name: str
     voltage: Path
     current: Path
+    bounds: tuple[Bounds, Bounds, Bounds]
     power: Path | None = None
     power_scale: float = 1e-6  # watts in one step of the power file
 
@@ -29,7 +33,7 @@ class RailReader(BaseReader):
     """Gives `power_w`, `voltage_v` and `current_a` for each rail, in this order.
 
     Without a power file power is voltage times current; the two are read one after the other, a
-    fraction of a millisecond apart.
+    fraction of a millisecond apart. Power that is far from their product is refused.
     """
 
     def __init__(
@@ -41,7 +45,9 @@ class RailReader(BaseReader):
         io: FileIo = FILE_IO,
     ) -> None:
         rows = zip(unique(r.name for r in rails), rails, strict=True)
-        super().__init__(name, [c for n, r in rows for c in _channels(n, r)], period_s, skipped)
+        channels = [c for n, r in rows for c in _channels(n, r)]
+        bounds = dict(enumerate(b for r in rails for b in r.bounds))
+        super().__init__(name, channels, period_s, skipped, bounds)
         self._rails = [
             (HeldFile(r.voltage, io), HeldFile(r.current, io), _power(r, io)) for r in rails
         ]
@@ -58,33 +64,28 @@ class RailReader(BaseReader):
         return file.number(low, high)
 
     def _read(self) -> None:
-        index = 0
-        for voltage, current, power in self._rails:
-            volts = self._quantity(index + 1, voltage, 0, VOLTAGE_HIGH_MV)
-            amps = self._quantity(index + 2, current, -CURRENT_HIGH_MA, CURRENT_HIGH_MA)
-            if power is not None:
-                self._given(index, power)
-            elif volts is not None and amps is not None:
-                self._set(index, volts * amps)
+        for position, (voltage, current, power) in enumerate(self._rails):
+            index = 3 * position
+            self._quantity(index + 1, voltage)
+            self._quantity(index + 2, current)
+            if power is None:
+                self._set_power(index)
             else:
-                self._fail(index, self.errors[index + 1] or self.errors[index + 2] or "")
-            index += 3
+                self._given(index, power)
 
-    def _quantity(self, index: int, file: HeldFile, low: int, high: int) -> float | None:
-        raw = self._number(file, low, high)
+    def _quantity(self, index: int, file: HeldFile) -> None:
+        raw = self._number(file, -HIGH_MILLI, HIGH_MILLI)
         if raw is None:
             self._fail(index, file.error or "")
-            return None
-        value = raw * 1e-3
-        self._set(index, value)
-        return value
+        else:
+            self._set(index, raw * 1e-3)
 
     def _given(self, index: int, power: tuple[HeldFile, float]) -> None:
         raw = self._number(power[0], -POWER_HIGH_UW, POWER_HIGH_UW)
         if raw is None:
             self._fail(index, power[0].error or "")
         else:
-            self._set(index, raw * power[1])
+            self._set_power(index, raw * power[1])
 
 
 def _channels(name: str, rail: Rail) -> tuple[Channel, Channel, Channel]:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_rt.sensors.base import PENDING, BaseReader, Channel, nothing, unique
-from edge_rt.sensors.counter import EnergyCounter
+from edge_rt.sensors.bounds import IMPOSSIBLE, TIMES
+from edge_rt.sensors.counter import POWER_HIGH_W, EnergyCounter
 from edge_rt.sensors.sysfs import (
     FILE_IO,
     FileIo,
@@ -17,6 +18,8 @@ from edge_rt.sensors.sysfs import (
     first_line,
     numbered,
 )
+
+LEAST_W = 100.0  # that any package may draw for a moment, whatever its limits
 
 RULES_FILE = "/etc/udev/rules.d/60-edge-rt.rules"
 
@@ -76,7 +79,10 @@ class Rapl(BaseReader):
                 continue
             counter.advance(raw, self._clock())
             self._set(index + 1, counter.energy_j)
-            if counter.power_w is None:
+            if counter.refused is not None:
+                top = f"{counter.high_w:.4g} W is the most that {self.channels[index].name} draws"
+                self._fail(index, f"{counter.refused}, {IMPOSSIBLE}: {top}")
+            elif counter.power_w is None:
                 self._fail(index, PENDING)
             else:
                 self._set(index, counter.power_w)
@@ -92,7 +98,17 @@ class Rapl(BaseReader):
 
 
 def _counter(folder: Path) -> EnergyCounter:
-    return EnergyCounter(first_integer(folder / "max_energy_range_uj"))
+    return EnergyCounter(first_integer(folder / "max_energy_range_uj"), _high_w(folder))
+
+
+def _high_w(folder: Path) -> float:
+    """More watts than the zone can draw, by the limits that its package may be set to."""
+    while folder.name.count(":") > 1:  # a part has the limits of its package
+        folder = folder.with_name(folder.name.rpartition(":")[0])
+    names = ("constraint_*_max_power_uw", "constraint_*_power_limit_uw")
+    files = [path for name in names for path in numbered(folder, name)]
+    stated_w = max((first_integer(path) or 0 for path in files), default=0) * 1e-6
+    return min(POWER_HIGH_W, max(LEAST_W, TIMES * stated_w)) if stated_w else POWER_HIGH_W
 
 
 def _name(folder: Path) -> str:

@@ -123,9 +123,14 @@ def test_what_is_missing_is_a_dash_and_never_0() -> None:
 
 
 def test_a_rail_that_may_be_anything_is_not_called_the_board() -> None:
-    supply = {"rails": ["VDD"], "covers": "rail", "quality": "measured", "power_w": 5.0}
-    lines = shown(boards.nothing(supply=supply))
-    assert "5.00 W, measured, of one rail, of what is not known" in row(lines, "supply")
+    lines = shown(boards.nothing(channels=[channel("ina3221", "VDD", "power_w", 5.0)]), 200)
+    assert "nothing tells of what VDD is the power" in row(lines, "supply")
+
+
+def test_rails_in_doubt_are_told_with_the_reason() -> None:
+    text = "\n".join(shown(boards.nothing(doubts={"VDD": "it draws more than its whole"})))
+    assert "in doubt" in text
+    assert "it draws more than its whole" in text
 
 
 def test_one_reason_for_many_files_is_told_once() -> None:

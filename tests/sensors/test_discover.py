@@ -53,7 +53,7 @@ RAILS = {
         "VIN_SYS_5V0": 4.0,
         "VDDQ_VDD2_1V8AO": 1.14,
     },
-    "thor": {"VDD_GPU": -0.384, "VDD_CPU_SOC_MSS": 6.504, "VIN_SYS_5V0": 6.52, "VIN": 20.0},
+    "thor": {"VDD_GPU": 0.0, "VDD_CPU_SOC_MSS": 6.504, "VIN_SYS_5V0": 6.52, "VIN": 20.0},
     "xavier-nx": {"VDD_IN": 4.5288, "VDD_CPU_GPU_CV": 1.0064, "VDD_SOC": 1.5096},
     "xavier-nx-jp4": {"VDD_IN": 4.528, "VDD_CPU_GPU_CV": 1.006, "VDD_SOC": 1.509},
     "nano": {"POM_5V_IN": 2.804, "POM_5V_GPU": 0.2, "POM_5V_CPU": 1.001},

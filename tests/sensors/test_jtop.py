@@ -87,6 +87,16 @@ def test_a_library_that_breaks_is_told() -> None:
     assert "AttributeError" in (reader.errors[0] or "")
 
 
+def test_what_cannot_be_is_missing() -> None:
+    client = Client()
+    client.power["tot"] |= {"volt": 32_767, "curr": 32_767, "power": 1_073_676}
+    client.power["rail"]["VDD_SOC"] |= {"power": 0}
+    client.temperature["cpu"]["temp"] = 200.0
+    got = figures(Jtop(lambda: client))
+    assert got["VDD_IN", "power_w"] is got["VDD_SOC", "power_w"] is got["cpu", "temp_c"] is None
+    assert got["VDD_CPU_GPU_CV", "power_w"] == pytest.approx(1.6)
+
+
 def test_no_service_no_channels() -> None:
     def refused() -> Client:
         raise RuntimeError("the jtop.service is not active")

@@ -43,6 +43,29 @@ def test_a_missing_line_costs_its_rail_and_the_total() -> None:
     assert got["DDR_VDD2", "power_w"] == pytest.approx(0.099)
 
 
+def test_a_current_a_little_below_nothing_is_none() -> None:
+    got = figures(PiPmic(Told(pmic_answer(LOADED | {"HDMI": (-0.00018, 5.0)}))))
+    assert got["HDMI", "power_w"] == 0.0
+    assert got["HDMI", "current_a"] == pytest.approx(-0.00018)
+    assert got["PMIC", "power_w"] == pytest.approx(5.3636 + 0.099 + 0.396, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("amps", "volts", "told"),
+    [(-3.0, 1.1, "current_a is -3 A"), (90.0, 1.1, "current_a is 90 A"), (1.0, 9.0, "9 V")],
+)
+def test_what_no_regulator_gives_is_refused_with_the_total(
+    amps: float, volts: float, told: str
+) -> None:
+    reader = PiPmic(Told(pmic_answer(LOADED | {"DDR_VDD2": (amps, volts)})))
+    got = figures(reader)
+    assert got["DDR_VDD2", "power_w"] is got["PMIC", "power_w"] is None
+    assert got["VDD_CORE", "power_w"] is not None
+    at = [(c.name, c.kind) for c in reader.channels].index(("PMIC", "power_w"))
+    assert "DDR_VDD2" in (reader.errors[at] or "")
+    assert told in (reader.errors[at] or "")
+
+
 def test_a_firmware_without_the_command_leaves_no_channels() -> None:
     reader = PiPmic(Told(REFUSED))
     assert reader.channels == ()

@@ -54,3 +54,21 @@ def test_a_refused_counter_tells_the_rule_that_mends_it(
     assert "udevadm" in reason
     del faults.errors[path]
     assert figures(reader)["package-0", "energy_j"] == 0.0
+
+
+@pytest.mark.parametrize(("watts", "counted"), [(60.0, True), (290.0, True), (1_073.0, False)])
+def test_a_counter_that_jumps_is_no_power(
+    tree: Tree, clock: FakeClock, watts: float, counted: bool
+) -> None:
+    x86(tree)
+    folder = tree.sysfs / "class" / "powercap" / "intel-rapl:0"
+    limits = {"constraint_0_max_power_uw": 28_000_000, "constraint_1_power_limit_uw": 100_000_000}
+    tree.write(folder, limits)
+    reader = Rapl(tree.sysfs, clock=clock)
+    figures(reader)
+    clock.now += 1.0
+    tree.rapl("intel-rapl:0", "package-0", 1_000_000 + round(watts * 1e6))
+    got, at = figures(reader), [c.name for c in reader.channels].index("package-0")
+    assert got["package-0", "power_w"] == (pytest.approx(watts) if counted else None)
+    assert ("300 W is the most" in (reader.errors[at] or "")) == (not counted)
+    assert got["package-0", "energy_j"] == (pytest.approx(watts) if counted else 0.0)

@@ -115,6 +115,25 @@ def test_one_read_that_takes_long_leaves_a_gap(clock: FakeClock) -> None:
     assert sampler.energies()["stalls"].covered_s < 1.0
 
 
+def test_refused_watts_are_missing_and_not_nothing(tree: Tree, clock: FakeClock) -> None:
+    orin_nano(tree)
+    folder = tree.sysfs / "class" / "hwmon" / "hwmon0"
+    tree.write(folder, {"shunt1_resistor": 5000})
+    sampler = Sampler([Ina3221Hwmon(tree.sysfs)], clock)
+    run(sampler, clock, 0.5)
+    tree.write(folder, {"curr1_input": 65_535})
+    run(sampler, clock, 0.5)
+    energy = sampler.energies()["VDD_IN"]
+    assert energy == Energy(
+        pytest.approx(0.4 * 5.016 * 1.24), pytest.approx(0.4), pytest.approx(0.5)
+    )
+    reading = sampler.reading("VDD_IN", "power_w")
+    assert reading is not None
+    assert reading.value is None
+    assert "current_a is 65.5" in (reading.error or "")
+    assert "over 5 mΩ" in (reading.error or "")
+
+
 def test_a_hurried_reader_begins_its_beat_anew_and_no_other_does(clock: FakeClock) -> None:
     first, other = Constant("a", 1.0), Constant("b", 1.0)
     sampler = Sampler([first, other], clock)

@@ -25,7 +25,11 @@ def check_temperatures(machine: Machine) -> Iterator[Finding]:
         return
     hottest_c, name = max(read)
     yield ok("temperature", f"{hottest_c:.1f} °C in {name}, the hottest of {len(read)}")
-    silent = [r for r in zones if r.value is None and not _gated(machine, r.channel.name)]
+    refused = [r for r in zones if r.impossible]
+    for one in refused:
+        yield note("temperature", f"{one.channel.name} does not count: {one.error}")
+    others = [r for r in zones if r.value is None and r not in refused]
+    silent = [r for r in others if not _gated(machine, r.channel.name)]
     if silent:
         names = ", ".join(r.channel.name for r in silent)
         yield note("temperature", f"{names} gives none: {silent[0].error}")

@@ -19,6 +19,7 @@ from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.energy.plausibility import known_of
 from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.errors import ConfigError
 from edge_rt.sensors.board import Detection, recognise
@@ -118,8 +119,11 @@ class Machine:
     @cached_property
     def discovery(self) -> Discovery:
         """The readers of this board, and what is not read."""
-        chips = raw_chips(self.board.rails, self.roots.sysfs) if self.board else ()
-        return discover(self.roots, Wanted(chips=chips), io=self._io)
+        board = self.board
+        if board is None:
+            return discover(self.roots, io=self._io)
+        chips = raw_chips(board.rails, self.roots.sysfs)
+        return discover(self.roots, Wanted(chips=chips, known=known_of(board)), io=self._io)
 
     @cached_property
     def sampler(self) -> Sampler:

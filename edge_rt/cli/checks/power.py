@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from edge_rt.cli.checks.finding import Finding, note, ok
+from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Machine
-from edge_rt.cli.checks.power_chips import EXPLAIN, rights
+from edge_rt.cli.checks.power_chips import EXPLAIN, doubtful, rights
 from edge_rt.cli.checks.profile import own_profile
 from edge_rt.cli.checks.readings import several
 from edge_rt.cli.checks.virtual import seclusion
@@ -23,14 +23,26 @@ def check_power(machine: Machine) -> Iterator[Finding]:
         what = f"{figure} for the {supply.covers}, {how} on {several(supply.rails)}"
         yield ok("power", what)
         yield from rights(machine, supply)
+        yield from _refused(machine, supply.rails)
     elif board is None:
         rails = ", ".join(machine.powers)
         reason = f"no profile says how to add up {rails}" if rails else "no power can be read"
         yield note("power", f"{reason}: see board")
+        yield from _refused(machine)
     elif board.totals:
         yield from _unmeasured(machine, board)
     else:
         yield _sensorless(machine, board)
+        yield from _refused(machine)
+    yield from doubtful(machine)
+
+
+def _refused(machine: Machine, supply: Collection[str] = ()) -> Iterator[Finding]:
+    """The rails, but those of the supply, whose watts are refused since they cannot be."""
+    for reading in machine.readings:
+        name = reading.channel.name
+        if reading.channel.kind == "power_w" and reading.impossible and name not in supply:
+            yield problem("power", f"{name} does not count: {reading.error}")
 
 
 def _unmeasured(machine: Machine, board: Board) -> Iterator[Finding]:

@@ -14,12 +14,15 @@ from edge_rt.cli.checks.remedies import access_to_bus, let_group_use, load_modul
 from edge_rt.cli.checks.user import group_of
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import there
+from edge_rt.energy.plausibility import agrees, doubts, known_of, shunts
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors import ina3221_iio, rapl
+from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
 from edge_rt.sensors.raw_chip import place_of
 from edge_rt.sensors.sysfs import first_line, numbered
 
 GROUP = "edge-rt"
+_ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)
 _VCIO_RULE = 'KERNEL=="vcio", GROUP="video", MODE="0660"'
 
 
@@ -56,7 +59,8 @@ def explain_pmic(machine: Machine) -> Iterator[Finding]:
         what = f"the firmware does not tell the power of its rails: {skipped[0]}"
         yield problem("power", what, f"{sudo}rpi-eeprom-update -a", f"{sudo}reboot")
     else:
-        yield problem("power", f"the firmware gives no power: {failed[0].error if failed else '-'}")
+        of = f" of {failed[0].channel.name}: {failed[0].error}" if failed else ""
+        yield problem("power", f"the firmware gives no power{of}")
 
 
 def explain_ina3221(machine: Machine) -> Iterator[Finding]:
@@ -68,6 +72,8 @@ def explain_ina3221(machine: Machine) -> Iterator[Finding]:
     elif failed:
         names = ", ".join(dict.fromkeys(reading.channel.name for reading in failed))
         yield problem("power", f"{names} cannot be read: {failed[0].error}")
+    elif _shown(machine):
+        yield _incomplete(machine)
     else:
         yield from _unbound(machine)
 
@@ -97,6 +103,25 @@ def counters(machine: Machine) -> tuple[str, ...]:
 def iio_rule(machine: Machine) -> tuple[str, ...]:
     """How the group comes to read what JetPack 4's driver shows."""
     return let_group_use(machine, ina3221_iio.udev_rule(GROUP), "iio", GROUP)
+
+
+def doubtful(machine: Machine) -> Iterator[Finding]:
+    """Rails whose readings contradict each other or the profile."""
+    driver = [r for r in machine.discovery.readers if isinstance(r, Ina3221Hwmon)]
+    files = {rail: file for reader in driver for rail, file in reader.shunt_files.items()}
+    for rail, why in doubts(machine.board, machine.sampler).items():
+        yield problem("power", f"{rail}: {why}", *_set_shunt(machine, rail, files.get(rail)))
+
+
+def _set_shunt(machine: Machine, rail: str, file: Path | None) -> tuple[str, ...]:
+    """How the driver comes to reckon with the shunt that the profile states, if that differs."""
+    stated = known_of(machine.board).shunts.get(rail) if machine.board else None
+    if file is None or stated is None or agrees(shunts(machine.sampler).get(rail), stated):
+        return ()
+    return (
+        f"echo {stated * 1e6:.0f} | {machine.user.sudo}tee {file}",
+        "# until the next start: shunt-resistor-micro-ohms in the device tree lasts",
+    )
 
 
 def rights(machine: Machine, supply: Supply) -> Iterator[Finding]:
@@ -149,6 +174,27 @@ def _mailbox(machine: Machine, device: Path) -> tuple[str, ...]:
         f"{sudo}udevadm trigger /dev/vcio",
         *machine.user.join("video"),
     )
+
+
+def _shown(machine: Machine) -> list[str]:
+    """The rails of an INA3221 that a driver, or the bus, shows."""
+    names = ("ina3221", "ina3221x", "ina3221-i2c")
+    channels = (c for r in machine.discovery.readers if r.name in names for c in r.channels)
+    return [channel.name for channel in channels if channel.kind == "power_w"]
+
+
+def _incomplete(machine: Machine) -> Finding:
+    """Tell which rails of the total the chip does not show, and why as far as that is known."""
+    shown, board = _shown(machine), machine.board
+    chips = {rail: known.chip for rail, known in board.rails.items()} if board else {}
+    wanted = (rail for total in (board.totals if board else ()) for rail in total.rails)
+    own = (rail for rail in wanted if chips.get(rail) == "ina3221")
+    missing = dict.fromkeys(rail for rail in own if rail not in shown)
+    marks = ("disabled", "not connected", "no such channel")
+    skipped = [s for s in machine.discovery.skipped if any(mark in s.reason for mark in marks)]
+    reasons = "; ".join(f"{one.name}: {one.reason}" for one in skipped)
+    told = f"the INA3221 shows {', '.join(shown)}, but not {', '.join(missing)}"
+    return problem("power", f"{told}{f' ({reasons})' if reasons else ''}", *_ENABLE)
 
 
 def _unbound(machine: Machine) -> Iterator[Finding]:

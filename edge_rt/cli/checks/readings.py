@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_rt.sensors.base import Channel
+from edge_rt.sensors.bounds import IMPOSSIBLE
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.thread import step_all
 
@@ -26,6 +27,12 @@ class Reading:
         """Whether it is a matter of rights."""
         text = self.error or ""
         return any(word in text for word in ("EACCES", "EPERM", "only be read by root"))
+
+    @property
+    def impossible(self) -> bool:
+        """Whether a figure is refused for what it says; a file of a part that is off has none."""
+        text = self.error or ""
+        return IMPOSSIBLE in text and " holds " not in text
 
 
 def read_twice(sampler: Sampler, pause: Callable[[float], None]) -> None:

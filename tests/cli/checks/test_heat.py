@@ -52,6 +52,15 @@ def test_each_flag_of_a_pi_says_what_to_do(
         assert "27 W supply" in commands([found])
 
 
+def test_a_temperature_that_no_chip_can_have_is_told_and_does_not_count(patient: Make) -> None:
+    board = patient("orin-nano")
+    (board.tree.sysfs / "class/thermal/thermal_zone1/temp").write_text("200000\n")
+    found = {f.level: f.what for f in board.says(check_temperatures) if f.id == "temperature"}
+    assert "the hottest of 4" in found["ok"]
+    assert "200.0" not in found["ok"]
+    assert "gpu-thermal does not count: temp_c is 200 °C, which cannot be" in found["note"]
+
+
 def test_weak_supply_and_heat_are_told_apart(patient: Make) -> None:
     board = patient("pi4")
     throttled(board, 0x9)

@@ -194,6 +194,81 @@ def test_a_broken_rail_tells_its_error(patient: Make, faults: Faults) -> None:
     assert "EIO" in found.what
 
 
+def rewrite(board: Patient, **files: int) -> None:
+    folder = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    board.tree.write(folder, files)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"in1_input": 0, "curr1_input": 1040}, "1.04 A flow at 0.00 V, which cannot be"),
+        ({"curr1_input": 65_535}, "current_a is 65.5"),
+        ({"in1_input": 32_767, "curr1_input": 32_767}, "voltage_v is 32.77 V, which cannot be"),
+    ],
+)
+def test_a_power_that_cannot_be_is_a_problem(
+    patient: Make, files: dict[str, int], words: str
+) -> None:
+    board = patient("orin-nano")
+    rewrite(board, **files)
+    found = only(board.says(check_power), "problem")
+    assert "VDD_IN cannot be read" in found.what
+    assert words in found.what
+
+
+def test_a_part_that_cannot_be_is_told_beside_the_supply(patient: Make) -> None:
+    board = patient("orin-nano")
+    rewrite(board, in3_input=0, curr3_input=1040)
+    found = only(board.says(check_power), "problem")
+    assert "VDD_SOC does not count: 1.04 A flow at 0.00 V" in found.what
+
+
+def test_a_part_that_draws_more_than_its_whole_is_a_problem(patient: Make) -> None:
+    board = patient("orin-nano")
+    rewrite(board, curr3_input=3_000)
+    assert "more than the 6.22 W of VDD_IN" in only(board.says(check_power), "problem").what
+
+
+def test_a_shunt_of_the_driver_that_is_not_the_profiles_is_a_problem(patient: Make) -> None:
+    board = patient("orin-nano", user=PI)
+    rewrite(board, shunt1_resistor=5_000)
+    assert {f.level for f in board.says(check_power)} == {"ok"}
+    rewrite(board, shunt1_resistor=10_000)
+    found = only(board.says(check_power), "problem")
+    assert "10 mΩ, and the profile states 5 mΩ" in found.what
+    assert "draws 2 times what is shown" in found.what
+    assert "echo 5000 | sudo tee " in commands([found])
+    assert "/shunt1_resistor" in commands([found])
+
+
+@pytest.mark.parametrize("gone", ["files", "enable", "label"])
+def test_a_chip_without_its_first_channel_tells_what_is_missing(patient: Make, gone: str) -> None:
+    board = patient("orin-nano")
+    folder = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    if gone == "files":
+        for name in ("in1_input", "in1_label", "in1_enable", "curr1_input"):
+            (folder / name).unlink()
+    elif gone == "enable":
+        rewrite(board, in1_enable=0)
+    else:
+        (folder / "in1_label").write_text("NC\n")
+    found = only(board.says(check_power), "problem")
+    assert "no driver" not in found.what
+    assert "shows VDD_CPU_GPU_CV, VDD_SOC, but not VDD_IN" in found.what
+    assert {"files": "no such channel", "enable": "disabled", "label": "not connected"}[
+        gone
+    ] in found.what
+
+
+def test_a_lone_rail_of_an_unknown_board_is_not_the_boards_power(patient: Make) -> None:
+    board = patient()
+    board.tree.ina3221("1-0040", [("VDD_SOMETHING", 5_000, 400), ("NC", 0, 0), ("NC", 0, 0)])
+    board.tree.host()
+    found = only(board.says(check_power), "note")
+    assert "no profile says how to add up VDD_SOMETHING" in found.what
+
+
 def test_a_board_without_a_sensor_tells_what_the_figures_rest_on(patient: Make) -> None:
     found = only(patient("pi4").says(check_power), "note")
     assert "modelled" in found.what

@@ -1,0 +1,90 @@
+"""What readings can be: bounds that the chip, its shunt and the board set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal[
+    "power_w",
+    "voltage_v",
+    "current_a",
+    "temp_c",
+    "clock_hz",
+    "energy_j",
+    "flag",
+    "fraction",
+    "bytes",
+    "rpm",
+    "count",
+]
+
+IMPOSSIBLE = "which cannot be"  # in every reason for which a figure is refused
+BOARD_W = 300.0  # more than any board draws that these chips are on
+TIMES = 3.0  # a board's largest stated power, for its peaks
+
+_UNITS: Mapping[Kind, str] = {
+    "power_w": "W",
+    "voltage_v": "V",
+    "current_a": "A",
+    "temp_c": "°C",
+}
+_IDLE_V, _FLOWING_A = 0.1, 0.1  # a rail that is off has no voltage, and no current beyond an offset
+_SLACK_W, _APART = 0.5, 4.0  # power and its factors are measured one after the other
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least and the greatest value that a channel can have; `of` says what sets them."""
+
+    low: float
+    high: float
+    of: str
+
+    def refusal(self, kind: Kind, value: float) -> str | None:
+        """Why a value of that kind is refused; None: it can be."""
+        if self.low <= value <= self.high:
+            return None
+        unit = f" {_UNITS[kind]}" if kind in _UNITS else ""
+        told = f"{self.low:.4g} to {self.high:.4g}{unit} {self.of}"
+        return f"{kind} is {value:.4g}{unit}, {IMPOSSIBLE}: {told}"
+
+
+TEMPERATURE = Bounds(-40.0, 150.0, "is what a chip can have")
+POWER = Bounds(-1.0, 2000.0, "is what a rail can carry: nothing feeds it back")
+"""The power of any rail; an offset near zero, as Jetson Thor's -0.4 W, counts as nothing."""
+
+USUAL: Mapping[Kind, Bounds] = {"temp_c": TEMPERATURE, "power_w": POWER}
+"""The bounds of channels of which nothing more is known."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a board's profile tells of its rails: the shunts in ohms by rail, and its most watts."""
+
+    shunts: Mapping[str, float] = field(default_factory=dict[str, float])
+    board_w: float | None = None  # the largest power that is stated of the board
+
+    @property
+    def power(self) -> Bounds:
+        """The power of any of its rails."""
+        if self.board_w is None:
+            return Bounds(POWER.low, BOARD_W, "is what a board of this kind can draw")
+        stated = f"is what a board can draw that is stated to take {self.board_w:.4g} W"
+        return Bounds(POWER.low, TIMES * self.board_w, stated)
+
+
+def contradiction(watts: float, volts: float, amps: float) -> str | None:
+    """Why a rail cannot draw so much at that voltage and current; None: it can.
+
+    The three are read one after the other, so they have to agree in their order of magnitude only.
+    """
+    if volts < _IDLE_V and abs(amps) > _FLOWING_A:
+        return f"{amps:.2f} A flow at {volts:.2f} V, {IMPOSSIBLE}: the voltage is not measured"
+    product = volts * amps
+    low, high = sorted((product / _APART, product * _APART))
+    if abs(watts - product) <= _SLACK_W or low <= watts <= high:
+        return None
+    told = f"{volts:.2f} V x {amps:.2f} A are {product:.2f} W"
+    return f"power_w is {watts:.2f} W, {IMPOSSIBLE}: {told}"
