@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from knob_help import BOOT, at_once
+from plants import BOARDS, FakeLoad
 from trees import Tree
 
 from edge_rt.governor.knobs.by_name import by_name
@@ -23,6 +25,7 @@ from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.sensors.sysfs import open_regular
+from edge_rt.twin.run import Twin
 
 PI5 = range(1_500_000, 2_400_001, 100_000)
 GPU = (306_000_000, 408_000_000, 510_000_000, 612_000_000, 765_000_000, 918_000_000)
@@ -224,6 +227,33 @@ def test_the_gpu_alone_is_governed_and_not_the_memory(orin: Tree, tmp_path: Path
     assert stage.clock.steps == tuple(float(hz) for hz in GPU)
     stage.clock.release()
     assert (base / "17000000.gpu/max_freq").read_text() == f"{GPU[-1]}\n"
+
+
+def test_the_gpu_of_a_simulated_board_obeys_and_is_let_go(tree: Tree, tmp_path: Path) -> None:
+    load = FakeLoad()
+    load.gpu = 1.0
+    profile = BOARDS["jetson-orin-nano-8gb"]
+    shutil.rmtree(tree.sysfs.parent)
+    twin = Twin(profile, tree.sysfs.parent, load, 25.0, 0, [], load.clock)
+    twin.step()
+    stage = Stage(tree, tmp_path, "gpufreq")
+    stage.clock.look(None)
+    top_hz = stage.clock.steps[-1]
+    for wanted_hz, most_hz in ((0.6 * top_hz, 0.6 * top_hz), (None, top_hz)):
+        stage.clock.look(wanted_hz)
+        for _ in range(5):
+            state = twin.step()
+        assert state is not None
+        assert state.gpu is not None
+        assert 0.8 * most_hz < state.gpu.clock_hz <= most_hz
+    stage.clock.look(0.6 * top_hz)
+    twin.step()
+    stage.clock.look(0.6 * top_hz)  # as the simulated kernel shows it
+    assert stage.clock.steps
+    stage.clock.release()
+    twin.step()
+    [file] = gpu_files(tree.sysfs)
+    assert file.knob.read() == top_hz
 
 
 def test_a_board_without_a_gpu_says_so(pi5: Tree, tmp_path: Path) -> None:
