@@ -98,10 +98,11 @@ class Clocks:
 
     async def _wait(self) -> None:
         busy = any(self._governed) or any(clock.begun for clock in self._all)
-        try:
-            await asyncio.wait_for(self._due.wait(), LOOK_S if busy else None)
-        except asyncio.TimeoutError:
-            return
+        due = asyncio.ensure_future(self._due.wait())
+        try:  # no `wait_for`: in Python 3.11 it may take a cancellation for an end of its own
+            await asyncio.wait((due,), timeout=LOOK_S if busy else None)
+        finally:
+            due.cancel()
 
     def _hung(self) -> bool:
         since = self._since

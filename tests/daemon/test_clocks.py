@@ -241,6 +241,28 @@ def test_a_file_that_does_not_answer_holds_nobody_and_the_last_word_counts(
     assert caplog.text.count("does not answer") == 1
 
 
+@pytest.mark.parametrize("steps", range(6))
+def test_an_end_while_a_clock_is_asked_for_is_an_end(kit: Any, steps: int) -> None:
+    slow = SlowClock()
+    slow.gate.set()
+
+    async def life() -> None:
+        clock = cast(GovernedClock, slow)
+        clocks = Clocks(clock, clock, in_thread)
+        clocks.govern(cpu=True, gpu=False)
+        run = asyncio.create_task(clocks.run())
+        await until(lambda: slow.asked)
+        await asyncio.sleep(0.01)
+        clocks.obey(Limits(2, cpu_hz=1e9))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        run.cancel()
+        await asyncio.wait((run,), timeout=5.0)
+        assert run.cancelled()
+
+    kit.run(life())
+
+
 def test_a_fifo_in_place_of_the_file_stops_nothing(kit: Any, board: Any, tmp_path: Path) -> None:
     file = board.sysfs / "devices/system/cpu/cpufreq/policy0/scaling_max_freq"
     file.unlink()
