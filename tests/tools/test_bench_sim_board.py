@@ -123,6 +123,17 @@ def test_the_past_is_lived_through_at_the_first_step_and_not_written_down(tmp_pa
     assert all(k.dt_s < 10.0 for k in read(file))
 
 
+def test_the_core_that_waits_for_a_gpu_stands_for_no_others() -> None:
+    class AtWork:
+        def look(self) -> Usage:
+            return Usage(1.5, 0, (), 1.0)
+
+    past = Past(AtWork(), seconds=60.0, cores=2.0, each=3.0)
+    looks = [(past.clock(), past.look()) for _ in range(3)]
+    used = [(look.busy_s, look.gpu_s) for _, look in looks if look is not None]
+    assert used[1:] == [(360.0, 0.0), (2.5, 1.0)]
+
+
 def test_events_count_from_the_end_of_the_past() -> None:
     event = later(Event("ambient", 10.0, 20.0, value=45.0), 600.0)
     assert (event.start_s, event.end_s, event.value) == (610.0, 620.0, 45.0)

@@ -51,8 +51,10 @@ class Past:
         usage = self._load.look()
         if usage is None:
             return None
-        busy_s = self._cores * self._seconds if self._readings == 2 else usage.busy_s
-        return replace(usage, busy_s=self.each * busy_s)
+        waiting_s = usage.gpu_s  # of one core of the board, whatever a core here stands for
+        if self._readings == 2:
+            return replace(usage, busy_s=self.each * self._cores * self._seconds, gpu_s=0.0)
+        return replace(usage, busy_s=self.each * (usage.busy_s - waiting_s) + waiting_s)
 
 
 class RecordedTwin(Twin):
