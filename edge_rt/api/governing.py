@@ -51,6 +51,7 @@ class LimitsState(msgspec.Struct, frozen=True):
     retry_after_s: float
     cpu_hz: float | None = None
     gpu_hz: float | None = None
+    prompt_duty: float | None = None
 
 
 class KnobState(msgspec.Struct, frozen=True):

@@ -234,7 +234,7 @@ class Governing:
             _send(client, self.limits)
 
     def _count(self, seen: Observation, limits: Limits) -> None:
-        held = limits.duty < 1.0 or limits.admission != "open" or limits.smaller
+        held = limits.least_duty < 1.0 or limits.admission != "open" or limits.smaller
         if held and limits.bound_by is not None and (seen.running or seen.waiting):
             self.held_back_s[limits.bound_by] += seen.dt_s
 
@@ -247,9 +247,23 @@ def _differ(told: Limits, now: Limits) -> bool:
         now.sequences,
     ):
         return True
-    return abs(told.duty - now.duty) > (ALIKE if 0.0 < now.duty < 1.0 else 0.0)
+    return any(
+        abs(before - duty) > (ALIKE if 0.0 < duty < 1.0 else 0.0)
+        for before, duty in zip(_duties(told), _duties(now), strict=True)
+    )
+
+
+def _duties(limits: Limits) -> tuple[float, float]:
+    """Of passes that decode, and of those that read prompts."""
+    return limits.duty, limits.duty if limits.prompt_duty is None else limits.prompt_duty
 
 
 def _send(client: EngineClient, limits: Limits) -> None:
     with contextlib.suppress(EngineLost):  # the next one is greeted
-        client.set_limits(limits.threads, limits.duty, limits.prefill_chunk, limits.sequences)
+        client.set_limits(
+            limits.threads,
+            limits.duty,
+            limits.prefill_chunk,
+            limits.sequences,
+            limits.prompt_duty,
+        )

@@ -12,43 +12,46 @@ SLICE_S = 0.05  # and one of another model while answers stream: the least that 
 
 
 class Pacer:
-    """Spreads rests among passes, so that the engine computes for `duty` of the time.
+    """Spreads rests among passes, so that the engine computes for a duty's share of the time.
 
-    After t seconds of computing t·(1/duty - 1) seconds of rest are due. What a rest was too short
-    or too long is carried over. It has no clock: it is told what was spent.
+    After t seconds of computing t·(1/duty - 1) seconds of rest are due. Passes that read prompts
+    have a duty of their own, since they draw more power. What a rest was too short or too long is
+    carried over. It has no clock: it is told what was spent.
     """
 
     def __init__(self) -> None:
-        self._duty = 1.0
-        # Since the last rest was over: seconds computed, the rest due for them by the duty of
-        # then, and what of it was rested (or had been rested too much before).
-        self._spent_s = self._due_s = self._rested_s = 0.0
+        self._duties = 1.0, 1.0  # of passes that only decode, and of those that read prompts
+        # Since the last rest was over: seconds computed by kind of pass, the rest due for them by
+        # the duties of then, and what of it was rested (or had been rested too much before).
+        self._spent_s = [0.0, 0.0]
+        self._due_s = self._rested_s = 0.0
 
     @property
     def duty(self) -> float:
-        """Share of the time to compute, 0 to 1; 0 stops until it is set again.
+        """Share of the time to compute, 0 to 1, where no prompt is read; 0 stops all passes."""
+        return self._duties[0]
 
-        A rest under way becomes shorter when it rises. A lower one counts from the next pass on.
+    def pace(self, duty: float, prompt_duty: float | None = None) -> None:
+        """Set the duties; None: prompts have no duty of their own. 0 stops until it is set again.
+
+        A rest under way becomes shorter when they rise. Lower ones count from the next pass on.
         """
-        return self._duty
-
-    @duty.setter
-    def duty(self, duty: float) -> None:
-        self._duty = min(1.0, max(0.0, duty))
+        prompt_duty = duty if prompt_duty is None or not duty else prompt_duty
+        self._duties = _share(duty), _share(prompt_duty)
         self._settle()
 
     @property
     def pause_s(self) -> float:
         """Seconds to rest before the next pass: 0, or at least REST_S; inf at duty 0."""
-        if self._duty == 0.0:
+        if self.duty == 0.0:
             return math.inf
         left_s = self._left_s()
         return left_s if left_s >= REST_S else 0.0
 
-    def computed(self, seconds: float) -> None:
-        """The engine computed for `seconds`."""
-        self._spent_s += seconds
-        self._due_s += seconds * self._factor()
+    def computed(self, seconds: float, *, prompts: bool = False) -> None:
+        """The engine computed for `seconds`, in a pass that read prompts or in one that did not."""
+        self._spent_s[prompts] += seconds
+        self._due_s += seconds * self._factor(prompts)
         self._settle()
 
     def rested(self, seconds: float) -> None:
@@ -56,21 +59,28 @@ class Pacer:
         self._rested_s += seconds
         self._settle()
 
-    def _factor(self) -> float:
+    def _factor(self, prompts: bool) -> float:
         """Seconds of rest for one of computing."""
-        return 1.0 / self._duty - 1.0 if self._duty > 0.0 else 0.0
+        duty = self._duties[prompts]
+        return 1.0 / duty - 1.0 if duty > 0.0 else 0.0
 
     def _left_s(self) -> float:
         due_s = self._due_s
-        if self._duty > 0.0:
-            due_s = min(due_s, self._spent_s * self._factor())
+        if self.duty > 0.0:
+            now_s = sum(self._spent_s[kind] * self._factor(bool(kind)) for kind in (0, 1))
+            due_s = min(due_s, now_s)
         return min(due_s, LONGEST_S) - self._rested_s
 
     def _settle(self) -> None:
         left_s = self._left_s()
         if left_s < REST_S:  # the rest is over; what it left is carried over
-            self._spent_s = self._due_s = 0.0
+            self._spent_s = [0.0, 0.0]
+            self._due_s = 0.0
             self._rested_s = min(-left_s, CREDIT_S)
+
+
+def _share(duty: float) -> float:
+    return min(1.0, max(0.0, duty))
 
 
 class Portion:

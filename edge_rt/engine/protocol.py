@@ -173,7 +173,8 @@ class Cancel(Message, frozen=True):
 class SetLimits(Message, frozen=True):
     """What the engine may use from its next step on; what is not said is not limited.
 
-    After computing for t seconds it rests t·(1/duty - 1) seconds; duty 0 stops it until it is told
+    After computing for t seconds it rests t·(1/duty - 1) seconds, after passes that read prompts
+    by `prompt_duty` in place of `duty`; None: by `duty` too. Duty 0 stops it until it is told
     otherwise, while messages are still handled. `prefill_chunk` is the most prompt tokens of any
     pass, whether answers stream or not. `sequences` answers may hold a sequence at once, over all
     models: those that do already go on, others start when there are fewer.
@@ -183,6 +184,7 @@ class SetLimits(Message, frozen=True):
     duty: float = 1.0
     prefill_chunk: int | None = None
     sequences: int | None = None
+    prompt_duty: float | None = None
 
 
 class Count(Message, frozen=True):

@@ -134,6 +134,7 @@ class Worker:
 
     def _pass(self, able: list[AnyRunner]) -> None:
         streaming = any(s.streaming for s in able)
+        read_s = self._tally.read_s
         for scheduler in able:
             self._models.step(scheduler, brief=streaming)
             if len(able) > 1:
@@ -141,7 +142,7 @@ class Worker:
         spent = self._clock() - self._begin_s
         self._tally.steps += 1
         self._tally.step_s += spent
-        self._pacer.computed(spent)
+        self._pacer.computed(spent, prompts=self._tally.read_s > read_s)
 
     def _rest(self, pause_s: float, able: list[AnyRunner]) -> None:
         """Compute nothing for `pause_s`, or until something arrives."""
@@ -177,7 +178,7 @@ class Worker:
                 self._port.send(Unloaded(message.model))
             case SetLimits():
                 self._models.limits = message
-                self._pacer.duty = message.duty
+                self._pacer.pace(message.duty, message.prompt_duty)
             case Count():
                 self._count(message)
             case KeepPrefixes():

@@ -50,9 +50,10 @@ class Limits:
     """What the engine may use from now on, and why.
 
     `duty` is the share of time that the engine may compute: after a pass of t seconds it rests
-    t·(1/duty - 1). `prefill_chunk` is the most prompt tokens of one pass, None where a pass may be
-    as long as the engine likes. `admission` tells what happens to new requests; `smaller` asks for
-    a smaller model where one is named for that. Without `heavy` no model may be loaded now.
+    t·(1/duty - 1); `prompt_duty` is the same for passes that read prompts. `prefill_chunk` is the
+    most prompt tokens of one pass, None where a pass may be as long as the engine likes.
+    `admission` tells what happens to new requests; `smaller` asks for a smaller model where one is
+    named for that. Without `heavy` no model may be loaded now.
     """
 
     threads: int
@@ -69,6 +70,12 @@ class Limits:
     why: str = "nothing holds back"  # one sentence for people
     cpu_hz: float | None = None  # highest clock from now on; None: leave it alone
     gpu_hz: float | None = None
+    prompt_duty: float | None = None  # None: as `duty`
+
+    @property
+    def least_duty(self) -> float:
+        """The lower one of both duties."""
+        return self.duty if self.prompt_duty is None else min(self.duty, self.prompt_duty)
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,14 @@ class Engine:
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
+        self.prompt_duties: list[float | None] = []
         self.gone = False
 
     def set_limits(self, *limits: Any) -> None:
         if self.gone:
             raise EngineLost("gone")
-        self.told.append(limits)
+        self.told.append(limits[:4])
+        self.prompt_duties.append(limits[4])
 
 
 class FakeGovernor:
@@ -181,6 +183,17 @@ def test_the_governor_chooses_among_clocks_and_each_look_tells_them(kit: Any) ->
         assert stage.clocks.told == [(1e9, None), (None, None)]
         seen = stage.governor.steps[-1][0]
         assert (seen.cpu_hz, seen.gpu_hz) == (2e9, None)
+
+    kit.run(run())
+
+
+def test_a_duty_of_prompts_alone_is_told_too(kit: Any) -> None:
+    async def run() -> None:
+        stage = Stage()
+        even = Limits(2, 0.5)
+        for prompt_duty in (None, 0.502, 0.3, 0.301):
+            await stage.look_with(replace(even, prompt_duty=prompt_duty))
+        assert stage.engine.prompt_duties == [None, 0.3]
 
     kit.run(run())
 

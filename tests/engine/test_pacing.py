@@ -25,7 +25,7 @@ LATE = st.floats(0.0, CREDIT_S)
 
 def pacer(duty: float) -> Pacer:
     made = Pacer()
-    made.duty = duty
+    made.pace(duty)
     return made
 
 
@@ -73,7 +73,7 @@ def test_a_rest_is_cut_to_what_a_higher_duty_asks_for(
     rested_s = part * paced.pause_s
     paced.rested(rested_s)
     before_s = paced.pause_s
-    paced.duty = later
+    paced.pace(later)
     assert paced.pause_s <= before_s
     if later > duty and before_s:
         wanted_s = spent_s * (1 / later - 1) - rested_s
@@ -85,7 +85,7 @@ def test_at_full_duty_nothing_is_owed_and_nothing_is_later() -> None:
     for _ in range(1000):
         paced.computed(0.1)
         assert paced.pause_s == 0.0
-    paced.duty = 0.5
+    paced.pace(0.5)
     assert paced.pause_s == 0.0
     paced.computed(0.1)
     assert paced.pause_s == pytest.approx(0.1)
@@ -94,20 +94,20 @@ def test_at_full_duty_nothing_is_owed_and_nothing_is_later() -> None:
 def test_duty_zero_stops_until_it_is_told_otherwise() -> None:
     paced = pacer(0.5)
     paced.computed(0.1)
-    paced.duty = 0.0
+    paced.pace(0.0)
     for _ in range(5):
         assert paced.pause_s == math.inf
         paced.rested(100.0)
-    paced.duty = 0.02
+    paced.pace(0.02)
     assert paced.pause_s == 0.0  # it has rested enough
 
 
 def test_the_pass_before_a_stop_is_still_rested_for() -> None:
     paced = pacer(0.5)
     paced.computed(0.1)
-    paced.duty = 0.0
+    paced.pace(0.0)
     paced.rested(0.04)
-    paced.duty = 0.5
+    paced.pace(0.5)
     assert paced.pause_s == pytest.approx(0.06)
 
 
@@ -130,6 +130,24 @@ def test_a_pass_that_hung_is_not_paid_for_without_end() -> None:
 @pytest.mark.parametrize(("asked", "taken"), [(-1.0, 0.0), (0.3, 0.3), (7.0, 1.0)])
 def test_a_duty_is_a_share(asked: float, taken: float) -> None:
     assert pacer(asked).duty == taken
+
+
+def test_passes_that_read_prompts_are_rested_for_by_a_duty_of_their_own() -> None:
+    paced = Pacer()
+    paced.pace(0.5, 0.25)
+    paced.computed(0.1, prompts=True)
+    assert paced.pause_s == pytest.approx(0.3)
+    paced.rested(0.3)
+    paced.computed(0.1)
+    assert paced.pause_s == pytest.approx(0.1)
+    paced.pace(1.0, 0.25)  # of the pass before, which read no prompt
+    assert paced.pause_s == 0.0
+
+
+def test_duty_zero_stops_whatever_prompts_may_have() -> None:
+    paced = Pacer()
+    paced.pace(0.0, 0.5)
+    assert paced.pause_s == math.inf
 
 
 # --- prompts

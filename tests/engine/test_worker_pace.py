@@ -45,6 +45,17 @@ def test_the_asked_share_of_the_time_is_computed(
     assert on.computed(0.0, whole_s) / whole_s == pytest.approx(duty, abs=0.01)
 
 
+def test_prompts_have_a_duty_of_their_own(stage: Callable[..., Stage], endless: Callable) -> None:
+    on = stage(0.01)
+    on.run(
+        (0.0, SetLimits(1, 1.0, 4, None, 0.25)),
+        (0.0, endless(1, PROMPT)),  # 23 passes of 0.01 s, and three times as long for rests
+        (2.0, Ping(1)),
+    )
+    assert on.computed(0.0, 0.8) / 0.8 == pytest.approx(0.25, abs=0.02)
+    assert on.computed(1.0, 2.0) == pytest.approx(1.0, abs=0.02)
+
+
 @pytest.mark.parametrize("duty", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("late_s", [0.0, 0.009])
 def test_no_second_has_more_than_its_share(
