@@ -59,6 +59,10 @@ class Forecaster:
         """The id of the board's profile, by which calibrations know it."""
         return board_key(self._felt())
 
+    def of_board(self) -> list[Calibration]:
+        """All calibrations of the board that is there now, of whatever models."""
+        return [c for c in self._calibrations if c.board == self.board]
+
     def calibrations(self, entry: Entry, form: Form | None = None) -> list[Calibration]:
         """Those that hold for the file, the backend and the board that are there now.
 

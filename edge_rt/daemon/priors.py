@@ -1,17 +1,44 @@
-"""What is believed of a board before it has been watched, from its profile."""
+"""What is believed of a board before it has been watched, from its profile and calibrations."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import median
+
 from edge_rt.config.board import Board
 from edge_rt.daemon.board_report import Felt
+from edge_rt.energy.calibration import Calibration, Draws
 from edge_rt.governor.priors import Priors, priors_of
 from edge_rt.thermal.prior import Prior
 
 
-def power_prior(felt: Felt | None) -> Priors:
-    """Watts and speeds by threads; of no board in particular where none is recognised."""
+def power_prior(felt: Felt | None, found: Iterable[Calibration] = ()) -> Priors:
+    """Watts and speeds by threads; of no board in particular where none is recognised.
+
+    `found` are the board's calibrations, of whatever models: what they measured goes first.
+    """
     board = _board(felt)
-    return Priors() if board is None else priors_of(board)
+    priors = Priors() if board is None else priors_of(board)
+    known = [(c, c.draws) for c in found if c.draws is not None and _sound(c.draws)]
+    if not known:
+        return priors
+    cores = [(c, draws) for c, draws in known if not c.gpu_layers]
+    gpu = [draws.watts.decode_w for c, draws in known if c.gpu_layers]
+    return replace(
+        priors,
+        idle_w=median(draws.idle_w for _, draws in known),
+        draws_w={
+            n: median(d.watts.decode_w for c, d in cores if c.threads == n)
+            for n in sorted({c.threads for c, _ in cores})
+        },
+        prompts=median(d.watts.prefill_w / d.watts.decode_w for _, d in cores) if cores else None,
+        gpu_w=median(gpu) if gpu else None,
+    )
+
+
+def _sound(draws: Draws) -> bool:
+    return draws.quality == "measured" and min(draws.watts.prefill_w, draws.watts.decode_w) > 0.0
 
 
 def heat_prior(felt: Felt | None, cores: int) -> Prior:

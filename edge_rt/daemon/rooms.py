@@ -237,7 +237,7 @@ class Rooms:
             self._cores,
             budget_of(config.budget),
             self.heat.model(felt, self._cores),
-            power_prior(felt),
+            power_prior(felt, () if felt is None else self.foresight.forecaster.of_board()),
             settings_of(config.governor),
         )
 
