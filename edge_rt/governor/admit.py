@@ -15,20 +15,18 @@ class Terms:
     admission: Admission
     smaller: bool
     heavy: bool
-    sequences: int | None
     stopped: bool  # nothing computes at all
 
 
-def terms(guard: Guard, made: Collection[Sacrifice], running: int) -> Terms:
-    """`made` are the sacrifices in force, `running` the requests that the engine has.
+def terms(guard: Guard, made: Collection[Sacrifice]) -> Terms:
+    """`made` are the sacrifices in force.
 
-    - caution: no model is loaded
-    - hold: besides, requests are taken one after the other, and others wait
+    - caution and hold: no model is loaded; what heat allows is kept by the pace alone, and
+      requests are still computed together, which costs fewer joules a token
     - evacuate: requests are refused, and those under way stand still until it is cooler
     """
-    hot = guard in ("hold", "evacuate")
     admission: Admission = "open"
-    if "queue" in made or (hot and running > 0):
+    if "queue" in made:
         admission = "queue"
     if "refuse" in made or guard == "evacuate":
         admission = "refuse"
@@ -36,6 +34,5 @@ def terms(guard: Guard, made: Collection[Sacrifice], running: int) -> Terms:
         admission,
         smaller="model" in made,
         heavy=guard == "ok" and "queue" not in made and "refuse" not in made,
-        sequences=1 if hot else None,
         stopped=guard == "evacuate",
     )

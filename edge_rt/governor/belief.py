@@ -19,12 +19,13 @@ class Belief:
 
     def value(self, weights: Weights) -> float:
         """The weighted sum."""
-        return sum(self.mean[k] * weight for k, weight in weights.items())
+        mean = self.mean
+        return sum([mean[k] * weight for k, weight in weights.items()])
 
     def deviation(self, weights: Weights) -> float:
         """The standard deviation of that sum."""
         spread = self._spread(weights)
-        return math.sqrt(max(0.0, sum(spread[k] * weight for k, weight in weights.items())))
+        return math.sqrt(max(0.0, sum([spread[k] * weight for k, weight in weights.items()])))
 
     def fade(self, share: float) -> None:
         """Forget a share of what was learnt, not of what is believed."""
@@ -37,18 +38,42 @@ class Belief:
         """One figure may have moved."""
         self._covariance[place][place] += variance
 
+    def revert(self, place: int, share: float) -> None:
+        """One figure has gone a share of its way back to 0, as a disturbance does."""
+        keep = 1.0 - min(1.0, max(0.0, share))
+        self.mean[place] *= keep
+        for row in self._covariance:
+            row[place] *= keep
+        self._covariance[place] = [keep * value for value in self._covariance[place]]
+
     def correct(self, weights: Weights, value: float, variance: float) -> None:
         """The weighted sum was read as `value`, with a reading's `variance`."""
         error = value - self.value(weights)
         spread = self._spread(weights)
-        total = sum(spread[k] * weight for k, weight in weights.items()) + variance
+        total = sum([spread[k] * weight for k, weight in weights.items()]) + variance
         if not (math.isfinite(error) and total > 0.0):
             return
-        for k, row in enumerate(self._covariance):
-            gain = spread[k] / total
+        moved = [place for place, known in enumerate(spread) if known]
+        for k in moved:
+            gain, row = spread[k] / total, self._covariance[k]
             self.mean[k] += gain * error
-            for j, other in enumerate(spread):
-                row[j] -= gain * other
+            for j in moved:
+                row[j] -= gain * spread[j]
+
+    def keep_within(self, place: int, low: float, high: float) -> None:
+        """Move a figure that cannot be true to the nearest one that can.
+
+        The others move as they depend on it: the mean is projected in the covariance's metric.
+        """
+        bound = min(max(self.mean[place], low), high)
+        moved, variance = bound - self.mean[place], self._covariance[place][place]
+        if not moved:
+            return
+        if variance > 0.0:
+            for k, row in enumerate(self._covariance):
+                self.mean[k] += row[place] / variance * moved
+        self.mean[place] = bound
 
     def _spread(self, weights: Weights) -> list[float]:
-        return [sum(row[k] * weight for k, weight in weights.items()) for row in self._covariance]
+        items = list(weights.items())
+        return [sum([row[k] * weight for k, weight in items]) for row in self._covariance]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 from edge_rt.governor.admit import Terms, terms
 from edge_rt.governor.bounds import Bounds
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.cap import Cap
-from edge_rt.governor.choice import Choice, busy_with, choose, options
+from edge_rt.governor.choice import Choice, Chooser, choose, stopped
 from edge_rt.governor.clean import clean
+from edge_rt.governor.clocks import Clocks
 from edge_rt.governor.guard import GuardState
 from edge_rt.governor.heat import HeatAllowance, Thermal
-from edge_rt.governor.limits import BoundBy, Limits, Observation
+from edge_rt.governor.limits import BoundBy, ClockSteps, Limits, Observation
 from edge_rt.governor.pace import Pace
 from edge_rt.governor.power import PowerModel
 from edge_rt.governor.priors import Priors
@@ -20,6 +22,7 @@ from edge_rt.governor.rarely import Rarely
 from edge_rt.governor.report import Ahead, Report, ahead
 from edge_rt.governor.retry import retry_after_s
 from edge_rt.governor.sacrifice import WELL, Sacrifices
+from edge_rt.governor.setting import Load, Mix, Setting
 from edge_rt.governor.settings import Settings
 from edge_rt.governor.spend import spend
 from edge_rt.governor.threads import Contention
@@ -38,8 +41,8 @@ class Governor:
     with what was seen since the last call, and its limits are to be obeyed until the next. It
     tells `thermal` itself what is seen.
 
-    Every constraint becomes an allowance in watts; of the thread counts and duties whose
-    predicted power stays within the least of them, the one with the most tokens a second is
+    Every constraint becomes an allowance in watts; of the threads, clocks and duties whose
+    predicted power stays within the least of them, those with the most tokens a second are
     chosen. Predictions are corrected by what is measured, so that nothing winds up.
     """
 
@@ -50,8 +53,10 @@ class Governor:
         thermal: Thermal | None,
         priors: Priors,
         settings: Settings,
+        clocks: ClockSteps | None = None,
     ) -> None:
-        """`cores` is the most threads that may be used."""
+        """`cores` is the most threads that may be used, and `clocks` are those to choose
+        from; None: they are left alone."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
         self.fixed: int | None = None  # threads, in place of a choice; from the next step on
         self.smaller = True  # whether less of a model may answer; from the next step on
@@ -64,11 +69,14 @@ class Governor:
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard = GuardState(settings)
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
+        self._weighed: Rarely[list[Choice]] = Rarely()  # which is much to work out
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
         self._mean_w = priors.idle_w  # drawn lately
-        self._told = Choice(cores, 1.0, 0.0, 0.0)
-        self._threads = cores
+        self._clocks = Clocks(clocks or ClockSteps())
+        self._chosen = Setting(cores)
+        self._told = Choice(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
+        self._told_idle_w = 0.0
 
     def step(self, seen: Observation) -> Limits:
         """The limits from now on; also in `limits`, and the reasons in `report`.
@@ -80,7 +88,7 @@ class Governor:
             self._learn(seen)
         bounds = self._bounds(seen)
         choice = self._choice(seen, bounds)
-        least_duty = self._least_duty(bounds)
+        least_duty = self._least_duty(seen, bounds)
         order = self._settings.order
         self._sacrifices.arrange([name for name in order if self.smaller or name != "model"])
         if self.budget != self._kept:
@@ -89,10 +97,10 @@ class Governor:
         quiet = not seen.running and not seen.waiting
         self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet)
         guard = self._guard.update(seen.temp_c, seen.trip_c, min(seen.dt_s, _GAP_S))
-        on = terms(guard, self._sacrifices.made, seen.running)
+        on = terms(guard, self._sacrifices.made)
         if on.stopped:
-            choice = dataclasses.replace(choice, duty=0.0, power_w=self._power.idle_w)
-        self._told = choice
+            choice = stopped(choice, self._power.idle_w)
+        self._told, self._told_idle_w = choice, self._power.idle_w
         self.limits = self._limits(seen, bounds, choice, on)
         self.report = self._report(seen, bounds, choice)
         return self.limits
@@ -100,33 +108,49 @@ class Governor:
     # --- learning
 
     def _learn(self, seen: Observation) -> None:
-        power, dt_s = self._power, seen.dt_s
-        used = self._usage.look(seen)
-        power.learn(dt_s, used.threads, used.busy_s, seen.power_w, seen.others)
-        drawn_w = power.power_w(used.threads, used.busy_s / dt_s)
-        self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn_w - self._mean_w)
-        told = self._told
-        planned_w = power.power_w(told.threads, told.duty * self._usage.intensity)
-        self._cap.look(dt_s, drawn_w, planned_w, self.budget.power_window_s)
+        power, usage, dt_s = self._power, self._usage, seen.dt_s
+        used = usage.look(seen)
+        at = self._clocks.seen(seen, used.threads)
+        busy, coarse = min(1.0, used.busy_s / dt_s), self._coarse(dt_s)
+        load = Load(at, busy, usage.reading, seen.others or 0.0, usage.gpu, coarse)
+        power.learn(dt_s, load, seen.power_w, usage.behind_s)
+        drawn = power.recent()
+        self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn[-1] - self._mean_w)
+        window_s = self.budget.power_window_s
+        self._cap.look(dt_s, drawn, self._planned_w(), window_s, busy > 0.0, power.step_w)
         if self._thermal is not None:
-            heats_w = drawn_w if seen.power_w is None else seen.power_w
+            heats_w = drawn[-1] if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)
         self._contention.look(dt_s, seen.others)
-        self._pace.look(seen, self._contention.threads)
+        self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._contention.threads)
+
+    def _coarse(self, dt_s: float) -> float:
+        """How long passes are beside a look."""
+        pace = self._pace
+        pass_s = pace.pass_s + self._usage.reading * (pace.prompt_pass_s - pace.pass_s)
+        return min(1.0, pass_s / dt_s)
+
+    def _planned_w(self) -> float:
+        """What the limits in force had allowed for, beside all else that is drawn by now.
+
+        What was kept free for the model's doubts is no mishap when it is drawn.
+        """
+        decode_w, prompt_w = self._told.planned_w
+        planned_w = decode_w + self._usage.reading * (prompt_w - decode_w)
+        return planned_w + self._power.idle_w - self._told_idle_w + self._cap.unsure_w
 
     # --- bounds
 
     def _bounds(self, seen: Observation) -> Bounds:
         found: dict[BoundBy, float] = {}
-        unsure_w = self._power.unsure_w(self._told.threads, self._told.duty)
-        aims_w = self._cap.aims_w(self.budget, unsure_w)
+        aims_w = self._cap.aims_w(self.budget, self._power.present_unsure_w)
         if aims_w is not None:
             found["power_w"] = aims_w[0]
         evacuate_c = self._evacuate_c(seen)
         limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
         limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
         limit_c = min(limits, default=None)
-        idle_w, full_w = self._power.idle_w, self._power.power_w(self._cores, 1.0)
+        idle_w, full_w = self._power.idle_w, self._power.power_w(Setting(self._cores), 1.0)
         heat_w = self._heat.update(seen, self._thermal, limit_c, idle_w, full_w)
         if heat_w is not None:
             found["temp_c"] = heat_w
@@ -141,24 +165,40 @@ class Governor:
     # --- choice
 
     def _choice(self, seen: Observation, bounds: Bounds) -> Choice:
-        budget, intensity = self.budget, self._usage.intensity
+        budget = self.budget
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
         least, most = 1, self._contention.threads
         if self.fixed is not None:
             least = most = max(1, min(self.fixed, self._cores))
-        found = options(most, self._power, self._pace.speed, bounds, peak_w, intensity, least)
-        best = choose(found, self._threads)
-        if self.fixed is None:
-            self._threads = best.threads
-        chosen = self._pace.trial(found, best, seen) or best
-        room_w = self._cap.room_w(budget)
-        if room_w is None or room_w >= chosen.power_w:
-            return chosen
-        duty = min(chosen.duty, busy_with(chosen.threads, self._power, room_w, intensity))
-        return dataclasses.replace(chosen, duty=duty)
+        present = self._chosen
+        if (present.gpu is None) != (seen.gpu_s is None):  # another kind of model is at work
+            present = self._clocks.seen(seen, seen.threads)
+        chooser = self._chooser(bounds, present)
 
-    def _least_duty(self, bounds: Bounds) -> float:
-        """The share of the time that one thread may work.
+        def weigh() -> list[Choice]:
+            return chooser.options(self._clocks.around(present, least, most), peak_w)
+
+        found = self._weighed.get(seen.time_s, (budget, bounds.by, present, least, most), weigh)
+        best = choose(found, present)
+        if self.fixed is None:
+            self._chosen = best.setting
+        chosen = self._pace.trial(found, best, seen) or best
+        return chooser.at(chosen.setting, self._cap.room_w(budget), careful=True)
+
+    def _chooser(self, bounds: Bounds, present: Setting) -> Chooser:
+        pace, usage = self._pace, self._usage
+        mix = Mix(
+            pace.reading,
+            usage.intensity,
+            usage.prompt_intensity,
+            pace.pass_s,
+            pace.prompt_pass_s,
+        )
+        window_s = self.budget.power_window_s
+        return Chooser(self._power, bounds, mix, partial(pace.ratios, present=present), window_s)
+
+    def _least_duty(self, seen: Observation, bounds: Bounds) -> float:
+        """The share of the time that the setting which draws least may work.
 
         Under a cap on power it is what it may be if all that is unsure turns out well: what work
         would teach is no reason to turn it away.
@@ -166,10 +206,10 @@ class Governor:
         aim_w = bounds.hoped_w
         if aim_w is None:
             return 1.0
-        power = self._power
+        power, least = self._power, self._clocks.least(seen)
         hopeless = bounds.by != "power_w" or aim_w <= power.idle_w - power.idle_unsure_w
-        hope_w = 0.0 if hopeless else power.unsure_w(1, self._settings.floor_duty)
-        return power.utilisation(1, aim_w + hope_w) / self._usage.intensity
+        hope_w = 0.0 if hopeless else power.unsure_w(least, self._settings.floor_duty)
+        return power.utilisation(least, aim_w + hope_w) / self._usage.intensity
 
     # --- what is told
 
@@ -177,8 +217,8 @@ class Governor:
         limits = Limits(
             choice.threads,
             choice.duty,
-            self._pace.chunk(choice, self._power, self.budget),
-            on.sequences,
+            self._pace.chunk(choice, self.budget),
+            None,
             on.admission,
             on.smaller,
             on.heavy,
@@ -186,10 +226,14 @@ class Governor:
             self._guard.state,
             bounds.aim_w,
             "guard" if on.stopped else bounds.by,
+            prompt_duty=choice.prompt_duty,
+            cpu_hz=self._clocks.cpu_hz(choice.setting),
+            gpu_hz=self._clocks.gpu_hz(choice.setting),
         )
         about, idle_w = subject(bounds, self.budget), self._power.idle_w
         asked = self.fixed is not None
-        reason = why(limits, seen, about, self._guard, idle_w, self._cores, asked)
+        slowed_hz = self._clocks.slowed_hz(choice.setting)
+        reason = why(limits, seen, about, self._guard, idle_w, self._cores, asked, slowed_hz)
         return dataclasses.replace(limits, why=reason)
 
     def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:
@@ -197,7 +241,7 @@ class Governor:
         trip_c = seen.trip_c if on.stopped else None
         leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c)
         idle_w = self._power.idle_w
-        needed_w = self._power.power_w(1, WELL * self._settings.floor_duty)
+        needed_w = self._power.power_w(Setting(1), WELL * self._settings.floor_duty)
         return self._retry.get(
             seen.time_s,
             (bounds.by, leaves_c),

@@ -14,14 +14,18 @@ _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the siz
 class Priors:
     """Power and speed by thread count; what calibration measured, or the profile's figures.
 
-    `draws_w` are watts above `idle_w` of an engine that computes all the time; `speeds` tokens a
-    second, of which only the ratios count. Thread counts that are not named are interpolated.
+    `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` how
+    many times as much it adds when it reads prompts; `speeds` are tokens a second, of which only
+    the ratios count. Thread counts that are not named are interpolated. `gpu_w` is what a model
+    on the GPU adds; None: as much as all cores.
     """
 
     idle_w: float = _IDLE_W
     core_w: float = _CORE_W
     draws_w: Mapping[int, float] = field(default_factory=dict[int, float])
     speeds: Mapping[int, float] = field(default_factory=dict[int, float])
+    prompts: float | None = None
+    gpu_w: float | None = None
 
 
 def priors_of(board: Board) -> Priors:

@@ -1,4 +1,4 @@
-"""How long the engine's threads really computed."""
+"""How long the engine's threads really computed, and for what."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _ENOUGH_S = 2.0  # of passes to tell how busy threads are within them: the first
 _LEAST = 0.5
 _OVER = 0.15  # of a thread more than there are: the pass under way has its threads from before
 _EXACT = 0.01  # of a thread, by which sums of seconds may be off
+_PURE = 0.1  # share of the other phase up to which passes count as of one
+_GPU_S = 2.0  # over which others' load of the GPU is taken
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,54 @@ class Used:
     busy_s: float
 
 
-class Usage:
-    """Processor time against the passes' time: threads wait for memory and for each other."""
+class _Intensity:
+    """Processor time against the passes' time of one phase."""
 
     def __init__(self) -> None:
         self._cpu_s = self._busy_s = 0.0
+
+    def add(self, cpu_s: float, busy_s: float) -> None:
+        self._cpu_s = _FADE * self._cpu_s + cpu_s
+        self._busy_s = _FADE * self._busy_s + busy_s
+
+    @property
+    def value(self) -> float:
+        if self._busy_s <= _ENOUGH_S:
+            return 1.0
+        return min(1.0, max(_LEAST, self._cpu_s / self._busy_s))
+
+
+class Usage:
+    """Processor time against the passes' time: threads wait for memory and for each other.
+
+    `reading` is the share of the last pass, or of the one under way as far as that can be told,
+    that reads prompts; `behind_s` is how long passes that have just ended had run before the
+    look. `gpu` is the share of the time that others keep the GPU busy.
+    """
+
+    def __init__(self) -> None:
+        self.reading = self.behind_s = self.gpu = 0.0
+        self._decode, self._prompt = _Intensity(), _Intensity()
+        self._pending_s = 0.0  # processor time of a pass under way
+        self._running = 0
+        self._apart_s = 0.0  # of a look: the GPU's load beyond our passes, on the whole
         self._spare = 0.0  # threads that requests left unused in the last passes, in the mean
+
+    @property
+    def intensity(self) -> float:
+        """How busy a thread is within a pass that decodes, as a share."""
+        return self._decode.value
+
+    @property
+    def prompt_intensity(self) -> float:
+        """How busy a thread is within a pass that reads prompts."""
+        return self._prompt.value
 
     def look(self, seen: Observation) -> Used:
         """What was used since the last look, by a pass under way too where that can be seen."""
+        self._phase(seen)
+        if seen.gpu_s is not None:
+            return Used(seen.threads, self._look_at_gpu(seen, seen.gpu_s))
         if seen.busy_s > 0.0:
             self._spare = seen.spare_s / seen.busy_s
         elif not seen.running:  # a pass under way is the first of those who have just come
@@ -41,14 +82,39 @@ class Usage:
         if seen.cpu_s is None:
             return Used(used, min(busy_s, seen.dt_s))
         threads = max(used, math.ceil(seen.cpu_s / seen.dt_s - _OVER))
-        if threads == used:
-            self._cpu_s = _FADE * self._cpu_s + seen.cpu_s / threads
-            self._busy_s = _FADE * self._busy_s + busy_s
+        self._count(seen.cpu_s / threads, busy_s, threads == used)
         return Used(threads, min(seen.cpu_s / threads, seen.dt_s))
 
-    @property
-    def intensity(self) -> float:
-        """How busy a thread is within a pass, as a share."""
-        if self._busy_s <= _ENOUGH_S:
-            return 1.0
-        return min(1.0, max(_LEAST, self._cpu_s / self._busy_s))
+    def _phase(self, seen: Observation) -> None:
+        self.behind_s = max(0.0, seen.busy_s - seen.dt_s)
+        if seen.busy_s > 0.0:
+            self.reading = min(1.0, seen.prompt_s / seen.busy_s)
+        elif seen.running > self._running:  # a request begins with its prompt
+            self.reading = 1.0
+        self._running = seen.running
+
+    def _count(self, cpu_s: float, busy_s: float, sure: bool) -> None:
+        self._pending_s += cpu_s
+        if busy_s <= 0.0:
+            return
+        spent_s, self._pending_s = self._pending_s, 0.0
+        if sure and self.reading <= _PURE:
+            self._decode.add(spent_s, busy_s)
+        elif sure and self.reading >= 1.0 - _PURE:
+            self._prompt.add(spent_s, busy_s)
+
+    def _look_at_gpu(self, seen: Observation, gpu_s: float) -> float:
+        """Seconds that passes kept the GPU busy.
+
+        Its load file tells of a pass under way too, but also of others: their part is what it
+        shows beyond our passes in the mean. Without such a file passes are told when they end.
+        """
+        if seen.gpu_load is None:
+            self.behind_s = max(0.0, gpu_s - seen.dt_s)
+            return min(gpu_s, seen.dt_s)
+        self.behind_s = 0.0
+        share = 1.0 - math.exp(-seen.dt_s / _GPU_S)
+        self._apart_s += share * (seen.gpu_load * seen.dt_s - gpu_s - self._apart_s)
+        others_s = max(0.0, self._apart_s)
+        self.gpu = others_s / seen.dt_s
+        return max(0.0, seen.gpu_load * seen.dt_s - others_s)

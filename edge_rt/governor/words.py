@@ -21,15 +21,20 @@ def why(
     idle_w: float,
     cores: int,
     asked: bool = False,
+    slowed_hz: float | None = None,
 ) -> str:
     """One sentence, without its full stop, for what matters most in `limits`.
 
-    `asked` tells whether the threads are not the governor's choice.
+    `asked` tells whether the threads are not the governor's choice; `slowed_hz` is the clock
+    where that is kept below its top.
     """
     if limits.guard == "evacuate":
         return _stopped(seen, guard)
-    parts = [*_pace(limits, seen, subject, idle_w), *_taken(limits), *_heat(limits, seen, guard)]
-    if not parts and limits.threads < cores:
+    pace = _pace(limits, seen, subject, idle_w, _at(slowed_hz))
+    parts = [*pace, *_taken(limits), *_heat(limits, seen, guard)]
+    if not parts and slowed_hz is not None:
+        parts = [f"{subject} allows {thread_count(limits.threads)}{_at(slowed_hz)}"]
+    elif not parts and limits.threads < cores:
         threads = thread_count(limits.threads)
         parts = [
             f"{threads} of {cores} {'is' if limits.threads == 1 else 'are'} asked for"
@@ -81,8 +86,8 @@ def _stopped(seen: Observation, guard: GuardState) -> str:
     )
 
 
-def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float) -> Iterator[str]:
-    if limits.duty >= 1.0:
+def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float, at: str) -> Iterator[str]:
+    if limits.least_duty >= 1.0:
         return
     if limits.allowance_w is not None and limits.allowance_w <= idle_w:
         about, whose = ("about ", " by a model of it") if seen.power_w is None else ("", "")
@@ -90,21 +95,23 @@ def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float) -> Ite
         yield f"{subject} leaves nothing beyond {idle}"
     else:
         threads = thread_count(limits.threads)
-        yield f"{subject} allows {threads} {100 * limits.duty:.0f} % of the time"
+        share = f"{100 * limits.least_duty:.0f} % of the time"
+        what = "" if limits.duty < 1.0 else " to read prompts"
+        yield f"{subject} allows {threads}{at} {share}{what}"
 
 
 def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]:
     if limits.guard == "ok":
         return
-    hold, until = limits.guard == "hold", ""
+    until = ""
     if seen.temp_c is None:
-        at = f"was {'hot' if hold else 'warm'} when its temperature was last read"
+        state = "hot" if limits.guard == "hold" else "warm"
+        at = f"was {state} when its temperature was last read"
     else:
         at = f"is at {seen.temp_c:.0f} °C"
         if seen.trip_c is not None:
             until = f" until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
-    alone = " and requests are answered one after the other" if hold else ""
-    yield f"the board {at}: no model is loaded{alone}{until}"
+    yield f"the board {at}: no model is loaded{until}"
 
 
 def _taken(limits: Limits) -> Iterator[str]:
@@ -112,7 +119,7 @@ def _taken(limits: Limits) -> Iterator[str]:
         yield "smaller models answer"
     if limits.admission == "refuse":
         yield "new requests are refused"
-    elif limits.admission == "queue" and limits.guard != "hold":
+    elif limits.admission == "queue":
         yield "new requests wait"
 
 
@@ -128,6 +135,10 @@ def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> str:
 def thread_count(count: int) -> str:
     """A number of threads in words."""
     return f"{count} thread" + ("" if count == 1 else "s")
+
+
+def _at(clock_hz: float | None) -> str:
+    return "" if clock_hz is None else f" at {clock_hz / 1e9:.2f} GHz"
 
 
 def _joules(energy_j: float) -> str:

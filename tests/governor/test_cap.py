@@ -17,7 +17,7 @@ def watched(seconds: float, drawn_w: float, planned_w: float) -> Cap:
     cap = Cap()
     cap.aims_w(SIX, 0.0)
     for _ in range(round(seconds * 5)):
-        cap.look(0.2, drawn_w, planned_w, 1.0)
+        cap.look(0.2, [drawn_w], planned_w, 1.0)
     return cap
 
 
@@ -46,7 +46,7 @@ def test_it_forgets_a_mishap_within_minutes() -> None:
     cap.aims_w(SIX, 0.0)
     before = cap.margin_w
     for _ in range(5 * 180):
-        cap.look(0.2, 5.5, 5.5, 1.0)
+        cap.look(0.2, [5.5], 5.5, 1.0)
     cap.aims_w(SIX, 0.0)
     assert before is not None
     assert cap.margin_w is not None
@@ -67,6 +67,12 @@ def test_what_the_model_does_not_know_is_kept_free() -> None:
 def test_a_window_that_has_had_too_much_gets_less() -> None:
     assert (watched(2.0, 7.0, 6.0).room_w(SIX) or 0.0) < 3.0
     assert (watched(2.0, 4.0, 6.0).room_w(SIX) or 0.0) > 10.0
+
+
+def test_what_is_read_late_takes_the_place_of_what_was_thought() -> None:
+    cap = watched(2.0, 6.0, 6.0)
+    cap.look(0.2, [8.0, 8.0, 6.0], 6.0, 1.0)
+    assert cap.room_w(SIX) == pytest.approx(6.0 - 2 * 2.0, abs=0.3)
 
 
 def test_a_new_cap_begins_without_debts() -> None:
@@ -98,6 +104,6 @@ def test_a_look_that_began_before_its_cap_is_no_mishap() -> None:
     cap = watched(60.0, 5.5, 5.5)
     lower = Budget(power_w=4.0)
     cap.aims_w(lower, 0.0)
-    cap.look(1.0, 6.0, 3.5, 1.0)  # what was under way when the cap came
+    cap.look(1.0, [6.0], 3.5, 1.0)  # what was under way when the cap came
     cap.aims_w(lower, 0.0)
     assert cap.margin_w == pytest.approx(0.036, abs=0.01)

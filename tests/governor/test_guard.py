@@ -73,21 +73,16 @@ def test_what_it_is_holds_for_the_last_temperature(temps: list[float], trip_c: f
 
 
 def test_states_ask_for_more_and_more() -> None:
-    assert terms("ok", (), 3).heavy
-    caution, hold, evacuate = (terms(state, (), 3) for state in ("caution", "hold", "evacuate"))
-    assert (caution.admission, caution.heavy, caution.sequences) == ("open", False, None)
-    assert (hold.admission, hold.heavy, hold.sequences, hold.stopped) == ("queue", False, 1, False)
+    assert terms("ok", ()).heavy
+    caution, hold, evacuate = (terms(state, ()) for state in ("caution", "hold", "evacuate"))
+    assert (caution.admission, caution.heavy) == ("open", False)
+    assert (hold.admission, hold.heavy, hold.stopped) == ("open", False, False)
     assert (evacuate.admission, evacuate.stopped) == ("refuse", True)
 
 
-def test_held_requests_come_in_one_after_the_other() -> None:
-    assert terms("hold", (), running=1).admission == "queue"
-    assert terms("hold", (), running=0).admission == "open"
-
-
 def test_sacrifices_and_the_guard_do_not_soften_each_other() -> None:
-    assert terms("hold", {"queue"}, 0).admission == "queue"
-    assert terms("hold", {"refuse"}, 0).admission == "refuse"
-    assert terms("evacuate", {"queue"}, 0).admission == "refuse"
-    assert not terms("ok", {"queue"}, 0).heavy
-    assert terms("ok", {"model"}, 0).smaller
+    assert terms("hold", {"queue"}).admission == "queue"
+    assert terms("hold", {"refuse"}).admission == "refuse"
+    assert terms("evacuate", {"queue"}).admission == "refuse"
+    assert not terms("ok", {"queue"}).heavy
+    assert terms("ok", {"model"}).smaller

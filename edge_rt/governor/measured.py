@@ -1,0 +1,156 @@
+"""Readings of the power held against the model's watts, at the present setting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from edge_rt.governor.disturbance import Disturbance, Lag, News
+from edge_rt.governor.setting import Load
+from edge_rt.governor.timeline import Look, Timeline
+
+_LAG_DOUBT = 0.35  # of what the lag's error may make of a reading
+_LAG_STEP_S = 0.2
+_UNEVEN = 0.25  # of the variance of passes and rests within a look
+_RECENT = 12  # looks whose watts may still be revised
+_SHARP = 0.01  # noise of the power at which a reading counts for half of the model
+_STEADY, _ALIKE = 7, 0.3  # looks that must be alike, and how much
+_MOVED = 4  # looks in which a move of the model's own counts
+_TINY_W = 0.01
+
+DrawOf = Callable[[Load], float]
+"""Watts that the engine would add at the setting of a load if it computed all the time."""
+
+
+class Measured:
+    """The last looks with their readings, which are late, and what the model leaves unexplained.
+
+    `local_w` is that at the present setting, and `step_w` by how much something else has begun
+    to draw more in the last look.
+    """
+
+    def __init__(self, draw_of: DrawOf) -> None:
+        self.timeline = Timeline()
+        self._draw_of = draw_of
+        self._lag, self._local, self._news = Lag(), Disturbance(), News()
+        self.step_w = 0.0
+
+    @property
+    def local_w(self) -> float:
+        """What is drawn beyond the model."""
+        return self._local.value_w
+
+    @property
+    def local_unsure_w(self) -> float | None:
+        """Standard deviation of that; None: nothing was read."""
+        return self._local.deviation_w
+
+    @property
+    def noise_w(self) -> float:
+        """Standard deviation of a reading."""
+        return math.sqrt(self._local.noise_w2 or 0.0)
+
+    @property
+    def lag_s(self) -> float:
+        """How late readings are."""
+        return self._lag.seconds
+
+    def shown(self, index: int) -> list[tuple[float, Look]]:
+        """The looks that the reading of one shows, with their shares."""
+        return self.timeline.parts(index, self._lag.seconds)
+
+    def add(
+        self, dt_s: float, load: Load, power_w: float | None, weights: dict[int, float]
+    ) -> None:
+        """Take a look; `power_w` is what the sensor says, which may be nothing new."""
+        look = Look(dt_s, load, power_w, weights, dt_s)
+        before = self.timeline.looks[-1].value_w if self.timeline.looks else 0.0
+        if power_w is not None:
+            look.span_s = self._news.span_s(dt_s, power_w, before)
+        if not look.span_s:
+            look.power_w, look.span_s = None, dt_s
+        self.timeline.add(look)
+
+    def lose(self) -> float:
+        """Nothing can be read any more; gives what was unexplained so far."""
+        lost_w = self._local.value_w
+        self._local.clear()
+        self.step_w = 0.0
+        return lost_w
+
+    def observe(self) -> None:
+        """Take the reading of the newest look, after all looks were valued."""
+        self.step_w = 0.0
+        power_w = self.timeline.looks[-1].power_w
+        if power_w is None:
+            return
+        looks = self.timeline.looks
+        newest, before = looks[-1], looks[-2] if len(looks) > 1 else None
+        newest.shown = [self._shown_w(len(looks) - 1, lag_s) for lag_s in Lag.TRIED_S]
+        if before is not None and before.power_w is not None and before.shown:
+            self._lag.look(power_w - before.power_w, newest.shown, before.shown)
+        first = max(len(looks) - _RECENT - 1, 0)
+        read = [k for k in range(first, len(looks)) if looks[k].power_w is not None]
+        for k in read:
+            looks[k].error_w = (looks[k].power_w or 0.0) - self._shown_w(k, self._lag.seconds)
+        newest.doubt_w2 = self._doubt_w2(len(looks) - 1)
+        errors, doubts = [looks[k].error_w for k in read], [looks[k].doubt_w2 for k in read]
+        same = before is not None and before.power_w == power_w
+        jump_w = self._local.look(newest.span_s, power_w, errors, doubts, same)
+        moved = abs(jump_w) <= self._own_move_w()  # then it may be the figures that are wrong
+        newest.jump_w = 0.0 if moved else jump_w
+        self.step_w = newest.jump_w if self._steady() else 0.0
+        for k in read[-self._local.count :]:
+            looks[k].local_w = self._local.value_w
+
+    def _own_move_w(self) -> float:
+        """By how much the power that the last reading shows has moved by the model."""
+        count = len(self.timeline.looks)
+        shown = [self._shown_w(k, self._lag.seconds) for k in range(max(0, count - _MOVED), count)]
+        return max(shown) - min(shown)
+
+    def _steady(self) -> bool:
+        """Whether the engine does what it did before, so that a step is somebody else's."""
+        loads = [look.load for look in self.timeline.looks[-_STEADY:]]
+        busy, reading = [load.busy for load in loads], [load.reading for load in loads]
+        alike = max(busy) - min(busy) < _ALIKE and max(reading) - min(reading) < _ALIKE
+        return alike and len({load.setting for load in loads}) == 1
+
+    def recent(self) -> list[float]:
+        """Watts of the last looks, the newest last: as read where that is known by now, and by
+        the model where it is not yet. The less noise there is, the more readings count.
+        """
+        looks, found = self.timeline.looks[-_RECENT:], list[float]()
+        for index, look in enumerate(looks):
+            shown = looks[min(index + round(self._lag.seconds / look.dt_s), len(looks) - 1)]
+            late = index + round(self._lag.seconds / look.dt_s) >= len(looks)
+            if shown.power_w is None or late or self._news.slow:
+                found.append(max(0.0, look.value_w + self._local.value_w))
+                continue
+            noise = self.noise_w / max(_TINY_W, _SHARP * shown.power_w)
+            sharp = 1.0 / (1.0 + noise * noise)
+            error_w = shown.local_w + sharp * (shown.error_w - shown.local_w)
+            found.append(max(0.0, look.value_w + error_w))
+        return found
+
+    def _shown_w(self, index: int, lag_s: float) -> float:
+        parts = self.timeline.parts(index, lag_s)
+        if not parts:
+            return self.timeline.looks[0].value_w
+        return sum([share * look.value_w for share, look in parts])
+
+    def _doubt_w2(self, index: int) -> float:
+        """The variance that an error of the lag gives to a reading."""
+        lag_s = self._lag.seconds
+        values = [
+            self._shown_w(index, max(0.0, lag_s + step_s))
+            for step_s in (-_LAG_STEP_S, 0.0, _LAG_STEP_S)
+        ]
+        return (_LAG_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
+
+    def _uneven_w2(self, index: int) -> float:
+        """The same for passes and rests that take turns within a look."""
+        parts = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
+        busy = sum([load.busy for load in parts]) / len(parts)
+        height_w = parts[-1].coarse * self._draw_of(parts[-1])
+        return _UNEVEN * busy * (1.0 - busy) * height_w**2
