@@ -9,9 +9,10 @@ from edge_rt.governor.window import PowerWindow
 
 _MOST = 0.15  # of the cap may be kept free
 _NEXT_S = 0.2  # until the next look
+_RIPPLE = 0.06  # of the cap is kept free at most for passes before they have shown what they do
 _STEP, _STEPS = 0.5, 0.08  # of a step of others, and at most of the cap, is kept free
 _AGAIN_S = 60.0  # in which half of that is forgotten: what came may come again
-_UNSURE, _FLOOR = 0.7, 0.009  # deviations of the model and share of the cap that are kept free
+_UNSURE, _FLOOR = 0.7, 0.013  # deviations of the model and share of the cap that are kept free
 
 
 class Cap:
@@ -23,7 +24,7 @@ class Cap:
     def __init__(self) -> None:
         self._window = PowerWindow()
         self._cap_w: float | None = None
-        self._steady_w = self._steps_w = 0.0
+        self._steady_w = self._steps_w = self._ripple_w = 0.0
         self.unsure_w = 0.0  # of the margin: for what the model is not sure of
         self.margin_w: float | None = None  # kept free; None: there is no cap
 
@@ -44,10 +45,13 @@ class Cap:
         self._steps_w = max(self._steps_w * 0.5 ** (dt_s / _AGAIN_S), _STEP * step_w)
         self._window.add(dt_s, drawn[-1], planned_w, window_s, drawn[:-1], worked)
 
-    def aims_w(self, budget: Budget, unsure_w: float) -> tuple[float, float] | None:
+    def aims_w(
+        self, budget: Budget, unsure_w: float, ripple_w: float = 0.0
+    ) -> tuple[float, float] | None:
         """Watts to aim at with pauses, and without: an engine at work all the time is steady.
 
-        The model of the power deviates by `unsure_w`. None: there is no cap.
+        The model of the power deviates by `unsure_w`, and passes and their rests make windows
+        uneven by `ripple_w`. None: there is no cap.
         """
         cap_w = budget.power_w
         if cap_w != self._cap_w:
@@ -59,6 +63,7 @@ class Cap:
         steps_w = min(_STEPS * cap_w, self._steps_w)
         self._steady_w = min(_MOST * cap_w, _UNSURE * unsure_w + _FLOOR * cap_w + steps_w)
         self.unsure_w = max(0.0, self._steady_w - _FLOOR * cap_w)
+        self._ripple_w = min(_RIPPLE * cap_w, ripple_w)
         self.margin_w = self._margin_w(cap_w, self._steady_w)
         return cap_w - self.margin_w, cap_w - self._steady_w
 
@@ -75,4 +80,4 @@ class Cap:
         return self._window.room_w(cap_w, budget.power_window_s, _NEXT_S)
 
     def _margin_w(self, cap_w: float, steady_w: float) -> float:
-        return min(_MOST * cap_w, self._window.excess_w + steady_w)
+        return min(_MOST * cap_w, max(self._window.excess_w, self._ripple_w) + steady_w)

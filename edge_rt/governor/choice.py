@@ -17,6 +17,7 @@ _LEAST = 0.02  # duty below which nothing is paced any more
 _TIE = 0.005
 _UNSURE = 0.7  # deviations of the model that are kept free, beyond those of now
 _EVEN = 0.02  # of the window: passes that are shorter need no evening out
+_TOO_LONG = 0.5  # of the duty is left where a single pass is more than a window may have
 _ABOUT = (0.93, 1.0, 1.07)  # times the length that passes are thought to have
 
 SpeedOf = Callable[[Setting], tuple[float, float]]
@@ -74,7 +75,7 @@ class Chooser:
         """
         careful = careful and self.bounds.by == "power_w"
         shares = [self._share(setting, reading, room_w, careful) for reading in (0.0, 1.0)]
-        passes = zip(shares, (self.mix.pass_s, self.mix.prompt_pass_s), strict=True)
+        passes = zip(shares, self._passes_s(setting), strict=True)
         even = [self._evened(share, pass_s) for share, pass_s in passes]
         duty, prompt_duty = (min(1.0, max(_LEAST, share)) for share in even)
         if room_w is not None:  # the plan is the aim; room makes up for what went over it
@@ -91,6 +92,10 @@ class Chooser:
             self._mean_w(setting, duty, prompt_duty),
             (planned[0], planned[1]),
         )
+
+    def _passes_s(self, setting: Setting) -> tuple[float, float]:
+        """How long passes take there; those that read prompts are cut to the same length."""
+        return self.mix.pass_s / self.speed_of(setting)[0], self.mix.prompt_pass_s
 
     def _evened(self, share: float, pass_s: float) -> float:
         """Only a cap on power has a window so short that single passes matter."""
@@ -197,8 +202,8 @@ def evened(share: float, pass_s: float, window_s: float) -> float:
 def _evened_for(share: float, pass_s: float, window_s: float) -> float:
     passes = share * window_s / pass_s
     whole = int(passes + 1e-6)
-    if not whole:
-        return share  # a window may have all of a pass whatever the rest
+    if not whole:  # a window may have all of a pass whatever the rest: it is not for this cap
+        return _TOO_LONG * share
     part = max(0.0, passes - whole)
     return min(share, whole * pass_s / (window_s - part * pass_s))
 

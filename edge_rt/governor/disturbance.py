@@ -104,11 +104,8 @@ class Disturbance:
 
 
 def _share(doubts: Sequence[float]) -> float:
-    """The variance of a mean of errors that are doubted.
-
-    What one look shows too much of the one beside it shows too little: only the ends count.
-    """
-    return sum(doubts) / len(doubts) ** 3
+    """The variance of a mean of errors that are doubted."""
+    return sum(doubts) / len(doubts) ** 2
 
 
 def _sum(weights: Sequence[float], values: Sequence[float]) -> float:

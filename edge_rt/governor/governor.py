@@ -31,6 +31,7 @@ from edge_rt.governor.words import missing, subject, why
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shorter and longer times between two looks teach nothing
 _NEAR_C = 0.5  # below the evacuation threshold heat is kept by pacing
+_READS = 0.01  # of the time at work, from which on prompts are expected
 _MEAN_S = 3.0  # over which the power is taken that a forecast goes on with
 
 
@@ -139,11 +140,20 @@ class Governor:
         planned_w = decode_w + self._usage.reading * (prompt_w - decode_w)
         return planned_w + self._power.idle_w - self._told_idle_w + self._cap.unsure_w
 
+    def _ripple_w(self) -> float:
+        """By how much the first pass of a prompt exceeds the mean of a window, before it rests."""
+        pace, told = self._pace, self._told
+        if pace.reading < _READS:
+            return 0.0
+        share = min(1.0, pace.prompt_pass_s / self.budget.power_window_s)
+        return share * (1.0 - told.prompt_duty) * self._power.draw_w(told.setting, 1.0)
+
     # --- bounds
 
     def _bounds(self, seen: Observation) -> Bounds:
         found: dict[BoundBy, float] = {}
-        aims_w = self._cap.aims_w(self.budget, self._power.present_unsure_w)
+        unsure_w = self._power.present_unsure_w
+        aims_w = self._cap.aims_w(self.budget, unsure_w, self._ripple_w())
         if aims_w is not None:
             found["power_w"] = aims_w[0]
         evacuate_c = self._evacuate_c(seen)

@@ -15,6 +15,7 @@ _UNEVEN = 0.25  # of the variance of passes and rests within a look
 _RECENT = 12  # looks whose watts may still be revised
 _SHARP = 0.01  # noise of the power at which a reading counts for half of the model
 _STEADY, _ALIKE = 7, 0.3  # looks that must be alike, and how much
+_PHASE = 0.04  # of the power may the model be wrong from one phase to the other
 _MOVED = 4  # looks in which a move of the model's own counts
 _TINY_W = 0.01
 
@@ -94,7 +95,8 @@ class Measured:
         for k in read:
             looks[k].error_w = (looks[k].power_w or 0.0) - self._shown_w(k, self._lag.seconds)
         newest.doubt_w2 = self._doubt_w2(len(looks) - 1)
-        errors, doubts = [looks[k].error_w for k in read], [looks[k].doubt_w2 for k in read]
+        errors = [looks[k].error_w for k in read]
+        doubts = [looks[k].doubt_w2 + self._phase_w2(looks[k], newest) for k in read]
         same = before is not None and before.power_w == power_w
         jump_w = self._local.look(newest.span_s, power_w, errors, doubts, same)
         moved = abs(jump_w) <= self._own_move_w()  # then it may be the figures that are wrong
@@ -102,6 +104,11 @@ class Measured:
         self.step_w = newest.jump_w if self._steady() else 0.0
         for k in read[-self._local.count :]:
             looks[k].local_w = self._local.value_w
+
+    def _phase_w2(self, look: Look, newest: Look) -> float:
+        """What an error in another phase tells of the present one is less sure."""
+        apart = look.load.reading - newest.load.reading
+        return (_PHASE * apart * look.value_w) ** 2
 
     def _own_move_w(self) -> float:
         """By how much the power that the last reading shows has moved by the model."""

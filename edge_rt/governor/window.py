@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_HALF_S = 20.0  # in which what went wrong counts for half,
+_HALF_S = 40.0  # in which what went wrong counts for half,
 _NEW = 0.5  # and this share of the time at work so far: what is learnt at first goes wrong
 _LEAST_S = 1.0
 _MOST = 0.1  # of the plan: a worse mishap would be remembered for too long
