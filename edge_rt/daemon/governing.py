@@ -167,7 +167,7 @@ class Governing:
         if found or self._anew:
             self._renew(felt)
         governor = self.governor
-        governor.smaller = self._smaller()
+        governor.smaller, governor.clocks = self._smaller(), self._clocks.steps
         threads = (self._told or self.limits).threads
         seen = await self._observer.look(
             threads, governor.budget.energy_period, self._at_work(), self.admission.waiting

@@ -16,6 +16,7 @@ class Clocks:
     """Clocks as shares of the top one, and the settings that are next to the present one."""
 
     def __init__(self, steps: ClockSteps) -> None:
+        self.steps = steps
         self._cpu_hz, self._gpu_hz = steps.cpu_hz, steps.gpu_hz
         self._cpu, self._gpu = _shares(steps.cpu_hz), _shares(steps.gpu_hz)
 

@@ -24,7 +24,7 @@ _LOW_CLOCK = 0.05  # of the top one
 # Bounds, as multiples of the level where that is not the figure itself.
 _LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)
 _CORES_MOST = 2.0
-_FACTOR_GAIN, _FACTORS = 0.1, (0.7, 1.4)  # of what a setting draws beside the formula
+_FACTOR_GAIN, _FACTORS = 0.05, (0.7, 1.4)  # of what a setting draws beside the formula
 _CLOCK_DOUBT, _THREAD_DOUBT = 0.8, 0.15  # of the draw, for each unit of the logarithm
 _ENOUGH, _KNOWN = 5, 0.3  # looks after which a setting is known, and what is doubted then
 _BELOW = 0.1  # of the base may the unexplained part be below 0

@@ -74,7 +74,8 @@ class Governor:
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
         self._mean_w = priors.idle_w  # drawn lately
-        self._clocks = Clocks(clocks or ClockSteps())
+        self.clocks = clocks or ClockSteps()  # to choose from; from the next step on
+        self._clocks = Clocks(self.clocks)
         self._chosen = Setting(cores)
         self._told = Choice(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
         self._told_idle_w = 0.0
@@ -85,6 +86,8 @@ class Governor:
         Figures that make no sense count as not seen.
         """
         seen = clean(seen, self._cores)
+        if self.clocks != self._clocks.steps:
+            self._clocks, self._chosen = Clocks(self.clocks), Setting(self._chosen.threads)
         if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(seen)
         bounds = self._bounds(seen)

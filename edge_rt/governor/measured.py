@@ -14,7 +14,8 @@ _LAG_STEP_S = 0.2
 _UNEVEN = 0.25  # of the variance of passes and rests within a look
 _RECENT = 12  # looks whose watts may still be revised
 _SHARP = 0.01  # noise of the power at which a reading counts for half of the model
-_STEADY, _ALIKE = 7, 0.3  # looks that must be alike, and how much
+_LATER = 4  # looks after a step it is known whether passes had to do with it
+_STEADY, _ALIKE = 10, 0.3  # looks that must be alike, and how much
 _PHASE = 0.04  # of the power may the model be wrong from one phase to the other
 _MOVED = 4  # looks in which a move of the model's own counts
 _TINY_W = 0.01
@@ -34,7 +35,7 @@ class Measured:
         self.timeline = Timeline()
         self._draw_of = draw_of
         self._lag, self._local, self._news = Lag(), Disturbance(), News()
-        self.step_w = 0.0
+        self.step_w = self._before_w = 0.0
 
     @property
     def local_w(self) -> float:
@@ -101,7 +102,10 @@ class Measured:
         jump_w = self._local.look(newest.span_s, power_w, errors, doubts, same)
         moved = abs(jump_w) <= self._own_move_w()  # then it may be the figures that are wrong
         newest.jump_w = 0.0 if moved else jump_w
-        self.step_w = newest.jump_w if self._steady() else 0.0
+        if jump_w:
+            self._before_w = self._local.value_w - jump_w
+        if self._local.count == _LATER and self._steady():
+            self.step_w = self._local.value_w - self._before_w
         for k in read[-self._local.count :]:
             looks[k].local_w = self._local.value_w
 

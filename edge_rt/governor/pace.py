@@ -22,9 +22,9 @@ _NEAR_SPEED = 0.6  # of the best one must a setting have by what is believed
 _HOPE = 1.5  # deviations that a setting may be better than believed
 _WHOLE = 0.99  # duty from which on passes are not paced
 _PASS_S = (0.02, 1.0)  # shortest and longest pass that reads a prompt
-_LONGEST = 0.33  # of the cap's window, near the cap
+_LONGEST = 0.33  # of the cap's window
 _PART = 0.1  # of the work that prompts are at least, if any come
-_NEAR = 0.85  # of the cap: from there on passes are kept short though they are not paced yet
+_USUAL_S = 0.03  # of a pass that decodes, before there was one
 _SHORT = 8  # tokens of a prompt in the shortest piece, and as long as no speed is known
 _MIX_S = 20.0  # over which the mix of prompts and answers is taken
 _MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # of passes, that threads do not shorten
@@ -53,7 +53,7 @@ class Pace:
         self._decode = self._worlds[-1]
         self._prompt = SpeedModel(cores, _MEMORY_PROMPT, {})
         self._prompt_rate = 0.0  # tokens a second of reading, in units of its speed; 0: unknown
-        self.reading = 0.0  # share of the busy time that reads prompts
+        self.reading = self._busy_s = 0.0  # share of the busy time that reads prompts
         self.pass_s = 0.0  # of a pass that only decodes; 0: not known yet
         self.prompt_pass_s = 0.0  # that passes which read prompts are to take; 0: any time
         self._now: _Rate | None = None
@@ -85,7 +85,8 @@ class Pace:
         self._trial_s += seen.dt_s
         if seen.busy_s <= 0.0:
             return
-        share = 1.0 - math.exp(-seen.busy_s / _MIX_S)
+        self._busy_s += seen.busy_s
+        share = max(1.0 - math.exp(-seen.busy_s / _MIX_S), seen.busy_s / self._busy_s)
         self.reading += share * (min(1.0, seen.prompt_s / seen.busy_s) - self.reading)
         self._read(seen, setting)
         self._write(seen, setting)
@@ -147,9 +148,8 @@ class Pace:
         duty, window_s = choice.prompt_duty, cap.power_window_s
         if cap.power_w is None:
             return _PASS_S[-1] if duty < _WHOLE else None
-        if duty >= _WHOLE and choice.planned_w[1] < _NEAR * cap.power_w:
-            return _PASS_S[-1]
-        pass_s = best_pass_s(duty, self.pass_s, max(_PART, self.reading), window_s)
+        lost_s = self.pass_s or _USUAL_S
+        pass_s = best_pass_s(duty, lost_s, max(_PART, self.reading), window_s)
         return min(max(pass_s, _PASS_S[0]), _LONGEST * window_s)
 
     # --- trials

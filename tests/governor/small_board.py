@@ -54,6 +54,7 @@ class Trace:
 
     power_w: list[float] = field(default_factory=list[float])  # by steps
     tokens: int = 0
+    work_s: float = 0.0  # that passes would have taken at full speed
     limits: list[Limits] = field(default_factory=list[Limits])
     predicted_w: list[float] = field(default_factory=list[float])
 
@@ -92,7 +93,7 @@ class Run:
         seed: int = 0,
     ) -> None:
         self.board, self.asked, self.hidden = board, asked, hidden
-        self._control, self._dice = control, random.Random(seed)
+        self.control, self._dice = control, random.Random(seed)
         self.limits = Limits(board.cores)
         self.trace = Trace()
         self._streams = [[asked.prompt, asked.answer, 0.0] for _ in range(asked.streams)]
@@ -193,6 +194,8 @@ class Run:
                 stream[:] = [self.asked.prompt, self.asked.answer, end + pause_s]
         self._made.append((end - begin, reads, made, self._piece))
         self.trace.tokens += made
+        board = self.board
+        self.trace.work_s += 1.0 / board.decode if made else self._piece / board.read
         self._last = end, end - begin, reads
         self._pass = None
         self._rest(end)
@@ -227,7 +230,7 @@ class Run:
             self._mean_w = sum(self._shown) / len(self._shown)
             self._shown.clear()
         running = sum(s[2] <= now_s for s in self._streams)
-        self.limits = self._control(
+        self.limits = self.control(
             Observation(
                 time_s=now_s,
                 dt_s=LOOK_S,
@@ -264,7 +267,7 @@ def governed(
         run.trace.predicted_w.append(known.report.predicted_w or 0.0)
         return limits
 
-    run._control = control
+    run.control = control
     return run.run(seconds)
 
 

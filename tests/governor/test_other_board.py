@@ -24,7 +24,7 @@ def governor(cap_w: float | None, priors: Priors | None = None) -> Governor:
     return Governor(4, Budget(power_w=cap_w), None, priors or Priors(2.9, 1.4), Settings())
 
 
-def best_tokens(board: Board, asked: Asked, cap_w: float, seconds: float) -> float:
+def best_work_s(board: Board, asked: Asked, cap_w: float, seconds: float) -> float:
     """Of the best constant setting among threads and duties that keeps the cap."""
 
     def run(threads: int, duty: float) -> Trace:
@@ -37,7 +37,7 @@ def best_tokens(board: Board, asked: Asked, cap_w: float, seconds: float) -> flo
             middle = (low + high + 1) // 2
             kept = run(threads, middle / 32).kept(cap_w) >= 0.995
             low, high = (middle, high) if kept else (low, middle - 1)
-        found.append(run(threads, low / 32).tokens if low else 0.0)
+        found.append(run(threads, low / 32).work_s if low else 0.0)
     return max(found)
 
 
@@ -62,7 +62,7 @@ def test_a_cap_is_kept_while_prompts_draw_more(asked: Asked, prompts: float) -> 
     cap_w = 0.75 * full_w(board, asked)
     trace = governed(board, asked, governor(cap_w), 70.0)
     assert trace.kept(cap_w) >= 0.995
-    assert trace.tokens >= 0.9 * best_tokens(board, asked, cap_w, 70.0)
+    assert trace.work_s >= 0.9 * best_work_s(board, asked, cap_w, 70.0)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.1, 0.3])

@@ -67,7 +67,7 @@ def test_rest_and_work_teach_what_the_other_settings_draw() -> None:
     assert model.idle_w == pytest.approx(IDLE_W, rel=0.05)
     for threads in (1, 2, 4):
         assert model.power_w(Setting(threads), 1.0) == pytest.approx(
-            watts(work(threads, 1.0)), rel=0.06
+            watts(work(threads, 1.0)), rel=0.08
         )
 
 

@@ -34,8 +34,8 @@ def test_a_load_file_shows_a_pass_under_way() -> None:
 
 def test_what_a_load_file_shows_beyond_passes_is_others() -> None:
     usage = Usage()
-    for _ in range(100):
-        used = usage.look(replace(ON_GPU, busy_s=0.08, gpu_s=0.08, gpu_load=0.7))
+    look = replace(ON_GPU, busy_s=0.08, gpu_s=0.08, gpu_load=0.7)
+    *_, used = [usage.look(look) for _ in range(100)]
     assert usage.gpu == pytest.approx(0.3, abs=0.02)
     assert used.busy_s == pytest.approx(0.08, abs=0.01)
 

@@ -75,7 +75,7 @@ def governed(
     known = board.draw.loaded_w
     loaded_w = known.value if known else power.idle_w + shape.cores * power.core_w
     thermal = ThermalModel(Prior.generic(loaded_w, fan=bool(shape.fan_points)))
-    return Governor(shape.cores, budget, thermal, power, settings or Settings())
+    return Governor(shape.cores, budget, thermal, power, settings or Settings(), clocks)
 
 
 def capped_scene(name: str, seed: int, slower: float = 1.0, seconds: float = _CAP_S) -> Scene:

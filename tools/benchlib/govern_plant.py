@@ -161,7 +161,7 @@ def governor_of(scene: Scene, budget: Budget, clocks: ClockSteps = NO_CLOCKS) ->
     power, full = priors_of(profile), profile.draw.loaded_w
     loaded_w = power.idle_w + kind.cores * power.core_w if full is None else full.value
     heat = Prior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
-    return Governor(kind.cores, budget, ThermalModel(heat), power, Settings())
+    return Governor(kind.cores, budget, ThermalModel(heat), power, Settings(), clocks)
 
 
 def _outcome(case: Case, constants: Constants) -> Outcome:

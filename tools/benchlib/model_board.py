@@ -115,7 +115,8 @@ class _Run:
         self._trace.read[-1] = sum(p.prompt_tokens for p in passes)
         limits = self._control(self._seen(now_s, passes))
         self._engine.threads = min(limits.threads, self._shape.cores)
-        self._engine.pace(limits.duty, now_s)
+        prompt_duty = limits.duty if limits.prompt_duty is None else limits.prompt_duty
+        self._engine.pace(limits.duty, prompt_duty, now_s)
         self._engine.prefill_chunk = limits.prefill_chunk or self._scene.speed.chunk
         self._engine.sequences = limits.sequences
         self._engine.admitting = limits.admission == "open"

@@ -79,7 +79,7 @@ class ModelEngine:
         self.threads, self.prefill_chunk = cores, speed.chunk
         self.admitting = True
         self.sequences: int | None = None  # the most requests at once
-        self._duty = 1.0
+        self._duty = self._prompt_duty = 1.0
         self.hog = 0.0  # cores that others want
         self.clock = 1.0  # as a share of the top one
         self._cores, self._speed, self._work = cores, speed, work
@@ -87,12 +87,13 @@ class ModelEngine:
         self._streams = [self._stream(idle_s) for _ in range(work.streams)]
         self._free_s = 0.0  # when the next pass may begin
         self._ended_s = self._spent_s = 0.0  # of the last pass
+        self._read = False  # a prompt, in the last pass
         self._passes: deque[Pass] = deque()  # those that may still matter to the plant
         self._told_s = 0.0
 
-    def pace(self, duty: float, now_s: float) -> None:
-        """Rest as `duty` asks from now on, also from the last pass."""
-        self._duty = duty
+    def pace(self, duty: float, prompt_duty: float, now_s: float) -> None:
+        """Rest as these ask from now on, also from the last pass."""
+        self._duty, self._prompt_duty = duty, prompt_duty
         self._free_s = max(now_s, self._rested_s())
 
     @property
@@ -119,7 +120,7 @@ class ModelEngine:
                 if self._may(stream):
                     stream.started = True
                     ready.append(stream)
-            if not ready or self._duty <= 0.0:
+            if not ready or min(self._duty, self._prompt_duty) <= 0.0:
                 self._free_s = self._next_s(until_s)
                 continue
             self._pass(ready)
@@ -139,9 +140,10 @@ class ModelEngine:
         return [p for p in self._passes if before < p.end_s <= now_s]
 
     def _rested_s(self) -> float:
-        if self._duty <= 0.0:
+        duty = self._prompt_duty if self._read else self._duty
+        if duty <= 0.0:
             return self._ended_s
-        return self._ended_s + self._spent_s * (1.0 / self._duty - 1.0)
+        return self._ended_s + self._spent_s * (1.0 / duty - 1.0)
 
     def _may(self, stream: _Stream) -> bool:
         if stream.started or stream.ready_s > self._free_s:
@@ -165,7 +167,7 @@ class ModelEngine:
         cores = self.threads * share * (1.0 if piece else self._speed.decode_cores)
         read_s = spent * (piece / (piece + len(writers)))  # as the engine shares a pass out
         self._passes.append(Pass(begin, end, cores, len(writers), read_s, piece))
-        self._ended_s, self._spent_s = end, spent
+        self._ended_s, self._spent_s, self._read = end, spent, piece > 0
         self._free_s = self._rested_s()
         if reader:
             reader.prompt -= piece

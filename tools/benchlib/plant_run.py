@@ -155,7 +155,8 @@ class Run:
     def _obey(self, limits: Limits, now_s: float) -> None:
         engine, kind = self.engine, self.scene.figures.kind
         engine.threads = max(1, min(limits.threads, kind.cores))
-        engine.pace(limits.duty, limits.duty, now_s)
+        prompt_duty = limits.duty if limits.prompt_duty is None else limits.prompt_duty
+        engine.pace(limits.duty, prompt_duty, now_s)
         engine.chunk = limits.prefill_chunk or 0
         engine.sequences = limits.sequences or 0
         engine.admitting = limits.admission == "open"
