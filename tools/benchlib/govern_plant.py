@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 
 from benchlib.plant_best import Constants
 from benchlib.plant_figures import draw
@@ -93,18 +93,15 @@ def cases(quick: bool, only: str = "") -> list[Case]:
 
 def _cases(quick: bool) -> Iterator[Case]:
     seeds, caps = (SEEDS[:1], CAPS[1:2]) if quick else (SEEDS, CAPS)
-    works = list(WORKS)[:1] if quick else list(WORKS)
-    for part, boards, jobs in (
-        ("plain", list(BOARDS), works),
-        ("hidden", list(BOARDS), works),
-        ("gpu", ["nano"] if quick else ["nano", "agx"], [w for w in works if w in _GPU_WORKS]),
+    boards, works = (["pi5", "nano"], list(WORKS)[:1]) if quick else (list(BOARDS), list(WORKS))
+    for part, there, jobs in (
+        ("plain", boards, works),
+        ("hidden", boards, works),
+        ("gpu", [b for b in ("nano", "agx") if b in boards], [w for w in works if w in _GPU_WORKS]),
         ("slow", ["nano"], works[:1]),
     ):
-        for board in boards:
-            for work in jobs:
-                for seed in seeds:
-                    for cap in caps:
-                        yield Case(part, board, work, seed, cap)
+        for board, work, seed, cap in product(there, jobs, seeds, caps):
+            yield Case(part, board, work, seed, cap)
 
 
 def groups(found: Iterable[Case]) -> list[list[Case]]:

@@ -52,7 +52,7 @@ def band_jobs(quick: bool, only: str = "") -> list[tuple[str, str, int]]:
     """Board, weather and seed of each run."""
     seeds = SEEDS[:1] if quick else SEEDS
     weathers = ["hot"] if quick else list(WEATHERS)
-    boards = ["pi5", "nano"] if quick else list(BOARDS)
+    boards = ["pi5"] if quick else list(BOARDS)
     found = [(b, w, s) for b in boards for w in weathers for s in seeds]
     words = only.split()
     return [job for job in found if all(w in f"band {job[0]} {job[1]} seed{job[2]}" for w in words)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from statistics import fmean
 
 from benchlib.govern_plant import BOARDS, SEEDS, Case, Outcome, clock_steps, governor_of, scene_of
@@ -18,7 +19,8 @@ from edge_rt.governor.limits import Limits, Observation
 HOUR_S = 3600.0
 _LAST_S = 60.0  # over which what was predicted is held against what came
 _EARLY_S = 600.0  # before that nothing has to be learnt
-_HOLD_S, _HEAT_S = 900.0, 1200.0
+_HOLD_S, _HEAT_S, _QUICK_HEAT_S = 900.0, 1200.0, 700.0
+_HOURS = (("1x600/40", 1.5), ("4x400/60", 1.5), ("1x600/40", 0.75))
 _HOLD = {"pi4": 25.0, "pi5": 40.0}  # boards that get hot and do not throttle, and their rooms
 _PLAIN = Weather(25.0)
 
@@ -64,17 +66,13 @@ def long_cases(quick: bool, only: str = "") -> list[Case]:
 
 def _cases(quick: bool) -> Iterator[Case]:
     seeds = SEEDS[:1] if quick else SEEDS
-    for board in ("pi5", "nano") if quick else BOARDS:
-        for work in ("1x600/40",) if quick else ("1x600/40", "4x400/60"):
-            for seed in seeds:
-                for cap in (1.5,) if quick else (1.5, 0.75):
-                    yield Case("hour", board, work, seed, cap)
-    for board in _HOLD:
-        for seed in seeds:
-            yield Case("hold", board, "4x400/60", seed, 1.5)
-    for board in ("pi5",) if quick else BOARDS:
-        for seed in seeds:
-            yield Case("heat", board, "1x100/150", seed, 1.5)
+    boards = ["pi5"] if quick else list(BOARDS)
+    for (work, cap), board, seed in product(_HOURS[:1] if quick else _HOURS, boards, seeds):
+        yield Case("hour", board, work, seed, cap)
+    for board, seed in product([b for b in _HOLD if b in boards], seeds):
+        yield Case("hold", board, "4x400/60", seed, 1.5)
+    for board, seed in product(boards, seeds):
+        yield Case("heat", board, "1x100/150", seed, 1.5)
 
 
 def evaluate_long(case: Case, quick: bool) -> list[Outcome]:
@@ -83,7 +81,9 @@ def evaluate_long(case: Case, quick: bool) -> list[Outcome]:
         return [_hour(case, 0.1 * HOUR_S if quick else HOUR_S)]
     if case.part == "hold":
         return [_hold(case, 0.4 * _HOLD_S if quick else _HOLD_S)]
-    return [_heat(case, heat, _HEAT_S) for heat in (HEATS[:1] if quick else HEATS)]
+    if quick:
+        return [_heat(case, HEATS[0], _QUICK_HEAT_S)]
+    return [_heat(case, heat, _HEAT_S) for heat in HEATS]
 
 
 def _hour(case: Case, seconds: float) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from benchlib.plant_engine import PlantEngine
 from benchlib.plant_run import Scene, constant, simulate
@@ -68,10 +69,13 @@ class Constants:
         """From when on runs count."""
         return self.scene.idle_s + SETTLED_S
 
-    @property
+    @cached_property
     def full_w(self) -> float:
-        """Mean power of nobody's governing."""
-        return self.full.mean_w(self.begin_s)
+        """Mean power where nobody governs and no caller pauses."""
+        if not self.scene.work.pause_s:
+            return self.full.mean_w(self.begin_s)
+        steady = replace(self.scene, work=replace(self.scene.work, pause_s=0.0))
+        return Constants(steady).full_w
 
     def trace(self, setting: Setting, seconds: float | None = None) -> Trace:
         """A run of the scene, or of its first part; remembered."""

@@ -47,7 +47,7 @@ class Learnt:
 
 def leak_jobs(quick: bool, only: str = "") -> list[tuple[str, int]]:
     """Board and day of each run."""
-    days = 2 if quick else DAYS
+    days = 1 if quick else DAYS
     found = [(board, number) for board in LEAK_BOARDS for number in range(days)]
     words = only.split()
     return [j for j in found if all(w in f"leak {j[0]} day{j[1]}".split() for w in words)]
