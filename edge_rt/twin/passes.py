@@ -6,12 +6,15 @@ words of it tell what. Nothing else of an engine is looked at, and the engine do
 
 from __future__ import annotations
 
+import logging
 import os
 import struct
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _ENGINE = b"edge_rt.engine.worker"  # in a command line whose last but one word is the descriptor
 _MEMORY = -2
@@ -35,6 +38,7 @@ class Passes:
     ) -> None:
         self._proc, self._clock = proc, clock
         self._engines: dict[int, _Engine] = {}
+        self._refused: set[int] = set()
 
     def look(self, pids: Iterable[int]) -> dict[int, Spent]:
         """What was spent since the last look by those of the processes that are engines.
@@ -51,13 +55,21 @@ class Passes:
         return {pid: engine.look(now_s) for pid, engine in self._engines.items()}
 
     def _memory(self, pid: int) -> int | None:
-        """A descriptor of what an engine shares; None where it is none, or another user's."""
+        """A descriptor of what an engine shares; None where it is none, or another user's.
+
+        The latter is logged once.
+        """
         folder = self._proc / str(pid)
         try:
             words = (folder / "cmdline").read_bytes().removesuffix(b"\0").split(b"\0")
             if _ENGINE not in words[:_MEMORY]:
                 return None
             return os.open(folder / "fd" / os.fsdecode(words[_MEMORY]), os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError:
+            if pid not in self._refused:
+                self._refused.add(pid)
+                log.warning("engine %d is another user's: its passes heat no GPU", pid)
+            return None
         except OSError:
             return None
 

@@ -112,6 +112,22 @@ def test_other_processes_have_no_passes(tmp_path: Path, words: tuple[str, ...]) 
     assert Passes(tmp_path).look((20, 21)) == {}
 
 
+def test_an_engine_of_another_user_is_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Engine(tmp_path)
+
+    def refused(*given: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    passes = Passes(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refused)
+        assert [passes.look((20,)) for _ in range(3)] == [{}, {}, {}]
+    assert caplog.messages == ["engine 20 is another user's: its passes heat no GPU"]
+    assert set(passes.look((20,))) == {20}
+
+
 def held() -> int:
     """How many files are open."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
