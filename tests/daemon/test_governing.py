@@ -181,6 +181,7 @@ def test_the_governor_chooses_among_clocks_and_each_look_tells_them(kit: Any) ->
         await stage.look_with(Limits(2, cpu_hz=1e9))
         await stage.look_with(Limits(2))
         assert stage.clocks.told == [(1e9, None), (None, None)]
+        assert stage.governor.clocks == FakeClocks.steps
         seen = stage.governor.steps[-1][0]
         assert (seen.cpu_hz, seen.gpu_hz) == (2e9, None)
 

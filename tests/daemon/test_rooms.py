@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from trees import Tree
 
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Budget, Cache, Config, Engine, Governor, Knobs, Models, Sensors
 from edge_rt.daemon.rooms import Rooms, usable_cores
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
+from edge_rt.governor.limits import ClockSteps
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import Pairs
@@ -146,6 +148,28 @@ def test_the_engine_of_a_simulated_board_with_a_gpu_is_told_that_there_is_none(
     async def run() -> None:
         command = rooms(tmp_path, board=board).supervisor._command
         assert ("simulated-gpu" in command) is simulated
+
+    kit.run(run())
+
+
+def test_the_governor_may_choose_among_the_clocks_of_a_governed_board(
+    kit: Any, tmp_path: Path
+) -> None:
+    tree = Tree(tmp_path / "board")
+    folder = tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
+    tree.write(folder, {"scaling_available_frequencies": "400000 1000000 2000000"})
+
+    async def run() -> None:
+        made = rooms(tmp_path, knobs=Knobs(cpufreq="governed"))
+        async with made.open():
+            for _ in range(1000):
+                if made.knobs.clocks.steps.cpu_hz:
+                    break
+                await asyncio.sleep(0.01)
+            await made.governing.look()
+            assert made.governing.governor.clocks == ClockSteps(cpu_hz=(0.4e9, 1e9, 2e9))
+            assert made.governing.seen is not None
+            assert made.governing.seen.cpu_hz == 2e9
 
     kit.run(run())
 
