@@ -22,6 +22,10 @@ USUAL_GATE = "token"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
 
 
+Fits = Callable[[Entry, Entry], bool]
+"""Whether the second model can be in memory beside the first, and reads as much."""
+
+
 class Models(Protocol):
     """Has models, and knows pairs of them."""
 
@@ -79,7 +83,7 @@ def offer(
     wish: ModeWish,
     models: Models,
     limits: Limits,
-    fits: Callable[[Entry, Entry], bool],
+    fits: Fits,
 ) -> Offer:
     """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
 

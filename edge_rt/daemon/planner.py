@@ -147,7 +147,7 @@ class Planner:
         if serving.asked is None:
             return serving
         other, asked = host.entry(serving.card.id), host.entry(serving.asked)
-        short = await self._routes.shortfall(other, asked, text, Aims(), host)
+        short = await self._routes.floor.shortfall(other, asked, text, Aims(), host)
         return serving if short is None else Serving(host.card(serving.asked))
 
     def _choice(

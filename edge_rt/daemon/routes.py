@@ -12,6 +12,7 @@ from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.early import left_open, with_early
+from edge_rt.daemon.floor import Floor
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
@@ -37,14 +38,7 @@ from edge_rt.routing.mix import Mix
 from edge_rt.routing.naming import select
 from edge_rt.routing.router import Router
 from edge_rt.routing.setting import Setting
-from edge_rt.routing.sufficing import (
-    FLOORS,
-    Level,
-    below,
-    floor_of,
-    least_quality,
-    may_answer,
-)
+from edge_rt.routing.sufficing import Level, may_answer
 from edge_rt.routing.trace import Trace, Traces
 
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
@@ -73,7 +67,7 @@ class Routes:
         `clock` is in seconds, a monotonic one.
         """
         self.assess, self._context = assessor.assess, assessor.context
-        self._quality = floor_of(quality)
+        self.floor = Floor(quality, governing, assessor, learning.judge)
         self._candidates, self._variants, self._lengths = candidates, variants, lengths
         self._sizing = Sizing(lengths, connect)
         self._governing, self._residency, self._room = governing, residency, room
@@ -91,6 +85,8 @@ class Routes:
         entries = named(wish.model, host)
         able = self._admitted(wish.model, entries)
         offers, unfit = self._offers(able, wish.mode, host)
+        by_id = {entry.id: entry for entry in able}
+        offers = await self.floor.kept(offers, by_id, wish, host, self._fits)
         completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
         only = able[0] if len(able) == 1 else None
         if only is not None and not self._open(only, offers[only.id], wish):
@@ -101,13 +97,14 @@ class Routes:
         assessed = await self.assess(wish.text, list(known.values()), host, took.append)
         files = {id: entry.short_sha256 for id, entry in known.items()}
         likely = self._learning.judge.assessed(assessed, files)
-        offers = with_early(offers, known, wish, likely, self.floor(wish.aims), host)
+        offers = with_early(offers, known, wish, likely, self.floor.now(wish.aims), host)
         tokens = await self._sizing.tokens(able, wish, completion, host, partners(offers))
         counted = [known for known in tokens.values() if isinstance(known, Tokens)]
         prompt = max((known.prompt for known in counted), default=USUAL)
         trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
         self.traces.keep(wish.id, trace)
-        usual, smaller = (may_answer(trace, self._floor(wish.aims, less)) for less in (False, True))
+        floors = (self.floor.of(wish.aims, smaller) for smaller in (False, True))
+        usual, smaller = (may_answer(trace, floor) for floor in floors)
         self._note(usual, smaller, prompt, completion)
         if trace.chosen is not None:
             found = self._chosen(wish, trace, trace.chosen, able, offers)
@@ -146,7 +143,7 @@ class Routes:
         offer = offers[entry.id]
         found = routed(entry, offer, offer.of(setting.mode), trace.why)
         fewer = setting.threads if setting.threads < limits.threads else None
-        less = found.less or gave_way(trace, wish.aims.quality, self._quality, limits)
+        less = found.less or gave_way(trace, wish.aims.quality, self.floor.usual, limits)
         return found._replace(threads=fewer, form=setting.form, less=less)
 
     def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
@@ -213,7 +210,7 @@ class Routes:
             prefer=aims.prefer or "energy",
             latency_s=aims.latency_s,
             energy_j=aims.energy_j,
-            quality=self.floor(aims),
+            quality=self.floor.now(aims),
             context=assessed.features.context,
             unfit=unfit or {},
         )
@@ -222,38 +219,6 @@ class Routes:
         there = self._now([*entries, *partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
         return msgspec.structs.replace(trace, phi=self._phi(trace.chosen), assessed=assessed)
-
-    def floor(self, aims: Aims) -> float:
-        """The least quality that an answer is to have now; the best is taken where none has it."""
-        return self._floor(aims, self._governing.limits.smaller)
-
-    def _floor(self, aims: Aims, smaller: bool) -> float:
-        """The usual floor gives way as far as "low" while the governor asks for `smaller` models.
-
-        A floor that the request names holds.
-        """
-        usual = min(self._quality, FLOORS["low"]) if smaller else self._quality
-        return usual if aims.quality is None else aims.quality
-
-    async def shortfall(
-        self,
-        other: Entry,
-        asked: Entry,
-        text: str,
-        aims: Aims,
-        host: Host,
-        took: Callable[[Cost], None] = lambda _: None,
-    ) -> str | None:
-        """Why `other` is not good enough to stand in for `asked`; None: it is, or nobody knows.
-
-        `took` is told what it cost to compare `text` with examples.
-        """
-        assessed = await self.assess(text, [other, asked], host, took)
-        files = {entry.id: entry.short_sha256 for entry in (other, asked)}
-        likely = self._learning.judge.assessed(assessed, files)
-        quality, best, floor = likely.p(other.id), likely.p(asked.id), self.floor(aims)
-        least = floor if best is None else least_quality((quality, best), floor)
-        return None if quality is None or quality >= least else below(quality, least)
 
     def _phi(self, chosen: Candidate | None) -> float | None:
         seen = self._governing.seen

@@ -156,7 +156,7 @@ class DaemonService:
         took: list[Cost] = []
         entry, other = self.entry(asked), self.entry(serving.card.id)
         context = wish.text, wish.aims, self, took.append
-        short = await self._foresight.routes.shortfall(other, entry, *context)
+        short = await self._foresight.routes.floor.shortfall(other, entry, *context)
         if short is None:
             return msgspec.structs.replace(serving, compared=took[0] if took else None)
         limits = self._governing.limits

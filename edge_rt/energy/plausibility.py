@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from edge_rt.config.board import Board
@@ -10,6 +11,7 @@ from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
 from edge_rt.sensors.sampler import Sampler
 
 _NOISE, _NOISE_W = 1.25, 1.0  # rails are measured one after the other, each with its own error
+_MODE = re.compile(r"(\d+)W(?:_\w+)?")  # NVIDIA names a mode by what the module is to draw in it, about
 _TOLERANCE = 0.05  # of a shunt
 
 
@@ -18,6 +20,8 @@ def known_of(board: Board) -> Known:
     shunts = {label: ohms for label, rail in board.rails.items() if (ohms := rail.shunt_ohm)}
     draw = board.draw
     stated = [figure.value for figure in (draw.range_max_w, draw.supply_w, draw.loaded_w) if figure]
+    stated += [mode.drawn_w for mode in board.power_modes.values() if mode.drawn_w]
+    stated += [float(found[1]) for name in board.power_modes if (found := _MODE.fullmatch(name))]
     return Known(shunts, max(stated, default=None))
 
 

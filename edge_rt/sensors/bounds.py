@@ -23,6 +23,7 @@ Kind = Literal[
 IMPOSSIBLE = "which cannot be"  # in every reason for which a figure is refused
 BOARD_W = 300.0  # more than any board draws that these chips are on
 TIMES = 3.0  # a board's largest stated power, for its peaks
+SMALL_W = 50.0  # but that much of any board: what is stated may be of its lesser modes alone
 
 _UNITS: Mapping[Kind, str] = {
     "power_w": "W",
@@ -72,7 +73,7 @@ class Known:
         if self.board_w is None:
             return Bounds(POWER.low, BOARD_W, "is what a board of this kind can draw")
         stated = f"is what a board can draw that is stated to take {self.board_w:.4g} W"
-        return Bounds(POWER.low, TIMES * self.board_w, stated)
+        return Bounds(POWER.low, max(SMALL_W, TIMES * self.board_w), stated)
 
 
 def contradiction(watts: float, volts: float, amps: float) -> str | None:

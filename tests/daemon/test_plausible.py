@@ -8,9 +8,12 @@ import pytest
 from trees import BOARDS, Tree
 
 from edge_rt.api.board import BoardReport
+from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
 from edge_rt.daemon.senses import Senses
+from edge_rt.energy.plausibility import known_of
 
+BOARD_PROFILES = load_boards()
 NANO = "jetson-orin-nano-8gb"
 
 
@@ -118,3 +121,20 @@ def test_a_lone_rail_of_an_unknown_board_is_not_its_supply(tree: Tree) -> None:
     supply = report_of(tree, None).supply
     assert supply is not None
     assert supply.rails == ["VDD_IN"]
+
+
+@pytest.mark.parametrize(
+    ("board", "watts"),
+    [
+        ("jetson-orin-nano-8gb", 15.0),  # by the names of its power modes
+        ("jetson-orin-nano-super-8gb", 25.0),
+        ("jetson-orin-nx-super-16gb", 40.0),
+        ("jetson-thor-t5000", 130.0),
+        ("raspberry-pi-5", 27.0),
+        ("generic-arm64", None),
+    ],
+)
+def test_the_largest_power_that_a_profile_states_bounds_that_of_its_rails(
+    board: str, watts: float | None
+) -> None:
+    assert known_of(BOARD_PROFILES[board]).board_w == watts

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace as changed
+from placed import graded
 from simulated import Simulated
 
 from edge_rt.api.planning import PlanAsk
@@ -263,6 +264,21 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         assert served.why == "big writes 20% of the tokens: the board is hot"
         alone = await house.service.route(wish(ModeWish("single")))
         assert (alone.card.id, alone.asked, alone.mode) == (TINY, BIG, None)
+
+    kit.run(run())
+
+
+def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        house.governing.allow(smaller=True, why="the board is hot")
+        graded(house, big=0.9, tiny=0.145)
+        served = await house.service.route(wish())
+        assert served.mode.gating != Gating("token", share=LESS_SHARE)
+        assert served.why is None
+        graded(house, big=0.9, tiny=0.3)
+        served = await house.service.route(wish())
+        assert served.mode.gating == Gating("token", share=LESS_SHARE)
 
     kit.run(run())
 
