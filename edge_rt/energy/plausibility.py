@@ -11,7 +11,7 @@ from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
 from edge_rt.sensors.sampler import Sampler
 
 _NOISE, _NOISE_W = 1.25, 1.0  # rails are measured one after the other, each with its own error
-_MODE = re.compile(r"(\d+)W(?:_\w+)?")  # NVIDIA names a mode by what the module is to draw in it, about
+_MODE = re.compile(r"(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it draws
 _TOLERANCE = 0.05  # of a shunt
 
 
