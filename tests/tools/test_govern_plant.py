@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from benchlib import BenchError, govern_plant_part
+from benchlib.govern import Values
 from benchlib.govern_plant import (
     BOARDS,
     CAPS,
@@ -180,8 +181,28 @@ def test_what_is_tagged_as_assumed_is_right_and_what_is_far_off_is_not() -> None
     assert "leak_cover_agx" not in found
 
 
-def test_the_short_form_runs_every_part_of_the_second_plant() -> None:
+def test_the_short_form_runs_every_part_and_holds_what_the_whole_promises() -> None:
     lines: list[str] = []
-    found = plant(lines.append, quick=True)
-    assert set(found.values) >= set(govern_plant_part.HEADLINE) - {"leak_cover"}
-    assert len(lines) > 20
+    values = plant(lines.append, quick=True).values
+    assert set(values) >= set(govern_plant_part.HEADLINE) - {"leak_cover"}
+    assert len(lines) >= 15
+    least = {
+        "plant_ok_min": 0.98,
+        "plant_tokens_mean": 0.93,
+        "plant_tokens_min": 0.85,
+        "plant_hidden_ok_min": 0.97,
+        "plant_gpu_ok_min": 0.99,
+        "band_coverage": 0.9,
+        "clock_gain_60": 1.15,
+        "hold_tokens_min": 0.95,
+        "throttles_without": 1.0,
+    }
+    most = {"plant_step_s_max": 2.0, "power_error_max": 0.05, "throttles": 0.0}
+    assert {name: values[name] for name in least if not _at(values, name) >= least[name]} == {}
+    assert {name: values[name] for name in most if not _at(values, name) <= most[name]} == {}
+
+
+def _at(values: Values, name: str) -> float:
+    value = values[name]
+    assert value is not None
+    return value
