@@ -28,6 +28,7 @@ def clean(seen: Observation, cores: int) -> Observation:
         dt_s=_bound(seen.dt_s, 0.0, math.inf),
         power_w=_floored(_within(seen.power_w, *_POWERS_W)),
         temp_c=_within(seen.temp_c, *_TEMPS_C),
+        near_c=_within(seen.near_c, *_TEMPS_C),
         trip_c=_within(seen.trip_c, *_TRIPS_C),
         fan=_within(seen.fan, 0.0, 1.0),
         threads=int(_bound(seen.threads, 1, cores)),

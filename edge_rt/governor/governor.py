@@ -12,7 +12,7 @@ from edge_rt.governor.cap import Cap
 from edge_rt.governor.choice import Choice, Chooser, choose, stopped
 from edge_rt.governor.clean import clean
 from edge_rt.governor.clocks import Clocks
-from edge_rt.governor.guard import GuardState
+from edge_rt.governor.guard import GuardState, Lead
 from edge_rt.governor.heat import HeatAllowance, Thermal
 from edge_rt.governor.limits import BoundBy, ClockSteps, Limits, Observation
 from edge_rt.governor.pace import Pace
@@ -68,7 +68,7 @@ class Governor:
         self._power, self._pace = PowerModel(cores, priors), Pace(cores, priors)
         self._contention, self._usage = Contention(cores), Usage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
-        self._guard = GuardState(settings)
+        self._guard, self._lead = GuardState(settings), Lead()
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
         self._weighed: Rarely[list[Choice]] = Rarely()  # which is much to work out
         self._retry: Rarely[float] = Rarely()
@@ -86,6 +86,7 @@ class Governor:
         Figures that make no sense count as not seen.
         """
         seen = clean(seen, self._cores)
+        self._lead.look(seen)
         if self.clocks != self._clocks.steps:
             self._clocks, self._chosen = Clocks(self.clocks), Setting(self._chosen.threads)
         if _SOON_S <= seen.dt_s <= _GAP_S:
@@ -100,7 +101,7 @@ class Governor:
             self._sacrifices.settle(least_duty)
         quiet = not seen.running and not seen.waiting
         self._sacrifices.update(min(seen.dt_s, _GAP_S), least_duty, quiet)
-        guard = self._guard.update(seen.temp_c, seen.trip_c, min(seen.dt_s, _GAP_S))
+        guard = self._guard.update(seen.guarded_c, seen.trip_c, min(seen.dt_s, _GAP_S))
         on = terms(guard, self._sacrifices.made)
         if on.stopped:
             choice = stopped(choice, self._power.idle_w)
@@ -173,7 +174,10 @@ class Governor:
         return Bounds(found, energy, limit_c, aims_w and aims_w[1], self._cap.likely_w(self.budget))
 
     def _evacuate_c(self, seen: Observation) -> float | None:
-        return None if seen.trip_c is None else self._guard.thresholds_c(seen.trip_c)[-1]
+        """Where the hottest zone is when everything stops."""
+        if seen.trip_c is None:
+            return None
+        return self._guard.thresholds_c(seen.trip_c)[-1] + self._lead.kelvin
 
     # --- choice
 
@@ -252,7 +256,7 @@ class Governor:
     def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:
         """Worked out once a second."""
         trip_c = seen.trip_c if on.stopped else None
-        leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c)
+        leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c) + self._lead.kelvin
         idle_w = self._power.idle_w
         needed_w = self._power.power_w(Setting(1), WELL * self._settings.floor_duty)
         return self._retry.get(

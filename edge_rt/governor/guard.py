@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from edge_rt.governor.limits import Guard
+from edge_rt.governor.limits import Guard, Observation
 from edge_rt.governor.settings import Settings
 
 BLIND_S = 60.0  # without a temperature: a stop ends, for nobody will see it cool
 STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")
+
+_NOISE_K = 2.0  # of the difference of two zones
+
+
+class Lead:
+    """How much hotter the hottest zone is than the one nearest to its trip point, without noise.
+
+    Forecasts are of the hottest: so much higher is what it may reach.
+    """
+
+    def __init__(self) -> None:
+        self.kelvin = 0.0
+
+    def look(self, seen: Observation) -> None:
+        """Keep the difference where it cannot be read, and where it is nearly the same."""
+        if seen.temp_c is None or seen.guarded_c is None:
+            return
+        kelvin = max(0.0, seen.temp_c - seen.guarded_c)
+        if not kelvin or abs(kelvin - self.kelvin) > _NOISE_K:
+            self.kelvin = kelvin
 
 
 class GuardState:

@@ -13,6 +13,7 @@ _RISE, _FALL = 0.1, 0.5  # shares of the way that the allowance goes in a second
 _NOTHING_W = 1e-3
 _LASTING_S, _BLIND_C = 600.0, 5.0  # without a temperature: how far is looked, and kept away
 _TINY_C = 0.1
+_RAISED_C = 2.0  # a limit that is higher by less is the same one, of another zone
 _COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
@@ -70,7 +71,7 @@ class HeatAllowance:
         full_w: float,
     ) -> float | None:
         """The watts now; None where heat says nothing. `full_w` is drawn without any limit."""
-        if limit_c is None or (self._limit_c is not None and limit_c > self._limit_c):
+        if limit_c is None or (self._limit_c is not None and limit_c > self._limit_c + _RAISED_C):
             self._power_w = None  # what a lower limit made of it means nothing any more
         self._limit_c = limit_c
         of = limit_c, seen.temp_c is None, thermal is not None and thermal.believed

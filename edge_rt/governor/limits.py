@@ -24,7 +24,7 @@ class Observation:
     dt_s: float
     power_w: float | None  # the supply's mean over `dt_s`
     temp_c: float | None  # the hottest zone that counts
-    trip_c: float | None  # where the board begins to throttle, its own or the profile's
+    trip_c: float | None  # where the zone nearest to its trip point makes the board throttle
     fan: float | None  # drive of the fan, 0 to 1
     threads: int  # in force over `dt_s`
     busy_s: float
@@ -43,6 +43,19 @@ class Observation:
     gpu_load: float | None = None  # share of the time that the GPU was busy, for whomever
     cpu_hz: float | None = None  # highest clock allowed now, as read back
     gpu_hz: float | None = None
+    near_c: float | None = None  # the zone that `trip_c` is of; None: the hottest is meant
+
+    @property
+    def guarded_c(self) -> float | None:
+        """The temperature to be compared with `trip_c`."""
+        return self.temp_c if self.near_c is None else self.near_c
+
+    @property
+    def hot_trip_c(self) -> float | None:
+        """How hot the hottest zone is once that zone is at its trip point."""
+        if self.trip_c is None or self.temp_c is None or self.near_c is None:
+            return self.trip_c
+        return self.trip_c + self.temp_c - self.near_c
 
 
 @dataclass(frozen=True)

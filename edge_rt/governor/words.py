@@ -75,13 +75,13 @@ def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
 
 
 def _stopped(seen: Observation, guard: GuardState) -> str:
-    if seen.temp_c is None or seen.trip_c is None:
+    if seen.guarded_c is None or seen.trip_c is None:
         return (
             "the board was too hot when its temperature was last read: "
             "everything stands still for a minute"
         )
     return (
-        f"the board is at {seen.temp_c:.0f} °C and would throttle at {seen.trip_c:.0f} °C: "
+        f"the board is at {seen.guarded_c:.0f} °C and would throttle at {seen.trip_c:.0f} °C: "
         f"everything stands still until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
     )
 
@@ -104,11 +104,11 @@ def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]
     if limits.guard == "ok":
         return
     until = ""
-    if seen.temp_c is None:
+    if seen.guarded_c is None:
         state = "hot" if limits.guard == "hold" else "warm"
         at = f"was {state} when its temperature was last read"
     else:
-        at = f"is at {seen.temp_c:.0f} °C"
+        at = f"is at {seen.guarded_c:.0f} °C"
         if seen.trip_c is not None:
             until = f" until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
     yield f"the board {at}: no model is loaded{until}"

@@ -55,6 +55,28 @@ def test_the_guard_goes_before_everything() -> None:
     assert settle(known, temp_c=72.5).duty > 0.0
 
 
+def test_the_zone_that_is_nearest_to_its_trip_point_decides_and_is_told() -> None:
+    """And not how hot another one is that stands more."""
+    cool = settle(governor(), temp_c=95.0, near_c=50.0, trip_c=70.0)
+    assert (cool.guard, cool.duty) == ("ok", 1.0)
+    known = governor()
+    limits = settle(known, temp_c=75.0, near_c=69.0, trip_c=70.0)
+    assert (limits.guard, limits.duty) == ("evacuate", 0.0)
+    assert limits.why.startswith("the board is at 69 °C and would throttle at 70 °C")
+    assert settle(known, temp_c=75.0, near_c=60.0, trip_c=70.0).guard == "hold"
+
+
+def test_a_forecast_of_the_hottest_zone_may_go_as_far_as_the_nearest_one_has_room() -> None:
+    """Within 2 K: that zones differ by turns is no reason to begin from the full draw again."""
+    heat = StillHeat(per_w=5.0)  # 25 °C and 5 K a watt
+    known = governor(thermal=heat)
+    for number, look in enumerate(looks(120.0, temp_c=80.0, running=1)):
+        known.step(replace(look, near_c=60.0 + number % 2, trip_c=80.0))
+    expected = (0.975 * 80.0 - 0.5 + 20.0 - 25.0) / 5.0
+    allowances_w = known.report.allowances_w or {}
+    assert allowances_w["temp_c"] == pytest.approx(expected, abs=0.5)
+
+
 def test_a_stop_does_not_outlast_the_sensor_by_more_than_a_minute() -> None:
     known = governor(thermal=StillHeat(per_w=8.0))
     settle(known, temp_c=79.0)

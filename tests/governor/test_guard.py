@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from look_help import QUIET
 
 from edge_rt.governor.admit import terms
-from edge_rt.governor.guard import STATES, GuardState
+from edge_rt.governor.guard import STATES, GuardState, Lead
 from edge_rt.governor.settings import Settings
 
 TRIP_C = 80.0
@@ -86,3 +89,18 @@ def test_sacrifices_and_the_guard_do_not_soften_each_other() -> None:
     assert terms("evacuate", {"queue"}).admission == "refuse"
     assert not terms("ok", {"queue"}).heavy
     assert terms("ok", {"model"}).smaller
+
+
+def test_the_lead_of_the_hottest_zone_is_kept_through_noise_and_gaps() -> None:
+    lead = Lead()
+    for temp_c, near_c, kelvin in (
+        (60.0, None, 0.0),
+        (60.0, 50.0, 10.0),
+        (61.5, 50.0, 10.0),
+        (60.0, 51.5, 10.0),
+        (None, 50.0, 10.0),
+        (63.0, 50.0, 13.0),
+        (60.0, 60.0, 0.0),
+    ):
+        lead.look(replace(QUIET, temp_c=temp_c, near_c=near_c))
+        assert lead.kelvin == pytest.approx(kelvin)
