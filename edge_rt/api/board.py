@@ -72,14 +72,24 @@ class NotRead(msgspec.Struct, frozen=True):
     reason: str
 
 
+class HeatState(msgspec.Struct, frozen=True):
+    """A zone of the chip; at `trip_c` the board slows down for it, None: nobody knows where."""
+
+    name: str
+    temp_c: float
+    trip_c: float | None
+
+
 class BoardReport(msgspec.Struct, frozen=True):
     """Everything that is felt of the board right now.
 
-    `temp_c` is the hottest zone's. `throttled` names what holds the board back now, such as
-    "under-voltage"; it is None where no such flag can be read. `looking` is True until it is known
-    what there is: right after the daemon's start. `left_out` names sensors that do not answer, and
-    "temperature" where none can be read, with the reason. `doubts` names rails whose readings
-    contradict others or the board's profile, and tells how.
+    `temp_c` is the hottest zone's, and `nearest` the zone nearest to its own trip point, which the
+    guard goes by. `not_counted` has the temperatures that are not the chip's, and why. `throttled`
+    names what holds the board back now, such as "under-voltage"; it is None where no such flag can
+    be read. `looking` is True until it is known what there is: right after the daemon's start.
+    `left_out` names sensors that do not answer, and "temperature" where none can be read, with the
+    reason. `doubts` names rails whose readings contradict others or the board's profile, and tells
+    how.
     """
 
     board: BoardName | None
@@ -94,6 +104,9 @@ class BoardReport(msgspec.Struct, frozen=True):
     looking: bool = False
     left_out: dict[str, str] = {}
     doubts: dict[str, str] = {}
+    hottest: HeatState | None = None
+    nearest: HeatState | None = None
+    not_counted: dict[str, str] = {}
 
 
 class DayTotal(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 def board_families(report: BoardReport) -> list[Metric]:
     """The families of one report; of channels with the same name and kind the first counts."""
     channels = _firsts(report.channels, lambda channel: (channel.name, channel.kind))
-    families = [_info(report), *_channels(channels), *_energies(report.energies)]
+    families = [_info(report), *_channels(channels), *_heat(report), *_energies(report.energies)]
     families += [] if report.supply is None else _supply(report.supply)
     families.append(_missing(channels))
     return [family for family in families if family.samples]
@@ -56,6 +56,18 @@ def _channels(channels: list[ChannelState]) -> list[Family]:
             quality = [channel.quality] if channel.kind == "power_w" else []
             families[channel.kind].add_metric([channel.name, *quality], channel.value)
     return list(families.values())
+
+
+def _heat(report: BoardReport) -> list[Family]:
+    """The hottest zone that counts, and the zone nearest to its own trip point."""
+    hot = _gauge("board_temperature_celsius", "The hottest zone that counts.", ())
+    if report.temp_c is not None:
+        hot.add_metric([], report.temp_c)
+    text = "Where the zone nearest to its trip point makes the board slow down."
+    trip = _gauge("trip_temperature_celsius", text, ("zone",))
+    if (near := report.nearest) is not None and near.trip_c is not None:
+        trip.add_metric([near.name], near.trip_c)
+    return [hot, trip]
 
 
 def _family(kind: str) -> Family:

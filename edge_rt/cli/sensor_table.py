@@ -29,7 +29,8 @@ def report_tables(report: Json, width: int) -> RenderableType:
     """All of `report` for a terminal of `width` columns: the board, then a table a group."""
     found, root, reasons = groups(report), line(report.get("root")), list(_reasons(report))
     parts: list[RenderableType] = [Pairs(head(report))]
-    parts += [_table(group, rows, width, root) for group, rows in found.items()]
+    apart = member(report, "not_counted")
+    parts += [_table(group, rows, width, root, apart) for group, rows in found.items()]
     parts += [Pairs(rows, title) for title, rows in reasons if rows]
     spaced = [piece for part in parts for piece in (part, Text(""))]
     return Group(*spaced[:-1])
@@ -48,17 +49,25 @@ def head(report: Json) -> list[tuple[str, str]]:
         *read_at,
         *_supply(report),
         ("hottest", hottest(report)),
+        *_slows(report),
         ("throttled", MISSING if throttled is None else ", ".join(throttled) or "no"),
     ]
 
 
 def hottest(report: Json) -> str:
     """The highest temperature and the zone that has it."""
-    temp_c = number(report.get("temp_c"))
+    temp_c, zone = number(report.get("temp_c")), member(report, "hottest").get("name")
     if temp_c is None:
         return MISSING
-    zones = [g.name for g in gauges(report) if g.kind == "temp_c" and g.value == temp_c]
-    return f"{temp_c:.1f} °C{f' {zones[0]}' if zones else ''}"
+    return f"{temp_c:.1f} °C{'' if zone is None else f' {line(zone)}'}"
+
+
+def _slows(report: Json) -> Iterator[tuple[str, str]]:
+    """Where the board slows down, and the zone that is nearest to that."""
+    near = member(report, "nearest")
+    trip_c, temp_c = number(near.get("trip_c")), number(near.get("temp_c"))
+    if trip_c is not None and temp_c is not None:
+        yield "slows at", f"{trip_c:.1f} °C in {line(near.get('name'))}, now {temp_c:.1f} °C"
 
 
 def _board(board: Json) -> str:
@@ -93,8 +102,10 @@ def _energy(supply: Json) -> str:
     return f"{joules(supply.get('energy_j'))} in {duration(covered_s)} since it was found{lost}"
 
 
-def _table(group: str, rows: Sequence[Row], width: int, root: str) -> Table:
-    """A row for each name, with its file below `root` on a wide terminal, else its reader."""
+def _table(group: str, rows: Sequence[Row], width: int, root: str, apart: Json) -> Table:
+    """A row for each name, with its file below `root` on a wide terminal, else its reader; zones
+    that are `apart` with the reason why they do not count.
+    """
     columns = [c for c in COLUMNS[group] if any(c.key in r.cells for r in rows)]
     if group == "rails" and any(row.energy for row in rows):
         columns = [c for c in columns if c.key != "energy_j"] + [COLUMNS[group][-1]]
@@ -103,7 +114,9 @@ def _table(group: str, rows: Sequence[Row], width: int, root: str) -> Table:
         values = [(column, row.value(column.key)) for column in columns]
         shown = [MISSING if value is None else column.text(value) for column, value in values]
         source = _below(root, row.source) if width >= _WIDE else row.reader
-        cells.append([row.name, *shown, _noted(source, row)])
+        why = apart.get(row.name) if group == "zones" else None
+        notes = _noted(source, row) + ("" if why is None else f", not counted: {line(why)}")
+        cells.append([row.name, *shown, notes])
     figures = [Column(column.unit, kept=column is columns[0]) for column in columns]
     return Table([Column(group, text=True, kept=True), *figures, Column("", text=True)], cells)
 

@@ -152,7 +152,7 @@ class Zone(Sourced, frozen=True, kw_only=True):
 
     gated: bool = False  # it cannot be read while its part of the chip is off
     hottest: bool = False  # the maximum of the others
-    ignored: bool = False  # no temperature of interest
+    ignored: bool = False  # not the chip's, whatever its name says
     shutdown_c: Celsius | None = None
 
 
@@ -192,6 +192,16 @@ class Thermal(Section, frozen=True):
     trips: Trips | None = None
     fan: Fan | None = None
     constants: Constants | None = None
+
+    @property
+    def ignored(self) -> dict[str, bool]:
+        """The zones by name, and whether they are ignored."""
+        return {name: zone.ignored for name, zone in self.zones.items()}
+
+    @property
+    def slows_c(self) -> float | None:
+        """Where the board begins to slow down; None where the profile does not tell."""
+        return (self.trips.throttle_c or self.trips.hot_c) if self.trips else None
 
 
 class Board(Section, frozen=True):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from edge_rt.api.board import BoardReport, ChannelState, NotRead, RailEnergy
+from edge_rt.api.board import BoardReport, ChannelState, HeatState, NotRead, RailEnergy
 from edge_rt.api.board import Supply as SupplyState
+from edge_rt.config.board import Thermal
 from edge_rt.daemon.chosen import UNKNOWN, Chosen
 from edge_rt.energy.plausibility import doubts
 from edge_rt.energy.supply import Supply
 from edge_rt.sensors.base import Skipped
+from edge_rt.sensors.heat_zones import HeatZones, ZoneTemp, hottest, nearest
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.sysfs import NOT_REGULAR
 from edge_rt.sensors.track import UNREAD, Reading
@@ -20,7 +23,6 @@ from edge_rt.sensors.track import UNREAD, Reading
 LOST_S = 3.0  # without a reading: no longer a fault that passes by itself
 
 _MODELLED, _MEASURED = 1, 2
-_HEAT = ("thermal", "jtop", "hwmon-temp")  # readers, the first with a temperature counts
 _BRAKES = ("throttle", "cpufreq", "devfreq", "processor", "gpu")  # in names of cooling devices
 
 
@@ -39,6 +41,12 @@ class Felt:
         """Whether the files are not those of this machine."""
         return self.root != Path("/")
 
+    @cached_property
+    def heat(self) -> HeatZones:
+        """The temperatures that count."""
+        thermal = Thermal() if self.chosen.board is None else self.chosen.board.thermal
+        return HeatZones(self.sampler, thermal.ignored, thermal.slows_c)
+
     @property
     def quality(self) -> Literal["measured", "modelled"]:
         """Of the supply's figures."""
@@ -56,12 +64,11 @@ class Felt:
         return any(one.waiting for one in (*self.skipped, *self.sampler.blocked))
 
     def complete(self, now_s: float) -> bool:
-        """Whether everything has answered, power is measured and some temperature is read.
+        """Whether everything has answered, power is measured and a temperature that counts is read.
 
         `now_s` is the sampler's.
         """
-        warm = any(c.kind == "temp_c" for c in self.sampler.channels)
-        return warm and self.answered and self._rank(now_s) == _MEASURED
+        return bool(self.heat.counting) and self.answered and self._rank(now_s) == _MEASURED
 
     def worth(self, now_s: float) -> tuple[int, int]:
         """The more, the better a look: by its supply, then by how much can be read at all."""
@@ -90,23 +97,16 @@ def board_key(felt: Felt | None) -> str:
     return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
 
 
-def hottest(felt: Felt) -> float | None:
+def hottest_c(felt: Felt) -> float | None:
     """The temperature of the hottest zone that counts, None where none can be read."""
-    board = felt.chosen.board
-    zones = {} if board is None else board.thermal.zones
-    ignored = {name for name, zone in zones.items() if zone.ignored}
-    found: dict[str, float] = {}
-    for reader, reading in _by_reader(felt.sampler):
-        channel, value = reading.channel, reading.value
-        if channel.kind == "temp_c" and value is not None and channel.name not in ignored:
-            found[reader] = max(value, found.get(reader, value))
-    return next((found[reader] for reader in _HEAT if reader in found), None)
+    zone = hottest(felt.heat.now())
+    return None if zone is None else zone.temp_c
 
 
 def left_out(felt: Felt) -> dict[str, str]:
     """Return the reason why each sensor that is left out is not read, by its name.
 
-    "temperature" is among them where zones were found and none can be read.
+    "temperature" is among them where zones that count were found and none can be read.
     """
     silent = [one for one in (*felt.skipped, *felt.sampler.blocked) if one.thread is not None]
     found = {_text(one.name): _text(one.reason) for one in silent}
@@ -114,8 +114,8 @@ def left_out(felt: Felt) -> dict[str, str]:
     for one in readings:
         if one.error is not None and one.error.endswith(f"({NOT_REGULAR})"):
             found[_text(one.channel.name)] = _text(f"{one.channel.source} is {NOT_REGULAR}")
-    zones = [one for one in readings if one.channel.kind == "temp_c"]
-    if zones and hottest(felt) is None and not any(one.error == UNREAD for one in zones):
+    zones = [readings[zone.place] for zone in felt.heat.counting]
+    if zones and not any(one.value is not None or one.error == UNREAD for one in zones):
         found["temperature"] = _text(f"no temperature can be read: {zones[0].error}")
     return found
 
@@ -135,18 +135,23 @@ def held_back(felt: Felt) -> list[str] | None:
 
 def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
     """All of it as clients see it, at `now_s` on the sampler's clock."""
+    zones = felt.heat.now()
+    hot = hottest(zones)
     return BoardReport(
         board=felt.chosen.name,
         root=_text(felt.root),
         simulated=felt.simulated,
         supply=_supply(felt, idle_w),
-        temp_c=hottest(felt),
+        temp_c=None if hot is None else hot.temp_c,
         throttled=held_back(felt),
         channels=[_channel(felt, name, r, now_s) for name, r in _by_reader(felt.sampler)],
         energies=_energies(felt),
         not_read=[NotRead(_text(s.name), _text(s.reason)) for s in felt.skipped],
         left_out=left_out(felt),
         doubts={_text(rail): why for rail, why in doubts(felt.chosen.board, felt.sampler).items()},
+        hottest=_heat(hot),
+        nearest=_heat(nearest(zones)),
+        not_counted={_text(zone): _text(why) for zone, why in felt.heat.apart.items()},
     )
 
 
@@ -171,6 +176,10 @@ def _by_reader(sampler: Sampler) -> Iterator[tuple[str, Reading]]:
     """Each channel as it stands, with the name of its reader."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     yield from zip(names, sampler.readings(), strict=True)
+
+
+def _heat(zone: ZoneTemp | None) -> HeatState | None:
+    return None if zone is None else HeatState(_text(zone.name), zone.temp_c, zone.trip_c)
 
 
 def _supply(felt: Felt, idle_w: float | None) -> SupplyState | None:

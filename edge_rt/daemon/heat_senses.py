@@ -1,32 +1,35 @@
-"""What the governor has to know of the board's heat beside its temperature."""
+"""What the governor has to know of the board's heat."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
-from edge_rt.config.board import Board
 from edge_rt.daemon.board_report import Felt
 from edge_rt.sensors.base import Kind
-from edge_rt.sensors.thermal import Thermal, Zone
-
-_BRAKES = ("passive", "hot")  # kinds of trip points at which the kernel slows the board down
+from edge_rt.sensors.heat_zones import hottest, nearest
 
 
-def trip_c(felt: Felt) -> float | None:
-    """The lowest temperature at which the board begins to slow down; None where nobody knows.
-
-    The kernel's trip points go before the profile's.
+class Temperatures(NamedTuple):
+    """The hottest zone's temperature, that of the zone nearest to its own trip point, and that trip
+    point; None: not known.
     """
-    board = felt.chosen.board
-    found = [
-        trip.temp_c
-        for zone in _zones(felt, board)
-        for trip in zone.trips
-        if trip.kind in _BRAKES and trip.temp_c > 0.0  # 0: for users to set
-    ]
-    trips = None if board is None else board.thermal.trips
-    told_c = (trips.throttle_c or trips.hot_c) if trips else None
-    return min(found, default=told_c)
+
+    hottest_c: float | None = None
+    nearest_c: float | None = None
+    trip_c: float | None = None
+
+
+def temperatures(felt: Felt | None) -> Temperatures:
+    """The board's temperatures now. Where none can be read the lowest trip point is told."""
+    if felt is None:
+        return Temperatures()
+    zones = felt.heat.now()
+    hot, near = hottest(zones), nearest(zones)
+    if hot is None:
+        return Temperatures(trip_c=felt.heat.lowest_trip_c())
+    if near is None:
+        return Temperatures(hot.temp_c)
+    return Temperatures(hot.temp_c, near.temp_c, near.trip_c)
 
 
 def fan_drive(felt: Felt) -> float | None:
@@ -41,14 +44,3 @@ def fan_drive(felt: Felt) -> float | None:
     if not drives:
         return None
     return 0.0 if speeds and not any(speeds) else max(drives)
-
-
-def _zones(felt: Felt, board: Board | None) -> Iterator[Zone]:
-    """Those that the profile names, if it names any: others may be of the skin or a radio."""
-    known = {} if board is None else board.thermal.zones
-    for reader in felt.sampler.readers:
-        if isinstance(reader, Thermal):
-            for zone in reader.zones:
-                row = known.get(zone.name)
-                if not known or (row is not None and not row.ignored):
-                    yield zone

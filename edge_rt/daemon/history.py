@@ -135,7 +135,7 @@ def _moment(
         band_c=report.band_c,
         allowance_w=limits.allowance_w,
         cap_w=budget.power_w,
-        trip_c=now.trip_c,
+        trip_c=now.hot_trip_c,
         duty=limits.duty,
         threads=limits.threads,
         guard=limits.guard,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from edge_rt.daemon.board_report import Felt, hottest
+from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.engine_watch import EngineWatch
-from edge_rt.daemon.heat_senses import fan_drive, trip_c
+from edge_rt.daemon.heat_senses import fan_drive, temperatures
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.supervisor import Supervisor
@@ -42,7 +42,6 @@ class Observer:
         self._clock = clock
         self._last_s = clock()
         self._booked_j = 0.0
-        self._trip: tuple[Felt | None, float | None] = None, None  # it does not change
 
     @property
     def felt(self) -> Felt | None:
@@ -61,12 +60,14 @@ class Observer:
         cpu = self._cpu.look(self._supervisor.pid)
         self._book()
         felt = self.felt
+        heat = temperatures(felt)
         return Observation(
             time_s=now_s,
             dt_s=dt_s,
             power_w=self.meter.power_w(now_s),
-            temp_c=None if felt is None else hottest(felt),
-            trip_c=self._trip_c(felt),
+            temp_c=heat.hottest_c,
+            near_c=heat.nearest_c,
+            trip_c=heat.trip_c,
             fan=None if felt is None else fan_drive(felt),
             threads=threads,
             busy_s=done.busy_s,
@@ -107,11 +108,6 @@ class Observer:
     def _book(self) -> None:
         self._spent.add(self.meter.total_j - self._booked_j)
         self._booked_j = self.meter.total_j
-
-    def _trip_c(self, felt: Felt | None) -> float | None:
-        if felt is not self._trip[0]:
-            self._trip = felt, None if felt is None else trip_c(felt)
-        return self._trip[1]
 
 
 def gpu_load(felt: Felt) -> float | None:

@@ -42,7 +42,7 @@ class Readiness:
         """What keeps the board from doing its best now; None: nothing."""
         limits, seen = self._governing.limits, self._governing.seen
         if limits.guard != "ok":
-            temp_c, trip_c = (seen.temp_c, seen.trip_c) if seen else (None, None)
+            temp_c, trip_c = (seen.guarded_c, seen.trip_c) if seen else (None, None)
             told = "" if temp_c is None else f": {temp_c:.1f} °C"
             told += "" if trip_c is None else f", and from {trip_c:.0f} °C on it slows down"
             return f"the board is hot{told}. Let it cool, or cool it better"

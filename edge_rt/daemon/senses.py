@@ -13,7 +13,7 @@ from typing import Literal
 
 from edge_rt.api.board import BoardReport
 from edge_rt.config.paths import Paths
-from edge_rt.daemon.board_report import Felt, hottest, nothing_yet, report
+from edge_rt.daemon.board_report import Felt, hottest_c, nothing_yet, report
 from edge_rt.daemon.chosen import choose, roots, simulated_board, wanted
 from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.sensors.base import Reader
@@ -113,7 +113,7 @@ class Senses:
     @property
     def temp_c(self) -> float | None:
         """The hottest zone."""
-        return hottest(self._felt) if self._felt else None
+        return hottest_c(self._felt) if self._felt else None
 
     @property
     def complete(self) -> bool:

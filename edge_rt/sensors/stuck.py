@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _BLOCK_S = 30.0
 _MOVED_K = 8.0
 _FAR_K = 30.0  # hotter than every other part of the chip
-_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0, 255.0))  # of sensors that are none
+_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0))  # of sensors that are none
 
 _Means = list["float | None"]
 

@@ -48,6 +48,8 @@ def test_an_orin_has_its_rails_in_order_and_aligned() -> None:
     assert "VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0" in row(lines, "formed by")
     assert "1368 J in 1 min 0 s since it was found; 2.5 s more are missing" in row(lines, "energy")
     assert "49.0 °C tj-thermal" in row(lines, "hottest")
+    assert "80.0 °C in cpu-thermal, now 45.0 °C" in row(lines, "slows at")
+    assert "not counted: it is a radio's" in row(lines, "soc0-thermal")
     assert row(lines, "throttled").split() == ["throttled", "no"]
     start = lines.index(row(lines, "rails"))
     assert lines[start].split() == ["rails", "W", "V", "A", "J"]

@@ -10,9 +10,9 @@ from trees import BOARDS, Tree
 
 from edge_rt.config.board import Board, Thermal, Trips, Zone
 from edge_rt.config.boards import load_boards
-from edge_rt.daemon.board_report import Felt, hottest
+from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.chosen import Chosen
-from edge_rt.daemon.heat_senses import fan_drive, trip_c
+from edge_rt.daemon.heat_senses import fan_drive, temperatures
 from edge_rt.sensors.fan import Fan
 from edge_rt.sensors.sampler import Sampler
 from edge_rt.sensors.thermal import Thermal as ThermalReader
@@ -20,7 +20,7 @@ from edge_rt.sensors.thermal import Thermal as ThermalReader
 SOURCE: Any = ("general",)
 
 
-def board(trips: dict[str, float] | None = None, **zones: bool) -> Board:
+def board(trips: dict[str, Any] | None = None, **zones: bool) -> Board:
     """A profile that knows these zones, and whether they are ignored."""
     known = {name: Zone(source=SOURCE, ignored=ignored) for name, ignored in zones.items()}
     told = None if trips is None else Trips(source=SOURCE, **trips)
@@ -34,57 +34,47 @@ def felt(tree: Tree, profile: Board | None = None) -> Felt:
     return Felt(Path("/"), Chosen(profile), sampler, (), None)
 
 
-# --- the trip point
+# --- temperatures
 
 
-@pytest.mark.parametrize("kind", ["passive", "hot"])
-def test_the_kernels_trip_point_counts(tree: Tree, kind: str) -> None:
-    tree.zone("cpu", 50_000, {"active": 45_000, kind: 99_000, "critical": 104_500})
-    assert trip_c(felt(tree)) == pytest.approx(99.0)
-
-
-def test_the_lowest_of_all_zones_counts(tree: Tree) -> None:
+def test_the_hottest_zone_and_its_trip_point(tree: Tree) -> None:
     tree.zone("cpu", 50_000, {"passive": 99_000})
-    tree.zone("gpu", 50_000, {"passive": 97_000, "hot": 96_500})
-    assert trip_c(felt(tree)) == pytest.approx(96.5)
+    tree.zone("gpu", 48_000, {"passive": 99_000})
+    assert temperatures(felt(tree)) == pytest.approx((50.0, 50.0, 99.0))
 
 
-@pytest.mark.parametrize("unset", [0, -274_000, -1000])
-def test_a_trip_point_that_is_not_set_is_none(tree: Tree, unset: int) -> None:
-    tree.zone("x86_pkg_temp", 50_000, {"passive": unset})
-    assert trip_c(felt(tree)) is None
-    tree.zone("acpitz", 50_000, {"passive": 95_000})
-    assert trip_c(felt(tree)) == pytest.approx(95.0)
-
-
-def test_active_and_critical_points_are_no_brakes(tree: Tree) -> None:
-    tree.zone("cpu", 50_000, {"active": 45_000, "critical": 110_000})
-    assert trip_c(felt(tree)) is None
+def test_the_zone_that_is_nearest_to_its_own_trip_point(tree: Tree) -> None:
+    tree.zone("cpu", 50_000, {"passive": 99_000})
+    tree.zone("gpu", 49_000, {"passive": 97_000, "hot": 80_000})
+    assert temperatures(felt(tree)) == pytest.approx((50.0, 49.0, 80.0))
 
 
 def test_the_kernels_goes_before_the_profiles(tree: Tree) -> None:
     profile = board({"throttle_c": 80.0, "hot_c": 85.0}, cpu=False)
-    assert trip_c(felt(tree, profile)) == pytest.approx(80.0)
-    tree.zone("cpu", 50_000, {"passive": 90_000})
-    assert trip_c(felt(tree, profile)) == pytest.approx(90.0)
+    tree.zone("cpu", 50_000)
+    assert temperatures(felt(tree, profile)).trip_c == pytest.approx(80.0)
+    tree.zone("gpu", 40_000, {"passive": 90_000})
+    assert temperatures(felt(tree, profile)).trip_c == pytest.approx(90.0)
 
 
 def test_the_profiles_heavy_throttling_where_it_names_no_light_one(tree: Tree) -> None:
-    assert trip_c(felt(tree, board({"hot_c": 98.5, "shutdown_c": 102.5}))) == pytest.approx(98.5)
-    assert trip_c(felt(tree, board({"shutdown_c": 102.5}))) is None
-    assert trip_c(felt(tree, board())) is None
+    tree.zone("cpu", 50_000)
+    told = board({"hot_c": 98.5, "shutdown_c": 102.5})
+    assert temperatures(felt(tree, told)).trip_c == pytest.approx(98.5)
+    for profile in (board({"shutdown_c": 102.5}), board(), None):
+        assert temperatures(felt(tree, profile)) == (50.0, None, None)
 
 
-def test_zones_that_the_profile_does_not_count_have_no_say(tree: Tree) -> None:
+def test_zones_that_do_not_count_have_no_say(tree: Tree) -> None:
     tree.zone("cpu", 50_000, {"passive": 95_000})
-    tree.zone("skin", 30_000, {"passive": 45_000})
-    tree.zone("wifi", 30_000, {"passive": 40_000})
-    assert trip_c(felt(tree, board(cpu=False, skin=True))) == pytest.approx(95.0)
-    assert trip_c(felt(tree, board())) == pytest.approx(40.0)  # it knows of none: all count
+    tree.zone("skin", 60_000, {"passive": 61_000})
+    tree.zone("wifi", 70_000, {"passive": 71_000})
+    tree.zone("gpu", 80_000, {"passive": 81_000})
+    assert temperatures(felt(tree, board(cpu=False, gpu=True))) == (50.0, 50.0, 95.0)
 
 
 def test_a_board_without_zones_has_none(tree: Tree) -> None:
-    assert trip_c(felt(tree)) is None
+    assert temperatures(felt(tree)) == temperatures(None) == (None, None, None)
 
 
 def test_zones_that_cannot_be_read_any_more(tree: Tree) -> None:
@@ -95,15 +85,17 @@ def test_zones_that_cannot_be_read_any_more(tree: Tree) -> None:
         path.unlink()
     (kept / "temp").write_text("52000\n")
     seen.sampler.step(10.0)
-    assert trip_c(seen) == pytest.approx(90.0)  # it was there, and may come back
-    assert hottest(seen) == pytest.approx(52.0)
+    assert temperatures(seen) == (52.0, 52.0, 95.0)
+    (kept / "temp").write_text("")
+    seen.sampler.step(20.0)
+    assert temperatures(seen) == (None, None, 90.0)  # for whoever forecasts it all the same
 
 
 def test_a_zone_whose_part_is_off_leaves_the_others(tree: Tree) -> None:
     tree.zone("cpu", 50_000)
     gated = tree.zone("gpu", 60_000)
     (gated / "temp").write_text("")  # what EAGAIN leaves
-    assert hottest(felt(tree)) == pytest.approx(50.0)
+    assert temperatures(felt(tree)).hottest_c == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +110,7 @@ def test_a_zone_whose_part_is_off_leaves_the_others(tree: Tree) -> None:
 )
 def test_boards(tree: Tree, kind: str, profile: str, expected: float | None) -> None:
     BOARDS[kind](tree)
-    assert trip_c(felt(tree, load_boards()[profile])) == expected
+    assert temperatures(felt(tree, load_boards()[profile])).trip_c == expected
 
 
 # --- the fan

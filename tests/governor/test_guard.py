@@ -104,3 +104,11 @@ def test_the_lead_of_the_hottest_zone_is_kept_through_noise_and_gaps() -> None:
     ):
         lead.look(replace(QUIET, temp_c=temp_c, near_c=near_c))
         assert lead.kelvin == pytest.approx(kelvin)
+
+
+def test_where_the_hottest_zone_is_when_the_board_throttles() -> None:
+    """So that it can be drawn beside the trip point of another zone."""
+    assert QUIET.hot_trip_c == 80.0
+    assert replace(QUIET, temp_c=80.0, near_c=60.0, trip_c=70.0).hot_trip_c == 90.0
+    assert replace(QUIET, temp_c=80.0, trip_c=None).hot_trip_c is None
+    assert replace(QUIET, temp_c=None, near_c=60.0, trip_c=70.0).hot_trip_c == 70.0

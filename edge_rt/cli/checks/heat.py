@@ -9,29 +9,30 @@ from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.readings import Reading
 from edge_rt.cli.checks.remedies import load_module
 from edge_rt.cli.checks.virtual import seclusion
+from edge_rt.sensors.heat_zones import AMD_C, hottest
+from edge_rt.sensors.hwmon_temp import HwmonTemp
 from edge_rt.sensors.thermal import Thermal, TripPoint
 
+_TOLD = 4  # zones by name
 _WAITS = ("# see the kernel's log (dmesg) for the bus or driver that hangs",)
 
 
 def check_temperatures(machine: Machine) -> Iterator[Finding]:
     """The zones, the hottest of them, and where the kernel acts."""
-    ignored = _ignored(machine)
-    temps = [r for r in machine.readings if r.channel.kind == "temp_c"]
-    zones = [r for r in temps if r.channel.name not in ignored]
-    read = [(r.value, r.channel.name) for r in zones if r.value is not None]
-    if not read:
-        yield _no_temperature(machine, zones)
+    found = machine.heat.now()
+    hot = hottest(found)
+    if hot is None:
+        yield _no_temperature(machine)
         return
-    hottest_c, name = max(read)
-    yield ok("temperature", f"{hottest_c:.1f} °C in {name}, the hottest of {len(read)}")
-    refused = [r for r in zones if r.impossible]
+    told = f"{hot.temp_c:.1f} °C in {hot.name}, the hottest of {len(found)}"
+    yield ok("temperature", told + _apart(machine))
+    refused = [one for one in _read(machine) if one.impossible]
     for one in refused:
         yield note("temperature", f"{one.channel.name} does not count: {one.error}")
-    others = [r for r in zones if r.value is None and r not in refused]
-    silent = [r for r in others if not _gated(machine, r.channel.name)]
+    silent = [one for one in _read(machine) if one.value is None and one not in refused]
+    silent = [one for one in silent if not _gated(machine, one.channel.name)]
     if silent:
-        names = ", ".join(r.channel.name for r in silent)
+        names = ", ".join(one.channel.name for one in silent)
         yield note("temperature", f"{names} gives none: {silent[0].error}")
     yield _limits(machine)
 
@@ -44,23 +45,31 @@ def check_answers(machine: Machine) -> Iterator[Finding]:
             yield problem("sensors", f"{one.name}: {one.reason}", *_WAITS)
 
 
-def _no_temperature(machine: Machine, zones: list[Reading]) -> Finding:
+def _no_temperature(machine: Machine) -> Finding:
+    zones = _read(machine)
     if zones:
         return problem("temperature", f"no temperature can be read: {zones[0].error}")
     where = seclusion(machine)
     if where is not None:
         return note("temperature", f"no temperature can be read in {where}")
-    what = f"no thermal zone and no coretemp or k10temp below {machine.roots.sysfs}"
+    what = "no thermal zone of the chip and no coretemp or k10temp below "
+    what += f"{machine.roots.sysfs}{_apart(machine)}"
     if machine.identity.architecture != "x86_64":
         return problem("temperature", what, "# use the board's own kernel and device tree")
     vendor = "AMD" in (machine.identity.cpu or "")
     return problem("temperature", what, *load_module(machine, "k10temp" if vendor else "coretemp"))
 
 
-def _ignored(machine: Machine) -> set[str]:
-    """Zones of which the profile says that they tell no temperature of interest."""
-    known = machine.board.thermal.zones if machine.board else {}
-    return {name for name, zone in known.items() if zone.ignored}
+def _apart(machine: Machine) -> str:
+    """The temperatures that do not count, the first of them with their reasons."""
+    told = [f"{name} ({reason})" for name, reason in machine.heat.apart.items()]
+    more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"; not counted: {', '.join(told[:_TOLD])}{more}" if told else ""
+
+
+def _read(machine: Machine) -> list[Reading]:
+    """The zones that count."""
+    return [machine.readings[zone.place] for zone in machine.heat.counting]
 
 
 def _gated(machine: Machine, zone: str) -> bool:
@@ -69,17 +78,32 @@ def _gated(machine: Machine, zone: str) -> bool:
 
 
 def _limits(machine: Machine) -> Finding:
-    readers = [r for r in machine.discovery.readers if isinstance(r, Thermal)]
-    trips = [(z.name, t) for r in readers for z in r.zones for t in z.trips if _real(t)]
+    trips = list(_trips(machine))
     known = _by_profile(machine)
     if trips:
-        told = ", ".join(f"{zone} {t.kind} {t.temp_c:g} °C" for zone, t in trips[:4])
-        more = f" and {len(trips) - 4} more" if len(trips) > 4 else ""
-        slows = any(t.kind != "critical" for _, t in trips)
+        told = ", ".join(f"{zone} {kind} {temp_c:g} °C" for zone, kind, temp_c in trips[:_TOLD])
+        more = f" and {len(trips) - _TOLD} more" if len(trips) > _TOLD else ""
+        slows = any(kind != "critical" for _, kind, _ in trips)
         return ok("trip points", told + more + ("" if slows or not known else f"; {known}"))
-    if not known:
-        return note("trip points", "neither the kernel nor a profile tells where the board slows")
-    return ok("trip points", f"the kernel publishes none; {known}")
+    if known:
+        return ok("trip points", f"the kernel publishes none; {known}")
+    if machine.heat.lowest_trip_c() == AMD_C:
+        told = f"none is published: {AMD_C:g} °C, what AMD states for most processors, is assumed"
+        return note("trip points", told)
+    return note("trip points", "neither the kernel nor a profile tells where the board slows")
+
+
+def _trips(machine: Machine) -> Iterator[tuple[str, str, float]]:
+    """Zone, kind and temperature of what zones that count publish."""
+    counting = {zone.name for zone in machine.heat.counting}
+    for reader in machine.discovery.readers:
+        if isinstance(reader, Thermal):
+            for zone in reader.zones:
+                real = [trip for trip in zone.trips if zone.name in counting and _real(trip)]
+                yield from ((zone.name, trip.kind, trip.temp_c) for trip in real)
+        elif isinstance(reader, HwmonTemp):
+            told = [(n, "limit", c) for n, c in reader.limits_c.items() if n in counting and c > 0]
+            yield from told
 
 
 def _by_profile(machine: Machine) -> str:

@@ -14,7 +14,7 @@ from edge_rt.cli.checks.user import User
 from edge_rt.cli.exits import Failure, Silent
 from edge_rt.cli.files import there
 from edge_rt.cli.servable import servable
-from edge_rt.config.board import Board
+from edge_rt.config.board import Board, Thermal
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
@@ -24,6 +24,7 @@ from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.errors import ConfigError
 from edge_rt.sensors.board import Detection, recognise
 from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
+from edge_rt.sensors.heat_zones import HeatZones
 from edge_rt.sensors.hung import within
 from edge_rt.sensors.identity import Identity
 from edge_rt.sensors.raw_chip import raw_chips
@@ -137,6 +138,12 @@ class Machine:
     def readings(self) -> list[Reading]:
         """Every channel as it was then."""
         return rows(self.sampler)
+
+    @cached_property
+    def heat(self) -> HeatZones:
+        """The temperatures that count."""
+        thermal = self.board.thermal if self.board else Thermal()
+        return HeatZones(self.sampler, thermal.ignored, thermal.slows_c)
 
     @property
     def powers(self) -> dict[str, float]:

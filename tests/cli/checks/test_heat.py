@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faults import Faults
+from foreign import FOREIGN, Expected
 from patients import PI, Patient, commands
 
 from edge_rt.cli.checks.heat import check_answers, check_temperatures
@@ -134,3 +135,49 @@ def test_a_computer_without_temperatures_wants_a_module(
     (found,) = board.says(check_temperatures)
     assert found.level == "problem"
     assert f"sudo modprobe {module}" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(k, e) for k, (_, e) in FOREIGN.items() if e.zone is not None]
+)
+def test_boards_that_nobody_knows(patient: Make, kind: str, expected: Expected) -> None:
+    board = patient()
+    FOREIGN[kind][0](board.tree)
+    found = board.says(check_temperatures)[0]
+    assert found.what.startswith(f"{expected.temp_c:.1f} °C in {expected.zone}, the hottest of ")
+
+
+def test_zones_that_do_not_count_say_why(patient: Make) -> None:
+    board = patient()
+    FOREIGN["tx2"][0](board.tree)
+    told = board.says(check_temperatures)[0].what
+    assert "not counted: Tboard_tegra (it is the board's or case's), PMIC-Die (" in told
+
+
+def test_of_many_zones_that_do_not_count_the_first_are_told(patient: Make) -> None:
+    board = patient()
+    FOREIGN["laptop"][0](board.tree)
+    assert board.says(check_temperatures)[0].what.endswith(") and 4 more")
+
+
+def test_a_radio_is_no_temperature_of_the_board(patient: Make) -> None:
+    board = patient()
+    FOREIGN["radio"][0](board.tree)
+    (found,) = board.says(check_temperatures)
+    assert found.level == "problem"
+    assert found.what.endswith("; not counted: iwlwifi_1 (it is a radio's)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("intel", "coretemp Package id 0 limit 105 °C, coretemp Core 0 limit 105 °C"),
+        ("amd-published", "k10temp Tctl limit 100 °C, amdgpu edge limit 94 °C"),
+        ("amd", "none is published: 95 °C"),
+        ("tx2", "BCPU-therm passive 95.5 °C, BCPU-therm critical 101 °C"),
+    ],
+)
+def test_where_boards_that_nobody_knows_slow_down(patient: Make, kind: str, words: str) -> None:
+    board = patient()
+    FOREIGN[kind][0](board.tree)
+    assert words in board.says(check_temperatures)[1].what
