@@ -36,6 +36,12 @@ def test_budget_limits_and_the_reason() -> None:
     assert rows["why"] == "the cap of 8.00 W holds the engine to 60 % of the time"
 
 
+def test_clocks_that_are_limits_are_told() -> None:
+    slow = limits(cpu_hz=1.6e9, gpu_hz=0.612e9, prefill_chunk=None)
+    rows = shown(governor(limits=slow))
+    assert rows["limits"] == ("2 threads, 60 % of the time, CPU up to 1.60 GHz, GPU up to 0.61 GHz")
+
+
 def test_it_is_told_whether_anything_holds_back() -> None:
     assert holds_back(governor())
     assert not holds_back(governor(why=words.NOTHING))

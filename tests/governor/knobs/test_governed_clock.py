@@ -25,6 +25,7 @@ from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.sensors.sysfs import open_regular
+from edge_rt.twin.events import Event
 from edge_rt.twin.run import Twin
 
 PI5 = range(1_500_000, 2_400_001, 100_000)
@@ -439,6 +440,32 @@ def test_a_kernel_that_begins_to_throttle_is_nobody_else(pi5: Tree, tmp_path: Pa
     stage.look(1.9e9)
     stage.clock.release()
     assert caps(pi5) == [2_400_000]
+
+
+def test_through_throttling_and_back_the_clock_stays_governed(tree: Tree, tmp_path: Path) -> None:
+    load = FakeLoad(1.0)
+    shutil.rmtree(tree.sysfs.parent)
+    heat = [Event.parse("ambient@1+900=90")]
+    profile = BOARDS["jetson-nano-4gb"]
+    twin = Twin(profile, tree.sysfs.parent, load, 25.0, 0, heat, load.clock)
+    twin.step()
+    stage, states = Stage(tree, tmp_path), set[bool]()
+    top_khz = caps(tree)[0]
+    for second in range(3000):
+        load.cores = 4.0 if second < 900 else 0.0
+        state = twin.step()
+        assert state is not None
+        states.add(state.throttle_state > 0)
+        if second % 5 == 0:
+            stage.clock.look((0.95e3 if second % 10 else 1e3) * top_khz)
+            assert stage.clock.steps
+        if second > 900 and not state.throttle_state:
+            break
+    assert states == {True, False}
+    twin.step()
+    stage.clock.release()
+    twin.step()
+    assert caps(tree) == [top_khz] * len(caps(tree))
 
 
 @pytest.mark.parametrize(("left_khz", "back_khz"), [(1_700_000, 2_400_000), (1_234_567, 1_234_567)])
