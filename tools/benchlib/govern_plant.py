@@ -43,7 +43,7 @@ _COOL_C = 15.0  # so that heat does not disturb a cap
 _GPU_WORKS = ("1x100/150", "1x600/40", "4x400/60")
 NO_CLOCKS = ClockSteps()
 _JTOP = Supply("jtop", 1.0, (0.04,))
-_FAST_S, _READINGS = 0.2, 5  # slower sensors need windows of so many of their readings
+_FAST_S, _READINGS = 0.25, 5  # slower sensors need windows of so many of their readings
 _OTHERS = 0.35  # of what the lowest cap leaves beyond rest may others draw
 _CALM_S = 0.5  # under the cap, after which a step of others is over
 
