@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -28,9 +30,14 @@ class Done:
 class EngineWatch:
     """Asks the engine between two passes. One that is in a long pass answers at a later look."""
 
-    def __init__(self, patience_s: float = PATIENCE_S) -> None:
-        """`patience_s` is how long a look waits for the answer."""
-        self._patience_s = patience_s
+    def __init__(
+        self, patience_s: float = PATIENCE_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`patience_s` is how long a look waits for the answer. `clock` is in seconds, the engine's
+        own.
+        """
+        self._patience_s, self._clock = patience_s, clock
+        self._offloaded_s: float | None = None  # seconds in passes on a GPU at the last look
         self._client: EngineClient | None = None
         self._before: Pong | None = None
         self._asked: asyncio.Task[Pong] | None = None
@@ -39,7 +46,7 @@ class EngineWatch:
         """What was done since the last look that had an answer; nothing without an engine."""
         if client is not self._client:
             self.close()
-            self._client, self._before = client, None
+            self._client, self._before, self._offloaded_s = client, None, None
         if client is None:
             return Done()
         try:
@@ -49,10 +56,10 @@ class EngineWatch:
             return Done()
         before = self._before
         if pong is None:
-            return Done() if before is None else _still(before)
+            return Done() if before is None else self._still(before)
         self._before = pong
         if before is None:
-            return _still(pong)
+            return self._still(pong)
         return Done(
             busy_s=pong.native_s - before.native_s,
             prompt_s=pong.read_s - before.read_s,
@@ -61,12 +68,12 @@ class EngineWatch:
             running=pong.running,
             waiting=pong.waiting,
             spare_s=pong.spare_s - before.spare_s,
-            gpu_s=_gpu_s(pong, pong.gpu_s - before.gpu_s),
+            gpu_s=self._gpu_s(pong, pong.gpu_s - before.gpu_s),
         )
 
     def rest(self) -> Done:
         """What there is to say of an engine that is not asked: it has nothing to do."""
-        return Done(gpu_s=None if self._before is None else _gpu_s(self._before, 0.0))
+        return Done(gpu_s=None if self._before is None else self._gpu_s(self._before, 0.0))
 
     def close(self) -> None:
         """Wait for no answer any more."""
@@ -84,12 +91,20 @@ class EngineWatch:
         asked, self._asked = self._asked, None
         return asked.result()
 
+    def _still(self, pong: Pong) -> Done:
+        """Of what was done nothing is known but what the engine notes."""
+        return Done(running=pong.running, waiting=pong.waiting, gpu_s=self._gpu_s(pong, 0.0))
 
-def _still(pong: Pong) -> Done:
-    """Of what was done nothing is known."""
-    return Done(running=pong.running, waiting=pong.waiting, gpu_s=_gpu_s(pong, 0.0))
+    def _gpu_s(self, pong: Pong, seconds: float) -> float | None:
+        """Since the last look; None where no model has layers on a GPU and none had.
 
-
-def _gpu_s(pong: Pong, seconds: float) -> float | None:
-    """`seconds`, but None where no model has layers on a GPU and none had since the last look."""
-    return seconds if pong.offloads or seconds > 0.0 else None
+        The engine's answer says `seconds`, but its notes tell of a pass under way as well.
+        """
+        beat = None if self._client is None else self._client.beat
+        if beat is not None:
+            before_s, now_s = self._offloaded_s, beat.offloaded_s(self._clock())
+            if before_s is not None:  # a pass that fails was told of while it was under way
+                now_s = max(before_s, now_s or 0.0)
+            self._offloaded_s = now_s
+            seconds = 0.0 if before_s is None or now_s is None else now_s - before_s
+        return seconds if pong.offloads or seconds > 0.0 else None

@@ -38,7 +38,7 @@ class Observer:
         self._give_way = give_way
         self.meter = SupplyMeter()
         self._senses, self._supervisor, self._spent = senses, supervisor, spent
-        self._engine, self._cpu = EngineWatch(), CpuWatch(reader, clock)
+        self._engine, self._cpu = EngineWatch(clock=clock), CpuWatch(reader, clock)
         self._clock = clock
         self._last_s = clock()
         self._booked_j = 0.0

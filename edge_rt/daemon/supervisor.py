@@ -157,7 +157,7 @@ class Supervisor:
             )
             theirs.close()
             client = await self._vigil.over(process.pid, EngineClient.connect(ours, self._hello_s))
-            client.execute = partial(kill, process)
+            client.execute, client.beat = partial(kill, process), beat
             self._greet(client)
         except (OSError, EngineError, ProtocolError) as error:
             ours.close()

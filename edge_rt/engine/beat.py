@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 _WORDS = mmap.PAGESIZE // 8
 _CHANGES, _ALL, _GPU, _BEGIN, _SHARE = range(3, 8)  # behind turn, tokens and request count
-_HEAD = 8  # where the numbers of the requests begin
+_OFFLOADED = 8  # microseconds in passes of models with layers on a GPU
+_HEAD = 9  # where the numbers of the requests begin
 
 
 class Doing(NamedTuple):
@@ -66,9 +67,24 @@ class Beat:
         """A pass of a model began at `begin_s`; `gpu_share` of its layers, 0 to 1, lie on a GPU."""
         self._tell_pass({_BEGIN: 1e6 * begin_s, _SHARE: 1e6 * gpu_share})
 
-    def pass_is_over(self, all_s: float, gpu_s: float) -> None:
-        """It is over. Seconds in all passes since the start, and the GPU's part of them."""
-        self._tell_pass({_ALL: 1e6 * all_s, _GPU: 1e6 * gpu_s, _BEGIN: 0.0})
+    def pass_is_over(self, all_s: float, gpu_s: float, offloaded_s: float = 0.0) -> None:
+        """It is over. Seconds in all passes since the start, the GPU's part of them, and those of
+        models with layers on a GPU.
+        """
+        spent = {_ALL: 1e6 * all_s, _GPU: 1e6 * gpu_s, _OFFLOADED: 1e6 * offloaded_s}
+        self._tell_pass(spent | {_BEGIN: 0.0})
+
+    def offloaded_s(self, now_s: float) -> float | None:
+        """Seconds in passes of models with layers on a GPU, one under way included.
+
+        None while the engine is just changing them.
+        """
+        words = self._words
+        changes, begin_us = words[_CHANGES], words[_BEGIN]
+        spent_us = words[_OFFLOADED]
+        if begin_us and words[_SHARE]:
+            spent_us += max(0.0, 1e6 * now_s - begin_us)
+        return None if changes % 2 or words[_CHANGES] != changes else 1e-6 * spent_us
 
     def _tell_pass(self, figures: Mapping[int, float]) -> None:
         words = self._words

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge_rt.cache.kept import Which
+from edge_rt.engine.beat import Beat
 from edge_rt.engine.fate import Fate
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
@@ -94,6 +95,7 @@ class EngineClient(asyncio.Protocol):
     def __init__(self) -> None:
         self.hello: Hello | None = None
         self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
+        self.beat: Beat | None = None  # what the engine notes, where that is shared
         self.lost = asyncio.Event()
         self.fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
         self.sentence: Fate | None = None  # what it was condemned to

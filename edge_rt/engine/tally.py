@@ -50,4 +50,4 @@ class Tally:
         self.native_s += seconds
         self.gpu_s += seconds if gpu_share else 0.0
         self.gpu_busy_s += seconds * gpu_share
-        self.beat.pass_is_over(self.native_s, self.gpu_busy_s)
+        self.beat.pass_is_over(self.native_s, self.gpu_busy_s, self.gpu_s)

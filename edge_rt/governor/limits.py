@@ -39,7 +39,8 @@ class Observation:
     cpu_s: float | None = None  # core seconds of the engine, passes under way included
     spare_s: float = 0.0  # of `busy_s`, times the threads that requests had no use for
     asked: int | None = None
-    gpu_s: float | None = None  # of `busy_s`, with layers on a GPU; None: none are offloaded
+    # In passes of models with layers on a GPU, one under way included; None: none are offloaded.
+    gpu_s: float | None = None
     gpu_load: float | None = None  # share of the time that the GPU was busy, for whomever
     cpu_hz: float | None = None  # highest clock allowed now, as read back
     gpu_hz: float | None = None

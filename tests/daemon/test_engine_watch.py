@@ -7,13 +7,18 @@ import gc
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+import pytest
+
 from edge_rt.daemon.engine_watch import Done, EngineWatch
+from edge_rt.engine.beat import Beat
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 
 
 class Engine:
     """Answers a ping with the next of its `pongs`, or once it is told to."""
+
+    beat: Beat | None = None
 
     def __init__(self) -> None:
         self.pings = 0
@@ -83,6 +88,48 @@ def test_passes_on_a_gpu_are_told_as_long_as_layers_lie_there() -> None:
         engine.says(native_s=2.5, gpu_s=0.5)
         assert (await look(watch, engine)).gpu_s is None
         assert watch.rest() == Done()
+
+    run(test)
+
+
+def test_a_pass_under_way_on_a_gpu_is_told_of_as_it_goes_on() -> None:
+    async def test() -> None:
+        now = [100.0]
+        watch, engine = EngineWatch(0.01, lambda: now[0]), Engine()
+        engine.beat = beat = Beat()
+        beat.pass_is_over(9.0, 6.0, 7.0)  # before anybody has looked
+        engine.says(native_s=9.0, gpu_s=7.0, offloads=True, running=1)
+        assert (await look(watch, engine)).gpu_s == 0.0
+        beat.pass_begins(100.0, 0.5)
+        found = []
+        for now[0] in (100.25, 100.75):
+            found.append((await look(watch, engine)).gpu_s)
+        beat.pass_is_over(10.0, 6.5, 8.0)
+        engine.says(native_s=10.0, gpu_s=8.0, offloads=True)
+        now[0] = 101.5
+        found.append((await look(watch, engine)).gpu_s)
+        assert found == pytest.approx([0.25, 0.5, 0.25])
+        beat.pass_begins(101.5, 0.0)  # of a model on the CPU
+        now[0] = 102.0
+        assert watch.rest().gpu_s == 0.0
+
+    run(test)
+
+
+def test_a_pass_that_fails_on_a_gpu_takes_nothing_back() -> None:
+    async def test() -> None:
+        now = [100.0]
+        watch, engine = EngineWatch(0.01, lambda: now[0]), Engine()
+        engine.beat = beat = Beat()
+        engine.says(offloads=True)
+        await look(watch, engine)
+        beat.pass_begins(100.0, 1.0)
+        now[0] = 100.5
+        assert watch.rest().gpu_s == 0.5
+        beat.note()
+        assert watch.rest().gpu_s == 0.0
+        beat.pass_is_over(0.75, 0.75, 0.75)
+        assert watch.rest().gpu_s == 0.25
 
     run(test)
 

@@ -26,6 +26,8 @@ from edge_rt.sensors.thermal import Thermal
 class Board:
     """Counters in the test's hand; the engine is a process of number 42."""
 
+    beat = None
+
     def __init__(self, tree: Any, give_way: bool = True) -> None:
         self.now = 10.0
         self.cpu = {"board": 0.0, "engine": 0.0, "front": 0.0}

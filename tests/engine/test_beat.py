@@ -53,6 +53,18 @@ def test_passes_stand_where_a_simulated_board_looks_for_them() -> None:
         os.close(page)
 
 
+def test_passes_on_a_gpu_are_known_while_they_are_under_way() -> None:
+    beat = Beat()
+    beat.pass_begins(10.0, 0.5)
+    assert beat.offloaded_s(10.5) == 0.5
+    assert beat.offloaded_s(9.0) == 0.0
+    beat.pass_is_over(2.0, 0.5, 1.0)
+    beat.pass_begins(11.0, 0.0)
+    assert beat.offloaded_s(12.0) == 1.0
+    beat._words[3] += 1
+    assert beat.offloaded_s(12.0) is None
+
+
 def test_more_requests_than_there_is_room_for_are_left_out() -> None:
     beat = Beat()
     beat.note(range(1, 10_000), 1)

@@ -39,8 +39,8 @@ def test_a_pass_is_noted_from_its_beginning_to_its_end(
     begun: list[tuple[float, float]] = []
     beat = on.worker._tally.beat
     beat.pass_begins = lambda begin_s, share: begun.append((begin_s, share))
-    over: list[tuple[float, float]] = []
-    beat.pass_is_over = lambda all_s, gpu_s: over.append((all_s, gpu_s))
+    over: list[tuple[float, float, float]] = []
+    beat.pass_is_over = lambda *spent: over.append(spent)
     on.run(
         (0.0, new_request(1, [5], max_tokens=2)),
         (1.0, replace(new_request(2, [5], max_tokens=2), model="offloaded")),
@@ -50,5 +50,6 @@ def test_a_pass_is_noted_from_its_beginning_to_its_end(
         (begin, 0.25) for begin, _ in on.passes[2:]
     ]
     assert over == [
-        pytest.approx((0.01 * (n + 1), 0.0025 * max(0, n - 1))) for n in range(len(on.passes))
+        pytest.approx((0.01 * (n + 1), 0.0025 * max(0, n - 1), 0.01 * max(0, n - 1)))
+        for n in range(len(on.passes))
     ]
