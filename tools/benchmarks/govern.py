@@ -118,7 +118,7 @@ PARTS: Mapping[str, Part] = {
     "--only",
     default="",
     metavar="WORDS",
-    help="Of the part plant, only cases with all these words, such as 'plain pi5 75%'.",
+    help="Only the part plant, and of it cases with all these words, such as 'plain pi5 75%'.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option(
@@ -161,7 +161,7 @@ def command(
                 quick=quick,
                 say=_say,
             )
-            found, failed = run(parts or tuple(PARTS), setup, only)
+            found, failed = run(("plant",) if only else parts or tuple(PARTS), setup, only)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     report = report_of(found, {"quick": quick, "prompts": setup.prompts.source})
