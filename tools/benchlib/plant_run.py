@@ -77,7 +77,7 @@ class Run:
         self._others = Others()
         self.trace = Trace()
         self._cpu_s = self._cpu_told_s = 0.0  # of the engine since the start
-        self._others_s = self._gpu_busy_s = 0.0  # since the last look
+        self._others_s = self._gpu_s = self._gpu_busy_s = 0.0  # since the last look
         self._obey(self._limits, 0.0)
 
     def finish(self) -> Trace:
@@ -116,8 +116,9 @@ class Run:
         self._zone.step(STEP_S, board.chip_c)
         self._cpu_s += STEP_S * sum(share * p.cores for share, p in parts)
         self._others_s += STEP_S * min(others.cores, board.busy_cores)
-        busy = sum(share for share, p in parts if p.gpu) + others.gpu
-        self._gpu_busy_s += STEP_S * min(1.0, busy)
+        ours = sum(share for share, p in parts if p.gpu)
+        self._gpu_s += STEP_S * ours
+        self._gpu_busy_s += STEP_S * min(1.0, ours + others.gpu)
 
     def _note(self, power_w: float) -> None:
         trace = self.trace
@@ -166,9 +167,9 @@ class Run:
 
     def _seen(self, now_s: float, passes: Sequence[Pass]) -> Observation:
         kind, engine, seconds = self.scene.figures.kind, self.engine, LOOK_STEPS * STEP_S
-        busy_s = sum(p.busy_s for p in passes)
         others, self._others_s = self._others_s / seconds, 0.0
         gpu_load, self._gpu_busy_s = self._gpu_busy_s / seconds, 0.0
+        gpu_s, self._gpu_s = self._gpu_s, 0.0  # the engine notes a pass under way, too
         return Observation(
             time_s=now_s,
             dt_s=seconds,
@@ -177,7 +178,7 @@ class Run:
             trip_c=kind.trip_c,
             fan=self.board.drive,
             threads=engine.threads,
-            busy_s=busy_s,
+            busy_s=sum(p.busy_s for p in passes),
             tokens=sum(p.tokens for p in passes),
             running=engine.running,
             waiting=engine.waiting,
@@ -185,7 +186,7 @@ class Run:
             prompt_s=sum(p.prompt_s for p in passes),
             prompt_tokens=sum(p.prompt_tokens for p in passes),
             cpu_s=self._ticks_s(),
-            gpu_s=busy_s if self.scene.on_gpu else None,
+            gpu_s=gpu_s if self.scene.on_gpu else None,
             gpu_load=None if kind.gpu is None else round(gpu_load, 3),
             cpu_hz=kind.steps_hz[-1] * self._clock,
             gpu_hz=None if kind.gpu is None else kind.gpu.steps_hz[-1] * self._gpu_clock,
