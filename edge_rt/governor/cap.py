@@ -10,7 +10,7 @@ from edge_rt.governor.window import PowerWindow
 _MOST = 0.15  # of the cap may be kept free
 _NEXT_S = 0.2  # until the next look
 _RIPPLE = 0.06  # of the cap is kept free at most for passes before they have shown what they do
-_STEP, _STEPS = 0.5, 0.08  # of a step of others, and at most of the cap, is kept free
+_STEP, _STEPS = 0.8, 0.1  # of a step of others, and at most of the cap, is kept free
 _AGAIN_S = 60.0  # in which half of that is forgotten: what came may come again
 _UNSURE, _FLOOR = 0.7, 0.013  # deviations of the model and share of the cap that are kept free
 

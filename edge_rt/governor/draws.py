@@ -105,14 +105,14 @@ class Draws:
         away += _THREAD_DOUBT * _apart(setting.threads, known.threads)
         return away * (_KNOWN if self.knows(setting) else 1.0)
 
-    def keep_possible(self, belief: Belief, base_w: float, hidden_w: float) -> None:
+    def keep_possible(self, belief: Belief, rest: tuple[float, float], hidden_w: float) -> None:
         """Bring the figures back to what can be.
 
-        `base_w` is the least that the board was seen to draw, and `hidden_w` the most that
-        nothing here may explain.
+        `rest` are the least and the most that the board may draw at rest, and `hidden_w` is the
+        most that nothing here may explain.
         """
         mean = belief.mean
-        belief.keep_within(BASE, 0.0, base_w)
+        belief.keep_within(BASE, *rest)
         belief.keep_within(CORES, 0.0, _CORES_MOST)
         belief.keep_within(GPU_OTHERS, 0.0, _CORES_MOST)
         belief.keep_within(HIDDEN, -_BELOW * mean[BASE], hidden_w)

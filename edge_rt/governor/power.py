@@ -11,10 +11,12 @@ from edge_rt.governor.setting import Load, Setting
 
 _LEARNT_S = 1.0  # after which a look is learnt from: by then its passes have ended
 _NOISE, _NOISE_W = 0.004, 0.01  # what is never known better
-_HIDDEN_S, _HIDDEN = 200.0, 0.01  # the disturbance goes back to 0, and drifts by the power
+_HIDDEN_S, _HIDDEN = 40.0, 0.004  # the disturbance goes back to 0, and drifts by the power
 _DRIFT = 0.0005  # of the power, by which the base may move in a second
 _FORGET_S = 3000.0  # of work in which what was learnt becomes a belief
 _OWN = 0.35  # of the engine's draw as it is believed is drawn at least
+_REST, _REST_S = 0.1, 60.0  # how sure that is of the power at rest, over how long a time
+_RESTS, _GUESSES = (0.6, 1.15), (0.4, 3.0)  # of what was seen at rest, or else of the prior
 _LOWEST_S, _RISE = 1.0, 0.0005  # over which the least power is taken, and by which it is raised
 _VALUED = 24  # looks whose watts follow the figures
 _PRESENT_S = 1.0  # over which the present load is taken
@@ -39,6 +41,8 @@ class PowerModel:
         self._load = Load(Setting(cores), 0.0)
         self._known: Setting | None = None  # the last setting of which enough was seen
         self._lowest_w = math.inf  # that the board was seen to draw
+        self._guess_w = priors.idle_w
+        self._lowest_rest_w: float | None = None  # that it was seen to draw at rest
         self._idle_most_w = math.inf
         self.idle_w = priors.idle_w  # what the board draws while the engine does nothing
 
@@ -128,7 +132,11 @@ class PowerModel:
         if seconds < _LOWEST_S:
             return
         self._idle_most_w = max(0.0, joules - _OWN * own_j) / seconds
-        self._lowest_w = min(self._lowest_w * (1.0 + _RISE * looks[-1].dt_s), joules / seconds)
+        rise = 1.0 + _RISE * looks[-1].dt_s
+        self._lowest_w = min(self._lowest_w * rise, joules / seconds)
+        if own_j <= 0.0:
+            before_w = math.inf if self._lowest_rest_w is None else self._lowest_rest_w
+            self._lowest_rest_w = min(before_w * rise, joules / seconds)
 
     # --- all settings
 
@@ -156,18 +164,27 @@ class PowerModel:
         belief.revert(HIDDEN, look.span_s / _HIDDEN_S)
         belief.drift(HIDDEN, (_HIDDEN * power_w) ** 2 * look.span_s + look.jump_w**2)
         belief.drift(BASE, (_DRIFT * power_w) ** 2 * look.span_s)
+        if self._lowest_rest_w is not None:  # a board at work shows nothing of its rest
+            rest_w2 = (_REST * self._lowest_rest_w) ** 2
+            belief.correct({BASE: 1.0}, self._lowest_rest_w, rest_w2 * _REST_S / look.span_s)
         parts = self._measured.shown(index)
         if not parts:
             return
         noise_w2 = self._measured.noise_w**2 + (_NOISE * power_w + _NOISE_W) ** 2
         weights = mean([(share, part.weights) for share, part in parts])
         belief.correct(weights, power_w, 2.0 * noise_w2 + look.doubt_w2)
-        self._draws.keep_possible(belief, self._lowest_w, self._hidden_most_w(weights, power_w))
+        self._draws.keep_possible(belief, self._rest(), self._hidden_most_w(weights, power_w))
         settings = {part.load.setting for _, part in parts}
         own_w = self._own_w(weights)
         if len(settings) == 1 and own_w > 0.0:
             error_w = (power_w - belief.value(weights)) if own_w > _SHOWN * power_w else 0.0
             self._draws.learn_factor(settings.pop(), error_w / own_w)
+
+    def _rest(self) -> tuple[float, float]:
+        """The least and the most that the board may draw at rest: near what it was seen to."""
+        low, high = _RESTS if self._lowest_rest_w is not None else _GUESSES
+        rest_w = self._guess_w if self._lowest_rest_w is None else self._lowest_rest_w
+        return min(low * rest_w, self._lowest_w), min(high * rest_w, self._lowest_w)
 
     def _own_w(self, weights: dict[int, float]) -> float:
         return self._belief.value({k: w for k, w in weights.items() if k in OWN})

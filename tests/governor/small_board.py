@@ -15,7 +15,9 @@ from edge_rt.governor.governor import Governor
 from edge_rt.governor.limits import Limits, Observation
 
 STEP_S, LOOK_S = 0.02, 0.2
+BEGIN_S = 2.0  # of the first requests
 STEPS = round(LOOK_S / STEP_S)
+READS, DECODES = 0.99, 0.96  # of a core: what a thread uses within a pass
 AWAKE = 0.3  # of a core: what a thread that waits for a GPU uses
 
 
@@ -96,7 +98,7 @@ class Run:
         self.control, self._dice = control, random.Random(seed)
         self.limits = Limits(board.cores)
         self.trace = Trace()
-        self._streams = [[asked.prompt, asked.answer, 0.0] for _ in range(asked.streams)]
+        self._streams = [[asked.prompt, asked.answer, BEGIN_S] for _ in range(asked.streams)]
         self._pass: tuple[float, float, bool] | None = None  # begin, end, reads a prompt
         self._drawn_w = self._cores = 0.0  # by the pass under way
         self._free_s = self._begin_s = 0.0
@@ -171,7 +173,8 @@ class Run:
         seconds *= self._dice.uniform(0.97, 1.03)
         self._pass = now, now + seconds, self._reader is not None
         self._drawn_w = self.own_w(self._reader is not None)
-        self._cores = AWAKE if self.board.gpu else 0.97 * self.limits.threads
+        busy = READS if self._reader is not None else DECODES
+        self._cores = AWAKE if self.board.gpu else busy * self.limits.threads
 
     def _speed(self, memory: float) -> float:
         share = 1.0 if self.board.gpu else self.limits.threads / self.board.cores

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from look_help import QUIET
 from small_board import Asked, Board, Trace, constant, governed
 
 from edge_rt.governor.budget import Budget
@@ -43,16 +46,19 @@ def best_work_s(board: Board, asked: Asked, cap_w: float, seconds: float) -> flo
 
 def test_sustained_work_of_two_phases_does_not_lead_the_model_astray() -> None:
     """Prompts draw 1.12 times as much as decoding, at nearly the same utilisation."""
-    board, asked = Board(), Asked(prompt=100, answer=150)
-    known = governor(0.8 * full_w(board, asked))
-    trace = governed(board, asked, known, 1200.0)
-    assert {limits.admission for limits in trace.limits[50:]} == {"open"}
+    board, asked = Board(), Asked(prompt=400, answer=100)
+    known = governor(None, Priors(3.25, 1.94))
+    trace = governed(board, asked, known, 900.0)
     idle_w = known.report.idle_w
     assert idle_w is not None
     assert 0.5 * board.rest_w < idle_w < 1.5 * board.rest_w
-    late_w = trace.mean_w(1000.0)
     predicted_w = sum(trace.predicted_w[-1000:]) / 1000
-    assert predicted_w == pytest.approx(late_w, rel=0.05)
+    assert predicted_w == pytest.approx(trace.mean_w(700.0), rel=0.05)
+    known.budget = Budget(power_w=0.77 * trace.mean_w(700.0))
+    limits = [
+        known.step(replace(QUIET, time_s=900.0 + k, dt_s=1.0, power_w=2.7)) for k in range(60)
+    ]
+    assert {limit.admission for limit in limits} == {"open"}
 
 
 @pytest.mark.parametrize("prompts", [1.0, 1.12, 1.65])
