@@ -13,6 +13,7 @@ _WILD = 9.0  # times the noise so far, that a single reading may count as
 # Deviations by which the mean of the last one, two and three readings must differ from those
 # before, to be a change and no noise.
 _CHANGES = ((1, 4.5), (2, 4.0), (3, 3.6))
+_DOUBTS = 2.2  # and deviations that are doubted, which are bounds rather than noise
 _WORTH = 0.008  # of the power: smaller changes are not worth it
 _RUN = 0.1  # how fast the length of runs of equal readings is followed
 
@@ -90,9 +91,10 @@ class Disturbance:
                 break
             new, old = errors[-size:], errors[-self.count : -size]
             doubt_w2 = _share(doubts[-size:]) + _share(doubts[-self.count : -size])
-            unsure_w2 = noise_w2 * (1.0 / size + 1.0 / len(old)) + doubt_w2
+            noise_w = math.sqrt(noise_w2 * (1.0 / size + 1.0 / len(old)))
             step_w = abs(sum(new) / size - sum(old) / len(old))
-            if step_w > max(limit * math.sqrt(unsure_w2), _WORTH * power_w):
+            least_w = limit * noise_w + _DOUBTS * math.sqrt(doubt_w2)
+            if step_w > max(least_w, _WORTH * power_w):
                 self.count = size
                 return True
         return False

@@ -16,7 +16,7 @@ BASE, HIDDEN, CORES, LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ, GPU_OTH
 OWN = frozenset((LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ))  # what the engine adds
 _OTHERS, _OTHERS_OWN = 0.5, 0.5  # of one thread's draw: a core of others, and how unsure
 _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
-_READ, _READ_OWN = 0.12, 0.15  # that prompts add where nobody has measured it
+_READ, _READ_OWN = 0.15, 0.25  # that prompts add where nobody has measured it
 _READ_KNOWN = 0.05
 _GPU_OWN, _GPU_OTHERS = 0.5, 0.8
 _EXPONENT = 2.1  # of the clock: voltage falls with it, but not as far

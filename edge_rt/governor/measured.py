@@ -16,6 +16,7 @@ _RECENT = 12  # looks whose watts may still be revised
 _SHARP = 0.01  # noise of the power at which a reading counts for half of the model
 _LATER = 4  # looks after a step it is known whether passes had to do with it
 _STEADY, _ALIKE = 10, 0.3  # looks that must be alike, and how much
+_AROUND, _MIXED = 3, 0.2  # looks before one that it may show, and of the draw: a phase's error
 _PHASE = 0.04  # of the power may the model be wrong from one phase to the other
 _MOVED = 4  # looks in which a move of the model's own counts
 _TINY_W = 0.01
@@ -72,6 +73,16 @@ class Measured:
         if not look.span_s:
             look.power_w, look.span_s = None, dt_s
         self.timeline.add(look)
+
+    def mixed_w2(self, index: int) -> float:
+        """The variance of a reading of which it is not sure whose phase it shows.
+
+        The model's own watts do not tell it, as long as it knows the phases badly.
+        """
+        around = self.timeline.looks[max(0, index - _AROUND) : index + 2]
+        reading = [look.load.reading for look in around]
+        height_w = self._draw_of(self.timeline.looks[index].load)
+        return (_MIXED * (max(reading) - min(reading)) * height_w) ** 2
 
     def lose(self) -> float:
         """Nothing can be read any more; gives what was unexplained so far."""

@@ -172,7 +172,8 @@ class PowerModel:
             return
         noise_w2 = self._measured.noise_w**2 + (_NOISE * power_w + _NOISE_W) ** 2
         weights = mean([(share, part.weights) for share, part in parts])
-        belief.correct(weights, power_w, 2.0 * noise_w2 + look.doubt_w2)
+        unsure_w2 = look.doubt_w2 + self._measured.mixed_w2(index)
+        belief.correct(weights, power_w, 2.0 * noise_w2 + unsure_w2)
         self._draws.keep_possible(belief, self._rest(), self._hidden_most_w(weights, power_w))
         settings = {part.load.setting for _, part in parts}
         own_w = self._own_w(weights)
