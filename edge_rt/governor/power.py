@@ -11,7 +11,7 @@ from edge_rt.governor.setting import Load, Setting
 
 _LEARNT_S = 1.0  # after which a look is learnt from: by then its passes have ended
 _NOISE, _NOISE_W = 0.004, 0.01  # what is never known better
-_HIDDEN_S, _HIDDEN = 40.0, 0.004  # the disturbance goes back to 0, and drifts by the power
+_HIDDEN_S, _HIDDEN = 60.0, 0.004  # the disturbance goes back to 0, and drifts by the power
 _DRIFT = 0.0005  # of the power, by which the base may move in a second
 _FORGET_S = 3000.0  # of work in which what was learnt becomes a belief
 _OWN = 0.35  # of the engine's draw as it is believed is drawn at least
