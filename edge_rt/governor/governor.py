@@ -28,6 +28,7 @@ from edge_rt.governor.spend import spend
 from edge_rt.governor.threads import Contention
 from edge_rt.governor.usage import Usage
 from edge_rt.governor.words import missing, subject, why
+from edge_rt.thermal.hindsight import Hindsight
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shorter and longer times between two looks teach nothing
 _NEAR_C = 0.5  # below the evacuation threshold heat is kept by pacing
@@ -73,6 +74,7 @@ class Governor:
         self._weighed: Rarely[list[Choice]] = Rarely()  # which is much to work out
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
+        self._hindsight = Hindsight(settings.horizon_s)
         self._mean_w = priors.idle_w  # drawn lately
         self.clocks = clocks or ClockSteps()  # to choose from; from the next step on
         self._clocks = Clocks(self.clocks)
@@ -89,6 +91,7 @@ class Governor:
         self._lead.look(seen)
         if self.clocks != self._clocks.steps:
             self._clocks, self._chosen = Clocks(self.clocks), Setting(self._chosen.threads)
+        self._hindsight.look(seen.time_s, seen.temp_c)
         if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(seen)
         bounds = self._bounds(seen)
@@ -265,12 +268,18 @@ class Governor:
             lambda: retry_after_s(bounds, self._thermal, leaves_c, idle_w, needed_w),
         )
 
+    def _looked_ahead(self, time_s: float, evacuate_c: float | None) -> Ahead:
+        """What is ahead, with the band that such forecasts have needed lately."""
+        found = ahead(self._thermal, self._mean_w, self._settings.horizon_s, evacuate_c)
+        if found.forecast_c is None or found.band_c is None:
+            return found
+        band_c = self._hindsight.band_k(time_s, found.forecast_c, found.band_c)
+        return dataclasses.replace(found, band_c=band_c)
+
     def _report(self, seen: Observation, bounds: Bounds, choice: Choice) -> Report:
-        evacuate_c, horizon_s = self._evacuate_c(seen), self._settings.horizon_s
+        evacuate_c = self._evacuate_c(seen)
         known = self._ahead.get(
-            seen.time_s,
-            evacuate_c,
-            lambda: ahead(self._thermal, self._mean_w, horizon_s, evacuate_c),
+            seen.time_s, evacuate_c, lambda: self._looked_ahead(seen.time_s, evacuate_c)
         )
         return Report(
             **vars(known),

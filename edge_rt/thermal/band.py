@@ -1,4 +1,4 @@
-"""How far off forecasts were lately."""
+"""How far off recent forecasts were."""
 
 from __future__ import annotations
 
@@ -16,26 +16,63 @@ _FEW = 8  # scores that say nothing yet
 _LAST = 3  # scores that count in full while the board is changing
 _FARTHEST = 5.0  # of the longest horizon, up to which errors are taken to grow with time
 _LEAST_K = 0.1
+_STEP = 0.25  # of the logarithm of a width that was told and did not hold
+_MISSES = 0.06  # share of misses at which a width stays; the next ones come in rows as well
+_WIDEST = 8.0  # times what recent errors ask for
+
+
+class Errors:
+    """Errors of forecasts for one horizon, and the half width to tell with the next one.
+
+    Recent errors say how wide it is. Where the board changes faster than they tell, each width
+    that did not hold widens the next ones, and each that did narrows them a little, so that the
+    share of misses stays the same whatever the errors are like. After adaptive conformal inference
+    (Gibbs & Candès, arXiv 2106.00170), our step and bounds.
+    """
+
+    def __init__(self, least: float = 1.0) -> None:
+        """`least` is the smallest share of what recent errors ask for that may be told."""
+        self.errors_k: deque[float] = deque(maxlen=_KEPT)
+        self._count = 0
+        self._log, self._logs = 0.0, (math.log(least), math.log(_WIDEST))
+
+    def add(self, error_k: float, told_k: float) -> None:
+        """Take in how one forecast came out that was told with a half width of `told_k`."""
+        self.errors_k.append(abs(error_k))
+        self._count += 1
+        while len(self.errors_k) > max(_YOUNG, self._count // 2):
+            self.errors_k.popleft()
+        missed = 1.0 if abs(error_k) > told_k else 0.0
+        low, high = self._logs
+        self._log = min(high, max(low, self._log + _STEP * (missed - _MISSES)))
+
+    @property
+    def scale(self) -> float:
+        """How many times wider than recent errors ask for a width has to be."""
+        return math.exp(self._log)
+
+    @property
+    def width_k(self) -> float:
+        """The half width that holds nearly all recent errors; 0 as long as there are too few."""
+        count = len(self.errors_k)
+        if count < _FEW:
+            return 0.0
+        return sorted(self.errors_k)[min(count, math.ceil(_COVERED * (count + 1))) - 1]
 
 
 class Band:
     """Half widths that hold nine of ten recent errors, never less for a longer horizon."""
 
     def __init__(self) -> None:
-        self._errors_k: list[deque[float]] = [deque(maxlen=_KEPT) for _ in HORIZONS_S]
-        self._counts = [0] * len(HORIZONS_S)
+        self._errors = [Errors() for _ in HORIZONS_S]
 
     def add(self, score: Score) -> None:
         """Take in how one forecast came out."""
-        errors_k = self._errors_k[score.index]
-        errors_k.append(abs(score.error_k))
-        self._counts[score.index] += 1
-        while len(errors_k) > max(_YOUNG, self._counts[score.index] // 2):
-            errors_k.popleft()
+        self._errors[score.index].add(score.error_k, score.told_k)
 
     def scored(self, index: int) -> int:
         """How many forecasts for HORIZONS_S[index] are remembered."""
-        return len(self._errors_k[index])
+        return len(self._errors[index].errors_k)
 
     def widths_k(self, count: int, grain_c: float, stale_s: float, wary: bool) -> list[float]:
         """At the first `count` times of a course.
@@ -44,12 +81,18 @@ class Band:
         few errors may come again in full.
         """
         knots = [(0.0, max(_LEAST_K, 0.5 * grain_c))]
-        for horizon_s, errors in zip(HORIZONS_S, self._errors_k, strict=True):
-            lately = list(errors)[-_LAST:] if wary else []
-            knots.append((horizon_s, max([knots[-1][1], _quantile(errors), *lately])))
+        for horizon_s, errors in zip(HORIZONS_S, self._errors, strict=True):
+            last = list(errors.errors_k)[-_LAST:] if wary else []
+            knots.append((horizon_s, max([knots[-1][1], errors.width_k, *last])))
         last_s, last_k = knots[-1]
         knots.append((_FARTHEST * last_s, _FARTHEST * last_k))
         return [_on(knots, time_s + stale_s) for time_s in TIMES_S[:count]]
+
+    def scales(self, count: int) -> list[float]:
+        """How many times wider what is told has to be, at the first `count` times of a course."""
+        pairs = zip(HORIZONS_S, self._errors, strict=True)
+        knots = [(0.0, 1.0), *((horizon_s, errors.scale) for horizon_s, errors in pairs)]
+        return [_on(knots, time_s) for time_s in TIMES_S[:count]]
 
 
 def _on(knots: list[tuple[float, float]], time_s: float) -> float:
@@ -58,10 +101,3 @@ def _on(knots: list[tuple[float, float]], time_s: float) -> float:
         if time_s <= end_s:
             return start_k + (end_k - start_k) * (time_s - start_s) / (end_s - start_s)
     return knots[-1][1]
-
-
-def _quantile(errors_k: deque[float]) -> float:
-    count = len(errors_k)
-    if count < _FEW:
-        return 0.0
-    return sorted(errors_k)[min(count, math.ceil(_COVERED * (count + 1))) - 1]

@@ -7,6 +7,7 @@ import math
 from edge_rt.thermal.trials import HORIZONS_S, Score
 
 WATCHED = 2  # of HORIZONS_S: the one that counts most
+WATCHED_S = HORIZONS_S[WATCHED]
 _NEEDED = 8  # forecasts for it that must have come out first
 _BROAD_K = 5.0  # a band this wide says little
 _TELLING = (1, 2)  # horizons at which misses count
@@ -53,5 +54,5 @@ class Belief:
         if scored < _NEEDED:
             return "it has not watched the board for long enough"
         if width_k > _BROAD_K:
-            return f"a forecast for {HORIZONS_S[WATCHED]:g} s may be off by {width_k:.1f} K"
+            return f"a forecast for {WATCHED_S:g} s may be off by {width_k:.1f} K"
         return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import mul
 
 from edge_rt.thermal.band import Band
-from edge_rt.thermal.belief import WATCHED, Belief
+from edge_rt.thermal.belief import WATCHED, WATCHED_S, Belief
 from edge_rt.thermal.course import Course, between, reach
 from edge_rt.thermal.doubt import Doubt
 from edge_rt.thermal.fit import Fit
@@ -32,7 +33,7 @@ class ThermalState:
     resistance_c_per_w: float  # from the chip to the air with the fan as it is
     time_constants_s: tuple[float, ...]  # R·C of each node, the chip first
     temps_c: tuple[float, ...]  # of each node
-    band_k: float  # half width for a forecast of 30 s at the present power
+    band_k: float  # half width that is told with a forecast of 30 s at the present power
     believed: bool
     why: str
 
@@ -116,14 +117,15 @@ class ThermalModel:
         if self._fit is None:
             return None
         network, fan, why_not = self._fit.network, self._intake.fan, self._why_not()
+        band_k = self._at(self._told_k, WATCHED_S)
         return ThermalState(
             network.ambient_c,
             network.resistance_c_per_w(fan),
             network.time_constants_s(fan),
             tuple(self._fit.temps_c),
-            self._usual_k(),
+            band_k,
             why_not is None,
-            why_not or f"nine of ten forecasts come within {self._usual_k():.1f} K",
+            why_not or f"nine of ten forecasts come within {band_k:.1f} K",
         )
 
     def _begin(self, reading: Reading) -> None:
@@ -163,9 +165,11 @@ class ThermalModel:
             self._trials.start(self._trial(fit))
 
     def _trial(self, fit: Fit) -> Trial:
-        widths = self._widths_k(self._intake.power_w or 0.0, reach(HORIZONS_S[-1]))
-        bands_k = [between(widths, horizon_s) for horizon_s in HORIZONS_S]
-        return Trial(fit.network, tuple(fit.temps_c), self._intake.fan, bands_k)
+        bands_k, told_k = (
+            [self._at(widths_k, horizon_s) for horizon_s in HORIZONS_S]
+            for widths_k in (self._widths_k, self._told_k)
+        )
+        return Trial(fit.network, tuple(fit.temps_c), self._intake.fan, bands_k, told_k)
 
     def _look(self) -> Outlook | None:
         if self._fit is None or self._intake.blind_s > BLIND_S:
@@ -173,7 +177,7 @@ class ThermalModel:
         if self._outlook is None:
             fit = self._fit
             course = Course(fit.network, tuple(fit.temps_c), self._intake.fan, self._leakage)
-            self._outlook = Outlook(course, self._widths_k)
+            self._outlook = Outlook(course, self._widths_k, self._told_k)
         return self._outlook
 
     def _widths_k(self, power_w: float, count: int) -> list[float]:
@@ -188,9 +192,14 @@ class ThermalModel:
         usual = self._band.widths_k(count, seen.grain_c, seen.blind_s, self._belief.shaken)
         return [math.hypot(_NINETY * a, b) for a, b in zip(unknown, usual, strict=True)]
 
-    def _usual_k(self) -> float:
-        horizon_s = HORIZONS_S[WATCHED]
-        widths = self._widths_k(self._intake.power_w or 0.0, reach(horizon_s))
+    def _told_k(self, power_w: float, count: int) -> list[float]:
+        """Half widths to tell: they have held, also where the board changes faster than recent
+        errors show. Limits do without that, for it is the cold side as often that is missed."""
+        return list(map(mul, self._widths_k(power_w, count), self._band.scales(count)))
+
+    def _at(self, widths_k: Callable[[float, int], Sequence[float]], horizon_s: float) -> float:
+        """A half width at the present power."""
+        widths = widths_k(self._intake.power_w or 0.0, reach(horizon_s))
         return between(widths, horizon_s)
 
     def _why_not(self) -> str | None:
@@ -200,4 +209,4 @@ class ThermalModel:
             return f"no {missing} has been read yet"
         if self._intake.blind_s > GAP_S:
             return f"no temperature has been read for {self._intake.blind_s:.0f} s"
-        return self._belief.why_not(self._band.scored(WATCHED), self._usual_k())
+        return self._belief.why_not(self._band.scored(WATCHED), self._at(self._widths_k, WATCHED_S))

@@ -12,6 +12,8 @@ _FIRST_W, _MOST_W = 10.0, 10_000.0
 _CLOSE_K = 0.01  # what may be left below a limit
 _TRIES = 40
 
+Widths = Callable[[float, int], Sequence[float]]
+
 
 class Forecast(NamedTuple):
     """A temperature in °C and the half width of the band around it that holds 90 %, in K."""
@@ -23,14 +25,15 @@ class Forecast(NamedTuple):
 class Outlook:
     """A course as seen from now, with its error bands."""
 
-    def __init__(self, course: Course, widths_k: Callable[[float, int], Sequence[float]]) -> None:
-        """`widths_k` tells half widths for a power at the first so many of TIMES_S."""
-        self._course, self._widths_k = course, widths_k
+    def __init__(self, course: Course, widths_k: Widths, told_k: Widths | None = None) -> None:
+        """Half widths for a power at the first so many of TIMES_S: `widths_k` for limits, and
+        `told_k` with forecasts, None: the same."""
+        self._course, self._widths_k, self._told_k = course, widths_k, told_k or widths_k
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast:
         """The temperature after `horizon_s` at `power_w`."""
         count = reach(horizon_s)
-        temps, widths = self._course.walk(power_w, count), self._widths_k(power_w, count)
+        temps, widths = self._course.walk(power_w, count), self._told_k(power_w, count)
         return Forecast(between(temps, horizon_s), between(widths, horizon_s))
 
     def peak(self, power_w: float, horizon_s: float, soonest_s: float = 0.0) -> Forecast:

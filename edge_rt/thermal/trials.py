@@ -17,7 +17,7 @@ _UNSEEN = 0.2  # of its time that a forecast may be without power to be scored
 class Trial:
     """One forecast that goes on: figures and fan stay as they were when it was made."""
 
-    __slots__ = ("_fan", "_network", "age_s", "bands_k", "passed", "temps_c", "unseen_s")
+    __slots__ = ("_fan", "_network", "age_s", "bands_k", "passed", "temps_c", "told_k", "unseen_s")
 
     def __init__(
         self,
@@ -25,9 +25,12 @@ class Trial:
         temps_c: Sequence[float],
         fan: float,
         bands_k: Sequence[float] = (),
+        told_k: Sequence[float] | None = None,
     ) -> None:
-        """`bands_k` are the half widths that were told for each of HORIZONS_S."""
+        """`bands_k` are half widths by recent errors for each of HORIZONS_S, and `told_k` those
+        that were told; None: the same."""
         self._network, self._fan, self.bands_k = network, fan, bands_k
+        self.told_k = bands_k if told_k is None else told_k
         self.temps_c: Sequence[float] = temps_c
         self.age_s = self.unseen_s = 0.0
         self.passed = 0  # horizons
@@ -43,11 +46,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Score:
-    """How a forecast for HORIZONS_S[index] came out: the truth less the forecast."""
+    """How a forecast for HORIZONS_S[index] came out: the truth less the forecast.
+
+    `band_k` is the half width by recent errors, and `told_k` the one that was told.
+    """
 
     index: int
     error_k: float
     band_k: float
+    told_k: float
 
 
 class Trials:
@@ -87,5 +94,6 @@ class Trials:
             if trial.age_s >= HORIZONS_S[index]:
                 trial.passed += 1
                 if temp_c is not None:
-                    yield Score(index, temp_c - trial.temps_c[0], trial.bands_k[index])
+                    error_k = temp_c - trial.temps_c[0]
+                    yield Score(index, error_k, trial.bands_k[index], trial.told_k[index])
         self._running = [trial for trial in self._running if trial.passed < len(HORIZONS_S)]

@@ -11,7 +11,7 @@ MANY, NARROW_K = 50, 1.0
 
 
 def judge(belief: Belief, *errors_k: float, index: int = WATCHED) -> list[bool]:
-    return [belief.judge(Score(index, error_k, 1.0)) for error_k in errors_k]
+    return [belief.judge(Score(index, error_k, 1.0, 1.0)) for error_k in errors_k]
 
 
 def hits(belief: Belief, count: int) -> None:

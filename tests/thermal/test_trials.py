@@ -9,12 +9,12 @@ from edge_rt.thermal.trials import HORIZONS_S, Score, Trial, Trials
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 STEADY = BOARD.steady(5.0, 0.5)
-BANDS_K = (1.0, 2.0, 3.0, 4.0)
+BANDS_K, TOLD_K = (1.0, 2.0, 3.0, 4.0), (2.0, 4.0, 6.0, 8.0)
 
 
 def trial() -> Trial:
     """From the steady state of 5 W."""
-    return Trial(BOARD, STEADY, 0.5, BANDS_K)
+    return Trial(BOARD, STEADY, 0.5, BANDS_K, TOLD_K)
 
 
 def run(
@@ -38,6 +38,7 @@ def test_a_forecast_is_scored_once_at_each_horizon_with_the_band_it_was_told() -
     found = run(trials, 200.0)
     assert [score.index for score in found] == [0, 1, 2, 3]
     assert [score.band_k for score in found] == list(BANDS_K)
+    assert [score.told_k for score in found] == list(TOLD_K)
     assert [score.error_k for score in found] == pytest.approx([1.5] * 4)
 
 

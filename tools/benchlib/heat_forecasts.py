@@ -51,7 +51,7 @@ def _come_of_age(running: Iterable[_Pending], look: Look) -> Iterator[Outcome]:
         trial.advance(LOOK_S, look.came_w)
         horizon_s = HORIZONS_S[trial.passed]
         if trial.age_s >= horizon_s - 1e-6:
-            error_k, band_k = look.true_c - trial.temps_c[0], trial.bands_k[trial.passed]
+            error_k, band_k = look.true_c - trial.temps_c[0], trial.told_k[trial.passed]
             yield Outcome(made.time_s, horizon_s, error_k, band_k, look.true_c - made.true_c)
             trial.passed += 1
 
