@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 Period = Literal["hour", "day"]
 Guard = Literal["ok", "caution", "hold", "evacuate"]
 Admission = Literal["open", "queue", "refuse"]
+LeakageSource = Literal["measured", "assumed"]
 Amount = Annotated[float, Meta(gt=0)]
 
 
@@ -106,11 +107,12 @@ class HeatState(msgspec.Struct, frozen=True):
     band_k: float | None
     trusted: bool
     why: str
-    leakage_w: float | None  # at the temperature of now
+    leakage_w: float | None  # of an idle chip at the temperature of now
     doubling_k: float | None  # kelvins that double the leakage
     phi: float | None
-    runaway_c: float | None  # from there on each degree leaks enough to heat the chip by another
+    runaway_c: float | None  # from there on each degree at work leaks enough for another
     leakage_note: str  # how well the leakage is known
+    leakage_source: LeakageSource = "assumed"  # and with it `phi` and `runaway_c`
 
 
 class Past(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from edge_rt.api.board import Quality
+from edge_rt.api.governing import LeakageSource
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -139,8 +140,9 @@ class Calibrated(msgspec.Struct, frozen=True, tag="calibrated"):
     bytes_per_s: float | None
     leakage_w: float | None  # at 45 °C
     doubling_c: float | None
-    leakage_note: str  # how well it fits, or why the default is kept
+    leakage_note: str  # how well it is known, and why it is not measured
     models: list[Fitted]
+    leakage_source: LeakageSource = "assumed"
     simulated: str | None = None  # the simulated board whose figures these are
 
 

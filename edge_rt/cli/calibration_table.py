@@ -41,7 +41,9 @@ def _head(state: Json) -> Iterator[tuple[str, str]]:
     yield "memory", _giga(state.get("bytes_per_s"), "GB/s")
     watts, doubling = state.get("leakage_w"), state.get("doubling_c")
     if number(watts) is not None:
-        yield "leakage", f"{significant(watts)} W at 45 °C, twice that {fixed(doubling, 0)} K on"
+        source = ", assumed" if state.get("leakage_source") == "assumed" else ""
+        after = f"twice that {fixed(doubling, 0)} K on"
+        yield "leakage", f"{significant(watts)} W at 45 °C{source}, {after}"
     yield "" if number(watts) is not None else "leakage", line(state.get("leakage_note"))
 
 

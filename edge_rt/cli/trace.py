@@ -51,4 +51,6 @@ def trace_view(found: Json) -> Iterator[RenderableType]:
         yield Prose("\n" + "\n".join(assessment_lines(assessed)))
     yield from map(Prose, learnt_lines(considered))
     if (phi := number(found.get("phi"))) is not None:
-        yield Prose(f"\nPhi {phi:.2f}: what leakage leaves of the chip's power, as warm as it was")
+        source = " (leakage assumed)" if found.get("phi_source") == "assumed" else ""
+        words = "what leakage leaves of the chip's power, as warm as it was"
+        yield Prose(f"\nPhi {phi:.2f}{source}: {words}")

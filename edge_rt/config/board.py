@@ -192,6 +192,7 @@ class Thermal(Section, frozen=True):
     trips: Trips | None = None
     fan: Fan | None = None
     constants: Constants | None = None
+    leakage_w: Figure | None = None  # of the idle chip at 45 °C, until it is measured
 
     @property
     def ignored(self) -> dict[str, bool]:

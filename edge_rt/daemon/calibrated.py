@@ -18,7 +18,7 @@ from edge_rt.energy.runtime import Runtime
 from edge_rt.energy.runtime_fit import Timing, fit_runtime
 from edge_rt.models.entry import Entry
 from edge_rt.routing.setting import Form
-from edge_rt.thermal.cooling import LeakageFit
+from edge_rt.thermal.leakage_fit import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known
 _USUAL = 256  # tokens
@@ -106,7 +106,7 @@ def _energy_error(served: Served, energy_j: float, draws: Draws, promise: Runtim
 def calibrated(
     board: str | None,
     found: Sequence[Calibration],
-    leakage: LeakageFit | None,
+    leakage: LeakageFit,
     note: str,
 ) -> Calibrated:
     """All that is known of the board, for clients; ceilings are those of the most threads."""
@@ -118,10 +118,11 @@ def calibrated(
         date=None if newest is None else _text(newest),
         flop_per_s=sweep and sweep.flop_per_s,
         bytes_per_s=sweep and sweep.byte_per_s,
-        leakage_w=None if leakage is None else leakage.leakage.power_w(45.0),
-        doubling_c=None if leakage is None else leakage.leakage.doubling_c,
+        leakage_w=leakage.leakage.power_w(45.0),
+        doubling_c=leakage.leakage.doubling_c,
         leakage_note=note,
         models=[_fitted(c) for c in sorted(found, key=_order)],
+        leakage_source=leakage.source,
     )
 
 

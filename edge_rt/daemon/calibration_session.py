@@ -36,9 +36,10 @@ KERNELS = 6  # of a sweep, about
 WARM = 1.3  # of their time, with that in which they warm up
 LOAD_S = 5.0  # that loading a model is taken to last
 SHORTEST_S = 2.0  # below which a thread count is not begun
-COOL_S = 180.0  # for which a board is watched, at most, while it cools
-SPAN_C = 15.0  # from rest to work, without which cooling tells nothing
-STILL_S, STILL_C = 20.0, 0.3  # a board that cools no faster has cooled
+COOL_S = 180.0  # that a board takes to cool, about
+SPAN_C = 5.0  # from rest to work, without which cooling tells nothing
+STILL_S, STILL_C = 60.0, 0.3  # a board that cools no faster has cooled
+FIT_S = 30.0  # between two looks whether the leakage is known by now
 
 _REST, _COOL = "rest", "cool"  # things that are done once
 
@@ -85,6 +86,7 @@ class Session:
         self._sweeps: dict[int, Sweep] = {}
         self._cold_c: float | None = None  # before anything was begun
         self.saved = 0  # calibrations
+        self.remark: str | None = None  # why the chip's leakage could not be measured
         self._course = Course(tools.clock, self._expected(), how.total_s)
         self.expected_s = self._course.expected_s
 
@@ -204,17 +206,25 @@ class Session:
         self.saved += len(found)
 
     async def _cool(self) -> AsyncGenerator[Progress]:
-        """Let the board cool, while the governor's looks teach its leakage; then fit that."""
-        cold_c, begin_c = self._cold_c, self._tools.readiness.temp_c
+        """Let the board cool, while the governor's looks teach its leakage, until that is known
+        or the board cools no further."""
+        leakage, begin_c = self._tools.heat.leakage, self._tools.readiness.temp_c
         self._course.begun(_COOL)
-        if cold_c is not None and begin_c is not None and begin_c - cold_c >= SPAN_C:
-            temps_c, waited_s = [begin_c], 0.0
-            while waited_s < COOL_S and _falls(temps_c):
-                yield self._course.at("watching the board cool", COOL_S - waited_s)
-                await self._tools.pause(LOOK_S)
-                waited_s += LOOK_S
-                temps_c.append(self._tools.readiness.temp_c or temps_c[-1])
-        await self._tools.heat.leakage.refit()
+        await leakage.refit()
+        self.remark = _too_cool(self._cold_c, begin_c)
+        if self.remark is not None or begin_c is None:
+            return
+        temps_c, waited_s = [begin_c], 0.0
+        while _falls(temps_c) and not (leakage.measured and waited_s >= FIT_S):
+            yield self._course.at("watching the board cool", max(FIT_S, COOL_S - waited_s))
+            await self._tools.pause(LOOK_S)
+            waited_s += LOOK_S
+            temps_c.append(self._tools.readiness.temp_c or temps_c[-1])
+            if waited_s % FIT_S < LOOK_S:
+                await leakage.refit()
+        await leakage.refit()
+        fell_c = begin_c - min(temps_c)
+        self.remark = f"it cooled by {fell_c:.1f} K in {waited_s:.0f} s, and no further"
 
     # --- time
 
@@ -247,6 +257,15 @@ def _timed(name: str, threads: int) -> str:
 
 def _called(entry: Entry, form: Form | None) -> str:
     return entry.id if form is None else f"{entry.id}, {form.gpu_layers} layers on the GPU"
+
+
+def _too_cool(cold_c: float | None, begin_c: float | None) -> str | None:
+    """Why a board tells nothing by cooling; None: it may."""
+    if cold_c is None or begin_c is None:
+        return "its temperature cannot be read"
+    if begin_c - cold_c < SPAN_C:
+        return f"work warmed it by {begin_c - cold_c:.1f} K only, and {SPAN_C:.0f} K are the least"
+    return None
 
 
 def _falls(temps_c: Sequence[float]) -> bool:

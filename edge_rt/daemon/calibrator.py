@@ -25,11 +25,17 @@ class Calibrator:
         """`cores` is the most threads that the engine may use."""
         self._tools, self._alone, self._cores = tools, alone, cores
 
-    def report(self, host: Host) -> Calibrated:
-        """What is known of the board and the models that are there now."""
+    def report(self, host: Host, remark: str | None = None) -> Calibrated:
+        """What is known of the board and the models that are there now.
+
+        `remark` is why a board could not be watched until its leakage was measured.
+        """
         forecaster, leakage = self._tools.forecaster, self._tools.heat.leakage
         found = [c for entry in host.entries() for c in forecaster.calibrations(entry)]
-        return calibrated(forecaster.board, found, leakage.fit, leakage.note)
+        note = leakage.note
+        if remark is not None and not leakage.measured:
+            note += f". This calibration could not measure it: {remark}"
+        return calibrated(forecaster.board, found, leakage.fit, note)
 
     async def calibrate(self, ask: CalibrationAsk, host: Host) -> AsyncGenerator[Said]:
         """Where it stands, again and again; in the end what is known, or why that is no more.
@@ -56,6 +62,6 @@ class Calibrator:
             yield Refused(str(error))
             return
         if session.saved:
-            yield self.report(host)
+            yield self.report(host, session.remark)
         else:
             yield Refused("nothing could be calibrated; the daemon's log says why")

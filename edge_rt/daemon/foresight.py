@@ -86,7 +86,7 @@ class Foresight:
             lambda: senses.felt,
             lambda: metering.idle_w,
             self.memory,
-            WarmthNow(lambda: senses.felt, lambda: governing.seen, governing.heat.leakage),
+            WarmthNow(lambda: governing.seen, governing.heat.leakage),
         )
         self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
         self.sweeper = Sweeper(self._meter, program)

@@ -10,6 +10,7 @@ from edge_rt.config.board import Board
 from edge_rt.daemon.board_report import Felt
 from edge_rt.energy.calibration import Calibration, Draws
 from edge_rt.governor.priors import Priors, priors_of
+from edge_rt.thermal.leakage_fit import LeakagePrior
 from edge_rt.thermal.prior import Prior
 
 
@@ -54,6 +55,13 @@ def heat_prior(felt: Felt | None, cores: int) -> Prior:
         resistance_c_per_w=constants and constants.resistance_c_per_w,
         capacity_j_per_c=constants and constants.capacity_j_per_c,
     )
+
+
+def leakage_prior(felt: Felt | None) -> LeakagePrior:
+    """What the chip leaks, before that was measured."""
+    board = _board(felt)
+    known = None if board is None else board.thermal.leakage_w
+    return LeakagePrior(power_prior(felt).idle_w, known and known.value)
 
 
 def _board(felt: Felt | None) -> Board | None:

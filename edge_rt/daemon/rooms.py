@@ -109,7 +109,7 @@ class Rooms:
             clock,
             give_way=config.engine.threads is None,
         )
-        self.heat = Heat(LeakageWatch(own))
+        self.heat = Heat(LeakageWatch(own), lambda: self.senses.felt)
         self.governing = Governing(
             self._governor,
             self.observer,

@@ -218,7 +218,9 @@ class Routes:
         pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
         there = self._now([*entries, *partners(offers)])
         trace = self._router.route(ask, pool, there, predict)
-        return msgspec.structs.replace(trace, phi=self._phi(trace.chosen), assessed=assessed)
+        phi = self._phi(trace.chosen)
+        source = None if phi is None else self._governing.heat.leakage.fit.source
+        return msgspec.structs.replace(trace, phi=phi, phi_source=source, assessed=assessed)
 
     def _phi(self, chosen: Candidate | None) -> float | None:
         seen = self._governing.seen

@@ -34,7 +34,8 @@ class Trace(msgspec.Struct, frozen=True):
     does, it is the one that comes nearest, or of which nothing is known. `explores` tells whether
     it was chosen in order to learn more of it: to measure it again, or as a trial, foretold to take
     `extra_j` more than what would else have been chosen. `why` is the whole choice in one sentence.
-    `phi` is the chip's thermal yield at its present temperature, as the chosen one would run.
+    `phi` is the chip's thermal yield at its present temperature, as the chosen one would run, and
+    `phi_source` tells whether the chip's leakage was measured for that, or is assumed.
     `quality` is the floor that was asked for, `assessed` where the qualities of candidates come
     from. `simulated` is the simulated board whose figures these are, None: a real one's.
     """
@@ -47,6 +48,7 @@ class Trace(msgspec.Struct, frozen=True):
     considered: list[Considered]
     extra_j: float | None = None
     phi: float | None = None
+    phi_source: Literal["measured", "assumed"] | None = None
     quality: float | None = None
     assessed: Assessment | None = None
     simulated: str | None = None

@@ -36,7 +36,8 @@ FOUND = {
     "bytes_per_s": 9.9e9,
     "leakage_w": 0.31,
     "doubling_c": 21.0,
-    "leakage_note": "doubles each 21 K, R² 0.98 over 18 K",
+    "leakage_note": "measured over 28 K: doubles each 21 K (95 %: 18 to 24)",
+    "leakage_source": "measured",
     "models": [FITTED],
 }
 
@@ -57,6 +58,13 @@ def test_progress_and_what_was_found(cli: Cli, daemon: Daemon) -> None:
     (row,) = [line.split() for line in text.splitlines() if line.startswith("smol")]
     assert row == ["smol", "2", "163", "68.1", "2.50", "6.25", "-", "3.4", "%", "-", "measured"]
     assert daemon.asked == [(PATH, {"quick": True, "force": False})]
+
+
+def test_a_leakage_that_is_assumed_is_named_so(cli: Cli, daemon: Daemon) -> None:
+    daemon.documents[SHOW] = (200, FOUND | {"leakage_source": "assumed"})
+    assert "0.310 W at 45 °C, assumed, twice that" in cli("calibrate", "--show").stdout
+    daemon.documents[SHOW] = (200, FOUND)
+    assert "assumed" not in cli("calibrate", "--show").stdout
 
 
 def test_options_are_passed_on(cli: Cli, daemon: Daemon) -> None:
@@ -92,11 +100,11 @@ def test_what_is_known_is_shown(cli: Cli, daemon: Daemon) -> None:
     daemon.documents[SHOW] = (200, FOUND)
     assert "raspberry-pi-5" in cli("calibrate", "--show").stdout
     nothing: dict[str, Any] = dict.fromkeys(FOUND) | {"models": []}
-    nothing["leakage_note"] = "not known: no idle time yet"
+    nothing["leakage_note"] = "assumed: doubles each 20 K"
     daemon.documents[SHOW] = (200, nothing)
     text = cli("calibrate", "--show").stdout
     assert "Nothing is calibrated: edge-rt calibrate --quick" in text
-    assert "not known: no idle time yet" in text
+    assert "assumed: doubles each 20 K" in text
     assert daemon.asked == []
 
 

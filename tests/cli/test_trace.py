@@ -85,6 +85,15 @@ def test_every_candidate_has_a_row_and_the_chosen_one_a_mark(daemon: Daemon, cli
         assert word in other
 
 
+def test_a_leakage_that_is_assumed_is_named_so(daemon: Daemon, cli: Cli) -> None:
+    daemon.documents[PATH] = (200, TRACE | {"phi_source": "assumed"})
+    *_, phi = cli("trace", "chatcmpl-7").stdout.splitlines()
+    assert phi.startswith("Phi 0.83 (leakage assumed): ")
+    daemon.documents[PATH] = (200, TRACE | {"phi_source": "measured"})
+    *_, phi = cli("trace", "chatcmpl-7").stdout.splitlines()
+    assert phi.startswith("Phi 0.83: ")
+
+
 def test_how_models_are_loaded_is_told_where_that_differs(daemon: Daemon, cli: Cli) -> None:
     ways = [
         {"variant": "smol", "threads": 2, "gpu_layers": 9, "kv_type": k} for k in ("f16", "q4_0")

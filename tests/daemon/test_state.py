@@ -174,6 +174,7 @@ def test_heat_of_which_nothing_is_known_is_told_as_such(kit: Any) -> None:
     async def run() -> None:
         heat = (await kit.house().service.status())["heat"]
         assert (heat.ambient_c, heat.phi, heat.trusted) == (None, None, False)
-        assert heat.leakage_note.startswith("not known")
+        assert heat.leakage_note.startswith("assumed: doubles each 20 K")
+        assert heat.leakage_source == "assumed"
 
     kit.run(run())

@@ -13,12 +13,13 @@ import pytest
 
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
+from edge_rt.daemon.core_voltage import CoreVoltage
 from edge_rt.daemon.leakage import LeakageWatch
-from edge_rt.daemon.warmth import WarmthNow, rise
+from edge_rt.daemon.warmth import WarmthNow
 from edge_rt.energy.prediction import Prediction
 from edge_rt.energy.predictor import Predictor
-from edge_rt.thermal.cooling import LeakageFit, calibrate
-from edge_rt.thermal.curve import Idle
+from edge_rt.thermal.idle import IdleLog
+from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant, State
 from edge_rt.twin.shape import Shape
@@ -59,10 +60,10 @@ class Bench:
         for _ in range(900):
             if self.go(1.0, self.shape.cores, still)[-1].chip_c >= 70.0:
                 break
-        cooling = self.go(600.0, 0.0, Conditions(COLD_C))[12:]
-        fit = calibrate(Idle(state.chip_c, state.total_w) for state in cooling)
-        assert isinstance(fit, LeakageFit), fit
-        return fit
+        idle = IdleLog()
+        for state in self.go(600.0, 0.0, Conditions(COLD_C))[32:]:
+            idle.feed(state.time_s, state.time_s, state.chip_c, state.total_w)
+        return fit_leakage(idle.stretches(), LeakagePrior(), 0.0)
 
     def run(self, air_c: float) -> Run:
         """Rest for long, then compute."""
@@ -115,11 +116,12 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
     cold_off, hot_off, fixed_off = list[float](), list[float](), list[float]()
     for seed in SEEDS:
         bench, leakage = Bench(name, seed), LeakageWatch(None)
-        leakage.tracker.accept(bench.leakage())
+        felt = bench.felt()
+        leakage.begin(name, felt=lambda felt=felt: felt)
+        leakage.fit = bench.leakage()
         cold, hot = bench.run(COLD_C), bench.run(COLD_C + HOTTER_K)
         seen: Any = SimpleNamespace(temp_c=cold.rest_c)
-        felt = bench.felt()
-        warmth = WarmthNow(lambda felt=felt: felt, lambda seen=seen: seen, leakage)
+        warmth = WarmthNow(lambda seen=seen: seen, leakage)
         cold_off.append(off(foretold(cold, cold, warmth()), cold))
         seen.temp_c = hot.rest_c
         hot_off.append(off(foretold(cold, hot, warmth()), hot))
@@ -130,25 +132,29 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
     assert median(hot_off) <= 0.5 * median(fixed_off)
 
 
-def test_the_rise_of_leakage_follows_the_clocks() -> None:
-    assert rise(felt_of(**{"policy0 min": 0.5e9, "policy0 max": 1e9})) == pytest.approx(0.25)
-    assert rise(felt_of(**{"policy0 min": 1e9, "policy0 max": 1e9})) == pytest.approx(0.0)
+def ratio(**clocks_hz: float | None) -> float:
+    return CoreVoltage(lambda: felt_of(**clocks_hz)).ratio()
+
+
+def test_the_voltage_at_work_follows_the_clocks() -> None:
+    assert ratio(**{"policy0 min": 0.5e9, "policy0 max": 1e9}) == pytest.approx(1.25)
+    assert ratio(**{"policy0 min": 1e9, "policy0 max": 1e9}) == pytest.approx(1.0)
     both = {"policy0 min": 0.5e9, "policy0 max": 1e9, "policy4 min": 2e9, "policy4 max": 2e9}
-    assert rise(felt_of(**both)) == pytest.approx(1 / 0.9 - 1)
+    assert ratio(**both) == pytest.approx(1 / 0.9)
+    capped = CoreVoltage(lambda: felt_of(**{"policy0 min": 0.5e9, "policy0 max": 1e9}))
+    assert capped.ratio(0.75e9) == pytest.approx(0.9 / 0.8)
+    assert capped.ratio(0.1e9) == pytest.approx(1.0)  # no lower than that of idle cores
 
 
-def test_without_clocks_it_is_0() -> None:
-    assert rise(felt_of()) == 0.0
-    assert rise(felt_of(policy0=1e9, **{"policy0 min": None, "policy0 max": 1e9})) == 0.0
+def test_without_clocks_it_is_that_of_idle_cores() -> None:
+    assert ratio() == 1.0
+    assert ratio(policy0=1e9, **{"policy0 min": None, "policy0 max": 1e9}) == 1.0
+    assert CoreVoltage(lambda: None).ratio() == 1.0
 
 
-def test_without_temperature_or_leakage_nothing_is_told() -> None:
-    leakage = LeakageWatch(None)
+def test_without_a_temperature_nothing_is_told() -> None:
     seen: Any = SimpleNamespace(temp_c=50.0)
-    warmth = WarmthNow(lambda: None, lambda: seen, leakage)
-    assert warmth() is None
-    fit = Bench("raspberry-pi-5", 1).leakage()
-    leakage.tracker.accept(fit)
+    warmth = WarmthNow(lambda: seen, LeakageWatch(None))
     told = warmth()
     assert told is not None
     assert told.temp_c == 50.0

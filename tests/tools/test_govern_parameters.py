@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-from benchlib import BenchError, govern_parameters
 from benchlib.govern_parameters import BOARDS, parameters
-
-from edge_rt.thermal.cooling import Rejected
 
 HEADLINE = {"tdbl_err_median", "leak_err_median", "forecast_mae_k", "band_coverage"}
 
@@ -20,12 +16,3 @@ def test_two_boards_of_each_kind_are_learnt_as_well_as_they_have_to_be() -> None
     assert 0.0 < found["leak_err_median"] <= 0.1
     assert 0.0 < found["forecast_mae_k"] <= 1.0 < found["pi5_stays_k"]
     assert 0.9 <= found["band_coverage"] <= 1.0
-
-
-def test_a_calibration_that_is_rejected_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    def rejected(_name: str, _seed: int) -> Rejected:
-        return Rejected("it was not idle")
-
-    monkeypatch.setattr(govern_parameters, "calibrate_board", rejected)
-    with pytest.raises(BenchError, match="raspberry-pi-5, seed 0: it was not idle"):
-        parameters(1, lambda _line: None)

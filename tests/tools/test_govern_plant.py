@@ -171,14 +171,14 @@ def test_what_is_tagged_as_assumed_is_right_and_what_is_far_off_is_not() -> None
     learnt = [
         Learnt("pi5", 0, 0.1, True, False, ""),
         Learnt("pi5", 1, 0.3, False, False, ""),
-        Learnt("agx", 0, None, None, True, ""),
-        Learnt("agx", 1, None, None, False, ""),
+        Learnt("agx", 0, 0.4, True, True, ""),
+        Learnt("agx", 1, 0.2, True, False, ""),
     ]
     found = gathered(learnt)
     assert found["leak_ok"] == 0.5
     assert (found["leak_ok_pi5"], found["leak_cover_pi5"]) == (0.5, 0.5)
-    assert found["leak_ok_agx"] == 0.5
-    assert "leak_cover_agx" not in found
+    assert (found["leak_ok_agx"], found["leak_cover_agx"]) == (0.5, 1.0)
+    assert found["leak_measured_agx"] == 0.5
 
 
 def test_the_short_form_runs_every_part_and_holds_what_the_whole_promises() -> None:

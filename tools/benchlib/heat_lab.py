@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
+from typing import NamedTuple
 
-from benchlib.heat_board import AIR_C, STEP_S, SensedBoard
-from edge_rt.thermal.cooling import LeakageFit, Rejected, calibrate
-from edge_rt.thermal.curve import Idle
+from benchlib.heat_board import AIR_C, BOARDS, STEP_S, SensedBoard
+from edge_rt.governor.priors import priors_of
+from edge_rt.thermal.idle import IdleLog
+from edge_rt.thermal.leakage_fit import LeakagePrior, fit_leakage
 from edge_rt.twin.plant import Conditions
 
-_HOT_C, _SETTLE_S, _COOL_S = 70.0, 3, 600
+_HOT_C, _SETTLE_S, _COOL_S = 70.0, 8, 600
 _REST_S, _LONGEST_S = 1800.0, 900.0
+
+
+class Idle(NamedTuple):
+    """What the sensors say of an idle board."""
+
+    temp_c: float
+    power_w: float
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,11 @@ class Truth:
 
     reference_w: float
     doubling_c: float
+
+    @property
+    def growth_w(self) -> float:
+        """From 45 to 70 °C."""
+        return self.reference_w * (2.0 ** (25.0 / self.doubling_c) - 1.0)
 
 
 class Lab:
@@ -67,19 +81,24 @@ class Calibrated:
     reference_err: float
     held: bool
     width: float  # of the interval, high by low
+    growth_err: float  # of what leakage grows by from 45 to 70 °C
+    measured: bool  # else the doubling is the default
 
 
-def calibrate_board(name: str, seed: int) -> Calibrated | Rejected:
+def calibrate_board(name: str, seed: int) -> Calibrated:
     """Warm a board, let it cool for ten minutes, and compare what is found with what is so."""
-    lab = Lab(name, seed)
+    lab, idle = Lab(name, seed), IdleLog()
     lab.warm()
-    fit = calibrate(list(lab.seconds(_COOL_S))[_SETTLE_S:])
-    if not isinstance(fit, LeakageFit):
-        return fit
-    truth = lab.truth
+    for second, (temp_c, power_w) in enumerate(lab.seconds(_COOL_S)):
+        if second >= _SETTLE_S:
+            idle.feed(lab.time_s, lab.time_s, temp_c, power_w)
+    fit = fit_leakage(idle.stretches(), LeakagePrior(priors_of(BOARDS[name]).idle_w), lab.time_s)
+    truth, doubling_c = lab.truth, fit.doubling_c
     return Calibrated(
         abs(fit.leakage.doubling_c / truth.doubling_c - 1.0),
         abs(fit.leakage.reference_w / truth.reference_w - 1.0),
-        fit.doubling_low_c <= truth.doubling_c <= fit.doubling_high_c,
-        fit.doubling_high_c / fit.doubling_low_c,
+        doubling_c.low <= truth.doubling_c <= doubling_c.high,
+        doubling_c.high / doubling_c.low,
+        abs(fit.growth_w.middle / truth.growth_w - 1.0),
+        fit.source == "measured",
     )
