@@ -12,7 +12,7 @@ from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.governor.limits import Observation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
-from foreign import KINDS, ForeignBoard, Reading, day
+from arrhenius_board import KINDS, ForeignBoard, Reading, day
 
 
 def look(reading: Reading, busy: float) -> Observation:

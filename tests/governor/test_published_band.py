@@ -20,7 +20,7 @@ from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
-from foreign import KINDS, ForeignBoard
+from arrhenius_board import KINDS, ForeignBoard
 
 HORIZON_S, SECONDS, CORES = 30.0, 1500.0, 4
 

@@ -7,7 +7,7 @@ import random
 from statistics import fmean
 
 import pytest
-from foreign import KINDS, ForeignBoard, day
+from arrhenius_board import KINDS, ForeignBoard, day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
