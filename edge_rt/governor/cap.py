@@ -12,7 +12,7 @@ _NEXT_S = 0.2  # until the next look
 _RIPPLE = 0.06  # of the cap is kept free at most for passes before they have shown what they do
 _STEP, _STEPS = 0.8, 0.1  # of a step of others, and at most of the cap, is kept free
 _AGAIN_S = 60.0  # in which half of that is forgotten: what came may come again
-_UNSURE, _FLOOR = 0.7, 0.013  # deviations of the model and share of the cap that are kept free
+_UNSURE, _FLOOR = 0.7, 0.014  # deviations of the model and share of the cap that are kept free
 
 
 class Cap:
@@ -63,7 +63,7 @@ class Cap:
         steps_w = min(_STEPS * cap_w, self._steps_w)
         self._steady_w = min(_MOST * cap_w, _UNSURE * unsure_w + _FLOOR * cap_w + steps_w)
         self.unsure_w = max(0.0, self._steady_w - _FLOOR * cap_w)
-        self._ripple_w = min(_RIPPLE * cap_w, ripple_w)
+        self._ripple_w = self._window.new * min(_RIPPLE * cap_w, ripple_w)
         self.margin_w = self._margin_w(cap_w, self._steady_w)
         return cap_w - self.margin_w, cap_w - self._steady_w
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 _HALF_S = 40.0  # in which what went wrong counts for half,
 _NEW = 0.5  # and this share of the time at work so far: what is learnt at first goes wrong
 _LEAST_S = 1.0
+_LEARNT_S = 40.0  # at work, after which windows have shown what they come out like
 _MOST = 0.1  # of the plan: a worse mishap would be remembered for too long
 _TINY_S = 1e-6
 
@@ -48,6 +49,11 @@ class PowerWindow:
         if seconds >= window_s - _TINY_S:
             excess_w = sum([dt * (power - plan) for dt, power, plan in self._looks]) / seconds
             self.excess_w = max(self.excess_w, min(excess_w, _MOST * planned_w))
+
+    @property
+    def new(self) -> float:
+        """From 1 to 0 as it learns what windows come out like."""
+        return max(0.0, 1.0 - self._worked_s / _LEARNT_S)
 
     def turn(self) -> None:
         """Begin a new window; what was learnt of plans stays."""
