@@ -21,7 +21,7 @@ from edge_rt.thermal.table import Table, table_of
 
 ENOUGH = 0.16  # half width of the 95 % interval of growth, relative: it is measured
 _VAGUE = 0.5  # and that beyond which readings are not used at all
-SPAN_C = 20.0  # of temperatures, below which the curve looks too much like a straight line
+SPAN_C = 17.0  # of one stretch, below which the curve looks too much like a straight line
 FEWEST = 8  # cells, below which no noise can be told
 _SHARE = 0.1  # of what a board draws idle is leaked, where its profile does not tell
 _REFERENCE_SPREAD, _DOUBLING_SPREAD = 0.8, 0.22  # of logarithms; doublings: 13 to 31 K
@@ -67,7 +67,7 @@ class LeakageFit:
     source: Source
     growth_w: Interval
     doubling_c: Interval
-    span_c: float  # of the readings' temperatures
+    span_c: float  # of the longest stretch
     missing: str | None = None  # why it is not measured
 
     def other_w(self, temp_c: float) -> float:
@@ -135,7 +135,7 @@ def _few(stretches: Sequence[Stretch]) -> str:
 def _vague(found: Outcome, table: Table) -> str:
     if table.span_c < SPAN_C:
         return (
-            f"idle power is known over {table.span_c:.0f} K, and {SPAN_C:.0f} K are needed:"
+            f"no rest went over more than {table.span_c:.0f} K, and {SPAN_C:.0f} K are needed:"
             " a longer rest after longer work tells more"
         )
     return (

@@ -70,9 +70,8 @@ class Table:
 
     @property
     def span_c(self) -> float:
-        """From the coldest to the warmest point."""
-        temps_c = [p.temp_c for p in self.points]
-        return max(temps_c) - min(temps_c) if temps_c else 0.0
+        """From the coldest to the warmest point of the longest stretch."""
+        return max((each[-1].temp_c - each[0].temp_c for each in self.stretches), default=0.0)
 
     @property
     def variance(self) -> float:
