@@ -170,7 +170,10 @@ class LeakageWatch:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            log.warning("%s is of no use and left alone: %s", path, error)
+            log.warning("%s is of no use, the leakage is learnt again: %s", path, error)
+            return None
+        if not (kept.fit.possible and all(one.possible for one in kept.stretches)):
+            log.warning("%s holds what no board shows: the leakage is learnt again", path)
             return None
         return kept if kept.board == self._board else None
 

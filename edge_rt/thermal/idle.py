@@ -51,6 +51,17 @@ class Stretch:
         """From the coldest to the warmest."""
         return self.cells[-1].temp_c - self.cells[0].temp_c if self.cells else 0.0
 
+    @property
+    def possible(self) -> bool:
+        """Whether a board can have shown it; a damaged file may hold anything."""
+        temps_c = [cell.temp_c for cell in self.cells]
+        return temps_c == sorted(set(temps_c)) and all(
+            _within(cell.temp_c, _TEMPS_C)
+            and _within(cell.power_w, _POWERS_W)
+            and cell.visits > 0.0
+            for cell in self.cells
+        )
+
     def count(self, now: float) -> float:
         """How much it counts at `now`, in Unix seconds: 1, and half as much each two weeks."""
         return 0.5 ** (max(0.0, now - self.begin) / _HALF_S)

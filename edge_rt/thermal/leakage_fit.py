@@ -28,6 +28,7 @@ _REFERENCE_SPREAD, _DOUBLING_SPREAD = 0.8, 0.22  # of logarithms; doublings: 13 
 _DRIFT, _DRIFT_SPREAD = 2e-3, 2.2e-3  # W/K of a board that draws up to `_DRIFT_IDLE_W` idle
 _DRIFT_IDLE_W = 6.0
 _STRANGE = 2.5  # standard deviations that the drift may be off before something else is wrong
+_POSSIBLE_DOUBLINGS_C, _POSSIBLE_DRIFTS, _POSSIBLE_W = (2.0, 200.0), (-10.0, 10.0), 1e3
 
 Source = Literal["measured", "assumed"]
 
@@ -69,6 +70,18 @@ class LeakageFit:
     doubling_c: Interval
     span_c: float  # of the longest stretch
     missing: str | None = None  # why it is not measured
+
+    @property
+    def possible(self) -> bool:
+        """Whether a chip can leak like that; a damaged file may hold anything."""
+        leakage, doublings, drifts = self.leakage, _POSSIBLE_DOUBLINGS_C, _POSSIBLE_DRIFTS
+        return (
+            doublings[0] <= leakage.doubling_c <= doublings[1]
+            and 0.0 <= leakage.reference_w <= _POSSIBLE_W
+            and leakage.reference_c == REFERENCE_C
+            and 0.0 <= self.floor_w <= _POSSIBLE_W
+            and drifts[0] <= self.drift_w_per_c <= drifts[1]
+        )
 
     def other_w(self, temp_c: float) -> float:
         """What the board draws idle at `temp_c` beside leakage."""

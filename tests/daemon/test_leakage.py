@@ -12,10 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from edge_rt.daemon.leakage import SAVE_S, LeakageWatch
 from edge_rt.governor.limits import Observation
+from edge_rt.thermal.idle import Cell
 from edge_rt.thermal.leakage import Leakage
 
 TRUTH, FLOOR_W, DRIFT = Leakage(0.6, 18.0), 3.0, 0.0015
@@ -234,6 +236,40 @@ def test_a_damaged_file_is_told_and_left_alone(
     assert not watch.measured
     assert path.name in caplog.text
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("doubling_c", 0.0),
+        ("doubling_c", -5.0),
+        ("reference_w", -50.0),
+        ("reference_w", 1e308),
+        ("floor_w", 1e300),
+        ("drift_w_per_c", 1e300),
+        ("visits", 0.0),
+        ("power_w", 1e300),
+        ("temp_c", 1e300),
+    ],
+)
+def test_figures_that_cannot_be_do_not_come_from_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str, value: float
+) -> None:
+    learnt(tmp_path).end()
+    [path] = tmp_path.iterdir()
+    kept = msgspec.json.decode(path.read_bytes())
+    fit, cell = kept["fit"], kept["stretches"][0]["cells"][3]
+    if where in Cell._fields:
+        cell[Cell._fields.index(where)] = value
+    else:
+        (fit["leakage"] if where in fit["leakage"] else fit)[where] = value
+    path.write_bytes(msgspec.json.encode(kept))
+    watch = LeakageWatch(tmp_path)
+    watch.begin("pi")
+    assert not watch.measured
+    assert "holds what no board shows" in caplog.text
+    asyncio.run(watch.refit())
+    assert 0.0 < watch.power_w(60.0) < 3.0
 
 
 def test_a_disk_that_refuses_costs_only_the_memory(
