@@ -1,4 +1,4 @@
-"""The clocks of the board as the governor sets them, without letting it wait for a file."""
+"""Sets the board's clocks to the governor's limits, so that the governor never waits for a file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from edge_rt.governor.limits import ClockSteps, Limits
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0  # between two looks at what others have set
+LOOK_S = 1.0  # between two checks for clocks set by other programs
 HUNG_S = 5.0  # after which a file counts as one that does not answer
 
 Do = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
-"""Does work in a thread, one piece after the other."""
+"""Runs one function after the other in a thread."""
 
 
 class Clocks:
-    """Sets clocks in a thread, never two writes at once; what is asked meanwhile replaces what was.
+    """Sets clocks in a thread, one write at a time; newer limits replace those that still wait.
 
-    A clock that is not governed, or not yet, has no steps, and is None in Hz.
+    A clock that is not governed, or not found yet, has no steps, and is None in Hz.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Clocks:
         return self._all[1].hz
 
     def govern(self, cpu: bool, gpu: bool) -> None:
-        """Have these governed from now on, and what is not so any more put back."""
+        """Govern these clocks from now on; a clock that is no longer governed is put back."""
         if self._governed != [cpu, gpu]:
             self._governed = [cpu, gpu]
             self._due.set()
 
     def obey(self, limits: Limits) -> None:
-        """Have the clocks set to what `limits` say; returns at once."""
+        """Request the clocks of `limits`; returns at once."""
         wanted = [limits.cpu_hz, limits.gpu_hz]
         if wanted != self._wanted and any(self._governed):
             self._due.set()
@@ -84,7 +84,7 @@ class Clocks:
             self._since = None
 
     def look(self) -> None:
-        """Set each clock and see what others have done; for a thread."""
+        """Set each clock, unless another program has set it; for a thread."""
         for clock, governed, wanted in zip(self._all, self._governed, self._wanted, strict=True):
             if governed or clock.capped:
                 clock.look(wanted if governed else None)
@@ -92,7 +92,7 @@ class Clocks:
                 clock.release()
 
     def settle(self) -> None:
-        """Have the journal tell what is set now; for a thread."""
+        """Write the clocks in force to the journal; for a thread."""
         for clock in self._all:
             clock.settle()
 
@@ -108,6 +108,6 @@ class Clocks:
         since = self._since
         hung = since is not None and self._clock() - since > HUNG_S
         if hung and not self._warned:
-            log.error("no clock is set: the board does not answer")
+            log.error("no clock is set: a clock file does not answer within %g s", HUNG_S)
         self._warned = hung
         return hung

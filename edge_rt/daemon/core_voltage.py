@@ -1,4 +1,4 @@
-"""The cores' voltage at work, as leakage takes it."""
+"""The voltage of cores at work, on which leakage depends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class CoreVoltage:
         self._known: tuple[float, float] | None = None  # lowest clock as a share, top clock
 
     def ratio(self, cpu_hz: float | None = None) -> float:
-        """The voltage over that of idle cores, with clocks of up to `cpu_hz`; None: any.
+        """Voltage at the highest clock allowed, over that of idle cores.
 
-        1 where clocks cannot be read.
+        `cpu_hz` is that clock; None: the top one. The ratio is 1 where clocks cannot be read.
         """
         if self._known is None:
             self._known = self._read()

@@ -26,7 +26,7 @@ class Floor:
         self._governing, self._assessor, self._judge = governing, assessor, judge
 
     def now(self, aims: Aims) -> float:
-        """The floor at the governor's limits of now."""
+        """The floor at the governor's present limits."""
         return self.of(aims, self._governing.limits.smaller)
 
     def of(self, aims: Aims, smaller: bool) -> float:

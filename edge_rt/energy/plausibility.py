@@ -10,13 +10,15 @@ from edge_rt.sensors.bounds import Known
 from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
 from edge_rt.sensors.sampler import Sampler
 
-_NOISE, _NOISE_W = 1.25, 1.0  # rails are measured one after the other, each with its own error
+# A part of a rail may read higher than the whole by this factor and these watts: rails are measured
+# one after the other, each with its own error.
+_NOISE, _NOISE_W = 1.25, 1.0
 _MODE = re.compile(r"(\d+)W(?:_\w+)?")  # NVIDIA names a mode by about what it draws
-_TOLERANCE = 0.05  # of a shunt
+_TOLERANCE = 0.05  # relative, of a shunt
 
 
 def known_of(board: Board) -> Known:
-    """What the profile tells of rails, by which impossible readings are refused."""
+    """What the profile states of rails, against which readings are checked."""
     shunts = {label: ohms for label, rail in board.rails.items() if (ohms := rail.shunt_ohm)}
     draw = board.draw
     stated = [figure.value for figure in (draw.range_max_w, draw.supply_w, draw.loaded_w) if figure]
@@ -33,13 +35,13 @@ def doubts(board: Board | None, sampler: Sampler) -> dict[str, str]:
 
 
 def shunts(sampler: Sampler) -> dict[str, float]:
-    """The ohms that the kernel's driver reckons with, by rail."""
+    """The shunts in ohms that the kernel's driver assumes, by rail."""
     readers = [reader for reader in sampler.readers if isinstance(reader, Ina3221Hwmon)]
     return {rail: ohms for reader in readers for rail, ohms in reader.shunts.items()}
 
 
 def agrees(ohms: float | None, stated: float) -> bool:
-    """Whether the driver reckons with the shunt that the profile states, or does not tell."""
+    """Whether the driver's shunt is the stated one; so it is where the driver tells none."""
     return ohms is None or abs(ohms / stated - 1.0) <= _TOLERANCE
 
 

@@ -1,4 +1,4 @@
-"""What readings can be: bounds that the chip, its shunt and the board set."""
+"""Bounds of readings, set by the measuring chip, its shunt and the board."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Kind = Literal[
 ]
 
 IMPOSSIBLE = "which cannot be"  # in every reason for which a figure is refused
-BOARD_W = 300.0  # more than any board draws that these chips are on
-TIMES = 3.0  # a board's largest stated power, for its peaks
-SMALL_W = 50.0  # but that much of any board: what is stated may be of its lesser modes alone
+BOARD_W = 300.0  # above the draw of any board with one of these chips
+TIMES = 3.0  # times a board's largest stated power is refused: peaks are lower
+SMALL_W = 50.0  # is possible on any board: its profile may state its smaller modes alone
 
 _UNITS: Mapping[Kind, str] = {
     "power_w": "W",
@@ -32,7 +32,8 @@ _UNITS: Mapping[Kind, str] = {
     "temp_c": "°C",
 }
 _IDLE_V, _FLOWING_A = 0.1, 0.1  # a rail that is off has no voltage, and no current beyond an offset
-_SLACK_W, _APART = 0.5, 4.0  # power and its factors are measured one after the other
+# Power and its factors are measured one after the other: watts, and times, that they may differ by.
+_SLACK_W, _APART = 0.5, 4.0
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ USUAL: Mapping[Kind, Bounds] = {"temp_c": TEMPERATURE, "power_w": POWER}
 
 @dataclass(frozen=True)
 class Known:
-    """What a board's profile tells of its rails: the shunts in ohms by rail, and its most watts."""
+    """What a board's profile states: shunts in ohms by rail, and the board's largest power."""
 
     shunts: Mapping[str, float] = field(default_factory=dict[str, float])
-    board_w: float | None = None  # the largest power that is stated of the board
+    board_w: float | None = None
 
     @property
     def power(self) -> Bounds:

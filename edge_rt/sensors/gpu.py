@@ -17,8 +17,9 @@ _LINKS = ("devices/platform/gpu.0", "devices/gpu.0")
 
 
 class Gpu(GaugeReader):
-    """The `fraction` of the time that each GPU was busy just now, as its driver tells it; of AMD's
-    and Intel's GPUs also `clock_hz` and the same named "cardN max".
+    """Reads each GPU's load, as a `fraction` of the time, from its driver.
+
+    AMD's and Intel's GPUs also have `clock_hz`, and as "cardN max" the highest one.
     """
 
     def __init__(self, sysfs: Path, period_s: float = 0.25, io: FileIo = FILE_IO) -> None:
@@ -37,7 +38,7 @@ def _jetson(sysfs: Path) -> Iterator[Gauge]:
 
 
 def _cards(sysfs: Path) -> Iterator[Gauge]:
-    """Those of PCs; a card's outputs, such as card0-DP-1, are no cards."""
+    """Graphics cards of PCs; a card's outputs, such as card0-DP-1, are left out."""
     for card in numbered(sysfs / "class" / "drm", "card*"):
         name = card.name
         if "-" not in name:

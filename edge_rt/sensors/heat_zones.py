@@ -16,17 +16,20 @@ from edge_rt.sensors.zone_names import judge
 AMD_C = 95.0  # maximum operating temperature (TjMax) that AMD states for most desktop Ryzen
 
 _BRAKES = ("passive", "hot")  # kinds of trip points at which the kernel slows the board down
-_LIMITS_C = (50.0, 150.0)  # a trip point outside is for users to set, or says that there is none
+_LIMITS_C = (50.0, 150.0)  # a trip point outside is a placeholder or one for users to set
 _NOTICES = "x86_pkg_temp"  # its trip points wake programs, and slow nothing down
-_CARD = "amdgpu"  # its limit is for itself
+_CARD = "amdgpu"  # a graphics card's limit holds for no other zone
 _ZEN = ("k10temp T", "zenpower T")  # Tctl, Tdie, Tccd1
 _OTHERS = "there are zones of the chip"
 
 
 @dataclass(frozen=True)
 class Zone:
-    """One temperature. `apart` says why it is not the chip's; empty: it is, if `chip`, or else may
-    stand in for it. `own_c` is the trip point that the zone itself publishes.
+    """One temperature.
+
+    `chip` tells whether the zone's name is one of the chip's. `apart` is the reason for which the
+    zone never counts; empty: it counts, or may stand in where no zone of the chip is read. `own_c`
+    is the trip point that the zone itself publishes.
     """
 
     place: int  # among the sampler's channels
@@ -37,7 +40,7 @@ class Zone:
 
 
 class ZoneTemp(NamedTuple):
-    """A zone's temperature now, and the one at which the board slows down; None: not known."""
+    """A zone's temperature now, and its trip point, at which the board slows; None: unknown."""
 
     name: str
     temp_c: float
@@ -47,9 +50,9 @@ class ZoneTemp(NamedTuple):
 class HeatZones:
     """Every temperature of every reader, and which of them count.
 
-    Those of the chip count, whoever reads them, except where they are stuck. Only while a board
-    shows none of these do others whose names tell nothing, such as a PC's acpitz. Those of other
-    things (a radio, a disk, a regulator, the case) never do.
+    The chip's temperatures count, from any reader, unless they are stuck. Zones whose names tell
+    nothing, such as a PC's acpitz, count only while no temperature of the chip has been read.
+    Those of other parts (a radio, a disk, a regulator, the case) never count.
 
     A zone without a trip point has the lowest that others publish, else the profile's, else the
     limit that AMD states for its processors.
@@ -68,7 +71,7 @@ class HeatZones:
         self._sampler, self._profile_c = sampler, profile_c
         self._chip = [zone for zone in self.zones if zone.chip and not zone.apart]
         self._stuck = Stuck(len(self._chip))
-        self._seen = False  # whether any of the chip was ever read
+        self._seen = False  # whether any temperature of the chip was ever read
         self._parts = dict(_parts(sampler, self._chip))
         readings = sampler.readings()
         self._take_in(0.0, [(n, readings[z.place].last) for n, z in enumerate(self._chip)])
@@ -98,7 +101,7 @@ class HeatZones:
         return [ZoneTemp(name, temp_c, c) for name, temp_c, c in rows if temp_c is not None]
 
     def lowest_trip_c(self) -> float | None:
-        """The lowest trip point of all zones that count: where none can be read."""
+        """The lowest trip point of all zones that count, whether they can be read or not."""
         return min((c for _, c in self._trips(self.counting) if c is not None), default=None)
 
     def _trips(self, zones: Collection[Zone]) -> Iterator[tuple[Zone, float | None]]:
@@ -109,7 +112,7 @@ class HeatZones:
             yield zone, else_c if zone.own_c is None else zone.own_c
 
     def _take(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
-        """Hear of a read, in the reading thread."""
+        """Take the values of one read; called in the reading thread."""
         parts = self._parts.get(id(reader))
         if parts:
             self._take_in(time_s, [(number, values[index]) for number, index in parts])
@@ -170,7 +173,7 @@ def _published(reader: Reader) -> Iterator[tuple[str, float]]:
 
 
 def _parts(sampler: Sampler, zones: Sequence[Zone]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Of each reader the numbers of its zones and the indices of their values."""
+    """For each reader's id, its zones of the chip: number of the zone and index of its value."""
     numbers = {zone.place: number for number, zone in enumerate(zones)}
     first = 0
     for reader in sampler.readers:

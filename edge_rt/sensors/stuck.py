@@ -1,23 +1,24 @@
-"""Tells zones of one chip that say the same whatever happens from those that are steady."""
+"""Finds temperature zones of one chip whose value is stuck."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_BLOCK_S = 30.0
-_MOVED_K = 8.0
-_FAR_K = 30.0  # hotter than every other part of the chip
-_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0))  # of sensors that are none
+_BLOCK_S = 30.0  # length of the means that are compared
+_MOVED_K = 8.0  # between two blocks: another zone has moved
+_FAR_K = 30.0  # hotter than every other zone of the chip
+_PLACEHOLDERS_C = frozenset((100.0, 125.0, 127.0, 128.0, 150.0))  # where there is no sensor
 
 _Means = list["float | None"]
 
 
 @dataclass
 class _Run:
-    """A zone that has said the same `value` since `began_s`; `first`: and nothing else yet.
+    """Equal readings of one zone: `value` since `began_s`.
 
-    `means` are those of all zones over the first block of that time.
+    `first`: the zone has never had another value. `means` are those of all zones over the first
+    whole block since `began_s`.
     """
 
     value: float
@@ -28,21 +29,20 @@ class _Run:
 
 
 class Stuck:
-    """Watches the zones of one chip; `reasons` has those that are not to be believed.
+    """Watches the zones of one chip; `reasons` holds the zones that are stuck.
 
-    No part of a chip stays the same to the last digit while another one is 8 K warmer or cooler
-    for half a minute than it was for half a minute before. Means over such blocks are compared, so
-    neither bursts nor garbled readings count as a move. Nor is a zone believed that has said
-    nothing but a round figure which stands for no reading, 30 K above all others. Any zone is
-    believed again as soon as it changes.
+    A zone is stuck when it stays the same to the last digit while the mean of another zone over
+    half a minute moves by 8 K. Means are compared, so that neither bursts nor garbled readings
+    count as a move. A zone is stuck too when its only value so far is a round figure which stands
+    for no reading, 30 K above all others. A zone counts again as soon as its value changes.
     """
 
     def __init__(self, count: int) -> None:
         """For `count` zones, known by their numbers."""
-        self.reasons: dict[int, str] = {}  # by zone; replaced as a whole, for other threads
+        self.reasons: dict[int, str] = {}  # by zone; replaced whole, so other threads may read it
         self._runs: list[_Run | None] = [None] * count
         self._values: _Means = [None] * count
-        self._block_s: float | None = None  # when it began
+        self._block_s: float | None = None  # the time at which the present block began
         self._sums, self._counts = [0.0] * count, [0] * count
 
     def take(self, time_s: float, zones: Sequence[tuple[int, float | None]]) -> None:
@@ -64,7 +64,7 @@ class Stuck:
             self._runs[zone] = _Run(value, time_s, first=run is None)
 
     def _end_block(self, time_s: float) -> None:
-        """Compare the block that is over with the first one of each zone's present value."""
+        """Compare the block that is over with the first block of each zone's present value."""
         pairs = zip(self._sums, self._counts, strict=True)
         means = [total / count if count else None for total, count in pairs]
         for zone, run in enumerate(self._runs):

@@ -1,4 +1,4 @@
-"""Whose temperature a thermal zone or a hwmon channel tells, judged by its name."""
+"""Which part's temperature a thermal zone or a hwmon channel measures, judged by its name."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ _CHIP = (
     r"[a-z]*core|coretemp|k(?=10temp)|zenpower|tctl|tdie|tccd|edge|junction|npu|vpu|apu",
     r"b(?=0d4)",  # Intel's own name for its processor among the ACPI participants
 )
-_FIRMWARE = "acpitz"  # whatever the maker of the computer had it tell
+_FIRMWARE = "acpitz"  # what it measures is up to the maker of the computer
 
 
 class Judged(NamedTuple):
-    """What a name says; `whose` temperature a foreign zone tells."""
+    """What a zone's name says; `whose` names the part that a foreign zone measures."""
 
     sort: Sort
     whose: str = ""
 
 
 def judge(name: str, listed: bool = False) -> Judged:
-    """Whether a temperature is the chip's. A name that tells nothing is believed where the
-    board's profile lists it.
+    """Judge whether a temperature is the chip's.
+
+    A name that says nothing counts as the chip's where the board's profile lists it.
     """
     text = name.lower()
     for whose, pattern in _FOREIGN_WORDS:

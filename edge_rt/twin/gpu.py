@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from edge_rt.twin.parameters import REFERENCE_C, Parameters
 from edge_rt.twin.shape import Shape
 
-_AWAKE = 0.02  # busy from which on the clock rises from its lowest step
+_AWAKE = 0.02  # share of the time at work from which on the clock leaves its lowest step
 _OFF_S = 0.5  # without work, after which it is switched off
-_MEAN_S = 0.3  # over which its driver takes the load
+_MEAN_S = 0.3  # time constant of the load that its driver tells
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class GpuState:
     """The GPU after a step."""
 
     busy: float  # share of the step
-    load: float  # share of the last while, as its driver tells it
+    load: float  # `busy` averaged by its driver
     on: bool
     clock_hz: float
     cap_hz: float  # the highest clock that the throttle allows
@@ -33,7 +33,7 @@ class Gpu:
     """
 
     def __init__(self, shape: Shape, known: Parameters) -> None:
-        """It is switched off."""
+        """The GPU begins switched off."""
         self._known = known
         self._top_hz, self._low_hz = shape.gpu_steps_hz[0], shape.gpu_steps_hz[-1]
         self._load = 0.0
@@ -42,9 +42,10 @@ class Gpu:
     def step(
         self, dt_s: float, busy: float, chip_c: float, allowed: float, limit_hz: float | None
     ) -> GpuState:
-        """Let `dt_s` pass, busy for that share of it.
+        """Let `dt_s` pass with the GPU busy for the share `busy` of it.
 
-        The throttle allows so much of the top clock, and users of devfreq `limit_hz`, None: all.
+        The throttle allows the share `allowed` of the top clock, and users of devfreq allow
+        `limit_hz`; None: the top clock.
         """
         busy = min(max(0.0, busy), 1.0)
         self._idle_s = 0.0 if busy else self._idle_s + dt_s

@@ -1,7 +1,7 @@
-"""How long passes of engines among the watched processes kept a GPU busy.
+"""How long the passes of watched engines kept a GPU busy.
 
-An engine notes its passes in memory that it shares with its front; the engine's Beat says which
-words of it tell what. Nothing else of an engine is looked at, and the engine does not know.
+An engine notes its passes in memory that it shares with its front; Beat documents the words of
+that memory. Nothing else of an engine is read, and nothing is written.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-_ENGINE = b"edge_rt.engine.worker"  # in a command line whose last but one word is the descriptor
-_MEMORY = -2
-_FIGURES = struct.Struct("=5Q")
+_ENGINE = b"edge_rt.engine.worker"  # in the command line of an engine
+_MEMORY = -2  # index of the word of that line which is the memory's descriptor
+_FIGURES = struct.Struct("=5Q")  # words 3 to 7 of that memory, see Beat
 _PLACE = 24  # bytes before them
 
 
@@ -41,7 +41,7 @@ class Passes:
         self._refused: set[int] = set()
 
     def look(self, pids: Iterable[int]) -> dict[int, Spent]:
-        """What was spent since the last look by those of the processes that are engines.
+        """Return the time spent since the last look, by process, for those that are engines.
 
         Passes before the first look at an engine do not count.
         """
@@ -55,9 +55,9 @@ class Passes:
         return {pid: engine.look(now_s) for pid, engine in self._engines.items()}
 
     def _memory(self, pid: int) -> int | None:
-        """A descriptor of what an engine shares; None where it is none, or another user's.
+        """A descriptor of the memory that an engine shares.
 
-        The latter is logged once.
+        None where the process is no engine, or is another user's engine, which is logged once.
         """
         folder = self._proc / str(pid)
         try:
@@ -83,7 +83,7 @@ class _Engine:
         self._share = 0.0
 
     def look(self, now_s: float) -> Spent:
-        """See Passes."""
+        """Return the time spent since the last look, at `now_s`."""
         found = self._totals(now_s)
         told = self._told or found
         if found is None or told is None:
@@ -96,11 +96,11 @@ class _Engine:
         return Spent(gpu_s, self._share)
 
     def close(self) -> None:
-        """Let go of its memory."""
+        """Close the descriptor."""
         os.close(self._fd)
 
     def _totals(self, now_s: float) -> tuple[float, float] | None:
-        """None while they change, and where there is nothing yet."""
+        """Seconds in all passes, and the GPU's; None while they change, or before the first."""
         data = os.pread(self._fd, _FIGURES.size, _PLACE)
         if len(data) < _FIGURES.size:
             return None

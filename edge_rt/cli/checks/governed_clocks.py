@@ -1,4 +1,4 @@
-"""Whether the daemon may set the clocks that it is to govern."""
+"""Whether the daemon may set the clocks that the configuration has it govern."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLACES = ("etc/tmpfiles.d", "run/tmpfiles.d", "usr/lib/tmpfiles.d")
 
 
 def check_governed_clocks(machine: Machine) -> Iterator[Finding]:
-    """By the rights of the files; a daemon that answers tells by itself what it could not set."""
+    """Check the rights of the files, unless a daemon runs, which reports what it could not set."""
     if machine.ask("/edge/v1/status"):
         return
     for name in ("knobs.cpufreq", "knobs.gpufreq"):
@@ -36,7 +36,7 @@ def check_governed_clocks(machine: Machine) -> Iterator[Finding]:
 
 
 def right_to(machine: Machine, name: str) -> tuple[str, ...]:
-    """How the daemon comes to set the clock of a key of the configuration; nothing if it may."""
+    """Commands that let the daemon set the clock of a configuration key; none if it may already."""
     try:
         if _shut(machine, name) is None:
             return ()

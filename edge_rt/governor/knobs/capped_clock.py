@@ -1,4 +1,4 @@
-"""One clock whose cap changes again and again."""
+"""One file that caps a clock, for caps that change several times a second."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class CappedClock:
         self.file, self.name = file, file.knob.name
         self._knob, self._journal = file.knob, journal
         self._boot_id, self._pause = boot_id, pause
-        self.original: int | None = None  # what was found; None: it could not be told yet
+        self.original: int | None = None  # the cap that was found; None: not read yet
         self.entry: Entry | None = None  # in the journal
         self.now: int | None = None  # the cap in force, when it was last read
         self._came = self._written = self._before = 0
-        self._ours: set[int] = set()  # what the file says while nobody else changes it
+        self._ours: set[int] = set()  # what the file may read while no other program changes it
 
     @property
     def held(self) -> bool:
-        """Whether it was set to anything but what was found."""
+        """Whether the cap in force is another than the original one."""
         return self.original is not None and self._written != self.original
 
     def find(self) -> None:
-        """Learn what it stands at; KnobBusy where that cannot be told now."""
+        """Read the original cap; KnobBusy where it cannot be read now."""
         self._knob.check_writable()
         value, hidden = steady(self._knob, self._pause)
         if hidden is not None:
-            raise KnobBusy(f"what it is set to cannot be told: {hidden}; tried again later")
+            raise KnobBusy(f"the value in force cannot be read: {hidden}; tried again later")
         now = _number(value)
         entry = self._journal.get(self.name)
         if entry is not None and (entry.stale(self._boot_id) or entry.theirs(now)):
@@ -52,7 +52,7 @@ class CappedClock:
         self._adopt(now, now if entry is None else _number(entry.original))
 
     def foreign(self) -> int | None:
-        """What somebody else has set it to; None where nobody has, or where that is hidden."""
+        """The cap that another program has set; None: none has, or it is hidden."""
         self.now = None
         self.now = self._knob.read()
         if self.now in self._ours or self._knob.hidden() is not None:
@@ -61,16 +61,16 @@ class CappedClock:
         return None if hidden is not None or value in self._ours else _number(value)
 
     def yield_to(self, now: int) -> None:
-        """Take what somebody else has set while it was not held for what has to be put back."""
+        """Take another program's cap as the original one; only while no cap of ours is in force."""
         if self.entry is not None:
             self._journal.drop(self.name)
         self.entry = None
         self._adopt(now, now)
 
     def due(self, value: int, among: Iterable[int]) -> Entry | None:
-        """What has to be in the journal, as `entry`, before it is set to `value`; None: it is.
+        """The journal entry that `write` of `value` needs first; None: it needs none.
 
-        `among` are the values that it may be set to later.
+        `among` are the values that may be written later.
         """
         known = self.entry is not None and self.entry.among
         if known or self.original is None or value == self.original:
@@ -84,7 +84,7 @@ class CappedClock:
         )
 
     def write(self, value: int) -> bool:
-        """Set it, unless it was set to that already; whether it was not."""
+        """Write `value`, unless it is in force already; whether it was written."""
         if value == self._written:
             return False
         self._ours.add(value)
@@ -93,7 +93,7 @@ class CappedClock:
         return True
 
     def verify(self) -> Outcome:
-        """What came of `write`; it is tried once more where nothing did."""
+        """Read back the outcome of `write`, which is tried once more if it had no effect."""
         now = self._look()
         if self._without_effect(now):
             self._knob.write(self._written)
@@ -107,7 +107,7 @@ class CappedClock:
         return Outcome(self.name, "turned", self._written, self.original, now, said)
 
     def settle(self) -> None:
-        """Note in the journal what it stands at, so that `Turner.restore` can put it back."""
+        """Note the cap in force in the journal, so that `Turner.restore` can put the clock back."""
         if self.entry is not None:
             self._journal.put(msgspec.structs.replace(self.entry, came=self._came, among=[]))
 
@@ -128,7 +128,7 @@ class CappedClock:
         return now != self._written and now == self._came == self._before
 
     def _remember(self) -> None:
-        """What the kernel has made of a value must be known as ours after a crash too."""
+        """Journal the cap that the kernel made of ours, to be known as ours after a crash too."""
         entry = self.entry
         if entry is not None and entry.among and self._came not in entry.among:
             self.entry = msgspec.structs.replace(entry, among=[*entry.among, self._came])

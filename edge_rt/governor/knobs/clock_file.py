@@ -8,13 +8,13 @@ from pathlib import Path
 from edge_rt.governor.knobs.files import FileKnob
 from edge_rt.sensors.sysfs import first_integer, first_line, numbered, open_regular
 
-_CHOICES = 10  # where the kernel lists none
-_GRID_HZ = 1e8  # on which they lie then
+_CHOICES = 10  # clocks to choose from where the kernel lists none
+_GRID_HZ = 1e8  # these are rounded down to multiples of it
 
 
 @dataclass(frozen=True)
 class ClockFile:
-    """A file and what the kernel tells of its clock, in the file's own unit."""
+    """A file that caps a clock, with the clocks that the kernel lists, in the file's own unit."""
 
     knob: FileKnob
     unit_hz: float

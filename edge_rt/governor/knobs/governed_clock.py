@@ -12,7 +12,7 @@ from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone
 from edge_rt.governor.knobs.outcome import Outcome, State
 from edge_rt.governor.knobs.turner import Turner
 
-REST_LOOKS = 20  # until what could not be found is looked for again
+REST_LOOKS = 20  # looks until a clock that was not found is searched for again
 _NEAR = 1.0 + 1e-9  # so that a step in Hz is found again in the unit of its file
 
 Files = Callable[[], list[ClockFile]]
@@ -22,12 +22,12 @@ Files = Callable[[], list[ClockFile]]
 class GovernedClock:
     """The files that cap one kind of clock, such as the policies of cpufreq, set together.
 
-    Cores of different kinds have different top clocks. A clock is told as that of the fastest
-    part, and every other part gets the same share of its own top clock, rounded down to a clock
-    that it has.
+    Cores of different kinds have different top clocks. A clock in Hz is that of the fastest part;
+    every other part gets the same share of its own top clock, rounded down to a clock that it has.
 
-    It is off for good once somebody else changes a file that it holds, or where a file does not
-    take what is written; what can be put back is put back. For one thread at a time.
+    The clock is given up for good when another program changes a file while it is capped, or when
+    a file does not take a value; the original caps are put back where possible. For one thread at
+    a time.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class GovernedClock:
         journal: Journal,
         top_hz: float | None = None,
     ) -> None:
-        """`key` names it in reports. It never goes above `top_hz`, None: above what is found."""
+        """`key` names the clock in reports; `top_hz` bounds it, None: the original cap alone."""
         self.key = key
         self.steps: tuple[float, ...] = ()  # to choose from, in Hz; empty: it may not be changed
         self.hz: float | None = None  # the highest clock in force; None: not known
@@ -51,16 +51,16 @@ class GovernedClock:
 
     @property
     def begun(self) -> bool:
-        """Whether it was looked for since `release`."""
+        """Whether its files were searched for since `release`."""
         return self._rest > 0 or self._off or bool(self._parts)
 
     @property
     def capped(self) -> bool:
-        """Whether it has to stay below what was found, governed or not."""
+        """Whether `top_hz` bounds it, even while it is not governed."""
         return self._top_hz is not None and bool(self._parts)
 
     def look(self, wanted_hz: float | None) -> None:
-        """Set it to `wanted_hz`, None: to the most, unless somebody else has set it."""
+        """Set it to `wanted_hz`, None: to the highest, unless another program has set it."""
         try:
             if not self._off and self._ready() and self._undisturbed():
                 self._set(wanted_hz)
@@ -71,15 +71,15 @@ class GovernedClock:
             self._give_up("failed", str(error))
 
     def release(self) -> None:
-        """Put it back; the next look begins with nothing known."""
+        """Put the original caps back; the next look searches for the files again."""
         self._put_back()
         self._off, self._rest = False, 0
         self._turner.forget(self.key)
 
     def settle(self) -> None:
-        """Have the journal tell what is set now, for whoever puts everything back."""
+        """Write the caps in force to the journal, from which they can be put back."""
         for part in self._known:
-            with contextlib.suppress(KnobError):  # then it tells all that may be set
+            with contextlib.suppress(KnobError):  # the journal still has all possible caps
                 part.settle()
 
     @property
@@ -87,7 +87,7 @@ class GovernedClock:
         return [part for part in self._parts if part.original is not None]
 
     def _ready(self) -> bool:
-        """Find what was not found yet; whether there is anything to set."""
+        """Search for parts that were not found yet; whether there is any to set."""
         if self._rest > 0:
             self._rest -= 1
             return bool(self._known) and not self._waiting
@@ -106,7 +106,7 @@ class GovernedClock:
         return self._top_hz is not None or any(len(self._choices(p)) > 1 for p in self._known)
 
     def _find(self) -> KnobBusy | None:
-        """Find all parts; why one has to wait, such as for its cores to be online."""
+        """Find all parts; returns why one has to wait, such as for its cores to be online."""
         busy = None
         try:
             self._parts = self._parts or [self._make(file) for file in self._files()]
@@ -123,7 +123,7 @@ class GovernedClock:
         return busy
 
     def _undisturbed(self) -> bool:
-        """Whether nobody else has set what is held."""
+        """Whether no other program has set a part that is capped by us."""
         for part in self._known:
             try:
                 theirs = part.foreign()
@@ -143,7 +143,7 @@ class GovernedClock:
         values = {part: self._value(part, wanted_hz) for part in self._known}
         self._write_down(values)
         written: list[CappedClock] = []
-        for part, value in values.items():  # all, before the kernel is waited for
+        for part, value in values.items():  # write all, then wait for the kernel
             with contextlib.suppress(KnobBusy):  # its cores are offline
                 if part.write(value):
                     written.append(part)

@@ -124,7 +124,7 @@ class Turner:
         knob, wanted = wish.knob, wish.value
         seen, hidden = steady(knob, self._pause)
         if hidden is not None:
-            raise KnobBusy(f"what it is set to cannot be told: {hidden}; tried again later")
+            raise KnobBusy(f"the value in force cannot be read: {hidden}; tried again later")
         entry = self._journal.get(knob.name)
         if entry is None or entry.stale(self._boot_id):
             if seen == wanted:
