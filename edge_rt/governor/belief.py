@@ -28,18 +28,18 @@ class Belief:
         return math.sqrt(max(0.0, sum([spread[k] * weight for k, weight in weights.items()])))
 
     def fade(self, share: float) -> None:
-        """Forget a share of what was learnt, not of what is believed."""
+        """Bring the covariance back to the prior's by a share; the means stay."""
         share = min(1.0, max(0.0, share))
         for row, prior in zip(self._covariance, self._prior, strict=True):
             for k, variance in enumerate(prior):
                 row[k] += share * (variance - row[k])
 
     def drift(self, place: int, variance: float) -> None:
-        """One figure may have moved."""
+        """Add to the variance of one figure, which may have moved."""
         self._covariance[place][place] += variance
 
     def revert(self, place: int, share: float) -> None:
-        """One figure has gone a share of its way back to 0, as a disturbance does."""
+        """Move one figure a share of its way back to 0, as a disturbance decays."""
         keep = 1.0 - min(1.0, max(0.0, share))
         self.mean[place] *= keep
         for row in self._covariance:
@@ -47,7 +47,7 @@ class Belief:
         self._covariance[place] = [keep * value for value in self._covariance[place]]
 
     def correct(self, weights: Weights, value: float, variance: float) -> None:
-        """The weighted sum was read as `value`, with a reading's `variance`."""
+        """Take a reading `value` of the weighted sum, with its `variance`."""
         error = value - self.value(weights)
         spread = self._spread(weights)
         total = sum([spread[k] * weight for k, weight in weights.items()]) + variance
@@ -61,9 +61,9 @@ class Belief:
                 row[j] -= gain * spread[j]
 
     def keep_within(self, place: int, low: float, high: float) -> None:
-        """Move a figure that cannot be true to the nearest one that can.
+        """Move a figure outside its bounds to the nearest bound.
 
-        The others move as they depend on it: the mean is projected in the covariance's metric.
+        The other figures move by their covariance with it: the mean is projected in that metric.
         """
         bound = min(max(self.mean[place], low), high)
         moved, variance = bound - self.mean[place], self._covariance[place][place]

@@ -1,4 +1,4 @@
-"""Keeping the power cap: what to aim at, and what the window under way leaves."""
+"""The power cap: the setpoint below it, and what the present window leaves."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from collections.abc import Sequence
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.window import PowerWindow
 
-_MOST = 0.15  # of the cap may be kept free
+# The margin and its parts; shares are of the cap.
+_MOST = 0.15  # largest margin
+_FLOOR = 0.014  # least margin
+_DEVIATIONS = 0.7  # of the model's power that are kept free
+_RIPPLE = 0.06  # most for passes and rests, before windows have shown what they come out like
+_STEP, _STEPS = 0.8, 0.1  # share of another program's step that is kept free, and the most of it
+_AGAIN_S = 60.0  # half-life of that part: a program that came may come again
 _NEXT_S = 0.2  # until the next look
-_RIPPLE = 0.06  # of the cap is kept free at most for passes before they have shown what they do
-_STEP, _STEPS = 0.8, 0.1  # of a step of others, and at most of the cap, is kept free
-_AGAIN_S = 60.0  # in which half of that is forgotten: what came may come again
-_UNSURE, _FLOOR = 0.7, 0.014  # deviations of the model and share of the cap that are kept free
 
 
 class Cap:
-    """Aims below the cap by what went wrong lately, and makes up for what a window has too much.
+    """Sets the aim below the cap by recent errors, and makes up for excess within a window.
 
-    It watches without a cap too, so that one that is set knows at once how far plans come true.
+    It learns without a cap too, so that the margin is right as soon as a cap is set.
     """
 
     def __init__(self) -> None:
         self._window = PowerWindow()
         self._cap_w: float | None = None
         self._steady_w = self._steps_w = self._ripple_w = 0.0
-        self.unsure_w = 0.0  # of the margin: for what the model is not sure of
-        self.margin_w: float | None = None  # kept free; None: there is no cap
+        self.extra_margin_w = 0.0  # part of the margin beyond its least: for model errors and steps
+        self.margin_w: float | None = None  # None: there is no cap
 
     def look(
         self,
@@ -37,38 +39,38 @@ class Cap:
         worked: bool = True,
         step_w: float = 0.0,
     ) -> None:
-        """The limits in force for the last `dt_s` had asked for `planned_w`.
+        """Take a look of `dt_s`, for which the limits had planned `planned_w`.
 
         `drawn` are the watts of the last looks, the newest last; see PowerWindow for `worked`.
-        `step_w` is what something else has begun to draw meanwhile.
+        `step_w` is the step by which other programs' power rose.
         """
         self._steps_w = max(self._steps_w * 0.5 ** (dt_s / _AGAIN_S), _STEP * step_w)
         self._window.add(dt_s, drawn[-1], planned_w, window_s, drawn[:-1], worked)
 
     def aims_w(
-        self, budget: Budget, unsure_w: float, ripple_w: float = 0.0
+        self, budget: Budget, deviation_w: float, ripple_w: float = 0.0
     ) -> tuple[float, float] | None:
-        """Watts to aim at with pauses, and without: an engine at work all the time is steady.
+        """Watts to aim at with rests, and without rests, when power is steadier.
 
-        The model of the power deviates by `unsure_w`, and passes and their rests make windows
-        uneven by `ripple_w`. None: there is no cap.
+        `deviation_w` is the standard deviation of the model's power, and `ripple_w` the excess of
+        windows by passes and rests. None: there is no cap.
         """
         cap_w = budget.power_w
         if cap_w != self._cap_w:
-            self._window.turn()  # what was drawn under another cap is no debt under this one
+            self._window.turn()  # excess over another cap is not made up for under this one
             self._cap_w = cap_w
         if cap_w is None:
-            self.margin_w, self.unsure_w = None, 0.0
+            self.margin_w, self.extra_margin_w = None, 0.0
             return None
         steps_w = min(_STEPS * cap_w, self._steps_w)
-        self._steady_w = min(_MOST * cap_w, _UNSURE * unsure_w + _FLOOR * cap_w + steps_w)
-        self.unsure_w = max(0.0, self._steady_w - _FLOOR * cap_w)
+        self._steady_w = min(_MOST * cap_w, _DEVIATIONS * deviation_w + _FLOOR * cap_w + steps_w)
+        self.extra_margin_w = max(0.0, self._steady_w - _FLOOR * cap_w)
         self._ripple_w = self._window.new * min(_RIPPLE * cap_w, ripple_w)
         self.margin_w = self._margin_w(cap_w, self._steady_w)
         return cap_w - self.margin_w, cap_w - self._steady_w
 
     def likely_w(self, budget: Budget) -> float | None:
-        """What may be aimed at if the model of the power is right; None: there is no cap."""
+        """The aim if the model of the power were exact; None: there is no cap."""
         cap_w = budget.power_w
         return None if cap_w is None else cap_w - self._margin_w(cap_w, _FLOOR * cap_w)
 

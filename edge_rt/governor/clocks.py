@@ -1,4 +1,4 @@
-"""The settings that are there to choose from."""
+"""The settings that the governor compares."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from edge_rt.governor.limits import ClockSteps, Observation
 from edge_rt.governor.setting import Setting
 
-_MOST = 6  # clocks that are weighed
-_LOWEST = 0.35  # of the top one: below, what is drawn at rest costs more than voltage saves
-_ALIKE = 0.02  # clocks that differ by less are the same: kernels round them
+_MOST = 6  # clocks from all over the range that are compared
+_LOWEST = 0.35  # share of the top clock, below which rest costs more than lower voltage saves
+_ALIKE = 0.02  # share of the top clock; clocks that differ by less are equal: kernels round them
 
 
 class Clocks:
@@ -21,16 +21,17 @@ class Clocks:
         self._cpu, self._gpu = _shares(steps.cpu_hz), _shares(steps.gpu_hz)
 
     def seen(self, seen: Observation, threads: int) -> Setting:
-        """The setting in force, as it was read back."""
+        """The setting in force, from the clocks that were read back."""
         gpu = None if seen.gpu_s is None else _share(seen.gpu_hz, self._gpu_hz)
         return Setting(threads, _share(seen.cpu_hz, self._cpu_hz), gpu)
 
     def around(self, present: Setting, least: int, most: int) -> Iterator[Setting]:
-        """Settings of `least` to `most` threads.
+        """Settings of `least` to `most` threads to compare with the `present` one.
 
-        All counts at the present clocks, and all clocks at the present count and its neighbours.
+        All thread counts at the present clock, and other clocks at the present thread count and
+        its neighbours.
         """
-        if present.gpu is not None:  # threads hardly matter there
+        if present.gpu is not None:  # threads hardly matter for a model on the GPU
             for gpu in _near(present.gpu, self._gpu, self._gpu_hz):
                 yield Setting(most, 1.0, gpu)
             return
@@ -48,22 +49,22 @@ class Clocks:
         return Setting(1, self._cpu[0]) if seen.gpu_s is None else Setting(1, 1.0, self._gpu[0])
 
     def cpu_hz(self, setting: Setting) -> float | None:
-        """The clock to set; None: that clock may not be changed."""
+        """The CPU's clock to set; None: it may not be changed."""
         return _hz(setting.cpu, self._cpu_hz)
 
     def slowed_hz(self, setting: Setting) -> float | None:
-        """The clock that `setting` keeps below its top; None: it keeps none."""
+        """The clock of `setting` if that is below the top one; else None."""
         if setting.gpu is not None:
             return None if setting.gpu >= 1.0 else self.gpu_hz(setting)
         return None if setting.cpu >= 1.0 else self.cpu_hz(setting)
 
     def gpu_hz(self, setting: Setting) -> float | None:
-        """The same for the GPU, which runs free while nothing of ours is on it."""
+        """The GPU's clock to set: the top one while no layers are on it; None: leave it alone."""
         return _hz(1.0 if setting.gpu is None else setting.gpu, self._gpu_hz)
 
 
 def _shares(steps_hz: Sequence[float]) -> tuple[float, ...]:
-    """At most so many, evenly spread, the top one among them."""
+    """At most _MOST steps as shares of the top one, evenly spread, the top one among them."""
     if not steps_hz:
         return (1.0,)
     able = [hz / steps_hz[-1] for hz in steps_hz if hz >= _LOWEST * steps_hz[-1]]
@@ -80,7 +81,7 @@ def _near(present: float, spread: Sequence[float], steps_hz: Sequence[float]) ->
 
 
 def _share(hz: float | None, steps_hz: Sequence[float]) -> float:
-    """That of the step which `hz` is about."""
+    """`hz` as a share of the top clock, rounded to a step that is near."""
     if hz is None or not steps_hz:
         return 1.0
     near_hz = min(steps_hz, key=lambda step_hz: abs(step_hz - hz))

@@ -1,41 +1,42 @@
-"""What the board draws beyond the model of its power, at the present setting."""
+"""Observers of what the power model leaves open: its error now, the sensor's lag and its rate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-_MOST = 12  # looks that are taken together while nothing changes
-_NOISE, _NOISE_W = 0.015, 0.01  # of a reading, at first
+_MOST = 12  # readings that are averaged at most while nothing changes
+# Deviation of a reading, as a share of the power and in watts: the first guess, and the least.
+_NOISE, _NOISE_W = 0.015, 0.01
 _LEAST, _LEAST_W = 0.002, 0.005
-_NOISE_S = 10.0  # over which it is taken
-_WILD = 9.0  # times the noise so far, that a single reading may count as
-# Deviations by which the mean of the last one, two and three readings must differ from those
-# before, to be a change and no noise.
+_NOISE_S = 10.0  # time constant of the estimated noise
+_WILD = 9.0  # times the variance so far, as which a single reading counts at most
+# A change: the mean of the last 1, 2 or 3 readings differs from the mean before by so many
+# deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
 _CHANGES = ((1, 4.5), (2, 4.0), (3, 3.6))
-_DOUBTS = 2.2  # and deviations that are doubted, which are bounds rather than noise
-_WORTH = 0.008  # of the power: smaller changes are not worth it
-_RUN = 0.1  # how fast the length of runs of equal readings is followed
+_DOUBTS = 2.2
+_WORTH = 0.008  # least change, as a share of the power
+_RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
 
 class Disturbance:
     """The mean of the errors since the last change, and its deviation.
 
-    A disturbance observer with a test for changes: while nothing changes it averages, and a step
-    of somebody else's load is taken up within a look or two. Its gain is never more than one, so
-    that nothing winds up. Our own.
+    A disturbance observer with a test for changes: it averages while nothing changes, and takes up
+    a step of another program's load within a look or two. Its gain is never above one, so that it
+    cannot wind up. Our own.
     """
 
     def __init__(self) -> None:
         self.value_w = 0.0
         self.noise_w2: float | None = None  # variance of a reading
         self.count = 0  # readings since the last change
-        self._run = 1.0  # readings in a row that are equal: they are one
+        self._run = 1.0  # length of runs of equal readings, each of which counts as one
         self._equal = 1
 
     @property
     def deviation_w(self) -> float | None:
-        """Of the value; None: nothing was read."""
+        """Standard deviation of the value; None: nothing was read."""
         if self.noise_w2 is None or not self.count:
             return None
         return math.sqrt(self.noise_w2 * min(1.0, self._run / self.count))
@@ -52,10 +53,11 @@ class Disturbance:
         doubts: Sequence[float],
         same: bool,
     ) -> float:
-        """Take the errors of the last looks, the newest last; gives the step there, 0: none.
+        """Take the errors of the last readings, the newest last; returns the step there, 0: none.
 
-        The last one's reading was `power_w`, `same` if it equals the one before. `doubts` are
-        variances beyond the noise. At least `count` + 1 errors, or all that there are.
+        `power_w` is the newest reading, `same` whether it equals the one before. `doubts` are the
+        variances of the errors beyond the noise. `errors` are at least `count` + 1, or all there
+        are.
         """
         self._repeat(same)
         if self.noise_w2 is None:
@@ -106,7 +108,7 @@ class Disturbance:
 
 
 def _share(doubts: Sequence[float]) -> float:
-    """The variance of a mean of errors that are doubted."""
+    """The variance of a mean, from the variances of what is averaged."""
     return sum(doubts) / len(doubts) ** 2
 
 
@@ -115,13 +117,14 @@ def _sum(weights: Sequence[float], values: Sequence[float]) -> float:
 
 
 class Lag:
-    """How late readings are: the one of several that explains best how they change."""
+    """The sensor's lag: the one of TRIED_S that explains best how readings change."""
 
     TRIED_S = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-    _FIRST = 1
-    _MOVES = 0.01  # of the power: smaller changes tell nothing
-    _FADE = 0.03
-    _BETTER = 0.85  # of the error so far, for another one to be taken
+    _FIRST = 1  # place of the first guess
+    _MOVES = 0.01  # least change that tells lags apart, as a share of the power
+    _FADE = 0.03  # least gain of the mean squared errors
+    _BETTER = 0.85  # of the error of the present lag must another one's be below
+    _FEWEST = 5  # changes before another lag is taken
 
     def __init__(self) -> None:
         self._errors = [0.0] * len(self.TRIED_S)
@@ -129,12 +132,13 @@ class Lag:
 
     @property
     def seconds(self) -> float:
-        """As it is believed now."""
+        """The estimated lag."""
         return self.TRIED_S[self._place]
 
     def look(self, moved_w: float, shown: Sequence[float], before: Sequence[float]) -> None:
-        """A reading `moved_w` away from the last; each lag tried would have gone from `before` to
-        `shown`.
+        """Take a reading that differs from the last by `moved_w`.
+
+        By the model, with each lag of TRIED_S, readings would have gone from `before` to `shown`.
         """
         moves = [now - then for now, then in zip(shown, before, strict=True)]
         if max(moves) - min(moves) < self._MOVES * max(shown):
@@ -144,26 +148,28 @@ class Lag:
         for place, move in enumerate(moves):
             self._errors[place] += share * ((moved_w - move) ** 2 - self._errors[place])
         best = min(range(len(moves)), key=lambda place: self._errors[place])
-        if self._known > 5 and self._errors[best] < self._BETTER * self._errors[self._place]:
+        better = self._errors[best] < self._BETTER * self._errors[self._place]
+        if self._known > self._FEWEST and better:
             self._place = best
 
 
 class News:
-    """Tells readings of a sensor from repetitions of the last one, which a slow sensor gives.
+    """Tells new readings from repetitions of the last one, as a slow sensor gives them.
 
-    A reading that stays while the model's power moves is old; one that stays while nothing moves
-    may be new: chips read in steps.
+    An equal reading is old if the model's power moves meanwhile. If nothing moves it may be new:
+    chips measure in steps.
     """
 
-    _SLOW = 2.0  # looks to a reading from which on a sensor is slow
-    _GAIN = 0.3
-    _MOVES = 0.015  # of the power
+    _SLOW = 2.0  # looks for each reading, from which on a sensor is slow
+    _GAIN = 0.3  # of that mean number of looks
+    _MOVES = 0.015  # least move of the model's power, as a share
+    _KEPT = 40  # values of the model that are kept while readings stay the same
 
     def __init__(self) -> None:
-        self._usual, self._count = 1.0, 0  # looks to a reading, and since the last new one
+        self._usual, self._count = 1.0, 0  # looks for each reading, and since the last new one
         self._held_s = 0.0
         self._power_w: float | None = None
-        self._values: list[float] = []  # of the model meanwhile
+        self._values: list[float] = []  # of the model since the last new reading
 
     @property
     def slow(self) -> bool:
@@ -171,16 +177,16 @@ class News:
         return self._usual >= self._SLOW
 
     def span_s(self, dt_s: float, power_w: float, value_w: float) -> float:
-        """Seconds that the reading of a look of `dt_s` covers; 0: it is an old one.
+        """Seconds that the reading of a look of `dt_s` covers; 0: it is an old reading.
 
-        By the model it was `value_w` in the look before.
+        `value_w` is the model's power in the look before.
         """
         self._count += 1
         self._held_s += dt_s
         self._values.append(value_w)
         if power_w == self._power_w:
             if not self.slow:
-                self._values = self._values[-40:]
+                self._values = self._values[-self._KEPT :]
                 return dt_s
             return 0.0 if self._count < 2.0 * self._usual + 1.0 else dt_s
         return self._changed(dt_s, power_w)

@@ -1,4 +1,4 @@
-"""From what is seen to what is allowed."""
+"""The control loop: from observations to limits."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from edge_rt.governor.usage import Usage
 from edge_rt.governor.words import missing, subject, why
 from edge_rt.thermal.hindsight import Hindsight
 
-_SOON_S, _GAP_S = 0.01, 3.0  # shorter and longer times between two looks teach nothing
-_NEAR_C = 0.5  # below the evacuation threshold heat is kept by pacing
-_READS = 0.01  # of the time at work, from which on prompts are expected
-_MEAN_S = 3.0  # over which the power is taken that a forecast goes on with
+_SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
+_NEAR_C = 0.5  # kelvins below the evacuation threshold at which pacing keeps the temperature
+_READS = 0.01  # share of prompts from which on the margin allows for them
+_MEAN_S = 3.0  # time constant of the power that forecasts take to go on
 
 
 class Governor:
-    """Keeps a board within a budget: told what is seen a few times a second, it answers limits.
+    """Keeps a board within a budget: from each observation it computes limits for the engine.
 
-    It has no clock, file or task of its own: `step` is to be called about five times a second
-    with what was seen since the last call, and its limits are to be obeyed until the next. It
-    tells `thermal` itself what is seen.
+    It has no clock, file or task of its own. Call `step` about five times a second with the
+    observation since the last call, and apply its limits until the next one. It passes
+    observations on to `thermal`.
 
-    Every constraint becomes an allowance in watts; of the threads, clocks and duties whose
-    predicted power stays within the least of them, those with the most tokens a second are
-    chosen. Predictions are corrected by what is measured, so that nothing winds up.
+    Every constraint becomes an allowance in watts. Of the threads, clocks and duties whose
+    predicted power is within the least allowance, it chooses those with the most tokens a second.
+    Predictions are corrected by measurements, so that nothing winds up.
     """
 
     def __init__(
@@ -57,8 +57,7 @@ class Governor:
         settings: Settings,
         clocks: ClockSteps | None = None,
     ) -> None:
-        """`cores` is the most threads that may be used, and `clocks` are those to choose
-        from; None: they are left alone."""
+        """`cores` is the most threads to use; `clocks` are those to choose from, None: none."""
         self.budget = budget  # may be replaced at any time; holds from the next step on
         self.fixed: int | None = None  # threads, in place of a choice; from the next step on
         self.smaller = True  # whether less of a model may answer; from the next step on
@@ -71,11 +70,11 @@ class Governor:
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard, self._lead = GuardState(settings), Lead()
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
-        self._weighed: Rarely[list[Choice]] = Rarely()  # which is much to work out
+        self._weighed: Rarely[list[Choice]] = Rarely()  # costly, so computed rarely
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
         self._hindsight = Hindsight(settings.horizon_s)
-        self._mean_w = priors.idle_w  # drawn lately
+        self._mean_w = priors.idle_w  # mean power of the last seconds
         self.clocks = clocks or ClockSteps()  # to choose from; from the next step on
         self._clocks = Clocks(self.clocks)
         self._chosen = Setting(cores)
@@ -83,9 +82,9 @@ class Governor:
         self._told_idle_w = 0.0
 
     def step(self, seen: Observation) -> Limits:
-        """The limits from now on; also in `limits`, and the reasons in `report`.
+        """Return the limits from now on, also kept in `limits`, with the reasons in `report`.
 
-        Figures that make no sense count as not seen.
+        Impossible figures count as not seen.
         """
         seen = clean(seen, self._cores)
         self._lead.look(seen)
@@ -120,7 +119,7 @@ class Governor:
         used = usage.look(seen)
         at = self._clocks.seen(seen, used.threads)
         busy, coarse = min(1.0, used.busy_s / dt_s), self._coarse(dt_s)
-        load = Load(at, busy, usage.reading, seen.others or 0.0, usage.gpu, coarse)
+        load = Load(at, busy, usage.prompt_share, seen.others or 0.0, usage.gpu, coarse)
         power.learn(dt_s, load, seen.power_w, usage.behind_s)
         drawn = power.recent()
         self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn[-1] - self._mean_w)
@@ -133,24 +132,24 @@ class Governor:
         self._pace.look(seen, self._clocks.seen(seen, seen.threads), self._contention.threads)
 
     def _coarse(self, dt_s: float) -> float:
-        """How long passes are beside a look."""
+        """The length of a pass as a share of a look, at most 1."""
         pace = self._pace
-        pass_s = pace.pass_s + self._usage.reading * (pace.prompt_pass_s - pace.pass_s)
+        pass_s = pace.pass_s + self._usage.prompt_share * (pace.prompt_pass_s - pace.pass_s)
         return min(1.0, pass_s / dt_s)
 
     def _planned_w(self) -> float:
-        """What the limits in force had allowed for, beside all else that is drawn by now.
+        """The power that the limits in force had planned for, with the present power at rest.
 
-        What was kept free for the model's doubts is no mishap when it is drawn.
+        The margin for the model's errors counts as planned: it is no excess when it is drawn.
         """
         decode_w, prompt_w = self._told.planned_w
-        planned_w = decode_w + self._usage.reading * (prompt_w - decode_w)
-        return planned_w + self._power.idle_w - self._told_idle_w + self._cap.unsure_w
+        planned_w = decode_w + self._usage.prompt_share * (prompt_w - decode_w)
+        return planned_w + self._power.idle_w - self._told_idle_w + self._cap.extra_margin_w
 
     def _ripple_w(self) -> float:
-        """By how much the first pass of a prompt exceeds the mean of a window, before it rests."""
+        """The excess of a window that ends between the first pass of a prompt and its rest."""
         pace, told = self._pace, self._told
-        if pace.reading < _READS:
+        if pace.prompt_share < _READS:
             return 0.0
         share = min(1.0, pace.prompt_pass_s / self.budget.power_window_s)
         return share * (1.0 - told.prompt_duty) * self._power.draw_w(told.setting, 1.0)
@@ -159,8 +158,8 @@ class Governor:
 
     def _bounds(self, seen: Observation) -> Bounds:
         found: dict[BoundBy, float] = {}
-        unsure_w = self._power.present_unsure_w
-        aims_w = self._cap.aims_w(self.budget, unsure_w, self._ripple_w())
+        deviation_w = self._power.present_deviation_w
+        aims_w = self._cap.aims_w(self.budget, deviation_w, self._ripple_w())
         if aims_w is not None:
             found["power_w"] = aims_w[0]
         evacuate_c = self._evacuate_c(seen)
@@ -177,7 +176,7 @@ class Governor:
         return Bounds(found, energy, limit_c, aims_w and aims_w[1], self._cap.likely_w(self.budget))
 
     def _evacuate_c(self, seen: Observation) -> float | None:
-        """Where the hottest zone is when everything stops."""
+        """The hottest zone's temperature at which everything stops; None: no known trip point."""
         if seen.trip_c is None:
             return None
         return self._guard.thresholds_c(seen.trip_c)[-1] + self._lead.kelvin
@@ -208,7 +207,7 @@ class Governor:
     def _chooser(self, bounds: Bounds, present: Setting) -> Chooser:
         pace, usage = self._pace, self._usage
         mix = Mix(
-            pace.reading,
+            pace.prompt_share,
             usage.intensity,
             usage.prompt_intensity,
             pace.pass_s,
@@ -218,20 +217,20 @@ class Governor:
         return Chooser(self._power, bounds, mix, partial(pace.ratios, present=present), window_s)
 
     def _least_duty(self, seen: Observation, bounds: Bounds) -> float:
-        """The share of the time that the setting which draws least may work.
+        """The duty that the setting with the least draw may have; may be below 0 or above 1.
 
-        Under a cap on power it is what it may be if all that is unsure turns out well: what work
-        would teach is no reason to turn it away.
+        Under a cap on power the model's deviation is added to the aim: requests are not refused
+        for an uncertainty that work itself would reduce.
         """
         aim_w = bounds.hoped_w
         if aim_w is None:
             return 1.0
         power, least = self._power, self._clocks.least(seen)
-        hopeless = bounds.by != "power_w" or aim_w <= power.idle_w - power.idle_unsure_w
-        hope_w = 0.0 if hopeless else power.unsure_w(least, self._settings.floor_duty)
+        hopeless = bounds.by != "power_w" or aim_w <= power.idle_w - power.idle_deviation_w
+        hope_w = 0.0 if hopeless else power.deviation_w(least, self._settings.floor_duty)
         return power.utilisation(least, aim_w + hope_w) / self._usage.intensity
 
-    # --- what is told
+    # --- results
 
     def _limits(self, seen: Observation, bounds: Bounds, choice: Choice, on: Terms) -> Limits:
         limits = Limits(
@@ -257,7 +256,7 @@ class Governor:
         return dataclasses.replace(limits, why=reason)
 
     def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:
-        """Worked out once a second."""
+        """Seconds until requests may be taken again, computed once a second."""
         trip_c = seen.trip_c if on.stopped else None
         leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c) + self._lead.kelvin
         idle_w = self._power.idle_w
@@ -269,7 +268,7 @@ class Governor:
         )
 
     def _looked_ahead(self, time_s: float, evacuate_c: float | None) -> Ahead:
-        """What is ahead, with the band that such forecasts have needed lately."""
+        """The forecast, with a band that recent forecasts confirm."""
         found = ahead(self._thermal, self._mean_w, self._settings.horizon_s, evacuate_c)
         if found.forecast_c is None or found.band_c is None:
             return found

@@ -5,23 +5,23 @@ from __future__ import annotations
 from edge_rt.governor.limits import Guard, Observation
 from edge_rt.governor.settings import Settings
 
-BLIND_S = 60.0  # without a temperature: a stop ends, for nobody will see it cool
+BLIND_S = 60.0  # without a temperature, after which a stop ends: no cooling can be seen
 STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")
 
 _NOISE_K = 2.0  # of the difference of two zones
 
 
 class Lead:
-    """How much hotter the hottest zone is than the one nearest to its trip point, without noise.
+    """Kelvins by which the hottest zone exceeds the zone nearest to its trip point, smoothed.
 
-    Forecasts are of the hottest: so much higher is what it may reach.
+    Forecasts are of the hottest zone, so its limits are higher by this.
     """
 
     def __init__(self) -> None:
         self.kelvin = 0.0
 
     def look(self, seen: Observation) -> None:
-        """Keep the difference where it cannot be read, and where it is nearly the same."""
+        """Take the difference, unless it cannot be read or has hardly changed."""
         if seen.temp_c is None or seen.guarded_c is None:
             return
         kelvin = max(0.0, seen.temp_c - seen.guarded_c)

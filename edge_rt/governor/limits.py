@@ -1,4 +1,4 @@
-"""What the governor sees, and what it allows."""
+"""The governor's observations and limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BoundBy = Literal["power_w", "temp_c", "energy_j", "guard"]
 class Observation:
     """The board and the engine since the last look, `dt_s` seconds before `time_s`.
 
-    What cannot be read is None. `busy_s` are the engine's seconds inside passes, `prompt_s` of
-    them those that read prompts, and `tokens` what it drew in the others; `running` and `waiting`
-    are requests, and `asked` is the most threads that one of them asks for, None: all there are.
+    Figures that cannot be read are None. `busy_s` are the engine's seconds inside passes, and
+    `prompt_s` the part of them that read prompts; `tokens` were drawn in the rest. `running` and
+    `waiting` count requests, and `asked` is the most threads that one of them asks for, None: all.
     """
 
     time_s: float  # monotonic
@@ -39,12 +39,13 @@ class Observation:
     cpu_s: float | None = None  # core seconds of the engine, passes under way included
     spare_s: float = 0.0  # of `busy_s`, times the threads that requests had no use for
     asked: int | None = None
-    # In passes of models with layers on a GPU, one under way included; None: none are offloaded.
+    # Seconds in passes of models with layers on a GPU, a pass under way included; None: no model
+    # has layers there.
     gpu_s: float | None = None
-    gpu_load: float | None = None  # share of the time that the GPU was busy, for whomever
+    gpu_load: float | None = None  # share of the time that any program kept the GPU busy
     cpu_hz: float | None = None  # highest clock allowed now, as read back
     gpu_hz: float | None = None
-    near_c: float | None = None  # the zone that `trip_c` is of; None: the hottest is meant
+    near_c: float | None = None  # temperature of the zone of `trip_c`; None: the hottest one's
 
     @property
     def guarded_c(self) -> float | None:

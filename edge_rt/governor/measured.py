@@ -1,4 +1,4 @@
-"""Readings of the power held against the model's watts, at the present setting."""
+"""Readings of the power compared with the model's watts, at the present setting."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from edge_rt.governor.disturbance import Disturbance, Lag, News
 from edge_rt.governor.setting import Load
 from edge_rt.governor.timeline import Look, Timeline
 
-_LAG_DOUBT = 0.35  # of what the lag's error may make of a reading
-_LAG_STEP_S = 0.2
-_UNEVEN = 0.25  # of the variance of passes and rests within a look
+_LAG_STEP_S = 0.2  # error of the lag that is allowed for
+_LAG_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
+_UNEVEN = 0.25  # share of the variance between passes and rests that a look's mean keeps
 _RECENT = 12  # looks whose watts may still be revised
-_SHARP = 0.01  # noise of the power at which a reading counts for half of the model
-_LATER = 4  # looks after a step it is known whether passes had to do with it
-_STEADY, _ALIKE = 10, 0.3  # looks that must be alike, and how much
-_AROUND, _MIXED = 3, 0.2  # looks before one that it may show, and of the draw: a phase's error
-_PHASE = 0.04  # of the power may the model be wrong from one phase to the other
-_MOVED = 4  # looks in which a move of the model's own counts
+_SHARP = 0.01  # relative noise at which a reading counts half, and the model half
+_LATER = 4  # looks after a step, when it is clear whether passes caused it
+_STEADY, _ALIKE = 10, 0.3  # looks that must be alike by then, and the range of their shares
+_AROUND, _MIXED = 3, 0.2  # looks before that a reading may show; a phase's error as a share of draw
+_PHASE = 0.04  # relative error of the model from one phase to the other
+_MOVED = 4  # looks in which the model's own moves may explain a step
 _TINY_W = 0.01
 
 DrawOf = Callable[[Load], float]
-"""Watts that the engine would add at the setting of a load if it computed all the time."""
+"""Returns the watts that the engine adds at the setting of a load if it computes all the time."""
 
 
 class Measured:
-    """The last looks with their readings, which are late, and what the model leaves unexplained.
+    """The last looks with their late readings, and the model's error at the present setting.
 
-    `local_w` is that at the present setting, and `step_w` by how much something else has begun
-    to draw more in the last look.
+    `step_w` is the step by which other programs' power rose, told at the look at which it is
+    clear that the engine did not cause it; 0: there was none.
     """
 
     def __init__(self, draw_of: DrawOf) -> None:
@@ -40,12 +40,12 @@ class Measured:
 
     @property
     def local_w(self) -> float:
-        """What is drawn beyond the model."""
+        """The power at the present setting less the model's."""
         return self._local.value_w
 
     @property
-    def local_unsure_w(self) -> float | None:
-        """Standard deviation of that; None: nothing was read."""
+    def local_deviation_w(self) -> float | None:
+        """Standard deviation of `local_w`; None: nothing was read."""
         return self._local.deviation_w
 
     @property
@@ -59,13 +59,13 @@ class Measured:
         return self._lag.seconds
 
     def shown(self, index: int) -> list[tuple[float, Look]]:
-        """The looks that the reading of one shows, with their shares."""
+        """The looks that the reading of look `index` shows, with their shares."""
         return self.timeline.parts(index, self._lag.seconds)
 
     def add(
         self, dt_s: float, load: Load, power_w: float | None, weights: dict[int, float]
     ) -> None:
-        """Take a look; `power_w` is what the sensor says, which may be nothing new."""
+        """Take a look; `power_w` is the sensor's value, which may be an old one."""
         look = Look(dt_s, load, power_w, weights, dt_s)
         before = self.timeline.looks[-1].value_w if self.timeline.looks else 0.0
         if power_w is not None:
@@ -75,24 +75,24 @@ class Measured:
         self.timeline.add(look)
 
     def mixed_w2(self, index: int) -> float:
-        """The variance of a reading of which it is not sure whose phase it shows.
+        """The variance of a reading that may show another phase of the engine.
 
-        The model's own watts do not tell it, as long as it knows the phases badly.
+        It is taken from the draw: the model's watts do not show it while phases are badly known.
         """
         around = self.timeline.looks[max(0, index - _AROUND) : index + 2]
-        reading = [look.load.reading for look in around]
+        prompt_share = [look.load.prompt_share for look in around]
         height_w = self._draw_of(self.timeline.looks[index].load)
-        return (_MIXED * (max(reading) - min(reading)) * height_w) ** 2
+        return (_MIXED * (max(prompt_share) - min(prompt_share)) * height_w) ** 2
 
     def lose(self) -> float:
-        """Nothing can be read any more; gives what was unexplained so far."""
+        """Forget the error, as nothing can be read any more; returns the last one."""
         lost_w = self._local.value_w
         self._local.clear()
         self.step_w = 0.0
         return lost_w
 
     def observe(self) -> None:
-        """Take the reading of the newest look, after all looks were valued."""
+        """Take the reading of the newest look; all looks have the model's `value_w` by then."""
         self.step_w = 0.0
         power_w = self.timeline.looks[-1].power_w
         if power_w is None:
@@ -111,7 +111,7 @@ class Measured:
         doubts = [looks[k].doubt_w2 + self._phase_w2(looks[k], newest) for k in read]
         same = before is not None and before.power_w == power_w
         jump_w = self._local.look(newest.span_s, power_w, errors, doubts, same)
-        moved = abs(jump_w) <= self._own_move_w()  # then it may be the figures that are wrong
+        moved = abs(jump_w) <= self._own_move_w()  # then the figures may be wrong
         newest.jump_w = 0.0 if moved else jump_w
         if jump_w:
             self._before_w = self._local.value_w - jump_w
@@ -121,26 +121,28 @@ class Measured:
             looks[k].local_w = self._local.value_w
 
     def _phase_w2(self, look: Look, newest: Look) -> float:
-        """What an error in another phase tells of the present one is less sure."""
-        apart = look.load.reading - newest.load.reading
+        """The variance that an error of another phase has as one of the present phase."""
+        apart = look.load.prompt_share - newest.load.prompt_share
         return (_PHASE * apart * look.value_w) ** 2
 
     def _own_move_w(self) -> float:
-        """By how much the power that the last reading shows has moved by the model."""
+        """The range, by the model, of the power that the last readings show."""
         count = len(self.timeline.looks)
         shown = [self._shown_w(k, self._lag.seconds) for k in range(max(0, count - _MOVED), count)]
         return max(shown) - min(shown)
 
     def _steady(self) -> bool:
-        """Whether the engine does what it did before, so that a step is somebody else's."""
+        """Whether the engine's load has stayed the same, so that a step is another program's."""
         loads = [look.load for look in self.timeline.looks[-_STEADY:]]
-        busy, reading = [load.busy for load in loads], [load.reading for load in loads]
-        alike = max(busy) - min(busy) < _ALIKE and max(reading) - min(reading) < _ALIKE
+        busy, prompt_share = [load.busy for load in loads], [load.prompt_share for load in loads]
+        alike = max(busy) - min(busy) < _ALIKE and max(prompt_share) - min(prompt_share) < _ALIKE
         return alike and len({load.setting for load in loads}) == 1
 
     def recent(self) -> list[float]:
-        """Watts of the last looks, the newest last: as read where that is known by now, and by
-        the model where it is not yet. The less noise there is, the more readings count.
+        """Watts of the last looks, the newest last.
+
+        They are read where the reading has come by now, and the model's where it has not. The
+        less noise there is, the more readings count.
         """
         looks, found = self.timeline.looks[-_RECENT:], list[float]()
         for index, look in enumerate(looks):
@@ -162,7 +164,7 @@ class Measured:
         return sum([share * look.value_w for share, look in parts])
 
     def _doubt_w2(self, index: int) -> float:
-        """The variance that an error of the lag gives to a reading."""
+        """The variance of a reading by an error of the lag, and by passes within a look."""
         lag_s = self._lag.seconds
         values = [
             self._shown_w(index, max(0.0, lag_s + step_s))
@@ -171,7 +173,7 @@ class Measured:
         return (_LAG_DOUBT * (max(values) - min(values))) ** 2 + self._uneven_w2(index)
 
     def _uneven_w2(self, index: int) -> float:
-        """The same for passes and rests that take turns within a look."""
+        """The variance of a reading by passes and rests that take turns within a look."""
         parts = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
         busy = sum([load.busy for load in parts]) / len(parts)
         height_w = parts[-1].coarse * self._draw_of(parts[-1])

@@ -1,4 +1,4 @@
-"""The engine's pace: how fast it is now, and trials of other settings."""
+"""The engine's speed: learnt at each change of setting, and trials of other settings."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from edge_rt.governor.priors import Priors
 from edge_rt.governor.setting import Setting
 from edge_rt.governor.speed import SpeedModel
 
-_ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # of decoding make a rate
-_MOST_S = 4.0  # for a trial
-_EVERY_S = 10.0  # between two trials, and soon after the world has changed
-_SOON_S = 1.0
-_WORTH = 1.03  # what a trial must promise
-_NEAR_SPEED = 0.6  # of the best one must a setting have by what is believed
-_HOPE = 1.5  # deviations that a setting may be better than believed
-_WHOLE = 0.99  # duty from which on passes are not paced
+_ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # least time and tokens of decoding that make a rate
+_MOST_S = 4.0  # longest trial
+_EVERY_S = 10.0  # between two trials,
+_SOON_S = 1.0  # and until the first one after other programs have come or gone
+_WORTH = 1.03  # least speed that a trial may reach, over that of the best setting
+_NEAR_SPEED = 0.6  # least predicted speed of a setting to try, over that of the best one
+_HOPE = 1.5  # deviations that are added to the predicted speed of a setting to try
+_WHOLE = 0.99  # duty from which on there are no rests
 _PASS_S = (0.02, 1.0)  # shortest and longest pass that reads a prompt
-_LONGEST = 0.33  # of the cap's window
-_PART = 0.1  # of the work that prompts are at least, if any come
-_USUAL_S = 0.03  # of a pass that decodes, before there was one
-_SHORT = 8  # tokens of a prompt in the shortest piece, and as long as no speed is known
-_MIX_S = 20.0  # over which the mix of prompts and answers is taken
-_MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # of passes, that threads do not shorten
-_SMOOTH = 0.2  # how fast the length of passes is followed
+_LONGEST = 0.33  # and its longest share of the cap's window
+_PART = 0.1  # least share of the work that reads prompts
+_USUAL_S = 0.03  # length of a pass that decodes, before there was one
+_SHORT = 8  # prompt tokens of the shortest pass, and while the speed is not known
+_MIX_S = 20.0  # busy time over which the mix of prompts and answers is averaged
+_MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # share of a pass that waits for memory at one thread
+_SMOOTH, _SMOOTH_RATE = 0.2, 0.3  # gains of the mean length of passes, and of the prompts' rate
+_READ_S = 0.02  # least time of reading that makes a rate
 
 
 @dataclass
@@ -45,17 +46,17 @@ class _Rate:
 
 
 class Pace:
-    """Learns speeds whenever settings change, and has them change where that may pay."""
+    """Learns speeds at changes of settings, and proposes trials of settings that may be faster."""
 
     def __init__(self, cores: int, priors: Priors) -> None:
-        # One by the cores that others leave: what is learnt beside others holds beside others.
-        self._worlds = [SpeedModel(cores, _MEMORY, priors.speeds) for _ in range(cores)]
-        self._decode = self._worlds[-1]
+        # One for each number of cores that others leave: speeds learnt beside others hold there.
+        self._decodes = [SpeedModel(cores, _MEMORY, priors.speeds) for _ in range(cores)]
+        self._decode = self._decodes[-1]
         self._prompt = SpeedModel(cores, _MEMORY_PROMPT, {})
         self._prompt_rate = 0.0  # tokens a second of reading, in units of its speed; 0: unknown
-        self.reading = self._busy_s = 0.0  # share of the busy time that reads prompts
-        self.pass_s = 0.0  # of a pass that only decodes; 0: not known yet
-        self.prompt_pass_s = 0.0  # that passes which read prompts are to take; 0: any time
+        self.prompt_share = self._busy_s = 0.0  # share of the busy time that reads prompts
+        self.pass_s = 0.0  # mean length of a pass that only decodes; 0: not known yet
+        self.prompt_pass_s = 0.0  # length set for passes that read prompts; 0: any
         self._now: _Rate | None = None
         self._before: _Rate | None = None
         self._trial: Setting | None = None
@@ -63,7 +64,7 @@ class Pace:
         self._rest_s = 0.0
 
     def speed(self, setting: Setting) -> float:
-        """Of decoding, in units of its own."""
+        """Relative speed of decoding; only ratios of speeds mean anything."""
         return self._decode.speed(setting)
 
     def ratios(self, setting: Setting, present: Setting) -> tuple[float, float]:
@@ -75,9 +76,9 @@ class Pace:
         )
 
     def look(self, seen: Observation, setting: Setting, most: int) -> None:
-        """Take what the engine did at `setting`; others leave room for `most` threads."""
-        if self._decode is not self._worlds[most - 1]:
-            self._decode = self._worlds[most - 1]
+        """Take the engine's work at `setting`; other programs leave room for `most` threads."""
+        if self._decode is not self._decodes[most - 1]:
+            self._decode = self._decodes[most - 1]
             self._now = self._before = None
             self._rest_s = min(self._rest_s, _SOON_S)
         self._decode.fade(seen.dt_s)
@@ -87,20 +88,22 @@ class Pace:
             return
         self._busy_s += seen.busy_s
         share = max(1.0 - math.exp(-seen.busy_s / _MIX_S), seen.busy_s / self._busy_s)
-        self.reading += share * (min(1.0, seen.prompt_s / seen.busy_s) - self.reading)
-        self._read(seen, setting)
-        self._write(seen, setting)
+        self.prompt_share += share * (min(1.0, seen.prompt_s / seen.busy_s) - self.prompt_share)
+        self._learn_prompts(seen, setting)
+        self._learn_decoding(seen, setting)
 
-    def _read(self, seen: Observation, setting: Setting) -> None:
-        if seen.prompt_s > 0.02 and seen.prompt_tokens > 0:
+    def _learn_prompts(self, seen: Observation, setting: Setting) -> None:
+        if seen.prompt_s > _READ_S and seen.prompt_tokens > 0:
             rate = seen.prompt_tokens / seen.prompt_s / self._prompt.speed(setting)
-            self._prompt_rate += (0.3 if self._prompt_rate else 1.0) * (rate - self._prompt_rate)
+            self._prompt_rate += (_SMOOTH_RATE if self._prompt_rate else 1.0) * (
+                rate - self._prompt_rate
+            )
 
-    def _write(self, seen: Observation, setting: Setting) -> None:
+    def _learn_decoding(self, seen: Observation, setting: Setting) -> None:
         if seen.prompt_s <= 0.0 and seen.tokens > 0 and seen.running:
             pass_s = seen.busy_s * max(1.0, seen.running) / seen.tokens
             self.pass_s += (_SMOOTH if self.pass_s else 1.0) * (pass_s - self.pass_s)
-        if seen.spare_s > 0.0:  # passes with fewer threads than there are tell nothing of those
+        if seen.spare_s > 0.0:  # these passes used fewer threads than the setting has
             self._now = self._before = None
             return
         now = self._now
@@ -125,11 +128,11 @@ class Pace:
             self._decode.compare(now.setting, rate, before.setting, before.value)
             self._before = None
         if now.seconds > 2.0 * _ENOUGH_S and now.tokens > 2 * _ENOUGH_TOKENS:
-            now.seconds *= 0.5  # older time fades
+            now.seconds *= 0.5  # older passes fade
             now.tokens *= 0.5
 
     def chunk(self, choice: Choice, cap: Budget) -> int | None:
-        """The most prompt tokens of one pass: passes and rests must be even enough for the cap.
+        """The most prompt tokens of one pass, so that passes and rests fill windows evenly.
 
         None: any number.
         """
@@ -149,13 +152,11 @@ class Pace:
         if cap.power_w is None:
             return _PASS_S[-1] if duty < _WHOLE else None
         lost_s = self.pass_s or _USUAL_S
-        pass_s = best_pass_s(duty, lost_s, max(_PART, self.reading), window_s)
+        pass_s = best_pass_s(duty, lost_s, max(_PART, self.prompt_share), window_s)
         return min(max(pass_s, _PASS_S[0]), _LONGEST * window_s)
 
-    # --- trials
-
     def trial(self, found: Sequence[Choice], best: Choice, seen: Observation) -> Choice | None:
-        """Another setting to try out for a moment, where that may pay."""
+        """Another setting to try for a few seconds; None: no trial is worth it now."""
         if self._trial is not None:
             now = self._now
             over = self._trial_s > _MOST_S or (

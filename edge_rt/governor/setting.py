@@ -1,8 +1,10 @@
-"""What the governor can choose, and what the engine does with it."""
+"""Settings that the governor can choose, and the load that the engine makes of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+LOW_CLOCK = 0.05  # least share of the top clock that models take, so that its logarithm is finite
 
 
 @dataclass(frozen=True)
@@ -19,17 +21,17 @@ class Setting:
 
 @dataclass(frozen=True)
 class Load:
-    """What was at work for some time, as shares of that time.
+    """The load of the board over some time, as shares of that time.
 
-    `busy` is that of the engine: all of its threads, or the GPU where there is one in `setting`;
-    `reading` is the share of `busy` that read prompts. `coarse` is how long a pass is beside the
-    look, up to 1: how uneven power may be within it. Others kept `cores` busy, and the GPU for
-    the share `gpu`.
+    `busy` is the share for which the engine computed: with all of its threads, or on the GPU if
+    `setting` has one. `prompt_share` is the share of `busy` that read prompts. `coarse` is the
+    length of a pass over that of the look, at most 1: it tells how uneven power is within the
+    look. Other programs kept `cores` busy, and the GPU for the share `gpu`.
     """
 
     setting: Setting
     busy: float
-    reading: float = 0.0
+    prompt_share: float = 0.0
     cores: float = 0.0
     gpu: float = 0.0
     coarse: float = 0.0
@@ -37,13 +39,13 @@ class Load:
 
 @dataclass(frozen=True)
 class Mix:
-    """What the present work is made of.
+    """The mix of the present work.
 
-    `reading` is the share of the engine's busy time that reads prompts; the intensities are how
-    busy a thread is within a pass that decodes and within one that reads prompts.
+    `prompt_share` is the share of the engine's busy time that reads prompts. The intensities are
+    the shares of a pass for which a thread computes, in decoding and in reading prompts.
     """
 
-    reading: float = 0.0
+    prompt_share: float = 0.0
     intensity: float = 1.0
     prompt_intensity: float = 1.0
     pass_s: float = 0.0  # of a pass that only decodes; 0: not known yet

@@ -1,4 +1,4 @@
-"""How fast the engine is at each setting, learnt from what happens when the setting changes."""
+"""The engine's speed at each setting, learnt from the ratio of speeds at changes of setting."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 
 from edge_rt.governor.belief import Belief
-from edge_rt.governor.setting import Setting
+from edge_rt.governor.setting import LOW_CLOCK, Setting
 
-_SHARED = 0.3  # how wrong the share of memory in a pass may be, all counts alike
-_OWN = 0.05  # and how rough the curve may be, from a count to the next
-_CLOCK_OWN = 0.3  # how wrong the effect of a clock may be
-_NOISE = 0.02  # of a comparison between two settings
-_FORGET_S = 300.0
+# Deviations: of the priors, and of a comparison between two settings.
+_SHARED = 0.3  # of the share of memory in a pass, common to all thread counts
+_OWN = 0.05  # of the logarithm of the speed, from one thread count to the next
+_CLOCK_OWN = 0.3  # of the effect of a clock
+_NOISE = 0.02
+_FORGET_S = 300.0  # time over which the covariance returns to that of the priors
 _GPU_MEMORY = 2.0  # times the share of memory of a pass on cores: a GPU computes faster
-_LOW_CLOCK = 0.05
 
 
 class SpeedModel:
     """The logarithm of the speed by setting; only differences between settings mean anything.
 
     A pass takes m + (1 - m)/(n·f) on n threads at the share f of the top clock, with m the share
-    of a pass that neither shortens; how much of that a clock makes is learnt. Our own model.
+    of a pass that neither shortens; the clock's part of the effect is learnt. Our own model.
     """
 
     def __init__(self, cores: int, memory: float, known: Mapping[int, float]) -> None:
@@ -35,7 +35,7 @@ class SpeedModel:
         self._belief = Belief([*mean, 1.0, 1.0], _covariance(slopes))
 
     def speed(self, setting: Setting) -> float:
-        """In units of its own."""
+        """Relative speed; only ratios mean anything."""
         return math.exp(self._belief.value(self._weights(setting)))
 
     def doubt(self, setting: Setting, other: Setting) -> float:
@@ -43,7 +43,7 @@ class SpeedModel:
         return self._belief.deviation(self._apart(setting, other))
 
     def compare(self, setting: Setting, rate: float, other: Setting, other_rate: float) -> None:
-        """Take rates that were measured one right after the other, on the same work."""
+        """Take the rates of two settings, measured one right after the other on the same work."""
         if setting != other and rate > 0.0 and other_rate > 0.0:
             ratio = math.log(rate / other_rate)
             self._belief.correct(self._apart(setting, other), ratio, _NOISE**2)
@@ -57,9 +57,9 @@ class SpeedModel:
     def _weights(self, setting: Setting) -> dict[int, float]:
         if setting.gpu is not None:
             memory = min(0.9, _GPU_MEMORY * self._memory)
-            return {self._cores + 1: -math.log(_pass(memory, max(_LOW_CLOCK, setting.gpu)))}
+            return {self._cores + 1: -math.log(_pass(memory, max(LOW_CLOCK, setting.gpu)))}
         threads = max(1, min(setting.threads, self._cores))
-        slower = _pass(self._memory, threads * max(_LOW_CLOCK, setting.cpu))
+        slower = _pass(self._memory, threads * max(LOW_CLOCK, setting.cpu))
         return {
             threads - 1: 1.0,
             self._cores: math.log(_pass(self._memory, threads) / slower),
@@ -83,7 +83,7 @@ def _offset(mean: Sequence[float], known: Mapping[int, float], threads: int) -> 
 
 
 def _covariance(slopes: Sequence[float]) -> list[list[float]]:
-    """Of the thread counts, and of the effects of the two clocks."""
+    """The priors' covariance of the thread counts, and of the effects of the two clocks."""
 
     def of(i: int, j: int) -> float:
         if max(i, j) >= len(slopes):

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 from edge_rt.governor.limits import Observation
 
-_FADE = 0.98  # from look to look
-_ENOUGH_S = 2.0  # of passes to tell how busy threads are within them: the first ones page in
-_LEAST = 0.5
-_OVER = 0.15  # of a thread more than there are: the pass under way has its threads from before
+_FADE = 0.98  # of the sums, from look to look
+_ENOUGH_S = 2.0  # least time of passes that gives an intensity: the first passes read from disk
+_LEAST = 0.5  # lowest intensity
+_OVER = 0.15  # of a thread more than there are: a pass under way keeps the threads it began with
 _EXACT = 0.01  # of a thread, by which sums of seconds may be off
-_PURE = 0.1  # share of the other phase up to which passes count as of one
-_GPU_S = 2.0  # over which others' load of the GPU is taken
+_PURE = 0.1  # share of the other phase up to which a look counts as of one phase
+_GPU_S = 2.0  # time constant of the GPU's load by others
 
 
 @dataclass(frozen=True)
 class Used:
-    """Threads that computed, and for how many seconds all of them did."""
+    """Threads that computed, and the seconds for which all of them did."""
 
     threads: int
     busy_s: float
 
 
 class _Intensity:
-    """Processor time against the passes' time of one phase."""
+    """Processor time over the passes' time, in one phase."""
 
     def __init__(self) -> None:
         self._cpu_s = self._busy_s = 0.0
@@ -42,20 +42,20 @@ class _Intensity:
 
 
 class Usage:
-    """Processor time against the passes' time: threads wait for memory and for each other.
+    """Compares processor time with the passes' time: threads wait for memory and for each other.
 
-    `reading` is the share of the last pass, or of the one under way as far as that can be told,
-    that reads prompts; `behind_s` is how long passes that have just ended had run before the
-    look. `gpu` is the share of the time that others keep the GPU busy.
+    `prompt_share` is the share of the last pass, or as far as is known of the pass under way, that
+    reads prompts. `behind_s` is how long passes that have just ended had run before the look.
+    `gpu` is the share of the time that others keep the GPU busy.
     """
 
     def __init__(self) -> None:
-        self.reading = self.behind_s = self.gpu = 0.0
+        self.prompt_share = self.behind_s = self.gpu = 0.0
         self._decode, self._prompt = _Intensity(), _Intensity()
         self._pending_s = 0.0  # processor time of a pass under way
         self._running = 0
-        self._apart_s = 0.0  # of a look: the GPU's load beyond our passes, on the whole
-        self._spare = 0.0  # threads that requests left unused in the last passes, in the mean
+        self._apart_s = 0.0  # mean seconds of a look for which the GPU was busy beyond our passes
+        self._spare = 0.0  # mean threads that requests left unused in the last passes
 
     @property
     def intensity(self) -> float:
@@ -68,15 +68,15 @@ class Usage:
         return self._prompt.value
 
     def look(self, seen: Observation) -> Used:
-        """What was used since the last look, by a pass under way too where that can be seen."""
+        """Threads and time used since the last look, by a pass under way too if that is visible."""
         self._phase(seen)
         if seen.gpu_s is not None:
             return Used(seen.threads, self._look_at_gpu(seen, seen.gpu_s))
         if seen.busy_s > 0.0:
             self._spare = seen.spare_s / seen.busy_s
-        elif not seen.running:  # a pass under way is the first of those who have just come
+        elif not seen.running:  # the pass under way is the first one of new requests
             self._spare = 0.0 if seen.asked is None else max(0, seen.threads - seen.asked)
-        spare = min(self._spare, seen.threads - 1.0)  # there may have been more to spare before
+        spare = min(self._spare, seen.threads - 1.0)  # there may have been more threads then
         used = seen.threads - int(spare + _EXACT)
         busy_s = seen.busy_s * ((seen.threads - spare) / used)  # as if all of `used` computed
         if seen.cpu_s is None:
@@ -88,9 +88,9 @@ class Usage:
     def _phase(self, seen: Observation) -> None:
         self.behind_s = max(0.0, seen.busy_s - seen.dt_s)
         if seen.busy_s > 0.0:
-            self.reading = min(1.0, seen.prompt_s / seen.busy_s)
+            self.prompt_share = min(1.0, seen.prompt_s / seen.busy_s)
         elif seen.running > self._running:  # a request begins with its prompt
-            self.reading = 1.0
+            self.prompt_share = 1.0
         self._running = seen.running
 
     def _count(self, cpu_s: float, busy_s: float, sure: bool) -> None:
@@ -98,16 +98,16 @@ class Usage:
         if busy_s <= 0.0:
             return
         spent_s, self._pending_s = self._pending_s, 0.0
-        if sure and self.reading <= _PURE:
+        if sure and self.prompt_share <= _PURE:
             self._decode.add(spent_s, busy_s)
-        elif sure and self.reading >= 1.0 - _PURE:
+        elif sure and self.prompt_share >= 1.0 - _PURE:
             self._prompt.add(spent_s, busy_s)
 
     def _look_at_gpu(self, seen: Observation, gpu_s: float) -> float:
         """Seconds that passes kept the GPU busy.
 
-        Its load file tells of a pass under way too, but also of others: their part is what it
-        shows beyond our passes in the mean. Without such a file passes are told when they end.
+        The GPU's load file shows a pass under way too, but also other programs: their part is its
+        mean beyond our passes. Without that file passes count when they end.
         """
         if seen.gpu_load is None:
             self.behind_s = max(0.0, gpu_s - seen.dt_s)

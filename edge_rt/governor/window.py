@@ -1,23 +1,22 @@
-"""The cap on power: what the present window leaves, and the margin that past windows ask for."""
+"""Power windows: what the present one leaves, and how far past ones exceeded their plan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_HALF_S = 40.0  # in which what went wrong counts for half,
-_NEW = 0.5  # and this share of the time at work so far: what is learnt at first goes wrong
-_LEAST_S = 1.0
-_LEARNT_S = 40.0  # at work, after which windows have shown what they come out like
-_MOST = 0.1  # of the plan: a worse mishap would be remembered for too long
+_HALF_S = 40.0  # half-life of an excess
+_NEW, _LEAST_S = 0.5, 1.0  # at first it is this share of the time at work so far, at least a second
+_LEARNT_S = 40.0  # of work, after which windows have shown what they come out like
+_MOST = 0.1  # largest excess, as a share of the plan: a larger one would be kept for too long
 _TINY_S = 1e-6
 
 
 class PowerWindow:
-    """Remembers what was drawn, and by how much windows came out higher than planned."""
+    """Keeps the looks of the present window, and the excess of past windows over their plan."""
 
     def __init__(self) -> None:
         self._looks: list[tuple[float, float, float]] = []  # seconds, watts, watts planned
-        self.excess_w = 0.0  # above plan, of the worst window
+        self.excess_w = 0.0  # of the worst window, which fades
         self._begins = False
         self._worked_s = 0.0
 
@@ -30,12 +29,12 @@ class PowerWindow:
         before: Sequence[float] = (),
         worked: bool = True,
     ) -> None:
-        """`power_w` was drawn for `dt_s` where `planned_w` had been allowed for.
+        """Take a look of `dt_s` with the mean power `power_w`, of which `planned_w` was planned.
 
-        `worked` tells whether the engine computed. `before` are the watts of the looks before, the
-        newest last, as they are known by now.
+        `worked` tells whether the engine computed. `before` are the revised watts of the looks
+        before, the newest last.
         """
-        if self._begins:  # what it saw was begun under other limits than the plan's
+        if self._begins:  # this look began under the limits before
             self._begins = False
             return
         self._revise(before)
@@ -52,16 +51,16 @@ class PowerWindow:
 
     @property
     def new(self) -> float:
-        """From 1 to 0 as it learns what windows come out like."""
+        """1 at first, falling to 0 as windows show what they come out like."""
         return max(0.0, 1.0 - self._worked_s / _LEARNT_S)
 
     def turn(self) -> None:
-        """Begin a new window; what was learnt of plans stays."""
+        """Begin a new window; the excess stays."""
         self._looks.clear()
         self._begins = True
 
     def room_w(self, cap_w: float, window_s: float, next_s: float) -> float:
-        """The most for the next `next_s` that leaves the window then ending within the cap."""
+        """The most power for the next `next_s` with which the window ending then keeps the cap."""
         left_s, spent_j = max(0.0, window_s - next_s), 0.0
         for dt_s, power_w, _ in reversed(self._looks):
             part_s = min(dt_s, left_s)

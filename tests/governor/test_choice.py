@@ -18,7 +18,7 @@ FOUR = Setting(4)
 
 
 def chooser(aim_w: float | None, mix: Mix | None = None) -> Chooser:
-    """Of a board that draws 3 W at rest, 4 W more to decode and 6 W more to read prompts."""
+    """Settings of a board that draws 3 W at rest, 4 W more to decode, 6 W more to read prompts."""
     power = PowerModel(4, Priors(3.0, 1.0, prompts=1.5))
     bounds = Bounds({} if aim_w is None else {"power_w": aim_w}, None, None, aim_w)
     return Chooser(
@@ -51,7 +51,7 @@ def test_the_present_window_may_leave_less() -> None:
 
 
 def test_power_is_that_of_the_mix_by_time() -> None:
-    reads = chooser(None, Mix(reading=0.5)).at(FOUR)
+    reads = chooser(None, Mix(prompt_share=0.5)).at(FOUR)
     assert reads.power_w == pytest.approx(0.5 * 7.0 + 0.5 * 9.0)
 
 

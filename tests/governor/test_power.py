@@ -18,7 +18,7 @@ TWO = Setting(2)
 
 
 def watts(load: Load) -> float:
-    more = 1.0 + 0.3 * load.reading
+    more = 1.0 + 0.3 * load.prompt_share
     return IDLE_W + CORE_W * load.setting.threads * load.setting.cpu**2.0 * load.busy * more
 
 
@@ -45,7 +45,7 @@ def test_it_begins_with_what_the_profile_says() -> None:
     model = PowerModel(4, GUESS)
     assert model.power_w(Setting(4), 1.0) == pytest.approx(3.25 + 4 * 1.94)
     assert model.utilisation(Setting(4), model.power_w(Setting(4), 0.3)) == pytest.approx(0.3)
-    assert model.unsure_w(Setting(4), 1.0) > 1.0
+    assert model.deviation_w(Setting(4), 1.0) > 1.0
 
 
 def test_calibration_tells_what_prompts_draw() -> None:
@@ -58,7 +58,7 @@ def test_it_is_right_where_the_engine_works(late: int) -> None:
     model = PowerModel(4, GUESS)
     watch(model, 20.0, lambda _: work(3, 0.6), late)
     assert model.power_w(Setting(3), 0.6) == pytest.approx(watts(work(3, 0.6)), rel=0.02)
-    assert model.unsure_w(Setting(3), 0.6) < 0.2
+    assert model.deviation_w(Setting(3), 0.6) < 0.2
 
 
 def test_rest_and_work_teach_what_the_other_settings_draw() -> None:

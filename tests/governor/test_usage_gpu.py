@@ -43,8 +43,8 @@ def test_what_a_load_file_shows_beyond_passes_is_others() -> None:
 def test_the_phase_of_a_pass_under_way_is_that_of_the_request_that_came() -> None:
     usage = Usage()
     usage.look(replace(ON_GPU, running=1, prompt_s=0.0))
-    assert usage.reading == 0.0
+    assert usage.prompt_share == 0.0
     usage.look(replace(ON_GPU, running=2, busy_s=0.0, gpu_s=0.0))
-    assert usage.reading == 1.0
+    assert usage.prompt_share == 1.0
     usage.look(replace(ON_GPU, running=2, busy_s=0.2, prompt_s=0.05))
-    assert usage.reading == pytest.approx(0.25)
+    assert usage.prompt_share == pytest.approx(0.25)
