@@ -10,34 +10,34 @@ from edge_rt.thermal.course import TIMES_S
 from edge_rt.thermal.trials import HORIZONS_S, Score
 
 _KEPT = 96  # scores for each horizon: eight minutes
-_COVERED = 0.95  # a little above the 90 % that are told: errors come in rows
-_YOUNG = 36  # scores that count from the start; later the last half do, up to all that are kept
-_FEW = 8  # scores that say nothing yet
+_COVERED = 0.95  # a little above the 90 % that are published: errors are correlated
+_YOUNG = 36  # first scores, which all count; later the newest half does, up to _KEPT
+_FEW = 8  # scores below which there is no width
 _LAST = 3  # scores that count in full while the board is changing
 _FARTHEST = 5.0  # of the longest horizon, up to which errors are taken to grow with time
 _LEAST_K = 0.1
-_STEP = 0.25  # of the logarithm of a width that was told and did not hold
-_MISSES = 0.06  # share of misses at which a width stays; the next ones come in rows as well
-_WIDEST = 8.0  # times what recent errors ask for
+_STEP = 0.25  # by which the logarithm of the scale rises after a miss
+_MISSES = 0.06  # share of misses at which the scale stays; misses are correlated too
+_WIDEST = 8.0  # largest scale
 
 
 class Errors:
-    """Errors of forecasts for one horizon, and the half width to tell with the next one.
+    """Errors of forecasts for one horizon, and the half width to publish with the next one.
 
-    Recent errors say how wide it is. Where the board changes faster than they tell, each width
-    that did not hold widens the next ones, and each that did narrows them a little, so that the
-    share of misses stays the same whatever the errors are like. After adaptive conformal inference
-    (Gibbs & Candès, arXiv 2106.00170), our step and bounds.
+    The width is a quantile of recent errors, times a scale. Each miss raises the scale and each
+    hit lowers it a little, so that the share of misses stays the same even if the board changes
+    faster than the quantile. After adaptive conformal inference (Gibbs & Candès, arXiv
+    2106.00170), our step and bounds.
     """
 
     def __init__(self, least: float = 1.0) -> None:
-        """`least` is the smallest share of what recent errors ask for that may be told."""
+        """`least` is the lowest scale."""
         self.errors_k: deque[float] = deque(maxlen=_KEPT)
         self._count = 0
         self._log, self._logs = 0.0, (math.log(least), math.log(_WIDEST))
 
     def add(self, error_k: float, told_k: float) -> None:
-        """Take in how one forecast came out that was told with a half width of `told_k`."""
+        """Take the error of one forecast, which was published with a half width of `told_k`."""
         self.errors_k.append(abs(error_k))
         self._count += 1
         while len(self.errors_k) > max(_YOUNG, self._count // 2):
@@ -48,7 +48,7 @@ class Errors:
 
     @property
     def scale(self) -> float:
-        """How many times wider than recent errors ask for a width has to be."""
+        """The factor of `width_k`."""
         return math.exp(self._log)
 
     @property
@@ -67,7 +67,7 @@ class Band:
         self._errors = [Errors() for _ in HORIZONS_S]
 
     def add(self, score: Score) -> None:
-        """Take in how one forecast came out."""
+        """Take the score of one forecast."""
         self._errors[score.index].add(score.error_k, score.told_k)
 
     def scored(self, index: int) -> int:
@@ -89,7 +89,7 @@ class Band:
         return [_on(knots, time_s + stale_s) for time_s in TIMES_S[:count]]
 
     def scales(self, count: int) -> list[float]:
-        """How many times wider what is told has to be, at the first `count` times of a course."""
+        """The factors of the widths, at the first `count` times of a course."""
         pairs = zip(HORIZONS_S, self._errors, strict=True)
         knots = [(0.0, 1.0), *((horizon_s, errors.scale) for horizon_s, errors in pairs)]
         return [_on(knots, time_s) for time_s in TIMES_S[:count]]

@@ -1,7 +1,7 @@
-"""Idle power at the temperatures that a board really has, pooled over weeks.
+"""Idle power by temperature, pooled over weeks.
 
-Other programs come and go, so that only differences within a stretch between two such changes say
-something of the chip.
+Other programs come and go, so only differences between readings of one stretch, in which none
+begins or ends, tell anything about the chip.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import NamedTuple
 
-LONGEST_S = 3600.0  # of one stretch
-SPAN_C = 3.0  # between a stretch's temperatures, below which they say nothing of leakage
+LONGEST_S = 3600.0  # longest stretch
+SPAN_C = 3.0  # least range of temperatures of a stretch that is kept
 _DAY_S = 86_400.0
-_OLDEST_S, _HALF_S = 60.0 * _DAY_S, 14.0 * _DAY_S  # until forgotten, and until half as much counts
-_MOST = 64  # stretches
-_PAUSE_S = 10.0  # without a reading, in which the board was at work
-_HELD = 10  # readings that are looked at before they count
-_JUMP = 0.015  # of the power, from one half of these to the other: another program begins or ends
-_COARSE = 0.1  # of a jump: a sensor that wavers by less makes such jumps by itself
-_BIN_C = 0.5
-_VISIT_S = 60.0  # what is read later belongs to another visit
-_FEW = 4.0  # readings that a visit needs to count for half
-_TO_MEDIAN = 3.0  # how far medians of a few readings part by noise, in their usual steps
-_MANY = 3  # visits of which the middle one is taken
-_TEMPS_C, _POWERS_W = (-60.0, 200.0), (0.0, 1e4)  # what a sensor of a working board may say
+_OLDEST_S, _HALF_S = 60.0 * _DAY_S, 14.0 * _DAY_S  # age at which a stretch is dropped; half-life
+_MOST = 64  # stretches that are kept
+_PAUSE_S = 10.0  # gap between readings that ends a stretch: the board was at work
+_HELD = 10  # readings that are checked for a jump before they count
+_JUMP = 0.015  # relative, between the halves of these: another program has begun or ended
+_COARSE = 0.1  # share of a jump; if noise is below it, the jump is a step of a coarse sensor
+_BIN_C = 0.5  # width of a cell
+_VISIT_S = 60.0  # longest visit of a cell; later readings belong to another visit
+_FEW = 4.0  # readings at which a visit has half of its full weight
+_TO_MEDIAN = 3.0  # times the usual step of readings, by which noise parts medians of a few
+_MANY = 3  # visits from which on a cell takes their median, and not their mean
+_TEMPS_C, _POWERS_W = (-60.0, 200.0), (0.0, 1e4)  # possible readings of a working board
 
 
 class Cell(NamedTuple):
-    """What was read within half a degree: means, and about how many visits those were."""
+    """Mean temperature and power within half a degree, and the weight of the visits to it."""
 
     temp_c: float
     power_w: float
@@ -41,14 +41,14 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Stretch:
-    """Cells of some time, coldest first, in which other programs draw about the same."""
+    """Cells of a time in which other programs' power stays the same, coldest first."""
 
     begin: float  # Unix seconds
     cells: tuple[Cell, ...]
 
     @property
     def span_c(self) -> float:
-        """From the coldest to the warmest."""
+        """Kelvins from the coldest to the warmest cell."""
         return self.cells[-1].temp_c - self.cells[0].temp_c if self.cells else 0.0
 
     @property
@@ -63,7 +63,7 @@ class Stretch:
         )
 
     def count(self, now: float) -> float:
-        """How much it counts at `now`, in Unix seconds: 1, and half as much each two weeks."""
+        """Its weight at `now`, in Unix seconds: 1 at first, halved every two weeks."""
         return 0.5 ** (max(0.0, now - self.begin) / _HALF_S)
 
 
@@ -87,7 +87,7 @@ class _Visit:
 
 
 class IdleLog:
-    """Remembers the stretches that say most, some thousand numbers in all, however long it runs."""
+    """Keeps the stretches that tell most about leakage, a few thousand numbers at most."""
 
     def __init__(self, stretches: Iterable[Stretch] = ()) -> None:
         """`stretches` are those of earlier starts."""
@@ -97,7 +97,7 @@ class IdleLog:
         self._begin_s, self._begin = -math.inf, 0.0
 
     def feed(self, time_s: float, date: float, temp_c: float, power_w: float) -> None:
-        """Take the mean of about a second of an idle board.
+        """Take the means of about one second of an idle board.
 
         `time_s` is monotonic, `date` in Unix seconds.
         """
@@ -115,14 +115,14 @@ class IdleLog:
                 self._end(time_s, date)
 
     def stretches(self) -> list[Stretch]:
-        """All that is remembered, the present one included where it says something."""
+        """All stretches that are kept, and the present one if its range suffices."""
         now = Stretch(self._begin, _cells(self._visits))
         return [*self._kept, now] if now.span_c >= SPAN_C else list(self._kept)
 
     def _jumps(self) -> bool:
-        """Whether the power has changed by more than the temperature could do in that time.
+        """Whether the power has jumped by more than the temperature could cause in that time.
 
-        Not by a coarse sensor, whose own steps would be taken for changes.
+        The steps of a coarse sensor do not count.
         """
         powers = [power_w for _, _, power_w in self._held]
         before, after = median(powers[: _HELD // 2]), median(powers[_HELD // 2 :])
@@ -131,7 +131,7 @@ class IdleLog:
         return jump_w > _JUMP * before + _TO_MEDIAN * noise_w and noise_w > _COARSE * jump_w
 
     def _count(self, number: int) -> None:
-        """Have the oldest readings that are held count in this stretch."""
+        """Move the oldest `number` readings on hold into this stretch."""
         for _ in range(number):
             time_s, temp_c, power_w = self._held.popleft()
             visits = self._visits.setdefault(math.floor(temp_c / _BIN_C), [])
@@ -141,7 +141,7 @@ class IdleLog:
                 visits.append(_Visit(time_s, 1, temp_c, power_w))
 
     def _end(self, time_s: float, date: float) -> None:
-        """Keep the stretch that is over, in place of the one that says least."""
+        """End the present stretch; beyond _MOST stretches, the one that tells least is dropped."""
         known = [one for one in self.stretches() if date - one.begin < _OLDEST_S]
         self._visits.clear()
         if len(known) > _MOST:
@@ -154,13 +154,13 @@ def _within(value: float, limits: tuple[float, float]) -> bool:
 
 
 def _worth(one: Stretch, date: float) -> float:
-    """How much a stretch says of the slope of power over temperature."""
+    """The information that a stretch holds about the slope of power over temperature."""
     middle_c = fmean(cell.temp_c for cell in one.cells)
     return one.count(date) * sum((cell.temp_c - middle_c) ** 2 for cell in one.cells)
 
 
 def _cells(visits: dict[int, list[_Visit]]) -> tuple[Cell, ...]:
-    """One for each half degree."""
+    """One cell for each half degree."""
     return tuple(_cell(each) for _, each in sorted(visits.items()))
 
 

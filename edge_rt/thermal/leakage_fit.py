@@ -1,9 +1,9 @@
-"""How much a chip leaks, from what its board draws idle at different temperatures.
+"""A chip's leakage, fitted to the idle power of its board at different temperatures.
 
-P = floor + drift·(T - 45 °C) + reference·2^((T - 45 °C)/doubling), with a floor of each stretch.
-The drift is what regulators and the rest of the board draw more as they warm. Over some 25 K
-leakage bends little, so that mostly what is believed of the drift beforehand tells the two apart;
-what remains open is in the intervals. After QEIL v2, our method; what is believed beforehand are
+P = floor + drift·(T - 45 °C) + reference·2^((T - 45 °C)/doubling), with a floor for each stretch.
+The drift is the additional power of regulators and the rest of the board as they warm. Over some
+25 K the curve of leakage is nearly straight, so that mostly the prior of the drift tells drift and
+leakage apart; the intervals show what remains open. After QEIL v2, our method; the priors are
 assumptions of ours.
 """
 
@@ -19,15 +19,16 @@ from edge_rt.thermal.leakage import DOUBLING_C, REFERENCE_C, Leakage
 from edge_rt.thermal.posterior import Beliefs, Interval, Outcome, posterior
 from edge_rt.thermal.table import Table, table_of
 
-ENOUGH = 0.16  # half width of the 95 % interval of growth, relative: it is measured
-_VAGUE = 0.5  # and that beyond which readings are not used at all
-SPAN_C = 17.0  # of one stretch, below which the curve looks too much like a straight line
-FEWEST = 8  # cells, below which no noise can be told
-_SHARE = 0.1  # of what a board draws idle is leaked, where its profile does not tell
-_REFERENCE_SPREAD, _DOUBLING_SPREAD = 0.8, 0.22  # of logarithms; doublings: 13 to 31 K
+ENOUGH = 0.16  # relative half width of growth's 95 % interval, up to which leakage is measured
+_VAGUE = 0.5  # the same, beyond which readings are not used at all
+SPAN_C = 17.0  # least range of one stretch: a shorter curve is nearly a straight line
+FEWEST = 8  # cells, the least from which the noise can be estimated
+_SHARE = 0.1  # leakage at 45 °C over idle power, where the profile does not state it
+_REFERENCE_SPREAD, _DOUBLING_SPREAD = 0.8, 0.22  # deviations of logarithms; doublings: 13 to 31 K
 _DRIFT, _DRIFT_SPREAD = 2e-3, 2.2e-3  # W/K of a board that draws up to `_DRIFT_IDLE_W` idle
-_DRIFT_IDLE_W = 6.0
-_STRANGE = 2.5  # standard deviations that the drift may be off before something else is wrong
+_DRIFT_IDLE_W = 6.0  # above, the drift grows in proportion
+_STRANGE = 2.5  # deviations of the drift from its prior, beyond which the model does not fit
+# Figures that a state file may hold: K, W/K and W.
 _POSSIBLE_DOUBLINGS_C, _POSSIBLE_DRIFTS, _POSSIBLE_W = (2.0, 200.0), (-10.0, 10.0), 1e3
 
 Source = Literal["measured", "assumed"]
@@ -35,14 +36,14 @@ Source = Literal["measured", "assumed"]
 
 @dataclass(frozen=True)
 class LeakagePrior:
-    """What is assumed of an idle board: its draw, and what its chip leaks of that at 45 °C."""
+    """Assumptions about an idle board: its power, and its chip's leakage at 45 °C."""
 
     idle_w: float = 3.0
-    reference_w: float | None = None  # None: a tenth of the draw
+    reference_w: float | None = None  # None: a tenth of the idle power
 
     @property
     def beliefs(self) -> Beliefs:
-        """How much is assumed of each figure, and how wrong that may be."""
+        """The prior of each figure, with its deviation."""
         scale = max(1.0, self.idle_w / _DRIFT_IDLE_W)
         return Beliefs(
             self.reference_w or _SHARE * self.idle_w,
@@ -58,13 +59,14 @@ class LeakagePrior:
 class LeakageFit:
     """A chip's leakage at the voltage of an idle core, and how well it is known.
 
-    `assumed`: with the default doubling, and the reference that fits readings best with that, or
-    the profile's where there are none. `growth_w` is what leakage grows by from 45 to 70 °C.
+    An `assumed` leakage has the default doubling, and the reference that fits the readings best
+    with it, or the profile's if there are none. `growth_w` is the leakage at 70 °C less that at
+    45 °C.
     """
 
     leakage: Leakage
-    floor_w: float  # what the board draws idle beside leakage, at 45 °C
-    drift_w_per_c: float  # what that grows by
+    floor_w: float  # idle power without leakage, at 45 °C
+    drift_w_per_c: float  # growth of the idle power without leakage
     source: Source
     growth_w: Interval
     doubling_c: Interval
@@ -84,12 +86,12 @@ class LeakageFit:
         )
 
     def other_w(self, temp_c: float) -> float:
-        """What the board draws idle at `temp_c` beside leakage."""
+        """Idle power at `temp_c` without leakage."""
         return self.floor_w + self.drift_w_per_c * (temp_c - REFERENCE_C)
 
 
 def fit_leakage(stretches: Sequence[Stretch], prior: LeakagePrior, now: float) -> LeakageFit:
-    """The leakage that idle stretches tell, as far as they do; `now` is in Unix seconds."""
+    """Fit leakage to idle stretches, or assume it if they do not suffice; `now` in Unix seconds."""
     table = table_of(stretches, now)
     if len(table.points) < FEWEST:
         return _assumed(Table(), prior, _few(stretches))
@@ -105,7 +107,7 @@ def fit_leakage(stretches: Sequence[Stretch], prior: LeakagePrior, now: float) -
 
 
 def _assumed(table: Table, prior: LeakagePrior, missing: str) -> LeakageFit:
-    """With the default doubling, and intervals as `table` leaves them."""
+    """A fit with the default doubling, and the intervals that `table` leaves."""
     found = posterior(table, prior.beliefs)
     usual = posterior(table, replace(prior.beliefs, doubling_spread=0.0))
     assumed = replace(

@@ -33,7 +33,7 @@ class ThermalState:
     resistance_c_per_w: float  # from the chip to the air with the fan as it is
     time_constants_s: tuple[float, ...]  # R·C of each node, the chip first
     temps_c: tuple[float, ...]  # of each node
-    band_k: float  # half width that is told with a forecast of 30 s at the present power
+    band_k: float  # half width published with a forecast of 30 s at the present power
     believed: bool
     why: str
 
@@ -193,8 +193,10 @@ class ThermalModel:
         return [math.hypot(_NINETY * a, b) for a, b in zip(unknown, usual, strict=True)]
 
     def _told_k(self, power_w: float, count: int) -> list[float]:
-        """Half widths to tell: they have held, also where the board changes faster than recent
-        errors show. Limits do without that, for it is the cold side as often that is missed."""
+        """Half widths to publish, which hold even if the board changes faster than recent errors.
+
+        Limits do without that scale: half of the misses are on the cold side.
+        """
         return list(map(mul, self._widths_k(power_w, count), self._band.scales(count)))
 
     def _at(self, widths_k: Callable[[float, int], Sequence[float]], horizon_s: float) -> float:

@@ -26,8 +26,10 @@ class Outlook:
     """A course as seen from now, with its error bands."""
 
     def __init__(self, course: Course, widths_k: Widths, told_k: Widths | None = None) -> None:
-        """Half widths for a power at the first so many of TIMES_S: `widths_k` for limits, and
-        `told_k` with forecasts, None: the same."""
+        """`widths_k` and `told_k` give half widths for a power and a number of TIMES_S.
+
+        `widths_k` is for limits, and `told_k` for published forecasts; None: the same.
+        """
         self._course, self._widths_k, self._told_k = course, widths_k, told_k or widths_k
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast:

@@ -1,7 +1,7 @@
-"""What a table of idle power says of leakage, weighed against what is believed beforehand.
+"""The posterior of leakage, by a table of idle power and priors.
 
-Doubling and reference lie on a grid; the drift is linear with a normal prior, so that it and the
-stretches' floors are summed over exactly.
+Doubling and reference lie on a grid. The drift is linear with a normal prior, so that the sums over
+it and over the stretches' floors are exact.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import NamedTuple
 from edge_rt.thermal.leakage import REFERENCE_C, Leakage
 from edge_rt.thermal.table import WARM_C, Table
 
-_FAR = 3.0  # standard deviations to each side that the grid covers
+_FAR = 3.0  # standard deviations that the grid covers to each side
 _DOUBLINGS, _REFERENCES = 41, 161  # points of the grid
-_EDGE = 0.05  # probability beyond which an end of the grid is no chance
-_MODEL = 0.03  # of the growth, one standard deviation: a chip's doubling is not the same everywhere
+_EDGE = 0.05  # probability at an end of the grid, beyond which the truth may lie outside
+_MODEL = 0.03  # relative deviation of the growth, as the doubling varies with the temperature
 _TAIL, _NORMAL = 0.025, 1.96  # of a 95 % interval
 
 
@@ -37,7 +37,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Beliefs:
-    """Means and standard deviations, of logarithms for reference and doubling."""
+    """The priors' means and standard deviations, these of logarithms for reference and doubling."""
 
     reference_w: float
     reference_spread: float
@@ -49,17 +49,17 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Leakage as it is believed now."""
+    """The posterior."""
 
     growth_w: Interval
     doubling_c: Interval
     drift_w_per_c: float
-    strange: float  # standard deviations that the drift is off what was believed of it
+    strange: float  # standard deviations of the drift from its prior
     edge: bool  # whether the truth may lie beyond the grid
 
     @property
     def leakage(self) -> Leakage:
-        """Of the middle figures."""
+        """The leakage with the intervals' middle figures."""
         doubling_c = self.doubling_c.middle
         return Leakage(self.growth_w.middle / _grown(doubling_c), doubling_c)
 
@@ -68,11 +68,11 @@ class _Node(NamedTuple):
     log_chance: float
     reference_w: float
     doubling_c: float
-    drift: float  # standard deviations off its prior
+    drift: float  # standard deviations from its prior
 
 
 def posterior(table: Table, beliefs: Beliefs) -> Outcome:
-    """Weigh `table`, which may be empty."""
+    """Return the posterior; `table` may be empty."""
     nodes = list(_nodes(table, beliefs))
     most = max(node.log_chance for node in nodes)
     chances = [math.exp(node.log_chance - most) for node in nodes]
@@ -107,7 +107,7 @@ def _nodes(table: Table, beliefs: Beliefs) -> Iterator[_Node]:
 
 
 def _grid(middle: float, spread: float, count: int) -> Sequence[tuple[float, float]]:
-    """Standard deviations off, and values; one alone where there is no spread."""
+    """Standard deviations from the middle, and values; only the middle if `spread` is 0."""
     if spread <= 0.0:
         return [(0.0, middle)]
     steps = [_FAR * (2.0 * n / (count - 1) - 1.0) for n in range(count)]
@@ -139,7 +139,7 @@ def _quantile(ordered: Sequence[tuple[float, float]], chance: float) -> float:
 
 
 def _widened(found: Interval) -> Interval:
-    """With what the formula leaves out."""
+    """The interval widened by the error of the formula."""
     extra = _NORMAL * _MODEL * found.middle
     low = found.middle - math.hypot(found.middle - found.low, extra)
     high = found.middle + math.hypot(found.high - found.middle, extra)

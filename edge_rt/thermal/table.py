@@ -1,4 +1,4 @@
-"""Idle power over temperature as a table of points, and how far they scatter."""
+"""Idle power over temperature as a table of points, and their scatter."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from statistics import median
 from edge_rt.thermal.idle import Stretch
 from edge_rt.thermal.leakage import REFERENCE_C, Leakage
 
-WARM_C = 70.0  # growth is told from the reference temperature up to here
+WARM_C = 70.0  # growth is that from the reference temperature to this one
 _KELVIN = 273.15
-_HALF_VISITS = 2.0  # that a cell needs to count for half: the rest of its error stays
-_SHAPES_C = (13.0, 31.0)  # doublings between which a smooth curve is looked for
-_ROUNDS = 5
-_NEAR = 1.5  # of the median miss: up to here all count alike, beyond it by their inverse
-_FAR = 4.0  # standard deviations from which on a cell is not the idle board's
-_TO_DEVIATION = 1.4826  # of the median absolute miss, for a normal distribution
-_SURE = 0.05  # of the power: a cell that misses by less stays, or a coarse sensor's steps went
-_INFLATED = 1.5  # the variance, for all that does not scatter like noise
-_LEAST_W, _UNSURE_C = 1e-3, 0.1  # of power and temperature: sensors round, and are late
-_FEWEST_FREE = 3.0  # degrees of freedom
-_MOST_ALIKE = 0.9
+_HALF_VISITS = 2.0  # visits at which a cell has half of its full weight
+_SHAPES_C = (13.0, 31.0)  # doublings of the two curves whose sum is the smooth curve
+_ROUNDS = 5  # of iteratively reweighted least squares
+_NEAR = 1.5  # times the median residual; beyond it, weights fall with the residual (Huber)
+_FAR = 4.0  # standard deviations beyond which a cell is an outlier
+_TO_DEVIATION = 1.4826  # deviation over the median absolute residual, of a normal distribution
+_SURE = 0.05  # share of the power; smaller residuals are no outliers, as steps of coarse sensors
+_INFLATED = 1.5  # factor of the variance, for errors that do not scatter like noise
+_LEAST_W, _UNSURE_C = 1e-3, 0.1  # deviations of power and temperature by rounding and lag
+_FEWEST_FREE = 3.0  # least degrees of freedom
+_MOST_ALIKE = 0.9  # highest correlation of neighbours
 
 
 @dataclass(frozen=True)
 class Point:
-    """The mean of some readings in one stretch."""
+    """A cell of the stretch with that number."""
 
     stretch: int
     temp_c: float
@@ -37,7 +37,7 @@ class Point:
 
 
 class Table:
-    """Points of several stretches. Columns are taken less their mean of each stretch."""
+    """Points of several stretches, with columns that are centred within each stretch."""
 
     def __init__(self, points: Sequence[Point] = ()) -> None:
         """`points` are in the order of stretches and, in each, of temperatures."""
@@ -46,7 +46,7 @@ class Table:
         self.stretches = [list(each) for _, each in groupby(points, lambda p: p.stretch)]
 
     def column(self, figure: Callable[[Point], float]) -> list[float]:
-        """A figure of each point less its weighted mean of that stretch."""
+        """A figure of each point less its weighted mean over the stretch."""
         found: list[float] = []
         for each in self.stretches:
             values = [figure(p) for p in each]
@@ -56,28 +56,28 @@ class Table:
         return found
 
     def shape(self, doubling_c: float, bent: bool = False) -> list[float]:
-        """What one watt of leakage at the reference temperature grows to.
+        """The column of a leakage of one watt at the reference temperature.
 
-        `bent`: the doubling grows with the temperature, as where leakage follows Arrhenius' law,
-        and is `doubling_c` from the reference temperature to WARM_C.
+        `bent`: the doubling grows with the temperature, as by Arrhenius' law, and is `doubling_c`
+        on average from the reference temperature to WARM_C.
         """
         unit = Leakage(1.0, doubling_c)
         return self.column(lambda p: unit.power_w(_bent_c(p.temp_c) if bent else p.temp_c))
 
     def dot(self, left: Sequence[float], right: Sequence[float]) -> float:
-        """The weighted sum of products."""
+        """The weighted inner product of two columns."""
         return math.fsum(w * a * b for w, a, b in zip(self.weights, left, right, strict=True))
 
     @property
     def span_c(self) -> float:
-        """From the coldest to the warmest point of the longest stretch."""
+        """Kelvins from the coldest to the warmest point of the widest stretch."""
         return max((each[-1].temp_c - each[0].temp_c for each in self.stretches), default=0.0)
 
     @property
     def variance(self) -> float:
-        """Of a point of weight 1 about a smooth curve, in W².
+        """The variance of a point of weight 1 about a smooth curve, in W².
 
-        Neighbours that miss to the same side count for less than one point each.
+        Correlated neighbours count for less than one point each.
         """
         misses = _misses(self)
         freedom = len(misses) - len(self.stretches) - 2.0
@@ -100,7 +100,7 @@ def _bent_c(temp_c: float) -> float:
 
 
 def table_of(stretches: Sequence[Stretch], now: float) -> Table:
-    """The cells of all stretches, without those that lie far off a smooth curve."""
+    """The cells of all stretches, without the outliers from a smooth curve."""
     table = Table(
         [
             Point(number, cell.temp_c, cell.power_w, stretch.count(now) * _weight(cell.visits))
@@ -125,7 +125,7 @@ def _near(table: Table) -> list[Point]:
 
 
 def _misses(table: Table, robust: bool = False) -> list[float]:
-    """Of the curve that fits best; `robust`: a few wild points hardly bend it."""
+    """Residuals of the smooth curve that fits best; `robust`: outliers hardly bend it."""
     powers = table.column(lambda p: p.power_w)
     misses = _less(table, powers)
     for _ in range(_ROUNDS if robust else 0):
@@ -140,7 +140,7 @@ def _misses(table: Table, robust: bool = False) -> list[float]:
 
 
 def _less(table: Table, powers: Sequence[float]) -> list[float]:
-    """`powers` less the best sum of two curves, the second without what is in the first."""
+    """`powers` less the best sum of two curves, the second made orthogonal to the first."""
     misses = list(powers)
     first, second = (table.shape(doubling_c) for doubling_c in _SHAPES_C)
     second = _without(table, second, first)
@@ -156,7 +156,7 @@ def _without(table: Table, values: Sequence[float], shape: Sequence[float]) -> l
 
 
 def _alike(table: Table, misses: Sequence[float]) -> float:
-    """The correlation of neighbours in the same stretch, 0 to 0.9."""
+    """The correlation of neighbouring residuals in a stretch, 0 to 0.9."""
     own = math.fsum(w * miss * miss for w, miss in zip(table.weights, misses, strict=True))
     rows = list(zip(table.points, misses, strict=True))
     next_ = math.fsum(

@@ -27,8 +27,10 @@ class Trial:
         bands_k: Sequence[float] = (),
         told_k: Sequence[float] | None = None,
     ) -> None:
-        """`bands_k` are half widths by recent errors for each of HORIZONS_S, and `told_k` those
-        that were told; None: the same."""
+        """`bands_k` are half widths by recent errors for each of HORIZONS_S.
+
+        `told_k` are the published ones; None: the same.
+        """
         self._network, self._fan, self.bands_k = network, fan, bands_k
         self.told_k = bands_k if told_k is None else told_k
         self.temps_c: Sequence[float] = temps_c
@@ -48,7 +50,7 @@ class Trial:
 class Score:
     """How a forecast for HORIZONS_S[index] came out: the truth less the forecast.
 
-    `band_k` is the half width by recent errors, and `told_k` the one that was told.
+    `band_k` is the half width by recent errors, and `told_k` the published one.
     """
 
     index: int
