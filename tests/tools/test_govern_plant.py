@@ -158,7 +158,7 @@ def test_a_day_has_work_and_rest_and_a_range_of_temperatures() -> None:
     assert 0.2 < len(idle) / len(looks) < 1.0
     assert max(look.temp_c for look in looks) > min(look.temp_c for look in looks) + 8.0
     busy_w = [look.power_w for look in looks if not look.idle]
-    assert not busy_w or min(busy_w) > max(look.power_w for look in idle)
+    assert min(busy_w) > max(look.power_w for look in idle)
 
 
 def test_the_growth_of_leakage_is_that_of_a_board_at_rest() -> None:

@@ -1,4 +1,4 @@
-"""What a governed clock is worth: tokens with it over tokens with duty alone, at a low cap."""
+"""The gain of a governed clock: tokens with it over tokens with duty alone, at a low cap."""
 
 from __future__ import annotations
 

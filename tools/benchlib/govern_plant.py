@@ -1,9 +1,9 @@
-"""The governor on the second plant, which shares no equation with it: cases and how they come out.
+"""The governor on the second plant, which shares no equation with it: cases and their outcomes.
 
-- plain: a cap, and nobody else at work; held against the best constant choice
+- plain: a cap without other programs, compared with the best constant setting
 - hidden: the same with other programs that come and go
 - gpu: a model whose layers are on the GPU
-- slow: a Jetson that is read through jtop, once a second
+- slow: a Jetson whose power is read through jtop, once a second
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ BOARDS: Mapping[str, str] = {
     "agx": "jetson-agx-orin-64gb",
     "pc": "generic-x86",
 }
-CAPS = (0.6, 0.75, 0.9)  # of what is drawn without a cap
+CAPS = (0.6, 0.75, 0.9)  # as shares of the mean power without a cap
 SEEDS = (0, 1, 2)
 SECONDS, QUICK_S = 150.0, 60.0
 _COOL_C = 15.0  # so that heat does not disturb a cap
 _GPU_WORKS = ("1x100/150", "1x600/40", "4x400/60")
 NO_CLOCKS = ClockSteps()
 _JTOP = Supply("jtop", 1.0, (0.04,))
-_FAST_S, _READINGS = 0.25, 5  # slower sensors need windows of so many of their readings
-_OTHERS = 0.35  # of what the lowest cap leaves beyond rest may others draw
-_CALM_S = 0.5  # under the cap, after which a step of others is over
+_FAST_S, _READINGS = 0.25, 5  # slower sensors have windows of so many readings
+_OTHERS = 0.35  # most power of others, over what the lowest cap leaves above rest
+_CALM_S = 0.5  # time under the cap after which a step of others is over
+_GRACE_S = 1.5  # time that windows may take to exceed the cap after a step
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,19 @@ class Case:
 
     @property
     def kind(self) -> Kind:
-        """Of its board."""
+        """The board's kind."""
         kind = KINDS[BOARDS[self.board]]
         return replace(kind, supply=_JTOP) if self.part == "slow" else kind
 
     @property
     def window_s(self) -> float:
-        """Over which the cap holds: one second, or longer where the sensor is slow."""
+        """Length of the cap's window: one second, or more with a slow sensor."""
         return window_s(self.kind)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case came out: figures by name, and one line for people."""
+    """The outcome of a case: figures by name, and one line for people."""
 
     case: Case
     values: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -120,7 +121,7 @@ def evaluate(group: Sequence[Case], seconds: float) -> list[Outcome]:
 
 
 def scene_of(case: Case, seconds: float) -> Scene:
-    """Without others."""
+    """The scene of a case, without others."""
     on_gpu = case.part == "gpu"
     figures = draw(case.kind, case.seed, on_gpu)
     profile = load_profile(case.kind.profile)
@@ -129,14 +130,14 @@ def scene_of(case: Case, seconds: float) -> Scene:
 
 
 def cool() -> Program:
-    """Nobody else, and a room in which no heat disturbs a cap."""
+    """No other programs, and a room so cool that heat never limits."""
     quiet = Program()
     return replace(quiet, weather=((0.0, replace(quiet.weather_at(0.0), room_c=_COOL_C)),))
 
 
 @lru_cache
 def load_profile(name: str) -> Board:
-    """What the product knows of a board."""
+    """The product's profile of a board."""
     return load_boards()[name]
 
 
@@ -153,7 +154,7 @@ def clock_steps(scene: Scene) -> ClockSteps:
 
 
 def governor_of(scene: Scene, budget: Budget, clocks: ClockSteps = NO_CLOCKS) -> Governor:
-    """As the daemon makes one for a board that it has not watched yet."""
+    """A governor as the daemon makes it for a board that is new to it."""
     kind, profile = scene.figures.kind, scene.profile
     power, full = priors_of(profile), profile.draw.loaded_w
     loaded_w = power.idle_w + kind.cores * power.core_w if full is None else full.value
@@ -183,7 +184,7 @@ def _outcome(case: Case, constants: Constants) -> Outcome:
 
 
 def _with_others(scene: Scene, constants: Constants) -> Program:
-    """Others that draw as much as a low cap leaves room for."""
+    """`scene`'s program with others whose power fits under the lowest cap."""
     kind, rest_w = scene.figures.kind, min(constants.full.power_w)
     room_w = _OTHERS * max(0.1, CAPS[0] * constants.full_w - rest_w)
     core_w = (constants.full_w - rest_w) / kind.cores
@@ -222,12 +223,12 @@ def step_s(trace: Trace, cap_w: float, begin_s: float, window_s: float, program:
 
 
 def _over_for(over: Sequence[bool]) -> int:
-    """Steps until it is over for half a second no more."""
+    """Steps until the cap is exceeded for the last time before it is kept for half a second."""
     calm, last = steps(_CALM_S), 0
     for number, above in enumerate(over, 1):
         if above:
             last = number
-        elif number - last >= calm + (0 if last else steps(1.5)):
+        elif number - last >= calm + (0 if last else steps(_GRACE_S)):
             break
     return last
 

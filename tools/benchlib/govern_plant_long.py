@@ -17,8 +17,8 @@ from edge_rt.governor.governor import Governor
 from edge_rt.governor.limits import Limits, Observation
 
 HOUR_S = 3600.0
-_LAST_S = 60.0  # over which what was predicted is held against what came
-_EARLY_S = 600.0  # before that nothing has to be learnt
+_LAST_S = 60.0  # time over which predictions are compared with the power
+_EARLY_S = 600.0  # time that the governor has to learn
 _HOLD_S, _HEAT_S, _QUICK_HEAT_S = 900.0, 1200.0, 700.0
 _HOURS = (("1x600/40", 1.5), ("4x400/60", 1.5), ("1x600/40", 0.75))
 _HOLD = {"pi4": 25.0, "pi5": 40.0}  # boards that get hot and do not throttle, and their rooms
@@ -26,7 +26,7 @@ _PLAIN = Weather(25.0)
 
 
 class Recorder:
-    """A governor that is asked at each look what it expects its limits to draw."""
+    """A governor whose predicted power is kept at each look."""
 
     def __init__(self, governor: Governor) -> None:
         self._governor = governor
@@ -41,14 +41,14 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Heat:
-    """What a board is put through; `throttles`: it throttles where nobody governs."""
+    """A failure that heats a board, as weather by time."""
 
     name: str
     changes: tuple[tuple[float, Weather], ...]
 
     @property
     def program(self) -> Program:
-        """For a scene."""
+        """The program of a scene with this weather."""
         return Program(weather=self.changes)
 
 
@@ -107,7 +107,7 @@ def _hour(case: Case, seconds: float) -> Outcome:
 
 
 def prediction_errors(trace: Trace, predicted_w: Sequence[float | None]) -> list[float]:
-    """Minute by minute, how far mean predictions lie from the mean power, as a share of it."""
+    """For each minute, the relative error of the mean prediction."""
     looks, size = len(predicted_w), round(_LAST_S / STEP_S)
     each = len(trace.power_w) // looks
     found: list[float] = []
@@ -153,6 +153,6 @@ def _heat(case: Case, heat: Heat, seconds: float) -> Outcome:
 
 
 def _both(scene: Scene) -> tuple[Trace, Trace]:
-    """Ungoverned and governed."""
+    """The traces without a governor, and with one."""
     free = simulate(scene, constant(scene.figures.kind.cores, 1.0))
     return free, simulate(scene, governor_of(scene, Budget(), clock_steps(scene)).step)

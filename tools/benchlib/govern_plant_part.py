@@ -89,7 +89,7 @@ def _learn(job: tuple[str, int]) -> list[Learnt]:
     return [learn(job)]
 
 
-_LEAST = {  # value: figure and parts, of which the least counts
+_LEAST = {  # value: the figure whose minimum it is, and the parts with that figure
     "plant_ok_min": ("ok", ("plain", "slow")),
     "plant_tokens_min": ("tokens", ("plain",)),
     "plant_hidden_ok_min": ("ok", ("hidden",)),
@@ -98,7 +98,7 @@ _LEAST = {  # value: figure and parts, of which the least counts
     "hold_tokens_min": ("hold", ("hold",)),
     "throttles_without": ("throttles_without", ("heat",)),
 }
-_MOST = {
+_MOST = {  # the same for maxima
     "plant_step_s_max": ("step_s", ("hidden",)),
     "power_error_max": ("power_error", ("hour",)),
 }

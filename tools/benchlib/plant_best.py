@@ -1,7 +1,7 @@
-"""The constant choice of threads, clock and duty that gets most done within a cap.
+"""The constant setting of threads, clock and duty with the highest throughput within a cap.
 
-Each pair of threads and clock is run at full duty once for a scene; a cap then has the duties
-looked at of those pairs alone that may still win.
+Each pair of threads and clock is run once at full duty for a scene. For each cap, duties are then
+searched for those pairs alone that may still be the best.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from benchlib.plant_engine import PlantEngine
 from benchlib.plant_run import Scene, constant, simulate
 from benchlib.trace import Trace
 
-SETTLED_S = 5.0  # after the first request
-KEPT = 0.995  # of the windows
-_SCREEN_S = 40.0  # of a run that only tells about what a setting draws and does, at least,
-_REQUESTS = 6.0  # and so many requests at full speed
-_CLOCKS = 8  # that are tried at first; the neighbours of the best one come after
+SETTLED_S = 5.0  # after the first request, when runs begin to count
+KEPT = 0.995  # share of the windows that has to be within the cap
+_SCREEN_S = 40.0  # least length of a short run,
+_REQUESTS = 6.0  # which has at least so many requests at full speed
+_CLOCKS = 8  # tried at first; the neighbours of the best one follow
 _COUNTS = (1, 2, 3, 4, 6, 8, 10, 12)  # threads
-_SLACK = 1.02  # that a bound may be off by
-_LEAST = 0.02  # duty
-_CLOSE = 0.01  # how near a duty is looked for
-_PIECE_S = 0.15  # of a prompt, where the engine has to rest
+_SLACK = 1.02  # error that is allowed for in an upper bound
+_LEAST = 0.02  # lowest duty
+_CLOSE = 0.01  # precision of a duty
+_PIECE_S = 0.15  # length of passes that read prompts, where the engine rests
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A constant choice."""
+    """A constant setting."""
 
     threads: int
     clock_hz: float | None  # of the processor, or of the GPU where the model is there
@@ -41,7 +41,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Best:
-    """The best setting and what it got done, in tokens a second."""
+    """The best setting and its throughput in tokens a second."""
 
     setting: Setting
     work_per_s: float
@@ -55,7 +55,7 @@ class _Screened:
 
 
 class Constants:
-    """Constant settings of one scene; what was run for one cap serves the others."""
+    """Constant settings of one scene; all caps share its runs."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -66,19 +66,19 @@ class Constants:
 
     @property
     def begin_s(self) -> float:
-        """From when on runs count."""
+        """The time from which on runs count."""
         return self.scene.idle_s + SETTLED_S
 
     @cached_property
     def full_w(self) -> float:
-        """Mean power where nobody governs and no caller pauses."""
+        """Mean power without a governor and without pauses between requests."""
         if not self.scene.work.pause_s:
             return self.full.mean_w(self.begin_s)
         steady = replace(self.scene, work=replace(self.scene.work, pause_s=0.0))
         return Constants(steady).full_w
 
     def trace(self, setting: Setting, seconds: float | None = None) -> Trace:
-        """A run of the scene, or of its first part; remembered."""
+        """A run of the scene, or of its first part; each is run once."""
         key = setting, self.scene.seconds if seconds is None else seconds
         if key not in self._traces:
             self._traces[key] = self._run(setting, replace(self.scene, seconds=key[1]))
@@ -86,7 +86,7 @@ class Constants:
 
     @property
     def short_s(self) -> float:
-        """A part of the scene that has all that happens in it."""
+        """Length of a short run, which is typical of the whole scene."""
         enough_s = max(_SCREEN_S, _REQUESTS * request_s(self.scene))
         return min(self.scene.seconds, self.begin_s + enough_s)
 
@@ -150,15 +150,15 @@ class Constants:
         return self._screened[setting]
 
     def _rest_w(self) -> float:
-        """Before the first request, a little less than a board at work between two passes."""
+        """Power before the first request, a little less than between two passes."""
         return min(self.full.power_w[: round(self.scene.idle_s * 10)])
 
     def _highest_duty(
         self, setting: Setting, likely: float, keeps: Callable[[Trace], bool]
     ) -> float:
-        """The highest duty that keeps what is to be kept, or 0; more duty is more power.
+        """The highest duty for which `keeps` holds, or 0; power rises with the duty.
 
-        It is looked for in a part of the scene, and then lowered until the whole scene keeps it.
+        It is searched for in short runs, and then lowered until it holds in the whole scene.
         """
 
         def kept(duty: float, seconds: float) -> bool:
@@ -204,7 +204,7 @@ def prompt_cost(scene: Scene) -> float:
 
 
 def request_s(scene: Scene) -> float:
-    """About what a request takes at full speed, where it is alone."""
+    """About the seconds of a request at full speed, without others."""
     engine = PlantEngine(scene.figures, scene.work, scene.seed, 0.0, scene.on_gpu)
     cores, rows, work = scene.figures.kind.cores, 128, scene.work
     reading_s = work.prompt_tokens / rows * engine.seconds(rows, cores)

@@ -1,4 +1,4 @@
-"""A board of the second plant: clocks and work in, watts, degrees and throttling out."""
+"""A board of the second plant: power, temperatures and throttling, from clocks and work."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Parts = Sequence[tuple[float, Pass]]  # shares of a time, and what ran in them
 Rails = tuple[float, float, float]  # of the processor, of the GPU, of all else
 
 _AWAKE_S = 0.3  # that a clock stays up after the last work
-_POLL_S = 0.5  # between two looks of the throttle, and of the fan
+_POLL_S = 0.5  # period of the throttle and of the fan's controller
 _HYSTERESIS_C = 5.0
-_GATED = 0.3  # of its leakage is left to a GPU at rest
-_GPU_SPINS = 0.55  # power of a thread that waits for the GPU, beside one that decodes
+_GATED = 0.3  # share of its leakage that a GPU at rest still has
+_GPU_SPINS = 0.55  # power of a thread that waits for the GPU, over that of one that decodes
 
 
 class PlantBoard:
-    """Steps a board; what it did in the last step stands in its attributes."""
+    """Steps a board; its attributes are those of the last step."""
 
     def __init__(self, figures: Figures, air_c: float) -> None:
-        """It has lain unpowered in air of `air_c`."""
+        """All parts have the temperature `air_c`."""
         self.known = figures
         self.heat = HeatPath(figures.path, air_c, figures.gpu is not None)
         self.time_s = 0.0
-        self.throttle = 0  # steps of the clock that are kept off
+        self.throttle = 0  # steps by which the clock is held below its top
         self.clock = self._low = figures.kind.steps_hz[0] / figures.kind.steps_hz[-1]
         self.gpu_clock = self._gpu_low = _lowest(figures)
         self.rails_w: Rails = (0.0, 0.0, 0.0)  # means of the last step
-        self.all_w = 0.0  # also of what no rail shows
+        self.all_w = 0.0  # all power, including what no rail shows
         self.busy_cores = 0.0
         self.drive = 0.0  # of the fan
         self.unseen_w = figures.unseen_w
@@ -42,7 +42,7 @@ class PlantBoard:
 
     @property
     def power_w(self) -> float:
-        """Mean of the last step, as the board's own sensor should tell it."""
+        """Mean power of the last step on the rails, which the board's sensor measures."""
         return sum(self.rails_w)
 
     @property
@@ -80,11 +80,11 @@ class PlantBoard:
             self._look()
 
     def sample(self, parts: Parts) -> Rails:
-        """The rails while these passes run, other things being as in the last step."""
+        """The rails while `parts` run, with everything else as in the last step."""
         return self._rails(*self._drawn_w(parts))
 
     def leakage_w(self, temp_c: float) -> tuple[float, float]:
-        """What processor and GPU leak at rest, both at `temp_c`."""
+        """Leakage of processor and GPU at rest, both at `temp_c`."""
         known = self.known
         cpu_w = known.leak.watts(temp_c, known.curve.voltage(self._low))
         if known.gpu_leak is None:
@@ -100,7 +100,7 @@ class PlantBoard:
         self.gpu_clock = max(self._gpu_low, gpu_clock) if awake else self._gpu_low
 
     def _at_rest_w(self) -> tuple[float, float]:
-        """Processor and GPU with others' work, without the engine's."""
+        """Power of processor and GPU with others' work and without the engine's."""
         known, others = self.known, self._others
         voltage = known.curve.voltage(self.clock)
         rate = voltage * voltage * self.clock
@@ -123,7 +123,7 @@ class PlantBoard:
         return leak_w + known.gpu.switching_w * voltage * voltage * clock * share
 
     def _drawn_w(self, parts: Parts) -> Rails:
-        """Processor, GPU and memory while these passes run."""
+        """Power of processor, GPU and memory while `parts` run."""
         known, kind = self.known, self.known.kind
         cpu_w, gpu_w = self._rest_w
         memory_w = 0.1 * known.memory_w * min(1.0, self._others.cores)
@@ -158,16 +158,16 @@ class PlantBoard:
         return cpu_w, gpu_w, rest_w
 
     def _board_w(self) -> float:
-        """All that is neither chip nor memory; it draws a little more as it warms."""
+        """Power of everything except chip and memory, which drifts with the temperature."""
         drift_w = self.known.drift_w_per_k * (self.heat.board_c - 40.0)
         return self.known.static_w + drift_w + self._others.rail_w
 
     def _loss_w(self, load_w: float) -> float:
-        """Of the regulators: a share, and what their resistance takes."""
+        """Losses of the regulators: a share of the load, and those of their resistance."""
         return self.known.loss * load_w + self.known.loss_per_w * load_w * load_w
 
     def _look(self) -> None:
-        """Turn clock and fan by the chip's temperature."""
+        """Set throttle and fan by the chip's temperature."""
         kind, chip_c = self.known.kind, self.chip_c
         lowest = len(kind.steps_hz) - 1
         if kind.hot_c is not None and chip_c >= kind.hot_c:

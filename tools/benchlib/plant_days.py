@@ -1,4 +1,4 @@
-"""Mixed days on boards of the second plant: work now and then, and idle stretches between."""
+"""Mixed days on boards of the second plant: stretches of work and idle stretches by turns."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from benchlib.plant_load import NOBODY, Others, Weather
 
 LOOK_S = 1.0
 _PARTS = 4  # steps of a look
-_WORK_S, _IDLE_S = (20.0, 600.0), (60.0, 1200.0)
-_ROOM_C, _ROOM_K_PER_H = (18.0, 28.0), 1.5
-_CHORE = 0.004  # that another program begins something small in a second
-_CHORE_W = 0.05  # of the idle draw, at most
+_WORK_S, _IDLE_S = (20.0, 600.0), (60.0, 1200.0)  # shortest and longest stretches
+_ROOM_C, _ROOM_K_PER_H = (18.0, 28.0), 1.5  # at first, and deviation of its random walk
+_CHORE = 0.004  # probability that another program begins or ends in a second
+_CHORE_W = 0.05  # its most power, as a share of the idle power
+_FELT_NOISE_C = 0.12
 
 
 @dataclass(frozen=True)
@@ -33,24 +34,24 @@ class Look:
 
 @dataclass(frozen=True)
 class Growth:
-    """What truly leaks at rest at two temperatures."""
+    """The true leakage at rest, at two temperatures."""
 
     at_45_w: float
     at_70_w: float
 
     @property
     def watts(self) -> float:
-        """Of the growth between them."""
+        """The growth between them."""
         return self.at_70_w - self.at_45_w
 
     @property
     def doubling_c(self) -> float:
-        """Kelvins that double it, in the mean between them."""
+        """The mean doubling between them, in kelvins."""
         return 25.0 / math.log2(self.at_70_w / self.at_45_w)
 
 
 def growth(figures: Figures) -> Growth:
-    """Of all dies, at the voltage of the lowest clock."""
+    """The growth of all dies' leakage, at the voltage of the lowest clock."""
     return Growth(_leakage_w(figures, 45.0), _leakage_w(figures, 70.0))
 
 
@@ -60,7 +61,7 @@ def _leakage_w(figures: Figures, temp_c: float) -> float:
 
 
 def day(figures: Figures, seed: int, hours: float) -> Iterator[Look]:
-    """One look a second; stretches of work and of rest take turns, the room warms and cools."""
+    """One look a second of a day of `hours`, while the room warms and cools."""
     dice = random.Random(f"day {figures.kind.profile} {seed}")
     room_c = dice.uniform(*_ROOM_C)
     board, full = PlantBoard(figures, room_c), _full_speed(figures)
@@ -90,7 +91,7 @@ def _step(
 
 def _felt_c(board: PlantBoard, dice: random.Random) -> float:
     step_c = board.known.kind.zone_step_c
-    return round((board.chip_c + dice.gauss(0.0, 0.12)) / step_c) * step_c
+    return round((board.chip_c + dice.gauss(0.0, _FELT_NOISE_C)) / step_c) * step_c
 
 
 def _read_w(board: PlantBoard, powers_w: list[float], dice: random.Random) -> float:
@@ -111,7 +112,7 @@ def _read_w(board: PlantBoard, powers_w: list[float], dice: random.Random) -> fl
 
 
 def _full_speed(figures: Figures) -> Pass:
-    """A pass of an engine that decodes with all that it has."""
+    """A pass of an engine that decodes on all cores at full speed."""
     engine = PlantEngine(figures, Work(1, 1.0, 1e6), 0, 0.0, on_gpu=False)
     engine.run(1e-3)
     engine.run(1.0)

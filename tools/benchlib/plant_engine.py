@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from benchlib.model_engine import Work
 from benchlib.plant_figures import Figures
 
-_SOFT = 3.0  # how sharply the longer of two times counts
-_FIXED_S = 0.0006  # of each pass
-_CROWDED = 0.45  # of its speed is left where a thread shares its core
-_BRIEF, _LONG_S = 128, 0.5  # rows of a prompt while answers stream, and seconds of one otherwise
-_SERIAL = 0.015  # of a row's time, that more threads do not shorten
-_WAKES = 0.7  # of the memory's speed that cores reach at any clock
-_SPIN = 0.97  # of a thread's time is spent computing or waiting for the others at full power
+_SOFT = 3.0  # exponent of the norm of memory time and computing time; infinity: the longer one
+_FIXED_S = 0.0006  # overhead of each pass
+_CROWDED = 0.45  # speed of a thread that shares its core, as a share
+_BRIEF, _LONG_S = 128, 0.5  # rows of a prompt's pass while answers stream, and seconds otherwise
+_SERIAL = 0.015  # share of a row's time that more threads do not shorten
+_WAKES = 0.7  # share of the memory's speed that cores reach at any clock
+_SPIN = 0.97  # share of a thread's time at full power, computing or waiting for other threads
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Stream:
 
 
 class PlantEngine:
-    """Makes passes one after the other and rests between them; time is what it is told.
+    """Makes passes one after the other, with rests between them; it has no clock of its own.
 
     A pass holds one token of each stream that decodes and a piece of one prompt. New limits hold
     from the next pass on; clocks and others' load are set from outside.
@@ -67,7 +67,7 @@ class PlantEngine:
     def __init__(
         self, figures: Figures, work: Work, seed: int, begin_s: float, on_gpu: bool
     ) -> None:
-        """Requests come from `begin_s` on."""
+        """`begin_s` is the time from which on requests come."""
         kind = figures.kind
         self.threads, self.chunk = kind.cores, 0
         self.duty = self.prompt_duty = 1.0
@@ -90,7 +90,7 @@ class PlantEngine:
         self._told_s = 0.0
 
     def pace(self, duty: float, prompt_duty: float, now_s: float) -> None:
-        """Rest as these ask from now on, also from the last pass."""
+        """Rest by these duties from now on, also after the pass before."""
         self.duty, self.prompt_duty = duty, prompt_duty
         self._free_s = max(now_s, self._rested_s())
 
@@ -101,7 +101,7 @@ class PlantEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests that have come and not begun."""
+        """Requests that have come and have not begun."""
         return sum(s.ready_s <= self._told_s and not s.started for s in self._streams)
 
     def run(self, until_s: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from benchlib.plant_kinds import Graphics, Kind, Path, Processor
 
-REFERENCE_C = 45.0  # where leakage is told
+REFERENCE_C = 45.0  # temperature at which leakage is stated
 _ZERO_K = 273.15
 _BOLTZMANN_EV = 8.617e-5
 
@@ -49,14 +49,14 @@ class Leak:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one board obeys.
+    """The hidden figures of one board.
 
-    - gather: the power of n cores goes with n to this power
-    - prompt_ratio: what cores switch while they read prompts, over what they do while decoding
+    - gather: the exponent of the number of cores in their power
+    - prompt_ratio: power of cores that read prompts, over that of cores that decode
     - loss, loss_per_w: of the regulators, as a share of the load and per watt of it
-    - drift_w_per_k: what the circuit board draws more for each kelvin that it is warmer
-    - late: of a reading, the share that is of the tenth of a second before
-    - aperture_s: over which one reading is taken
+    - drift_w_per_k: growth of the circuit board's power for each kelvin
+    - late: share of a reading that belongs to the tenth of a second before
+    - aperture_s: time over which one reading is averaged
     """
 
     kind: Kind

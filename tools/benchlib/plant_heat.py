@@ -1,7 +1,7 @@
 """Heat of the second plant: two dies, a spreader, a sink, memory, the circuit board, and the air.
 
-Still air takes heat as the difference of temperatures to the power of 1.25, and a fan by what it
-is driven with. A closed case keeps the air in, which then has a temperature of its own.
+Heat flows to still air with the temperature difference to the power of 1.25; a fan adds flow by
+its drive. In a closed case the air has a temperature of its own.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from benchlib.plant_kinds import Path
 
-_LONGEST_S = 0.25  # of one step, which the quickest node bears
+_LONGEST_S = 0.25  # longest step with which the fastest node is stable
 _FREE = 0.25  # of natural convection: heat goes with the difference to the power of 1.25
 _FORCED = 0.27  # of forced convection, with the fan's power
-_SPIN_S = 1.5  # until a fan has come to speed
+_SPIN_S = 1.5  # time constant of a fan's speed
 _MEMORY_BOARD = 0.5  # conductances in W/K, J/K: alike on all boards
 _AIR_J_PER_K = 25.0  # of the air in a case, and the walls' inner side
 _OPEN = 12.0  # from the air in the case to the room, W/K; with a closed case:
@@ -24,7 +24,7 @@ class HeatPath:
     """Temperatures of all nodes in °C; explicit steps of a quarter of a second at most."""
 
     def __init__(self, path: Path, air_c: float, two_dies: bool) -> None:
-        """All of it lies in air of `air_c`."""
+        """All nodes have the temperature `air_c`."""
         self._path, self._two = path, two_dies
         names = ("die", "spreader", "sink", "memory", "board")
         self._capacities = tuple(path.capacities[name] for name in names)
@@ -79,5 +79,5 @@ class HeatPath:
 
 
 def _free(per_k: float, difference_k: float) -> float:
-    """Watts that still air takes from a face; `per_k` at a difference of one kelvin."""
+    """Watts from a face to still air; `per_k` at a difference of one kelvin."""
     return per_k * difference_k * abs(difference_k) ** _FREE

@@ -18,8 +18,8 @@ _MHZ = 1e6
 class Supply:
     """How the board's power is read: every `period_s`, each of its rails in steps of `steps_w`.
 
-    Rails: all in one, or the processor's, the GPU's and all else. `lossy`: they lie before the
-    regulators, so that these losses are seen.
+    There is one rail for all, or one each for processor, GPU and the rest. `lossy`: rails are
+    measured before the regulators, so that readings have their losses.
     """
 
     meter: Meter
@@ -43,10 +43,10 @@ class Processor:
 
 @dataclass(frozen=True)
 class Path:
-    """Conductances in W/K from node to node, and capacities in J/K.
+    """Conductances in W/K between nodes, and capacities in J/K.
 
-    Still air takes `fins` and `face` times the difference to the power of 1.25, from the sink and
-    from the circuit board; `blown` is what a fan at full speed adds at the sink.
+    To still air, sink and circuit board lose `fins` and `face` times the temperature difference to
+    the power of 1.25. A fan at full speed adds the conductance `blown` at the sink.
     """
 
     die_spreader: float
@@ -81,7 +81,7 @@ class Kind:
     supply: Supply
     trip_c: float
     zone_step_c: float
-    static_w: float  # all but the chip
+    static_w: float  # of everything except the chip
     processor: Processor
     memory_w: float  # at full traffic
     memory_gb_s: float  # that all cores reach
@@ -89,9 +89,9 @@ class Kind:
     rows_per_s: float  # that a core computes of a model of 1 GB
     path: Path
     models_gb: tuple[float, ...]  # weights that a pass reads, by seed
-    hot_c: float | None = None  # lowest clock at once
+    hot_c: float | None = None  # at which the clock falls to its lowest step at once
     fan_points: tuple[tuple[float, float], ...] = ()  # °C and drive
-    unseen_w: float = 0.2  # of a drive or a stick that no rail shows
+    unseen_w: float = 0.2  # of a drive or a USB stick, which no rail shows
     gpu: Graphics | None = None
 
 

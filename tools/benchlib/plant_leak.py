@@ -21,10 +21,10 @@ _SETTLE_S = 8.0  # as the daemon has it
 
 @dataclass(frozen=True)
 class Learnt:
-    """What came of one day.
+    """The leakage learnt on one day.
 
-    `error` is of the growth of leakage, as a share. `held`: the true growth lies within the
-    interval that is told. `assumed`: the figure is tagged as not measured.
+    `error` is the relative error of the growth of leakage. `held`: the true growth lies within
+    its interval. `assumed`: the leakage is tagged as not measured.
     """
 
     board: str
@@ -36,7 +36,7 @@ class Learnt:
 
     @property
     def ok(self) -> bool:
-        """Near the truth, or tagged."""
+        """Whether the growth is near the truth, or tagged as assumed."""
         return self.assumed or abs(self.error) <= NEAR
 
     @property
@@ -55,7 +55,7 @@ def leak_jobs(quick: bool, only: str = "") -> list[tuple[str, int]]:
 
 
 def learn(job: tuple[str, int]) -> Learnt:
-    """One board, one day, and what came of it."""
+    """Learn the leakage of one board on one day."""
     board, number = job
     figures = draw(KINDS[BOARDS[board]], 100 + number)
     idle, quiet_s = IdleLog(), 0.0
@@ -70,7 +70,7 @@ def learn(job: tuple[str, int]) -> Learnt:
 
 
 def judged(board: str, number: int, fit: LeakageFit, truth: Growth) -> Learnt:
-    """Hold what was learnt against what is so."""
+    """Compare a fit with the truth."""
     grown = fit.growth_w
     error, held = grown.middle / truth.watts - 1.0, grown.low <= truth.watts <= grown.high
     interval = f"{grown.low:.2f} to {grown.high:.2f} W, true {truth.watts:.2f} W"

@@ -20,14 +20,12 @@ WORKS: Mapping[str, Work] = {
 
 @dataclass(frozen=True)
 class Others:
-    """Other programs: busy cores and what each draws beside one of ours, the GPU's share that they
-    take, and watts on a rail of something that is no processor's work.
-    """
+    """Other programs and devices."""
 
-    cores: float = 0.0
-    activity: float = 1.0
-    gpu: float = 0.0
-    rail_w: float = 0.0
+    cores: float = 0.0  # that they keep busy
+    activity: float = 1.0  # power of such a core over that of one of ours
+    gpu: float = 0.0  # share of the time that they keep the GPU busy
+    rail_w: float = 0.0  # of devices, which show as power only
 
 
 NOBODY = Others()
@@ -35,7 +33,7 @@ NOBODY = Others()
 
 @dataclass(frozen=True)
 class Weather:
-    """The room, and whether fan and case are as they should be."""
+    """The room's temperature, and the state of fan and case."""
 
     room_c: float = 25.0
     fan_works: bool = True
@@ -53,16 +51,12 @@ class Program:
     weather: tuple[tuple[float, Weather], ...] = ((0.0, FINE),)
 
     def others_at(self, time_s: float) -> Others:
-        """Who else is at work."""
+        """The other programs at a time."""
         return self.others[bisect_right(self.others, time_s, key=_when) - 1][1]
 
     def weather_at(self, time_s: float) -> Weather:
-        """The world around the board."""
+        """The weather at a time."""
         return self.weather[bisect_right(self.weather, time_s, key=_when) - 1][1]
-
-    def steps_s(self) -> list[float]:
-        """When others begin something."""
-        return [time_s for time_s, others in self.others if others != NOBODY]
 
 
 QUIET = Program()
@@ -71,9 +65,9 @@ QUIET = Program()
 def coming_and_going(
     seed: int, seconds: float, cores: float, begin_s: float, gpu: float = 0.0, rail_w: float = 0.0
 ) -> tuple[tuple[float, Others], ...]:
-    """Others that come for 6 to 30 s and go for as long, with up to so many cores, GPU and watts.
+    """Others that are there and away for 6 to 30 s by turns, with at most these cores, GPU, watts.
 
-    Every third burst is of a device on a rail, which no count of processor time shows.
+    Every third time it is a device on a rail, which processor time does not show.
     """
     dice = random.Random(f"others {seed}")
     found, time_s, number = [(0.0, NOBODY)], begin_s, seed

@@ -1,4 +1,4 @@
-"""A scene on the second plant, under a controller that sees what sensors and engine can tell."""
+"""A scene on the second plant, under a controller that sees readings of sensors and engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Control = Callable[[Observation], Limits]
 
 @dataclass(frozen=True)
 class Scene:
-    """What a run is made of. `profile` is what the product knows of the board."""
+    """The conditions of a run. `profile` is the product's own profile of the board."""
 
     figures: Figures
     profile: Board
@@ -52,7 +52,7 @@ def constant(
     gpu_hz: float | None = None,
     chunk: int = 0,
 ) -> Limits:
-    """Limits that nobody changes."""
+    """Constant limits."""
     return Limits(threads, duty, prefill_chunk=chunk or None, cpu_hz=cpu_hz, gpu_hz=gpu_hz)
 
 
@@ -81,13 +81,13 @@ class Run:
         self._obey(self._limits, 0.0)
 
     def finish(self) -> Trace:
-        """To the end of the scene."""
+        """Run to the end of the scene."""
         for step in range(steps(self.scene.seconds)):
             self.step(step)
         return self.trace
 
     def step(self, step: int) -> None:
-        """A tenth of a second, and a look where one is due."""
+        """Run a tenth of a second, and a look if one is due."""
         begin, end = step * STEP_S, (step + 1) * STEP_S
         self._advance(begin, end)
         if (step + 1) % LOOK_STEPS == 0:
@@ -129,13 +129,13 @@ class Run:
         trace.read.append(0)
 
     def _awake_clocks(self) -> tuple[float, float]:
-        """Clocks that a pass which begins now has."""
+        """Clocks of a pass that begins now."""
         hz = self.scene.figures.kind.steps_hz
         held = hz[max(0, len(hz) - 1 - self.board.throttle)] / hz[-1]
         return max(hz[0] / hz[-1], min(self._clock, held)), self._gpu_clock
 
     def _modelled_w(self) -> float:
-        """What the product says of a board that cannot measure its power."""
+        """The power that the product models for a board without a power sensor."""
         draw, kind = self.scene.profile.draw, self.scene.figures.kind
         if draw.idle_w is None or draw.loaded_w is None:
             raise ValueError(f"{kind.profile} has no figures to model its power with")
@@ -193,7 +193,7 @@ class Run:
         )
 
     def _ticks_s(self) -> float:
-        """Of the engine since the last look, in ticks of the kernel's clock."""
+        """Processor time of the engine since the last look, in ticks of the kernel's clock."""
         before, self._cpu_told_s = self._cpu_told_s, math.floor(self._cpu_s / _TICK_S) * _TICK_S
         return self._cpu_told_s - before
 

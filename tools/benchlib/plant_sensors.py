@@ -12,10 +12,10 @@ _ZONE_NOISE_C = 0.12
 
 
 class SupplySensor:
-    """Readings of the supply, put together to means as a meter of energy does.
+    """Readings of the supply, averaged over looks as an energy meter does.
 
-    A reading is of a short time, of which a part lies a step back. Between two readings the mean
-    of both counts; a counter of energy has the true mean, rounded down.
+    A reading is the power of a short time, mixed with that of the step before. The energy between
+    two readings is that of their mean; a counter of energy has the true one.
     """
 
     def __init__(self, figures: Figures, dice: random.Random) -> None:
@@ -45,7 +45,7 @@ class SupplySensor:
             self._take(self._true_j / self._since_s if self._counts else self._read(before))
 
     def look(self) -> float | None:
-        """Mean watts since the last look, or those before where there is nothing new."""
+        """Mean watts since the last look, or the last mean if there is no new reading."""
         if self._covered_s > 0.0:
             self._power_w = self._energy_j / self._covered_s
             self._energy_j = self._covered_s = 0.0
@@ -60,7 +60,7 @@ class SupplySensor:
         self._since_s = self._true_j = 0.0
 
     def _read(self, before: Sequence[float]) -> float:
-        """All rails, each in the steps of its chip."""
+        """The sum of all rails, each rounded to the steps of its chip."""
         now = self._before or before
         late = self._late
         seen = [late * a + (1.0 - late) * b for a, b in zip(before, now, strict=True)]
