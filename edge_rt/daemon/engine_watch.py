@@ -72,7 +72,7 @@ class EngineWatch:
         )
 
     def rest(self) -> Done:
-        """What there is to say of an engine that is not asked: it has nothing to do."""
+        """A look at an engine that has nothing to do, and is not asked."""
         return Done(gpu_s=None if self._before is None else self._gpu_s(self._before, 0.0))
 
     def close(self) -> None:
@@ -92,18 +92,18 @@ class EngineWatch:
         return asked.result()
 
     def _still(self, pong: Pong) -> Done:
-        """Of what was done nothing is known but what the engine notes."""
+        """A look without new counters: requests as last told, and the GPU time that is noted."""
         return Done(running=pong.running, waiting=pong.waiting, gpu_s=self._gpu_s(pong, 0.0))
 
     def _gpu_s(self, pong: Pong, seconds: float) -> float | None:
-        """Since the last look; None where no model has layers on a GPU and none had.
+        """Seconds of passes on a GPU since the last look; None: no model had layers there.
 
-        The engine's answer says `seconds`, but its notes tell of a pass under way as well.
+        `seconds` is from the engine's answer; its notes include the pass under way as well.
         """
         beat = None if self._client is None else self._client.beat
         if beat is not None:
             before_s, now_s = self._offloaded_s, beat.offloaded_s(self._clock())
-            if before_s is not None:  # a pass that fails was told of while it was under way
+            if before_s is not None:  # a pass that fails was counted while under way
                 now_s = max(before_s, now_s or 0.0)
             self._offloaded_s = now_s
             seconds = 0.0 if before_s is None or now_s is None else now_s - before_s

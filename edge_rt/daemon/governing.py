@@ -254,7 +254,7 @@ def _differ(told: Limits, now: Limits) -> bool:
 
 
 def _duties(limits: Limits) -> tuple[float, float]:
-    """Of passes that decode, and of those that read prompts."""
+    """The duties of passes that decode, and of those that read prompts."""
     return limits.duty, limits.duty if limits.prompt_duty is None else limits.prompt_duty
 
 

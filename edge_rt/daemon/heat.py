@@ -22,12 +22,12 @@ class Heat:
     def __init__(
         self, leakage: LeakageWatch, felt: Callable[[], Felt | None] | None = None
     ) -> None:
-        """`felt` gives the last look at the board; None: that which a model was made for."""
+        """`felt` gives the last look at the board; None: the one that a model was made for."""
         self.leakage, self._felt = leakage, felt
         self._model: ThermalModel | None = None
 
     def model(self, felt: Felt | None, cores: int) -> ThermalModel:
-        """A model for another board, or to begin anew; `cores` are those that may be used.
+        """Make a model for a board, without its past; `cores` is the most threads to use.
 
         Its leakage is that of a chip at work, whose voltage is higher than at rest.
         """
@@ -64,6 +64,6 @@ class Heat:
 
 
 def _runaway_c(state: ThermalState, leakage: LeakageWatch) -> float | None:
-    """Of a chip at work; None at no temperature that a chip could have."""
+    """The runaway temperature of a chip at work; None: above all that a chip can have."""
     critical = critical_c(leakage.fit.leakage, state.resistance_c_per_w, leakage.voltage)
     return critical if critical <= HOTTEST_C else None

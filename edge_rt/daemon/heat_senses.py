@@ -10,8 +10,9 @@ from edge_rt.sensors.heat_zones import hottest, nearest
 
 
 class Temperatures(NamedTuple):
-    """The hottest zone's temperature, that of the zone nearest to its own trip point, and that trip
-    point; None: not known.
+    """Temperatures of the hottest zone and of the one nearest to its trip point, and that point.
+
+    None: not known.
     """
 
     hottest_c: float | None = None
@@ -20,7 +21,7 @@ class Temperatures(NamedTuple):
 
 
 def temperatures(felt: Felt | None) -> Temperatures:
-    """The board's temperatures now. Where none can be read the lowest trip point is told."""
+    """The board's temperatures now; if none can be read, only the lowest trip point."""
     if felt is None:
         return Temperatures()
     zones = felt.heat.now()

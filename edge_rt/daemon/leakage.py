@@ -22,7 +22,7 @@ from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-SETTLE_S = 8.0  # after work, in which the chip cools faster than its sensor tells
+SETTLE_S = 8.0  # after work, while the chip cools faster than its sensor follows
 MEAN_S = 1.0  # of readings taken together
 IDLE_CORES = 0.05  # that an engine with nothing to do may use
 OTHER_CORES = 0.25  # that other programs may use on an idle board
@@ -58,7 +58,7 @@ class LeakageWatch:
 
     @property
     def note(self) -> str:
-        """How well the leakage is known, for people."""
+        """The leakage and how well it is known, for people."""
         fit, growth = self.fit, self.fit.growth_w
         told = (
             f"doubles each {fit.leakage.doubling_c:.0f} K (95 %: {fit.doubling_c.low:.0f} to"
@@ -71,7 +71,7 @@ class LeakageWatch:
 
     @property
     def measured(self) -> bool:
-        """Whether it was measured, and is not assumed."""
+        """Whether the leakage was measured; else it is assumed."""
         return self.fit.source == "measured"
 
     def power_w(self, temp_c: float) -> float:
@@ -79,7 +79,7 @@ class LeakageWatch:
         return self.fit.leakage.power_w(temp_c, self.voltage)
 
     def phi(self, power_w: float | None, temp_c: float | None) -> float | None:
-        """The share of a working board's power that is neither leaked nor drawn anyway."""
+        """Phi: dynamic power of a chip at work, over dynamic power and leakage; None: unknown."""
         if power_w is None or temp_c is None:
             return None
         dynamic_w = power_w - self.fit.other_w(temp_c) - self.power_w(temp_c)
@@ -91,7 +91,7 @@ class LeakageWatch:
         prior: LeakagePrior = UNKNOWN,
         felt: Callable[[], Felt | None] = lambda: None,
     ) -> None:
-        """Watch a board; what was learnt of it before, or at an earlier start, holds again.
+        """Watch a board, with the leakage learnt of it before, or at an earlier start.
 
         `felt` gives the last look at it.
         """
@@ -108,7 +108,7 @@ class LeakageWatch:
         self._rest()
 
     def end(self) -> None:
-        """Write down what is not on disk yet."""
+        """Write new stretches to the disk."""
         if (news := self._news()) is not None:
             self._write(*news)
 
@@ -140,7 +140,7 @@ class LeakageWatch:
             self.end()
 
     async def refit(self) -> None:
-        """Fit what is remembered."""
+        """Fit leakage to all stretches."""
         idle, before = self._log, self.fit
         found = await asyncio.to_thread(fit_leakage, idle.stretches(), self._prior, self._date())
         if idle is not self._log:  # another board by now
@@ -151,7 +151,7 @@ class LeakageWatch:
 
     @property
     def _measures(self) -> bool:
-        """Whether the board's power is not itself a model's."""
+        """Whether the board's power is measured, and not modelled."""
         felt = self._felt()
         return felt is None or (felt.supply is not None and felt.supply.quality == "measured")
 
@@ -178,14 +178,14 @@ class LeakageWatch:
         return kept if kept.board == self._board else None
 
     async def _save(self) -> None:
-        """Write what is not on disk yet, but not all the time."""
+        """Write new stretches to the disk, at most once in SAVE_S."""
         if 0.0 <= self._date() - self._saved_at < SAVE_S:
             return
         if (news := self._news()) is not None:
             await asyncio.to_thread(self._write, *news)
 
     def _news(self) -> tuple[Path, bytes] | None:
-        """What there is to be written, and where; None: nothing."""
+        """The file to write and its content; None: nothing is new."""
         path, stretches = self._path, self._log.stretches()
         if path is None or self._board is None or stretches == self._saved:
             return None
@@ -205,7 +205,7 @@ class LeakageWatch:
 
 
 def _at_work(seen: Observation) -> bool:
-    """Whether anything is done, by the engine or else; so it is where a look is void."""
+    """Whether the engine or another program is at work; a look without time counts as work."""
     if seen.dt_s <= 0.0 or seen.busy_s > 0.0 or seen.running > 0:
         return True
     if seen.others is not None and seen.others > OTHER_CORES:

@@ -54,8 +54,9 @@ def routed(entry: Entry, offer: Offer, offered: Offered, why: str) -> Routed:
 
 
 def gave_way(trace: Trace, asked: float | None, usual: float, limits: Limits) -> str | None:
-    """Say that what was chosen is not as good as is `usual` although others are: the floor gave way
-    for the governor. None where it did not, or where the request `asked` for a quality.
+    """Say that the answer is below the `usual` quality, since the governor wants a smaller model.
+
+    None if it is not below it, if nothing better was able, or if the request `asked` for a quality.
     """
     chosen = trace.chosen
     if chosen is None or asked is not None or not limits.smaller:

@@ -68,8 +68,10 @@ class Beat:
         self._tell_pass({_BEGIN: 1e6 * begin_s, _SHARE: 1e6 * gpu_share})
 
     def pass_is_over(self, all_s: float, gpu_s: float, offloaded_s: float = 0.0) -> None:
-        """It is over. Seconds in all passes since the start, the GPU's part of them, and those of
-        models with layers on a GPU.
+        """The pass is over.
+
+        The totals since the start are the seconds in all passes, the GPU's part of them, and the
+        seconds in passes of models with layers on a GPU.
         """
         spent = {_ALL: 1e6 * all_s, _GPU: 1e6 * gpu_s, _OFFLOADED: 1e6 * offloaded_s}
         self._tell_pass(spent | {_BEGIN: 0.0})
@@ -77,7 +79,7 @@ class Beat:
     def offloaded_s(self, now_s: float) -> float | None:
         """Seconds in passes of models with layers on a GPU, one under way included.
 
-        None while the engine is just changing them.
+        None while the engine changes them.
         """
         words = self._words
         changes, begin_us = words[_CHANGES], words[_BEGIN]

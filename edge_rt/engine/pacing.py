@@ -15,14 +15,14 @@ class Pacer:
     """Spreads rests among passes, so that the engine computes for a duty's share of the time.
 
     After t seconds of computing t·(1/duty - 1) seconds of rest are due. Passes that read prompts
-    have a duty of their own, since they draw more power. What a rest was too short or too long is
-    carried over. It has no clock: it is told what was spent.
+    have a duty of their own, since they draw more power. A rest that was too short or too long is
+    made up for by the next one. It has no clock: the caller tells it the times.
     """
 
     def __init__(self) -> None:
         self._duties = 1.0, 1.0  # of passes that only decode, and of those that read prompts
-        # Since the last rest was over: seconds computed by kind of pass, the rest due for them by
-        # the duties of then, and what of it was rested (or had been rested too much before).
+        # Since the end of the last rest: seconds computed by kind of pass, the rest due for them by
+        # the duties at that time, and the seconds rested, with those rested too much before.
         self._spent_s = [0.0, 0.0]
         self._due_s = self._rested_s = 0.0
 

@@ -21,8 +21,8 @@ class Tally:
     read_s: float = 0.0  # of these, the part of prompts, by rows of the batch
     rest_s: float = 0.0  # seconds between iterations that the duty imposed
     spare_s: float = 0.0  # of native_s, times the threads that requests had no use for
-    gpu_s: float = 0.0  # of native_s, in passes of models with layers on a GPU,
-    gpu_busy_s: float = 0.0  # and of these, the part that the GPU has of a model's layers
+    gpu_s: float = 0.0  # part of native_s in passes of models with layers on a GPU
+    gpu_busy_s: float = 0.0  # part of gpu_s by the share of each model's layers there
     drawn: int = 0  # tokens of answers
     read: int = 0  # tokens of prompts that were fed to a model
     beat: Beat = field(default_factory=Beat)

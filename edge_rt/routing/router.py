@@ -87,7 +87,7 @@ class Router:
         return _nearest(ask, over, dropped) if over else _unknown(ask, dropped)
 
     def _all(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> list[Option]:
-        """Every option, with what was learnt."""
+        """Every option, corrected by what was learnt."""
         options = self._options.of(ask, select(ask.model, pool), now, predict)
         if self._learnt is None:
             return options
@@ -227,7 +227,7 @@ def _nearest(ask: Ask, over: list[tuple[Candidate, Excess]], dropped: list[Consi
 
 
 def _unknown(ask: Ask, dropped: list[Considered]) -> Trace:
-    """The first good enough one of which it is only not known what it takes."""
+    """The first good enough row whose cost alone is unknown."""
     rows = [row for row in dropped if row.rule == "prediction"]
     least = least_quality((row.candidate.quality for row in rows), ask.quality)
     found = next((row for row in rows if (row.candidate.quality or 0.0) >= least), None)
@@ -241,7 +241,7 @@ def _unknown(ask: Ask, dropped: list[Considered]) -> Trace:
 
 
 def _unsure(ask: Ask, why: str, considered: list[Considered]) -> Trace:
-    """A trace of which nothing keeps all limits for sure."""
+    """A trace in which no candidate is sure to keep all limits."""
     return Trace(ask.model, ask.prefer, False, False, why, considered, quality=ask.quality)
 
 
