@@ -34,7 +34,7 @@ def power_prior(felt: Felt | None, found: Iterable[Calibration] = ()) -> Priors:
             for n in sorted({c.threads for c, _ in cores})
         },
         prompts=median(d.watts.prefill_w / d.watts.decode_w for _, d in cores) if cores else None,
-        gpu_w=median(gpu) if gpu else None,
+        gpu_w=median(gpu) if gpu else priors.gpu_w,
     )
 
 

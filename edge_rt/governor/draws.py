@@ -21,6 +21,7 @@ _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
 _READ, _READ_OWN = 0.15, 0.25  # where calibration has not measured it
 _READ_KNOWN = 0.05  # deviation where it has
 _GPU_OWN, _GPU_OTHERS = 0.5, 0.8
+_GPU_CORES = 6  # a GPU of which nothing is known draws at least as much as so many cores
 _EXPONENT = 2.1  # of power over clock: voltage falls with the clock, but not in proportion
 # Bounds, as multiples of the level where that is not the figure itself.
 _LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)
@@ -44,7 +45,8 @@ class Draws:
     def __init__(self, cores: int, priors: Priors) -> None:
         self._cores = cores
         self._draws = _draws(cores, priors)
-        self._gpu_w = self._draws[-1] if priors.gpu_w is None else max(0.01, priors.gpu_w)
+        usual_w = max(self._draws[-1], _GPU_CORES * priors.core_w)  # engines may have few threads
+        self._gpu_w = usual_w if priors.gpu_w is None else max(0.01, priors.gpu_w)
         self._priors = priors
         self._factors: dict[Setting, float] = {}  # of single settings, beside the formula
         self._counts: dict[Setting, int] = {}  # looks that each factor rests on

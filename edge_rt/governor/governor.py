@@ -166,7 +166,8 @@ class Governor:
         limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
         limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
         limit_c = min(limits, default=None)
-        idle_w, full_w = self._power.idle_w, self._power.power_w(Setting(self._cores), 1.0)
+        full = Setting(self._cores, gpu=None if seen.gpu_s is None else 1.0)
+        idle_w, full_w = self._power.idle_w, self._power.power_w(full, 1.0)
         heat_w = self._heat.update(seen, self._thermal, limit_c, idle_w, full_w)
         if heat_w is not None:
             found["temp_c"] = heat_w

@@ -17,7 +17,7 @@ class Priors:
     `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` how
     many times as much it adds when it reads prompts; `speeds` are tokens a second, of which only
     the ratios count. Thread counts that are not named are interpolated. `gpu_w` is what a model
-    on the GPU adds; None: as much as all cores.
+    on the GPU adds; None: as much as all cores, or six.
     """
 
     idle_w: float = _IDLE_W
@@ -33,6 +33,7 @@ def priors_of(board: Board) -> Priors:
     draw = board.draw
     idle_w = draw.idle_w.value if draw.idle_w else _IDLE_W
     cores = sum(cluster.cores for cluster in board.clusters.values())
-    if draw.loaded_w is None or not cores or draw.loaded_w.value <= idle_w:
-        return Priors(idle_w)
-    return Priors(idle_w, (draw.loaded_w.value - idle_w) / cores)
+    core_w = _CORE_W
+    if draw.loaded_w is not None and cores and draw.loaded_w.value > idle_w:
+        core_w = (draw.loaded_w.value - idle_w) / cores
+    return Priors(idle_w, core_w, gpu_w=core_w * cores if board.gpu and cores else None)
