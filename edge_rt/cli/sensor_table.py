@@ -103,8 +103,9 @@ def _energy(supply: Json) -> str:
 
 
 def _table(group: str, rows: Sequence[Row], width: int, root: str, apart: Json) -> Table:
-    """A row for each name, with its file below `root` on a wide terminal, else its reader; zones
-    that are `apart` with the reason why they do not count.
+    """A row for each name, with its file below `root` on a wide terminal, else its reader.
+
+    Zones in `apart` have the reason for which they do not count.
     """
     columns = [c for c in COLUMNS[group] if any(c.key in r.cells for r in rows)]
     if group == "rails" and any(row.energy for row in rows):

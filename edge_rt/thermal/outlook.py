@@ -25,12 +25,12 @@ class Forecast(NamedTuple):
 class Outlook:
     """A course as seen from now, with its error bands."""
 
-    def __init__(self, course: Course, widths_k: Widths, told_k: Widths | None = None) -> None:
+    def __init__(self, course: Course, widths_k: Widths, told_k: Widths) -> None:
         """`widths_k` and `told_k` give half widths for a power and a number of TIMES_S.
 
-        `widths_k` is for limits, and `told_k` for published forecasts; None: the same.
+        `widths_k` is for limits, and `told_k` for published forecasts.
         """
-        self._course, self._widths_k, self._told_k = course, widths_k, told_k or widths_k
+        self._course, self._widths_k, self._told_k = course, widths_k, told_k
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast:
         """The temperature after `horizon_s` at `power_w`."""

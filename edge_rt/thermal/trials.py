@@ -24,15 +24,15 @@ class Trial:
         network: Network,
         temps_c: Sequence[float],
         fan: float,
-        bands_k: Sequence[float] = (),
-        told_k: Sequence[float] | None = None,
+        bands_k: Sequence[float],
+        told_k: Sequence[float],
     ) -> None:
         """`bands_k` are half widths by recent errors for each of HORIZONS_S.
 
-        `told_k` are the published ones; None: the same.
+        `told_k` are the published ones.
         """
-        self._network, self._fan, self.bands_k = network, fan, bands_k
-        self.told_k = bands_k if told_k is None else told_k
+        self._network, self._fan = network, fan
+        self.bands_k, self.told_k = bands_k, told_k
         self.temps_c: Sequence[float] = temps_c
         self.age_s = self.unseen_s = 0.0
         self.passed = 0  # horizons

@@ -25,7 +25,7 @@ def band(power_w: float, count: int) -> Sequence[float]:
 
 
 def outlook(temps_c: tuple[float, ...] = WARM, leakage: Leakage | None = None) -> Outlook:
-    return Outlook(Course(BOARD, temps_c, 0.3, leakage and leakage.power_w), band)
+    return Outlook(Course(BOARD, temps_c, 0.3, leakage and leakage.power_w), band, band)
 
 
 leakages = st.sampled_from([None, Leakage(0.4, 20.0)])

@@ -47,18 +47,18 @@ class Lab:
 
     @property
     def truth(self) -> Truth:
-        """What is hidden from the fit."""
+        """The figures that are hidden from the fit."""
         known, shape = self._board.known, self._board.shape
         clock = shape.steps_hz[-1] / shape.top_hz
         voltage = known.voltage_floor + (1.0 - known.voltage_floor) * clock
         return Truth(known.leakage_w * voltage, known.doubling_c)
 
-    def warm(self, hot_c: float = _HOT_C, fan_works: bool = False) -> None:
-        """From rest, under full load, for a quarter of an hour at most."""
+    def warm(self) -> None:
+        """Rest, then work at full load without a fan until hot, a quarter of an hour at most."""
         for busy, seconds in ((0.0, _REST_S), (self._board.shape.cores, _LONGEST_S)):
             for _ in range(round(seconds / STEP_S)):
-                self._board.step(busy, Conditions(AIR_C, fan_works))
-                if self._board.state.chip_c >= hot_c:
+                self._board.step(busy, Conditions(AIR_C, fan_works=False))
+                if self._board.state.chip_c >= _HOT_C:
                     return
 
     def seconds(self, count: int, busy_cores: float = 0.0) -> Iterator[Idle]:
@@ -75,7 +75,7 @@ class Lab:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How a calibration by cooling came out: relative errors, and whether its interval holds."""
+    """A calibration by cooling: relative errors, and whether its interval holds the truth."""
 
     doubling_err: float
     reference_err: float

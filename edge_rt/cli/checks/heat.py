@@ -13,7 +13,7 @@ from edge_rt.sensors.heat_zones import AMD_C, hottest
 from edge_rt.sensors.hwmon_temp import HwmonTemp
 from edge_rt.sensors.thermal import Thermal, TripPoint
 
-_TOLD = 4  # zones by name
+_TOLD = 4  # zones that are named
 _WAITS = ("# see the kernel's log (dmesg) for the bus or driver that hangs",)
 
 
@@ -94,7 +94,7 @@ def _limits(machine: Machine) -> Finding:
 
 
 def _trips(machine: Machine) -> Iterator[tuple[str, str, float]]:
-    """Zone, kind and temperature of what zones that count publish."""
+    """Zone, kind and temperature of each trip point of the zones that count."""
     counting = {zone.name for zone in machine.heat.counting}
     for reader in machine.discovery.readers:
         if isinstance(reader, Thermal):

@@ -96,12 +96,12 @@ EXPLAIN: dict[str, Callable[[Machine], Iterator[Finding]]] = {
 
 
 def counters(machine: Machine) -> tuple[str, ...]:
-    """How the group comes to read the energy counters."""
+    """Commands that let the group read the energy counters."""
     return let_group_use(machine, rapl.udev_rule(GROUP), "powercap", GROUP)
 
 
 def iio_rule(machine: Machine) -> tuple[str, ...]:
-    """How the group comes to read what JetPack 4's driver shows."""
+    """Commands that let the group read the files of JetPack 4's driver."""
     return let_group_use(machine, ina3221_iio.udev_rule(GROUP), "iio", GROUP)
 
 
@@ -114,7 +114,7 @@ def doubtful(machine: Machine) -> Iterator[Finding]:
 
 
 def _set_shunt(machine: Machine, rail: str, file: Path | None) -> tuple[str, ...]:
-    """How the driver comes to reckon with the shunt that the profile states, if that differs."""
+    """Commands that set the driver's shunt to the profile's; none if they agree."""
     stated = known_of(machine.board).shunts.get(rail) if machine.board else None
     if file is None or stated is None or agrees(shunts(machine.sampler).get(rail), stated):
         return ()

@@ -30,7 +30,7 @@ class Reading:
 
     @property
     def impossible(self) -> bool:
-        """Whether a figure is refused for what it says; a file of a part that is off has none."""
+        """Whether its value is refused as impossible; a part that is off has no value."""
         text = self.error or ""
         return IMPOSSIBLE in text and " holds " not in text
 
