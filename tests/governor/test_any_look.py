@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Observation
+from edge_rt.governor.limits import ClockSteps, Observation
 from edge_rt.governor.priors import Priors
 from edge_rt.governor.settings import Settings
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 
 figures = st.one_of(
-    st.floats(), st.sampled_from([0.0, -1.0, 0.2, 5.0, 60.0, 80.0, 1e300, math.nan, math.inf])
+    st.floats(), st.sampled_from([0.0, -1.0, 0.2, 5.0, 60.0, 80.0, 6e8, 1e300, math.nan, math.inf])
 )
 seen = st.one_of(st.none(), figures)
 counts = st.integers(-5, 10**12)
@@ -44,6 +44,13 @@ def looks() -> st.SearchStrategy[Observation]:
         prompt_s=figures,
         prompt_tokens=counts,
         cpu_s=seen,
+        spare_s=figures,
+        asked=st.one_of(st.none(), counts),
+        gpu_s=seen,
+        gpu_load=seen,
+        cpu_hz=seen,
+        gpu_hz=seen,
+        near_c=seen,
     )
 
 
@@ -54,6 +61,10 @@ budgets = st.builds(
     temp_c=st.sampled_from([None, 1.0, 60.0, 150.0]),
     energy_j=st.sampled_from([None, 1e-9, 20_000.0, 1e12]),
     energy_period=st.sampled_from(["hour", "day"]),
+)
+CPU_HZ, GPU_HZ = (6e8, 1.5e9, 2.4e9), (3e8, 6e8)
+clocks = st.builds(
+    ClockSteps, cpu_hz=st.sampled_from([(), CPU_HZ]), gpu_hz=st.sampled_from([(), GPU_HZ])
 )
 
 
@@ -68,6 +79,9 @@ def assert_sane(known: Governor, cores: int) -> None:
     assert 0.0 <= limits.duty <= 1.0
     assert limits.prefill_chunk is None or limits.prefill_chunk >= 1
     assert (limits.duty == 0.0) == (limits.guard == "evacuate")
+    assert limits.prompt_duty is None or 0.0 <= limits.prompt_duty <= 1.0
+    assert limits.cpu_hz in (known.clocks.cpu_hz or (None,))
+    assert limits.gpu_hz in (known.clocks.gpu_hz or (None,))
     assert math.isfinite(limits.retry_after_s)
     assert limits.retry_after_s >= (1.0 if limits.admission != "open" else 0.0)
     assert limits.why == told.why
@@ -77,12 +91,12 @@ def assert_sane(known: Governor, cores: int) -> None:
 
 
 @settings(max_examples=150)
-@given(st.integers(1, 6), st.lists(st.tuples(budgets, looks()), min_size=1, max_size=12))
+@given(st.integers(1, 6), st.lists(st.tuples(budgets, clocks, looks()), min_size=1, max_size=12))
 def test_nothing_that_is_seen_breaks_it(
-    cores: int, story: Sequence[tuple[Budget, Observation]]
+    cores: int, story: Sequence[tuple[Budget, ClockSteps, Observation]]
 ) -> None:
     known = governor(cores, Budget())
-    for budget, look in story:
-        known.budget = budget
+    for budget, steps, look in story:
+        known.budget, known.clocks = budget, steps
         assert known.step(look) is known.limits
         assert_sane(known, cores)
