@@ -1,4 +1,4 @@
-"""What temperature and sacrifices mean for requests."""
+"""The terms of admission, by the guard's state and the sacrifices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_rt.governor.limits import Admission, Guard, Sacrifice
 
 @dataclass(frozen=True)
 class Terms:
-    """On which requests are taken; see Limits."""
+    """The terms on which requests are taken; see Limits."""
 
     admission: Admission
     smaller: bool

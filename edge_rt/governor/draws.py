@@ -21,7 +21,7 @@ _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
 _READ, _READ_OWN = 0.15, 0.25  # where calibration has not measured it
 _READ_KNOWN = 0.05  # deviation where it has
 _GPU_OWN, _GPU_OTHERS = 0.5, 0.8
-_GPU_CORES = 6  # a GPU of which nothing is known draws at least as much as so many cores
+_GPU_CORES = 6  # an unknown GPU is taken to draw at least as much as so many cores
 _EXPONENT = 2.1  # of power over clock: voltage falls with the clock, but not in proportion
 # Bounds, as multiples of the level where that is not the figure itself.
 _LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)

@@ -8,24 +8,24 @@ from typing import Protocol
 from edge_rt.governor.limits import Observation
 from edge_rt.governor.rarely import Rarely
 
-_BAND_C = 8.0  # below the limit, where a board without a forecast begins to give way
-_RISE, _FALL = 0.1, 0.5  # shares of the way that the allowance goes in a second
-_NOTHING_W = 1e-3
-_LASTING_S, _BLIND_C = 600.0, 5.0  # without a temperature: how far is looked, and kept away
-_TINY_C = 0.1
+_BAND_C = 8.0  # proportional band below the limit, without a forecast
+_RISE, _FALL = 0.1, 0.5  # rates in 1/s with which the allowance follows
+_NOTHING_W = 1e-3  # smaller allowances are 0
+_LASTING_S, _BLIND_C = 600.0, 5.0  # without a temperature: horizon, and margin below the limit
+_TINY_C = 0.1  # least difference of two forecasts between which a line is drawn
 _RAISED_C = 2.0  # a limit that is higher by less is the same one, of another zone
 _COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
 class Thermal(Protocol):
-    """A model of the board's temperature that learns from what it is told.
+    """A model of the board's temperature that learns from observations.
 
     Its answers are None while it has seen too little.
     """
 
     @property
     def believed(self) -> bool:
-        """Whether its forecasts have come true lately."""
+        """Whether its recent forecasts have come true."""
         ...
 
     def observe(
@@ -48,11 +48,11 @@ class Thermal(Protocol):
 
 
 class HeatAllowance:
-    """Follows what heat allows, smoothly.
+    """The watts that heat allows, smoothed over time.
 
-    With a forecast that is believed: the most watts that stay within the limit over the horizon.
-    Without: from the full draw down to idle over the last kelvins below the limit. Without a
-    temperature: what the forecast allows for long, and what it said last once it falls silent.
+    - with a forecast that is believed: the most watts that keep the limit over the horizon
+    - without: proportional control, from full power to idle over the last kelvins below the limit
+    - without a temperature: the watts that the forecast allows for long, or its last answer
     """
 
     def __init__(self, horizon_s: float) -> None:
@@ -70,9 +70,9 @@ class HeatAllowance:
         idle_w: float,
         full_w: float,
     ) -> float | None:
-        """The watts now; None where heat says nothing. `full_w` is drawn without any limit."""
+        """The watts now; None: heat sets no limit. `full_w` is the power without any limit."""
         if limit_c is None or (self._limit_c is not None and limit_c > self._limit_c + _RAISED_C):
-            self._power_w = None  # what a lower limit made of it means nothing any more
+            self._power_w = None  # the allowance under a lower limit does not hold any more
         self._limit_c = limit_c
         of = limit_c, seen.temp_c is None, thermal is not None and thermal.believed
         wanted = self._wanted.get(
@@ -112,7 +112,7 @@ class HeatAllowance:
 
 
 def lasting_w(thermal: Thermal, limit_c: float, idle_w: float, full_w: float) -> float | None:
-    """Watts that keep some kelvin below the limit for long, by a straight line between two."""
+    """Watts that stay below the limit for long, by a straight line between two forecasts."""
     idle, full = (thermal.forecast(power_w, _LASTING_S) for power_w in (idle_w, full_w))
     if idle is None or full is None or full[0] - idle[0] < _TINY_C:
         return None
@@ -121,7 +121,7 @@ def lasting_w(thermal: Thermal, limit_c: float, idle_w: float, full_w: float) ->
 
 
 def cools_in_s(thermal: Thermal | None, idle_w: float, below_c: float) -> float | None:
-    """Seconds until an idle board is cooler than `below_c`; None where nobody can tell."""
+    """Seconds until an idle board is cooler than `below_c`; None: not known."""
     if thermal is None or not thermal.believed:
         return None
     for ahead_s in _COOLING_S:

@@ -1,4 +1,4 @@
-"""What is believed of a board before it has been watched."""
+"""The priors of a board, before anything was measured."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the siz
 
 @dataclass(frozen=True)
 class Priors:
-    """Power and speed by thread count; what calibration measured, or the profile's figures.
+    """Power and speed by thread count, from calibration or from the profile.
 
-    `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` how
-    many times as much it adds when it reads prompts; `speeds` are tokens a second, of which only
-    the ratios count. Thread counts that are not named are interpolated. `gpu_w` is what a model
-    on the GPU adds; None: as much as all cores, or six.
+    `draws_w` are watts above `idle_w` of an engine that decodes all the time, and `prompts` the
+    ratio of its draw while it reads prompts. `speeds` are tokens a second, of which only the
+    ratios count. Thread counts that are not named are interpolated. `gpu_w` is what a model
+    on the GPU adds; None: as much as all cores, and as six cores at least.
     """
 
     idle_w: float = _IDLE_W

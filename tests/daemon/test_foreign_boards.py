@@ -43,7 +43,7 @@ def board(tree: Tree, kind: str, profile: str | None = None) -> Generator[Senses
 
 
 def nothing(*_: object) -> float:
-    """For counters of which nothing is to be told."""
+    """A stand-in for counters that nothing reads."""
     return 0.0
 
 

@@ -64,7 +64,7 @@ def test_an_idle_board_tells_its_leakage() -> None:
 
 
 def test_before_it_is_measured_the_default_is_assumed_and_named_so() -> None:
-    """Phi is always there, and what it rests on is told."""
+    """Phi always has a value, which says whether the leakage was measured."""
     watch = learnt(None, seconds=60)
     assert watch.fit.leakage.doubling_c == 20.0
     yielded = watch.phi(9.0, 60.0)

@@ -210,7 +210,7 @@ class Run:
         duty = prompt_duty if reads else self.limits.duty
         self._free_s = max(now, end + seconds * (1.0 / max(1e-3, duty) - 1.0))
 
-    # --- what is seen
+    # --- observations
 
     def _sense(self, step: int, power_w: float) -> None:
         self._held.append(power_w)

@@ -1,4 +1,4 @@
-"""What idle power tells of leakage is measured, and what it cannot tell is said to be assumed."""
+"""Leakage is measured where idle power shows it, and otherwise tagged as assumed."""
 
 from __future__ import annotations
 
