@@ -204,9 +204,9 @@ class Run:
         self._rest(end)
 
     def _rest(self, now: float) -> None:
-        """By the limits of now, of which a rest under way may become shorter."""
+        """Rest by the present limits, which may shorten a rest under way."""
         end, seconds, reads = self._last
-        prompt_duty = getattr(self.limits, "prompt_duty", None) or self.limits.duty
+        prompt_duty = self.limits.prompt_duty or self.limits.duty
         duty = prompt_duty if reads else self.limits.duty
         self._free_s = max(now, end + seconds * (1.0 / max(1e-3, duty) - 1.0))
 
@@ -228,7 +228,6 @@ class Run:
         cpu_s, self._cpu_s = self._cpu_s, 0.0
         gpu_s, self._gpu_busy_s = self._gpu_busy_s, 0.0
         busy_s = sum(m[0] for m in made)
-        more = {"gpu_s": busy_s, "gpu_load": gpu_s / LOOK_S} if self.board.gpu else {}
         if self._shown:
             self._mean_w = sum(self._shown) / len(self._shown)
             self._shown.clear()
@@ -252,7 +251,8 @@ class Run:
                 prompt_tokens=sum(m[3] for m in made),
                 cpu_hz=self.limits.cpu_hz,
                 gpu_hz=self.limits.gpu_hz,
-                **more,
+                gpu_s=busy_s if self.board.gpu else None,
+                gpu_load=gpu_s / LOOK_S if self.board.gpu else None,
             )
         )
         self.trace.limits.append(self.limits)
