@@ -71,8 +71,8 @@ def test_a_cap_is_kept_whatever_is_asked(board: str, work: str) -> None:
     trace = simulate(scene, cool(scene, Budget(power_w=cap_w)).step)
     assert ok_share(scene, trace, cap_w) >= UNDER
     best = best_constant(scene, lambda trace: ok_share(scene, trace, cap_w) >= UNDER)
-    # Short requests with pauses draw so little on the whole that passes under this cap are rare.
-    least = 0.82 if work == "short ones" else 0.85
+    # A request of two seconds has ended before its watts are known well, so margins stay wider.
+    least = 0.8 if work == "short ones" else 0.85
     assert tokens_per_s(scene, trace) >= least * best.tokens_per_s
 
 
