@@ -87,7 +87,7 @@ class Router:
         return _nearest(ask, over, dropped) if over else _unknown(ask, dropped)
 
     def _all(self, ask: Ask, pool: Sequence[Variant], now: Now, predict: Predict) -> list[Option]:
-        """Every option, corrected by what was learnt."""
+        """Return every option, corrected by the learnt errors of its predictions."""
         options = self._options.of(ask, select(ask.model, pool), now, predict)
         if self._learnt is None:
             return options

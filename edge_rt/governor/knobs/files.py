@@ -41,7 +41,7 @@ def write_number(path: Path, value: int) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """Open for writing, without waiting for whoever reads a FIFO."""
+    """Open a regular file; raises OSError for a FIFO before opening it."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, NOT_REGULAR)
     return open_regular(path, flags)
