@@ -1,7 +1,8 @@
 """What config.yaml may hold, with its defaults.
 
 Every field has a default that suits a small board, so an empty file is a valid configuration.
-Sizes are bytes or tokens and durations seconds, as their names say.
+Sizes are bytes or tokens and durations seconds, as their names say. The text below a field is its
+entry in the reference of the configuration.
 """
 
 from __future__ import annotations
@@ -29,63 +30,93 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Socket(Section, frozen=True):
     """The Unix socket that local clients use."""
 
-    path: str | None = None  # None: edge-rt.sock in the run directory
+    path: str | None = None
+    """Where local clients connect. Default: `edge-rt.sock` in the run directory."""
     mode: Annotated[str, Meta(pattern="^0?[0-7]{3}\\Z")] = "0660"
-    group: str | None = None  # None: the daemon's own group
+    """File mode of the socket, in octal; it decides which users may connect."""
+    group: str | None = None
+    """Group that owns the socket, by name or number. Default: the daemon's own group."""
 
 
 class Tcp(Section, frozen=True):
     """The optional TCP listener; off unless `listen` is set."""
 
-    listen: str | None = None  # "HOST:PORT", IPv6 as "[::1]:8080"
+    listen: str | None = None
+    """Address and port, as in "127.0.0.1:8080" or "[::1]:8080". An address other than loopback
+    needs at least one key. Default: no TCP."""
     api_key_sha256: list[KeyHash] = []
-    admin_key_sha256: list[KeyHash] = []  # those among them that may also administrate
+    """SHA-256, in hexadecimal, of every key that may use TCP; `edge-rt key` makes one."""
+    admin_key_sha256: list[KeyHash] = []
+    """The keys among these that may also administer the daemon."""
 
 
 class People(Section, frozen=True):
     """Users and groups of this machine, by name or number."""
 
     users: list[Text] = []
+    """Users, by name or number."""
     groups: list[Text] = []
+    """Groups, by name or number."""
 
 
 class Access(Section, frozen=True):
-    """What users of the Unix socket may do, of those whom its mode lets in."""
+    """What users of the Unix socket may do, among those whom its mode lets in."""
 
-    generate: People = People()  # who may use models; nobody named: everybody
-    administer: People = People()  # who may besides root and the daemon's own user
+    generate: People = People()
+    """Who may use models. Default: everybody who may connect."""
+    administer: People = People()
+    """Who may change the budget, calibrate, purge and reset, besides root and the daemon's own
+    user. Default: nobody else."""
 
 
 class Models(Section, frozen=True):
     """Where models lie and how long they stay in memory."""
 
-    store: str | None = None  # None: models/ in the state directory
-    catalogue: list[str] = []  # further catalogue files, later ones win
-    default: str | None = None  # what "default" means; None: as `edge-rt models default` tells
+    store: str | None = None
+    """Directory of the model files. Default: `models` in the state directory."""
+    catalogue: list[str] = []
+    """Further catalogue files; an entry of a later file replaces one of an earlier file."""
+    default: str | None = None
+    """The model that `"default"` means in a request. Default: as `edge-rt models default` says."""
     preload: list[str] = []
-    idle_unload_s: Seconds = 900.0  # 0: never
-    reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024  # memory to leave to others
-    # Which model answers for which while the board cannot afford the one asked for.
+    """Models that are loaded at start instead of by the first request."""
+    idle_unload_s: Seconds = 900.0
+    """A model that is unused for this long leaves memory; 0: it stays."""
+    reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024
+    """Memory that loading a model must leave to other programs."""
     smaller: dict[str, str] = {}
+    """Which model stands in for which while the budget does not allow the one that was asked
+    for."""
 
 
 class Engine(Section, frozen=True):
     """How models are run."""
 
-    threads: Annotated[int, Meta(ge=1, le=512)] | None = None  # None: as many as the board has free
-    context: Annotated[int, Meta(ge=64, le=1 << 20)] = 4096  # most tokens of one conversation
-    sequences: Annotated[int, Meta(ge=1, le=64)] = 4  # at once; each takes memory for `context`
+    threads: Annotated[int, Meta(ge=1, le=512)] | None = None
+    """Threads of the engine. Default: as many as the board has free."""
+    context: Annotated[int, Meta(ge=64, le=1 << 20)] = 4096
+    """Most tokens of one conversation, answer included; a model that was trained for fewer gets
+    fewer."""
+    sequences: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Conversations at once; each takes memory for its context."""
     batch: Annotated[int, Meta(ge=16, le=4096)] = 512
+    """Most tokens of one pass through the model."""
     prefill_chunk: Annotated[int, Meta(ge=8, le=4096)] = 128
-    # One, or those to choose from: the first is taken where nothing speaks against it.
+    """Most prompt tokens of one pass beside running answers."""
     gpu_layers: Layers | Annotated[list[Layers], Meta(min_length=1)] = 0
-    gpu_bytes: Positive | None = None  # memory of a GPU that has its own; None: it has the board's
-    # How keys and values are kept; None: by what the backend gives the same answers with.
+    """Layers of a model that the GPU computes, where llama.cpp was built for one; 999: all. With a
+    list the daemon chooses: the first is taken where nothing speaks against it."""
+    gpu_bytes: Positive | None = None
+    """Memory that models may use of a GPU with memory of its own. Default: the GPU shares the
+    board's memory."""
     kv_type: KvType | Annotated[list[KvType], Meta(min_length=1)] | None = None
+    """Number format of llama.cpp's keys and values. With a list the daemon chooses. Default: the
+    first that suits model and GPU."""
     flash_attention: bool = True
-    # Memory for what answers under way have read, over a kill of the engine; None: 1/64 of all,
-    # 256 MiB at most; 0: they are read again.
+    """Whether llama.cpp may use its fused attention kernels."""
     checkpoint_bytes: Annotated[int, Meta(ge=0, le=1 << 30)] | None = None
+    """Memory for copies of the KV cache of running answers, which the next engine goes on from
+    after a kill; 0: prompts are read again. Default: 1/64 of all memory, at most 256 MiB."""
 
     @property
     def offloads(self) -> tuple[int, ...]:
@@ -106,123 +137,172 @@ class Requests(Section, frozen=True):
     """What requests may ask for."""
 
     body_bytes: Positive = 4 * 1024 * 1024
-    tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024  # of arrays
-    infer_s: Amount = 120.0  # of one pass of arrays through a model, which is then stopped
-    bodies_bytes: Positive = 64 * 1024 * 1024  # of all bodies at once, and of what they decode to
-    queue: Positive = 64  # requests waiting or running; one more is refused with 503
-    per_client: Positive = 32  # the same of one client; one more is refused with 429
-    per_minute: Positive | None = None  # of one client; None: as many as it likes
-    connections: Annotated[int, Meta(ge=2, le=768)] = 512  # of all clients, half of them of one
-    max_n: Annotated[int, Meta(ge=1, le=64)] = 8  # most answers of one request
+    """Largest JSON body of a request."""
+    tensor_bytes: Annotated[int, Meta(ge=1, le=48 * 1024 * 1024)] = 32 * 1024 * 1024
+    """Largest body of arrays, as `/edge/v1/infer` takes them."""
+    infer_s: Amount = 120.0
+    """Seconds after which one pass of `/edge/v1/infer` is stopped and the request fails."""
+    bodies_bytes: Positive = 64 * 1024 * 1024
+    """Most bytes of all bodies at once, and of what they are decoded to (estimated)."""
+    queue: Positive = 64
+    """Requests that wait or run; one more gets 503."""
+    per_client: Positive = 32
+    """The same for one client; one more gets 429."""
+    per_minute: Positive | None = None
+    """Requests that one client may send in a minute; one more gets 429. Default: no limit."""
+    connections: Annotated[int, Meta(ge=2, le=768)] = 512
+    """Connections of all clients; one client may have half of them. Fewer where the process may
+    open few files."""
+    max_n: Annotated[int, Meta(ge=1, le=64)] = 8
+    """Largest `n`, the number of answers to one request."""
 
 
 class Sensors(Section, frozen=True):
-    """What the board is read with."""
+    """How the board is read."""
 
-    root: str = "/"  # below which sys, proc and dev lie; a simulated board has its own
+    root: str = "/"
+    """Directory below which `sys`, `proc` and `dev` are read; a simulated board has its own."""
 
 
 class Budget(Section, frozen=True):
-    """What the board may spend; None: no such cap. See edge_rt.governor.budget.Budget."""
+    """What the board may spend; a cap that is left out does not exist."""
 
-    power_w: Amount | None = None  # the supply's mean over any power_window_s
+    power_w: Amount | None = None
+    """Most watts of the board's supply, as a mean over `power_window_s`."""
     power_window_s: Annotated[float, Meta(ge=0.2, le=60)] = 1.0
-    peak_ratio: Annotated[float, Meta(ge=1, le=10)] = 1.5  # of power_w may one reading be
-    temp_c: Annotated[float, Meta(gt=0, le=150)] | None = None  # of the hottest zone
-    energy_j: Amount | None = None  # the supply's in each clock hour or UTC day
+    """Length of that window. Take 5 or more for a sensor that is read once a second."""
+    peak_ratio: Annotated[float, Meta(ge=1, le=10)] = 1.5
+    """By how much a single reading may exceed `power_w`."""
+    temp_c: Annotated[float, Meta(gt=0, le=150)] | None = None
+    """Highest temperature of the hottest zone, in °C."""
+    energy_j: Amount | None = None
+    """Most joules of the board's supply in each `energy_period`."""
     energy_period: Literal["hour", "day"] = "day"
+    """Clock hour or UTC day."""
 
 
 class Guard(Section, frozen=True):
-    """Where the states of the guard begin, as shares of the trip point in degrees Celsius."""
+    """Where the states of the guard begin, as shares of the trip point in °C."""
 
     caution: Share = 0.80
+    """From here on no further model is loaded."""
     hold: Share = 0.85
+    """From here on the state is reported as `hold`; running answers go on."""
     evacuate: Share = 0.975
-    hysteresis_c: Annotated[float, Meta(ge=0, le=30)] = 5.0  # below which a state is left
+    """From here on the engine stands still and new requests get 503."""
+    hysteresis_c: Annotated[float, Meta(ge=0, le=30)] = 5.0
+    """How far below its beginning a state is left, in kelvins."""
 
 
 class Governor(Section, frozen=True):
-    """How the budget is kept. See edge_rt.governor.settings.Settings."""
+    """How the budget is kept."""
 
     guard: Guard = Guard()
-    # What is given up first when the board cannot afford full speed, what next, and so on.
+    """Where the guard's states begin."""
     sacrifice: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
-    floor_duty: Share = 0.2  # pacing goes no lower before the next sacrifice is made
-    horizon_s: Annotated[float, Meta(ge=5, le=300)] = 30.0  # how far ahead heat is looked at
+    """What is given up while the budget does not allow full speed, in this order: pace (answers
+    slow down), model (a smaller one answers), queue (new requests wait), refuse (new requests get
+    503)."""
+    floor_duty: Share = 0.2
+    """Share of the time below which pace does not fall before the next sacrifice is made."""
+    horizon_s: Annotated[float, Meta(ge=5, le=300)] = 30.0
+    """How far ahead the temperature is predicted."""
 
 
 class Knobs(Section, frozen=True):
-    """What the daemon sets on the board while it runs and puts back when it ends; None: nothing.
+    """What the daemon sets on the board while it runs and puts back when it ends.
 
-    Each needs the right to write the files, or to run the programs, of its knob.
+    A knob that is left out is not touched. Each needs the right to write the files, or to run the
+    programs, of its knob.
     """
 
-    cpufreq_max_hz: Annotated[float, Meta(ge=10e6)] | None = None  # highest clock of every core
-    # Whether the governor sets the highest clock of the CPU, never above cpufreq_max_hz, and of a
-    # Jetson's GPU.
+    cpufreq_max_hz: Annotated[float, Meta(ge=10e6)] | None = None
+    """Highest clock of every core, in hertz."""
     cpufreq: Literal["governed"] | None = None
+    """Whether the governor sets the highest clock of the CPU, never above `cpufreq_max_hz`."""
     gpufreq: Literal["governed"] | None = None
-    nvpmodel: Text | None = None  # a Jetson's power mode by its name, never by its number
-    rapl_w: Annotated[float, Meta(gt=0)] | None = None  # long-term limit of each x86 package
-    # The engine's cores.
+    """Whether the governor sets the highest clock of a Jetson's GPU."""
+    nvpmodel: Text | None = None
+    """A Jetson's power mode, by its name and never by its number."""
+    rapl_w: Annotated[float, Meta(gt=0)] | None = None
+    """Long-term power limit of each x86 package, in watts."""
     affinity: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)] | None = None
-    # How hard the fan is driven, 0 to 1, or the name of a profile of a Jetson's nvfancontrol.
+    """The engine's cores, by number."""
     fan: Annotated[float, Meta(ge=0, le=1)] | Text | None = None
+    """Drive of the fan, or the name of a profile of a Jetson's nvfancontrol."""
 
 
 class Router(Section, frozen=True):
     """How a model is chosen for a request that leaves it open."""
 
-    # The least probability that an answer is good enough, of requests that do not say.
     quality: Literal["low", "normal", "high"] | Annotated[float, Meta(ge=0, le=1)] = "normal"
-    rules: str | None = None  # file of rules and examples besides those that come with edge_rt
-    embedding: Text | None = None  # id of a model that compares prompts with examples; None: none
+    """Least probability that an answer is good enough, for requests that name none; low is 0.25,
+    normal 0.5, high 0.75."""
+    rules: str | None = None
+    """File with rules and examples of your own."""
+    embedding: Text | None = None
+    """The embedding model that compares prompts with examples. Default: no comparison."""
 
 
 class Ledger(Section, frozen=True):
     """What is kept of each request's cost; the totals of days and models stay."""
 
-    path: str | None = None  # None: ledger.db in the state directory
-    days: Positive = 90  # how long single requests are kept
-    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024 * 1024  # of the file
+    path: str | None = None
+    """The file. Default: `ledger.db` in the state directory."""
+    days: Positive = 90
+    """How long single requests are kept."""
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024 * 1024
+    """Size of the file."""
 
 
 class Semantic(Section, frozen=True):
-    """Answers that are given to other questions as well, which mean the same."""
+    """Answers that are also given to other questions with the same meaning."""
 
-    model: Text | None = None  # id of the embedding model that compares them; None: nobody does
-    entries: Annotated[int, Meta(ge=1, le=100_000)] = 100_000  # questions; 0.7 KB of memory each
-    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024  # of the file
-    doubt: Share = 0.125  # most that an error may be likely, as far as that can be estimated
+    model: Text | None = None
+    """The embedding model that compares questions. Default: no comparison."""
+    entries: Annotated[int, Meta(ge=1, le=100_000)] = 100_000
+    """Questions that are compared; each takes 0.7 KB of memory."""
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 128 * 1024 * 1024
+    """Size of the file of questions."""
+    doubt: Share = 0.125
+    """Highest estimated probability that such an answer is wrong."""
 
 
 class Cache(Section, frozen=True):
-    """Answers that are kept, to be given again to the very same question, and beginnings of
-    prompts, which need not be read again.
-    """
+    """Answers and beginnings of prompts that are kept for later requests."""
 
     enabled: bool = True
-    ttl_s: Amount = 86_400.0  # since an answer was made
-    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024  # of the file
-    memory_bytes: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024  # of those used last, in memory
-    per_client: bool = False  # whether users of the Unix socket get their own only
+    """Whether answers are kept, and beginnings of prompts on the disk."""
+    ttl_s: Amount = 86_400.0
+    """How long an answer is kept."""
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 64 * 1024 * 1024
+    """Size of the file of answers."""
+    memory_bytes: Annotated[int, Meta(ge=0)] = 4 * 1024 * 1024
+    """Memory for the answers that were used last."""
+    per_client: bool = False
+    """Whether each user of the Unix socket and each key of TCP gets its own answers only."""
     semantic: Semantic = Semantic()
-    prefix_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024  # of beginnings; 0: none are kept
-    prefix_hourly_bytes: Annotated[int, Meta(ge=0)] = 128 * 1024 * 1024  # most written an hour
+    """Answers to questions with the same meaning."""
+    prefix_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024 * 1024
+    """Size of the files with beginnings of prompts; 0: none are kept."""
+    prefix_hourly_bytes: Annotated[int, Meta(ge=0)] = 128 * 1024 * 1024
+    """How much of these files is written in an hour, to spare SD cards."""
 
 
 class Log(Section, frozen=True):
     """What the daemon writes to standard error."""
 
     level: Annotated[str, Meta(pattern="^(debug|info|warning|error)\\Z")] = "info"
+    """`debug`, `info`, `warning` or `error`."""
 
 
 class Config(Section, frozen=True):
     """The whole of config.yaml."""
 
-    board: str | None = None  # id of a board profile; None: whichever the board is recognised as
-    offline: bool = True  # whether the daemon and its engine refuse to connect to anything
+    board: str | None = None
+    """Id of the board's profile. Default: the board is recognised."""
+    offline: bool = True
+    """Whether the daemon and its engine refuse to connect to anything."""
     socket: Socket = Socket()
     tcp: Tcp = Tcp()
     access: Access = Access()
