@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge_rt.api.planning import Progress
+from edge_rt.core.pause import Pause
 from edge_rt.daemon.calibrated import calibration
 from edge_rt.daemon.calibration_plan import Thoroughness, shares_s
 from edge_rt.daemon.course import Course
@@ -18,7 +19,6 @@ from edge_rt.daemon.forecaster import Forecaster
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.measuring import Host, Measured
-from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import LOOK_S, Readiness, Unready
 from edge_rt.daemon.sweeping import Sweeper
 from edge_rt.daemon.timing import Timing

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_rt.daemon.pause import Pause
+from edge_rt.core.pause import Pause
 from edge_rt.daemon.place import identity
 from edge_rt.errors import StateError
 from edge_rt.lock import take

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from edge_rt.config.schema import Config
+from edge_rt.core.pause import Pause
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.calibration_session import Tools
@@ -25,7 +26,6 @@ from edge_rt.daemon.measuring import Measurer
 from edge_rt.daemon.memory import Memory
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.offers import ALONE, Offered
-from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.placer import Placer
 from edge_rt.daemon.planner import Planner
 from edge_rt.daemon.readiness import Readiness
@@ -33,7 +33,6 @@ from edge_rt.daemon.room import Room
 from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.daemon.sweeping import PROGRAM, Sweeper
 from edge_rt.daemon.teaming import Teaming
 from edge_rt.daemon.timing import Timing
@@ -42,6 +41,7 @@ from edge_rt.daemon.warmth import WarmthNow
 from edge_rt.decoding.params import Made
 from edge_rt.energy.prediction import Prediction, Served
 from edge_rt.engine.residency import Residency
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
 from edge_rt.routing.ages import Ages

@@ -18,8 +18,8 @@ from edge_rt.daemon.governor_report import changed, governor_state, warnings
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor
 from edge_rt.governor.knobs.outcome import Outcome

@@ -10,9 +10,9 @@ from typing import NoReturn, Protocol, TypeVar
 
 from edge_rt.api.board import Quality
 from edge_rt.api.service import Cost, EmbedCall, ModelCard, Serving
+from edge_rt.core.pause import Pause
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.metering import Metering
-from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Made, Mode, Sampling

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 
-from edge_rt.daemon.pause import Pause
+from edge_rt.core.pause import Pause
 
 log = logging.getLogger(__name__)
 

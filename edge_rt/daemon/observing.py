@@ -11,8 +11,8 @@ from edge_rt.daemon.engine_watch import EngineWatch
 from edge_rt.daemon.heat_senses import fan_drive, temperatures
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.spent import Spent
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.daemon.supply_meter import SupplyMeter
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Period
 from edge_rt.governor.limits import Observation
 from edge_rt.sensors.cpu import CpuReader

@@ -12,6 +12,7 @@ import msgspec
 from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.api.service import Serving
 from edge_rt.api.wish import Aims, ModeWish
+from edge_rt.core.pause import Pause
 from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing
@@ -20,7 +21,6 @@ from edge_rt.daemon.kinds import writers
 from edge_rt.daemon.lessons import Learn
 from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
 from edge_rt.daemon.offers import Offer, Offered, every
-from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import Readiness, Unready
 from edge_rt.daemon.reading import Asked, Reader, Unread
 from edge_rt.daemon.room import Room

@@ -17,7 +17,7 @@ from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import LESS
-from edge_rt.engine.fate import Fate
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.models.entry import Entry
 

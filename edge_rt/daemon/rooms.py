@@ -16,16 +16,15 @@ from edge_rt.cache.exact import ExactCache
 from edge_rt.cgroup import Available, Group, memory_share
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
+from edge_rt.core.pause import in_thread
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.caches import semantic_cache
-from edge_rt.daemon.checkpoint_memory import CheckpointMemory
 from edge_rt.daemon.chores import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
-from edge_rt.daemon.health import Health
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.keeping import Keeping
@@ -33,7 +32,6 @@ from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.pause import in_thread
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
 from edge_rt.daemon.prompting import Prompting
@@ -42,16 +40,18 @@ from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
-from edge_rt.daemon.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.daemon.templating import Templating
 from edge_rt.daemon.unkept import forget_unkept
-from edge_rt.daemon.vigil import Vigil
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.book import Book
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.residency import Residency
+from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
+from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.hang_detector import Vigil
+from edge_rt.engine.supervisor.health import Health
+from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.errors import ConfigError, StoreError
 from edge_rt.governor.governor import Governor
 from edge_rt.models.store import Store

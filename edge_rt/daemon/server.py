@@ -34,7 +34,7 @@ from edge_rt.daemon.reload import Reload
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.sockets import check_reach, tcp_socket, unix_socket
-from edge_rt.daemon.supervisor import GRACE_S
+from edge_rt.engine.supervisor.supervisor import GRACE_S
 from edge_rt.logs import log_to_stderr
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store

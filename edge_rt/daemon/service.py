@@ -39,7 +39,6 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.health import Health
 from edge_rt.daemon.identities import Identities
 from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.kinds import of_kind, only, writer
@@ -57,6 +56,7 @@ from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.residency import Resident
+from edge_rt.engine.supervisor.health import Health
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.models.doubt import Calibration
 from edge_rt.models.pair import Pair

@@ -18,10 +18,10 @@ from edge_rt.api.storage import StorageReport
 from edge_rt.cache.kept import Which
 from edge_rt.daemon.problems import Problem
 from edge_rt.daemon.receipt import Tokens
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Prefixes
 from edge_rt.engine.residency import Resident
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable
 
 QUEUE_RETRY_S = 2.0  # when the queue is full

@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 
+from edge_rt.core.pause import Pause
 from edge_rt.daemon.calibration_plan import Run, Schedule, Thoroughness, runs
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.measuring import Job, Measured, Measurer
-from edge_rt.daemon.pause import Pause
 from edge_rt.daemon.readiness import Readiness
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.residency import Resident

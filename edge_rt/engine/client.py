@@ -11,7 +11,6 @@ from typing import Any
 
 from edge_rt.cache.kept import Which
 from edge_rt.engine.beat import Beat
-from edge_rt.engine.fate import Fate
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     BROKEN,
@@ -47,6 +46,7 @@ from edge_rt.engine.protocol import (
     Unloaded,
     Work,
 )
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import (
     EngineBroken,
     EngineError,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import LESS, Attempt, Failures
-from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Loaded, ModelSpec
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EdgeError, ModelFileError, Unavailable
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 from edge_rt.daemon.alone import RETRY_S, Alone
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.state import State
-from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable
 
 

@@ -16,9 +16,9 @@ import pytest
 
 from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
+from edge_rt.core.pause import in_thread
 from edge_rt.daemon.clocks import HUNG_S, Clocks
 from edge_rt.daemon.knobs import BoardKnobs
-from edge_rt.daemon.pause import in_thread
 from edge_rt.governor.knobs.governed_clock import GovernedClock
 from edge_rt.governor.limits import ClockSteps, Limits
 from edge_rt.twin.load import Usage

@@ -19,7 +19,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.spent import Spent
-from edge_rt.daemon.supervisor import Supervisor
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor
 from edge_rt.governor.limits import Limits, Observation

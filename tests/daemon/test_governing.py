@@ -16,8 +16,8 @@ from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.history import History
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edge_rt.api.service import Cost
-from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Finished, Share, Work
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineError, RequestError
 
 IDLE_W, BUSY_W = 3.0, 8.0

@@ -14,8 +14,8 @@ from edge_rt.daemon.chosen import Chosen
 from edge_rt.daemon.observing import Observer
 from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.spent import Spent
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.protocol import Pong
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.sensors.cpu import CpuReader
 from edge_rt.sensors.gpu import Gpu
 from edge_rt.sensors.integral import Energy

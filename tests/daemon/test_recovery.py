@@ -9,7 +9,7 @@ import pytest
 
 from edge_rt.daemon.progress import CLEARED, LOSSES, STUCK_S
 from edge_rt.daemon.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S, SHORT_S
-from edge_rt.engine.fate import Fate
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 
 OUTSIDE = Fate("signal SIGKILL, from outside", outside=True)

@@ -14,7 +14,7 @@ from edge_rt.api.governing import BudgetChange
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.decoding.params import Sampling, TokenLogprob
-from edge_rt.engine.fate import Fate
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import (
     EngineError,
     ModelFileError,

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from edge_rt.daemon.supervisor import Supervisor
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import ModelFileError
 from edge_rt.models.offer import describe
 from edge_rt.models.summary import Summary

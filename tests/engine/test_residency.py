@@ -10,9 +10,9 @@ import pytest
 
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import AVOIDED_S, FAILED_S
-from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import Loaded, ModelSpec
 from edge_rt.engine.residency import Residency, Resident, Wanted
+from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
 
 GB = 1_000_000_000

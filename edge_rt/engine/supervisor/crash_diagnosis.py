@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_rt.cgroup import Group
 from edge_rt.engine.beat import Doing
-from edge_rt.engine.fate import Fate
+from edge_rt.engine.supervisor.exit_reason import Fate
 
 _OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 

@@ -12,10 +12,19 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.daemon.vigil import BUSY_S, LOOK_S, MOST_S, STILL_S, TIMES, Life, Vigil, life
 from edge_rt.engine.beat import Beat
 from edge_rt.engine.client import EngineClient
-from edge_rt.engine.fate import Fate
+from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.hang_detector import (
+    BUSY_S,
+    LOOK_S,
+    MOST_S,
+    STILL_S,
+    TIMES,
+    Life,
+    Vigil,
+    life,
+)
 from edge_rt.errors import EngineError
 
 

@@ -16,15 +16,15 @@ from typing import Any
 import psutil
 import pytest
 
-from edge_rt.daemon.checkpoint_memory import CheckpointMemory
-from edge_rt.daemon.inquest import Inquest
-from edge_rt.daemon.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
-from edge_rt.daemon.vigil import Life, Vigil, life
 from edge_rt.engine.beat import Beat, Doing
 from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.fate import Fate
 from edge_rt.engine.protocol import ModelSpec
+from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
+from edge_rt.engine.supervisor.crash_diagnosis import Inquest
+from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.hang_detector import Life, Vigil, life
+from edge_rt.engine.supervisor.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.errors import EngineStopped, Unavailable
 
 CHILD = """
@@ -114,7 +114,7 @@ def listening() -> Generator[list[logging.LogRecord]]:
     said: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = said.append
-    logger = logging.getLogger("edge_rt.daemon.supervisor")
+    logger = logging.getLogger("edge_rt.engine.supervisor.supervisor")
     logger.addHandler(handler)
     try:
         yield said

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edge_rt.daemon.health import FRESH_S
-from edge_rt.engine.fate import Fate
+from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.health import FRESH_S
 from edge_rt.errors import EngineError, Unavailable
 
 

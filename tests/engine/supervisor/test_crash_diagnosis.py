@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.daemon.inquest import Inquest
 from edge_rt.engine.beat import Doing
+from edge_rt.engine.supervisor.crash_diagnosis import Inquest
 
 DOING = Doing(5, 1, frozenset({3, 4}))
 

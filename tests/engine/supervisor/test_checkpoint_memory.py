@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.daemon.checkpoint_memory import CheckpointMemory
 from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
 
 MB = 1 << 20
 
