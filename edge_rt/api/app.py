@@ -37,6 +37,7 @@ from edge_rt.api.marking_metrics import marking_families
 from edge_rt.api.metrics import Meters
 from edge_rt.api.models import Models, OneModel
 from edge_rt.api.nearby import Nearby
+from edge_rt.api.openapi import OpenApi
 from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
 from edge_rt.api.shell import Administering, Named, Shell, Using
@@ -113,6 +114,7 @@ def _routes(context: Context) -> list[Route]:
         _route("POST", "/edge/v1/infer", using(Infer(context))),
         _route("GET", "/health", Health(context)),
         _route("GET", "/metrics", Metrics(context)),
+        _route("GET", "/openapi.json", OpenApi(context)),
         _route("GET", "/edge/v1/status", Status(context)),
         _route("GET", "/edge/v1/board", Board(context)),
         _route("GET", "/edge/v1/ledger", Ledger(context)),

@@ -21,7 +21,7 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
-    tool_choice: Any = None
+    tool_choice: Annotated[Any, Meta(description="none or auto")] = None
     chat_template_kwargs: dict[str, Any] | None = None  # variables of the template
     # refused when they ask for something
     functions: Any = None
