@@ -42,7 +42,7 @@ class ModelledPower(BaseReader):
         proc: Path,
         coefficients: Coefficients,
         name: str = "board",
-        period_s: float = 0.5,
+        period_s: float = 0.2,
         io: FileIo = FILE_IO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -19,7 +19,8 @@ class Supply:
     """How the board's power is read: every `period_s`, each of its rails in steps of `steps_w`.
 
     There is one rail for all, or one each for processor, GPU and the rest. `lossy`: rails are
-    measured before the regulators, so that readings have their losses.
+    measured before the regulators, so that readings have their losses. A meter that counts energy
+    counts in steps of `step_j`.
     """
 
     meter: Meter
@@ -27,6 +28,7 @@ class Supply:
     steps_w: tuple[float, ...]
     lossy: bool = True
     noise: float = 0.003  # of a reading
+    step_j: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ PI4 = Kind(
     profile="raspberry-pi-4b",
     cores=4,
     steps_hz=_every(600, 1800, 100),
-    supply=Supply("modelled", 0.5, (1e-3,), noise=0.0),
+    supply=Supply("modelled", 0.2, (), step_j=6e-3),  # one core for a tick of the kernel
     trip_c=80.0,
     hot_c=85.0,
     zone_step_c=0.487,
@@ -185,7 +187,7 @@ MINI_PC = Kind(
     profile="generic-x86",
     cores=4,
     steps_hz=_every(800, 3400, 200),
-    supply=Supply("rapl", 0.1, (1e-4,), lossy=False, noise=0.0),
+    supply=Supply("rapl", 0.1, (), lossy=False, step_j=6.1e-5),
     trip_c=100.0,
     zone_step_c=1.0,
     static_w=1.9,

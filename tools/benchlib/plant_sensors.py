@@ -24,7 +24,8 @@ class SupplySensor:
         self._counts = self._supply.meter in ("rapl", "modelled")
         self._before: Sequence[float] | None = None  # a step ago
         self._time_s = 0.0
-        self._since_s = self._true_j = 0.0  # since the last reading
+        self._since_s = 0.0  # since the last reading
+        self._true_j = self._counted_j = 0.0  # since the start; counted at the last reading
         self._reading_w: float | None = None
         self._energy_j = self._covered_s = 0.0  # since the last look that found news
         self._power_w: float | None = None
@@ -42,7 +43,7 @@ class SupplySensor:
         self._true_j += dt_s * power_w
         before, self._before = self._before or rails_w, rails_w
         if due:
-            self._take(self._true_j / self._since_s if self._counts else self._read(before))
+            self._take(self._counted_w() if self._counts else self._read(before))
 
     def look(self) -> float | None:
         """Mean watts since the last look, or the last mean if there is no new reading."""
@@ -57,7 +58,13 @@ class SupplySensor:
             mean_w = watts if self._counts else 0.5 * (before + watts)
             self._energy_j += mean_w * self._since_s
             self._covered_s += self._since_s
-        self._since_s = self._true_j = 0.0
+        self._since_s = 0.0
+
+    def _counted_w(self) -> float:
+        """The mean since the last reading, by a counter of whole steps."""
+        step_j = self._supply.step_j
+        before_j, self._counted_j = self._counted_j, int(self._true_j / step_j) * step_j
+        return (self._counted_j - before_j) / self._since_s
 
     def _read(self, before: Sequence[float]) -> float:
         """The sum of all rails, each rounded to the steps of its chip."""
