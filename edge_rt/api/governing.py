@@ -45,7 +45,6 @@ class LimitsState(msgspec.Struct, frozen=True):
     threads: int
     duty: float
     prefill_chunk: int | None
-    sequences: int | None
     admission: Admission
     smaller: bool
     heavy: bool
@@ -53,6 +52,9 @@ class LimitsState(msgspec.Struct, frozen=True):
     cpu_hz: float | None = None
     gpu_hz: float | None = None
     prompt_duty: float | None = None
+    sequences: None = (
+        None  # always null; for clients of 0.1.0, to be removed after the next release
+    )
 
 
 class KnobState(msgspec.Struct, frozen=True):

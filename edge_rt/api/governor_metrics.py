@@ -50,7 +50,6 @@ def _figures(state: GovernorState) -> Iterable[tuple[str, str, float | None]]:
     yield "limit_cpu_hertz", "Highest clock of the CPU.", limits.cpu_hz
     yield "limit_gpu_hertz", "Highest clock of the GPU.", limits.gpu_hz
     yield "limit_prompt_tokens", "Most tokens of a prompt in one pass.", limits.prefill_chunk
-    yield "limit_sequences", "Answers that may be made at once.", limits.sequences
 
 
 def _gauge(name: str, text: str, value: float | None) -> Metric:

@@ -69,13 +69,8 @@ def limits_line(state: Json) -> str:
     for name, processor in (("cpu_hz", "CPU"), ("gpu_hz", "GPU")):
         if (hz := number(limits.get(name))) is not None:
             parts.append(f"{processor} up to {hz / 1e9:.2f} GHz")
-    for name, words in (
-        ("prefill_chunk", "prompt token|a pass"),
-        ("sequences", "answer|at once"),
-    ):
-        if limits.get(name) is not None:
-            thing, _, rest = words.partition("|")
-            parts.append(f"{counted(limits[name], thing)} {rest}")
+    if limits.get("prefill_chunk") is not None:
+        parts.append(f"{counted(limits['prefill_chunk'], 'prompt token')} a pass")
     admission = limits.get("admission")
     if admission == "queue":
         parts.append("new requests wait")

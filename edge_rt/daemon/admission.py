@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass, field
 
 from edge_rt.errors import Unavailable
@@ -24,10 +23,8 @@ class _Waiting:
 class Admission:
     """Lets requests in as the limits say, in the order in which they came.
 
-    Those that need no model loaded may pass those that do while none may be loaded. Where the
-    limits name a number of sequences, no more are let in from one update to the next, so that
-    those who would only wait in the engine can still be told what comes of it. How many may wait
-    is for the caller to bound.
+    Those that need no model loaded may pass those that do while none may be loaded. How many may
+    wait is for the caller to bound.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -43,7 +40,6 @@ class Admission:
     def update(self, limits: Limits) -> None:
         """Do as `limits` say from now on; with "refuse" the queue is sent away too."""
         self._limits = limits
-        self._places = math.inf if limits.sequences is None else limits.sequences
         for request in self._queue:
             if request.turn.done():
                 continue
@@ -86,11 +82,8 @@ class Admission:
             request.turn.set_exception(_no_load(self._limits))
 
     def _admits(self, loads: bool) -> bool:
-        """Whether a request may go now; one that may takes a place."""
-        limits = self._limits
-        admits = limits.admission == "open" and self._places > 0 and (limits.heavy or not loads)
-        self._places -= admits
-        return admits
+        """Whether a request may go now."""
+        return self._limits.admission == "open" and (self._limits.heavy or not loads)
 
 
 def refusal(limits: Limits) -> Unavailable:

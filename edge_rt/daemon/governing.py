@@ -241,11 +241,7 @@ class Governing:
 
 def _differ(told: Limits, now: Limits) -> bool:
     """Whether the engine has to hear of `now`; the ends of the duty's range are always told."""
-    if (told.threads, told.prefill_chunk, told.sequences) != (
-        now.threads,
-        now.prefill_chunk,
-        now.sequences,
-    ):
+    if (told.threads, told.prefill_chunk) != (now.threads, now.prefill_chunk):
         return True
     return any(
         abs(before - duty) > (ALIKE if 0.0 < duty < 1.0 else 0.0)
@@ -260,10 +256,4 @@ def _duties(limits: Limits) -> tuple[float, float]:
 
 def _send(client: EngineClient, limits: Limits) -> None:
     with contextlib.suppress(EngineLost):  # the next one is greeted
-        client.set_limits(
-            limits.threads,
-            limits.duty,
-            limits.prefill_chunk,
-            limits.sequences,
-            limits.prompt_duty,
-        )
+        client.set_limits(limits.threads, limits.duty, limits.prefill_chunk, limits.prompt_duty)

@@ -254,11 +254,10 @@ class EngineClient(asyncio.Protocol):
         threads: int,
         duty: float = 1.0,
         prefill_chunk: int | None = None,
-        sequences: int | None = None,
         prompt_duty: float | None = None,
     ) -> None:
         """Limit the engine from its next pass on; see SetLimits."""
-        self._send(SetLimits(threads, duty, prefill_chunk, sequences, prompt_duty))
+        self._send(SetLimits(threads, duty, prefill_chunk, prompt_duty))
 
     def keep_prefixes(self, keep: KeepPrefixes) -> None:
         """Have beginnings of prompts kept for models that are loaded from now on."""

@@ -77,10 +77,10 @@ class EmbeddingScheduler(Tasks[EmbeddingBackend, EmbedJob]):
         message = f"`dimensions`: expected 1 to {most}, got {width}."
         self._fail(job, RequestError(message, param="dimensions", code="invalid_value"))
 
-    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
+    def step(self, *, brief: bool = False) -> None:
         """See Runner."""
         begin = self._clock()
-        self._admit(begin, most)
+        self._admit(begin)
         self._read(begin)
         rows = self._rows(self.portion.tokens(brief=brief))
         if rows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -51,10 +50,10 @@ class TensorScheduler(Tasks[TensorBackend, InferJob]):
         """See Runner."""
         self._waiting.append(InferJob(request, self._clock()))
 
-    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
+    def step(self, *, brief: bool = False) -> None:
         """See Runner."""
         begin = self._clock()
-        self._admit(begin, min(1.0, most))
+        self._admit(begin, most=1)
         if not self._running:
             return
         job = self._running[0]

@@ -15,7 +15,7 @@ import msgspec
 from edge_rt.cache.prefix_shelf import PrefixGroup
 from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
 
-VERSION = 4
+VERSION = 5
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
 
 
@@ -176,14 +176,12 @@ class SetLimits(Message, frozen=True):
     After computing for t seconds it rests t·(1/duty - 1) seconds, after passes that read prompts
     by `prompt_duty` in place of `duty`; None: by `duty` too. Duty 0 stops it until it is told
     otherwise, while messages are still handled. `prefill_chunk` is the most prompt tokens of any
-    pass, whether answers stream or not. `sequences` answers may hold a sequence at once, over all
-    models: those that do already go on, others start when there are fewer.
+    pass, whether answers stream or not.
     """
 
     threads: int
     duty: float = 1.0
     prefill_chunk: int | None = None
-    sequences: int | None = None
     prompt_duty: float | None = None
 
 
@@ -424,7 +422,6 @@ class Pong(Message, frozen=True):
     native_s: float  # of them, seconds inside native forward calls
     duty: float = 1.0
     prefill_chunk: int | None = None
-    sequences: int | None = None
     drawn: int = 0  # tokens of answers
     read: int = 0  # tokens of prompts that went through a model, cached ones not among them
     read_s: float = 0.0  # of native_s, the part of prompts by rows of the batch

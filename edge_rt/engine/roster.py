@@ -95,12 +95,12 @@ class Roster:
     def able(self) -> list[AnyRunner]:
         """Those of which a pass would do something; whose queue is older may start one first."""
         models = self._models.values()
-        able = [s for s in models if s.running or (s.startable and self._room(s) > 0)]
+        able = [s for s in models if s.running or s.startable]
         return sorted(able, key=lambda s: s.waits_since)
 
     def step(self, scheduler: AnyRunner, *, brief: bool) -> None:
         """One pass of `scheduler` within the limits; `brief`: streams wait, perhaps others'."""
-        scheduler.step(brief=brief, most=self._room(scheduler))
+        scheduler.step(brief=brief)
 
     def get(self, model: str) -> AnyRunner | None:
         """The scheduler of `model`; None when it is not loaded."""
@@ -179,12 +179,6 @@ class Roster:
     def _await_owners(self) -> None:
         if self._checkpoints is not None and self._checkpoints.orphaned:
             self._orphaned_s = self._clock() + ORPHANED_S
-
-    def _room(self, scheduler: AnyRunner) -> float:
-        """How many answers may run on `scheduler`, seeing how many run on the others."""
-        if self._limits.sequences is None:
-            return math.inf
-        return self._limits.sequences - (self.running - scheduler.running)
 
     def _runner(self, backend: Any, spec: ModelSpec) -> AnyRunner:
         if spec.kind == "embedding":

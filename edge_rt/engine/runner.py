@@ -123,8 +123,8 @@ class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
         """
 
     @abstractmethod
-    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
-        """One pass. `brief`: others' streams wait. With `most` running nothing is begun."""
+    def step(self, *, brief: bool = False) -> None:
+        """One pass. `brief`: others' streams wait."""
 
     @abstractmethod
     def close(self, why: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -124,10 +123,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         self._outbox.forget(request_id, self._clock())
         self._forget(request_id, keep=True)
 
-    def step(self, *, brief: bool = False, most: float = math.inf) -> None:
+    def step(self, *, brief: bool = False) -> None:
         """See Runner: admit, run the model once, draw, report."""
         begin = self._clock()
-        self._admit(begin, most)
+        self._admit(begin)
         answers = self._at_turn()
         streams = [answer.at.decoding for answer in answers]
         if not all(streams):
@@ -200,13 +199,12 @@ class Scheduler(Runner[Backend, Answer, Portion]):
     def _at_turn(self) -> list[Answer]:
         return [answer for answer in self._running if answer.at.home is self]
 
-    def _admit(self, now: float, most: float) -> None:
+    def _admit(self, now: float) -> None:
         if not self._waiting:
             return
-        room = most - self.running
         left = self._by_turn(self._waiting)
         kept = 0  # sequences for those who have to wait for one on another model
-        while left and self.pool.free > kept and room > 0:
+        while left and self.pool.free > kept:
             answer = left.pop(0)
             if answer.home is not self:
                 kept += answer.home.pool.free > 0  # else it cannot be started soon
@@ -219,7 +217,6 @@ class Scheduler(Runner[Backend, Answer, Portion]):
                 self._waiting.remove(answer)
                 self._start(answer, now)
                 left = self._by_turn(left)
-                room -= 1
 
     def _by_turn(self, waiting: Iterable[Answer]) -> list[Answer]:
         """Those that may start, first the oldest of the client and request with the fewest running.

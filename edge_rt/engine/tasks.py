@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -62,7 +63,7 @@ class Tasks(Runner[BackendT, J, Slice]):
             self._fail(job, EngineError(why))
         self._backend.close()
 
-    def _admit(self, now: float, most: float) -> None:
+    def _admit(self, now: float, most: float = math.inf) -> None:
         while self._waiting and self.running < most:
             job = self._waiting.popleft()
             job.started = now

@@ -237,7 +237,6 @@ class Worker:
             native_s=tally.native_s,
             duty=self._pacer.duty,
             prefill_chunk=limits.prefill_chunk,
-            sequences=limits.sequences,
             drawn=tally.drawn,
             read=tally.read,
             read_s=tally.read_s,

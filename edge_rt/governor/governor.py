@@ -238,7 +238,6 @@ class Governor:
             choice.threads,
             choice.duty,
             self._pace.chunk(choice, self.budget),
-            None,
             on.admission,
             on.smaller,
             on.heavy,

@@ -74,7 +74,6 @@ class Limits:
     threads: int
     duty: float = 1.0
     prefill_chunk: int | None = None
-    sequences: int | None = None
     admission: Admission = "open"
     smaller: bool = False
     heavy: bool = True

@@ -150,7 +150,7 @@ def ledger_report() -> LedgerReport:
 def governor_state(**changes: object) -> GovernorState:
     fields: dict = {
         "budget": BudgetState(8.0, 1.0, 1.5, 70.0, 50_000.0, "day"),
-        "limits": LimitsState(2, 0.6, 24, 4, "open", False, True, 0.0),
+        "limits": LimitsState(2, 0.6, 24, "open", False, True, 0.0),
         "guard": "caution",
         "allowance_w": 7.8,
         "allowances_w": {"power_w": 7.8, "temp_c": 9.0},

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edge_rt.api.governor_metrics import governor_families
 
-UNITS = ("watts", "celsius", "joules", "seconds", "ratio", "threads", "tokens", "sequences")
+UNITS = ("watts", "celsius", "joules", "seconds", "ratio", "threads", "tokens")
 
 
 def series(client) -> dict[tuple, float]:
@@ -42,7 +42,6 @@ def series(client) -> dict[tuple, float]:
         ("limit_threads", 2.0),
         ("limit_duty_ratio", 0.6),
         ("limit_prompt_tokens", 24.0),
-        ("limit_sequences", 4.0),
     ],
 )
 def test_figures(client, name, value):
@@ -53,9 +52,7 @@ def test_what_is_not_known_has_no_series(client, service, script):
     caps = msgspec.structs.replace(
         script.governor().budget, power_w=None, temp_c=None, energy_j=None
     )
-    limits = msgspec.structs.replace(
-        script.governor().limits, duty=0.0, prefill_chunk=None, sequences=None
-    )
+    limits = msgspec.structs.replace(script.governor().limits, duty=0.0, prefill_chunk=None)
     unknown = dict.fromkeys(
         ("allowance_w", "predicted_w", "forecast_c", "band_c", "guard_in_s", "spent_j")
     )

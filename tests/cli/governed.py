@@ -45,7 +45,6 @@ def limits(**other: Any) -> Json:
         "threads": 2,
         "duty": 0.6,
         "prefill_chunk": 24,
-        "sequences": None,
         "admission": "open",
         "smaller": False,
         "heavy": True,

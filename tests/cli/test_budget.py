@@ -72,7 +72,6 @@ def test_a_cap_that_leaves_nothing_is_warned_of() -> None:
         ),
         ({"smaller": True}, "smaller models answer"),
         ({"heavy": False}, "no further model is loaded"),
-        ({"sequences": 1}, "1 answer at once"),
     ],
 )
 def test_what_is_held_back_is_said(changes: Json, words: str) -> None:

@@ -233,7 +233,7 @@ GOVERNORS = st.builds(
     forecast_c=FIGURE,
     guard_in_s=FIGURE,
     missing=st.lists(TEXT, max_size=3),
-    limits=st.builds(limits, duty=FIGURE, sequences=FIGURE),
+    limits=st.builds(limits, duty=FIGURE, prefill_chunk=FIGURE),
 )
 
 

@@ -17,7 +17,6 @@ OPEN = Limits(2)
 QUEUE = Limits(2, admission="queue")
 REFUSE = Limits(2, admission="refuse", retry_after_s=40.0, bound_by="power_w", why="no watts")
 LIGHT = Limits(2, heavy=False)
-ONE = Limits(2, sequences=1)
 
 
 class Gate:
@@ -183,54 +182,6 @@ def test_a_client_that_leaves_when_its_turn_comes_holds_nobody_up(limits: Limits
         assert gate.log[0].startswith("b")
         assert first.cancelled()
         assert gate.admission.waiting == 0
-
-
-def test_one_after_the_other_where_the_limits_want_it() -> None:
-    @gate(QUEUE)
-    async def _(gate: Gate) -> None:
-        for name in "abc":
-            gate.come(name)
-        await gate.settle()
-        gate.admission.update(ONE)
-        gate.come("late")
-        assert await gate.settle() == ["a"]
-        gate.admission.update(QUEUE)  # as it runs
-        assert await gate.settle() == ["a"]
-        gate.admission.update(ONE)
-        assert await gate.settle() == ["a", "b"]
-        gate.admission.update(OPEN)
-        assert await gate.settle() == ["a", "b", "c", "late"]
-
-
-def test_a_place_goes_to_who_may_use_it() -> None:
-    @gate(QUEUE)
-    async def _(gate: Gate) -> None:
-        gate.come("heavy", loads=True)
-        gate.come("light")
-        await gate.settle()
-        gate.admission.update(Limits(2, sequences=1, heavy=False))
-        assert await gate.settle() == ["light"]
-
-
-def test_newcomers_take_the_places_that_are_left() -> None:
-    @gate(Limits(2, sequences=2))
-    async def _(gate: Gate) -> None:
-        for name in "abc":
-            gate.come(name)
-        assert await gate.settle() == ["a", "b"]
-        assert gate.admission.waiting == 1
-        gate.admission.update(Limits(2, sequences=2))
-        gate.come("d")
-        gate.come("e")
-        assert await gate.settle() == ["a", "b", "c", "d"]
-        assert gate.admission.waiting == 1
-
-
-def test_none_go_where_none_may_run() -> None:
-    @gate(Limits(2, sequences=0))
-    async def _(gate: Gate) -> None:
-        gate.come("a")
-        assert await gate.settle() == []
 
 
 def test_who_waits_is_told_that_the_daemon_stops() -> None:

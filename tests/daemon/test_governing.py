@@ -58,8 +58,8 @@ class Engine:
     def set_limits(self, *limits: Any) -> None:
         if self.gone:
             raise EngineLost("gone")
-        self.told.append(limits[:4])
-        self.prompt_duties.append(limits[4])
+        self.told.append(limits[:3])
+        self.prompt_duties.append(limits[3])
 
 
 class FakeGovernor:
@@ -167,10 +167,10 @@ class Stage:
 def test_the_engine_is_told_when_limits_change_and_only_then(kit: Any) -> None:
     async def run() -> None:
         stage = Stage()
-        paced = Limits(2, 0.5, 24, 3)
-        for says in (paced, paced, replace(paced, duty=0.502), Limits(1, 0.5, 24, 3)):
+        paced = Limits(2, 0.5, 24)
+        for says in (paced, paced, replace(paced, duty=0.502), Limits(1, 0.5, 24)):
             await stage.look_with(says)
-        assert stage.engine.told == [(2, 0.5, 24, 3), (1, 0.5, 24, 3)]
+        assert stage.engine.told == [(2, 0.5, 24), (1, 0.5, 24)]
 
     kit.run(run())
 
@@ -218,7 +218,7 @@ def test_an_idle_engine_is_left_alone_until_work_comes(kit: Any) -> None:
         assert stage.engine.told == []
         assert [ask for _, _, ask, _ in stage.asked] == [False, False]
         await stage.governing.admit(loads=False)
-        assert stage.engine.told == [(1, 0.5, None, None)]
+        assert stage.engine.told == [(1, 0.5, None)]
 
     kit.run(run())
 
@@ -244,7 +244,7 @@ def test_a_new_engine_is_greeted_with_what_is_in_force(kit: Any) -> None:
         stage.governing.greet(cast(EngineClient, newcomer))
         stage.supervisor.current = newcomer
         await stage.look_with(Limits(1, 0.4))
-        assert newcomer.told == [(1, 0.4, None, None)]
+        assert newcomer.told == [(1, 0.4, None)]
         assert [threads for threads, *_ in stage.asked] == [2, 1, 1]
 
     kit.run(run())
@@ -285,7 +285,7 @@ def test_a_budget_is_obeyed_at_once(kit: Any) -> None:
         stage.governing.change(BudgetChange(power_w=4.0, energy_j=9.0, energy_period="hour"))
         seen, budget = stage.governor.steps[-1]
         assert (seen.dt_s, seen.supply_j, budget.power_w) == (0.0, 7.0, 4.0)
-        assert stage.engine.told[-1] == (1, 0.25, None, None)
+        assert stage.engine.told[-1] == (1, 0.25, None)
         state = stage.governing.state([])
         assert (state.budget.power_w, state.limits.duty, state.spent_j) == (4.0, 0.25, 7.0)
         await stage.governing.look()
@@ -448,10 +448,10 @@ def test_fixed_threads_are_in_force_until_they_are_given_back(kit: Any) -> None:
             await stage.look_with(Limits(2, 0.4))  # by another governor
         assert [governor.fixed for governor in stage.governors] == [1, None]
         assert stage.engine.told == [
-            (2, 0.5, None, None),
-            (1, 0.5, None, None),
-            (1, 0.4, None, None),
-            (2, 0.4, None, None),
+            (2, 0.5, None),
+            (1, 0.5, None),
+            (1, 0.4, None),
+            (2, 0.4, None),
         ]
         assert [threads for threads, *_ in stage.asked] == [2, 1, 1]
 

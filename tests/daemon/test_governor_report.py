@@ -19,7 +19,7 @@ from edge_rt.governor.report import Report
 from edge_rt.governor.settings import Settings
 
 BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")
-LIMITS = Limits(2, 0.6, 24, 4, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
+LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
 REPORT = Report(
     guard="hold",
     allowance_w=7.8,
@@ -105,7 +105,7 @@ def test_every_cap_can_be_changed() -> None:
 def test_all_of_it() -> None:
     assert state() == GovernorState(
         budget=BudgetState(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour"),
-        limits=LimitsState(2, 0.6, 24, 4, "queue", True, False, 30.0),
+        limits=LimitsState(2, 0.6, 24, "queue", True, False, 30.0),
         guard="hold",
         allowance_w=7.8,
         allowances_w={"power_w": 7.8, "temp_c": 9.0},

@@ -233,8 +233,8 @@ async def test_events_come_in_order_until_every_answer_ended(
 
 @with_engine
 async def test_limits_are_told_as_they_were_set(client: EngineClient, engine: Engine) -> None:
-    client.set_limits(2, 0.5, prefill_chunk=32, sequences=1, prompt_duty=0.25)
-    assert await engine.next() == SetLimits(2, 0.5, 32, 1, 0.25)
+    client.set_limits(2, 0.5, prefill_chunk=32, prompt_duty=0.25)
+    assert await engine.next() == SetLimits(2, 0.5, 32, 0.25)
 
 
 @with_engine

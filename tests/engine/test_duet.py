@@ -10,7 +10,7 @@ from duo import SPECULATIVE, SWITCH, Duo, Script
 
 from edge_rt.decoding.gates.base import Gate, Verdict
 from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.engine.protocol import Finished, SetLimits, Started
+from edge_rt.engine.protocol import Finished, Started
 from edge_rt.errors import EngineError
 
 PROMPT = [8 + i * 7 % 25 for i in range(30)]
@@ -272,10 +272,10 @@ def test_pairs_the_other_way_round_do_not_wait_for_each_other(
 
 
 def test_a_seat_whose_turn_it_is_not_does_not_run(
-    duo: Duo, new_request: Callable, gates: Callable
+    toy: Callable, new_duo: Callable, new_request: Callable, gates: Callable
 ) -> None:
     gates(Script([STAY_SMALL]), Script([STAY_SMALL]))
-    duo.roster.limits = SetLimits(1, sequences=2)
+    duo = new_duo(toy(sequences=2), toy(sequences=2, quirk=1))
     for id in (1, 2, 3):
         duo.submit(new_request(id, [id + 4, 9], max_tokens=40, mode=SWITCH if id < 3 else None))
     for _ in range(10):

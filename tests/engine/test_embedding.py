@@ -192,16 +192,6 @@ def test_cancelling_tells_what_it_took_and_is_the_end() -> None:
     assert len(front.backend.passes) == before + 1
 
 
-def test_no_more_are_begun_than_there_may_be() -> None:
-    front = EmbedFront()
-    front.submit(1, *["x" * 14] * 9)
-    front.submit(2, "a")
-    front.scheduler.step(most=1)
-    assert (front.scheduler.running, front.scheduler.waiting) == (1, 1)
-    front.settle(most=1)
-    assert list(front.ended) == [1, 2]
-
-
 def test_its_tokens_are_not_counted_with_those_of_prompts() -> None:
     front = EmbedFront()
     front.submit(1, *TEXTS)
@@ -248,7 +238,7 @@ def test_whatever_comes_each_request_gets_its_own_vectors_once(
             asked[len(asked)] = item
             front.submit(len(asked) - 1, *item)
         elif item is None:
-            front.scheduler.step(brief=True, most=2)
+            front.scheduler.step(brief=True)
         else:
             gone.add(item)
             front.scheduler.cancel(item)

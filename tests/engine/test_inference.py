@@ -38,13 +38,6 @@ def test_one_pass_is_one_request_in_the_order_of_coming() -> None:
     assert (front.scheduler.running, front.scheduler.waiting) == (0, 2)
 
 
-def test_none_is_begun_where_none_may_be() -> None:
-    front = InferFront()
-    front.submit(1, x=X)
-    front.scheduler.step(most=0)
-    assert not front.ended
-
-
 @pytest.mark.parametrize(
     ("tensor", "said"),
     [

@@ -121,7 +121,7 @@ def alone(loaded: Engine, new_request: Callable[..., Generate]) -> list[int]:
     [
         [SetLimits(1, 1.0, 4)],
         [SetLimits(1, 1.0, 7), SetLimits(2, 1.0, 30), SetLimits(1, 1.0, 1), FREE],
-        [SetLimits(1, 0.7), SetLimits(1, 0.4, 8), SetLimits(1, 0.9, None, 1)],
+        [SetLimits(1, 0.7), SetLimits(1, 0.4, 8), SetLimits(1, 0.9)],
     ],
 )
 def test_greedy_answers_are_the_same_whatever_limits_change_under_way(

@@ -51,7 +51,7 @@ def test_fields_with_defaults_may_be_missing_at_the_end() -> None:
 
 def test_what_an_older_front_does_not_limit_is_not_limited() -> None:
     assert engine_decoder().decode(msgspec.msgpack.encode(["SetLimits", 2])) == SetLimits(
-        2, duty=1.0, prefill_chunk=None, sequences=None
+        2, duty=1.0, prefill_chunk=None, prompt_duty=None
     )
 
 

@@ -415,18 +415,6 @@ def test_tokens_are_counted(front) -> None:
     assert 0 < front.tally.read_s < front.tally.native_s
 
 
-def test_no_answer_starts_where_as_many_run_as_may(front) -> None:
-    for id in range(1, 5):
-        front.submit(id, [id + 4, 9], max_tokens=id)
-    front.scheduler.step(most=2)
-    assert (front.scheduler.running, front.scheduler.waiting) == (1, 2)  # the first has ended
-    front.scheduler.step(most=1)
-    front.scheduler.step(most=-1)
-    assert [e.id for e in front.events if isinstance(e, Started)] == [1, 2]
-    front.settle()
-    assert [e.id for e in front.events if isinstance(e, Started)] == [1, 2, 3, 4]
-
-
 def test_prompts_are_read_in_portions(front) -> None:
     front.scheduler.portion.most = 7
     front.submit(1, LONG)

@@ -258,7 +258,7 @@ def test_limits_that_change_during_a_load_hold_for_its_model(peer: Peer, factory
 def test_a_limit_on_prompts_holds_for_models_that_come_later(
     peer: Peer, factory: Factory, new_request: Callable
 ) -> None:
-    peer.send(SetLimits(1, prefill_chunk=5, sequences=2), Load("toy", SPEC))
+    peer.send(SetLimits(1, prefill_chunk=5), Load("toy", SPEC))
     peer.until(Loaded)
     peer.send(new_request(1, [8 + i % 20 for i in range(33)], max_tokens=1), Ping(1))
     peer.until(Finished)
@@ -266,7 +266,7 @@ def test_a_limit_on_prompts_holds_for_models_that_come_later(
     peer.send(Ping(2))
     while (pong := peer.until(Pong)).nonce == 1:
         pass
-    assert (pong.prefill_chunk, pong.sequences, pong.read, pong.drawn) == (5, 2, 33, 1)
+    assert (pong.prefill_chunk, pong.read, pong.drawn) == (5, 33, 1)
 
 
 def test_what_was_counted_outlives_its_model(loaded: Peer, new_request: Callable) -> None:

@@ -31,7 +31,6 @@ limits = st.builds(
     duty=st.sampled_from([0.0, 0.02, 0.2, 0.5, 0.95, 1.0]),
     prompt_duty=st.sampled_from([None, 0.02, 0.5, 1.0]),
     prefill_chunk=st.none() | st.integers(1, 40),
-    sequences=st.none() | st.integers(0, 3),
 )
 requests = st.fixed_dictionaries(
     {

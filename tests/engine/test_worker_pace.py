@@ -48,7 +48,7 @@ def test_the_asked_share_of_the_time_is_computed(
 def test_prompts_have_a_duty_of_their_own(stage: Callable[..., Stage], endless: Callable) -> None:
     on = stage(0.01)
     on.run(
-        (0.0, SetLimits(1, 1.0, 4, None, 0.25)),
+        (0.0, SetLimits(1, 1.0, 4, 0.25)),
         (0.0, endless(1, PROMPT)),  # 23 passes of 0.01 s, and three times as long for rests
         (2.0, Ping(1)),
     )

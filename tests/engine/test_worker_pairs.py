@@ -10,14 +10,12 @@ from worker_stage import Stage
 
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine.protocol import (
-    Cancel,
     Failed,
     Finished,
     Generate,
     Ping,
     Pong,
     SetLimits,
-    Started,
     Step,
     Unload,
 )
@@ -48,7 +46,6 @@ def tokens(on: Stage) -> dict[int, list[int]]:
         SetLimits(1),
         SetLimits(2, duty=0.3),
         SetLimits(1, prefill_chunk=3),
-        SetLimits(1, sequences=1),
     ],
 )
 def test_whatever_the_limits_an_answer_is_the_same(
@@ -71,18 +68,6 @@ def test_whatever_the_limits_an_answer_is_the_same(
     assert ends[2].made is None
     [pong] = pair.all(Pong)
     assert (pong.running, pong.waiting, pong.drawn) == (0, 0, 125)
-
-
-def test_what_a_limit_counts_is_answers_not_models(pair: Stage, endless: Callable) -> None:
-    pair.run(
-        (0.0, SetLimits(1, sequences=2)),
-        *((0.0, endless(id, [id + 4, 9], mode=RANDOM)) for id in (1, 2, 3)),
-        *((0.2 + 0.05 * i, Ping(i)) for i in range(10)),
-        (1.0, Cancel(1)),
-        *((1.2 + 0.05 * i, Ping(i)) for i in range(10)),
-    )
-    assert {(pong.running, pong.waiting) for pong in pair.all(Pong)} == {(2, 1), (2, 0)}
-    assert [one.id for one in pair.all(Started)] == [1, 2, 3]
 
 
 def test_a_model_that_goes_takes_what_it_was_to_answer_with_it(

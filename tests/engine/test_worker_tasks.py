@@ -20,10 +20,8 @@ from edge_rt.engine.protocol import (
     Failed,
     Generate,
     Infer,
-    Inferred,
     ModelSpec,
     Ping,
-    Pong,
     SetLimits,
     Step,
     Tensor,
@@ -90,19 +88,6 @@ def test_a_duty_holds_for_embeddings(on: Stage, duty: float) -> None:
     on.run((0.0, SetLimits(1, duty, 8)), (0.0, Embed(1, "embed", TEXTS)), (12.0, Ping(1)))
     [done] = on.when(Embedded)
     assert done == pytest.approx(2.0 / duty, rel=0.05)
-
-
-def test_a_sequence_is_shared_by_streams_and_tasks(on: Stage, new_request: Callable) -> None:
-    on.run(
-        (0.0, SetLimits(1, sequences=1)),
-        (0.0, new_request(1, [5], max_tokens=100)),
-        (0.0, Embed(2, "embed", ["ab"])),
-        (0.0, Infer(3, "tensors", {"x": X})),
-        (5.0, Ping(1)),
-    )
-    pong = on.all(Pong)[-1]
-    assert (pong.running, pong.waiting) == (0, 0)
-    assert min(on.when(Embedded) + on.when(Inferred)) >= 1.0  # after the stream's hundred passes
 
 
 def test_a_batch_that_is_cancelled_ends_at_once(on: Stage) -> None:

@@ -101,9 +101,9 @@ def test_on_a_gpu_passes_follow_its_clock_and_one_thread_waits() -> None:
 
 def test_requests_wait_where_they_are_not_let_in() -> None:
     made = engine(Work(4, 50.0, 50.0))
-    made.sequences = 1
+    made.admitting = False
     passes(made, 1.0)
-    assert (made.running, made.waiting) == (1, 3)
-    made.sequences, made.admitting = 0, False
-    passes(made, 60.0)
-    assert made.running == 0
+    assert (made.running, made.waiting) == (0, 4)
+    made.admitting = True
+    passes(made, 2.0)
+    assert made.running == 4

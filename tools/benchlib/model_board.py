@@ -118,7 +118,6 @@ class _Run:
         prompt_duty = limits.duty if limits.prompt_duty is None else limits.prompt_duty
         self._engine.pace(limits.duty, prompt_duty, now_s)
         self._engine.prefill_chunk = limits.prefill_chunk or self._scene.speed.chunk
-        self._engine.sequences = limits.sequences
         self._engine.admitting = limits.admission == "open"
         self._turn(limits.cpu_hz)
         self._trace.limits.append(limits)

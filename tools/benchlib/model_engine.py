@@ -78,7 +78,6 @@ class ModelEngine:
         """Requests come from `idle_s` on."""
         self.threads, self.prefill_chunk = cores, speed.chunk
         self.admitting = True
-        self.sequences: int | None = None  # the most requests at once
         self._duty = self._prompt_duty = 1.0
         self.hog = 0.0  # cores that others want
         self.clock = 1.0  # as a share of the top one
@@ -148,7 +147,7 @@ class ModelEngine:
     def _may(self, stream: _Stream) -> bool:
         if stream.started or stream.ready_s > self._free_s:
             return stream.started
-        return self.admitting and (self.sequences is None or self.running < self.sequences)
+        return self.admitting
 
     def _next_s(self, until_s: float) -> float:
         later = [s.ready_s for s in self._streams if s.ready_s > self._free_s]

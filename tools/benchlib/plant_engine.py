@@ -71,7 +71,6 @@ class PlantEngine:
         kind = figures.kind
         self.threads, self.chunk = kind.cores, 0
         self.duty = self.prompt_duty = 1.0
-        self.sequences = 0  # the most requests at once; 0: any number
         self.admitting = True
         self.clock = self.gpu_clock = 1.0  # shares of the top ones
         self.others, self.others_gpu = 0.0, 0.0  # cores, and share of the GPU
@@ -218,9 +217,7 @@ class PlantEngine:
     def _may(self, stream: _Stream) -> bool:
         if stream.started:
             return True
-        if stream.ready_s > self._free_s or not self.admitting:
-            return False
-        stream.started = not self.sequences or self.running < self.sequences
+        stream.started = self.admitting and stream.ready_s <= self._free_s
         return stream.started
 
     def _next_s(self, until_s: float) -> float:

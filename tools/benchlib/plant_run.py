@@ -159,7 +159,6 @@ class Run:
         prompt_duty = limits.duty if limits.prompt_duty is None else limits.prompt_duty
         engine.pace(limits.duty, prompt_duty, now_s)
         engine.chunk = limits.prefill_chunk or 0
-        engine.sequences = limits.sequences or 0
         engine.admitting = limits.admission == "open"
         self._clock = _share(limits.cpu_hz, kind.steps_hz)
         if kind.gpu is not None:
