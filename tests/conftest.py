@@ -26,6 +26,20 @@ settings.load_profile("edge_rt")
 
 pytest_configure = hermetic.pytest_configure
 
+HERE = Path(__file__).parent
+ALONE = {"e2e", "systemd", "vm"}
+SLOW = {"vm"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole rooms as pyproject.toml describes the marks."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            room = item.path.relative_to(HERE).parts[0]
+            for mark in ["alone"] * (room in ALONE) + ["slow"] * (room in SLOW):
+                item.add_marker(mark)
+
+
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM = "all-minilm-l6-v2"
 

@@ -26,7 +26,12 @@ PIP = "PIP_CONFIG_FILE"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the first environment before any test module is imported."""
+    """Set the first environment before any test module is imported.
+
+    Not where pytest-xdist runs the tests in other processes: each of them comes here, too.
+    """
+    if config.getoption("dist", "no") != "no":
+        return
     hermetic = Hermetic(dict(os.environ))
     config.stash[CACHE] = hermetic.cache
     config.pluginmanager.register(hermetic)
@@ -84,6 +89,11 @@ class Hermetic:
         self._active = False
         _replace(self._environ)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Close here: a worker of pytest-xdist may be killed as soon as this is over."""
+        self.close()
 
     def _enter(self) -> None:
         self._count += 1

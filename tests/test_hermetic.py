@@ -52,8 +52,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def told(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+@pytest.fixture(scope="module", params=["0", "2"], ids=["one process", "two workers"])
+def told(
+    request: pytest.FixtureRequest, machine: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """What a session of pytest on that machine tells of each of its tests."""
     tests, code = tmp_path_factory.mktemp("tests"), HEAD + OWN
     lines = {name: f"with suppress(OSError): {line}" for name, line in REFUSED.items()}
@@ -68,9 +70,12 @@ def told(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "TMPDIR": str(tests),
         "PYTHONPATH": str(Path(__file__).parent),
     }
-    words = ["-m", "pytest", "-p", "hermetic", "-p", "no:cacheprovider", "-q", "-rA"]
+    words = ["-m", "pytest", "-p", "hermetic", "-p", "no:cacheprovider", "-q", "-rA", "-n"]
     done = subprocess.run(
-        [sys.executable, *words, "test_it.py"], env=environ, cwd=tests, stdout=subprocess.PIPE
+        [sys.executable, *words, request.param, "test_it.py"],
+        env=environ,
+        cwd=tests,
+        stdout=subprocess.PIPE,
     )
     assert done.returncode == 1
     assert list(tests.glob("edge-rt-tests-*")) == []

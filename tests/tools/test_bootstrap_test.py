@@ -45,7 +45,24 @@ def test_every_check_runs_and_the_tests_come_last(bench: Bench) -> None:
     status, calls = bench.run()
     assert status == 0
     names = [call.split()[0] for call in calls]
-    assert names == ["edge-rt", "edge-rt", "ruff", "ruff", "pyright", "lint-imports", "pytest"]
+    checks = ["edge-rt", "edge-rt", "ruff", "ruff", "pyright", "lint-imports"]
+    assert names == [*checks, "pytest", "pytest"]
+
+
+def test_every_test_but_the_slow_ones_runs_once(bench: Bench) -> None:
+    parallel, alone = bench.run()[1][-2:]
+    usual = "not qwen and not whole and not slow"
+    assert parallel.startswith("pytest -n ")
+    assert parallel.endswith(f"-m {usual} and not alone")
+    assert alone == f"pytest -m {usual} and alone"
+
+
+def test_all_runs_the_slow_ones_too(bench: Bench) -> None:
+    status, calls = bench.run("--all")
+    assert status == 0
+    names = [call.split()[0] for call in calls]
+    assert names[2:] == ["ruff", "ruff", "pyright", "lint-imports", "pytest"]
+    assert calls[-1] == "pytest -m not qwen and not whole"
 
 
 def test_the_exit_code_is_that_of_the_tests(bench: Bench) -> None:

@@ -18,10 +18,14 @@ from bootstrap.venv import Venv
 
 MODELS = (run.MODEL, "all-minilm-l6-v2")  # those that the tests run on
 
-_USAGE = "tools/test [PYTEST ARGUMENT ...] | tools/test --vm"
+# A worker with its engine takes up to 1 GB: no more of them than that, however many cores.
+WORKERS = ["-n", "logical", "--maxprocesses", "4", "--dist", "worksteal"]
+
+_USAGE = "tools/test [--all | --vm | PYTEST ARGUMENT ...]"
 _ABOUT = """\
-Set up .venv, then check lint, format, types and import contracts and run all tests. With
-arguments, only pytest runs, and they are passed to it: `tools/test tests/engine -k seed`.
+Set up .venv, then check lint, format, types and import contracts and run the tests, but for those
+that need a guest or minutes; --all runs these, too. With other arguments, only pytest runs, and
+they are passed to it: `tools/test tests/engine -k seed`.
 
 --vm alone runs none of these. It boots Debian's kernel in QEMU, with this checkout and the
 kernel's own INA3221 driver over a simulated chip, and compares what they read. Then it boots a
@@ -61,9 +65,10 @@ def main(argv: Sequence[str]) -> int:
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_known_args(argv[:1] if argv[:1] in (["-h"], ["--help"]) else [])
-    if "--vm" in argv and list(argv) != ["--vm"]:
-        print("--vm takes no other arguments.", file=sys.stderr)
-        return 2
+    for only in ("--vm", "--all"):
+        if only in argv and list(argv) != [only]:
+            print(f"{only} takes no other arguments.", file=sys.stderr)
+            return 2
     end_cleanly_on_signals()
     try:
         if "--vm" in argv:
@@ -77,16 +82,34 @@ def main(argv: Sequence[str]) -> int:
 
 
 def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
-    """Check, then run pytest with `argv`; given any, only pytest."""
+    """Check, then run the tests, with --all every one; given other arguments, only pytest."""
     cache = cache_dir()
     os.environ["EDGE_RT_CACHE"] = str(cache)  # the tests find the model where we put it
     os.chdir(CHECKOUT)
     if not all(_pulled(venv, model, str(cache / "store")) for model in MODELS):
         return 1
-    if not (argv or _all_pass(venv)):
+    given = [word for word in argv if word != "--all"]
+    if not (given or _all_pass(venv)):
         return 1
+    runs = [given] if given else pytest_runs("--all" in argv)
+    return max([_tested(venv, words) for words in runs])
+
+
+def pytest_runs(everything: bool) -> list[list[str]]:
+    """The arguments of each run of pytest: several tests at a time, then those that go alone.
+
+    With `everything`, all tests go one by one.
+    """
+    kept = "not qwen and not whole"
+    if everything:
+        return [["-m", kept]]
+    kept += " and not slow"
+    return [[*WORKERS, "-m", f"{kept} and not alone"], ["-m", f"{kept} and alone"]]
+
+
+def _tested(venv: Venv, words: Sequence[str]) -> int:
     print("== Tests", flush=True)
-    return run_child([str(venv.command("pytest")), *argv])
+    return run_child([str(venv.command("pytest")), *words])
 
 
 def _pulled(venv: Venv, model: str, store: str) -> bool:
