@@ -16,14 +16,17 @@ from typing import Any, Literal, cast
 import msgspec
 import pytest
 
-from edge_rt.api.board import BoardReport
-from edge_rt.api.governing import BudgetChange, GovernorState
 from edge_rt.api.service import Call, Cost
+from edge_rt.board.integral import Energy
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.snapshot import nothing_yet
 from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
+from edge_rt.core.reports.board import BoardReport
+from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.daemon.admission import Admission
 from edge_rt.daemon.answering import Answering
-from edge_rt.daemon.board_report import nothing_yet
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import changed, governor_state
@@ -36,7 +39,6 @@ from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.prompting import Prompting, Vocabulary
 from edge_rt.daemon.recovery import Recovery
-from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.state import State
 from edge_rt.daemon.templating import Templating
@@ -76,11 +78,9 @@ from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
 from edge_rt.models.template_task import Refused, Task
 from edge_rt.models.templating import Templates
-from edge_rt.sensors.cpu import CpuReader
-from edge_rt.sensors.integral import Energy
 
 # pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parent / "sensors"))
+sys.path.insert(0, str(Path(__file__).parent / "board"))
 
 from trees import Tree
 

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.api.governing import Amount
 from edge_rt.api.modes import check_mode
 from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.api.wish import Aims, ModeWish
+from edge_rt.core.reports.governor import Amount
 from edge_rt.routing.ask import Prefer
 from edge_rt.routing.sufficing import Level, floor_of
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from edge_rt.api.board import BoardReport, ChannelState, RailEnergy, Supply
+from edge_rt.core.reports.board import BoardReport, ChannelState, RailEnergy, Supply
 
 T = TypeVar("T")
 Family = GaugeMetricFamily | CounterMetricFamily

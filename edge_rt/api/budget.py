@@ -7,9 +7,9 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
-from edge_rt.api.governing import BudgetChange
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
+from edge_rt.core.reports.governor import BudgetChange
 
 _DECODER = msgspec.json.Decoder(BudgetChange)
 

@@ -10,10 +10,10 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
-from edge_rt.api.planning import CalibrationAsk
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
 from edge_rt.api.told import tell
+from edge_rt.core.reports.planning import CalibrationAsk
 
 
 class CalibrateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.api.board import Quality
+from edge_rt.core.reports.board import Quality
 from edge_rt.decoding.params import Made, Mode, TokenLogprob
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 

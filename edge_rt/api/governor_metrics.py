@@ -11,7 +11,7 @@ from typing import get_args
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from edge_rt.api.governing import Admission, GovernorState, Guard
+from edge_rt.core.reports.governor import Admission, GovernorState, Guard
 
 
 def governor_families(state: GovernorState) -> list[Metric]:

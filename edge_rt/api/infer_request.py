@@ -11,9 +11,9 @@ from starlette.types import Scope
 
 from edge_rt.api.allowance import Allowance
 from edge_rt.api.decode import decode
-from edge_rt.api.governing import Amount
 from edge_rt.api.json_tensors import read_tensor
 from edge_rt.api.npy import read_npy, read_npz
+from edge_rt.core.reports.governor import Amount
 from edge_rt.engine.protocol import Tensor
 from edge_rt.errors import RequestError
 

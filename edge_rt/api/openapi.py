@@ -14,7 +14,6 @@ from typing import Any, cast
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from edge_rt.api.board import BoardReport, LedgerReport
 from edge_rt.api.cache import CacheReport, Purge, Purged
 from edge_rt.api.calibrate import CalibrateRequest
 from edge_rt.api.chat_answer import ChatCompletion
@@ -28,16 +27,17 @@ from edge_rt.api.embeddings import EmbeddingList
 from edge_rt.api.embeddings_request import EmbeddingsRequest
 from edge_rt.api.failure import ErrorBody
 from edge_rt.api.feedback import Feedback
-from edge_rt.api.governing import BudgetChange, GovernorState, Past
 from edge_rt.api.infer import InferAnswer
 from edge_rt.api.infer_request import InferRequest
 from edge_rt.api.learning import Reset
-from edge_rt.api.learnt import RouterReport
 from edge_rt.api.marking import Marked
 from edge_rt.api.models import Model, ModelList
 from edge_rt.api.plan import PlanRequest
-from edge_rt.api.planning import Calibrated, PlanReport, Progress
 from edge_rt.api.respond import send_bytes
+from edge_rt.core.reports.board import BoardReport, LedgerReport
+from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.planning import Calibrated, PlanReport, Progress
+from edge_rt.core.reports.router import RouterReport
 from edge_rt.routing.learning.learner import Which
 from edge_rt.routing.trace import Trace
 

@@ -11,10 +11,10 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
 from edge_rt.api.messages import MOST, ChatMessage, template_messages
-from edge_rt.api.planning import PlanAsk
 from edge_rt.api.respond import send_json
 from edge_rt.api.told import tell
 from edge_rt.api.watch import unless_gone
+from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.errors import RequestError
 
 _MOST_MODELS, _MOST_THREADS = 32, 512

@@ -10,10 +10,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from edge_rt.api.board import BoardReport, LedgerReport, Quality
-from edge_rt.api.governing import BudgetChange, GovernorState, Past
-from edge_rt.api.learnt import RouterReport
-from edge_rt.api.planning import (
+from edge_rt.api.wish import Wish
+from edge_rt.cache.kept import Which
+from edge_rt.core.reports.board import BoardReport, LedgerReport, Quality
+from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.planning import (
     Calibrated,
     CalibrationAsk,
     PlanAsk,
@@ -22,9 +23,8 @@ from edge_rt.api.planning import (
     Refused,
     Tried,
 )
-from edge_rt.api.storage import StorageReport
-from edge_rt.api.wish import Wish
-from edge_rt.cache.kept import Which
+from edge_rt.core.reports.router import RouterReport
+from edge_rt.core.reports.storage import StorageReport
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Prefixes, Started, Tensor
 from edge_rt.routing.learning import learner

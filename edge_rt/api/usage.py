@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from edge_rt.api.board import Quality
 from edge_rt.api.costs import Costs
 from edge_rt.api.service import Cost, Event, PowerQuality
+from edge_rt.core.reports.board import Quality
 from edge_rt.decoding.params import Doubt, Made
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.routing.setting import SINGLE

@@ -29,6 +29,6 @@ def reports(
 
 
 def _senses() -> Look:
-    from edge_rt.daemon.senses import look  # brings every reader
+    from edge_rt.board.monitor import look  # brings every reader
 
     return look

@@ -9,7 +9,7 @@ from statistics import fmean, median
 
 import msgspec
 
-from edge_rt.api.planning import Calibrated, Fitted
+from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.daemon.measuring import Measured
 from edge_rt.energy.calibration import Calibration, Draws, Sweep
 from edge_rt.energy.phases import spend

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from edge_rt.api.planning import Progress
 from edge_rt.core.pause import Pause
+from edge_rt.core.reports.planning import Progress
 from edge_rt.daemon.calibrated import calibration
 from edge_rt.daemon.calibration_plan import Thoroughness, shares_s
 from edge_rt.daemon.course import Course

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from edge_rt.api.planning import Calibrated, CalibrationAsk, Progress, Refused
+from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.calibrated import calibrated
 from edge_rt.daemon.calibration_plan import FULL, QUICK, in_order

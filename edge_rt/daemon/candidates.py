@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edge_rt.api.planning import Candidate
+from edge_rt.core.reports.planning import Candidate
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.offers import ALONE, Offered
 from edge_rt.daemon.teaming import Teaming

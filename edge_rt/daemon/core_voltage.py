@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import fmean
 
-from edge_rt.daemon.board_report import Felt
+from edge_rt.board.snapshot import Felt
 from edge_rt.thermal.leakage import voltage
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from edge_rt.api.planning import Progress
+from edge_rt.core.reports.planning import Progress
 
 
 class Course:

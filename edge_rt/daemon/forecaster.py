@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edge_rt.board.snapshot import Felt, board_key
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.board_report import Felt, board_key
 from edge_rt.daemon.forms import KV_NUMBER_BYTES, forms
 from edge_rt.daemon.memory import Memory
 from edge_rt.energy.basis import Hardware

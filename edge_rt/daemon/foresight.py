@@ -9,6 +9,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
+from edge_rt.board.cpu_watch import CpuWatch
+from edge_rt.board.integral import Energy
+from edge_rt.board.monitor import Senses
+from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config
 from edge_rt.core.pause import Pause
 from edge_rt.daemon.alone import Alone
@@ -16,7 +20,6 @@ from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.calibration_session import Tools
 from edge_rt.daemon.calibrator import Calibrator
 from edge_rt.daemon.candidates import Candidates
-from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.forecaster import FOLDER, Forecaster
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.learning import Learning
@@ -31,7 +34,6 @@ from edge_rt.daemon.planner import Planner
 from edge_rt.daemon.readiness import Readiness
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.routes import Routes
-from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.sweeping import PROGRAM, Sweeper
 from edge_rt.daemon.teaming import Teaming
@@ -45,8 +47,6 @@ from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
 from edge_rt.routing.ages import Ages
-from edge_rt.sensors.cpu import CpuReader
-from edge_rt.sensors.integral import Energy
 
 
 class Foresight:

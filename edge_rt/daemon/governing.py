@@ -10,9 +10,9 @@ from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import replace
 from typing import Any
 
-from edge_rt.api.governing import BudgetChange, GovernorState
+from edge_rt.board.snapshot import Felt
+from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.daemon.admission import Admission
-from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.clocks import Clocks
 from edge_rt.daemon.governor_report import changed, governor_state, warnings
 from edge_rt.daemon.heat import Heat

@@ -8,8 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 from msgspec import UNSET
 
-from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, KnobState, LimitsState
 from edge_rt.config import schema
+from edge_rt.core.reports.governor import (
+    BudgetChange,
+    BudgetState,
+    GovernorState,
+    KnobState,
+    LimitsState,
+)
 from edge_rt.governor.budget import PERIOD_S, Budget
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.knobs.outcome import Outcome

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_rt.api.governing import HeatState
-from edge_rt.daemon.board_report import Felt, board_key
+from edge_rt.board.snapshot import Felt, board_key
+from edge_rt.core.reports.governor import HeatState
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.priors import heat_prior, leakage_prior
 from edge_rt.governor.limits import Observation

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from edge_rt.api.governing import Past
+from edge_rt.core.reports.governor import Past
 from edge_rt.daemon.foretold import Foretold
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.guard import STATES

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from edge_rt.api.storage import StorageReport
+from edge_rt.core.reports.storage import StorageReport
 from edge_rt.trouble import Trouble
 
 _ASIDE = "*.db.corrupt-*"

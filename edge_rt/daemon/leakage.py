@@ -10,8 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from edge_rt.board.snapshot import Felt
 from edge_rt.core.pause import Pause
-from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.core_voltage import CoreVoltage
 from edge_rt.durable import plain_name, replace_file
 from edge_rt.governor.limits import Observation

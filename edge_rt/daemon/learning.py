@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from edge_rt.api.learnt import Arm, RouterReport, TrialsReport
 from edge_rt.core.pause import Pause
+from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
 from edge_rt.database.storage import Storage
 from edge_rt.energy.prediction import Served
 from edge_rt.models.pair import LOSSLESS

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edge_rt.api.board import Booking, DayTotal, LedgerReport, ModelTotal
+from edge_rt.core.reports.board import Booking, DayTotal, LedgerReport, ModelTotal
 from edge_rt.energy.entry import Day, Entry, ModelDay
 
 

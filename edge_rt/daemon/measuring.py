@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
-from edge_rt.api.board import Quality
 from edge_rt.api.service import Cost, EmbedCall, ModelCard, Serving
 from edge_rt.core.pause import Pause
+from edge_rt.core.reports.board import Quality
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.receipt import Receipt

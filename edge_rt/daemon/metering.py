@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from edge_rt.api.board import LedgerReport
 from edge_rt.api.service import Cost, Repeat
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.core.reports.board import LedgerReport
 from edge_rt.daemon.ledger_report import ledger_report
 from edge_rt.daemon.loss import Loss
 from edge_rt.daemon.milestone import Milestone
 from edge_rt.daemon.receipt import Receipt, Tokens
 from edge_rt.daemon.repeats import booking
-from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.baseline import Baseline

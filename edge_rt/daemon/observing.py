@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.cpu_watch import CpuWatch
+from edge_rt.board.cpu_watch import CpuWatch
+from edge_rt.board.monitor import Senses
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.snapshot import Felt
+from edge_rt.board.supply_meter import SupplyMeter
+from edge_rt.board.temperatures import fan_drive, temperatures
 from edge_rt.daemon.engine_watch import EngineWatch
-from edge_rt.daemon.heat_senses import fan_drive, temperatures
-from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.spent import Spent
-from edge_rt.daemon.supply_meter import SupplyMeter
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Period
 from edge_rt.governor.limits import Observation
-from edge_rt.sensors.cpu import CpuReader
 
 _GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.api.service import Serving
 from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.pause import Pause
+from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing

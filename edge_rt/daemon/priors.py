@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from statistics import median
 
+from edge_rt.board.snapshot import Felt
 from edge_rt.config.board import Board
-from edge_rt.daemon.board_report import Felt
 from edge_rt.energy.calibration import Calibration, Draws
 from edge_rt.governor.priors import Priors, priors_of
 from edge_rt.thermal.leakage_fit import LeakagePrior

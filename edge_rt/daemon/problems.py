@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from edge_rt.api.governing import GovernorState
 from edge_rt.config.key import dotted
 from edge_rt.config.schema import Config
+from edge_rt.core.reports.governor import GovernorState
 from edge_rt.models.configured import missing_models
 from edge_rt.models.store import Store
 

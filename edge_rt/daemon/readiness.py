@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from edge_rt.board.cpu_watch import CpuWatch
 from edge_rt.core.pause import Pause
-from edge_rt.daemon.cpu_watch import CpuWatch
 from edge_rt.daemon.governing import Governing
 
 BUSY_CORES = 0.4  # that other programs may use

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from edge_rt.api.planning import PlanAsk
+from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.engine.client import EngineClient

@@ -12,13 +12,15 @@ from typing import Any
 
 import psutil
 
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.snapshot import Felt
 from edge_rt.cache.exact import ExactCache
 from edge_rt.cgroup import Available, Group, memory_share
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
 from edge_rt.core.pause import in_thread
 from edge_rt.daemon.answering import Answering
-from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.caches import semantic_cache
 from edge_rt.daemon.chores import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.daemon.expecting import Expecting
@@ -36,7 +38,6 @@ from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
 from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.recovery import Recovery
-from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.daemon.state import State
@@ -55,7 +56,6 @@ from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU,
 from edge_rt.errors import ConfigError, StoreError
 from edge_rt.governor.governor import Governor
 from edge_rt.models.store import Store
-from edge_rt.sensors.cpu import CpuReader
 from edge_rt.trouble import Trouble
 
 

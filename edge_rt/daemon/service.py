@@ -9,18 +9,6 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_rt.api.board import BoardReport, LedgerReport
-from edge_rt.api.governing import BudgetChange, GovernorState, Past
-from edge_rt.api.learnt import RouterReport
-from edge_rt.api.planning import (
-    Calibrated,
-    CalibrationAsk,
-    PlanAsk,
-    PlanReport,
-    Progress,
-    Refused,
-    Tried,
-)
 from edge_rt.api.service import (
     Call,
     Cost,
@@ -32,10 +20,23 @@ from edge_rt.api.service import (
     Repeat,
     Serving,
 )
-from edge_rt.api.storage import StorageReport
 from edge_rt.api.wish import ModeWish, Wish
+from edge_rt.board.monitor import Senses
 from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
+from edge_rt.core.reports.board import BoardReport, LedgerReport
+from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.planning import (
+    Calibrated,
+    CalibrationAsk,
+    PlanAsk,
+    PlanReport,
+    Progress,
+    Refused,
+    Tried,
+)
+from edge_rt.core.reports.router import RouterReport
+from edge_rt.core.reports.storage import StorageReport
 from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
@@ -49,7 +50,6 @@ from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.problems import model_problems, other_problems
 from edge_rt.daemon.prompting import Prompting
-from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.state import State
 from edge_rt.daemon.unroutable import unloadable
 from edge_rt.daemon.wanted import resident_name

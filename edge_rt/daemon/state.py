@@ -11,11 +11,11 @@ from dataclasses import asdict
 import psutil
 
 from edge_rt import __version__
-from edge_rt.api.board import BoardReport
-from edge_rt.api.governing import GovernorState, HeatState
 from edge_rt.api.service import ModelCard
-from edge_rt.api.storage import StorageReport
 from edge_rt.cache.kept import Which
+from edge_rt.core.reports.board import BoardReport
+from edge_rt.core.reports.governor import GovernorState, HeatState
+from edge_rt.core.reports.storage import StorageReport
 from edge_rt.daemon.problems import Problem
 from edge_rt.daemon.receipt import Tokens
 from edge_rt.engine.client import EngineClient, EngineLost

@@ -10,11 +10,11 @@ from contextlib import aclosing
 
 import msgspec
 
+from edge_rt.board.integral import Energy
 from edge_rt.energy.calibration import Sweep
 from edge_rt.energy.equation import LEAST, Sample, fit_equation
 from edge_rt.energy.work import Work
 from edge_rt.errors import EngineError
-from edge_rt.sensors.integral import Energy
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
 PATIENCE_S = 30.0  # for a line, beyond the seconds that a kernel is to take

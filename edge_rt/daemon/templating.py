@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edge_rt.board.readers.cpu_time import ProcessTime
 from edge_rt.errors import RequestError, Unavailable
 from edge_rt.models.template_task import LENGTH, Filled, Refused, Task
-from edge_rt.sensors.cputime import ProcessTime
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.api.planning import Candidate, Tried
+from edge_rt.core.reports.planning import Candidate, Tried
 from edge_rt.daemon.measuring import Measured
 
 

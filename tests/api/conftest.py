@@ -16,21 +16,6 @@ import pytest
 from msgspec import UNSET
 
 from edge_rt.api.app import create_app
-from edge_rt.api.board import (
-    BoardName,
-    BoardReport,
-    Booking,
-    ChannelState,
-    DayTotal,
-    LedgerReport,
-    ModelTotal,
-    NotRead,
-    RailEnergy,
-    Supply,
-)
-from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState, Past
-from edge_rt.api.learnt import Arm, RouterReport, TrialsReport
-from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import (
     Call,
     Cost,
@@ -43,11 +28,32 @@ from edge_rt.api.service import (
     Repeat,
     Serving,
 )
-from edge_rt.api.storage import StorageReport
 from edge_rt.api.wish import Wish
 from edge_rt.cache.exact import ExactCache
 from edge_rt.cache.key import digest
 from edge_rt.config.schema import Requests
+from edge_rt.core.reports.board import (
+    BoardName,
+    BoardReport,
+    Booking,
+    ChannelState,
+    DayTotal,
+    LedgerReport,
+    ModelTotal,
+    NotRead,
+    RailEnergy,
+    Supply,
+)
+from edge_rt.core.reports.governor import (
+    BudgetChange,
+    BudgetState,
+    GovernorState,
+    LimitsState,
+    Past,
+)
+from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
+from edge_rt.core.reports.storage import StorageReport
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import (
     Delta,

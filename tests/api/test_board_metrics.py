@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_rt.api.board import RailEnergy, Supply
 from edge_rt.api.board_metrics import KINDS
-from edge_rt.sensors.base import Kind
+from edge_rt.board.readers.base import Kind
+from edge_rt.core.reports.board import RailEnergy, Supply
 
 
 def series(client) -> dict[tuple, float]:

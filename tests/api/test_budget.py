@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from edge_rt.api.governing import BudgetState, GovernorState
 from edge_rt.config.schema import Requests
+from edge_rt.core.reports.governor import BudgetState, GovernorState
 
 PATH = "/edge/v1/budget"
 BEFORE = BudgetState(8.0, 1.0, 1.5, 70.0, 50_000.0, "day")

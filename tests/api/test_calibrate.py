@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.planning import Calibrated, CalibrationAsk, Fitted, Progress, Refused
+from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Fitted, Progress, Refused
 from edge_rt.errors import EngineError, ModelNotFound
 
 PATH = "/edge/v1/calibrate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge_rt.api.board import BoardReport, LedgerReport
+from edge_rt.core.reports.board import BoardReport, LedgerReport
 
 
 def test_board(client, service):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.api.board import BoardReport, HeatState
 from edge_rt.api.board_metrics import board_families
-from edge_rt.daemon.board_report import nothing_yet
+from edge_rt.board.snapshot import nothing_yet
+from edge_rt.core.reports.board import BoardReport, HeatState
 
 
 def series(report: BoardReport) -> dict[str, tuple[dict[str, str], float]]:

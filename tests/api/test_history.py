@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge_rt.api.governing import Past
+from edge_rt.core.reports.governor import Past
 
 PATH = "/edge/v1/history"
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from edge_rt.api.planning import Calibrated, PlanReport
+from edge_rt.core.reports.planning import Calibrated, PlanReport
 
 CALIBRATED = Calibrated("pi", "2026-11-26T00:00:00Z", 4e10, 1e10, None, None, "unknown", [])
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 
 PATH = "/edge/v1/plan"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from simulated import Simulated
 
-from edge_rt.api.planning import Calibrated, CalibrationAsk
+from edge_rt.core.reports.planning import Calibrated, CalibrationAsk
 from edge_rt.daemon.calibration_session import FIT_S, STILL_S
 
 COLD_C = 40.0

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from simulated import Formula, Simulated
 
-from edge_rt.api.planning import Calibrated, CalibrationAsk, Progress, Refused
 from edge_rt.config.schema import Config, Engine
+from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
 from edge_rt.daemon.calibration_plan import FULL, QUICK
 from edge_rt.daemon.forecaster import FOLDER
 from edge_rt.energy.calibration import load_calibrations

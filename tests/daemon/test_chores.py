@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
+from edge_rt.board.monitor import Senses
 from edge_rt.daemon.chores import feel, keep, place, preload, recall, write
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.placer import Placer
-from edge_rt.daemon.senses import Senses
 from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.spent import Spent
 from edge_rt.energy.book import Book

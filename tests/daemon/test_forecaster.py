@@ -11,11 +11,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from edge_rt.board.profile import Chosen
+from edge_rt.board.snapshot import Felt, board_key
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.board_report import Felt, board_key
-from edge_rt.daemon.chosen import Chosen
 from edge_rt.daemon.forecaster import Forecaster, shape_of
 from edge_rt.daemon.memory import Memory
 from edge_rt.energy.calibration import Calibration, save_calibration

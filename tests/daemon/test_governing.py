@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.api.governing import BudgetChange
+from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.daemon.clocks import Clocks
 from edge_rt.daemon.governing import BUSY_S, IDLE_S, Governing
 from edge_rt.daemon.heat import Heat

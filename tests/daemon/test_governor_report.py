@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.governing import BudgetChange, BudgetState, GovernorState, LimitsState
 from edge_rt.config import schema
+from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
 from edge_rt.daemon.governor_report import budget_of, changed, governor_state, settings_of
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.outcome import Outcome

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.api.board import BoardName
+from edge_rt.board.profile import Chosen
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.cpufreq import CpuFreq
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.snapshot import Felt
 from edge_rt.config.boards import load_boards
-from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.chosen import Chosen
+from edge_rt.core.reports.board import BoardName
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.governor.limits import Observation
-from edge_rt.sensors.base import Reader
-from edge_rt.sensors.cpufreq import CpuFreq
-from edge_rt.sensors.sampler import Sampler
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.leakage_fit import LeakageFit
 from edge_rt.thermal.posterior import Interval

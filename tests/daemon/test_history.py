@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.governing import Past
+from edge_rt.core.reports.governor import Past
 from edge_rt.daemon.history import (
     COARSE_ROWS,
     COARSE_S,

@@ -8,8 +8,8 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.config.schema import Config, Models
+from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.errors import RequestError
 from edge_rt.models.entry import Entry
 from edge_rt.models.summary import Kind

@@ -9,18 +9,18 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.chosen import Chosen
+from edge_rt.board.integral import Energy
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.profile import Chosen
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.readers.gpu import Gpu
+from edge_rt.board.readers.heat.thermal import Thermal
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.snapshot import Felt
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.senses import Metered, Senses
 from edge_rt.daemon.spent import Spent
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.sensors.cpu import CpuReader
-from edge_rt.sensors.gpu import Gpu
-from edge_rt.sensors.integral import Energy
-from edge_rt.sensors.sampler import Sampler
-from edge_rt.sensors.thermal import Thermal
 
 
 class Board:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.api.planning import Candidate, PlanAsk
+from edge_rt.core.reports.planning import Candidate, PlanAsk
 from edge_rt.energy.prediction import Prediction
 from edge_rt.errors import RequestError
 

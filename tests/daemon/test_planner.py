@@ -15,8 +15,8 @@ import pytest
 from placed import graded
 from simulated import Formula, Simulated
 
-from edge_rt.api.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.config.schema import Config, Engine, Models
+from edge_rt.core.reports.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.daemon.measuring import PATIENCE_S
 from edge_rt.daemon.room import Room
 from edge_rt.engine.residency import Residency

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_rt.board.profile import Chosen
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.heat.fan import Fan
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.snapshot import Felt
 from edge_rt.config.boards import load_boards
-from edge_rt.daemon.board_report import Felt
-from edge_rt.daemon.chosen import Chosen
 from edge_rt.daemon.priors import heat_prior, power_prior
 from edge_rt.energy.calibration import Draws
-from edge_rt.sensors.base import Reader
-from edge_rt.sensors.fan import Fan
-from edge_rt.sensors.sampler import Sampler
 
 
 def felt(board: str | None, *readers: Reader) -> Felt:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.api.planning import PlanAsk
 from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Config, Engine, Models
+from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.decoding.params import Mode
 from edge_rt.errors import ModelFileError, Unavailable
 from edge_rt.routing.setting import Form

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from simulated import Formula, Simulated
 
-from edge_rt.api.planning import CalibrationAsk, PlanAsk
 from edge_rt.api.service import Call
 from edge_rt.api.wish import Aims, Wish
+from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.daemon.offers import Offer, Offered
 from edge_rt.daemon.routes import ONLY
 from edge_rt.decoding.params import Gating, Mode, Sampling

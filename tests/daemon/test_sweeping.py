@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
+from edge_rt.board.integral import Energy
 from edge_rt.daemon.sweeping import Kernel, Sweeper, made
 from edge_rt.energy.calibration import Sweep
 from edge_rt.errors import EngineError
-from edge_rt.sensors.integral import Energy
 
 FLOP_J, BYTE_J, STATIC_W = 5e-11, 2e-10, 3.0
 

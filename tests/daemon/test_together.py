@@ -13,10 +13,10 @@ from msgspec.structs import replace as changed
 from placed import graded
 from simulated import Simulated
 
-from edge_rt.api.planning import PlanAsk
 from edge_rt.api.service import Call, Cost
 from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.config.schema import Config, Models
+from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.daemon.offers import LESS_SHARE, Offered
 from edge_rt.daemon.routes import ONLY
 from edge_rt.daemon.wanted import resident_name

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 # pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "sensors"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
 
 from foreign import FOREIGN
 from trees import Tree

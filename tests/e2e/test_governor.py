@@ -15,7 +15,7 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store import Store
 
 # pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "sensors"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
 
 from trees import Tree
 

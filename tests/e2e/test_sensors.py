@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 # pytest's importlib mode leaves helpers unfound.
-sys.path.insert(0, str(Path(__file__).parents[1] / "sensors"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "board"))
 
 from trees import Tree, agx_orin
 
@@ -123,7 +123,7 @@ def test_the_daemon_starts_without_any_board(own_daemon, tmp_path):
 
 HANGING = """
 import os, runpy, sys
-from edge_rt.sensors import sysfs
+from edge_rt.board.readers import sysfs
 
 def pread(fd, size, offset):
     gate = os.readlink(f"/proc/self/fd/{fd}") + ".gate"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from edge_rt.board.integral import Energy, Integral
 from edge_rt.energy.attribution import Attribution
-from edge_rt.sensors.integral import Energy, Integral
 
 IDLE_W = 3.0
 ACTIVE_W = 8.0

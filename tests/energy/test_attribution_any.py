@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from edge_rt.board.integral import Energy
 from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution
 from edge_rt.energy.baseline import Baseline
-from edge_rt.sensors.integral import Energy
 
 WAITS = st.one_of(st.floats(0.001, 0.2), st.floats(0.2, 5.0))
 POWERS = st.floats(0.0, 30.0)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_rt.board.readers.power import ina3221_iio, rapl
 from edge_rt.governor.knobs import cpufreq, gpufreq
 from edge_rt.governor.knobs.files import GROUP
-from edge_rt.sensors import ina3221_iio, rapl
 
 TMPFILES = Path(__file__).parents[2] / "systemd" / "edge-rt.tmpfiles"
 RULES = Path(__file__).parents[2] / "systemd" / "60-edge-rt.rules"

@@ -21,7 +21,7 @@ from benchmarks.sense import REQUIREMENTS, Bench
 from bootstrap.paths import CHECKOUT
 from rich.console import Console
 
-from edge_rt.sensors.thread import SamplerThread
+from edge_rt.board.sampler_thread import SamplerThread
 
 Script = Callable[[Path, str], Path]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.sensors.base import PENDING, Reader
-from edge_rt.sensors.discover import Roots, Wanted, discover
-from edge_rt.sensors.modelled import Coefficients
+from edge_rt.board.discovery import Roots, Wanted, discover
+from edge_rt.board.readers.base import PENDING, Reader
+from edge_rt.board.readers.power.modelled import Coefficients
 
 Key = tuple[str, str]
 

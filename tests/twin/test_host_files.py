@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plants import shape_of
 
-from edge_rt.sensors.memory import Memory
+from edge_rt.board.readers.memory import Memory
 from edge_rt.twin.folders import Folders
 from edge_rt.twin.host_files import HostFiles
 from edge_rt.twin.load import Usage

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.sensors.sysfs import HeldFile
+from edge_rt.board.readers.sysfs import HeldFile
 from edge_rt.twin.published import Gauge, Report, show
 
 

@@ -8,10 +8,10 @@ import pytest
 from plants import BOARDS, FakeLoad, shape_of
 from readings import Readings
 
+from edge_rt.board.detection import detect
+from edge_rt.board.readers.base import PENDING
 from edge_rt.config.board import Rail
 from edge_rt.errors import StoreError
-from edge_rt.sensors.base import PENDING
-from edge_rt.sensors.board import detect
 from edge_rt.twin.events import Event
 from edge_rt.twin.folders import Folders
 from edge_rt.twin.plant import State

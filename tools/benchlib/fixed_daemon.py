@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from edge_rt.board.snapshot import Felt
 from edge_rt.cli.serve import serve
 from edge_rt.daemon import server
-from edge_rt.daemon.board_report import Felt
 from edge_rt.daemon.rooms import Rooms
 from edge_rt.governor.governor import Governor
 from edge_rt.governor.limits import Limits, Observation

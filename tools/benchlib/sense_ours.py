@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchlib.sense_probe import ALL, GROUPS, Sweep, run
-from edge_rt.sensors.base import Reader
-from edge_rt.sensors.discover import Roots, discover
-from edge_rt.sensors.sampler import Sampler
+from edge_rt.board.discovery import Roots, discover
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.sampler import Sampler
 
 _STEP_S = 10.0  # longer than any reader's period, so that each step reads all
 _GROUP = {

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchlib.sense_ours import roots
-from edge_rt.sensors.discover import discover
-from edge_rt.sensors.sampler import Sampler
-from edge_rt.sensors.thread import SamplerThread
+from edge_rt.board.discovery import discover
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler_thread import SamplerThread
 
 
 def sampler(root: Path, period_s: float | None) -> Sampler:

@@ -48,7 +48,7 @@ def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, 
     found |= {str(path): path for path in (*_libraries(programs), python.program)}
     found |= {f"/modules/{path.name}": path for path in modules}
     for source, place in (
-        (checkout / "edge_rt/sensors", "/edge_rt/sensors"),
+        (checkout / "edge_rt/board", "/edge_rt/board"),
         (checkout / "tools/vm", "/vm"),
         (python.smbus2, "/smbus2"),
     ):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from edge_rt.board.readers.cpufreq import Policy, policies
+from edge_rt.board.readers.sysfs import first_integer, first_line
 from edge_rt.cli.checks.finding import Finding, note, ok
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import text
-from edge_rt.sensors.cpufreq import Policy, policies
-from edge_rt.sensors.sysfs import first_integer, first_line
 
 _MODE = re.compile(r"pmode:(\d+)")
 _NAMES = re.compile(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)")

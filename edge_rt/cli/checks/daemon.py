@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+from edge_rt.board.supply.supply import Supply
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Document, Machine
 from edge_rt.cli.checks.power_chips import counters, iio_rule
@@ -15,7 +16,6 @@ from edge_rt.cli.checks.remedies import word
 from edge_rt.cli.exits import Failure, NoDaemon
 from edge_rt.cli.figures import line
 from edge_rt.cli.files import there
-from edge_rt.energy.supply import Supply
 
 _PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
+from edge_rt.board.readers.heat.thermal import Thermal, TripPoint
+from edge_rt.board.zones.heat_zones import AMD_C, hottest
 from edge_rt.cli.checks.finding import Finding, note, ok, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.readings import Reading
 from edge_rt.cli.checks.remedies import load_module
 from edge_rt.cli.checks.virtual import seclusion
-from edge_rt.sensors.heat_zones import AMD_C, hottest
-from edge_rt.sensors.hwmon_temp import HwmonTemp
-from edge_rt.sensors.thermal import Thermal, TripPoint
 
 _TOLD = 4  # zones that are named
 _WAITS = ("# see the kernel's log (dmesg) for the bus or driver that hangs",)

@@ -9,6 +9,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
+from edge_rt.board.detection import Detection, recognise
+from edge_rt.board.discovery import Discovery, Roots, Wanted, discover
+from edge_rt.board.identity import Identity
+from edge_rt.board.readers.hung import within
+from edge_rt.board.readers.power.raw_chip import raw_chips
+from edge_rt.board.readers.sysfs import FILE_IO, FileIo
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.supply.plausibility import known_of
+from edge_rt.board.supply.supply import Supply, find_supply
+from edge_rt.board.zones.heat_zones import HeatZones
 from edge_rt.cli.checks.readings import Reading, read_twice, rows
 from edge_rt.cli.checks.user import User
 from edge_rt.cli.exits import Failure, Silent
@@ -19,17 +29,7 @@ from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.energy.plausibility import known_of
-from edge_rt.energy.supply import Supply, find_supply
 from edge_rt.errors import ConfigError
-from edge_rt.sensors.board import Detection, recognise
-from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
-from edge_rt.sensors.heat_zones import HeatZones
-from edge_rt.sensors.hung import within
-from edge_rt.sensors.identity import Identity
-from edge_rt.sensors.raw_chip import raw_chips
-from edge_rt.sensors.sampler import Sampler
-from edge_rt.sensors.sysfs import FILE_IO, FileIo
 
 Access = Callable[[Path, int], bool]
 Document = dict[str, object]

@@ -7,6 +7,12 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from edge_rt.board.readers.power import ina3221_iio, rapl
+from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
+from edge_rt.board.readers.power.raw_chip import place_of
+from edge_rt.board.readers.sysfs import first_line, numbered
+from edge_rt.board.supply.plausibility import agrees, doubts, known_of, shunts
+from edge_rt.board.supply.supply import Supply
 from edge_rt.cli.checks.finding import Finding, note, problem
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.readings import Reading
@@ -14,12 +20,6 @@ from edge_rt.cli.checks.remedies import access_to_bus, let_group_use, load_modul
 from edge_rt.cli.checks.user import group_of
 from edge_rt.cli.checks.virtual import seclusion
 from edge_rt.cli.files import there
-from edge_rt.energy.plausibility import agrees, doubts, known_of, shunts
-from edge_rt.energy.supply import Supply
-from edge_rt.sensors import ina3221_iio, rapl
-from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
-from edge_rt.sensors.raw_chip import place_of
-from edge_rt.sensors.sysfs import first_line, numbered
 
 GROUP = "edge-rt"
 _ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from edge_rt.board.readers.cpu_time import core_count
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.checks.remedies import sudo_for, word, written
-from edge_rt.sensors.cputime import core_count
 
 _SAFE = re.compile(r"[\w .,()+/-]{1,60}")  # needs no escape in YAML's double quotes or the shell's
 

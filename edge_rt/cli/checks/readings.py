@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge_rt.sensors.base import Channel
-from edge_rt.sensors.bounds import IMPOSSIBLE
-from edge_rt.sensors.sampler import Sampler
-from edge_rt.sensors.thread import step_all
+from edge_rt.board.readers.base import Channel
+from edge_rt.board.readers.bounds import IMPOSSIBLE
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler_thread import step_all
 
 SETTLE_S = 0.2  # what is measured over a window needs two reads
 

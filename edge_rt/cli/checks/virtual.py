@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edge_rt.board.readers.sysfs import first_line
 from edge_rt.cli.checks.machine import Machine
 from edge_rt.cli.files import text, there
-from edge_rt.sensors.sysfs import first_line
 
 _CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
 _MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Amazon EC2")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
 from edge_rt.governor.knobs.files import FileKnob
-from edge_rt.sensors.sysfs import first_integer, first_line, numbered, open_regular
 
 _CHOICES = 10  # clocks to choose from where the kernel lists none
 _GRID_HZ = 1e8  # these are rounded down to multiples of it

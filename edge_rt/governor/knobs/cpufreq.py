@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edge_rt.board.readers.cpufreq import Policy, policies
+from edge_rt.board.readers.sysfs import first_integer
 from edge_rt.governor.knobs.clock_file import ClockFile, listed, throttle
 from edge_rt.governor.knobs.files import FileKnob
 from edge_rt.governor.knobs.knob import KnobError, Wish
-from edge_rt.sensors.cpufreq import Policy, policies
-from edge_rt.sensors.sysfs import first_integer
 
 _PLACE = re.compile(r"(/.*)?/sys/devices/system/cpu/cpufreq/policy\d+/scaling_max_freq")
 _COOLERS = ("cpufreq-", "thermal-cpufreq-", "Processor")  # types of the clock's cooling devices

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_rt.board.readers.sysfs import first_integer, first_line, numbered
 from edge_rt.governor.knobs.files import FileKnob, read_number, write_number
 from edge_rt.governor.knobs.knob import KnobError, Value, Wish
-from edge_rt.sensors.sysfs import first_integer, first_line, numbered
 
 _PWM = re.compile(r"(/.*)?/sys/devices/.*/hwmon\d+/pwm\d+")
 _COOLER = re.compile(r"(/.*)?/sys/class/thermal/cooling_device\d+/cur_state")

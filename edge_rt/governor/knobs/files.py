@@ -7,8 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from edge_rt.board.readers.sysfs import NOT_REGULAR, open_regular
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone, Value
-from edge_rt.sensors.sysfs import NOT_REGULAR, open_regular
 
 GROUP = "edge-rt-knobs"  # may write what systemd/edge-rt.tmpfiles and 60-edge-rt.rules give to it
 

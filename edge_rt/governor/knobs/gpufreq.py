@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from edge_rt.board.readers.devfreq import gpu_devices
+from edge_rt.board.readers.sysfs import first_integer
 from edge_rt.governor.knobs.clock_file import ClockFile, listed, throttle
 from edge_rt.governor.knobs.files import FileKnob
 from edge_rt.governor.knobs.knob import KnobError
-from edge_rt.sensors.devfreq import gpu_devices
-from edge_rt.sensors.sysfs import first_integer
 
 _PLACE = re.compile(r"(/.*)?/sys/class/devfreq/[^/\n]+/max_freq")
 _DEVICES = "*.gpu|*.ga10b|*.gv11b|*.gp10b|*.gm20b|gpu-gpc*|gpu.*|gpu"  # as in gpu_devices

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge_rt.board.readers.sysfs import first_integer, first_line, numbered
 from edge_rt.governor.knobs.files import FileKnob
 from edge_rt.governor.knobs.knob import KnobError, Wish
-from edge_rt.sensors.sysfs import first_integer, first_line, numbered
 
 _PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")
 

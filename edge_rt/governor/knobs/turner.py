@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_rt.board.readers.sysfs import first_line
 from edge_rt.governor.knobs.journal import Entry, Journal
 from edge_rt.governor.knobs.knob import (
     Knob,
@@ -22,7 +23,6 @@ from edge_rt.governor.knobs.knob import (
 )
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.reading import Pause, settled, steady, stood
-from edge_rt.sensors.sysfs import first_line
 
 log = logging.getLogger(__name__)
 

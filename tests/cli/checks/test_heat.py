@@ -13,9 +13,9 @@ from faults import Faults
 from foreign import FOREIGN, Expected
 from patients import PI, Patient, commands
 
+from edge_rt.board.readers.sysfs import FileIo
 from edge_rt.cli.checks.heat import check_answers, check_temperatures
 from edge_rt.cli.checks.throttling import check_throttling
-from edge_rt.sensors.sysfs import FileIo
 
 Make = Callable[..., Patient]
 

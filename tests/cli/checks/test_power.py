@@ -12,15 +12,15 @@ import pytest
 from faults import Faults
 from patients import PI, ROOT, Patient, commands, denied
 
+from edge_rt.board.profile import wanted
+from edge_rt.board.readers.power import ina3221_iio
+from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.power.rapl import udev_rule
 from edge_rt.cli.checks.finding import Finding
 from edge_rt.cli.checks.power import check_power
 from edge_rt.cli.checks.remedies import broken, written
 from edge_rt.cli.checks.user import User
 from edge_rt.config.boards import SHIPPED, check_boards
-from edge_rt.daemon.chosen import wanted
-from edge_rt.sensors import ina3221_iio
-from edge_rt.sensors.modelled import Coefficients
-from edge_rt.sensors.rapl import udev_rule
 
 Make = Callable[..., Patient]
 

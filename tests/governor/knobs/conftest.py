@@ -9,7 +9,7 @@ import pytest
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[2] / "sensors"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "board"))
 sys.path.insert(0, str(Path(__file__).parents[2] / "twin"))
 
 from trees import Tree

@@ -14,6 +14,7 @@ from knob_help import BOOT, at_once
 from plants import BOARDS, FakeLoad
 from trees import Tree
 
+from edge_rt.board.readers.sysfs import open_regular
 from edge_rt.governor.knobs.by_name import by_name
 from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.cpufreq import cpu_files
@@ -24,7 +25,6 @@ from edge_rt.governor.knobs.knob import Wish
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
-from edge_rt.sensors.sysfs import open_regular
 from edge_rt.twin.events import Event
 from edge_rt.twin.run import Twin
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_rt.sensors.base import Reader
+from edge_rt.board.readers.base import Reader
 
 _RAILS = 9  # power, voltage and current of three channels
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.sensors import ina3221_registers as registers
-from edge_rt.sensors.base import Reader
-from edge_rt.sensors.discover import Discovery, Roots, Wanted, discover
-from edge_rt.sensors.ina3221_hwmon import Ina3221Hwmon
-from edge_rt.sensors.raw_chip import RawChip
+from edge_rt.board.discovery import Discovery, Roots, Wanted, discover
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.power import ina3221_registers as registers
+from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
+from edge_rt.board.readers.power.raw_chip import RawChip
 from vm.guest.check import check
 from vm.guest.expect import expect, expect_same, expect_silence, values_of
 from vm.guest.stub import ALL_ON, LABELS, OHMS, SHUNTS_UOHM, SYSFS, Chip, Figures

@@ -1,0 +1,224 @@
+"""Finds what this board can be read with, and tells what it looked for in vain."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from edge_rt.board.readers.base import PENDING, Reader, Skipped
+from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.cpu_load import CpuLoad, Pid
+from edge_rt.board.readers.cpufreq import CpuFreq
+from edge_rt.board.readers.devfreq import DevFreq
+from edge_rt.board.readers.gpu import Gpu
+from edge_rt.board.readers.heat.fan import Fan
+from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
+from edge_rt.board.readers.heat.thermal import Thermal
+from edge_rt.board.readers.heat.thermal_throttle import ThermalThrottle
+from edge_rt.board.readers.hung import PATIENCE_S, Hung, within
+from edge_rt.board.readers.memory import Memory
+from edge_rt.board.readers.power.ina238 import Ina238
+from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
+from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c, WordBus, open_bus
+from edge_rt.board.readers.power.ina3221_iio import Ina3221Iio
+from edge_rt.board.readers.power.jtop import Jtop, JtopClient
+from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower
+from edge_rt.board.readers.power.rapl import Rapl
+from edge_rt.board.readers.power.raw_chip import RawChip
+from edge_rt.board.readers.pressure import Pressure
+from edge_rt.board.readers.raspberry.pmic import PiPmic
+from edge_rt.board.readers.raspberry.throttled import PiThrottled
+from edge_rt.board.readers.raspberry.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd
+from edge_rt.board.readers.raspberry.volt import PiVolt
+from edge_rt.board.readers.sysfs import FILE_IO, FileIo
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where the board's files begin; a simulated board has its own."""
+
+    sysfs: Path = Path("/sys")
+    proc: Path = Path("/proc")
+    dev: Path = Path("/dev")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the files alone do not tell.
+
+    `jtop` is used only where no power can be read now, and `model` where the rails whose power can
+    be are not `measured` enough to tell the board's. `known` is what the profile tells of rails;
+    `processes` are those whose share of the CPU is told; `group` is whom advice on rights names.
+    """
+
+    processes: Mapping[str, Pid] = field(default_factory=dict[str, Pid])
+    chips: tuple[RawChip, ...] = ()
+    jtop: Callable[[], JtopClient] | None = None
+    model: Coefficients | None = None
+    measured: Callable[[Collection[str]], bool] = bool
+    known: Known = Known()  # noqa: RUF009 - it is frozen
+    group: str = "edge-rt"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Readers that have channels, and everything that was looked for and is not read."""
+
+    readers: tuple[Reader, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def discover(
+    roots: Roots,
+    wanted: Wanted | None = None,
+    io: FileIo = FILE_IO,
+    clock: Callable[[], float] = time.monotonic,
+    bus: Callable[[Path], WordBus] = open_bus,
+    patience_s: float = PATIENCE_S,
+) -> Discovery:
+    """Look for everything below `roots`. Never raises; `clock` is in seconds.
+
+    What does not answer within `patience_s` is skipped.
+    """
+    wanted = wanted or Wanted()
+    sysfs, proc, skipped = roots.sysfs, roots.proc, list[Skipped]()
+    known = wanted.known
+    firmware = find_firmware(roots.dev)
+    pace_s = partial(_pace_s, firmware)
+    makers: dict[str, Callable[[], Reader]] = {
+        "ina3221": lambda: Ina3221Hwmon(sysfs, io=io, known=known),
+        "ina3221x": lambda: Ina3221Iio(sysfs, io=io, known=known),
+        "ina238": lambda: Ina238(sysfs, io=io, known=known),
+        "rapl": lambda: Rapl(sysfs, io=io, clock=clock, group=wanted.group),
+        "thermal": lambda: Thermal(sysfs, io=io),
+        "hwmon-temp": lambda: HwmonTemp(sysfs, io=io),
+        "pi-throttled": lambda: PiThrottled(sysfs, firmware, pace_s(0.5), io=io),
+        "rpi_volt": lambda: PiVolt(sysfs, io=io),
+        "fan": lambda: Fan(sysfs, io=io),
+        "cpufreq": lambda: CpuFreq(sysfs, io=io),
+        "devfreq": lambda: DevFreq(sysfs, io=io),
+        "gpu": lambda: Gpu(sysfs, io=io),
+        "thermal_throttle": lambda: ThermalThrottle(sysfs, io=io),
+        "cpu-load": lambda: CpuLoad(proc, wanted.processes, io=io, clock=clock),
+        "memory": lambda: Memory(proc, io=io),
+        "pressure": lambda: Pressure(proc, io=io, clock=clock),
+    }
+    if firmware is not None:
+        makers["pi-pmic"] = lambda: PiPmic(firmware, pace_s(0.25), known)
+    else:
+        skipped.append(Skipped("pi-pmic", f"no {roots.dev}/vcio and no vcgencmd"))
+    trials = _Trials(skipped, patience_s)
+    tried = [reader for name, make in makers.items() if (reader := trials.do(name, make))]
+    tried += _raw(roots, wanted, bus, skipped, trials)
+    tried = _with_power(roots, wanted, tried, io, clock, trials)
+    skipped += [s for reader in tried for s in reader.skipped]
+    return Discovery(_useful(tried), tuple(skipped))
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Does what may never end, and adds what does not end in `patience_s` to `skipped`."""
+
+    skipped: list[Skipped]
+    patience_s: float
+
+    def do(self, name: str, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None where it does not end."""
+        try:
+            return within(name, work, self.patience_s)
+        except Hung as hung:
+            self.skipped.append(hung.skipped)
+            return None
+
+
+def _useful(tried: list[Reader]) -> tuple[Reader, ...]:
+    """Those that have channels; the others are closed, for nobody else will."""
+    for reader in tried:
+        if not reader.channels:
+            reader.close()
+    return tuple(reader for reader in tried if reader.channels)
+
+
+def find_firmware(dev: Path) -> Firmware | None:
+    """The firmware's mailbox, a simulated board's folder in its place, or vcgencmd."""
+    device = dev / "vcio"
+    if device.is_dir():
+        return FirmwareFiles(device)
+    if device.exists():
+        return Mailbox(device)
+    program = shutil.which("vcgencmd") if dev == Roots().dev else None
+    return None if program is None else Vcgencmd(program)
+
+
+def _pace_s(firmware: Firmware | None, period_s: float) -> float:
+    """The period, at least a second where each question starts a process."""
+    return max(1.0, period_s) if isinstance(firmware, Vcgencmd) else period_s
+
+
+def _raw(
+    roots: Roots,
+    wanted: Wanted,
+    bus: Callable[[Path], WordBus],
+    skipped: list[Skipped],
+    trials: _Trials,
+) -> list[Reader]:
+    readers: list[Reader] = []
+    for chip in wanted.chips:
+        place = f"{chip.bus}-{chip.address:04x}"
+        if (roots.sysfs / "bus" / "i2c" / "devices" / place / "driver").exists():
+            skipped.append(Skipped(f"ina3221-i2c {place}", "a kernel driver owns it"))
+            continue
+        try:
+            device = roots.dev / f"i2c-{chip.bus}"
+            opened = trials.do(f"ina3221-i2c {place}", partial(bus, device))
+        except OSError as error:
+            skipped.append(Skipped(f"ina3221-i2c {place}", f"the bus cannot be opened: {error}"))
+            continue
+        if opened is not None:
+            rails = chip.shunt_ohms, chip.labels
+            place = opened, chip.bus, chip.address
+            readers.append(Ina3221I2c(*place, *rails, roots.sysfs, known=wanted.known))
+    return readers
+
+
+def _with_power(
+    roots: Roots,
+    wanted: Wanted,
+    tried: list[Reader],
+    io: FileIo,
+    clock: Callable[[], float],
+    trials: _Trials,
+) -> list[Reader]:
+    """The readers that answer; jtop where none gives a power, the model where none of the whole."""
+    readers, given = list[Reader](), list[str]()
+
+    def keep(reader: Reader) -> None:
+        powers = trials.do(reader.name, partial(_powers, reader))
+        if powers is not None:
+            readers.append(reader)
+            given.extend(powers)
+
+    for reader in tried:
+        keep(reader)
+    if not given and wanted.jtop is not None:
+        jtop = trials.do("jtop", partial(Jtop, wanted.jtop, known=wanted.known))
+        if jtop is not None:
+            keep(jtop)
+    if wanted.model is not None and not wanted.measured(given):
+        readers.append(ModelledPower(roots.sysfs, roots.proc, wanted.model, io=io, clock=clock))
+    return readers
+
+
+def _powers(reader: Reader) -> list[str]:
+    """The rails of which a read gives the power, or will at the next read."""
+    powers = [i for i, channel in enumerate(reader.channels) if channel.kind == "power_w"]
+    if powers:
+        reader.read()
+    return [reader.channels[i].name for i in powers if reader.errors[i] in (None, PENDING)]

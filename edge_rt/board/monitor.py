@@ -1,0 +1,228 @@
+"""The board as it is felt: its profile, its readers, and the supply that is paid for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_rt.board.discovery import discover
+from edge_rt.board.integral import Energy
+from edge_rt.board.profile import choose, roots, simulated_board, wanted
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.cpu_load import Pid
+from edge_rt.board.readers.hung import PATIENCE_S, hung
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler_thread import SamplerThread, step_all
+from edge_rt.board.snapshot import Felt, hottest_c, nothing_yet, report
+from edge_rt.board.supply.supply import Supply, find_supply
+from edge_rt.config.paths import Paths
+from edge_rt.core.reports.board import BoardReport
+
+log = logging.getLogger(__name__)
+
+BREATH_S = 0.02  # between two reads of the supply, however many answers end
+
+SETTLE_S = 0.6  # after which every reader has been read twice
+
+
+@dataclass(frozen=True)
+class Metered:
+    """The supply's meter at a time of the monotonic clock, and what it can resolve.
+
+    Joules of other `rails`, or of another `quality`, come from another meter.
+    """
+
+    time_s: float
+    energy: Energy
+    resolution_s: float
+    quality: Literal["measured", "modelled"]
+    rails: tuple[str, ...]
+
+
+Hear = Callable[[Metered], object]
+
+
+def _unheard(meter: Metered) -> None:
+    """Nobody listens."""
+
+
+class Senses:
+    """Reads the board in a thread of its own from `open` to `close`.
+
+    What cannot be read is looked for again by `reopen`: drivers and rights may come later than the
+    daemon, and a device may come back in another place.
+    """
+
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        board: str | None = None,
+        paths: Paths | None = None,
+        processes: Mapping[str, Pid] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`board` is the configured profile's id; `clock` is in seconds."""
+        self._root = root
+        self._named = board
+        self._paths = paths or Paths.detect()
+        self._processes = {"front": os.getpid, **(processes or {})}
+        self._clock = clock
+        self._simulated = simulated_board(board, root, self._paths)
+        self._felt: Felt | None = None
+        self._thread: SamplerThread | None = None
+        self._lock = threading.Lock()  # for whoever starts and stops it
+        self._closed = False
+        self._hear: Hear = _unheard
+        self._read_s = float("-inf")  # when the supply was read last
+        self._first: tuple[float, threading.Thread] | None = None  # the first look, and its start
+
+    @property
+    def felt(self) -> Felt | None:
+        """The outcome of the last good look at the board; None before the first."""
+        return self._felt
+
+    @property
+    def simulated(self) -> str | None:
+        """The id of the simulated board that is read; None: the board is this machine's own."""
+        if self._simulated is None:
+            return None
+        name = self._felt.chosen.name if self._felt else None
+        return name.id if name else self._simulated.id
+
+    @property
+    def gpu_simulated(self) -> bool:
+        """Whether the board is a simulated one that has a GPU."""
+        return self._simulated is not None and self._simulated.gpu
+
+    @property
+    def supply(self) -> Supply | None:
+        """The rails whose sum is the board's power; None where nothing tells it."""
+        return self._felt.supply if self._felt else None
+
+    @property
+    def quality(self) -> Literal["measured", "modelled"]:
+        """Of the supply's figures; those of a simulated board are modelled."""
+        return self._felt.quality if self._felt else "modelled"
+
+    @property
+    def temp_c(self) -> float | None:
+        """The hottest zone."""
+        return hottest_c(self._felt) if self._felt else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to look for."""
+        return self._felt is not None and self._felt.complete(self._clock())
+
+    def _awaited(self) -> dict[str, str]:
+        """What the first look waits for, if that takes long."""
+        if self._first is None or self._clock() - self._first[0] < PATIENCE_S:
+            return {}
+        return {"board": hung("board", self._first[1]).reason}
+
+    def open(self, hear: Hear = _unheard) -> None:
+        """Find what there is and begin to read. May take a good part of a second.
+
+        `hear` gets the supply's meter after each read, in the reading thread.
+        """
+        self._hear = hear
+        self._first = self._clock(), threading.current_thread()
+        self._use(self._look())
+
+    def reopen(self) -> bool:
+        """Look again where something is not read; True when more, or better, can be read now.
+
+        Does nothing while a thread still waits for a sensor: a second one would wait as well.
+        """
+        before = self._felt
+        if before is None or self.complete or before.waiting:
+            return False
+        felt, now_s = self._look(), self._clock()
+        if felt.worth(now_s) <= before.worth(now_s) and before.answered:
+            felt.sampler.close()
+            return False
+        return self._use(felt)
+
+    def close(self) -> None:
+        """Stop reading for good, also where a look still goes on."""
+        with self._lock:
+            self._closed = True
+            self._stop()
+
+    def hurry(self) -> None:
+        """Have the supply read as soon as may be: an answer has ended."""
+        supply, thread = self.supply, self._thread
+        if thread is not None and supply is not None:
+            thread.hurry(supply.readers, max(self._clock(), self._read_s + BREATH_S))
+
+    def report(self, idle_w: float | None = None) -> BoardReport:
+        """What is felt right now; reads nothing. `idle_w` is what the supply draws at rest."""
+        felt = self._felt
+        if felt is None:
+            return nothing_yet(self._root, self._awaited())
+        return report(felt, self._clock(), idle_w)
+
+    def _look(self) -> Felt:
+        chosen = choose(self._named, self._root, self._paths)
+        extra = wanted(chosen.board, self._root, self._processes)
+        found = discover(roots(self._root), extra, clock=self._clock)
+        sampler = Sampler(found.readers, self._clock)
+        step_all(sampler, self._clock())
+        supply = find_supply(chosen.board, sampler)
+        return Felt(self._root, chosen, sampler, found.skipped, supply)
+
+    def _use(self, felt: Felt) -> bool:
+        """Read with `felt` from now on; False where it was closed meanwhile."""
+        with self._lock:
+            if self._closed:
+                felt.sampler.close()
+                return False
+            self._stop()
+            self._felt = felt
+            self._tell(self._clock(), felt)
+            felt.sampler.subscribe(self._pass_on)
+            self._thread = SamplerThread(felt.sampler, self._clock)
+            self._thread.start()
+        log.info("%s", felt)
+        return True
+
+    def _stop(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.stop()
+
+    def _pass_on(self, time_s: float, reader: Reader, _: Sequence[float | None]) -> None:
+        felt = self._felt
+        if felt is not None and felt.supply is not None and reader in felt.supply.readers:
+            self._tell(time_s, felt)
+
+    def _tell(self, time_s: float, felt: Felt) -> None:
+        supply = felt.supply
+        if supply is not None:
+            self._read_s = time_s
+            told = supply.energy(), supply.resolution_s, felt.quality, supply.rails
+            self._hear(Metered(time_s, *told))
+
+
+def look(
+    board: str | None,
+    root: Path,
+    period_s: float,
+    pause: Callable[[float], None] = time.sleep,
+) -> Iterator[BoardReport]:
+    """Read the board here and now, without a daemon: a report each `period_s`."""
+    senses = Senses(root, board)
+    senses.open()
+    try:
+        pause(min(period_s, SETTLE_S))
+        while True:
+            yield senses.report()
+            pause(period_s)
+    finally:
+        senses.close()

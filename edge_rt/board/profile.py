@@ -1,0 +1,100 @@
+"""Which board this is, and what its profile adds to what can be found on it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edge_rt.board.detection import detect
+from edge_rt.board.discovery import Roots, Wanted
+from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.cpu_load import Pid
+from edge_rt.board.readers.power.jtop import connect
+from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.power.raw_chip import raw_chips
+from edge_rt.board.supply.plausibility import known_of
+from edge_rt.board.supply.supply import measured
+from edge_rt.config.board import Board
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.paths import Paths
+from edge_rt.core.reports.board import BoardName
+
+UNKNOWN = "unknown"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The profile in use and the name by which clients know it; both None on an unknown board."""
+
+    board: Board | None = None
+    name: BoardName | None = None
+
+
+def choose(configured: str | None, root: Path, paths: Paths) -> Chosen:
+    """The profile that the configuration names, else that of the board below `root`.
+
+    Faulty profiles are logged and left out.
+    """
+    boards, faults = check_boards(board_dirs(paths))
+    for fault in faults:
+        log.warning("a board profile cannot be used: %s", fault)
+    if configured is not None:
+        board = boards.get(configured)
+        if board is None:
+            log.error("there is no usable board profile %r: going on without one", configured)
+            return Chosen()
+        return Chosen(board, BoardName(board.id, board.name, "the configuration", "configured"))
+    found = detect(boards, root)
+    if found is None:
+        return Chosen()
+    board = boards[found.board]
+    return Chosen(board, BoardName(board.id, board.name, found.by, found.confidence))
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated board: the id of its profile, and whether it has a GPU."""
+
+    id: str = UNKNOWN
+    gpu: bool = False
+
+
+def simulated_board(configured: str | None, root: Path, paths: Paths) -> Simulated | None:
+    """The simulated board below `root`; None where `root` is this machine's."""
+    if root == Path("/"):
+        return None
+    boards, _ = check_boards(board_dirs(paths))
+    found = detect(boards, root) if configured is None else None
+    board = boards.get(found.board if found else configured or "")
+    return Simulated() if board is None else Simulated(board.id, board.gpu is not None)
+
+
+def roots(root: Path) -> Roots:
+    """Where the board's files begin."""
+    return Roots(root / "sys", root / "proc", root / "dev")
+
+
+def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wanted:
+    """What the readers cannot find out by themselves."""
+    return Wanted(
+        processes=processes,
+        chips=() if board is None else raw_chips(board.rails, roots(root).sysfs),
+        jtop=connect if root == Path("/") else None,
+        model=None if board is None else _model(board),
+        measured=partial(measured, board),
+        known=Known() if board is None else known_of(board),
+    )
+
+
+def _model(board: Board) -> Coefficients | None:
+    """The board's power from its draw at rest and under full load, spread over its cores."""
+    idle, loaded = board.draw.idle_w, board.draw.loaded_w
+    cores = sum(cluster.cores for cluster in board.clusters.values())
+    if idle is None or loaded is None or not cores:
+        return None
+    return Coefficients(idle.value, max(0.0, loaded.value - idle.value) / cores)

@@ -1,0 +1,181 @@
+"""What every reader of the board has in common."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from edge_rt.board.readers.bounds import IMPOSSIBLE, USUAL, Bounds, Kind, contradiction
+
+Quality = Literal["measured", "modelled"]
+
+PENDING = "no reading yet: this figure needs two reads"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One figure that a reader gives, in the unit that `kind` names.
+
+    `flag` is 0.0 or 1.0, `fraction` lies between 0 and 1, `energy_j` and `count` only grow unless
+    their source starts anew. `source` is the file or bus address that it is read from.
+    """
+
+    name: str
+    kind: Kind
+    source: str
+    quality: Quality = "measured"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that was looked for or found and is not read, and why.
+
+    `thread` is the one that still waits for an answer, where there is one.
+    """
+
+    name: str
+    reason: str
+    thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it may still answer."""
+        return self.thread is not None and self.thread.is_alive()
+
+
+class Reader(Protocol):
+    """Reads some channels at once."""
+
+    @property
+    def name(self) -> str:
+        """What is read, such as "ina3221"."""
+        ...
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels, fixed for the life of the reader; empty where nothing was found."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What the reader looked for or found and does not read."""
+        ...
+
+    @property
+    def period_s(self) -> float:
+        """Seconds between two reads."""
+        ...
+
+    @property
+    def errors(self) -> Sequence[str | None]:
+        """Why each channel's last reading is missing; None where it is not."""
+        ...
+
+    def read(self) -> Sequence[float | None]:
+        """Values beside `channels`, None where missing; never raises.
+
+        The list is used again by the next read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of files and buses, at the end."""
+        ...
+
+
+class BaseReader(ABC):
+    """Keeps values and errors beside the channels, and any exception inside `read`.
+
+    A value outside its channel's bounds is refused: it is missing, and the error tells why.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channels: Sequence[Channel],
+        period_s: float,
+        skipped: Sequence[Skipped] = (),
+        bounds: Mapping[int, Bounds] | None = None,
+    ) -> None:
+        """`bounds` are by the index of a channel; others have those that are usual for a kind."""
+        self.name = name
+        self.channels = tuple(channels)
+        self.period_s = period_s
+        self.skipped = tuple(skipped)
+        self.values: list[float | None] = [None] * len(self.channels)
+        self.errors: list[str | None] = [PENDING] * len(self.channels)
+        known = bounds or {}
+        self._bounds = [known.get(i, USUAL.get(c.kind)) for i, c in enumerate(self.channels)]
+
+    def read(self) -> Sequence[float | None]:
+        """Values beside `channels`, None where missing; never raises."""
+        try:
+            self._read()
+        except Exception as error:  # whatever a broken sensor does, the others are read on
+            self._fail_all(f"{type(error).__name__}: {error}")
+        return self.values
+
+    def close(self) -> None:
+        """Let go of what the reader holds."""
+        return
+
+    @abstractmethod
+    def _read(self) -> None:
+        """Set or fail every channel."""
+
+    def _set(self, index: int, value: float) -> None:
+        """Set a channel, or fail it where it cannot have that value."""
+        bounds, kind = self._bounds[index], self.channels[index].kind
+        refusal = None if bounds is None else bounds.refusal(kind, value)
+        if refusal is not None:
+            self._fail(index, refusal)
+            return
+        self.values[index] = 0.0 if kind == "power_w" and value < 0.0 else value
+        self.errors[index] = None
+
+    def _set_power(self, index: int, watts: float | None = None) -> None:
+        """Set the power of a rail, whose voltage and current are the next two channels.
+
+        `watts` None: their product. Where one of the two is refused, so is the power.
+        """
+        volts, amps = self.values[index + 1], self.values[index + 2]
+        if volts is None or amps is None:
+            errors = [e for e in self.errors[index + 1 : index + 3] if e is not None]
+            refused = next((error for error in errors if IMPOSSIBLE in error), None)
+            if watts is None or refused is not None:
+                self._fail(index, refused or errors[0])
+            else:
+                self._set(index, watts)
+            return
+        product = volts * amps
+        refused = contradiction(product if watts is None else watts, volts, amps)
+        if refused is not None:
+            self._fail(index, refused)
+        else:
+            self._set(index, product if watts is None else watts)
+
+    def _fail(self, index: int, reason: str) -> None:
+        self.values[index] = None
+        self.errors[index] = reason
+
+    def _fail_all(self, reason: str) -> None:
+        for index in range(len(self.channels)):
+            self._fail(index, reason)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, with "#2", "#3"... behind those that came before."""
+    seen: dict[str, int] = {}
+    result: list[str] = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return result
+
+
+def nothing(name: str, reason: str, found: object) -> tuple[Skipped, ...]:
+    """What a reader says in `skipped` when it found nothing at all."""
+    return () if found else (Skipped(name, reason),)

@@ -1,0 +1,146 @@
+"""The INA3221 read raw over I2C, for chips that no kernel driver holds."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from edge_rt.board.readers.base import BaseReader, Channel
+from edge_rt.board.readers.bounds import Known
+from edge_rt.board.readers.power import ina3221_registers as chip
+
+
+class WordBus(Protocol):
+    """The part of smbus2.SMBus that is used."""
+
+    def read_word_data(self, i2c_addr: int, register: int, force: bool | None = None) -> int:
+        """A little-endian word; OSError where the bus or chip fails."""
+        ...
+
+    def close(self) -> None:
+        """Close the bus."""
+        ...
+
+
+def open_bus(device: Path) -> WordBus:
+    """The bus behind /dev/i2c-N; OSError where it cannot be opened."""
+    from smbus2 import SMBus
+
+    return SMBus(str(device))
+
+
+class Ina3221I2c(BaseReader):
+    """The given channels of one chip.
+
+    A chip that a driver owns is left alone unless `force`, also when the driver comes later. The
+    rest is checked before the first measurement and again after a failure: a chip of another kind
+    is never read, nor one that is powered down or waits to be triggered, whose registers keep old
+    figures. Until then every channel fails with the reason.
+    """
+
+    def __init__(
+        self,
+        bus: WordBus,
+        bus_number: int,
+        address: int,
+        shunt_ohms: Mapping[int, float],
+        labels: Mapping[int, str],
+        sysfs: Path = Path("/sys"),
+        *,
+        force: bool = False,
+        period_s: float = 0.1,
+        known: Known = Known(),  # noqa: B008 - it is frozen
+    ) -> None:
+        """`shunt_ohms` and `labels` are by channel 1, 2, 3; a channel without both is not read."""
+        self._place = f"{bus_number}-{address:04x}"
+        self._numbers = [n for n in (1, 2, 3) if n in labels and n in shunt_ohms]
+        named = [(labels[n], f"i2c {self._place} channel {n}") for n in self._numbers]
+        limits = [b for n in self._numbers for b in chip.bounds(shunt_ohms[n], known.power)]
+        channels = [c for n, s in named for c in _channels(n, s)]
+        super().__init__("ina3221-i2c", channels, period_s, (), dict(enumerate(limits)))
+        self._bus = bus
+        self._address = address
+        self._ohms = shunt_ohms
+        self._driver = sysfs / "bus" / "i2c" / "devices" / self._place / "driver"
+        self._force = force
+        self._config: int | None = None  # None: not checked yet
+
+    def close(self) -> None:
+        """Close the bus, which cannot be read any more."""
+        self._bus.close()
+
+    def _read(self) -> None:
+        # The kernel asks who owns the chip only when its address is set, that is once.
+        if self._config is None or self._is_owned():
+            self._config = self._check()
+        if self._config is None:
+            return
+        failed = 0
+        for position, number in enumerate(self._numbers):
+            if chip.enabled(self._config, number):
+                failed += not self._measure(3 * position, number)
+            else:
+                reason = f"channel {number} is disabled in the chip's configuration"
+                self._fail_rail(3 * position, reason)
+        if failed:
+            self._config = None  # the chip may have been reset, replaced or taken by a driver
+
+    def _check(self) -> int | None:
+        """The configuration register of a chip that may be read; else None and errors set."""
+        try:
+            reason = self._refusal()
+            if reason is None:
+                config = self._word(chip.CONFIG)
+                if chip.continuous(config):
+                    return config
+                reason = f"{self._place} does not measure continuously: mode {config & 7}, not 7"
+        except OSError as error:
+            reason = self._words(error)
+        self._fail_all(reason)
+        return None
+
+    def _refusal(self) -> str | None:
+        if self._is_owned():
+            return f"a kernel driver owns {self._place}: read it through hwmon instead"
+        maker, die = self._word(chip.MANUFACTURER), self._word(chip.DIE)
+        if (maker, die) == (chip.MANUFACTURER_ID, chip.DIE_ID):
+            return None
+        return f"the chip at {self._place} is no INA3221: it says {maker:#06x}, {die:#06x}"
+
+    def _is_owned(self) -> bool:
+        return not self._force and self._driver.exists()
+
+    def _measure(self, index: int, number: int) -> bool:
+        try:
+            shunt = chip.steps(self._word(chip.shunt_register(number))) * chip.SHUNT_STEP_V
+            volts = chip.steps(self._word(chip.bus_register(number))) * chip.BUS_STEP_V
+        except OSError as error:
+            self._fail_rail(index, self._words(error))
+            return False
+        self._set(index + 1, volts)
+        self._set(index + 2, shunt / self._ohms[number])
+        self._set_power(index)
+        return True
+
+    def _word(self, register: int) -> int:
+        word = self._bus.read_word_data(self._address, register, force=self._force or None)
+        return chip.swapped(word)
+
+    def _words(self, error: OSError) -> str:
+        if error.errno == errno.EBUSY:
+            return f"a kernel driver owns {self._place} (EBUSY): read it through hwmon instead"
+        return f"i2c {self._place}: {errno.errorcode.get(error.errno or 0, 'OSError')} ({error})"
+
+    def _fail_rail(self, index: int, reason: str) -> None:
+        for offset in range(3):
+            self._fail(index + offset, reason)
+
+
+def _channels(name: str, source: str) -> tuple[Channel, Channel, Channel]:
+    return (
+        Channel(name, "power_w", source),
+        Channel(name, "voltage_v", source),
+        Channel(name, "current_a", source),
+    )

@@ -1,0 +1,101 @@
+"""Readers of rails: power, voltage and current of each, from two or three files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.board.readers.base import BaseReader, Channel, Skipped, unique
+from edge_rt.board.readers.bounds import Bounds
+from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
+
+HIGH_MILLI = 10**9  # mV and mA; the bounds of a rail are narrower
+POWER_HIGH_UW = 10**12
+
+
+@dataclass(frozen=True)
+class Rail:
+    """Where one rail is read: mV and mA, and where the chip gives it the power as well.
+
+    `bounds` are those of power, voltage and current.
+    """
+
+    name: str
+    voltage: Path
+    current: Path
+    bounds: tuple[Bounds, Bounds, Bounds]
+    power: Path | None = None
+    power_scale: float = 1e-6  # watts in one step of the power file
+
+
+class RailReader(BaseReader):
+    """Gives `power_w`, `voltage_v` and `current_a` for each rail, in this order.
+
+    Without a power file power is voltage times current; the two are read one after the other, a
+    fraction of a millisecond apart. Power that is far from their product is refused.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rails: Sequence[Rail],
+        period_s: float,
+        skipped: Sequence[Skipped] = (),
+        io: FileIo = FILE_IO,
+    ) -> None:
+        rows = zip(unique(r.name for r in rails), rails, strict=True)
+        channels = [c for n, r in rows for c in _channels(n, r)]
+        bounds = dict(enumerate(b for r in rails for b in r.bounds))
+        super().__init__(name, channels, period_s, skipped, bounds)
+        self._rails = [
+            (HeldFile(r.voltage, io), HeldFile(r.current, io), _power(r, io)) for r in rails
+        ]
+
+    def close(self) -> None:
+        """Close every file."""
+        for voltage, current, power in self._rails:
+            voltage.close()
+            current.close()
+            if power is not None:
+                power[0].close()
+
+    def _number(self, file: HeldFile, low: int, high: int) -> int | None:
+        return file.number(low, high)
+
+    def _read(self) -> None:
+        for position, (voltage, current, power) in enumerate(self._rails):
+            index = 3 * position
+            self._quantity(index + 1, voltage)
+            self._quantity(index + 2, current)
+            if power is None:
+                self._set_power(index)
+            else:
+                self._given(index, power)
+
+    def _quantity(self, index: int, file: HeldFile) -> None:
+        raw = self._number(file, -HIGH_MILLI, HIGH_MILLI)
+        if raw is None:
+            self._fail(index, file.error or "")
+        else:
+            self._set(index, raw * 1e-3)
+
+    def _given(self, index: int, power: tuple[HeldFile, float]) -> None:
+        raw = self._number(power[0], -POWER_HIGH_UW, POWER_HIGH_UW)
+        if raw is None:
+            self._fail(index, power[0].error or "")
+        else:
+            self._set_power(index, raw * power[1])
+
+
+def _channels(name: str, rail: Rail) -> tuple[Channel, Channel, Channel]:
+    product = f"{rail.voltage} x {rail.current.name}"
+    return (
+        Channel(name, "power_w", product if rail.power is None else str(rail.power)),
+        Channel(name, "voltage_v", str(rail.voltage)),
+        Channel(name, "current_a", str(rail.current)),
+    )
+
+
+def _power(rail: Rail, io: FileIo) -> tuple[HeldFile, float] | None:
+    return None if rail.power is None else (HeldFile(rail.power, io), rail.power_scale)

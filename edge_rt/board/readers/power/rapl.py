@@ -1,0 +1,125 @@
+"""RAPL: the energy counters of x86 packages, through the kernel's powercap class."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing, unique
+from edge_rt.board.readers.bounds import IMPOSSIBLE, TIMES
+from edge_rt.board.readers.power.counter import POWER_HIGH_W, EnergyCounter
+from edge_rt.board.readers.sysfs import (
+    FILE_IO,
+    FileIo,
+    HeldFile,
+    first_integer,
+    first_line,
+    numbered,
+)
+
+LEAST_W = 100.0  # that any package may draw for a moment, whatever its limits
+
+RULES_FILE = "/etc/udev/rules.d/60-edge-rt.rules"
+
+
+def udev_rule(group: str) -> str:
+    """The udev rule, one line, that lets `group` read the counters.
+
+    They are files of sysfs, to which udev's GROUP and MODE, made for device nodes, do not apply.
+    """
+    return (
+        'ACTION!="remove", SUBSYSTEM=="powercap", KERNEL=="intel-rapl*:*", '
+        f'RUN+="/bin/chgrp {group} /sys%p/energy_uj", RUN+="/bin/chmod 0440 /sys%p/energy_uj"'
+    )
+
+
+class Rapl(BaseReader):
+    """`power_w` over the last window and `energy_j` since the first read, for each zone.
+
+    Names: "package-0", its parts "package-0/core", the whole system "psys", and the same with
+    "mmio/" before for the second interface. Parts lie inside their package, and psys and mmio
+    count the same energy again: never add them. Only root reads the counters by default.
+    """
+
+    def __init__(
+        self,
+        sysfs: Path,
+        period_s: float = 0.1,
+        io: FileIo = FILE_IO,
+        clock: Callable[[], float] = time.monotonic,
+        group: str = "edge-rt",
+    ) -> None:
+        """`group` is whom the advice in an error names; `clock` is in seconds."""
+        base = sysfs / "class" / "powercap"
+        folders = [f for f in numbered(base, "intel-rapl*:*") if (f / "energy_uj").exists()]
+        names = unique(_name(folder) for folder in folders)
+        pairs = list(zip(names, folders, strict=True))
+        channels = [c for name, folder in pairs for c in _channels(name, folder)]
+        skipped = nothing("rapl", f"no intel-rapl zone below {base}", folders)
+        super().__init__("rapl", channels, period_s, skipped)
+        self._zones = [(HeldFile(f / "energy_uj", io), _counter(f)) for f in folders]
+        self._clock = clock
+        self._group = group
+
+    def close(self) -> None:
+        """Close every file."""
+        for file, _ in self._zones:
+            file.close()
+
+    def _read(self) -> None:
+        for position, (file, counter) in enumerate(self._zones):
+            index = 2 * position
+            raw = file.number(0, 1 << 63)
+            if raw is None:
+                reason = self._reason(file)
+                self._fail(index, reason)
+                self._fail(index + 1, reason)
+                continue
+            counter.advance(raw, self._clock())
+            self._set(index + 1, counter.energy_j)
+            if counter.refused is not None:
+                top = f"{counter.high_w:.4g} W is the most that {self.channels[index].name} draws"
+                self._fail(index, f"{counter.refused}, {IMPOSSIBLE}: {top}")
+            elif counter.power_w is None:
+                self._fail(index, PENDING)
+            else:
+                self._set(index, counter.power_w)
+
+    def _reason(self, file: HeldFile) -> str:
+        if file.errno not in (errno.EACCES, errno.EPERM):
+            return file.error or ""
+        return (
+            f"{file.path} may only be read by root: put this line into {RULES_FILE}: "
+            f"{udev_rule(self._group)} and run: udevadm control --reload && "
+            "udevadm trigger --subsystem-match=powercap"
+        )
+
+
+def _counter(folder: Path) -> EnergyCounter:
+    return EnergyCounter(first_integer(folder / "max_energy_range_uj"), _high_w(folder))
+
+
+def _high_w(folder: Path) -> float:
+    """More watts than the zone can draw, by the limits that its package may be set to."""
+    while folder.name.count(":") > 1:  # a part has the limits of its package
+        folder = folder.with_name(folder.name.rpartition(":")[0])
+    names = ("constraint_*_max_power_uw", "constraint_*_power_limit_uw")
+    files = [path for name in names for path in numbered(folder, name)]
+    stated_w = max((first_integer(path) or 0 for path in files), default=0) * 1e-6
+    return min(POWER_HIGH_W, max(LEAST_W, TIMES * stated_w)) if stated_w else POWER_HIGH_W
+
+
+def _name(folder: Path) -> str:
+    control, *numbers = folder.name.split(":")
+    own = first_line(folder / "name") or folder.name
+    if len(numbers) > 1:
+        parent = folder.with_name(":".join([control, *numbers[:-1]]))
+        return f"{_name(parent)}/{own}"
+    return own if control == "intel-rapl" else f"{control.removeprefix('intel-rapl-')}/{own}"
+
+
+def _channels(name: str, folder: Path) -> tuple[Channel, Channel]:
+    source = str(folder / "energy_uj")
+    return Channel(name, "power_w", source), Channel(name, "energy_j", source)

@@ -1,0 +1,1 @@
+"""Readers of a Raspberry Pi's firmware."""

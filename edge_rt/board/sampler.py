@@ -1,0 +1,227 @@
+"""Reads every reader in its own time, and keeps values, history and energy."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from edge_rt.board.integral import Energy, Meter
+from edge_rt.board.readers.base import Channel, Kind, Reader, Skipped
+from edge_rt.board.readers.gauges import GaugeReader
+from edge_rt.board.readers.hung import hung
+from edge_rt.board.track import Reading, Track
+
+log = logging.getLogger(__name__)
+
+Subscriber = Callable[[float, Reader, Sequence["float | None"]], None]
+
+
+class Sampler:
+    """Steps through the readers that are due; one thread steps, any thread may ask.
+
+    No lock is held while a sensor is read, so asking never waits for hardware. A reader whose
+    read does not return keeps its thread: `leave_out` has another thread go on with the others.
+    Channels are found by name and kind; where two readers give the same, the earlier's is meant.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[Reader],
+        clock: Callable[[], float] = time.monotonic,
+        history_s: float = 60.0,
+        gap_periods: float = 3.0,
+    ) -> None:
+        """`clock` is in seconds.
+
+        A reader that was not read for `gap_periods` of its periods is overdue: its values are
+        stale, and its energy over that time is missing. Where reads take longer than the period,
+        that counts in its place; see Track.pace_s.
+        """
+        self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._busy: tuple[Track, threading.Thread] | None = None  # the read under way
+        self._looks = 0  # at that read, by `leave_out`
+        self._subscribers: list[Subscriber] = []
+        self._failing: list[Subscriber] = []  # logged once, not ten times a second
+        self._places: dict[tuple[str, Kind], tuple[Track, int]] = {}
+        self._meters: dict[str, Meter] = {}
+        for track in self._tracks:
+            for index, channel in enumerate(track.reader.channels):
+                self._places.setdefault((channel.name, channel.kind), (track, index))
+            for name, _, meter in track.meters:
+                self._meters.setdefault(name, meter)
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """What is read, in the order given."""
+        return tuple(track.reader for track in self._tracks)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Every channel of every reader."""
+        return tuple(c for track in self._tracks for c in track.reader.channels)
+
+    def due(self, now_s: float) -> float:
+        """Seconds from `now_s` until the next reader is due; 0 where one is."""
+        due_s = (track.due_s for track in self._tracks if track.blocked is None)
+        return max(0.0, min(due_s, default=now_s + 1.0) - now_s)
+
+    @property
+    def blocked(self) -> list[Skipped]:
+        """The readers and channels that do not answer; they are read again once they do."""
+        readers = [track.blocked for track in self._tracks if track.blocked is not None]
+        with self._lock:
+            return readers + [one for track in self._tracks for one in track.silent.values()]
+
+    def leave_out(self, looks: int) -> bool:
+        """Leave out a read that has been under way for the last `looks` calls.
+
+        Only its channel is left out where the reader can read the others without it, else the whole
+        reader. Returns whether something was left out: another thread then has to call `step`.
+        """
+        with self._lock:
+            self._looks += 1
+            if self._busy is None or self._looks < looks:
+                return False
+            (track, thread), self._busy = self._busy, None
+            told = hung(track.reader.name, thread, track.reader.channels)
+            channel = _pass_over(track.reader, told.reason)
+            if channel is None:
+                track.blocked = told
+            else:
+                told = replace(told, name=channel.name)
+                track.silent[thread], track.due_s = told, -math.inf
+        log.warning("sensor %s is left out: %s", told.name, told.reason)
+        return True
+
+    def hurry(self, readers: Collection[Reader], at_s: float) -> None:
+        """Make `readers` due at `at_s` where they are due later; their beat begins anew there."""
+        with self._lock:
+            for track in self._tracks:
+                if track.reader in readers:
+                    track.due_s = min(track.due_s, at_s)
+
+    def step(self, now_s: float) -> int:
+        """Read the readers that are due at `now_s`; gives how many those were.
+
+        Ends early where a reader was left out meanwhile: another thread steps now.
+        """
+        count = 0
+        for track in self._tracks:
+            if self._begin(track, now_s):
+                if not self._read(track):
+                    break
+                count += 1
+        return count
+
+    def pace_s(self, reader: Reader) -> float:
+        """Seconds between two reads of `reader` as they come; see Track."""
+        with self._lock:
+            return next(track.pace_s for track in self._tracks if track.reader is reader)
+
+    def reading(self, name: str, kind: Kind) -> Reading | None:
+        """One channel as it stands; None where there is no such channel."""
+        place = self._places.get((name, kind))
+        if place is None:
+            return None
+        with self._lock:
+            return place[0].reading(place[1], self._clock())
+
+    def readings(self) -> list[Reading]:
+        """Every channel as it stands, in the order of `channels`."""
+        now_s = self._clock()
+        with self._lock:
+            return [
+                track.reading(index, now_s)
+                for track in self._tracks
+                for index in range(len(track.reader.channels))
+            ]
+
+    def history(
+        self, name: str, kind: Kind, since_s: float = 0.0
+    ) -> list[tuple[float, float | None]]:
+        """Times and values of a channel, oldest first, as far back as is kept."""
+        place = self._places.get((name, kind))
+        if place is None:
+            return []
+        with self._lock:
+            return place[0].ring.column(place[1], since_s)
+
+    def energies(self) -> dict[str, Energy]:
+        """The energy of each channel of power since it was first read, by name.
+
+        Names overlap as rails do: parts of another rail are in here beside the whole.
+        """
+        with self._lock:
+            return {name: meter.total() for name, meter in self._meters.items()}
+
+    def metered(self, names: Iterable[str]) -> list[Energy]:
+        """The energy so far of these channels of power, all of one moment; KeyError for others."""
+        meters = [self._meters[name] for name in names]
+        with self._lock:
+            return [meter.total() for meter in meters]
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call `subscriber(time_s, reader, values)` after each read; gives a way to stop.
+
+        It is called by the stepping thread, and `values` (None where missing) are used again by
+        the next read. What it raises is logged, the first time, and does not stop the sampler.
+        """
+        self._subscribers.append(subscriber)
+        return lambda: self._unsubscribe(subscriber)
+
+    def close(self) -> None:
+        """Close the files and buses of every reader that answers."""
+        for track in self._tracks:
+            if track.blocked is None:
+                track.reader.close()
+
+    def _begin(self, track: Track, now_s: float) -> bool:
+        """Whether `track` is due; its next beat is set here, so that a hurry in a read counts."""
+        with self._lock:
+            due = track.due_s <= now_s and track.blocked is None
+            if due:
+                track.plan(now_s)
+                self._busy, self._looks = (track, threading.current_thread()), 0
+        return due
+
+    def _read(self, track: Track) -> bool:
+        """Read a track; False if its reader was left out meanwhile, and its values are too old."""
+        begin_s = self._clock()
+        values = track.reader.read()
+        end_s = self._clock()
+        time_s = 0.5 * (begin_s + end_s)
+        with self._lock:
+            me = threading.current_thread()
+            if self._busy is None or self._busy[1] is not me:
+                told = track.silent.pop(me, track.blocked)
+                track.blocked = None
+                log.info("sensor %s answers again", told and told.name)
+                return False
+            self._busy = None
+            track.record(time_s, values, end_s - begin_s)
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(time_s, track.reader, values)
+            except Exception:
+                self._complain(subscriber)
+        return True
+
+    def _complain(self, subscriber: Subscriber) -> None:
+        if subscriber not in self._failing:
+            self._failing.append(subscriber)
+            log.exception("a subscriber to the sensors failed")
+
+    def _unsubscribe(self, subscriber: Subscriber) -> None:
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+
+
+def _pass_over(reader: Reader, reason: str) -> Channel | None:
+    """The one channel of a reader that is left out; None where it has to be the whole reader."""
+    return reader.pass_over(reason) if isinstance(reader, GaugeReader) else None

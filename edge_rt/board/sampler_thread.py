@@ -1,0 +1,93 @@
+"""Runs a sampler in a thread of its own, so that a slow sensor never holds up the event loop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.sampler import Sampler
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # between two looks whether a read does not return
+LOOKS = 3  # that have to find the same read before its reader is left out
+
+
+def step_all(sampler: Sampler, now_s: float, look_s: float = LOOK_S) -> None:
+    """Step `sampler` once; a reader that does not answer is left out."""
+    hangs = True
+    while hangs:
+        thread = threading.Thread(target=sampler.step, args=(now_s,), daemon=True)
+        thread.start()
+        hangs = False
+        while thread.is_alive() and not hangs:
+            thread.join(look_s)
+            hangs = thread.is_alive() and sampler.leave_out(LOOKS)
+
+
+class SamplerThread:
+    """Steps the sampler whenever a reader is due, from `start` to `stop`.
+
+    A second thread looks once in LOOK_S whether the first hangs in a read; another then takes its
+    place, so that one sensor that does not answer keeps no other from being read.
+
+    To hear of readings in an event loop, subscribe with a function that copies what it needs and
+    hands it to `loop.call_soon_threadsafe`.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        clock: Callable[[], float] = time.monotonic,
+        look_s: float = LOOK_S,
+    ) -> None:
+        """`clock` is the sampler's, in seconds."""
+        self.sampler = sampler
+        self._clock = clock
+        self._look_s = look_s
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = self._stepper()
+        self._watch = threading.Thread(target=self._look, name="edge-rt-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a stopped one cannot be started again."""
+        self._thread.start()
+        self._watch.start()
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """End and close the readers; False where a sensor hangs, which is then left alone."""
+        self._stopped.set()
+        self._watch.join()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            log.warning("a sensor has not answered for %g s: leaving it open", timeout_s)
+            return False
+        self.sampler.close()
+        return not self.sampler.blocked
+
+    def hurry(self, readers: Collection[Reader], at_s: float) -> None:
+        """Have `readers` read at `at_s`, or as soon after it as can be."""
+        self.sampler.hurry(readers, at_s)
+        self._wake.set()
+
+    def _stepper(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="edge-rt-sensors", daemon=True)
+
+    def _run(self) -> None:
+        while self._thread is threading.current_thread():
+            self._wake.wait(self.sampler.due(self._clock()))
+            self._wake.clear()
+            if self._stopped.is_set():
+                return
+            self.sampler.step(self._clock())
+
+    def _look(self) -> None:
+        while not self._stopped.wait(self._look_s):
+            if self.sampler.leave_out(LOOKS):
+                self._thread = self._stepper()
+                self._thread.start()

@@ -1,0 +1,1 @@
+"""The rails whose sum is the board's power."""

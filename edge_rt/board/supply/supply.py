@@ -1,0 +1,135 @@
+"""The rails whose sum is the board's power."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from edge_rt.board.integral import Energy
+from edge_rt.board.readers.base import PENDING, Quality, Reader
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.supply.rail_sum import RailSum
+from edge_rt.board.track import Reading
+from edge_rt.config.board import Board
+
+Covered = Literal["board", "module", "package", "regulators"]
+
+# Rails that are totals on whatever board they are found, where no profile says anything.
+_TOTALS: dict[str, Covered] = {
+    "VDD_IN": "module",  # NVIDIA's names for what goes into a module
+    "POM_5V_IN": "module",
+    "VIN": "board",  # the INA238 at the input of a carrier board
+    "PMIC": "regulators",  # the reader's own sum over a Raspberry Pi's power chip
+    "package-0": "package",  # RAPL; its parts are inside it
+}
+# How often counters of energy move: RAPL's each millisecond, CPU time by ticks of the kernel.
+_COUNTER_STEP_S = {"rapl": 0.001, "modelled": 0.01}
+_STEPS = 20  # that a request must last for one step more or less to be 5 % at most
+
+
+class Supply:
+    """Rails that do not overlap, taken together; the sampler reads them."""
+
+    def __init__(self, sampler: Sampler, rails: Sequence[str], covers: Covered) -> None:
+        """KeyError where the sampler has no power of one of the `rails`."""
+        owners = [_owner(sampler, rail) for rail in rails]
+        self._sampler = sampler
+        self.rails = tuple(rails)
+        self.covers: Covered = covers
+        self.readers: tuple[Reader, ...] = tuple(
+            reader for reader in sampler.readers if any(reader is owner for owner, _ in owners)
+        )
+        modelled = any(quality == "modelled" for _, quality in owners)
+        self.quality: Quality = "modelled" if modelled else "measured"
+        # The slowest sets the pace: between two of its reads the others have been read as well.
+        self._pace = max(reversed(self.readers), key=lambda reader: reader.period_s)
+        self._metered = sorted(rails, key=lambda rail: _owner(sampler, rail)[0] is not self._pace)
+        self._sum = RailSum(sampler.metered(self._metered))
+        sampler.subscribe(self._add)
+
+    @property
+    def resolution_s(self) -> float:
+        """The shortest time over which the joules mean something."""
+        return max(_resolution_s(self._sampler, reader) for reader in self.readers)
+
+    def energy(self) -> Energy:
+        """Joules since the supply was found; missing is what any of the rails lacks."""
+        return self._sum.total
+
+    def power_w(self) -> float | None:
+        """Watts now; None while one of the rails cannot be read."""
+        total = 0.0
+        for rail in self.rails:
+            reading = self._sampler.reading(rail, "power_w")
+            if reading is None or reading.value is None:
+                return None
+            total += reading.value
+        return total
+
+    def silent_s(self, now_s: float) -> float:
+        """For how long it could not be read; 0 while it can, infinite where it never could."""
+        return max(_silent_s(self._sampler.reading(rail, "power_w"), now_s) for rail in self.rails)
+
+    def _add(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+        if reader is self._pace:
+            self._sum.add(self._sampler.metered(self._metered))
+
+
+def find_supply(board: Board | None, sampler: Sampler) -> Supply | None:
+    """The best total that can be read; None in doubt, since rails may be parts of others.
+
+    The sampler must have read everything once. The profile's totals come first; where none of
+    them can be read the model, then a rail that is a total by its name. A lone rail with another
+    name may be any part of the board.
+    """
+    readable = _readable(sampler)
+    total = None if board is None else board.total(readable)
+    if total is not None:
+        return Supply(sampler, total.rails, total.covers)
+    modelled = [rail for rail in readable if _owner(sampler, rail)[0].name == "modelled"]
+    if modelled:
+        return Supply(sampler, modelled[:1], "board")
+    named = _named(readable)
+    return Supply(sampler, named, _TOTALS[named[0]]) if len(named) == 1 else None
+
+
+def measured(board: Board | None, readable: Collection[str]) -> bool:
+    """Whether the power of these rails tells that of the board; see `find_supply`."""
+    return (board is not None and board.total(readable) is not None) or len(_named(readable)) == 1
+
+
+def _named(readable: Collection[str]) -> list[str]:
+    return [rail for rail in dict.fromkeys(readable) if rail in _TOTALS]
+
+
+def _readable(sampler: Sampler) -> list[str]:
+    """Channels of power that have a value now, or will have one at the next read."""
+    powers = [r for r in sampler.readings() if r.channel.kind == "power_w"]
+    names = [r.channel.name for r in powers if r.value is not None or r.error == PENDING]
+    return list(dict.fromkeys(names))
+
+
+def _owner(sampler: Sampler, rail: str) -> tuple[Reader, Quality]:
+    """The reader that gives the power of `rail`, and the quality of what it gives."""
+    for reader in sampler.readers:
+        for channel in reader.channels:
+            if channel.name == rail and channel.kind == "power_w":
+                return reader, channel.quality
+    raise KeyError(rail)
+
+
+def _silent_s(reading: Reading | None, now_s: float) -> float:
+    if reading is None:
+        return math.inf
+    if reading.value is not None or reading.error == PENDING:
+        return 0.0
+    return math.inf if reading.time_s is None else now_s - reading.time_s
+
+
+def _resolution_s(sampler: Sampler, reader: Reader) -> float:
+    # Without a counter, what begins and ends between two readings may leave no trace.
+    pace_s, step_s = sampler.pace_s(reader), _COUNTER_STEP_S.get(reader.name)
+    if step_s is None:
+        return pace_s
+    return max(_STEPS * step_s, pace_s if pace_s > reader.period_s else 0.0)

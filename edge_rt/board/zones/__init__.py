@@ -1,0 +1,1 @@
+"""Which temperatures are the chip's."""

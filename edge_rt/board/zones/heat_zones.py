@@ -1,0 +1,183 @@
+"""The temperatures that are the chip's, and where each of them makes the board slow down."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge_rt.board.readers.base import Reader
+from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
+from edge_rt.board.readers.heat.thermal import Thermal
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.zones.stuck import Stuck
+from edge_rt.board.zones.zone_names import judge
+
+AMD_C = 95.0  # maximum operating temperature (TjMax) that AMD states for most desktop Ryzen
+
+_BRAKES = ("passive", "hot")  # kinds of trip points at which the kernel slows the board down
+_LIMITS_C = (50.0, 150.0)  # a trip point outside is a placeholder or one for users to set
+_NOTICES = "x86_pkg_temp"  # its trip points wake programs, and slow nothing down
+_CARD = "amdgpu"  # a graphics card's limit holds for no other zone
+_ZEN = ("k10temp T", "zenpower T")  # Tctl, Tdie, Tccd1
+_OTHERS = "there are zones of the chip"
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One temperature.
+
+    `chip` tells whether the zone's name is one of the chip's. `apart` is the reason for which the
+    zone never counts; empty: it counts, or may stand in where no zone of the chip is read. `own_c`
+    is the trip point that the zone itself publishes.
+    """
+
+    place: int  # among the sampler's channels
+    name: str
+    chip: bool
+    apart: str
+    own_c: float | None
+
+
+class ZoneTemp(NamedTuple):
+    """A zone's temperature now, and its trip point, at which the board slows; None: unknown."""
+
+    name: str
+    temp_c: float
+    trip_c: float | None
+
+
+class HeatZones:
+    """Every temperature of every reader, and which of them count.
+
+    The chip's temperatures count, from any reader, unless they are stuck. Zones whose names tell
+    nothing, such as a PC's acpitz, count only while no temperature of the chip has been read.
+    Those of other parts (a radio, a disk, a regulator, the case) never count.
+
+    A zone without a trip point has the lowest that others publish, else the profile's, else the
+    limit that AMD states for its processors.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        listed: Mapping[str, bool] | None = None,
+        profile_c: float | None = None,
+    ) -> None:
+        """`listed` are the profile's zones, and whether it ignores them; `profile_c` is its trip
+        point.
+        """
+        self.zones = tuple(_zones(sampler, listed or {}))
+        self._sampler, self._profile_c = sampler, profile_c
+        self._chip = [zone for zone in self.zones if zone.chip and not zone.apart]
+        self._stuck = Stuck(len(self._chip))
+        self._seen = False  # whether any temperature of the chip was ever read
+        self._parts = dict(_parts(sampler, self._chip))
+        readings = sampler.readings()
+        self._take_in(0.0, [(n, readings[z.place].last) for n, z in enumerate(self._chip)])
+        sampler.subscribe(self._take)
+
+    @property
+    def counting(self) -> list[Zone]:
+        """The zones that count now, whether they can be read or not."""
+        if not self._seen:
+            return [zone for zone in self.zones if not zone.apart and not zone.chip] or self._chip
+        stuck = self._stuck.reasons
+        return [zone for number, zone in enumerate(self._chip) if number not in stuck]
+
+    @property
+    def apart(self) -> dict[str, str]:
+        """The zones that do not count now, by name, and why not."""
+        counting, stuck = self.counting, self._stuck.reasons
+        said = {self._chip[number].name: f"it says {why}" for number, why in stuck.items()}
+        rest = [zone for zone in self.zones if zone not in counting]
+        other = _OTHERS if self._seen else "it was never read"
+        return {zone.name: said.get(zone.name) or zone.apart or other for zone in rest}
+
+    def now(self) -> list[ZoneTemp]:
+        """The zones that count and can be read."""
+        readings, zones = self._sampler.readings(), self.counting
+        rows = [(zone.name, readings[zone.place].value, c) for zone, c in self._trips(zones)]
+        return [ZoneTemp(name, temp_c, c) for name, temp_c, c in rows if temp_c is not None]
+
+    def lowest_trip_c(self) -> float | None:
+        """The lowest trip point of all zones that count, whether they can be read or not."""
+        return min((c for _, c in self._trips(self.counting) if c is not None), default=None)
+
+    def _trips(self, zones: Collection[Zone]) -> Iterator[tuple[Zone, float | None]]:
+        lent = (z.own_c for z in zones if z.own_c is not None and not z.name.startswith(_CARD))
+        told_c = min(lent, default=self._profile_c)
+        for zone in zones:
+            else_c = AMD_C if told_c is None and zone.name.startswith(_ZEN) else told_c
+            yield zone, else_c if zone.own_c is None else zone.own_c
+
+    def _take(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+        """Take the values of one read; called in the reading thread."""
+        parts = self._parts.get(id(reader))
+        if parts:
+            self._take_in(time_s, [(number, values[index]) for number, index in parts])
+
+    def _take_in(self, time_s: float, zones: Sequence[tuple[int, float | None]]) -> None:
+        self._seen = self._seen or any(value is not None for _, value in zones)
+        self._stuck.take(time_s, zones)
+
+
+def hottest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
+    """The zone with the highest temperature."""
+    return max(zones, key=lambda zone: zone.temp_c, default=None)
+
+
+def nearest(zones: Iterable[ZoneTemp]) -> ZoneTemp | None:
+    """The zone that is nearest to its own trip point, as a share of it; None where none has one."""
+    return max(
+        (zone for zone in zones if zone.trip_c),
+        key=lambda zone: zone.temp_c / (zone.trip_c or 1.0),
+        default=None,
+    )
+
+
+def _zones(sampler: Sampler, listed: Mapping[str, bool]) -> Iterator[Zone]:
+    own = dict(_own(sampler.readers))
+    channels = sampler.channels
+    names = {channel.name for channel in channels}
+    for place, channel in enumerate(channels):
+        if channel.kind == "temp_c":
+            name = channel.name
+            sort, whose = judge(name, name in listed)
+            apart = f"it is {whose}" if sort == "foreign" else ""
+            if listed.get(name):
+                apart = "the profile leaves it out"
+            elif "Tctl" in name and name.replace("Tctl", "Tdie") in names:
+                apart = "Tdie is the same without an offset for fans"
+            yield Zone(place, name, sort == "chip", apart, own.get(name))
+
+
+def _own(readers: Iterable[Reader]) -> Iterator[tuple[str, float]]:
+    """The trip points that zones publish, by the zone's name."""
+    least_c, most_c = _LIMITS_C
+    for reader in readers:
+        for name, temp_c in _published(reader):
+            if least_c <= temp_c <= most_c:
+                yield name, temp_c
+
+
+def _published(reader: Reader) -> Iterator[tuple[str, float]]:
+    if isinstance(reader, HwmonTemp):
+        yield from reader.limits_c.items()
+    elif isinstance(reader, Thermal):
+        for zone in reader.zones:
+            brakes = [trip.temp_c for trip in zone.trips if trip.kind in _BRAKES]
+            real = [c for c in brakes if c >= _LIMITS_C[0]]
+            if real and not zone.name.startswith(_NOTICES):
+                yield zone.name, min(real)
+
+
+def _parts(sampler: Sampler, zones: Sequence[Zone]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """For each reader's id, its zones of the chip: number of the zone and index of its value."""
+    numbers = {zone.place: number for number, zone in enumerate(zones)}
+    first = 0
+    for reader in sampler.readers:
+        size = len(reader.channels)
+        found = [(numbers[first + i], i) for i in range(size) if first + i in numbers]
+        first += size
+        yield id(reader), found

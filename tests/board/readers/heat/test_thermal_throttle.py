@@ -1,0 +1,20 @@
+"""Temperatures and throttle counts of x86."""
+
+from __future__ import annotations
+
+import pytest
+from faults import figures
+from trees import Tree, x86
+
+from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
+from edge_rt.board.readers.heat.thermal_throttle import ThermalThrottle
+
+
+def test_x86_temperatures_and_throttle_counts(tree: Tree) -> None:
+    x86(tree)
+    assert figures(HwmonTemp(tree.sysfs))["coretemp Package id 0", "temp_c"] == pytest.approx(52)
+    assert figures(ThermalThrottle(tree.sysfs)) == {
+        ("package-0 throttled", "count"): 7.0,
+        ("package-0 core 0 throttled", "count"): 3.0,
+        ("package-0 core 1 throttled", "count"): 4.0,
+    }

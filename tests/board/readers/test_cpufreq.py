@@ -1,0 +1,21 @@
+"""Clocks of the processor and of other devices."""
+
+from __future__ import annotations
+
+import pytest
+from faults import figures
+from trees import Tree, agx_orin
+
+from edge_rt.board.readers.cpufreq import CpuFreq
+from edge_rt.board.readers.devfreq import DevFreq
+
+
+def test_clocks(tree: Tree) -> None:
+    agx_orin(tree)
+    reader = CpuFreq(tree.sysfs)
+    got = figures(reader)
+    assert got["policy4", "clock_hz"] == pytest.approx(1_100_800_000)
+    assert got["policy4 max", "clock_hz"] == pytest.approx(2_201_600_000)
+    assert reader.policies[1].cpus == (4, 5, 6, 7)
+    assert reader.policies[1].hardware_max_hz == pytest.approx(2_201_600_000)
+    assert figures(DevFreq(tree.sysfs)) == {("17000000.gpu", "clock_hz"): 306_000_000}
