@@ -343,9 +343,9 @@ def test_short_runs_have_joules_in_the_answer_and_in_the_ledger(daemon):
     assert entry["energy_j"] == pytest.approx(answer.json()["edge"]["energy_j"], abs=1e-4)
 
 
-def test_the_readmes_example_of_infer_answers(own_daemon, tmp_path):
-    readme = Path(__file__).parents[2] / "README.md"
-    (script,) = re.findall(r"```sh\n(base64 -d > sum.onnx.*?)```", readme.read_text(), re.DOTALL)
+def test_the_documentations_example_of_infer_answers(own_daemon, tmp_path):
+    page = Path(__file__).parents[2] / "docs/how-to/tensors.md"
+    (script,) = re.findall(r"```sh\n(base64 -d > sum.onnx.*?)```", page.read_text(), re.DOTALL)
     daemon = own_daemon(tmp_path / "models")
     places = {"SOCKET": str(daemon.socket), "STATE_DIRECTORY": str(tmp_path)}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

@@ -1,0 +1,1 @@
+"""The documentation: pages that are made from the source, man pages, and the site."""

@@ -1,0 +1,118 @@
+"""The fields of a msgspec struct in words: type, default, and the text below each in the source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT, UNSET
+from msgspec import inspect as types
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: the name it has in a document, its type, default and description in words.
+
+    A text below a field may end with "Default: ..." where the value in the source says too little.
+    """
+
+    name: str
+    kind: str
+    default: str
+    text: str
+    struct: type[msgspec.Struct] | None  # the section that it holds, if it holds one
+    type: types.Type
+
+
+def fields(struct: type[msgspec.Struct]) -> list[Field]:
+    """Return the fields of `struct`, those of its bases first."""
+    texts = _texts(struct)
+    found: list[Field] = []
+    for field in msgspec.structs.fields(struct):
+        kind = types.type_info(field.type)
+        inner = kind.cls if isinstance(kind, types.StructType) else None
+        text, _, default = texts.get(field.name, "").partition(" Default: ")
+        default = default.removesuffix(".") or _default(field)
+        found.append(Field(field.encode_name, words(kind), default, text, inner, kind))
+    return found
+
+
+def words(kind: types.Type) -> str:
+    """Return a type in words, such as "integer from 1 to 64"."""
+    match kind:
+        case types.Metadata():
+            return words(kind.type)
+        case types.IntType():
+            return f"integer{_bounds(kind)}"
+        case types.FloatType():
+            return f"number{_bounds(kind)}"
+        case types.StrType(pattern=str(pattern)):
+            return f"text that matches `{pattern.removesuffix(chr(92) + 'Z')}`"
+        case types.LiteralType():
+            return " or ".join(f"`{value}`" for value in kind.values)
+        case types.UnionType():
+            return " or ".join(words(each) for each in kind.types if not _is_none(each))
+        case types.ListType() | types.VarTupleType() | types.SetType():
+            return f"list of: {words(kind.item_type)}"
+        case types.DictType():
+            return f"mapping from {words(kind.key_type)} to {words(kind.value_type)}"
+        case types.StructType():
+            return f"[{kind.cls.__name__}](#{kind.cls.__name__.lower()})"
+        case _:
+            return _NAMES.get(type(kind), "any value")
+
+
+_NAMES: dict[type[types.Type], str] = {types.BoolType: "`true` or `false`", types.StrType: "text"}
+
+
+def _is_none(kind: types.Type) -> bool:
+    return isinstance(kind, types.NoneType)
+
+
+def _bounds(kind: types.IntType | types.FloatType) -> str:
+    if kind.ge is not None and kind.le is not None:
+        return f" from {kind.ge} to {kind.le}"
+    low = f", at least {kind.ge}" if kind.ge is not None else ""
+    low += f", more than {kind.gt}" if kind.gt is not None else ""
+    return low + (f", at most {kind.le}" if kind.le is not None else "")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.default_factory is not NODEFAULT:
+        return f"`{json.dumps(field.default_factory())}`"
+    value: Any = field.default
+    if value is NODEFAULT:
+        return "required"
+    if value is None or value is UNSET or isinstance(value, msgspec.Struct):
+        return ""
+    return f"`{json.dumps(value)}`"
+
+
+def _texts(struct: type) -> dict[str, str]:
+    """Return the string literal below each field in the source of `struct` and its bases."""
+    found: dict[str, str] = {}
+    for each in reversed(struct.__mro__):
+        if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
+            found |= _texts_of(each)
+    return found
+
+
+def _texts_of(struct: type) -> dict[str, str]:
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(struct))).body
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for line, below in zip(body.body, body.body[1:], strict=False):
+        match line, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = inspect.cleandoc(text)
+            case _:
+                pass
+    return found

@@ -1,0 +1,82 @@
+"""The reference of the metrics, made from what they show of documents with nothing left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import cast
+
+from msgspec.structs import replace
+from prometheus_client import Metric
+from prometheus_client.metrics import MetricWrapperBase
+
+from docslib.markdown import code, page, table
+from docslib.sample import sample
+from edge_rt.api.board_metrics import KINDS, board_families
+from edge_rt.api.cache_metrics import cache_families
+from edge_rt.api.caching import Caching
+from edge_rt.api.governor_metrics import governor_families
+from edge_rt.api.marking import Counted, Marking
+from edge_rt.api.marking_metrics import marking_families
+from edge_rt.api.metrics import Meters
+from edge_rt.core.reports.board import BoardReport, ChannelState
+from edge_rt.core.reports.governor import GovernorState
+from edge_rt.core.reports.storage import StorageReport, storage_families
+
+_ABOUT = """\
+`GET /metrics` returns these in Prometheus' text format. Counters end with `_total`, histograms have
+the series `_bucket`, `_sum` and `_count`. What is not known has no series: a missing sensor is
+never a 0. The label `model` holds ids of models in the store only."""
+_MOST_LABELS = 6
+
+
+def metrics() -> str:
+    """Return the page: a table of all families, by name."""
+    families = sorted(_families(), key=lambda family: family.name)
+    return page(
+        "Metrics", _ABOUT, table(("Name", "Type", "Labels", "Meaning"), map(_row, families))
+    )
+
+
+def _row(family: Metric) -> tuple[str, str, str, str]:
+    labels = sorted({name for each in family.samples for name in each.labels} - {"le"})
+    total = "_total" if family.type == "counter" else ""
+    shown = ", ".join(map(code, labels))
+    return code(family.name + total), family.type, shown, family.documentation
+
+
+def _families() -> Iterator[Metric]:
+    channels = [replace(sample(ChannelState), kind=kind) for kind in KINDS]
+    yield from board_families(replace(sample(BoardReport), channels=channels))
+    yield from governor_families(sample(GovernorState))
+    yield from storage_families(sample(StorageReport))
+    yield from _of_requests()
+    yield from cache_families(_caching())
+    yield from marking_families(_marking())
+
+
+def _of_requests() -> Iterator[Metric]:
+    """The counters of requests, each with a series so that its labels show."""
+    meters = Meters()
+    for metric in vars(meters).values():
+        if isinstance(metric, MetricWrapperBase):
+            _begin(metric)
+    yield from meters.registry.collect()
+
+
+def _begin(metric: MetricWrapperBase) -> None:
+    for count in range(1, _MOST_LABELS):
+        with suppress(ValueError):  # not that many labels
+            metric.labels(*["…"] * count)
+            return
+
+
+def _caching() -> Caching:
+    kept, near = SimpleNamespace(file_bytes=1), SimpleNamespace(hits=1)
+    figures = SimpleNamespace(hits={"…": 1}, saved_j={"…": 1}, misses=1, nearby=near, cache=kept)
+    return cast(Caching, figures)
+
+
+def _marking() -> Marking:
+    return cast(Marking, SimpleNamespace(counts={Counted(True, "feedback", True): 1}))
