@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from edge_rt.board.readers.base import Skipped, nothing
+from edge_rt.board.readers.base import Skipped
 from edge_rt.board.readers.bounds import Known
 from edge_rt.board.readers.power.ina3221_registers import bounds
-from edge_rt.board.readers.power.rails import Rail, RailReader
+from edge_rt.board.readers.power.rails import ChipReader, Rail
 from edge_rt.board.readers.sysfs import (
-    FILE_IO,
-    FileIo,
     HeldFile,
     bus_address,
     driver_devices,
@@ -29,27 +27,36 @@ def udev_rule(group: str) -> str:
     )
 
 
-class Ina3221Iio(RailReader):
+class Ina3221Iio(ChipReader):
     """Every used channel of every INA3221 that the JetPack 4 driver owns.
 
     Its files end in 0, 1, 2 and hold mV, mA and mW; a value may have its unit behind it.
     """
 
-    def __init__(
-        self,
-        sysfs: Path,
-        period_s: float = 0.1,
-        io: FileIo = FILE_IO,
-        known: Known = Known(),  # noqa: B008 - it is frozen
-    ) -> None:
-        rails: list[Rail] = []
-        skipped: list[Skipped] = []
-        folders = _folders(sysfs)
-        for folder in folders:
-            for number in (0, 1, 2):
-                _sort(folder, number, known, rails, skipped)
-        skipped += nothing("ina3221x", f"no iio device of that driver below {sysfs}", folders)
-        super().__init__("ina3221x", rails, period_s, skipped, io)
+    driver = "ina3221x"
+    bus = "iio"
+    numbers = (0, 1, 2)
+
+    @staticmethod
+    def _folders(sysfs: Path) -> list[Path]:
+        found = driver_devices(sysfs, "ina3221x", "iio:device*")
+        if found:
+            return found
+        devices = numbered(sysfs / "bus" / "iio" / "devices", "iio:device*")
+        return [folder for folder in devices if first_line(folder / "name") == "ina3221x"]
+
+    @staticmethod
+    def _channel(folder: Path, number: int, known: Known) -> Rail | Skipped:
+        voltage = folder / f"in_voltage{number}_input"
+        label = first_line(folder / f"rail_name_{number}") or f"{bus_address(folder)}/{number + 1}"
+        power = folder / f"in_power{number}_input"
+        if label.upper() == "NC":
+            return Skipped(f"{folder}/rail_name_{number}", "labelled NC: not connected")
+        if not voltage.exists():
+            return Skipped(f"{folder}/in_voltage{number}", "no such channel")
+        current = folder / f"in_current{number}_input"
+        limits = bounds(known.shunts.get(label), known.power)
+        return Rail(label, voltage, current, limits, power if power.exists() else None, 1e-3)
 
     def _number(self, file: HeldFile, low: int, high: int) -> int | None:
         raw = file.number(low, high)
@@ -71,28 +78,3 @@ def _without_unit(file: HeldFile, low: int, high: int) -> int | None:
 
 def _is_integer(word: bytes) -> bool:
     return word.lstrip(b"-").isdigit() and word.count(b"-") <= 1
-
-
-def _folders(sysfs: Path) -> list[Path]:
-    found = driver_devices(sysfs, "ina3221x", "iio:device*")
-    if found:
-        return found
-    devices = numbered(sysfs / "bus" / "iio" / "devices", "iio:device*")
-    return [folder for folder in devices if first_line(folder / "name") == "ina3221x"]
-
-
-def _sort(
-    folder: Path, number: int, known: Known, rails: list[Rail], skipped: list[Skipped]
-) -> None:
-    voltage = folder / f"in_voltage{number}_input"
-    label = first_line(folder / f"rail_name_{number}") or f"{bus_address(folder)}/{number + 1}"
-    power = folder / f"in_power{number}_input"
-    if label.upper() == "NC":
-        skipped.append(Skipped(f"{folder}/rail_name_{number}", "labelled NC: not connected"))
-    elif not voltage.exists():
-        skipped.append(Skipped(f"{folder}/in_voltage{number}", "no such channel"))
-    else:
-        current = folder / f"in_current{number}_input"
-        limits = bounds(known.shunts.get(label), known.power)
-        given = power if power.exists() else None
-        rails.append(Rail(label, voltage, current, limits, given, 1e-3))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from edge_rt.board.readers.base import BaseReader, Channel, Skipped, unique
-from edge_rt.board.readers.bounds import Bounds
+from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
+from edge_rt.board.readers.bounds import Bounds, Known
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 
 HIGH_MILLI = 10**9  # mV and mA; the bounds of a rail are narrower
@@ -86,6 +88,40 @@ class RailReader(BaseReader):
             self._fail(index, power[0].error or "")
         else:
             self._set_power(index, raw * power[1])
+
+
+class ChipReader(RailReader):
+    """The rails of all chips of one kernel driver, which numbers the channels of each chip."""
+
+    driver: ClassVar[str]  # the name of the reader, too
+    bus: ClassVar[str]  # "hwmon" or "iio", for people
+    numbers: ClassVar[tuple[int, ...]]  # of a chip's channels
+
+    def __init__(
+        self,
+        sysfs: Path,
+        period_s: float = 0.1,
+        io: FileIo = FILE_IO,
+        known: Known = Known(),  # noqa: B008 - it is frozen
+    ) -> None:
+        folders = self._folders(sysfs)
+        found = [self._channel(folder, n, known) for folder in folders for n in self.numbers]
+        rails = [one for one in found if isinstance(one, Rail)]
+        skipped = [one for one in found if isinstance(one, Skipped)]
+        reason = f"no {self.bus} device of that driver below {sysfs}"
+        skipped += nothing(self.driver, reason, folders)
+        super().__init__(self.driver, rails, period_s, skipped, io)
+        self.rails = rails
+
+    @staticmethod
+    @abstractmethod
+    def _folders(sysfs: Path) -> list[Path]:
+        """Return the folder of each chip."""
+
+    @staticmethod
+    @abstractmethod
+    def _channel(folder: Path, number: int, known: Known) -> Rail | Skipped:
+        """Return where a channel is read, or why it is not."""
 
 
 def _channels(name: str, rail: Rail) -> tuple[Channel, Channel, Channel]:
