@@ -1,0 +1,100 @@
+"""The site builds without a warning, and what is made from the source is complete."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from doc_examples import CHECKOUT
+from docslib.configuration import configuration
+from docslib.fields import fields
+from docslib.http import http
+from docslib.manual import write_manual
+from docslib.metrics import metrics
+from docslib.pages import MADE
+
+from edge_rt.cli.exits import Failure
+from edge_rt.config.schema import Config
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for page in (*MADE, "tutorial.md", "contributing.md", "changelog.md"):
+        assert (tmp_path / page.removesuffix(".md") / "index.html").is_file()
+
+
+def test_the_readme_is_short() -> None:
+    assert len((CHECKOUT / "README.md").read_text().splitlines()) <= 150
+
+
+def sections(struct: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    inner = [field.struct for field in fields(struct) if field.struct is not None]
+    return [struct, *(each for one in inner for each in sections(one))]
+
+
+def test_every_key_of_the_configuration_is_described() -> None:
+    page = configuration()
+    for section in sections(Config):
+        for field in fields(section):
+            if field.struct is None:
+                assert field.text, f"{section.__name__}.{field.name} has no text below it"
+                assert f"{field.name}`" in page
+
+
+def test_a_default_in_words_takes_the_place_of_none() -> None:
+    row = next(line for line in configuration().splitlines() if "`socket.path`" in line)
+    assert "| `edge-rt.sock` in the run directory |" in row
+
+
+def test_every_exit_code_of_a_failure_is_in_the_table() -> None:
+    codes = set(re.findall(r"^\| `(\d+)`", MADE["reference/exit-codes.md"](), re.MULTILINE))
+    pending, found = [Failure], set[int]()
+    while pending:
+        kind = pending.pop()
+        found.add(kind.exit_code)
+        pending += kind.__subclasses__()
+    assert {str(code) for code in found} < codes
+
+
+def test_documents_of_http_show_what_a_client_may_send() -> None:
+    chat = http().partition("### ChatRequest")[2].partition("\n### ")[0]
+    assert "| `messages` | list of: [ChatMessage](#chatmessage) | required |" in chat
+    assert "`grammar`" not in chat, "a field that is refused"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "edge_rt_requests_total",  # of requests, without a series before the first one
+        "edge_rt_rail_power_watts",
+        "edge_rt_guard_state",
+        "edge_rt_cache_hits_total",
+        "edge_rt_storage_writable",
+        "edge_rt_marks_total",
+    ],
+)
+def test_metrics_of_every_part_are_listed_with_their_labels(name: str) -> None:
+    row = next(line for line in metrics().splitlines() if line.startswith(f"| `{name}`"))
+    _, _, _, labels, meaning, _ = row.split("|")
+    assert "`" in labels
+    assert meaning.strip().endswith(".")
+
+
+def test_man_pages_are_taken_by_groff(tmp_path: Path) -> None:
+    written = write_manual(tmp_path / "man1")
+    assert {"edge-rt.1", "edge-rt-models-add.1"} <= {path.name for path in written}
+    page = (tmp_path / "man1/edge-rt-twin.1").read_text()
+    assert page.startswith('.TH "EDGE-RT-TWIN" "1"')
+    assert r"\-\-board" in page
+    assert not re.search(r"^'", page, re.MULTILINE)
+    if groff := shutil.which("groff"):
+        command = [groff, "-man", "-ww", "-Tutf8", *map(str, written)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
