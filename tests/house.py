@@ -35,7 +35,6 @@ from edge_rt.daemon.history import History
 from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
-from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.prompting import Prompting, Vocabulary
 from edge_rt.daemon.recovery import Recovery
@@ -43,7 +42,8 @@ from edge_rt.daemon.service import DaemonService
 from edge_rt.daemon.state import State
 from edge_rt.daemon.templating import Templating
 from edge_rt.decoding.params import Sampling
-from edge_rt.energy.book import Book
+from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.meter import Metering
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (

@@ -10,8 +10,8 @@ from msgspec.structs import replace as changed
 
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Engine, Models
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.forms import form_of
-from edge_rt.energy.prediction import Prediction
 from edge_rt.models.catalogue import Quality
 from edge_rt.routing.setting import Form
 

@@ -15,16 +15,16 @@ from edge_rt.config.schema import Config
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.holding import Holding
-from edge_rt.daemon.lessons import Lesson
-from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.offers import Offered
 from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
-from edge_rt.daemon.receipt import Receipt
 from edge_rt.daemon.recovery import AnyCall, Recovery
 from edge_rt.daemon.state import State
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Mode
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.prediction.online_updates import Lesson
+from edge_rt.energy.receipt import Receipt
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.protocol import Generate, Started

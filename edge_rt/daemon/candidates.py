@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.reports.planning import Candidate
 from edge_rt.daemon.heat import Heat
 from edge_rt.daemon.offers import ALONE, Offered
-from edge_rt.daemon.teaming import Teaming
 from edge_rt.daemon.variants import Variants
-from edge_rt.energy.prediction import Prediction, Unpredicted
+from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
 from edge_rt.routing.setting import SINGLE, Form

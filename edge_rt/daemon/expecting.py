@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 from edge_rt.config.schema import Engine
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.beat import Doing
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate, Infer

@@ -9,8 +9,8 @@ from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.offers import Fits, Offer, offer
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.models.entry import Entry
 from edge_rt.routing.learning.judge import Judge
 from edge_rt.routing.sufficing import FLOORS, Level, below, floor_of, least_quality

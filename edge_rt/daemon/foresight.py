@@ -15,33 +15,33 @@ from edge_rt.board.monitor import Senses
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config
 from edge_rt.core.pause import Pause
+from edge_rt.core.prediction import Prediction, Served
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.assessing import Assessor
-from edge_rt.daemon.calibration_session import Tools
-from edge_rt.daemon.calibrator import Calibrator
 from edge_rt.daemon.candidates import Candidates
-from edge_rt.daemon.forecaster import FOLDER, Forecaster
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
-from edge_rt.daemon.lessons import Lessons, fewest
-from edge_rt.daemon.measuring import Measurer
-from edge_rt.daemon.memory import Memory
-from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.offers import ALONE, Offered
 from edge_rt.daemon.placer import Placer
 from edge_rt.daemon.planner import Planner
-from edge_rt.daemon.readiness import Readiness
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.state import State
-from edge_rt.daemon.sweeping import PROGRAM, Sweeper
-from edge_rt.daemon.teaming import Teaming
-from edge_rt.daemon.timing import Timing
 from edge_rt.daemon.variants import Variants
-from edge_rt.daemon.warmth import WarmthNow
 from edge_rt.decoding.params import Made
-from edge_rt.energy.prediction import Prediction, Served
+from edge_rt.energy.calibration.calibrator import Calibrator
+from edge_rt.energy.calibration.measurement import Measurer
+from edge_rt.energy.calibration.readiness import Readiness
+from edge_rt.energy.calibration.session import Tools
+from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
+from edge_rt.energy.calibration.timing import Timing
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster
+from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.online_updates import Lessons, fewest
+from edge_rt.energy.prediction.teams.teaming import Teaming
+from edge_rt.energy.prediction.warmth_now import WarmthNow
 from edge_rt.engine.residency import Residency
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.entry import Entry

@@ -13,8 +13,8 @@ from edge_rt.cache.key import digest
 from edge_rt.config.schema import Config
 from edge_rt.daemon.forms import forms
 from edge_rt.daemon.kinds import writer
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.routes import Routes
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.builds import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.entry import Entry

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from edge_rt.core.pause import Pause
+from edge_rt.core.prediction import Served
 from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
 from edge_rt.database.storage import Storage
-from edge_rt.energy.prediction import Served
 from edge_rt.models.pair import LOSSLESS
 from edge_rt.routing.learning.cell import Cell, Key
 from edge_rt.routing.learning.judge import Judge

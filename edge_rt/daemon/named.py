@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from edge_rt.api.wish import Aims
 from edge_rt.daemon.kinds import writer, writers
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.variants import families, weights
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.models.entry import Entry
 from edge_rt.routing.naming import AUTO
 

@@ -12,7 +12,7 @@ from edge_rt.board.snapshot import Felt
 from edge_rt.board.supply_meter import SupplyMeter
 from edge_rt.board.temperatures import fan_drive, temperatures
 from edge_rt.daemon.engine_watch import EngineWatch
-from edge_rt.daemon.spent import Spent
+from edge_rt.energy.spent import Spent
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Period
 from edge_rt.governor.limits import Observation

@@ -9,18 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.forms import form_of
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writers
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.routed import Bucket
 from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.energy.prediction import Prediction
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.residency import Residency, Wanted
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.models.entry import Entry

@@ -12,23 +12,23 @@ import msgspec
 from edge_rt.api.service import Serving
 from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.pause import Pause
+from edge_rt.core.prediction import Unpredicted
 from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.daemon.admission import refusal
 from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.candidates import Candidates, judged, nothing
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.kinds import writers
-from edge_rt.daemon.lessons import Learn
-from edge_rt.daemon.measuring import PATIENCE_S, Host, Job, Measurer
 from edge_rt.daemon.offers import Offer, Offered, every
-from edge_rt.daemon.readiness import Readiness, Unready
 from edge_rt.daemon.reading import Asked, Reader, Unread
 from edge_rt.daemon.room import Room
 from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.tried import failed, tried
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.energy.prediction import Unpredicted
+from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
+from edge_rt.energy.calibration.readiness import Readiness, Unready
+from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EdgeError, RequestError
 from edge_rt.models.entry import Entry

@@ -8,7 +8,7 @@ from statistics import median
 
 from edge_rt.board.snapshot import Felt
 from edge_rt.config.board import Board
-from edge_rt.energy.calibration import Calibration, Draws
+from edge_rt.energy.calibration.record import Calibration, Draws
 from edge_rt.governor.priors import Priors, priors_of
 from edge_rt.thermal.leakage_fit import LeakagePrior
 from edge_rt.thermal.prior import Prior

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol, TypeVar
 
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.progress import Progress
 from edge_rt.energy.account import Account
-from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.errors import RequestError, Unavailable
 

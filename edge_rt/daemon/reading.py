@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from edge_rt.core.reports.planning import PlanAsk
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.wanted import resident_name
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import ModelFileError, RequestError
 from edge_rt.models.entry import Entry

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from edge_rt.config.schema import Config
 from edge_rt.daemon.forms import forms
 from edge_rt.daemon.wanted import resident_name, wanted
-from edge_rt.energy.pressure import Demand, cpq, feasible
 from edge_rt.engine.residency import Residency, Wanted
 from edge_rt.models.entry import Entry
+from edge_rt.routing.memory_pressure import Demand, cpq, feasible
 from edge_rt.routing.setting import Form
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, ModeWish, Wish
+from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.daemon.assessing import Assessor
 from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.early import left_open, with_early
@@ -16,7 +17,6 @@ from edge_rt.daemon.floor import Floor
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.learning import Learning
 from edge_rt.daemon.lengths import Lengths
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.named import known_as, leaves_open, named
 from edge_rt.daemon.offers import Offer, made_of, offer, partners
 from edge_rt.daemon.room import Room
@@ -25,7 +25,7 @@ from edge_rt.daemon.sizing import Sizing
 from edge_rt.daemon.unroutable import unroutable
 from edge_rt.daemon.variants import Variants
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.energy.prediction import Prediction, Unpredicted
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import RequestError

@@ -46,7 +46,6 @@ from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.known_pairs import KnownPairs
 from edge_rt.daemon.legible import Legible
-from edge_rt.daemon.metering import Metering
 from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.problems import model_problems, other_problems
 from edge_rt.daemon.prompting import Prompting
@@ -54,6 +53,7 @@ from edge_rt.daemon.state import State
 from edge_rt.daemon.unroutable import unloadable
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
+from edge_rt.energy.meter import Metering
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.residency import Resident
 from edge_rt.engine.supervisor.health import Health

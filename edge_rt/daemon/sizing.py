@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from edge_rt.api.wish import Wish
+from edge_rt.core.prediction import Unpredicted
 from edge_rt.daemon.lengths import Lengths
-from edge_rt.daemon.measuring import Host
 from edge_rt.daemon.variants import families
 from edge_rt.daemon.wanted import resident_name
-from edge_rt.energy.prediction import Unpredicted
+from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EngineError, ModelFileError, RequestError
 from edge_rt.models.entry import Entry

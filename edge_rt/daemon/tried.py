@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.core.reports.planning import Candidate, Tried
-from edge_rt.daemon.measuring import Measured
+from edge_rt.energy.calibration.measurement import Measured
 
 
 def tried(came: Measured, foretold: Candidate) -> Tried:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.forecaster import Forecaster
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.forms import form_of, forms, kv_bytes
 from edge_rt.daemon.offers import Offer, Offered, made_of
 from edge_rt.daemon.wanted import resident_name, wanted
 from edge_rt.decoding.params import Mode
-from edge_rt.energy.prediction import Prediction
+from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.residency import Residency
 from edge_rt.models.entry import Entry
 from edge_rt.routing.ages import Ages

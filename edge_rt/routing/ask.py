@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edge_rt.energy.prediction import Unpredicted
+from edge_rt.core.prediction import Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.learning.learner import Context
 from edge_rt.routing.naming import AUTO

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.energy.prediction import Basis
+from edge_rt.core.prediction import Basis
 from edge_rt.routing.learning.learner import Learnt
 from edge_rt.routing.setting import Setting
 

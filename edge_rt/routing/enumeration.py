@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.energy.pressure import feasible
 from edge_rt.routing.archive import Archive
+from edge_rt.routing.memory_pressure import feasible
 from edge_rt.routing.placement import Cost, Placement, Problem, better
 
 _ALL = 1 << 62

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from edge_rt.energy.prediction import Prediction, Unpredicted
-from edge_rt.energy.pressure import cpq, feasible, penalty
+from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens
 from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.memory_pressure import cpq, feasible, penalty
 from edge_rt.routing.naming import Selection
 from edge_rt.routing.rules import (
     Dropped,

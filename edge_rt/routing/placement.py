@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge_rt.energy.pressure import feasible, penalty
+from edge_rt.routing.memory_pressure import feasible, penalty
 
 State = tuple[int, ...]
 """For each variant the number of its place, from 1 on; 0: it is not loaded."""

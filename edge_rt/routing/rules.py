@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from edge_rt.energy.prediction import Unpredicted
-from edge_rt.energy.pressure import feasible
+from edge_rt.core.prediction import Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.ask import Ask, Tokens
 from edge_rt.routing.candidate import Candidate
+from edge_rt.routing.memory_pressure import feasible
 from edge_rt.routing.naming import Selection
 from edge_rt.routing.setting import Form
 from edge_rt.routing.variant import Variant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edge_rt.energy.pressure import Demand
+from edge_rt.routing.memory_pressure import Demand
 from edge_rt.routing.setting import SINGLE
 
 

@@ -19,7 +19,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.spent import Spent
+from edge_rt.energy.spent import Spent
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.governor import Governor

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.daemon.alone import RETRY_S, Alone
-from edge_rt.daemon.receipt import Tokens
 from edge_rt.daemon.state import State
+from edge_rt.energy.receipt import Tokens
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable
 

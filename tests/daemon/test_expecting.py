@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.config.schema import Engine
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.expecting import UNKNOWN_S, Expecting
 from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
-from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.beat import Doing
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, Infer

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.prediction import Served
 from edge_rt.daemon.learning import KEPT, REST_S, Learning
-from edge_rt.energy.prediction import Served
 from edge_rt.routing.candidate import Candidate
 from edge_rt.routing.learning.learner import Learnt, Which
 from edge_rt.routing.setting import Setting

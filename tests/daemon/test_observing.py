@@ -18,7 +18,7 @@ from edge_rt.board.readers.heat.thermal import Thermal
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import Felt
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.spent import Spent
+from edge_rt.energy.spent import Spent
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
 

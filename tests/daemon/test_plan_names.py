@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.core.prediction import Prediction
 from edge_rt.core.reports.planning import Candidate, PlanAsk
-from edge_rt.energy.prediction import Prediction
 from edge_rt.errors import RequestError
 
 JOULES = {"tiny": 5.0, "tiny-onnx": 4.0, "big": 9.0}

@@ -16,7 +16,7 @@ from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import Felt
 from edge_rt.config.boards import load_boards
 from edge_rt.daemon.priors import heat_prior, power_prior
-from edge_rt.energy.calibration import Draws
+from edge_rt.energy.calibration.record import Draws
 
 
 def felt(board: str | None, *readers: Reader) -> Felt:

@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from edge_rt.api.service import Cost
+from edge_rt.core.prediction import Prediction
 from edge_rt.daemon.purse import spent_j
 from edge_rt.decoding.params import Made, Mode
 from edge_rt.energy.account import Account
-from edge_rt.energy.prediction import Prediction
 from edge_rt.engine.protocol import Finished
 from edge_rt.errors import RequestError, Unavailable
 

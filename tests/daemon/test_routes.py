@@ -14,7 +14,7 @@ from placed import graded
 from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Models, Router
-from edge_rt.energy.prediction import Prediction
+from edge_rt.core.prediction import Prediction
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.routing.learning.cell import PRIOR
 

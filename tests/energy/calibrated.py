@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from edge_rt.energy.basis import Hardware
-from edge_rt.energy.calibration import Calibration, Draws, Sweep
-from edge_rt.energy.phases import Watts
-from edge_rt.energy.roofline import Ceilings
-from edge_rt.energy.runtime import Runtime
-from edge_rt.energy.runtime_fit import FitErrors
-from edge_rt.energy.work import ModelShape
+from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
+from edge_rt.energy.prediction.basis import Hardware
+from edge_rt.energy.prediction.phases import Watts
+from edge_rt.energy.prediction.roofline import Ceilings
+from edge_rt.energy.prediction.runtime import Runtime
+from edge_rt.energy.prediction.runtime_fit import FitErrors
+from edge_rt.energy.prediction.work import ModelShape
 
 SMOL = ModelShape(
     layers=30,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from edge_rt.energy.prediction import Prediction, Unpredicted
+from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Admission, Guard, Limits
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Prefer, Tokens

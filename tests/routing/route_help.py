@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from edge_rt.energy.prediction import Prediction, Unpredicted
+from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Ask, Now, Tokens

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
-from edge_rt.energy.prediction import Prediction
+from edge_rt.core.prediction import Prediction
 from edge_rt.routing.ages import Ages
 from edge_rt.routing.ask import Tokens
 from edge_rt.routing.router import Router

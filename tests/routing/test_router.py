@@ -22,7 +22,7 @@ from route_help import (
     setting,
 )
 
-from edge_rt.energy.prediction import Prediction
+from edge_rt.core.prediction import Prediction
 from edge_rt.governor.limits import Limits
 from edge_rt.routing.ages import REST_S, STALE_S, Ages
 from edge_rt.routing.ask import Ask, Now, Prefer

@@ -10,7 +10,7 @@ from vm.guest.databases import Witness, left
 
 from edge_rt.cache.kept import Kept
 from edge_rt.cache.tables import Tables as CacheTables
-from edge_rt.energy.schema import LEDGER
+from edge_rt.energy.ledger.schema import LEDGER
 
 ROOM = 1 << 20
 

@@ -13,14 +13,14 @@ from benchlib.pair_answers import Answer, Clock
 from benchlib.pair_rounds import Found
 from benchlib.warm_board import WarmBoard
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.calibrated import calibration
-from edge_rt.daemon.forecaster import shape_of
-from edge_rt.daemon.measuring import Measured
-from edge_rt.energy.basis import Hardware
-from edge_rt.energy.calibration import Calibration
-from edge_rt.energy.prediction import Prediction, Served, Unpredicted
-from edge_rt.energy.predictor import Predictor
-from edge_rt.energy.roofline import Ceilings
+from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.calibration.measurement import Measured
+from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.result import calibration
+from edge_rt.energy.prediction.basis import Hardware
+from edge_rt.energy.prediction.forecaster import shape_of
+from edge_rt.energy.prediction.predictor import Predictor
+from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry

@@ -1,0 +1,1 @@
+"""Measuring a board and its models, and what is kept of that."""

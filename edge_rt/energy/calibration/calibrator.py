@@ -1,0 +1,67 @@
+"""Who may calibrate when, and what clients hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
+from edge_rt.daemon.alone import Alone
+from edge_rt.daemon.kinds import writer, writers
+from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.plan import FULL, QUICK, in_order
+from edge_rt.energy.calibration.readiness import Unready
+from edge_rt.energy.calibration.result import calibrated
+from edge_rt.energy.calibration.session import Session, Tools
+from edge_rt.errors import Unavailable
+
+Said = Progress | Calibrated | Refused
+
+
+class Calibrator:
+    """Measures what board and models do, with the board for itself."""
+
+    def __init__(self, tools: Tools, alone: Alone, cores: int) -> None:
+        """`cores` is the most threads that the engine may use."""
+        self._tools, self._alone, self._cores = tools, alone, cores
+
+    def report(self, host: Host, remark: str | None = None) -> Calibrated:
+        """What is known of the board and the models that are there now.
+
+        `remark` is why a board could not be watched until its leakage was measured.
+        """
+        forecaster, leakage = self._tools.forecaster, self._tools.heat.leakage
+        found = [c for entry in host.entries() for c in forecaster.calibrations(entry)]
+        note = leakage.note
+        if remark is not None and not leakage.measured:
+            note += f". This calibration could not measure it: {remark}"
+        return calibrated(forecaster.board, found, leakage.fit, note)
+
+    async def calibrate(self, ask: CalibrationAsk, host: Host) -> AsyncGenerator[Said]:
+        """Where it stands, again and again; in the end what is known, or why that is no more.
+
+        Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the
+        generator ends it; a model that was not complete is not saved.
+        """
+        if ask.quick or ask.model is not None:
+            entries = [writer(host.entry(ask.model or "default"))]
+        else:
+            entries = writers(host.entries()) or [host.entry("default")]
+        refusal = self._alone.refusal() or self._tools.readiness.obstacle()
+        if refusal is not None:
+            yield Refused(refusal)
+            return
+        how = QUICK if ask.quick else FULL
+        session = Session(self._tools, how, entries, in_order(self._cores), host)
+        try:
+            with self._alone.hold("a calibration", session.expected_s):
+                async with aclosing(session.run(ask.force)) as said:
+                    async for progress in said:
+                        yield progress
+        except (Unready, Unavailable) as error:
+            yield Refused(str(error))
+            return
+        if session.saved:
+            yield self.report(host, session.remark)
+        else:
+            yield Refused("nothing could be calibrated; the daemon's log says why")

@@ -1,0 +1,233 @@
+"""Answers that are made to be measured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+from typing import NoReturn, Protocol, TypeVar
+
+from edge_rt.api.service import Cost, EmbedCall, ModelCard, Serving
+from edge_rt.core.pause import Pause
+from edge_rt.core.prediction import Served
+from edge_rt.core.reports.board import Quality
+from edge_rt.daemon.governing import Governing
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Made, Mode, Sampling
+from edge_rt.energy.account import Account
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.receipt import Receipt
+from edge_rt.engine.client import Event
+from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
+from edge_rt.engine.residency import Resident
+from edge_rt.errors import EngineError, Unavailable
+from edge_rt.models.doubt import Calibration
+from edge_rt.models.entry import Entry
+from edge_rt.models.pair import Pair
+from edge_rt.routing.setting import Form
+
+PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
+LOOK_S = 1.0
+
+T = TypeVar("T")
+
+
+class Host(Protocol):
+    """Has models, and the engine hold them."""
+
+    def entry(self, model: str) -> Entry:
+        """One model; raises ModelNotFound. Resolves "default"."""
+        ...
+
+    def entries(self) -> list[Entry]:
+        """All models in the store."""
+        ...
+
+    def card(self, model: str) -> ModelCard:
+        """A model as clients see it."""
+        ...
+
+    def serving(self, model: str) -> Serving:
+        """Which model would answer for `model` now."""
+        ...
+
+    async def render(self, model: str, messages: list[dict[str, object]]) -> str:
+        """The model's chat template over `messages`."""
+        ...
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
+        ...
+
+    def pairs(self, large: str) -> Sequence[Pair]:
+        """The pairs in which that model is the large one, the one to take first."""
+        ...
+
+    def doubt(self, entry: Entry) -> Calibration | None:
+        """What the doubt of a model says of its answers; None: that was not found out."""
+        ...
+
+    def resident(
+        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
+    ) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One answer to be made of `prompt`, of which nothing is taken from KV where `fresh`.
+
+    `partner` is that of `mode`, where it goes by the engine's name.
+    """
+
+    entry: Entry
+    prompt: str | list[int]
+    completion_tokens: int
+    sampling: Sampling
+    special: bool = False
+    fresh: bool = True
+    ignore_eos: bool = True
+    mode: Mode | None = None
+    partner: Entry | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an answer took: `seconds` from its coming to the engine to its end.
+
+    `served` holds the seconds of computing, and the joules that it added where they are known;
+    `prefill_j` and `decode_j` are their parts. `idle_w` is what the board drew before.
+    """
+
+    timings: Timings
+    seconds: float
+    served: Served
+    prefill_j: float | None
+    decode_j: float | None
+    idle_w: float | None
+    power_w: float | None
+    temp_c: float | None
+    quality: Quality
+    made: Made | None = None
+
+    @property
+    def total_j(self) -> float | None:
+        """The whole board's joules meanwhile."""
+        return None if self.power_w is None else self.power_w * self.seconds
+
+
+class Measurer:
+    """Makes answers, one at a time, and books them under a name in the ledger."""
+
+    def __init__(
+        self,
+        metering: Metering,
+        governing: Governing,
+        clock: Callable[[], float],
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        """`clock` is in seconds, that of the metering; `pause` lets them pass between looks."""
+        self._metering, self._governing, self._clock = metering, governing, clock
+        self._pause = pause
+
+    async def measure(self, job: Job, resident: Resident, name: str) -> Measured:
+        """Make one answer; raises what a request would be told, and EngineLost.
+
+        Unavailable where the governor lets nothing be computed for PATIENCE_S.
+        """
+        metering = self._metering
+        receipt = metering.receipt(name)
+        if job.mode is not None:
+            receipt.mode, receipt.partner = job.mode.label, job.partner and job.partner.id
+        idle_w = metering.idle_w
+        await self._patiently(self._governing.admit(False), lambda: True)
+        begin_s = self._clock()
+
+        def handed(id: int) -> Generate:
+            metering.handed(receipt, resident.client, id)
+            return _request(id, job)
+
+        with metering.leaving(receipt):
+            async with aclosing(resident.client.generate(handed)) as events:
+                end = await self._patiently(_end(events, receipt), self._stopped)
+            seconds = self._clock() - begin_s
+            cost = await metering.settle(receipt)
+        assert receipt.account is not None
+        return _measured(end, seconds, receipt.account, cost, idle_w)
+
+    def _stopped(self) -> bool:
+        return self._governing.limits.duty <= 0.0
+
+    async def _patiently(self, work: Awaitable[T], stands: Callable[[], bool]) -> T:
+        """The outcome of `work`, which is given up once it `stands` for too long."""
+        task = asyncio.ensure_future(work)
+        patience = asyncio.ensure_future(self._lose_patience(stands))
+        try:
+            await asyncio.wait((task, patience), return_when=asyncio.FIRST_COMPLETED)
+            return patience.result() if not task.done() else task.result()
+        finally:
+            task.cancel()
+            patience.cancel()
+            await asyncio.gather(task, patience, return_exceptions=True)
+
+    async def _lose_patience(self, stands: Callable[[], bool]) -> NoReturn:
+        stood_s = 0.0
+        while stood_s < PATIENCE_S:
+            await self._pause(LOOK_S)
+            stood_s = stood_s + LOOK_S if stands() else 0.0
+        why = self._governing.limits.why
+        raise Unavailable(
+            f"given up after {PATIENCE_S:.0f} s in which the engine could not compute: {why}",
+            retry_after_s=PATIENCE_S,
+            code="budget",
+        )
+
+
+def _request(id: int, job: Job) -> Generate:
+    return Generate(
+        id,
+        resident_name(job.entry),
+        job.prompt,
+        job.special,
+        job.sampling,
+        job.completion_tokens,
+        ignore_eos=job.ignore_eos,
+        fresh=job.fresh,
+        mode=job.mode,
+    )
+
+
+async def _end(events: AsyncIterator[Event], receipt: Receipt) -> Finished:
+    """The last of the events, all of which go onto the receipt."""
+    async for event in events:
+        receipt.take(event)
+        if isinstance(event, Finished):
+            return event
+    raise EngineError("the engine stopped before the answer was complete; try again")
+
+
+def _measured(
+    end: Finished, seconds: float, account: Account, cost: Cost, idle_w: float | None
+) -> Measured:
+    known, timings = cost.energy_j is not None, end.timings
+    return Measured(
+        timings=timings,
+        seconds=seconds,
+        served=Served(
+            timings.prompt_tokens,
+            timings.cached_tokens,
+            timings.completion_tokens,
+            account.prefill_s,
+            account.decode_s,
+            cost.energy_j,
+        ),
+        prefill_j=account.prefill_j if known else None,
+        decode_j=account.decode_j if known else None,
+        idle_w=idle_w,
+        power_w=cost.power_w,
+        temp_c=cost.temp_c,
+        quality=cost.quality,
+        made=end.made,
+    )

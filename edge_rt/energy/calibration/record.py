@@ -1,0 +1,175 @@
+"""What a calibration saves: ceilings of the board, and a model's runtime and watts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_rt.durable import plain_name, replace_file
+from edge_rt.energy.prediction.equation import EnergyEquation
+from edge_rt.energy.prediction.phases import Watts
+from edge_rt.energy.prediction.runtime import Runtime
+from edge_rt.energy.prediction.runtime_fit import FitErrors
+
+VERSION = 2
+_MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand
+
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[float, Meta(gt=0)]
+Least = Annotated[float, Meta(ge=0)]
+Text = Annotated[str, Meta(min_length=1)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything saved: unknown keys are errors."""
+
+
+class Sweep(Part, frozen=True):
+    """The ceilings that the sweep reached with these threads, and the energy equation it gave.
+
+    The energies are None where power could not be read.
+    """
+
+    flop_per_s: Amount
+    byte_per_s: Amount
+    flop_j: Least | None = None
+    byte_j: Least | None = None
+    static_w: Least | None = None
+    r2: float | None = None  # of the powers
+    held_out_ratio: Least | None = None  # median relative error of the joules
+
+    @property
+    def equation(self) -> EnergyEquation | None:
+        """The energy equation; None where power could not be read."""
+        if self.flop_j is None or self.byte_j is None or self.static_w is None:
+            return None
+        return EnergyEquation(self.flop_j, self.byte_j, self.static_w)
+
+
+class Draws(Part, frozen=True):
+    """The whole board's mean power while idle, reading a prompt and decoding.
+
+    `error_ratio` is the median relative error of the runs' joules, by these and the runtime.
+    `temp_c` is the mean of the hottest zone meanwhile.
+    """
+
+    idle_w: Least
+    prefill_w: Least
+    decode_w: Least
+    quality: Literal["measured", "modelled"]
+    error_ratio: Least | None = None
+    temp_c: float | None = None
+
+    @property
+    def watts(self) -> Watts:
+        """As additions to idle."""
+        return Watts.of_totals(self.idle_w, self.prefill_w, self.decode_w)
+
+
+class Calibration(Part, frozen=True, kw_only=True):
+    """One model on one board with one backend, loaded in one way, and one number of threads."""
+
+    version: Literal[2] = VERSION
+    board: Text
+    model: Text
+    sha256: Sha256  # of the model's file
+    backend: Text
+    threads: Count
+    gpu_layers: Annotated[int, Meta(ge=0)]
+    kv_type: Text  # the backend's word for how it keeps keys and values
+    calibrated_at: Annotated[datetime, Meta(tz=True)]
+    promise: Runtime  # by medians
+    denoised: Runtime  # by minima
+    errors: FitErrors  # of `promise`
+    overhead_s: Least = 0.0  # of an answer, in which the engine does not compute
+    draws: Draws | None = None  # None: power could not be read
+    sweep: Sweep | None = None
+
+    @property
+    def file_name(self) -> str:
+        """A name that none of anything else, or of another number of threads, has."""
+        board, backend = plain_name(self.board), plain_name(self.backend)
+        form = f"{self.gpu_layers}-{plain_name(self.kv_type)}"
+        return f"{board}-{self.sha256}-{backend}-{form}-{self.threads}.json"
+
+    def unfit_for(self, board: str, sha256: str, backend: str) -> str | None:
+        """Why it says nothing about the model there now; None where it does."""
+        for what, was, now in (
+            ("board", self.board, board),
+            ("file of the model", self.sha256, sha256),
+            ("backend", self.backend, backend),
+        ):
+            if was != now:
+                return f"the {what} was {was}, now it is {now}: run edge-rt calibrate"
+        return None
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A file that holds no calibration, and why."""
+
+    path: Path
+    reason: str
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+def save_calibration(folder: Path, calibration: Calibration) -> Path:
+    """Write it so that after a crash either the old file is there or the new; gives its path.
+
+    Raises OSError where the disk refuses.
+    """
+    path = folder / calibration.file_name
+    replace_file(path, msgspec.json.format(msgspec.json.encode(calibration), indent=1))
+    return path
+
+
+def load_calibration(path: Path) -> Calibration | Unusable:
+    """What `path` holds; never raises."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        return Unusable(path, f"cannot be read: {error.strerror or error}")
+    if len(content) > _MOST_BYTES:
+        return Unusable(path, f"more than {_MOST_BYTES} bytes: delete it and run edge-rt calibrate")
+    try:
+        version = msgspec.json.decode(content, type=_Version).version
+        if version == VERSION:
+            return msgspec.json.decode(content, type=Calibration)
+        return Unusable(path, f"version {version}, not {VERSION}: run edge-rt calibrate again")
+    except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
+        return Unusable(path, f"holds no calibration ({error}): run edge-rt calibrate again")
+
+
+def load_calibrations(folder: Path) -> tuple[list[Calibration], list[Unusable]]:
+    """All that lie in `folder`, in the order of their names; none where there is no such folder."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
+    except FileNotFoundError:
+        paths = []
+    except OSError as error:
+        return [], [Unusable(folder, f"cannot be read: {error.strerror or error}")]
+    return _sorted_out(load_calibration(path) for path in paths)
+
+
+def _sorted_out(
+    found: Iterable[Calibration | Unusable],
+) -> tuple[list[Calibration], list[Unusable]]:
+    usable: list[Calibration] = []
+    unusable: list[Unusable] = []
+    for item in found:
+        if isinstance(item, Calibration):
+            usable.append(item)
+        else:
+            unusable.append(item)
+    return usable, unusable

@@ -1,0 +1,155 @@
+"""From measured answers to a calibration, and how it is told to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from itertools import accumulate
+from statistics import fmean, median
+
+import msgspec
+
+from edge_rt.core.prediction import Served
+from edge_rt.core.reports.planning import Calibrated, Fitted
+from edge_rt.energy.calibration.measurement import Measured
+from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
+from edge_rt.energy.prediction.phases import spend
+from edge_rt.energy.prediction.runtime import Runtime
+from edge_rt.energy.prediction.runtime_fit import Timing, fit_runtime
+from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
+from edge_rt.thermal.leakage_fit import LeakageFit
+
+LEAST_S = 0.5  # of each phase, without which its power is not known
+_USUAL = 256  # tokens
+
+
+def calibration(
+    board: str,
+    entry: Entry,
+    form: Form,
+    threads: int,
+    measured: Sequence[Measured],
+    sweep: Sweep | None,
+    date: datetime,
+) -> Calibration:
+    """What the runs of one thread count tell; ValueError says what is missing."""
+    fit = fit_runtime([_timing(m) for m in measured])
+    return Calibration(
+        board=board,
+        model=entry.id,
+        sha256=entry.sha256,
+        backend=entry.backend,
+        threads=threads,
+        gpu_layers=form.gpu_layers,
+        kv_type=form.kv_type,
+        calibrated_at=date,
+        promise=fit.promise,
+        denoised=fit.denoised,
+        errors=fit.errors,
+        overhead_s=median(max(0.0, m.seconds - _timing(m).seconds) for m in measured),
+        draws=_draws(measured, fit.promise),
+        sweep=sweep,
+    )
+
+
+def _timing(measured: Measured) -> Timing:
+    timings = measured.timings
+    return Timing(
+        timings.prompt_tokens, timings.completion_tokens, timings.prefill_s, timings.decode_s
+    )
+
+
+def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
+    """The powers of the phases: joules over seconds of all runs whose joules are known."""
+    known = [m for m in measured if m.prefill_j is not None and m.idle_w is not None]
+    prefill_s = sum(m.served.prefill_s for m in known)
+    decode_s = sum(m.served.decode_s for m in known)
+    if min(prefill_s, decode_s) < LEAST_S:
+        return None
+    idle_w = sum((m.idle_w or 0.0) * m.seconds for m in known) / sum(m.seconds for m in known)
+    temps_c = [m.temp_c for m in known if m.temp_c is not None]
+    draws = Draws(
+        idle_w=idle_w,
+        prefill_w=idle_w + _watts([(m.prefill_j or 0.0, m.served.prefill_s) for m in known]),
+        decode_w=idle_w + _watts([(m.decode_j or 0.0, m.served.decode_s) for m in known]),
+        quality="measured" if all(m.quality == "measured" for m in known) else "modelled",
+        temp_c=fmean(temps_c) if temps_c else None,
+    )
+    errors = [
+        _energy_error(m.served, m.served.energy_j, draws, promise)
+        for m in known
+        if m.served.energy_j
+    ]
+    return msgspec.structs.replace(draws, error_ratio=median(errors) if errors else None)
+
+
+def _watts(spent: Sequence[tuple[float, float]]) -> float:
+    """The power that half of the time lies below, of runs as joules and seconds.
+
+    The mean of all would follow a single run that another program disturbed.
+    """
+    rates = sorted((joules / seconds, seconds) for joules, seconds in spent if seconds > 0.0)
+    half_s = 0.5 * sum(seconds for _, seconds in rates)
+    passed = accumulate(seconds for _, seconds in rates)
+    return next(watts for (watts, _), s in zip(rates, passed, strict=True) if s >= half_s)
+
+
+def _energy_error(served: Served, energy_j: float, draws: Draws, promise: Runtime) -> float:
+    seconds = (
+        promise.prefill_s(served.prompt_tokens),
+        promise.decode_s(served.prompt_tokens, served.completion_tokens),
+    )
+    return abs(spend(draws.watts, *seconds).energy_j / energy_j - 1.0)
+
+
+def calibrated(
+    board: str | None,
+    found: Sequence[Calibration],
+    leakage: LeakageFit,
+    note: str,
+) -> Calibrated:
+    """All that is known of the board, for clients; ceilings are those of the most threads."""
+    sweeps = [(c.threads, c.sweep) for c in found if c.sweep is not None]
+    sweep = max(sweeps, key=lambda item: item[0])[1] if sweeps else None
+    newest = max((c.calibrated_at for c in found), default=None)
+    return Calibrated(
+        board=board,
+        date=None if newest is None else _text(newest),
+        flop_per_s=sweep and sweep.flop_per_s,
+        bytes_per_s=sweep and sweep.byte_per_s,
+        leakage_w=leakage.leakage.power_w(45.0),
+        doubling_c=leakage.leakage.doubling_c,
+        leakage_note=note,
+        models=[_fitted(c) for c in sorted(found, key=_order)],
+        leakage_source=leakage.source,
+    )
+
+
+def _order(found: Calibration) -> tuple[str, int, str, int]:
+    return found.model, found.gpu_layers, found.kv_type, found.threads
+
+
+def _fitted(found: Calibration) -> Fitted:
+    promise, draws, errors = found.promise, found.draws, found.errors
+    step_s = promise.step_s + _USUAL * promise.step_context_s
+    told = errors.median_ratio if errors.held_out_ratio is None else errors.held_out_ratio
+    return Fitted(
+        model=found.model,
+        backend=found.backend,
+        threads=found.threads,
+        gpu_layers=found.gpu_layers,
+        kv_type=found.kv_type,
+        prefill_tokens_per_s=_USUAL / promise.prefill_s(_USUAL),
+        decode_tokens_per_s=1.0 / step_s if step_s > 0.0 else None,
+        idle_w=draws and draws.idle_w,
+        prefill_w=draws and draws.prefill_w,
+        decode_w=draws and draws.decode_w,
+        quality=draws.quality if draws else "unresolved",
+        runtime_error=told,
+        energy_error=draws and draws.error_ratio,
+    )
+
+
+def _text(date: datetime) -> str:
+    return date.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,274 @@
+"""One calibration from its beginning to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from edge_rt.core.pause import Pause
+from edge_rt.core.reports.planning import Progress
+from edge_rt.daemon.heat import Heat
+from edge_rt.daemon.learning import Learning
+from edge_rt.daemon.variants import Variants
+from edge_rt.energy.calibration.course import Course
+from edge_rt.energy.calibration.measurement import Host, Measured
+from edge_rt.energy.calibration.plan import Thoroughness, shares_s
+from edge_rt.energy.calibration.readiness import LOOK_S, Readiness, Unready
+from edge_rt.energy.calibration.record import Calibration, Sweep, save_calibration
+from edge_rt.energy.calibration.result import calibration
+from edge_rt.energy.calibration.sweep import Sweeper
+from edge_rt.energy.calibration.timing import Timing
+from edge_rt.energy.prediction.forecaster import Forecaster
+from edge_rt.engine.residency import Resident
+from edge_rt.errors import StoreError, Unavailable
+from edge_rt.governor.words import thread_count
+from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
+
+log = logging.getLogger(__name__)
+
+KERNELS = 6  # of a sweep, about
+WARM = 1.3  # of their time, with that in which they warm up
+LOAD_S = 5.0  # that loading a model is taken to last
+SHORTEST_S = 2.0  # below which a thread count is not begun
+COOL_S = 180.0  # that a board takes to cool, about
+SPAN_C = 5.0  # from rest to work, without which cooling tells nothing
+STILL_S, STILL_C = 60.0, 0.3  # a board that cools no faster has cooled
+FIT_S = 30.0  # between two looks whether the leakage is known by now
+
+_REST, _COOL = "rest", "cool"  # things that are done once
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a calibration is made with.
+
+    `overlooking` has the governor learn nothing; files go to `folder`. `clock` is in seconds,
+    `pause` lets them pass, and `wall` gives the date.
+    """
+
+    forecaster: Forecaster
+    learning: Learning
+    variants: Variants
+    timing: Timing
+    sweeper: Sweeper
+    readiness: Readiness
+    heat: Heat
+    overlooking: Callable[[], AbstractContextManager[None]]
+    folder: Path
+    clock: Callable[[], float]
+    wall: Callable[[], datetime]
+    pause: Pause
+
+
+class Session:
+    """What is done, in its order: rest, ceilings, models, and the chip's leakage."""
+
+    def __init__(
+        self,
+        tools: Tools,
+        how: Thoroughness,
+        entries: Sequence[Entry],
+        counts: Sequence[int],
+        host: Host,
+    ) -> None:
+        """`counts` of threads, the most telling first; a quick one sweeps with that alone."""
+        self._tools, self._how, self._host = tools, how, host
+        self._counts = counts
+        quick = how.total_s is not None
+        self._ways = [(e, form) for e in entries for form in self._forms(e, quick)]
+        self._swept = counts[:1] if quick else counts
+        self._sweeps: dict[int, Sweep] = {}
+        self._cold_c: float | None = None  # before anything was begun
+        self.saved = 0  # calibrations
+        self.remark: str | None = None  # why the chip's leakage could not be measured
+        self._course = Course(tools.clock, self._expected(), how.total_s)
+        self.expected_s = self._course.expected_s
+
+    def _forms(self, entry: Entry, quick: bool) -> Sequence[Form | None]:
+        """Those to time, one for each offload; None: as it is loaded, or can be."""
+        found = self._tools.variants.offloads(entry)
+        return found if len(found) > 1 and not quick else [None]
+
+    async def run(self, force: bool) -> AsyncGenerator[Progress]:
+        """Where it stands. Raises Unready, Unavailable, and EngineError.
+
+        `force`: although other programs are at work.
+        """
+        for step in self._steps(force):
+            async with aclosing(step) as said:
+                async for word in said:
+                    yield word
+
+    def _steps(self, force: bool) -> Iterator[AsyncGenerator[Progress]]:
+        yield self._rest(force)
+        for threads in self._swept:
+            yield self._sweep(threads)
+        for entry, form in self._ways:
+            yield self._way(entry, form)
+        if self._how.cools:
+            yield self._cool()
+
+    async def _rest(self, force: bool) -> AsyncGenerator[Progress]:
+        self._cold_c = self._tools.readiness.temp_c
+        self._course.begun(_REST)
+        yield self._course.at("watching the board at rest", self._how.idle_s)
+        crowd = await self._tools.readiness.crowd(self._how.idle_s)
+        if crowd is not None and not force:
+            raise Unready(crowd)
+
+    async def _sweep(self, threads: int) -> AsyncGenerator[Progress]:
+        await self._tools.readiness.wait(self._how.patience_s)
+        self._course.begun(_swept(threads))
+        with self._tools.overlooking():
+            sweep = self._tools.sweeper.sweep(threads, self._how.sweep_s)
+            async with aclosing(sweep) as lines:
+                async for line in lines:
+                    if isinstance(line, Sweep):
+                        self._sweeps[threads] = line
+                    else:
+                        yield self._course.at(f"ceilings: {line}, {thread_count(threads)}")
+
+    async def _way(self, entry: Entry, form: Form | None) -> AsyncGenerator[Progress]:
+        """All thread counts of one model, loaded in one way; saved once they are complete."""
+        self._course.begun(_called(entry, form))
+        yield self._course.at(f"loading {_called(entry, form)}", LOAD_S)
+        found: list[Calibration] = []
+        try:
+            async with self._host.resident(entry, form=form) as resident:
+                self._check(entry, form)
+                for number in range(len(self._counts)):
+                    async with aclosing(self._count(entry, form, resident, number)) as said:
+                        async for word in said:
+                            if isinstance(word, Calibration):
+                                found.append(word)
+                            else:
+                                yield word
+        except Unavailable as error:
+            if len(self._ways) == 1:
+                raise
+            log.warning("%s is not calibrated: %s", _called(entry, form), error)
+        await self._save(found)
+
+    def _check(self, entry: Entry, form: Form | None) -> None:
+        """Raises Unavailable where it was loaded in another form than that."""
+        loaded = self._tools.variants.form(entry)
+        if form is not None and loaded != form:
+            layers, kv_type = loaded
+            why = f"it could only be had with {layers} layers on the GPU and its KV in {kv_type}"
+            raise Unavailable(why, retry_after_s=LOAD_S)
+
+    async def _count(
+        self, entry: Entry, form: Form | None, resident: Resident, number: int
+    ) -> AsyncGenerator[Progress | Calibration]:
+        threads, seconds = self._counts[number], self._seconds(number)
+        name = _called(entry, form)
+        self._course.begun(_timed(name, threads))
+        if seconds < SHORTEST_S:
+            return
+        begin_s = self._course.elapsed_s
+        came: list[Measured] = []
+        timing = self._tools.timing.time(entry, resident, threads, self._how, seconds)
+        async with aclosing(timing) as steps:
+            async for step in steps:
+                if isinstance(step, Measured):
+                    came.append(step)
+                    continue
+                run, left_s = step
+                words = f"{name}, {thread_count(threads)}: {run.prompt_tokens} tokens"
+                yield self._course.at(words, left_s)
+        work_s = threads * (self._course.elapsed_s - begin_s)
+        for other in self._counts:
+            expected_s = min(self._how.model_s, work_s / other)
+            self._course.expect(_timed(name, other), expected_s)
+        board, sweep = self._tools.forecaster.board, self._sweeps.get(threads)
+        loaded = self._tools.variants.form(entry)
+        try:
+            yield calibration(board, entry, loaded, threads, came, sweep, self._tools.wall())
+        except ValueError as error:  # too slow for the time that there is
+            log.warning("%s with %d threads is not calibrated: %s", name, threads, error)
+
+    async def _save(self, found: Sequence[Calibration]) -> None:
+        folder = self._tools.folder
+        try:
+            for one in found:
+                await asyncio.to_thread(save_calibration, folder, one)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from error
+        self._tools.forecaster.take(found)
+        for model in {one.model for one in found}:
+            self._tools.learning.recalibrated(model)
+        self.saved += len(found)
+
+    async def _cool(self) -> AsyncGenerator[Progress]:
+        """Let the board cool, while the governor's looks teach its leakage, until that is known
+        or the board cools no further."""
+        leakage, begin_c = self._tools.heat.leakage, self._tools.readiness.temp_c
+        self._course.begun(_COOL)
+        await leakage.refit()
+        self.remark = _too_cool(self._cold_c, begin_c)
+        if self.remark is not None or begin_c is None:
+            return
+        temps_c, waited_s = [begin_c], 0.0
+        while _falls(temps_c) and not (leakage.measured and waited_s >= FIT_S):
+            yield self._course.at("watching the board cool", max(FIT_S, COOL_S - waited_s))
+            await self._tools.pause(LOOK_S)
+            waited_s += LOOK_S
+            temps_c.append(self._tools.readiness.temp_c or temps_c[-1])
+            if waited_s % FIT_S < LOOK_S:
+                await leakage.refit()
+        await leakage.refit()
+        fell_c = begin_c - min(temps_c)
+        self.remark = f"it cooled by {fell_c:.1f} K in {waited_s:.0f} s, and no further"
+
+    # --- time
+
+    def _seconds(self, number: int) -> float:
+        """For the thread count of that number."""
+        total_s = self._how.total_s
+        if total_s is None:
+            return self._how.model_s
+        left_s = total_s - self._course.elapsed_s
+        return min(self._how.model_s, shares_s(self._counts[number:], left_s))
+
+    def _expected(self) -> dict[str, float]:
+        """What will take how long, at most or about."""
+        how = self._how
+        sweeps = {_swept(t): KERNELS * WARM * how.sweep_s for t in self._swept}
+        names = [_called(entry, form) for entry, form in self._ways]
+        loads = dict.fromkeys(names, LOAD_S)
+        timed = {_timed(name, t): how.model_s for name in names for t in self._counts}
+        cool = {_COOL: COOL_S / 3} if how.cools else {}
+        return {_REST: how.idle_s} | sweeps | loads | timed | cool
+
+
+def _swept(threads: int) -> str:
+    return f"sweep {threads}"
+
+
+def _timed(name: str, threads: int) -> str:
+    return f"{name} {threads}"
+
+
+def _called(entry: Entry, form: Form | None) -> str:
+    return entry.id if form is None else f"{entry.id}, {form.gpu_layers} layers on the GPU"
+
+
+def _too_cool(cold_c: float | None, begin_c: float | None) -> str | None:
+    """Why a board tells nothing by cooling; None: it may."""
+    if cold_c is None or begin_c is None:
+        return "its temperature cannot be read"
+    if begin_c - cold_c < SPAN_C:
+        return f"work warmed it by {begin_c - cold_c:.1f} K only, and {SPAN_C:.0f} K are the least"
+    return None
+
+
+def _falls(temps_c: Sequence[float]) -> bool:
+    """Whether the temperature has fallen in the last while."""
+    looks = int(STILL_S / LOOK_S)
+    return len(temps_c) <= looks or temps_c[-looks - 1] - temps_c[-1] >= STILL_C

@@ -1,0 +1,1 @@
+"""The ledger: what each request took, and what each day took."""

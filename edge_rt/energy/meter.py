@@ -1,0 +1,293 @@
+"""What each request costs: brings together the engine's word and the supply's meter."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Coroutine, Generator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from edge_rt.api.service import Cost, Repeat
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.core.reports.board import LedgerReport
+from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.attribution import Attribution, Totals
+from edge_rt.energy.baseline import Baseline
+from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.ledger.record import Entry, Status
+from edge_rt.energy.ledger.report import ledger_report
+from edge_rt.energy.loss import Loss
+from edge_rt.energy.milestone import Milestone
+from edge_rt.energy.receipt import Receipt, Tokens
+from edge_rt.energy.repeats import booking
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.protocol import Work
+from edge_rt.errors import RequestError, Unavailable
+
+READ_S = 0.3  # for a reading of the supply, over its own period
+REST_S = 2.0  # of idle time tell what the board draws idle
+STOP_S = 0.5  # for the engine's word on one whose client waits for its end
+TOLD_S = 2.0  # for the engine's word on a request that was broken off
+
+
+class Metering:
+    """Keeps an account for each request that is with the engine, and books it at its end."""
+
+    def __init__(
+        self,
+        senses: Senses,
+        book: Book,
+        loading: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` is the engine's and the sampler's, in seconds; `wall` gives Unix seconds.
+
+        `loading` tells whether the engine is at work for nobody.
+        """
+        self.tokens = Tokens()
+        self._senses = senses
+        self._book = book
+        self._loading = loading
+        self._meter: Metered | None = None  # as heard last
+        self._baseline = Baseline()
+        self._attribution = Attribution(self._baseline)
+        self._lost: Loss | None = None  # while somebody waits for another engine to be at work
+        self._clock = clock
+        self._wall = wall
+        self._accounts: dict[tuple[EngineClient, int], Account] = {}
+        self._waiting: dict[Account, str] = {}  # for the engine, with the models
+        self._told, self._read = Milestone(), Milestone()
+        self._posted = Totals(0.0, 0.0, 0.0, 0.0)
+        self._leaving: set[asyncio.Task[object]] = set()
+
+    @property
+    def idle_w(self) -> float | None:
+        """What the supply draws while the engine has nothing to do; None while unknown."""
+        return self._baseline.idle_w
+
+    # --- what the meters and the engine say
+
+    def hear(self, meter: Metered) -> None:
+        """Take a reading of the supply's meter."""
+        before = self._meter
+        if before and (before.quality, before.rails) != (meter.quality, meter.rails):
+            self._renew(meter.time_s)
+        self._meter = meter
+        if self._lost is not None:
+            self._lost.spend(meter.time_s)
+        self._attribution.loading = self._loading()
+        self._attribution.resolution_s = meter.resolution_s
+        self._attribution.reading(meter.time_s, meter.energy)
+        self._read.advance(meter.time_s)
+
+    def listen(self, client: EngineClient) -> None:
+        """Take `client`'s word from now on, as the only one."""
+        self._accounts.clear()
+        client.on_work = lambda work: self._work(client, work)
+
+    def lost(self, requests: Collection[int] = ()) -> None:
+        """The engine is lost, which was at work for `requests`.
+
+        Whatever is drawn until another is at work again, or nobody waits for that, goes with it.
+        """
+        now_s = self._clock()
+        if self._lost is not None:
+            self._lost.spend(now_s)
+            return
+        at_work = [account for (_, id), account in self._accounts.items() if id in requests]
+        models = [self._waiting[account] for account in at_work if account in self._waiting]
+        model = min(models or self._waiting.values(), default=None)
+        account = None if model is None else self._attribution.lost(now_s)
+        if model is not None and account is not None:
+            receipt = Receipt(model, Tokens(), account=account)
+            self._lost = Loss(receipt, account, self._attribution, now_s)
+
+    # --- one request
+
+    def receipt(self, model: str, answer_id: str | None = None) -> Receipt:
+        """What to note one request on."""
+        return Receipt(model, self.tokens, answer_id=answer_id)
+
+    def handed(self, receipt: Receipt, client: EngineClient, request: int) -> None:
+        """`client` has the request now, under the number `request`."""
+        self._found()
+        if receipt.account is None:
+            receipt.account = self._attribution.open(self._clock())
+        receipt.request = request
+        self._accounts[client, request] = receipt.account
+        self._waiting[receipt.account] = receipt.model
+
+    async def settle(self, receipt: Receipt, status: Status = "done") -> Cost:
+        """Close and book the request, of which the engine has told all; once."""
+        account, end_s = receipt.account, self._clock()
+        if account is None:
+            account = receipt.account = self._attribution.open(end_s)
+        self._waits_no_more(account)
+        supply = self._senses.supply
+        if supply is not None:
+            self._senses.hurry()
+            # A reading is told once its read is over, and is of the middle of that read.
+            await self._read.reach(end_s, 1.5 * supply.resolution_s + READ_S)
+        bill = self._attribution.close(account, end_s)
+        cost = self._cost(bill, end_s - account.begin_s)
+        self._forget(account)
+        if not receipt.booked:
+            receipt.booked = True
+            self._book.book(self._entry(receipt, bill, cost, status))
+        return cost
+
+    async def stop(self, receipt: Receipt) -> Cost:
+        """Settle a request that the front itself has broken off, once the engine has told all."""
+        await self._told.reach(self._clock(), STOP_S)
+        return await self.settle(receipt)
+
+    def watchable(self) -> None:
+        """Make sure that a request's joules can be watched; raises RequestError or Unavailable."""
+        if self._senses.supply is None:
+            raise RequestError(
+                "`edge.energy_j` cannot be kept: nothing tells this board's power.",
+                param="edge.energy_j",
+                code="unsupported",
+            )
+        if self.idle_w is None:
+            raise Unavailable(
+                "`edge.energy_j` cannot be kept yet: what the board draws idle is not known.",
+                retry_after_s=REST_S,
+                code="no_baseline",
+            )
+
+    def leave(self, receipt: Receipt, status: Status) -> None:
+        """Book a request that was broken off, once the engine has told of it."""
+        if receipt.account is not None and not receipt.booked:
+            self._start(self._settle_later(receipt, status))
+
+    @contextmanager
+    def leaving(self, receipt: Receipt) -> Generator[None]:
+        """Book a request that does not come to its end while the block runs."""
+        try:
+            yield
+        except (GeneratorExit, asyncio.CancelledError):
+            self.leave(receipt, "cancelled")
+            raise
+        except Exception:
+            self.leave(receipt, "failed")
+            raise
+
+    def repeated(self, repeat: Repeat) -> None:
+        """Book an answer that was given again, without any engine."""
+        self._book.book(booking(repeat, self._wall(), self._senses.temp_c))
+
+    # --- the ledger
+
+    def post(self) -> None:
+        """Tell the ledger of the supply's joules since the last time."""
+        now, before = self._attribution.totals, self._posted
+        self._posted = now
+        self._book.measured(
+            energy_j=now.energy_j - before.energy_j,
+            attributed_j=now.attributed_j - before.attributed_j,
+            covered_s=now.covered_s - before.covered_s,
+            missing_s=now.missing_s - before.missing_s,
+            quality=self._quality,
+        )
+
+    async def finish(self) -> None:
+        """Book the requests that are still on their way out."""
+        self._found()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def ledger(self, days: int, last: int) -> LedgerReport:
+        """What is on record, up to this moment."""
+        self.post()
+        totals, recent = await asyncio.to_thread(
+            lambda: (self._book.totals(days), self._book.recent(last))
+        )
+        return ledger_report(self._book.stored, *totals, recent)
+
+    @property
+    def _quality(self) -> Literal["measured", "modelled"]:
+        """Of the joules up to now; the board may have another supply already."""
+        return self._meter.quality if self._meter else "modelled"
+
+    def _renew(self, time_s: float) -> None:
+        """Another supply is read: what is known of the old one says nothing about it."""
+        self.post()
+        self._baseline = Baseline()
+        self._attribution.renew(time_s, self._baseline)
+
+    def _work(self, client: EngineClient, work: Work) -> None:
+        shares = [
+            (self._accounts.get((client, share.id)), share.prefill_s, share.decode_s)
+            for share in work.shares
+        ]
+        self._attribution.told(work.begin_s, work.end_s, shares)
+        self._told.advance(work.end_s)
+
+    async def _settle_later(self, receipt: Receipt, status: Status) -> None:
+        await self._told.reach(self._clock(), TOLD_S)
+        account = receipt.account
+        if account is not None and not account.busy_s:  # refused: nothing that anybody paid for
+            self._waits_no_more(account)
+            self._attribution.close(account, self._clock())
+            self._forget(account)
+            return
+        await self.settle(receipt, status)
+
+    def _waits_no_more(self, account: Account) -> None:
+        """The engine has told all of a request, or its client has left."""
+        waited = self._waiting.pop(account, None) is not None
+        if waited and not self._waiting:
+            self._found()
+
+    def _found(self) -> None:
+        """An engine is at work again, or is not missed: book what the end of the last one took."""
+        loss, self._lost = self._lost, None
+        if loss is not None:
+            loss.spend(self._clock())
+        if loss is not None and loss.account.busy_s > 0.0:
+            self._start(self.settle(loss.receipt, "lost"))
+
+    def _start(self, chore: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(chore)
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _forget(self, account: Account) -> None:
+        self._accounts = {key: a for key, a in self._accounts.items() if a is not account}
+
+    def _cost(self, bill: Bill, seconds: float) -> Cost:
+        known = bill.resolved and self._senses.supply is not None
+        quality = "modelled" if bill.modelled else self._quality
+        return Cost(
+            energy_j=bill.energy_j if known else None,
+            quality=quality if known else "unresolved",
+            power_w=bill.power_w,
+            temp_c=self._senses.temp_c,
+            seconds=seconds,
+            power_quality=None if bill.power_w is None else self._quality,
+            simulated=self._senses.simulated,
+        )
+
+    def _entry(self, receipt: Receipt, bill: Bill, cost: Cost, status: Status) -> Entry:
+        return Entry(
+            ended=self._wall(),
+            model=receipt.model,
+            status=status,
+            prompt_tokens=receipt.own.prompt,
+            cached_tokens=receipt.own.cached,
+            completion_tokens=receipt.own.completion,
+            seconds=cost.seconds,
+            busy_s=bill.busy_s,
+            energy_j=cost.energy_j,
+            prefill_j=None if cost.energy_j is None else bill.prefill_j,
+            decode_j=None if cost.energy_j is None else bill.decode_j,
+            quality=cost.quality,
+            power_w=cost.power_w,
+            temp_c=cost.temp_c,
+            mode=receipt.mode,
+            partner=receipt.partner,
+            answer_id=receipt.answer_id,
+            **({} if receipt.made is None else receipt.made.named()),
+        )

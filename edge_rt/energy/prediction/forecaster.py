@@ -1,0 +1,188 @@
+"""What answers will take, by calibrations, by what came since, or by the board's profile."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from edge_rt.board.snapshot import Felt, board_key
+from edge_rt.config.schema import Engine
+from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.daemon.forms import KV_NUMBER_BYTES, forms
+from edge_rt.energy.calibration.record import Calibration, load_calibrations
+from edge_rt.energy.prediction.basis import Hardware
+from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.phases import board_watts
+from edge_rt.energy.prediction.predictor import Predictor
+from edge_rt.energy.prediction.roofline import board_ceilings
+from edge_rt.energy.prediction.warmth import Warmth
+from edge_rt.energy.prediction.work import ModelShape
+from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
+
+log = logging.getLogger(__name__)
+
+FOLDER = "calibrations"
+
+
+class Forecaster:
+    """Predicts for the board that is there now and the models in the store; learns from answers."""
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: Engine,
+        cores: int,
+        felt: Callable[[], Felt | None],
+        idle_w: Callable[[], float | None],
+        memory: Memory,
+        warmth: Callable[[], Warmth | None] = lambda: None,
+    ) -> None:
+        """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
+        what the board draws while the engine has nothing to do, and `warmth` that of the chip.
+        """
+        self._memory, self._warmth = memory, warmth
+        self._engine, self._cores = engine, cores
+        self._felt, self._idle_w = felt, idle_w
+        self._calibrations, unusable = load_calibrations(folder)
+        for bad in unusable:
+            log.warning("%s %s", bad.path, bad.reason)
+        self.edition = 0  # of the calibrations: another one where there are others
+        self._board = ""
+        self._predictors: dict[int, Predictor] = {}  # by layers on the GPU: not to be compared
+        self._known: dict[str, tuple[Entry, Form]] = {}
+
+    @property
+    def board(self) -> str:
+        """The id of the board's profile, by which calibrations know it."""
+        return board_key(self._felt())
+
+    def of_board(self) -> list[Calibration]:
+        """All calibrations of the board that is there now, of whatever models."""
+        return [c for c in self._calibrations if c.board == self.board]
+
+    def calibrations(self, entry: Entry, form: Form | None = None) -> list[Calibration]:
+        """Those that hold for the file, the backend and the board that are there now.
+
+        With a `form` those made with as many layers on a GPU, and of these, where there are any,
+        those with its KV type.
+        """
+        board = self.board
+        found = [
+            c for c in self._calibrations if c.unfit_for(board, entry.sha256, entry.backend) is None
+        ]
+        if form is None:
+            return found
+        alike = [c for c in found if c.gpu_layers == form.gpu_layers]
+        return [c for c in alike if c.kv_type == form.kv_type] or alike
+
+    def figures(self, entry: Entry, form: Form) -> Form:
+        """The form by whose figures that one goes: its own where it was calibrated, else those of
+        the first with as many layers on a GPU.
+        """
+        known = {(c.gpu_layers, c.kv_type) for c in self.calibrations(entry)}
+        alike = (f for f in forms(entry, self._engine) if f.gpu_layers == form.gpu_layers)
+        return form if form in known else next(alike, form)
+
+    def take(self, calibrations: Sequence[Calibration]) -> None:
+        """Use these from now on in place of older ones of the same kind."""
+        self.remember()  # what does not rest on these is recalled
+        names = {c.file_name for c in calibrations}
+        others = [c for c in self._calibrations if c.file_name not in names]
+        self._calibrations = [*others, *calibrations]
+        self.edition += 1
+        self._known.clear()
+
+    def predict(
+        self,
+        entry: Entry,
+        threads: int,
+        prompt_tokens: int,
+        cached_tokens: int,
+        completion_tokens: int,
+        duty: float = 1.0,
+        form: Form | None = None,
+    ) -> Prediction | Unpredicted:
+        """See Predictor. `form` None: the usual one; of another offload only what is calibrated."""
+        usual = forms(entry, self._engine)[0]
+        form = usual if form is None else form
+        if form.gpu_layers != usual.gpu_layers and not self.calibrations(entry, form):
+            return Unpredicted(
+                f"it was never measured with {form.gpu_layers} layers on the GPU: edge-rt calibrate"
+            )
+        known = self._named(entry, form)
+        return self._knowing(known, form).predict(
+            known.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
+        )
+
+    def learn(self, entry: Entry, threads: int, served: Served, form: Form | None = None) -> None:
+        """Take what an answer took that had the engine to itself."""
+        form = form or forms(entry, self._engine)[0]
+        known = self._named(entry, form)
+        self._knowing(known, form).learn(known.id, threads, served)
+
+    def remember(self) -> None:
+        """Have the memory take all that was learnt on the present board."""
+        if self._board != self.board:
+            return
+        for known, form in self._known.values():
+            learnt = self._predictor(known, form).learnt(known.id)
+            found = self.calibrations(known, form)
+            self._memory.take(known, form, self._board, found, learnt)
+
+    def _named(self, entry: Entry, form: Form) -> Entry:
+        """`entry` under the name by which the figures of that form are known."""
+        usual, form = forms(entry, self._engine)[0], self.figures(entry, form)
+        return entry if form == usual else replace(entry, id=f"{entry.id} {form}")
+
+    def _knowing(self, known: Entry, form: Form) -> Predictor:
+        board = self.board
+        if board != self._board:
+            self._board = board
+            self._predictors.clear()
+            self._known.clear()
+        predictor, before = self._predictor(known, form), self._known.get(known.id)
+        if before is None or before[0].sha256 != known.sha256:
+            form = self.figures(known, form)
+            self._known[known.id] = known, form
+            shape = shape_of(known, self._engine, form)
+            calibrations = self.calibrations(known, form)
+            learnt = self._memory.recall(known, form, board, calibrations)
+            predictor.know(known.id, shape, calibrations, learnt)
+        predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
+        return predictor
+
+    def _predictor(self, entry: Entry, form: Form) -> Predictor:
+        """One for all that is loaded as usual, and one for each other offload."""
+        usual = forms(entry, self._engine)[0].gpu_layers == form.gpu_layers
+        layers = self._engine.offloads[0] if usual else form.gpu_layers
+        if layers not in self._predictors:
+            self._predictors[layers] = Predictor(self._hardware(layers))
+        return self._predictors[layers]
+
+    def _hardware(self, layers: int) -> Hardware:
+        felt = self._felt()
+        board = None if felt is None else felt.chosen.board
+        there = 0 if board is None else sum(c.cores for c in board.clusters.values())
+        cores, gpu = max(there, self._cores), layers > 0
+        ceilings = board_ceilings(board, cores, gpu=gpu)
+        return Hardware(1 if gpu else cores, ceilings, board_watts(board))
+
+
+def shape_of(entry: Entry, engine: Engine, form: Form | None = None) -> ModelShape:
+    """The sizes that the file's header states; `form` None: the usual one."""
+    form = form or forms(entry, engine)[0]
+    summary = entry.summary
+    return ModelShape(
+        layers=summary.layers,
+        heads=summary.heads,
+        kv_heads=summary.kv_heads,
+        head_dim=(summary.head_dim_k + summary.head_dim_v) // 2,
+        embedding=summary.embedding,
+        parameters=summary.parameters,
+        file_bytes=summary.file_bytes,
+        vocab=summary.vocab,
+        kv_bytes_per_number=KV_NUMBER_BYTES[form.kv_type],
+    )

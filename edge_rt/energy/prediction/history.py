@@ -1,0 +1,135 @@
+"""How far off predictions were of late, and by which factors to mend them."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+import msgspec
+
+from edge_rt.core.prediction import Served
+from edge_rt.energy.prediction.phases import Watts, spend
+
+KEPT = 9  # factors; what is older is forgotten
+_JUDGED = 15  # misses
+_FARTHEST = 1e6  # a factor beyond it is a broken clock
+_FEW = 4  # tokens, below which what goes on around a pass counts for more than the pass
+
+
+class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+    """A history as it is kept over a restart: logarithms of factors, and misses, the latest last.
+
+    It tells something only beside the base that it was learnt against.
+    """
+
+    model: str
+    threads: int
+    prefill: list[float] = []
+    decode: list[float] = []
+    watts: list[float] = []
+    seconds: list[float] = []
+    energy: list[float] = []
+
+
+class Factors:
+    """Ratios of what came to what was expected: the middle one of the latest counts.
+
+    A median follows a lasting change after half the ratios it keeps, and an answer that was held
+    up a hundredfold by other programs does not move it.
+    """
+
+    def __init__(self, logs: Iterable[float] = ()) -> None:
+        most = math.log(_FARTHEST)
+        self._logs = deque((log for log in logs if abs(log) < most), maxlen=KEPT)
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    @property
+    def logs(self) -> list[float]:
+        """Of each ratio the logarithm, the latest last."""
+        return list(self._logs)
+
+    def add(self, actual: float, expected: float) -> None:
+        """Take one; what is not above 0 teaches nothing."""
+        if actual > 0 and expected > 0 and 1 / _FARTHEST < actual / expected < _FARTHEST:
+            self._logs.append(math.log(actual / expected))
+
+    def factor(self, doubts: Iterable[float] = ()) -> float | None:
+        """The median ratio, with `doubts` as more of them; None where there are none at all."""
+        logs = [*self._logs, *(math.log(doubt) for doubt in doubts)]
+        return math.exp(median(logs)) if logs else None
+
+
+class Misses:
+    """How far predictions lay from what came, told before it was known."""
+
+    def __init__(self, ratios: Iterable[float] = ()) -> None:
+        self._ratios = deque((r for r in ratios if 0.0 <= r < _FARTHEST), maxlen=_JUDGED)
+
+    @property
+    def ratios(self) -> list[float]:
+        """Each, the latest last."""
+        return list(self._ratios)
+
+    def add(self, actual: float, predicted: float) -> None:
+        """Take one as max(actual/predicted, predicted/actual) - 1."""
+        if actual > 0 and predicted > 0 and 1 / _FARTHEST < actual / predicted < _FARTHEST:
+            self._ratios.append(max(actual / predicted, predicted / actual) - 1.0)
+
+    def ratio(self, before: float) -> float:
+        """The median, with `before`, which was expected at first, as one more."""
+        return median([*self._ratios, before])
+
+
+@dataclass
+class History:
+    """Of one model with one number of threads: factors against its base, misses of the whole."""
+
+    prefill: Factors = field(default_factory=Factors)
+    decode: Factors = field(default_factory=Factors)
+    watts: Factors = field(default_factory=Factors)
+    seconds: Misses = field(default_factory=Misses)
+    energy: Misses = field(default_factory=Misses)
+
+    @classmethod
+    def recalled(cls, learnt: Learnt) -> History:
+        """As it was when it was kept."""
+        return cls(
+            Factors(learnt.prefill),
+            Factors(learnt.decode),
+            Factors(learnt.watts),
+            Misses(learnt.seconds),
+            Misses(learnt.energy),
+        )
+
+    def learnt(self, model: str, threads: int) -> Learnt:
+        """What to keep of it."""
+        return Learnt(
+            model=model,
+            threads=threads,
+            prefill=self.prefill.logs,
+            decode=self.decode.logs,
+            watts=self.watts.logs,
+            seconds=self.seconds.ratios,
+            energy=self.energy.ratios,
+        )
+
+    def learn(self, served: Served, prefill_s: float, decode_s: float, watts: Watts) -> None:
+        """Take what an answer took, where its base expected these seconds and `watts`."""
+        if served.prompt_tokens - served.cached_tokens >= _FEW:
+            self.prefill.add(served.prefill_s, prefill_s)
+        if served.completion_tokens > _FEW:
+            self.decode.add(served.decode_s, decode_s)
+        if served.energy_j is not None:
+            expected_j = spend(watts, served.prefill_s, served.decode_s).energy_j
+            self.watts.add(served.energy_j, expected_j)
+
+    def judge(self, served: Served, seconds: float, energy_j: float | None) -> None:
+        """Take how far off a prediction of computing time and joules was."""
+        self.seconds.add(served.prefill_s + served.decode_s, seconds)
+        if served.energy_j is not None and energy_j is not None:
+            self.energy.add(served.energy_j, energy_j)

@@ -1,0 +1,133 @@
+"""What was learnt of predictions and choices, kept over a restart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.durable import replace_file
+from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.prediction.history import Learnt
+from edge_rt.energy.prediction.teams.teams import LearntTeam
+from edge_rt.models.entry import Entry
+from edge_rt.routing.ages import Notes
+from edge_rt.routing.setting import Form
+from edge_rt.trouble import Trouble
+
+log = logging.getLogger(__name__)
+
+FILE = "learnt.json"
+KEEP_S = 300.0  # between two times that it is written
+_MOST_MODELS = 64  # those learnt of last stay
+
+
+class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was learnt of a model, and what that rests on: the file and how it was loaded, the
+    board, the calibrations.
+    """
+
+    model: str
+    sha256: str
+    form: Form
+    board: str
+    calibrated: list[str]
+    learnt: list[Learnt]
+
+    def fits(
+        self, entry: Entry, form: Form, board: str, calibrations: Iterable[Calibration]
+    ) -> bool:
+        """Whether it was learnt of just this."""
+        now = entry.id, entry.sha256, form, board, _dates(calibrations)
+        return now == (self.model, self.sha256, self.form, self.board, self.calibrated)
+
+
+class OfTeams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was learnt of models that answer together on one board."""
+
+    board: str = ""
+    learnt: list[LearntTeam] = []
+
+
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    """What the file holds."""
+
+    models: list[Of] = []
+    notes: Notes = Notes()
+    teams: OfTeams = OfTeams()
+
+
+class Memory:
+    """The file, read once and written again and again."""
+
+    def __init__(self, state: Path) -> None:
+        """`state` is the folder that it lies in."""
+        self._path = state / FILE
+        self.trouble = Trouble(log, f"{self._path} cannot be written")
+        kept = self._load()
+        self.notes = kept.notes
+        self._models = {of.model: of for of in kept.models}
+        self._teams = kept.teams
+        self._written: bytes | None = None
+
+    def recall(
+        self, entry: Entry, form: Form, board: str, calibrations: Sequence[Calibration]
+    ) -> list[Learnt]:
+        """What was learnt of it in an earlier life, if it still is the same."""
+        of = self._models.get(entry.id)
+        return of.learnt if of is not None and of.fits(entry, form, board, calibrations) else []
+
+    def take(
+        self,
+        entry: Entry,
+        form: Form,
+        board: str,
+        calibrations: Iterable[Calibration],
+        learnt: list[Learnt],
+    ) -> None:
+        """Note what is known of a model by now, loaded like that."""
+        if learnt:
+            self._models.pop(entry.id, None)
+            dates = _dates(calibrations)
+            self._models[entry.id] = Of(entry.id, entry.sha256, form, board, dates, learnt)
+
+    def recall_teams(self, board: str) -> list[LearntTeam]:
+        """What was learnt in an earlier life of models together, on that board."""
+        return self._teams.learnt if self._teams.board == board else []
+
+    def take_teams(self, board: str, learnt: list[LearntTeam]) -> None:
+        """Note what is known of models together by now."""
+        if learnt:
+            self._teams = OfTeams(board, learnt)
+
+    def content(self, notes: Notes) -> bytes:
+        """All of it, as the file is to hold it."""
+        models = list(self._models.values())[-_MOST_MODELS:]
+        return msgspec.json.encode(_Kept(models, notes, self._teams))
+
+    def write(self, content: bytes) -> None:
+        """Bring that to the disk, if it is new."""
+        if content == self._written:
+            return
+        try:
+            replace_file(self._path, content)
+        except OSError as error:
+            self.trouble.met(error.strerror or error)
+        else:
+            self._written = content
+            self.trouble.over()
+
+    def _load(self) -> _Kept:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except (FileNotFoundError, NotADirectoryError):
+            return _Kept()
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("%s is of no use and begun anew: %s", self._path, error)
+            return _Kept()
+
+
+def _dates(calibrations: Iterable[Calibration]) -> list[str]:
+    return sorted(f"{c.threads} {c.calibrated_at.isoformat()}" for c in calibrations)

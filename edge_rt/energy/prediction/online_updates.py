@@ -1,0 +1,93 @@
+"""What answered requests teach of what the next ones will take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from edge_rt.api.service import Cost
+from edge_rt.core.prediction import Served
+from edge_rt.daemon.offers import ALONE, Offered
+from edge_rt.decoding.params import Made
+from edge_rt.energy.receipt import Receipt
+from edge_rt.models.entry import Entry
+
+Learn = Callable[[Entry, int, Served, Offered, Made | None], object]
+"""Takes a model, its threads, what its answer took, and in which mode and how that was made."""
+
+
+def fewest(asked: int | None, most: int) -> int:
+    """The threads of a request that asks for so many, None: for all, where `most` may be."""
+    return most if asked is None else min(asked, most)
+
+
+class Lesson:
+    """One request under way; `pure` as long as it has the engine, and its threads, to itself.
+
+    It has asked for `asked` threads, and has `threads`.
+    """
+
+    def __init__(self, threads: int, pure: bool, asked: int | None = None) -> None:
+        self.threads, self.pure, self.asked = threads, pure, asked
+
+
+class Lessons:
+    """Hears of every request and passes on those that tell something.
+
+    A request teaches if no other was there at the same time, it had one answer, and its thread
+    count stayed the same.
+    """
+
+    def __init__(self, learn: Learn, threads: Callable[[], int]) -> None:
+        """`learn` takes what came; `threads` are those that the engine may use now."""
+        self._learn, self._threads = learn, threads
+        self._open: set[Lesson] = set()
+
+    @contextmanager
+    def attend(self, answers: int, threads: int | None = None) -> Generator[Lesson]:
+        """Follow a request for so many answers while the block runs; `threads` as in Generate."""
+        alone = answers == 1 and not self._open
+        lesson = Lesson(fewest(threads, self._threads()), alone, threads)
+        for other in self._open:
+            other.pure = False
+        self._open.add(lesson)
+        try:
+            yield lesson
+        finally:
+            self._open.discard(lesson)
+
+    def look(self, lesson: Lesson) -> None:
+        """Something was heard of the request."""
+        threads = fewest(lesson.asked, self._threads())
+        lesson.pure = lesson.pure and threads == lesson.threads
+
+    def end(
+        self,
+        lesson: Lesson,
+        entry: Entry,
+        receipt: Receipt,
+        cost: Cost,
+        offered: Offered = ALONE,
+    ) -> Served | None:
+        """The request has come to its end, in that mode, and this is what it cost.
+
+        What was learnt of it; None: it taught nothing.
+        """
+        self.look(lesson)
+        account = receipt.account
+        if not lesson.pure or receipt.redone or receipt.own.completion < 1:
+            return None
+        if account is None or account.torn:
+            return None
+        tokens, bill = receipt.own, account.bill
+        measured = bill is not None and not bill.modelled  # what a price made of it tells nothing
+        served = Served(
+            tokens.prompt,
+            tokens.cached,
+            tokens.completion,
+            account.prefill_s,
+            account.decode_s,
+            cost.energy_j if measured else None,
+        )
+        self._learn(entry, lesson.threads, served, offered, receipt.made)
+        return served

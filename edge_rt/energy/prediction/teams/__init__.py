@@ -1,0 +1,1 @@
+"""What models take for an answer that they make together."""

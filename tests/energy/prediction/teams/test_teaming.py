@@ -1,0 +1,405 @@
+"""An answer of two models has both in memory, goes on in another engine and teaches."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+from placed import graded
+from simulated import Simulated
+
+from edge_rt.api.service import Call, Cost
+from edge_rt.api.wish import ModeWish, Wish
+from edge_rt.config.schema import Config, Models
+from edge_rt.core.prediction import Prediction, Served
+from edge_rt.core.reports.planning import PlanAsk
+from edge_rt.daemon.offers import LESS_SHARE, Offered
+from edge_rt.daemon.routes import ONLY
+from edge_rt.daemon.wanted import resident_name
+from edge_rt.decoding.params import Gating, Made, Mode, Sampling
+from edge_rt.errors import RequestError
+from edge_rt.models.pair import Pair
+
+BIG, TINY = "big", "tiny"
+SPECULATIVE = Mode("speculative", TINY)
+SWITCH = Pair(large=BIG, small=TINY, mode="switch:token", large_share=0.4)
+MADE = Made(small=6, large=3, switches=2, catch_up=5, accepted=0, rejected=1)
+HALF = Made(small=1, large=1, switches=1, catch_up=1, accepted=0, rejected=1)
+TOKENS = (64, 0, 65)
+USUAL = ModeWish()
+
+
+def house_of(kit: Any, *pairs: Pair, config: Config | None = None, **fields: Any) -> Any:
+    house = kit.house(config, models=(BIG, TINY), **fields)
+    entries = [replace(kit.entry, id=BIG, sha256="b" * 64), kit.entry]
+    house.entries = lambda: entries
+    house.known_pairs = list(pairs)
+    return house
+
+
+def names(house: Any) -> tuple[str, str]:
+    return resident_name(house.get(BIG)), resident_name(house.get(TINY))
+
+
+def wish(mode: ModeWish = USUAL, model: str = BIG, **fields: Any) -> Wish:
+    async def write(model: str) -> str:
+        return "x" * 400
+
+    return Wish("cmpl-1", model, write, mode=mode, **fields)
+
+
+class Pairing(Simulated):
+    """Tells with each answer how it was made."""
+
+    def pop(self, index: Any = 0) -> list[Any]:
+        *events, end = super().pop(index)
+        return [*events, changed(end, made=MADE)]
+
+
+def test_both_are_held_while_it_lasts(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        big, tiny = names(house)
+        seen: list[int] = []
+
+        def look() -> None:
+            seen.extend(r.users for r in house.residency.residents())
+
+        house.scripts = [[kit.started(), look, kit.finished()]]
+        await house.answer(BIG, mode=SPECULATIVE)
+        assert (house.loads, seen) == ([big, tiny], [1, 1])
+        assert [r.users for r in house.residency.residents()] == [0, 0]
+        [asked] = house.asked
+        assert asked.model == big
+        assert asked.mode == changed(SPECULATIVE, partner=tiny)
+        assert house.governing.admitted == [False]
+        await house.residency.unload(tiny)
+        await house.answer(BIG, mode=SPECULATIVE)
+        assert house.governing.admitted[-1]
+
+    kit.run(run())
+
+
+def test_it_goes_on_in_another_engine(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        big, tiny = names(house)
+        house.scripts = [
+            [kit.started(), changed(kit.delta(7, 607), made=HALF), kit.lost],
+            [kit.started(), kit.delta(8), changed(kit.finished(), made=MADE)],
+        ]
+        said = await house.said(BIG, mode=SPECULATIVE)
+        assert house.loads == [big, tiny, big, tiny]
+        assert house.asked[1].resume == {0: [7, 607]}
+        assert [asked.made for asked in house.asked] == [{}, {0: HALF}]
+        assert house.asked[1].mode == house.asked[0].mode
+        assert said[-1].made == MADE
+
+    kit.run(run())
+
+
+def test_the_ledger_says_who_wrote_it(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        Pairing(house)
+        await house.answer(BIG, prompt_tokens=40, mode=SPECULATIVE)
+        await house.answer(BIG, prompt_tokens=40)
+        plain, together = (await house.service.ledger(1, 2)).last
+        assert (together.mode, together.partner) == ("speculative", TINY)
+        assert (together.small_tokens, together.large_tokens, together.switches) == (6, 3, 2)
+        assert together.catch_up_tokens == 5
+        assert (plain.mode, plain.partner) == (None, None)
+
+    kit.run(run())
+
+
+def test_the_ledger_says_who_wrote_what_nobody_waited_for(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        told = changed(kit.delta(7, 607), made=HALF)
+        house.scripts = [[kit.started(), kit.passing(house, 0.5), told, asyncio.Event()]]
+        async with aclosing(house.generate(BIG, mode=SPECULATIVE)) as events:
+            async for event in events:
+                if event == told:
+                    break
+        await house.metering.finish()
+        [entry] = house.book.recent(9)
+        assert (entry.status, entry.small_tokens, entry.rejected_tokens) == ("cancelled", 1, 1)
+
+    kit.run(run())
+
+
+def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        for mode in (ModeWish("speculative"), ModeWish("switch", "gone")):
+            with pytest.raises(RequestError):
+                await house.service.route(wish(mode))
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize(
+    ("mode", "judged"),
+    [
+        (None, BIG),
+        (SPECULATIVE, BIG),
+        (Mode("switch", TINY, gating=Gating("token")), TINY),
+    ],
+)
+def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
+    kit: Any, mode: Mode | None, judged: str
+) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        asked: list[str] = []
+        house.foresight.least = lambda entry, *tokens: asked.append(entry.id)
+        house.scripts = [[kit.started(), kit.delta(1), kit.finished()]]
+        await house.answer(BIG, mode=mode, deadline_s=house.now + 9.0)
+        assert asked == [judged]
+
+    kit.run(run())
+
+
+# --- routing
+
+
+def test_what_is_asked_for_is_served(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        served = await house.service.route(wish(ModeWish("switch:ead", large_share=0.3)))
+        assert served.card.id == BIG
+        assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
+        assert (served.route, served.trace) == (ONLY, None)
+        assert (await house.service.route(wish(ModeWish("single")))).mode is None
+        assert (await house.service.route(wish(ModeWish("lookup"), TINY))).mode == Mode("lookup")
+
+    kit.run(run())
+
+
+def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        served = await house.service.route(wish(ModeWish("speculative"), "auto", trace=True))
+        assert (served.card.id, served.mode) == (BIG, SPECULATIVE)
+        assert served.trace is not None
+        rules = {c.candidate.setting.variant: c.rule for c in served.trace.considered}
+        assert rules[TINY] == "mode"
+
+    kit.run(run())
+
+
+def test_nothing_untried_is_chosen_but_to_try_it(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        house.foresight.ages.explored()
+        for _ in range(3):
+            served = await house.service.route(wish(trace=True))
+            assert served.mode is None
+            modes = {c.candidate.setting.mode for c in served.trace.considered}
+            assert modes == {"single", "lookup", "speculative"}
+
+    kit.run(run())
+
+
+def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        house.foresight.ages.explored()
+        big, tiny = house.get(BIG), house.get(TINY)
+        single = house.foresight.teaming.predict(big, 2, TOKENS)
+        assert isinstance(single, Prediction)
+        fast = Served(*TOKENS, single.prefill_s, single.decode_s / 3.0)
+        offered, made = Offered(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
+        for _ in range(3):
+            house.foresight._learn(big, 2, fast, offered, made)
+        for entry in (big, tiny):
+            await house.service.preload(entry.id)
+        served = await house.service.route(
+            wish(
+                max_tokens=65,
+            )
+        )
+        assert served.mode == SPECULATIVE
+        assert "speculative with tiny" in served.route
+
+    kit.run(run())
+
+
+def test_the_usual_mode_of_a_pair_holds(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        served = await house.service.route(wish())
+        assert served.mode == Mode("switch", TINY, gating=Gating("token", share=0.4))
+        house.foresight.routes._room._available = lambda: 0
+        assert (await house.service.route(wish())).mode is None
+
+    kit.run(run())
+
+
+def test_the_usual_mode_is_for_what_both_can_read(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        big, tiny = house.entries()
+        short = replace(tiny, summary=changed(tiny.summary, context_train=1024))
+        house.entries = lambda: [big, short]
+        assert (await house.service.route(wish())).mode is None
+
+    kit.run(run())
+
+
+def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -> None:
+    async def run() -> None:
+        smaller = Config(models=Models(smaller={BIG: TINY}))
+        house = house_of(kit, SWITCH, config=smaller)
+        house.governing.allow(smaller=True, why="the board is hot")
+        served = await house.service.route(wish())
+        assert (served.card.id, served.asked) == (BIG, None)
+        assert served.mode.gating == Gating("token", share=LESS_SHARE)
+        assert served.why == "big writes 20% of the tokens: the board is hot"
+        alone = await house.service.route(wish(ModeWish("single")))
+        assert (alone.card.id, alone.asked, alone.mode) == (TINY, BIG, None)
+
+    kit.run(run())
+
+
+def test_a_small_model_below_the_floor_does_not_write_most_of_the_answer(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        house.governing.allow(smaller=True, why="the board is hot")
+        graded(house, big=0.9, tiny=0.145)
+        served = await house.service.route(wish())
+        assert served.mode.gating != Gating("token", share=LESS_SHARE)
+        assert served.why is None
+        graded(house, big=0.9, tiny=0.3)
+        served = await house.service.route(wish())
+        assert served.mode.gating == Gating("token", share=LESS_SHARE)
+
+    kit.run(run())
+
+
+def test_what_either_has_read_counts_for_it_alone(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        lengths, prompt = house.foresight.lengths, "x" * 400
+        read = lambda id: lengths.of(house.get(id), prompt, 9, 2048).cached  # noqa: E731
+        story = [kit.started(), kit.delta(1), kit.finished()]
+        house.scripts = [list(story), list(story)]
+        await house.answer(TINY)
+        await house.service.preload(BIG)
+        assert (read(BIG), read(TINY)) == (0, 0)
+        for mode, known in ((None, (True, False)), (SPECULATIVE, (True, True))):
+            call = Call(BIG, prompt, False, Sampling(), mode=mode)
+            house.scripts = [list(story)]
+            [event async for event in house.service.generate(call)]
+            assert (read(BIG) > 0, read(TINY) > 0) == known
+
+    kit.run(run())
+
+
+# --- learning
+
+
+def test_answers_teach_how_the_two_share_the_work(kit: Any, tmp_path: Path) -> None:
+    async def run() -> None:
+        house = house_of(kit, state_folder=tmp_path)
+        Pairing(house)
+        big, tiny = house.get(BIG), house.get(TINY)
+        offered = Offered(SPECULATIVE, tiny)
+
+        def foretold(house: Any) -> Prediction:
+            found = house.foresight.teaming.predict(big, 2, TOKENS, offered=offered)
+            assert isinstance(found, Prediction)
+            return found
+
+        alone, before = house.foresight.forecaster.predict(big, 2, *TOKENS), foretold(house)
+        for _ in range(4):
+            await house.answer(BIG, prompt_tokens=64, max_tokens=9, mode=SPECULATIVE)
+            await house.rest(1.0)
+        after = foretold(house)
+        assert (before.basis, after.basis) == ("roofline", "learnt")
+        assert after.seconds != before.seconds
+        assert house.foresight.forecaster.predict(big, 2, *TOKENS) == alone
+        await house.foresight.keep()
+        again = house_of(kit, state_folder=tmp_path)
+        assert foretold(again).seconds == pytest.approx(after.seconds)
+
+    kit.run(run())
+
+
+# --- plans
+
+
+def test_a_plan_has_each_mode_and_can_run_it(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, Pair(large=BIG, small=TINY))
+        Pairing(house)
+        ask = PlanAsk(prompt="x" * 40, models=[BIG], threads=[2], max_tokens=8)
+        report = await house.service.plan(ask)
+        found = {(c.model, c.mode, c.partner) for c in report.candidates}
+        assert found == {
+            (BIG, "single", None),
+            (BIG, "lookup", None),
+            (BIG, "speculative", TINY),
+        }
+        assert report.candidates[0].chosen
+        assert report.candidates[0].mode == "single"
+        tried = [document async for document in house.service.tries(ask)][1:]
+        assert {(one.foretold.mode, one.failure) for one in tried} == {
+            ("single", None),
+            ("lookup", None),
+            ("speculative", None),
+        }
+        modes = {asked.mode and asked.mode.label for asked in house.asked}
+        assert modes == {None, "lookup", "speculative"}
+        [speculative] = [a.mode for a in house.asked if a.mode and a.mode.partner]
+        assert speculative.partner == names(house)[1]
+        booked = {(one.mode, one.partner) for one in (await house.service.ledger(1, 9)).last}
+        assert booked == {(None, None), ("lookup", None), ("speculative", TINY)}
+
+    kit.run(run())
+
+
+def test_costs_are_those_of_both(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit)
+        Pairing(house)
+        for _ in range(3):
+            await house.rest(1.0)
+        *_, cost, _ = await house.answer(BIG, prompt_tokens=40, mode=SPECULATIVE)
+        assert isinstance(cost, Cost)
+        assert cost.energy_j is not None
+
+    kit.run(run())
+
+
+def test_what_is_learnt_of_two_models_is_of_both_their_files(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        for sha256, traces in (("0" * 64, (False, True)), ("c" * 64, (False,))):
+            entries = [house.get(BIG), replace(kit.entry, sha256=sha256)]
+            house.entries = lambda entries=entries: entries
+            for trace in traces:
+                assert (await house.service.route(wish(trace=trace))).mode is not None
+                assert house.service.mark("cmpl-1", 0.0, 1.0)
+        arms = [(arm.model, arm.mode, arm.bad) for arm in house.service.router().arms]
+        assert arms == [(BIG, "switch:token", 1.0), (BIG, "switch:token", 2.0)]
+
+    kit.run(run())
+
+
+def test_an_answer_without_its_partner_is_learnt_of_as_such(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, SWITCH)
+        await house.service.route(wish())
+        await house.answer(BIG, id="cmpl-1")
+        assert house.service.mark("cmpl-1", 0.0, 1.0)
+        [arm] = house.service.router().arms
+        assert (arm.model, arm.mode, arm.bad) == (BIG, "single", 1.0)
+
+    kit.run(run())

@@ -1,0 +1,227 @@
+"""Predictions hold for the board and the files that are there, and for no others."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from edge_rt.board.profile import Chosen
+from edge_rt.board.snapshot import Felt, board_key
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Engine
+from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.calibration.record import Calibration, save_calibration
+from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
+from edge_rt.energy.prediction.memory import Memory
+from edge_rt.models.entry import Entry
+from edge_rt.routing.setting import Form
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
+
+from calibrated import calibration
+
+
+def felt_of(board: str | None, *, simulated: bool = False) -> Felt:
+    boards, _ = check_boards(board_dirs(Paths.detect()))
+    found = None if board is None else boards[board]
+    name = None if board is None else SimpleNamespace(id=board)
+    chosen = Chosen(found, cast(Any, name))
+    return cast(Felt, SimpleNamespace(chosen=chosen, simulated=simulated))
+
+
+@pytest.fixture
+def entry(kit: Any) -> Entry:
+    return replace(kit.entry, sha256="ab" * 32, backend="llama")
+
+
+class Place:
+    """A forecaster, and the board that it is on."""
+
+    def __init__(
+        self,
+        folder: Path,
+        board: str | None = "raspberry-pi-5",
+        engine: Engine = Engine(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self.felt: Felt | None = felt_of(board)
+        self.idle_w: float | None = None
+        self.memory = Memory(folder / "state")
+        self.engine, self.folder = engine, folder
+        self.forecaster = self.another()
+
+    def another(self) -> Forecaster:
+        """One that begins with what the memory holds."""
+        idle_w = lambda: self.idle_w  # noqa: E731
+        return Forecaster(self.folder, self.engine, 4, lambda: self.felt, idle_w, self.memory)
+
+    def predict(
+        self, entry: Entry, threads: int = 1, prompt: int = 64, form: Form | None = None
+    ) -> Prediction:
+        found = self.forecaster.predict(entry, threads, prompt, 0, 32, 1.0, form)
+        assert isinstance(found, Prediction)
+        return found
+
+
+def saved(folder: Path, **changes: Any) -> Calibration:
+    one = msgspec.structs.replace(calibration(), **changes)
+    save_calibration(folder, one)
+    return one
+
+
+def test_a_saved_calibration_is_used(tmp_path: Path, entry: Entry) -> None:
+    one = saved(tmp_path)
+    place = Place(tmp_path)
+    assert place.forecaster.calibrations(entry) == [one]
+    found = place.predict(entry)
+    assert found.basis == "calibrated"
+    assert found.prefill_s == pytest.approx(one.promise.prefill_s(64))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"board": "raspberry-pi-4b"}, {"sha256": "cd" * 32}, {"backend": "other"}]
+)
+def test_one_of_something_else_is_not(
+    tmp_path: Path, entry: Entry, changes: dict[str, str]
+) -> None:
+    saved(tmp_path, **changes)
+    place = Place(tmp_path)
+    assert place.forecaster.calibrations(entry) == []
+    assert place.predict(entry).basis == "roofline"
+
+
+def test_a_simulated_board_is_another_board(tmp_path: Path, entry: Entry) -> None:
+    saved(tmp_path)
+    place = Place(tmp_path)
+    assert place.predict(entry).basis == "calibrated"
+    place.felt = felt_of("raspberry-pi-5", simulated=True)
+    assert place.predict(entry).basis == "roofline"
+    keys = [board_key(felt_of(None)), board_key(None), board_key(place.felt)]
+    assert keys == ["unknown", "unknown", "raspberry-pi-5 (simulated)"]
+
+
+def test_the_profile_makes_the_roofline(tmp_path: Path, entry: Entry) -> None:
+    seconds = {
+        board: Place(tmp_path, board).predict(entry, 4).seconds
+        for board in ("raspberry-pi-5", "raspberry-pi-4b")
+    }
+    assert seconds["raspberry-pi-5"] < seconds["raspberry-pi-4b"]
+    assert Place(tmp_path, "raspberry-pi-4b").predict(entry).energy_j is not None
+    assert Place(tmp_path, None).predict(entry).energy_j is None
+
+
+def test_new_calibrations_take_the_place_of_old_ones(tmp_path: Path, entry: Entry) -> None:
+    old = saved(tmp_path)
+    place = Place(tmp_path)
+    place.predict(entry)
+    other = msgspec.structs.replace(old, threads=2)
+    slower = msgspec.structs.replace(
+        old, promise=replace(old.promise, step_s=10 * old.promise.step_s)
+    )
+    before = place.predict(entry).decode_s
+    place.forecaster.take([slower, other])
+    assert place.forecaster.calibrations(entry) == [slower, other]
+    assert place.predict(entry).decode_s > 5 * before
+
+
+def test_the_idle_power_of_now_counts(tmp_path: Path, entry: Entry) -> None:
+    saved(tmp_path)
+    place = Place(tmp_path)
+    calibrated = place.predict(entry)
+    place.idle_w = 7.0
+    now = place.predict(entry)
+    assert now.energy_j == calibrated.energy_j
+    assert (now.total_j or 0) == pytest.approx((now.energy_j or 0) + 7.0 * now.seconds)
+
+
+def test_another_file_under_the_same_name_is_another_model(tmp_path: Path, entry: Entry) -> None:
+    saved(tmp_path)
+    place = Place(tmp_path)
+    assert place.predict(entry).basis == "calibrated"
+    assert place.predict(replace(entry, sha256="cd" * 32)).basis == "roofline"
+
+
+def test_files_that_are_no_calibration_are_left_out(
+    tmp_path: Path, entry: Entry, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = saved(tmp_path)
+    (tmp_path / "bad.json").write_text("{}")
+    assert Place(tmp_path).forecaster.calibrations(entry) == [one]
+    assert "bad.json" in caplog.text
+
+
+def test_the_shape_is_the_headers(kit: Any) -> None:
+    shape = shape_of(kit.entry, Engine())
+    summary = kit.entry.summary
+    assert shape.kv_bytes(1) == summary.kv_per_token * 2  # heads of 16 do not fit Q8_0
+    wide = replace(kit.entry, summary=msgspec.structs.replace(summary, head_dim_k=32))
+    assert shape_of(wide, Engine()).kv_bytes_per_number < 2
+    assert shape_of(wide, Engine(gpu_layers=9)).kv_bytes_per_number == 2
+
+
+# --- how a model is loaded
+
+F16, Q4, GPU, GPU_Q4 = Form(0, "f16"), Form(0, "q4_0"), Form(9, "f16"), Form(9, "q4_0")
+
+
+@pytest.fixture
+def wide(entry: Entry) -> Entry:
+    """A model that may be loaded in four ways."""
+    return replace(
+        entry, summary=msgspec.structs.replace(entry.summary, head_dim_k=64, head_dim_v=64)
+    )
+
+
+def fourfold(folder: Path) -> Place:
+    return Place(folder, engine=Engine(kv_type=["f16", "q4_0"], gpu_layers=[0, 9]))
+
+
+def test_another_kv_type_goes_by_the_figures_of_the_calibrated_one(
+    tmp_path: Path, wide: Entry
+) -> None:
+    saved(tmp_path, kv_type="q8_0/f16")  # which is not among them any more
+    place = fourfold(tmp_path)
+    found = [place.predict(wide, form=form) for form in (None, F16, Q4)]
+    assert found[0] == found[1] == found[2]
+    assert found[0].basis == "calibrated"
+    place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
+    assert place.predict(wide) == place.predict(wide, form=Q4) != found[0]
+
+
+def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: Entry) -> None:
+    one = saved(tmp_path, kv_type="f16")
+    saved(tmp_path, kv_type="q4_0", promise=replace(one.promise, step_s=3 * one.promise.step_s))
+    place = fourfold(tmp_path)
+    usual, small = place.predict(wide), place.predict(wide, form=Q4)
+    assert small.decode_s > 2 * usual.decode_s
+    for _ in range(5):
+        place.forecaster.learn(wide, 1, Served(64, 0, 32, 9.0, 9.0), Q4)
+    learnt = place.predict(wide, form=Q4)
+    assert place.predict(wide) == usual
+    assert learnt.decode_s > 2 * small.decode_s
+    place.forecaster.remember()
+    place.forecaster = place.another()
+    assert place.predict(wide) == usual
+    assert place.predict(wide, form=Q4) == learnt
+
+
+def test_another_offload_is_not_predicted_before_it_is_calibrated(
+    tmp_path: Path, wide: Entry
+) -> None:
+    place = fourfold(tmp_path)
+    assert place.predict(wide).basis == place.predict(wide, form=Q4).basis == "roofline"
+    for form in (GPU, GPU_Q4):
+        found = place.forecaster.predict(wide, 1, 64, 0, 32, 1.0, form)
+        assert isinstance(found, Unpredicted)
+        assert "9 layers on the GPU" in found.reason
+    one = saved(tmp_path, gpu_layers=9, kv_type="q4_0")
+    place.forecaster.take([one])
+    for form in (GPU, GPU_Q4):
+        assert place.predict(wide, form=form).basis == "calibrated"
+    assert place.predict(wide).basis == "roofline"

@@ -1,0 +1,312 @@
+"""Every known model has a prediction, which grows with every token and gets better by answers."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from statistics import median
+
+import msgspec
+import pytest
+from calibrated import DRAWS, HARDWARE, SMOL, TIMED, calibration
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.prediction.predictor import Predictor
+from edge_rt.energy.prediction.runtime import Runtime
+
+BARE = replace(HARDWARE, watts=None)
+BIG = replace(SMOL, parameters=4 * SMOL.parameters, file_bytes=4 * SMOL.file_bytes)
+PREFILL_W, DECODE_W = 2.0, 1.5
+
+
+def knowing(*calibrations: Calibration, bare: bool = False) -> Predictor:
+    predictor = Predictor(BARE if bare else HARDWARE)
+    predictor.know("smol", SMOL, calibrations)
+    return predictor
+
+
+def predict(
+    predictor: Predictor,
+    prompt: int = 256,
+    cached: int = 0,
+    answer: int = 64,
+    *,
+    model: str = "smol",
+    threads: int = 1,
+    duty: float = 1.0,
+) -> Prediction:
+    found = predictor.predict(model, threads, prompt, cached, answer, duty)
+    assert isinstance(found, Prediction)
+    return found
+
+
+def served(
+    prompt: int = 256,
+    cached: int = 0,
+    answer: int = 64,
+    *,
+    slower: float = 1.0,
+    true: Runtime = TIMED,
+) -> Served:
+    """What an answer takes on a board whose truth is `true`, times `slower`."""
+    prefill_s = slower * true.prefill_s(prompt - cached, cached)
+    decode_s = slower * true.decode_s(prompt, answer)
+    energy_j = PREFILL_W * prefill_s + DECODE_W * decode_s
+    return Served(prompt, cached, answer, prefill_s, decode_s, energy_j)
+
+
+def requests(count: int, seed: int) -> list[Served]:
+    """Prompts and answers of all sizes, some of them after others of the same conversation."""
+    dice = random.Random(seed)
+    sizes = [
+        (dice.randint(8, 900), dice.choice([0, dice.randint(0, 800)]), dice.randint(2, 128))
+        for _ in range(count)
+    ]
+    return [
+        served(new + cached, cached, answer, slower=dice.lognormvariate(0, 0.05))
+        for new, cached, answer in sizes
+    ]
+
+
+def errors(predictor: Predictor, answers: list[Served]) -> tuple[list[float], list[float]]:
+    """Of seconds and of joules, each before the predictor learns the answer."""
+    seconds: list[float] = []
+    joules: list[float] = []
+    for answer in answers:
+        told = predict(
+            predictor, answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens
+        )
+        seconds.append(abs(told.seconds / (answer.prefill_s + answer.decode_s) - 1))
+        assert answer.energy_j is not None
+        if told.energy_j is not None:
+            joules.append(abs(told.energy_j / answer.energy_j - 1))
+        predictor.learn("smol", 1, answer)
+    return seconds, joules
+
+
+# --- what holds of any prediction
+
+TOKENS = st.integers(1, 3000)
+TAUGHT = st.lists(
+    st.builds(
+        Served,
+        st.integers(1, 2000),
+        st.integers(0, 2000),
+        st.integers(1, 500),
+        st.floats(0, 100),
+        st.floats(0, 100),
+        st.none() | st.floats(0, 100),
+    ),
+    max_size=8,
+)
+
+
+@given(st.booleans(), st.integers(1, 8), TAUGHT, TOKENS, st.integers(0, 3000), TOKENS)
+def test_no_token_makes_an_answer_cheaper(
+    timed: bool, threads: int, taught: list[Served], prompt: int, cached: int, answer: int
+) -> None:
+    predictor = knowing(calibration()) if timed else knowing()
+    for one in taught:
+        predictor.learn("smol", threads, one)
+    here = predict(predictor, prompt, cached, answer, threads=threads)
+    longer = predict(predictor, prompt + 1, cached, answer, threads=threads)
+    further = predict(predictor, prompt, cached, answer + 1, threads=threads)
+    assert 0 < here.seconds < math.inf
+    assert here.energy_j is not None
+    for more in (longer, further):
+        assert more.seconds >= here.seconds * (1 - 1e-12)
+        assert more.energy_j is not None
+        assert more.energy_j >= here.energy_j * (1 - 1e-12)
+
+
+@given(st.floats(0.05, 1.0))
+def test_pacing_stretches_time_and_costs_idle_power_alone(duty: float) -> None:
+    predictor = knowing(calibration())
+    full, paced = predict(predictor), predict(predictor, duty=duty)
+    assert paced.seconds == pytest.approx(full.seconds / duty)
+    assert paced.prefill_s + paced.decode_s == pytest.approx(paced.seconds)
+    assert paced.energy_j == full.energy_j
+    assert paced.total_j is not None
+    assert full.total_j is not None
+    assert paced.total_j - full.total_j == pytest.approx(3.0 * (paced.seconds - full.seconds))
+    assert paced.power_w == pytest.approx(paced.total_j / paced.seconds)
+
+
+def test_cached_tokens_save_their_reading_but_lengthen_the_context() -> None:
+    predictor = knowing(calibration())
+    none, most = predict(predictor, 500), predict(predictor, 500, cached=490)
+    assert most.prefill_s < none.prefill_s / 10
+    assert most.decode_s == none.decode_s
+    assert most.prefill_s > predict(predictor, 10).prefill_s
+
+
+def test_overhead_comes_on_top_once() -> None:
+    overhead = msgspec.structs.replace(calibration(), overhead_s=0.5)
+    plain, with_it = predict(knowing(calibration())), predict(knowing(overhead))
+    assert with_it.seconds == pytest.approx(plain.seconds + 0.5)
+    assert with_it.energy_j == plain.energy_j
+
+
+# --- where it comes from
+
+
+def test_each_prediction_says_what_it_is_based_on() -> None:
+    uncalibrated = knowing()
+    assert predict(uncalibrated).basis == "roofline"
+    uncalibrated.learn("smol", 1, served())
+    assert predict(uncalibrated).basis == "learnt"
+    assert predict(uncalibrated, threads=3).basis == "learnt"
+    calibrated = knowing(calibration())
+    calibrated.learn("smol", 1, served())
+    assert predict(calibrated).basis == "calibrated"
+
+
+@pytest.mark.parametrize(
+    ("threads", "duty"), [(0, 1.0), (-1, 1.0), (1, 0.0), (1, 1.5), (1, math.nan)]
+)
+def test_what_cannot_be_has_no_prediction(threads: int, duty: float) -> None:
+    found = knowing().predict("smol", threads, 10, 0, 10, duty)
+    assert isinstance(found, Unpredicted)
+    assert str(threads) in found.reason
+
+
+def test_a_model_that_is_not_known_has_none_and_teaches_nothing() -> None:
+    predictor = knowing()
+    predictor.learn("else", 1, served(slower=9.0))
+    found = predictor.predict("else", 1, 10, 0, 10)
+    assert isinstance(found, Unpredicted)
+    assert "'else'" in found.reason
+    assert predict(predictor).basis == "roofline"
+
+
+# --- learning
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_calibrated_board_predicts_within_its_bars(seed: int) -> None:
+    seconds, joules = errors(knowing(calibration()), requests(40, seed))
+    assert median(seconds) < 0.06
+    assert median(joules) < 0.06
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("bare", [False, True])
+def test_an_uncalibrated_board_predicts_decently_after_a_few_answers(seed: int, bare: bool) -> None:
+    predictor = knowing(bare=bare)
+    seconds, joules = errors(predictor, requests(40, seed))
+    assert seconds[0] < 3.0
+    assert median(seconds[5:]) < 0.15
+    assert median(joules[-35:]) < 0.2
+    assert predict(predictor).error_ratio < 0.25
+
+
+def test_a_board_that_slows_down_is_followed() -> None:
+    predictor = knowing(calibration())
+    for _ in range(9):
+        predictor.learn("smol", 1, served(slower=1.6))
+    slowed = predict(predictor)
+    assert slowed.seconds == pytest.approx(1.6 * predict(knowing(calibration())).seconds)
+    assert slowed.error_ratio < 0.1
+
+
+def test_one_answer_that_was_held_up_does_not_matter() -> None:
+    predictor = knowing(calibration())
+    for slower in (1.0, 50.0, 1.0):
+        predictor.learn("smol", 1, served(slower=slower))
+    assert predict(predictor).seconds == pytest.approx(predict(knowing(calibration())).seconds)
+
+
+def test_errors_to_expect_follow_the_errors_made() -> None:
+    steady, wild = knowing(calibration()), knowing(calibration())
+    assert predict(steady).error_ratio == 0.04
+    for number in range(20):
+        steady.learn("smol", 1, served(slower=1.01))
+        wild.learn("smol", 1, served(slower=(0.5, 2.0)[number % 2]))
+    assert predict(steady).error_ratio < 0.04 < 0.3 < predict(wild).error_ratio
+
+
+def test_errors_of_joules_begin_with_those_of_the_joules_that_were_calibrated() -> None:
+    draws = msgspec.structs.replace(DRAWS, error_ratio=0.2)
+    told = predict(knowing(calibration(draws=draws)))
+    assert (told.error_ratio, told.energy_error_ratio) == (0.04, 0.2)
+
+
+def test_joules_of_a_board_without_figures_are_learnt() -> None:
+    predictor = knowing(bare=True)
+    told = predict(predictor)
+    assert (told.energy_j, told.total_j, told.energy_error_ratio) == (None, None, None)
+    for _ in range(3):
+        predictor.learn("smol", 1, served())
+    told = predict(predictor)
+    assert told.energy_j == pytest.approx(served().energy_j, rel=0.05)
+    assert told.total_j is None
+    predictor.idle_w = 2.5
+    told = predict(predictor)
+    assert told.energy_j is not None
+    assert told.total_j == pytest.approx(told.energy_j + 2.5 * told.seconds)
+
+
+def test_a_calibration_without_power_promises_no_joules() -> None:
+    predictor = knowing(calibration(draws=None), bare=True)
+    assert predict(predictor).energy_j is None
+    predictor.learn("smol", 1, served())
+    assert predict(predictor).energy_j == pytest.approx(served().energy_j, rel=0.05)
+
+
+def test_what_the_board_draws_idle_now_counts() -> None:
+    predictor = knowing(calibration())
+    before = predict(predictor)
+    predictor.idle_w = 4.0
+    after = predict(predictor)
+    assert after.energy_j == before.energy_j
+    assert before.total_j is not None
+    assert after.total_j == pytest.approx(before.total_j + after.seconds)
+
+
+def test_other_threads_are_corrected_alike_until_they_have_their_own() -> None:
+    predictor = knowing(calibration())
+    plain = predict(predictor, threads=2).seconds
+    for _ in range(5):
+        predictor.learn("smol", 1, served(slower=2.0))
+    assert predict(predictor, threads=2).seconds == pytest.approx(2.0 * plain)
+    for _ in range(5):
+        predictor.learn("smol", 2, served(slower=0.5))
+    assert predict(predictor, threads=2).seconds == pytest.approx(
+        served(slower=0.5).prefill_s + served(slower=0.5).decode_s
+    )
+
+
+def test_the_nearest_threads_are_the_example() -> None:
+    predictor = knowing(calibration())
+    plain = predict(predictor, threads=2).seconds
+    for threads, slower in ((3, 1.2), (4, 5.0)):
+        told = predict(predictor, threads=threads)
+        answer = Served(256, 0, 64, slower * told.prefill_s, slower * told.decode_s)
+        predictor.learn("smol", threads, answer)
+    assert predict(predictor, threads=2).seconds == pytest.approx(1.2 * plain)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_a_new_model_is_expected_to_miss_its_roofline_as_others_do(timed: bool) -> None:
+    predictor = knowing(calibration()) if timed else knowing()
+    if not timed:
+        predictor.learn("smol", 1, served())
+    predictor.know("big", BIG)
+    roofline = knowing()
+    roofline.know("big", BIG)
+    big, small = predict(predictor, 256, 0, 128, model="big"), predict(predictor, 256, 0, 128)
+    plain, smaller = predict(roofline, 256, 0, 128, model="big"), predict(roofline, 256, 0, 128)
+    assert big.basis == "learnt"
+    assert big.prefill_s / plain.prefill_s == pytest.approx(small.prefill_s / smaller.prefill_s)
+    assert big.decode_s / plain.decode_s == pytest.approx(small.decode_s / smaller.decode_s)
+
+
+def test_new_calibrations_end_what_was_learnt_against_the_old() -> None:
+    predictor = knowing()
+    predictor.learn("smol", 1, served(slower=7.0))
+    predictor.know("smol", SMOL, [calibration()])
+    assert predict(predictor) == predict(knowing(calibration()))

@@ -1,0 +1,110 @@
+"""DASI is a share; time is set by the one ceiling that binds; every board has ceilings."""
+
+from __future__ import annotations
+
+import pytest
+from calibrated import SMOL
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.config.board import Board, Compute, Figure, Memory, Rates, Unit
+from edge_rt.config.boards import load_boards
+from edge_rt.energy.prediction.roofline import Ceilings, Roofline, board_ceilings, dasi, least_s
+from edge_rt.energy.prediction.work import Work
+
+BOARDS = load_boards()
+AMOUNTS = st.floats(1e3, 1e15)
+CEILINGS = st.builds(Ceilings, AMOUNTS, AMOUNTS)
+TOKENS = st.integers(1, 4096)
+
+
+@given(AMOUNTS, AMOUNTS, CEILINGS)
+def test_dasi_is_the_share_of_the_processor_in_the_least_time(
+    flop: float, moved: float, ceilings: Ceilings
+) -> None:
+    work = Work(flop, moved)
+    share = dasi(work, ceilings)
+    assert 0 < share <= 1
+    assert share == pytest.approx(flop / ceilings.flop_per_s / least_s(work, ceilings))
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), CEILINGS)
+def test_more_threads_never_reach_less(cores: int, few: int, more: int, all_: Ceilings) -> None:
+    low, high = all_.of(min(few, more), cores), all_.of(max(few, more), cores)
+    assert low.flop_per_s <= high.flop_per_s <= all_.flop_per_s
+    assert low.byte_per_s <= high.byte_per_s <= all_.byte_per_s
+
+
+@given(TOKENS, TOKENS, TOKENS, CEILINGS)
+def test_a_roofline_grows_with_every_token(
+    prompt: int, cached: int, answer: int, ceilings: Ceilings
+) -> None:
+    roofline = Roofline(SMOL, ceilings)
+    assert roofline.prefill_s(prompt, cached) <= roofline.prefill_s(prompt + 1, cached)
+    assert roofline.prefill_s(prompt, cached) <= roofline.prefill_s(prompt, cached + 1)
+    assert roofline.decode_s(prompt, answer) < roofline.decode_s(prompt, answer + 1)
+    assert roofline.decode_s(prompt, answer) <= roofline.decode_s(prompt + 1, answer)
+    assert roofline.decode_s(prompt, 1) == 0
+
+
+def test_prompts_are_bound_by_computing_and_answers_by_memory() -> None:
+    fast_memory, slow_memory = Ceilings(80e9, 1e12), Ceilings(80e9, 1e9)
+    assert Roofline(SMOL, fast_memory).prefill_s(512) == pytest.approx(
+        Roofline(SMOL, Ceilings(80e9, 1e11)).prefill_s(512)
+    )
+    assert Roofline(SMOL, slow_memory).decode_s(1, 2) == pytest.approx(0.0984, rel=0.01)
+
+
+def test_what_was_reached_counts_before_what_is_on_paper() -> None:
+    paper = Rates(int8=_figure(400e9), fp32=_figure(100e9))
+    reached = Rates(int8=_figure(90e9))
+    assert _flop(Unit(peak_op_per_s=paper)) == 100e9
+    assert _flop(Unit(peak_op_per_s=paper, reached_op_per_s=reached)) == 90e9
+    assert _flop(Unit(reached_op_per_s=Rates(fp64=_figure(30e9)))) == 60e9
+    memory = Memory(bandwidth_bytes_per_s=_figure(10e9))
+    assert board_ceilings(_board(memory=memory), 4).byte_per_s == 6e9
+    memory = Memory(bandwidth_bytes_per_s=_figure(10e9), reached_bandwidth_bytes_per_s=_figure(9e9))
+    assert board_ceilings(_board(memory=memory), 4).byte_per_s == 9e9
+
+
+def test_a_gpu_has_ceilings_of_its_own() -> None:
+    compute = Compute(
+        cpu=Unit(peak_op_per_s=Rates(int8=_figure(4e11))),
+        gpu=Unit(peak_op_per_s=Rates(fp16=_figure(1e13))),
+    )
+    board = _board(compute=compute)
+    assert board_ceilings(board, 6).flop_per_s == 1e11
+    assert board_ceilings(board, 6, gpu=True).flop_per_s == 4e12
+
+
+def test_an_unknown_computer_has_ceilings_by_cores_and_clock() -> None:
+    one, four = board_ceilings(None, 1), board_ceilings(None, 4)
+    assert 0 < one.flop_per_s == four.flop_per_s / 4
+    assert one.byte_per_s < four.byte_per_s == board_ceilings(None, 64).byte_per_s
+    assert board_ceilings(None, 4, clock_hz=3e9).flop_per_s == 2 * four.flop_per_s
+
+
+def test_what_was_published_of_a_raspberry_pi_5_is_near() -> None:
+    # Llama 3.2 3B in 4 bits, 2.0 GB: 4.9 tokens a second (facts of the boards, S10).
+    ceilings = board_ceilings(BOARDS["raspberry-pi-5"], 4)
+    assert ceilings.byte_per_s / 2.0e9 == pytest.approx(4.9, rel=0.1)
+
+
+def test_every_board_that_is_shipped_has_ceilings() -> None:
+    for board in BOARDS.values():
+        for gpu in (False, True):
+            ceilings = board_ceilings(board, 4, gpu=gpu)
+            assert 1e9 < ceilings.flop_per_s < 1e15, board.id
+            assert 1e9 < ceilings.byte_per_s < 1e12, board.id
+
+
+def _figure(value: float) -> Figure:
+    return Figure(value=value, source=("test",))
+
+
+def _board(compute: Compute | None = None, memory: Memory | None = None) -> Board:
+    return Board(id="test", name="test", compute=compute or Compute(), memory=memory or Memory())
+
+
+def _flop(cpu: Unit) -> float:
+    return board_ceilings(_board(compute=Compute(cpu=cpu)), 4).flop_per_s

@@ -1,0 +1,59 @@
+"""What a warmer chip takes more of is told by what it leaks, and by nothing that is not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from calibrated import DRAWS, HARDWARE, SMOL, calibration
+
+from edge_rt.core.prediction import Prediction, Served
+from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.prediction.predictor import Predictor
+from edge_rt.energy.prediction.warmth import Warmth
+
+CAL_C = 45.0
+WARM = Warmth(65.0, lambda temp_c: 0.2 * 2.0 ** ((temp_c - CAL_C) / 20.0))  # 0.2 W more there
+
+
+def found_at(temp_c: float | None) -> Calibration:
+    return calibration(draws=msgspec.structs.replace(DRAWS, temp_c=temp_c))
+
+
+def added_w(predictor: Predictor) -> float:
+    found = predictor.predict("smol", 1, 256, 0, 64)
+    assert isinstance(found, Prediction)
+    assert found.energy_j is not None
+    return found.energy_j / (found.prefill_s + found.decode_s)
+
+
+def knowing(one: Calibration, warmth: Warmth | None = None) -> Predictor:
+    predictor = Predictor(HARDWARE)
+    predictor.know("smol", SMOL, [one])
+    predictor.warmth = warmth
+    return predictor
+
+
+def test_joules_grow_by_what_leaks_more_than_at_the_calibration() -> None:
+    as_calibrated = added_w(knowing(found_at(CAL_C)))
+    assert added_w(knowing(found_at(CAL_C), WARM)) == pytest.approx(as_calibrated + 0.2)
+    assert added_w(knowing(found_at(65.0), WARM)) == pytest.approx(as_calibrated)
+    assert added_w(knowing(found_at(85.0), WARM)) == pytest.approx(as_calibrated - 0.4)
+
+
+def test_what_is_not_known_changes_nothing() -> None:
+    assert added_w(knowing(found_at(None), WARM)) == added_w(knowing(found_at(None)))
+    assert WARM.added_w(None) == 0.0
+
+
+def test_what_an_answer_teaches_holds_at_other_temperatures() -> None:
+    """A hot board's joules are no fault of the calibration's, so they correct nothing."""
+    predictor = knowing(found_at(CAL_C), WARM)
+    seconds = predictor.predict("smol", 1, 256, 0, 64)
+    assert isinstance(seconds, Prediction)
+    served = Served(256, 0, 64, seconds.prefill_s, seconds.decode_s, seconds.energy_j)
+    for _ in range(9):
+        predictor.learn("smol", 1, served)
+    predictor.warmth = replace(WARM, temp_c=CAL_C)
+    assert added_w(predictor) == pytest.approx(added_w(knowing(found_at(CAL_C))))

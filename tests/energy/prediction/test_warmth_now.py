@@ -1,0 +1,162 @@
+"""Joules are told for the temperature of now: held against boards that are simulated."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from statistics import fmean, median
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.paths import Paths
+from edge_rt.core.prediction import Prediction
+from edge_rt.daemon.core_voltage import CoreVoltage
+from edge_rt.daemon.leakage import LeakageWatch
+from edge_rt.energy.prediction.predictor import Predictor
+from edge_rt.energy.prediction.warmth_now import WarmthNow
+from edge_rt.thermal.idle import IdleLog
+from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
+from edge_rt.twin.parameters import draw
+from edge_rt.twin.plant import Conditions, Plant, State
+from edge_rt.twin.shape import Shape
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
+from calibrated import HARDWARE, SMOL, calibration
+
+COLD_C, HOTTER_K = 20.0, 30.0  # of the air
+STEP_S = 0.25
+BUSY_CORES = 2.0
+REST_S, RUN_S = 3600.0, 10.0
+SEEDS = range(8)
+
+
+class Run(NamedTuple):
+    """What computing for RUN_S was found to take."""
+
+    idle_w: float
+    added_w: float
+    rest_c: float
+    end_c: float
+
+
+class Bench:
+    """A plant, read without error."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        boards, _ = check_boards(board_dirs(Paths.detect()))
+        self.shape = Shape.of(boards[name])
+        self._plant = Plant(self.shape, draw(self.shape, seed), COLD_C)
+
+    def go(self, seconds: float, busy: float, air: Conditions) -> list[State]:
+        return [self._plant.step(STEP_S, busy, air) for _ in range(round(seconds / STEP_S))]
+
+    def leakage(self) -> LeakageFit:
+        """As it is found: by cooling after work."""
+        still = Conditions(COLD_C, fan_works=False)
+        for _ in range(900):
+            if self.go(1.0, self.shape.cores, still)[-1].chip_c >= 70.0:
+                break
+        idle = IdleLog()
+        for state in self.go(600.0, 0.0, Conditions(COLD_C))[32:]:
+            idle.feed(state.time_s, state.time_s, state.chip_c, state.total_w)
+        return fit_leakage(idle.stretches(), LeakagePrior(), 0.0)
+
+    def run(self, air_c: float) -> Run:
+        """Rest for long, then compute."""
+        rest = self.go(REST_S, 0.0, Conditions(air_c))[-12:]
+        work = self.go(RUN_S, BUSY_CORES, Conditions(air_c))
+        assert {state.throttle_state for state in work} == {0}
+        idle_w = fmean(state.total_w for state in rest)
+        busy_w = fmean(state.total_w for state in work)
+        return Run(idle_w, busy_w - idle_w, rest[-1].chip_c, work[-1].chip_c)
+
+    def felt(self) -> Any:
+        """What is felt of it: the limits of its clocks."""
+        ends = {"policy0 min": self.shape.steps_hz[-1], "policy0 max": self.shape.top_hz}
+        return felt_of(**ends)
+
+
+def felt_of(**clocks_hz: float | None) -> Any:
+    readings = [
+        SimpleNamespace(channel=SimpleNamespace(kind="clock_hz", name=name), value=value)
+        for name, value in clocks_hz.items()
+    ]
+    return SimpleNamespace(sampler=SimpleNamespace(readings=lambda: readings))
+
+
+def foretold(cold: Run, now: Run, warmth: Any) -> tuple[float, float]:
+    """What computing adds, and the board's whole power, by a calibration made in the cold."""
+    draws = calibration().draws
+    assert draws is not None
+    busy_w = cold.idle_w + cold.added_w
+    figures = {"idle_w": cold.idle_w, "prefill_w": busy_w, "decode_w": busy_w}
+    one = calibration(draws=msgspec.structs.replace(draws, **figures, temp_c=cold.end_c))
+    predictor = Predictor(HARDWARE)
+    predictor.know("smol", SMOL, [one])
+    predictor.idle_w, predictor.warmth = now.idle_w, warmth
+    found = predictor.predict("smol", 1, 256, 0, 64)
+    assert isinstance(found, Prediction)
+    assert found.energy_j is not None
+    assert found.power_w is not None
+    return found.energy_j / found.seconds, found.power_w
+
+
+def off(told: tuple[float, float], truth: Run) -> float:
+    """The larger relative error of what is added and of the whole."""
+    added, whole = told[0] / truth.added_w, told[1] / (truth.idle_w + truth.added_w)
+    return max(abs(added - 1.0), abs(whole - 1.0))
+
+
+@pytest.mark.parametrize("name", ["raspberry-pi-5", "jetson-orin-nano-8gb"])
+def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
+    cold_off, hot_off, fixed_off = list[float](), list[float](), list[float]()
+    for seed in SEEDS:
+        bench, leakage = Bench(name, seed), LeakageWatch(None)
+        felt = bench.felt()
+        leakage.begin(name, felt=lambda felt=felt: felt)
+        leakage.fit = bench.leakage()
+        cold, hot = bench.run(COLD_C), bench.run(COLD_C + HOTTER_K)
+        seen: Any = SimpleNamespace(temp_c=cold.rest_c)
+        warmth = WarmthNow(lambda seen=seen: seen, leakage)
+        cold_off.append(off(foretold(cold, cold, warmth()), cold))
+        seen.temp_c = hot.rest_c
+        hot_off.append(off(foretold(cold, hot, warmth()), hot))
+        fixed_off.append(off(foretold(cold, hot, None), hot))
+    print(name, cold_off, hot_off, fixed_off)
+    assert max(cold_off) <= 0.05
+    assert max(hot_off) <= 0.05
+    assert median(hot_off) <= 0.5 * median(fixed_off)
+
+
+def ratio(**clocks_hz: float | None) -> float:
+    return CoreVoltage(lambda: felt_of(**clocks_hz)).ratio()
+
+
+def test_the_voltage_at_work_follows_the_clocks() -> None:
+    assert ratio(**{"policy0 min": 0.5e9, "policy0 max": 1e9}) == pytest.approx(1.25)
+    assert ratio(**{"policy0 min": 1e9, "policy0 max": 1e9}) == pytest.approx(1.0)
+    both = {"policy0 min": 0.5e9, "policy0 max": 1e9, "policy4 min": 2e9, "policy4 max": 2e9}
+    assert ratio(**both) == pytest.approx(1 / 0.9)
+    capped = CoreVoltage(lambda: felt_of(**{"policy0 min": 0.5e9, "policy0 max": 1e9}))
+    assert capped.ratio(0.75e9) == pytest.approx(0.9 / 0.8)
+    assert capped.ratio(0.1e9) == pytest.approx(1.0)  # no lower than that of idle cores
+
+
+def test_without_clocks_it_is_that_of_idle_cores() -> None:
+    assert ratio() == 1.0
+    assert ratio(policy0=1e9, **{"policy0 min": None, "policy0 max": 1e9}) == 1.0
+    assert CoreVoltage(lambda: None).ratio() == 1.0
+
+
+def test_without_a_temperature_nothing_is_told() -> None:
+    seen: Any = SimpleNamespace(temp_c=50.0)
+    warmth = WarmthNow(lambda: seen, LeakageWatch(None))
+    told = warmth()
+    assert told is not None
+    assert told.temp_c == 50.0
+    seen.temp_c = None
+    assert warmth() is None
