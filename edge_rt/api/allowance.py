@@ -25,35 +25,38 @@ kept, nothing, or an answer from it or else none.
 
 
 class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`energy_j` is what all answers together may add to what the board draws anyway.
-
-    `latency_s` is the time from the request's coming to the end of its last answer. What is left
-    out is not limited.
-    """
+    """What a request may take; what is left out is not limited."""
 
     energy_j: Amount | None = None
+    """Joules that all answers together may add to the idle draw; then they end as they are."""
     latency_s: Amount | None = None
+    """Seconds from the arrival of the request to the end of its last answer."""
 
 
 class Terms(Allowance, frozen=True):
-    """Beside what an answer may take: by what to choose among models, and whether to say why.
-
-    `quality` is the least probability that the answer is good enough, or a word for one.
-
-    Who says nothing of the `cache` gets "use" where the answer is the same each time, else "off".
-    `mode` is how tokens are decided on, `partner` the id of the smaller model that helps with it;
-    the rest is for modes in which they write by turns. See ModeWish.
-    """
+    """What an answer may take, and how its model and decoding mode are chosen."""
 
     prefer: Prefer | None = None
+    """What to choose by among models that are good enough. Default: energy."""
     quality: Level | Annotated[float, Meta(ge=0, le=1)] | None = None
+    """Least probability that the answer is good enough. Default: `router.quality`."""
     trace: bool = False
+    """Whether the answer has `route_trace`, which explains the choice."""
     cache: Cached | None = None
+    """Use of the answer cache. Default: `use` where the answer is the same each time, else
+    `off`."""
     mode: str | None = None
+    """Decoding mode: `single`, `lookup`, `speculative`, `switch` or `switch:GATE`. Default: the
+    usual one of the model."""
     partner: str | None = None
+    """Id of the smaller model that helps. Default: that of the model's pair."""
     large_share: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """Share of the tokens that the larger model is to write, where both write by turns."""
     threshold: Annotated[float, Meta(ge=0)] | None = None
+    """Threshold of the gate, in the gate's own measure."""
     first: Annotated[int, Meta(ge=0, le=1 << 20)] | None = None
+    """Tokens that the larger model writes first; of the gate `early`, tokens of the smaller model
+    that decide."""
 
     @property
     def mode_wish(self) -> ModeWish:

@@ -33,83 +33,102 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Which model answers, and what runs it: all of `Edge` that is known at the start.
-
-    `asked` is the model that was asked for, where another one stands in. `why` says in a sentence
-    why it does, or why the answer was ended early. `route` says why this model was chosen, where
-    there were several to choose from. `mode` is how tokens are decided on, with the help of the
-    smaller model `partner` in some. `threads` were chosen for it, where those are fewer than may
-    be used: beside answers that take more it is computed with theirs.
-
-    What was answered before to the very same question says so in `cache`: so many seconds ago,
-    when it took joules and `cache_seconds`. "semantic" was the answer to another one, whose text
-    `cache_question` has or begins; `cache_cosine` tells how near it lies, and `cache_doubt` how
-    likely the answer is wrong for this one, as far as that can be estimated. Joules that another
-    board took, such as a simulated one, are left out.
-
-    `simulated` is the id of the simulated board whose joules, watts and degrees are told; it is
-    absent for a real board.
-    """
+    """Which model answers, and what runs it: all of `Edge` that is known at the start."""
 
     model: str
+    """Id of the model that answers."""
     backend: str
+    """Library that runs it."""
     asked: str | None
+    """The model that was asked for, where another one stands in."""
     why: str | None
+    """Why another model stands in, or why the answer was ended early."""
     route: str | None
+    """Why this model was chosen, where there were several to choose from."""
     mode: str = SINGLE
+    """Decoding mode."""
     partner: str | None = None
+    """Id of the smaller model that helped."""
     threads: int | UnsetType = UNSET
+    """Threads that were chosen, where they are fewer than may be used. A pass that this answer
+    shares with others has the threads of the one that takes most."""
     cache: Literal["exact", "semantic"] | UnsetType = UNSET
+    """Whether the answer is a cached one, to the same question or to another one."""
     cache_age_s: float | UnsetType = UNSET
+    """Seconds since the cached answer was made."""
     cache_energy_j: float | UnsetType | None = UNSET
+    """Joules that it took then; joules of another board, such as a simulated one, are left
+    out."""
     cache_energy_quality: Quality | UnsetType = UNSET
+    """Quality of these joules."""
     cache_seconds: float | UnsetType = UNSET
+    """Seconds that it took then."""
     cache_question: str | UnsetType = UNSET
+    """Beginning of the other question."""
     cache_cosine: float | UnsetType = UNSET
+    """How near the embedding of that question lies."""
     cache_doubt: float | UnsetType = UNSET
+    """Estimated probability that the answer is wrong for this question."""
     simulated: str | UnsetType = UNSET
+    """Id of the simulated board whose joules, watts and degrees these are; absent for a real
+    board."""
 
 
 class Doubted(msgspec.Struct, frozen=True):
-    """How unsure the model was of the answer's first `tokens`; see decoding's Doubt."""
+    """How unsure the model was of the answer's first tokens."""
 
     tokens: int
+    """How many tokens."""
     entropy: float
+    """The largest entropy at one of them, in nats."""
     margin: float
+    """The least difference between the two largest probabilities at one of them."""
 
 
 class Edge(Origin, frozen=True, kw_only=True):
     """Which model answered, what it cost and where the time went, in seconds.
 
-    `energy_j` is what the request added to what the board draws anyway, `power_w` the whole
-    board's mean meanwhile, `temp_c` the hottest zone's; each is None, never 0, where it is not
-    known. Watts may be known where joules are not, so they have a quality of their own, which is
-    None where they are. `tokens_per_s` is the speed of decoding, all answers together; None when
-    nothing was decoded after the prompt's own pass. `route_trace` is there if it was asked for.
-    Who wrote the answer, and what that took besides, is told of modes other than "single"; see
-    Made. `doubt` is told of answers that were made now, as one model wrote all of them, and
-    `restored_tokens` where some of the cached ones came from the disk.
+    A figure that is not known is null, never 0.
     """
 
     energy_j: float | None
+    """Joules that the request added to what the board draws anyway."""
     energy_quality: Quality
+    """Quality of these joules."""
     power_w: float | None
+    """Mean power of the whole board meanwhile; it may be known where joules are not."""
     power_quality: PowerQuality | None
+    """Quality of these watts."""
     temp_c: float | None
+    """Temperature of the hottest zone at the end."""
     queue_s: float
+    """Seconds in the queue."""
     prefill_s: float
+    """Seconds in which the prompt was read."""
     decode_s: float
+    """Seconds in which the answer was written."""
     cached_tokens: int
+    """Tokens of the prompt that were not computed again."""
     tokens_per_s: float | None
+    """Speed of decoding, all answers together; null if the prompt's own pass was the only one."""
     route_trace: Trace | UnsetType = UNSET
+    """The choice of the model, if `trace` was set."""
     small_tokens: int | UnsetType = UNSET
+    """Tokens of the smaller model, in other modes than single; so are the next five."""
     large_tokens: int | UnsetType = UNSET
+    """Tokens of the larger model."""
     switches: int | UnsetType = UNSET
+    """Changes from one model to the other."""
     catch_up_tokens: int | UnsetType = UNSET
+    """Tokens that one model wrote and the other had to read."""
     accepted_tokens: int | UnsetType = UNSET
+    """Drafted tokens that were kept."""
     rejected_tokens: int | UnsetType = UNSET
+    """Drafted tokens that were not."""
     doubt: Doubted | UnsetType = UNSET
+    """How unsure the model was at the start, if one model wrote the whole answer now."""
     restored_tokens: int | UnsetType = UNSET
+    """Cached tokens of the prompt that came from the disk."""
 
 
 class Tally:

@@ -13,11 +13,14 @@ import pytest
 from doc_examples import CHECKOUT
 from docslib.configuration import configuration
 from docslib.fields import fields
+from docslib.formats import formats
 from docslib.http import http
 from docslib.manual import write_manual
 from docslib.metrics import metrics
 from docslib.pages import MADE
 
+from edge_rt.api.allowance import Terms
+from edge_rt.api.usage import Edge
 from edge_rt.cli.exits import Failure
 from edge_rt.config.schema import Config
 
@@ -46,6 +49,16 @@ def test_every_key_of_the_configuration_is_described() -> None:
             if field.struct is None:
                 assert field.text, f"{section.__name__}.{field.name} has no text below it"
                 assert f"{field.name}`" in page
+
+
+@pytest.mark.parametrize("document", [Edge, Terms])
+def test_every_field_of_edge_is_described(document: type[msgspec.Struct]) -> None:
+    assert [field.name for field in fields(document) if not field.text] == []
+
+
+def test_formats_have_the_comments_behind_their_fields() -> None:
+    rows = formats().splitlines()
+    assert "| `throttle_c` | number from -60 to 200 |  | begins to slow down |" in rows
 
 
 def test_a_default_in_words_takes_the_place_of_none() -> None:

@@ -6,7 +6,9 @@ import ast
 import inspect
 import json
 import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -93,8 +95,37 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     return f"`{json.dumps(value)}`"
 
 
+def structs(roots: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
+    """Return `roots` and every struct that they may hold, in the order in which they are met."""
+    found: dict[type[msgspec.Struct], None] = {}
+    pending = list(roots)
+    while pending:
+        struct = pending.pop(0)
+        if struct not in found:
+            found[struct] = None
+            pending += _inside(field.type for field in fields(struct))
+    return list(found)
+
+
+def _inside(kinds: Iterable[types.Type]) -> Iterator[type[msgspec.Struct]]:
+    for kind in kinds:
+        match kind:
+            case types.StructType(cls=cls):
+                yield cls
+            case types.Metadata(type=inner):
+                yield from _inside([inner])
+            case types.UnionType(types=several) | types.TupleType(item_types=several):
+                yield from _inside(several)
+            case types.ListType(item_type=item) | types.VarTupleType(item_type=item):
+                yield from _inside([item])
+            case types.DictType(value_type=item):
+                yield from _inside([item])
+            case _:
+                pass
+
+
 def _texts(struct: type) -> dict[str, str]:
-    """Return the string literal below each field in the source of `struct` and its bases."""
+    """Return what the source says of each field of `struct` and its bases."""
     found: dict[str, str] = {}
     for each in reversed(struct.__mro__):
         if issubclass(each, msgspec.Struct) and each is not msgspec.Struct:
@@ -103,16 +134,20 @@ def _texts(struct: type) -> dict[str, str]:
 
 
 def _texts_of(struct: type) -> dict[str, str]:
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(struct))).body
+    """The string below a field, else the comment behind it."""
+    source = textwrap.dedent(inspect.getsource(struct))
+    (body,) = ast.parse(source).body
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
-    for line, below in zip(body.body, body.body[1:], strict=False):
+    for line, below in zip_longest(body.body, body.body[1:]):
         match line, below:
             case (
                 ast.AnnAssign(target=ast.Name(id=name)),
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
                 found[name] = inspect.cleandoc(text)
+            case ast.AnnAssign(target=ast.Name(id=name), end_lineno=int(end)), _:
+                found[name] = source.splitlines()[end - 1].partition("  # ")[2]
             case _:
                 pass
     return found

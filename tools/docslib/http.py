@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-import msgspec
-from msgspec import inspect as types
-
-from docslib.fields import Field, fields
+from docslib.documents import documents
+from docslib.fields import structs
 from docslib.markdown import code, page, table
 from edge_rt.api.failure import ErrorBody
 from edge_rt.api.openapi import OPERATIONS, Operation
@@ -41,15 +38,9 @@ def http() -> str:
     blocks = [_ABOUT, table(("Request", "Meaning"), rows), "## Errors", _ERRORS, "## Operations"]
     for (method, path), each in operations:
         blocks += [f"### {method} {path}", *_operation(each)]
-    blocks.append("## Documents")
-    for struct in sorted(_structs(), key=lambda each: each.__name__):
-        blocks += [f"### {struct.__name__}", doc(struct), _table(fields(struct))]
-    return page("HTTP API", *blocks)
-
-
-def doc(struct: type) -> str:
-    """Return the docstring of a type in Markdown."""
-    return inspect.cleandoc(struct.__doc__ or "")
+    roots = [one for _, each in operations for one in (each.body, each.reply) if one]
+    found = sorted(structs([*roots, ErrorBody]), key=lambda each: each.__name__)
+    return page("HTTP API", *blocks, "## Documents", *documents(found))
 
 
 def _operation(operation: Operation) -> Iterator[str]:
@@ -66,51 +57,3 @@ def _operation(operation: Operation) -> Iterator[str]:
 
 def _link(struct: type) -> str:
     return f"[{struct.__name__}](#{struct.__name__.lower()})"
-
-
-def _table(found: list[Field]) -> str:
-    """The fields, but for those of any type, which are known in order to be refused."""
-    rows = [
-        (code(field.name), _value(field), field.default, field.text)
-        for field in found
-        if field.kind != "any value" or field.default == "required"
-    ]
-    head = ("Field", "Value", "Default", "Meaning")
-    used = [at for at in range(len(head)) if any(row[at] for row in rows)]
-    cells = [[row[at] for at in used] for row in rows]
-    return table([head[at] for at in used], cells) if rows else ""
-
-
-def _value(field: Field) -> str:
-    nullable = isinstance(field.type, types.UnionType) and field.type.includes_none
-    return field.kind + (" or `null`" if nullable and field.default == "required" else "")
-
-
-def _structs() -> set[type[msgspec.Struct]]:
-    """Return every struct that a document may hold."""
-    found: set[type[msgspec.Struct]] = set()
-    pending = [one for each in OPERATIONS.values() for one in (each.body, each.reply) if one]
-    pending.append(ErrorBody)
-    while pending:
-        struct = pending.pop()
-        if struct not in found:
-            found.add(struct)
-            pending += _inside(field.type for field in fields(struct))
-    return found
-
-
-def _inside(kinds: Iterable[types.Type]) -> Iterator[type[msgspec.Struct]]:
-    for kind in kinds:
-        match kind:
-            case types.StructType(cls=cls):
-                yield cls
-            case types.Metadata(type=inner):
-                yield from _inside([inner])
-            case types.UnionType(types=several) | types.TupleType(item_types=several):
-                yield from _inside(several)
-            case types.ListType(item_type=item) | types.VarTupleType(item_type=item):
-                yield from _inside([item])
-            case types.DictType(value_type=item):
-                yield from _inside([item])
-            case _:
-                pass

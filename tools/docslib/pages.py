@@ -8,6 +8,7 @@ from pathlib import Path
 from docslib.cli import cli
 from docslib.configuration import configuration
 from docslib.exits import exit_codes
+from docslib.formats import formats
 from docslib.http import http
 from docslib.metrics import metrics
 
@@ -19,6 +20,7 @@ MADE: dict[str, Callable[[], str]] = {
     "reference/http.md": http,
     "reference/metrics.md": metrics,
     "reference/exit-codes.md": exit_codes,
+    "reference/formats.md": formats,
 }
 
 BESIDE = {
