@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import fmean
 
+from edge_rt.board.readers.cpufreq import CpuFreq
 from edge_rt.board.snapshot import Felt
 from edge_rt.thermal.leakage import voltage
 
@@ -36,15 +37,14 @@ class CoreVoltage:
     def _read(self) -> tuple[float, float] | None:
         if (felt := self._felt()) is None:
             return None
-        clocks = {
-            reading.channel.name: reading.value
-            for reading in felt.sampler.readings()
-            if reading.channel.kind == "clock_hz" and reading.value
-        }
+        # The hardware's top clock: the highest one allowed now may be a limit of the governor's.
+        readers = [reader for reader in felt.sampler.readers if isinstance(reader, CpuFreq)]
+        tops = {p.name: p.hardware_max_hz for reader in readers for p in reader.policies}
+        lows = {name: felt.sampler.reading(f"{name} min", "clock_hz") for name in tops}
         ends = [
-            (low, clocks[top])
-            for name, low in clocks.items()
-            if name.endswith(" min") and (top := f"{name.removesuffix(' min')} max") in clocks
+            (low.value, top_hz)
+            for name, top_hz in tops.items()
+            if top_hz and (low := lows[name]) is not None and low.value
         ]
         if not ends:
             return None

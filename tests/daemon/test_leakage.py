@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from clocked import clocked, clocks
 
 from edge_rt.daemon.leakage import SAVE_S, LeakageWatch
 from edge_rt.governor.limits import Observation
@@ -74,9 +75,9 @@ def test_before_it_is_measured_the_default_is_assumed_and_named_so() -> None:
     assert watch.note.startswith("assumed: doubles each 20 K")
 
 
-def test_modelled_power_teaches_nothing() -> None:
+def test_modelled_power_teaches_nothing(tmp_path: Path) -> None:
     watch = LeakageWatch(None)
-    board = clocked(low_hz=1e9, top_hz=1e9)
+    board = clocked(tmp_path, clocks(1.0, 1.0))
     board.supply = SimpleNamespace(quality="modelled")
     watch.begin("pi", felt=lambda: board)
     for second in range(1800):
@@ -85,22 +86,14 @@ def test_modelled_power_teaches_nothing() -> None:
     assert not watch.measured
 
 
-def test_leakage_at_work_has_the_voltage_of_the_clocks_allowed() -> None:
-    board = clocked(low_hz=1e8, top_hz=1e9)
+def test_leakage_at_work_has_the_voltage_of_the_clocks_allowed(tmp_path: Path) -> None:
+    board = clocked(tmp_path, clocks(0.1, 1.0))
     watch = LeakageWatch(None)
     watch.begin("orin", felt=lambda: board)
     idle_w = watch.fit.leakage.power_w(60.0)
     assert watch.power_w(60.0) == pytest.approx(idle_w / 0.64)
     watch.take(dataclasses.replace(IDLE, cpu_hz=5e8))
     assert watch.power_w(60.0) == pytest.approx(idle_w * 0.8 / 0.64)
-
-
-def clocked(low_hz: float, top_hz: float) -> Any:
-    readings = [
-        SimpleNamespace(channel=SimpleNamespace(kind="clock_hz", name=name), value=value)
-        for name, value in (("policy0 min", low_hz), ("policy0 max", top_hz))
-    ]
-    return SimpleNamespace(sampler=SimpleNamespace(readings=lambda: readings), supply=None)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from clocked import clocked, clocks
 
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
@@ -74,18 +75,14 @@ class Bench:
         busy_w = fmean(state.total_w for state in work)
         return Run(idle_w, busy_w - idle_w, rest[-1].chip_c, work[-1].chip_c)
 
-    def felt(self) -> Any:
+    def felt(self, sysfs: Path) -> Any:
         """What is felt of it: the limits of its clocks."""
-        ends = {"policy0 min": self.shape.steps_hz[-1], "policy0 max": self.shape.top_hz}
-        return felt_of(**ends)
+        return clocked(sysfs, clocks(self.shape.steps_hz[-1] / 1e9, self.shape.top_hz / 1e9))
 
 
-def felt_of(**clocks_hz: float | None) -> Any:
-    readings = [
-        SimpleNamespace(channel=SimpleNamespace(kind="clock_hz", name=name), value=value)
-        for name, value in clocks_hz.items()
-    ]
-    return SimpleNamespace(sampler=SimpleNamespace(readings=lambda: readings))
+def core_voltage(sysfs: Path, *policies: dict[str, float]) -> CoreVoltage:
+    board = clocked(sysfs, *policies)
+    return CoreVoltage(lambda: board)
 
 
 def foretold(cold: Run, now: Run, warmth: Any) -> tuple[float, float]:
@@ -112,11 +109,11 @@ def off(told: tuple[float, float], truth: Run) -> float:
 
 
 @pytest.mark.parametrize("name", ["raspberry-pi-5", "jetson-orin-nano-8gb"])
-def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
+def test_joules_hold_cold_and_thirty_kelvin_hotter(tmp_path: Path, name: str) -> None:
     cold_off, hot_off, fixed_off = list[float](), list[float](), list[float]()
     for seed in SEEDS:
         bench, leakage = Bench(name, seed), LeakageWatch(None)
-        felt = bench.felt()
+        felt = bench.felt(tmp_path)
         leakage.begin(name, felt=lambda felt=felt: felt)
         leakage.fit = bench.leakage()
         cold, hot = bench.run(COLD_C), bench.run(COLD_C + HOTTER_K)
@@ -132,23 +129,36 @@ def test_joules_hold_cold_and_thirty_kelvin_hotter(name: str) -> None:
     assert median(hot_off) <= 0.5 * median(fixed_off)
 
 
-def ratio(**clocks_hz: float | None) -> float:
-    return CoreVoltage(lambda: felt_of(**clocks_hz)).ratio()
+@pytest.mark.parametrize(
+    ("policies", "ratio"),
+    [
+        ([clocks(0.5, 1.0)], 1.25),
+        ([clocks(1.0, 1.0)], 1.0),
+        ([clocks(0.5, 1.0), clocks(2.0, 2.0)], 1 / 0.9),
+        ([], 1.0),
+        ([{"scaling_cur_freq": 1.0, "cpuinfo_max_freq": 1.0}], 1.0),
+        ([{"scaling_min_freq": 0.5, "scaling_max_freq": 1.0}], 1.0),
+    ],
+)
+def test_the_voltage_at_work_follows_the_clocks(
+    tmp_path: Path, policies: list[dict[str, float]], ratio: float
+) -> None:
+    assert core_voltage(tmp_path, *policies).ratio() == pytest.approx(ratio)
 
 
-def test_the_voltage_at_work_follows_the_clocks() -> None:
-    assert ratio(**{"policy0 min": 0.5e9, "policy0 max": 1e9}) == pytest.approx(1.25)
-    assert ratio(**{"policy0 min": 1e9, "policy0 max": 1e9}) == pytest.approx(1.0)
-    both = {"policy0 min": 0.5e9, "policy0 max": 1e9, "policy4 min": 2e9, "policy4 max": 2e9}
-    assert ratio(**both) == pytest.approx(1 / 0.9)
-    capped = CoreVoltage(lambda: felt_of(**{"policy0 min": 0.5e9, "policy0 max": 1e9}))
+def test_the_voltage_follows_the_highest_clock_allowed(tmp_path: Path) -> None:
+    capped = core_voltage(tmp_path, clocks(0.5, 1.0))
     assert capped.ratio(0.75e9) == pytest.approx(0.9 / 0.8)
     assert capped.ratio(0.1e9) == pytest.approx(1.0)  # no lower than that of idle cores
 
 
-def test_without_clocks_it_is_that_of_idle_cores() -> None:
-    assert ratio() == 1.0
-    assert ratio(policy0=1e9, **{"policy0 min": None, "policy0 max": 1e9}) == 1.0
+def test_a_governed_clock_at_the_first_look_is_not_taken_for_the_top_one(tmp_path: Path) -> None:
+    core = core_voltage(tmp_path, clocks(0.5, 1.0, allowed=0.5))
+    assert core.ratio(0.5e9) == pytest.approx(1.0)
+    assert core.ratio() == core.ratio(1e9) == pytest.approx(1.25)
+
+
+def test_the_voltage_is_that_of_idle_cores_before_the_first_look() -> None:
     assert CoreVoltage(lambda: None).ratio() == 1.0
 
 
