@@ -20,7 +20,7 @@ from edge_rt.cli.figures import (
     number,
     significant,
 )
-from edge_rt.cli.knob_words import knob_name, knob_value
+from edge_rt.cli.knob_words import knob_value, short_name
 from edge_rt.cli.quantity import duration
 from edge_rt.cli.tables import Column, Pairs, Table
 
@@ -150,5 +150,5 @@ def _knobs(knobs: list[Json]) -> Table:
     for knob in knobs:
         name = line(knob.get("name"))
         values = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
-        rows.append((knob_name(name), *values, line(knob.get("error") or "")))
+        rows.append((short_name(name), *values, line(knob.get("error") or "")))
     return Table([Column(name, text=True, kept=name in _KNOBS[:3]) for name in _KNOBS], rows)

@@ -93,7 +93,27 @@ def test_knobs_are_listed_with_their_faults() -> None:
     assert rows["cpufreq"].endswith("no right to write it")
     file = "/sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq"
     rows = shown(governor(knobs=[knob | {"name": file, "error": None}]))
-    assert rows[file].startswith("1.5 GHz")
+    assert rows["…/cpufreq/policy0/scaling_max_freq"].startswith("1.5 GHz")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/sys/devices/system/cpu/cpufreq/policy0/scaling_max_freq",
+        "/sys/devices/platform/bus@0/17000000.gpu/devfreq/17000000.gpu/max_freq",
+        "/sys/devices/virtual/powercap/intel-rapl/intel-rapl:0/constraint_0_power_limit_uw",
+        "/sys/devices/platform/axi/axi:cooling_fan/hwmon/hwmon2/pwm1",
+        "/srv/boards/robot/of/the/second/floor/sys/class/devfreq/57000000.gpu/max_freq",
+    ],
+)
+def test_the_knobs_of_any_board_fit_80_columns(file: str) -> None:
+    values = dict.fromkeys(("wanted", "value", "before"), "1020000000")
+    shown = io.StringIO()
+    knobs = [values | {"name": file, "error": None}]
+    Console(width=80, file=shown).print(budget_tables(governor(knobs=knobs)))
+    told = shown.getvalue().splitlines()
+    assert max(map(len, told)) <= 80
+    assert any("/".join(file.split("/")[-3:]) in line for line in told)
 
 
 def test_knobs_are_told_as_people_read_them() -> None:
