@@ -67,7 +67,10 @@ def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
         guard = "the guard stays as it is, but for stops, which end after a minute"
         yield f"No temperature can be read: heat {how}, and {guard}."
     elif seen.trip_c is None:
-        yield "Nobody knows at what temperature the board throttles: only temp_c holds it back."
+        yield (
+            "The temperature at which the board throttles is not known: only budget.temp_c limits"
+            " its heat. State it as thermal.trips.throttle_c in the board's profile."
+        )
     if budget.energy_j is not None and (seen.supply_j is None or seen.period_left_s is None):
         yield "The supply's energy is not counted: energy_j cannot be kept."
     if seen.others is None:

@@ -55,9 +55,10 @@ def _foreign_shunts(board: Board, sampler: Sampler) -> Iterator[tuple[str, str]]
         stated = known_of(board).shunts.get(rail)
         if stated is not None and not agrees(ohms, stated):
             driver, profile = f"{ohms * 1e3:.4g} mΩ", f"{stated * 1e3:.4g} mΩ"
-            told = f"the driver reckons with a shunt of {driver}, and the profile states {profile}"
-            follows = f"the rail draws {ohms / stated:.3g} times what is shown"
-            yield rail, f"{told}: if the profile is right, {follows}"
+            told = f"its driver is set to a shunt of {driver}, the board's profile states {profile}"
+            follows = f"if the profile is right, it draws {ohms / stated:.3g} times the power shown"
+            remedy = f"correct the driver's shunt, or `rails.{rail}.shunt_ohm` in the profile"
+            yield rail, f"{told}; {follows}: {remedy}"
 
 
 def _larger_parts(board: Board, powers: Mapping[str, float]) -> Iterator[tuple[str, str]]:

@@ -90,7 +90,9 @@ def _limits(machine: Machine) -> Finding:
     if machine.heat.lowest_trip_c() == AMD_C:
         told = f"none is published: {AMD_C:g} °C, what AMD states for most processors, is assumed"
         return note("trip points", told)
-    return note("trip points", "neither the kernel nor a profile tells where the board slows")
+    told = "neither the kernel nor the board's profile states a trip point"
+    remedy = "# set thermal.trips.throttle_c in a board profile of your own, see board"
+    return note("trip points", told, remedy)
 
 
 def _trips(machine: Machine) -> Iterator[tuple[str, str, float]]:

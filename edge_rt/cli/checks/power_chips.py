@@ -59,8 +59,10 @@ def explain_pmic(machine: Machine) -> Iterator[Finding]:
         what = f"the firmware does not tell the power of its rails: {skipped[0]}"
         yield problem("power", what, f"{sudo}rpi-eeprom-update -a", f"{sudo}reboot")
     else:
-        of = f" of {failed[0].channel.name}: {failed[0].error}" if failed else ""
-        yield problem("power", f"the firmware gives no power{of}")
+        rail = f"of {failed[0].channel.name}" if failed else "of any rail"
+        why = f": {failed[0].error}" if failed else ""
+        what = f"the power {rail} cannot be read from the firmware{why}"
+        yield problem("power", what, f"{sudo}rpi-eeprom-update -a", f"{sudo}reboot")
 
 
 def explain_ina3221(machine: Machine) -> Iterator[Finding]:

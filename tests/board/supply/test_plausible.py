@@ -80,8 +80,10 @@ def test_a_temperature_that_no_chip_can_have_is_not_the_hottest(tree: Tree) -> N
 def test_a_drivers_shunt_that_is_not_the_profiles_puts_its_rail_in_doubt(tree: Tree) -> None:
     report = orin_nano(tree, {"shunt1_resistor": 10_000, "shunt2_resistor": 5_000})
     assert {*report.doubts} == {"VDD_IN"}
-    assert "10 mΩ, and the profile states 5 mΩ" in report.doubts["VDD_IN"]
-    assert "draws 2 times what is shown" in report.doubts["VDD_IN"]
+    told = report.doubts["VDD_IN"]
+    assert "set to a shunt of 10 mΩ, the board's profile states 5 mΩ" in told
+    assert "draws 2 times the power shown" in told
+    assert "correct the driver's shunt, or `rails.VDD_IN.shunt_ohm` in the profile" in told
 
 
 @pytest.mark.parametrize(("milliamps", "doubtful"), [(1_200, False), (3_000, True)])

@@ -122,6 +122,17 @@ def test_the_profiles_trip_points_stand_in_for_the_kernels(patient: Make) -> Non
     assert "by the profile: hot 98.5 °C, off 102.5 °C" in found[1].what
 
 
+def test_an_unknown_trip_point_names_the_key_that_states_it(patient: Make) -> None:
+    board = patient("x86")
+    for path in board.tree.sysfs.glob("class/*/*/*"):
+        if path.name.startswith("trip_point_") or path.name in ("temp1_max", "temp1_crit"):
+            path.unlink()
+    [found] = [f for f in board.says(check_temperatures) if f.id == "trip points"]
+    assert found.level == "note"
+    assert "neither the kernel nor the board's profile states a trip point" in found.what
+    assert "thermal.trips.throttle_c" in commands([found])
+
+
 @pytest.mark.parametrize(
     ("cpu", "module"), [("GenuineIntel", "coretemp"), ("AuthenticAMD", "k10temp")]
 )

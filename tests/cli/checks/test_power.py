@@ -144,6 +144,13 @@ def test_a_missing_mailbox_and_a_firmware_without_the_command(patient: Make) -> 
     error = 'error=1 error_msg="Command not registered"'
     (board.tree.dev / "vcio" / "pmic_read_adc").write_text(error)
     assert "sudo rpi-eeprom-update -a" in commands(board.says(check_power))
+    (board.tree.dev / "vcio" / "pmic_read_adc").write_text("no figures")
+    found = only(board.says(check_power), "problem")
+    assert (
+        "the power of 3V7_WL_SW cannot be read from the firmware: 3V7_WL_SW is missing"
+        in found.what
+    )
+    assert "sudo rpi-eeprom-update -a" in commands([found])
     for file in (board.tree.dev / "vcio").iterdir():
         file.unlink()
     (board.tree.dev / "vcio").rmdir()
@@ -236,8 +243,8 @@ def test_a_shunt_of_the_driver_that_is_not_the_profiles_is_a_problem(patient: Ma
     assert {f.level for f in board.says(check_power)} == {"ok"}
     rewrite(board, shunt1_resistor=10_000)
     found = only(board.says(check_power), "problem")
-    assert "10 mΩ, and the profile states 5 mΩ" in found.what
-    assert "draws 2 times what is shown" in found.what
+    assert "set to a shunt of 10 mΩ, the board's profile states 5 mΩ" in found.what
+    assert "draws 2 times the power shown" in found.what
     assert "echo 5000 | sudo tee " in commands([found])
     assert "/shunt1_resistor" in commands([found])
 
