@@ -1,0 +1,47 @@
+"""What a public repository needs beside the code is there and says what is true."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+from doc_examples import CHECKOUT
+
+from edge_rt import __version__
+
+GITHUB = CHECKOUT / ".github"
+
+
+def test_public_ci_runs_what_a_change_must_pass() -> None:
+    workflow = yaml.safe_load((GITHUB / "workflows/ci.yml").read_text())
+    steps = [step.get("run", "") for step in workflow["jobs"]["test"]["steps"]]
+    assert any(step.endswith(" .ci/run") for step in steps)
+
+
+def test_issue_forms_have_what_the_form_needs() -> None:
+    forms = [path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
+    assert len(forms) == 3
+    for path in forms:
+        form = yaml.safe_load(path.read_text())
+        assert {"name", "description", "body"} <= set(form), path.name
+        asked = [part for part in form["body"] if part["type"] != "markdown"]
+        assert all(part["attributes"]["label"] for part in asked), path.name
+
+
+def test_the_changelog_knows_this_version() -> None:
+    text = (CHECKOUT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert __version__ in versions
+    kinds = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_every_decision_has_context_decision_and_consequences() -> None:
+    decisions = sorted((CHECKOUT / "docs/decisions").glob("0*.md"))
+    assert len(decisions) >= 6
+    index = (CHECKOUT / "docs/decisions/index.md").read_text()
+    for path in decisions:
+        titles = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
+        assert titles == ["Context", "Decision", "Consequences"], path.name
+        assert f"({path.name})" in index
