@@ -45,3 +45,10 @@ def test_every_decision_has_context_decision_and_consequences() -> None:
         titles = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
         assert titles == ["Context", "Decision", "Consequences"], path.name
         assert f"({path.name})" in index
+
+
+def test_the_tests_that_security_names_exist() -> None:
+    text = (CHECKOUT / "SECURITY.md").read_text()
+    named = set(re.findall(r"`((?:\w+/)*test_\w+\.py)`", text))
+    assert len(named) > 30
+    assert [name for name in named if not (CHECKOUT / "tests" / name).is_file()] == []
