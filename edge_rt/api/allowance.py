@@ -13,8 +13,8 @@ from edge_rt.api.modes import check_mode
 from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.reports.governor import Amount
-from edge_rt.routing.ask import Prefer
-from edge_rt.routing.sufficing import Level, floor_of
+from edge_rt.routing.choice.ask import Prefer
+from edge_rt.routing.choice.sufficing import Level, floor_of
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
 

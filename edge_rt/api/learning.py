@@ -9,7 +9,7 @@ from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
-from edge_rt.routing.learning.learner import Which
+from edge_rt.routing.quality.feedback.learner import Which
 
 
 class Reset(msgspec.Struct, frozen=True):

@@ -16,8 +16,8 @@ from prometheus_client import (
 
 from edge_rt.api.costs import Costs
 from edge_rt.api.usage import Tally
+from edge_rt.core.load_config import SINGLE
 from edge_rt.decoding.params import Made
-from edge_rt.routing.setting import SINGLE
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKEN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)

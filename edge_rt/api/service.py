@@ -12,6 +12,7 @@ import msgspec
 
 from edge_rt.api.wish import Wish
 from edge_rt.cache.kept import Which
+from edge_rt.core.load_config import Form
 from edge_rt.core.reports.board import BoardReport, LedgerReport, Quality
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -27,9 +28,8 @@ from edge_rt.core.reports.router import RouterReport
 from edge_rt.core.reports.storage import StorageReport
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Prefixes, Started, Tensor
-from edge_rt.routing.learning import learner
-from edge_rt.routing.setting import Form
-from edge_rt.routing.trace import Trace
+from edge_rt.routing.choice.trace import Trace
+from edge_rt.routing.quality.feedback import learner
 
 PowerQuality = Literal["measured", "modelled"]
 

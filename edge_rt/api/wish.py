@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge_rt.routing.ask import Prefer
+from edge_rt.routing.choice.ask import Prefer
 
 Write = Callable[[str], Awaitable[str | list[int]]]
 """The prompt as the model of an id reads it; raises RequestError where it cannot."""

@@ -13,7 +13,7 @@ from edge_rt.config.schema import Config
 from edge_rt.config.unix import access_faults, socket_faults
 from edge_rt.errors import ConfigError
 from edge_rt.models.configured import model_faults
-from edge_rt.routing.complexity.rulebook import load_rulebook
+from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
 
 
 def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:

@@ -11,7 +11,6 @@ from typing import Any
 from edge_rt.board.monitor import Metered, Senses
 from edge_rt.core.pause import Pause, in_thread
 from edge_rt.daemon.foresight import Foresight
-from edge_rt.daemon.placer import LOOK_S, Placer
 from edge_rt.daemon.service import DaemonService
 from edge_rt.energy.ledger.book import FLUSH_S, Book
 from edge_rt.energy.meter import Metering
@@ -20,6 +19,7 @@ from edge_rt.energy.spent import Spent
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import EdgeError, StoreError
+from edge_rt.routing.placement.placer import LOOK_S, Placer
 
 log = logging.getLogger(__name__)
 

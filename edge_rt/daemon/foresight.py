@@ -17,18 +17,8 @@ from edge_rt.config.schema import Config
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Prediction, Served
 from edge_rt.daemon.alone import Alone
-from edge_rt.daemon.assessing import Assessor
-from edge_rt.daemon.candidates import Candidates
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.learning import Learning
-from edge_rt.daemon.lengths import Lengths
-from edge_rt.daemon.offers import ALONE, Offered
-from edge_rt.daemon.placer import Placer
-from edge_rt.daemon.planner import Planner
-from edge_rt.daemon.room import Room
-from edge_rt.daemon.routes import Routes
 from edge_rt.daemon.state import State
-from edge_rt.daemon.variants import Variants
 from edge_rt.decoding.params import Made
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
@@ -46,7 +36,17 @@ from edge_rt.engine.residency import Residency
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
-from edge_rt.routing.ages import Ages
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.lengths import Lengths
+from edge_rt.routing.loading.room import Room
+from edge_rt.routing.options.candidates import Candidates
+from edge_rt.routing.options.decoding_options import ALONE, Offered
+from edge_rt.routing.options.variants import Variants
+from edge_rt.routing.placement.placer import Placer
+from edge_rt.routing.planner import Planner
+from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.feedback.learning import Learning
+from edge_rt.routing.routes import Routes
 
 
 class Foresight:

@@ -11,15 +11,15 @@ from edge_rt import __version__
 from edge_rt.api.service import Identity
 from edge_rt.cache.key import digest
 from edge_rt.config.schema import Config
-from edge_rt.daemon.forms import forms
-from edge_rt.daemon.kinds import writer
-from edge_rt.daemon.routes import Routes
+from edge_rt.core.load_config import Form
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.builds import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.entry import Entry
 from edge_rt.models.store import Store
-from edge_rt.routing.setting import Form
+from edge_rt.routing.loading.forms import forms
+from edge_rt.routing.options.kinds import writer
+from edge_rt.routing.routes import Routes
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama.py.
 _ONE_KERNEL, _EXACT = {"Q4_1"}, Form(0, "q8_0/f16")

@@ -13,12 +13,12 @@ from edge_rt.daemon.progress import Progress
 from edge_rt.daemon.purse import Purse
 from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.state import State
-from edge_rt.daemon.wanted import resident_name
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.receipt import Receipt
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
 from edge_rt.models.store import Entry
+from edge_rt.routing.loading.load_request import resident_name
 
 Make = Callable[[int], Embed | Infer]
 

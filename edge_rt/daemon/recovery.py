@@ -14,12 +14,12 @@ import msgspec
 from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.cache.key import digest
 from edge_rt.daemon.progress import Progress
-from edge_rt.daemon.wanted import resident_name
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.failures import LESS
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.models.entry import Entry
+from edge_rt.routing.loading.load_request import resident_name
 
 log = logging.getLogger(__name__)
 

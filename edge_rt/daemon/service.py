@@ -24,6 +24,7 @@ from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.board.monitor import Senses
 from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
+from edge_rt.core.load_config import Form
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -42,7 +43,6 @@ from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.identities import Identities
 from edge_rt.daemon.keeping import Keeping
-from edge_rt.daemon.kinds import of_kind, only, writer
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.known_pairs import KnownPairs
 from edge_rt.daemon.legible import Legible
@@ -50,8 +50,6 @@ from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.problems import model_problems, other_problems
 from edge_rt.daemon.prompting import Prompting
 from edge_rt.daemon.state import State
-from edge_rt.daemon.unroutable import unloadable
-from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
@@ -62,10 +60,12 @@ from edge_rt.models.doubt import Calibration
 from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind
-from edge_rt.routing.learning import learner
-from edge_rt.routing.naming import AUTO
-from edge_rt.routing.setting import Form
-from edge_rt.routing.trace import Trace
+from edge_rt.routing.choice.naming import AUTO
+from edge_rt.routing.choice.trace import Trace
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.options.kinds import of_kind, only, writer
+from edge_rt.routing.quality.feedback import learner
+from edge_rt.routing.unroutable import unloadable
 
 ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)
 

@@ -66,8 +66,8 @@ from edge_rt.engine.protocol import (
     Timings,
 )
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.routing.learning.learner import Which
-from edge_rt.routing.trace import Trace, Traces
+from edge_rt.routing.choice.trace import Trace, Traces
+from edge_rt.routing.quality.feedback.learner import Which
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 

@@ -10,12 +10,12 @@ import pytest
 from edge_rt.board.monitor import Senses
 from edge_rt.daemon.chores import feel, keep, place, preload, recall, write
 from edge_rt.daemon.foresight import Foresight
-from edge_rt.daemon.placer import Placer
 from edge_rt.daemon.service import DaemonService
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.spent import Spent
 from edge_rt.errors import ModelNotFound, StoreError
+from edge_rt.routing.placement.placer import Placer
 
 
 class Ended(Exception):

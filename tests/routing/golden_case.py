@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 import yaml
 
+from edge_rt.core.load_config import Form, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Admission, Guard, Limits
-from edge_rt.routing.ages import Ages
-from edge_rt.routing.ask import Ask, Now, Prefer, Tokens
-from edge_rt.routing.complexity.assessment import Assessment
-from edge_rt.routing.complexity.estimate import Estimator, Known
-from edge_rt.routing.complexity.rulebook import load_rulebook
-from edge_rt.routing.router import Router
-from edge_rt.routing.setting import Form, Setting
-from edge_rt.routing.trace import Trace
-from edge_rt.routing.variant import Variant
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens
+from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.trace import Trace
+from edge_rt.routing.choice.variant import Variant
+from edge_rt.routing.quality.difficulty.assessment import Assessment
+from edge_rt.routing.quality.difficulty.estimate import Estimator, Known
+from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
 
 FOLDER = Path(__file__).parent / "golden"
 _NOW_S = 1e9

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from edge_rt.core.load_config import Form, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.governor.limits import Limits
-from edge_rt.routing.ages import Ages
-from edge_rt.routing.ask import Ask, Now, Tokens
-from edge_rt.routing.learning.judge import Judge
-from edge_rt.routing.router import Router
-from edge_rt.routing.setting import Form, Setting
-from edge_rt.routing.trace import Trace
-from edge_rt.routing.variant import Variant
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.choice.ask import Ask, Now, Tokens
+from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.trace import Trace
+from edge_rt.routing.choice.variant import Variant
+from edge_rt.routing.quality.feedback.judge import Judge
 
 GB = 1e9
 TOKENS = Tokens(100, 0, 50)

@@ -8,8 +8,8 @@ import pytest
 from golden_case import Case, cases, full_name, short_name
 
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.routing.candidate import Candidate
-from edge_rt.routing.rules import Rule
+from edge_rt.routing.choice.candidate import Candidate
+from edge_rt.routing.choice.rules import Rule
 
 CASES = cases()
 

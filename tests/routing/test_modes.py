@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
+from edge_rt.core.load_config import Setting
 from edge_rt.core.prediction import Prediction
-from edge_rt.routing.ages import Ages
-from edge_rt.routing.ask import Tokens
-from edge_rt.routing.router import Router
-from edge_rt.routing.setting import Setting
-from edge_rt.routing.trace import Considered, Trace
-from edge_rt.routing.variant import Variant, Way
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.choice.ask import Tokens
+from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.trace import Considered, Trace
+from edge_rt.routing.choice.variant import Variant, Way
 
 PAIR = replace(
     BIG,

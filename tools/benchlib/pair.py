@@ -17,7 +17,6 @@ from benchlib import BenchError
 from edge_rt.backends.base import Backend
 from edge_rt.backends.openmp import park_threads
 from edge_rt.config.schema import Engine
-from edge_rt.daemon.forms import forms
 from edge_rt.engine.backends import make_backend
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.errors import EdgeError
@@ -25,7 +24,8 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.entry import Entry
 from edge_rt.models.quantize import quantize
 from edge_rt.models.store import Store
-from edge_rt.routing.variant import Variant
+from edge_rt.routing.choice.variant import Variant
+from edge_rt.routing.loading.forms import forms
 
 CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two

@@ -13,6 +13,7 @@ from benchlib.pair_answers import Answer, Clock
 from benchlib.pair_rounds import Found
 from benchlib.warm_board import WarmBoard
 from edge_rt.config.schema import Engine
+from edge_rt.core.load_config import SINGLE, Form, Setting
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Calibration
@@ -24,11 +25,10 @@ from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
-from edge_rt.routing.ages import Ages
-from edge_rt.routing.ask import Ask, Now, Prefer, Tokens
-from edge_rt.routing.router import Router
-from edge_rt.routing.setting import SINGLE, Form, Setting
-from edge_rt.routing.variant import Variant
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens
+from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.variant import Variant
 
 CALIBRATED_C = 55.0
 NEAR = 0.05  # of the better one's figure: as good as it

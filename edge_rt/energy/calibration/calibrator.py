@@ -7,13 +7,13 @@ from contextlib import aclosing
 
 from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
 from edge_rt.daemon.alone import Alone
-from edge_rt.daemon.kinds import writer, writers
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.energy.calibration.plan import FULL, QUICK, in_order
 from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import Session, Tools
 from edge_rt.errors import Unavailable
+from edge_rt.routing.options.kinds import writer, writers
 
 Said = Progress | Calibrated | Refused
 

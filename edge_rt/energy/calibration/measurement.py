@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
 from edge_rt.api.service import Cost, EmbedCall, ModelCard, Serving
+from edge_rt.core.load_config import Form
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Served
 from edge_rt.core.reports.board import Quality
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering
@@ -25,7 +25,7 @@ from edge_rt.errors import EngineError, Unavailable
 from edge_rt.models.doubt import Calibration
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import Pair
-from edge_rt.routing.setting import Form
+from edge_rt.routing.loading.load_request import resident_name
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
 LOOK_S = 1.0

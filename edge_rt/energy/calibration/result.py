@@ -9,6 +9,7 @@ from statistics import fmean, median
 
 import msgspec
 
+from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Served
 from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.energy.calibration.measurement import Measured
@@ -17,7 +18,6 @@ from edge_rt.energy.prediction.phases import spend
 from edge_rt.energy.prediction.runtime import Runtime
 from edge_rt.energy.prediction.runtime_fit import Timing, fit_runtime
 from edge_rt.models.entry import Entry
-from edge_rt.routing.setting import Form
 from edge_rt.thermal.leakage_fit import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known

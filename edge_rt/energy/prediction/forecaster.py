@@ -9,8 +9,8 @@ from pathlib import Path
 
 from edge_rt.board.snapshot import Felt, board_key
 from edge_rt.config.schema import Engine
+from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
-from edge_rt.daemon.forms import KV_NUMBER_BYTES, forms
 from edge_rt.energy.calibration.record import Calibration, load_calibrations
 from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.memory import Memory
@@ -20,7 +20,7 @@ from edge_rt.energy.prediction.roofline import board_ceilings
 from edge_rt.energy.prediction.warmth import Warmth
 from edge_rt.energy.prediction.work import ModelShape
 from edge_rt.models.entry import Entry
-from edge_rt.routing.setting import Form
+from edge_rt.routing.loading.forms import KV_NUMBER_BYTES, forms
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from edge_rt.energy.calibration.plan import FULL, QUICK
 from edge_rt.energy.calibration.record import load_calibrations
 from edge_rt.energy.prediction.forecaster import FOLDER
 from edge_rt.errors import EngineError, ModelFileError, ModelNotFound, Unavailable
-from edge_rt.routing.learning.cell import Key
+from edge_rt.routing.quality.feedback.cell import Key
 
 ASK = CalibrationAsk(quick=True)
 

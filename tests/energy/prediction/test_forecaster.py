@@ -16,12 +16,12 @@ from edge_rt.board.snapshot import Felt, board_key
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Engine
+from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
 from edge_rt.energy.prediction.memory import Memory
 from edge_rt.models.entry import Entry
-from edge_rt.routing.setting import Form
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
 

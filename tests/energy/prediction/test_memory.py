@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from edge_rt.config.schema import Config, Engine
+from edge_rt.core.load_config import Setting
 from edge_rt.core.prediction import Served
 from edge_rt.energy.prediction.memory import FILE, Memory
-from edge_rt.routing.ages import Noted, Notes
-from edge_rt.routing.setting import Setting
+from edge_rt.routing.choice.ages import Noted, Notes
 
 SLOW = Served(64, 0, 32, 20.0, 40.0)
 NOTES = Notes([Noted(Setting("tiny", 2, 0, "single", "f16"), 7.0)], 9.0)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
-from edge_rt.daemon.offers import Offered
-from edge_rt.daemon.wanted import resident_name
 from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.memory import Memory
@@ -13,7 +12,8 @@ from edge_rt.energy.prediction.teams.teamwork import Teamwork
 from edge_rt.energy.prediction.teams.together import Foretell, Sizes
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
-from edge_rt.routing.setting import Form
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.options.decoding_options import Offered
 
 
 class Teaming:

@@ -1,0 +1,184 @@
+"""All ways to serve a request, each with its figures or why it cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from edge_rt.core.load_config import Setting
+from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.choice.ask import Ask, Now, Tokens
+from edge_rt.routing.choice.candidate import Candidate
+from edge_rt.routing.choice.naming import Selection
+from edge_rt.routing.choice.rules import (
+    Dropped,
+    against_loading,
+    against_others,
+    against_reloading,
+    against_threads,
+    against_variant,
+)
+from edge_rt.routing.choice.variant import Variant, Way
+from edge_rt.routing.placement.memory_pressure import cpq, feasible, penalty
+
+Predict = Callable[[Setting, Tokens], Prediction | Unpredicted]
+"""What an answer takes with a model that is loaded, at the limits and the temperature of now."""
+
+
+class Option(NamedTuple):
+    """A candidate, and what speaks against it whatever it would take; None: nothing does."""
+
+    candidate: Candidate
+    dropped: Dropped | None
+
+
+class Options:
+    """Makes the candidates for requests."""
+
+    def __init__(self, ages: Ages) -> None:
+        self._ages = ages
+
+    def of(self, ask: Ask, selection: Selection, now: Now, predict: Predict) -> list[Option]:
+        """Each variant with each KV type, number of GPU layers, decoding mode and thread count."""
+        found: list[Option] = []
+        now_s = self._ages.now_s
+        for variant in selection.variants:
+            dropped = against_variant(variant, ask, selection, now.limits)
+            tokens = ask.tokens.get(variant.id)
+            counted = tokens if isinstance(tokens, Tokens) else None
+            for setting, pressure, loaded in _settings(variant, now):
+                asked = _asked(counted, variant, setting, now)
+                age_s = self._ages.age_s(setting, now_s)
+                blank = _blank(variant, setting, asked, pressure, loaded, age_s)
+                why = dropped or against_threads(setting.threads, now.limits)
+                if why is None and not loaded:
+                    why = _against_change(variant, setting, now)
+                    why = why or _against_loading(variant, setting, pressure, now)
+                if why is None and asked is not None:
+                    load = _load(variant, setting, now)
+                    found.append(_foretold(load, blank, predict(setting, asked)))
+                else:
+                    found.append(Option(blank, why))
+        return found
+
+
+def _blank(
+    variant: Variant,
+    setting: Setting,
+    tokens: Tokens | None,
+    pressure: float,
+    loaded: bool,
+    age_s: float | None,
+) -> Candidate:
+    """Without what it takes."""
+    return Candidate(
+        setting=setting,
+        backend=variant.backend,
+        quantisation=variant.quantisation,
+        context=variant.context,
+        quality=variant.quality_in(setting.mode),
+        cpq=pressure if pressure < math.inf else None,
+        loaded=loaded,
+        age_s=age_s,
+        prompt_tokens=tokens and tokens.prompt,
+        cached_tokens=tokens and tokens.cached,
+        completion_tokens=tokens and tokens.completion,
+        file=variant.file_in(setting.mode),
+    )
+
+
+class _Load(NamedTuple):
+    """What has to be loaded takes."""
+
+    seconds: float
+    energy_j: float
+
+
+def _load(variant: Variant, setting: Setting, now: Now) -> _Load:
+    """Of the variant and its partner, what is not there."""
+    seconds = energy_j = 0.0
+    if not _is_loaded(variant, setting, now):
+        seconds, energy_j = variant.load_s, variant.load_j
+    way = variant.way(setting.mode)
+    if way.partner is not None and way.partner not in now.loaded:
+        seconds, energy_j = seconds + way.load_s, energy_j + way.load_j
+    return _Load(seconds, energy_j)
+
+
+def _foretold(load: _Load, blank: Candidate, found: Prediction | Unpredicted) -> Option:
+    """With its figures.
+
+    Memory that fills up makes joules dearer. That is for what would have to be loaded: what is
+    loaded was measured under the pressure that there is.
+    """
+    if isinstance(found, Unpredicted):
+        return Option(blank, Dropped("prediction", found.reason))
+    energy_j = found.energy_j
+    if energy_j is not None and not blank.loaded:
+        energy_j = energy_j * penalty(blank.cpq or 0.0) + load.energy_j
+    candidate = replace(
+        blank,
+        load_s=load.seconds,
+        prefill_s=found.prefill_s,
+        decode_s=found.decode_s,
+        seconds=load.seconds + found.seconds,
+        energy_j=energy_j,
+        power_w=found.power_w,
+        error_ratio=found.error_ratio,
+        energy_error_ratio=found.energy_error_ratio,
+        basis=found.basis,
+    )
+    return Option(candidate, None)
+
+
+def _settings(variant: Variant, now: Now) -> Iterator[tuple[Setting, float, bool]]:
+    """Each setting, the memory pressure with it, and whether all is loaded like that."""
+    for kv_type in variant.kv_bytes:
+        for layers in variant.gpu_layers:
+            for mode in variant.modes:
+                way = variant.way(mode)
+                pressure = _pressure(variant, kv_type, way, now)
+                for threads in dict.fromkeys([*now.threads, *variant.threads]):
+                    setting = Setting(variant.id, threads, layers, mode, kv_type, way.partner)
+                    there = way.partner is None or way.partner in now.loaded
+                    yield setting, pressure, there and _is_loaded(variant, setting, now)
+
+
+def _against_loading(
+    variant: Variant, setting: Setting, pressure: float, now: Now
+) -> Dropped | None:
+    """Why what is not loaded cannot be; for want of memory, whether others at work take that."""
+    way, alone = variant.way(setting.mode), dataclasses.replace(now, in_use={})
+    if not feasible(pressure) and feasible(_pressure(variant, setting.kv_type, way, alone)):
+        return against_others(pressure)
+    return against_loading(pressure, now.limits)
+
+
+def _pressure(variant: Variant, kv_type: str, way: Way, now: Now) -> float:
+    """With the variant and its partner beside what is in use."""
+    own = (variant.id, way.partner)
+    others = sum(size for name, size in now.in_use.items() if name not in own)
+    return cpq(variant.demand(kv_type, others + way.bytes), now.usable_bytes)
+
+
+def _is_loaded(variant: Variant, setting: Setting, now: Now) -> bool:
+    return now.loaded.get(variant.id) == setting.form
+
+
+def _asked(counted: Tokens | None, variant: Variant, setting: Setting, now: Now) -> Tokens | None:
+    """What is loaded anew has nothing in its KV."""
+    if counted is None or not counted.cached or _is_loaded(variant, setting, now):
+        return counted
+    return Tokens(counted.prompt, 0, counted.completion)
+
+
+def _against_change(variant: Variant, setting: Setting, now: Now) -> Dropped | None:
+    form = now.loaded.get(variant.id)
+    if form is None or form == setting.form or variant.id not in now.in_use:
+        return None
+    return against_reloading(form)

@@ -1,0 +1,72 @@
+"""A choice in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge_rt.routing.choice.ask import Prefer
+from edge_rt.routing.choice.candidate import Candidate
+
+_BEST: Mapping[Prefer, str] = {
+    "energy": "the fewest joules",
+    "latency": "the fewest seconds",
+    "quality": "the best quality",
+}
+
+
+def best(chosen: Candidate, prefer: Prefer, able: int, ties: int) -> str:
+    """Why one of `able` is chosen that was tied with some others."""
+    what = _BEST[prefer]
+    if prefer == "energy" and chosen.energy_j is None:
+        what = "the fewest seconds, as joules are not known,"
+    if prefer == "quality" and chosen.quality is None:
+        what = "the fewest joules, as qualities are not known,"
+    words = f"{what} of {able} that can be" if able > 1 else "the only one that can be"
+    if ties:
+        words += f", tied with {ties}, and its measurement is the oldest"
+    return f"{words}: {_taking(chosen)}"
+
+
+def explored(chosen: Candidate) -> str:
+    """Why one is chosen that others may be better than."""
+    return f"it may be the best, and was not measured for long: {_taking(chosen)}"
+
+
+def tried(chosen: Candidate, extra_j: float) -> str:
+    """Why one is chosen that takes so many joules more than another one."""
+    return (
+        f"a trial, for little is known of it with such prompts, which takes {extra_j:.3g} J more "
+        f"than the best: {_taking(chosen)}"
+    )
+
+
+def nearest(excess: str) -> str:
+    """Why one is chosen that does not keep its limits."""
+    return f"nothing keeps all limits, and this comes nearest: {excess}"
+
+
+def unknown(reason: str) -> str:
+    """Why one is chosen of which it is not known what it takes."""
+    return f"nothing else can be, and what this takes is not known: {reason}"
+
+
+def beside(other: Candidate, chosen: Candidate) -> str:
+    """How a candidate compares with another one."""
+    parts: list[str] = []
+    if other.seconds is not None and chosen.seconds:
+        parts.append(f"{other.seconds / chosen.seconds:.2f} times the seconds")
+    if other.energy_j is not None and chosen.energy_j:
+        parts.append(f"{other.energy_j / chosen.energy_j:.2f} times the joules")
+    if other.quality is not None and chosen.quality and other.quality != chosen.quality:
+        parts.append(f"{other.quality / chosen.quality:.2f} times the quality")
+    return ", ".join(parts)
+
+
+def dominated(other: Candidate, by: Candidate) -> str:
+    """Why a candidate is not on the front."""
+    return f"{by.setting} is no worse in anything: {beside(other, by)}"
+
+
+def _taking(chosen: Candidate) -> str:
+    seconds = "seconds unknown" if chosen.seconds is None else f"{chosen.seconds:.3g} s"
+    return seconds if chosen.energy_j is None else f"{chosen.energy_j:.3g} J in {seconds}"

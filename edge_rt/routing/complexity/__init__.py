@@ -1,1 +1,0 @@
-"""Whether a model suffices for a request: evidence, and what it comes to."""

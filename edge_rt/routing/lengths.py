@@ -1,0 +1,121 @@
+"""How many tokens a request will have, without anybody counting them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+from weakref import WeakKeyDictionary
+
+from edge_rt.api.service import Call
+from edge_rt.engine.client import Event
+from edge_rt.engine.prefix import common_prefix
+from edge_rt.engine.protocol import Delta, Started
+from edge_rt.engine.residency import Residency, Resident
+from edge_rt.models.entry import Entry
+from edge_rt.routing.choice.ask import Tokens
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.options.variants import weights
+
+TOKEN_BYTES = 4.0  # of a text, as long as nothing is known of a vocabulary
+ANSWER = 128  # tokens of an answer, as long as none came to its end
+_KEPT = 16  # texts by which a vocabulary is judged, and answers
+
+
+@dataclass
+class Heard:
+    """What was heard of one request so far."""
+
+    prompt: str
+    tokens: int | None = None  # of the prompt; None: it has not begun
+    answer: list[str] = field(default_factory=list[str])
+
+
+class Lengths:
+    """Estimates tokens by bytes, and what is in KV by the texts that were read of late.
+
+    To count would take a word with the engine, which has to end a pass first, and the vocabularies
+    of models that are not loaded. Bytes a token are learnt by vocabulary.
+    """
+
+    def __init__(self, residency: Residency, sequences: int) -> None:
+        """`sequences` are those that each model keeps in KV."""
+        self._residency, self._sequences = residency, sequences
+        self._sizes: dict[str, deque[tuple[int, int]]] = {}  # bytes and tokens, by source
+        self._answers: deque[int] = deque(maxlen=_KEPT)
+        self._texts: WeakKeyDictionary[Resident, deque[str]] = WeakKeyDictionary()
+
+    def expected(self, max_tokens: int | None, *, ignore_eos: bool = False) -> int:
+        """Tokens of an answer that may have so many."""
+        usual = round(median(self._answers)) if self._answers else ANSWER
+        if max_tokens is None:
+            return usual
+        return max_tokens if ignore_eos else min(max_tokens, usual)
+
+    def of(self, entry: Entry, prompt: str | list[int], completion: int, context: int) -> Tokens:
+        """What to expect of `prompt`; `completion` tokens are as many as would be made."""
+        if isinstance(prompt, str):
+            size = _bytes(prompt)
+            tokens = max(1, round(size / self._token_bytes(entry)))
+            cached = round(tokens * self._known(entry, prompt) / max(1, len(prompt)))
+        else:
+            tokens, cached = len(prompt), 0
+        return Tokens(tokens, min(cached, tokens - 1), max(1, min(completion, context - tokens)))
+
+    @contextmanager
+    def follow(self, entry: Entry, call: Call, partner: Entry | None = None) -> Generator[Heard]:
+        """Learn from a request while the block runs, however it ends."""
+        heard = Heard(call.prompt if isinstance(call.prompt, str) else "")
+        try:
+            yield heard
+        finally:
+            if heard.prompt and heard.tokens:
+                self._learn(entry, heard, heard.tokens)
+                self._keep(partner, heard, None if call.mode is None else call.mode.prompt)
+
+    def hear(self, heard: Heard, event: Event) -> None:
+        """Take what comes of a request."""
+        if isinstance(event, Started):
+            heard.tokens = event.prompt_tokens
+        elif isinstance(event, Delta):
+            if event.index == 0:
+                heard.answer.append(event.text)
+        elif event.reason == "stop":
+            self._answers.append(max(1, event.timings.completion_tokens))
+
+    def _learn(self, entry: Entry, heard: Heard, tokens: int) -> None:
+        sizes = self._sizes.setdefault(weights(entry), deque(maxlen=_KEPT))
+        sizes.append((_bytes(heard.prompt), tokens))
+        self._keep(entry, heard)
+
+    def _keep(
+        self, entry: Entry | None, heard: Heard, prompt: str | list[int] | None = None
+    ) -> None:
+        """That a model has read a request, and its answer; `prompt` None: as it was heard."""
+        resident = None if entry is None else self._residency.get(resident_name(entry))
+        if resident is None or isinstance(prompt, list):
+            return
+        read = heard.prompt if prompt is None else prompt
+        kept = self._texts.setdefault(resident, deque(maxlen=self._sequences))
+        kept.append(read + "".join(heard.answer))
+
+    def _token_bytes(self, entry: Entry) -> float:
+        sizes = self._sizes.get(weights(entry))
+        if not sizes:
+            return TOKEN_BYTES
+        return sum(size for size, _ in sizes) / sum(tokens for _, tokens in sizes)
+
+    def _known(self, entry: Entry, prompt: str) -> int:
+        """Letters at the beginning of `prompt` that the loaded model has read."""
+        resident = self._residency.get(resident_name(entry))
+        if resident is None:
+            return 0
+        texts = self._texts.get(resident, ())
+        return max((common_prefix(text, prompt) for text in texts), default=0)
+
+
+def _bytes(text: str) -> int:
+    """In UTF-8; lone surrogates, which JSON may hold, count as what stands in for them."""
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))

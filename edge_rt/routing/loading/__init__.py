@@ -1,0 +1,1 @@
+"""How a model is loaded, and whether it fits into memory."""

@@ -1,0 +1,87 @@
+"""From a model in the store to what the engine is asked to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_rt.config.schema import Engine
+from edge_rt.core.load_config import Form
+from edge_rt.engine.protocol import ModelSpec, Origin
+from edge_rt.engine.residency import Wanted
+from edge_rt.models.store import Entry
+from edge_rt.routing.loading.forms import forms, kv_bytes
+
+FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
+ACTIVATIONS = 16  # float32 vectors of the embedding's width alive at once, a token of a batch
+DRAFT_ROWS = 16  # tokens of drafts that one pass may read, over all sequences
+_ON_GPU = ("cuda", "tensorrt")  # how the names of onnxruntime's providers begin
+UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
+
+
+def resident_name(entry: Entry) -> str:
+    """The engine's name for `entry`: another file under the same id is another model."""
+    return f"{entry.id}@{entry.sha256[:12]}"
+
+
+def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -> Wanted:
+    """`entry` as configured, in that form, None: the usual one; with an upper estimate of the
+    memory it takes.
+    """
+    form = form or forms(entry, engine)[0]
+    context = min(engine.context, entry.summary.context_train)
+    spec = ModelSpec(
+        backend=entry.backend,
+        path=str(path),
+        context=context,
+        sequences=engine.sequences,
+        batch=engine.batch,
+        prefill_chunk=engine.prefill_chunk,
+        gpu_layers=form.gpu_layers,
+        flash_attention=engine.flash_attention,
+        kind=entry.kind,
+        pooling=entry.summary.pooling or "mean",
+        normalise=entry.summary.normalise,
+        providers=entry.providers,
+        outputs=engine.sequences + DRAFT_ROWS if entry.kind == "language" else 0,
+        origin=Origin(entry.id, entry.sha256),
+        kv_type=form.kv_type,
+        gpu_share=_gpu_share(entry, form),
+    )
+    need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
+    mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
+    return Wanted(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, form))
+
+
+def _weight_bytes(entry: Entry) -> int:
+    unpacked = entry.backend == "onnx" and entry.kind != "language"
+    return entry.size * (UNPACKED if unpacked else 1)
+
+
+def _gpu_share(entry: Entry, form: Form) -> float:
+    """Of its layers, those on a GPU; with a provider of onnxruntime that computes there, all."""
+    if any(provider.lower().startswith(_ON_GPU) for provider in entry.providers):
+        return 1.0
+    return min(1.0, form.gpu_layers / max(1, entry.summary.layers))
+
+
+def _gpu_bytes(entry: Entry, engine: Engine, form: Form) -> int:
+    """What its layers on a GPU take there with their KV, taken as if all layers were alike.
+
+    They are counted as if they were in the board's memory, too: where there is but one, they are.
+    """
+    layers = max(1, entry.summary.layers)
+    there = min(form.gpu_layers, layers)
+    return (_weight_bytes(entry) + kv_bytes(entry, engine, form)) * there // layers
+
+
+def _working_bytes(entry: Entry, spec: ModelSpec) -> int:
+    logits = max(spec.sequences, spec.outputs) * entry.summary.vocab * 4
+    activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
+    return logits + activations + _scores(entry, spec) + FIXED_BYTES
+
+
+def _scores(entry: Entry, spec: ModelSpec) -> int:
+    """How much a pass attends to what: llama.cpp never holds all of it, onnxruntime does."""
+    if entry.backend == "llama.cpp":
+        return 0
+    return spec.batch * entry.summary.heads * spec.context * 4

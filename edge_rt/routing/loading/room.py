@@ -1,0 +1,100 @@
+"""Whether a model fits into memory beside what else is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+from edge_rt.config.schema import Config
+from edge_rt.core.load_config import Form
+from edge_rt.engine.residency import Residency, Wanted
+from edge_rt.models.entry import Entry
+from edge_rt.routing.loading.forms import forms
+from edge_rt.routing.loading.load_request import resident_name, wanted
+from edge_rt.routing.placement.memory_pressure import Demand, cpq, feasible
+
+
+class Room:
+    """Knows what is free and what could be freed."""
+
+    def __init__(self, config: Config, residency: Residency, available: Callable[[], int]) -> None:
+        """`available` gives the free bytes of memory."""
+        self._config, self._residency, self._available = config, residency, available
+
+    @property
+    def usable_bytes(self) -> int:
+        """What models may take, all together and those included that are loaded."""
+        residents = self._residency.residents()
+        mapped = sum(r.wanted.mapped_bytes for r in residents)
+        taken = sum(r.wanted.need_bytes for r in residents)
+        return self._available() - mapped + taken - self._config.models.reserve_bytes
+
+    @property
+    def gpu_bytes(self) -> float:
+        """What models may take of a GPU's own memory; infinite where it has the board's."""
+        return self._config.engine.gpu_bytes or math.inf
+
+    def lack(self, entry: Entry, beside: Entry | None = None) -> str | None:
+        """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
+        if self._residency.get(resident_name(entry)) is not None:
+            return None
+        usable = self._usable_bytes(beside)
+        needs = [self._wanted(entry, form).need_bytes for form in forms(entry, self._config.engine)]
+        if any(_fits(need, usable) for need in needs):
+            return None
+        return f"needs {_mb(min(needs))} of memory, and {_mb(max(0, usable))} can be had"
+
+    def form(self, entry: Entry, beside: Entry | None = None, best: Form | None = None) -> Form:
+        """How to load `entry` now: in the first form that fits, else in the smallest.
+
+        The `best` comes before all others, and what failed of late after them.
+        """
+        found = forms(entry, self._config.engine)
+        found.sort(key=lambda form: form != best)
+        usable, gpu = self._usable_bytes(beside), self._gpu_bytes(beside)
+        ways = {form: self._wanted(entry, form) for form in found}
+        found.sort(key=lambda form: self._residency.avoids(ways[form]))
+        fitting = (form for form in found if _fits_both(ways[form], usable, gpu))
+        return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
+
+    def ways(self, entry: Entry) -> dict[Form, Wanted]:
+        """How `entry` may be loaded, by form.
+
+        What does not fit even alone, or failed of late, only where nothing else is left.
+        """
+        found = {form: self._wanted(entry, form) for form in forms(entry, self._config.engine)}
+        usable, gpu = self.usable_bytes, self.gpu_bytes
+        able = {form: way for form, way in found.items() if _fits_both(way, usable, gpu)}
+        able = able or found
+        return {form: way for form, way in able.items() if not self._residency.avoids(way)} or able
+
+    def _usable_bytes(self, beside: Entry | None) -> int:
+        """What is left for one more model."""
+        return self.usable_bytes - sum(way.need_bytes for way in self._staying(beside))
+
+    def _gpu_bytes(self, beside: Entry | None) -> float:
+        return self.gpu_bytes - sum(way.gpu_bytes for way in self._staying(beside))
+
+    def _staying(self, beside: Entry | None) -> Iterable[Wanted]:
+        """What one more model cannot have the memory of: what is at work, and `beside`."""
+        staying = {r.wanted.model: r.wanted for r in self._residency.residents() if r.users}
+        if beside is not None:
+            held = self._residency.get(resident_name(beside))
+            staying[resident_name(beside)] = held.wanted if held else self._wanted(beside)
+        return staying.values()
+
+    def _wanted(self, entry: Entry, form: Form | None = None) -> Wanted:
+        return wanted(entry, entry.path, self._config.engine, form)
+
+
+def _fits_both(way: Wanted, usable: float, gpu: float) -> bool:
+    """Whether so many bytes of the board's memory and of its GPU's will do."""
+    return _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
+
+
+def _fits(need: float, usable: float) -> bool:
+    return not need or feasible(cpq(Demand(need, 0.0), usable))
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.0f} MB"

@@ -1,0 +1,1 @@
+"""What could serve a request: models, decoding options and load configurations."""

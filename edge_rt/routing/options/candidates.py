@@ -1,0 +1,185 @@
+"""Ways to serve a request, and what each would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from edge_rt.core.load_config import SINGLE, Form
+from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.reports.planning import Candidate
+from edge_rt.daemon.heat import Heat
+from edge_rt.energy.prediction.teams.teaming import Teaming
+from edge_rt.governor.limits import Limits
+from edge_rt.models.entry import Entry
+from edge_rt.routing.options.decoding_options import ALONE, Offered
+from edge_rt.routing.options.variants import Variants
+
+LEAST_DUTY = 0.02  # nothing is paced lower
+
+
+class Candidates:
+    """Makes candidates of predictions, at the limits of the governor and the heat of now."""
+
+    def __init__(self, teaming: Teaming, heat: Heat, variants: Variants) -> None:
+        self._teaming, self._heat, self._variants = teaming, heat, variants
+
+    def make(
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: Offered = ALONE,
+    ) -> Candidate:
+        """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
+
+        It is what they take once the governor has all work done with so many threads, and with
+        `entry` as it is loaded, or usually is.
+        """
+        prompt, _, completion = tokens
+        form = self._variants.form(entry)
+        duty = self._duty(entry, threads, tokens, limits, offered, form)
+        found = self._teaming.predict(entry, threads, tokens, duty, offered, form=form)
+        if isinstance(found, Unpredicted):
+            return nothing(entry, threads, tokens, found.reason, offered)
+        heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
+        errors = (found.error_ratio, found.energy_error_ratio or 0.0)
+        return Candidate(
+            model=entry.id,
+            backend=entry.backend,
+            threads=threads,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            seconds=found.seconds,
+            prefill_s=found.prefill_s,
+            decode_s=found.decode_s,
+            energy_j=found.energy_j,
+            total_j=found.total_j,
+            power_w=found.power_w,
+            end_temp_c=heat and heat.temp_c,
+            band_c=heat and heat.band_k,
+            error_ratio=max(errors),
+            basis=found.basis,
+            chosen=False,
+            reason="",
+            mode=offered.mode.label,
+            partner=offered.mode.partner,
+        )
+
+    def predict(
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: Offered = ALONE,
+        its: tuple[int, int, int] | None = None,
+        form: Form | None = None,
+    ) -> Prediction | Unpredicted:
+        """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's.
+
+        `form` is how `entry` is loaded, None: as usual.
+
+        The duty is that in force, which holds for whoever asks for fewer threads as well.
+        """
+        duty = limits.duty
+        if duty < LEAST_DUTY:
+            duty = self._duty(entry, threads, tokens, limits, offered, form)
+        return self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
+
+    def _duty(
+        self,
+        entry: Entry,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: Offered,
+        form: Form | None,
+    ) -> float:
+        """The share of time that the watts at hand allow; what is in force for the threads of now.
+
+        A stopped engine counts as one that was let go again, or nothing would ever end.
+        """
+        if threads == limits.threads and limits.duty >= LEAST_DUTY:
+            return limits.duty
+        full = self._teaming.predict(entry, threads, tokens, offered=offered, form=form)
+        allowed_w = limits.allowance_w
+        if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
+            return 1.0
+        added_w = _added_w(full)
+        if added_w <= 0.0 or full.power_w <= allowed_w:
+            return 1.0
+        room_w = allowed_w - (full.power_w - added_w)
+        return min(1.0, max(LEAST_DUTY, room_w / added_w))
+
+
+def _added_w(full: Prediction) -> float:
+    """The mean of what computing adds to what the board draws anyway."""
+    return (full.energy_j or 0.0) / full.seconds if full.seconds > 0.0 else 0.0
+
+
+def nothing(
+    entry: Entry,
+    threads: int,
+    tokens: tuple[int | None, int, int],
+    reason: str,
+    offered: Offered = ALONE,
+) -> Candidate:
+    """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
+    return Candidate(
+        model=entry.id,
+        backend=entry.backend,
+        threads=threads,
+        prompt_tokens=tokens[0],
+        completion_tokens=tokens[2],
+        seconds=None,
+        prefill_s=None,
+        decode_s=None,
+        energy_j=None,
+        total_j=None,
+        power_w=None,
+        end_temp_c=None,
+        band_c=None,
+        error_ratio=None,
+        basis=None,
+        chosen=False,
+        reason=reason,
+        mode=offered.mode.label,
+        partner=offered.mode.partner,
+    )
+
+
+def judged(
+    found: Sequence[Candidate], wanted: tuple[str, int], why: str, mode: str = SINGLE
+) -> list[Candidate]:
+    """The candidates with the chosen one first, and each with its reason.
+
+    Those that have one already cannot be. `wanted` are the model and the threads of now, in that
+    `mode`; where that cannot be, the fastest is chosen.
+    """
+    able = [c for c in found if not c.reason and c.seconds is not None]
+    chosen = next((c for c in able if ((c.model, c.threads), c.mode) == (wanted, mode)), None)
+    if chosen is None and able:
+        chosen, why = min(able, key=lambda c: c.seconds or 0.0), "the fastest of these"
+    others = [c for c in found if c is not chosen]
+    others.sort(key=lambda c: (bool(c.reason), c.seconds is None, c.seconds))
+    told = [
+        c if c.reason or chosen is None else msgspec.structs.replace(c, reason=_beside(c, chosen))
+        for c in others
+    ]
+    first = [] if chosen is None else [msgspec.structs.replace(chosen, chosen=True, reason=why)]
+    return first + told
+
+
+def _beside(other: Candidate, chosen: Candidate) -> str:
+    parts = [
+        f"{theirs / ours:.2f} times the {what}"
+        for what, theirs, ours in (
+            ("time", other.seconds, chosen.seconds),
+            ("joules", other.energy_j, chosen.energy_j),
+        )
+        if theirs is not None and ours
+    ]
+    return ", ".join(parts)

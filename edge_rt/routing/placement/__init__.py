@@ -1,0 +1,1 @@
+"""Which models stay in memory, and where."""

@@ -1,0 +1,314 @@
+"""What a request would take, before it is run, and how right that was."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import msgspec
+
+from edge_rt.api.service import Serving
+from edge_rt.api.wish import Aims, ModeWish
+from edge_rt.core.pause import Pause
+from edge_rt.core.prediction import Unpredicted
+from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.daemon.admission import refusal
+from edge_rt.daemon.alone import Alone
+from edge_rt.daemon.governing import Governing
+from edge_rt.decoding.params import Mode, Sampling
+from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
+from edge_rt.energy.calibration.readiness import Readiness, Unready
+from edge_rt.energy.prediction.online_updates import Learn
+from edge_rt.engine.client import EngineClient
+from edge_rt.errors import EdgeError, RequestError
+from edge_rt.models.entry import Entry
+from edge_rt.models.pair import SINGLE
+from edge_rt.routing.choice.ask import Tokens
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.loading.room import Room
+from edge_rt.routing.options.candidates import Candidates, judged, nothing
+from edge_rt.routing.options.decoding_options import Offer, Offered, every
+from edge_rt.routing.options.kinds import writers
+from edge_rt.routing.quality.difficulty.assessment import Assessment
+from edge_rt.routing.reading import Asked, Reader, Unread
+from edge_rt.routing.routes import Routes
+from edge_rt.routing.tried import failed, tried
+
+REST_S = 1.0  # between two answers, in which the board's idle power is seen
+GUESS_S = 30.0  # for an answer of which nothing is known
+
+
+class _Plan(NamedTuple):
+    """A candidate, its prompt, None where it cannot be run, and its mode."""
+
+    candidate: Candidate
+    asked: Asked | None
+    offered: Offered
+
+
+class Planner:
+    """Predicts each candidate, and runs them to see."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        learn: Learn,
+        routes: Routes,
+        governing: Governing,
+        measurer: Measurer,
+        alone: Alone,
+        readiness: Readiness,
+        room: Room,
+        connect: Callable[[], Awaitable[EngineClient]],
+        cores: int,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        """`connect` gives the live engine, `learn` takes what answers took, `cores` is the most
+        threads that may be used, `pause` lets seconds pass between two answers.
+        """
+        self._candidates, self._learn = candidates, learn
+        self._routes, self._governing = routes, governing
+        self._measurer, self._alone, self._room = measurer, alone, room
+        self._readiness = readiness
+        self._reader, self._cores, self._pause = Reader(connect), cores, pause
+
+    async def plan(self, ask: PlanAsk, host: Host) -> PlanReport:
+        """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
+        return PlanReport([plan.candidate for plan in await self._plan(ask, host)])
+
+    async def tries(self, ask: PlanAsk, host: Host) -> AsyncGenerator[PlanReport | Tried]:
+        """The plan, and then what came of each candidate that can be run.
+
+        All of the prompt is read by each of them. Raises Unavailable where there is other work,
+        or the governor lets no request in.
+        """
+        self._alone.check()
+        limits = self._governing.limits
+        if limits.admission != "open":
+            raise refusal(limits)
+        ask = msgspec.structs.replace(ask, fresh=True)
+        planned = await self._plan(ask, host)
+        yield PlanReport([plan.candidate for plan in planned])
+        able = [(p.asked, p) for p in planned if p.asked and p.candidate.seconds is not None]
+        seconds = sum((plan.candidate.seconds or GUESS_S) + REST_S for _, plan in able)
+        with self._alone.hold("a comparison of plans", seconds):
+            hindrance: str | None = None
+            for asked, plan in able:
+                hindrance = hindrance or await self._hindrance()
+                if hindrance is None:
+                    yield await self._try(ask, host, asked, plan)
+                else:
+                    yield failed(plan.candidate, hindrance)
+
+    # --- before
+
+    async def _plan(self, ask: PlanAsk, host: Host) -> list[_Plan]:
+        """Each candidate with its prompt."""
+        named = [self._routes.named(model, host) for model in ask.models]
+        entries = [entry for some in named for entry in some] or writers(host.entries())
+        limits, counts = self._governing.limits, self._threads(ask)
+        found: list[Candidate] = []
+        prompts: dict[str, Asked] = {}
+        offers: dict[str, Offer] = {}
+        entries = list({entry.id: entry for entry in entries}.values())
+        for asked in await self._reader.read(ask, host, entries):
+            if isinstance(asked, Unread):
+                tokens = None, 0, ask.max_tokens
+                found += [nothing(asked.entry, t, tokens, asked.reason) for t in counts]
+                continue
+            entry = asked.entry
+            lack = _too_long(asked) or self._room.lack(entry)
+            if lack is None:
+                prompts[entry.id] = asked
+            offers[entry.id] = every(entry, host, limits)
+            for offered in offers[entry.id].modes:
+                without = lack or self._lack(entry, offered)
+                found += [self._candidate(ask, asked, t, without, offered) for t in counts]
+        assessed = await self._routes.assess(_text(ask), entries, host)
+        name = named[0][0].id if named else "default"
+        serving = await self._serving(name, _text(ask), host)
+        wanted, why, mode = self._choice(ask, host, named, serving, prompts, assessed)
+        ranked = judged(found, wanted, why, mode)
+        return [
+            _Plan(c, prompts.get(c.model), offers.get(c.model, Offer()).of(c.mode)) for c in ranked
+        ]
+
+    def _lack(self, entry: Entry, offered: Offered) -> str | None:
+        """Why the partner cannot be had in memory beside `entry`."""
+        partner = offered.partner
+        lack = None if partner is None else self._room.lack(partner, entry)
+        return lack and f"{offered.mode.partner} {lack}"
+
+    async def _serving(self, name: str, text: str, host: Host) -> Serving:
+        """The model that would answer for `name` now, as long as it is good enough for that."""
+        serving = host.serving(name)
+        if serving.asked is None:
+            return serving
+        other, asked = host.entry(serving.card.id), host.entry(serving.asked)
+        short = await self._routes.floor.shortfall(other, asked, text, Aims(), host)
+        return serving if short is None else Serving(host.card(serving.asked))
+
+    def _choice(
+        self,
+        ask: PlanAsk,
+        host: Host,
+        named: list[list[Entry]],
+        serving: Serving,
+        prompts: Mapping[str, Asked],
+        assessed: Assessment,
+    ) -> tuple[tuple[str, int], str, str]:
+        """What a request for the first of those named would get now: model and threads, why, and
+        mode.
+        """
+        limits = self._governing.limits
+        why = f"what the governor allows now: {limits.why}"
+        if len(named) != 1:
+            return (serving.card.id, limits.threads), why, SINGLE
+        offers = {e.id: self._routes.offer(e, ModeWish(), host) for e in named[0]}
+        first = named[0][0].id
+        left_open = self._routes.threads_open(named[0][0], ask.models[0], Aims())
+        if len(named[0]) == 1 and len(offers[first].modes) == 1 and not left_open:
+            mode = SINGLE if serving.asked is not None else offers[first].modes[0].mode.label
+            return (serving.card.id, limits.threads), why, mode
+        tokens = {
+            entry.id: self._tokens(ask, prompts[entry.id])
+            if entry.id in prompts
+            else Unpredicted("it cannot be had now")
+            for entry in named[0]
+        }
+        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims(), offers, assessed)
+        if (chosen := trace.chosen) is None:
+            return ("", limits.threads), why, SINGLE
+        setting = chosen.setting
+        return (setting.variant, setting.threads), trace.why, setting.mode
+
+    def _tokens(self, ask: PlanAsk, asked: Asked) -> Tokens:
+        completion = min(ask.max_tokens, max(1, asked.context - asked.prompt_tokens))
+        return Tokens(asked.prompt_tokens, asked.cached_tokens, completion)
+
+    def _threads(self, ask: PlanAsk) -> list[int]:
+        beyond = [t for t in ask.threads if not 1 <= t <= self._cores]
+        if beyond:
+            raise RequestError(
+                f"{beyond[0]} threads: from 1 to {self._cores} may be used here", param="threads"
+            )
+        return ask.threads or list(range(1, self._cores + 1))
+
+    def _candidate(
+        self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None, offered: Offered
+    ) -> Candidate:
+        known = self._tokens(ask, asked)
+        tokens = known.prompt, known.cached, known.completion
+        if lack is not None:
+            return nothing(asked.entry, threads, tokens, lack, offered)
+        return self._candidates.make(asked.entry, threads, tokens, self._governing.limits, offered)
+
+    # --- after
+
+    async def _hindrance(self) -> str | None:
+        """Why nothing can be run, after a while of waiting; None: it can."""
+        try:
+            await self._readiness.wait_to_run(PATIENCE_S)
+        except Unready as error:
+            return str(error)
+        return None
+
+    async def _try(self, ask: PlanAsk, host: Host, asked: Asked, plan: _Plan) -> Tried:
+        entry, before, offered = asked.entry, plan.candidate, plan.offered
+        job = Job(
+            entry,
+            asked.text,
+            before.completion_tokens,
+            _sampling(entry, ask),
+            asked.special,
+            ignore_eos=ask.ignore_eos,
+            partner=offered.partner,
+        )
+        try:
+            job = replace(job, mode=await _mode(ask, host, asked, offered))
+            with self._governing.fixed(before.threads):
+                async with host.resident(entry, offered.partner) as resident:
+                    await self._pause(REST_S)
+                    before = self._foretold(asked, plan)
+                    came = await self._measurer.measure(job, resident, entry.id)
+        except EdgeError as error:
+            return failed(before, str(error))
+        self._learn(entry, before.threads, came.served, offered, came.made)
+        if came.served.completion_tokens == before.completion_tokens:
+            foretold = told(plan.candidate, before)
+        else:
+            part = self._foretold(asked, plan, came.served.completion_tokens)
+            foretold = part_of(plan.candidate, part, self._foretold(asked, plan))
+        return tried(came, foretold)
+
+    def _foretold(self, asked: Asked, plan: _Plan, completion: int | None = None) -> Candidate:
+        """What is predicted now for an answer of so many tokens; None: of those planned."""
+        candidate = plan.candidate
+        tokens = asked.prompt_tokens, 0, completion or candidate.completion_tokens
+        return self._candidates.make(
+            asked.entry, candidate.threads, tokens, self._governing.limits, plan.offered
+        )
+
+
+def told(plan: Candidate, now: Candidate) -> Candidate:
+    """The `plan` as clients have seen it, but for the heat: the runs before have warmed the board.
+
+    `now` is the same, predicted at the beginning of the run.
+    """
+    return msgspec.structs.replace(plan, end_temp_c=now.end_temp_c, band_c=now.band_c)
+
+
+def part_of(plan: Candidate, part: Candidate, whole: Candidate) -> Candidate:
+    """What the `plan` says of an answer that ends early.
+
+    `part` is what is predicted now for such an answer and `whole` for the one planned: only their
+    ratio counts, since runs teach, and the plan was told before them.
+    """
+
+    def cut(planned: float | None, short: float | None, long: float | None) -> float | None:
+        return None if planned is None or short is None or not long else planned * short / long
+
+    figures = ("seconds", "prefill_s", "decode_s", "energy_j", "total_j", "power_w")
+    cuts = {f: cut(getattr(plan, f), getattr(part, f), getattr(whole, f)) for f in figures}
+    tokens = part.completion_tokens
+    return msgspec.structs.replace(
+        plan, completion_tokens=tokens, end_temp_c=None, band_c=None, **cuts
+    )
+
+
+def _text(ask: PlanAsk) -> str:
+    """What is asked, as far as it tells how hard that is."""
+    said = (m.get("content") for m in reversed(ask.messages) if m.get("role") == "user")
+    return ask.prompt or str(next(said, ""))
+
+
+def _too_long(asked: Asked) -> str | None:
+    if asked.prompt_tokens < asked.context:
+        return None
+    return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
+
+
+async def _mode(ask: PlanAsk, host: Host, asked: Asked, offered: Offered) -> Mode | None:
+    """As the engine takes it, with what the partner reads; None: by itself."""
+    if offered.mode.name == SINGLE:
+        return None
+    partner = offered.partner
+    if partner is None:
+        return offered.mode
+    text = ask.prompt
+    if text is None:
+        text = await host.render(partner.id, ask.messages)
+    its = None if text == asked.text else text
+    return msgspec.structs.replace(offered.mode, partner=resident_name(partner), prompt=its)
+
+
+def _sampling(entry: Entry, ask: PlanAsk) -> Sampling:
+    """The model's own defaults, and what was asked for."""
+    usual = Sampling(**entry.sampling.given())
+    return msgspec.structs.replace(
+        usual,
+        temperature=usual.temperature if ask.temperature is None else ask.temperature,
+        seed=usual.seed if ask.seed is None else ask.seed,
+    )

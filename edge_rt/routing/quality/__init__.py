@@ -1,0 +1,1 @@
+"""How likely a model is to give a good answer."""

@@ -1,0 +1,1 @@
+"""How hard a prompt is, by rules and by prompts that are known."""

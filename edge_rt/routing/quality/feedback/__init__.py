@@ -1,0 +1,1 @@
+"""What answers and feedback teach of a model's quality."""

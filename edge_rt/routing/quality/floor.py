@@ -1,0 +1,78 @@
+"""How good an answer has to be, and whether a smaller model is as good as that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from edge_rt.api.service import Cost
+from edge_rt.api.wish import Aims, Wish
+from edge_rt.daemon.governing import Governing
+from edge_rt.energy.calibration.measurement import Host
+from edge_rt.models.entry import Entry
+from edge_rt.routing.choice.sufficing import FLOORS, Level, below, floor_of, least_quality
+from edge_rt.routing.options.decoding_options import Fits, Offer, offer
+from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.feedback.judge import Judge
+
+
+class Floor:
+    """The least quality of answers: what the request names, else what is `usual`."""
+
+    def __init__(
+        self, usual: Level | float, governing: Governing, assessor: Assessor, judge: Judge
+    ) -> None:
+        self.usual = floor_of(usual)
+        self._governing, self._assessor, self._judge = governing, assessor, judge
+
+    def now(self, aims: Aims) -> float:
+        """The floor at the governor's present limits."""
+        return self.of(aims, self._governing.limits.smaller)
+
+    def of(self, aims: Aims, smaller: bool) -> float:
+        """The floor, `smaller` telling whether the governor asks for smaller models.
+
+        The usual one gives way as far as "low" then; one that the request names holds.
+        """
+        usual = min(self.usual, FLOORS["low"]) if smaller else self.usual
+        return usual if aims.quality is None else aims.quality
+
+    async def shortfall(
+        self,
+        other: Entry,
+        asked: Entry,
+        text: str,
+        aims: Aims,
+        host: Host,
+        took: Callable[[Cost], None] = lambda _: None,
+    ) -> str | None:
+        """Why `other` is not good enough to answer for `asked`; None: it is, or nobody knows.
+
+        `took` is told what it cost to compare `text` with examples.
+        """
+        assessed = await self._assessor.assess(text, [other, asked], host, took)
+        files = {entry.id: entry.short_sha256 for entry in (other, asked)}
+        likely = self._judge.assessed(assessed, files)
+        quality, best, floor = likely.p(other.id), likely.p(asked.id), self.now(aims)
+        least = floor if best is None else least_quality((quality, best), floor)
+        return None if quality is None or quality >= least else below(quality, least)
+
+    async def kept(
+        self,
+        offers: Mapping[str, Offer],
+        entries: Mapping[str, Entry],
+        wish: Wish,
+        host: Host,
+        fits: Fits,
+    ) -> dict[str, Offer]:
+        """The `offers` of `entries`, with less for a large model only beside a good enough one."""
+        limits = replace(self._governing.limits, smaller=False)
+        found = dict(offers)
+        for id, reduced in offers.items():
+            partner = None if reduced.why is None else reduced.modes[0].partner
+            asked = entries[id]
+            if partner is None:
+                continue
+            if await self.shortfall(partner, asked, wish.text, wish.aims, host) is not None:
+                found[id] = offer(asked, wish.mode, host, limits, fits)
+        return found

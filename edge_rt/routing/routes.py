@@ -1,0 +1,264 @@
+"""Which model answers a request, of all that could."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from edge_rt.api.service import Cost
+from edge_rt.api.wish import Aims, ModeWish, Wish
+from edge_rt.core.load_config import Setting
+from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.daemon.governing import Governing
+from edge_rt.energy.calibration.measurement import Host
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import RequestError
+from edge_rt.models.entry import Entry
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.choice.ask import Ask, Now, Tokens
+from edge_rt.routing.choice.candidate import Candidate
+from edge_rt.routing.choice.mix import Mix
+from edge_rt.routing.choice.naming import select
+from edge_rt.routing.choice.router import Router
+from edge_rt.routing.choice.sufficing import Level, may_answer
+from edge_rt.routing.choice.trace import Trace, Traces
+from edge_rt.routing.lengths import Lengths
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.loading.room import Room
+from edge_rt.routing.named import known_as, leaves_open, named
+from edge_rt.routing.options.candidates import Candidates
+from edge_rt.routing.options.decoding_options import Offer, made_of, offer, partners
+from edge_rt.routing.options.early import left_open, with_early
+from edge_rt.routing.options.variants import Variants
+from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.difficulty.assessment import Assessment
+from edge_rt.routing.quality.feedback.learning import Learning
+from edge_rt.routing.quality.floor import Floor
+from edge_rt.routing.routed import Bucket, Routed, gave_way, routed
+from edge_rt.routing.sizing import Sizing
+from edge_rt.routing.unroutable import unroutable
+
+ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
+USUAL = 256  # tokens of a prompt that nobody looked at
+
+
+class Routes:
+    """Routes requests, and keeps what the next ones and the placing of models rest on."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        variants: Variants,
+        lengths: Lengths,
+        governing: Governing,
+        residency: Residency,
+        room: Room,
+        ages: Ages,
+        assessor: Assessor,
+        learning: Learning,
+        quality: Level | float,
+        connect: Callable[[], Awaitable[EngineClient]],
+        clock: Callable[[], float],
+    ) -> None:
+        """`quality` is the floor of requests that name none. `connect` gives the live engine;
+        `clock` is in seconds, a monotonic one.
+        """
+        self.assess, self._context = assessor.assess, assessor.context
+        self.floor = Floor(quality, governing, assessor, learning.judge)
+        self._candidates, self._variants, self._lengths = candidates, variants, lengths
+        self._sizing = Sizing(lengths, connect)
+        self._governing, self._residency, self._room = governing, residency, room
+        self._router, self._learning = Router(ages, learning.judge), learning
+        self.traces = Traces()
+        self.mix: Mix[Bucket] = Mix(clock)
+
+    async def route(self, wish: Wish, host: Host) -> Routed:
+        """See Service. Where one model alone may answer, it does, and no figures are looked at.
+
+        Threads are chosen for requests that say what they are to be chosen by, and for those that
+        leave the model open. What is chosen then holds as long as the engine has no other answer
+        that takes more: all that share a pass share its threads.
+        """
+        entries = named(wish.model, host)
+        able = self._admitted(wish.model, entries)
+        offers, unfit = self._offers(able, wish.mode, host)
+        by_id = {entry.id: entry for entry in able}
+        offers = await self.floor.kept(offers, by_id, wish, host, self._fits)
+        completion = self._lengths.expected(wish.max_tokens, ignore_eos=wish.ignore_eos)
+        only = able[0] if len(able) == 1 else None
+        if only is not None and not self._open(only, offers[only.id], wish):
+            self._note([only.id], [only.id], USUAL, completion)
+            return self._fixed(only, offers[only.id], wish)
+        known = {entry.id: entry for entry in [*partners(offers), *able]}
+        took: list[Cost] = []
+        assessed = await self.assess(wish.text, list(known.values()), host, took.append)
+        files = {id: entry.short_sha256 for id, entry in known.items()}
+        likely = self._learning.judge.assessed(assessed, files)
+        offers = with_early(offers, known, wish, likely, self.floor.now(wish.aims), host)
+        tokens = await self._sizing.tokens(able, wish, completion, host, partners(offers))
+        counted = [known for known in tokens.values() if isinstance(known, Tokens)]
+        prompt = max((known.prompt for known in counted), default=USUAL)
+        trace = self.judge(wish.model, entries, tokens, wish.aims, offers, assessed, unfit)
+        self.traces.keep(wish.id, trace)
+        floors = (self.floor.of(wish.aims, smaller) for smaller in (False, True))
+        usual, smaller = (may_answer(trace, floor) for floor in floors)
+        self._note(usual, smaller, prompt, completion)
+        if trace.chosen is not None:
+            found = self._chosen(wish, trace, trace.chosen, able, offers)
+        elif only is not None:  # the engine says best what speaks against it
+            found = routed(only, offers[only.id], offers[only.id].modes[0], trace.why)
+        else:
+            raise unroutable(trace, self._governing.limits)
+        told, compared = trace if wish.trace else None, took[0] if took else None
+        return found._replace(trace=told, compared=compared)
+
+    def _open(self, entry: Entry, offer: Offer, wish: Wish) -> bool:
+        """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
+        several = len(offer.modes) > 1 or left_open(wish)
+        return several or wish.trace or self.threads_open(entry, wish.model, wish.aims)
+
+    def _fixed(self, entry: Entry, offer: Offer, wish: Wish) -> Routed:
+        """The one way to answer that there is."""
+        [offered], context = offer.modes, self._context(wish.text)
+        label, files = offered.mode.label, made_of(entry, offered)
+        self._learning.named(wish.id, entry.id, label, context, files)
+        return routed(entry, offer, offered, ONLY)
+
+    def _chosen(
+        self,
+        wish: Wish,
+        trace: Trace,
+        chosen: Candidate,
+        able: Sequence[Entry],
+        offers: Mapping[str, Offer],
+    ) -> Routed:
+        """What `trace` has chosen for the answer to `wish`."""
+        self._router.follow(trace)
+        self._learning.chosen(wish.id, trace)
+        setting, limits = chosen.setting, self._governing.limits
+        entry = next(entry for entry in able if entry.id == setting.variant)
+        offer = offers[entry.id]
+        found = routed(entry, offer, offer.of(setting.mode), trace.why)
+        fewer = setting.threads if setting.threads < limits.threads else None
+        less = found.less or gave_way(trace, wish.aims.quality, self.floor.usual, limits)
+        return found._replace(threads=fewer, form=setting.form, less=less)
+
+    def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
+        """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
+        most = self._governing.limits.threads
+        return leaves_open(model, aims) and any(n < most for n in self._variants.threads(entry))
+
+    def offer(self, entry: Entry, wish: ModeWish, host: Host) -> Offer:
+        """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
+        return offer(entry, wish, host, self._governing.limits, self._fits)
+
+    def _fits(self, entry: Entry, partner: Entry) -> bool:
+        """Whether `partner` reads as much as `entry`, and is in memory beside it or can be now."""
+        if self._variants.context(partner) < self._variants.context(entry):
+            return False
+        if self._residency.get(resident_name(partner)) is not None:
+            return True
+        may_load = self._governing.limits.heavy or not self._residency.residents()
+        return may_load and self._room.lack(partner, entry) is None
+
+    def _offers(
+        self, able: Sequence[Entry], wish: ModeWish, host: Host
+    ) -> tuple[dict[str, Offer], dict[str, str]]:
+        """By id the modes of each, and why others cannot as asked; raises where none can."""
+        offers: dict[str, Offer] = {}
+        faults: dict[str, RequestError] = {}
+        for entry in able:
+            try:
+                offers[entry.id] = self.offer(entry, wish, host)
+            except RequestError as error:
+                faults[entry.id] = error
+        if not offers:
+            raise next(iter(faults.values()))
+        return offers, {id: str(fault) for id, fault in faults.items()}
+
+    def judge(
+        self,
+        model: str,
+        entries: Sequence[Entry],
+        tokens: Mapping[str, Tokens | Unpredicted],
+        aims: Aims,
+        offers: Mapping[str, Offer],
+        assessed: Assessment,
+        unfit: Mapping[str, str] | None = None,
+    ) -> Trace:
+        """The choice among `entries`, of which `model` may pin some, and the modes of their offers.
+
+        `assessed` is what is to be expected of them; `unfit` tells of those that have no mode why.
+        """
+        known = {entry.id: entry for entry in entries}
+
+        def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
+            sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
+            offered = offers.get(setting.variant, Offer()).of(setting.mode)
+            its = tokens.get(setting.partner or "")
+            read = (its.prompt, its.cached, its.completion) if isinstance(its, Tokens) else None
+            entry = known[setting.variant]
+            how = limits, offered, read, setting.form
+            return self._candidates.predict(entry, setting.threads, sizes, *how)
+
+        ask = Ask(
+            tokens=tokens,
+            model=known_as(model, entries),
+            prefer=aims.prefer or "energy",
+            latency_s=aims.latency_s,
+            energy_j=aims.energy_j,
+            quality=self.floor.now(aims),
+            context=assessed.features.context,
+            unfit=unfit or {},
+        )
+        threads, free = self._governing.limits.threads, leaves_open(model, aims)
+        pool = self._variants.of(entries, threads, offers, any_threads=free, assessed=assessed)
+        there = self._now([*entries, *partners(offers)])
+        trace = self._router.route(ask, pool, there, predict)
+        phi = self._phi(trace.chosen)
+        source = None if phi is None else self._governing.heat.leakage.fit.source
+        return msgspec.structs.replace(trace, phi=phi, phi_source=source, assessed=assessed)
+
+    def _phi(self, chosen: Candidate | None) -> float | None:
+        seen = self._governing.seen
+        power_w = None if chosen is None else chosen.power_w
+        return self._governing.heat.leakage.phi(power_w, None if seen is None else seen.temp_c)
+
+    def _now(self, entries: Sequence[Entry]) -> Now:
+        limits = self._governing.limits
+        residents = {r.wanted.model: r for r in self._residency.residents()}
+        busy = {r.wanted.model: r.wanted.need_bytes for r in residents.values() if r.users}
+        ids = {resident_name(entry): entry for entry in entries}
+        if not residents:  # the first one may be loaded whatever the guard says; see Answering
+            limits = replace(limits, heavy=True)
+        return Now(
+            limits=limits,
+            threads=(limits.threads,),
+            usable_bytes=self._room.usable_bytes,
+            loaded={ids[m].id: self._variants.form(ids[m]) for m in residents if m in ids},
+            in_use={ids[m].id if m in ids else m: size for m, size in busy.items()},
+        )
+
+    def named(self, model: str, host: Host) -> list[Entry]:
+        """The models that may answer for a name; raises ModelNotFound or RequestError."""
+        return self._admitted(model, named(model, host))
+
+    def _admitted(self, model: str, entries: list[Entry]) -> list[Entry]:
+        """Those of `entries` that its pin is for; raises RequestError where there is none."""
+        if "@" not in model:
+            return entries
+        pool = self._variants.of(entries, self._governing.limits.threads)
+        selection = select(known_as(model, entries), pool)
+        ids = {variant.id for variant in selection.variants if selection.admits(variant)}
+        return [entry for entry in entries if entry.id in ids]
+
+    def _note(
+        self, able: Sequence[str], smaller: Sequence[str], prompt: int, completion: int
+    ) -> None:
+        """Count a request that the models `able` may answer; see Bucket."""
+        if able:
+            sizes = 1 << prompt.bit_length(), 1 << completion.bit_length()
+            self.mix.note(Bucket((*able,), (*smaller,), *sizes))

@@ -1,0 +1,232 @@
+"""A model is loaded in another way where the first does not fit, or another is chosen."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from edge_rt.api.wish import Wish
+from edge_rt.config.schema import Config, Engine, Models
+from edge_rt.core.load_config import Form
+from edge_rt.core.reports.planning import PlanAsk
+from edge_rt.decoding.params import Mode
+from edge_rt.errors import ModelFileError, Unavailable
+
+TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
+BOTH = {"kv_type": ["f16", "q4_0"]}
+F16, Q4 = Form(0, "f16"), Form(0, "q4_0")
+
+
+def house_of(kit: Any, usable: int, **engine: Any) -> Any:
+    """A house with so much memory for models."""
+    house = kit.house(Config(engine=Engine(**engine), models=Models(reserve_bytes=0)))
+    summary = changed(kit.entry.summary, head_dim_k=32, head_dim_v=32, kv_per_token=128_000)
+    house.entry = replace(kit.entry, summary=summary)
+
+    limit(house, usable)
+    return house
+
+
+def limit(house: Any, usable: int) -> None:
+    """Have so much memory for models from now on."""
+
+    def available() -> int:
+        residents = [resident.wanted for resident in house.residency.residents()]
+        return usable - sum(one.need_bytes - one.mapped_bytes for one in residents)
+
+    house.residency._available = house.foresight.room._available = available
+
+
+def loaded(house: Any) -> Form:
+    return house.foresight.variants.form(house.get("tiny"))
+
+
+def kept(house: Any) -> list[str | None]:
+    """How the engine was told to keep keys and values, of each model that is loaded."""
+    return [resident.wanted.spec.kv_type for resident in house.residency.residents()]
+
+
+def wish(model: str, *, trace: bool = True) -> Wish:
+    async def write(model: str) -> str:
+        return "x" * 40
+
+    return Wish("cmpl-1", model, write, 20, trace=trace)
+
+
+def test_what_fits_answers_where_the_first_would_not(kit: Any) -> None:
+    async def run(usable: int, expected: str) -> None:
+        house = house_of(kit, usable, **BOTH)
+        await house.said()
+        assert kept(house) == [expected]
+
+    kit.run(run(TIGHT, "q4_0"))
+    kit.run(run(AMPLE, "f16"))
+
+
+@pytest.mark.parametrize(("gpu_bytes", "layers"), [(None, 2), (2_200_000_000, 1), (9, 0)])
+def test_as_many_layers_are_loaded_as_a_gpu_with_memory_of_its_own_holds(
+    kit: Any, gpu_bytes: int | None, layers: int
+) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[2, 1, 0], gpu_bytes=gpu_bytes)
+        await house.said()
+        assert loaded(house) == Form(layers, "f16")
+
+    kit.run(run())
+
+
+@pytest.mark.parametrize("engine", [{}, {"kv_type": "f16"}, {"gpu_layers": 9}])
+def test_with_one_way_there_is_no_room_as_ever(kit: Any, engine: dict[str, Any]) -> None:
+    async def run() -> None:
+        house = house_of(kit, TIGHT, **engine)
+        with pytest.raises(Unavailable, match="MB are missing") as raised:
+            await house.said()
+        assert raised.value.code == "out_of_memory"
+
+    kit.run(run())
+
+
+def test_the_router_takes_what_fits_and_says_why(kit: Any) -> None:
+    async def run(usable: int, expected: Form) -> dict[str, Any]:
+        house = house_of(kit, usable, **BOTH)
+        served = await house.service.route(wish("auto"))
+        assert served.form == expected
+        await house.said(form=served.form)
+        assert loaded(house) == expected
+        rows = served.trace.considered
+        return {row.candidate.setting.kv_type: row.rule or row.state for row in rows}
+
+    assert kit.run(run(TIGHT, Q4)) == {"f16": "memory", "q4_0": "chosen"}
+    assert kit.run(run(AMPLE, F16)) == {"f16": "chosen", "q4_0": "front"}
+
+
+def test_a_model_is_loaded_anew_for_another_form_and_stays_for_none(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, **BOTH)
+        for form, expected, loads in ((None, F16, 1), (Q4, Q4, 2), (None, Q4, 2), (Q4, Q4, 2)):
+            await house.said(form=form)
+            assert (loaded(house), len(house.loads)) == (expected, loads)
+        assert house.governing.admitted == [False] * 4  # it is the only one
+
+    kit.run(run())
+
+
+def test_what_was_chosen_gives_way_where_memory_shrank_since(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, **BOTH)
+        served = await house.service.route(wish("auto"))
+        assert served.form == F16
+        limit(house, TIGHT)
+        for _ in range(2):
+            await house.said(form=served.form)
+            assert (loaded(house), len(house.loads)) == (Q4, 1)
+        limit(house, AMPLE)
+        await house.said(form=served.form)
+        assert (loaded(house), len(house.loads)) == (F16, 2)
+
+    kit.run(run())
+
+
+def test_what_fails_to_load_gives_way_to_what_else_there_is(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, gpu_layers=[9, 0])
+        load = house.engine.load
+
+        async def on_the_cpu(model: str, spec: Any) -> Any:
+            if spec.gpu_layers:
+                raise ModelFileError("the GPU is full")
+            return await load(model, spec)
+
+        house.engine.load = on_the_cpu
+        for form in (None, Form(9, "f16"), Form(9, "f16")):
+            await house.said(form=form)
+            assert (loaded(house), len(house.loads)) == (F16, 1)
+
+    kit.run(run())
+
+
+def test_what_is_at_work_is_taken_as_it_is(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, **BOTH)
+        go_on = asyncio.Event()
+        house.scripts = [[kit.started(), go_on, kit.delta(1), kit.finished()]]
+        async with aclosing(house.generate()) as first:
+            await anext(first)
+            served = await house.service.route(wish("auto"))
+            rows = {row.candidate.setting.kv_type: row.rule for row in served.trace.considered}
+            assert rows == {"f16": None, "q4_0": "in_use"}
+            await house.said(form=Q4)
+            assert (loaded(house), len(house.loads)) == (F16, 1)
+            go_on.set()
+            async for _ in first:
+                pass
+        await house.said(form=Q4)
+        assert loaded(house) == Q4
+
+    kit.run(run())
+
+
+def test_the_governor_hears_of_loading_anew_beside_others(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, **BOTH)
+        house._models = ("other", "tiny")
+        await house.said("other")
+        await house.said("tiny")
+        await house.said("tiny", form=Q4)
+        await house.said("tiny", form=Q4)
+        assert house.governing.admitted == [False, True, True, False]
+
+    kit.run(run())
+
+
+def test_an_answer_is_a_measurement_of_all_that_go_by_its_figures(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, kv_type=["f16", "q4_0"], gpu_layers=[0, 9])
+        variants, ages, entry = house.foresight.variants, house.foresight.ages, house.get("tiny")
+        variants.measured(entry, 2, Mode())
+        known = {
+            form
+            for form in (F16, Q4, Form(9, "f16"), Form(9, "q4_0"))
+            if ages.age_s(variants.setting(entry, 2, form=form)) is not None
+        }
+        assert known == {F16, Q4}
+        now_s = ages.now_s
+        assert len({ages.age_s(variants.setting(entry, 2, form=f), now_s) for f in known}) == 1
+        assert variants.offloads(entry) == [F16, Form(9, "f16")]
+
+    kit.run(run())
+
+
+def test_another_offload_is_taken_only_where_nothing_else_can_be(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, gpu_layers=[0, 9])
+        served = await house.service.route(wish("auto"))
+        rows = {row.candidate.setting.gpu_layers: row for row in served.trace.considered}
+        assert (rows[0].state, rows[9].rule) == ("chosen", "prediction")
+        assert "never measured with 9 layers on the GPU" in rows[9].reason
+        assert served.form == F16
+        await house.said(form=Form(9, "f16"))
+        house.residency.residents()[0].users += 1  # so that it has to stay
+        served = await house.service.route(wish("auto"))
+        assert served.form == Form(9, "f16")
+        assert "what this takes is not known" in served.route
+
+    kit.run(run())
+
+
+def test_a_plan_goes_by_how_the_model_is_loaded(kit: Any) -> None:
+    async def run() -> None:
+        house = house_of(kit, AMPLE, gpu_layers=[0, 9])
+        ask = PlanAsk(prompt="x" * 40, max_tokens=20, models=["tiny"])
+        plan = await house.service.plan(ask)
+        assert all(one.seconds is not None for one in plan.candidates)
+        await house.said(form=Form(9, "f16"))
+        plan = await house.service.plan(ask)
+        assert all("with 9 layers on the GPU" in one.reason for one in plan.candidates)
+
+    kit.run(run())

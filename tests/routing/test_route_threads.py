@@ -1,0 +1,180 @@
+"""Requests that say what they aim at, or leave the model open, have as many threads as pay."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from simulated import Formula, Simulated
+
+from edge_rt.api.service import Call
+from edge_rt.api.wish import Aims, Wish
+from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.decoding.params import Gating, Mode, Sampling
+from edge_rt.governor.limits import Limits
+from edge_rt.routing.options.decoding_options import Offer, Offered
+from edge_rt.routing.routes import ONLY
+
+PLAIN, ENERGY, LATENCY = Aims(), Aims("energy"), Aims("latency")
+
+
+class Crowded(Formula):
+    """With two threads everything takes 0.7 times the time, and 1.4 times the joules."""
+
+    def prefill_s(self, tokens: int, threads: int) -> float:
+        return super().prefill_s(tokens, 1) / threads**0.5
+
+    def decode_s(self, tokens: int, threads: int) -> float:
+        return super().decode_s(tokens, 1) / threads**0.5
+
+
+Test = Callable[[Any, Any], Awaitable[None]]
+
+
+@pytest.fixture
+def running(kit: Any, tmp_path: Path) -> Callable[[Test], None]:
+    """Runs a test in a house that was calibrated, with its engine."""
+
+    async def calibrated(test: Test) -> None:
+        house = kit.house(state_folder=tmp_path)
+        engine = Simulated(house, Crowded())
+        async for _ in house.service.calibrate(CalibrationAsk(quick=True)):
+            pass
+        await test(house, engine)
+
+    return lambda test: kit.run(calibrated(test))
+
+
+def wish(model: str, aims: Aims = PLAIN, *, trace: bool = False) -> Wish:
+    async def write(model: str) -> list[int]:
+        return [5] * 40
+
+    return Wish("cmpl-1", model, write, 20, ignore_eos=True, aims=aims, trace=trace)
+
+
+async def threads(house: Any, model: str, aims: Aims = PLAIN) -> int | None:
+    return (await house.service.route(wish(model, aims))).threads
+
+
+def considered(trace: Any) -> dict[int, Any]:
+    return {row.candidate.setting.threads: row for row in trace.considered}
+
+
+def test_energy_takes_fewer_threads_and_the_engine_has_them(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        served = await house.service.route(wish("auto", ENERGY, trace=True))
+        assert served.threads == 1
+        assert "tiny with 1 thread: the fewest joules of 2" in served.route
+        rows = considered(served.trace)
+        assert (rows[1].state, rows[2].state) == ("chosen", "front")
+        before = len(engine.made)
+        call = Call("tiny", [5] * 40, False, Sampling(), 20, threads=served.threads)
+        events = [event async for event in house.service.generate(call)]
+        assert house.asked[-1].threads == 1
+        assert engine.made[before:] == [(40, 20, 1)]
+        (cost,) = [event for event in events if hasattr(event, "energy_j")]
+        assert cost.energy_j == pytest.approx(rows[1].candidate.energy_j, rel=0.1)
+
+    running(test)
+
+
+def test_who_names_a_model_and_no_aim_has_what_the_governor_allows(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        served = await house.service.route(wish("tiny"))
+        assert (served.threads, served.route) == (None, ONLY)
+        served = await house.service.route(wish("tiny", trace=True))
+        assert (served.threads, set(considered(served.trace))) == (None, {2})
+        await house.answer()
+        assert house.asked[-1].threads is None
+
+    running(test)
+
+
+def test_what_is_aimed_at_decides(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        assert await threads(house, "tiny", ENERGY) == 1
+        assert await threads(house, "auto") == 1
+        assert await threads(house, "auto@llama.cpp") == 1
+        assert await threads(house, "tiny", LATENCY) is None
+        trace = (await house.service.route(wish("tiny", ENERGY, trace=True))).trace
+        both = [considered(trace)[n].candidate.seconds for n in (1, 2)]
+        assert await threads(house, "tiny", Aims(latency_s=sum(both) / 2)) is None
+        assert await threads(house, "tiny", Aims(latency_s=2 * both[0])) == 1
+
+    running(test)
+
+
+def test_never_more_than_the_governor_allows(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        house.governing.limits = Limits(1, why="another program has a core")
+        assert await threads(house, "tiny", LATENCY) is None
+        trace = (await house.service.route(wish("tiny", LATENCY, trace=True))).trace
+        rows = considered(trace)
+        assert (rows[1].state, rows[2].rule) == ("chosen", "threads")
+
+    running(test)
+
+
+def test_who_asks_for_fewer_rests_as_much_as_the_others(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        seconds: list[float] = []
+        for duty in (1.0, 0.5):
+            house.governing.allow(duty=duty, allowance_w=7.0)
+            trace = (await house.service.route(wish("auto", trace=True))).trace
+            seconds.append(considered(trace)[1].candidate.seconds)
+        assert seconds[1] == pytest.approx(2 * seconds[0], rel=0.05)
+
+    running(test)
+
+
+def test_an_answer_with_fewer_threads_teaches_of_those(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        learnt: list[int] = []
+        house.foresight.lessons._learn = lambda entry, threads, *_: learnt.append(threads)
+        await house.answer(prompt_tokens=40, threads=1)
+        await house.answer(prompt_tokens=40)
+        await house.answer(prompt_tokens=40, threads=8)
+        assert learnt == [1, 2, 2]
+
+        def fewer() -> None:
+            house.governing.limits = Limits(1)
+
+        learnt.clear()
+        engine.before = lambda number: fewer()
+        await house.answer(prompt_tokens=40, threads=1)
+        assert learnt == [1]
+
+    running(test)
+
+
+def test_a_plan_says_what_a_request_would_get(running: Any) -> None:
+    async def test(house: Any, engine: Any) -> None:
+        for model, expected in (("tiny", 2), ("auto", 1)):
+            plan = await house.service.plan(PlanAsk(prompt="x" * 40, max_tokens=20, models=[model]))
+            (chosen,) = [c for c in plan.candidates if c.chosen]
+            assert chosen.threads == expected
+
+    running(test)
+
+
+def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> None:
+    async def test() -> None:
+        foresight, entry = house.foresight, house.get("tiny")
+        form = {"gpu_layers": 0, "kv_type": "f16"}
+        known = [SimpleNamespace(threads=threads, **form) for threads in (2, 1)]
+        foresight.forecaster.calibrations = lambda entry, form=None: [] if form else known
+        assert foresight.variants.threads(entry) == (1, 2)
+        other = replace(entry, id="other", backend="onnx")
+        assert foresight.variants.threads(other) == ()
+        for partner, counts in ((entry, (1, 2)), (other, ())):
+            helped = Offered(Mode("switch", partner.id, gating=Gating("token")), partner)
+            offers = {entry.id: Offer((helped,))}
+            (variant,) = foresight.variants.of([entry], 2, offers, any_threads=True)
+            assert variant.threads == counts
+
+    house = kit.house()
+    kit.run(test())

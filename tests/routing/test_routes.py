@@ -1,0 +1,389 @@
+"""A name stands for some models, one of which answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from msgspec.structs import replace as changed
+from placed import graded
+
+from edge_rt.api.service import Cost
+from edge_rt.api.wish import Aims, Wish
+from edge_rt.config.schema import Config, Models, Router
+from edge_rt.core.prediction import Prediction
+from edge_rt.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.routing.quality.feedback.cell import PRIOR
+
+GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"
+
+
+def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, float]) -> Any:
+    """A house with a model for both libraries, another one, and what answers of each take.
+
+    `foretold` are seconds and joules that stand in for those of the rooflines.
+    """
+    house = kit.house(config)
+    onnx = changed(kit.entry.summary, quantisation="int4", source_sha256="0" * 64)
+    entries = [
+        replace(kit.entry, id=OTHER, sha256="2" * 64, created=9),
+        kit.entry,
+        replace(kit.entry, id=ONNX, sha256="1" * 64, backend="onnx", summary=onnx, created=8),
+    ]
+    entries[1] = replace(entries[1], created=7)
+    house.entries = lambda: entries
+    figures = {id.replace("_", "-"): both for id, both in foretold.items()}
+    forecaster = house.foresight.forecaster
+
+    def predict(entry: Any, threads: int, *tokens: Any) -> Prediction:
+        seconds, energy_j = figures.get(entry.id, (1.0, 2.0))
+        house.predicted.append((entry.id, threads, tokens))
+        return Prediction(seconds, 0.5, 0.5, energy_j, None, None, 0.05, 0.05, "calibrated")
+
+    house.predicted = []
+    forecaster.predict = predict
+    house.foresight.variants._load_s = lambda entry: 0.1
+    return house
+
+
+def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> Wish:
+    async def write(model: str) -> Any:
+        return prompt
+
+    return Wish("cmpl-1", model, changes.pop("write", write), **changes)
+
+
+async def chosen(house: Any, model: str, **changes: Any) -> str:
+    return (await house.service.route(wish(model, **changes))).card.id
+
+
+def running(test: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
+    def run(kit: Any) -> None:
+        kit.run(test(kit))
+
+    return run
+
+
+@running
+async def test_an_id_is_any_of_the_same_weights_and_auto_any_model(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4), big=(3, 1))
+    assert await chosen(house, GGUF) == await chosen(house, ONNX) == ONNX
+    assert await chosen(house, OTHER) == OTHER
+    assert await chosen(house, "auto") == OTHER
+    assert await chosen(house, "auto", aims=Aims("latency")) == GGUF
+    assert await chosen(house, "default") == GGUF
+    served = await house.service.route(wish("auto"))
+    assert (served.asked, served.why, served.trace) == (None, None, None)
+    assert "the fewest joules of 3" in served.route
+
+
+@running
+async def test_what_is_pinned_answers_whatever_it_takes(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4))
+    for pin in ("llama.cpp-q4_1", "llama.cpp", "LLAMA.CPP-Q4_1"):
+        assert await chosen(house, f"{GGUF}@{pin}") == GGUF
+        assert await chosen(house, f"{ONNX}@{pin}") == GGUF
+    assert await chosen(house, f"{GGUF}@onnx-int4") == ONNX
+    assert await chosen(house, "auto@onnx") == ONNX
+    assert await chosen(house, "default@onnx") == ONNX
+    house.governing.allow(smaller=True)
+    assert await chosen(house, f"{GGUF}@llama.cpp") == GGUF
+
+
+@running
+async def test_errors_tell_what_there_is(kit: Any) -> None:
+    house = house_of(kit)
+    with pytest.raises(RequestError, match=r"no variant 'onnx-int8'; .*llama.cpp-q4_1, onnx-int4"):
+        await house.service.route(wish(f"{GGUF}@onnx-int8"))
+    with pytest.raises(ModelNotFound, match="nobody"):
+        await house.service.route(wish("nobody@onnx"))
+
+
+@running
+async def test_where_nothing_is_to_choose_nothing_is_looked_at(kit: Any) -> None:
+    async def write(model: str) -> str:
+        raise AssertionError(model)
+
+    house = house_of(kit)
+    for model in (OTHER, "default", f"{GGUF}@onnx"):
+        served = await house.service.route(wish(model, write=write))
+        assert (served.route, served.trace) == ("nothing else was asked for", None)
+    assert house.counted == []
+    with pytest.raises(RequestError, match="no trace"):
+        house.service.trace("cmpl-1")
+
+
+@running
+async def test_a_model_quantised_anew_is_another_one_unless_it_is_pinned(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 9), tiny_q8=(1, 1))
+    summary = changed(kit.entry.summary, quantisation="Q8_0", source_sha256="0" * 64)
+    anew = replace(kit.entry, id="tiny-q8", sha256="3" * 64, summary=summary)
+    entries = [*house.entries(), anew]
+    house.entries = lambda: entries
+    assert await chosen(house, GGUF) != "tiny-q8"
+    assert await chosen(house, "tiny-q8") == "tiny-q8"
+    assert await chosen(house, f"{GGUF}@llama.cpp-q8_0") == "tiny-q8"
+    assert await chosen(house, f"{GGUF}@llama.cpp-q4_1") == GGUF
+
+
+@running
+async def test_a_trace_is_kept_and_given_to_who_asks(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(2, 4))
+    await house.service.route(wish(GGUF))
+    assert house.service.trace("cmpl-1").chosen.setting.variant == ONNX
+    served = await house.service.route(wish(f"{GGUF}@llama.cpp", trace=True))
+    rows = {c.candidate.setting.variant: c.rule or c.state for c in served.trace.considered}
+    assert rows == {GGUF: "chosen", ONNX: "pin"}
+
+
+@running
+async def test_threads_are_the_governors(kit: Any) -> None:
+    house = house_of(kit)
+    served = await house.service.route(wish("auto", trace=True))
+    assert {c.candidate.setting.threads for c in served.trace.considered} == {2}
+
+
+@running
+async def test_tokens_are_estimated_and_the_estimate_is_learnt(kit: Any) -> None:
+    house = house_of(kit)
+    await chosen(house, GGUF, max_tokens=20)
+    assert {tokens[:3] for _, _, tokens in house.predicted if tokens[:3] != (256, 0, 128)} == {
+        (100, 0, 20)
+    }
+    assert house.counted == []
+    house.scripts = [[replace_tokens(kit, 200), kit.delta(1), kit.finished()]]
+    async for _ in house.service.generate(call(house, "x" * 400)):
+        pass
+    house.predicted.clear()
+    await chosen(house, GGUF, prompt="x" * 400 + "1 yy", max_tokens=20)
+    prompts = {id: tokens[:2] for id, _, tokens in house.predicted if tokens[:3] != (256, 0, 128)}
+    # Two letters a token with this vocabulary; what the loaded one has read is in KV.
+    assert prompts[ONNX] == (202, 0)
+    assert prompts[GGUF] == (202, 201)
+
+
+def replace_tokens(kit: Any, prompt: int) -> Any:
+    return changed(kit.started(), prompt_tokens=prompt)
+
+
+def call(house: Any, prompt: str) -> Any:
+    from edge_rt.api.service import Call
+    from edge_rt.decoding.params import Sampling
+
+    return Call("tiny", prompt, False, Sampling(), 9)
+
+
+@running
+async def test_what_may_not_fit_is_counted(kit: Any) -> None:
+    house = house_of(kit)
+    with pytest.raises(RequestError, match="context") as raised:
+        await house.service.route(wish(GGUF, prompt="x" * 5000))
+    assert (raised.value.param, raised.value.code) == ("prompt", "context_length_exceeded")
+    assert {counted[1] for counted in house.counted} == {"llama.cpp", "onnx"}
+
+
+@running
+async def test_what_only_some_templates_take_is_for_them(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 1))
+    bare = changed(kit.entry.summary, chat_template=None)
+    entries = [replace(e, summary=bare) if e.id == GGUF else e for e in house.entries()]
+    house.entries = lambda: entries
+
+    async def write(model: str) -> str:
+        if model == GGUF:
+            raise RequestError("it has no chat template", param="messages")
+        return "x"
+
+    served = await house.service.route(wish("auto", write=write, trace=True))
+    assert served.card.id != GGUF
+    (row,) = [c for c in served.trace.considered if c.candidate.setting.variant == GGUF]
+    assert (row.rule, row.reason) == ("tokens", "it has no chat template")
+
+    async def never(model: str) -> str:
+        raise RequestError("bad messages", param="messages")
+
+    with pytest.raises(RequestError, match="bad messages"):
+        await house.service.route(wish("auto", write=never))
+
+
+@running
+async def test_token_ids_are_for_a_model_that_is_named(kit: Any) -> None:
+    house = house_of(kit)
+    assert await chosen(house, GGUF, prompt=[1, 2, 3]) in (GGUF, ONNX)
+    with pytest.raises(RequestError, match="tokens are those of one model"):
+        await house.service.route(wish("auto", prompt=[1, 2, 3]))
+
+
+@running
+async def test_a_board_that_takes_nothing_says_so(kit: Any) -> None:
+    house = house_of(kit)
+    house.governing.allow(admission="refuse", guard="evacuate", why="it is hot")
+    with pytest.raises(Unavailable, match="it is hot"):
+        await house.service.route(wish("auto"))
+
+
+@running
+async def test_what_is_loaded_answers_where_nothing_may_be_loaded(kit: Any) -> None:
+    house = house_of(kit, big=(1, 1), tiny=(9, 9), tiny_onnx=(5, 5))
+    await house.answer("tiny")
+    house.governing.allow(heavy=False, guard="hold", why="it is warm")
+    assert await chosen(house, "auto") == GGUF
+
+
+@running
+async def test_limits_are_soft(kit: Any) -> None:
+    house = house_of(kit, big=(9, 1), tiny=(4, 9), tiny_onnx=(5, 5))
+    aims = Aims("energy", 0.5, None)
+    served = await house.service.route(wish("auto", aims=aims, trace=True))
+    assert (served.card.id, served.trace.within) == (GGUF, False)
+
+
+@running
+async def test_a_stand_in_answers_for_all_variants(kit: Any) -> None:
+    house = house_of(kit, Config(models=Models(smaller={GGUF: OTHER})))
+    house.governing.allow(smaller=True)
+    served = await house.service.route(wish(GGUF))
+    assert (served.card.id, served.asked) == (OTHER, GGUF)
+
+
+@running
+async def test_an_answer_is_a_measurement(kit: Any) -> None:
+    house = house_of(kit)
+    ages, variants = house.foresight.ages, house.foresight.variants
+    setting = variants.setting(house.get("tiny"), 2)
+    assert ages.age_s(setting) is None
+    house.scripts = [[kit.started(), kit.delta(1), kit.finished()]]
+    events = await house.answer("tiny")
+    assert any(isinstance(event, Cost) for event in events)
+    assert ages.age_s(setting) is not None
+
+
+@running
+async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.7, big=0.2)
+    assert await chosen(house, "auto") == ONNX
+    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER
+    assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
+    assert await chosen(house, "auto", aims=Aims(quality=1.0)) == GGUF
+    assert await chosen(house, "auto", aims=Aims("quality")) == GGUF
+    house.governing.allow(smaller=True)
+    assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
+
+
+@running
+async def test_a_smaller_model_has_to_be_good_enough_all_the_same(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.3, big=0.145)
+    assert await chosen(house, "auto") == GGUF
+    house.governing.allow(smaller=True)
+    assert await chosen(house, "auto") == ONNX
+    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER  # as was asked for
+
+
+@running
+async def test_where_only_a_model_below_the_floor_is_left_the_request_is_refused(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.3, big=0.145)
+    await house.answer(OTHER)
+    house.governing.allow(heavy=False, why="the board is hot")
+    assert await chosen(house, "auto") == OTHER
+    house.governing.allow(smaller=True, heavy=False, why="the board is hot")
+    words = r"big: its quality is 0\.\d+, and 0\.25 is the least"
+    with pytest.raises(Unavailable, match=words) as raised:
+        await house.service.route(wish("auto"))
+    assert "no model may be now: the board is hot" in str(raised.value)
+    assert raised.value.code == "budget"
+    assert raised.value.retry_after_s
+    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER
+
+
+@running
+async def test_what_takes_more_than_is_allowed_comes_before_what_is_too_bad(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.9, big=0.145)
+    house.governing.allow(smaller=True)
+    served = await house.service.route(wish("auto", aims=Aims(energy_j=3.0), trace=True))
+    assert (served.card.id, served.trace.within) == (OTHER, True)  # as the request wants it
+    served = await house.service.route(wish("auto", aims=Aims(energy_j=0.5), trace=True))
+    assert (served.card.id, served.trace.within) == (ONNX, False)
+
+
+@running
+async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) -> None:
+    house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
+    graded(house, tiny=0.9, tiny_onnx=0.7, big=0.3)
+
+    async def why(**aims: Any) -> str | None:
+        return (await house.service.route(wish("auto", aims=Aims(**aims)))).why
+
+    assert await why(quality=0.0) is None
+    house.governing.allow(smaller=True, why="the board is hot")
+    assert await why() == "big answers although others do that better: the board is hot"
+    assert await why(quality=0.0) is None  # as was asked for
+    assert await why(quality=0.8) is None
+    graded(house, tiny=0.2, tiny_onnx=0.2, big=0.2)
+    assert await why() is None  # as is usual
+
+
+@running
+async def test_the_trace_tells_where_the_qualities_are_from(kit: Any) -> None:
+    house = house_of(kit)
+    graded(house, tiny=0.9, tiny_onnx=0.7)
+    trace = (await house.service.route(wish("auto", trace=True, text="Hello there!"))).trace
+    assert trace.quality == 0.5
+    assert trace.assessed.features.kind == "talk"
+    qualities = {c.candidate.setting.variant: c.candidate.quality for c in trace.considered}
+    for model in (GGUF, ONNX):
+        assert qualities[model] == trace.assessed.chances[model].p
+        assert trace.assessed.chances[model].reasons[0].startswith("own ")
+
+
+@running
+async def test_the_configuration_says_what_is_good_enough(kit: Any) -> None:
+    house = house_of(kit, Config(router=Router(quality="low")), tiny=(1, 5), big=(1, 1))
+    graded(house, tiny=0.9, big=0.3)
+    assert await chosen(house, "auto@llama.cpp") == OTHER
+    house = house_of(kit, Config(router=Router(quality=0.8)), tiny=(1, 5), big=(1, 1))
+    graded(house, tiny=0.9, big=0.3)
+    assert await chosen(house, "auto@llama.cpp") == GGUF
+
+
+@running
+async def test_what_comparing_the_prompt_took_goes_with_the_choice(kit: Any) -> None:
+    house = house_of(kit)
+    routes, cost = house.foresight.routes, Cost(0.5, "measured", 6.0, None, 0.1)
+    assess = routes.assess
+    assert (await house.service.route(wish("auto", text="Hello there!"))).compared is None
+
+    async def compared(text: str, entries: Any, host: Any, took: Any) -> Any:
+        took(cost)
+        return await assess(text, entries, host)
+
+    routes.assess = compared
+    assert (await house.service.route(wish("auto", text="Hello there!"))).compared == cost
+
+
+@running
+async def test_who_may_begin_is_decided_by_what_marks_taught(kit: Any) -> None:
+    house, seen = house_of(kit, tiny=(1, 1)), []
+    graded(house, tiny=0.9)
+
+    def early(offers: Any, known: Any, wish: Any, assessed: Any, *more: Any) -> Any:
+        seen.append(assessed.p(GGUF))
+        return offers
+
+    traces = []
+    with patch("edge_rt.routing.routes.with_early", early):
+        for _ in range(2):
+            served = await house.service.route(wish("auto", trace=True, text="Hello there!"))
+            traces.append(served.trace)
+            assert served.card.id == GGUF
+            assert house.service.mark("cmpl-1", 0.0, 1.0)
+    [first, second] = seen
+    assert second == pytest.approx(first * PRIOR / (PRIOR + 1.0))
+    assert [trace.assessed.p(GGUF) for trace in traces] == [first, first]
+    assert traces[1].chosen.quality == pytest.approx(second)
