@@ -31,6 +31,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for page in (*MADE, "tutorial.md", "contributing.md", "changelog.md"):
         assert (tmp_path / page.removesuffix(".md") / "index.html").is_file()
+    commands = (tmp_path / "reference/cli/index.html").read_text()
+    assert "<code>--prefer [energy&#124;latency&#124;quality]</code>" in commands
 
 
 def test_the_readme_is_short() -> None:

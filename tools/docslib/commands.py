@@ -25,7 +25,8 @@ class Command:
 
 def commands() -> Iterator[Command]:
     """Yield `edge-rt`, then every command below it."""
-    yield from _walk(main, click.Context(main, info_name="edge-rt"))
+    settings = main.context_settings
+    yield from _walk(main, click.Context(main, info_name="edge-rt", **settings))
 
 
 def _walk(command: click.Command, ctx: click.Context) -> Iterator[Command]:

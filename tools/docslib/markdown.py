@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -17,7 +18,9 @@ def page(title: str, *blocks: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return `text` as inline code."""
+    """Return `text` as inline code; a `|` in backticks would end the cell of a table."""
+    if "|" in text:
+        return f"<code>{escape(text).replace('|', '&#124;')}</code>"
     return f"`{text}`"
 
 
