@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 BREATH_S = 0.02  # between two reads of the supply, however many answers end
 
+FIRST = 10  # looks at a read for which the first look at the board waits, a second
+
 SETTLE_S = 0.6  # after which every reader has been read twice
 
 
@@ -173,7 +175,7 @@ class Senses:
         extra = wanted(chosen.board, self._root, self._processes)
         found = discover(roots(self._root), extra, clock=self._clock)
         sampler = Sampler(found.readers, self._clock)
-        step_all(sampler, self._clock())
+        step_all(sampler, self._clock(), FIRST)
         supply = find_supply(chosen.board, sampler)
         return Felt(self._root, chosen, sampler, found.skipped, supply)
 
@@ -205,7 +207,7 @@ class Senses:
     def _tell(self, time_s: float, felt: Felt) -> None:
         supply = felt.supply
         if supply is not None:
-            self._read_s = time_s
+            self._read_s = time_s = max(time_s, self._read_s)  # reads that were late end later
             told = supply.energy(), supply.resolution_s, felt.quality, supply.rails
             self._hear(Metered(time_s, *told))
 

@@ -17,6 +17,10 @@ from edge_rt.board.track import Reading, Track
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 0.1  # between two looks at the reads under way
+LATE = 2  # looks that have to find the same read before another thread reads the other readers
+HUNG = 30  # before it is left out
+
 Subscriber = Callable[[float, Reader, Sequence["float | None"]], None]
 
 
@@ -24,7 +28,7 @@ class Sampler:
     """Steps through the readers that are due; one thread steps, any thread may ask.
 
     No lock is held while a sensor is read, so asking never waits for hardware. A reader whose
-    read does not return keeps its thread: `leave_out` has another thread go on with the others.
+    read takes long keeps its thread: `look` has another thread go on with the others.
     Channels are found by name and kind; where two readers give the same, the earlier's is meant.
     """
 
@@ -44,8 +48,8 @@ class Sampler:
         self._tracks = [Track(reader, history_s, gap_periods) for reader in readers]
         self._clock = clock
         self._lock = threading.Lock()
-        self._busy: tuple[Track, threading.Thread] | None = None  # the read under way
-        self._looks = 0  # at that read, by `leave_out`
+        self._telling = threading.Lock()  # subscribers hear of one read at a time
+        self._stepper: threading.Thread | None = None  # None: it is in a read that is late
         self._subscribers: list[Subscriber] = []
         self._failing: list[Subscriber] = []  # logged once, not ten times a second
         self._places: dict[tuple[str, Kind], tuple[Track, int]] = {}
@@ -68,7 +72,7 @@ class Sampler:
 
     def due(self, now_s: float) -> float:
         """Seconds from `now_s` until the next reader is due; 0 where one is."""
-        due_s = (track.due_s for track in self._tracks if track.blocked is None)
+        due_s = (track.due_s for track in self._tracks if track.idle)
         return max(0.0, min(due_s, default=now_s + 1.0) - now_s)
 
     @property
@@ -78,26 +82,34 @@ class Sampler:
         with self._lock:
             return readers + [one for track in self._tracks for one in track.silent.values()]
 
-    def leave_out(self, looks: int) -> bool:
-        """Leave out a read that has been under way for the last `looks` calls.
+    @property
+    def late(self) -> bool:
+        """Whether a read that is not left out takes so long that another thread steps."""
+        return any(track.thread and track.looks >= LATE for track in self._tracks)
 
-        Only its channel is left out where the reader can read the others without it, else the whole
-        reader. Returns whether something was left out: another thread then has to call `step`.
+    def awaited(self, looks: int = HUNG) -> threading.Thread | None:
+        """Return the thread of a read that fewer than `looks` looks have found, None: no read."""
+        with self._lock:
+            return next((t.thread for t in self._tracks if t.thread and t.looks < looks), None)
+
+    def look(self) -> bool:
+        """Look for reads that are late, LOOK_S after the last look.
+
+        A read that HUNG looks have found is left out: only its channel where the reader can read
+        the others without it, else the whole reader. Returns whether the stepping thread is in a
+        read that LATE looks have found: another thread then has to call `step`.
         """
         with self._lock:
-            self._looks += 1
-            if self._busy is None or self._looks < looks:
-                return False
-            (track, thread), self._busy = self._busy, None
-            told = hung(track.reader.name, thread, track.reader.channels)
-            channel = _pass_over(track.reader, told.reason)
-            if channel is None:
-                track.blocked = told
-            else:
-                told = replace(told, name=channel.name)
-                track.silent[thread], track.due_s = told, -math.inf
-        log.warning("sensor %s is left out: %s", told.name, told.reason)
-        return True
+            reads = [track for track in self._tracks if track.thread is not None]
+            for track in reads:
+                track.looks += 1
+            late = any(t.thread is self._stepper and t.looks >= LATE for t in reads)
+            if late:
+                self._stepper = None
+            left_out = [_leave_out(track) for track in reads if track.looks >= HUNG]
+        for told in left_out:
+            log.warning("sensor %s is left out: %s", told.name, told.reason)
+        return late
 
     def hurry(self, readers: Collection[Reader], at_s: float) -> None:
         """Make `readers` due at `at_s` where they are due later; their beat begins anew there."""
@@ -109,14 +121,14 @@ class Sampler:
     def step(self, now_s: float) -> int:
         """Read the readers that are due at `now_s`; gives how many those were.
 
-        Ends early where a reader was left out meanwhile: another thread steps now.
+        Ends early where a read was late: another thread steps now.
         """
-        count = 0
+        count, self._stepper = 0, threading.current_thread()
         for track in self._tracks:
             if self._begin(track, now_s):
-                if not self._read(track):
+                count += self._read(track)
+                if self._stepper is not threading.current_thread():
                     break
-                count += 1
         return count
 
     def pace_s(self, reader: Reader) -> float:
@@ -169,25 +181,25 @@ class Sampler:
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(time_s, reader, values)` after each read; gives a way to stop.
 
-        It is called by the stepping thread, and `values` (None where missing) are used again by
-        the next read. What it raises is logged, the first time, and does not stop the sampler.
+        The reading thread calls it, one call at a time, and `values` (None where missing) are used
+        again by the next read. What it raises is logged, the first time, and stops no sampler.
         """
         self._subscribers.append(subscriber)
         return lambda: self._unsubscribe(subscriber)
 
     def close(self) -> None:
-        """Close the files and buses of every reader that answers."""
+        """Close the files and buses of every reader that nobody waits for."""
         for track in self._tracks:
-            if track.blocked is None:
+            if track.idle:
                 track.reader.close()
 
     def _begin(self, track: Track, now_s: float) -> bool:
         """Whether `track` is due; its next beat is set here, so that a hurry in a read counts."""
         with self._lock:
-            due = track.due_s <= now_s and track.blocked is None
+            due = track.due_s <= now_s and track.idle
             if due:
                 track.plan(now_s)
-                self._busy, self._looks = (track, threading.current_thread()), 0
+                track.thread, track.looks = threading.current_thread(), 0
         return due
 
     def _read(self, track: Track) -> bool:
@@ -198,19 +210,23 @@ class Sampler:
         time_s = 0.5 * (begin_s + end_s)
         with self._lock:
             me = threading.current_thread()
-            if self._busy is None or self._busy[1] is not me:
+            if track.thread is not me:
                 told = track.silent.pop(me, track.blocked)
                 track.blocked = None
                 log.info("sensor %s answers again", told and told.name)
                 return False
-            self._busy = None
+            track.thread = None
             track.record(time_s, values, end_s - begin_s)
-        for subscriber in tuple(self._subscribers):
-            try:
-                subscriber(time_s, track.reader, values)
-            except Exception:
-                self._complain(subscriber)
+        self._tell(time_s, track.reader, values)
         return True
+
+    def _tell(self, time_s: float, reader: Reader, values: Sequence[float | None]) -> None:
+        with self._telling:
+            for subscriber in tuple(self._subscribers):
+                try:
+                    subscriber(time_s, reader, values)
+                except Exception:
+                    self._complain(subscriber)
 
     def _complain(self, subscriber: Subscriber) -> None:
         if subscriber not in self._failing:
@@ -220,6 +236,20 @@ class Sampler:
     def _unsubscribe(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
+
+
+def _leave_out(track: Track) -> Skipped:
+    """Read the track without what its thread hangs in, which is returned."""
+    thread, track.thread = track.thread, None
+    assert thread is not None
+    told = hung(track.reader.name, thread, track.reader.channels)
+    channel = _pass_over(track.reader, told.reason)
+    if channel is None:
+        track.blocked = told
+    else:
+        told = replace(told, name=channel.name)
+        track.silent[thread], track.due_s = told, -math.inf
+    return told
 
 
 def _pass_over(reader: Reader, reason: str) -> Channel | None:

@@ -8,31 +8,31 @@ import time
 from collections.abc import Callable, Collection
 
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler import HUNG, LOOK_S, Sampler
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0  # between two looks whether a read does not return
-LOOKS = 3  # that have to find the same read before its reader is left out
+
+def step_all(sampler: Sampler, now_s: float, looks: int = HUNG, look_s: float = LOOK_S) -> None:
+    """Step `sampler` once, and wait for each read until `looks` looks have found it."""
+    stepper = _stepping(sampler, now_s)
+    while waits := stepper if stepper.is_alive() else sampler.awaited(looks):
+        waits.join(look_s)
+        if sampler.look() or not (stepper.is_alive() or sampler.due(now_s)):
+            stepper = _stepping(sampler, now_s)
 
 
-def step_all(sampler: Sampler, now_s: float, look_s: float = LOOK_S) -> None:
-    """Step `sampler` once; a reader that does not answer is left out."""
-    hangs = True
-    while hangs:
-        thread = threading.Thread(target=sampler.step, args=(now_s,), daemon=True)
-        thread.start()
-        hangs = False
-        while thread.is_alive() and not hangs:
-            thread.join(look_s)
-            hangs = thread.is_alive() and sampler.leave_out(LOOKS)
+def _stepping(sampler: Sampler, now_s: float) -> threading.Thread:
+    thread = threading.Thread(target=sampler.step, args=(now_s,), daemon=True)
+    thread.start()
+    return thread
 
 
 class SamplerThread:
     """Steps the sampler whenever a reader is due, from `start` to `stop`.
 
-    A second thread looks once in LOOK_S whether the first hangs in a read; another then takes its
-    place, so that one sensor that does not answer keeps no other from being read.
+    A second thread looks each LOOK_S whether the first is late in a read; another then takes its
+    place, so that a sensor that is slow or does not answer holds up no other.
 
     To hear of readings in an event loop, subscribe with a function that copies what it needs and
     hands it to `loop.call_soon_threadsafe`.
@@ -64,7 +64,9 @@ class SamplerThread:
         self._watch.join()
         self._wake.set()
         self._thread.join(timeout_s)
-        if self._thread.is_alive():
+        if (late := self.sampler.awaited()) is not None:
+            late.join(timeout_s)
+        if self._thread.is_alive() or self.sampler.awaited() is not None:
             log.warning("a sensor has not answered for %g s: leaving it open", timeout_s)
             return False
         self.sampler.close()
@@ -88,6 +90,8 @@ class SamplerThread:
 
     def _look(self) -> None:
         while not self._stopped.wait(self._look_s):
-            if self.sampler.leave_out(LOOKS):
+            if self.sampler.look():
                 self._thread = self._stepper()
                 self._thread.start()
+            elif self.sampler.due(self._clock()) == 0.0:
+                self._wake.set()  # for a reader that was late when the stepper began to wait

@@ -61,7 +61,8 @@ class Felt:
     @property
     def waiting(self) -> bool:
         """Whether something that was looked for or is read still does not answer."""
-        return any(one.waiting for one in (*self.skipped, *self.sampler.blocked))
+        hangs = any(one.waiting for one in (*self.skipped, *self.sampler.blocked))
+        return hangs or self.sampler.late
 
     def complete(self, now_s: float) -> bool:
         """Whether everything has answered, power is measured and a temperature that counts is read.

@@ -49,6 +49,8 @@ class Track:
         self._intervals = deque[float](maxlen=5)  # between them
         self.ring = Ring(size, max(2, math.ceil(history_s / reader.period_s)))
         self.meters = _meters(reader.channels, self.gap_s)
+        self.thread: threading.Thread | None = None  # that reads it now
+        self.looks = 0  # that have found this read
         self.blocked: Skipped | None = None  # where its read does not return
         # Channels whose read does not return, by the thread that waits in that read.
         self.silent: dict[threading.Thread, Skipped] = {}
@@ -56,6 +58,11 @@ class Track:
         self._last: list[float | None] = [None] * size
         self._last_s: list[float] = [0.0] * size
         self._errors: list[str | None] = [None] * size
+
+    @property
+    def idle(self) -> bool:
+        """Whether no read of the whole reader is under way."""
+        return self.thread is None and self.blocked is None
 
     @property
     def pace_s(self) -> float:
