@@ -21,12 +21,11 @@ from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import Metered, Senses
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import nothing_yet
-from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
+from edge_rt.core.cached import Which
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.daemon.admission import Admission
-from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import changed, governor_state
@@ -35,12 +34,7 @@ from edge_rt.daemon.history import History
 from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
-from edge_rt.daemon.performing import Performing
-from edge_rt.daemon.prompting import Prompting, Vocabulary
-from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.service import DaemonService
-from edge_rt.daemon.state import State
-from edge_rt.daemon.templating import Templating
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
@@ -66,6 +60,11 @@ from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import ModelNotFound
+from edge_rt.generation.prompts import Prompting, Vocabulary
+from edge_rt.generation.recovery import Recovery
+from edge_rt.generation.service import Answering
+from edge_rt.generation.state import State
+from edge_rt.generation.tasks import Performing
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.limits import Limits
@@ -76,8 +75,9 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import Pairs
 from edge_rt.models.store import Store
 from edge_rt.models.summary import Summary
-from edge_rt.models.template_task import Refused, Task
-from edge_rt.models.templating import Templates
+from edge_rt.models.templates.process import Templating
+from edge_rt.models.templates.task import Refused, Task
+from edge_rt.models.templates.worker import Templates
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parent / "board"))

@@ -43,10 +43,10 @@ from edge_rt.api.service import Service
 from edge_rt.api.shell import Administering, Named, Shell, Using
 from edge_rt.api.state import Health, Metrics, Status
 from edge_rt.api.trace import RouteTrace
-from edge_rt.cache.exact import ExactCache
-from edge_rt.cache.semantic import SemanticCache
 from edge_rt.config.schema import Requests
 from edge_rt.core.reports.storage import storage_families
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.semantic import SemanticCache
 
 
 def create_app(

@@ -12,10 +12,10 @@ from edge_rt.api.context import Context
 from edge_rt.api.document import read_document
 from edge_rt.api.query import whole_numbers
 from edge_rt.api.respond import send_json
-from edge_rt.cache.exact import AGAIN_S
-from edge_rt.cache.kept import Group, Which
-from edge_rt.cache.prefix_shelf import PrefixGroup
+from edge_rt.core.cached import Group, Which
+from edge_rt.engine.protocol import PrefixGroup
 from edge_rt.errors import Unavailable
+from edge_rt.generation.cache.exact import AGAIN_S
 
 
 class SemanticReport(msgspec.Struct, frozen=True):

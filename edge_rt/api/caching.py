@@ -16,11 +16,11 @@ from edge_rt.api.flights import Flights
 from edge_rt.api.nearby import Asked, Near, Nearby, Topic
 from edge_rt.api.service import Cost, ModelCard, Serving
 from edge_rt.api.usage import Tally
-from edge_rt.cache.exact import ExactCache
-from edge_rt.cache.kept import Kept
-from edge_rt.cache.semantic import Neighbour
+from edge_rt.core.cached import Kept
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.errors import NotCached
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.semantic import Neighbour
 
 NOBODY = "unknown"  # in place of a client that the connection does not tell
 _SHOWN = 120  # characters of a question

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from edge_rt.api.rate import Rate
-from edge_rt.cache.key import digest
+from edge_rt.core.digest import digest
 from edge_rt.errors import RequestError
 
 By = Literal["feedback", "regeneration"]

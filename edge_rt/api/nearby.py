@@ -10,10 +10,10 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.metrics import Meters
 from edge_rt.api.service import Cost, EmbedCall, Service
 from edge_rt.api.usage import tallied
-from edge_rt.cache.key import digest
-from edge_rt.cache.semantic import Neighbour, Question, SemanticCache
-from edge_rt.cache.vectors import vector
+from edge_rt.core.digest import digest
 from edge_rt.errors import EdgeError, RequestError
+from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
+from edge_rt.generation.cache.vectors import vector
 from edge_rt.trouble import Trouble
 
 MOST = 2000  # characters of a text that is looked for, and kept; longer ones are seldom alike

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from edge_rt.api.wish import Wish
-from edge_rt.cache.kept import Which
+from edge_rt.core.cached import Which
 from edge_rt.core.load_config import Form
 from edge_rt.core.reports.board import BoardReport, LedgerReport, Quality
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past

@@ -16,9 +16,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Prediction, Served
-from edge_rt.daemon.alone import Alone
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.state import State
 from edge_rt.decoding.params import Made
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer
@@ -34,6 +32,8 @@ from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.energy.prediction.warmth_now import WarmthNow
 from edge_rt.engine.residency import Residency
 from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.generation.exclusive import Alone
+from edge_rt.generation.state import State
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
 from edge_rt.routing.choice.ages import Ages

@@ -15,15 +15,11 @@ import psutil
 from edge_rt.board.monitor import Metered, Senses
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import Felt
-from edge_rt.cache.exact import ExactCache
 from edge_rt.cgroup import Available, Group, memory_share
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
 from edge_rt.core.pause import in_thread
-from edge_rt.daemon.answering import Answering
-from edge_rt.daemon.caches import semantic_cache
 from edge_rt.daemon.chores import feel, keep, place, preload, recall, sweep, told, write
-from edge_rt.daemon.expecting import Expecting
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
 from edge_rt.daemon.governor_report import budget_of, settings_of
@@ -33,14 +29,8 @@ from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.knobs import BoardKnobs
 from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.daemon.observing import Observer
-from edge_rt.daemon.performing import Performing
 from edge_rt.daemon.priors import power_prior
-from edge_rt.daemon.prompting import Prompting
-from edge_rt.daemon.recovery import Recovery
 from edge_rt.daemon.service import DaemonService
-from edge_rt.daemon.state import State
-from edge_rt.daemon.templating import Templating
-from edge_rt.daemon.unkept import forget_unkept
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
@@ -54,8 +44,18 @@ from edge_rt.engine.supervisor.hang_detector import Vigil
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.errors import ConfigError, StoreError
+from edge_rt.generation.cache.configured import semantic_cache
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.unkept import forget_unkept
+from edge_rt.generation.expected_time import Expecting
+from edge_rt.generation.prompts import Prompting
+from edge_rt.generation.recovery import Recovery
+from edge_rt.generation.service import Answering
+from edge_rt.generation.state import State
+from edge_rt.generation.tasks import Performing
 from edge_rt.governor.governor import Governor
 from edge_rt.models.store import Store
+from edge_rt.models.templates.process import Templating
 from edge_rt.trouble import Trouble
 
 

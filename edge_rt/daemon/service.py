@@ -22,8 +22,8 @@ from edge_rt.api.service import (
 )
 from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.board.monitor import Senses
-from edge_rt.cache.kept import Which
 from edge_rt.config.schema import Config
+from edge_rt.core.cached import Which
 from edge_rt.core.load_config import Form
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
@@ -38,25 +38,25 @@ from edge_rt.core.reports.planning import (
 )
 from edge_rt.core.reports.router import RouterReport
 from edge_rt.core.reports.storage import StorageReport
-from edge_rt.daemon.answering import Answering
 from edge_rt.daemon.foresight import Foresight
 from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.identities import Identities
 from edge_rt.daemon.keeping import Keeping
 from edge_rt.daemon.knobs import BoardKnobs
-from edge_rt.daemon.known_pairs import KnownPairs
-from edge_rt.daemon.legible import Legible
-from edge_rt.daemon.performing import Performing
-from edge_rt.daemon.problems import model_problems, other_problems
-from edge_rt.daemon.prompting import Prompting
-from edge_rt.daemon.state import State
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.residency import Resident
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.generation.identities import Identities
+from edge_rt.generation.problems import model_problems, other_problems
+from edge_rt.generation.prompts import Prompting
+from edge_rt.generation.service import Answering
+from edge_rt.generation.state import State
+from edge_rt.generation.tasks import Performing
 from edge_rt.models.doubt import Calibration
+from edge_rt.models.known_pairs import KnownPairs
+from edge_rt.models.legible import Legible
 from edge_rt.models.pair import Pair
 from edge_rt.models.store import Entry, Store
 from edge_rt.models.summary import Kind

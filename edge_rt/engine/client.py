@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
-from edge_rt.cache.kept import Which
+from edge_rt.core.cached import Which
 from edge_rt.engine.beat import Beat
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_rt.cache.kept import Which
-from edge_rt.cache.prefix_file import Head, Whole, size_of
-from edge_rt.cache.prefix_folder import PrefixFolder
-from edge_rt.cache.prefix_shelf import PrefixShelf, Stored
+from edge_rt.core.cached import Which
 from edge_rt.engine.aside import Aside
+from edge_rt.engine.kv.prefix_file import Head, Whole, size_of
+from edge_rt.engine.kv.prefix_folder import PrefixFolder
+from edge_rt.engine.kv.prefix_shelf import PrefixShelf, Stored
 from edge_rt.engine.prefix_fetch import Fetch, PrefixFetcher, Then
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.trouble import Trouble

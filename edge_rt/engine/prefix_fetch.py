@@ -6,9 +6,9 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from edge_rt.cache.prefix_folder import PrefixFolder, State
-from edge_rt.cache.prefix_shelf import PrefixShelf, Stored
 from edge_rt.engine.aside import Aside
+from edge_rt.engine.kv.prefix_folder import PrefixFolder, State
+from edge_rt.engine.kv.prefix_shelf import PrefixShelf, Stored
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from edge_rt.backends.base import Backend
-from edge_rt.cache.kept import Which
-from edge_rt.cache.key import digest
-from edge_rt.cache.prefix_file import Head, Tokens
-from edge_rt.cache.prefix_shelf import Stored
+from edge_rt.core.cached import Which
+from edge_rt.core.digest import digest
 from edge_rt.decoding.pass_times import Average
+from edge_rt.engine.kv.prefix_file import Head, Tokens
+from edge_rt.engine.kv.prefix_shelf import Stored
 from edge_rt.engine.prefix import common_prefix
 from edge_rt.engine.prefix_disk import PrefixDisk
 from edge_rt.engine.prefix_fetch import Fetch

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.cache.prefix_shelf import PrefixGroup
 from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
+from edge_rt.engine.kv.prefix_shelf import PrefixGroup
 
 VERSION = 5
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
-from edge_rt.cache.kept import Which
+from edge_rt.core.cached import Which
 from edge_rt.engine.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.embedding import EmbeddingScheduler
 from edge_rt.engine.inference import Over, TensorScheduler

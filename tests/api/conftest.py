@@ -29,9 +29,8 @@ from edge_rt.api.service import (
     Serving,
 )
 from edge_rt.api.wish import Wish
-from edge_rt.cache.exact import ExactCache
-from edge_rt.cache.key import digest
 from edge_rt.config.schema import Requests
+from edge_rt.core.digest import digest
 from edge_rt.core.reports.board import (
     BoardName,
     BoardReport,
@@ -66,6 +65,7 @@ from edge_rt.engine.protocol import (
     Timings,
 )
 from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.trace import Trace, Traces
 from edge_rt.routing.quality.feedback.learner import Which
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.cache.kept import Which
-from edge_rt.cache.prefix_shelf import PrefixGroup
+from edge_rt.core.cached import Which
+from edge_rt.engine.kv.prefix_shelf import PrefixGroup
 from edge_rt.engine.protocol import Prefixes, Started
 from edge_rt.errors import Unavailable
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from edge_rt.api.nearby import MOST
-from edge_rt.cache.exact import ExactCache
-from edge_rt.cache.semantic import SemanticCache
 from edge_rt.errors import RequestError, Unavailable
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.semantic import SemanticCache
 
 GREEDY = {"temperature": 0}
 FIRST, AGAIN, OTHER = "Name three rivers.", "Please name 3 rivers.", "Name four rivers."

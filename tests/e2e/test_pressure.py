@@ -105,7 +105,9 @@ def test_a_template_process_that_is_stopped_is_replaced(own_daemon):
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
     assert daemon.post(body, "/v1/chat/completions").status_code == 200
     children = psutil.Process(daemon.process.pid).children()
-    [process] = [child for child in children if "edge_rt.models.templating" in child.cmdline()]
+    [process] = [
+        child for child in children if "edge_rt.models.templates.worker" in child.cmdline()
+    ]
     process.suspend()
     assert daemon.post(body, "/v1/chat/completions").status_code == 200
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.cache.kept import Which
+from edge_rt.core.cached import Which
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import Frames, encode, engine_decoder

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cache.kept import Which
-from edge_rt.cache.prefix_file import Head, size_of
-from edge_rt.cache.prefix_folder import PrefixFolder
+from edge_rt.core.cached import Which
+from edge_rt.engine.kv.prefix_file import Head, size_of
+from edge_rt.engine.kv.prefix_folder import PrefixFolder
 from edge_rt.engine.prefix_disk import PrefixDisk
 from edge_rt.engine.prefixes import LONG, kept_as, state_key
 from edge_rt.engine.protocol import KeepPrefixes, ModelSpec, Origin

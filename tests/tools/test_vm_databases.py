@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from vm.guest.databases import Witness, left
 
-from edge_rt.cache.kept import Kept
-from edge_rt.cache.tables import Tables as CacheTables
+from edge_rt.core.cached import Kept
 from edge_rt.energy.ledger.schema import LEDGER
+from edge_rt.generation.cache.tables import Tables as CacheTables
 
 ROOM = 1 << 20
 

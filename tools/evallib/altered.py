@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_rt.cache.lexicon import FUNCTION
+from edge_rt.generation.cache.lexicon import FUNCTION
 from evallib import EvalError
 from evallib.item import read_rows
 from evallib.pairs import Pair

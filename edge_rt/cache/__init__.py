@@ -1,1 +1,0 @@
-"""Answers that were given before, for whoever asks the same again."""

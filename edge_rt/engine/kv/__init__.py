@@ -1,0 +1,1 @@
+"""What models have read: sequences, beginnings of prompts, checkpoints."""

@@ -1,0 +1,1 @@
+"""Answers that are kept, for the same question and for one that means the same."""

@@ -1,0 +1,107 @@
+"""The answers in their file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from edge_rt.core.cached import Group, Kept, Which, pack, unpack
+from edge_rt.database.file import File
+from edge_rt.database.schema import PAGE, Schema
+
+SCHEMA = Schema(
+    name="cache",
+    version=1,
+    tables={
+        "kept": """CREATE TABLE kept (
+            key BLOB PRIMARY KEY, model TEXT, client TEXT, made REAL, used REAL, size INTEGER,
+            packed BLOB, digest BLOB)""",
+    },
+    further=[
+        "CREATE INDEX kept_by_use ON kept (used)",
+        "CREATE INDEX kept_by_age ON kept (made)",
+    ],
+)
+
+SHARE = 16  # of the file may one answer have one part
+_SLICE = 16  # answers deleted at a time
+
+
+class Tables(File):
+    """See File; of the answers those go first that were not used for longest."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        super().__init__(path, SCHEMA, max_bytes, max_bytes // PAGE // SHARE + 16)
+
+    def read(self, key: bytes) -> Kept | None:
+        """The answer of that key; raises sqlite3.DatabaseError where it is no longer whole."""
+        query = "SELECT key, packed, digest FROM kept WHERE key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        return None if row is None else _whole(*row)
+
+    def page(self, last: int, most: int) -> list[tuple[int, Kept]]:
+        """At most so many of the answers that were written after that of the number `last`, each
+        with its own number; raises as `read` does.
+        """
+        query = "SELECT rowid, key, packed, digest FROM kept WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        return [(row, _whole(*kept)) for row, *kept in self._db.execute(query, (last, most))]
+
+    def write(self, kept: Kept, used: float) -> None:
+        """Keep an answer, in place of any of its key; others make room where they must."""
+        self.make_room(kept.size)
+        row = (kept.key, kept.model, kept.client, kept.made, used, kept.size, *pack(kept))
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def use(self, used: Mapping[bytes, float]) -> None:
+        """Note when answers were used last, by their keys in Unix seconds."""
+        with self.transaction():
+            rows = [(when, key) for key, when in used.items()]
+            self._db.executemany("UPDATE kept SET used = ? WHERE key = ?", rows)
+
+    def expire(self, before: float) -> None:
+        """Delete answers that were made before then, in Unix seconds."""
+        while self._drop("made < ? ORDER BY made", [before]):
+            pass
+
+    def purge(self, which: Which, now: float) -> int:
+        """Delete `which` answers at `now` in Unix seconds, and give their room back; how many."""
+        before = None if which.older_s is None else now - which.older_s
+        terms = {"model = ?": which.model, "client = ?": which.client, "made < ?": before}
+        chosen = {term: value for term, value in terms.items() if value is not None}
+        gone = 0
+        while dropped := self._drop(" AND ".join(chosen) or "1", chosen.values()):
+            gone += dropped
+        self.give_back()
+        return gone
+
+    def forget(self, key: bytes) -> None:
+        """Delete the answer of that key, if there is one."""
+        with self.transaction():
+            self._db.execute("DELETE FROM kept WHERE key = ?", (key,))
+
+    def groups(self) -> list[Group]:
+        """What there is, by model and client."""
+        rows = self._db.execute(
+            """SELECT model, client, COUNT(*), SUM(size), MIN(made), MAX(made) FROM kept
+               GROUP BY model, client ORDER BY model, client"""
+        )
+        return [Group(*row) for row in rows]
+
+    def drop_some(self) -> bool:
+        """Delete a few answers that were not used for longest; False where there are none."""
+        return self._drop("1 ORDER BY used", []) > 0
+
+    def _drop(self, where: str, values: Iterable[object]) -> int:
+        rows = f"SELECT rowid FROM kept WHERE {where} LIMIT {_SLICE}"
+        with self.transaction():
+            done = self._db.execute(f"DELETE FROM kept WHERE rowid IN ({rows})", tuple(values))
+            return done.rowcount
+
+
+def _whole(key: bytes, packed: bytes, digest: bytes) -> Kept:
+    kept = unpack(packed, digest)
+    if kept is None or kept.key != key:
+        raise sqlite3.DatabaseError("an answer in it is damaged")
+    return kept

@@ -1,0 +1,94 @@
+"""What the answers of each model depend on beside the request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
+
+from edge_rt import __version__
+from edge_rt.api.service import Identity
+from edge_rt.config.schema import Config
+from edge_rt.core.digest import digest
+from edge_rt.core.load_config import Form
+from edge_rt.energy.calibration.measurement import Host
+from edge_rt.engine.builds import BUILDS
+from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.models.entry import Entry
+from edge_rt.models.store import Store
+from edge_rt.routing.loading.forms import forms
+from edge_rt.routing.options.kinds import writer
+from edge_rt.routing.routes import Routes
+
+# Weights with one kernel for every batch size, kept like this: see backends/llama.py.
+_ONE_KERNEL, _EXACT = {"Q4_1"}, Form(0, "q8_0/f16")
+_MANY = 64  # names that were asked for
+
+
+class Identities:
+    """Who may answer for a name, which is looked up anew only when the store has changed."""
+
+    def __init__(self, config: Config, store: Store, routes: Routes) -> None:
+        self._engine, self._store, self._routes = config.engine, store, routes
+        self._settings = config.engine, config.router
+        self._builds: dict[str, str] = {}  # by backend
+        self._stamp: object = None
+        self._known: dict[tuple[str, str | None], tuple[Identity, ...]] = {}
+
+    def of(self, model: str, partner: str | None, host: Host) -> tuple[Identity, ...]:
+        """See Service."""
+        stamp = self._store.stamp()
+        if stamp != self._stamp or len(self._known) >= _MANY:
+            self._stamp, self._known = stamp, {}
+        asked = model, partner
+        if asked not in self._known:
+            entries = self._routes.named(model, host)
+            self._known[asked] = tuple(self._identity(entry, partner, host) for entry in entries)
+        return self._known[asked]
+
+    def _identity(self, entry: Entry, partner: str | None, host: Host) -> Identity:
+        pairs = host.pairs(entry.id)
+        others = {pair.small: _found(pair.small, host) for pair in pairs}
+        if partner is not None:
+            others[partner] = _found(partner, host)
+        beside = [None if other is None else self._made_of(other) for other in others.values()]
+        everybody = [entry, *(other for other in others.values() if other is not None)]
+        return Identity(
+            card=host.card(entry.id),
+            digest=digest(*self._settings, self._made_of(entry), list(pairs), beside),
+            repeats=all(self._repeats(one) for one in everybody),
+            timed=tuple(one.id for one in everybody if _is_timed(one)),
+        )
+
+    def _made_of(self, entry: Entry) -> tuple[object, ...]:
+        """Files, and what is read of them; the library, and our own program."""
+        backend = entry.backend
+        if backend not in self._builds:
+            self._builds[backend] = _build(BUILDS[backend])
+        files = entry.id, entry.sha256, backend, entry.providers
+        return (*files, entry.summary, self._builds[backend], __version__)
+
+    def _repeats(self, entry: Entry) -> bool:
+        exact = set(forms(entry, self._engine)) == {_EXACT}
+        return exact and entry.summary.quantisation in _ONE_KERNEL
+
+
+def _is_timed(entry: Entry) -> bool:
+    return "strftime_now" in (entry.summary.chat_template or "")
+
+
+def _found(model: str, host: Host) -> Entry | None:
+    try:
+        return writer(host.entry(model))
+    except (ModelNotFound, RequestError):
+        return None
+
+
+def _build(packages: Iterable[str]) -> str:
+    """Tells one build of an installed library from another: by the list of its files' hashes."""
+    found = hashlib.sha256()
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found.update((distribution(package).read_text("RECORD") or "").encode())
+    return found.hexdigest()

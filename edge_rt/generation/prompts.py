@@ -1,0 +1,88 @@
+"""The prompts of chats, by the templates of models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from edge_rt.engine.cut import CUT
+from edge_rt.errors import RequestError
+from edge_rt.models.entry import Entry
+from edge_rt.models.gguf import read_tokens
+from edge_rt.models.templates.process import Templating
+from edge_rt.models.templates.task import Task, Template
+from edge_rt.models.tokenizer_file import special_tokens
+
+
+class Vocabulary(NamedTuple):
+    """The tokens of a model, as far as writing a prompt depends on them."""
+
+    control: Sequence[str]  # the texts of its control tokens
+    longest: int | None  # most bytes of a token; None: not known
+
+
+def vocabulary(entry: Entry) -> Vocabulary:
+    """That of a model; takes a while. Raises ModelFileError."""
+    if entry.backend == "llama.cpp":
+        return Vocabulary(*read_tokens(entry.path))
+    return Vocabulary(special_tokens(entry.path.with_name("tokenizer.json")), None)
+
+
+class Prompting:
+    """Writes conversations as models read them, in which only templates have control tokens."""
+
+    def __init__(
+        self, templating: Templating, read: Callable[[Entry], Vocabulary] = vocabulary
+    ) -> None:
+        """`read` gives a model's vocabulary, and may take a while."""
+        self._templating, self._read = templating, read
+        self._known: dict[str, tuple[Template, int | None]] = {}  # by the sha256 of the file
+
+    async def write(
+        self,
+        entry: Entry,
+        context: int,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None,
+        variables: dict[str, Any] | None,
+        client: str | None = None,
+    ) -> str:
+        """The prompt, ending where the assistant speaks; raises as Templating.fill.
+
+        RequestError, too, for messages that cannot fit into `context` tokens.
+        """
+        template, longest = await self._vocabulary(entry)
+        if longest is not None:
+            _refuse_what_cannot_fit(messages, longest, context)
+        return await self._templating.fill(Task(template, messages, tools, variables), client)
+
+    async def close(self) -> None:
+        """End what is at work for it."""
+        await self._templating.close()
+
+    async def _vocabulary(self, entry: Entry) -> tuple[Template, int | None]:
+        known = self._known.get(entry.sha256)
+        if known is None:
+            tokens, longest = await asyncio.to_thread(self._read, entry)
+            told = entry.summary
+            texts = told.chat_template, told.bos_token, told.eos_token
+            known = Template(*texts, tuple(tokens), CUT), longest
+            self._known[entry.sha256] = known
+        return known
+
+
+def _refuse_what_cannot_fit(messages: list[dict[str, Any]], longest: int, context: int) -> None:
+    """Raise RequestError before a template and a tokenizer work on megabytes for nothing.
+
+    Templates leave out parts of what the assistant and tools said, and space around the rest.
+    """
+    said = [m.get("content") for m in messages if m.get("role") in ("system", "user")]
+    least = sum(len(text.strip()) for text in said if isinstance(text, str)) // longest
+    if least >= context:
+        raise RequestError(
+            f"This model's maximum context length is {context} tokens, and the messages alone "
+            f"have at least {least}: shorten them",
+            param="messages",
+            code="context_length_exceeded",
+        )

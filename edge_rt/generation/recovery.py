@@ -1,0 +1,162 @@
+"""What becomes of requests whose engine was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from edge_rt.api.service import Call, EmbedCall, InferCall
+from edge_rt.core.digest import digest
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.failures import LESS
+from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
+from edge_rt.generation.progress import Progress
+from edge_rt.models.entry import Entry
+from edge_rt.routing.loading.load_request import resident_name
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_S = 3600.0  # for which a request that ended two engines is refused
+SHORT_S = 60.0  # for which one is that did when memory was short, perhaps because of others
+REMEMBERED = 256  # such requests
+RENEWED_S = 600.0  # for which no engine is ended again because of the same model's output
+
+AnyCall = Call | EmbedCall | InferCall
+_CHANGING = ("client", "id", "energy_j", "deadline_s", "threads", "form")  # what ends no engine
+
+
+class Recovery:
+    """Who was at work in a lost engine goes on in the next one, but for who ended two of them.
+
+    Those who may have are tried one after the other, each until it is past the place where it was
+    lost; who loses the next engine, too, did it. That is remembered.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        refuse: Callable[[str, str], None],
+    ) -> None:
+        """`clock` is in seconds. `refuse` keeps a model from being loaded for a while, and gets
+        the engine's name for it and the reason.
+        """
+        self._clock, self._refuse = clock, refuse
+        self._turn = asyncio.Lock()  # of suspects
+        self._guilty: OrderedDict[bytes, tuple[float, Fate]] = OrderedDict()  # since when, and why
+        self._renewed: dict[str, float] = {}  # when engines were ended because of a model
+        self._answered: set[str] = set()  # models that did, in whatever engine
+        self._ended: dict[str, Fate] = {}  # of the last engine that each other model ended
+
+    def check(self, entry: Entry, call: AnyCall) -> None:
+        """Raises RequestError for a request that ended engines before, and Unavailable where
+        memory was short.
+        """
+        if not self._guilty:  # what is asked may be large
+            return
+        since_s, fate = self._guilty.get(_key(entry, call), (-math.inf, Fate("")))
+        left_s = since_s + _refused_s(fate) - self._clock()
+        if left_s > 0.0:
+            raise _refusal(entry, fate, left_s)
+
+    def answered(self, model: str) -> None:
+        """Note that a model, by the engine's name for it, has given some output."""
+        self._answered.add(model)
+        self._ended.pop(model, None)
+
+    @asynccontextmanager
+    async def turn(self, progress: Progress) -> AsyncGenerator[None]:
+        """Wait until a request may go on, which is at once where nothing is held against it."""
+        if not progress.suspected:
+            yield
+            return
+        await self._turn.acquire()
+        progress.cleared = self._turn.release
+        try:
+            yield
+        finally:
+            progress.cleared = lambda: None
+            if progress.suspected:  # it is not cleared
+                self._turn.release()
+
+    async def lost(
+        self, entry: Entry, call: AnyCall, id: int | None, progress: Progress, lost: EngineLost
+    ) -> None:
+        """An engine was lost that had the request under `id`; raises where that is to be its end.
+
+        RequestError where it ended two engines, Unavailable where memory was too short for it in
+        two, EngineError where it comes no further.
+        """
+        fate = await lost.fate()
+        blamed = id in fate.blamed
+        alone = blamed and len(fate.blamed) == 1
+        paired = isinstance(call, Call) and call.mode is not None  # it may be the other model
+        if blamed and not paired and not fate.short_of_memory:
+            self._note_end(resident_name(entry), fate)
+        if progress.lost(blamed=blamed, alone=alone, waited=id is not None and lost.useful):
+            log.error("a request to %s ended two engines (%s) and is refused", entry.id, fate.why)
+            self._guilty[_key(entry, call)] = self._clock(), fate
+            while len(self._guilty) > REMEMBERED:
+                self._guilty.popitem(last=False)
+            raise _refusal(entry, fate, _refused_s(fate)) from lost
+        if progress.hopeless:
+            raise EngineError(
+                f"the engine was lost again and again while it had this request ({fate.why})"
+            ) from lost
+
+    def _note_end(self, model: str, fate: Fate) -> None:
+        """Refuse a model that ended two engines and never answered, whatever the prompts were.
+
+        All who are blamed for an engine's end were in one pass of one model.
+        """
+        if model in self._answered:
+            return
+        before, self._ended[model] = self._ended.get(model), fate
+        if before is not None and before is not fate:
+            self._refuse(model, f"it ended two engines and gave no answer ({fate.why})")
+
+    def broken(
+        self, entry: Entry, client: EngineClient, id: int | None, broken: EngineBroken
+    ) -> EngineLost:
+        """An engine's output is of no use: it is ended, so that a new one may do better.
+
+        Raises `broken` where a new one did not, not long ago.
+        """
+        since_s = self._clock() - self._renewed.get(entry.sha256, float("-inf"))
+        if client.sentence is None and since_s < RENEWED_S:
+            raise broken
+        if client.sentence is None:
+            self._renewed[entry.sha256] = self._clock()
+        client.condemn(Fate(f"{entry.id}: {broken}", frozenset(() if id is None else (id,))))
+        return EngineLost(str(broken), client.fate)
+
+
+def _key(entry: Entry, call: AnyCall) -> bytes:
+    fields = msgspec.structs.asdict(call)
+    return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
+
+
+def _refused_s(fate: Fate) -> float:
+    return SHORT_S if fate.short_of_memory else REMEMBERED_S
+
+
+def _refusal(entry: Entry, fate: Fate, left_s: float) -> RequestError | Unavailable:
+    if fate.short_of_memory:
+        return Unavailable(
+            f"the engine ended twice with this request to {entry.id} ({fate.why}). Ask less at "
+            f"once or end other programs. {LESS}",
+            retry_after_s=left_s,
+            code="out_of_memory",
+        )
+    return RequestError(
+        f"this very request ended the engine twice ({fate.why}), and is not tried again for "
+        f"{max(1, round(left_s / 60))} minutes. Ask something else, or another model than "
+        f"{entry.id}; if it was long, ask less at once",
+        code="engine_killed",
+    )

@@ -1,0 +1,176 @@
+"""What one request may take by its own word, and how much of that is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Protocol, TypeVar
+
+from edge_rt.core.prediction import Prediction
+from edge_rt.energy.account import Account
+from edge_rt.engine.protocol import Delta, Finished, Started, Timings
+from edge_rt.errors import RequestError, Unavailable
+from edge_rt.generation.progress import Progress
+
+TICK_S = 0.05  # between two looks at what is left
+STEADY_S = 0.2  # of readings before their joules make a rate
+RETRY_S = 5.0  # for who has waited in vain
+
+E = TypeVar("E")
+
+
+class Allowed(Protocol):
+    """What a call may take; see Call."""
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules above what the board draws anyway."""
+        ...
+
+    @property
+    def deadline_s(self) -> float | None:
+        """The time by which it ends."""
+        ...
+
+
+class Purse:
+    """Ends a call's answers once its joules are spent or its time is over.
+
+    Joules come by the meter's readings, so they are taken to go on until the next one as they did.
+    """
+
+    def __init__(self, call: Allowed, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds, that of the call's deadline."""
+        self.empty: str | None = None  # why the answers are to end, once they are
+        self._call, self._clock = call, clock
+        self._begin_s = clock()
+        self._start: tuple[float, Started] | None = None
+        self._first_s: float | None = None  # when the first token came
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is anything to look after."""
+        return self._call.energy_j is not None or self._call.deadline_s is not None
+
+    async def within(
+        self, events: AsyncGenerator[E, None], account: Callable[[], Account | None]
+    ) -> AsyncGenerator[E, None]:
+        """The events as long as anything is left; `account` gives what was taken so far.
+
+        Raises Unavailable where time was over before the engine began.
+        """
+        coming: asyncio.Task[E | None] | None = None
+        try:
+            while not self._emptied(account()):
+                coming = coming or asyncio.ensure_future(_next(events))
+                await asyncio.wait((coming,), timeout=TICK_S)
+                if coming.done():
+                    event, coming = coming.result(), None
+                    if event is None:
+                        return
+                    self._note(event)
+                    yield event
+        finally:
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+        if self._start is None:
+            raise _late("waited until")
+
+    def judge(self, least: Prediction | None) -> None:
+        """Raise RequestError if not even `least`, what a single token takes, can be afforded."""
+        if least is None:
+            return
+        deadline_s, energy_j = self._call.deadline_s, self._call.energy_j
+        if deadline_s is not None:
+            left_s = deadline_s - self._clock()
+            if least.seconds > left_s * (1.0 + least.error_ratio):
+                left = f"{max(0.0, left_s):.2g} s are left"
+                raise _too_little("latency_s", f"{least.seconds:.2g} s", left)
+        if energy_j is not None and least.energy_j is not None:
+            most_j = energy_j * (1.0 + (least.energy_error_ratio or 0.0))
+            if least.energy_j > most_j:
+                needed, had = f"{least.energy_j:.2g} J", f"{energy_j:.2g} J are allowed"
+                raise _too_little("energy_j", needed, had)
+
+    def endings(self, progress: Progress, n: int) -> list[Finished]:
+        """The ends of those of `n` answers that are not done, with times as seen from here."""
+        begin_s, now_s = self._begin_s, self._clock()
+        start_s, started = self._start or (now_s, Started(0, 0, 0))
+        first_s = now_s if self._first_s is None else self._first_s
+        times = start_s - begin_s, first_s - start_s, now_s - first_s
+        prompt = started.prompt_tokens, started.cached_tokens
+        return [
+            Finished(
+                id=0,
+                index=i,
+                reason="length",
+                timings=Timings(*times, *prompt, len(progress.tokens.get(i, []))),
+                made=progress.made.get(i),
+            )
+            for i in range(n)
+            if i not in progress.done
+        ]
+
+    def failure(self) -> Exception:
+        """What a request is told that has no part of an answer to show."""
+        if self._overdue():
+            return _late("was not done when")
+        return RequestError(
+            "The request was not done when its `edge.energy_j` was spent.",
+            param="edge.energy_j",
+            code="limit_too_low",
+        )
+
+    def _note(self, event: object) -> None:
+        if isinstance(event, Started):
+            self._start = self._start or (self._clock(), event)
+        elif isinstance(event, Delta) and self._first_s is None:
+            self._first_s = self._clock()
+
+    def _emptied(self, account: Account | None) -> bool:
+        self.empty = self._overdue() or self._overspent(account)
+        return self.empty is not None
+
+    def _overdue(self) -> str | None:
+        deadline_s = self._call.deadline_s
+        if deadline_s is None or self._clock() < deadline_s:
+            return None
+        return "the answer ends early: its `edge.latency_s` is over"
+
+    def _overspent(self, account: Account | None) -> str | None:
+        energy_j = self._call.energy_j
+        if energy_j is None or account is None:
+            return None
+        if account.torn:
+            return "the answer ends early: what it took of its `edge.energy_j` was lost to sight"
+        if spent_j(account) < energy_j:
+            return None
+        return "the answer ends early: its `edge.energy_j` is spent"
+
+
+def spent_j(account: Account) -> float:
+    """Joules up to the next look: those that readings told, and as much as they tell for later."""
+    if account.resolved_s < STEADY_S:
+        return account.energy_j
+    rate_w = account.energy_j / account.resolved_s  # while the engine works for it
+    return account.energy_j + rate_w * max(0.0, account.busy_s + TICK_S - account.resolved_s)
+
+
+def _too_little(field: str, needed: str, had: str) -> RequestError:
+    return RequestError(
+        f"`edge.{field}`: the prompt and one token take about {needed} here, and {had}.",
+        param=f"edge.{field}",
+        code="limit_too_low",
+    )
+
+
+def _late(what: str) -> Unavailable:
+    return Unavailable(
+        f"The request {what} its `edge.latency_s` was over.", retry_after_s=RETRY_S, code="latency"
+    )
+
+
+async def _next(events: AsyncGenerator[E, None]) -> E | None:
+    """The next event; None at the end."""
+    return await anext(events, None)

@@ -1,0 +1,251 @@
+"""One call after the other, each through as many engines as it takes."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+import msgspec
+
+from edge_rt.api.service import Call, Cost, Event
+from edge_rt.config.schema import Config
+from edge_rt.core.load_config import Form
+from edge_rt.daemon.foresight import Foresight
+from edge_rt.daemon.governing import Governing
+from edge_rt.decoding.params import Mode
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.prediction.online_updates import Lesson
+from edge_rt.energy.receipt import Receipt
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client import Event as EngineEvent
+from edge_rt.engine.protocol import Generate, Started
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import EngineBroken
+from edge_rt.generation.progress import Progress
+from edge_rt.generation.recovery import AnyCall, Recovery
+from edge_rt.generation.request_budget import Purse
+from edge_rt.generation.state import State
+from edge_rt.models.pair import SWITCH
+from edge_rt.models.store import Entry, Store
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.loading.model_manager import Holding
+from edge_rt.routing.options.decoding_options import Offered
+
+log = logging.getLogger(__name__)
+
+Make = Callable[[int], Generate]
+AskedT = TypeVar("AskedT")
+ToldT = TypeVar("ToldT")
+Ask = Callable[[EngineClient, Callable[[int], AskedT]], AsyncGenerator[ToldT, None]]
+
+
+class Answering(Holding):
+    """Loads models and answers calls as far as governor, memory and the calls themselves allow."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        residency: Residency,
+        state: State,
+        metering: Metering,
+        governing: Governing,
+        foresight: Foresight,
+        recovery: Recovery,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is in seconds, that of the calls' deadlines."""
+        super().__init__(config.engine, store, residency, foresight.room)
+        self._config, self._state = config, state
+        self._metering, self._governing, self._foresight = metering, governing, foresight
+        self._recovery, self._clock = recovery, clock
+
+    async def preload(self, entry: Entry, form: Form | None = None) -> None:
+        """Load a model ahead of the first request; raises as `generate` does.
+
+        `form` is as for `resident`.
+        """
+        await self._governing.admit(self.loads(entry, None, form))
+        async with self.resident(entry, None, form):
+            pass
+
+    async def generate(
+        self, entry: Entry, call: Call, partner: Entry | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """See Service; `partner` is that of the call's mode.
+
+        When the engine is lost the answer goes on in the next one.
+        """
+        self._foresight.alone.check()
+        self._recovery.check(entry, call)
+        if call.energy_j is not None:
+            self._metering.watchable()
+        progress, purse = Progress(self._clock), Purse(call, self._clock)
+        receipt = self._metering.receipt(entry.id, call.id or None)
+        offered = Offered(call.mode or Mode(), partner)
+        lighter = _lighter(offered, entry)
+        self._foresight.learning.made(call.id, offered.mode.label)
+        if call.mode is not None:
+            receipt.mode, receipt.partner = call.mode.label, partner and partner.id
+        make = _maker(entry, call, progress, partner)
+        with (
+            self._state.request(self._config.requests.queue),
+            self._metering.leaving(receipt),
+            self._foresight.lessons.attend(call.n, call.threads) as lesson,
+            self._foresight.lengths.follow(entry, call, partner) as heard,
+        ):
+            while True:
+                try:
+                    attempt = self._attempt(entry, make, receipt, progress, purse, partner, call)
+                    async with aclosing(attempt) as events:
+                        async for event in events:
+                            if not progress.news(event):
+                                continue
+                            if isinstance(event, Started) and purse.limited:
+                                tokens = event.prompt_tokens, event.cached_tokens
+                                purse.judge(self._foresight.least(lighter, *tokens, call.threads))
+                            receipt.take(event)
+                            self._foresight.lengths.hear(heard, event)
+                            self._foresight.lessons.look(lesson)
+                            if len(progress.done) == call.n:
+                                cost = await self._metering.settle(receipt)
+                                self._learn(lesson, entry, receipt, cost, offered, call.id)
+                                yield cost
+                            yield event
+                    break
+                except EngineLost as lost:
+                    await self.lost(entry, call, receipt, progress, lost)
+            if purse.empty is not None and len(progress.done) < call.n:
+                *firsts, last = purse.endings(progress, call.n)
+                for event in firsts:
+                    yield event
+                cost = await self._metering.stop(receipt)
+                yield msgspec.structs.replace(cost, why=purse.empty)
+                yield last
+
+    def _learn(
+        self,
+        lesson: Lesson,
+        entry: Entry,
+        receipt: Receipt,
+        cost: Cost,
+        offered: Offered,
+        id: str,
+    ) -> None:
+        """Whatever goes wrong with it, the answer is complete and must be told."""
+        try:
+            served = self._foresight.lessons.end(lesson, entry, receipt, cost, offered)
+            if served is not None:
+                self._foresight.learning.took(id, served)
+        except Exception:
+            log.exception("an answer of %s taught nothing", entry.id)
+
+    async def _attempt(
+        self,
+        entry: Entry,
+        make: Make,
+        receipt: Receipt,
+        progress: Progress,
+        purse: Purse,
+        partner: Entry | None,
+        call: Call,
+    ) -> AsyncGenerator[EngineEvent, None]:
+        """The events of one engine, as far as the purse reaches."""
+
+        def ask(client: EngineClient, handed: Make) -> AsyncGenerator[EngineEvent, None]:
+            return client.generate(handed)
+
+        run = self.run(entry, make, receipt, progress, ask, partner, call.form)
+        async with aclosing(run) as events:
+            if not purse.limited:
+                async for event in events:
+                    yield event
+                return
+            async with aclosing(purse.within(events, lambda: receipt.account)) as paid:
+                async for event in paid:
+                    yield event
+
+    async def run(
+        self,
+        entry: Entry,
+        make: Callable[[int], AskedT],
+        receipt: Receipt,
+        progress: Progress,
+        ask: Ask[AskedT, ToldT],
+        partner: Entry | None = None,
+        form: Form | None = None,
+    ) -> AsyncGenerator[ToldT, None]:
+        """What one engine tells of a request, booked on `receipt`; raises EngineLost.
+
+        `make` makes the request of an id, and `ask` has the engine's client do it. `partner` is
+        held in memory beside `entry`, which is in that form as far as that can be.
+        """
+        if receipt.account is None:  # what an engine has begun goes on in the next one
+            await self._governing.admit(self.loads(entry, partner, form))
+        turn = self._recovery.turn(progress)
+        async with turn, self.resident(entry, partner, form) as resident:
+            client = resident.client
+
+            def handed(id: int) -> AskedT:
+                self._metering.handed(receipt, client, id)
+                return make(id)
+
+            try:
+                async with aclosing(ask(client, handed)) as events:
+                    async for event in events:
+                        if not isinstance(event, Started):
+                            self._recovery.answered(resident.wanted.model)
+                        yield event
+            except EngineBroken as broken:
+                raise self._recovery.broken(entry, client, receipt.request, broken) from broken
+
+    async def lost(
+        self, entry: Entry, call: AnyCall, receipt: Receipt, progress: Progress, lost: EngineLost
+    ) -> None:
+        """An engine was lost with a request; raises when no other one may have it."""
+        receipt.redone = True
+        id, receipt.request = receipt.request, None
+        await self._recovery.lost(entry, call, id, progress, lost)
+
+
+def _lighter(offered: Offered, entry: Entry) -> Entry:
+    """The model that may do all of the work: where two write by turns, perhaps the partner."""
+    by_turns = offered.mode.name == SWITCH
+    return offered.partner if by_turns and offered.partner is not None else entry
+
+
+def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) -> Make:
+    """What makes the engine's request, each time from where it has come to."""
+    mode = call.mode
+    if mode is not None and partner is not None:
+        mode = msgspec.structs.replace(mode, partner=resident_name(partner))
+    sampling = call.sampling
+    if sampling.seed is None:  # fixed here, so that a resumed answer draws the same numbers
+        sampling = msgspec.structs.replace(sampling, seed=secrets.randbits(63))
+
+    def make(id: int) -> Generate:
+        return Generate(
+            id,
+            resident_name(entry),
+            call.prompt,
+            call.special,
+            sampling,
+            call.max_tokens,
+            call.n,
+            list(call.stop),
+            call.ignore_eos,
+            progress.tokens,
+            progress.done,
+            mode=mode,
+            threads=call.threads,
+            made=progress.made,
+            client=call.client,
+            withheld=progress.withheld,
+            seen={index: seen.tolist() for index, seen in progress.seen.items()},
+            group=call.id,
+        )
+
+    return make

@@ -1,0 +1,167 @@
+"""What the daemon is doing, for people and for its own watchers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import psutil
+
+from edge_rt import __version__
+from edge_rt.api.service import ModelCard
+from edge_rt.core.cached import Which
+from edge_rt.core.reports.board import BoardReport
+from edge_rt.core.reports.governor import GovernorState, HeatState
+from edge_rt.core.reports.storage import StorageReport
+from edge_rt.energy.receipt import Tokens
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import Prefixes
+from edge_rt.engine.residency import Resident
+from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.errors import Unavailable
+from edge_rt.generation.problems import Problem
+
+QUEUE_RETRY_S = 2.0  # when the queue is full
+PATIENCE_S = 5.0  # for the decode loop's own figures
+
+
+class State:
+    """Counts requests and describes the daemon."""
+
+    def __init__(self, supervisor: Supervisor, tokens: Tokens, clock: Callable[[], float]) -> None:
+        """`tokens` counts those of all requests; `clock` is in seconds."""
+        self.active = 0  # requests waiting or running
+        self._supervisor = supervisor
+        self._tokens = tokens
+        self._clock = clock
+        self._born = clock()
+
+    @contextmanager
+    def request(self, most: int) -> Generator[None]:
+        """Count one request while the block runs; raises Unavailable over `most`."""
+        if self.active >= most:
+            raise Unavailable(
+                f"{self.active} requests are waiting or running: requests.queue allows no more",
+                retry_after_s=QUEUE_RETRY_S,
+                code="queue_full",
+            )
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+    async def report(
+        self,
+        cards: list[ModelCard],
+        board: BoardReport,
+        governor: GovernorState,
+        heat: HeatState,
+        queued: int,
+        storage: StorageReport,
+        problems: list[Problem],
+        residents: list[Resident],
+    ) -> dict[str, object]:
+        """The whole state; figures that cannot be had now are None.
+
+        `queued` requests wait for the governor.
+        """
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(self._clock() - self._born, 1),
+            "rss_bytes": psutil.Process().memory_info().rss,
+            "requests": self.active,
+            "queued": queued,
+            "tokens": asdict(self._tokens),
+            "board": _board(board),
+            "governor": governor,
+            "heat": heat,
+            "storage": storage,
+            "problems": problems,
+            "engine": await self._engine(),
+            "models": [
+                {
+                    "id": c.id,
+                    "loaded": c.loaded,
+                    "backend": c.backend,
+                    "context": c.context or None,  # none: it takes no text
+                }
+                for c in cards
+            ],
+            "residents": [_resident(one, self._clock(), board.simulated) for one in residents],
+        }
+
+    async def prefixes(self, forget: Which | None) -> Prefixes:
+        """What the engine keeps of prompts, once `forget` is gone; raises Unavailable."""
+        client = await self._supervisor.client()
+        try:
+            return await asyncio.wait_for(client.prefixes(forget), PATIENCE_S)
+        except (asyncio.TimeoutError, EngineLost):
+            why = "the engine does not tell what it keeps of prompts"
+            raise Unavailable(why, retry_after_s=QUEUE_RETRY_S) from None
+
+    async def _engine(self) -> dict[str, object]:
+        client = self._supervisor.current
+        base: dict[str, object] = {
+            "pid": self._supervisor.pid,
+            "restarts": self._supervisor.restarts,
+            "lost": self._supervisor.fate and self._supervisor.fate.why,
+        }
+        if client is None:
+            return {"state": "starting", **base}
+        figures = await _figures(client)
+        return {"state": "running" if figures else "busy", **base, **figures}
+
+
+def _board(report: BoardReport) -> dict[str, object]:
+    """The board in a few lines; /edge/v1/board has all of it."""
+    supply = report.supply
+    return {
+        "id": report.board.id if report.board else None,
+        "simulated": report.simulated,
+        "power_w": supply.power_w if supply else None,
+        "power_quality": supply.quality if supply else None,
+        "idle_w": supply.idle_w if supply else None,
+        "temp_c": report.temp_c,
+        "throttled": report.throttled,
+    }
+
+
+def _resident(resident: Resident, now_s: float, simulated: bool) -> dict[str, object]:
+    """A model in memory; its sizes are upper estimates. A `simulated` board's GPU is, too."""
+    wanted = resident.wanted
+    layers = wanted.spec.gpu_layers
+    return {
+        "id": wanted.model.partition("@")[0],
+        "backend": wanted.spec.backend,
+        "context": wanted.spec.context or None,
+        "size_bytes": wanted.need_bytes,
+        "gpu_bytes": wanted.gpu_bytes,
+        "gpu_layers": layers,
+        "gpu_simulated": simulated and layers > 0,
+        "requests": resident.users,
+        "loaded_ago_s": round(now_s - resident.loaded_s, 1),
+        "used_ago_s": 0.0 if resident.users else round(now_s - resident.used_s, 1),
+    }
+
+
+async def _figures(client: EngineClient) -> dict[str, object]:
+    try:
+        pong = await asyncio.wait_for(client.ping(), PATIENCE_S)
+    except (asyncio.TimeoutError, EngineLost):
+        return {}
+    return {
+        "rss_bytes": pong.rss_bytes,
+        "threads": pong.threads,
+        "running": pong.running,
+        "waiting": pong.waiting,
+        "steps": pong.steps,
+        "step_s": pong.step_s,
+        "native_s": pong.native_s,
+        "spare_s": pong.spare_s,
+        "gpu_s": pong.gpu_s if pong.offloads else None,
+    }

@@ -1,0 +1,105 @@
+"""Requests that end in one answer: embeddings and runs of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+
+from edge_rt.api.service import Cost, EmbedCall, InferCall
+from edge_rt.config.schema import Config
+from edge_rt.daemon.foresight import Foresight
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.receipt import Receipt
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
+from edge_rt.generation.progress import Progress
+from edge_rt.generation.recovery import Recovery
+from edge_rt.generation.request_budget import Purse
+from edge_rt.generation.service import Answering
+from edge_rt.generation.state import State
+from edge_rt.models.store import Entry
+from edge_rt.routing.loading.load_request import resident_name
+
+Make = Callable[[int], Embed | Infer]
+
+
+class Performing:
+    """Has them done as far as governor, memory and the calls themselves allow, and books them.
+
+    An engine that is lost has done nothing of lasting effect: the next one gets them again.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        answering: Answering,
+        state: State,
+        metering: Metering,
+        foresight: Foresight,
+        recovery: Recovery,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is in seconds, that of the calls' deadlines."""
+        self._config, self._answering, self._state = config, answering, state
+        self._metering, self._foresight = metering, foresight
+        self._recovery, self._clock = recovery, clock
+
+    async def embed(self, entry: Entry, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
+        model = resident_name(entry)
+
+        def make(id: int) -> Embed:
+            return Embed(id, model, call.inputs, call.truncate, call.dimensions)
+
+        answer, cost = await self._perform(entry, call, make)
+        assert isinstance(answer, Embedded)
+        return answer, cost
+
+    async def infer(self, entry: Entry, call: InferCall) -> tuple[Inferred, Cost]:
+        """See Service."""
+        model, limit_s = resident_name(entry), self._config.requests.infer_s
+
+        def make(id: int) -> Infer:
+            return Infer(id, model, call.tensors, limit_s)
+
+        answer, cost = await self._perform(entry, call, make)
+        assert isinstance(answer, Inferred)
+        return answer, cost
+
+    async def _perform(
+        self, entry: Entry, call: EmbedCall | InferCall, make: Make
+    ) -> tuple[Embedded | Inferred, Cost]:
+        self._foresight.alone.check()
+        self._recovery.check(entry, call)
+        if call.energy_j is not None:
+            self._metering.watchable()
+        progress, purse = Progress(self._clock), Purse(call, self._clock)
+        receipt = self._metering.receipt(entry.id)
+        with (
+            self._state.request(self._config.requests.queue),
+            self._metering.leaving(receipt),
+            self._foresight.lessons.attend(0),  # whose work beside it teaches nothing
+        ):
+            while True:
+                try:
+                    answer = await self._attempt(entry, make, receipt, purse, progress)
+                    return answer, await self._metering.settle(receipt)
+                except EngineLost as lost:
+                    await self._answering.lost(entry, call, receipt, progress, lost)
+
+    async def _attempt(
+        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, progress: Progress
+    ) -> Embedded | Inferred:
+        """What one engine answers; raises what the purse says when it is empty before."""
+        run = self._answering.run(
+            entry, make, receipt, progress, lambda client, handed: client.perform(handed)
+        )
+        async with aclosing(run) as events:
+            paid = purse.within(events, lambda: receipt.account) if purse.limited else events
+            async with aclosing(paid) as told:
+                async for event in told:
+                    if not isinstance(event, Started):
+                        return event
+                    if progress.news(event):
+                        receipt.take(event)
+        raise purse.failure()

@@ -1,0 +1,167 @@
+"""Chat templates: a conversation written the way a model was trained to read it.
+
+Templates are Jinja programs that come inside model files, so they run in Jinja's sandbox, which
+keeps them away from everything but their arguments. It does not keep them from burning time and
+memory, so the sandbox runs in a process of its own; see edge_rt.models.templates.worker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import Template, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from edge_rt.errors import ModelFileError, RequestError
+
+MAX_PROMPT = 16 * 1024 * 1024  # characters; no context holds as many
+
+
+class ChatTemplate:
+    """A model's template, compiled once.
+
+    `source` None is a model without a template: RequestError. A source that is not valid is a
+    ModelFileError.
+    """
+
+    def __init__(
+        self,
+        source: str | None,
+        bos_token: str | None,
+        eos_token: str | None,
+        *,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        if source is None:
+            message = "this model has no chat template; use /v1/completions with the whole prompt"
+            raise RequestError(message, param="model", code="no_chat_template")
+        self._tokens = {"bos_token": bos_token or "", "eos_token": eos_token or ""}
+        self._template = _compile(source, now)
+
+    def render(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        tools: Sequence[Mapping[str, object]] | None = None,
+        add_generation_prompt: bool = True,
+        variables: Mapping[str, object] | None = None,
+    ) -> str:
+        """The prompt for `messages`; `variables` are further names that templates may know.
+
+        Raises RequestError with param "messages" when the template refuses or fails on them,
+        ModelFileError when it does what no template may.
+        """
+        context: dict[str, object] = {
+            **(variables or {}),
+            **self._tokens,
+            "messages": messages,
+            "tools": tools,
+            "add_generation_prompt": add_generation_prompt,
+        }
+        try:
+            return _limited(self._template.generate(context))
+        except RequestError:
+            raise
+        except _Refusal as refusal:
+            message = f"the model's chat template refuses these messages: {refusal}"
+            raise RequestError(message, param="messages", code="template_refusal") from None
+        except (SecurityError, OverflowError, MemoryError, RecursionError) as error:
+            raise ModelFileError(f"the model's chat template is not safe: {error}") from error
+        except Exception as error:  # whatever the template's own code raises
+            reason = f"{type(error).__name__}: {error}"
+            message = f"the model's chat template fails on these messages: {reason}"
+            raise RequestError(message, param="messages", code="template_failure") from error
+
+
+def _compile(source: str, now: Callable[[], datetime]) -> Template:
+    environment = _Sandbox(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation]
+    )
+    environment.filters["tojson"] = _tojson
+    try:
+        return environment.from_string(source, _globals(now))
+    except TemplateSyntaxError as error:
+        place = f"the model's chat template, line {error.lineno}"
+        raise ModelFileError(f"{place}: {error.message}") from error
+    except (RecursionError, MemoryError, OverflowError, SyntaxError) as error:
+        raise ModelFileError(f"the model's chat template cannot be compiled: {error}") from error
+
+
+def _globals(now: Callable[[], datetime]) -> dict[str, object]:
+    def strftime_now(format: str) -> str:
+        return now().strftime(format)
+
+    return {"raise_exception": _refuse, "strftime_now": strftime_now}
+
+
+def _limited(pieces: Iterator[str]) -> str:
+    taken: list[str] = []
+    length = 0
+    for piece in pieces:
+        taken.append(piece)
+        length += len(piece)
+        if length > MAX_PROMPT:
+            message = f"the messages make a prompt of more than {MAX_PROMPT} characters"
+            raise RequestError(message, param="messages", code="context_length_exceeded")
+    return "".join(taken)
+
+
+class _Refusal(Exception):
+    """What a template says when it cannot put these messages into words."""
+
+
+def _refuse(message: str) -> NoReturn:
+    raise _Refusal(message)
+
+
+def _tojson(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON as models have seen it; Jinja's own filter escapes it for HTML."""
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """The sandbox, with the two operators bounded that make much out of little.
+
+    Jinja computes constants while compiling, unless their operator is intercepted.
+    """
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**":
+            raise SecurityError("a power")
+        for factor, other in ((left, right), (right, left)):
+            if isinstance(factor, (str, list, tuple)) and isinstance(other, int):
+                size = len(factor)  # pyright: ignore[reportUnknownArgumentType]
+                if size * other > MAX_PROMPT:
+                    raise SecurityError(f"{size} times {other}")
+        return left * right
+
+
+class _Generation(Extension):
+    """The block `generation`, which marks the assistant's words for training; here just a block."""
+
+    tags = {"generation"}  # noqa: RUF012 (as Jinja declares it)
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)

@@ -1,0 +1,246 @@
+"""Chat templates, filled in by a process of their own, which is ended where it takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import logging
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from edge_rt.board.readers.cpu_time import ProcessTime
+from edge_rt.errors import RequestError, Unavailable
+from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task
+
+log = logging.getLogger(__name__)
+
+TASK_S = 15.0  # for one task, or for the process to start
+STILL_S = 2.0  # without any time of the processor, after which the process counts as stopped
+IDLE_S = 900.0  # without a task, after which the process is ended
+_MOST = 256 * 1024 * 1024  # bytes of an answer
+
+WORKER = (sys.executable, "-m", "edge_rt.models.templates.worker")
+_DECODER = msgspec.json.Decoder(Filled | Refused)
+_LOST = (EOFError, OSError, msgspec.DecodeError)
+_RETRY_S = 5.0
+_GONE_S = 1.0  # for a process to end that has closed its pipes
+_T = TypeVar("_T")
+
+
+class _Stopped(Exception):
+    """The process gets no further, for which the task is not to blame."""
+
+
+class _Line:
+    """Whose turn it is: clients one after the other, and of each the smallest task first."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._numbers = itertools.count()
+        self._waiting: OrderedDict[str | None, list[tuple[int, int, asyncio.Future[None]]]]
+        self._waiting = OrderedDict()
+
+    async def enter(self, client: str | None, size: int) -> None:
+        """Wait for a turn; the caller must leave it."""
+        if not self._taken:
+            self._taken = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(client, [])
+        heapq.heappush(waiting, (size, next(self._numbers), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give the turn to the next who still waits."""
+        self._taken = False
+        while self._waiting and not self._taken:
+            client, waiting = self._waiting.popitem(last=False)
+            *_, turn = heapq.heappop(waiting)
+            if waiting:
+                self._waiting[client] = waiting  # behind all others
+            if not turn.done():
+                self._taken = True
+                turn.set_result(None)
+
+
+class Templating:
+    """Fills in one template after the other; the process is started when it is first needed."""
+
+    def __init__(
+        self,
+        command: Sequence[str] = WORKER,
+        *,
+        task_s: float = TASK_S,
+        still_s: float = STILL_S,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self._command, self._task_s, self._idle_s = command, task_s, idle_s
+        self._still_s = still_s
+        self._line = _Line()
+        self._process: Process | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[str]] = set()
+
+    async def fill(self, task: Task, client: str | None = None) -> str:
+        """Return the prompt; `client` takes turns with other clients.
+
+        Raises RequestError where the template refuses or fails on the messages or does not end,
+        ModelFileError where it does what no template may, Unavailable where no process starts or
+        gets anywhere, and RecursionError for messages that are nested too deeply.
+        """
+        await self._line.enter(client, len(_encoded(task)))
+        # Who leaves must not end the process in the middle of a task.
+        filling = asyncio.ensure_future(self._fill(task))
+        self._tasks.add(filling)
+        filling.add_done_callback(self._done)
+        return await asyncio.shield(filling)
+
+    async def close(self) -> None:
+        """End the process."""
+        self._line = _Line()  # nobody is next
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end()
+
+    def _done(self, task: asyncio.Task[str]) -> None:
+        self._tasks.discard(task)
+        self._line.leave()
+        if not task.cancelled():
+            task.exception()  # who asked may have left
+
+    async def _fill(self, task: Task) -> str:
+        try:
+            told = await self._tell(task)
+        except _Stopped:  # whatever happened to the process, the next one may do it
+            try:
+                told = await self._tell(task)
+            except _Stopped as stopped:
+                raise _unavailable(f"fails again and again: {stopped}") from None
+        if isinstance(told, Refused):
+            raise told.error()
+        return told.prompt
+
+    async def _tell(self, task: Task) -> Filled | Refused:
+        """What the process answers; raises RequestError where the task ends it, or _Stopped."""
+        try:
+            process = await self._started()
+            told = await self._watched(process, _ask(process, _encoded(task)))
+        except _LOST:
+            raise self._failure(await self._end(_GONE_S)) from None
+        except BaseException:
+            await self._end()
+            raise
+        self._rest()
+        return told
+
+    def _failure(self, ended: int | None) -> RequestError | _Stopped:
+        """Why there is no answer of a process that ended with that code."""
+        if ended is None or (ended < 0 and ended != -signal.SIGXCPU):
+            return _Stopped(f"it was ended ({ended})")
+        log.warning("a chat template takes too much memory or time: its process has ended")
+        message = "the model's chat template takes too much memory or time with these messages"
+        return RequestError(message, param="messages", code="template_failure")
+
+    async def _watched(self, process: Process, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await `work` of `process`; raises _Stopped where that does nothing, or is late."""
+        time, working = ProcessTime(Path("/proc"), process.pid), asyncio.ensure_future(work)
+        used_s, until_s = time.busy_s(), asyncio.get_running_loop().time() + self._task_s
+        try:
+            while asyncio.get_running_loop().time() < until_s:
+                done, _ = await asyncio.wait({working}, timeout=min(self._still_s, self._task_s))
+                if done:
+                    return working.result()
+                before_s, used_s = used_s, time.busy_s()
+                if used_s == before_s:
+                    raise _Stopped(f"it did nothing for {self._still_s:g} s")
+            raise _Stopped(f"it has not ended after {self._task_s:g} s")
+        finally:
+            time.file.close()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    async def _started(self) -> Process:
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, cwd="/"
+            )
+        except OSError as error:  # such as too few open files
+            raise _unavailable(f"does not start: {error}") from None
+        try:
+            await self._watched(self._process, _answer(self._process))
+        except _LOST:
+            raise _unavailable(
+                "does not start; `python -m edge_rt.models.templates.worker` tells why"
+            ) from None
+        return self._process
+
+    def _rest(self) -> None:
+        self._idle = asyncio.get_running_loop().call_later(self._idle_s, self._leave)
+
+    def _leave(self) -> None:
+        """Nothing was to be done for long."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()  # at whose end it ends
+
+    async def _end(self, patience_s: float = 0.0) -> int | None:
+        """End the process; the code with which it ended by itself in that time, else None."""
+        process, self._process = self._process, None
+        if self._idle is not None:
+            self._idle.cancel()
+        if process is None:
+            return None
+        with contextlib.suppress(asyncio.TimeoutError):
+            return await asyncio.wait_for(process.wait(), patience_s)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        return None
+
+
+def _unavailable(why: str) -> Unavailable:
+    log.warning("the process that fills in chat templates %s", why)
+    message = f"the process that fills in chat templates {why}; try again later"
+    return Unavailable(message, retry_after_s=_RETRY_S)
+
+
+def _encoded(task: Task) -> bytes:
+    try:
+        return msgspec.json.encode(task)
+    except (OverflowError, UnicodeEncodeError) as error:
+        message = f"the messages hold what no prompt can: {error}"
+        raise RequestError(message, param="messages", code="invalid_value") from None
+
+
+async def _ask(process: Process, content: bytes) -> Filled | Refused:
+    assert process.stdin is not None
+    process.stdin.write(len(content).to_bytes(LENGTH, "big") + content)
+    await process.stdin.drain()
+    return _DECODER.decode(await _answer(process))
+
+
+async def _answer(process: Process) -> bytes:
+    assert process.stdout is not None
+    length = int.from_bytes(await process.stdout.readexactly(LENGTH), "big")
+    if length > _MOST:
+        raise EOFError
+    return await process.stdout.readexactly(length)

@@ -1,0 +1,102 @@
+"""The process that fills in chat templates: `python -m edge_rt.models.templates.worker`.
+
+Templates are programs from model files. The sandbox keeps them from everything but their
+arguments, and this process, which may be ended at any time, from the time and memory of others. It
+reads tasks from standard input and writes what came of each to standard output, as JSON behind its
+length in four bytes, until the input ends.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.kernel import end_with_parent
+from edge_rt.models.templates.chat_template import ChatTemplate
+from edge_rt.models.templates.control_tokens import Disarmed
+from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task, Template
+
+MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with
+CPU_S = 5  # of one task, after which the kernel ends the process
+_DECODER = msgspec.json.Decoder(Task)
+_KEPT = 8  # templates that were compiled last
+_FILES = 16  # that may be open
+
+
+class Templates:
+    """Fills in templates, and keeps those compiled that it has filled in last."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Template, tuple[ChatTemplate, Disarmed]] = {}
+
+    def fill(self, content: bytes) -> Filled | Refused:
+        """What comes of a Task; never raises."""
+        try:
+            task = _DECODER.decode(content)
+            chat, disarmed = self._get(task.template)
+            said = [disarmed.all(given) for given in (task.messages, task.tools, task.variables)]
+            return Filled(chat.render(said[0], tools=said[1], variables=said[2]))
+        except RequestError as error:
+            return Refused(str(error), False, error.param, error.code)
+        except ModelFileError as error:
+            return Refused(str(error), True)
+        except (MemoryError, RecursionError) as error:
+            message = f"the model's chat template fails on these messages: {type(error).__name__}"
+            return Refused(message, False, "messages", "template_failure")
+
+    def _get(self, template: Template) -> tuple[ChatTemplate, Disarmed]:
+        found = self._kept.pop(template, None)
+        if found is None:
+            chat = ChatTemplate(template.source, template.bos_token, template.eos_token)
+            found = chat, Disarmed(template.control_tokens, template.mark)
+        self._kept[template] = found
+        if len(self._kept) > _KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        return found
+
+
+def main() -> None:
+    """Do tasks until there are no more."""
+    end_with_parent(sys.stdout.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which ends this
+    templates = Templates()
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    _limit_memory()
+    _write(target, b"")  # ready
+    while (content := _read(source)) is not None:
+        cpu_s = int(time.process_time()) + CPU_S
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, resource.RLIM_INFINITY))
+        _write(target, msgspec.json.encode(templates.fill(content)))
+
+
+def _limit_memory() -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + MEMORY
+    for what, limit in (
+        (resource.RLIMIT_AS, most),
+        (resource.RLIMIT_NOFILE, _FILES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (limit, limit))
+
+
+def _read(source: BinaryIO) -> bytes | None:
+    length = source.read(LENGTH)
+    return source.read(int.from_bytes(length, "big")) if len(length) == LENGTH else None
+
+
+def _write(target: BinaryIO, content: bytes) -> None:
+    target.write(len(content).to_bytes(LENGTH, "big") + content)
+    target.flush()
+
+
+if __name__ == "__main__":
+    main()

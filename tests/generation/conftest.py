@@ -1,0 +1,7 @@
+"""The fixtures of the house."""
+
+from __future__ import annotations
+
+from house import kit
+
+__all__ = ["kit"]

@@ -1,0 +1,200 @@
+"""Templates are filled in beside the daemon, and end where they take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from edge_rt.errors import ModelFileError, RequestError, Unavailable
+from edge_rt.models.templates.process import WORKER, Templating
+from edge_rt.models.templates.task import Task, Template
+
+HANG_S = 60.0
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+ONE_CALL = "{{ 'x'.replace('x', 'x' * 9999999).replace('x', 'x' * 9999999)|length }}"
+DOUBLING = (
+    "{% set n = namespace(x='x') %}{% for i in range(64) %}{% set n.x = n.x ~ n.x %}{% endfor %}"
+)
+NESTED = (
+    "{% set n = namespace(x=['x']) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}"
+    "{% endfor %}{{ n.x | tojson | length }}"
+)
+
+
+def task(source: str, content: str = "Hi") -> Task:
+    return Task(Template(source, None, None, (), "\ufdd0"), [{"role": "user", "content": content}])
+
+
+def run(test: Callable[[Templating], Awaitable[None]], **options) -> None:
+    async def main() -> None:
+        templating = Templating(**options)
+        try:
+            await asyncio.wait_for(test(templating), HANG_S)
+        finally:
+            await templating.close()
+
+    asyncio.run(main())
+
+
+def test_one_process_fills_in_all() -> None:
+    async def test(templating: Templating) -> None:
+        texts = [f"text {n} " + "x" * 200_000 for n in range(4)]
+        source = "{{ messages[0].content }}"
+        said = await asyncio.gather(*(templating.fill(task(source, text)) for text in texts))
+        assert said == texts
+        process = templating._process
+        assert await templating.fill(task("again")) == "again"
+        assert templating._process is process
+
+    run(test)
+
+
+@pytest.mark.parametrize("source", [ENDLESS, ONE_CALL, DOUBLING, NESTED])
+def test_a_template_that_does_not_end_is_ended(source) -> None:
+    """After a few seconds of the processor, whatever the time of day."""
+
+    async def test(templating: Templating) -> None:
+        with pytest.raises((RequestError, ModelFileError)) as caught:
+            await templating.fill(task(source))
+        assert "template" in str(caught.value)
+        assert await templating.fill(task("next")) == "next"
+
+    run(test, task_s=HANG_S)
+
+
+def test_the_loop_goes_on_meanwhile() -> None:
+    async def test(templating: Templating) -> None:
+        filling = asyncio.ensure_future(templating.fill(task(ENDLESS)))
+        turns = 0
+        while not filling.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+        assert turns > 10
+        assert filling.exception() is not None
+
+    run(test, task_s=0.5)
+
+
+def test_who_leaves_ends_nothing() -> None:
+    async def test(templating: Templating) -> None:
+        await templating.fill(task("first"))
+        process = templating._process
+        filling = asyncio.ensure_future(templating.fill(task("x")))
+        await asyncio.sleep(0)
+        filling.cancel()
+        await asyncio.wait((filling,))
+        assert await templating.fill(task("next")) == "next"
+        assert templating._process is process
+
+    run(test)
+
+
+def test_one_that_died_is_started_again() -> None:
+    async def test(templating: Templating) -> None:
+        await templating.fill(task("first"))
+        assert templating._process is not None
+        templating._process.kill()
+        await templating._process.wait()
+        assert await templating.fill(task("next")) == "next"
+
+    run(test)
+
+
+def test_one_that_has_nothing_to_do_ends_and_comes_again() -> None:
+    async def test(templating: Templating) -> None:
+        await templating.fill(task("first"))
+        process = templating._process
+        assert process is not None
+        assert await process.wait() == 0
+        assert await templating.fill(task("next")) == "next"
+
+    run(test, idle_s=0.01)
+
+
+def test_one_that_is_stopped_is_replaced_and_the_task_done_again() -> None:
+    async def test(templating: Templating) -> None:
+        await templating.fill(task("first"))
+        stopped = templating._process
+        assert stopped is not None
+        stopped.send_signal(signal.SIGSTOP)
+        assert await templating.fill(task("next")) == "next"
+        assert templating._process is not stopped
+        assert stopped.returncode == -signal.SIGKILL
+
+    run(test)
+
+
+def test_where_all_stop_it_is_not_the_messages_fault() -> None:
+    stops = (
+        "import os, signal, sys\n"
+        "sys.stdout.buffer.write(bytes(4))\n"
+        "sys.stdout.flush()\n"
+        "sys.stdin.buffer.read(1)\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)"
+    )
+
+    async def test(templating: Templating) -> None:
+        with pytest.raises(Unavailable) as caught:
+            await templating.fill(task("x"))
+        assert caught.value.retry_after_s
+
+    run(test, command=[sys.executable, "-c", stops], still_s=0.5)
+
+
+def test_clients_take_turns_and_small_tasks_go_first() -> None:
+    async def test(templating: Templating) -> None:
+        done: list[tuple[str, int]] = []
+
+        async def fill(client: str, size: int) -> None:
+            await templating.fill(task("{{ messages | length }}", "x" * size), client)
+            done.append((client, size))
+
+        asked = [("a", 500), ("a", 400), ("a", 300), ("a", 2), ("b", 600), ("b", 1), ("c", 700)]
+        await asyncio.gather(*(fill(*one) for one in asked))
+        first, *others = done
+        assert first == ("a", 500)  # it was at work when the others came
+        assert others == [("a", 2), ("b", 1), ("c", 700), ("a", 300), ("b", 600), ("a", 400)]
+
+    run(test)
+
+
+def test_who_leaves_the_queue_is_passed_over() -> None:
+    async def test(templating: Templating) -> None:
+        first, second, third = (
+            asyncio.ensure_future(templating.fill(task(str(n)))) for n in range(3)
+        )
+        await asyncio.sleep(0)
+        second.cancel()
+        assert (await first, await third) == ("0", "2")
+        assert second.cancelled()
+
+    run(test)
+
+
+def test_one_that_does_not_start_is_told() -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(Unavailable):
+            await templating.fill(task("x"))
+
+    run(test, command=[sys.executable, "-c", "raise SystemExit(1)"])
+
+
+def test_why_no_process_can_be_started_is_told() -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(Unavailable, match="No such file"):
+            await templating.fill(task("never"))
+
+    run(test, command=["/nonexistent/python"])
+
+
+def test_what_the_template_refuses_is_told() -> None:
+    async def test(templating: Templating) -> None:
+        with pytest.raises(RequestError) as caught:
+            await templating.fill(task("{{ raise_exception('no such role') }}"))
+        assert caught.value.code == "template_refusal"
+
+    run(test, command=WORKER)
