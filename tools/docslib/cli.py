@@ -17,11 +17,12 @@ def cli() -> str:
     """Return the page: a chapter for each command."""
     blocks = [_ABOUT]
     for command in commands():
-        blocks += [f"## {command.path}", *_chapter(command)]
+        blocks += [f"## {command.path}", *chapter(command)]
     return page("Command line", *blocks)
 
 
-def _chapter(command: Command) -> Iterator[str]:
+def chapter(command: Command) -> Iterator[str]:
+    """Yield usage, text, commands and options of one command."""
     yield f"```text\n{command.usage}\n```"
     yield from paragraphs(command.text)
     if command.commands:

@@ -23,10 +23,9 @@ class Command:
     commands: list[tuple[str, str]]  # of a group
 
 
-def commands() -> Iterator[Command]:
-    """Yield `edge-rt`, then every command below it."""
-    settings = main.context_settings
-    yield from _walk(main, click.Context(main, info_name="edge-rt", **settings))
+def commands(program: click.Command = main, name: str = "edge-rt") -> Iterator[Command]:
+    """Yield a program, then every command below it."""
+    yield from _walk(program, click.Context(program, info_name=name, **program.context_settings))
 
 
 def _walk(command: click.Command, ctx: click.Context) -> Iterator[Command]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from docslib.pages import pages
+_TOOLS = str(Path(__file__).resolve().parents[1])
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Return the files of the site, ours among them."""
+    """Return the files of the site, with those that are made."""
+    if _TOOLS not in sys.path:  # not above: mkdocs restores the path once hooks are imported
+        sys.path.insert(0, _TOOLS)
+    from docslib.pages import pages
+
     for path, text in pages().items():
         files.append(File.generated(config, path, content=text))
     return files

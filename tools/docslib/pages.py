@@ -11,6 +11,7 @@ from docslib.exits import exit_codes
 from docslib.formats import formats
 from docslib.http import http
 from docslib.metrics import metrics
+from docslib.programs import programs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -21,6 +22,7 @@ MADE: dict[str, Callable[[], str]] = {
     "reference/metrics.md": metrics,
     "reference/exit-codes.md": exit_codes,
     "reference/formats.md": formats,
+    "reference/programs.md": programs,
 }
 
 BESIDE = {

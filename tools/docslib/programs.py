@@ -1,0 +1,34 @@
+"""The reference of evaluations and benchmarks, made from their commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import click
+from evals.main import main as evaluation
+
+from docslib.cli import chapter
+from docslib.commands import commands
+from docslib.markdown import page
+
+_ABOUT = """\
+These programs lie in `tools/` of the checkout and are not installed. [Measure how good answers
+are](../how-to/evaluate.md) shows how the evaluations are used; `tools/install`, `tools/run`,
+`tools/test` and `tools/convert` describe themselves with `--help`."""
+
+
+def programs() -> str:
+    """Return the page."""
+    blocks = [_ABOUT]
+    for name, program in (("tools/eval", evaluation), *_benchmarks()):
+        for command in commands(program, name):
+            blocks += [f"## {command.path}", *chapter(command)]
+    return page("Evaluations and benchmarks", *blocks)
+
+
+def _benchmarks() -> Iterator[tuple[str, click.Command]]:
+    folder = Path(__file__).resolve().parents[1] / "benchmarks"
+    for path in sorted(folder.glob("[!_]*.py")):
+        yield f"tools/bench {path.stem}", import_module(f"benchmarks.{path.stem}").command
