@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,6 +12,9 @@ import yaml
 
 from edge_rt.config.key import Key, dotted
 from edge_rt.errors import ConfigError
+
+# libyaml reads 16 times as fast; some builds of PyYAML are without it.
+LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 _STR, _MAP, _SEQ = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 _TYPED = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
@@ -62,7 +66,9 @@ def _decode(content: bytes, file: str) -> str:
 
 
 def _compose(text: str, file: str) -> yaml.Node | None:
-    try:
+    with suppress(yaml.YAMLError, ValueError, OverflowError):
+        return LOADER(text).get_single_node()
+    try:  # PyYAML's own parser says better what is wrong
         return yaml.SafeLoader(text).get_single_node()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -152,7 +158,7 @@ class _Walker:
             raise self._tree.error(key, "expected an integer of at most 64 bits")
         if isinstance(value, float) and not math.isfinite(value):
             raise self._tree.error(key, f"expected a finite number, got {text}")
-        if node.style is None:
+        if not node.style:
             self._tree.written[key] = text
         return value
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from edge_rt.config.tree import parse
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rt.config import tree as yaml_tree
+from edge_rt.config.boards import SHIPPED
+from edge_rt.config.tree import Tree, parse
 from edge_rt.errors import ConfigError
 
 
@@ -72,3 +79,37 @@ def test_dates_and_merges_are_text(text: str) -> None:
 
 def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
     assert parse(b"\xef\xbb\xbfa: 1\n", "f").data == {"a": 1}
+
+
+# --- libyaml and PyYAML's own parser
+
+BOARDS = sorted(SHIPPED.glob("*.yaml"))
+SCALARS = ["a", "'b'", '"c"', "", "1", "0x1f", "1_000", "1:30", "1.5", "yes", "~", "2024-01-01"]
+SCALARS += ["<<", "!!int 7", "!secret x", "&x a", "*x", "# note", "{a: 1}", "[a, ~]", "[", "}", "'"]
+LINES = st.builds(
+    lambda depth, mark, text: " " * depth + mark + text,
+    st.integers(0, 3),
+    st.sampled_from(["", "a: ", "b: ", "- ", "c: |", "d: >-", "# "]),
+    st.sampled_from(SCALARS),
+)
+
+
+def slowly(content: bytes) -> Tree:
+    """What PyYAML's own parser makes of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml_tree, "LOADER", yaml.SafeLoader)
+        return parse(content, "f")
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=[path.stem for path in BOARDS])
+def test_boards_are_read_the_same_without_libyaml(path: Path) -> None:
+    assert repr(slowly(path.read_bytes())) == repr(parse(path.read_bytes(), "f"))
+
+
+@given(st.lists(LINES, max_size=6).map("\n".join))
+def test_so_is_whatever_can_be_read_without(text: str) -> None:
+    try:
+        expected = repr(slowly(text.encode()))
+    except ConfigError:  # libyaml may do more: `|# text`, a tab in a key
+        return
+    assert repr(parse(text.encode(), "f")) == expected
