@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from doc_examples import CHECKOUT
 from docslib.configuration import configuration
-from docslib.fields import fields
+from docslib.fields import fields, structs
 from docslib.formats import formats
 from docslib.http import http
 from docslib.manual import write_manual
@@ -23,6 +23,9 @@ from edge_rt.api.allowance import Terms
 from edge_rt.api.usage import Edge
 from edge_rt.cli.exits import Failure
 from edge_rt.config.schema import Config
+from edge_rt.core.reports.board import BoardReport, LedgerReport
+from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.planning import Calibrated, Tried
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -53,9 +56,14 @@ def test_every_key_of_the_configuration_is_described() -> None:
                 assert f"{field.name}`" in page
 
 
-@pytest.mark.parametrize("document", [Edge, Terms])
-def test_every_field_of_edge_is_described(document: type[msgspec.Struct]) -> None:
-    assert [field.name for field in fields(document) if not field.text] == []
+@pytest.mark.parametrize(
+    "document",
+    [Edge, Terms, BoardReport, BudgetChange, Calibrated, GovernorState, LedgerReport, Past, Tried],
+)
+def test_every_field_of_our_own_documents_is_described(document: type[msgspec.Struct]) -> None:
+    found = [document, *(inner for inner in structs([document]) if "reports" in inner.__module__)]
+    for struct in found:
+        assert [field.name for field in fields(struct) if not field.text] == [], struct
 
 
 def test_formats_have_the_comments_behind_their_fields() -> None:

@@ -10,173 +10,241 @@ Quality = Literal["measured", "modelled", "unresolved"]
 
 
 class BoardName(msgspec.Struct, frozen=True):
-    """Which profile is in use, and why: `by` says what gave the board away."""
+    """The board's profile that is in use."""
 
     id: str
+    """Id of the profile."""
     name: str
+    """The board's name."""
     by: str
+    """What the board was recognised by."""
     confidence: Literal["exact", "family", "generic", "configured"]
+    """Whether it is of this very board, a similar one, its architecture, or was configured."""
 
 
 class Supply(msgspec.Struct, frozen=True):
-    """The rails that form the power of what `covers` names, and their sum.
+    """The rails that form the board's total, and their sum.
 
-    `energy_j` is over `covered_s` seconds since the supply was found: at the daemon's start, or
-    when the board was looked at again for what could not be read; all joules then begin at 0. Of
-    `missing_s` more seconds nothing is known. `power_w` is None where a rail cannot be read now,
-    `idle_w` while it was not seen yet what the board draws when the engine has nothing to do.
+    Joules begin at 0 when the supply is found: at the daemon's start, or when the board was looked
+    at again for missing sensors.
     """
 
     rails: list[str]
-    covers: str  # "board", "module", "package" or "regulators"
+    """Names of the rails."""
+    covers: str
+    """What the total covers: `board`, `module`, `package` or `regulators`."""
     quality: Literal["measured", "modelled"]
+    """Quality of the figures."""
     power_w: float | None
+    """Power now; null while a rail cannot be read."""
     idle_w: float | None
+    """Power while the engine has nothing to do; null until that was seen."""
     energy_j: float
+    """Joules since the supply was found, over `covered_s`."""
     covered_s: float
+    """Seconds of which the energy is known."""
     missing_s: float
+    """Seconds of which it is not."""
 
 
 class ChannelState(msgspec.Struct, frozen=True):
-    """One figure as it stands, in the unit that `kind` names; see sensors.base.Channel.
-
-    `value` is None where there is no current one: `error` says why, `last` is the last good value
-    and `age_s` how old that is.
-    """
+    """One figure as it stands."""
 
     reader: str
+    """The reader that it comes from."""
     name: str
+    """Name of the rail, zone, clock or flag."""
     kind: str
+    """Kind, which names the unit: `power_w`, `temp_c`, `clock_hz` and so on."""
     value: float | None
+    """The current value; null where there is none."""
     last: float | None
+    """The last good value."""
     age_s: float | None
+    """Age of the last good value."""
     error: str | None
+    """Why there is no current value."""
     quality: Literal["measured", "modelled"]
+    """Quality of the figure."""
     source: str
+    """File or bus address."""
 
 
 class RailEnergy(msgspec.Struct, frozen=True):
-    """Joules of one rail since it was found. Rails overlap: parts are beside the whole."""
+    """Joules of one rail since it was found. Rails overlap: parts stand beside the whole."""
 
     name: str
+    """Name of the rail."""
     quality: Literal["measured", "modelled"]
+    """Quality of the joules."""
     energy_j: float
+    """Joules over `covered_s`."""
     covered_s: float
+    """Seconds of which the energy is known."""
     missing_s: float
+    """Seconds of which it is not."""
 
 
 class NotRead(msgspec.Struct, frozen=True):
-    """Something that was looked for or found and is not read, and why."""
+    """A sensor that was looked for or found and is not read."""
 
     name: str
+    """Name of the sensor."""
     reason: str
+    """Why it is not read."""
 
 
 class HeatState(msgspec.Struct, frozen=True):
-    """A zone of the chip; at `trip_c` the board slows down for it, None: nobody knows where."""
+    """A zone of the chip."""
 
     name: str
+    """Name of the zone."""
     temp_c: float
+    """Its temperature."""
     trip_c: float | None
+    """Where the board slows down for it; null where that is not known."""
 
 
 class BoardReport(msgspec.Struct, frozen=True):
-    """Everything that is felt of the board right now.
-
-    `temp_c` is the hottest zone's, and `nearest` the zone nearest to its own trip point, which the
-    guard goes by. `not_counted` has the temperatures that are not the chip's, and why. `throttled`
-    names what holds the board back now, such as "under-voltage"; it is None where no such flag can
-    be read. `looking` is True until it is known what there is: right after the daemon's start.
-    `left_out` names sensors that do not answer, and "temperature" where none can be read, with the
-    reason. `doubts` names rails whose readings contradict others or the board's profile, and tells
-    how.
-    """
+    """The whole board at one moment."""
 
     board: BoardName | None
-    root: str  # below which sys, proc and dev are read; "/" on a real board
+    """The profile in use."""
+    root: str
+    """Directory below which sys, proc and dev are read; "/" on a real board."""
     simulated: bool
+    """Whether the board is simulated."""
     supply: Supply | None
+    """The rails that form the total; null where no power is read."""
     temp_c: float | None
+    """Temperature of the hottest zone that counts."""
     throttled: list[str] | None
+    """What holds the board back now, such as "under-voltage"; null where no such flag is read."""
     channels: list[ChannelState]
+    """Every figure that is read."""
     energies: list[RailEnergy]
+    """Joules of every rail."""
     not_read: list[NotRead]
+    """Sensors that are not read."""
     looking: bool = False
+    """Whether the sensors are still being looked for, right after the daemon's start."""
     left_out: dict[str, str] = {}
+    """Sensors that do not answer, and "temperature" where none can be read, with the reason."""
     doubts: dict[str, str] = {}
+    """Rails whose readings contradict others or the profile, and how."""
     hottest: HeatState | None = None
+    """The hottest zone that counts."""
     nearest: HeatState | None = None
+    """The zone nearest to its own trip point, which the guard goes by."""
     not_counted: dict[str, str] = {}
+    """Temperatures that are not the chip's, and why."""
 
 
 class DayTotal(msgspec.Struct, frozen=True):
     """The supply's joules of one UTC day: `attributed_j` + `unattributed_j` = `energy_j`."""
 
-    day: str  # "2026-01-31"
-    quality: Quality  # "modelled" where any part of it was
+    day: str
+    """The day, as in "2026-01-31"."""
+    quality: Quality
+    """Quality of the joules: `modelled` where any part of them is."""
     energy_j: float
+    """All joules of the supply."""
     attributed_j: float
+    """Joules that requests added to the idle draw."""
     unattributed_j: float
+    """The rest: the idle draw and other programs."""
     covered_s: float
+    """Seconds of which the energy is known."""
     missing_s: float
+    """Seconds of which it is not."""
 
 
 class ModelTotal(msgspec.Struct, frozen=True):
-    """What one model's answers took on one UTC day.
-
-    `energy_j` counts the known joules; `unresolved` requests are those whose joules are not known.
-    `hits` of the requests were answered from the cache, which saved `saved_j` as far as known.
-    """
+    """What one model's answers took on one UTC day."""
 
     day: str
+    """The day, as in "2026-01-31"."""
     model: str
+    """Id of the model."""
     requests: int
+    """Requests that it answered."""
     unresolved: int
+    """Requests whose joules are not known."""
     prompt_tokens: int
+    """Tokens of the prompts."""
     cached_tokens: int
+    """Tokens of the prompts that were not computed again."""
     completion_tokens: int
-    busy_s: float  # of the engine, for these requests
+    """Tokens of the answers."""
+    busy_s: float
+    """Seconds of the engine for these requests."""
     energy_j: float
+    """The known joules."""
     hits: int = 0
+    """Requests that were answered from the cache."""
     saved_j: float = 0.0
+    """Joules that the cache saved, as far as they are known."""
 
 
 class Booking(msgspec.Struct, frozen=True):
-    """One request's line in the ledger, or what was "lost" with an engine."""
+    """One request in the ledger, or the work that was lost with an engine."""
 
-    ended: float  # Unix seconds
+    ended: float
+    """When it ended, in Unix seconds."""
     model: str
+    """Id of the model that answered."""
     status: Literal["done", "cached", "cancelled", "failed", "lost"]
+    """How it ended."""
     prompt_tokens: int
+    """Tokens of the prompt."""
     cached_tokens: int
+    """Tokens of the prompt that were not computed again."""
     completion_tokens: int
-    seconds: float  # from its coming to the engine to its end
-    busy_s: float  # the engine's time for it alone, its shares of the passes added up
+    """Tokens of the answers."""
+    seconds: float
+    """From the arrival at the engine to the end."""
+    busy_s: float
+    """The engine's time for this request alone: its shares of the passes, added up."""
     energy_j: float | None
+    """Joules that it added to the idle draw."""
     quality: Quality
-    power_w: float | None  # the board's mean over `seconds`
+    """Quality of the joules."""
+    power_w: float | None
+    """The board's mean power over `seconds`."""
     temp_c: float | None
-    mode: str | None = None  # of decoding; None: by the model itself
+    """Temperature of the hottest zone at the end."""
+    mode: str | None = None
+    """Decoding mode; null: the model by itself."""
     partner: str | None = None
+    """Id of the smaller model that helped."""
     small_tokens: int | None = None
+    """Tokens of the smaller model."""
     large_tokens: int | None = None
+    """Tokens of the larger model."""
     switches: int | None = None
+    """Changes from one model to the other."""
     catch_up_tokens: int | None = None
+    """Tokens that one model wrote and the other had to read."""
     accepted_tokens: int | None = None
+    """Drafted tokens that were kept."""
     rejected_tokens: int | None = None
-    saved_j: float | None = None  # what a "cached" answer took when it was made
-    answer_id: str | None = None  # as the client got it; embeddings and tensors have none
+    """Drafted tokens that were not."""
+    saved_j: float | None = None
+    """Joules that a cached answer took when it was made."""
+    answer_id: str | None = None
+    """Id of the answer, as the client got it; embeddings and tensors have none."""
 
 
 class LedgerReport(msgspec.Struct, frozen=True):
-    """Totals by day and model, newest day first, and the last requests, newest first.
-
-    `stored` is False while the ledger cannot be written; it is then kept in memory. `simulated` is
-    the simulated board whose ledger it is, None: a real one's.
-    """
+    """Totals by day and model, and the last requests."""
 
     stored: bool
+    """Whether the ledger can be written; else it is kept in memory."""
     days: list[DayTotal]
+    """Totals of each day, the newest first."""
     models: list[ModelTotal]
+    """Totals of each model and day."""
     last: list[Booking]
+    """The last requests, the newest first."""
     simulated: str | None = None
+    """The simulated board whose ledger this is; null: a real one's."""

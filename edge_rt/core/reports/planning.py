@@ -11,40 +11,55 @@ from edge_rt.core.reports.governor import LeakageSource
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """One way to serve a request, and what it would take; None: not known.
-
-    `energy_j` is what it would add to what the board draws anyway, `total_j` all that the board
-    would draw meanwhile. `error_ratio` is the relative error to expect of seconds and joules,
-    `basis` what they rest on. `mode` is how tokens are decided on, with the help of the smaller
-    model `partner` in some. `reason` says why it is chosen or cannot be.
-    """
+    """One way to serve a request, with the predicted figures; null: not known."""
 
     model: str
+    """Id of the model."""
     backend: str
+    """Library that runs it."""
     threads: int
+    """Threads of a pass."""
     prompt_tokens: int | None
+    """Tokens of the prompt."""
     completion_tokens: int
+    """Tokens of the answer that are counted on."""
     seconds: float | None
+    """Seconds in all."""
     prefill_s: float | None
+    """Seconds in which the prompt is read."""
     decode_s: float | None
+    """Seconds in which the answer is written."""
     energy_j: float | None
+    """Joules that it adds to the idle draw."""
     total_j: float | None
+    """All joules that the board draws meanwhile."""
     power_w: float | None
+    """Mean power of the board."""
     end_temp_c: float | None
+    """Temperature of the hottest zone at the end."""
     band_c: float | None
+    """Nine in ten of such temperatures are right within this."""
     error_ratio: float | None
+    """Relative error to expect of seconds and joules."""
     basis: Literal["calibrated", "learnt", "roofline"] | None
+    """What the figures rest on: a calibration, earlier answers, or the board's figures on paper."""
     chosen: bool
+    """Whether a request would get this one now."""
     reason: str
+    """Why it is chosen, or cannot be."""
     mode: str = "single"
+    """Decoding mode."""
     partner: str | None = None
+    """Id of the smaller model that helps."""
 
 
 class PlanReport(msgspec.Struct, frozen=True):
-    """The answer to POST /edge/v1/plan: the chosen candidate first."""
+    """Every way to serve a request."""
 
     candidates: list[Candidate]
-    simulated: str | None = None  # the simulated board whose figures these are
+    """The candidates, the chosen one first."""
+    simulated: str | None = None
+    """The simulated board whose figures these are."""
 
 
 class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,30 +81,41 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True, tag="tried"):
-    """What a candidate took when it was run; None: not known.
-
-    `foretold` has the figures of the plan, except for the temperature, which is the forecast from
-    the start of the run. For an answer that ended early they are reduced to its tokens.
-    Errors are relative to the run: 0.1 is a tenth more than it took. `failure` says why there are
-    no figures.
-    """
+    """What a candidate took when it was run; null: not known."""
 
     foretold: Candidate
+    """The prediction, with the temperature that was forecast at the start of the run. For an answer
+    that ended early the figures are reduced to its tokens."""
     prompt_tokens: int | None
+    """Tokens of the prompt."""
     cached_tokens: int
+    """Tokens of the prompt that were not computed again."""
     completion_tokens: int
-    quality: Quality  # of the joules
+    """Tokens of the answer."""
+    quality: Quality
+    """Quality of the joules."""
     seconds: float | None = None
+    """Seconds in all."""
     prefill_s: float | None = None
+    """Seconds in which the prompt was read."""
     decode_s: float | None = None
+    """Seconds in which the answer was written."""
     energy_j: float | None = None
+    """Joules that it added to the idle draw."""
     total_j: float | None = None
+    """All joules that the board drew meanwhile."""
     power_w: float | None = None
+    """Mean power of the board."""
     end_temp_c: float | None = None
+    """Temperature of the hottest zone at the end."""
     seconds_error: float | None = None
+    """Relative error of the predicted seconds: 0.1 is a tenth more than it took."""
     energy_error: float | None = None
+    """Relative error of the predicted joules."""
     temp_error_c: float | None = None
+    """Error of the predicted temperature."""
     failure: str | None = None
+    """Why there are no figures."""
 
 
 class CalibrationAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,49 +130,72 @@ class CalibrationAsk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """Where a calibration stands, of POST /edge/v1/calibrate."""
+    """How far a calibration is. The last event is `calibrated` or `refused`."""
 
-    done: float  # 0 to 1
+    done: float
+    """Share that is done, 0 to 1."""
     doing: str
+    """What is being measured."""
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """One model and thread count after calibration: rates, powers, and how well they fit.
-
-    It was loaded with that many layers on the GPU, and its keys and values kept in that type.
-    """
+    """One model and thread count after calibration: speeds, powers, and how well they fit."""
 
     model: str
+    """Id of the model."""
     backend: str
+    """Library that runs it."""
     threads: int
+    """Threads of a pass."""
     gpu_layers: int
+    """Layers that the GPU computed."""
     kv_type: str
-    prefill_tokens_per_s: float | None  # of 256 tokens
+    """Number format of keys and values."""
+    prefill_tokens_per_s: float | None
+    """Speed of reading a prompt of 256 tokens."""
     decode_tokens_per_s: float | None
+    """Speed of writing."""
     idle_w: float | None
+    """Draw of the board at rest."""
     prefill_w: float | None
+    """Draw while a prompt is read."""
     decode_w: float | None
+    """Draw while an answer is written."""
     quality: str
-    runtime_error: float | None  # median, relative
+    """Quality of the watts."""
+    runtime_error: float | None
+    """Median relative error of the seconds."""
     energy_error: float | None
+    """Median relative error of the joules."""
 
 
 class Calibrated(msgspec.Struct, frozen=True, tag="calibrated"):
-    """What a calibration found; also GET /edge/v1/calibration."""
+    """What a calibration found."""
 
     board: str | None
-    date: str | None  # "2026-01-31T12:00:00Z"; None: never calibrated
+    """Id of the board's profile."""
+    date: str | None
+    """When it was done, as in "2026-01-31T12:00:00Z"; null: never."""
     flop_per_s: float | None
+    """Operations a second that the processor reached."""
     bytes_per_s: float | None
-    leakage_w: float | None  # at 45 °C
+    """Bytes a second that the memory reached."""
+    leakage_w: float | None
+    """Leakage of the chip at 45 °C."""
     doubling_c: float | None
-    leakage_note: str  # how well it is known, and why it is not measured
+    """Kelvins that double the leakage."""
+    leakage_note: str
+    """How well the leakage is known, and why it is not measured."""
     models: list[Fitted]
+    """Each model and thread count."""
     leakage_source: LeakageSource = "assumed"
-    simulated: str | None = None  # the simulated board whose figures these are
+    """Whether the leakage is measured or assumed."""
+    simulated: str | None = None
+    """The simulated board whose figures these are."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """A calibration that cannot be done now, and why."""
+    """A calibration that is not possible now."""
 
     reason: str
+    """Why it is not."""

@@ -6,40 +6,52 @@ import msgspec
 
 
 class Arm(msgspec.Struct, frozen=True):
-    """A model and a mode, and what was learnt of them for prompts that are alike.
+    """A model and a decoding mode, and what was learnt of them for one class of prompts.
 
-    `good` and `bad` are marks and `answers` those that were measured, in which what is long ago
-    counts less; the ratios are what such answers take over what is foretold.
+    Older marks and answers count less.
     """
 
     model: str
+    """Id of the model."""
     mode: str
+    """Decoding mode."""
     kind: str
+    """Kind of the prompts."""
     length: str
+    """Length of the prompts, as a class."""
     level: str
+    """Difficulty of the prompts, as a class."""
     good: float
+    """Good marks."""
     bad: float
+    """Bad marks."""
     answers: float
+    """Answers whose joules and seconds were measured."""
     joules_ratio: float
+    """Joules of these answers over the predicted ones."""
     seconds_ratio: float
+    """Seconds of these answers over the predicted ones."""
 
 
 class TrialsReport(msgspec.Struct, frozen=True):
-    """Since the start: requests that were chosen for, and how many of them were trials.
-
-    `best_j` is what they would have taken without trials, `extra_j` what trials took beyond that,
-    as foretold.
-    """
+    """How many requests were trials of a model of which little is known, since the start."""
 
     requests: int
+    """Requests for which there was a choice."""
     trials: int
+    """Requests of these that were trials."""
     best_j: float
+    """Predicted joules of all these requests without trials."""
     extra_j: float
+    """Predicted joules that the trials took beyond that."""
 
 
 class RouterReport(msgspec.Struct, frozen=True):
-    """All of it; `stored` is False while the file cannot be written."""
+    """Everything that the router has learnt."""
 
     stored: bool
+    """Whether its file can be written."""
     arms: list[Arm]
+    """What was learnt of each model, mode and class of prompts."""
     trials: TrialsReport
+    """Trials since the start."""

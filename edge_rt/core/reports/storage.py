@@ -8,16 +8,16 @@ from prometheus_client.core import GaugeMetricFamily
 
 
 class StorageReport(msgspec.Struct, frozen=True):
-    """The files that the daemon keeps, and what is so while one of them cannot be written, and why.
-
-    `aside` are those that were damaged, under their new names. `free_bytes` are those of the disk
-    that the state directory is on, None: not known.
-    """
+    """The files that the daemon keeps, and whether they can be written."""
 
     files: list[str]
+    """Names of the files."""
     failing: dict[str, str]
+    """Files that cannot be written, and why."""
     aside: list[str]
+    """Damaged files that were moved aside, under their new names."""
     free_bytes: int | None
+    """Free space of the disk with the state directory; null: not known."""
 
 
 def storage_families(report: StorageReport) -> list[Metric]:
