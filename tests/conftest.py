@@ -22,6 +22,7 @@ import hermetic
 
 # A shared machine is no stopwatch, and a gate that was open for a change stays open for it.
 settings.register_profile("edge_rt", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("short", settings.get_profile("edge_rt"), max_examples=20)
 settings.load_profile("edge_rt")
 
 pytest_configure = hermetic.pytest_configure

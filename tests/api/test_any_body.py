@@ -40,7 +40,9 @@ messages = st.lists(
 )
 fields = st.dictionaries(st.sampled_from(NAMES), json_values, max_size=4)
 quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=3 * settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

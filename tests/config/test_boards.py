@@ -178,7 +178,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=3 * settings().max_examples // 5)
 @given(st.dictionaries(KEYS, VALUES, max_size=5), VALUES)
 def test_any_yaml_is_a_board_or_has_faults_that_name_the_file(
     first: object, second: object

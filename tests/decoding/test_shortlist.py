@@ -62,7 +62,7 @@ samplings = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(st.integers(1, 60), st.integers(0, 2**32), st.sampled_from([0.1, 1.0, 3.0, 10.0]), samplings)
 def test_small_vocabularies(vocab: int, seed: int, scale: float, sampling: Sampling) -> None:
     logits = np.random.default_rng(seed).normal(0, scale, vocab).astype(np.float32)

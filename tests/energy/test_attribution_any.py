@@ -126,4 +126,6 @@ class AnySchedule(RuleBasedStateMachine):
 
 
 TestAnySchedule = AnySchedule.TestCase
-TestAnySchedule.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestAnySchedule.settings = settings(
+    max_examples=3 * settings().max_examples // 2, stateful_step_count=40, deadline=None
+)

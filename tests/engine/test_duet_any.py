@@ -58,7 +58,7 @@ shapes = st.fixed_dictionaries(
 steps = st.lists(st.integers(0, 6), min_size=1, max_size=8)
 
 
-@settings(max_examples=250)
+@settings(max_examples=5 * settings().max_examples // 2)
 @given(
     script=scripts,
     opens=openers,
@@ -101,7 +101,7 @@ def test_every_answer_is_what_the_script_makes_of_it(
             assert counts.small == sum(token >= VOCAB for token in tokens)
 
 
-@settings(max_examples=250)
+@settings(max_examples=5 * settings().max_examples // 2)
 @given(
     modes=st.lists(drafted | in_doubt | st.none(), min_size=1, max_size=4),
     asked=st.lists(requests, min_size=4, max_size=4),

@@ -162,7 +162,7 @@ samplings = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(
     mode=turns | drafted,
     fields=st.fixed_dictionaries(
@@ -202,7 +202,7 @@ def test_however_often_it_is_lost_the_answers_are_the_same(
     same(client.heard[1], expected, asked.n, work=not drafts(mode))
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     mode=turns,
     told=st.lists(st.integers(0, 200), max_size=12),

@@ -62,7 +62,7 @@ def test_a_text_that_goes_on_has_nothing_in_front_of_it(
 # --- turns
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     script=st.lists(verdicts, min_size=1, max_size=10),
     seed=st.integers(0, 2**63),

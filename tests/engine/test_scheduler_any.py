@@ -75,7 +75,7 @@ shapes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(script=st.lists(actions, max_size=14), shape=shapes, chunk=st.integers(1, 24))
 def test_every_answer_is_the_models_own(
     toy: Callable,
@@ -112,7 +112,7 @@ def test_every_answer_is_the_models_own(
         assert all(e not in front.events[count:] for e in front.heard[id].finished.values())
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(
     request=submits,
     shape=shapes,

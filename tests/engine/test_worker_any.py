@@ -47,7 +47,7 @@ events = st.tuples(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(script=st.lists(events, max_size=14), late_s=st.sampled_from([0.0, 0.004]))
 def test_every_answer_comes_and_is_the_models_own(
     stage: Callable[..., Stage],

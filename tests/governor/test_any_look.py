@@ -90,7 +90,7 @@ def assert_sane(known: Governor, cores: int) -> None:
     assert all(figure is None or math.isfinite(figure) for figure in figures)
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(st.integers(1, 6), st.lists(st.tuples(budgets, clocks, looks()), min_size=1, max_size=12))
 def test_nothing_that_is_seen_breaks_it(
     cores: int, story: Sequence[tuple[Budget, ClockSteps, Observation]]

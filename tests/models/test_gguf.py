@@ -25,7 +25,7 @@ U64 = struct.Struct("<Q")
 HUGE = (0, 1, 2**31, 2**32 - 1, 2**40, 2**63, 2**64 - 1)
 INPLACE = settings(
     deadline=None,
-    max_examples=300,
+    max_examples=3 * settings().max_examples,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

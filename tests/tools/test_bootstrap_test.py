@@ -52,9 +52,9 @@ def test_every_check_runs_and_the_tests_come_last(bench: Bench) -> None:
 def test_every_test_but_the_slow_ones_runs_once(bench: Bench) -> None:
     parallel, alone = bench.run()[1][-2:]
     usual = "not qwen and not whole and not slow"
-    assert parallel.startswith("pytest -n ")
-    assert parallel.endswith(f"-m {usual} and not alone")
-    assert alone == f"pytest -m {usual} and alone"
+    assert parallel.startswith("pytest --hypothesis-profile short -n ")
+    assert parallel.endswith(f" -m {usual} and not alone")
+    assert alone == f"pytest --hypothesis-profile short -m {usual} and alone"
 
 
 def test_all_runs_the_slow_ones_too(bench: Bench) -> None:

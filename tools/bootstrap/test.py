@@ -104,7 +104,11 @@ def pytest_runs(everything: bool) -> list[list[str]]:
     if everything:
         return [["-m", kept]]
     kept += " and not slow"
-    return [[*WORKERS, "-m", f"{kept} and not alone"], ["-m", f"{kept} and alone"]]
+    short = ["--hypothesis-profile", "short"]
+    return [
+        [*short, *WORKERS, "-m", f"{kept} and not alone"],
+        [*short, "-m", f"{kept} and alone"],
+    ]
 
 
 def _tested(venv: Venv, words: Sequence[str]) -> int:

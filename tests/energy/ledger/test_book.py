@@ -209,7 +209,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=60)
+@settings(max_examples=3 * settings().max_examples // 5)
 def test_totals_are_the_sum_of_what_was_booked(steps: list[tuple[str, int]]) -> None:
     """Through flushes, failed flushes, restarts and midnights."""
     clock, booked, energy_j = Clock(), list[Entry](), 0.0

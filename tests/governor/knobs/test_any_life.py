@@ -84,7 +84,7 @@ REFUSED = st.frozensets(st.sampled_from(NAMES))
 RUNS = st.lists(st.tuples(st.integers(0, 40) | st.none(), st.integers(0, 1), REFUSED), max_size=8)
 
 
-@settings(max_examples=60)
+@settings(max_examples=3 * settings().max_examples // 5)
 @given(RUNS)
 def test_originals_come_back_after_any_sequence_of_lives(
     runs: list[tuple[int | None, int, frozenset[str]]],
@@ -102,7 +102,7 @@ def test_originals_come_back_after_any_sequence_of_lives(
         assert last.journal.entries() == ()
 
 
-@settings(max_examples=40)
+@settings(max_examples=2 * settings().max_examples // 5)
 @given(RUNS, st.sampled_from(NAMES), st.integers(0, 7))
 def test_what_somebody_else_sets_between_two_complete_turns_stays(
     runs: list[tuple[int | None, int, frozenset[str]]], mover: str, when: int
