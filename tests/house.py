@@ -25,16 +25,6 @@ from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
-from edge_rt.daemon.admission import Admission
-from edge_rt.daemon.foresight import Foresight
-from edge_rt.daemon.governing import Governing
-from edge_rt.daemon.governor_report import changed, governor_state
-from edge_rt.daemon.heat import Heat
-from edge_rt.daemon.history import History
-from edge_rt.daemon.keeping import Keeping
-from edge_rt.daemon.knobs import BoardKnobs
-from edge_rt.daemon.leakage import LeakageWatch
-from edge_rt.daemon.service import DaemonService
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
@@ -65,10 +55,17 @@ from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.service import Answering
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import Performing
+from edge_rt.governor.admission import Admission
+from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
+from edge_rt.governor.history import History
+from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.limits import Limits
+from edge_rt.governor.loop import Governing
 from edge_rt.governor.report import Report
+from edge_rt.governor.status import changed, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import Pair
@@ -78,6 +75,9 @@ from edge_rt.models.summary import Summary
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Refused, Task
 from edge_rt.models.templates.worker import Templates
+from edge_rt.server.foresight import Foresight
+from edge_rt.server.service import DaemonService
+from edge_rt.server.storage import Keeping
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parent / "board"))

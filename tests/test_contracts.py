@@ -33,7 +33,7 @@ def front_modules() -> list[str]:
 
 def test_the_front_process_loads_no_native_library() -> None:
     modules = front_modules()
-    assert {"edge_rt.cli.main", "edge_rt.daemon.server"} <= set(modules)
+    assert {"edge_rt.cli.main", "edge_rt.server.server"} <= set(modules)
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *modules], stdout=subprocess.PIPE, text=True, check=True
     )

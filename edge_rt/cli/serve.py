@@ -48,7 +48,7 @@ def serve(
         return override(load(config_file, servable), socket, store, log_level, sensors_root)
 
     config = read()
-    from edge_rt.daemon.server import serve as run_daemon
+    from edge_rt.server.server import serve as run_daemon
 
     run_daemon(config, read)
 

@@ -13,8 +13,6 @@ import msgspec
 from edge_rt.api.service import Call, Cost, Event
 from edge_rt.config.schema import Config
 from edge_rt.core.load_config import Form
-from edge_rt.daemon.foresight import Foresight
-from edge_rt.daemon.governing import Governing
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.online_updates import Lesson
@@ -28,11 +26,13 @@ from edge_rt.generation.progress import Progress
 from edge_rt.generation.recovery import AnyCall, Recovery
 from edge_rt.generation.request_budget import Purse
 from edge_rt.generation.state import State
+from edge_rt.governor.loop import Governing
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.store import Entry, Store
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.loading.model_manager import Holding
 from edge_rt.routing.options.decoding_options import Offered
+from edge_rt.server.foresight import Foresight
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ from contextlib import aclosing
 
 from edge_rt.api.service import Cost, EmbedCall, InferCall
 from edge_rt.config.schema import Config
-from edge_rt.daemon.foresight import Foresight
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.receipt import Receipt
 from edge_rt.engine.client import EngineLost
@@ -19,6 +18,7 @@ from edge_rt.generation.service import Answering
 from edge_rt.generation.state import State
 from edge_rt.models.store import Entry
 from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.server.foresight import Foresight
 
 Make = Callable[[int], Embed | Infer]
 

@@ -14,8 +14,6 @@ from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Unpredicted
 from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
-from edge_rt.daemon.admission import refusal
-from edge_rt.daemon.governing import Governing
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
 from edge_rt.energy.calibration.readiness import Readiness, Unready
@@ -23,6 +21,8 @@ from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EdgeError, RequestError
 from edge_rt.generation.exclusive import Alone
+from edge_rt.governor.admission import refusal
+from edge_rt.governor.loop import Governing
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import SINGLE
 from edge_rt.routing.choice.ask import Tokens

@@ -11,11 +11,11 @@ from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.core.load_config import Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
-from edge_rt.daemon.governing import Governing
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.residency import Residency
 from edge_rt.errors import RequestError
+from edge_rt.governor.loop import Governing
 from edge_rt.models.entry import Entry
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens

@@ -49,7 +49,7 @@ def handled() -> Iterator[None]:
         ("yaml", ["models", "list"]),
         ("yaml", ["check-config"]),
         ("edge_rt.models.pull", ["models", "pull", "smollm2-135m-instruct"]),
-        ("edge_rt.daemon.server", ["serve"]),
+        ("edge_rt.server.server", ["serve"]),
     ],
 )
 def test_while_something_is_imported(

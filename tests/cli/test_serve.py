@@ -28,7 +28,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Served:
         served.append(config)
 
     module = SimpleNamespace(serve=note)
-    monkeypatch.setitem(sys.modules, "edge_rt.daemon.server", module)
+    monkeypatch.setitem(sys.modules, "edge_rt.server.server", module)
     return served
 
 
@@ -87,7 +87,7 @@ def test_a_socket_that_cannot_be_had_is_1(
     def refuse(*_: object) -> None:
         raise ListenError("another daemon answers at /x")
 
-    monkeypatch.setattr(sys.modules["edge_rt.daemon.server"], "serve", refuse)
+    monkeypatch.setattr(sys.modules["edge_rt.server.server"], "serve", refuse)
     result = cli("serve")
     assert (result.exit_code, result.stderr) == (1, "Error: another daemon answers at /x\n")
 

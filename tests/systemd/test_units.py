@@ -16,7 +16,7 @@ from installlib.layout import Layout
 from edge_rt.config.loader import load
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.daemon.server import DRAIN_S, LAST_S
+from edge_rt.server.server import DRAIN_S, LAST_S
 
 SOURCES = Path(__file__).parents[2] / "systemd"
 MOST_EXPOSURE = 2.0

@@ -12,10 +12,10 @@ from typing import cast
 
 from edge_rt.board.snapshot import Felt
 from edge_rt.cli.serve import serve
-from edge_rt.daemon import server
-from edge_rt.daemon.rooms import Rooms
 from edge_rt.governor.governor import Governor
 from edge_rt.governor.limits import Limits, Observation
+from edge_rt.server import server
+from edge_rt.server.container import Rooms
 
 
 def write_limits(file: Path, threads: int, duty: float) -> None:

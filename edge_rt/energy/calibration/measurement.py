@@ -13,7 +13,6 @@ from edge_rt.core.load_config import Form
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Served
 from edge_rt.core.reports.board import Quality
-from edge_rt.daemon.governing import Governing
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering
@@ -22,6 +21,7 @@ from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import EngineError, Unavailable
+from edge_rt.governor.loop import Governing
 from edge_rt.models.doubt import Calibration
 from edge_rt.models.entry import Entry
 from edge_rt.models.pair import Pair

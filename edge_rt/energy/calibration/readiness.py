@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edge_rt.board.cpu_watch import CpuWatch
 from edge_rt.core.pause import Pause
-from edge_rt.daemon.governing import Governing
+from edge_rt.governor.loop import Governing
 
 BUSY_CORES = 0.4  # that other programs may use
 FULL_DUTY = 0.99

@@ -13,7 +13,6 @@ from pathlib import Path
 from edge_rt.core.load_config import Form
 from edge_rt.core.pause import Pause
 from edge_rt.core.reports.planning import Progress
-from edge_rt.daemon.heat import Heat
 from edge_rt.energy.calibration.course import Course
 from edge_rt.energy.calibration.measurement import Host, Measured
 from edge_rt.energy.calibration.plan import Thoroughness, shares_s
@@ -25,6 +24,7 @@ from edge_rt.energy.calibration.timing import Timing
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.residency import Resident
 from edge_rt.errors import StoreError, Unavailable
+from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.words import thread_count
 from edge_rt.models.entry import Entry
 from edge_rt.routing.options.variants import Variants

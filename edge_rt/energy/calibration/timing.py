@@ -7,12 +7,12 @@ import random
 from collections.abc import AsyncGenerator, Callable
 
 from edge_rt.core.pause import Pause
-from edge_rt.daemon.governing import Governing
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.calibration.measurement import Job, Measured, Measurer
 from edge_rt.energy.calibration.plan import Run, Schedule, Thoroughness, runs
 from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.engine.residency import Resident
+from edge_rt.governor.loop import Governing
 from edge_rt.models.entry import Entry
 
 NAME = "calibration"  # of its joules in the ledger

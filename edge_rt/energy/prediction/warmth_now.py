@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.energy.prediction.warmth import Warmth
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.limits import Observation
 
 

@@ -9,8 +9,8 @@ import msgspec
 from edge_rt.core.load_config import SINGLE, Form
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.reports.planning import Candidate
-from edge_rt.daemon.heat import Heat
 from edge_rt.energy.prediction.teams.teaming import Teaming
+from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.limits import Limits
 from edge_rt.models.entry import Entry
 from edge_rt.routing.options.decoding_options import ALONE, Offered

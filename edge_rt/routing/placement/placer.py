@@ -11,11 +11,11 @@ from random import Random
 
 from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction
-from edge_rt.daemon.governing import Governing
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.residency import Residency, Wanted
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
+from edge_rt.governor.loop import Governing
 from edge_rt.models.entry import Entry
 from edge_rt.routing.choice.ask import Prefer
 from edge_rt.routing.choice.variant import Variant

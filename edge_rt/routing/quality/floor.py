@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, Wish
-from edge_rt.daemon.governing import Governing
 from edge_rt.energy.calibration.measurement import Host
+from edge_rt.governor.loop import Governing
 from edge_rt.models.entry import Entry
 from edge_rt.routing.choice.sufficing import FLOORS, Level, below, floor_of, least_quality
 from edge_rt.routing.options.decoding_options import Fits, Offer, offer

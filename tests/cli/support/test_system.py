@@ -38,7 +38,7 @@ def record(message: Any, name: str = "edge-rt") -> dict[str, Any]:
 
 def test_lines_of_the_daemon_and_of_systemd_are_kept() -> None:
     kept = [
-        record("INFO edge_rt.daemon.server: serving on /run/edge-rt/edge-rt.sock"),
+        record("INFO edge_rt.server.server: serving on /run/edge-rt/edge-rt.sock"),
         record("Traceback (most recent call last):"),
         record('  File "/opt/edge-rt/x.py", line 12, in run'),
         record("Current thread 0x00007f (most recent call first):"),

@@ -15,10 +15,10 @@ from clocked import clocked, clocks
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.prediction import Prediction
-from edge_rt.daemon.core_voltage import CoreVoltage
-from edge_rt.daemon.leakage import LeakageWatch
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.warmth_now import WarmthNow
+from edge_rt.governor.core_voltage import CoreVoltage
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.thermal.idle import IdleLog
 from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.twin.parameters import draw

@@ -1,1 +1,0 @@
-"""Wiring the rooms into one process, its life from start to stop."""

@@ -1,0 +1,166 @@
+"""How the board was: one row a second for hours, means of ten seconds for a day."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from edge_rt.core.reports.governor import Past
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.guard import STATES
+from edge_rt.governor.limits import Guard, Limits, Observation
+from edge_rt.governor.predictions import Foretold
+from edge_rt.governor.report import Report
+
+FINE_S, FINE_ROWS = 1.0, 7200
+COARSE_S, COARSE_ROWS = 10.0, 8640
+_NEARLY = 0.95  # of a second: looks come a little early or late
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One row; `forecast_c` is for `horizon_s` later than it, None where not known."""
+
+    time: float  # Unix seconds
+    power_w: float | None
+    temp_c: float | None
+    forecast_c: float | None
+    band_c: float | None
+    allowance_w: float | None
+    cap_w: float | None
+    trip_c: float | None
+    duty: float
+    threads: int
+    guard: Guard
+    running: int
+    waiting: int
+    tokens_per_s: float
+
+
+_NAMES = tuple(field.name for field in fields(Moment))
+_LAST = ("time", "forecast_c", "band_c", "cap_w", "trip_c")  # in means: as it stood in the end
+_FORECAST = slice(_NAMES.index("forecast_c"), _NAMES.index("band_c") + 1)
+_TOP = ("guard", "running", "waiting")  # and these as they were at most
+_WHOLE = ("threads", "running", "waiting")
+
+
+class Ring:
+    """The last rows, as plain numbers; what is not known is NaN."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._columns = [array("d") for _ in _NAMES]
+        self._next = 0  # where the oldest row lies once it is full
+
+    def add(self, row: Sequence[float]) -> None:
+        """Keep `row` in place of the oldest one if need be."""
+        full = len(self._columns[0]) == self._rows
+        for column, value in zip(self._columns, row, strict=True):
+            if full:
+                column[self._next] = value
+            else:
+                column.append(value)
+        self._next = (self._next + 1) % self._rows if full else 0
+
+    def columns(self, since: float, until: float = math.inf) -> list[array[float]]:
+        """The rows with `since` <= time < `until`, oldest first, so that time only grows.
+
+        Rows of before the clock was set back, that seem to be from later than newer ones, are out.
+        """
+        ordered = [column[self._next :] + column[: self._next] for column in self._columns]
+        times, wanted = ordered[0], list[int]()
+        for index in range(len(times) - 1, -1, -1):
+            if since <= times[index] < until:
+                until = times[index]
+                wanted.append(index)
+        wanted.reverse()
+        return [array("d", [column[i] for i in wanted]) for column in ordered]
+
+
+class History:
+    """Remembers moments for a day in about 2 MB."""
+
+    def __init__(self, horizon_s: float, wall: Callable[[], float]) -> None:
+        """`wall` gives Unix seconds; `horizon_s` is how far ahead forecasts look."""
+        self._horizon_s = horizon_s
+        self._wall = wall
+        self._fine, self._coarse = Ring(FINE_ROWS), Ring(COARSE_ROWS)
+        self._second: list[Observation] = []  # of the next moment
+        self._part: list[list[float]] = []  # of the next mean
+        self._foretold = Foretold(horizon_s)
+
+    def take(self, seen: Observation, limits: Limits, report: Report, budget: Budget) -> None:
+        """Take a look of the governor; those of about a second make a moment."""
+        self._second.append(seen)
+        if sum(look.dt_s for look in self._second) < _NEARLY * FINE_S:
+            return
+        self.add(_moment(self._wall(), self._second, limits, report, budget))
+        self._second.clear()
+
+    def add(self, moment: Moment) -> None:
+        """Take a moment, about one a second."""
+        row = [_number(getattr(moment, name)) for name in _NAMES]
+        row[_FORECAST] = self._foretold.due(moment.time, moment.forecast_c, moment.band_c)
+        self._fine.add(row)
+        if self._part and not 0.0 <= moment.time - self._part[0][0] < COARSE_S:
+            columns = zip(_NAMES, zip(*self._part, strict=True), strict=True)
+            self._coarse.add([_summed(name, values) for name, values in columns])
+            self._part.clear()
+        self._part.append(row)
+
+    def past(self, since_s: float) -> Past:
+        """The last `since_s` seconds; where single seconds are forgotten, means."""
+        since = self._wall() - since_s
+        fine = self._fine.columns(since)
+        coarse = self._coarse.columns(since, fine[0][0] if fine[0] else math.inf)
+        columns = zip(_NAMES, coarse, fine, strict=True)
+        told: dict[str, Any] = {name: _told(name, old + new) for name, old, new in columns}
+        return Past(self._horizon_s, **told)
+
+
+def _moment(
+    time: float, looks: Sequence[Observation], limits: Limits, report: Report, budget: Budget
+) -> Moment:
+    known = [(look.dt_s, look.power_w) for look in looks if look.power_w is not None]
+    power_s, seconds = sum(dt_s for dt_s, _ in known), sum(look.dt_s for look in looks)
+    now = looks[-1]
+    return Moment(
+        time=time,
+        power_w=sum(dt_s * power_w for dt_s, power_w in known) / power_s if power_s else None,
+        temp_c=now.temp_c,
+        forecast_c=report.forecast_c,
+        band_c=report.band_c,
+        allowance_w=limits.allowance_w,
+        cap_w=budget.power_w,
+        trip_c=now.hot_trip_c,
+        duty=limits.duty,
+        threads=limits.threads,
+        guard=limits.guard,
+        running=now.running,
+        waiting=now.waiting,
+        tokens_per_s=sum(look.tokens for look in looks) / seconds,
+    )
+
+
+def _number(value: float | Guard | None) -> float:
+    if isinstance(value, str):
+        return STATES.index(value)
+    return math.nan if value is None else value
+
+
+def _summed(name: str, values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    if name in _LAST or not known:
+        return values[-1]
+    return max(known) if name in _TOP else sum(known) / len(known)
+
+
+def _told(name: str, values: Sequence[float]) -> list[Any]:
+    if name == "guard":
+        return [STATES[int(value)] for value in values]
+    if name in _WHOLE:
+        return [round(value) for value in values]
+    return [None if math.isnan(value) else value for value in values]

@@ -1,0 +1,206 @@
+"""The knobs that the configuration asks for, from the daemon's start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edge_rt.config.schema import Knobs
+from edge_rt.core.pause import Pause, in_thread
+from edge_rt.governor.knobs.affinity import affinity_wish
+from edge_rt.governor.knobs.by_name import by_name, mode_knob
+from edge_rt.governor.knobs.capped_clock import CappedClock
+from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.knobs.clock_file import ClockFile
+from edge_rt.governor.knobs.cpufreq import clock_wishes, cpu_files
+from edge_rt.governor.knobs.fan import fan_wishes
+from edge_rt.governor.knobs.fan_profile import profile_wish, refuse_if_driven
+from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
+from edge_rt.governor.knobs.gpufreq import gpu_files
+from edge_rt.governor.knobs.journal import Journal
+from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.programs import Programs
+from edge_rt.governor.knobs.rapl import rapl_wishes
+from edge_rt.governor.knobs.turner import Turner, boot_id
+
+log = logging.getLogger(__name__)
+
+JOURNAL = "knobs.json"
+SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
+RESTORE_S = 10.0  # to put knobs back, at the start and at the end
+AGAIN_S = 20.0  # until knobs that had to wait are tried again
+
+Group = tuple[str, Callable[[], list[Wish]]]  # a key of the configuration and what it wishes
+
+
+class BoardKnobs:
+    """Turns, watches and restores the knobs, each time in a thread: some take seconds.
+
+    To be called in this order: `recover`, `turn` and `govern` as tasks of their own, `follow` with
+    each engine, `restore` at the end, after which nothing is turned any more.
+    """
+
+    def __init__(
+        self,
+        wanted: Knobs,
+        root: Path,
+        state: Path,
+        programs: Programs | None = None,
+        rest: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`root` is the board's, simulated or not; `state` is the directory of the journal.
+
+        `programs` are this machine's if None, and none for a simulated board. `rest` lets seconds
+        pass in a thread.
+        """
+        if programs is None:
+            programs = Programs.installed() if root == Path("/") else Programs()
+        self._wanted, self._root, self._programs = wanted, root, programs
+        self._journal, self._boot_id, self._rest = Journal(state / JOURNAL), boot_id(root), rest
+        self._turner = Turner(self._journal, self._find, self._boot_id, rest)
+        sysfs = root / "sys"
+        cpu = self._governed("cpufreq", lambda: cpu_files(sysfs), wanted.cpufreq_max_hz)
+        gpu = self._governed("gpufreq", lambda: gpu_files(sysfs), None)
+        self.clocks = Clocks(cpu, gpu, self._set)
+        self.change(wanted)
+        self._settled = asyncio.Event()  # what is wished for was turned, or could not be
+        self._engine: str | None = None  # the knob that binds the last engine
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def report(self) -> list[Outcome]:
+        """What became of each knob; reads nothing."""
+        return self._turner.outcomes
+
+    async def recover(self) -> None:
+        """Put back what a daemon that was killed has left turned."""
+        await self._put_back()
+
+    async def turn(self, pause: Pause = asyncio.sleep) -> None:
+        """Turn what is wished for; ends once nothing has to wait for a better moment."""
+        groups = list(self._groups())
+        if groups:
+            await self._do("turned", lambda: self._turn(groups))
+            await pause(SETTLE_S)
+            await self._do("watched", self._look)
+        self._settled.set()
+        while self._turner.waiting and not self._ended:
+            await pause(AGAIN_S)
+            await self._do("turned", lambda: self._turn(groups))
+
+    async def govern(self) -> None:
+        """Set clocks as the governor says, for ever; a power mode sets some of them first."""
+        await self._settled.wait()
+        await self.clocks.run()
+
+    def change(self, wanted: Knobs) -> None:
+        """Have the clocks governed that `wanted` names, from now on; all else stays."""
+        self.clocks.govern(wanted.cpufreq is not None, wanted.gpufreq is not None)
+
+    async def follow(self, pid: int) -> None:
+        """Bind the engine with this process id, the only one that lives, to its cores."""
+        if self._wanted.affinity is not None:
+            cores = self._wanted.affinity
+            await self._do("turned", lambda: self._bind(pid, cores))
+
+    async def restore(self) -> None:
+        """Put everything back."""
+        self._ended = True  # what turns knobs now leaves off
+        await self._put_back()
+        self._journal.release()
+
+    async def _put_back(self) -> None:
+        """Wait no longer than RESTORE_S: a file of the board may never answer."""
+        if not self._journal.path.exists():
+            return
+        try:
+            await asyncio.wait_for(self._do("put back", self._restore), RESTORE_S)
+        except asyncio.TimeoutError:
+            log.error("knobs are not put back within %g s: the board does not answer", RESTORE_S)
+
+    def _restore(self) -> None:
+        self.clocks.settle()
+        self._turner.restore()
+
+    def _find(self, name: str) -> Knob | None:
+        return by_name(name, self._root, self._programs)
+
+    def _governed(self, key: str, files: Files, top_hz: float | None) -> GovernedClock:
+        def make(file: ClockFile) -> CappedClock:
+            return CappedClock(file, self._journal, self._boot_id, self._rest)
+
+        return GovernedClock(f"knobs.{key}", files, make, self._turner, self._journal, top_hz)
+
+    def _groups(self) -> Iterator[Group]:
+        """The power mode comes first: it sets some of the other knobs by itself."""
+        wanted, sysfs = self._wanted, self._root / "sys"
+        if (mode := wanted.nvpmodel) is not None:
+            yield "knobs.nvpmodel", lambda: self._mode(mode)
+        if (fan := wanted.fan) is not None:
+            yield "knobs.fan", lambda: self._fan(fan)
+        if (hz := wanted.cpufreq_max_hz) is not None and wanted.cpufreq is None:
+            yield "knobs.cpufreq_max_hz", lambda: clock_wishes(sysfs, hz)
+        if (watts := wanted.rapl_w) is not None:
+            yield "knobs.rapl_w", lambda: rapl_wishes(sysfs, watts)
+
+    def _mode(self, mode: str) -> list[Wish]:
+        knob = mode_knob(self._root, self._programs)
+        if knob is None:
+            raise KnobError("there is no nvpmodel here: power modes are for Jetsons")
+        return [Wish(knob, mode)]
+
+    def _fan(self, fan: float | str) -> list[Wish]:
+        if isinstance(fan, str):
+            return [profile_wish(self._programs, self._root, fan)]
+        refuse_if_driven(self._programs)
+        return fan_wishes(self._root / "sys", fan)
+
+    def _turn(self, groups: list[Group]) -> None:
+        for key, wishes in groups:
+            try:
+                found = wishes()
+            except KnobError as error:
+                self._turner.note(Outcome(key, "failed", said=str(error)))
+                continue
+            for wish in found:
+                if not self._ended:
+                    self._turner.turn(wish)
+
+    def _bind(self, pid: int, cores: list[int]) -> None:
+        if self._ended:
+            return
+        try:
+            wish = affinity_wish(pid, cores)
+        except ProcessEnded:
+            return  # the next engine is bound
+        if self._engine is not None and self._engine != wish.knob.name:
+            self._turner.forget(self._engine)
+        self._engine = wish.knob.name
+        self._turner.turn(wish)
+
+    def _look(self) -> None:
+        if not self._ended:
+            self._turner.look()
+
+    async def _set(self, clocks: Callable[[], None]) -> None:
+        await self._do("governed", lambda: None if self._ended else clocks())
+
+    async def _do(self, done: str, work: Callable[[], None]) -> None:
+        await in_thread(lambda: self._guarded(done, work))
+
+    def _guarded(self, done: str, work: Callable[[], None]) -> None:
+        """Have one thread at a time do it; the daemon goes on without knobs where it fails."""
+        with self._lock:
+            try:
+                self._journal.hold()
+                work()
+            except KnobError as error:
+                said = f"knobs cannot be {done}: {error}"
+                self._turner.note(Outcome("knobs", "failed", said=said))
+            except Exception:
+                log.exception("knobs could not be %s", done)

@@ -1,0 +1,259 @@
+"""The governor at work: it looks, decides, and has the engine obey."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from dataclasses import replace
+from typing import Any
+
+from edge_rt.board.snapshot import Felt
+from edge_rt.core.reports.governor import BudgetChange, GovernorState
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.governor.admission import Admission
+from edge_rt.governor.board_heat import Heat
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.history import History
+from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.limits import Limits, Observation
+from edge_rt.governor.observation import Observer
+from edge_rt.governor.status import changed, governor_state, warnings
+
+log = logging.getLogger(__name__)
+
+BUSY_S, IDLE_S = 0.2, 1.0  # between two looks
+ALIKE = 0.005  # duties that differ by less are not told to the engine
+
+Make = Callable[["Felt | None"], Governor]
+"""A governor for a board; None: one that was not looked at yet."""
+
+
+class Governing:
+    """Steps the governor five times a second while there is work, and once a second otherwise.
+
+    While there is none, the engine is left alone: what it may use is told when work comes.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        observer: Observer,
+        heat: Heat,
+        supervisor: Supervisor,
+        history: History,
+        busy: Callable[[], bool],
+        smaller: Callable[[], bool],
+        clock: Callable[[], float],
+        pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+        *,
+        clocks: Clocks,
+    ) -> None:
+        """`busy` tells whether there are requests, and `smaller` whether they can be answered with
+        less of a model than they ask for. `clock` is in seconds.
+
+        `pause` lets seconds pass between two looks.
+        """
+        self._pause, self._clocks = pause, clocks
+        self._make, self.governor = make, make(None)
+        self._felt: Felt | None = None  # that the governor was made for
+        self._anew = False  # another governor is needed
+        self._observer, self._supervisor, self.heat = observer, supervisor, heat
+        self.history, self._clock = history, clock
+        self._busy, self._smaller = busy, smaller
+        self._work = asyncio.Event()
+        self._told: Limits | None = None  # to the engine that lives
+        self._overlooking = False
+        self.seen: Observation | None = None  # at the last look
+        # Seconds that there was work and something held it back, by what that was.
+        self.held_back_s: defaultdict[str, float] = defaultdict(float)
+        self.admission = Admission(self.limits)
+        self._warned: Budget | None = None  # the budget that the log warns of
+
+    @property
+    def limits(self) -> Limits:
+        """What is allowed now."""
+        return self.governor.limits
+
+    @contextlib.contextmanager
+    def fixed(self, threads: int) -> Generator[None]:
+        """Have so many threads while the block runs; all else is governed as ever."""
+        before = self.governor.fixed
+        self._fix(threads)
+        try:
+            yield
+        finally:
+            self._fix(before)
+            self._tell()
+
+    def _fix(self, threads: int | None) -> None:
+        self.governor.fixed = threads
+        self._decide()
+
+    @contextlib.contextmanager
+    def overlooking(self) -> Generator[None]:
+        """Learn nothing while the block runs, for other work than the engine's goes on."""
+        self._overlooking = True
+        try:
+            yield
+        finally:
+            self._overlooking = False
+
+    async def admit(self, loads: bool) -> None:
+        """Wait until a request may go to the engine; see Admission.enter."""
+        self._tell()
+        self._work.set()
+        await self.admission.enter(loads)
+
+    def change(self, change: BudgetChange) -> None:
+        """Change the budget from now on."""
+        self.allow(changed(self.governor.budget, change))
+
+    def allow(self, budget: Budget) -> None:
+        """Have `budget` in force from now on."""
+        self.governor.budget = budget
+        log.info("the budget is now %s", self.governor.budget)
+        self._decide()
+        self._work.set()
+
+    def state(self, knobs: Iterable[Outcome]) -> GovernorState:
+        """All of it, for clients."""
+        seen, governor = self.seen, self.governor
+        return governor_state(
+            governor.budget,
+            governor.limits,
+            governor.report,
+            None if seen is None else seen.supply_j,
+            None if seen is None else seen.period_left_s,
+            knobs,
+            self.held_back_s,
+        )
+
+    def greet(self, client: EngineClient) -> None:
+        """Limit a new engine before anybody else has it."""
+        self._told = self.limits
+        _send(client, self.limits)
+
+    async def run(self) -> None:
+        """Govern for ever."""
+        failing = False
+        due_s = self._clock()
+        try:
+            while True:
+                try:
+                    await self.look()
+                    failing = False
+                except Exception:  # whatever it is, a governor that begins anew may do better
+                    if not failing:
+                        log.exception("the governor failed and begins anew")
+                    failing = self._anew = True
+                due_s = max(due_s + BUSY_S, self._clock())
+                await self._pause(due_s - self._clock())
+                if not self._at_work():
+                    await self._doze()
+                    due_s = self._clock()
+        finally:
+            self._observer.close()
+
+    async def look(self) -> None:
+        """See what there is, and decide."""
+        felt = self._observer.felt
+        found = felt is not None and (self._felt is None or felt.chosen != self._felt.chosen)
+        if found or self._anew:
+            self._renew(felt)
+        governor = self.governor
+        governor.smaller, governor.clocks = self._smaller(), self._clocks.steps
+        threads = (self._told or self.limits).threads
+        seen = await self._observer.look(
+            threads, governor.budget.energy_period, self._at_work(), self.admission.waiting
+        )
+        seen = was = replace(seen, cpu_hz=self._clocks.cpu_hz, gpu_hz=self._clocks.gpu_hz)
+        if self._overlooking:
+            seen = replace(seen, dt_s=0.0)
+        self.seen = seen
+        limits = governor.step(seen)
+        self._obey(limits)
+        self._count(seen, limits)
+        self.heat.leakage.take(seen)
+        self.history.take(was, limits, governor.report, governor.budget)
+
+    def _decide(self) -> None:
+        """Have what was asked for in force at once."""
+        if self.seen is not None:
+            period = self.governor.budget.energy_period
+            self.seen = self._observer.again(self.seen, period)
+            self._obey(self.governor.step(self.seen))
+
+    def _obey(self, limits: Limits) -> None:
+        self._warn()
+        self.admission.update(limits)
+        self._clocks.obey(limits)
+        if self._at_work():
+            self._tell()
+
+    def _warn(self) -> None:
+        """Log once for each budget that it leaves nothing for answers."""
+        budget, idle_w = self.governor.budget, self.governor.report.idle_w
+        found = list(warnings(budget, idle_w)) if budget != self._warned else []
+        for warning in found:
+            log.warning("%s", warning)
+            self._warned = budget
+
+    async def _doze(self) -> None:
+        """Let time pass until there is work."""
+        self._work.clear()
+        rest = asyncio.ensure_future(self._pause(IDLE_S - BUSY_S))
+        work = asyncio.ensure_future(self._work.wait())
+        try:
+            await asyncio.wait((rest, work), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            work.cancel()
+            if not rest.cancel():
+                rest.result()
+
+    def _at_work(self) -> bool:
+        seen = self.seen
+        return self._busy() or (seen is not None and bool(seen.running or seen.waiting))
+
+    def _renew(self, felt: Felt | None) -> None:
+        """Take another governor; what the one before allowed holds until it has decided."""
+        before, governor = self.governor, self._make(felt)
+        governor.budget, governor.limits = before.budget, before.limits
+        governor.fixed = before.fixed
+        self.governor, self._felt, self._anew = governor, felt, False
+
+    def _tell(self) -> None:
+        client = self._supervisor.current
+        if client is not None and (self._told is None or _differ(self._told, self.limits)):
+            self._told = self.limits
+            _send(client, self.limits)
+
+    def _count(self, seen: Observation, limits: Limits) -> None:
+        held = limits.least_duty < 1.0 or limits.admission != "open" or limits.smaller
+        if held and limits.bound_by is not None and (seen.running or seen.waiting):
+            self.held_back_s[limits.bound_by] += seen.dt_s
+
+
+def _differ(told: Limits, now: Limits) -> bool:
+    """Whether the engine has to hear of `now`; the ends of the duty's range are always told."""
+    if (told.threads, told.prefill_chunk) != (now.threads, now.prefill_chunk):
+        return True
+    return any(
+        abs(before - duty) > (ALIKE if 0.0 < duty < 1.0 else 0.0)
+        for before, duty in zip(_duties(told), _duties(now), strict=True)
+    )
+
+
+def _duties(limits: Limits) -> tuple[float, float]:
+    """The duties of passes that decode, and of those that read prompts."""
+    return limits.duty, limits.duty if limits.prompt_duty is None else limits.prompt_duty
+
+
+def _send(client: EngineClient, limits: Limits) -> None:
+    with contextlib.suppress(EngineLost):  # the next one is greeted
+        client.set_limits(limits.threads, limits.duty, limits.prefill_chunk, limits.prompt_duty)

@@ -1,0 +1,1 @@
+"""The daemon: its sockets, the one place that wires all rooms, and its life."""

@@ -1,0 +1,105 @@
+"""What goes on beside the requests, each for as long as the daemon runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.core.pause import Pause, in_thread
+from edge_rt.energy.ledger.book import FLUSH_S, Book
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
+from edge_rt.energy.spent import Spent
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.residency import Residency
+from edge_rt.errors import EdgeError, StoreError
+from edge_rt.routing.placement.placer import LOOK_S, Placer
+from edge_rt.server.foresight import Foresight
+from edge_rt.server.service import DaemonService
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 5.0  # between looks for idle models
+RECALL_S = 60.0  # between looks whether the clock was set, or the ledger can be read by now
+AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
+
+
+async def told(chore: Coroutine[Any, Any, None]) -> None:
+    """Run `chore`; if it fails, say so now and not when the daemon stops."""
+    try:
+        await chore
+    except Exception:
+        log.exception("a background task failed and is gone until the daemon is started again")
+
+
+async def feel(
+    senses: Senses, hear: Callable[[Metered], object], pause: Pause = asyncio.sleep
+) -> None:
+    """Read the board, and look again for what cannot be read yet, or any more.
+
+    `hear` gets the supply's meter after each read.
+    """
+    loop = asyncio.get_running_loop()
+    await in_thread(lambda: senses.open(lambda meter: loop.call_soon_threadsafe(hear, meter)))
+    waits = list(AGAIN_S)
+    while True:
+        await pause(waits[0])
+        if senses.complete:
+            waits = list(AGAIN_S)  # what is lost from now on is soon looked for
+        else:
+            await in_thread(senses.reopen)
+            waits = waits[1:] or waits
+
+
+async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) -> None:
+    """Bring the ledger to the disk: requests together with the supply's joules of their time."""
+    while True:
+        await pause(FLUSH_S)
+        metering.post()
+        await asyncio.to_thread(book.flush)
+
+
+async def recall(spent: Spent, pause: Pause = asyncio.sleep) -> None:
+    """Have the budget of joules know what was spent before the daemon's start, or its clock's."""
+    while True:
+        await spent.recall()
+        await pause(RECALL_S)
+
+
+async def keep(foresight: Foresight, pause: Pause = asyncio.sleep) -> None:
+    """Have what was learnt outlive the daemon, even one that is killed."""
+    while True:
+        await pause(KEEP_LEARNT_S)
+        await foresight.keep()
+
+
+async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.sleep) -> None:
+    """Have those models in memory that take least for what is asked for."""
+    while True:
+        await pause(LOOK_S)
+        with contextlib.suppress(StoreError):  # requests say what is wrong with it
+            await placer.look(service, service.preload)
+
+
+async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:
+    """Unload models that nobody uses."""
+    while True:
+        await pause(min(SWEEP_S, idle_s))
+        with contextlib.suppress(EngineLost):  # then nothing is loaded any more
+            await residency.sweep(idle_s)
+
+
+async def preload(service: DaemonService, models: list[str], done: asyncio.Event) -> None:
+    """Load what the configuration wants in memory from the start, as far as that can be `done`."""
+    try:
+        for model in models:
+            try:
+                await service.preload(model)
+            except EdgeError as error:
+                log.error("cannot preload %s: %s", model, error)
+    finally:
+        done.set()

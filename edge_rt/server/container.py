@@ -1,0 +1,326 @@
+"""All rooms of the front, wired together, and their life from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.snapshot import Felt
+from edge_rt.cgroup import Available, Group, memory_share
+from edge_rt.config.paths import Paths, of_board
+from edge_rt.config.schema import Config
+from edge_rt.core.pause import in_thread
+from edge_rt.decoding.params import AIMED
+from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.spent import Spent
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.protocol import KeepPrefixes
+from edge_rt.engine.residency import Residency
+from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
+from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.hang_detector import Vigil
+from edge_rt.engine.supervisor.health import Health
+from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
+from edge_rt.errors import ConfigError, StoreError
+from edge_rt.generation.cache.configured import semantic_cache
+from edge_rt.generation.cache.exact import ExactCache
+from edge_rt.generation.cache.unkept import forget_unkept
+from edge_rt.generation.expected_time import Expecting
+from edge_rt.generation.prompts import Prompting
+from edge_rt.generation.recovery import Recovery
+from edge_rt.generation.service import Answering
+from edge_rt.generation.state import State
+from edge_rt.generation.tasks import Performing
+from edge_rt.governor.board_heat import Heat
+from edge_rt.governor.board_priors import power_prior
+from edge_rt.governor.governor import Governor
+from edge_rt.governor.history import History
+from edge_rt.governor.knobs.board_knobs import BoardKnobs
+from edge_rt.governor.leakage_watch import LeakageWatch
+from edge_rt.governor.loop import Governing
+from edge_rt.governor.observation import Observer
+from edge_rt.governor.status import budget_of, settings_of
+from edge_rt.models.store import Store
+from edge_rt.models.templates.process import Templating
+from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
+from edge_rt.server.foresight import Foresight
+from edge_rt.server.service import DaemonService
+from edge_rt.server.storage import Keeping
+from edge_rt.trouble import Trouble
+
+
+class Rooms:
+    """The front, to be made inside a running event loop."""
+
+    def __init__(
+        self, config: Config, paths: Paths, store: Store, clock: Callable[[], float]
+    ) -> None:
+        """`clock` is in seconds, those of the monotonic clock that the engine reads too."""
+        self._config, root = config, Path(config.sensors.root)
+        self._store = store
+        self._cores = _cores(config)
+        self._follows: set[asyncio.Task[None]] = set()
+        self.preloaded = asyncio.Event()  # what is to be in memory is, or cannot be
+        group = Group()
+        checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
+        processes = {"engine": lambda: self.supervisor.pid}
+        self.senses = Senses(root, config.board, paths, processes, clock)
+        self.supervisor = Supervisor(
+            _engine(config, self.senses.gpu_simulated),
+            self._greet,
+            vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
+            mourn=self._mourn,
+            checkpoints=checkpoints,
+        )
+        reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
+        available = Available(reserve, group, own_bytes=own)
+        self.residency = Residency(
+            self.supervisor.client,
+            available=available,
+            reserve_bytes=reserve,
+            clock=clock,
+            limit=lambda: available.limit,
+        )
+        self.health = Health(self.supervisor.client, self.residency, clock)
+        own = of_board(paths.state, self.senses.simulated)
+        self.book = _book(config, paths, self.senses.simulated)
+        self.cache = _cache(config, paths)
+        self.semantic = semantic_cache(config, paths)
+        self._keep, self._folder = _keep(config, paths), paths.state
+        self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
+        self.state = State(self.supervisor, self.metering.tokens, clock)
+        self.knobs = BoardKnobs(config.knobs, root, own)
+        self.spent = Spent(self.book)
+        self.observer = Observer(
+            self.senses,
+            self.supervisor,
+            self.spent,
+            CpuReader(),
+            clock,
+            give_way=config.engine.threads is None,
+        )
+        self.heat = Heat(LeakageWatch(own), lambda: self.senses.felt)
+        self.governing = Governing(
+            self._governor,
+            self.observer,
+            self.heat,
+            self.supervisor,
+            History(config.governor.horizon_s, time.time),
+            lambda: self.state.active > 0,
+            self._may_be_smaller,
+            clock,
+            clocks=self.knobs.clocks,
+        )
+        self.foresight = Foresight(
+            config,
+            own,
+            self._cores,
+            self.supervisor,
+            self.residency,
+            self.state,
+            self.senses,
+            self.metering,
+            self.governing,
+            available,
+            clock,
+        )
+        self._expecting = Expecting(store, config.engine, self.foresight.least)
+        recovery = Recovery(clock, self.residency.refuse)
+        answering = Answering(
+            config,
+            store,
+            self.residency,
+            self.state,
+            self.metering,
+            self.governing,
+            self.foresight,
+            recovery,
+            clock,
+        )
+        performing = Performing(
+            config,
+            answering,
+            self.state,
+            self.metering,
+            self.foresight,
+            recovery,
+            clock,
+        )
+        self._prompting = Prompting(Templating())
+        self.service = DaemonService(
+            config,
+            store,
+            self.state,
+            self.health,
+            self.senses,
+            self.metering,
+            self.governing,
+            self.knobs,
+            answering,
+            performing,
+            self.foresight,
+            self._prompting,
+            Keeping(paths.state, self._troubles()),
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[DaemonService]:
+        """Everything at work while the block runs."""
+        await self.knobs.recover()
+        await asyncio.to_thread(forget_unkept, self._config.cache, self._folder)
+        self.supervisor.start()
+        tasks = [asyncio.create_task(told(chore)) for chore in self._chores()]
+        try:
+            yield self.service
+        finally:
+            await self.metering.finish()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.knobs.restore()
+            await self.supervisor.stop()
+            await self._prompting.close()
+            await self.foresight.keep()
+            await self.foresight.learning.close()
+            await in_thread(self.senses.close)
+            self.metering.post()
+            await asyncio.to_thread(self.book.close)
+            for cache in (self.semantic, self.cache):
+                if cache is not None:
+                    await cache.close()
+
+    def _troubles(self) -> dict[str, Trouble | None]:
+        """Of the files that the front keeps, by their names."""
+        return {
+            "ledger.db": self.book.trouble,
+            "cache.db": None if self.cache is None else self.cache.trouble,
+            "semantic.db": None if self.semantic is None else self.semantic.trouble,
+            "router.db": self.foresight.learning.trouble,
+            "learnt.json": self.foresight.memory.trouble,
+            "leakage.json": self.heat.leakage.trouble,
+        }
+
+    def _chores(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside the requests."""
+        models = self._config.models
+        chores: list[Coroutine[Any, Any, None]] = [
+            feel(self.senses, self._hear),
+            write(self.book, self.metering),
+            recall(self.spent),
+            keep(self.foresight),
+            self.foresight.learning.run(),
+            self.governing.run(),
+            self.heat.leakage.run(),
+            self.knobs.turn(),
+            self.knobs.govern(),
+            preload(self.service, models.preload, self.preloaded),
+            place(self.foresight.placer, self.service),
+        ]
+        chores += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
+        if models.idle_unload_s:
+            chores.append(sweep(self.residency, models.idle_unload_s))
+        return chores
+
+    def _governor(self, felt: Felt | None) -> Governor:
+        config = self._config
+        return Governor(
+            self._cores,
+            budget_of(config.budget),
+            self.heat.model(felt, self._cores),
+            power_prior(felt, () if felt is None else self.foresight.forecaster.of_board()),
+            settings_of(config.governor),
+        )
+
+    def _may_be_smaller(self) -> bool:
+        """Whether requests can be answered with less of a model than they ask for."""
+        if self._config.models.smaller:
+            return True
+        with suppress(ConfigError, StoreError):  # requests tell what is wrong with them
+            return any(pair.gate in AIMED for pair in self._store.pairs)
+        return False
+
+    def _greet(self, client: EngineClient) -> None:
+        self.metering.listen(client)
+        self.governing.greet(client)
+        if self._keep is not None:
+            client.keep_prefixes(self._keep)
+        if client.hello is not None:
+            self._follow(self.knobs.follow(client.hello.pid))
+        if self.supervisor.restarts:
+            self._follow(self.residency.restore())
+
+    def _mourn(self, fate: Fate) -> None:
+        self.metering.lost(fate.requests)
+        if fate.short_of_memory:
+            self.residency.forget_lost()
+
+    def _follow(self, chore: Coroutine[Any, Any, None]) -> None:
+        """Have it done beside everything else."""
+        follow = asyncio.create_task(told(chore))
+        self._follows.add(follow)
+        follow.add_done_callback(self._follows.discard)
+
+    def _hear(self, meter: Metered) -> None:
+        self.metering.hear(meter)
+        self.observer.meter.hear(meter)
+
+    def _at_work_for_nobody(self) -> bool:
+        at_work = self.residency.loading or self.health.proving or self.foresight.sweeper.running
+        return at_work or self.supervisor.current is None
+
+
+def _engine(config: Config, gpu_simulated: bool) -> tuple[str, ...]:
+    """The command that starts the engine."""
+    command = OFFLINE if config.offline else ENGINE
+    return (*command, SIMULATED_GPU) if gpu_simulated else command
+
+
+def _book(config: Config, paths: Paths, simulated: str | None) -> Book:
+    ledger = config.ledger
+    path = Path(ledger.path) if ledger.path else paths.state / "ledger.db"
+    path = of_board(path.parent, simulated) / path.name
+    return Book(path, days=ledger.days, max_bytes=ledger.max_bytes)
+
+
+def _cache(config: Config, paths: Paths) -> ExactCache | None:
+    cache = config.cache
+    if not cache.enabled:
+        return None
+    return ExactCache(
+        paths.state / "cache.db",
+        ttl_s=cache.ttl_s,
+        max_bytes=cache.max_bytes,
+        memory_bytes=cache.memory_bytes,
+    )
+
+
+def _keep(config: Config, paths: Paths) -> KeepPrefixes | None:
+    """Where the engine is to keep beginnings of prompts, if it is to."""
+    cache = config.cache
+    if not cache.enabled or not cache.prefix_bytes:
+        return None
+    bounds = cache.prefix_bytes, cache.prefix_hourly_bytes
+    return KeepPrefixes(str(paths.state / "prefixes"), *bounds, cache.per_client)
+
+
+def _cores(config: Config) -> int:
+    """The most threads that the engine may use."""
+    cores = config.engine.threads or usable_cores()
+    affinity = config.knobs.affinity
+    return cores if affinity is None else min(cores, len(set(affinity)))
+
+
+def usable_cores() -> int:
+    """Physical cores that this process may run on; ggml gains nothing from their second threads."""
+    allowed = len(os.sched_getaffinity(0))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))

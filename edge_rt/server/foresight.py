@@ -1,0 +1,192 @@
+"""Predictions, plans and calibrations, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from random import Random
+
+from edge_rt.board.cpu_watch import CpuWatch
+from edge_rt.board.integral import Energy
+from edge_rt.board.monitor import Senses
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.config.schema import Config
+from edge_rt.core.pause import Pause
+from edge_rt.core.prediction import Prediction, Served
+from edge_rt.decoding.params import Made
+from edge_rt.energy.calibration.calibrator import Calibrator
+from edge_rt.energy.calibration.measurement import Measurer
+from edge_rt.energy.calibration.readiness import Readiness
+from edge_rt.energy.calibration.session import Tools
+from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
+from edge_rt.energy.calibration.timing import Timing
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster
+from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.online_updates import Lessons, fewest
+from edge_rt.energy.prediction.teams.teaming import Teaming
+from edge_rt.energy.prediction.warmth_now import WarmthNow
+from edge_rt.engine.residency import Residency
+from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.generation.exclusive import Alone
+from edge_rt.generation.state import State
+from edge_rt.governor.loop import Governing
+from edge_rt.models.entry import Entry
+from edge_rt.models.pair import SINGLE
+from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.lengths import Lengths
+from edge_rt.routing.loading.room import Room
+from edge_rt.routing.options.candidates import Candidates
+from edge_rt.routing.options.decoding_options import ALONE, Offered
+from edge_rt.routing.options.variants import Variants
+from edge_rt.routing.placement.placer import Placer
+from edge_rt.routing.planner import Planner
+from edge_rt.routing.quality.assessor import Assessor
+from edge_rt.routing.quality.feedback.learning import Learning
+from edge_rt.routing.routes import Routes
+
+
+class Foresight:
+    """What the daemon knows of answers that were not made yet, and how it comes to know."""
+
+    def __init__(
+        self,
+        config: Config,
+        state_folder: Path,
+        cores: int,
+        supervisor: Supervisor,
+        residency: Residency,
+        state: State,
+        senses: Senses,
+        metering: Metering,
+        governing: Governing,
+        available: Callable[[], int],
+        clock: Callable[[], float],
+        *,
+        pause: Pause = asyncio.sleep,
+        reader: CpuReader | None = None,
+        program: Sequence[str] = PROGRAM,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """`cores` is the most threads that the engine may use, `available` gives the free bytes of
+        memory; `clock` is in seconds, and `pause` lets them pass. `program` sweeps the ceilings,
+        `wall` gives Unix seconds.
+        """
+        folder = state_folder / FOLDER
+        self._senses, self._governing = senses, governing
+        self.alone = Alone(state, clock)
+        self.memory = Memory(state_folder)
+        self.forecaster = Forecaster(
+            folder,
+            config.engine,
+            cores,
+            lambda: senses.felt,
+            lambda: metering.idle_w,
+            self.memory,
+            WarmthNow(lambda: governing.seen, governing.heat.leakage),
+        )
+        self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
+        self.sweeper = Sweeper(self._meter, program)
+        measurer = Measurer(metering, governing, clock)
+        self.room = Room(config, residency, available)
+        self.ages = Ages(wall, self.memory.notes)
+        self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
+        self.lengths = Lengths(residency, config.engine.sequences)
+        self.teaming = Teaming(self.forecaster, self.memory)
+        self.learning = Learning(state_folder / "router.db", wall)
+        candidates = Candidates(self.teaming, governing.heat, self.variants)
+        self.routes = Routes(
+            candidates,
+            self.variants,
+            self.lengths,
+            governing,
+            residency,
+            self.room,
+            self.ages,
+            Assessor(config.router),
+            self.learning,
+            config.router.quality,
+            supervisor.client,
+            clock,
+        )
+        self.placer = Placer(
+            self.routes,
+            self.variants,
+            candidates,
+            governing,
+            residency,
+            self.room,
+            self.alone,
+            config.models.preload,
+            Random(),
+        )
+        cpu = CpuWatch(reader or CpuReader(), clock)
+        readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)
+        self.planner = Planner(
+            candidates,
+            self._learn,
+            self.routes,
+            governing,
+            measurer,
+            self.alone,
+            readiness,
+            self.room,
+            supervisor.client,
+            cores,
+            pause,
+        )
+        tools = Tools(
+            forecaster=self.forecaster,
+            learning=self.learning,
+            variants=self.variants,
+            timing=Timing(measurer, governing, readiness, clock, pause),
+            sweeper=self.sweeper,
+            readiness=readiness,
+            heat=governing.heat,
+            overlooking=governing.overlooking,
+            folder=folder,
+            clock=clock,
+            wall=lambda: datetime.now(timezone.utc),
+            pause=pause,
+        )
+        self.calibrator = Calibrator(tools, self.alone, cores)
+
+    def least(
+        self, entry: Entry, prompt_tokens: int, cached_tokens: int, threads: int | None = None
+    ) -> Prediction | None:
+        """What a prompt and one token take at the limits of now, with so many threads at most."""
+        limits, form = self._governing.limits, self.variants.form(entry)
+        tokens, threads = (prompt_tokens, cached_tokens, 1), fewest(threads, limits.threads)
+        found = self.forecaster.predict(entry, threads, *tokens, limits.duty or 1.0, form)
+        return found if isinstance(found, Prediction) else None
+
+    async def keep(self) -> None:
+        """Have what was learnt outlive the daemon."""
+        self.forecaster.remember()
+        self.teaming.remember()
+        content = self.memory.content(self.ages.notes())
+        await asyncio.to_thread(self.memory.write, content)
+
+    def _learn(
+        self,
+        entry: Entry,
+        threads: int,
+        served: Served,
+        offered: Offered = ALONE,
+        made: Made | None = None,
+    ) -> None:
+        form = self.variants.form(entry)
+        if offered.mode.name == SINGLE:
+            self.forecaster.learn(entry, threads, served, form)
+        elif made is None:
+            return
+        else:
+            self.teaming.learn(entry, threads, served, offered, made, form)
+        self.variants.measured(entry, threads, offered.mode)
+
+    def _meter(self) -> Energy | None:
+        supply = self._senses.supply
+        return None if supply is None else supply.energy()

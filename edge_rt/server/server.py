@@ -1,0 +1,279 @@
+"""The daemon: its sockets, its HTTP server, and its end on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import uvicorn
+
+from edge_rt import __version__
+from edge_rt.api.app import create_app
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config, Socket
+from edge_rt.engine.supervisor.supervisor import GRACE_S
+from edge_rt.logs import log_to_stderr
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store import Store
+from edge_rt.offline import stay_offline
+from edge_rt.server.background_tasks import told
+from edge_rt.server.container import Rooms
+from edge_rt.server.process_limits import raise_file_limit, return_large_blocks
+from edge_rt.server.reload import Reload
+from edge_rt.server.service import DaemonService
+from edge_rt.server.sockets.acceptor import Acceptor
+from edge_rt.server.sockets.activation import handed_over
+from edge_rt.server.sockets.connection import Connection, Patience
+from edge_rt.server.sockets.connection_limiter import Doors
+from edge_rt.server.sockets.peer import access_of
+from edge_rt.server.sockets.sockets import check_reach, tcp_socket, unix_socket
+from edge_rt.server.state_directory import Estate, sole_estate
+from edge_rt.server.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+DRAIN_S = 10  # for open answers when the daemon is told to stop; the rest fails with the engine
+PRELOAD_S = 600.0  # after which the daemon counts as ready all the same
+LAST_S = GRACE_S + 2  # for the engine to end, by force if it must, and for telling their clients
+
+
+def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Raises ConfigError, ListenError, StateError or StoreError before it serves, and StateError
+    where another daemon has its state directory later.
+
+    `read` gives the configuration anew, when systemd wants it reloaded.
+    """
+    paths = paths or Paths.detect()
+    faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
+    log_to_stderr(config.log.level)
+    return_large_blocks()
+    notifier = Notifier.detect()
+    with contextlib.ExitStack() as stack:
+        estate = stack.enter_context(sole_estate(paths.state))
+        given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
+        sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
+        if config.offline:  # from here on: the host of tcp.listen may be a name
+            _go_offline(sockets)
+        daemon = Daemon(config, paths, notifier=notifier, read=read)
+        asyncio.run(_held(estate, daemon.run(sockets)))
+
+
+async def _held(estate: Estate, running: Coroutine[Any, Any, None]) -> None:
+    """Run the daemon, but end it, and raise StateError, once another has its state directory."""
+    watch = asyncio.create_task(estate.watch())
+    watch.add_done_callback(lambda done: done.cancelled() or signal.raise_signal(signal.SIGTERM))
+    try:
+        await running
+    finally:
+        watch.cancel()
+        (lost,) = await asyncio.gather(watch, return_exceptions=True)
+    if isinstance(lost, Exception):
+        raise lost
+
+
+def _go_offline(sockets: Sequence[socket.socket]) -> None:
+    missing = stay_offline(any(sock.family != socket.AF_UNIX for sock in sockets))
+    if missing:
+        log.warning(
+            "offline: Python opens no connection, but nothing keeps native libraries from it: %s",
+            missing,
+        )
+
+
+def _address(sock: socket.socket) -> str:
+    """Where a socket listens, as people write it."""
+    name = sock.getsockname()
+    if isinstance(name, str):
+        return name
+    host, port = cast("tuple[str, int]", name[:2])
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen(
+    config: Config, paths: Paths, given: Sequence[socket.socket] = ()
+) -> list[socket.socket]:
+    """The listening sockets that `config` asks for, but `given` ones where there are any of a
+    kind; all or none.
+    """
+    has_key = bool(config.tcp.api_key_sha256)
+    others = [sock for sock in given if sock.family != socket.AF_UNIX]
+    for host in [sock.getsockname()[0] for sock in others]:
+        check_reach(host, [host], has_key, "ListenStream= of edge-rt.socket")
+    sockets = list(given)
+    with contextlib.ExitStack() as undo:
+        if len(others) == len(given):
+            path = Path(config.socket.path) if config.socket.path else paths.socket
+            local = unix_socket(path, int(config.socket.mode, 8), config.socket.group)
+            undo.callback(local.close)
+            sockets.append(local)
+        elif config.socket != Socket():
+            log.warning(
+                "socket: of the configuration does not count, edge-rt.socket of systemd does"
+            )
+        if config.tcp.listen and not others:
+            sockets.append(tcp_socket(config.tcp.listen, has_key))
+        undo.pop_all()
+    return sockets
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: that raises the signal again when it has served, which
+    would end the process before the engine is shut down. It accepts connections by an Acceptor.
+    """
+
+    def __init__(self, config: uvicorn.Config, doors: Doors) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+        self._doors = doors
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        await super().startup(sockets=[])
+        given: dict[str, Any] = {"config": self.config, "server_state": self.server_state}
+        make = partial(Connection, self._doors, Patience(), app_state={}, **given)
+        acceptors = [Acceptor(sock, self._doors, make) for sock in sockets or []]
+        self.servers = cast("list[asyncio.base_events.Server]", acceptors)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+class Daemon:
+    """The HTTP server before all rooms of the front."""
+
+    def __init__(
+        self,
+        config: Config,
+        paths: Paths,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        notifier: Notifier,
+        read: Callable[[], Config],
+    ) -> None:
+        """`clock` is in seconds, those of the monotonic clock that the engine reads too.
+
+        `notifier` is told how the daemon does; `read` gives the configuration anew.
+        """
+        self._config = config
+        self._paths = paths
+        root = Path(config.models.store) if config.models.store else paths.state / "models"
+        self._store = Store(root, load_catalogue([Path(p) for p in config.models.catalogue]))
+        self._clock = clock
+        self._notifier, self._read = notifier, read
+
+    async def run(self, sockets: list[socket.socket]) -> None:
+        """Serve on `sockets` until told to stop."""
+        async with _beside(self._notifier.run()):  # from the first to the last moment
+            rooms = Rooms(self._config, self._paths, self._store, self._clock)
+            async with rooms.open() as service:
+                await self._serve(sockets, rooms, service)
+
+    async def _serve(
+        self, sockets: list[socket.socket], rooms: Rooms, service: DaemonService
+    ) -> None:
+        tcp = self._config.tcp
+        api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)
+        app = create_app(
+            service,
+            requests=self._config.requests,
+            version=__version__,
+            api_key_sha256=api_keys,
+            admin_key_sha256=admin_keys,
+            access=access_of(self._config.access),
+            cache=rooms.cache,
+            per_client=self._config.cache.per_client,
+            semantic=rooms.semantic,
+            embedding=self._config.cache.semantic.model or "default",
+        )
+        doors = self._doors()
+        server = _Server(
+            uvicorn.Config(
+                app,
+                http="h11",
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
+            ),
+            doors,
+        )
+        status = f"serving on {', '.join(map(_address, sockets))}"
+        governing, knobs = rooms.governing, rooms.knobs
+        reload = Reload(self._config, self._read, governing, knobs, api_keys, admin_keys)
+        _on_signals(server, rooms, self._notifier, reload)
+        log.info("model store: %s", self._store.root.absolute())
+        log.info(status)
+        notifier = self._notifier
+        async with _beside(
+            reload.run(notifier.reloading, lambda: notifier.ready(status)),
+            _announce(server, rooms, lambda: notifier.ready(status)),
+        ):
+            await server.serve(sockets=sockets)
+
+    def _doors(self) -> Doors:
+        wanted = self._config.requests.connections
+        doors = Doors(wanted, raise_file_limit())
+        if doors.most < wanted:
+            log.warning(
+                "requests.connections: only %d of %d, as few files may be open: raise LimitNOFILE=",
+                doors.most,
+                wanted,
+            )
+        return doors
+
+
+@contextlib.asynccontextmanager
+async def _beside(*chores: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """The chores at work while the block runs."""
+    tasks = [asyncio.create_task(told(chore)) for chore in chores]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _announce(server: _Server, rooms: Rooms, ready: Callable[[], None]) -> None:
+    """Say `ready` once clients are served and models are loaded, or that takes too long."""
+    await server.listening.wait()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(rooms.preloaded.wait(), PRELOAD_S)
+    ready()
+
+
+def _on_signals(server: uvicorn.Server, rooms: Rooms, notifier: Notifier, reload: Reload) -> None:
+    """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end.
+
+    SIGHUP has the configuration read anew, but only where it comes from systemd: it also comes
+    from a terminal that is closed, which is to end the daemon.
+    """
+    loop = asyncio.get_running_loop()
+    late: set[asyncio.Task[None]] = set()
+
+    def end(number: int) -> None:
+        notifier.stopping()
+        server.handle_exit(number, None)
+        rooms.governing.admission.close()  # who waits is told, and can go elsewhere
+        loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(rooms.supervisor.stop())))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end, number)
+    if notifier.heard:
+        loop.add_signal_handler(signal.SIGHUP, reload.ask)

@@ -1,0 +1,388 @@
+"""What the API asks for, answered by store, templates and engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import TypeVar
+
+import msgspec
+
+from edge_rt.api.service import (
+    Call,
+    Cost,
+    EmbedCall,
+    Event,
+    Identity,
+    InferCall,
+    ModelCard,
+    Repeat,
+    Serving,
+)
+from edge_rt.api.wish import ModeWish, Wish
+from edge_rt.board.monitor import Senses
+from edge_rt.config.schema import Config
+from edge_rt.core.cached import Which
+from edge_rt.core.load_config import Form
+from edge_rt.core.reports.board import BoardReport, LedgerReport
+from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
+from edge_rt.core.reports.planning import (
+    Calibrated,
+    CalibrationAsk,
+    PlanAsk,
+    PlanReport,
+    Progress,
+    Refused,
+    Tried,
+)
+from edge_rt.core.reports.router import RouterReport
+from edge_rt.core.reports.storage import StorageReport
+from edge_rt.decoding.params import Sampling
+from edge_rt.energy.meter import Metering
+from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
+from edge_rt.engine.residency import Resident
+from edge_rt.engine.supervisor.health import Health
+from edge_rt.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.generation.identities import Identities
+from edge_rt.generation.problems import model_problems, other_problems
+from edge_rt.generation.prompts import Prompting
+from edge_rt.generation.service import Answering
+from edge_rt.generation.state import State
+from edge_rt.generation.tasks import Performing
+from edge_rt.governor.knobs.board_knobs import BoardKnobs
+from edge_rt.governor.loop import Governing
+from edge_rt.models.doubt import Calibration
+from edge_rt.models.known_pairs import KnownPairs
+from edge_rt.models.legible import Legible
+from edge_rt.models.pair import Pair
+from edge_rt.models.store import Entry, Store
+from edge_rt.models.summary import Kind
+from edge_rt.routing.choice.naming import AUTO
+from edge_rt.routing.choice.trace import Trace
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.options.kinds import of_kind, only, writer
+from edge_rt.routing.quality.feedback import learner
+from edge_rt.routing.unroutable import unloadable
+from edge_rt.server.foresight import Foresight
+from edge_rt.server.storage import Keeping
+
+ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)
+
+log = logging.getLogger(__name__)
+
+
+class DaemonService:
+    """The API's Service; see there for the methods' contract."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        state: State,
+        health: Health,
+        senses: Senses,
+        metering: Metering,
+        governing: Governing,
+        knobs: BoardKnobs,
+        answering: Answering,
+        performing: Performing,
+        foresight: Foresight,
+        prompting: Prompting,
+        keeping: Keeping,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._pairs = KnownPairs(store)
+        self._doubts = Legible("no model's doubt is known")
+        self._state = state
+        self._health = health
+        self._senses = senses
+        self._metering = metering
+        self._governing = governing
+        self._knobs = knobs
+        self.answering = answering
+        self._performing = performing
+        self._foresight = foresight
+        self._keeping = keeping
+        self._identities = Identities(config, store, foresight.routes)
+        self._prompting = prompting
+
+    def cards(self) -> list[ModelCard]:
+        """See Service."""
+        loaded = self.answering.loaded
+        return [self._card(entry, loaded) for entry in self._store.entries()]
+
+    def card(self, model: str) -> ModelCard:
+        """See Service."""
+        return self._card(self.entry(model), self.answering.loaded)
+
+    def serving(self, model: str) -> Serving:
+        """See Host."""
+        asked = writer(self.entry(model))
+        other = self._smaller(asked)
+        if other is None:
+            return Serving(self._card(asked, self.answering.loaded))
+        why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
+        return Serving(self._card(other, self.answering.loaded), asked.id, why)
+
+    async def route(self, wish: Wish) -> Serving:
+        """See Service. A stand-in that is good enough answers for whatever the model asked for has
+        as variants, but for one that writes less by itself while the governor asks for that.
+        """
+        if wish.model != AUTO and "@" not in wish.model:
+            serving = self.serving(wish.model)
+            if serving.asked is not None and not self._turns(serving.asked, wish.mode):
+                found = await self._standing_in(serving, serving.asked, wish)
+                if found is not None:
+                    return found
+        routed = await self._foresight.routes.route(wish, self)
+        return Serving(
+            self._card(routed.entry, self.answering.loaded),
+            why=routed.less,
+            route=routed.why,
+            trace=routed.trace,
+            mode=routed.mode,
+            threads=routed.threads,
+            form=routed.form,
+            compared=routed.compared,
+        )
+
+    async def _standing_in(self, serving: Serving, asked: str, wish: Wish) -> Serving | None:
+        """`serving` with its cost, None where its model is not good enough to stand in for `asked`.
+
+        Raises Unavailable where the model asked for cannot be loaded now either.
+        """
+        took: list[Cost] = []
+        entry, other = self.entry(asked), self.entry(serving.card.id)
+        context = wish.text, wish.aims, self, took.append
+        short = await self._foresight.routes.floor.shortfall(other, entry, *context)
+        if short is None:
+            return msgspec.structs.replace(serving, compared=took[0] if took else None)
+        limits = self._governing.limits
+        if not limits.heavy and self.answering.loads(entry):
+            raise unloadable(asked, f"{other.id} may not stand in for it: {short}", limits)
+        return None
+
+    def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
+        """See Service."""
+        return self._identities.of(model, partner, self)
+
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        """See Service."""
+        return await self._state.prefixes(forget)
+
+    def repeated(self, repeat: Repeat) -> None:
+        """See Service."""
+        self._metering.repeated(repeat)
+
+    def mark(self, id: str, mark: float, weight: float) -> bool:
+        """See Service."""
+        return self._foresight.learning.mark(id, mark, weight)
+
+    def router(self) -> RouterReport:
+        """See Service."""
+        return self._foresight.learning.report()
+
+    def reset_router(self, which: learner.Which) -> int:
+        """See Service."""
+        return self._foresight.learning.reset(which)
+
+    def trace(self, id: str) -> Trace:
+        """See Service."""
+        return self._named(self._foresight.routes.traces.get(id))
+
+    async def render(
+        self,
+        model: str,
+        messages: list[dict[str, object]],
+        *,
+        tools: list[dict[str, object]] | None = None,
+        variables: dict[str, object] | None = None,
+        client: str | None = None,
+    ) -> str:
+        """See Service."""
+        entry = writer(self.entry(model))
+        if tools and "tools" not in (entry.summary.chat_template or ""):
+            raise RequestError(
+                f"{entry.id} knows no tools: its chat template would leave them out",
+                param="tools",
+                code="unsupported",
+            )
+        context = self._context(entry)
+        return await self._prompting.write(entry, context, messages, tools, variables, client)
+
+    def generate(self, call: Call) -> AsyncGenerator[Event, None]:
+        """See Service."""
+        partner = None if call.mode is None else call.mode.partner
+        other = None if partner is None else writer(self.entry(partner))
+        return self.answering.generate(writer(self.entry(call.model)), call, other)
+
+    def able(self, model: str, kind: Kind) -> ModelCard:
+        """See Service."""
+        return self._card(self._able(model, kind), self.answering.loaded)
+
+    async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
+        """See Service."""
+        return await self._performing.embed(self._able(call.model, "embedding"), call)
+
+    async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
+        """See Service."""
+        return await self._performing.infer(self._able(call.model, "tensors"), call)
+
+    async def health(self) -> dict[str, object]:
+        """See Service."""
+        for problem in model_problems(self._config, self._store):
+            if problem.fatal:  # somebody has to install a model first
+                raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
+        proof = await self._health.prove()
+        failing = {"storage": self._keeping.failing, "sensors": self.board().left_out}
+        return proof | {name: reasons for name, reasons in failing.items() if reasons}
+
+    async def status(self) -> dict[str, object]:
+        """See Service."""
+        governor, queued = self.budget(), self._governing.admission.waiting
+        heat = self._governing.heat.state(self._governing.seen)
+        storage, board = self._keeping.report(), self.board()
+        problems = [
+            *model_problems(self._config, self._store),
+            *other_problems(governor, queued, storage.failing, board.left_out),
+        ]
+        store: dict[str, object] = {"store": str(self._store.root.absolute())}
+        return store | await self._state.report(
+            self.cards(),
+            board,
+            governor,
+            heat,
+            queued,
+            storage,
+            problems,
+            self.answering.residents,
+        )
+
+    def simulated(self) -> str | None:
+        """See Service."""
+        return self._senses.simulated
+
+    def board(self) -> BoardReport:
+        """See Service."""
+        return self._senses.report(self._metering.idle_w)
+
+    def storage(self) -> StorageReport:
+        """See Service."""
+        return self._keeping.report()
+
+    async def ledger(self, days: int, last: int) -> LedgerReport:
+        """See Service."""
+        return self._named(await self._metering.ledger(days, last))
+
+    def budget(self) -> GovernorState:
+        """See Service."""
+        return self._named(self._governing.state(self._knobs.report()))
+
+    def set_budget(self, change: BudgetChange) -> None:
+        """See Service."""
+        self._governing.change(change)
+
+    def history(self, since_s: float) -> Past:
+        """See Service."""
+        return self._named(self._governing.history.past(since_s))
+
+    async def plan(self, ask: PlanAsk) -> PlanReport:
+        """See Service."""
+        return self._named(await self._foresight.planner.plan(ask, self))
+
+    async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
+        """See Service."""
+        async with aclosing(self._foresight.planner.tries(ask, self)) as told:
+            async for one in told:
+                yield self._named(one) if isinstance(one, PlanReport) else one
+
+    async def calibrate(
+        self, ask: CalibrationAsk
+    ) -> AsyncGenerator[Progress | Calibrated | Refused]:
+        """See Service."""
+        async with aclosing(self._foresight.calibrator.calibrate(ask, self)) as told:
+            async for one in told:
+                yield self._named(one) if isinstance(one, Calibrated) else one
+
+    def calibration(self) -> Calibrated:
+        """See Service."""
+        return self._named(self._foresight.calibrator.report(self))
+
+    def entries(self) -> list[Entry]:
+        """All models of the store."""
+        return self._store.entries()
+
+    def pairs(self, large: str) -> list[Pair]:
+        """The pairs in which that model is the large one, the one to take first."""
+        return self._pairs.of(large)
+
+    def doubt(self, entry: Entry) -> Calibration | None:
+        """What the doubt of a model says of its answers; None: that was not found out."""
+        return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
+
+    def resident(
+        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
+    ) -> AbstractAsyncContextManager[Resident]:
+        """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
+        return self.answering.resident(entry, partner, form)
+
+    async def preload(self, model: str, form: Form | None = None) -> None:
+        """Load `model` ahead of the first request; raises as `generate` does."""
+        await self.answering.preload(self.entry(model), form)
+
+    def _named(self, report: ReportT) -> ReportT:
+        """`report` with the simulated board, if any, whose figures it holds."""
+        return msgspec.structs.replace(report, simulated=self.simulated())
+
+    def _turns(self, model: str, wish: ModeWish) -> bool:
+        """Whether a model would write by turns with a smaller one."""
+        return self._foresight.routes.offer(writer(self.entry(model)), wish, self).turns
+
+    def _smaller(self, entry: Entry) -> Entry | None:
+        """The model that answers for `entry` as long as the governor asks for smaller ones."""
+        limits, name = self._governing.limits, self._config.models.smaller.get(entry.id)
+        if not limits.smaller or name is None:
+            return None
+        try:
+            other = writer(self._store.get(name))
+        except (ModelNotFound, RequestError) as error:
+            log.warning("models.smaller: nothing stands in for %s: %s", entry.id, error)
+            return None
+        blocked = not limits.heavy and self.answering.loads(other)
+        return None if blocked and not self.answering.loads(entry) else other
+
+    def entry(self, model: str) -> Entry:
+        """One model of the store; raises ModelNotFound. Resolves "default"."""
+        if model != "default":
+            return self._store.get(model)
+        name = self._config.models.default
+        entry = self._store.get(name) if name is not None else self._store.default(None)
+        if entry is None:
+            raise ModelNotFound("no text model is installed: run edge-rt models pull")
+        return entry
+
+    def _able(self, model: str, kind: Kind) -> Entry:
+        if model == "default":
+            return only(self._store.entries(), kind)
+        return of_kind(self._store.get(model), kind)
+
+    def _context(self, entry: Entry) -> int:
+        return min(self._config.engine.context, entry.summary.context_train)
+
+    def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
+        return ModelCard(
+            id=entry.id,
+            created=entry.created,
+            owned_by=entry.owner,
+            context=self._context(entry),
+            loaded=resident_name(entry) in loaded,
+            size_bytes=entry.size,
+            sha256=entry.sha256,
+            backend=entry.backend,
+            sampling=Sampling(**entry.sampling.given()),
+            has_template=entry.summary.chat_template is not None,
+            kind=entry.kind,
+            variant=entry.label if entry.kind == "language" else None,
+        )

@@ -1,0 +1,1 @@
+"""Where clients connect, and how much they may."""

@@ -1,0 +1,125 @@
+"""The state directory, and whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_rt.core.pause import Pause
+from edge_rt.errors import StateError
+from edge_rt.lock import take
+from edge_rt.server.sockets.place import identity
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0  # between two looks whether the directory is there
+
+
+class Estate:
+    """A state directory that is this daemon's alone, where it can be written."""
+
+    def __init__(self, state: Path) -> None:
+        """Make the directory where it is missing, and close it to other users.
+
+        Raises StateError where another daemon has it, and as `check_estate` does.
+        """
+        self._state = state
+        self._lock: int | None = None
+        self._take()
+
+    def close(self) -> None:
+        """Release the directory to other daemons."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def watch(self, pause: Pause = asyncio.sleep) -> None:
+        """Look again and again; raises as `look` does."""
+        while True:
+            await pause(LOOK_S)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Make the directory again where it was removed: its lock kept other daemons out.
+
+        Raises StateError where another daemon has the new one already.
+        """
+        if self._lock is not None:
+            held = os.fstat(self._lock)
+            if identity(self._state / "daemon.lock") == (held.st_dev, held.st_ino):
+                return
+            log.warning("%s was removed or replaced, and what was kept in it is lost", self._state)
+            self.close()
+        self._take()
+
+    def _take(self) -> None:
+        check_estate(self._state)
+        try:
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = take(self._state / "daemon.lock")
+        except BlockingIOError:
+            raise StateError(
+                f"another daemon keeps its files in {self._state}: stop it first, or name another "
+                "directory in STATE_DIRECTORY"
+            ) from None
+        except OSError:
+            return  # it cannot be written, which the files there tell, too
+        _close_to_others(self._state)
+
+
+@contextmanager
+def sole_estate(state: Path) -> Generator[Estate]:
+    """The state directory while the block runs; raises as Estate does."""
+    estate = Estate(state)
+    try:
+        yield estate
+    finally:
+        estate.close()
+
+
+def check_estate(state: Path, uid: int | None = None) -> None:
+    """Raise StateError where another user could read or replace what the daemon keeps.
+
+    Files that root keeps in the directory of a service's user are also closed to the service's
+    daemon. `uid` is the daemon's own user, None: this process's.
+    """
+    user = os.geteuid() if uid is None else uid
+    try:
+        info = state.stat()
+    except OSError:
+        return
+    owner, mode = info.st_uid, stat.S_IMODE(info.st_mode)
+    if owner != user == 0:
+        raise StateError(
+            f"{state} belongs to user {owner}, whose daemon could not open what root keeps there: "
+            "systemctl start edge-rt, or, for a daemon beside it, name another directory in "
+            "STATE_DIRECTORY"
+        )
+    if owner not in (0, user):
+        raise StateError(
+            f"{state} belongs to user {owner}, who could read and replace what this daemon keeps: "
+            f"give the directory to user {user}, or name another one in STATE_DIRECTORY"
+        )
+    if mode & stat.S_IWOTH:
+        raise StateError(
+            f"every user can write to {state} (mode {mode:04o}), so its files may be another's: "
+            "look at them and chmod 0700 the directory, or name another one in STATE_DIRECTORY"
+        )
+
+
+def _close_to_others(state: Path) -> None:
+    """Of the directory and the files right in it: older versions left them open to readers."""
+    paths = [state]
+    with contextlib.suppress(OSError):  # the directory is gone again, which the next look finds
+        paths += state.iterdir()
+    for path in paths:
+        with contextlib.suppress(OSError):  # a file of root's, or one that is gone by now
+            mode = path.stat(follow_symlinks=path == state).st_mode
+            if (path == state or stat.S_ISREG(mode)) and mode & 0o077:
+                path.chmod(stat.S_IMODE(mode) & 0o700)

@@ -1,0 +1,359 @@
+"""The daemon turns what is configured, goes on without what it may not turn, and cleans up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.config.boards import load_boards
+from edge_rt.config.schema import Knobs
+from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
+from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
+from edge_rt.governor.knobs.journal import Journal
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.programs import Answer, Programs
+from edge_rt.governor.knobs.turner import Turner
+from edge_rt.twin.load import Usage
+from edge_rt.twin.run import Twin
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from edge_rt.config.schema import Knobs
+from edge_rt.governor.knobs.board_knobs import BoardKnobs
+
+async def die(seconds):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    root, state, hz = sys.argv[1:]
+    knobs = BoardKnobs(Knobs(cpufreq_max_hz=float(hz)), Path(root), Path(state))
+    await knobs.recover()
+    await knobs.turn(die)
+
+asyncio.run(main())
+"""
+
+
+def at_once(seconds: float) -> None:
+    """Rests that take no time."""
+
+
+async def no_pause(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+def make(tree: Any, state: Path, wanted: Knobs, programs: Programs | None = None) -> BoardKnobs:
+    return BoardKnobs(wanted, tree.sysfs.parent, state, programs, at_once)
+
+
+def states(knobs: BoardKnobs) -> dict[str, str]:
+    """The last part of each knob's name, and what became of it."""
+    return {Path(outcome.knob).name: outcome.state for outcome in knobs.report()}
+
+
+def khz(tree: Any) -> int:
+    folder = tree.sysfs / "devices/system/cpu/cpufreq/policy0"
+    return int((folder / "scaling_max_freq").read_text())
+
+
+@pytest.fixture
+def board(tree: Any) -> Any:
+    tree.policy(0, "0 1", 1_000_000, 2_000_000, 400_000)
+    tree.hwmon("pwmfan", {"pwm1": 90, "pwm1_enable": 2})
+    return tree
+
+
+def test_nothing_is_configured_and_nothing_is_touched(kit: Any, board: Any, tmp_path: Path) -> None:
+    async def live() -> BoardKnobs:
+        knobs = make(board, tmp_path / "state", Knobs())
+        await knobs.recover()
+        await knobs.turn(no_pause)
+        await knobs.follow(os.getpid())
+        await knobs.restore()
+        return knobs
+
+    assert kit.run(live()).report() == []
+    assert not (tmp_path / "state").exists()
+
+
+def test_what_is_configured_is_turned_and_put_back(kit: Any, board: Any, tmp_path: Path) -> None:
+    async def live() -> list[list[Outcome]]:
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9, fan=0.5))
+        await knobs.recover()
+        await knobs.turn(no_pause)
+        assert khz(board) == 1_000_000
+        turned = knobs.report()
+        await knobs.restore()
+        return [turned, knobs.report()]
+
+    turned, restored = kit.run(live())
+    assert [(o.state, o.original, o.value) for o in turned] == [
+        ("turned", [2], [1, 128]),
+        ("turned", 2_000_000, 1_000_000),
+    ]
+    assert {o.state for o in restored} == {"restored"}
+    assert khz(board) == 2_000_000
+
+
+def test_it_goes_on_without_the_knobs_that_cannot_be_had(
+    kit: Any, board: Any, tmp_path: Path
+) -> None:
+    async def live() -> BoardKnobs:
+        wanted = Knobs(cpufreq_max_hz=1e9, nvpmodel="15W", rapl_w=10.0, fan="cool")
+        knobs = make(board, tmp_path, wanted)
+        await knobs.turn(no_pause)
+        return knobs
+
+    knobs = kit.run(live())
+    assert states(knobs) == {
+        "knobs.nvpmodel": "failed",
+        "knobs.fan": "failed",
+        "scaling_max_freq": "turned",
+        "knobs.rapl_w": "failed",
+    }
+    assert all(outcome.said for outcome in knobs.report() if outcome.state == "failed")
+
+
+def test_the_power_mode_is_turned_first_and_put_back_last(
+    kit: Any, board: Any, tmp_path: Path
+) -> None:
+    file = board.sysfs / "devices/system/cpu/cpufreq/policy0/scaling_max_freq"
+    mode = "MAXN"
+
+    def nvpmodel(arguments: Sequence[str], said: str) -> Answer:
+        """As the real one, it sets the clock with the mode."""
+        nonlocal mode
+        if arguments[0] == "-m":
+            mode = {"0": "MAXN", "1": "15W"}[arguments[1]]
+            file.write_text({"MAXN": "2000000", "15W": "1500000"}[mode])
+        rows = "POWER_MODEL: ID=0 NAME=MAXN\nPOWER_MODEL: ID=1 NAME=15W\n"
+        return Answer(0, f"{rows}NV Power Mode: {mode}\n")
+
+    async def live() -> None:
+        wanted = Knobs(nvpmodel="15W", cpufreq_max_hz=1e9)
+        knobs = make(board, tmp_path, wanted, Programs(nvpmodel=nvpmodel))
+        await knobs.turn(no_pause)
+        assert (mode, khz(board)) == ("15W", 1_000_000)
+        await knobs.restore()
+        assert set(states(knobs).values()) == {"restored"}
+
+    kit.run(live())
+    assert (mode, khz(board)) == ("MAXN", 2_000_000)
+
+
+def test_a_knob_that_has_to_wait_is_tried_again(kit: Any, board: Any, tmp_path: Path) -> None:
+    cooler = board.cooling("cpufreq-cpu0", 2, 5)
+    waits: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            board.write(cooler, {"cur_state": 0})
+
+    async def live() -> None:
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9))
+        await knobs.turn(pause)
+        assert states(knobs) == {"scaling_max_freq": "turned"}
+
+    kit.run(live())
+    assert waits == [SETTLE_S, AGAIN_S, AGAIN_S]
+
+
+def test_somebody_else_who_drives_the_fan_is_noticed(kit: Any, board: Any, tmp_path: Path) -> None:
+    [folder] = (board.sysfs / "class/hwmon").iterdir()
+
+    async def pause(seconds: float) -> None:
+        board.write(folder, {"pwm1": 200})
+
+    async def live() -> None:
+        knobs = make(board, tmp_path, Knobs(fan=0.5))
+        await knobs.turn(pause)
+        assert states(knobs) == {"pwm1": "moved"}
+        await knobs.restore()
+
+    kit.run(live())
+    assert (folder / "pwm1").read_text() == "200\n"
+
+
+def test_an_end_while_knobs_are_turned_puts_all_back(kit: Any, board: Any, tmp_path: Path) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def systemctl(arguments: Sequence[str], said: str) -> Answer:
+        asked.set()
+        answer.wait(10)
+        return Answer(3, "inactive")
+
+    async def live() -> BoardKnobs:
+        programs = Programs(nvfancontrol=systemctl, systemctl=systemctl)
+        knobs = make(board, tmp_path, Knobs(fan=0.5, cpufreq_max_hz=1e9), programs)
+        turning = asyncio.create_task(knobs.turn(no_pause))
+        await asyncio.to_thread(asked.wait, 10)
+        ending = asyncio.create_task(knobs.restore())
+        await asyncio.sleep(0)
+        turning.cancel()  # its thread goes on
+        answer.set()
+        await ending
+        await asyncio.gather(turning, return_exceptions=True)
+        return knobs
+
+    knobs = kit.run(live())
+    assert "turned" not in states(knobs).values()
+    assert khz(board) == 2_000_000
+
+
+def test_two_daemons_do_not_turn_the_same_knobs(kit: Any, board: Any, tmp_path: Path) -> None:
+    async def live() -> None:
+        first, second = (make(board, tmp_path, Knobs(cpufreq_max_hz=hz)) for hz in (1e9, 1.5e9))
+        await first.turn(no_pause)
+        await second.recover()
+        await second.turn(no_pause)
+        await second.restore()
+        assert states(second) == {"knobs": "failed"}
+        assert khz(board) == 1_000_000
+        await first.restore()
+        assert khz(board) == 2_000_000
+
+    kit.run(live())
+
+
+def test_a_journal_that_cannot_be_understood_does_not_stop_the_daemon(
+    kit: Any, board: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "knobs.json").write_text("{")
+
+    async def live() -> None:
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9))
+        await knobs.recover()
+        await knobs.turn(no_pause)
+        await knobs.restore()
+        assert set(states(knobs).values()) == {"failed"}
+
+    kit.run(live())
+    assert khz(board) == 2_000_000
+    assert (tmp_path / "knobs.json").read_text() == "{"
+
+
+def test_a_file_that_blocks_does_not_keep_the_daemon_from_ending(
+    kit: Any, board: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_rt.governor.knobs.board_knobs.RESTORE_S", 0.05)
+    gate = threading.Event()
+
+    async def live() -> None:
+        knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9))
+        await knobs.turn(no_pause)
+        monkeypatch.setattr(knobs._turner, "restore", lambda: gate.wait(60))
+        await knobs.restore()
+
+    kit.run(live())  # also ends the loop, which waits for its own threads
+    assert not gate.is_set()
+    gate.set()
+
+
+class Idle:
+    """A load that does nothing."""
+
+    def look(self) -> Usage:
+        return Usage(0.0, 0, ())
+
+
+def test_after_kill_9_the_clocks_of_a_simulated_board_are_back(kit: Any, tmp_path: Path) -> None:
+    root, state = tmp_path / "board", tmp_path / "state"
+    ticks = iter(range(10_000))
+    profile = load_boards()["jetson-agx-orin-64gb"]
+    twin = Twin(profile, root, Idle(), clock=lambda: 0.1 * next(ticks))
+    twin.step()
+    folders = sorted((root / "sys/devices/system/cpu/cpufreq").iterdir())
+    shown = lambda: [int((f / "scaling_max_freq").read_text()) for f in folders]  # noqa: E731
+    before = shown()
+    assert len(before) > 1
+    for hz in ("1e9", "1.2e9"):  # killed twice: the first original wins
+        command = [sys.executable, "-c", KILLED, str(root), str(state), hz]
+        assert subprocess.run(command, timeout=60, check=False).returncode == -9
+        twin.step()
+        assert shown() == [round(float(hz) / 1e3)] * len(before)
+    knobs = BoardKnobs(Knobs(), root, state, rest=lambda seconds: twin.step())
+    kit.run(knobs.recover())
+    twin.step()
+    assert shown() == before
+    assert {outcome.state for outcome in knobs.report()} == {"restored"}
+
+
+@pytest.fixture
+def engines() -> Generator[list[subprocess.Popen[bytes]]]:
+    """Two processes that do nothing."""
+    command = [sys.executable, "-c", "import threading; threading.Event().wait()"]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_an_engine_that_died_with_its_daemon_is_no_trouble_of_the_next(
+    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
+) -> None:
+    first, _ = engines
+
+    journal = Journal(tmp_path / JOURNAL)
+    killed = Turner(journal, affinity_knob, None, at_once)
+    killed.turn(affinity_wish(first.pid, [min(os.sched_getaffinity(0))]))
+    first.kill()
+    first.wait()
+    assert len(journal.entries()) == 1
+
+    async def live() -> list[Outcome]:
+        knobs = make(board, tmp_path, Knobs())
+        await knobs.recover()
+        return knobs.report()
+
+    assert kit.run(live()) == []
+
+
+def test_an_engine_that_dies_before_it_is_bound_is_no_trouble(
+    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
+) -> None:
+    first, _ = engines
+    first.kill()
+    first.wait()
+
+    async def live() -> list[Outcome]:
+        knobs = make(board, tmp_path, Knobs(affinity=[0]))
+        await knobs.follow(first.pid)
+        return knobs.report()
+
+    assert kit.run(live()) == []
+
+
+def test_each_engine_is_bound_and_the_one_before_forgotten(
+    kit: Any, board: Any, tmp_path: Path, engines: list[subprocess.Popen[bytes]]
+) -> None:
+    first, second = engines
+    mine = os.sched_getaffinity(0)
+    core = min(mine)
+
+    async def live() -> None:
+        knobs = make(board, tmp_path, Knobs(affinity=[core]))
+        await knobs.turn(no_pause)
+        await knobs.follow(first.pid)
+        assert os.sched_getaffinity(first.pid) == {core}
+        first.kill()
+        first.wait()
+        await knobs.follow(second.pid)
+        assert os.sched_getaffinity(second.pid) == {core}
+        assert [o.state for o in knobs.report()] == ["turned"]
+        await knobs.restore()
+        assert os.sched_getaffinity(second.pid) == mine
+        await knobs.follow(second.pid)  # too late
+        assert os.sched_getaffinity(second.pid) == mine
+
+    kit.run(live())

@@ -1,0 +1,198 @@
+"""The governor told to clients, and a budget taken from configuration and clients."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from edge_rt.config import schema
+from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.limits import Limits
+from edge_rt.governor.report import Report
+from edge_rt.governor.settings import Settings
+from edge_rt.governor.status import budget_of, changed, governor_state, settings_of
+
+BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")
+LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
+REPORT = Report(
+    guard="hold",
+    allowance_w=7.8,
+    bound_by="power_w",
+    allowances_w={"power_w": 7.8, "temp_c": 9.0},
+    margin_w=0.2,
+    predicted_w=7.7,
+    idle_w=3.5,
+    horizon_s=30.0,
+    forecast_c=66.2,
+    band_c=1.4,
+    guard_in_s=95.0,
+    trusted=True,
+    why="the cap is 8 W",
+    missing=("no fan is read",),
+)
+
+
+def state(**changes: Any) -> GovernorState:
+    given: dict[str, Any] = {
+        "budget": BUDGET,
+        "limits": LIMITS,
+        "report": REPORT,
+        "spent_j": 12_000.0,
+        "period_left_s": 1800.0,
+        "knobs": [],
+        "held_back_s": {"power_w": 12.5},
+    }
+    return governor_state(**{**given, **changes})
+
+
+# --- what is configured
+
+
+def test_the_configurations_defaults_are_the_governors() -> None:
+    assert budget_of(schema.Budget()) == Budget()
+    assert settings_of(schema.Governor()) == Settings()
+
+
+def test_every_setting_of_the_configuration_arrives() -> None:
+    configured = schema.Governor(
+        guard=schema.Guard(caution=0.7, hold=0.75, evacuate=0.9, hysteresis_c=3.0),
+        sacrifice=("model", "refuse"),
+        floor_duty=0.1,
+        horizon_s=60.0,
+    )
+    settings = Settings(0.7, 0.75, 0.9, 3.0, ("model", "refuse"), 0.1, 60.0)
+    assert settings_of(configured) == settings
+    caps = schema.Budget(**dataclasses.asdict(BUDGET))
+    assert budget_of(caps) == BUDGET
+
+
+# --- what is changed
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        (b"{}", BUDGET),
+        (b'{"power_w": 6}', dataclasses.replace(BUDGET, power_w=6.0)),
+        (b'{"power_w": null}', dataclasses.replace(BUDGET, power_w=None)),
+        (
+            b'{"temp_c": null, "energy_j": 1e5, "energy_period": "day"}',
+            dataclasses.replace(BUDGET, temp_c=None, energy_j=1e5, energy_period="day"),
+        ),
+        (
+            b'{"power_window_s": 5, "peak_ratio": 2}',
+            dataclasses.replace(BUDGET, power_window_s=5.0, peak_ratio=2.0),
+        ),
+    ],
+)
+def test_what_is_said_changes_and_the_rest_stays(body: bytes, after: Budget) -> None:
+    assert changed(BUDGET, msgspec.json.decode(body, type=BudgetChange)) == after
+
+
+def test_every_cap_can_be_changed() -> None:
+    assert set(BudgetChange.__struct_fields__) == {f.name for f in dataclasses.fields(Budget)}
+
+
+# --- what is told
+
+
+def test_all_of_it() -> None:
+    assert state() == GovernorState(
+        budget=BudgetState(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour"),
+        limits=LimitsState(2, 0.6, 24, "queue", True, False, 30.0),
+        guard="hold",
+        allowance_w=7.8,
+        allowances_w={"power_w": 7.8, "temp_c": 9.0},
+        bound_by="power_w",
+        margin_w=0.2,
+        predicted_w=7.7,
+        idle_w=3.5,
+        horizon_s=30.0,
+        forecast_c=66.2,
+        band_c=1.4,
+        guard_in_s=95.0,
+        trusted=True,
+        why="the cap is 8 W",
+        missing=["no fan is read"],
+        spent_j=12_000.0,
+        period_left_s=1800.0,
+        knobs=[],
+        held_back_s={"power_w": 12.5},
+    )
+
+
+def test_before_the_first_step() -> None:
+    told = state(budget=Budget(), limits=Limits(4), report=Report(), held_back_s={})
+    unknown = {"allowance_w", "bound_by", "margin_w", "predicted_w", "idle_w", "forecast_c"}
+    document = json.loads(msgspec.json.encode(told))
+    assert {document[name] for name in unknown | {"band_c", "guard_in_s"}} == {None}
+    assert (document["allowances_w"], document["missing"], document["trusted"]) == ({}, [], False)
+    assert (document["guard"], document["why"]) == ("ok", "nothing holds back")
+
+
+def test_what_is_spent_belongs_to_a_cap() -> None:
+    told = state(budget=dataclasses.replace(BUDGET, energy_j=None))
+    assert (told.spent_j, told.period_left_s) == (None, None)
+    unknown = state(spent_j=None)
+    assert (unknown.spent_j, unknown.period_left_s) == (None, 1800.0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "idle_w", "figures"),
+    [
+        (Budget(power_w=3.0), 3.42, ["3 W", "3.42 W", "edge-rt budget --power WATTS"]),
+        (Budget(power_w=3.42), 3.42, ["3.42 W"]),
+        (Budget(power_w=3.5), 3.42, None),
+        (Budget(power_w=3.0), None, None),
+        (Budget(energy_j=7200.0, energy_period="hour"), 2.5, ["7200 J", "9000 J", "--energy"]),
+        (Budget(energy_j=7200.0, energy_period="hour"), 1.5, None),
+        (Budget(temp_c=20.0), 3.0, None),
+    ],
+)
+def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
+    budget: Budget, idle_w: float | None, figures: list[str] | None
+) -> None:
+    found = state(budget=budget, report=Report(idle_w=idle_w)).warnings
+    assert len(found) == (figures is not None)
+    assert all(figure in found[0] for figure in figures or [])
+
+
+def test_what_is_told_does_not_change_afterwards() -> None:
+    seconds = {"power_w": 1.0}
+    told = state(held_back_s=seconds)
+    seconds["power_w"] = 2.0
+    assert told.held_back_s == {"power_w": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Outcome("max_hz", "turned", 0, 2_400_000, 0), ("0", "0", "2400000", None)),
+        (
+            Outcome("max_hz", "turned", 1, 2, 3, "asked for 1, it then said 3"),
+            ("1", "3", "2", None),
+        ),
+        (Outcome("affinity", "turned", [0, 1], [0, 1, 2], [0, 1]), ("0,1", "0,1", "0,1,2", None)),
+        (Outcome("mode", "restored", "15W", "MAXN", "MAXN"), ("15W", "MAXN", "MAXN", None)),
+        (Outcome("mode", "waiting", "15W", said="too early"), ("15W", None, None, "too early")),
+        (Outcome("rapl", "failed", 9, said="no right"), ("9", None, None, "no right")),
+        (Outcome("fan", "gone"), ("", None, None, "gone")),
+    ],
+)
+def test_knobs(outcome: Outcome, told: tuple[str | None, ...]) -> None:
+    [knob] = state(knobs=iter([outcome])).knobs
+    assert knob.name == outcome.knob
+    assert (knob.wanted, knob.value, knob.before, knob.error) == told
+
+
+def test_names_that_are_no_text_are_spelt_out() -> None:
+    told = state(knobs=[Outcome("/tmp/\udc80/pwm1", "failed", "\udc80", said="no \udc80")])
+    [knob] = json.loads(msgspec.json.encode(told))["knobs"]
+    assert knob["name"] == "/tmp/\\udc80/pwm1"
+    assert knob["error"] == "no \\udc80"

@@ -1,0 +1,151 @@
+"""What cannot be read is looked for less and less often, and eagerly again after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from edge_rt.board.monitor import Senses
+from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.meter import Metering
+from edge_rt.energy.spent import Spent
+from edge_rt.errors import ModelNotFound, StoreError
+from edge_rt.routing.placement.placer import Placer
+from edge_rt.server.background_tasks import feel, keep, place, preload, recall, write
+from edge_rt.server.foresight import Foresight
+from edge_rt.server.service import DaemonService
+
+
+class Ended(Exception):
+    """The time of the test is over."""
+
+
+class Board:
+    """What can be read at which times; looked at again and again."""
+
+    def __init__(self, *silent: range) -> None:
+        self.now = 0.0
+        self.looks: list[float] = []
+        self._silent = silent
+
+    @property
+    def complete(self) -> bool:
+        return not any(round(self.now) in silent for silent in self._silent)
+
+    def open(self, hear: object) -> None:
+        assert self.now == 0.0
+
+    def reopen(self) -> bool:
+        self.looks.append(self.now)
+        return False
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.now += seconds
+        if self.now > 1000:
+            raise Ended
+
+    def live(self) -> list[float]:
+        """The times of its looks."""
+        with pytest.raises(Ended):
+            asyncio.run(feel(cast(Senses, self), lambda meter: None, self.pause))
+        return self.looks
+
+
+def test_what_is_never_there_is_looked_for_less_and_less_often() -> None:
+    assert Board(range(2000)).live() == [5, 20, 60, 300, 540, 780]
+
+
+def test_what_is_there_is_not_looked_for() -> None:
+    assert Board().live() == []
+
+
+def test_what_is_lost_is_looked_for_eagerly_each_time() -> None:
+    first, second, third, fourth, *_ = Board(range(400, 425), range(700, 2000)).live()
+    assert first - 400 <= 10
+    assert second == first + 15
+    assert third - 700 <= 10
+    assert fourth == third + 15
+
+
+def test_requests_are_written_together_with_the_joules_of_their_time() -> None:
+    told: list[str] = []
+
+    class Asked:
+        def post(self) -> None:
+            told.append("post")
+
+        def flush(self) -> None:
+            told.append("flush")
+
+    async def pause(_: float) -> None:
+        if len(told) == 4:
+            raise Ended
+
+    asked = Asked()
+    with pytest.raises(Ended):
+        asyncio.run(write(cast(Book, asked), cast(Metering, asked), pause))
+    assert told == ["post", "flush"] * 2
+
+
+def test_what_was_spent_is_recalled_again_and_again() -> None:
+    told: list[str] = []
+
+    class Asked:
+        async def recall(self) -> None:
+            told.append("recall")
+
+    async def pause(_: float) -> None:
+        if len(told) > 2:
+            raise Ended
+
+    with pytest.raises(Ended):
+        asyncio.run(recall(cast(Spent, Asked()), pause))
+    assert told == ["recall"] * 3
+
+
+def test_what_was_learnt_is_kept_again_and_again() -> None:
+    board, kept = Board(), list[float]()
+
+    class Learner:
+        async def keep(self) -> None:
+            kept.append(board.now)
+
+    with pytest.raises(Ended):
+        asyncio.run(keep(cast(Foresight, Learner()), board.pause))
+    assert kept == [300.0, 600.0, 900.0]
+
+
+def test_models_are_placed_again_and_again_and_a_store_at_fault_does_not_end_that() -> None:
+    board, looks = Board(), list[float]()
+
+    class Store:
+        preload = None
+
+    class Looker:
+        async def look(self, host: object, preload: object) -> None:
+            looks.append(board.now)
+            if board.now < 100:
+                raise StoreError("it cannot be read")
+
+    with pytest.raises(Ended):
+        asyncio.run(place(cast(Placer, Looker()), cast(DaemonService, Store()), board.pause))
+    assert looks == [30.0 * n for n in range(1, 34)]
+
+
+def test_what_cannot_be_preloaded_holds_up_neither_the_rest_nor_the_daemon() -> None:
+    tried = list[str]()
+
+    class Service:
+        async def preload(self, model: str) -> None:
+            assert not done.is_set()
+            tried.append(model)
+            if model == "absent":
+                raise ModelNotFound("no model absent")
+
+    done = asyncio.Event()
+    asyncio.run(preload(cast(DaemonService, Service()), ["absent", "tiny"], done))
+    assert tried == ["absent", "tiny"]
+    assert done.is_set()
