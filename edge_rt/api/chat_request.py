@@ -17,12 +17,19 @@ class ChatRequest(GenerationFields, frozen=True, kw_only=True):
     """A conversation that the assistant is to continue."""
 
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=MOST)]
-    max_completion_tokens: Count | None = None  # the new name of max_tokens, and before it
+    """The conversation so far."""
+    max_completion_tokens: Count | None = None
+    """The new name of `max_tokens`, which it overrides."""
     logprobs: bool | None = None
+    """Whether each token comes with its log-probability."""
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    """How many alternatives come with each token."""
     tools: Annotated[list[Tool], Meta(max_length=MOST)] | None = None
+    """Functions that are told to the model, if its chat template knows them."""
     tool_choice: Annotated[Any, Meta(description="none or auto")] = None
-    chat_template_kwargs: dict[str, Any] | None = None  # variables of the template
+    """`none` or `auto`; a choice that forces a call is refused."""
+    chat_template_kwargs: dict[str, Any] | None = None
+    """Variables for the chat template."""
     # refused when they ask for something
     functions: Any = None
     function_call: Any = None

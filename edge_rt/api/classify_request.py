@@ -29,10 +29,15 @@ class ClassifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     input: Words | Annotated[list[Words], Meta(min_length=1, max_length=MAX_TEXTS)]
+    """The texts."""
     labels: list[Words] | dict[str, Words | Annotated[list[Words], Meta(min_length=1)]]
+    """Names of labels, or names with texts that belong to each."""
     model: str | None = None
+    """Id of an embedding model."""
     scale: Annotated[float, Meta(gt=0, le=1000)] = SCALE
+    """What similarities are multiplied with before the softmax."""
     edge: TextAllowance | None = None
+    """What the request may take."""
 
     @property
     def texts(self) -> list[str]:

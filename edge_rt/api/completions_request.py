@@ -20,10 +20,15 @@ class CompletionsRequest(GenerationFields, frozen=True, kw_only=True):
     """One or several texts that are to be continued."""
 
     prompt: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    """Text or token ids, one prompt or several."""
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+    """How many alternatives come with each token."""
     echo: bool | None = None
+    """Whether the answer begins with the prompt."""
     best_of: Annotated[int, Meta(ge=1)] | None = None
-    suffix: Any = None  # refused
+    """Only the value of `n` is taken."""
+    # refused
+    suffix: Any = None
 
 
 def check(request: CompletionsRequest) -> None:

@@ -20,6 +20,7 @@ class TextAllowance(Allowance, frozen=True):
     """
 
     truncate: bool | Literal["end", "start"] | None = None
+    """Side at which a text that is too long is cut; `true` is the end. Default: it fails."""
 
     @property
     def side(self) -> str | None:
@@ -33,10 +34,15 @@ class EmbeddingsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Texts that are to be placed in a space; a field that is null is a field left out."""
 
     input: str | Annotated[list[str | TokenId | list[TokenId]], Meta(min_length=1)]
+    """Text or token ids, one input or several."""
     model: str | None = None
+    """Id of an embedding model."""
     encoding_format: Literal["float", "base64"] | None = None
+    """Numbers, or their float32 in base64, little-endian."""
     dimensions: Count | None = None
-    edge: TextAllowance | None = None  # ours
+    """Keep only the first so many numbers, and bring them to length 1 again."""
+    edge: TextAllowance | None = None
+    """What the request may take."""
 
 
 def texts(given: str | list[str | int | list[int]], name: str = "input") -> list[Text]:

@@ -21,8 +21,11 @@ class Feedback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     id: str
+    """Id of the answer."""
     mark: str | float
+    """`good`, `bad`, or a number from 0 (bad) to 1 (good)."""
     comment: str | None = None
+    """A comment, which is not kept."""
 
     @property
     def number(self) -> float:

@@ -25,6 +25,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
     """Of a stream, whether its last chunk tells the usage."""
 
     include_usage: bool | None = None
+    """Whether the last event has the usage."""
 
 
 class GenerationFields(RefusedFields, frozen=True, kw_only=True):
@@ -34,26 +35,45 @@ class GenerationFields(RefusedFields, frozen=True, kw_only=True):
     """
 
     model: str | None = None
+    """Id of a model, `default` or `auto`; with `@` a variant of it. Default: `default`."""
     max_tokens: Count | None = None
+    """Most tokens of an answer."""
     n: Annotated[int, Meta(ge=1)] | None = None
+    """Number of answers, at most `requests.max_n`. Default: 1."""
     stream: bool | None = None
+    """Whether the answer comes as events."""
     stream_options: StreamOptions | None = None
+    """Options of a stream."""
     stop: StopString | Annotated[list[StopString], Meta(max_length=16)] | None = None
+    """Texts at which an answer ends."""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    """0: always the likeliest token. Default: the model's own."""
     top_p: Share | None = None
+    """Choose among the likeliest tokens with this probability together."""
     presence_penalty: Penalty | None = None
+    """Penalty for tokens that the answer has already."""
     frequency_penalty: Penalty | None = None
+    """The same for each time that it has them."""
     logit_bias: dict[str, float] | None = None
+    """What is added to the logits of tokens, by their ids."""
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    """The same seed gives the same answer, for weights that allow it; -1: a new seed each time."""
 
-    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None  # -1 and 0: off
+    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    """Choose among so many of the likeliest tokens; -1 and 0: among all."""
     min_p: Share | None = None
+    """Choose among tokens with at least this share of the likeliest one's probability."""
     repeat_penalty: Repetition | None = None
-    repetition_penalty: Repetition | None = None  # the same under vLLM's name
+    """Factor that makes repeated tokens less likely."""
+    repetition_penalty: Repetition | None = None
+    """The same under vLLM's name."""
     repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    """How many of the last tokens count for `repeat_penalty`; -1: all."""
     ignore_eos: bool | None = None
+    """Whether an answer goes on after the model has ended it."""
 
-    edge: Terms | None = None  # ours
+    edge: Terms | None = None
+    """What the answer may take and how it is made."""
 
     @property
     def include_usage(self) -> bool:

@@ -24,9 +24,12 @@ NPZ = ("application/zip", "application/x-npz")
 class InferRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body in JSON; see read_tensor for what each of the inputs may be."""
 
-    inputs: dict[str, Any]  # empty for a model that takes none
+    inputs: dict[str, Any]
+    """Each input by its name: nested lists, or an object with `data`, `shape` and `dtype`."""
     model: str | None = None
+    """Id of a model of tensors."""
     edge: Allowance | None = None
+    """What the request may take."""
 
 
 class InferQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

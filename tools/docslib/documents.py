@@ -23,14 +23,14 @@ def documents(found: Iterable[type[msgspec.Struct]]) -> Iterator[str]:
 
 
 def _table(found: list[Field]) -> str:
-    """The fields, but for those of any type, which are known in order to be refused.
+    """The fields, but for those of any type without a text: they are known to be refused.
 
     Columns in which nothing stands are left out.
     """
     rows = [
         (code(field.name), _value(field), field.default, field.text)
         for field in found
-        if field.kind != "any value" or field.default == "required"
+        if field.kind != "any value" or field.default == "required" or field.text
     ]
     used = [at for at in range(len(_HEAD)) if any(row[at] for row in rows)]
     cells = [[row[at] for at in used] for row in rows]
