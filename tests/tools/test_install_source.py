@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from bootstrap import llama_wheel
-from installlib.source import Checkout, Wheels
+from installlib.source import LOCK, Checkout, Wheels
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_checkout_is_copied_with_all_that_a_wheel_holds(
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    llama, tree = checkout.packages(Path(sys.executable), scratch, tmp_path / "log")
+    [[llama, tree]] = checkout.packages(Path(sys.executable), scratch, tmp_path / "log")
     assert Path(llama).name == "llama.whl"
     assert Path(tree).parent == scratch
     for name in ("pyproject.toml", "edge_rt/boards/raspberry-pi-5.yaml", "edge_rt/cli/entry.py"):
@@ -32,6 +32,17 @@ def test_a_checkout_is_copied_with_all_that_a_wheel_holds(
         assert copy.is_file()
         assert not copy.parent.is_symlink()
     assert not list(Path(tree).rglob("*.pyc"))
+
+
+def test_a_locked_checkout_takes_what_has_a_hash_of_the_lock(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    locked = Checkout(checkout.cmake_args, checkout.env, locked=True)
+    others, ours = locked.packages(Path(sys.executable), tmp_path, tmp_path / "log")
+    assert others == ["--no-deps", "--require-hashes", "-r", str(LOCK)]
+    assert ours[0] == "--no-deps"
+    assert [Path(path).name for path in ours[1:]] == ["llama.whl", "tree"]
+    assert locked.key() != checkout.key()
 
 
 def test_another_build_of_llama_cpp_is_something_else(checkout: Checkout) -> None:

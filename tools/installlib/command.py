@@ -41,8 +41,14 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("--uninstall", action="store_true", help="but for settings and models")
-    parser.add_argument(
+    packages = parser.add_mutually_exclusive_group()
+    packages.add_argument(
         "--wheels", metavar="DIR", type=Path, help="edge_rt and all it needs, from wheels alone"
+    )
+    packages.add_argument(
+        "--locked",
+        action="store_true",
+        help="packages as in requirements.lock, checked against its hashes",
     )
     parser.add_argument(
         "--prefix", metavar="DIR", type=Path, default=Layout().prefix, help="default: /opt/edge-rt"
@@ -70,7 +76,7 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
         if options.uninstall:
             uninstall(layout, system)
         else:
-            install(layout, system, options.wheels, env)
+            install(layout, system, options.wheels, env, locked=options.locked)
     except SetupError as error:
         print(error, file=sys.stderr)
         return 1
@@ -79,12 +85,19 @@ def main(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def install(layout: Layout, system: System, wheels: Path | None, env: Mapping[str, str]) -> None:
+def install(
+    layout: Layout,
+    system: System,
+    wheels: Path | None,
+    env: Mapping[str, str],
+    *,
+    locked: bool = False,
+) -> None:
     """Bring everything to where it should be."""
     environment = Environment(layout)
     # llama.cpp stays as it was built, unless `env` says otherwise.
     cmake_args = env.get("CMAKE_ARGS", environment.stamp().get("cmake_args", ""))
-    source: Source = Wheels(wheels) if wheels else Checkout(cmake_args, env)
+    source: Source = Wheels(wheels) if wheels else Checkout(cmake_args, env, locked)
     log = cache_dir(env) / "logs/install.log"
     log.unlink(missing_ok=True)
     said = {"cmake_args": cmake_args}

@@ -73,7 +73,8 @@ class Environment:
                 run_logged([sys.executable, "-m", "venv", str(self._next)], log)
             packages = source.packages(python, Path(scratch), log)
             with Progress("Installing Python packages"):
-                run_logged([str(python), "-m", "pip", "install", *packages], log)
+                for arguments in packages:
+                    run_logged([str(python), "-m", "pip", "install", *arguments], log)
         self._rewrite()
 
     def _rewrite(self) -> None:

@@ -15,6 +15,7 @@ from bootstrap.ensure import turn
 from bootstrap.paths import CHECKOUT, cache_dir
 
 _FILES = ("pyproject.toml", "README.md", "LICENSE")
+LOCK = CHECKOUT / "requirements.lock"
 
 
 class Source(Protocol):
@@ -24,8 +25,8 @@ class Source(Protocol):
         """Differs when anything else would be installed."""
         ...
 
-    def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
-        """Arguments of `pip install`, for `python`, with files in the folder `scratch` at most."""
+    def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
+        """Arguments of each `pip install` in turn, for `python`; files are put into `scratch`."""
         ...
 
 
@@ -45,30 +46,39 @@ class Wheels:
             )
         return _digest(found)
 
-    def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
+    def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
         """See Source."""
-        return ["--no-index", "--find-links", str(self.folder.absolute()), "edge_rt"]
+        return [["--no-index", "--find-links", str(self.folder.absolute()), "edge_rt"]]
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """This checkout, and llama.cpp compiled for this machine."""
+    """This checkout, and llama.cpp compiled for this machine.
+
+    Other packages are the newest that pyproject.toml allows or, where `locked`, those of
+    requirements.lock, each of which has to have one of its hashes.
+    """
 
     cmake_args: str
     env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    locked: bool = False
 
     def key(self) -> str:
         """See Source."""
         files = [CHECKOUT / "pyproject.toml", *(CHECKOUT / "boards").iterdir()]
+        files += [LOCK] if self.locked else []
         files += [path for path in (CHECKOUT / "edge_rt").rglob("*") if path.suffix != ".pyc"]
         recipe = llama_wheel.recipe(self.cmake_args, self.env).key
         return f"{_digest(sorted(path for path in files if path.is_file()))}-{recipe}"
 
-    def packages(self, python: Path, scratch: Path, log: Path) -> list[str]:
+    def packages(self, python: Path, scratch: Path, log: Path) -> list[list[str]]:
         """See Source."""
         tree = scratch / "tree"
         copy_tree(tree)
-        return [str(self.llama(python, log)), str(tree)]
+        ours = [str(self.llama(python, log)), str(tree)]
+        if not self.locked:
+            return [ours]
+        return [["--no-deps", "--require-hashes", "-r", str(LOCK)], ["--no-deps", *ours]]
 
     def llama(self, python: Path, log: Path) -> Path:
         """The wheel of llama.cpp, built with the pip of `python` if need be; raises SetupError."""
