@@ -28,7 +28,8 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
-from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client.residency import Residency
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (
     Counted,
@@ -45,7 +46,6 @@ from edge_rt.engine.protocol import (
     Timings,
     Work,
 )
-from edge_rt.engine.residency import Residency
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import Supervisor

@@ -58,4 +58,4 @@ def test_onnxruntime_is_imported_in_one_place() -> None:
         for path in files
         if re.search(r"^\s*(import|from) onnxruntime\b", path.read_text(), re.MULTILINE)
     ]
-    assert [str(path.relative_to(root)) for path in found] == ["edge_rt/backends/onnx_session.py"]
+    assert [str(path.relative_to(root)) for path in found] == ["edge_rt/backends/onnx/session.py"]

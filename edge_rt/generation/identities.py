@@ -21,7 +21,7 @@ from edge_rt.routing.loading.forms import forms
 from edge_rt.routing.options.kinds import writer
 from edge_rt.routing.routes import Routes
 
-# Weights with one kernel for every batch size, kept like this: see backends/llama.py.
+# Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.
 _ONE_KERNEL, _EXACT = {"Q4_1"}, Form(0, "q8_0/f16")
 _MANY = 64  # names that were asked for
 

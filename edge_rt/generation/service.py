@@ -17,10 +17,10 @@ from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.online_updates import Lesson
 from edge_rt.energy.receipt import Receipt
-from edge_rt.engine.client import EngineClient, EngineLost
-from edge_rt.engine.client import Event as EngineEvent
+from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client.client import Event as EngineEvent
+from edge_rt.engine.client.residency import Residency
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.engine.residency import Residency
 from edge_rt.errors import EngineBroken
 from edge_rt.generation.progress import Progress
 from edge_rt.generation.recovery import AnyCall, Recovery

@@ -17,9 +17,9 @@ from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.storage import StorageReport
 from edge_rt.energy.receipt import Tokens
-from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client.residency import Resident
 from edge_rt.engine.protocol import Prefixes
-from edge_rt.engine.residency import Resident
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable
 from edge_rt.generation.problems import Problem

@@ -10,10 +10,10 @@ from statistics import median
 from weakref import WeakKeyDictionary
 
 from edge_rt.api.service import Call
-from edge_rt.engine.client import Event
-from edge_rt.engine.prefix import common_prefix
+from edge_rt.engine.client.client import Event
+from edge_rt.engine.client.residency import Residency, Resident
+from edge_rt.engine.kv.common_prefix import common_prefix
 from edge_rt.engine.protocol import Delta, Started
-from edge_rt.engine.residency import Residency, Resident
 from edge_rt.models.entry import Entry
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.loading.load_request import resident_name

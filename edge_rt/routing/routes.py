@@ -12,8 +12,8 @@ from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.core.load_config import Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.engine.client import EngineClient
-from edge_rt.engine.residency import Residency
+from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client.residency import Residency
 from edge_rt.errors import RequestError
 from edge_rt.governor.loop import Governing
 from edge_rt.models.entry import Entry

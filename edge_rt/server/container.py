@@ -23,9 +23,9 @@ from edge_rt.decoding.params import AIMED
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.spent import Spent
-from edge_rt.engine.client import EngineClient
+from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client.residency import Residency
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.residency import Residency
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.engine.supervisor.hang_detector import Vigil

@@ -40,8 +40,8 @@ from edge_rt.core.reports.router import RouterReport
 from edge_rt.core.reports.storage import StorageReport
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
+from edge_rt.engine.client.residency import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
-from edge_rt.engine.residency import Resident
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.generation.identities import Identities

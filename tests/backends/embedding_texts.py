@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from edge_rt.backends.onnx_session import runtime as onnxruntime
+from edge_rt.backends.onnx.session import runtime as onnxruntime
 
 WORDS = """
 the a of small quick board fan heat river music engine lemon winter cannot isn't Zürich café

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from conformance import Implementation, Logits, difference, feed
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from tiny_onnx import write_model
 
 from edge_rt.backends.base import Backend
-from edge_rt.backends.llama import LlamaBackend
-from edge_rt.backends.onnx import OnnxBackend
+from edge_rt.backends.llama.backend import LlamaBackend
+from edge_rt.backends.onnx.backend import OnnxBackend
 from edge_rt.errors import EngineError
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from conformance import Implementation, Logits, difference, feed
-from tiny_onnx import write_model
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep. " * 4
 OTHERS = ["Once upon a time there was", "def main():\n    return", "1 2 3 4 5 6 7 8 9 10 11 12"]

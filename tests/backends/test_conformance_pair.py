@@ -8,21 +8,18 @@ differ from it. Texts that two of them write part where the reference hardly pre
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conformance import NEAR_TIE, Difference, Logits, difference, each, feed, greedy, log_shares
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.backends.llama import LlamaBackend
-from edge_rt.backends.onnx import OnnxBackend
-from edge_rt.backends.onnx_vocabulary import OnnxVocabulary
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from conformance import NEAR_TIE, Difference, Logits, difference, each, feed, greedy, log_shares
+from edge_rt.backends.llama.backend import LlamaBackend
+from edge_rt.backends.onnx.backend import OnnxBackend
+from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
 
 STEP = 16  # tokens of a pass
 TEXT = """The lighthouse stood at the end of a long stone pier, and every evening the keeper walked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bert_gguf import write_bert
+from embedding_texts import cosines, plain_vectors, texts
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from edge_rt.backends.llama_embedding import LlamaEmbedding
-from edge_rt.backends.onnx_embedding import OnnxEmbedding
+from edge_rt.backends.llama.embedding import LlamaEmbedding
+from edge_rt.backends.onnx.embedding import OnnxEmbedding
 from edge_rt.errors import ModelFileError
-
-sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
-from bert_gguf import write_bert
-from embedding_texts import cosines, plain_vectors, texts
 
 CONTEXT, BATCH = 256, 512
 ALIKE = 0.999  # cosine of the same text twice; int8 rounds by what else is in a batch

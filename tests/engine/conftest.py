@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.decoding.gates.base import Gate
 from edge_rt.decoding.params import Sampling
-from edge_rt.decoding.sampler import Sampler
-from edge_rt.decoding.view import View
-from edge_rt.engine.checkpoints import Keyed
-from edge_rt.engine.outbox import Outbox
-from edge_rt.engine.prefixes import Kept
+from edge_rt.decoding.sampling.sampler import Sampler
+from edge_rt.decoding.sampling.view import View
+from edge_rt.engine.kv.checkpoints import Keyed
+from edge_rt.engine.kv.prefixes import Kept
 from edge_rt.engine.protocol import (
     Generate,
     ModelSpec,
     Share,
     Work,
 )
-from edge_rt.engine.scheduler import Scheduler
-from edge_rt.engine.tally import Tally
+from edge_rt.engine.scheduler.scheduler import Scheduler
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.worker.outbox import Outbox
 from edge_rt.errors import EngineError
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound

@@ -10,12 +10,12 @@ from heard import Listener
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.engine.answer import Answer
-from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.generation.generation import Answer
+from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import Generate, ModelSpec, Origin, SetLimits, Work
-from edge_rt.engine.retelling import TextSeat
-from edge_rt.engine.roster import Roster
-from edge_rt.engine.tally import Tally
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.strategies.retelling import TextSeat
+from edge_rt.engine.worker.model_registry import Roster
 
 SWITCH = Mode("switch", "small", gating=Gating("token"))
 SPECULATIVE = Mode("speculative", "small")

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import LooseArray, Watched, unwatched
-from edge_rt.engine.embedding import EmbeddingScheduler
-from edge_rt.engine.inference import TensorScheduler
 from edge_rt.engine.protocol import (
     Embed,
     Embedded,
@@ -22,7 +20,9 @@ from edge_rt.engine.protocol import (
     Started,
     Step,
 )
-from edge_rt.engine.tally import Tally
+from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
+from edge_rt.engine.scheduler.inference import TensorScheduler
+from edge_rt.engine.scheduler.tally import Tally
 from edge_rt.errors import RequestError
 
 BEGIN, END = 1, 2  # control tokens around a text

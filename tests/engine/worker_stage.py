@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.checkpoints import Checkpoints
 from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec, Shutdown, Step, ToEngine, Work
-from edge_rt.engine.worker import Worker
+from edge_rt.engine.worker.worker import Worker
 
 ENDLESS = 10**6  # tokens of context
 

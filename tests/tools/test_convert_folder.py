@@ -16,7 +16,7 @@ from convertlib.runs import OnnxRun
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, processors
 
-from edge_rt.backends.onnx_session import runtime as ort
+from edge_rt.backends.onnx.session import runtime as ort
 from edge_rt.models.card import CARD, LanguageCard, read_card
 
 Script = Callable[[Path, str], Path]

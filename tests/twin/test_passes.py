@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.beat import Beat
+from edge_rt.engine.supervisor.heartbeat import Beat
 from edge_rt.twin.load import Load, Usage
 from edge_rt.twin.passes import Passes, Spent
 
@@ -184,7 +184,7 @@ def test_ticks_that_come_late_are_those_of_the_last_passes(tmp_path: Path) -> No
 
 CHILD = """
 import sys
-from edge_rt.engine.beat import Beat
+from edge_rt.engine.supervisor.heartbeat import Beat
 beat = Beat(int(sys.argv[-2]))
 print("there", flush=True)
 sys.stdin.readline()

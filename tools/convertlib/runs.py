@@ -9,7 +9,7 @@ from typing import Protocol
 import llama_cpp
 import numpy as np
 
-from edge_rt.backends.onnx_session import runtime as ort
+from edge_rt.backends.onnx.session import runtime as ort
 
 _F16 = 1  # enum ggml_type
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from convertlib import ConvertError
-from edge_rt.backends.llama_model import load
+from edge_rt.backends.llama.model import load
 from edge_rt.errors import ModelFileError
 
 

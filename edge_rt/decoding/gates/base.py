@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 Writer = Literal["small", "large"]
 Look = Callable[[View], float]

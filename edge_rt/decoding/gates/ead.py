@@ -6,7 +6,7 @@ import math
 from collections import deque
 
 from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 
 class EadGate(Gate):

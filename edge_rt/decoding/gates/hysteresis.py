@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 _RELEASE = 0.5  # of the threshold: where trouble is over, and not where it begins
 

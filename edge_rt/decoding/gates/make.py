@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from edge_rt.decoding.accept import Relaxed
-from edge_rt.decoding.doubt import FIRST
 from edge_rt.decoding.gates.base import Gate
 from edge_rt.decoding.gates.ead import EadGate
 from edge_rt.decoding.gates.fixed import FixedGate
@@ -17,6 +15,8 @@ from edge_rt.decoding.gates.share import ShareControl
 from edge_rt.decoding.gates.step import StepGate
 from edge_rt.decoding.gates.token import TokenGate
 from edge_rt.decoding.params import EARLY, GATES, Gating
+from edge_rt.decoding.speculative.accept import Relaxed
+from edge_rt.decoding.switching.doubt import FIRST
 from edge_rt.errors import RequestError
 
 # A 0.5B model, teacher-forced beside a 1.5B one, was as good as it on GSM8K up to 0.5 nat (53 %

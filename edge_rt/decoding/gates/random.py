@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.decoding.draws import fork_seed, uniform
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.sampling.draws import fork_seed, uniform
 
 _STREAM = 0x47617465  # apart from the streams that tokens are drawn from
 

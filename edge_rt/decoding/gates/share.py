@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.decoding.aim import Aim
 from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
+from edge_rt.decoding.switching.aim import Aim
 
 
 class ShareControl(Gate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
 from edge_rt.decoding.gates.mixture import border
 from edge_rt.decoding.gates.steps import Steps
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 _TOP = 20  # tokens that the entropy is taken over
 _ENOUGH = 12  # steps before a mixture is fitted

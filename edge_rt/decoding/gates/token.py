@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edge_rt.decoding.gates.base import Gate, Look, Verdict, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 
 class TokenGate(Gate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from edge_rt.engine.checkpoints import Checkpoints
+from edge_rt.engine.kv.checkpoints import Checkpoints
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_rt.cgroup import Group
-from edge_rt.engine.beat import Doing
 from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.heartbeat import Doing
 
 _OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 import psutil
 
 from edge_rt.core.pause import Pause
-from edge_rt.engine.beat import Beat, Doing
-from edge_rt.engine.client import EngineClient
+from edge_rt.engine.client.client import EngineClient
 from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.heartbeat import Beat, Doing
 from edge_rt.errors import EngineError
 
 LOOK_S = 0.5

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client.residency import Residency, Resident
 from edge_rt.engine.protocol import Embed, Generate
-from edge_rt.engine.residency import Residency, Resident
 from edge_rt.errors import EngineError
 
 FRESH_S = 5.0  # seconds for which a proof is good

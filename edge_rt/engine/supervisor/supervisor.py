@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import partial
 
 from edge_rt.core.pause import Pause
-from edge_rt.engine.beat import Beat
-from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
 from edge_rt.engine.supervisor.crash_diagnosis import Inquest
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.engine.supervisor.hang_detector import Stuck, Vigil
+from edge_rt.engine.supervisor.heartbeat import Beat
 from edge_rt.engine.supervisor.process import end, kill, spawn
 from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 

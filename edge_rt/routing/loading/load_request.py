@@ -6,8 +6,8 @@ from pathlib import Path
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.load_config import Form
+from edge_rt.engine.client.residency import Wanted
 from edge_rt.engine.protocol import ModelSpec, Origin
-from edge_rt.engine.residency import Wanted
 from edge_rt.models.store import Entry
 from edge_rt.routing.loading.forms import forms, kv_bytes
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from edge_rt.config.schema import Config
 from edge_rt.core.load_config import Form
-from edge_rt.engine.residency import Residency, Wanted
+from edge_rt.engine.client.residency import Residency, Wanted
 from edge_rt.models.entry import Entry
 from edge_rt.routing.loading.forms import forms
 from edge_rt.routing.loading.load_request import resident_name, wanted

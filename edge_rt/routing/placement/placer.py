@@ -12,7 +12,7 @@ from random import Random
 from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.engine.residency import Residency, Wanted
+from edge_rt.engine.client.residency import Residency, Wanted
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.loop import Governing

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 VOCAB = 64  # so that entropies go up to ln 64 = 4.16 nats
 SURER = 0.8  # the large model's entropy, of the small one's

@@ -7,9 +7,9 @@ import math
 import pytest
 from gate_help import stream, written
 
-from edge_rt.decoding.doubt import FIRST
 from edge_rt.decoding.gates.make import early_at, make_gate, make_rule
 from edge_rt.decoding.params import GATES, Gating
+from edge_rt.decoding.switching.doubt import FIRST
 from edge_rt.errors import RequestError
 
 

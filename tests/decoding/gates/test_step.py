@@ -7,7 +7,7 @@ import pytest
 from gate_help import judged, seen, written
 
 from edge_rt.decoding.gates.step import StepGate
-from edge_rt.decoding.view import View
+from edge_rt.decoding.sampling.view import View
 
 HARD, EASY = 2.0, 0.1
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.beat import Doing
 from edge_rt.engine.supervisor.crash_diagnosis import Inquest
+from edge_rt.engine.supervisor.heartbeat import Doing
 
 DOING = Doing(5, 1, frozenset({3, 4}))
 

@@ -12,8 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.engine.beat import Beat
-from edge_rt.engine.client import EngineClient
+from edge_rt.engine.client.client import EngineClient
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.engine.supervisor.hang_detector import (
     BUSY_S,
@@ -25,6 +24,7 @@ from edge_rt.engine.supervisor.hang_detector import (
     Vigil,
     life,
 )
+from edge_rt.engine.supervisor.heartbeat import Beat
 from edge_rt.errors import EngineError
 
 

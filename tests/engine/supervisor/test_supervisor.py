@@ -16,14 +16,14 @@ from typing import Any
 import psutil
 import pytest
 
-from edge_rt.engine.beat import Beat, Doing
-from edge_rt.engine.checkpoints import Checkpoints
-from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
 from edge_rt.engine.supervisor.crash_diagnosis import Inquest
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.engine.supervisor.hang_detector import Life, Vigil, life
+from edge_rt.engine.supervisor.heartbeat import Beat, Doing
 from edge_rt.engine.supervisor.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.errors import EngineStopped, Unavailable
 
@@ -46,9 +46,9 @@ while data := sock.recv(1 << 16):
 """
 CRASHING = """
 import os, socket, sys, time
-from edge_rt.engine.beat import Beat
+from edge_rt.engine.supervisor.heartbeat import Beat
 from edge_rt.engine.framing import encode
-from edge_rt.engine.loading import Loader
+from edge_rt.engine.worker.loading import Loader
 from edge_rt.engine.protocol import Hello, ModelSpec, VERSION
 Beat.trace_crashes(int(sys.argv[3]))
 beat, sock = Beat(int(sys.argv[3])), socket.socket(fileno=int(sys.argv[2]))

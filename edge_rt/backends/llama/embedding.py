@@ -1,0 +1,115 @@
+"""Embedding models for llama.cpp: GGUF files whose token vectors are pooled to one a text."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rt.backends.base import Batch
+from edge_rt.backends.llama.batch import NativeBatch
+from edge_rt.backends.llama.model import load_weights, make_context
+from edge_rt.backends.llama.vocabulary import tokenize
+from edge_rt.errors import EngineError
+
+ROWS = 64  # most inputs of one pass
+_FROM_FILE, _NONE, _MEAN = -1, 0, 1  # enum llama_pooling_type
+
+
+class LlamaEmbedding:
+    """One GGUF model; see EmbeddingBackend.
+
+    It pools as its file says, and where that says nothing, by the mean over all tokens. Nothing
+    is kept from pass to pass.
+    """
+
+    def __init__(
+        self, path: Path, *, context: int, batch: int, threads: int, gpu_layers: int = 0
+    ) -> None:
+        """Load `path`; sizes in tokens. ModelFileError, with llama.cpp's own words, when it
+        cannot be loaded.
+        """
+        self._model: Any = load_weights(path, gpu_layers)
+        self._vocab: Any = lib.llama_model_get_vocab(self._model)
+        self.vocab: int = lib.llama_vocab_n_tokens(self._vocab)
+        self.width: int = lib.llama_model_n_embd_out(self._model)
+        self.context = min(context, lib.llama_model_n_ctx_train(self._model))
+        self.room = max(batch, self.context)
+        self.rows = min(ROWS, self.room)
+        self._context: Any = _context(self._model, self.room, self.rows, threads)
+        self._memory: Any = lib.llama_get_memory(self._context)  # none in an encoder
+        self._batch = Batch(self.room)
+        self._native = NativeBatch(self._batch)
+        self._row = ctypes.c_float * self.width
+        self.marks = self._marks()
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """See Vocabulary."""
+        return tokenize(self._vocab, text, special=special)
+
+    def embed(self, inputs: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """See EmbeddingBackend."""
+        self._batch.clear()
+        for seq, tokens in enumerate(inputs):
+            self._batch.add(seq, 0, tokens, want=len(tokens))  # pooling sees only such rows
+        if self._memory:
+            lib.llama_memory_clear(self._memory, False)
+        status = lib.llama_decode(self._context, self._native.filled())
+        if status != 0:
+            raise EngineError(f"llama.cpp could not embed {len(inputs)} inputs ({status})")
+        return np.stack([self._vector(seq) for seq in range(len(inputs))])
+
+    def set_threads(self, threads: int) -> None:
+        """See EmbeddingBackend."""
+        lib.llama_set_n_threads(self._context, threads, threads)
+
+    def close(self) -> None:
+        """See Vocabulary. A closed one may be closed again."""
+        if self._context is not None:
+            lib.llama_free(self._context)
+            lib.llama_model_free(self._model)
+            self._context = None
+
+    def _vector(self, seq: int) -> NDArray[np.float32]:
+        pointer = cast(Any, lib.llama_get_embeddings_seq(self._context, seq))
+        if not pointer:
+            raise EngineError("llama.cpp gave no embedding")
+        values: Any = self._row.from_address(ctypes.addressof(pointer.contents))
+        return np.array(values, np.float32)
+
+    def _marks(self) -> tuple[int, int]:
+        """How many control tokens come before and behind a text, seen around a word."""
+        whole, bare = self.tokenize("a", special=False), self._bare("a")
+        before = next(
+            (at for at in range(len(whole)) if whole[at : at + len(bare)] == bare), len(whole)
+        )
+        return before, len(whole) - before - len(bare)
+
+    def _bare(self, text: str) -> list[int]:
+        data = text.encode()
+        buffer = (lib.llama_token * (len(data) + 8))()
+        count = lib.llama_tokenize(self._vocab, data, len(data), buffer, len(buffer), False, False)
+        return buffer[:count]
+
+
+def _context(model: Any, room: int, rows: int, threads: int) -> Any:
+    params = lib.llama_context_default_params()
+    params.n_ctx = params.n_batch = params.n_ubatch = room  # an encoder sees all at once
+    params.n_seq_max = rows
+    params.n_outputs_max = room
+    params.kv_unified = True  # the few models with a KV: rows share the cells of one pass
+    params.n_threads = params.n_threads_batch = threads
+    params.embeddings = True
+    params.pooling_type = _FROM_FILE
+    params.no_perf = True
+    made = make_context(model, params)
+    if lib.llama_pooling_type(made) == _NONE:
+        lib.llama_free(made)
+        params.pooling_type = _MEAN
+        made = make_context(model, params)
+    return made

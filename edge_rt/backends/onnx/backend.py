@@ -1,0 +1,221 @@
+"""ONNX language models, through plain onnxruntime.
+
+Keys and values lie in buffers made once, a slot for each sequence; a pass reads its slots as the
+past and writes the new tokens behind it, in place. A pass is prompt tokens of one sequence or one
+token each of neighbours, since the attention kernel takes no more; see `passes`. Logits differ in
+the last digits with the number of tokens of a pass, whose matrix products have kernels for one row
+and for many; the same passes give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rt.backends.base import Batch
+from edge_rt.backends.onnx.card import LanguageCard, read_card
+from edge_rt.backends.onnx.growth import Growth
+from edge_rt.backends.onnx.kv import KvCache, KvShape
+from edge_rt.backends.onnx.passes import Pass, passes
+from edge_rt.backends.onnx.session import OnnxSession, bind
+from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
+from edge_rt.errors import EngineError, ModelFileError
+
+GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take
+_BINDINGS = 32  # ranges of slots that are kept bound
+_F32 = 4  # bytes
+_INPUTS = ("input_ids", "seqlens_k", "total_sequence_length", "rows")
+
+
+class OnnxBackend:
+    """One ONNX model and the KV of its sequences; see Backend for the methods' contract."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int,
+        sequences: int,
+        batch: int,
+        threads: int,
+        providers: Sequence[str] = (),
+        outputs: int = 0,
+        held: Callable[[], int] = lambda: 0,
+        growth_bytes: int = GROWTH_BYTES,
+    ) -> None:
+        """Load the graph at `path`, with card and tokenizer beside it. `context` is tokens a
+        sequence, and `outputs` of how many rows of a pass logits may be wanted, one a sequence at
+        least; see OnnxSession for `providers`. Raises ModelFileError.
+
+        When `held`, the bytes that the process holds but for mapped files, grew by more than
+        `growth_bytes` in passes, the session is made anew. KV and what one pass may need do not
+        count.
+        """
+        card = read_card(path)
+        self._vocabulary = OnnxVocabulary(path, card)
+        self._session = OnnxSession(path, threads=threads, providers=providers)
+        _check(self._session, card, path)
+        self.vocab: int = card.vocab
+        self.context: int = min(context, card.context)
+        self.sequences = sequences
+        self.outputs = max(outputs, sequences)
+        self.longest_piece: int = self._vocabulary.longest_piece
+        self.fingerprint: str = self._vocabulary.fingerprint
+        self.batch = Batch(batch)
+        self._threads = threads
+        shape = KvShape(card.layers, sequences, card.kv_heads, self.context, card.head_dim)
+        self._kv: KvCache = KvCache(shape, self._session.device)
+        self._bindings: dict[tuple[int, int], Any] = {}  # by first slot and count; last used last
+        self._logits: NDArray[np.float32] = np.zeros((self.outputs, self.vocab), np.float32)
+        self._row_of: dict[int, int] = {}  # row of the batch -> row of the logits
+        self._growth = Growth(held, lambda: self._kv.touched_bytes)
+        self._bound = growth_bytes + card.heads * batch * self.context * _F32  # attention scores
+
+    # --- text
+
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        """See Backend."""
+        return self._vocabulary.tokenize(text, special=special, begins=begins)
+
+    def piece(self, token: int) -> bytes:
+        """See Backend."""
+        return self._vocabulary.piece(token)
+
+    def ends(self, token: int) -> bool:
+        """See Backend."""
+        return self._vocabulary.ends(token)
+
+    # --- passes
+
+    def forward(self) -> None:
+        """See Backend."""
+        todo = list(passes(self.batch))
+        for one in todo:
+            self._check_place(one)
+        self._refresh()
+        self._make_rows()
+        with self._growth.measured():
+            for one in todo:
+                self._run(one)
+
+    def logits(self, row: int) -> NDArray[np.float32]:
+        """See Backend."""
+        return self._logits[self._row_of[row]]
+
+    def _check_place(self, one: Pass) -> None:
+        for slot in range(one.count):
+            seq, begin = one.first + slot, int(self.batch.pos[one.rows[slot * one.length]])
+            held = self._kv.lengths[seq]
+            if begin != held or held + one.length > self.context:
+                raise EngineError(
+                    f"onnxruntime could not run a batch of {self.batch.size}: sequence {seq} holds "
+                    f"{held} of {self.context} tokens, and {one.length} are to follow at {begin}"
+                )
+
+    def _refresh(self) -> None:
+        """Make the session anew where its threads are to be others, or its memory less."""
+        session, over = self._session, self._growth.bytes > self._bound
+        if session.open and session.threads == self._threads and not over:
+            return
+        self._bindings.clear()
+        session.renew(self._threads)
+        self._growth.forget()
+
+    def _make_rows(self) -> None:
+        """Give every row whose logits are wanted one to be written to."""
+        wanted = np.flatnonzero(self.batch.want[: self.batch.size]).tolist()
+        self._row_of.clear()
+        if len(wanted) > len(self._logits):
+            self._logits = np.zeros((len(wanted), self.vocab), np.float32)
+
+    def _run(self, one: Pass) -> None:
+        batch, at = self.batch, len(self._row_of)
+        wanted = np.flatnonzero(batch.want[one.rows])
+        past = batch.pos[one.rows[:: one.length]]
+        total = past + one.length
+        binding = self._binding(one.first, one.count)
+        tokens = np.reshape(batch.token[one.rows].astype(np.int64), (one.count, one.length))
+        binding.bind_cpu_input("input_ids", tokens)
+        binding.bind_cpu_input("seqlens_k", (total - 1).astype(np.int32))
+        binding.bind_cpu_input("total_sequence_length", np.array(total.max(), np.int32))
+        binding.bind_cpu_input("rows", wanted)
+        logits = self._logits[at : at + len(wanted)]
+        bind(binding.bind_output, "logits", "cpu", logits.shape, logits.ctypes.data)
+        self._session.run(binding)
+        self._row_of.update({int(one.rows[place]): at + i for i, place in enumerate(wanted)})
+        for slot, length in enumerate(total.tolist()):
+            self._kv.extend(one.first + slot, length)
+
+    def _binding(self, first: int, count: int) -> Any:
+        """A binding with the KV of `count` slots; the rest is bound anew by every pass."""
+        binding = self._bindings.pop((first, count), None) or self._bound_kv(first, count)
+        self._bindings[first, count] = binding
+        if len(self._bindings) > _BINDINGS:
+            del self._bindings[next(iter(self._bindings))]
+        return binding
+
+    def _bound_kv(self, first: int, count: int) -> Any:
+        binding, shape, buffers = self._session.binding(), self._kv.shape, self._kv.buffers
+        size = (count, *shape.buffer[1:])
+        for index in range(len(buffers)):
+            name = f"{('key', 'value')[index % 2]}_{index // 2}"
+            at = buffers.address(index) + first * shape.slot_bytes
+            bind(binding.bind_input, f"past_{name}", buffers.device, size, at)
+            bind(binding.bind_output, f"present_{name}", buffers.device, size, at)
+        return binding
+
+    # --- sequences
+
+    def rewind(self, seq: int, length: int) -> bool:
+        """See Backend."""
+        self._kv.lengths[seq] = min(length, self._kv.lengths[seq])
+        return True
+
+    def copy(self, source: int, target: int, length: int) -> bool:
+        """See Backend."""
+        self._kv.copy(source, target, min(length, self._kv.lengths[source]))
+        return True
+
+    def saved_bytes(self, seq: int) -> int:
+        """See Backend."""
+        return self._kv.saved_bytes(seq)
+
+    def save(self, seq: int) -> bytes:
+        """See Backend."""
+        return self._kv.save(seq)
+
+    def restore(self, seq: int, data: bytes | bytearray) -> None:
+        """See Backend."""
+        self._kv.restore(seq, data)
+
+    def set_threads(self, threads: int) -> None:
+        """See Backend. Another number than before makes the next pass wait for a new session."""
+        self._threads = threads
+
+    def close(self) -> None:
+        """See Backend. A closed backend may be closed again."""
+        self._bindings.clear()
+        self._kv.close()
+        self._logits = np.zeros((0, self.vocab), np.float32)
+        self._session.close()
+
+
+def _check(session: OnnxSession, card: LanguageCard, path: Path) -> None:
+    """ModelFileError when the graph is not one of the card, or lacks what a pass is told."""
+    nodes = {node.name: node for node in (*session.inputs, *session.outputs)}
+    caches = [f"{kind}_{layer}" for layer in range(card.layers) for kind in ("key", "value")]
+    wanted = {f"{side}_{name}" for side in ("past", "present") for name in caches}
+    if strange := nodes.keys() ^ {*_INPUTS, "logits", *wanted}:
+        raise ModelFileError(f"{path} is not what its card says: {min(strange)!r} is in one alone")
+    kinds = {(nodes[name].kind, nodes[name].dims[1::2]) for name in wanted}
+    if kinds != {("tensor(float)", (card.kv_heads, card.head_dim))}:
+        raise ModelFileError(
+            f"{path} is not what its card says: kv_heads or head_dim differ, or keys and values "
+            "are no float32"
+        )
+    if nodes["logits"].dims[1:] != (card.vocab,):
+        raise ModelFileError(f"{path} is not what its card says: vocab differs")

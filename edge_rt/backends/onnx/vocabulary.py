@@ -1,0 +1,104 @@
+"""The vocabulary of an ONNX language model: text to tokens, without the weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from edge_rt.backends.base import fingerprint
+from edge_rt.backends.going_on import going_on
+from edge_rt.backends.onnx.card import LanguageCard, read_card
+from edge_rt.errors import ModelFileError
+
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_SPACE = "\u2581"  # how SentencePiece writes a space
+
+
+class OnnxVocabulary:
+    """Reads tokenizer.json beside the graph; see PromptVocabulary for the methods' contract."""
+
+    def __init__(self, graph: Path, card: LanguageCard | None = None) -> None:
+        """For the model at `graph`; `card` spares reading it again.
+
+        Raises ModelFileError, with the library's own words, when it cannot be loaded.
+        """
+        card = card or read_card(graph)
+        self._tokenizer = load_tokenizer(graph)
+        self._bos = card.bos_id if card.add_bos else None
+        self._ends = frozenset(card.end_ids)
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._added = {i: b"" if t.special else t.content.encode() for i, t in added.items()}
+        self._alphabet = _alphabet() if _by_bytes(self._tokenizer) else None
+        self._pieces: dict[int, bytes] = {}
+        ids = self._tokenizer.get_vocab(with_added_tokens=True)
+        texts = [text.encode() for text in sorted(ids, key=ids.__getitem__)]
+        self.longest_piece: int = max(map(len, texts))
+        self.fingerprint: str = fingerprint(texts)
+
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        """See PromptVocabulary."""
+        self._tokenizer.encode_special_tokens = not special
+        if not begins:
+            return going_on(self._cut, text)
+        tokens = self._cut(text)
+        if self._bos is None or tokens[:1] == [self._bos]:
+            return tokens  # the template had written it out already
+        return [self._bos, *tokens]
+
+    def _cut(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def piece(self, token: int) -> bytes:
+        """See Backend."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._piece(token)
+        return known
+
+    def _piece(self, token: int) -> bytes:
+        if token in self._added:
+            return self._added[token]
+        text = self._tokenizer.id_to_token(token)
+        if text is None:  # logits may be wider than the vocabulary
+            return b""
+        if self._alphabet is not None:
+            return bytes(self._alphabet[letter] for letter in text)
+        byte = _BYTE.fullmatch(text)
+        return bytes.fromhex(byte[1]) if byte else text.replace(_SPACE, " ").encode()
+
+    def ends(self, token: int) -> bool:
+        """See Backend."""
+        return token in self._ends
+
+    def close(self) -> None:
+        """See Vocabulary: nothing but Python's memory is held."""
+
+
+def load_tokenizer(graph: Path) -> Tokenizer:
+    """tokenizer.json beside `graph`, which cuts off and fills up nothing; ModelFileError."""
+    path = graph.with_name("tokenizer.json")
+    if path.is_fifo():  # the library would wait for the writer of a FIFO
+        raise ModelFileError(f"{path}: not a regular file")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare ones
+        raise ModelFileError(f"tokenizers cannot load {path}: {error}") from error
+    tokenizer.no_padding()  # files carry what their maker had set, such as 128 tokens for all
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _by_bytes(tokenizer: Tokenizer) -> bool:
+    """Whether tokens are written in the alphabet of byte-level BPE."""
+    decoder = tokenizer.decoder
+    return decoder is not None and b'"ByteLevel"' in decoder.__getstate__()
+
+
+def _alphabet() -> dict[str, int]:
+    """The byte that each letter of byte-level BPE stands for (GPT-2's `bytes_to_unicode`)."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    letters = {chr(byte): byte for byte in plain}
+    return letters | {chr(0x100 + i): byte for i, byte in enumerate(others)}

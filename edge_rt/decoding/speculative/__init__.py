@@ -1,0 +1,1 @@
+"""How much to draft, and how much of a draft is kept."""

@@ -1,0 +1,1 @@
+"""When another model goes on with an answer."""

@@ -1,0 +1,1 @@
+"""One answer in the making, and its place on models."""

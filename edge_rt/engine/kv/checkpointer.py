@@ -1,0 +1,138 @@
+"""Which states of one model's sequences to keep for the next engine, and when."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from edge_rt.backends.base import Backend
+from edge_rt.engine.kv.checkpoints import Checkpoint, Keyed
+from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
+from edge_rt.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+
+class Checkpointer:
+    """Keeps up with the answers of one model, so that they need not be read again after a kill.
+
+    Whichever has read most since it was kept is next, of those for which there is room, as long as
+    there is `Spare` time. Where anything of that fails they are read again.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        pool: SequencePool,
+        keyed: Keyed | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`keyed` None: nothing is kept. `clock` is in seconds."""
+        self._backend, self._pool, self._clock = backend, pool, clock
+        self._keyed = keyed
+        self._own: dict[int, Checkpoint] = {}  # by sequence
+
+    def has(self, text: list[int]) -> bool:
+        """Whether an earlier engine left more of `text` than there is in sequences."""
+        if self._keyed is None or not self._keyed.checkpoints.orphaned:
+            return False  # as it nearly always is, which is asked in every pass
+        return self._left(text, self._pool.reusable(text)) is not None
+
+    def restore(self, sequence: Sequence, text: list[int]) -> None:
+        """Have a sequence that was lent for `text` hold what an earlier engine left of it."""
+        left = self._left(text, len(sequence.tokens))
+        if self._keyed is None or left is None:
+            return
+        reused = sequence.reused
+        try:
+            self._backend.restore(sequence.id, self._keyed.checkpoints.state(left))
+        except (OSError, MemoryError, EngineError) as error:
+            log.warning("an answer is read again, what was kept of it is of no use: %s", error)
+            self._pool.hold(sequence, (), 0)
+            self._drop(left)
+            return
+        self._pool.hold(sequence, left.tokens, _shared(left, text))
+        sequence.reused = reused  # by whoever was lent it last, which this goes on with
+        if len(left.tokens) - len(sequence.tokens) < WORTH_COPYING:  # no other answer's
+            left.orphan, self._own[sequence.id] = False, left
+
+    def behind(self, sequences: Iterable[Sequence]) -> Sequence | None:
+        """The one of them that is to be kept now, if it is time for any."""
+        if self._keyed is None or not self._keyed.checkpoints.spare.left(self._clock()):
+            return None
+        left = [(self._unkept(s), s) for s in sequences]
+        left = [one for one in left if one[0] >= WORTH_COPYING and self._fits(one[1])]
+        return max(left, key=lambda one: one[0])[1] if left else None
+
+    def read(self, seconds: float) -> None:
+        """Earn time for keeping prompts: a pass that only read prompts took `seconds`."""
+        if self._keyed is not None:
+            self._keyed.checkpoints.spare.read(seconds)
+
+    def keep(self, sequence: Sequence) -> None:
+        """Keep what a sequence holds that is `behind`."""
+        if self._keyed is None:
+            return
+        (checkpoints, key), begin = self._keyed, self._clock()
+        try:
+            state, old = self._backend.save(sequence.id), self._own.pop(sequence.id, None)
+            self._own[sequence.id] = checkpoints.put(old, key, sequence.tokens, state)
+        except (OSError, MemoryError, EngineError) as error:
+            self._give_up(error)
+            return
+        checkpoints.spare.spend(self._clock() - begin)
+
+    def drop(self, sequence: Sequence) -> None:
+        """A sequence is given back."""
+        kept = self._own.pop(sequence.id, None)
+        if kept is not None:
+            self._drop(kept)
+
+    def _fits(self, sequence: Sequence) -> bool:
+        if self._keyed is None:
+            return False
+        old, size = self._own.get(sequence.id), self._backend.saved_bytes(sequence.id)
+        return self._keyed.checkpoints.fits(old, len(sequence.tokens), size)
+
+    def _unkept(self, sequence: Sequence) -> int:
+        """How many of its tokens are not kept."""
+        kept = self._own.get(sequence.id)
+        return len(sequence.tokens) - (0 if kept is None else len(kept.tokens))
+
+    def _drop(self, checkpoint: Checkpoint) -> None:
+        if self._keyed is None:
+            return
+        try:
+            self._keyed.checkpoints.drop(checkpoint)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        if self._keyed is None:
+            return
+        why = str(error) or "there is no memory for the copy"
+        log.warning("answers under way will be read again if the engine is killed: %s", why)
+        (checkpoints, _), self._keyed = self._keyed, None
+        for kept in self._own.values():
+            with suppress(OSError):
+                checkpoints.drop(kept)
+
+    def _left(self, text: list[int], held: int) -> Checkpoint | None:
+        """What holds most of `text`, clearly more than `held` tokens."""
+        if self._keyed is None:
+            return None
+        orphans = [
+            (shared, orphan)
+            for orphan in self._keyed.checkpoints.orphans(self._keyed.key)
+            if (shared := _shared(orphan, text)) >= held + WORTH_COPYING
+            and (shared == len(orphan.tokens) or self._pool.cuts)
+        ]
+        return max(orphans, key=lambda one: one[0])[1] if orphans else None
+
+
+def _shared(checkpoint: Checkpoint, text: list[int]) -> int:
+    """Tokens that it spares reading; the last one's logits are wanted."""
+    return min(common_prefix(checkpoint.tokens, text), len(text) - 1)

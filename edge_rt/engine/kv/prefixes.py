@@ -1,0 +1,245 @@
+"""Beginnings of one model's prompts: which to get from the disk, and which to keep there."""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from edge_rt.backends.base import Backend
+from edge_rt.core.cached import Which
+from edge_rt.core.digest import digest
+from edge_rt.decoding.speculative.pass_times import Average
+from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.kv.prefix_disk import PrefixDisk
+from edge_rt.engine.kv.prefix_fetch import Fetch
+from edge_rt.engine.kv.prefix_file import Head, Tokens
+from edge_rt.engine.kv.prefix_shelf import Stored
+from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
+from edge_rt.engine.protocol import Generate, ModelSpec
+from edge_rt.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1  # of keys, and of what is kept under them
+WORTH_S = 0.25  # of reading are spared at least by what is written
+LONG = 256  # tokens at least has a conversation that is written when it makes room
+_RECENT = 32  # prompts that are held against the next one
+_TELLING = 32  # tokens at least has a pass that tells how fast the model reads
+_NEAR = 8  # what is longer or shorter by one part in so many is kept already
+
+
+class Kept(NamedTuple):
+    """Where and as what beginnings of a model's prompts are kept: see `kept_as`."""
+
+    disk: PrefixDisk
+    model: str
+    key: bytes
+
+
+def state_key(spec: ModelSpec, version: str) -> bytes | None:
+    """Another one for whatever makes other keys and values of the same text.
+
+    `version` is that of the backend's library. None: it is not known what the model is.
+    """
+    if spec.origin is None:
+        return None
+    how = spec.backend, version, spec.kv_type, spec.flash_attention, spec.gpu_layers
+    return digest(_FORMAT, spec.origin.sha256, *how, spec.providers, spec.context)
+
+
+def kept_as(spec: ModelSpec, key: bytes | None, disk: PrefixDisk | None) -> Kept | None:
+    """Under that `state_key`. None: nothing is kept."""
+    if disk is None or spec.origin is None or key is None:
+        return None
+    return Kept(disk, spec.origin.model, key)
+
+
+class _Seen(NamedTuple):
+    request: int
+    client: str
+    tokens: Tokens
+
+
+class Prefixes:
+    """Lends a model's sequences, with what is kept on the disk where that is the sooner way.
+
+    Written is what two prompts begin with before they part, such as a system prompt or a document,
+    once it is read for the second time; and a conversation that was gone on with, when its
+    sequence makes room or the model is unloaded. Both only where reading it anew takes longer.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        pool: SequencePool,
+        kept: Kept | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """`kept` None: all is in memory alone. `clock` is in seconds."""
+        self._backend, self._pool, self._clock = backend, pool, clock
+        self._kept = kept
+        self._recent: deque[_Seen] = deque(maxlen=_RECENT)
+        self._token = Average()  # seconds that the model reads a token in
+        self._token_bytes = 0.0  # of a state, 0 until it is known
+        pool.leaves = self._leaves
+
+    # --- from the disk
+
+    def fetch(self, text: list[int], client: str | None) -> Fetch | None:
+        """What to get for `text` before it is read, which must be taken or left; None: nothing."""
+        if self._kept is None or client is None:
+            return None
+        disk, tokens = self._kept.disk, array("i", text)
+        held, best, most_s = self._pool.reusable(text), None, 0.0
+        for stored in self._stored(client):
+            shared = min(common_prefix(stored.tokens, tokens), len(tokens) - 1)
+            if shared - held < WORTH_COPYING or not self._holds(stored, shared):
+                continue
+            token_s = self._token.value or stored.head.token_s
+            spared_s = (shared - held) * token_s - stored.size * disk.fetcher.byte_s
+            if spared_s > most_s:
+                best, most_s = stored, spared_s
+        return None if best is None else disk.fetcher.fetch(best)
+
+    def take(
+        self, text: list[int], fetch: Fetch | None, client: str | None, *, fresh: bool
+    ) -> tuple[Sequence, int]:
+        """A sequence for `text`, and how many of its tokens came from the disk."""
+        sequence = None if fetch is None else self._restored(text, fetch)
+        restored = 0 if sequence is None else len(sequence.tokens)
+        sequence = sequence or self._pool.take(text, fresh=fresh)
+        sequence.client = client
+        return sequence, restored
+
+    def leave(self, fetch: Fetch) -> None:
+        """Nobody waits for it here any more."""
+        if self._kept is not None:
+            self._kept.disk.fetcher.leave(fetch)
+
+    def _restored(self, text: list[int], fetch: Fetch) -> Sequence | None:
+        assert self._kept is not None, "what was fetched comes from a disk"
+        disk, stored = self._kept.disk, fetch.stored
+        state = disk.fetcher.take(fetch)
+        shared = min(common_prefix(stored.tokens, array("i", text)), len(text) - 1)
+        if state is None or shared - self._pool.reusable(text) < WORTH_COPYING:
+            return None
+        sequence, begin = self._pool.take(text, fresh=True), self._clock()
+        try:
+            self._backend.restore(sequence.id, state)
+        except EngineError as error:
+            log.warning("a beginning that was kept does not fit, and is deleted: %s", error)
+            disk.delete([stored.head.name])
+            return sequence
+        self._pool.hold(sequence, stored.tokens, shared)
+        disk.used(fetch, len(state), self._clock() - begin)
+        return sequence
+
+    def _holds(self, stored: Stored, shared: int) -> bool:
+        return shared == len(stored.tokens) or self._pool.cuts
+
+    # --- to the disk
+
+    def read(self, tokens: int, seconds: float) -> None:
+        """A pass over so many tokens took so long."""
+        if tokens >= _TELLING:
+            self._token.add(seconds / tokens)
+
+    def shared(self, request: Generate, prompt: list[int]) -> int | None:
+        """After how many tokens of a prompt to `save` what was read of it; None: not at all."""
+        client = request.client
+        if self._kept is None or client is None or request.fresh:
+            return None
+        tokens = array("i", prompt)
+        length = max(map(len, self._common(tokens, request.id, client)), default=0)
+        if not self._recent or self._recent[-1].request != request.id:  # one of several answers
+            self._recent.append(_Seen(request.id, client, tokens))
+        return length if self._is_worth(tokens[:length], client) else None
+
+    def save(self, sequence: Sequence) -> None:
+        """Keep what a sequence holds, which several prompts begin with."""
+        self._save(sequence, shared=True)
+
+    def leave_all(self) -> None:
+        """The model is about to be unloaded."""
+        for sequence in self._pool.idle():
+            self._leaves(sequence, 0)
+
+    def forget(self, which: Which) -> None:
+        """What is in memory of `which` never goes to the disk, however old it is."""
+        if self._kept is None or which.model not in (None, self._kept.model):
+            return
+        self._recent.clear()
+        self._pool.disown(lambda sequence: which.client in (None, sequence.client))
+
+    def _common(self, tokens: Tokens, request: int, client: str) -> Iterator[Tokens]:
+        """What the prompt has in common with others, but for those that it goes on with."""
+        for seen in self._recent:
+            if seen.request == request or (self._apart and seen.client != client):
+                continue
+            shared = common_prefix(tokens, seen.tokens)
+            if shared < len(seen.tokens) or shared == len(tokens):
+                yield tokens[: min(shared, len(tokens) - 1)]
+
+    def _leaves(self, sequence: Sequence, kept: int) -> None:
+        """A sequence is about to hold `kept` of its tokens alone: most of it was used again."""
+        length, client = len(sequence.tokens), sequence.client
+        if client is None or length - kept < LONG or 2 * sequence.reused < length:
+            return
+        if self._is_worth(array("i", sequence.tokens), client):
+            self._save(sequence, shared=False)
+
+    def _is_worth(self, tokens: Tokens, client: str) -> bool:
+        """Whether to write it: it takes long to read, and is not kept yet, or nearly so."""
+        if self._kept is None or not tokens:
+            return False
+        disk, size = self._kept.disk, int(self._token_bytes * len(tokens))
+        # The first one written tells how fast the disk is.
+        byte_s = disk.fetcher.byte_s if disk.fetcher.measured else 0.0
+        spared_s = len(tokens) * (self._token.value or 0.0) - size * byte_s
+        return spared_s >= WORTH_S and disk.may_save(size) and not self._has(tokens, client)
+
+    def _has(self, tokens: Tokens, client: str) -> bool:
+        near = len(tokens) - len(tokens) // _NEAR
+        return any(
+            common_prefix(stored.tokens, tokens) >= near and len(stored.tokens) <= 2 * len(tokens)
+            for stored in self._stored(client)
+        )
+
+    def _save(self, sequence: Sequence, *, shared: bool) -> None:
+        if self._kept is None or sequence.client is None:
+            return
+        (disk, model, key), client = self._kept, sequence.client
+        tokens = array("i", sequence.tokens)
+        self._token_bytes = self._backend.saved_bytes(sequence.id) / len(tokens)
+        if not self._is_worth(tokens, client):  # now that the size is known
+            return
+        try:
+            state = self._backend.save(sequence.id)
+        except EngineError as error:
+            log.warning("a beginning of a prompt could not be kept: %s", error)
+            return
+        said, now = tokens.tobytes(), disk.wall()
+        head = Head(key, model, client, said, now, self._token.value or 0.0, shared)
+        disk.save(head, state, [] if shared else self._outgrown(tokens, client))
+
+    def _outgrown(self, tokens: Tokens, client: str) -> list[str]:
+        """Earlier ends of the conversation."""
+        return [
+            stored.head.name
+            for stored in self._stored(client)
+            if not stored.head.shared
+            and common_prefix(stored.tokens, tokens) == len(stored.tokens) < len(tokens)
+        ]
+
+    def _stored(self, client: str) -> list[Stored]:
+        if self._kept is None:
+            return []
+        disk, _, key = self._kept
+        return disk.shelf.of(key, client if disk.per_client else None)
+
+    @property
+    def _apart(self) -> bool:
+        return self._kept is not None and self._kept.disk.per_client

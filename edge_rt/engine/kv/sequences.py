@@ -1,0 +1,156 @@
+"""The KV sequences of one model: who uses them, what they hold, and what can be reused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as Tokens
+from dataclasses import dataclass, field
+
+from edge_rt.backends.base import Backend
+from edge_rt.engine.kv.common_prefix import common_prefix
+
+WORTH_COPYING = 16  # tokens: reading fewer anew costs less than copying a sequence
+
+
+@dataclass(eq=False)
+class Sequence:
+    """One KV sequence and the tokens whose keys and values it holds."""
+
+    id: int
+    tokens: list[int] = field(default_factory=list[int])
+    busy: bool = False
+    used: int = 0  # tick of the last release; the smallest is the least recently used
+    client: str | None = None  # who asked last; None: it is kept for nobody
+    reused: int = 0  # tokens that it held when it was lent last
+
+
+def _worth(sequence: Sequence) -> int:
+    """0: empty, 1: soon read again, as the health check's probe is, 2: worth keeping."""
+    return bool(sequence.tokens) + (len(sequence.tokens) >= WORTH_COPYING)
+
+
+class SequencePool:
+    """Lends the backend's sequences to answers and keeps released ones as a prefix cache.
+
+    A prompt whose beginning stands in some sequence, idle or busy, takes those tokens over
+    instead of having them read again. An idle sequence that holds little makes room, else the
+    least recently used one.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._all = [Sequence(i) for i in range(backend.sequences)]
+        self._tick = 0
+        self.cuts = True  # whether the model can copy or keep a beginning, as far as is known
+        self.leaves: Callable[[Sequence, int], None] = lambda sequence, kept: None  # hears of one
+        # that is about to hold no more than so many of its tokens, to make room
+
+    @property
+    def free(self) -> int:
+        """Sequences that can be taken."""
+        return len(self._all) - self.busy
+
+    @property
+    def busy(self) -> int:
+        """Sequences lent out."""
+        return sum(s.busy for s in self._all)
+
+    def reusable(self, prompt: Tokens[int]) -> int:
+        """Tokens of `prompt` that `take` would not have to read."""
+        return self._donor(prompt)[1]
+
+    def take(self, prompt: Tokens[int], *, fresh: bool = False) -> Sequence:
+        """A sequence for `prompt`, holding as much of its beginning as is known anywhere.
+
+        With `fresh` it holds nothing. At least the last token of the prompt is left to be read,
+        since its logits are wanted. Call only when `free`.
+        """
+        donor, length = (None, 0) if fresh else self._donor(prompt)
+        target = self._target(donor, length)
+        self.leaves(target, length if donor is target else 0)
+        if donor is target:
+            self.rewind(target, length)
+        elif donor is not None and length >= WORTH_COPYING:
+            self._copy(donor, target, length)
+            if not donor.busy and length == len(donor.tokens):
+                self.rewind(donor, 0)  # it has moved
+        else:
+            self.rewind(target, 0)
+        target.busy, target.reused = True, len(target.tokens)
+        return target
+
+    def idle(self) -> list[Sequence]:
+        """Those that can be taken."""
+        return [s for s in self._all if not s.busy]
+
+    def hold(self, sequence: Sequence, tokens: Tokens[int], length: int) -> None:
+        """The model has put `tokens` into a sequence that was lent: keep the first `length`."""
+        sequence.tokens = list(tokens)
+        if length < len(tokens):
+            self.rewind(sequence, length)
+        sequence.reused = len(sequence.tokens)
+
+    def disown(self, whose: Callable[[Sequence], bool]) -> None:
+        """Have what those hold of which `whose` is true be kept for nobody."""
+        for sequence in self._all:
+            if whose(sequence):
+                sequence.client = None
+
+    def refill(self, sequence: Sequence, prompt: Tokens[int]) -> None:
+        """Have a sequence that was lent hold what of `prompt` is known elsewhere by now."""
+        donor, length = self._donor(prompt)
+        gained = length - len(sequence.tokens)
+        if donor is not None and gained >= WORTH_COPYING and self.cuts:
+            self._copy(donor, sequence, length)
+
+    def release(self, sequence: Sequence, *, keep: bool = True) -> None:
+        """Give `sequence` back; with `keep`, what it holds stays for prompts that begin alike."""
+        if not keep:
+            self.rewind(sequence, 0)
+        self._tick += 1
+        sequence.busy = False
+        sequence.used = self._tick
+
+    def rewind(self, sequence: Sequence, length: int) -> None:
+        """Have a sequence hold its first `length` tokens; none where the model cannot go back."""
+        kept = self._backend.rewind(sequence.id, length)
+        self.cuts = self.cuts and kept
+        del sequence.tokens[length if kept else 0 :]
+
+    def drop_all(self) -> None:
+        """Empty every sequence; what they hold can no longer be trusted."""
+        for sequence in self._all:
+            self.rewind(sequence, 0)
+
+    def _donor(self, prompt: Tokens[int]) -> tuple[Sequence | None, int]:
+        best, length = None, 0
+        for sequence in self._all:
+            shared = min(common_prefix(sequence.tokens, prompt), len(prompt) - 1)
+            if shared > length or (shared == length and best is not None and best.busy):
+                best, length = sequence, shared
+        return (best, length) if length > 0 else (None, 0)
+
+    def _target(self, donor: Sequence | None, length: int) -> Sequence:
+        """The sequence to use: the donor itself when nothing of it is lost, else what makes room.
+
+        Neighbours of busy sequences are preferred, since llama.cpp runs only neighbours in one
+        pass over the weights.
+        """
+        idle = self.idle()
+        best = min(idle, key=lambda s: (_worth(s) > 1, not self._beside_busy(s), _worth(s), s.used))
+        if donor is None or donor.busy or length < len(donor.tokens):
+            return best
+        # Moving a prefix beside the others costs less than a pass of its own for every token.
+        gains = self._beside_busy(best) and not self._beside_busy(donor)
+        loses = _worth(best) > 1 or length < WORTH_COPYING
+        return best if gains and not loses else donor
+
+    def _beside_busy(self, sequence: Sequence) -> bool:
+        """Whether using `sequence` leaves the busy ones together, if they are."""
+        beside = self._all[max(0, sequence.id - 1) : sequence.id + 2]
+        return any(s.busy for s in beside) or not self.busy
+
+    def _copy(self, donor: Sequence, target: Sequence, length: int) -> None:
+        copied = self._backend.copy(donor.id, target.id, length)
+        target.tokens = donor.tokens[:length] if copied else []
+        self.cuts = self.cuts and copied

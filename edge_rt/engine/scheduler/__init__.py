@@ -1,0 +1,1 @@
+"""Continuous batching: passes over many requests, within the limits."""

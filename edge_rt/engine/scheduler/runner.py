@@ -1,0 +1,173 @@
+"""What the decode loop asks of a loaded model, whatever the model does."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from edge_rt.engine.protocol import (
+    BROKEN,
+    Embed,
+    Embedded,
+    Failed,
+    Finished,
+    Generate,
+    Infer,
+    Inferred,
+    Started,
+    Step,
+)
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.worker.outbox import Outbox
+from edge_rt.errors import EdgeError, EngineBroken, RequestError, Unavailable
+
+Event = Started | Step | Finished | Embedded | Inferred | Failed
+
+
+class Item(Protocol):
+    """What is queued: a request, or one answer to it."""
+
+    arrived: float  # a reading of the clock
+
+
+class Limited(Protocol):
+    """What a pass may carry; `most` are the prompt tokens that the limits allow, None: any."""
+
+    most: int | None
+
+
+class Native(Protocol):
+    """What every backend can do."""
+
+    def set_threads(self, threads: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+BackendT = TypeVar("BackendT", bound=Native)
+ItemT = TypeVar("ItemT", bound=Item)
+PortionT = TypeVar("PortionT", bound=Limited)
+
+
+class Runner(ABC, Generic[BackendT, ItemT, PortionT]):
+    """The requests on one model, and the passes that serve them."""
+
+    serves: ClassVar[type[Generate] | type[Embed] | type[Infer]]  # the only requests it takes
+
+    def __init__(
+        self,
+        backend: BackendT,
+        portion: PortionT,
+        emit: Callable[[Event], None],
+        outbox: Outbox,
+        tally: Tally,
+        clock: Callable[[], float],
+    ) -> None:
+        """`portion` says what a pass may carry. `emit` receives the messages for the front,
+        `outbox` what may wait; models share it, since an answer may be made by two of them.
+        `tally` counts what is done. `clock` is in seconds.
+        """
+        self.portion = portion
+        self._backend = backend
+        self._emit = emit
+        self._tally = tally
+        self._clock = clock
+        self._outbox = outbox
+        self.gpu_share = 0.0  # of the model's layers, those on a GPU
+        self._most_threads: int | None = None  # None: as many as it was loaded with, for ever
+        self._threads: int | None = None  # of the backend
+        self._waiting: deque[ItemT] = deque()
+        self._running: list[ItemT] = []
+
+    @property
+    def running(self) -> int:
+        """How much was begun: answers that hold a sequence, or whole requests."""
+        return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How much is in the queue."""
+        return len(self._waiting)
+
+    @property
+    def startable(self) -> int:
+        """How much of the queue waits for nothing but room."""
+        return self.waiting
+
+    @property
+    def waits_since(self) -> float:
+        """When the first in the queue came, as the clock reads; inf when nobody waits."""
+        return self._waiting[0].arrived if self._waiting else math.inf
+
+    @property
+    @abstractmethod
+    def streaming(self) -> bool:
+        """Whether a client sees tokens come, and would feel a long pass."""
+
+    @abstractmethod
+    def submit(self, request: Any) -> None:
+        """Queue a request that it `serves`; one that cannot be done is answered by Failed."""
+
+    @abstractmethod
+    def cancel(self, request_id: int) -> None:
+        """Drop a request, and tell what it took."""
+
+    @abstractmethod
+    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+        """Tokens of a prompt, and how many of them would not have to be read.
+
+        RequestError where it could not be answered anyway.
+        """
+
+    @abstractmethod
+    def step(self, *, brief: bool = False) -> None:
+        """One pass. `brief`: others' streams wait."""
+
+    @abstractmethod
+    def close(self, why: str) -> None:
+        """Fail what is under way and free the model."""
+
+    def flush(self) -> None:
+        """Send what was held back to save messages; see Outbox."""
+        self._outbox.flush(self._clock())
+
+    def set_threads(self, threads: int) -> None:
+        """The most threads of the next passes."""
+        self._most_threads = threads
+        self._use(threads)
+
+    def _begins(self, requests: Collection[int], tokens: int, begin_s: float) -> None:
+        """Note that a pass of so many tokens begins, for `requests`."""
+        self._tally.beat.note(requests, tokens)
+        self._tally.beat.pass_begins(begin_s, self.gpu_share)
+
+    def _use(self, asked: int | None) -> int:
+        """Have the next pass use so many threads, as far as there may be; None: all of those.
+
+        Gives how many are left over.
+        """
+        most = self._most_threads
+        if most is None:
+            return 0
+        threads = most if asked is None else min(asked, most)
+        if threads != self._threads:
+            self._backend.set_threads(threads)
+            self._threads = threads
+        return most - threads
+
+    def _tell_failed(self, request_id: int, error: EdgeError) -> None:
+        match error:
+            case RequestError():
+                self._emit(Failed(request_id, str(error), error.param, error.code))
+            case Unavailable():
+                self._emit(Failed(request_id, str(error), None, error.code, error.retry_after_s))
+            case EngineBroken():
+                self._emit(Failed(request_id, str(error), code=BROKEN))
+            case _:
+                self._emit(Failed(request_id, str(error)))
+
+
+AnyRunner = Runner[Any, Any, Any]

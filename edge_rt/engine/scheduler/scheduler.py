@@ -1,0 +1,289 @@
+"""Continuous batching for one model."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from edge_rt.backends.base import Backend
+from edge_rt.engine.generation.generation import Answer
+from edge_rt.engine.generation.model_sequence import Home, Seat
+from edge_rt.engine.generation.prompt import prompt_tokens
+from edge_rt.engine.generation.seating import Seating
+from edge_rt.engine.kv.checkpointer import Checkpointer
+from edge_rt.engine.kv.checkpoints import Keyed
+from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.kv.prefixes import Kept, Prefixes
+from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
+from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
+from edge_rt.engine.scheduler.duty_cycle import Portion
+from edge_rt.engine.scheduler.passing import Pass
+from edge_rt.engine.scheduler.runner import Event, Runner
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.worker.outbox import Outbox
+from edge_rt.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
+
+
+def nobody(model: str) -> Home:
+    """Where there is no model of that name: raises Unavailable."""
+    raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")
+
+
+def _group(answer: Answer) -> str:
+    return answer.request.group or str(answer.request.id)
+
+
+def _client(answer: Answer) -> str:
+    return answer.request.client or _group(answer)
+
+
+class Scheduler(Runner[Backend, Answer, Portion]):
+    """Runs any number of requests on one backend, all of them in each forward pass.
+
+    Every pass carries the next token of each running answer and, in what room is left, pieces of
+    prompts that are being read, the oldest first; see Portion for how much that may be. It uses
+    as many threads as the most demanding of those who take part asks for, within the limit.
+
+    An answer may have a seat on another model, too. Then it is in the queues of both, and the
+    scheduler of the model that its request names starts it when both have a sequence for it. Each
+    runs it while the turn is that of its seat.
+    """
+
+    serves = Generate
+
+    def __init__(
+        self,
+        backend: Backend,
+        spec: ModelSpec,
+        emit: Callable[[Event], None],
+        tally: Tally,
+        clock: Callable[[], float] = time.monotonic,
+        outbox: Outbox | None = None,
+        find: Callable[[str], Home] = nobody,
+        kept: Kept | None = None,
+        keyed: Keyed | None = None,
+    ) -> None:
+        """See Runner, Prefixes for `kept`, and Checkpointer for `keyed`; models that `find` each
+        other by name share an `outbox`.
+        """
+        portion = Portion(spec.prefill_chunk)
+        super().__init__(backend, portion, emit, outbox or Outbox(emit), tally, clock)
+        self.pool = SequencePool(backend)
+        self.prefixes = Prefixes(backend, self.pool, kept, clock)
+        self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
+        self._seating = Seating(self, find)
+
+    @property
+    def backend(self) -> Backend:
+        """The model."""
+        return self._backend
+
+    @property
+    def running(self) -> int:
+        """See Runner: answers whose turn is here."""
+        return len(self._at_turn())
+
+    @property
+    def waiting(self) -> int:
+        """See Runner: answers that are started here."""
+        return sum(answer.home is self for answer in self._waiting)
+
+    @property
+    def startable(self) -> int:
+        """See Runner."""
+        return sum(answer.home is self and not answer.pending for answer in self._waiting)
+
+    @property
+    def streaming(self) -> bool:
+        """See Runner: whether some answer is past its prompt."""
+        return any(answer.at.decoding for answer in self._at_turn())
+
+    def submit(self, request: Generate) -> None:
+        """See Runner."""
+        try:
+            answers = self._seating.answers(request, self._clock())
+        except (RequestError, Unavailable) as error:
+            self._tell_failed(request.id, error)
+            return
+        for answer in answers:
+            if answer.open:
+                for seat in answer.seats:
+                    seat.home.queue(answer)
+            else:  # all of it had been sent when the engine was lost
+                self._emit(answer.finished(self._clock()))
+
+    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+        """See Runner."""
+        tokens = prompt_tokens(prompt, special, self._backend)
+        return len(tokens), self.pool.reusable(tokens)
+
+    def cancel(self, request_id: int) -> None:
+        """See Runner; what was read of the prompt stays as a prefix."""
+        self._outbox.forget(request_id, self._clock())
+        self._forget(request_id, keep=True)
+
+    def step(self, *, brief: bool = False) -> None:
+        """See Runner: admit, run the model once, draw, report."""
+        begin = self._clock()
+        self._admit(begin)
+        answers = self._at_turn()
+        streams = [answer.at.decoding for answer in answers]
+        if not all(streams):
+            self.flush()  # the pass will be a long one
+        brief = brief or any(streams)
+        one = Pass(self._backend, answers, self.portion.tokens(brief=brief))
+        if not one.rows:
+            return
+        spare = self._use(one.threads)
+        self._begins({request for request, _, _ in one.rows}, one.size, begin)
+        try:
+            spent = one.run(self._clock)
+        except EngineError as error:
+            self._fail_all(EngineBroken(str(error)))
+            return
+        self.portion.took(one.size, spent)
+        self.prefixes.read(one.size, spent)
+        if not brief:
+            self.checkpointer.read(spent)
+        self._tally.passed(spent, one.rows, spare, self.gpu_share)
+        told, faults = self._draw(one.ready)
+        self._tally.drawn += sum(len(delta.tokens) for _, delta in told)
+        now = self._clock()
+        self._outbox.work.add(begin, now, one.rows)
+        for request_id, error in faults.items():
+            self._fail(request_id, error)
+        self._tell([(a, d) for a, d in told if a.request.id not in faults], now)
+        for answer in answers:
+            answer.at.keep()
+        held = (a.at.held for a in self._at_turn() if not a.request.fresh)
+        if (behind := self.checkpointer.behind(held)) is not None:
+            self.flush()
+            self.checkpointer.keep(behind)
+
+    def close(self, why: str) -> None:
+        """See Runner."""
+        self.prefixes.leave_all()
+        self._fail_all(EngineError(why))
+        self._backend.close()
+
+    # --- what others tell
+
+    def queue(self, answer: Answer) -> None:
+        """See Home."""
+        self._waiting.append(answer)
+
+    def seated(self, answer: Answer) -> None:
+        """See Home."""
+        if answer.home is not self:
+            self._waiting.remove(answer)
+        self._running.append(answer)
+
+    def left(self, answer: Answer) -> None:
+        """See Home."""
+        for answers in (self._running, self._waiting):
+            if answer in answers:
+                answers.remove(answer)
+
+    def awaits(self, seat: Seat) -> bool:
+        """See Home."""
+        if self.checkpointer.has(seat.text):
+            return False
+        readers = [a.at for a in self._at_turn() if not a.at.decoding]
+        coming = max((common_prefix(r.prompt, seat.prompt) for r in readers), default=0)
+        coming = min(coming, len(seat.prompt) - 1)
+        return coming >= self.pool.reusable(seat.text) + WORTH_COPYING
+
+    # --- one pass
+
+    def _at_turn(self) -> list[Answer]:
+        return [answer for answer in self._running if answer.at.home is self]
+
+    def _admit(self, now: float) -> None:
+        if not self._waiting:
+            return
+        left = self._by_turn(self._waiting)
+        kept = 0  # sequences for those who have to wait for one on another model
+        while left and self.pool.free > kept:
+            answer = left.pop(0)
+            if answer.home is not self:
+                kept += answer.home.pool.free > 0  # else it cannot be started soon
+            elif not answer.seatable:
+                kept += 1
+            elif answer.request.fresh or not answer.at.home.awaits(answer.at):
+                answer.fetch()
+                if answer.pending:
+                    continue
+                self._waiting.remove(answer)
+                self._start(answer, now)
+                left = self._by_turn(left)
+
+    def _by_turn(self, waiting: Iterable[Answer]) -> list[Answer]:
+        """Those that may start, first the oldest of the client and request with the fewest running.
+
+        So a client that asks for many answers does not have the others wait for all of them. A
+        request with more answers left than there are sequences leaves the last one to others.
+        """
+        clients = Counter(map(_client, self._running))
+        groups = Counter(map(_group, self._running))
+        left, all_ = groups + Counter(map(_group, self._waiting)), self._backend.sequences
+        most = {group: max(1, all_ - (count > all_)) for group, count in left.items()}
+        able = [answer for answer in waiting if groups[_group(answer)] < most[_group(answer)]]
+        return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
+
+    def _start(self, answer: Answer, now: float) -> None:
+        answer.start(now)
+        for seat in answer.seats:
+            seat.home.seated(answer)
+        if answer.index == 0:
+            seat = answer.seats[0]
+            told = answer.request.id, len(seat.prompt), seat.cached, seat.restored
+            self._emit(Started(*told))
+
+    def _draw(self, ready: list[Answer]) -> tuple[list[tuple[Answer, Delta]], dict[int, EdgeError]]:
+        """The deltas that came of the pass, and the requests that it failed."""
+        now = self._clock()
+        told: list[tuple[Answer, Delta]] = []
+        faults: dict[int, EdgeError] = {}
+        for answer in ready:
+            try:
+                delta = answer.go_on(now)
+            except (RequestError, EngineError) as error:
+                faults.setdefault(answer.request.id, error)
+            else:
+                told += [] if delta is None else [(answer, delta)]
+        return told, faults
+
+    def _tell(self, told: list[tuple[Answer, Delta]], now: float) -> None:
+        ended = [answer for answer, _ in told if not answer.open]
+        urgent = bool(ended) or any(answer.first for answer, _ in told)
+        self._outbox.put([delta for _, delta in told], now, urgent=urgent)
+        for answer in ended:
+            self._emit(answer.finished(now))
+        self._drop(ended)
+
+    # --- ends
+
+    def _forget(self, request_id: int, *, keep: bool) -> None:
+        self._drop([a for a in self._all() if a.request.id == request_id], keep=keep)
+
+    def _all(self) -> list[Answer]:
+        return [*self._running, *self._waiting]
+
+    def _drop(self, answers: Iterable[Answer], *, keep: bool = True) -> None:
+        for answer in list(answers):
+            for seat in answer.seats:
+                seat.stand(keep=keep)
+                seat.home.left(answer)
+
+    def _fail(self, request_id: int, error: EdgeError) -> None:
+        self.flush()
+        self._forget(request_id, keep=isinstance(error, RequestError))
+        self._tell_failed(request_id, error)
+
+    def _fail_all(self, error: EngineError) -> None:
+        self.flush()
+        for request in {a.request.id for a in self._all()}:
+            self._tell_failed(request, error)
+        self.pool.drop_all()
+        self._drop(self._all())

@@ -1,0 +1,97 @@
+"""What running embeddings and running tensors have in common: requests that end in one answer."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Timings
+from edge_rt.engine.scheduler.duty_cycle import Slice
+from edge_rt.engine.scheduler.runner import BackendT, Event, Runner
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.worker.outbox import PAUSE_S, Outbox
+from edge_rt.errors import EngineError, RequestError
+
+
+class Job:
+    """One request on its way; times are readings of the clock."""
+
+    def __init__(self, request: Embed | Infer, now: float) -> None:
+        self.id, self.arrived, self.started = request.id, now, now
+
+    def timings(self, now: float, tokens: int) -> Timings:
+        """Where its time went, now that it is done."""
+        return Timings(self.started - self.arrived, now - self.started, 0.0, tokens, 0, 0)
+
+
+J = TypeVar("J", bound=Job)
+
+
+class Tasks(Runner[BackendT, J, Slice]):
+    """The queue of one model, and what is told of it."""
+
+    def __init__(
+        self,
+        backend: BackendT,
+        emit: Callable[[Event], None],
+        tally: Tally,
+        clock: Callable[[], float],
+        pause_s: float = PAUSE_S,
+    ) -> None:
+        """See Runner, and Outbox for `pause_s`."""
+        super().__init__(backend, Slice(), emit, Outbox(emit, pause_s), tally, clock)
+
+    @property
+    def streaming(self) -> bool:
+        """See Runner: nobody sees anything before the end."""
+        return False
+
+    def cancel(self, request_id: int) -> None:
+        """See Runner."""
+        self._outbox.forget(request_id, self._clock())
+        self._forget(request_id)
+
+    def count(self, prompt: str, *, special: bool) -> tuple[int, int]:
+        """See Runner."""
+        raise RequestError("this model continues no prompts", param="model")
+
+    def close(self, why: str) -> None:
+        """See Runner."""
+        for job in [*self._running, *self._waiting]:
+            self._fail(job, EngineError(why))
+        self._backend.close()
+
+    def _admit(self, now: float, most: float = math.inf) -> None:
+        while self._waiting and self.running < most:
+            job = self._waiting.popleft()
+            job.started = now
+            self._running.append(job)
+
+    def _passed(
+        self, begin: float, native_s: float, rows: list[tuple[int, int, bool]], gpu_share: float
+    ) -> None:
+        """Book a pass that has just ended, with so much of the model's layers on a GPU.
+
+        Its tokens are not counted with those of prompts: by their speed the governor judges how
+        many a language model may read at once.
+        """
+        self._tally.took(native_s, gpu_share)
+        self._tally.read_s += native_s
+        self._outbox.work.add(begin, self._clock(), rows)
+
+    def _done(self, job: J, answer: Embedded | Inferred) -> None:
+        """Tell the work and then the answer, which ends the request."""
+        self.flush()
+        self._forget(job.id)
+        self._emit(answer)
+
+    def _fail(self, job: J, error: RequestError | EngineError) -> None:
+        self.flush()
+        self._forget(job.id)
+        self._tell_failed(job.id, error)
+
+    def _forget(self, request_id: int) -> None:
+        self._waiting = deque(job for job in self._waiting if job.id != request_id)
+        self._running = [job for job in self._running if job.id != request_id]

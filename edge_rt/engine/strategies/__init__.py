@@ -1,0 +1,1 @@
+"""How an answer is written: by one model, with drafts, or by two in turns."""

@@ -1,0 +1,1 @@
+"""The engine's process: `python -m edge_rt.engine.worker`."""

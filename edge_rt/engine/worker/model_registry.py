@@ -1,0 +1,206 @@
+"""The models that the engine holds, and the limits that they share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from types import MappingProxyType
+from typing import Any
+
+from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
+from edge_rt.core.cached import Which
+from edge_rt.engine.generation.model_sequence import Home
+from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
+from edge_rt.engine.kv.prefix_disk import PrefixDisk
+from edge_rt.engine.kv.prefixes import kept_as, state_key
+from edge_rt.engine.protocol import (
+    AskPrefixes,
+    KeepPrefixes,
+    ModelSpec,
+    Prefixes,
+    SetLimits,
+    ToFront,
+)
+from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
+from edge_rt.engine.scheduler.inference import Over, TensorScheduler
+from edge_rt.engine.scheduler.runner import AnyRunner
+from edge_rt.engine.scheduler.scheduler import Scheduler, nobody
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.worker.outbox import Outbox
+from edge_rt.errors import RequestError
+
+ORPHANED_S = 60.0  # after a model is loaded, nobody comes for what an earlier engine left
+WRITTEN_S = 3.0  # at the engine's end, for what is being written on the disk
+
+AnyBackend = Backend | EmbeddingBackend | TensorBackend
+"""A loaded model of kind "language", "embedding" or "tensors"."""
+
+
+class Roster:
+    """A scheduler by the name of its model; `limits` hold for all of them, later ones too."""
+
+    def __init__(
+        self,
+        limits: SetLimits,
+        emit: Callable[[ToFront], None],
+        tally: Tally,
+        clock: Callable[[], float],
+        over: Over = lambda request, stop: nullcontext(),
+        versions: Mapping[str, str] = MappingProxyType({}),
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """`emit`, `tally`, `clock`, `over` and `checkpoints` are for the schedulers; see there.
+        `versions` are those of the backends' libraries.
+        """
+        self._checkpoints = checkpoints
+        self._orphaned_s = math.inf  # when that is, as the clock reads
+        self._versions = versions
+        self._limits = limits
+        self._emit = emit
+        self._tally = tally
+        self._clock = clock
+        self._over = over
+        self._outbox = Outbox(emit)  # of all language models: two may make one answer
+        self._models: dict[str, AnyRunner] = {}
+        self._disk: PrefixDisk | None = None
+        self._await_owners()
+
+    @property
+    def limits(self) -> SetLimits:
+        """What the models may use from their next pass on."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: SetLimits) -> None:
+        self._limits = limits
+        for scheduler in self._models.values():
+            self._limit(scheduler)
+
+    @property
+    def running(self) -> int:
+        """Answers that hold a sequence, and other requests that were begun."""
+        return sum(s.running for s in self._models.values())
+
+    @property
+    def waiting(self) -> int:
+        """What is in the queues."""
+        return sum(s.waiting for s in self._models.values())
+
+    @property
+    def offloads(self) -> bool:
+        """Whether a model has layers on a GPU."""
+        return any(s.gpu_share > 0.0 for s in self._models.values())
+
+    def able(self) -> list[AnyRunner]:
+        """Those of which a pass would do something; whose queue is older may start one first."""
+        models = self._models.values()
+        able = [s for s in models if s.running or s.startable]
+        return sorted(able, key=lambda s: s.waits_since)
+
+    def step(self, scheduler: AnyRunner, *, brief: bool) -> None:
+        """One pass of `scheduler` within the limits; `brief`: streams wait, perhaps others'."""
+        scheduler.step(brief=brief)
+
+    def get(self, model: str) -> AnyRunner | None:
+        """The scheduler of `model`; None when it is not loaded."""
+        return self._models.get(model)
+
+    def add(self, model: str, backend: AnyBackend, spec: ModelSpec) -> None:
+        """Take a loaded model of the spec's kind in, in place of an older one of its name."""
+        self.remove(model)
+        scheduler = self._runner(backend, spec)
+        scheduler.gpu_share = spec.gpu_share
+        self._limit(scheduler)
+        self._models[model] = scheduler
+        self._await_owners()
+
+    def remove(self, model: str) -> None:
+        """Free `model`, if it is there; what runs on it fails."""
+        scheduler = self._models.pop(model, None)
+        if scheduler is not None:
+            scheduler.close(f"{model} was unloaded")
+
+    def keep(self, message: KeepPrefixes) -> tuple[int, int]:
+        """Have models that are loaded from now on keep beginnings of prompts.
+
+        Gives the descriptors that become readable when there is something to `settle`.
+        """
+        self._disk = PrefixDisk(message, self._clock)
+        return self._disk.filenos()
+
+    @property
+    def settles_s(self) -> float:
+        """Seconds until there is something to `settle` of which no descriptor tells."""
+        return (
+            max(0.0, self._orphaned_s - self._clock()) if self._orphaned_s < math.inf else math.inf
+        )
+
+    def settle(self) -> None:
+        """Take in what came of reading and writing on the disk, and let go of what nobody wants."""
+        if self._disk is not None:
+            self._disk.settle()
+        if self._checkpoints is not None and self.settles_s == 0.0:
+            self._checkpoints.drop_orphans()
+            self._orphaned_s = math.inf
+
+    def tell_prefixes(self, asked: AskPrefixes) -> None:
+        """Say what is kept of prompts, without what is to be forgotten of it."""
+        disk = self._disk
+        if disk is None:
+            self._emit(Prefixes(asked.nonce, enabled=False))
+            return
+
+        def tell(forgotten: int = 0, left: int = 0) -> None:
+            told = disk.stored, disk.shelf.max_bytes, disk.shelf.groups(), forgotten, left
+            self._emit(Prefixes(asked.nonce, True, *told))
+
+        if not asked.forget:
+            tell()
+            return
+        which = Which(asked.model, asked.client, asked.older_s)
+        for scheduler in self._models.values():
+            if isinstance(scheduler, Scheduler):
+                scheduler.prefixes.forget(which)
+        disk.forget(which, tell)
+
+    def cancel(self, request_id: int) -> None:
+        """Drop a request, whosever it is."""
+        for scheduler in self._models.values():
+            scheduler.cancel(request_id)
+
+    def close(self) -> None:
+        """Free everything at the engine's end."""
+        for scheduler in self._models.values():
+            scheduler.close("the engine is shutting down")
+        if self._disk is not None:
+            self._disk.finish(WRITTEN_S)
+
+    def _await_owners(self) -> None:
+        if self._checkpoints is not None and self._checkpoints.orphaned:
+            self._orphaned_s = self._clock() + ORPHANED_S
+
+    def _runner(self, backend: Any, spec: ModelSpec) -> AnyRunner:
+        if spec.kind == "embedding":
+            return EmbeddingScheduler(backend, spec, self._emit, self._tally, self._clock)
+        if spec.kind == "tensors":
+            told = self._emit, self._tally, self._clock
+            return TensorScheduler(backend, *told, over=self._over)
+        told = self._emit, self._tally, self._clock
+        key = state_key(spec, self._versions.get(spec.backend, ""))
+        kept = kept_as(spec, key, self._disk)
+        keyed = Keyed(self._checkpoints, key) if self._checkpoints and key else None
+        return Scheduler(backend, spec, *told, self._outbox, self._language, kept, keyed)
+
+    def _language(self, model: str) -> Home:
+        """The scheduler of a model that is to answer together with another; raises EdgeError."""
+        scheduler = self._models.get(model)
+        if scheduler is None:
+            return nobody(model)
+        if not isinstance(scheduler, Scheduler):
+            raise RequestError(f"{model} does other things than that", param="edge.mode")
+        return scheduler
+
+    def _limit(self, scheduler: AnyRunner) -> None:
+        scheduler.set_threads(self._limits.threads)
+        scheduler.portion.most = self._limits.prefill_chunk

@@ -1,0 +1,280 @@
+"""The engine process: `python -m edge_rt.engine.worker [simulated-gpu] SOCKET BEAT CHECKPOINTS`.
+
+The last three are descriptors. With `simulated-gpu` layers that are to lie on a GPU are computed by
+the CPU, and their time counts as the GPU's: a simulated board has no other.
+
+One thread owns all models and runs the decode loop; between two passes, and in the rests that a
+duty below 1 puts there, it takes what has arrived on the socket. Models are loaded in a thread of
+their own so that running streams go on. When the front's end of the socket closes, the engine
+exits; the kernel ends one that cannot, where the front has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from edge_rt.engine.kv.checkpoints import Checkpoints
+from edge_rt.engine.protocol import (
+    VERSION,
+    AskPrefixes,
+    Cancel,
+    Count,
+    Counted,
+    Embed,
+    Failed,
+    Generate,
+    Hello,
+    Infer,
+    KeepPrefixes,
+    Load,
+    Loaded,
+    LoadFailed,
+    ModelSpec,
+    Ping,
+    Pong,
+    SetLimits,
+    Shutdown,
+    Step,
+    ToEngine,
+    Unload,
+    Unloaded,
+    Work,
+)
+from edge_rt.engine.scheduler.duty_cycle import Pacer
+from edge_rt.engine.scheduler.runner import AnyRunner
+from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.worker.backends import make_backend, make_without_gpu, open_vocabulary, versions
+from edge_rt.engine.worker.counting import OpenVocabulary, no_vocabulary
+from edge_rt.engine.worker.loading import Loader, Outcome
+from edge_rt.engine.worker.memory import rss_bytes
+from edge_rt.engine.worker.model_registry import AnyBackend, Roster
+from edge_rt.engine.worker.port import Poll, Port
+from edge_rt.engine.worker.watch import Watch
+from edge_rt.errors import RequestError
+from edge_rt.kernel import end_with_parent
+from edge_rt.logs import log_to_stderr
+
+log = logging.getLogger(__name__)
+
+MakeBackend = Callable[[ModelSpec, int], AnyBackend]
+
+STILL_S = 1.0  # how often those who wait are told that nothing is computed
+TRIED = 64  # tokens are read, about, where it is found out how drafts may be read
+
+
+class Worker:
+    """The decode loop and what it holds."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        make_backend: MakeBackend,
+        *,
+        backends: dict[str, str],
+        threads: int,
+        clock: Callable[[], float] = time.monotonic,
+        poll: Callable[[], Poll] = select.poll,
+        park: Callable[[], object] = lambda: None,
+        open_vocabulary: OpenVocabulary = no_vocabulary,
+        beat: Beat | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
+        """`backends` maps the name of each backend to its version; `threads` to start with.
+        `clock` is in seconds, and `poll` lets them pass. `park` puts native threads to sleep.
+        The front reads `beat`, if there is one, and `checkpoints` outlive this engine.
+        """
+        self._clock = clock
+        self._park = park
+        self._loader = Loader(make_backend, open_vocabulary)
+        self._port = Port(sock, poll)
+        self._port.wake_on(self._loader.fileno())
+        self._open = True
+        self._begin_s = 0.0  # when the iteration began
+        self._pacer = Pacer()
+        self._tally = Tally(beat=beat or Beat())
+        told = self._port.send, self._tally, clock, Watch(self._port).over
+        self._models = Roster(SetLimits(threads), *told, backends, checkpoints)
+        self._port.send(Hello(VERSION, os.getpid(), backends))
+
+    def run(self) -> None:
+        """Serve until Shutdown or until the front is gone."""
+        while self._receive():
+            able = self._models.able()
+            pause_s = self._pacer.pause_s if able else math.inf
+            if pause_s:
+                self._rest(pause_s, able)
+            else:
+                self._pass(able)
+        self._models.close()
+
+    # --- the loop
+
+    def _receive(self) -> bool:
+        """Begin an iteration: do what has been asked; False when it was the last one."""
+        self._begin_s = self._clock()
+        self._tally.beat.note()
+        for message in self._port.received():
+            self._handle(message)
+        self._models.settle()
+        for done in self._loader.finished():
+            if isinstance(done, Counted):
+                self._port.send(done)
+            else:
+                self._loaded(*done)
+        return self._open and self._port.open
+
+    def _pass(self, able: list[AnyRunner]) -> None:
+        streaming = any(s.streaming for s in able)
+        read_s = self._tally.read_s
+        for scheduler in able:
+            self._models.step(scheduler, brief=streaming)
+            if len(able) > 1:
+                scheduler.flush()  # it may be long until its next turn
+        spent = self._clock() - self._begin_s
+        self._tally.steps += 1
+        self._tally.step_s += spent
+        self._pacer.computed(spent, prompts=self._tally.read_s > read_s)
+
+    def _rest(self, pause_s: float, able: list[AnyRunner]) -> None:
+        """Compute nothing for `pause_s`, or until something arrives."""
+        begin = self._clock()
+        for scheduler in able:
+            scheduler.flush()
+        self._park()
+        held_up = self._models.running + self._models.waiting > 0
+        most_s = min(pause_s, STILL_S if held_up else self._models.settles_s)
+        woken = self._port.wait(max(0.0, begin + most_s - self._clock()))
+        self._rested(begin, able)
+        if held_up and not woken and most_s < pause_s:
+            self._port.send(Step([], Work(now := self._clock(), now, [])))
+
+    def _rested(self, begin: float, able: list[AnyRunner]) -> None:
+        spent = self._clock() - begin
+        self._pacer.rested(spent)
+        if able:
+            self._tally.rest_s += spent
+
+    # --- messages
+
+    def _handle(self, message: ToEngine) -> None:
+        match message:
+            case Generate() | Embed() | Infer():
+                self._submit(message)
+            case Cancel():
+                self._models.cancel(message.id)
+            case Load():
+                self._loader.start(message.model, message.spec, self._models.limits.threads)
+            case Unload():
+                self._models.remove(message.model)
+                self._port.send(Unloaded(message.model))
+            case SetLimits():
+                self._models.limits = message
+                self._pacer.pace(message.duty, message.prompt_duty)
+            case Count():
+                self._count(message)
+            case KeepPrefixes():
+                for fd in self._models.keep(message):
+                    self._port.wake_on(fd)
+            case AskPrefixes():
+                self._models.tell_prefixes(message)
+            case Ping():
+                self._port.send(self._pong(message.nonce))
+            case Shutdown():
+                self._open = False
+
+    def _submit(self, request: Generate | Embed | Infer) -> None:
+        self._tally.beat.note((request.id,), TRIED)
+        scheduler = self._models.get(request.model)
+        if scheduler is None:
+            why = f"the engine has not loaded {request.model}"
+            self._port.send(Failed(request.id, why, code="not_loaded", retry_after_s=1.0))
+        elif not isinstance(request, scheduler.serves):
+            why = f"{request.model} does other things than that"
+            self._port.send(Failed(request.id, why, param="model", code="wrong_kind"))
+        else:
+            scheduler.submit(request)
+        self._tally.beat.note()
+
+    def _count(self, asked: Count) -> None:
+        scheduler = self._models.get(asked.model)
+        if scheduler is None:
+            self._loader.count(asked)
+            return
+        try:
+            counts = scheduler.count(asked.prompt, special=asked.special)
+            self._port.send(Counted(asked.nonce, *counts))
+        except RequestError as error:
+            self._port.send(Counted(asked.nonce, None, message=str(error)))
+
+    def _loaded(self, model: str, outcome: Outcome) -> None:
+        if isinstance(outcome.result, str):
+            self._port.send(LoadFailed(model, outcome.result))
+            return
+        backend, threads = outcome.result, self._models.limits.threads
+        self._models.add(model, backend, outcome.spec)
+        vocab, context = getattr(backend, "vocab", 0), getattr(backend, "context", 0)
+        self._port.send(Loaded(model, outcome.load_s, vocab, context, threads))
+
+    def _pong(self, nonce: int) -> Pong:
+        limits, tally = self._models.limits, self._tally
+        return Pong(
+            nonce=nonce,
+            rss_bytes=rss_bytes(),
+            threads=limits.threads,
+            running=self._models.running,
+            waiting=self._models.waiting,
+            steps=tally.steps,
+            step_s=tally.step_s,
+            native_s=tally.native_s,
+            duty=self._pacer.duty,
+            prefill_chunk=limits.prefill_chunk,
+            drawn=tally.drawn,
+            read=tally.read,
+            read_s=tally.read_s,
+            rest_s=tally.rest_s,
+            spare_s=tally.spare_s,
+            gpu_s=tally.gpu_s,
+            offloads=self._models.offloads,
+        )
+
+
+def main(argv: list[str]) -> int:
+    """Run the engine on the socket of the first descriptor; the others are memory, -1: none."""
+    *options, sock, beat, checkpoints = argv[1:]
+    end_with_parent(int(sock))
+    # The front decides when to stop: a Ctrl-C or a TERM for the whole group must not cut streams.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    log_to_stderr("warning")
+    # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
+    os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+    from edge_rt.backends.llama.openmp import park_threads
+
+    Beat.trace_crashes(int(beat))
+    Worker(
+        socket.socket(fileno=int(sock)),
+        make_without_gpu if "simulated-gpu" in options else make_backend,
+        backends=versions(),
+        threads=len(os.sched_getaffinity(0)),
+        park=park_threads,
+        open_vocabulary=open_vocabulary,
+        beat=Beat(int(beat)),
+        checkpoints=_checkpoints(int(checkpoints)),
+    ).run()
+    return 0
+
+
+def _checkpoints(fd: int) -> Checkpoints | None:
+    try:
+        return Checkpoints(fd) if fd >= 0 else None
+    except OSError as error:
+        log.warning("what was under way is read again if this engine is killed: %s", error)
+        return None

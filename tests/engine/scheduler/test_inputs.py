@@ -1,0 +1,52 @@
+"""An input becomes tokens that fit, or is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from task_toys import BEGIN, END, Clock, ToyEmbedding
+
+from edge_rt.engine.scheduler.inputs import CHARACTERS, fitting_tokens
+from edge_rt.errors import RequestError
+
+TOY = ToyEmbedding(Clock())
+LONG = "abcdefghijklmnopqrst"  # of which 14 fit
+
+
+def test_what_fits_is_taken_as_it_is() -> None:
+    assert fitting_tokens("abc", TOY, None, "input") == [BEGIN, *b"abc", END]
+    assert fitting_tokens([7, 8], TOY, None, "input") == [7, 8]
+
+
+@pytest.mark.parametrize(("side", "kept"), [("end", LONG[:14]), ("start", LONG[-14:])])
+def test_cutting_leaves_the_control_tokens(side: str, kept: str) -> None:
+    assert fitting_tokens(LONG, TOY, side, "input") == [BEGIN, *kept.encode(), END]
+
+
+@pytest.mark.parametrize(("side", "kept"), [("end", range(16)), ("start", range(4, 20))])
+def test_token_ids_are_cut_as_they_are(side: str, kept: range) -> None:
+    assert fitting_tokens(list(range(20)), TOY, side, "input") == list(kept)
+
+
+@pytest.mark.parametrize("given", [LONG, list(range(20)), "x" * (CHARACTERS * 16 + 1)])
+def test_too_long_is_refused_by_name_with_a_way_out(given: str | list[int]) -> None:
+    with pytest.raises(RequestError, match=r"`input\[3\]`.*takes 16.*`edge\.truncate`") as caught:
+        fitting_tokens(given, TOY, None, "input[3]")
+    assert (caught.value.param, caught.value.code) == ("input[3]", "context_length_exceeded")
+
+
+@pytest.mark.parametrize("given", [[], [256], [-1]])
+def test_what_are_no_tokens_of_the_model_is_refused(given: list[int]) -> None:
+    with pytest.raises(RequestError) as caught:
+        fitting_tokens(given, TOY, "end", "input")
+    assert caught.value.param == "input"
+
+
+@given(text=st.text("abc ", max_size=3000), side=st.sampled_from(["end", "start"]))
+def test_what_may_be_cut_always_fits(text: str, side: str) -> None:
+    tokens = fitting_tokens(text, TOY, side, "input")
+    assert len(tokens) <= TOY.context
+    assert (tokens[0], tokens[-1]) == (BEGIN, END)
+    body = bytes(tokens[1:-1]).decode()
+    assert text.startswith(body) if side == "end" else text.endswith(body)

@@ -1,0 +1,85 @@
+"""What an engine was doing is known to the very end."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import sys
+
+from edge_rt.engine.supervisor.heartbeat import Beat, Doing
+
+CHILD = """
+import os, signal, sys
+from edge_rt.engine.supervisor.heartbeat import Beat
+beat = Beat(int(sys.argv[1]))
+beat.note()
+beat.note((7, 9), 40)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_is_noted_is_seen_and_counted() -> None:
+    beat = Beat()
+    assert beat.doing == Doing(0, 0, frozenset())
+    beat.note((3, 1 << 40), 128)
+    assert beat.doing == Doing(1, 128, frozenset({3, 1 << 40}))
+    beat.note()
+    assert beat.doing == Doing(2, 0, frozenset())
+
+
+def figures(page: int) -> tuple[int, ...]:
+    """The words 3 to 7 as another process reads them."""
+    return struct.unpack("=5Q", os.pread(page, 40, 24))
+
+
+def test_passes_stand_where_a_simulated_board_looks_for_them() -> None:
+    page = Beat.shared()
+    try:
+        beat = Beat(page)
+        assert figures(page) == (0, 0, 0, 0, 0)
+        beat.note((7,), 40)
+        beat.pass_begins(12.5, 0.25)
+        assert figures(page) == (2, 0, 0, 12_500_000, 250_000)
+        beat.pass_is_over(2.0, 0.5)
+        assert figures(page)[:4] == (4, 2_000_000, 500_000, 0)
+        beat.pass_begins(13.0, 1.0)
+        beat.note()  # it has failed
+        assert figures(page)[:4] == (6, 2_000_000, 500_000, 0)
+        assert beat.doing == Doing(2, 0, frozenset())
+    finally:
+        os.close(page)
+
+
+def test_passes_on_a_gpu_are_known_while_they_are_under_way() -> None:
+    beat = Beat()
+    beat.pass_begins(10.0, 0.5)
+    assert beat.offloaded_s(10.5) == 0.5
+    assert beat.offloaded_s(9.0) == 0.0
+    beat.pass_is_over(2.0, 0.5, 1.0)
+    beat.pass_begins(11.0, 0.0)
+    assert beat.offloaded_s(12.0) == 1.0
+    beat._words[3] += 1
+    assert beat.offloaded_s(12.0) is None
+
+
+def test_more_requests_than_there_is_room_for_are_left_out() -> None:
+    beat = Beat()
+    beat.note(range(1, 10_000), 1)
+    doing = beat.doing
+    assert doing.requests == frozenset(range(1, len(doing.requests) + 1))
+    assert 200 < len(doing.requests) < mmap.PAGESIZE // 8
+
+
+def test_a_process_that_was_killed_has_told_what_it_did() -> None:
+    page = Beat.shared()
+    try:
+        beat = Beat(page)
+        argv = [sys.executable, "-c", CHILD, str(page)]
+        ended = subprocess.run(argv, pass_fds=(page,), check=False)
+    finally:
+        os.close(page)
+    assert ended.returncode == -signal.SIGKILL
+    assert beat.doing == Doing(2, 40, frozenset({7, 9}))

@@ -1,0 +1,148 @@
+"""Prompts are counted without being run, whether their model is loaded or not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+
+from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.protocol import Count, Counted, Finished, Loaded, ModelSpec
+from edge_rt.engine.worker.counting import KEPT, Vocabularies
+from edge_rt.engine.worker.worker import Worker
+from edge_rt.errors import ModelFileError, RequestError
+
+SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
+
+
+def count(prompt: str = "abc", *, model: str = "toy", path: str = "toy.gguf") -> Count:
+    return Count(7, model, "toy", path, prompt, True)
+
+
+class Opened:
+    """Toy vocabularies by path, and those that were closed."""
+
+    def __init__(self, toy: Any) -> None:
+        self._toy = toy
+        self.paths: list[str] = []
+        self.open: list[str] = []
+
+    def __call__(self, backend: str, path: str) -> Any:
+        if path == "bad":
+            raise ModelFileError("it is no model")
+        self.paths.append(path)
+        self.open.append(path)
+        vocabulary = self._toy()
+        vocabulary.close = lambda: self.open.remove(path)
+        return vocabulary
+
+
+def test_a_vocabulary_is_opened_once_and_few_are_kept(toy: Any) -> None:
+    opened = Opened(toy)
+    vocabularies = Vocabularies(opened)
+    for path in ("a", "a", "b", "a"):
+        assert vocabularies.count(count(path=path)) == Counted(7, 4)  # a token opens the text
+    assert opened.paths == ["a", "b"]
+    for path in map(str, range(KEPT)):
+        vocabularies.count(count(path=path))
+    assert len(opened.open) == KEPT
+    assert "a" not in opened.open
+
+
+def test_what_cannot_be_opened_is_told_and_tried_again(toy: Any) -> None:
+    vocabularies = Vocabularies(Opened(toy))
+    for _ in range(2):
+        assert vocabularies.count(count(path="bad")) == Counted(7, None, 0, "it is no model")
+
+
+async def counted(toy: Any, *asked: tuple[str, str], first: Any = None) -> list[Any]:
+    """What a real worker and a real client make of prompts for models."""
+    ours, theirs = socket.socketpair()
+    worker = Worker(
+        theirs,
+        lambda spec, threads: toy(context=spec.context, sequences=spec.sequences),
+        backends={},
+        threads=1,
+        open_vocabulary=Opened(toy),
+    )
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    client = await EngineClient.connect(ours)
+    try:
+        loaded = await client.load("toy", SPEC)
+        assert isinstance(loaded, Loaded)
+        if first is not None:
+            async for _ in client.generate(first):
+                pass
+        found: list[Any] = []
+        for model, prompt in asked:
+            try:
+                found.append(await client.count(model, "toy", "x", prompt, special=False))
+            except RequestError as error:
+                found.append(str(error))
+        return found
+    finally:
+        client.shut_down()
+        await asyncio.to_thread(thread.join)
+        client.close()
+
+
+def test_loaded_or_not_it_is_the_same_count(toy: Any) -> None:
+    loaded, other = asyncio.run(counted(toy, ("toy", "abc def"), ("other", "abc def")))
+    assert loaded.tokens == other.tokens == 8
+    assert loaded.cached == other.cached == 0
+
+
+def test_what_is_in_kv_is_told(toy: Any, new_request: Any) -> None:
+    prompt = "a story of a fox and of a dog"
+    whole, half = asyncio.run(
+        counted(
+            toy,
+            ("toy", prompt),
+            ("toy", prompt[:20]),
+            first=partial(new_request, prompt=prompt, max_tokens=1),
+        )
+    )
+    assert whole.cached == whole.tokens - 1  # its last token is always read
+    assert half.cached == half.tokens - 1 == 20
+
+
+def test_what_could_not_be_answered_is_told(toy: Any) -> None:
+    empty, long = asyncio.run(counted(toy, ("toy", ""), ("toy", "a" * 96)))
+    assert "empty" in empty
+    assert "maximum context length is 96" in long
+
+
+def test_counting_disturbs_no_one(toy: Any, new_front: Any) -> None:
+    front = new_front()
+    heard = front.submit(1, "abc")
+    front.scheduler.step()
+    assert front.scheduler.count("abc", special=False) == (4, 3)
+    front.settle()
+    assert isinstance(heard.finished[0], Finished)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_fresh_request_reads_all_of_its_prompt(new_front: Any, fresh: bool) -> None:
+    front = new_front()
+    prompt = list(range(8, 28))
+    texts: list[str] = []
+    for id in (1, 2):
+        heard = front.submit(id, prompt, fresh=fresh)
+        front.settle()
+        texts.append(heard.texts[0])
+    assert texts[0] == texts[1]
+    assert heard.started[0].cached_tokens == (0 if fresh else len(prompt) - 1)
+
+
+def test_fresh_requests_do_not_wait_for_each_other(new_front: Any) -> None:
+    front = new_front(chunk=4)
+    for id in (1, 2):
+        front.submit(id, list(range(8, 28)) + list(range(8, 28)), fresh=True)
+    front.scheduler.step()
+    assert front.scheduler.running == 2
+    front.settle()
