@@ -13,6 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))  # helpers are left unfound
 from doc_examples import blocks, command_lines
 
+pytestmark = pytest.mark.slow  # the models of the tests write at length
+
 CLIENTS = ("run", "status", "ps", "sensors", "top", "ledger", "plan", "cache", "router", "report")
 SHORT = {"run": ("--max-tokens", "8"), "plan": ("--max-tokens", "8")}  # the last one counts
 OTHERS = ("qwen", "recorded", "--watch")  # models and folders that are not here; no end
