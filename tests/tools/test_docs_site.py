@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from doc_examples import CHECKOUT
+from doc_examples import CHECKOUT, PAGES
 from docslib.configuration import configuration
 from docslib.fields import fields, structs
 from docslib.formats import formats
@@ -20,6 +20,7 @@ from docslib.metrics import metrics
 from docslib.pages import MADE
 
 from edge_rt.api.allowance import Terms
+from edge_rt.api.openapi import OPERATIONS
 from edge_rt.api.usage import Edge
 from edge_rt.cli.exits import Failure
 from edge_rt.config.schema import Config
@@ -122,3 +123,32 @@ def test_man_pages_are_taken_by_groff(tmp_path: Path) -> None:
         command = [groff, "-man", "-ww", "-Tutf8", *map(str, written)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+TEXT = "\n".join(path.read_text() for path in [*PAGES, *CHECKOUT.glob("*.md")])
+GONE = {"edge_rt_limit_sequences"}  # in the changelog
+STATUS = {"engine.lost"}  # a field of /edge/v1/status, not a key
+
+
+def test_paths_of_http_in_sentences_are_served() -> None:
+    served = {path.replace("{id}", "ID") for _, path in OPERATIONS}
+    named = set(
+        re.findall(r"`(?:[A-Z]+ )?(/(?:v1|edge)/[\w/]+|/health|/metrics|/\w+\.json)`", TEXT)
+    )
+    assert len(named) > 5
+    assert named <= served
+
+
+def test_keys_of_the_configuration_in_sentences_exist() -> None:
+    sections = "|".join(field.name for field in fields(Config) if field.struct is not None)
+    named = set(re.findall(rf"`((?:{sections})\.[a-z_.]+)`", TEXT)) - STATUS
+    keys = set(re.findall(r"^\| `([a-z_.]+)`", configuration(), re.MULTILINE))
+    keys |= set(re.findall(r"^## (\S+)$", configuration(), re.MULTILINE))
+    assert len(named) > 20
+    assert {name for name in named if name not in keys and not name.endswith(".db")} == set()
+
+
+def test_metrics_in_sentences_exist() -> None:
+    named = set(re.findall(r"`(edge_rt_[a-z_]+)`", TEXT)) - GONE
+    assert named
+    assert all(f"| `{name}" in metrics() for name in named)
