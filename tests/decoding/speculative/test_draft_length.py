@@ -143,10 +143,10 @@ HARDLY = Machine(
 
 @pytest.mark.parametrize("machine", PAYING, ids=range(len(PAYING)))
 def test_it_comes_within_a_tenth_of_the_best_fixed_length(machine: Machine) -> None:
-    assert Answering().run(machine, ROUNDS) >= 0.9 * machine.best_fixed()
+    assert Answering().run(machine, 1000) >= 0.9 * machine.best_fixed()
 
 
-@settings(max_examples=12)
+@settings(max_examples=settings().max_examples // 8)
 @given(
     st.builds(
         Machine,
@@ -180,9 +180,9 @@ def test_where_drafting_cannot_pay_there_is_none_but_for_rare_tries(machine: Mac
     answering = Answering()
     answering.run(machine, 300)
     begun = answering.begun
-    rate = answering.run(machine, 10_000)
+    rate = answering.run(machine, ROUNDS)
     tries = answering.begun - begun
-    assert 4 <= tries <= 400
+    assert 2 <= tries <= 120
     assert rate >= 0.97 / machine.alone
 
 
