@@ -67,7 +67,7 @@ def test_another_engine_is_not_measured_by_the_last_ones_counters(board: Board) 
     assert board.watch.look(43) == pytest.approx((0.5, 0.0))
 
 
-@pytest.mark.parametrize("which", [ENGINE, os.getpid(), None])
+@pytest.mark.parametrize("which", [ENGINE, os.getpid(), None], ids=["engine", "front", "none"])
 def test_a_counter_that_went_back_tells_nothing_once(board: Board, which: int | None) -> None:
     board.live(1.0, engine=1.0, front=0.1, others=0.5)
     if which is None:
@@ -79,7 +79,7 @@ def test_a_counter_that_went_back_tells_nothing_once(board: Board, which: int | 
     assert board.watch.look(ENGINE) == pytest.approx((1.0, 0.5))
 
 
-@pytest.mark.parametrize("which", [ENGINE, os.getpid(), None])
+@pytest.mark.parametrize("which", [ENGINE, os.getpid(), None], ids=["engine", "front", "none"])
 def test_what_cannot_be_read_is_not_0(board: Board, which: int | None) -> None:
     kept_board, kept = board.board, dict(board.processes)
     if which is None:
