@@ -106,11 +106,12 @@ def test_a_simulated_board_teaches_nothing_of_the_real_one(tmp_path: Path) -> No
 
 
 def clocks(folder: Path, low_khz: int, top_khz: int) -> CpuFreq:
-    """A processor of one policy."""
+    """A processor of one policy, whose clock a governor holds at the lowest."""
     policy = folder / "devices" / "system" / "cpu" / "cpufreq" / "policy0"
     policy.mkdir(parents=True)
-    for name, khz in (("min", low_khz), ("max", top_khz), ("cur", low_khz)):
+    for name, khz in (("min", low_khz), ("max", low_khz), ("cur", low_khz)):
         (policy / f"scaling_{name}_freq").write_text(f"{khz}\n")
+    (policy / "cpuinfo_max_freq").write_text(f"{top_khz}\n")
     return CpuFreq(folder)
 
 
