@@ -67,11 +67,11 @@ from edge_rt.governor.loop import Governing
 from edge_rt.governor.report import Report
 from edge_rt.governor.status import changed, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import Pair
-from edge_rt.models.pairs import Pairs
-from edge_rt.models.store import Store
-from edge_rt.models.summary import Summary
+from edge_rt.models.formats.summary import Summary
+from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.record import Entry
+from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Refused, Task
 from edge_rt.models.templates.worker import Templates

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_rt.api.wish import ModeWish
 from edge_rt.decoding.params import GATES
 from edge_rt.errors import RequestError
-from edge_rt.models.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
+from edge_rt.models.pairs.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
 
 
 def check_mode(wish: ModeWish) -> None:

@@ -20,8 +20,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from edge_rt.cli.clean import clean
-from edge_rt.cli.quantity import size
+from edge_rt.cli.words.clean import clean
+from edge_rt.cli.words.quantity import size
 
 _BAR = 60  # columns that a short bar and its figures take
 _FIGURES = 36  # columns that bytes done, time passed and time left take

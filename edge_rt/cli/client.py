@@ -16,10 +16,10 @@ from urllib.parse import unquote
 import click
 import httpx
 
-from edge_rt.cli.document import Json
 from edge_rt.cli.exits import BadOption, Failure, NoDaemon, NoModel, NotNow, Silent, TooLong
-from edge_rt.cli.quantity import duration
 from edge_rt.cli.screen import note
+from edge_rt.cli.words.document import Json
+from edge_rt.cli.words.quantity import duration
 
 _CONNECT_S = 2.0
 _AGAIN_S = 0.02  # between two tries to connect

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.cli.document import Json
+from edge_rt.cli.words.document import Json
 from edge_rt.config.loader import load
 
 Look = Callable[["str | None", Path, float], Iterator[object]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edge_rt.cli.clean import clean
+from edge_rt.cli.words.clean import clean
 from edge_rt.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
 
 HELP = """\b

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edge_rt.cli.document import Json
+from edge_rt.cli.words.document import Json
 
 
 def to_forget(said: Json, *, everything: bool) -> Json:

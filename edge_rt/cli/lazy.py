@@ -19,13 +19,20 @@ class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `--help` imports none of them.
 
     The command `check-config` is the object `check_config` of the module `check_config` in
-    `package`. Turns edge_rt's errors, Ctrl-C and output that cannot be written into exit codes,
-    for all commands alike.
+    `package`, or in the package that `elsewhere` gives for it. Turns edge_rt's errors, Ctrl-C and
+    output that cannot be written into exit codes, for all commands alike.
     """
 
-    def __init__(self, *args: Any, package: str, lazy: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        lazy: Mapping[str, str],
+        elsewhere: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._package = package
+        self._package, self._elsewhere = package, elsewhere or {}
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -37,7 +44,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         name = cmd_name.replace("-", "_")
-        command = getattr(import_module(f"{self._package}.{name}"), name)
+        package = self._elsewhere.get(cmd_name, self._package)
+        command = getattr(import_module(f"{package}.{name}"), name)
         ctx.with_resource(interruptible())  # from here on there is something to put right
         return command
 

@@ -32,11 +32,13 @@ COMMANDS = {
     "doctor": "Say what this board lacks, and what mends it.",
     "twin": "Simulate a board around a process.",
 }
+LOCAL = ("serve", "models", "tune", "doubt", "key", "check-config", "doctor", "twin")
 
 
 @click.group(
     cls=LazyGroup,
-    package="edge_rt.cli",
+    package="edge_rt.cli.commands",
+    elsewhere=dict.fromkeys(LOCAL, "edge_rt.cli.local"),
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=HELP,

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from edge_rt.cli.clean import clean
+from edge_rt.cli.words.clean import clean
 
 _WIDE = 80  # columns from which on there is room for a bar
 

@@ -11,7 +11,7 @@ from edge_rt.engine.client.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.errors import EdgeError
-from edge_rt.models.store import Entry, Store
+from edge_rt.models.store.store import Entry, Store
 from edge_rt.routing.loading.load_request import resident_name
 
 UNKNOWN_S = 10.0  # a pass of which nothing is known

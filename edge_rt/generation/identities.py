@@ -15,8 +15,8 @@ from edge_rt.core.load_config import Form
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.builds import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.models.entry import Entry
-from edge_rt.models.store import Store
+from edge_rt.models.record import Entry
+from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.forms import forms
 from edge_rt.routing.options.kinds import writer
 from edge_rt.routing.routes import Routes

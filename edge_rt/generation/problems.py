@@ -10,7 +10,7 @@ from edge_rt.config.key import dotted
 from edge_rt.config.schema import Config
 from edge_rt.core.reports.governor import GovernorState
 from edge_rt.models.configured import missing_models
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 
 class Problem(msgspec.Struct, frozen=True):

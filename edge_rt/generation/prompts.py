@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from edge_rt.engine.cut import CUT
 from edge_rt.errors import RequestError
-from edge_rt.models.entry import Entry
-from edge_rt.models.gguf import read_tokens
+from edge_rt.models.formats.gguf import read_tokens
+from edge_rt.models.formats.tokenizer_file import special_tokens
+from edge_rt.models.record import Entry
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Task, Template
-from edge_rt.models.tokenizer_file import special_tokens
 
 
 class Vocabulary(NamedTuple):

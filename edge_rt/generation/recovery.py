@@ -18,7 +18,7 @@ from edge_rt.engine.client.failures import LESS
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import Progress
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.loading.load_request import resident_name
 
 log = logging.getLogger(__name__)

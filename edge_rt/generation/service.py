@@ -27,8 +27,8 @@ from edge_rt.generation.recovery import AnyCall, Recovery
 from edge_rt.generation.request_budget import Purse
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import Governing
-from edge_rt.models.pair import SWITCH
-from edge_rt.models.store import Entry, Store
+from edge_rt.models.pairs.pair import SWITCH
+from edge_rt.models.store.store import Entry, Store
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.loading.model_manager import Holding
 from edge_rt.routing.options.decoding_options import Offered

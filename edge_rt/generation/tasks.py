@@ -16,7 +16,7 @@ from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.request_budget import Purse
 from edge_rt.generation.service import Answering
 from edge_rt.generation.state import State
-from edge_rt.models.store import Entry
+from edge_rt.models.store.store import Entry
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.server.foresight import Foresight
 

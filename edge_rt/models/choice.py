@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 
 MEMORY_SHARE = 0.3
 """Of all memory what a model's files may take. With the usual settings keys, values and buffers

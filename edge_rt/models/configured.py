@@ -10,9 +10,9 @@ from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
 from edge_rt.errors import ConfigError, ModelNotFound, RequestError
 from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.formats.summary import Kind
 from edge_rt.models.naming import check_id
-from edge_rt.models.store import Store
-from edge_rt.models.summary import Kind
+from edge_rt.models.store.store import Store
 
 _KINDS: dict[Kind, str] = {
     "language": "a language model",

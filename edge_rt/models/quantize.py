@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from edge_rt.errors import ModelFileError, RequestError
-from edge_rt.models.digest import Progress
-from edge_rt.models.disk import clear, locked, require_space, store_errors
-from edge_rt.models.entry import Entry
-from edge_rt.models.store import Store
-from edge_rt.models.tensor_types import FILE_TYPES
+from edge_rt.models.formats.tensor_types import FILE_TYPES
+from edge_rt.models.record import Entry
+from edge_rt.models.store.digest import Progress
+from edge_rt.models.store.disk import clear, locked, require_space, store_errors
+from edge_rt.models.store.store import Store
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.quantize")  # see there for what it says
 _WORK = ".quantize"  # below the store; what a killed command left there goes with the next one

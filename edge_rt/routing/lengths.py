@@ -14,7 +14,7 @@ from edge_rt.engine.client.client import Event
 from edge_rt.engine.client.residency import Residency, Resident
 from edge_rt.engine.kv.common_prefix import common_prefix
 from edge_rt.engine.protocol import Delta, Started
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.variants import weights

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_rt.api.wish import Aims
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.options.kinds import writer, writers
 from edge_rt.routing.options.variants import families, weights

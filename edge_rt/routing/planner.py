@@ -23,8 +23,8 @@ from edge_rt.errors import EdgeError, RequestError
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import Governing
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import SINGLE
+from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.loading.room import Room

@@ -9,7 +9,7 @@ from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.errors import ModelFileError, RequestError
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.loading.load_request import resident_name
 
 

@@ -16,7 +16,7 @@ from edge_rt.engine.client.client import EngineClient
 from edge_rt.engine.client.residency import Residency
 from edge_rt.errors import RequestError
 from edge_rt.governor.loop import Governing
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.candidate import Candidate

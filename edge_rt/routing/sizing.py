@@ -9,7 +9,7 @@ from edge_rt.core.prediction import Unpredicted
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.errors import EngineError, ModelFileError, RequestError
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading.load_request import resident_name

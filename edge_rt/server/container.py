@@ -50,7 +50,7 @@ from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import Governing
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.status import budget_of, settings_of
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.server.foresight import Foresight

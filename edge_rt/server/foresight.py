@@ -34,8 +34,8 @@ from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import Alone
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import Governing
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import SINGLE
+from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading.room import Room

@@ -52,12 +52,12 @@ from edge_rt.generation.state import State
 from edge_rt.generation.tasks import Performing
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import Governing
-from edge_rt.models.doubt import Calibration
-from edge_rt.models.known_pairs import KnownPairs
-from edge_rt.models.legible import Legible
-from edge_rt.models.pair import Pair
-from edge_rt.models.store import Entry, Store
-from edge_rt.models.summary import Kind
+from edge_rt.models.formats.summary import Kind
+from edge_rt.models.pairs.doubt import Calibration
+from edge_rt.models.pairs.known_pairs import KnownPairs
+from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.store.legible import Legible
+from edge_rt.models.store.store import Entry, Store
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.loading.load_request import resident_name

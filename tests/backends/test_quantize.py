@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.models.summary import read_summary
+from edge_rt.models.formats.summary import read_summary
 
 Q4_0, Q8_0 = 2, 7  # enum llama_ftype
 

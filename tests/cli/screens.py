@@ -12,20 +12,20 @@ import board_reports as boards
 from governed import governor
 from rich.console import Console, Group, RenderableType
 
-from edge_rt.cli.budget_table import budget_tables
-from edge_rt.cli.cache_table import cache_table
-from edge_rt.cli.calibration_table import calibration_tables
-from edge_rt.cli.ledger_table import ledger_tables
-from edge_rt.cli.models_table import models_table
-from edge_rt.cli.paper import put
-from edge_rt.cli.plan_table import plan_table, tried_table
-from edge_rt.cli.router_table import router_table
-from edge_rt.cli.sensor_table import report_tables
-from edge_rt.cli.status_table import residents_table, status_table
-from edge_rt.cli.trace import trace_view
+from edge_rt.cli.commands.trace import trace_view
+from edge_rt.cli.local.models_table import models_table
+from edge_rt.cli.views.budget import budget_tables
+from edge_rt.cli.views.cache import cache_table
+from edge_rt.cli.views.calibration import calibration_tables
+from edge_rt.cli.views.ledger import ledger_tables
+from edge_rt.cli.views.plan import plan_table, tried_table
+from edge_rt.cli.views.router import router_table
+from edge_rt.cli.views.sensors import report_tables
+from edge_rt.cli.views.status import residents_table, status_table
+from edge_rt.cli.words.paper import put
 from edge_rt.models.catalogue import SamplingDefaults
-from edge_rt.models.entry import Entry
-from edge_rt.models.summary import Summary
+from edge_rt.models.formats.summary import Summary
+from edge_rt.models.record import Entry
 
 FOLDER = Path(__file__).parent / "screens"
 ID, LIKE = "smollm2-135m-instruct", "smollm2-135m-instruct-onnx-int4"

@@ -41,14 +41,14 @@ def handled() -> Iterator[None]:
     [
         ("click", ["--help"]),
         ("edge_rt.cli.lazy", ["run", "Hi"]),
-        ("edge_rt.cli.run", ["run", "Hi"]),
+        ("edge_rt.cli.commands.run", ["run", "Hi"]),
         ("httpx", ["run", "Hi"]),
         ("httpx", ["status"]),
-        ("edge_rt.cli.conversation", ["chat"]),
+        ("edge_rt.cli.asking.conversation", ["chat"]),
         ("rich.console", ["models", "list"]),
         ("yaml", ["models", "list"]),
         ("yaml", ["check-config"]),
-        ("edge_rt.models.pull", ["models", "pull", "smollm2-135m-instruct"]),
+        ("edge_rt.models.pull.pull", ["models", "pull", "smollm2-135m-instruct"]),
         ("edge_rt.server.server", ["serve"]),
     ],
 )

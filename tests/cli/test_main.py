@@ -58,8 +58,8 @@ def test_every_command_has_help_of_its_own(cli: Cli, name: str) -> None:
     ("code", "unwanted"),
     [
         ("from edge_rt.cli.main import main; main(['--help'], standalone_mode=False)", "yaml"),
-        ("import edge_rt.cli.main, edge_rt.cli.serve", "httpx"),
-        ("import edge_rt.cli.main, edge_rt.cli.serve", "rich"),
+        ("import edge_rt.cli.main, edge_rt.cli.local.serve", "httpx"),
+        ("import edge_rt.cli.main, edge_rt.cli.local.serve", "rich"),
     ],
 )
 def test_a_command_imports_only_what_it_needs(code: str, unwanted: str) -> None:

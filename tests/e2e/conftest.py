@@ -21,8 +21,8 @@ import psutil
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pull import pull
-from edge_rt.models.store import Store
+from edge_rt.models.pull.pull import pull
+from edge_rt.models.store.store import Store
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parents[1] / "backends"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 HELLO = {"prompt": "Hello", "max_tokens": 1, "temperature": 0}
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 from tiny_gguf import Tiny, byte_level, write_tiny

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parents[1] / "board"))

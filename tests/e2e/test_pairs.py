@@ -15,7 +15,7 @@ import pytest
 
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.quantize import quantize
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 from strikes import Asking, beset, streamed

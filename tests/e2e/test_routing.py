@@ -17,7 +17,7 @@ from edge_rt.energy.calibration.record import Calibration, Draws, save_calibrati
 from edge_rt.energy.prediction.runtime import Runtime
 from edge_rt.energy.prediction.runtime_fit import FitErrors
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 GGUF, ONNX = "smollm2-135m-instruct", "smollm2-onnx"
 CHAT = [{"role": "user", "content": "Name the days of the week."}]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 STREAM = {"prompt": "Count: 1, 2,", "temperature": 0, "max_tokens": 300, "ignore_eos": True}
 # What systemd does between fork and exec: the socket becomes descriptor 3 of this very process.

@@ -11,10 +11,10 @@ import pytest
 
 from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.disk import locked
+from edge_rt.models.formats.tensor_types import FILE_TYPES
 from edge_rt.models.quantize import FORMATS, quantize
-from edge_rt.models.store import Store
-from edge_rt.models.tensor_types import FILE_TYPES
+from edge_rt.models.store.disk import locked
+from edge_rt.models.store.store import Store
 
 Write = Callable[..., Path]
 Program = Callable[[str], list[str]]

@@ -26,8 +26,8 @@ from rich.console import Console
 from edge_rt.backends.base import Batch
 from edge_rt.energy.calibration.plan import Run
 from edge_rt.models.catalogue import SamplingDefaults
-from edge_rt.models.entry import Entry
-from edge_rt.models.summary import Summary
+from edge_rt.models.formats.summary import Summary
+from edge_rt.models.record import Entry
 
 BOARD = WarmBoard("raspberry-pi-5", 0)
 POINT = Point(100, 20, 2, 55.0)

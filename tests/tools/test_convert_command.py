@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from convertlib.command import command
 from tiny_gguf import Tiny, byte_level, write_tiny
 
-from edge_rt.models.card import CARD, LanguageCard, read_card
 from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.formats.card import CARD, LanguageCard, read_card
 
 SIZES = Tiny(layers=1, embedding=64, heads=1, kv_heads=1, feed_forward=64)
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, processors
 
 from edge_rt.backends.onnx.session import runtime as ort
-from edge_rt.models.card import CARD, LanguageCard, read_card
+from edge_rt.models.formats.card import CARD, LanguageCard, read_card
 
 Script = Callable[[Path, str], Path]
 

@@ -16,7 +16,7 @@ from vm_guests import CACHE, MODEL, Box
 # The commands and the configuration, without what takes long and asks for no installation.
 SLOW = ("standalone", "tables", "sensors", "top", "blocks", "run")
 SHORT = ("tests/config", "tests/cli", "tests/test_hermetic.py")
-SHORT += ("--ignore=tests/config/test_address.py", "--ignore=tests/cli/checks/test_heat.py")
+SHORT += ("--ignore=tests/config/test_address.py", "--ignore=tests/cli/doctor/checks/test_heat.py")
 SHORT += tuple(f"--ignore=tests/cli/test_{name}.py" for name in SLOW)
 WHOLE = ("tests", "--ignore=tests/vm")
 HOURS_S = 6 * 3600

@@ -17,7 +17,7 @@ from benchlib.http import Address, fetch, get_json
 from benchlib.process import Child, rss_mb, said, until
 from benchlib.server import Loop, Running, Settings
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.store import Store
+from edge_rt.models.store.store import Store
 
 MODEL = "smollm2-135m-instruct"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from edge_rt.board.snapshot import Felt
-from edge_rt.cli.serve import serve
+from edge_rt.cli.local.serve import serve
 from edge_rt.governor.governor import Governor
 from edge_rt.governor.limits import Limits, Observation
 from edge_rt.server import server

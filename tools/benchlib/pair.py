@@ -21,9 +21,9 @@ from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker.backends import make_backend
 from edge_rt.errors import EdgeError
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.entry import Entry
 from edge_rt.models.quantize import quantize
-from edge_rt.models.store import Store
+from edge_rt.models.record import Entry
+from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.variant import Variant
 from edge_rt.routing.loading.forms import forms
 

@@ -24,7 +24,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.governor.limits import Limits
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens
 from edge_rt.routing.choice.router import Router

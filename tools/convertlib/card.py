@@ -5,7 +5,7 @@ from __future__ import annotations
 from convertlib.hyper import Hyper
 from convertlib.source import Source
 from convertlib.special import special_tokens
-from edge_rt.models.card import LanguageCard
+from edge_rt.models.formats.card import LanguageCard
 
 
 def language_card(source: Source, hyper: Hyper, quantisation: str) -> LanguageCard:

@@ -23,7 +23,7 @@ from convertlib.folder_check import check_folder
 from convertlib.model import GRAPH, TOKENIZER, convert_gguf
 from convertlib.report import table
 from convertlib.text import drawn, tokens_of, windows
-from edge_rt.models.card import CARD, read_card
+from edge_rt.models.formats.card import CARD, read_card
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,9 +8,9 @@ import msgspec
 import yaml
 
 from convertlib.model import FILES
-from edge_rt.models.card import CARD, read_card
-from edge_rt.models.digest import digest
+from edge_rt.models.formats.card import CARD, read_card
 from edge_rt.models.naming import derive_id
+from edge_rt.models.store.digest import digest
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from convertlib import ConvertError
 from convertlib.adapt import adapt
 from convertlib.builder import PRECISIONS, Builder
 from convertlib.model import GRAPH, TOKENIZER, WEIGHTS
-from edge_rt.models.card import CARD, LanguageCard, write_card
+from edge_rt.models.formats.card import CARD, LanguageCard, write_card
 
 
 def convert_folder(builder: Builder, source: Path, folder: Path, bits: int | None) -> None:

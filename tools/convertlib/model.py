@@ -14,7 +14,7 @@ from convertlib.graph import Graph
 from convertlib.hyper import read_hyper
 from convertlib.source import Source
 from convertlib.tokenizer import tokenizer_json
-from edge_rt.models.card import CARD, write_card
+from edge_rt.models.formats.card import CARD, write_card
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"

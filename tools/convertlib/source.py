@@ -11,8 +11,8 @@ import numpy as np
 
 from convertlib import ConvertError
 from edge_rt.errors import ModelFileError
-from edge_rt.models.digest import digest
-from edge_rt.models.gguf import read_header
+from edge_rt.models.formats.gguf import read_header
+from edge_rt.models.store.digest import digest
 
 
 class Source:

@@ -16,10 +16,10 @@ from benchlib.http import Address
 from benchlib.server import Settings
 from benchlib.sim_board import Recorded, SimBoard, recorded
 
-from edge_rt.cli.rest import board as felt
-from edge_rt.cli.rest import wait_for_rest
+from edge_rt.cli.asking.rest import board as felt
+from edge_rt.cli.asking.rest import wait_for_rest
 from edge_rt.config.boards import load_boards
-from edge_rt.models.manifest import Manifest
+from edge_rt.models.store.manifest import Manifest
 from evallib import EvalError
 from evallib.meter import MachineMeter, Meter, NoMeter, Record
 

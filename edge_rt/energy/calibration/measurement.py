@@ -22,9 +22,9 @@ from edge_rt.engine.client.residency import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.errors import EngineError, Unavailable
 from edge_rt.governor.loop import Governing
-from edge_rt.models.doubt import Calibration
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import Pair
+from edge_rt.models.pairs.doubt import Calibration
+from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.record import Entry
 from edge_rt.routing.loading.load_request import resident_name
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile

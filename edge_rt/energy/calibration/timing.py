@@ -13,7 +13,7 @@ from edge_rt.energy.calibration.plan import Run, Schedule, Thoroughness, runs
 from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.engine.client.residency import Resident
 from edge_rt.governor.loop import Governing
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 
 NAME = "calibration"  # of its joules in the ledger
 REST_S = 1.0  # before each thread count, in which the board's idle power is seen

@@ -19,7 +19,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import board_ceilings
 from edge_rt.energy.prediction.warmth import Warmth
 from edge_rt.energy.prediction.work import ModelShape
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.loading.forms import KV_NUMBER_BYTES, forms
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from edge_rt.durable import replace_file
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.history import Learnt
 from edge_rt.energy.prediction.teams.teams import LearntTeam
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Notes
 from edge_rt.trouble import Trouble
 

@@ -9,7 +9,7 @@ from edge_rt.api.service import Cost
 from edge_rt.core.prediction import Served
 from edge_rt.decoding.params import Made
 from edge_rt.energy.receipt import Receipt
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.options.decoding_options import ALONE, Offered
 
 Learn = Callable[[Entry, int, Served, Offered, Made | None], object]

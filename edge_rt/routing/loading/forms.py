@@ -5,8 +5,8 @@ from __future__ import annotations
 from edge_rt.config.schema import Engine
 from edge_rt.core.load_config import Form
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.models.entry import Entry
-from edge_rt.models.summary import Summary
+from edge_rt.models.formats.summary import Summary
+from edge_rt.models.record import Entry
 
 KV_NUMBER_BYTES = {"q4_0": 0.5625, "q8_0": 1.0625, "q8_0/f16": 1.53125, "f16": 2.0, "f32": 4.0}
 """Bytes of a number in the KV, keys and values together, by the type of both."""

@@ -8,7 +8,7 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.load_config import Form
 from edge_rt.engine.client.residency import Wanted
 from edge_rt.engine.protocol import ModelSpec, Origin
-from edge_rt.models.store import Entry
+from edge_rt.models.store.store import Entry
 from edge_rt.routing.loading.forms import forms, kv_bytes
 
 FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model

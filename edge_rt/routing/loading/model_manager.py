@@ -10,7 +10,7 @@ from functools import partial
 from edge_rt.config.schema import Engine
 from edge_rt.core.load_config import Form
 from edge_rt.engine.client.residency import Residency, Resident, Wanted
-from edge_rt.models.store import Entry, Store
+from edge_rt.models.store.store import Entry, Store
 from edge_rt.routing.loading.forms import form_of
 from edge_rt.routing.loading.load_request import resident_name, wanted
 from edge_rt.routing.loading.room import Room

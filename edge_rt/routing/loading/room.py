@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from edge_rt.config.schema import Config
 from edge_rt.core.load_config import Form
 from edge_rt.engine.client.residency import Residency, Wanted
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.loading.forms import forms
 from edge_rt.routing.loading.load_request import resident_name, wanted
 from edge_rt.routing.placement.memory_pressure import Demand, cpq, feasible

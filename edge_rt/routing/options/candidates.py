@@ -12,7 +12,7 @@ from edge_rt.core.reports.planning import Candidate
 from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.limits import Limits
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.options.decoding_options import ALONE, Offered
 from edge_rt.routing.options.variants import Variants
 

@@ -13,8 +13,8 @@ from edge_rt.api.wish import ModeWish
 from edge_rt.decoding.params import AIMED, Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.governor.limits import Limits
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+from edge_rt.models.pairs.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+from edge_rt.models.record import Entry
 from edge_rt.routing.options.kinds import writer
 from edge_rt.routing.quality.feedback.cell import file_of
 

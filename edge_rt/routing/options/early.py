@@ -10,9 +10,9 @@ import msgspec
 
 from edge_rt.api.wish import Wish
 from edge_rt.decoding.params import EARLY, Gating, Mode
-from edge_rt.models.doubt import Calibration
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import SWITCH
+from edge_rt.models.pairs.doubt import Calibration
+from edge_rt.models.pairs.pair import SWITCH
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.options.decoding_options import Models, Offer, Offered, alike_partner
 from edge_rt.routing.quality.difficulty.assessment import Assessment

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.models.entry import Entry
-from edge_rt.models.summary import Kind
+from edge_rt.models.formats.summary import Kind
+from edge_rt.models.record import Entry
 
 _IS = {
     "language": "a language model; POST /v1/chat/completions has it write",

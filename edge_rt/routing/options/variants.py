@@ -11,7 +11,7 @@ from edge_rt.core.prediction import Prediction
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.client.residency import Residency
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.variant import Variant, Way
 from edge_rt.routing.loading.forms import form_of, forms, kv_bytes

@@ -16,7 +16,7 @@ from edge_rt.engine.client.residency import Residency, Wanted
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.loop import Governing
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ask import Prefer
 from edge_rt.routing.choice.variant import Variant
 from edge_rt.routing.loading.forms import form_of

@@ -13,7 +13,7 @@ from edge_rt.api.service import Cost, EmbedCall
 from edge_rt.config.schema import Router
 from edge_rt.engine.protocol import Embedded
 from edge_rt.errors import EdgeError
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 from edge_rt.routing.quality.difficulty.estimate import Estimator, Known
 from edge_rt.routing.quality.difficulty.finder import excerpt

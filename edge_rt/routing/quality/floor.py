@@ -9,7 +9,7 @@ from edge_rt.api.service import Cost
 from edge_rt.api.wish import Aims, Wish
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.governor.loop import Governing
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 from edge_rt.routing.choice.sufficing import FLOORS, Level, below, floor_of, least_quality
 from edge_rt.routing.options.decoding_options import Fits, Offer, offer
 from edge_rt.routing.quality.assessor import Assessor

@@ -106,7 +106,8 @@ def test_keys_and_values_are_kept_as_asked_for(
 
 def test_loading_writes_nothing(smollm2: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from edge_rt.backends.llama import LlamaBackend;"
+        "import sys; from pathlib import Path;"
+        "from edge_rt.backends.llama.backend import LlamaBackend;"
         "LlamaBackend(Path(sys.argv[1]), context=64, sequences=1, batch=16, threads=1).close()"
     )
     done = subprocess.run(

@@ -21,7 +21,7 @@ from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
 from edge_rt.energy.prediction.memory import Memory
-from edge_rt.models.entry import Entry
+from edge_rt.models.record import Entry
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
 

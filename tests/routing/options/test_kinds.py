@@ -11,8 +11,8 @@ import pytest
 from edge_rt.config.schema import Config, Models
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.errors import RequestError
-from edge_rt.models.entry import Entry
-from edge_rt.models.summary import Kind
+from edge_rt.models.formats.summary import Kind
+from edge_rt.models.record import Entry
 
 SILENT = [kind for kind in get_args(Kind) if kind != "language"]
 

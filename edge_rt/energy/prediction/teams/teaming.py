@@ -10,8 +10,8 @@ from edge_rt.energy.prediction.memory import Memory
 from edge_rt.energy.prediction.teams.teams import Team, Teams
 from edge_rt.energy.prediction.teams.teamwork import Teamwork
 from edge_rt.energy.prediction.teams.together import Foretell, Sizes
-from edge_rt.models.entry import Entry
-from edge_rt.models.pair import SINGLE
+from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.record import Entry
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.decoding_options import Offered
 

@@ -20,7 +20,7 @@ from edge_rt.core.prediction import Prediction, Served
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.errors import RequestError
-from edge_rt.models.pair import Pair
+from edge_rt.models.pairs.pair import Pair
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.decoding_options import LESS_SHARE, Offered
 from edge_rt.routing.routes import ONLY

@@ -1,0 +1,1 @@
+"""Asking a model, with a daemon or with one of its own."""

@@ -1,0 +1,1 @@
+"""The subcommands that speak with the daemon: one file each."""

@@ -1,0 +1,78 @@
+"""edge-rt budget: what the board may draw, how warm it may get, and what is done about it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_rt.cli.client import Client, Json
+from edge_rt.cli.ranges import Range
+from edge_rt.cli.views.budget import budget_tables
+from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.paper import put_document
+
+_PATH = "/edge/v1/budget"
+_NONE = "none"
+_HOTTEST_C = 150.0
+
+
+def cap(text: str) -> float | str:
+    """A positive number, or "none", which takes the cap away."""
+    word = text.strip().lower()
+    if word == _NONE:
+        return _NONE
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise click.BadParameter(f"{text!r} is neither a positive number nor none")
+    return number
+
+
+def heat_cap(text: str) -> float | str:
+    """A cap of the temperature, which the daemon takes up to 150 °C."""
+    number = cap(text)
+    if not isinstance(number, str) and number > _HOTTEST_C:
+        raise click.BadParameter(f"{text!r} is more than {_HOTTEST_C:g} °C")
+    return number
+
+
+_CAP: dict[str, Any] = {"type": cap, "metavar": "NUMBER|none"}
+_HEAT_CAP: dict[str, Any] = _CAP | {"type": heat_cap}
+
+
+@click.command()
+@socket_option
+@click.option("--power", "power_w", **_CAP, help="Most watts of the board's supply.")
+@click.option(
+    "--window",
+    "power_window_s",
+    type=Range(0.2, 60),
+    help="Seconds over which these watts are a mean.",
+)
+@click.option(
+    "--peak",
+    "peak_ratio",
+    type=Range(1, 10),
+    help="By how much a single reading may exceed them: 1.5 is half as much again.",
+)
+@click.option("--temp", "temp_c", **_HEAT_CAP, help="Highest temperature, in °C.")
+@click.option("--energy", "energy_j", **_CAP, help="Most joules of each hour or day.")
+@click.option("--per", "energy_period", type=click.Choice(["hour", "day"]), help="Hour or day.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def budget(socket: Path | None, as_json: bool, **caps: Any) -> None:
+    """Show or change the budget, and what the daemon allows itself to keep it.
+
+    Without options it is shown. What is changed holds until the daemon ends: what is to hold at
+    each start belongs into the configuration, under `budget`.
+    """
+    change: Json = {
+        name: None if cap == _NONE else cap for name, cap in caps.items() if cap is not None
+    }
+    with Client(daemon_socket(socket)) as client:
+        state = client.put(_PATH, change) if change else client.get(_PATH)
+    put_document(state, budget_tables, as_json=as_json)

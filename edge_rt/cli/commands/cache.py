@@ -1,0 +1,58 @@
+"""edge-rt cache: what is kept of answers and prompts, and forgetting it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_rt.cli.client import Client, Json
+from edge_rt.cli.forgetting import to_forget
+from edge_rt.cli.ranges import Range
+from edge_rt.cli.views.cache import cache_table
+from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.figures import counted
+from edge_rt.cli.words.paper import put_document
+
+
+@click.group()
+def cache() -> None:
+    """Show or forget what is kept: answers, to be given again to the very same question, and
+    beginnings of prompts, which need not be read again.
+    """
+
+
+@cache.command()
+@socket_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(socket: Path | None, as_json: bool) -> None:
+    """Show how much is kept, of which model and for whom, and what that saved."""
+    with Client(daemon_socket(socket)) as client:
+        report = client.get("/edge/v1/cache")
+    put_document(report, cache_table, as_json=as_json)
+
+
+@cache.command()
+@socket_option
+@click.option("--model", help="Only those of the model of that id.")
+@click.option("--client", help='Only those for that client, as `show` names it: "uid:1000".')
+@click.option(
+    "--older", "older_s", type=Range(0, 1e9), help="Only those that are older, in seconds."
+)
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+def purge(
+    socket: Path | None,
+    model: str | None,
+    client: str | None,
+    older_s: float | None,
+    everything: bool,
+) -> None:
+    """Forget answers and beginnings of prompts: those that all of the options fit."""
+    said: Json = {"model": model, "client": client, "older_s": older_s}
+    which = to_forget(said, everything=everything)
+    with Client(daemon_socket(socket)) as daemon:
+        purged = daemon.post("/edge/v1/cache/purge", which)
+    gone = counted(purged.get("answers"), "answer")
+    if purged.get("prefixes"):
+        gone += f" and {counted(purged.get('prefixes'), 'beginning')} of prompts"
+    click.echo(f"{gone} forgotten")

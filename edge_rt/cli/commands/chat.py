@@ -1,0 +1,168 @@
+"""edge-rt chat: a conversation."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from edge_rt.cli.asking.answer import Answer
+from edge_rt.cli.asking.conversation import Conversation
+from edge_rt.cli.asking.options import AUTO, DEFAULT, asking
+from edge_rt.cli.client import Client, Json
+from edge_rt.cli.commands.run import show, tell
+from edge_rt.cli.exits import Failure, TooLong
+from edge_rt.cli.screen import Screen, note
+from edge_rt.cli.where import daemon_socket, socket_option
+
+HELP = """\
+/system TEXT  tell the model how to behave; without TEXT, nothing any more
+/reset        forget what was said
+/exit, /quit  leave, as Ctrl-D does
+//TEXT        ask /TEXT; what begins as a path does (/etc/hosts) needs no second /
+Ctrl-C        stop the answer"""
+_COMMAND = re.compile(r"/([^\s/]+)(?:\s+(.*))?", re.DOTALL)
+_LEAVE = {"exit", "quit", "bye"}
+
+
+@click.command()
+@socket_option
+@asking
+def chat(socket: Path | None, system: str | None, body: Json, quiet: bool, verbose: bool) -> None:
+    """Talk with a model, a line at a time.
+
+    Ctrl-C stops an answer, Ctrl-D leaves, /help lists the commands. When standard input is no
+    terminal each of its lines is asked in turn.
+    """
+    model, pin, _ = body["model"].partition("@")
+    with Client(daemon_socket(socket)) as client:
+        # Where the daemon chooses among all, it must have one at least.
+        card = client.get(f"/v1/models/{quote(DEFAULT if model == AUTO else model, safe='')}")
+        interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        if interactive:
+            name = body["model"] if pin or model == AUTO else card.get("id", model)
+            note(f"{name}: /help lists the commands, Ctrl-D leaves.")
+        lines = partial(tell, quiet=quiet, verbose=verbose)
+        talk = Chat(client, body, Conversation(system), Screen(), interactive, lines)
+        talk.loop(reader(interactive))
+
+
+def reader(interactive: bool) -> Callable[[], str]:
+    """What gives the next line and raises EOFError after the last."""
+    if interactive:
+        with suppress(ImportError):
+            import readline  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        return lambda: input("> ")
+    return _piped_line
+
+
+def _piped_line() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+class Chat:
+    """Asks line after line; `interactive` means that a person can read and try again.
+
+    `tell` prints what follows an answer, given it and its seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        body: Json,
+        conversation: Conversation,
+        screen: Screen,
+        interactive: bool,
+        tell: Callable[[Answer, float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._body = body
+        self._conversation = conversation
+        self._screen = screen
+        self._interactive = interactive
+        self._tell, self._clock = tell, clock
+
+    def loop(self, read: Callable[[], str]) -> None:
+        """Go on until there are no more lines or one of them is /exit."""
+        going = True
+        while going:
+            try:
+                line = read().strip()
+            except EOFError:
+                break
+            except UnicodeDecodeError:
+                if not self._interactive:
+                    raise click.UsageError("Standard input is not UTF-8 text.") from None
+                note("That is not UTF-8 text.")
+            except KeyboardInterrupt:
+                if not self._interactive:
+                    raise
+                note("\nCtrl-D or /exit leaves.")
+            else:
+                going = self._line(line)
+        if self._interactive and going:
+            note("")  # leave the line of the prompt
+
+    def _line(self, line: str) -> bool:
+        """Deal with one line; False when it was the last."""
+        command = _COMMAND.fullmatch(line)
+        if command:
+            return self._command(command[1], (command[2] or "").strip())
+        if line:
+            self._ask(line[1:] if line.startswith("//") else line)
+        return True
+
+    def _command(self, word: str, text: str) -> bool:
+        name = word.lower()
+        if name == "system":
+            self._conversation.system = text or None
+            note("The system message is set." if text else "There is no system message now.")
+        elif name == "reset":
+            self._conversation.reset()
+            note("Forgotten: the conversation starts anew.")
+        elif name == "help":
+            note(HELP)
+        elif name not in _LEAVE:
+            note(f"There is no /{word}; /help lists the commands, //{word} asks the model.")
+        return name not in _LEAVE
+
+    def _ask(self, question: str) -> None:
+        answer, began = Answer(), self._clock()
+        body = self._body | {"messages": self._conversation.messages(question)}
+        ending: Failure | None = None
+        stopped = False
+        try:
+            show(self._client, "/v1/chat/completions", body, self._screen, answer)
+        except KeyboardInterrupt:
+            stopped = True
+        except TooLong as failure:
+            ending = _full(failure) if self._conversation.begun else failure
+        except Failure as failure:
+            ending = failure
+        self._screen.end()
+        self._conversation.keep(question, answer.text)
+        if ending is None:
+            seconds = self._clock() - began
+            if stopped:
+                note(f"stopped after {seconds:.2f} s")
+            else:
+                self._tell(answer, seconds)
+        elif self._interactive:
+            ending.show()
+        else:
+            raise ending
+
+
+def _full(failure: TooLong) -> Failure:
+    return TooLong(f"The conversation is full: /reset begins a new one. {failure.message}")

@@ -1,0 +1,40 @@
+"""edge-rt ledger: what answers cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_rt.cli.client import Client
+from edge_rt.cli.views.ledger import ledger_tables
+from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.paper import put_document
+
+
+@click.command()
+@socket_option
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=7,
+    show_default=True,
+    help="How many days to tell of, today included.",
+)
+@click.option(
+    "--last",
+    type=click.IntRange(0, 1000),
+    default=10,
+    show_default=True,
+    help="How many of the newest requests to list.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def ledger(socket: Path | None, days: int, last: int, as_json: bool) -> None:
+    """Show what answers cost, by day and by model, and the newest requests.
+
+    Joules are those of the rails that form the board's supply. What the board draws anyway, and
+    what no answer caused, is the rest. `edge-rt trace` takes the ids of requests.
+    """
+    with Client(daemon_socket(socket)) as client:
+        report = client.get(f"/edge/v1/ledger?days={days}&last={last}")
+    put_document(report, ledger_tables, as_json=as_json)

@@ -1,0 +1,113 @@
+"""edge-rt sensors: what is felt of the board."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import click
+from rich.live import Live
+
+from edge_rt.cli import direct as board
+from edge_rt.cli.client import Client, Json, obstacle_at
+from edge_rt.cli.exits import NoDaemon
+from edge_rt.cli.ranges import Range
+from edge_rt.cli.screen import note
+from edge_rt.cli.views.sensors import report_tables
+from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
+from edge_rt.cli.words.paper import output, put
+
+_SETTLE_S = 1.0  # for one reading: long enough for every reader
+
+
+@click.command()
+@socket_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, a line each time.")
+@click.option(
+    "--watch",
+    "watch_s",
+    is_flag=False,
+    flag_value=1.0,
+    type=Range(0.1, 3600),
+    metavar="[SECONDS]",
+    help="Show it again and again until Ctrl-C: every second, or as often as said.",
+)
+@sensors_root_option
+@click.option("--direct", is_flag=True, help="Read the board here; do not ask the daemon.")
+def sensors(
+    socket: Path | None,
+    as_json: bool,
+    watch_s: float | None,
+    sensors_root: Path | None,
+    direct: bool,
+) -> None:
+    """Show the rails, temperatures, clocks and flags of the board.
+
+    The daemon is asked for them; where none answers, the board is read by this command. What
+    cannot be read is told with its reason.
+    """
+    period_s = watch_s or _SETTLE_S
+    if direct or sensors_root is not None:
+        reports = board.reports(sensors_root.absolute() if sensors_root else None, period_s)
+    else:
+        reports = felt(daemon_socket(socket), period_s)
+    with closing(reports):
+        if watch_s is None:
+            show(next(reports), as_json)
+        else:
+            with suppress(KeyboardInterrupt):  # the way to end it is no failure
+                follow(reports, as_json)
+
+
+def felt(
+    socket: Path, period_s: float, sleep: Callable[[float], None] = time.sleep
+) -> Generator[Json, None, None]:
+    """What the daemon reports every `period_s` seconds; without a daemon what is read here."""
+    with Client(socket) as client:
+        try:
+            report = client.get("/edge/v1/board")
+        except NoDaemon:
+            note(f"{_absence(socket)}: read directly")
+        else:
+            yield report
+            yield from _asked(client, period_s, sleep)
+    with closing(board.reports(None, period_s)) as reports:
+        yield from reports
+
+
+def _asked(
+    client: Client, period_s: float, sleep: Callable[[float], None]
+) -> Generator[Json, None, None]:
+    while True:
+        sleep(period_s)
+        yield client.get("/edge/v1/board")
+
+
+def _absence(socket: Path) -> str:
+    return obstacle_at(socket) or f"no daemon at {socket}"
+
+
+def show(report: Json, as_json: bool) -> None:
+    """Print one report."""
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        console = output()
+        put(console, report_tables(report, console.width))
+
+
+def follow(reports: Iterator[Json], as_json: bool) -> None:
+    """Show each report: on a terminal in the place of the one before, else after it."""
+    console = output()
+    if as_json or not console.is_interactive:
+        for count, report in enumerate(reports):
+            if count and not as_json:
+                click.echo()
+            show(report, as_json)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        for report in reports:
+            live.update(report_tables(report, console.width), refresh=True)

@@ -1,0 +1,1 @@
+"""What `edge-rt doctor` looks at: the machine, and what the checks find."""

@@ -1,0 +1,1 @@
+"""The checks; each is a function of the machine that yields findings."""

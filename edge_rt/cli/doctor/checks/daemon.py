@@ -1,0 +1,166 @@
+"""Whether a daemon answers, is healthy, and reads what can be read here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from edge_rt.board.supply.supply import Supply
+from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
+from edge_rt.cli.doctor.finding import Finding, note, ok, problem
+from edge_rt.cli.doctor.machine import Document, Machine
+from edge_rt.cli.doctor.readings import several
+from edge_rt.cli.doctor.remedies import word
+from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.files import there
+from edge_rt.cli.words.figures import line
+
+_PROCESSES = "cpu-load"  # of which some do not run at times
+_UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+
+
+def check_daemon(machine: Machine) -> Iterator[Finding]:
+    """Whether a daemon answers at the socket and proves that it could answer a request."""
+    socket = machine.socket
+    absent = note("daemon", f"none answers at {socket}", _start(machine))
+    if not there(socket):
+        yield absent
+        return
+    if not machine.access(socket, os.R_OK | os.W_OK):
+        return  # membership.py has told
+    if machine.silent:
+        yield problem("daemon", f"the daemon at {socket} does not answer", log_of(machine))
+        return
+    from edge_rt.cli.client import Client  # brings an HTTP client
+
+    try:
+        with Client(socket) as client:
+            proof = client.get("/health")
+    except NoDaemon:
+        yield absent
+    except Failure as failure:
+        what = f"the daemon at {socket} cannot answer: {failure.message}"
+        yield problem("daemon", what, "edge-rt status", log_of(machine))
+    else:
+        yield ok("daemon", f"healthy at {socket} ({proof.get('proof', 'proved')})")
+
+
+def log_of(machine: Machine) -> str:
+    """How to read what the daemon says of itself."""
+    return "journalctl -u edge-rt -n 50" if _is_service(machine) else "# look at the daemon's log"
+
+
+def _is_service(machine: Machine) -> bool:
+    return any(there(machine.file(place) / "edge-rt.service") for place in _UNITS)
+
+
+def _start(machine: Machine) -> str:
+    if _is_service(machine):
+        return f"{machine.user.sudo}systemctl start edge-rt"
+    usual = Path(machine.config.socket.path or machine.paths.socket)
+    named = "" if machine.socket == usual else f" --socket {word(machine.socket)}"
+    return f"edge-rt serve{named}"
+
+
+def _restart(machine: Machine) -> str:
+    if _is_service(machine):
+        return f"{machine.user.sudo}systemctl restart edge-rt"
+    return "# then end the daemon and start it anew"
+
+
+def check_daemons_board(machine: Machine) -> Iterator[Finding]:
+    """What the daemon reads, held against what can be read by whoever asks."""
+    report = machine.daemon_board
+    if report is None:
+        yield from _elsewhere(machine)
+        return
+    if report.get("looking"):
+        yield note("daemon board", "the daemon is still looking at the board: ask again soon")
+        return
+    name = report.get("board")
+    id = cast(Document, name).get("id") if isinstance(name, dict) else None
+    if machine.board is not None and id != machine.board.id:
+        what = f"the daemon takes the board for {id or 'none that it knows'}"
+        yield note("daemon board", what, _restart(machine))
+    if report.get("simulated"):
+        yield note("daemon board", f"the daemon reads a simulated board at {machine.root}")
+    waits = cast("dict[str, str]", report.get("left_out") or {})
+    for name, reason in waits.items():
+        yield problem("daemon board", f"the daemon leaves out {name}: {reason}")
+    yield from _supply(machine, report)
+    yield from _silent(report)
+
+
+def _elsewhere(machine: Machine) -> Iterator[Finding]:
+    """What a daemon reads that reads another board than the one that is looked at."""
+    report = machine.ask("/edge/v1/board") or {}
+    if report.get("simulated"):
+        name, root = report.get("board"), line(report.get("root"))
+        id = line(cast(Document, name).get("id")) if isinstance(name, dict) else "unknown board"
+        what = f"the daemon does not read this machine but a simulated {id} at {root}"
+        yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
+
+
+def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
+    theirs, ours = report.get("supply"), machine.supply
+    if machine.daemon_measures and isinstance(theirs, dict):
+        rails = [str(r) for r in cast("list[object]", cast(Document, theirs).get("rails"))]
+        yield _read(machine, rails, report)
+    elif ours is not None:
+        how = "models the power" if theirs else "has no power figure"
+        what = f"the daemon {how}, though {several(ours.rails)} can be read by you"
+        yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
+
+
+def _read(machine: Machine, rails: list[str], report: Document) -> Finding:
+    """Whether each rail of the total has a value, and if not, why."""
+    powers = [row for row in _rows(report) if row.get("kind") == "power_w"]
+    silent = {
+        str(row["name"]): row["error"]
+        for row in powers
+        if row.get("name") in rails and row.get("value") is None and row.get("error")
+    }
+    if not silent:
+        return ok("daemon board", f"the daemon reads {several(rails)}")
+    what = f"the daemon cannot read {several(list(silent))}: {next(iter(silent.values()))}"
+    if report.get("simulated"):
+        again = "# start the simulated board (edge-rt twin) again, then the daemon"
+        return problem("daemon board", what, again)
+    return problem("daemon board", what, *_known(machine))
+
+
+def _known(machine: Machine) -> tuple[str, ...]:
+    """What gives the daemon what whoever asks has; nothing where they cannot read it either."""
+    ours = machine.supply
+    if ours is None or ours.power_w() is None:
+        return ()
+    return (*_rights(machine, ours), _restart(machine))
+
+
+def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
+    """What gives the service's group the rights that it lacks, by the total's chips."""
+    sudo, readers = machine.user.sudo, {reader.name for reader in supply.readers}
+    if "rapl" in readers:
+        return counters(machine)
+    if "pi-pmic" in readers:
+        return (f"{sudo}usermod -aG video edge-rt",)
+    if "ina3221x" in readers:
+        return iio_rule(machine)
+    return (f"{sudo}usermod -aG i2c edge-rt",) if "ina3221-i2c" in readers else ()
+
+
+def _silent(report: Document) -> Iterator[Finding]:
+    rows = _rows(report)
+    lacking = [row for row in rows if row.get("value") is None and row.get("error")]
+    failed = [row for row in lacking if row.get("reader") != _PROCESSES]
+    if failed:
+        first = failed[0]
+        what = f"the daemon cannot read {len(failed)} of {len(rows)} figures now"
+        yield note("daemon board", f"{what}, such as {first.get('name')}: {first.get('error')}")
+
+
+def _rows(report: Document) -> list[Document]:
+    channels = report.get("channels")
+    return cast("list[Document]", channels) if isinstance(channels, list) else []

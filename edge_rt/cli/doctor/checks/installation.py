@@ -1,0 +1,164 @@
+"""The configuration, the board's profile and the models of this installation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_rt.cli.doctor.finding import Finding, note, ok, problem
+from edge_rt.cli.doctor.machine import Document, Machine
+from edge_rt.cli.doctor.profile import choose, own_profile
+from edge_rt.cli.doctor.remedies import sudo_for, word
+from edge_rt.cli.doctor.virtual import seclusion
+from edge_rt.cli.files import nearest, there
+from edge_rt.config.loader import present
+from edge_rt.errors import ConfigError
+
+if TYPE_CHECKING:  # what it imports takes long
+    from edge_rt.models.store.store import Store
+
+_GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
+
+
+def check_configuration(machine: Machine) -> Iterator[Finding]:
+    """Whether the daemon would start with config.yaml and the user's own profiles."""
+    file = machine.config_file
+    faults = machine.configuration[1]
+    for fault in [*faults, *machine.profiles[1]]:
+        yield problem("config", str(fault), *_edit(machine, fault))
+    if not faults and machine.named_config is None and not present(file):
+        yield ok("config", f"{file} is not there: the defaults apply")
+    elif not faults:
+        yield ok("config", f"{file} is valid")
+
+
+def _edit(machine: Machine, fault: ConfigError) -> tuple[str, ...]:
+    file = Path(fault.file)
+    if there(file) and file.is_dir():
+        return (f"# {file} is a directory: move it away",)
+    line = "" if fault.line is None else f" +{fault.line}"
+    return (f"{sudo_for(machine, file)}nano{line} {word(file.absolute())}",)
+
+
+def check_board(machine: Machine) -> Iterator[Finding]:
+    """Whether a profile tells about this board."""
+    board, found = machine.board, machine.detection
+    if board is None:
+        yield _unknown(machine)
+    elif machine.config.board is not None:
+        yield ok("board", f"{board.name} ({board.id}), as the configuration says")
+        if found and found.confidence != "generic" and found.board != board.id:
+            yield note("board", f"by its {found.by} it would be {found.board}")
+    elif found is not None:
+        yield _recognised(machine, board.id, f"{board.name} ({board.id}), by its {found.by}")
+
+
+def _recognised(machine: Machine, id: str, what: str) -> Finding:
+    confidence = machine.detection.confidence if machine.detection else "exact"
+    if confidence == "exact":
+        return ok("board", what)
+    if confidence == "family":
+        return note(
+            "board",
+            f"{what}: one of its family, so some figures may not be this board's",
+            *own_profile(machine, id),
+        )
+    where = seclusion(machine)
+    if where is not None:
+        return ok("board", f"{what}; this is {where}")
+    what += ": only what all such boards share is known; a profile can tell more"
+    return note("board", what, *own_profile(machine, id))
+
+
+def _unknown(machine: Machine) -> Finding:
+    if machine.config.board is not None:
+        what = f"no profile can be used for {machine.config.board!r}"
+        file = machine.config_file
+        return problem("board", what, f"{sudo_for(machine, file)}nano {word(file.absolute())}")
+    if not there(machine.roots.proc):
+        what = f"nothing of a board lies below {machine.root}"
+        twin = f"# a simulated board begins with: edge-rt twin --dir {word(machine.root)} …"
+        return problem("board", what, twin, "edge-rt doctor --sensors-root /")
+    generic = _GENERIC.get(machine.identity.architecture or "", "generic-arm64")
+    what = "no profile fits this machine, so nothing is known of its rails and limits"
+    return problem("board", what, *choose(machine, generic))
+
+
+def check_models(machine: Machine) -> Iterator[Finding]:
+    """Whether the store has a model to answer with, and no damaged one."""
+    from edge_rt.models.catalogue import load_catalogue
+    from edge_rt.models.store.store import Store
+
+    served = _served(machine)
+    models = machine.config.models
+    root = _store(machine)
+    closed = not machine.access(nearest(root), os.R_OK | os.X_OK)
+    if served == []:
+        what = f"the daemon has no model: its store {root} is empty"
+        yield problem("models", what, _pull(machine, root))
+    elif closed and not served:
+        yield note("models", f"you may not look into the store {root}")
+    elif not closed:
+        store = Store(root, load_catalogue([Path(path) for path in models.catalogue]))
+        yield from _stored(machine, store, served)
+    if served:
+        yield ok("models", f"the daemon has {', '.join(served)}")
+
+
+def _store(machine: Machine) -> Path:
+    """The daemon's store, as it names it itself; while none answers, the configured one."""
+    told = (
+        (machine.ask("/edge/v1/status") or {}).get("store")
+        if machine.named_config is None
+        else None
+    )
+    if isinstance(told, str):
+        return Path(told)
+    named = machine.config.models.store
+    return Path(named) if named else machine.paths.state / "models"
+
+
+def _stored(machine: Machine, store: Store, served: list[str] | None) -> Iterator[Finding]:
+    """What is in the store, where nothing is `served`; else what is wrong with what is."""
+    root, models = store.root, machine.config.models
+    entries = [entry.id for entry in store.entries()]
+    wanted = [*models.preload] if models.default is None else [models.default, *models.preload]
+    for id in dict.fromkeys(wanted):
+        if id not in entries and not served:
+            what = f"{id} is configured and not in the store {root}"
+            yield problem("models", what, _pull(machine, root, id))
+    for id in entries:
+        if served and id not in served:
+            continue  # the daemon has another store
+        if harm := store.harm(id):
+            yield problem("models", f"{id} cannot be loaded: {harm}", _mend(machine, store, id))
+    if entries and not served:
+        yield ok("models", f"{', '.join(entries)} in {root}")
+    elif not served:
+        what = f"no model in the store {root}"
+        yield problem("models", what, _pull(machine, root))
+
+
+def _mend(machine: Machine, store: Store, id: str) -> str:
+    """What brings a damaged model back."""
+    if store.catalogue.find(id) is not None:
+        return _pull(machine, store.root, id)
+    return f"# import it from where it was exported to, or: edge-rt models remove {id}, then add"
+
+
+def _served(machine: Machine) -> list[str] | None:
+    """The models of a daemon that answers; None where none does."""
+    data = (machine.ask("/v1/models") or {}).get("data")
+    if not isinstance(data, list):
+        return None
+    rows = cast("list[object]", data)
+    return [str(cast(Document, row).get("id")) for row in rows if isinstance(row, dict)]
+
+
+def _pull(machine: Machine, root: Path, id: str = "") -> str:
+    """What fetches the model `id`, or the one to start with on that machine."""
+    usual = root == machine.paths.state / "models"
+    pull = f"{sudo_for(machine, root)}edge-rt models pull {id}".rstrip()
+    return pull if usual else f"{pull} --store {word(root)}"

@@ -1,0 +1,197 @@
+"""The machine as the checks see it; each part is looked at when a check first asks for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
+from typing import cast
+
+from edge_rt.board.detection import Detection, recognise
+from edge_rt.board.discovery import Discovery, Roots, Wanted, discover
+from edge_rt.board.identity import Identity
+from edge_rt.board.readers.hung import within
+from edge_rt.board.readers.power.raw_chip import raw_chips
+from edge_rt.board.readers.sysfs import FILE_IO, FileIo
+from edge_rt.board.sampler import Sampler
+from edge_rt.board.supply.plausibility import known_of
+from edge_rt.board.supply.supply import Supply, find_supply
+from edge_rt.board.zones.heat_zones import HeatZones
+from edge_rt.cli.doctor.readings import Reading, read_twice, rows
+from edge_rt.cli.doctor.user import User
+from edge_rt.cli.exits import Failure, Silent
+from edge_rt.cli.files import there
+from edge_rt.cli.local.servable import servable
+from edge_rt.config.board import Board, Thermal
+from edge_rt.config.boards import board_dirs, check_boards
+from edge_rt.config.loader import check, present
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
+from edge_rt.errors import ConfigError
+
+Access = Callable[[Path, int], bool]
+Document = dict[str, object]
+
+PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
+
+
+class Machine:
+    """A board, an installation on it, and whoever asks."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        socket: Path,
+        *,
+        root: Path | None = None,
+        config_file: Path | None = None,
+        user: User | None = None,
+        io: FileIo = FILE_IO,
+        access: Access = os.access,
+        pause: Callable[[float], None] = time.sleep,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`root` None: what the configuration says; `pause` waits seconds between two reads.
+
+        `patience_s` is how long a daemon may take to answer before it counts as silent.
+        """
+        self.paths = paths
+        self.socket = socket
+        self.user = user or User.current()
+        self.access = access
+        self.named_config = config_file
+        self._root = root
+        self._io = io
+        self._pause = pause
+        self._patience_s = patience_s
+        self.silent = False  # a daemon let us wait, and is asked nothing more
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration that counts, whether it is there or not."""
+        return self.named_config or self.paths.config_file
+
+    @cached_property
+    def configuration(self) -> tuple[Config, list[ConfigError]]:
+        """What is configured, defaults in place of what is at fault, and the faults."""
+        if self.named_config is None and not present(self.config_file):
+            return Config(), []
+        return check(self.config_file, partial(servable, paths=self.paths))
+
+    @property
+    def config(self) -> Config:
+        """What is configured."""
+        return self.configuration[0]
+
+    @property
+    def root(self) -> Path:
+        """Below which sys, proc, dev and etc lie."""
+        return self._root or Path(self.config.sensors.root)
+
+    @property
+    def roots(self) -> Roots:
+        """Where the board's files begin."""
+        return Roots(self.root / "sys", self.root / "proc", self.root / "dev")
+
+    @cached_property
+    def profiles(self) -> tuple[dict[str, Board], list[ConfigError]]:
+        """The board profiles by id, and what is wrong with others."""
+        return check_boards(board_dirs(self.paths))
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the machine says it is."""
+        return within("board", lambda: Identity.read(self.root))
+
+    @cached_property
+    def detection(self) -> Detection | None:
+        """The profile that fits best."""
+        return recognise(self.profiles[0], self.identity)
+
+    @property
+    def board(self) -> Board | None:
+        """The profile in use: the configured one, else the one that fits."""
+        if self.config.board is not None:
+            return self.profiles[0].get(self.config.board)
+        return self.profiles[0][self.detection.board] if self.detection else None
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """The readers of this board, and what is not read."""
+        board = self.board
+        if board is None:
+            return discover(self.roots, io=self._io)
+        chips = raw_chips(board.rails, self.roots.sysfs)
+        return discover(self.roots, Wanted(chips=chips, known=known_of(board)), io=self._io)
+
+    @cached_property
+    def sampler(self) -> Sampler:
+        """What has read everything twice."""
+        sampler = Sampler(self.discovery.readers, gap_periods=1e9)  # nothing grows stale
+        read_twice(sampler, self._pause)
+        sampler.close()
+        return sampler
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        """Every channel as it was then."""
+        return rows(self.sampler)
+
+    @cached_property
+    def heat(self) -> HeatZones:
+        """The temperatures that count."""
+        thermal = self.board.thermal if self.board else Thermal()
+        return HeatZones(self.sampler, thermal.ignored, thermal.slows_c)
+
+    @property
+    def powers(self) -> dict[str, float]:
+        """Watts of every rail that can be read, by name."""
+        read = [r for r in self.readings if r.channel.kind == "power_w"]
+        return {r.channel.name: r.value for r in read if r.value is not None}
+
+    @cached_property
+    def supply(self) -> Supply | None:
+        """The rails whose sum is the board's power, where they can be read."""
+        return find_supply(self.board, self.sampler)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the files are not those of this machine."""
+        return self.root != Path("/")
+
+    @cached_property
+    def daemon_board(self) -> Document | None:
+        """What a daemon reads of this very board; None where none answers."""
+        report = self.ask("/edge/v1/board")
+        return report if report and Path(str(report.get("root"))) == self.root else None
+
+    def ask(self, path: str) -> Document | None:
+        """A document of the daemon's; None where none answers or it has none."""
+        if self.silent or not there(self.socket):
+            return None
+        from edge_rt.cli.client import Client  # brings an HTTP client
+
+        try:
+            with Client(self.socket, self._patience_s) as client:
+                return client.get(path)
+        except Silent:
+            self.silent = True
+        except Failure:
+            pass
+        return None
+
+    @property
+    def daemon_measures(self) -> bool:
+        """Whether a daemon reads rails for this board's power, be they simulated ones."""
+        report = self.daemon_board or {}
+        supply = report.get("supply")
+        if not isinstance(supply, dict):
+            return False
+        measured = cast(Document, supply).get("quality") == "measured"
+        return measured or report.get("simulated") is True
+
+    def file(self, path: str) -> Path:
+        """An absolute path below the root."""
+        return self.root / path.lstrip("/")

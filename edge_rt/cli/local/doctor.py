@@ -1,0 +1,111 @@
+"""edge-rt doctor: what is found on this board, what is missing, and what mends it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from edge_rt.cli.doctor.checks.budget import check_budget
+from edge_rt.cli.doctor.checks.clocks import check_clocks, check_power_mode
+from edge_rt.cli.doctor.checks.daemon import check_daemon, check_daemons_board
+from edge_rt.cli.doctor.checks.governed_clocks import check_governed_clocks
+from edge_rt.cli.doctor.checks.heat import check_answers, check_temperatures
+from edge_rt.cli.doctor.checks.installation import check_board, check_configuration, check_models
+from edge_rt.cli.doctor.checks.jtop import check_jtop
+from edge_rt.cli.doctor.checks.kernel import check_memory_cgroup, check_pressure
+from edge_rt.cli.doctor.checks.ledger import check_ledger
+from edge_rt.cli.doctor.checks.membership import check_user
+from edge_rt.cli.doctor.checks.power import check_power
+from edge_rt.cli.doctor.checks.storage import check_storage
+from edge_rt.cli.doctor.checks.throttling import check_throttling
+from edge_rt.cli.doctor.finding import Check, Finding, examine
+from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.report import document, healthy, lines
+from edge_rt.cli.doctor.simulated import of_board
+from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("config", check_configuration),
+    ("board", check_board),
+    ("sensors", of_board(check_answers)),
+    ("power", of_board(check_power)),
+    ("jtop", of_board(check_jtop)),
+    ("temperature", of_board(check_temperatures)),
+    ("throttling", of_board(check_throttling)),
+    ("clocks", of_board(check_clocks)),
+    ("knob", of_board(check_governed_clocks)),
+    ("power mode", of_board(check_power_mode)),
+    ("pressure", of_board(check_pressure)),
+    ("memory cgroup", of_board(check_memory_cgroup)),
+    ("models", check_models),
+    ("user", check_user),
+    ("daemon", check_daemon),
+    ("daemon board", check_daemons_board),
+    ("ledger", check_ledger),
+    ("storage", check_storage),
+    ("budget", check_budget),
+)
+
+
+@click.command()
+@sensors_root_option
+@socket_option
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, readable=False),
+    help="The configuration; without it the installation's config.yaml, if there is one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--bundle",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="",
+    help="Write all that helps others to help you to FILE, an archive; prints its name.",
+)
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    sensors_root: Path | None,
+    socket: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+    bundle: str | None,
+) -> None:
+    """Tell what is found on this board, what is missing, and what mends it.
+
+    Reads the board itself, so it works without a daemon; where one answers, what it reads is
+    told as well. Changes nothing. Ends with exit code 1 when something needs mending.
+
+    A bundle holds neither prompts nor answers nor keys, and the log without lines that might.
+    """
+    place = daemon_socket(socket)
+    root = None if sensors_root is None else sensors_root.absolute()
+    machine = Machine(installation(place), place, root=root, config_file=config_file)
+    findings = list(examine(machine, CHECKS))
+    if bundle is not None:
+        click.echo(_bundled(machine, findings, bundle))
+        return
+    if as_json:
+        click.echo(json.dumps(document(findings)))
+    else:
+        for line in lines(findings):
+            click.echo(line)
+    ctx.exit(0 if healthy(findings) else 1)
+
+
+def _bundled(machine: Machine, findings: Sequence[Finding], named: str) -> Path:
+    """The file with all that is known, made now."""
+    from edge_rt.cli.doctor.archive import write_archive
+    from edge_rt.cli.doctor.papers import papers
+    from edge_rt.cli.doctor.system import run
+
+    now_s = time.time()
+    path = Path(named or time.strftime("edge-rt-support-%Y%m%d-%H%M%S.tar.gz"))
+    write_archive(path, papers(machine, findings, run), now_s)
+    return path

@@ -1,0 +1,136 @@
+"""The model store that a command works on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.files import nearest, there
+from edge_rt.cli.screen import note
+from edge_rt.cli.where import ENVIRONMENT, PINNING, daemon_socket, installation
+from edge_rt.config.loader import load, present
+from edge_rt.config.paths import Paths
+from edge_rt.config.schema import Config
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path, readable=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model store: its directory, whose it is, and the configuration that goes with it."""
+
+    root: Path
+    owner: str
+    config: Config
+    socket: Path | None = None  # of the daemon that named it
+
+    def __str__(self) -> str:
+        served = "" if self.served_by is None else "; its files are closed to you: sudo shows more"
+        return f"Store: {self.root} ({self.owner}{served})"
+
+    @property
+    def served_by(self) -> Path | None:
+        """The socket of the daemon that tells of the models, if this process may not read them."""
+        return None if self.socket is None or self.allows() else self.socket
+
+    def open(self, *, write: bool = False) -> Store:
+        """The store; raises Failure if this process may not read or `write` it."""
+        if not self.allows(write=write):
+            raise Failure(
+                f"no right to {'change' if write else 'read'} the model store {self.root} "
+                f"({self.owner}): use sudo, or name another with --store or STATE_DIRECTORY"
+            )
+        return self.store()
+
+    def allows(self, *, write: bool = False) -> bool:
+        """Whether this process may read or `write` it."""
+        mode = os.R_OK | os.X_OK | (os.W_OK if write else 0)
+        return os.access(nearest(self.root.absolute()), mode)
+
+    def store(self) -> Store:
+        """The store and its catalogue, whether or not it can be read."""
+        catalogues = [Path(path) for path in self.config.models.catalogue]
+        return Store(self.root, load_catalogue(catalogues))
+
+
+def find_store(
+    named: Path | None,
+    config_file: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    socket: Path | None = None,
+) -> Place:
+    """Find the store that a command means; all commands use this function.
+
+    1. the directory `named` by --store
+    2. that of the configuration named by --config
+    3. that of the daemon at `socket`, which the command has asked already
+    4. that of this environment, if systemd's STATE_DIRECTORY or CONFIGURATION_DIRECTORY is set
+    5. that of the daemon to which the command would speak: the one it names itself, or while it
+       does not answer, that of its installation
+    """
+    if named is not None:
+        return Place(named, "--store", load(config_file))
+    if config_file is not None:
+        return _configured(load(config_file), Paths.detect(environ), f"--config {config_file}")
+    pinned = next((name for name in PINNING if environ.get(name)), None)
+    if pinned is not None and socket is None:
+        return _configured(_of(Paths.detect(environ)), Paths.detect(environ), pinned)
+    named_socket = environ.get(ENVIRONMENT)
+    return _of_daemon(environ, socket or (Path(named_socket) if named_socket else None))
+
+
+def _of_daemon(environ: Mapping[str, str], named: Path | None) -> Place:
+    paths, told, socket = Paths.detect(environ), None, None
+    with suppress(NoDaemon):  # none that could be trusted: the user's own installation counts
+        socket = daemon_socket(named)
+        paths, told = installation(socket), _told(socket)
+        if told is not None and socket not in (paths.socket, Paths.system(environ).socket):
+            return Place(told, f"daemon at {socket}", _of(paths), socket)
+    owner = "system service" if paths == Paths.system(environ) else "your own"
+    found = _configured(_of(paths), paths, owner)
+    return found if told is None else Place(told, owner, found.config, socket)
+
+
+def open_store(named: Path | None, config_file: Path | None, *, write: bool = False) -> Store:
+    """Open the store that a command means, and say which it is; see `find_store`."""
+    place = find_store(named, config_file)
+    store = place.open(write=write)
+    note(str(place))
+    return store
+
+
+def with_store(command: Command) -> Command:
+    """Give `command` the options that say which store, as its arguments `store` and `config`."""
+    config = click.option("--config", type=FILE, help="The configuration to take it from.")
+    return click.option("--store", type=FILE, help="The directory of the models.")(config(command))
+
+
+def _configured(config: Config, paths: Paths, owner: str) -> Place:
+    store = config.models.store
+    return Place(Path(store) if store else paths.state / "models", owner, config)
+
+
+def _of(paths: Paths) -> Config:
+    """The configuration of an installation."""
+    return load(paths.config_file) if present(paths.config_file) else Config()
+
+
+def _told(socket: Path) -> Path | None:
+    """The store of the daemon at `socket`; None while none answers."""
+    if not there(socket):
+        return None
+    from edge_rt.cli.client import Client  # brings an HTTP client
+
+    with Client(socket) as client:
+        store = client.store()
+    return None if store is None else Path(store)

@@ -1,0 +1,234 @@
+"""edge-rt models: what is in the model store; works without the daemon."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from edge_rt.cli.bars import bar
+from edge_rt.cli.exits import Failure, NoModel
+from edge_rt.cli.local.fetching import announce_starter, fetch
+from edge_rt.cli.local.model_store import FILE, find_store, open_store, with_store
+from edge_rt.cli.local.models_folder import export_models, import_models
+from edge_rt.cli.local.models_listing import listing, served_model
+from edge_rt.cli.local.models_table import (
+    catalogue_facts,
+    catalogue_table,
+    facts,
+    model_table,
+    pair_facts,
+    served_facts,
+    served_pairs,
+)
+from edge_rt.cli.screen import note
+from edge_rt.cli.words.clean import clean
+from edge_rt.cli.words.paper import output, put
+from edge_rt.errors import ModelFileError
+from edge_rt.models.formats.description import Description
+from edge_rt.models.record import Entry
+from edge_rt.models.store.store import Store
+
+
+@click.group()
+def models() -> None:
+    """List, fetch, check and remove models.
+
+    These commands work on the directory of the models; a running daemon sees what they change.
+    Only `pull` uses the network.
+    """
+
+
+models.add_command(export_models)
+models.add_command(import_models)
+
+
+@models.command("list")
+@with_store
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_models(store: Path | None, config: Path | None, as_json: bool) -> None:
+    """Show the models that are there, and those that can be pulled."""
+    place = find_store(store, config)
+    listed = listing(place)
+    catalogue = place.store().catalogue
+    known = [e for e in catalogue if e.pullable and not {e.id, e.sha256} & listed.known]
+    if as_json:
+        pullable = [catalogue_facts(entry) for entry in known]
+        document = {"store": str(place.root), "models": listed.models, "pullable": pullable}
+        click.echo(json.dumps(document))
+        return
+    console = output()
+    put(console, listed.table if listed.models else Text(f"No models in {place.root}."))
+    if known:
+        put(console, Text("\nedge-rt models pull can fetch:"))
+        put(console, catalogue_table(known))
+    note(str(place))
+
+
+@models.command()
+@click.argument("id", required=False)
+@with_store
+def pull(id: str | None, store: Path | None, config: Path | None) -> None:
+    """Fetch the model ID of the catalogue over the network.
+
+    Without ID, fetch the model to start with: the best one of up to 512 MB that fits this
+    machine's memory.
+
+    A file in the cache that has the right content is used instead. Where EDGE_RT_CACHE names a
+    cache, what is fetched is left there too.
+    """
+    place = open_store(store, config, write=True)
+    entry = fetch(place, id or announce_starter(place))
+    note(f"{entry.id} is in the store: {entry.path}")
+
+
+@models.command("default")
+@click.argument("id", required=False)
+@with_store
+def default_model(id: str | None, store: Path | None, config: Path | None) -> None:
+    """Make the model ID the one that answers when a request names none.
+
+    Without ID, print the default model, and why it is that one.
+    """
+    found = find_store(store, config)
+    if id is None and found.served_by is not None:
+        click.echo(served_model(found.served_by, "default")["id"])
+        note(str(found))
+        return
+    place, named = found.open(write=id is not None), found.config.models.default
+    note(str(found))
+    if id is not None:
+        place.set_default(id)
+        if named not in (None, id):
+            note(f"models.default of the configuration names {named}, which counts first")
+    default = place.explain_default(named)
+    if default.entry is None:
+        raise NoModel(f"{place.root} has no default model: {_no_default(named)}")
+    click.echo(default.entry.id)
+    note(default.why)
+
+
+def _no_default(named: str | None) -> str:
+    if named is None:
+        return "run edge-rt models pull"
+    return f"models.default names {named}, which is not there or writes no text"
+
+
+@models.command()
+@click.argument("place", metavar="FILE|FOLDER", type=FILE)
+@click.option("--id", help="What to call it; made from the name of the file otherwise.")
+@click.option("--move", is_flag=True, help="Do not leave the files where they are.")
+@click.option("--kind", type=click.Choice(["embedding", "tensors"]), help="Without a card: what.")
+@click.option("--pooling", type=click.Choice(["mean", "cls", "last"]), help="Of its tokens.")
+@click.option("--context", type=int, help="Tokens of the longest text; as tokenizer.json says.")
+@click.option("--width", type=int, help="Of its vectors; as the graph says.")
+@click.option("--normalise/--no-normalise", default=None, help="Give vectors the length 1.")
+@with_store
+def add(
+    place: Path, id: str | None, move: bool, store: Path | None, config: Path | None, **said: Any
+) -> None:
+    """Take in a model: a GGUF file, an ONNX file or a folder. Prints the id it has now.
+
+    A folder holds model.onnx, the files with its weights, tokenizer.json where it is a model of
+    text, and its card model.json. Where there is no card, one is made: an ONNX file by itself is a
+    model of tensors, a folder may also be an embedding model.
+    """
+    there = open_store(store, config, write=True)
+    with bar(f"Adding {place.name}") as progress:
+        entry = there.add(place, id, move=move, said=Description(**said), progress=progress)
+    click.echo(entry.id)
+
+
+@models.command()
+@click.argument("id")
+@with_store
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(id: str, store: Path | None, config: Path | None, as_json: bool) -> None:
+    """Show all that is known of the model ID, and of others that it answers with."""
+    found = find_store(store, config)
+    if found.served_by is not None:
+        note(str(found))
+        told = served_facts(served_model(found.served_by, id))
+        if as_json:
+            click.echo(json.dumps(told))
+        else:
+            put(output(), served_pairs(told))
+        return
+    place = open_store(store, config)
+    entry, there = place.get(id), {each.id for each in place.entries()}
+    pairs = [pair for pair in place.pairs if id in (pair.large, pair.small)]
+    if as_json:
+        click.echo(json.dumps(facts(entry) | {"pairs": [pair_facts(p, there) for p in pairs]}))
+    else:
+        put(output(), model_table(entry, _source(entry, place), pairs, there))
+
+
+@models.command()
+@click.argument("id")
+@click.argument("format")
+@click.option("--id", "new_id", help="What to call it; the old id and the format otherwise.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Cores to use; all otherwise.")
+@with_store
+def quantize(
+    id: str,
+    format: str,
+    new_id: str | None,
+    threads: int | None,
+    store: Path | None,
+    config: Path | None,
+) -> None:
+    """Have the GGUF model ID once more in another number format, such as Q4_0 or Q8_0.
+
+    Which one is fastest depends on the board. What was rounded once is rounded again, so best
+    begin with an exact model. Prints the id of the new one.
+    """
+    place = open_store(store, config, write=True)
+    from edge_rt.models.quantize import quantize as requantize
+
+    with bar(f"Quantizing {id}", then="Taking it in") as progress:
+        entry = requantize(id, format, place, new_id=new_id, threads=threads, progress=progress)
+    click.echo(entry.id)
+
+
+@models.command()
+@click.argument("id", required=False)
+@with_store
+def verify(id: str | None, store: Path | None, config: Path | None) -> None:
+    """Read the model ID, or every model, and compare its sha256.
+
+    Ends with exit code 1 when the content of one is not what it was.
+    """
+    place = open_store(store, config)
+    bad = 0
+    for entry in [place.get(id)] if id else place.entries():
+        try:
+            with bar(f"Checking {entry.id}") as progress:
+                place.verify(entry.id, progress)
+            click.echo(f"{entry.id}: ok")
+        except ModelFileError as error:
+            bad += 1
+            click.echo(clean(f"{entry.id}: {error}"))
+    if bad:
+        raise Failure(f"{bad} of the models cannot be used")
+
+
+@models.command()
+@click.argument("id")
+@with_store
+def remove(id: str, store: Path | None, config: Path | None) -> None:
+    """Delete the model ID. A daemon that has it loaded goes on until it unloads it."""
+    open_store(store, config, write=True).remove(id)
+    note(f"removed {id}")
+
+
+def _source(entry: Entry, store: Store) -> str | None:
+    """The model that `entry` was made from, as people call it."""
+    sha256 = entry.source_sha256
+    if sha256 is None:
+        return None
+    known = store.catalogue.of_content(sha256)
+    there = [each.id for each in store.entries() if each.sha256 == sha256]
+    return next(iter(there), known.id if known else f"sha256 {sha256}")

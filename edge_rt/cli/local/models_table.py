@@ -1,0 +1,216 @@
+"""What `edge-rt models` prints of models, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from edge_rt.cli.words.document import Json
+from edge_rt.cli.words.modes import as_set
+from edge_rt.cli.words.quantity import size
+from edge_rt.cli.words.tables import Column, Pairs, Table
+from edge_rt.models.catalogue import CatalogueEntry, Quality
+from edge_rt.models.pairs.pair import Kept, Pair
+from edge_rt.models.record import Entry
+
+_UNKNOWN = "-"
+_STORED = (
+    Column("model", text=True, kept=True),
+    Column("kind", text=True),
+    Column("variant", text=True, kept=True),
+    Column("size", kept=True),
+    Column("parameters"),
+    Column("context"),
+    Column("licence", text=True),
+    Column("", text=True, kept=True),
+)
+_PULLABLE = (
+    Column("model", text=True, kept=True),
+    Column("size", kept=True),
+    Column("licence", text=True),
+    Column("", text=True),
+)
+
+
+def facts(entry: Entry) -> dict[str, object]:
+    """All of a model for JSON."""
+    summary = entry.summary
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "backend": entry.backend,
+        "path": str(entry.path),
+        "files": [
+            {"name": file.path.name, "size_bytes": file.size, "sha256": file.sha256}
+            for file in entry.files
+        ],
+        "size_bytes": entry.size,
+        "sha256": entry.sha256,
+        "source_sha256": entry.source_sha256,
+        "created": entry.created,
+        "licence": entry.licence,
+        "owner": entry.owner,
+        "sampling": entry.sampling.given(),
+        "quality": entry.quality and entry.quality.figures,
+        "source_quality": entry.source_quality and entry.source_quality.figures,
+        "architecture": summary.architecture,
+        "quantisation": summary.quantisation,
+        "variant": _label(entry),
+        "parameters": summary.parameters,
+        "context_train": summary.context_train,
+        "has_template": summary.chat_template is not None,
+    }
+
+
+def served_facts(model: Json) -> dict[str, object]:
+    """What the daemon tells of a model, by the names of `facts`."""
+    edge = model["edge"]
+    same = ("kind", "backend", "size_bytes", "has_template", "variant")
+    told = {"id": model["id"], "created": model["created"], "owner": model["owned_by"]}
+    return told | {name: edge[name] for name in same} | {"context": edge["context"]}
+
+
+def pair_facts(pair: Pair, there: Collection[str]) -> dict[str, object]:
+    """What is known of two models, for JSON; `there` are the ids of all in the store."""
+    return {
+        "large": pair.large,
+        "small": pair.small,
+        "mode": pair.mode,
+        "gate": pair.gate,
+        "large_share": pair.large_share,
+        "threshold": pair.threshold,
+        "first": pair.first,
+        "kept": pair.kept and pair.kept.figures,
+        "there": {pair.large, pair.small} <= {*there},
+    }
+
+
+def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
+    """What can be pulled, for JSON."""
+    return {
+        "id": entry.id,
+        "description": entry.description,
+        "licence": entry.licence,
+        "size_bytes": entry.bytes,
+    }
+
+
+def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
+    """The models that are there, a row each."""
+    rows = [
+        (
+            entry.id,
+            entry.kind,
+            entry.label,
+            size(entry.size),
+            _count(entry.summary.parameters),
+            str(entry.summary.context_train or _UNKNOWN),
+            entry.licence,
+            "default" if entry == default else "",
+        )
+        for entry in entries
+    ]
+    return Table(_STORED, rows)
+
+
+def served_table(models: Sequence[Json]) -> Table:
+    """The models that the daemon tells of, a row each; they are `served_facts` and the default."""
+    rows = [
+        (
+            model["id"],
+            model["kind"],
+            model["variant"] or "",
+            size(model["size_bytes"]),
+            "",
+            str(model["context"] or _UNKNOWN),
+            "",
+            "default" if model["default"] else "",
+        )
+        for model in models
+    ]
+    return Table(_STORED, rows)
+
+
+def served_pairs(model: Json) -> Pairs:
+    """One model as the daemon tells of it, a line for each thing to know."""
+    rows = [
+        ("model", model["id"]),
+        ("kind", model["kind"]),
+        ("backend", model["backend"]),
+        ("pinned as", f"{model['id']}@{model['variant']}" if model["variant"] else ""),
+        ("context", f"{model['context']} tokens" if model["context"] else ""),
+        ("owner", model["owner"]),
+        ("size", size(model["size_bytes"])),
+    ]
+    return Pairs(row for row in rows if row[1])
+
+
+def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
+    """The models that can be pulled, a row each."""
+    rows = [(e.id, size(e.bytes), e.licence, e.description) for e in entries]
+    return Table(_PULLABLE, rows)
+
+
+def model_table(
+    entry: Entry, source: str | None, pairs: Sequence[Pair], there: Collection[str]
+) -> Pairs:
+    """One model, a line for each thing to know; `source` names the model it was made from.
+
+    `pairs` are those that it is one of, and `there` the ids of all models in the store.
+    """
+    summary = entry.summary
+    rows = [
+        ("model", entry.id),
+        ("kind", entry.kind),
+        ("backend", entry.backend),
+        ("architecture", summary.architecture),
+        ("format", summary.quantisation),
+        ("pinned as", _pin(entry)),
+        ("parameters", _count(summary.parameters)),
+        ("context", f"{summary.context_train} tokens" if summary.context_train else _UNKNOWN),
+        ("vectors", f"{summary.embedding} wide, pooling {summary.pooling or 'as the file says'}"),
+        ("licence", entry.licence),
+        ("owner", entry.owner),
+        ("made from", source or ""),
+        ("quality", _figures(entry.quality)),
+        ("its source's", _figures(entry.source_quality)),
+        *(_pair(pair, entry.id, there) for pair in pairs),
+        ("sha256", entry.sha256),
+        ("folder", str(entry.path.parent)),
+    ]
+    if entry.kind != "embedding":
+        rows = [row for row in rows if row[0] != "vectors"]
+    rows += [("file", f"{f.path.name}, {size(f.size)}, sha256 {f.sha256}") for f in entry.files]
+    return Pairs(row for row in rows if row[1])
+
+
+def _label(entry: Entry) -> str | None:
+    """What a request may pin; None where there is nothing to choose."""
+    return entry.label if entry.kind == "language" else None
+
+
+def _pin(entry: Entry) -> str:
+    label = _label(entry)
+    return "" if label is None else f"{entry.id}@{label}"
+
+
+def _pair(pair: Pair, id: str, there: Collection[str]) -> tuple[str, str]:
+    """The other model, and how the two are asked."""
+    title, other = ("partner", pair.small) if pair.large == id else ("partner of", pair.large)
+    absent = "" if other in there else " (not in the store)"
+    usual = pair.mode or "no mode of its own, but a lossless one where that takes less"
+    kept = f"; keeps {_figures(pair.kept)}" if pair.kept else ""
+    return title, f"{other}{absent}: {as_set(usual, pair)}{kept}"
+
+
+def _figures(quality: Quality | Kept | None) -> str:
+    if quality is None:
+        return ""
+    figures = ", ".join(f"{name} {figure:g}" for name, figure in quality.figures.items())
+    return f"{figures} ({quality.source})" if quality.source else figures
+
+
+def _count(parameters: int) -> str:
+    """A number of parameters as people say it."""
+    if parameters < 1e5:
+        return f"{parameters}"
+    return f"{parameters / 1e9:.3g} B" if parameters >= 1e9 else f"{parameters / 1e6:.3g} M"

@@ -1,1 +1,0 @@
-"""What goes into the file that somebody sends who asks for help."""

@@ -1,0 +1,1 @@
+"""What the daemon tells, as lines and tables."""

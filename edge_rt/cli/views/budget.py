@@ -1,0 +1,154 @@
+"""The governor's state as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from edge_rt.cli.words.document import Json
+from edge_rt.cli.words.figures import (
+    MISSING,
+    counted,
+    fixed,
+    joules,
+    line,
+    lines,
+    member,
+    members,
+    number,
+    significant,
+)
+from edge_rt.cli.words.knobs import knob_value, short_name
+from edge_rt.cli.words.quantity import duration
+from edge_rt.cli.words.tables import Column, Pairs, Table
+
+NOTHING = "nothing holds back"  # the daemon's own words
+_NONE = "none"
+_KNOBS = ("knob", "wanted", "now", "before", "")
+_CAUSES = {"power_w": "the power cap", "temp_c": "heat", "energy_j": "the energy", "guard": "heat"}
+
+
+def budget_tables(state: Json) -> RenderableType:
+    """All of a GovernorState."""
+    parts: list[RenderableType] = [Pairs(_rows(state))]
+    if knobs := members(state, "knobs"):
+        parts += [Text(""), _knobs(knobs)]
+    return Group(*parts)
+
+
+def caps(state: Json) -> list[str]:
+    """Each cap in a few words, with what is spent of the energy; none where nothing is capped."""
+    budget, found = member(state, "budget"), list[str]()
+    if budget.get("power_w") is not None:
+        window = duration(number(budget.get("power_window_s")) or 0.0)
+        found.append(f"{significant(budget['power_w'])} W over {window}")
+    if budget.get("temp_c") is not None:
+        found.append(f"{fixed(budget['temp_c'], 1)} °C")
+    if budget.get("energy_j") is not None:
+        spent, most = number(state.get("spent_j")), joules(budget["energy_j"])
+        begin = f"{most} each" if spent is None else f"{joules(spent)} of {most} this"
+        found.append(f"{begin} {line(budget.get('energy_period'))}")
+    return found
+
+
+def holds_back(state: Json) -> bool:
+    """Whether the engine or its clients get less than all there is."""
+    return line(state.get("why")) != NOTHING
+
+
+def limits_line(state: Json) -> str:
+    """What the engine may use now."""
+    limits = member(state, "limits")
+    duty = number(limits.get("duty"))
+    parts = [
+        counted(limits.get("threads"), "thread"),
+        f"{MISSING if duty is None else f'{100 * duty:.0f}'} % of the time",
+    ]
+    for name, processor in (("cpu_hz", "CPU"), ("gpu_hz", "GPU")):
+        if (hz := number(limits.get(name))) is not None:
+            parts.append(f"{processor} up to {hz / 1e9:.2f} GHz")
+    if limits.get("prefill_chunk") is not None:
+        parts.append(f"{counted(limits['prefill_chunk'], 'prompt token')} a pass")
+    admission = limits.get("admission")
+    if admission == "queue":
+        parts.append("new requests wait")
+    if admission == "refuse":
+        after = number(limits.get("retry_after_s"))
+        parts.append(
+            "new requests are refused" + ("" if not after else f" for {duration(after)} or so")
+        )
+    parts += ["smaller models answer"] if limits.get("smaller") else []
+    parts += [] if limits.get("heavy", True) else ["no further model is loaded"]
+    return ", ".join(parts)
+
+
+def forecast_line(state: Json) -> str:
+    """The temperature to come; a dash where none can be forecast."""
+    forecast = number(state.get("forecast_c"))
+    if forecast is None:
+        return MISSING
+    band = number(state.get("band_c"))
+    text = f"{forecast:.1f}" + ("" if band is None else f" ± {band:.1f}")
+    text += f" °C in {duration(number(state.get('horizon_s')) or 0.0)}"
+    if (ahead := number(state.get("guard_in_s"))) is not None:
+        text += f"; too hot in {duration(ahead)} if nothing is done"
+    return text if state.get("trusted") else f"{text}; not believed"
+
+
+def _rows(state: Json) -> Iterator[tuple[str, str]]:
+    budget = member(state, "budget")
+    yield "power", _power(budget)
+    temp = budget.get("temp_c")
+    yield "temperature", _NONE if temp is None else f"{fixed(temp, 1)} °C"
+    yield "energy", _energy(state, budget)
+    yield "", ""
+    yield "guard", line(state.get("guard"))
+    yield "allowed", _allowance(state)
+    yield "limits", limits_line(state)
+    yield "forecast", forecast_line(state)
+    yield "why", line(state.get("why"))
+    for warning in lines(state, "warnings") or []:
+        yield "warning", warning
+    for missing in lines(state, "missing") or []:
+        yield "missing", missing
+
+
+def _power(budget: Json) -> str:
+    power = budget.get("power_w")
+    if power is None:
+        return _NONE
+    window, peak = significant(budget.get("power_window_s")), number(budget.get("peak_ratio"))
+    top = "" if peak is None else f", {significant((number(power) or 0.0) * peak)} W at a peak"
+    return f"{significant(power)} W over any {window} s{top}"
+
+
+def _energy(state: Json, budget: Json) -> str:
+    most = budget.get("energy_j")
+    if most is None:
+        return _NONE
+    text = f"{joules(most)} each {line(budget.get('energy_period'))}"
+    if number(state.get("spent_j")) is not None:
+        left = duration(number(state.get("period_left_s")) or 0.0)
+        text += f"; {joules(state.get('spent_j'))} are spent, {left} to go"
+    return text
+
+
+def _allowance(state: Json) -> str:
+    if number(state.get("allowance_w")) is None:
+        return "as much as it takes"
+    cause = line(state.get("bound_by"))
+    text = f"{significant(state.get('allowance_w'))} W, for {_CAUSES.get(cause, cause)}"
+    if cause == "power_w" and number(state.get("margin_w")):
+        text += f"; {significant(state.get('margin_w'))} W are kept free"
+    return text
+
+
+def _knobs(knobs: list[Json]) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for knob in knobs:
+        name = line(knob.get("name"))
+        values = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
+        rows.append((short_name(name), *values, line(knob.get("error") or "")))
+    return Table([Column(name, text=True, kept=name in _KNOBS[:3]) for name in _KNOBS], rows)

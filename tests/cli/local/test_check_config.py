@@ -1,0 +1,123 @@
+"""`check-config` tells every fault, or that there is none and which file counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tiny_file import tiny_model
+
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.store.store import Store
+
+Cli = Any
+
+
+def test_a_good_file_is_ok(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("engine: {threads: 2}\n")
+    result = cli("check-config", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"{file}: ok\n")
+
+
+def test_every_fault_is_one_line_and_the_exit_code_is_6(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("engine:\n  threads: many\nlogs: {}\n")
+    result = cli("check-config", str(file))
+    assert result.exit_code == 6
+    assert result.stdout.splitlines() == [
+        f'{file}:2: engine.threads: expected an integer, got "many"',
+        f"{file}:3: logs: unknown key; did you mean log?",
+    ]
+
+
+def test_a_missing_file_is_a_fault(cli: Cli, tmp_path: Path) -> None:
+    result = cli("check-config", str(tmp_path / "absent.yaml"))
+    assert result.exit_code == 6
+    assert "No such file" in result.stdout
+
+
+def test_without_a_file_the_installations_own_is_checked(cli: Cli, environ: dict[str, str]) -> None:
+    own = Path(environ["CONFIGURATION_DIRECTORY"]) / "config.yaml"
+    assert cli("check-config").stdout == f"{own}: not there, so the defaults apply: ok\n"
+    own.write_text("")
+    assert cli("check-config").stdout == f"{own}: ok\n"
+    own.write_text("[]")
+    assert cli("check-config").exit_code == 6
+
+
+def test_serve_refuses_what_check_config_does_in_the_same_words(cli: Cli, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    file = tmp_path / "config.yaml"
+    for key, value in (
+        ("socket.path", "/" + "x" * 107),
+        ("socket.group", "no-such-group"),
+        ("models.store", str(taken)),
+        ("models.default", "default"),
+        ("ledger.path", "/"),
+        ("ledger.path", str(file)),
+        ("models.preload[0]", "[" + "a" * 97 + "]"),
+        ("models.catalogue[0]", f"[{tmp_path / 'absent.yaml'}]"),
+        ("router.rules", str(tmp_path / "absent.yaml")),
+    ):
+        section, name = key.partition("[")[0].split(".")
+        file.write_text(f"{section}:\n  {name}: {value}\n")
+        checked, served = cli("check-config", str(file)), cli("serve", "--config", str(file))
+        assert (checked.exit_code, served.exit_code) == (6, 6)
+        assert checked.stdout.startswith(f"{file}:2: {key}: ")
+        assert served.stderr == f"Error: {checked.stdout}"
+
+
+def test_models_that_the_store_lacks_are_named_with_their_lines(cli: Cli, tmp_path: Path) -> None:
+    model, store = tmp_path / "m.gguf", tmp_path / "models"
+    model.write_bytes(tiny_model())
+    Store(store, load_catalogue([])).add(model, "chatty")
+    file = tmp_path / "config.yaml"
+    named = "models:\n  default: {0}\n  preload: [{0}]\n  store: " + str(store)
+    file.write_text(named.format("nosuch") + "\ncache:\n  semantic:\n    model: chatty\n")
+    result = cli("check-config", str(file))
+    assert result.exit_code == 6
+    first, second, third = result.stdout.splitlines()
+    assert first.startswith(f"{file}:2: models.default: no model 'nosuch' in the store")
+    assert second.startswith(f"{file}:3: models.preload[0]: no model 'nosuch'")
+    assert third == (
+        f"{file}:7: cache.semantic.model: chatty is a language model: an embedding model is needed"
+    )
+    file.write_text(named.format("chatty"))
+    assert cli("check-config", str(file)).stdout == f"{file}: ok\n"
+
+
+def test_a_store_that_cannot_be_read_is_a_warning(cli: Cli, tmp_path: Path) -> None:
+    store = tmp_path / "models"
+    (store / "manifest.json").mkdir(parents=True)
+    file = tmp_path / "config.yaml"
+    file.write_text(f"models:\n  default: chatty\n  store: {store}\n")
+    result = cli("check-config", str(file))
+    assert (result.exit_code, result.stdout) == (0, f"{file}: ok\n")
+    assert result.stderr.startswith(f"{file}: warning: the models are not checked: ")
+
+
+def test_a_power_mode_that_the_board_lacks(
+    cli: Cli, environ: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"knobs:\n  nvpmodel: 7\nsensors: {{root: {tmp_path}}}\n")
+    result = cli("check-config", str(file))
+    assert (result.exit_code, result.stdout) == (
+        6,
+        f"{file}:2: knobs.nvpmodel: there is no nvpmodel here: only a Jetson has power modes\n",
+    )
+    program = tmp_path / "nvpmodel"
+    program.write_text("#!/bin/sh\necho '< POWER_MODEL ID=0 NAME=MAXN >'\n")
+    program.chmod(0o755)
+    environ["PATH"] = f"{tmp_path}:{environ.get('PATH', os.environ['PATH'])}"
+    file.write_text("knobs:\n  nvpmodel: 7\n")
+    result = cli("check-config", str(file))
+    assert (result.exit_code, result.stdout) == (
+        6,
+        f"{file}:2: knobs.nvpmodel: nvpmodel has no mode named '7'; it has MAXN\n",
+    )
+    file.write_text("knobs:\n  nvpmodel: MAXN\n")
+    assert cli("check-config", str(file)).exit_code == 0

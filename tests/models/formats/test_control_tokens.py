@@ -1,0 +1,72 @@
+"""Which tokens of a model's vocabulary are no text."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rt.errors import ModelFileError
+from edge_rt.models.formats.gguf import read_tokens
+from edge_rt.models.formats.tokenizer_file import special_tokens
+
+Write = Callable[..., Path]
+Gguf = Any  # the builder of conftest.py
+TOKENS = 600
+NORMAL, UNKNOWN, CONTROL, OWN, UNUSED, BYTE = range(1, 7)
+
+
+def types(**others: int) -> bytes:
+    """All tokens normal but for those named, as t5."""
+    kinds = [others.get(f"t{i}", NORMAL) for i in range(TOKENS)]
+    return struct.pack(f"<IIQ{TOKENS}i", 9, 5, TOKENS, *kinds)
+
+
+def test_those_that_the_file_calls_so(gguf: Gguf, write: Write) -> None:
+    kinds = types(
+        t0=UNKNOWN, t3=OWN, t255=CONTROL, t256=CONTROL, t300=BYTE, t599=CONTROL, t9=UNUSED
+    )
+    path = write(gguf.changed(tokenizer__ggml__token_type=kinds))
+    assert read_tokens(path)[0] == ["t0", "t255", "t256", "t599"]
+
+
+@pytest.mark.parametrize(
+    "kinds", [None, struct.pack("<I", 4) + b"\0" * 4, struct.pack("<IIQ", 9, 5, 0)]
+)
+def test_a_file_that_calls_none_so(gguf: Gguf, write: Write, kinds: bytes | None) -> None:
+    assert read_tokens(write(gguf.changed(tokenizer__ggml__token_type=kinds)))[0] == []
+
+
+def test_more_types_than_tokens_are_not_looked_at(gguf: Gguf, write: Write) -> None:
+    kinds = struct.pack(f"<IIQ{TOKENS + 5}i", 9, 5, TOKENS + 5, *[CONTROL] * (TOKENS + 5))
+    path = write(gguf.changed(tokenizer__ggml__token_type=kinds))
+    assert len(read_tokens(path)[0]) == TOKENS
+
+
+def test_the_real_model(smollm2: Path) -> None:
+    control, longest = read_tokens(smollm2)
+    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(control)
+    assert longest == 162  # as llama.cpp finds it, of spaces
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    for read, name in ((read_tokens, "x.gguf"), (special_tokens, "tokenizer.json")):
+        with pytest.raises(ModelFileError, match="cannot be read"):
+            read(tmp_path / name)
+
+
+def test_those_of_a_tokenizer_file(tmp_path: Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    added = [
+        {"id": 0, "content": "<s>", "special": True},
+        {"id": 1, "content": "<tool>", "special": False},
+        {"id": 2, "content": "<end>", "special": True},
+    ]
+    path.write_text(json.dumps({"added_tokens": added, "truncation": None}))
+    assert special_tokens(path) == ["<s>", "<end>"]
+    path.write_text("{}")
+    assert special_tokens(path) == []

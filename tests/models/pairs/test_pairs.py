@@ -1,0 +1,71 @@
+"""Pairs of the catalogue hold until others are tuned, and those outlive the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_rt.errors import ConfigError
+from edge_rt.models.catalogue import load_catalogue
+from edge_rt.models.pairs.pair import Kept, Pair
+from edge_rt.models.pairs.pairs import FILE, Pairs
+
+LISTED = [
+    Pair(large="big", small="mid"),
+    Pair(large="big", small="tiny"),
+    Pair(large="mid", small="tiny", mode="lookup"),
+]
+TUNED = Pair(
+    large="big",
+    small="tiny",
+    mode="switch:token",
+    large_share=0.3,
+    first=8,
+    kept=Kept(figures={"gsm8k": 0.97}, source="own run"),
+)
+
+
+def test_the_first_of_the_catalogue_is_taken(tmp_path: Path) -> None:
+    pairs = Pairs(tmp_path, LISTED)
+    assert [pair.small for pair in pairs.of("big")] == ["mid", "tiny"]
+    assert pairs.find("mid", "tiny") == LISTED[2]
+    assert pairs.find("tiny", "mid") is None
+    assert not pairs.of("tiny")
+
+
+def test_what_was_tuned_comes_first_and_stays(tmp_path: Path) -> None:
+    other = Pairs(tmp_path / "store", LISTED)
+    assert list(other) == LISTED
+    path = Pairs(tmp_path / "store", LISTED).write(TUNED)
+    assert path == tmp_path / "store" / FILE
+    assert other.of("big") == [TUNED, LISTED[0]]
+    assert list(Pairs(tmp_path / "store")) == [TUNED]
+
+
+def test_tuning_again_replaces(tmp_path: Path) -> None:
+    pairs = Pairs(tmp_path)
+    pairs.write(TUNED)
+    pairs.write(LISTED[2])
+    pairs.write(LISTED[1])
+    assert list(pairs) == [LISTED[1], LISTED[2]]
+
+
+def test_its_file_is_a_catalogue(tmp_path: Path) -> None:
+    path = Pairs(tmp_path).write(TUNED)
+    assert load_catalogue([path]).pairs[0] == TUNED
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["pairs: [{large: big}]", "pairs: [", "colour: red", "pairs: !!bool x", "- " * 5000],
+)
+def test_a_file_that_is_no_use_is_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(ConfigError, match=r"(?s)pairs\.yaml.*mend it"):
+        list(Pairs(tmp_path, LISTED))
+
+
+def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("")
+    assert list(Pairs(tmp_path, LISTED)) == LISTED
