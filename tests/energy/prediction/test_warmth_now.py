@@ -31,7 +31,7 @@ from calibrated import HARDWARE, SMOL, calibration
 COLD_C, HOTTER_K = 20.0, 30.0  # of the air
 STEP_S = 0.25
 BUSY_CORES = 2.0
-REST_S, RUN_S = 3600.0, 10.0
+REST_S, RUN_S = 1200.0, 10.0
 SEEDS = range(8)
 
 

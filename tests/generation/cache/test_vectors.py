@@ -49,7 +49,7 @@ def test_the_search_finds_what_a_comparison_with_all_finds() -> None:
     points += [moved(point, random_, random_.uniform(0.8, 0.99)) for point in points[:100]]
     among = {str(at).encode(): packed(point) for at, point in enumerate(points)}
     wanted = found = 0
-    for point in points[:100]:
+    for point in points[:40]:
         asked = packed(moved(point, random_, 0.9))
         whole = sorted(((cosine(asked, one), key) for key, one in among.items()), reverse=True)
         best = [pair for pair in whole if pair[0] >= 0.8][:4]
@@ -57,7 +57,7 @@ def test_the_search_finds_what_a_comparison_with_all_finds() -> None:
         assert set(some) <= set(best)
         wanted += len(best)
         found += len(some)
-    assert wanted > 130
+    assert wanted > 50
     assert found >= 0.995 * wanted
 
 
