@@ -50,7 +50,7 @@ def coarser(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(kind: Callable[..., Any], path: Path) -> Any:
-    return kind(path, context=CONTEXT, sequences=SPARE + 1, batch=128, threads=2, outputs=16)
+    return kind(path, context=CONTEXT, sequences=SPARE + 1, batch=128, threads=1, outputs=16)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def after_turns(
     told = [token % vocab for token in heard.tokens[0]]
     prompt = duo.backends["toy"].tokenize(PROMPT, special=True)
     found: list[tuple[Writer, Logits, Logits]] = []
-    for writer, written, logits in gate.seen:
+    for writer, written, logits in gate.seen[::3]:  # each takes a prompt's time
         backend = duo.backends["toy" if writer == "large" else "small"]
         text = [*prompt, *told[:written]]
         backend.rewind(SPARE, 0)
