@@ -50,6 +50,7 @@ def put_fifo(file: Path) -> None:
     os.mkfifo(file)
 
 
+@pytest.mark.slow
 def test_damaged_files_are_told_and_repaired_ones_work(own_daemon, smollm2, tmp_path, tools):
     """Each in its own way, all at once, so that the wait for the second try is shared."""
     root = tmp_path / "models"

@@ -128,6 +128,7 @@ def test_a_cancelled_stream_is_not_kept(daemon: Daemon) -> None:
     assert response.status_code == 404
 
 
+@pytest.mark.slow
 def test_a_stream_that_outlived_its_engine_is_kept_whole(daemon: Daemon) -> None:
     ask = {"prompt": "The old lighthouse keeper", "max_tokens": 200, "ignore_eos": True}
     alone = plain(daemon, **ask, edge={"cache": "off"})["choices"][0]["text"]
@@ -140,6 +141,7 @@ def test_a_stream_that_outlived_its_engine_is_kept_whole(daemon: Daemon) -> None
     assert again["choices"][0]["text"] == alone
 
 
+@pytest.mark.slow
 def test_answers_outlive_a_stop_and_a_kill(own_daemon: Any) -> None:
     daemon = own_daemon(**CACHE)
     first = streamed(daemon)
@@ -158,6 +160,7 @@ def test_answers_outlive_a_stop_and_a_kill(own_daemon: Any) -> None:
     assert daemon.loaded() == set()  # nothing of all that needed the model
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_put_aside_and_answers_go_on(own_daemon: Any) -> None:
     daemon = own_daemon(**CACHE)
     first = plain(daemon)

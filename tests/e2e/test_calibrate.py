@@ -54,6 +54,7 @@ def test_before_a_calibration_a_plan_says_that_it_guesses(daemon):
     assert candidate["chosen"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_behind(daemon, tools):
     process = subprocess.Popen(
         [COMMAND, "calibrate", "--quick", "--force"],
@@ -86,6 +87,7 @@ def test_it_is_refused_while_there_are_requests(daemon):
     assert files(daemon) == []
 
 
+@pytest.mark.slow
 def test_a_quick_calibration_and_what_rests_on_it(daemon):
     daemon.quiet()
     result = daemon.run("calibrate", "--quick", "--force", "--json")

@@ -173,6 +173,7 @@ def clients(daemon, tools) -> dict[str, list[Asking]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kills", "hangs", "most_s"),
     [
@@ -240,6 +241,7 @@ def all_is_booked_once(daemon, tools, clients_of, left) -> None:
     assert shares == pytest.approx(sum(m["energy_j"] for m in report["models"]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_answer_that_several_wait_for_outlives_its_engine_and_who_asked_first(watched, tools):
     """The engine is killed, and before there is another one the first client leaves."""
     daemon, _ = watched

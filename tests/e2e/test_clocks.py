@@ -81,6 +81,7 @@ def hold_down(daemon, board, tools, tokens):
     tools.eventually(lambda: tokens[0] > before, "tokens flow")
 
 
+@pytest.mark.slow
 def test_a_cap_takes_the_clock_down_and_the_end_puts_it_back(governed, board, tools):
     with work(governed) as tokens:
         hold_down(governed, board, tools, tokens)
@@ -91,6 +92,7 @@ def test_a_cap_takes_the_clock_down_and_the_end_puts_it_back(governed, board, to
     tools.eventually(lambda: cap_khz(board) == TOP_KHZ, "the clock is put back")
 
 
+@pytest.mark.slow
 def test_after_kill_9_the_next_start_puts_it_back(governed, board, tools):
     with work(governed) as tokens:
         hold_down(governed, board, tools, tokens)

@@ -16,6 +16,7 @@ PROMPTS = [
 ]
 
 
+@pytest.mark.slow
 def test_alone_and_in_company(daemon, tools):
     """Eight prompts at once, of different lengths, get what each gets alone."""
     alone = [daemon.complete(prompt, max_tokens=20) for prompt in PROMPTS]
@@ -24,6 +25,7 @@ def test_alone_and_in_company(daemon, tools):
     assert len(set(alone)) == len(alone)
 
 
+@pytest.mark.slow
 def test_streamed_and_plain(daemon, tools):
     for prompt in PROMPTS[:4]:
         with daemon.stream(prompt=prompt, temperature=0, max_tokens=20) as events:

@@ -36,6 +36,7 @@ def attributed(report):
     return sum(model["energy_j"] for model in report["models"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [4, 32])
 def test_shares_and_the_rest_are_the_rails_integral(daemon, tools, streams):
     before = attributed(ledger(daemon))
@@ -83,6 +84,7 @@ def test_an_answer_says_what_it_cost_in_its_body_headers_and_stream(daemon):
     assert last["edge"]["energy_j"] > 0
 
 
+@pytest.mark.slow
 def test_more_tokens_cost_more(daemon):
     short, long = (
         daemon.post({"prompt": STORY, "max_tokens": tokens, "ignore_eos": True}).json()["edge"]
@@ -137,6 +139,7 @@ def test_prometheus_sees_rails_zones_and_joules(daemon):
         assert series in text
 
 
+@pytest.mark.slow
 def test_the_ledger_outlives_the_daemon(make_daemon, board, tools):
     daemon = make_daemon(sensors={"root": str(board)})
     try:
@@ -161,6 +164,7 @@ def kept(folder):
     return {name for name in names if name in STATE or name.startswith("leakage-")}
 
 
+@pytest.mark.slow
 def test_a_simulated_board_is_named_and_shares_no_joule_with_a_real_one(own_daemon, board):
     """One state directory, first with a simulated board and then with this machine's own."""
     twin = own_daemon(sensors={"root": str(board)}, ledger={"path": None}, cache={})

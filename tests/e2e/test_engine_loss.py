@@ -46,6 +46,7 @@ def test_a_stream_goes_on_in_the_next_engine(daemon, tools, how):
     assert last["usage"]["prompt_tokens"] == whole["usage"]["prompt_tokens"]
 
 
+@pytest.mark.slow
 def test_requests_of_every_kind_go_on(daemon, tools):
     """Several at once: answers of one request, a plain one, one whose prompt is being read."""
     several = {"prompt": STORY, "max_tokens": 40, "n": 2, "ignore_eos": True} | SAMPLED
@@ -73,6 +74,7 @@ def test_requests_of_every_kind_go_on(daemon, tools):
     assert tools.together(calls) == undisturbed
 
 
+@pytest.mark.slow
 def test_what_was_read_is_kept_over_a_kill_and_given_back(daemon, tools):
     """Of a long prompt, in memory that the daemon holds for its engines."""
     files = Path(f"/proc/{daemon.process.pid}/fd")
@@ -91,6 +93,7 @@ def test_what_was_read_is_kept_over_a_kill_and_given_back(daemon, tools):
     tools.eventually(lambda: memory.stat().st_blocks == 0, "the memory is given back")
 
 
+@pytest.mark.slow
 def test_a_prompt_is_read_on_where_a_kill_cut_it_short(daemon, tools):
     """An engine reads 128 of its tokens in a pass."""
     body = {"prompt": [100 + i * 7919 % 5000 for i in range(640)], "max_tokens": 1}
@@ -113,6 +116,7 @@ def test_a_death_while_idle_is_not_noticed(daemon):
     assert daemon.engine()["pid"] != pid
 
 
+@pytest.mark.slow
 def test_a_request_that_ends_two_engines_is_refused_from_then_on(own_daemon, tools):
     """Others are not to suffer for it without end. Between two passes it is not to blame."""
     daemon = own_daemon()

@@ -90,6 +90,7 @@ def test_messages_that_do_not_fit(sdk):
     assert caught.value.param == "messages"
 
 
+@pytest.mark.slow
 def test_an_answer_ends_where_the_context_does(sdk):
     answer = sdk.completions.create(
         model=MODEL,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_stream_goes_on_while_a_long_prompt_is_read(daemon, tools):
     """Chunks of the stream arrive all through the reading, which takes many passes."""
     reading, read = threading.Event(), threading.Event()

@@ -74,6 +74,7 @@ def written(folder: Path, file: str, table: str) -> int:
             return db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
 
 
+@pytest.mark.slow
 def test_answers_go_on_while_the_disk_is_full_and_nothing_is_lost(
     full: tuple[Daemon, Path], tools: Any
 ) -> None:
@@ -103,6 +104,7 @@ def test_answers_go_on_while_the_disk_is_full_and_nothing_is_lost(
     assert "Traceback" not in daemon.log.read_text()
 
 
+@pytest.mark.slow
 def test_nothing_but_the_state_directory_has_to_be_writable(
     apart: Callable[[str, str], Daemon], tools: Any
 ) -> None:

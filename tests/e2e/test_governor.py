@@ -109,6 +109,7 @@ def watch(daemon, tools):
     return energy_j / covered_s, (now_s - spent_s) / (end - begin)
 
 
+@pytest.mark.slow
 def test_a_cap_is_kept_and_full_speed_is_back_when_it_is_lifted(free, tools):
     idle_w = supply(free)["idle_w"]
     with work(free):
@@ -217,6 +218,7 @@ def test_clients_of_the_sdk_send_it_beside_the_rest(free):
     assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "edge.joules")
 
 
+@pytest.mark.slow
 def test_a_smaller_model_stands_in_under_a_cap(own_daemon, board, smollm2, tmp_path, tools):
     large, small = tmp_path / "large.gguf", tmp_path / "small.gguf"
     store = Store(tmp_path / "models", load_catalogue())
@@ -254,6 +256,7 @@ def zone(tmp_path):
     return tree.zone("cpu-thermal", 40_000, trips={"passive": 80_000}) / "temp"
 
 
+@pytest.mark.slow
 def test_a_hot_board_stops_and_goes_on_where_it_was_when_it_is_cooler(own_daemon, zone, tools):
     daemon = own_daemon(sensors={"root": str(zone.parents[4])})
 

@@ -42,6 +42,7 @@ def most_while_streaming(daemon, tokens):
     return [max(values) for values in zip(*seen, strict=True)]
 
 
+@pytest.mark.slow
 def test_rail_load_and_clock_of_the_gpu_rise_with_its_model_s_passes(daemon, tools):
     rest_w, rest, rest_hz = figures(daemon)
     assert rest == 0.0
@@ -57,6 +58,7 @@ def test_rail_load_and_clock_of_the_gpu_rise_with_its_model_s_passes(daemon, too
     tools.eventually(lambda: figures(daemon)[1] < 0.01, "the GPU rests again")
 
 
+@pytest.mark.slow
 def test_a_request_pays_what_the_gpu_took_and_no_joule_is_lost(daemon):
     edge = daemon.post({"prompt": STORY, "max_tokens": 200, "ignore_eos": True}).json()["edge"]
     assert (edge["simulated"], edge["energy_quality"]) == (BOARD, "modelled")
@@ -85,6 +87,7 @@ def test_whatever_shows_it_says_that_it_is_simulated(daemon):
     assert "the GPU is simulated" in daemon.log.read_text()
 
 
+@pytest.mark.slow
 def test_calibrating_measures_what_the_gpu_draws(daemon):
     done = daemon.run("calibrate", "--quick", "--force", timeout=180)
     assert done.returncode == 0, done.stderr

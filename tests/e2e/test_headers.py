@@ -140,6 +140,7 @@ def try_all(count: int, engine: Engine, files: tuple[File, ...], place: Path) ->
     return ends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.whole)])
 def test_no_header_does_worse_than_a_reason(
     count: int, engine: Engine, files: tuple[File, ...], place: Path

@@ -122,6 +122,7 @@ def check(state: Path, before: Rows) -> None:
     assert not list(state.glob("*.corrupt-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.whole)])
 def test_kills_in_the_middle_of_writes(
     own_daemon: Callable[..., Daemon], tools: Any, kills: int

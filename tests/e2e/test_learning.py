@@ -55,6 +55,7 @@ def chosen(answer: dict[str, Any]) -> dict[str, Any]:
     return answer["edge"]["route_trace"]["considered"][0]["candidate"]
 
 
+@pytest.mark.slow
 def test_marks_change_what_is_expected_and_survive_a_kill(daemon: Daemon, tools: Any) -> None:
     first = ask(daemon, seed=1)
     before = chosen(first)["learnt"]

@@ -51,6 +51,7 @@ def test_told_to_stop_it_ends_its_streams_first(own_daemon, tools, number):
     assert tools.gone(engine)
 
 
+@pytest.mark.slow
 def test_told_to_stop_it_does_not_wait_for_ever(own_daemon, tools):
     """A stream that outlives the time for draining ends with an error, and the daemon well."""
     daemon = own_daemon(engine={"threads": 1, "context": 8192, "sequences": 1})
@@ -84,6 +85,7 @@ def test_stopped_while_the_engine_starts(own_daemon, tools):
     assert all(tools.gone(child.pid) for child in children)
 
 
+@pytest.mark.slow
 def test_killed_it_takes_the_engine_along_and_the_next_one_takes_over(own_daemon, tools):
     daemon = own_daemon()
     before = daemon.complete("The moon is", max_tokens=8)
@@ -135,6 +137,7 @@ def test_a_second_daemon_is_refused(daemon):
     assert daemon.complete("Hello", max_tokens=1), "the first one does not mind"
 
 
+@pytest.mark.slow
 def test_of_two_daemons_with_one_state_directory_one_stays(
     own_daemon, tools, tmp_path, monkeypatch
 ):

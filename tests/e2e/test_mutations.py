@@ -203,6 +203,7 @@ def narrow(make_daemon):
     daemon.close()
 
 
+@pytest.mark.slow
 def test_some_mutated_requests(narrow):
     mutate(narrow, 240, 0)
 

@@ -57,6 +57,7 @@ def restart(daemon: Any) -> None:
     daemon.start()
 
 
+@pytest.mark.slow
 def test_unix_sockets_are_all_that_are_made(
     own_daemon: Any, watched: dict[str, str], tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_unix_sockets_are_all_that_are_made(
     assert set().union(*found.values()) == {socket.AF_UNIX}
 
 
+@pytest.mark.slow
 def test_tcp_is_made_where_it_is_configured(
     own_daemon: Any, watched: dict[str, str], tmp_path: Path
 ) -> None:
@@ -111,6 +113,7 @@ def filters(pid: int) -> int:
     return int(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("offline", "becomes"), [(True, REFUSED), (False, ALLOWED)])
 def test_native_code_is_refused_internet_sockets(
     own_daemon: Any, tools: Any, tmp_path: Path, offline: bool, becomes: list[object]

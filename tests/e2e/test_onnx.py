@@ -38,6 +38,7 @@ def rest_w(daemon: Any) -> float | None:
     return supply and supply["idle_w"]
 
 
+@pytest.mark.slow
 def test_a_chat_is_answered_and_its_cost_told(daemon: Any) -> None:
     with daemon.stream("/v1/chat/completions", messages=CHAT, **FIRM) as events:
         documents = list(events)
@@ -52,6 +53,7 @@ def test_a_chat_is_answered_and_its_cost_told(daemon: Any) -> None:
     assert told["energy_j"] > 0
 
 
+@pytest.mark.slow
 def test_both_libraries_answer_alike(daemon: Any) -> None:
     for model in (ONNX, GGUF, ONNX, GGUF):
         answer = daemon.post(

@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+import pytest
 
 REQUESTS, CLIENTS = 200, 8
 SLACK_FDS = 2  # descriptors that come and go
@@ -115,6 +116,7 @@ def test_nothing_is_left_behind(own_daemon, tools):
         tools.eventually(lambda: daemon.engine()["running"] == 8, "all sequences can be had")
 
 
+@pytest.mark.slow
 def test_the_polite_are_served_among_the_rude(store, tmp_path):
     """In short what `tools/bench soak` does for ten minutes, in which memory may not grow."""
     bench = Path(__file__).parents[2] / "tools" / "bench"

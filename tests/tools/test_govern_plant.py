@@ -181,6 +181,7 @@ def test_what_is_tagged_as_assumed_is_right_and_what_is_far_off_is_not() -> None
     assert found["leak_measured_agx"] == 0.5
 
 
+@pytest.mark.slow
 def test_the_short_form_runs_every_part_and_holds_what_the_whole_promises() -> None:
     lines: list[str] = []
     values = plant(lines.append, quick=True).values

@@ -138,6 +138,7 @@ def after_turns(
 # --- turns
 
 
+@pytest.mark.slow
 def test_after_any_turns_each_model_says_what_it_would_after_one_reading(
     large: LlamaBackend, monkeypatch: pytest.MonkeyPatch, smollm2: Path
 ) -> None:
@@ -147,6 +148,7 @@ def test_after_any_turns_each_model_says_what_it_would_after_one_reading(
     assert max(np.abs(logits - anew).max() for _, logits, anew in found) == 0.0
 
 
+@pytest.mark.slow
 def test_models_of_two_libraries_take_turns(
     large: LlamaBackend, onnx: OnnxBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
