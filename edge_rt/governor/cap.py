@@ -38,14 +38,16 @@ class Cap:
         window_s: float,
         worked: bool = True,
         step_w: float = 0.0,
+        whole: bool = False,
     ) -> None:
         """Take a look of `dt_s`, for which the limits had planned `planned_w`.
 
-        `drawn` are the watts of the last looks, the newest last; see PowerWindow for `worked`.
+        `drawn` are the watts of the last looks, the newest last; see PowerWindow for `worked` and
+        `whole`.
         `step_w` is the step by which other programs' power rose.
         """
         self._steps_w = max(self._steps_w * 0.5 ** (dt_s / _AGAIN_S), _STEP * step_w)
-        self._window.add(dt_s, drawn[-1], planned_w, window_s, drawn[:-1], worked)
+        self._window.add(dt_s, drawn[-1], planned_w, window_s, drawn[:-1], worked, whole)
 
     def aims_w(
         self, budget: Budget, deviation_w: float, ripple_w: float = 0.0
@@ -63,7 +65,8 @@ class Cap:
             self.margin_w, self.extra_margin_w = None, 0.0
             return None
         steps_w = min(_STEPS * cap_w, self._steps_w)
-        self._steady_w = min(_MOST * cap_w, _DEVIATIONS * deviation_w + _FLOOR * cap_w + steps_w)
+        floor_w = max(_FLOOR * cap_w, self._window.whole_excess_w)
+        self._steady_w = min(_MOST * cap_w, _DEVIATIONS * deviation_w + floor_w + steps_w)
         self.extra_margin_w = max(0.0, self._steady_w - _FLOOR * cap_w)
         self._ripple_w = self._window.new * min(_RIPPLE * cap_w, ripple_w)
         self.margin_w = self._margin_w(cap_w, self._steady_w)

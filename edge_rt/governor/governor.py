@@ -124,7 +124,9 @@ class Governor:
         drawn = power.recent()
         self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn[-1] - self._mean_w)
         window_s = self.budget.power_window_s
-        self._cap.look(dt_s, drawn, self._planned_w(), window_s, busy > 0.0, power.step_w)
+        told, reads = self._told, usage.prompt_share >= 0.5
+        whole = (told.prompt_duty if reads else told.duty) >= 1.0
+        self._cap.look(dt_s, drawn, self._planned_w(), window_s, busy > 0.0, power.step_w, whole)
         if self._thermal is not None:
             heats_w = drawn[-1] if seen.power_w is None else seen.power_w
             self._thermal.observe(seen.time_s, seen.temp_c, heats_w, seen.fan)

@@ -17,6 +17,8 @@ class PowerWindow:
     def __init__(self) -> None:
         self._looks: list[tuple[float, float, float]] = []  # seconds, watts, watts planned
         self.excess_w = 0.0  # of the worst window, which fades
+        self.whole_excess_w = 0.0  # the same of windows in which the engine was to make no pause
+        self._whole_s = 0.0  # for which it was not to
         self._begins = False
         self._worked_s = 0.0
 
@@ -28,12 +30,14 @@ class PowerWindow:
         window_s: float,
         before: Sequence[float] = (),
         worked: bool = True,
+        whole: bool = False,
     ) -> None:
         """Take a look of `dt_s` with the mean power `power_w`, of which `planned_w` was planned.
 
-        `worked` tells whether the engine computed. `before` are the revised watts of the looks
-        before, the newest last.
+        `worked` tells whether the engine computed, and `whole` whether it was to make no pause.
+        `before` are the revised watts of the looks before, the newest last.
         """
+        self._whole_s = self._whole_s + dt_s if whole else 0.0
         if self._begins:  # this look began under the limits before
             self._begins = False
             return
@@ -44,10 +48,15 @@ class PowerWindow:
             seconds -= self._looks.pop(0)[0]
         self._worked_s += dt_s * worked
         half_s = min(_HALF_S, max(_LEAST_S, _NEW * self._worked_s))
-        self.excess_w *= 0.5 ** (dt_s / half_s)
+        fade = 0.5 ** (dt_s / half_s)
+        self.excess_w *= fade
+        self.whole_excess_w *= fade
         if seconds >= window_s - _TINY_S:
             excess_w = sum([dt * (power - plan) for dt, power, plan in self._looks]) / seconds
-            self.excess_w = max(self.excess_w, min(excess_w, _MOST * planned_w))
+            excess_w = min(excess_w, _MOST * planned_w)
+            self.excess_w = max(self.excess_w, excess_w)
+            if self._whole_s >= window_s - _TINY_S:
+                self.whole_excess_w = max(self.whole_excess_w, excess_w)
 
     @property
     def new(self) -> float:

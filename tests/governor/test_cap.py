@@ -13,11 +13,11 @@ from edge_rt.governor.window import PowerWindow
 SIX = Budget(power_w=6.0)
 
 
-def watched(seconds: float, drawn_w: float, planned_w: float) -> Cap:
+def watched(seconds: float, drawn_w: float, planned_w: float, whole: bool = False) -> Cap:
     cap = Cap()
     cap.aims_w(SIX, 0.0)
     for _ in range(round(seconds * 5)):
-        cap.look(0.2, [drawn_w], planned_w, 1.0)
+        cap.look(0.2, [drawn_w], planned_w, 1.0, whole=whole)
     return cap
 
 
@@ -39,6 +39,12 @@ def test_windows_that_came_out_higher_are_kept_free_for_pauses_only() -> None:
     assert aims_w is not None
     assert aims_w[0] == pytest.approx(5.522, abs=0.02)
     assert aims_w[1] == pytest.approx(5.922, abs=0.02)
+
+
+def test_an_excess_without_pauses_is_kept_free_without_pauses_too() -> None:
+    aims_w = watched(60.0, 5.9, 5.5, whole=True).aims_w(SIX, 0.0)
+    assert aims_w is not None
+    assert aims_w[1] == pytest.approx(5.6, abs=0.02)
 
 
 def test_it_forgets_a_mishap_within_minutes() -> None:
