@@ -49,7 +49,7 @@ class Draws:
         self._gpu_w = usual_w if priors.gpu_w is None else max(0.01, priors.gpu_w)
         self._priors = priors
         self._factors: dict[Setting, float] = {}  # of single settings, beside the formula
-        self._counts: dict[Setting, int] = {}  # looks that each factor rests on
+        self._counts: dict[Setting, float] = {}  # looks that each factor rests on
 
     def belief(self) -> Belief:
         """The figures before anything was read."""
@@ -91,11 +91,14 @@ class Draws:
         """The ratio of a setting's draw to the formula's."""
         return self._factors.get(setting, 1.0)
 
-    def learn_factor(self, setting: Setting, error: float) -> None:
-        """Correct a setting's factor by the relative `error` of its predicted draw."""
-        factor = self.factor(setting) * (1.0 + _FACTOR_GAIN * error)
+    def learn_factor(self, setting: Setting, error: float, worth: float) -> None:
+        """Correct a setting's factor by the relative `error` of its predicted draw.
+
+        `worth`, 0 to 1, is how far the reading is noise alone.
+        """
+        factor = self.factor(setting) * (1.0 + _FACTOR_GAIN * worth * error)
         self._factors[setting] = min(max(factor, _FACTORS[0]), _FACTORS[1])
-        self._counts[setting] = self._counts.get(setting, 0) + 1
+        self._counts[setting] = self._counts.get(setting, 0.0) + worth
 
     def knows(self, setting: Setting) -> bool:
         """Whether enough looks were taken at `setting`."""

@@ -18,6 +18,7 @@ _FORGET_S = 3000.0  # seconds of work over which the covariance returns to that 
 _OWN = 0.35  # least share of the engine's predicted draw that it really draws
 _REST, _REST_S = 0.1, 60.0  # relative deviation of the power seen at rest, over so long a time
 _RESTS, _GUESSES = (0.6, 1.15), (0.4, 3.0)  # bounds: times the power seen at rest, or the prior
+_LEAST_REST = 0.95  # least power at rest, as a share of the lowest that was seen there
 _LOWEST_S = 1.0  # length of the mean of which the lowest is kept
 _RISE = 0.0005  # relative rise of that lowest mean in a second, so that it can be forgotten
 _VALUED = 24  # newest looks, whose watts are computed again after each correction
@@ -115,7 +116,8 @@ class PowerModel:
         self._measured.observe()
         self._bound_idle()
         idle_w = self._belief.value(self._draws.weights(self._at(load.setting, 0.0, 0.0)))
-        self.idle_w = max(0.0, min(idle_w + self._measured.local_w, self._idle_most_w))
+        least_w = _LEAST_REST * (self._lowest_rest_w or 0.0)
+        self.idle_w = min(max(least_w, idle_w + self._measured.local_w), self._idle_most_w)
 
     def _bound_idle(self) -> None:
         """Bound the idle power by the power that was read."""
@@ -181,7 +183,8 @@ class PowerModel:
         own_w = self._own_w(weights)
         if len(settings) == 1 and own_w > 0.0:
             error_w = (power_w - belief.value(weights)) if own_w > _SHOWN * power_w else 0.0
-            self._draws.learn_factor(settings.pop(), error_w / own_w)
+            worth = noise_w2 / (noise_w2 + 0.5 * model_w2)
+            self._draws.learn_factor(settings.pop(), error_w / own_w, worth)
 
     def _rest(self) -> tuple[float, float]:
         """Bounds of the power at rest, around the power that was seen there or the prior's."""

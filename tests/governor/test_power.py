@@ -108,9 +108,16 @@ def test_something_else_that_begins_to_draw_is_noticed_within_a_second() -> None
         model.learn(0.2, work(2, 1.0), watts(work(2, 1.0)) + 3.0)
     expected = watts(work(2, 1.0)) + 3.0
     assert model.power_w(TWO, 1.0) == pytest.approx(expected, rel=0.03)
-    watch(model, 60.0, lambda _: work(2, 1.0), more_w=3.0)
+    watch(model, 45.0, lambda _: work(2, 1.0), more_w=3.0)
     assert model.power_w(TWO, 1.0) == pytest.approx(expected, rel=0.01)
     assert model.draw_w(TWO) < draw_w + 0.5 * 3.0  # most of it is not the engine's
+
+
+def test_readings_below_the_model_do_not_lower_the_power_at_rest() -> None:
+    model = PowerModel(4, GUESS)
+    watch(model, 30.0, lambda now_s: work(2, float(now_s > 10.0)))
+    watch(model, 2.0, lambda _: work(2, 1.0), more_w=-1.5)
+    assert model.idle_w >= 0.9 * IDLE_W
 
 
 def test_what_was_drawn_is_what_was_read_where_it_is_known() -> None:
