@@ -12,6 +12,7 @@ from edge_rt.governor.timeline import Look, Timeline
 _LAG_STEP_S = 0.2  # error of the lag that is allowed for
 _LAG_DOUBT = 0.35  # deviation that it gives a reading, as a share of the model's change meanwhile
 _UNEVEN = 0.25  # share of the variance between passes and rests that a look's mean keeps
+_GPU_COARSE = 0.7  # least length of a pass, as a share of a look, that a GPU's variance takes
 _RECENT = 12  # looks whose watts may still be revised
 _SHARP = 0.01  # relative noise at which a reading counts half, and the model half
 _LATER = 4  # looks after a step, when it is clear whether passes caused it
@@ -176,5 +177,7 @@ class Measured:
         """The variance of a reading by passes and rests that take turns within a look."""
         parts = [look.load for look in self.timeline.looks[max(0, index - 2) : index + 1]]
         busy = sum([load.busy for load in parts]) / len(parts)
-        height_w = parts[-1].coarse * self._draw_of(parts[-1])
+        newest = parts[-1]
+        mean_of = newest.coarse if newest.setting.gpu is None else max(_GPU_COARSE, newest.coarse)
+        height_w = mean_of * self._draw_of(newest)
         return _UNEVEN * busy * (1.0 - busy) * height_w**2
