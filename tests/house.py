@@ -23,6 +23,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
+from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.decoding.params import Sampling
@@ -56,13 +57,12 @@ from edge_rt.generation.service import Answering
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import Performing
 from edge_rt.governor.admission import Admission
-from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
+from edge_rt.governor.heat.board_heat import Heat
+from edge_rt.governor.heat.leakage_watch import LeakageWatch
 from edge_rt.governor.history import History
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.limits import Limits
 from edge_rt.governor.loop import Governing
 from edge_rt.governor.report import Report
 from edge_rt.governor.status import changed, governor_state

@@ -9,12 +9,12 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.api.modes import check_mode
 from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.reports.governor import Amount
 from edge_rt.routing.choice.ask import Prefer
 from edge_rt.routing.choice.sufficing import Level, floor_of
+from edge_rt.routing.options.mode_settings import check_mode
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
 

@@ -9,40 +9,40 @@ from collections.abc import Callable, Sequence
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from edge_rt.api.access import Access
-from edge_rt.api.board_metrics import board_families
-from edge_rt.api.budget import Budget
-from edge_rt.api.cache import Cache, CachePurge
-from edge_rt.api.cache_metrics import cache_families
-from edge_rt.api.caching import Caching
-from edge_rt.api.calibrate import Calibrate, Calibration
-from edge_rt.api.chat import ChatCompletions
-from edge_rt.api.classify import Classify
-from edge_rt.api.clients import Clients
-from edge_rt.api.collector import Scraped
-from edge_rt.api.completions import Completions
-from edge_rt.api.context import Context
-from edge_rt.api.embeddings import Embeddings
-from edge_rt.api.energy import Board, Ledger
-from edge_rt.api.feedback import GiveFeedback
-from edge_rt.api.governor_metrics import governor_families
-from edge_rt.api.guard import Guard
-from edge_rt.api.history import History
-from edge_rt.api.infer import Infer
-from edge_rt.api.intake import Intake
-from edge_rt.api.learning import Router as LearntRouter
-from edge_rt.api.learning import RouterReset
-from edge_rt.api.marking import Marking
-from edge_rt.api.marking_metrics import marking_families
-from edge_rt.api.metrics import Meters
-from edge_rt.api.models import Models, OneModel
-from edge_rt.api.nearby import Nearby
+from edge_rt.api.edge.budget import Budget
+from edge_rt.api.edge.cache import Cache, CachePurge
+from edge_rt.api.edge.calibrate import Calibrate, Calibration
+from edge_rt.api.edge.classify import Classify
+from edge_rt.api.edge.energy import Board, Ledger
+from edge_rt.api.edge.feedback import GiveFeedback
+from edge_rt.api.edge.history import History
+from edge_rt.api.edge.learning import Router as LearntRouter
+from edge_rt.api.edge.learning import RouterReset
+from edge_rt.api.edge.marking import Marking
+from edge_rt.api.edge.plan import Plan
+from edge_rt.api.edge.state import Health, Metrics, Status
+from edge_rt.api.edge.tensors.infer import Infer
+from edge_rt.api.edge.trace import RouteTrace
+from edge_rt.api.generation.caching import Caching
+from edge_rt.api.generation.nearby import Nearby
+from edge_rt.api.metrics.board import board_families
+from edge_rt.api.metrics.cache import cache_families
+from edge_rt.api.metrics.collector import Scraped
+from edge_rt.api.metrics.governor import governor_families
+from edge_rt.api.metrics.marking import marking_families
+from edge_rt.api.metrics.meters import Meters
+from edge_rt.api.middleware.access import Access
+from edge_rt.api.middleware.clients import Clients
+from edge_rt.api.middleware.context import Context
+from edge_rt.api.middleware.guard import Guard
+from edge_rt.api.middleware.intake import Intake
+from edge_rt.api.middleware.shell import Administering, Named, Shell, Using
+from edge_rt.api.openai.chat import ChatCompletions
+from edge_rt.api.openai.completions import Completions
+from edge_rt.api.openai.embeddings import Embeddings
+from edge_rt.api.openai.models import Models, OneModel
 from edge_rt.api.openapi import OpenApi
-from edge_rt.api.plan import Plan
 from edge_rt.api.service import Service
-from edge_rt.api.shell import Administering, Named, Shell, Using
-from edge_rt.api.state import Health, Metrics, Status
-from edge_rt.api.trace import RouteTrace
 from edge_rt.config.schema import Requests
 from edge_rt.core.reports.storage import storage_families
 from edge_rt.generation.cache.exact import ExactCache

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.guard import STATES
-from edge_rt.governor.limits import Guard, Limits, Observation
+from edge_rt.governor.policy.guard import STATES
 from edge_rt.governor.predictions import Foretold
 from edge_rt.governor.report import Report
 

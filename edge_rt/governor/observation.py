@@ -11,11 +11,11 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import Felt
 from edge_rt.board.supply_meter import SupplyMeter
 from edge_rt.board.temperatures import fan_drive, temperatures
+from edge_rt.core.limits import Observation
 from edge_rt.energy.spent import Spent
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.budget import Period
 from edge_rt.governor.engine_watch import EngineWatch
-from edge_rt.governor.limits import Observation
 
 _GPU = ("gpu", "jtop")  # readers that tell the load of GPUs
 

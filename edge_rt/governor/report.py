@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_rt.governor.heat import Thermal
-from edge_rt.governor.limits import BoundBy, Guard
+from edge_rt.core.limits import BoundBy, Guard
+from edge_rt.governor.policy.heat_allowance import Thermal
 
 
 @dataclass(frozen=True)

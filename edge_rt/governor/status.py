@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from edge_rt.config import schema
+from edge_rt.core.limits import Limits
 from edge_rt.core.reports.governor import (
     BudgetChange,
     BudgetState,
@@ -19,9 +20,8 @@ from edge_rt.core.reports.governor import (
 from edge_rt.governor.budget import PERIOD_S, Budget
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.limits import Limits
+from edge_rt.governor.policy.settings import Settings
 from edge_rt.governor.report import Report
-from edge_rt.governor.settings import Settings
 
 
 def budget_of(configured: schema.Budget) -> Budget:

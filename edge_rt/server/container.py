@@ -41,14 +41,14 @@ from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.service import Answering
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import Performing
-from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.board_priors import power_prior
-from edge_rt.governor.governor import Governor
+from edge_rt.governor.heat.board_heat import Heat
+from edge_rt.governor.heat.board_priors import power_prior
+from edge_rt.governor.heat.leakage_watch import LeakageWatch
 from edge_rt.governor.history import History
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import Governing
 from edge_rt.governor.observation import Observer
+from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.status import budget_of, settings_of
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating

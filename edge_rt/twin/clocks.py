@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.twin.folders import Folders
-from edge_rt.twin.part import NO_SENSORS
+from edge_rt.twin.files.folders import Folders
 from edge_rt.twin.plant import State
+from edge_rt.twin.power.part import NO_SENSORS
 from edge_rt.twin.published import Gauge
 from edge_rt.twin.shape import Shape
 

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits, Observation
+from edge_rt.core.limits import Limits, Observation
+from edge_rt.governor.policy.governor import Governor
 
 STEP_S, LOOK_S = 0.02, 0.2
 BEGIN_S = 2.0  # of the first requests

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.limits import Limits
 from edge_rt.errors import Unavailable
 from edge_rt.governor.admission import RETRY_S, Admission
-from edge_rt.governor.limits import Limits
 
 OPEN = Limits(2)
 QUEUE = Limits(2, admission="queue")

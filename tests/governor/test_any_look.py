@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_rt.core.limits import ClockSteps, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import ClockSteps, Observation
-from edge_rt.governor.priors import Priors
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import Priors
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 

@@ -23,11 +23,11 @@ from benchlib.model_board import Scene, constant, simulate
 from benchlib.model_engine import Work
 
 from edge_rt.config.boards import load_boards
+from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits, Observation
-from edge_rt.governor.priors import priors_of
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import priors_of
 
 PI, ORIN = "raspberry-pi-5", "jetson-orin-nano-8gb"
 

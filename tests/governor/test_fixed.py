@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from look_help import QUIET, governor, settle, work
 
+from edge_rt.core.limits import Limits
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.limits import Limits
 
 
 def drawn(limits: Limits) -> float:

@@ -9,11 +9,11 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.config.boards import load_boards
+from edge_rt.core.limits import Limits
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits
-from edge_rt.governor.priors import priors_of
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import priors_of
 
 REST_W, ORIN = 4.5, "jetson-orin-nano-8gb"
 

@@ -8,7 +8,7 @@ import pytest
 from look_help import QUIET
 from still_heat import StillHeat
 
-from edge_rt.governor.heat import HeatAllowance, cools_in_s
+from edge_rt.governor.policy.heat_allowance import HeatAllowance, cools_in_s
 
 IDLE_W, FULL_W, LIMIT_C = 4.0, 12.0, 75.0
 

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.history import COARSE_ROWS, COARSE_S, FINE_ROWS, History, Moment
-from edge_rt.governor.limits import Guard, Limits, Observation
 from edge_rt.governor.report import Report
 
 BEGIN = 1_800_000_000.0

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 from look_help import DT_S, QUIET, governor, work
 
+from edge_rt.core.limits import Limits
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits
-from edge_rt.governor.priors import Priors
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import Priors
 
 
 def rest(known: Governor, seconds: int, start_s: float) -> list[Limits]:

@@ -13,9 +13,9 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.priors import Priors
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import Priors
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 

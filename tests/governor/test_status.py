@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from edge_rt.config import schema
+from edge_rt.core.limits import Limits
 from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.limits import Limits
+from edge_rt.governor.policy.settings import Settings
 from edge_rt.governor.report import Report
-from edge_rt.governor.settings import Settings
 from edge_rt.governor.status import budget_of, changed, governor_state, settings_of
 
 BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")

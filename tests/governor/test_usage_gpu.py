@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from look_help import QUIET
 
-from edge_rt.governor.usage import Usage
+from edge_rt.governor.speed.usage import Usage
 
 ON_GPU = replace(QUIET, running=1, busy_s=0.2, gpu_s=0.2, cpu_s=0.03)
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import yaml
 
+from edge_rt.core.limits import Admission, Guard, Limits
 from edge_rt.core.load_config import Form, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
-from edge_rt.governor.limits import Admission, Guard, Limits
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens
 from edge_rt.routing.choice.router import Router

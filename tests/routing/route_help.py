@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import Form, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
-from edge_rt.governor.limits import Limits
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.router import Router

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.board.readers.power import ina3221_iio, rapl
-from edge_rt.governor.knobs import cpufreq, gpufreq
+from edge_rt.governor.knobs.clocks import cpufreq, gpufreq
 from edge_rt.governor.knobs.files import GROUP
 
 TMPFILES = Path(__file__).parents[2] / "systemd" / "edge-rt.tmpfiles"

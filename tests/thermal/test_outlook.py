@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.thermal.course import HOUR_S, Course
-from edge_rt.thermal.leakage import Leakage
+from edge_rt.thermal.leakage.leakage import Leakage
 from edge_rt.thermal.network import Network
 from edge_rt.thermal.outlook import Outlook
 

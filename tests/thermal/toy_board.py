@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.thermal.leakage import Leakage
+from edge_rt.thermal.leakage.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.network import Network
 from edge_rt.thermal.prior import Prior

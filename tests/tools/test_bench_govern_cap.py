@@ -14,11 +14,11 @@ from benchlib.looks import Look, mean_w
 from benchlib.sim_board import SimBoard
 
 from edge_rt.config.boards import load_boards
+from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits, Observation
-from edge_rt.governor.priors import Priors
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import Priors
 from edge_rt.twin.shape import Shape
 
 PI = SimBoard("raspberry-pi-5", seed=0)

@@ -20,8 +20,8 @@ from docslib.metrics import metrics
 from docslib.pages import MADE
 
 from edge_rt.api.allowance import Terms
+from edge_rt.api.generation.usage import Edge
 from edge_rt.api.openapi import OPERATIONS
-from edge_rt.api.usage import Edge
 from edge_rt.cli.exits import Failure
 from edge_rt.config.schema import Config
 from edge_rt.core.reports.board import BoardReport, LedgerReport

@@ -12,8 +12,8 @@ from typing import cast
 
 from edge_rt.board.snapshot import Felt
 from edge_rt.cli.local.serve import serve
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits, Observation
+from edge_rt.core.limits import Limits, Observation
+from edge_rt.governor.policy.governor import Governor
 from edge_rt.server import server
 from edge_rt.server.container import Rooms
 

@@ -19,8 +19,8 @@ from benchlib.govern_plant import (
 from benchlib.model_board import simulate as simulate_twin
 from benchlib.plant_best import Constants
 from benchlib.plant_run import simulate
+from edge_rt.core.limits import ClockSteps
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.limits import ClockSteps
 from edge_rt.twin.shape import Shape
 
 _WORKS = ("1x100/150", "1x600/40")

@@ -9,11 +9,11 @@ from benchlib.model_board import Scene, Trace, constant, simulate
 from benchlib.model_engine import Speed, Work
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
+from edge_rt.core.limits import ClockSteps
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import ClockSteps
-from edge_rt.governor.priors import priors_of
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import priors_of
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 from edge_rt.twin.events import Event, Script

@@ -21,11 +21,11 @@ from benchlib.plant_run import Scene, simulate
 from benchlib.trace import STEP_S, Trace, steps, window_means
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
+from edge_rt.core.limits import ClockSteps
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import ClockSteps
-from edge_rt.governor.priors import priors_of
-from edge_rt.governor.settings import Settings
+from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.power.priors import priors_of
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 

@@ -14,8 +14,8 @@ from benchlib.plant_kinds import KINDS
 from benchlib.plant_load import Program, Weather
 from benchlib.plant_run import Run, Scene
 from benchlib.trace import steps
-from edge_rt.governor.limits import Limits, Observation
-from edge_rt.governor.priors import priors_of
+from edge_rt.core.limits import Limits, Observation
+from edge_rt.governor.power.priors import priors_of
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.thermal.prior import Prior
 

@@ -12,9 +12,9 @@ from benchlib.plant_best import Constants
 from benchlib.plant_load import Program, Weather
 from benchlib.plant_run import Scene, constant, simulate
 from benchlib.trace import STEP_S, Trace
+from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.governor import Governor
-from edge_rt.governor.limits import Limits, Observation
+from edge_rt.governor.policy.governor import Governor
 
 HOUR_S = 3600.0
 _LAST_S = 60.0  # time over which predictions are compared with the power

@@ -7,7 +7,7 @@ import random
 from edge_rt.board.readers.power.modelled import power_scale
 from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
-from edge_rt.governor.priors import priors_of
+from edge_rt.governor.power.priors import priors_of
 from edge_rt.thermal.prior import Prior
 from edge_rt.twin.parameters import Parameters, draw
 from edge_rt.twin.plant import Conditions, Plant, State

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from benchlib.model_engine import ModelEngine, Pass, Speed, Work
 from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.config.board import Board
-from edge_rt.governor.limits import Limits, Observation
+from edge_rt.core.limits import Limits, Observation
 from edge_rt.twin.events import Script
 from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant, State

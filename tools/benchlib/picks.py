@@ -13,6 +13,7 @@ from benchlib.pair_answers import Answer, Clock
 from benchlib.pair_rounds import Found
 from benchlib.warm_board import WarmBoard
 from edge_rt.config.schema import Engine
+from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import SINGLE, Form, Setting
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.measurement import Measured
@@ -23,7 +24,6 @@ from edge_rt.energy.prediction.forecaster import shape_of
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
-from edge_rt.governor.limits import Limits
 from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens

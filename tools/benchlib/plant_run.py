@@ -16,7 +16,7 @@ from benchlib.plant_sensors import SupplySensor, Thermometer
 from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.board.readers.power.modelled import power_scale
 from edge_rt.config.board import Board
-from edge_rt.governor.limits import Limits, Observation
+from edge_rt.core.limits import Limits, Observation
 
 LOOK_STEPS = 2  # between two looks of the controller
 _TICK_S = 0.01  # of the kernel's clock for processor time

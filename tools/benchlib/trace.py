@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edge_rt.governor.limits import Limits
+from edge_rt.core.limits import Limits
 
 STEP_S = 0.1
 _ROUNDING = 1.0 + 1e-9

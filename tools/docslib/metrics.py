@@ -13,13 +13,13 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from docslib.markdown import code, page, table
 from docslib.sample import sample
-from edge_rt.api.board_metrics import KINDS, board_families
-from edge_rt.api.cache_metrics import cache_families
-from edge_rt.api.caching import Caching
-from edge_rt.api.governor_metrics import governor_families
-from edge_rt.api.marking import Counted, Marking
-from edge_rt.api.marking_metrics import marking_families
-from edge_rt.api.metrics import Meters
+from edge_rt.api.edge.marking import Counted, Marking
+from edge_rt.api.generation.caching import Caching
+from edge_rt.api.metrics.board import KINDS, board_families
+from edge_rt.api.metrics.cache import cache_families
+from edge_rt.api.metrics.governor import governor_families
+from edge_rt.api.metrics.marking import marking_families
+from edge_rt.api.metrics.meters import Meters
 from edge_rt.core.reports.board import BoardReport, ChannelState
 from edge_rt.core.reports.governor import GovernorState
 from edge_rt.core.reports.storage import StorageReport, storage_families

@@ -18,7 +18,7 @@ from edge_rt.energy.prediction.phases import spend
 from edge_rt.energy.prediction.runtime import Runtime
 from edge_rt.energy.prediction.runtime_fit import Timing, fit_runtime
 from edge_rt.models.record import Entry
-from edge_rt.thermal.leakage_fit import LeakageFit
+from edge_rt.thermal.leakage.fit import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known
 _USUAL = 256  # tokens

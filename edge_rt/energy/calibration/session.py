@@ -24,8 +24,8 @@ from edge_rt.energy.calibration.timing import Timing
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.client.residency import Resident
 from edge_rt.errors import StoreError, Unavailable
-from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.words import thread_count
+from edge_rt.governor.heat.board_heat import Heat
+from edge_rt.governor.policy.words import thread_count
 from edge_rt.models.record import Entry
 from edge_rt.routing.options.variants import Variants
 from edge_rt.routing.quality.feedback.learning import Learning

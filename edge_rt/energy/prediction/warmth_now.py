@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge_rt.core.limits import Observation
 from edge_rt.energy.prediction.warmth import Warmth
-from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.limits import Observation
+from edge_rt.governor.heat.leakage_watch import LeakageWatch
 
 
 class WarmthNow:

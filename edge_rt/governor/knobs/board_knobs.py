@@ -13,14 +13,14 @@ from edge_rt.config.schema import Knobs
 from edge_rt.core.pause import Pause, in_thread
 from edge_rt.governor.knobs.affinity import affinity_wish
 from edge_rt.governor.knobs.by_name import by_name, mode_knob
-from edge_rt.governor.knobs.capped_clock import CappedClock
-from edge_rt.governor.knobs.clock_control import Clocks
-from edge_rt.governor.knobs.clock_file import ClockFile
-from edge_rt.governor.knobs.cpufreq import clock_wishes, cpu_files
+from edge_rt.governor.knobs.clocks.capped_clock import CappedClock
+from edge_rt.governor.knobs.clocks.clock_control import Clocks
+from edge_rt.governor.knobs.clocks.clock_file import ClockFile
+from edge_rt.governor.knobs.clocks.cpufreq import clock_wishes, cpu_files
+from edge_rt.governor.knobs.clocks.governed_clock import Files, GovernedClock
+from edge_rt.governor.knobs.clocks.gpufreq import gpu_files
 from edge_rt.governor.knobs.fan import fan_wishes
 from edge_rt.governor.knobs.fan_profile import profile_wish, refuse_if_driven
-from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
-from edge_rt.governor.knobs.gpufreq import gpu_files
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish
 from edge_rt.governor.knobs.outcome import Outcome

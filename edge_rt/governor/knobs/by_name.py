@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 
 from edge_rt.governor.knobs.affinity import affinity_knob
-from edge_rt.governor.knobs.cpufreq import clock_knob
+from edge_rt.governor.knobs.clocks.cpufreq import clock_knob
+from edge_rt.governor.knobs.clocks.gpufreq import gpu_knob
 from edge_rt.governor.knobs.fan import fan_knob
 from edge_rt.governor.knobs.fan_profile import FanProfile, profile_knob
-from edge_rt.governor.knobs.gpufreq import gpu_knob
 from edge_rt.governor.knobs.knob import Knob
 from edge_rt.governor.knobs.nvpmodel import PowerMode
 from edge_rt.governor.knobs.programs import Programs

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Unpredicted
-from edge_rt.governor.limits import Limits
 from edge_rt.routing.choice.ask import Ask, Tokens
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.choice.naming import Selection

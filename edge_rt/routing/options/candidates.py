@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import SINGLE, Form
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.reports.planning import Candidate
 from edge_rt.energy.prediction.teams.teaming import Teaming
-from edge_rt.governor.board_heat import Heat
-from edge_rt.governor.limits import Limits
+from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.models.record import Entry
 from edge_rt.routing.options.decoding_options import ALONE, Offered
 from edge_rt.routing.options.variants import Variants

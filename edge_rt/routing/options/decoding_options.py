@@ -8,14 +8,14 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from edge_rt.api.modes import check_settings, refused
 from edge_rt.api.wish import ModeWish
+from edge_rt.core.limits import Limits
 from edge_rt.decoding.params import AIMED, Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.governor.limits import Limits
 from edge_rt.models.pairs.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
 from edge_rt.models.record import Entry
 from edge_rt.routing.options.kinds import writer
+from edge_rt.routing.options.mode_settings import check_settings, refused
 from edge_rt.routing.quality.feedback.cell import file_of
 
 USUAL_GATE = "token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from edge_rt.governor.limits import Guard
+from edge_rt.core.limits import Guard
 from edge_rt.routing.choice.ask import Prefer
 from edge_rt.routing.placement.placement import Placement, Problem, State
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from edge_rt.api.failure import ErrorBody, ErrorDetail
+from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail
 from edge_rt.server.sockets.connection_limiter import Door, Doors
 from edge_rt.server.sockets.peer import Caller, caller_of
 

@@ -12,9 +12,9 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from edge_rt.api.failure import ErrorBody, ErrorDetail, explain
-from edge_rt.api.guard import PEER, PEER_GROUPS
-from edge_rt.api.respond import send_failure
+from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
+from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
+from edge_rt.api.middleware.respond import send_failure
 from edge_rt.errors import Unavailable
 from edge_rt.server.sockets.connection_limiter import Door, Doors
 from edge_rt.server.sockets.peer import Caller, peer_of

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 
-from edge_rt.api.rate import Rates
+from edge_rt.api.middleware.rate import Rates
 
 MORE = 64  # connections that are told that there are too many, beyond those that are served
 RESERVED = 48  # open files for all but connections: models, sensors, engine, databases

@@ -8,7 +8,7 @@ import struct
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from edge_rt.api.access import ROOT, Access, Peer, People
+from edge_rt.api.middleware.access import ROOT, Access, Peer, People
 from edge_rt.config import schema
 from edge_rt.config.unix import group_id, user_id
 

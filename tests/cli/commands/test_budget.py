@@ -11,7 +11,7 @@ from governed import Json, governor, limits
 from rich.console import Console
 
 from edge_rt.cli.views.budget import budget_tables, holds_back
-from edge_rt.governor import words
+from edge_rt.governor.policy import words
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from click.testing import CliRunner
 
-from edge_rt.api.guard import Guard
+from edge_rt.api.middleware.guard import Guard
 from edge_rt.cli.local.key import key
 from edge_rt.config.loader import check_text
 

@@ -17,10 +17,10 @@ from edge_rt.config.paths import Paths
 from edge_rt.core.prediction import Prediction
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.warmth_now import WarmthNow
-from edge_rt.governor.core_voltage import CoreVoltage
-from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.thermal.idle import IdleLog
-from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
+from edge_rt.governor.heat.core_voltage import CoreVoltage
+from edge_rt.governor.heat.leakage_watch import LeakageWatch
+from edge_rt.thermal.leakage.fit import LeakageFit, LeakagePrior, fit_leakage
+from edge_rt.thermal.leakage.idle import IdleLog
 from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant, State
 from edge_rt.twin.shape import Shape

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rt.governor.knobs.by_name import by_name
-from edge_rt.governor.knobs.cpufreq import clock_wishes
+from edge_rt.governor.knobs.clocks.cpufreq import clock_wishes
 from edge_rt.governor.knobs.fan import fan_wishes
 from edge_rt.governor.knobs.journal import Entry, Journal
 from edge_rt.governor.knobs.knob import Knob, Value, Wish

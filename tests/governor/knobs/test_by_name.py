@@ -8,11 +8,11 @@ import pytest
 
 from edge_rt.governor.knobs.affinity import Affinity
 from edge_rt.governor.knobs.by_name import by_name
-from edge_rt.governor.knobs.cpufreq import MaxClock
+from edge_rt.governor.knobs.clocks.cpufreq import MaxClock
+from edge_rt.governor.knobs.clocks.gpufreq import MaxGpuClock
 from edge_rt.governor.knobs.fan import PwmFan
 from edge_rt.governor.knobs.fan_profile import FanProfile
 from edge_rt.governor.knobs.files import FileKnob
-from edge_rt.governor.knobs.gpufreq import MaxGpuClock
 from edge_rt.governor.knobs.nvpmodel import PowerMode
 from edge_rt.governor.knobs.programs import Answer, Programs
 

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.api.wish import ModeWish
+from edge_rt.core.limits import Limits
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.governor.limits import Limits
 from edge_rt.models.pairs.pair import Kept, Pair
 from edge_rt.routing.options.decoding_options import LESS_SHARE, Offer, every, offer
 

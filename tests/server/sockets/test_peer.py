@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from edge_rt.api.access import Peer
+from edge_rt.api.middleware.access import Peer
 from edge_rt.config import schema
 from edge_rt.server.sockets.peer import access_of, peer_of
 

@@ -11,7 +11,7 @@ from edge_rt.cli.doctor.finding import Finding, problem
 from edge_rt.cli.doctor.machine import Machine
 from edge_rt.cli.doctor.remedies import let_group_use, written
 from edge_rt.cli.files import there
-from edge_rt.governor.knobs import cpufreq, gpufreq
+from edge_rt.governor.knobs.clocks import cpufreq, gpufreq
 from edge_rt.governor.knobs.files import GROUP
 from edge_rt.governor.knobs.knob import KnobError
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from route_help import BIG, SMOL, ToldRouter, ask, now, prediction
 
-from edge_rt.governor.limits import Limits
+from edge_rt.core.limits import Limits
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Now
 from edge_rt.routing.choice.trace import Trace

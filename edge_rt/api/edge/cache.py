@@ -1,0 +1,173 @@
+"""GET /edge/v1/cache and POST /edge/v1/cache/purge: what is kept of answers, and forgetting it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.middleware.context import Context
+from edge_rt.api.middleware.document import read_document
+from edge_rt.api.middleware.query import whole_numbers
+from edge_rt.api.middleware.respond import send_json
+from edge_rt.core.cached import Group, Which
+from edge_rt.engine.protocol import PrefixGroup
+from edge_rt.errors import Unavailable
+from edge_rt.generation.cache.exact import AGAIN_S
+
+
+class SemanticReport(msgspec.Struct, frozen=True):
+    """How many questions are kept as vectors of the model `model`, and how many requests got the
+    answer to another one.
+    """
+
+    model: str
+    questions: int
+    hits: int
+
+
+class PrefixReport(msgspec.Struct, frozen=True):
+    """What is kept of prompts' beginnings, by model and client, and what it brought.
+
+    `stored` is False while nothing can be written. So many prompts began with what came from the
+    disk since the daemon's start, and so many tokens of them.
+    """
+
+    enabled: bool
+    stored: bool
+    max_bytes: int
+    groups: list[PrefixGroup]
+    restored_prompts: int
+    restored_tokens: int
+
+
+class CacheReport(msgspec.Struct, frozen=True):
+    """What the cache holds, by model and client, and what it brought since the daemon's start.
+
+    `stored` is False while the file cannot be written; what was used last is then kept in memory.
+    `saved_j` are the joules that answers took which were given again, as far as they are known,
+    None where none are.
+    `semantic` is None where only the very same question finds them.
+    """
+
+    enabled: bool
+    stored: bool
+    per_client: bool
+    ttl_s: float | None
+    max_bytes: int | None
+    groups: list[Group]
+    hits: int
+    misses: int
+    saved_j: float | None
+    semantic: SemanticReport | None
+    prefixes: PrefixReport | None  # None while no engine tells
+
+
+class Purge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to forget: by model, by client, older than so many seconds; what is left out is any.
+
+    `model` is the id of the one that answered, `client` as `CacheReport` names it.
+    """
+
+    model: str | None = None
+    client: str | None = None
+    older_s: Annotated[float, Meta(ge=0)] | None = None
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """How many answers and beginnings of prompts were forgotten."""
+
+    answers: int
+    prefixes: int
+
+
+_DECODER = msgspec.json.Decoder(Purge)
+
+
+class Cache:
+    """Shows the cache."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises RequestError for any query, as there is nothing to ask."""
+        whole_numbers(scope)
+        await send_json(send, await _report(self._context))
+
+
+class CachePurge:
+    """Forgets answers, and beginnings of prompts."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request.
+
+        Raises RequestError for a query and for what names no answers, and Unavailable where some
+        may not be forgotten: the engine does not tell, or the disk keeps it. All else is.
+        """
+        asked = await read_document(self._context, scope, receive, _DECODER)
+        which = Which(asked.model, asked.client, asked.older_s)
+        counts, faults = list[int](), list[Unavailable]()
+        for part in (self._answers, self._questions, self._prefixes):
+            try:
+                counts.append(await part(which))
+            except Unavailable as fault:
+                faults.append(fault)
+        if faults:
+            raise Unavailable(
+                f"not all is forgotten: {'; '.join(map(str, faults))}; purge again later",
+                retry_after_s=faults[0].retry_after_s,
+                code=faults[0].code,
+            )
+        answers, _, prefixes = counts
+        await send_json(send, Purged(answers, prefixes))
+
+    async def _questions(self, which: Which) -> int:
+        nearby = self._context.caching.nearby
+        if nearby is not None:
+            await nearby.cache.purge(which)
+        return 0
+
+    async def _answers(self, which: Which) -> int:
+        cache = self._context.caching.cache
+        return 0 if cache is None else await cache.purge(which)
+
+    async def _prefixes(self, which: Which) -> int:
+        told = await self._context.service.prefixes(which)
+        if told.left:
+            what = f"{told.left} beginnings of prompts cannot be deleted, the daemon's log says why"
+            raise Unavailable(what, retry_after_s=AGAIN_S, code="not_forgotten")
+        return told.forgotten
+
+
+async def _report(context: Context) -> CacheReport:
+    caching = context.caching
+    cache, nearby = caching.cache, caching.nearby
+    return CacheReport(
+        enabled=cache is not None,
+        stored=cache is not None and cache.trouble.told is None,
+        per_client=caching.per_client,
+        ttl_s=None if cache is None else cache.ttl_s,
+        max_bytes=None if cache is None else cache.max_bytes,
+        groups=[] if cache is None else await cache.groups(),
+        hits=caching.hits.total(),
+        misses=caching.misses,
+        saved_j=sum(caching.saved_j.values()) if caching.saved_j or not caching.hits else None,
+        semantic=nearby and SemanticReport(nearby.model, len(nearby.cache), nearby.hits),
+        prefixes=await _prefixes(context),
+    )
+
+
+async def _prefixes(context: Context) -> PrefixReport | None:
+    caching = context.caching
+    try:
+        told = await context.service.prefixes()
+    except Unavailable:
+        return None
+    counted = caching.restored_prompts, caching.restored_tokens
+    return PrefixReport(told.enabled, told.stored, told.max_bytes, told.groups, *counted)

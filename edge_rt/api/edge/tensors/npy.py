@@ -1,0 +1,126 @@
+"""numpy's .npy and .npz files, of plain numbers.
+
+The front does without numpy: it reads the header and passes the bytes on. An .npy file is a magic
+string, a version, the length of the header, the header (a Python literal) and the numbers; an
+.npz file is a ZIP archive of them. Objects, which numpy would unpickle, are refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from edge_rt.api.edge.tensors.dtypes import NPY
+from edge_rt.engine.protocol import Tensor
+from edge_rt.errors import RequestError
+
+MAGIC = b"\x93NUMPY"
+_DTYPES = {code: dtype for dtype, code in NPY.items()}
+_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}  # of the header's length, by version
+_ALIGN = 64  # bytes, a multiple of which header and all before it take
+_MAX_HEADER = 64 * 1024
+_MAX_FILES = 256
+_MOST_AXES = 64  # numpy's
+
+
+def read_npy(body: bytes, name: str) -> Tensor:
+    """The tensor in an .npy file, for the input `name`; RequestError where it is none."""
+    at = f"inputs.{name}" if name else "inputs"
+    header, begin = _header(body, at)
+    code = header.get("descr")
+    dtype = _DTYPES.get(code) if isinstance(code, str) else None
+    if dtype is None:
+        fits = ", ".join(_DTYPES)
+        raise _fault(at, f"arrays of {code!r:.60} are not taken: use one of {fits}")
+    if header.get("fortran_order") is not False:
+        raise _fault(at, "its order is Fortran's: save numpy.ascontiguousarray(array)")
+    return _tensor(dtype, _shape(header.get("shape"), at), body[begin:], at)
+
+
+def write_npy(tensor: Tensor) -> bytes:
+    """The tensor as an .npy file of version 1.0."""
+    shape = "".join(f"{size}, " for size in tensor.shape)
+    header = f"{{'descr': '{NPY[tensor.dtype]}', 'fortran_order': False, 'shape': ({shape}), }}"
+    before = len(MAGIC) + 2 + _LENGTH_BYTES[1]
+    padded = header + " " * (-(before + len(header) + 1) % _ALIGN) + "\n"
+    return MAGIC + b"\x01\x00" + len(padded).to_bytes(2, "little") + padded.encode() + tensor.data
+
+
+def read_npz(body: bytes, limit: int) -> dict[str, Tensor]:
+    """The tensors of an .npz file by name.
+
+    RequestError where it is none; HTTPException 413 when it unpacks to more than `limit` bytes.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            files = archive.infolist()
+            if len(files) > _MAX_FILES:
+                raise _fault("inputs", f"the archive has more than {_MAX_FILES} files")
+            if sum(file.file_size for file in files) > limit:
+                raise HTTPException(413, f"The arrays are larger than the {limit} bytes allowed.")
+            names = {file.filename.removesuffix(".npy"): file for file in files}
+            return {name: read_npy(_member(archive, file), name) for name, file in names.items()}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+        raise _fault("inputs", f"the body is no .npz file: {error}") from None
+
+
+def write_npz(tensors: Mapping[str, Tensor]) -> bytes:
+    """The tensors as an .npz file, not compressed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, tensor in tensors.items():
+            archive.writestr(f"{name}.npy", write_npy(tensor))
+    return out.getvalue()
+
+
+def _member(archive: zipfile.ZipFile, file: zipfile.ZipInfo) -> bytes:
+    """Its bytes: never more than its size, even where that is a lie."""
+    if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        what = "is packed in a way that numpy does not use: save it with numpy.savez_compressed"
+        raise _fault("inputs", f"{file.filename!r:.80} {what}")
+    with archive.open(file) as member:
+        return member.read(file.file_size)
+
+
+def _header(body: bytes, at: str) -> tuple[dict[str, Any], int]:
+    """The header, and where the numbers begin."""
+    version = body[len(MAGIC)] if len(body) > len(MAGIC) else 0
+    if not body.startswith(MAGIC) or version not in _LENGTH_BYTES:
+        raise _fault(at, "it is no .npy file of version 1, 2 or 3")
+    begin = len(MAGIC) + 2
+    middle = begin + _LENGTH_BYTES[version]
+    end = middle + int.from_bytes(body[begin:middle], "little")
+    if end - middle > _MAX_HEADER or end > len(body):
+        raise _fault(at, "the header of the .npy file is cut off or far too long")
+    try:
+        header: Any = ast.literal_eval(body[middle:end].decode().strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        header = None
+    if not isinstance(header, dict):
+        raise _fault(at, "the header of the .npy file is no dictionary")
+    return header, end  # pyright: ignore[reportUnknownVariableType]
+
+
+def _shape(shape: Any, at: str) -> list[int]:
+    sizes: list[Any] = list(shape) if isinstance(shape, tuple) else [None]  # pyright: ignore[reportUnknownArgumentType]
+    if len(sizes) > _MOST_AXES or not all(type(n) is int and 0 <= n < 2**63 for n in sizes):
+        raise _fault(at, f"{shape!r:.60} is no shape")
+    return sizes
+
+
+def _tensor(dtype: str, shape: list[int], data: bytes, at: str) -> Tensor:
+    size = int(NPY[dtype][2:]) * math.prod(shape)
+    if len(data) != size:
+        raise _fault(at, f"its shape takes {size} bytes, and the .npy file has {len(data)}")
+    return Tensor(dtype, shape, data)
+
+
+def _fault(at: str, what: str) -> RequestError:
+    return RequestError(f"`{at}`: {what}.", param=at, code="invalid_value")

@@ -1,0 +1,1 @@
+"""One request for generation over HTTP: its cache, its run and its usage."""

@@ -1,0 +1,60 @@
+"""How much one client may have the daemon do at once, and in a minute."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from edge_rt.api.middleware.rate import Rates
+from edge_rt.errors import Unavailable
+
+AT_ONCE_S = 10.0  # the share of a minute's requests that may come at once
+RETRY_S = 1.0  # after which one of a client's requests may be done
+_CLIENTS = 256  # whose rates are remembered, those that asked last
+
+
+class Clients:
+    """Counts the requests of each client; who cannot be told from others is one client."""
+
+    def __init__(self, most: int, per_minute: int | None, monotonic: Callable[[], float]) -> None:
+        """So many requests of one client at once, and in a minute; None: as many as it likes.
+
+        `monotonic` gives seconds.
+        """
+        self._most, self._per_minute = most, per_minute
+        self._running: Counter[str | None] = Counter()
+        a_minute = per_minute or 0
+        at_once = max(1.0, a_minute * AT_ONCE_S / 60.0)
+        self._rates = Rates(at_once, a_minute / 60.0, monotonic, _CLIENTS)
+
+    @contextmanager
+    def enter(self, client: str | None) -> Generator[None]:
+        """Count a request of `client` while the block runs; raises Unavailable beyond a limit."""
+        if self._running[client] >= self._most:
+            raise Unavailable(
+                f"{self._most} requests of this client are waiting or running, which is what one "
+                "may have (requests.per_client): try again when one is done",
+                retry_after_s=RETRY_S,
+                code="rate_limit",
+            )
+        self._check_rate(client)
+        self._running[client] += 1
+        try:
+            yield
+        finally:
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
+
+    def _check_rate(self, client: str | None) -> None:
+        if self._per_minute is None:
+            return
+        rate = self._rates.of(client)
+        if not rate.allows():
+            raise Unavailable(
+                f"this client asks more often than {self._per_minute} times a minute, a sixth of "
+                "them at once, which is what one may do (requests.per_minute): try again later",
+                retry_after_s=rate.wait_s(),
+                code="rate_limit",
+            )

@@ -1,0 +1,76 @@
+"""POST /v1/embeddings."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import struct
+from typing import Literal
+
+import msgspec
+from starlette.types import Send
+
+from edge_rt.api.generation.task import Received
+from edge_rt.api.generation.text_task import TextTask, TextUsage
+from edge_rt.api.generation.usage import Edge
+from edge_rt.api.middleware.context import Context
+from edge_rt.api.middleware.decode import decode
+from edge_rt.api.middleware.headers import edge_headers
+from edge_rt.api.middleware.respond import send_json
+from edge_rt.api.openai.embeddings_request import EmbeddingsRequest, texts
+from edge_rt.api.openai.unsupported import UnknownFields
+from edge_rt.engine.protocol import Embedded
+
+_DECODER = msgspec.json.Decoder(EmbeddingsRequest)
+
+
+class Embedding(msgspec.Struct, frozen=True, kw_only=True):
+    """One vector: numbers, or its float32 in base64, little-endian."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: tuple[float, ...] | str
+
+
+class EmbeddingList(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: TextUsage
+    edge: Edge
+
+
+class Embeddings(TextTask):
+    """Gives each text a vector that lies near those of texts that mean the same."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._unknown = UnknownFields(EmbeddingsRequest)
+
+    async def answer(self, request: Received, send: Send) -> None:
+        """See Task; raises RequestError or ModelNotFound and what the service raises."""
+        asked = decode(_DECODER, request.body)
+        request.exchange.warnings += self._unknown.warnings(request.body)
+        found = texts(asked.input)
+        card = self.card(request, asked.model, "embedding")
+        embedded, edge = await self.embed(request, card, found, asked.edge, asked.dimensions)
+        # Thousands of vectors take a while, which others must not wait for.
+        in_base64 = asked.encoding_format == "base64"
+        data = await asyncio.to_thread(_items, embedded, in_base64)
+        usage = TextUsage.of(embedded)
+        document = EmbeddingList(data=data, model=card.id, usage=usage, edge=edge)
+        await send_json(send, document, headers=edge_headers(edge))
+
+
+def _items(embedded: Embedded, in_base64: bool) -> list[Embedding]:
+    size, data = 4 * embedded.width, embedded.vectors
+    rows = [data[at : at + size] for at in range(0, len(data), size)]
+    if in_base64:
+        return [
+            Embedding(index=i, embedding=base64.b64encode(row).decode())
+            for i, row in enumerate(rows)
+        ]
+    numbers = struct.Struct(f"<{embedded.width}f")
+    return [Embedding(index=i, embedding=numbers.unpack(row)) for i, row in enumerate(rows)]

@@ -1,0 +1,141 @@
+"""The request fields that chat and completions share, and what they mean for decoding."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge_rt.api.allowance import Terms
+from edge_rt.api.middleware.decode import describe
+from edge_rt.api.openai.unsupported import RefusedFields
+from edge_rt.decoding.params import Sampling
+from edge_rt.errors import RequestError
+
+Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Repetition = Annotated[float, Meta(ge=0.01, le=100)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
+TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """Of a stream, whether its last chunk tells the usage."""
+
+    include_usage: bool | None = None
+    """Whether the last event has the usage."""
+
+
+class GenerationFields(RefusedFields, frozen=True, kw_only=True):
+    """OpenAI's fields, then those that users of llama-server and vLLM send, and our own.
+
+    A field that is null is a field left out.
+    """
+
+    model: str | None = None
+    """Id of a model, `default` or `auto`; with `@` a variant of it. Default: `default`."""
+    max_tokens: Count | None = None
+    """Most tokens of an answer."""
+    n: Annotated[int, Meta(ge=1)] | None = None
+    """Number of answers, at most `requests.max_n`. Default: 1."""
+    stream: bool | None = None
+    """Whether the answer comes as events."""
+    stream_options: StreamOptions | None = None
+    """Options of a stream."""
+    stop: StopString | Annotated[list[StopString], Meta(max_length=16)] | None = None
+    """Texts at which an answer ends."""
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    """0: always the likeliest token. Default: the model's own."""
+    top_p: Share | None = None
+    """Choose among the likeliest tokens with this probability together."""
+    presence_penalty: Penalty | None = None
+    """Penalty for tokens that the answer has already."""
+    frequency_penalty: Penalty | None = None
+    """The same for each time that it has them."""
+    logit_bias: dict[str, float] | None = None
+    """What is added to the logits of tokens, by their ids."""
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    """The same seed gives the same answer, for weights that allow it; -1: a new seed each time."""
+
+    top_k: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    """Choose among so many of the likeliest tokens; -1 and 0: among all."""
+    min_p: Share | None = None
+    """Choose among tokens with at least this share of the likeliest one's probability."""
+    repeat_penalty: Repetition | None = None
+    """Factor that makes repeated tokens less likely."""
+    repetition_penalty: Repetition | None = None
+    """The same under vLLM's name."""
+    repeat_last_n: Annotated[int, Meta(ge=-1, le=2**31 - 1)] | None = None
+    """How many of the last tokens count for `repeat_penalty`; -1: all."""
+    ignore_eos: bool | None = None
+    """Whether an answer goes on after the model has ended it."""
+
+    edge: Terms | None = None
+    """What the answer may take and how it is made."""
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with a chunk of usage."""
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop strings."""
+        if self.stop is None:
+            return ()
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+
+def answers(fields: GenerationFields, limit: int) -> int:
+    """How many answers are wanted; raises RequestError above `limit`."""
+    count = fields.n or 1
+    if count > limit:
+        message = f"`n`: expected integer <= {limit}, got {count}."
+        raise RequestError(message, param="n", code="invalid_value")
+    return count
+
+
+def sampling(fields: GenerationFields, base: Sampling, top_logprobs: int | None) -> Sampling:
+    """`base` with what the request says put over it."""
+    given: dict[str, object] = {
+        "temperature": fields.temperature,
+        "top_k": None if fields.top_k is None else max(fields.top_k, 0),
+        "top_p": fields.top_p,
+        "min_p": fields.min_p,
+        "repeat_penalty": fields.repeat_penalty or fields.repetition_penalty,
+        "presence_penalty": fields.presence_penalty,
+        "frequency_penalty": fields.frequency_penalty,
+        "penalty_last_n": fields.repeat_last_n,
+        "logit_bias": _logit_bias(fields.logit_bias),
+        "seed": _seed(fields.seed),
+    }
+    said = {name: value for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(base, **said, top_logprobs=top_logprobs)
+
+
+def _seed(seed: int | None) -> int | None:
+    """Seeds below 0 are counted from the top, for generators want them unsigned.
+
+    But for -1, which llama-server and vLLM take to mean a fresh seed.
+    """
+    return None if seed is None or seed == -1 else seed % 2**64
+
+
+def _logit_bias(bias: dict[str, float] | None) -> dict[int, float] | None:
+    return None if bias is None else {_token(key): _bias(key, bias[key]) for key in bias}
+
+
+def _token(key: str) -> int:
+    if not (key.isascii() and key.isdigit() and len(key) <= 10):
+        message = f"`logit_bias`: expected token ids as keys, got {describe(key)}."
+        raise RequestError(message, param="logit_bias", code="invalid_value")
+    return int(key)
+
+
+def _bias(key: str, value: float) -> float:
+    if not -100 <= value <= 100:
+        message = f"`logit_bias`: expected numbers from -100 to 100, got {value} for token {key}."
+        raise RequestError(message, param="logit_bias", code="invalid_value")
+    return value

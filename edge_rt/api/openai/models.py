@@ -1,0 +1,76 @@
+"""GET /v1/models and GET /v1/models/{id}."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from edge_rt.api.middleware.context import Context
+from edge_rt.api.middleware.respond import send_json
+from edge_rt.api.service import Kind, ModelCard
+
+
+class EdgeModel(msgspec.Struct, frozen=True):
+    """What we tell of a model beyond OpenAI's shape."""
+
+    backend: str
+    context: int | None  # tokens; None: it takes no text
+    loaded: bool
+    size_bytes: int
+    has_template: bool
+    kind: Kind
+    variant: str | None  # a request pins it as "ID@VARIANT"; None: there is nothing to choose
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in OpenAI's shape."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    edge: EdgeModel
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All models in OpenAI's shape."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class Models:
+    """Lists the models in the store."""
+
+    def __init__(self, context: Context) -> None:
+        self._service = context.service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await send_json(send, ModelList(data=[_model(card) for card in self._service.cards()]))
+
+
+class OneModel:
+    """Tells of one model."""
+
+    def __init__(self, context: Context) -> None:
+        self._service = context.service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; raises ModelNotFound."""
+        await send_json(send, _model(self._service.card(scope["path_params"]["id"])))
+
+
+def _model(card: ModelCard) -> Model:
+    edge = EdgeModel(
+        backend=card.backend,
+        context=card.context or None,
+        loaded=card.loaded,
+        size_bytes=card.size_bytes,
+        has_template=card.has_template,
+        kind=card.kind,
+        variant=card.variant,
+    )
+    return Model(id=card.id, created=card.created, owned_by=card.owned_by, edge=edge)

@@ -1,0 +1,1 @@
+"""What is learnt of the board's heat and leakage."""

@@ -1,0 +1,1 @@
+"""How the governor decides: from observations to limits."""

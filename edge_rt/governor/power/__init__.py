@@ -1,0 +1,1 @@
+"""What the board draws at each setting, learnt from readings."""

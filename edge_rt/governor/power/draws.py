@@ -1,0 +1,158 @@
+"""The board's power as a sum that is linear in the figures to be learnt, and their bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from edge_rt.governor.power.belief import Belief
+from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.speed.setting import LOW_CLOCK, Load, Setting
+
+# Places of the figures. In watts: power at rest, and power that nothing here explains. As multiples
+# of the priors' watts: a core of other programs; the engine on all cores at the top clock, its
+# corrections over threads and over clocks, and what prompts add; the same on a GPU, and the GPU's
+# load by other programs.
+BASE, HIDDEN, CORES, LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ, GPU_OTHERS = range(11)
+OWN = frozenset((LEVEL, BEND, CLOCK, READ, GPU, GPU_CLOCK, GPU_READ))  # what the engine adds
+# Means of the priors, and their deviations where the name ends in OWN.
+_OTHERS, _OTHERS_OWN = 0.5, 0.5  # times one thread's draw
+_LEVEL_OWN, _BEND_OWN, _CLOCK_OWN = 0.4, 0.08, 0.35
+_READ, _READ_OWN = 0.15, 0.25  # where calibration has not measured it
+_READ_KNOWN = 0.05  # deviation where it has
+_GPU_OWN, _GPU_OTHERS = 0.5, 0.8
+_GPU_CORES = 6  # an unknown GPU is taken to draw at least as much as so many cores
+_EXPONENT = 2.1  # of power over clock: voltage falls with the clock, but not in proportion
+# Bounds, as multiples of the level where that is not the figure itself.
+_LEVELS, _BENDS, _CLOCKS, _READS = (0.15, 6.0), (-0.5, 0.5), (-0.8, 0.6), (-0.4, 1.2)
+_CORES_MOST = 2.0  # bound of CORES and GPU_OTHERS
+_FACTOR_GAIN, _FACTORS = 0.05, (0.7, 1.4)  # of a setting's factor: gain of each look, and bounds
+# Deviation of the formula from one setting to another, as a share of the draw, for each unit of the
+# logarithm of the ratio of their clocks, and of their threads.
+_CLOCK_DOUBT, _THREAD_DOUBT = 0.8, 0.15
+_ENOUGH, _KNOWN = 5, 0.3  # looks after which a setting is known; share of the deviation then
+_BELOW = 0.1  # share of the power at rest by which the unexplained power may be below 0
+
+
+class Draws:
+    """The weights with which the figures add up to watts, and the bounds of the figures.
+
+    On n of N cores at the clock f the engine draws, above what the board draws at rest,
+    prior(n)·f^2.1·(level + bend·ln(n/N) + clock·ln f + read·r) for a share r of prompts. Each
+    correction is a tangent, so that the sum is linear in the figures. Our own model.
+    """
+
+    def __init__(self, cores: int, priors: Priors) -> None:
+        self._cores = cores
+        self._draws = _draws(cores, priors)
+        usual_w = max(self._draws[-1], _GPU_CORES * priors.core_w)  # engines may have few threads
+        self._gpu_w = usual_w if priors.gpu_w is None else max(0.01, priors.gpu_w)
+        self._priors = priors
+        self._factors: dict[Setting, float] = {}  # of single settings, beside the formula
+        self._counts: dict[Setting, float] = {}  # looks that each factor rests on
+
+    def belief(self) -> Belief:
+        """The figures before anything was read."""
+        priors, read = self._priors, _READ_KNOWN
+        extra = _READ if priors.prompts is None else priors.prompts - 1.0
+        if priors.prompts is None:
+            read = _READ_OWN
+        mean = [priors.idle_w, 0.0, _OTHERS, 1.0, 0.0, 0.0, extra, 1.0, 0.0, _READ, _GPU_OTHERS]
+        base, others = 0.5 * priors.idle_w + 0.5, _OTHERS_OWN
+        own = [base, 0.0, others, _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN, read]
+        own += [_GPU_OWN, _CLOCK_OWN, _READ_OWN, _GPU_OWN]
+        size = len(mean)
+        return Belief(mean, [[own[k] ** 2 * (j == k) for j in range(size)] for k in range(size)])
+
+    def weights(self, load: Load) -> dict[int, float]:
+        """The weights of the board's power under `load`."""
+        found = {BASE: 1.0, HIDDEN: 1.0}
+        if load.cores:
+            found[CORES] = load.cores * self._draws[0]
+        if load.gpu:
+            found[GPU_OTHERS] = load.gpu * self._gpu_w
+        if load.busy:
+            found |= self.own(load.setting, load.busy, load.prompt_share)
+        return found
+
+    def own(self, setting: Setting, busy: float, prompt_share: float) -> dict[int, float]:
+        """The weights of what the engine adds."""
+        if setting.gpu is not None:
+            log = math.log(max(LOW_CLOCK, setting.gpu))
+            scale = self._gpu_w * math.exp(_EXPONENT * log) * busy * self.factor(setting)
+            return {GPU: scale, GPU_CLOCK: scale * log, GPU_READ: scale * prompt_share}
+        threads = max(1, min(setting.threads, self._cores))
+        log = math.log(max(LOW_CLOCK, setting.cpu))
+        scale = self._draws[threads - 1] * math.exp(_EXPONENT * log) * busy * self.factor(setting)
+        bend = math.log(threads / self._cores)
+        return {LEVEL: scale, BEND: scale * bend, CLOCK: scale * log, READ: scale * prompt_share}
+
+    def factor(self, setting: Setting) -> float:
+        """The ratio of a setting's draw to the formula's."""
+        return self._factors.get(setting, 1.0)
+
+    def learn_factor(self, setting: Setting, error: float, worth: float) -> None:
+        """Correct a setting's factor by the relative `error` of its predicted draw.
+
+        `worth`, 0 to 1, is how far the reading is noise alone.
+        """
+        factor = self.factor(setting) * (1.0 + _FACTOR_GAIN * worth * error)
+        self._factors[setting] = min(max(factor, _FACTORS[0]), _FACTORS[1])
+        self._counts[setting] = self._counts.get(setting, 0.0) + worth
+
+    def knows(self, setting: Setting) -> bool:
+        """Whether enough looks were taken at `setting`."""
+        return self._counts.get(setting, 0) >= _ENOUGH
+
+    def doubt(self, setting: Setting, known: Setting) -> float:
+        """Relative deviation of the formula's step from the setting `known` to `setting`."""
+        clocks = (setting.cpu, known.cpu)
+        if setting.gpu is not None:
+            clocks = setting.gpu, known.gpu or 1.0
+        away = _CLOCK_DOUBT * _apart(*clocks)
+        away += _THREAD_DOUBT * _apart(setting.threads, known.threads)
+        return away * (_KNOWN if self.knows(setting) else 1.0)
+
+    def keep_possible(self, belief: Belief, rest: tuple[float, float], hidden_w: float) -> None:
+        """Project the figures into their bounds.
+
+        `rest` are the bounds of the power at rest, and `hidden_w` is the upper bound of the
+        unexplained power.
+        """
+        mean = belief.mean
+        belief.keep_within(BASE, *rest)
+        belief.keep_within(CORES, 0.0, _CORES_MOST)
+        belief.keep_within(GPU_OTHERS, 0.0, _CORES_MOST)
+        belief.keep_within(HIDDEN, -_BELOW * mean[BASE], hidden_w)
+        for level, parts in (
+            (LEVEL, ((BEND, _BENDS), (CLOCK, _CLOCKS), (READ, _READS))),
+            (GPU, ((GPU_CLOCK, _CLOCKS), (GPU_READ, _READS))),
+        ):
+            belief.keep_within(level, *_LEVELS)
+            for place, (low, high) in parts:
+                belief.keep_within(place, low * mean[level], high * mean[level])
+            belief.keep_within(level, *_LEVELS)  # again: the level moves with the others
+
+
+def _draws(cores: int, priors: Priors) -> list[float]:
+    """Watts of 1, 2 and more threads: the priors' own, else in proportion to the nearest count."""
+    known = priors.draws_w or {1: priors.core_w}
+
+    def of(threads: int) -> float:
+        near = min(known, key=lambda count: abs(count - threads))
+        return known[near] * threads / near
+
+    return [max(0.01, of(threads)) for threads in range(1, cores + 1)]
+
+
+def _apart(one: float, other: float) -> float:
+    return abs(math.log(max(LOW_CLOCK, one) / max(LOW_CLOCK, other)))
+
+
+def mean(parts: Sequence[tuple[float, Mapping[int, float]]]) -> dict[int, float]:
+    """The sum of weights, each times its share."""
+    found: dict[int, float] = {}
+    for share, weights in parts:
+        for place, weight in weights.items():
+            found[place] = found.get(place, 0.0) + share * weight
+    return found

@@ -1,0 +1,187 @@
+"""The engine's speed: learnt at each change of setting, and trials of other settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_rt.core.limits import Observation
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.speed.choice import Choice, best_pass_s
+from edge_rt.governor.speed.model import SpeedModel
+from edge_rt.governor.speed.setting import Setting
+
+_ENOUGH_S, _ENOUGH_TOKENS = 0.4, 8  # least time and tokens of decoding that make a rate
+_MOST_S = 4.0  # longest trial
+_EVERY_S = 10.0  # between two trials,
+_SOON_S = 1.0  # and until the first one after other programs have come or gone
+_WORTH = 1.03  # least speed that a trial may reach, over that of the best setting
+_NEAR_SPEED = 0.6  # least predicted speed of a setting to try, over that of the best one
+_HOPE = 1.5  # deviations that are added to the predicted speed of a setting to try
+_WHOLE = 0.99  # duty from which on there are no rests
+_PASS_S = (0.02, 1.0)  # shortest and longest pass that reads a prompt
+_LONGEST = 0.33  # and its longest share of the cap's window
+_PART = 0.1  # least share of the work that reads prompts
+_USUAL_S = 0.03  # length of a pass that decodes, before there was one
+_SHORT = 8  # prompt tokens of the shortest pass, and while the speed is not known
+_MIX_S = 20.0  # busy time over which the mix of prompts and answers is averaged
+_MEMORY, _MEMORY_PROMPT = 0.25, 0.03  # share of a pass that waits for memory at one thread
+_SMOOTH, _SMOOTH_RATE = 0.2, 0.3  # gains of the mean length of passes, and of the prompts' rate
+_READ_S = 0.02  # least time of reading that makes a rate
+
+
+@dataclass
+class _Rate:
+    setting: Setting
+    running: int
+    seconds: float = 0.0
+    tokens: float = 0.0
+
+    @property
+    def value(self) -> float | None:
+        enough = self.seconds >= _ENOUGH_S and self.tokens >= _ENOUGH_TOKENS
+        return self.tokens / self.seconds if enough else None
+
+
+class Pace:
+    """Learns speeds at changes of settings, and proposes trials of settings that may be faster."""
+
+    def __init__(self, cores: int, priors: Priors) -> None:
+        # One for each number of cores that others leave: speeds learnt beside others hold there.
+        self._decodes = [SpeedModel(cores, _MEMORY, priors.speeds) for _ in range(cores)]
+        self._decode = self._decodes[-1]
+        self._prompt = SpeedModel(cores, _MEMORY_PROMPT, {})
+        self._prompt_rate = 0.0  # tokens a second of reading, in units of its speed; 0: unknown
+        self.prompt_share = self._busy_s = 0.0  # share of the busy time that reads prompts
+        self.pass_s = 0.0  # mean length of a pass that only decodes; 0: not known yet
+        self.prompt_pass_s = 0.0  # length set for passes that read prompts; 0: any
+        self._now: _Rate | None = None
+        self._before: _Rate | None = None
+        self._trial: Setting | None = None
+        self._trial_s = 0.0
+        self._rest_s = 0.0
+
+    def speed(self, setting: Setting) -> float:
+        """Relative speed of decoding; only ratios of speeds mean anything."""
+        return self._decode.speed(setting)
+
+    def ratios(self, setting: Setting, present: Setting) -> tuple[float, float]:
+        """Decoding and reading prompts at `setting`, as multiples of those at the `present` one."""
+        decode, prompt = self._decode, self._prompt
+        return (
+            decode.speed(setting) / decode.speed(present),
+            prompt.speed(setting) / prompt.speed(present),
+        )
+
+    def look(self, seen: Observation, setting: Setting, most: int) -> None:
+        """Take the engine's work at `setting`; other programs leave room for `most` threads."""
+        if self._decode is not self._decodes[most - 1]:
+            self._decode = self._decodes[most - 1]
+            self._now = self._before = None
+            self._rest_s = min(self._rest_s, _SOON_S)
+        self._decode.fade(seen.dt_s)
+        self._rest_s -= seen.dt_s
+        self._trial_s += seen.dt_s
+        if seen.busy_s <= 0.0:
+            return
+        self._busy_s += seen.busy_s
+        share = max(1.0 - math.exp(-seen.busy_s / _MIX_S), seen.busy_s / self._busy_s)
+        self.prompt_share += share * (min(1.0, seen.prompt_s / seen.busy_s) - self.prompt_share)
+        self._learn_prompts(seen, setting)
+        self._learn_decoding(seen, setting)
+
+    def _learn_prompts(self, seen: Observation, setting: Setting) -> None:
+        if seen.prompt_s > _READ_S and seen.prompt_tokens > 0:
+            rate = seen.prompt_tokens / seen.prompt_s / self._prompt.speed(setting)
+            self._prompt_rate += (_SMOOTH_RATE if self._prompt_rate else 1.0) * (
+                rate - self._prompt_rate
+            )
+
+    def _learn_decoding(self, seen: Observation, setting: Setting) -> None:
+        if seen.prompt_s <= 0.0 and seen.tokens > 0 and seen.running:
+            pass_s = seen.busy_s * max(1.0, seen.running) / seen.tokens
+            self.pass_s += (_SMOOTH if self.pass_s else 1.0) * (pass_s - self.pass_s)
+        if seen.spare_s > 0.0:  # these passes used fewer threads than the setting has
+            self._now = self._before = None
+            return
+        now = self._now
+        if now is None or (now.setting, now.running) != (setting, seen.running):
+            same = now is not None and now.running == seen.running
+            if same and now is not None and now.value is not None:
+                self._before = now
+            elif not same:
+                self._before = None
+            self._now = now = _Rate(setting, seen.running)
+        decode_s = seen.busy_s - seen.prompt_s
+        if decode_s > 0.0 and seen.prompt_s <= 0.0:
+            now.seconds += decode_s
+            now.tokens += seen.tokens
+        self._compare(now)
+
+    def _compare(self, now: _Rate) -> None:
+        if (rate := now.value) is None:
+            return
+        before = self._before
+        if before is not None and before.value is not None:
+            self._decode.compare(now.setting, rate, before.setting, before.value)
+            self._before = None
+        if now.seconds > 2.0 * _ENOUGH_S and now.tokens > 2 * _ENOUGH_TOKENS:
+            now.seconds *= 0.5  # older passes fade
+            now.tokens *= 0.5
+
+    def chunk(self, choice: Choice, cap: Budget) -> int | None:
+        """The most prompt tokens of one pass, so that passes and rests fill windows evenly.
+
+        None: any number.
+        """
+        pass_s = self._prompt_pass_s(choice, cap)
+        if pass_s is None:
+            self.prompt_pass_s = 0.0
+            return None
+        rate = self._prompt_rate * self._prompt.speed(choice.setting)
+        tokens = max(_SHORT, int(rate * pass_s))
+        self.prompt_pass_s = tokens / rate if rate else pass_s
+        return tokens
+
+    def _prompt_pass_s(self, choice: Choice, cap: Budget) -> float | None:
+        if choice.duty <= 0.0:
+            return None
+        duty, window_s = choice.prompt_duty, cap.power_window_s
+        if cap.power_w is None:
+            return _PASS_S[-1] if duty < _WHOLE else None
+        lost_s = self.pass_s or _USUAL_S
+        pass_s = best_pass_s(duty, lost_s, max(_PART, self.prompt_share), window_s)
+        return min(max(pass_s, _PASS_S[0]), _LONGEST * window_s)
+
+    def trial(self, found: Sequence[Choice], best: Choice, seen: Observation) -> Choice | None:
+        """Another setting to try for a few seconds; None: no trial is worth it now."""
+        if self._trial is not None:
+            now = self._now
+            over = self._trial_s > _MOST_S or (
+                now is not None
+                and now.setting == self._trial
+                and now.value is not None
+                and self._before is None
+            )
+            if over or not seen.running:
+                self._trial = None
+            return next((c for c in found if c.setting == self._trial), None)
+        now = self._now
+        if self._rest_s > 0.0 or now is None or now.setting != best.setting or now.value is None:
+            return None
+        if not seen.running or seen.prompt_s > 0.0 or best.speed <= 0.0:
+            return None
+        self._rest_s = _EVERY_S
+        near = [c for c in found if c is not best and c.speed > _NEAR_SPEED * best.speed]
+        hopes = [(self._hope(choice, best), choice) for choice in near]
+        promise, choice = max(hopes, key=lambda hope: hope[0], default=(0.0, best))
+        if promise <= _WORTH:
+            return None
+        self._trial, self._trial_s = choice.setting, 0.0
+        return choice
+
+    def _hope(self, choice: Choice, best: Choice) -> float:
+        doubt = self._decode.doubt(choice.setting, best.setting)
+        return choice.speed / best.speed * math.exp(_HOPE * doubt)

@@ -1,0 +1,1 @@
+"""The simulated board's files, as readers find them."""

@@ -1,0 +1,1 @@
+"""The simulated board's power as its sensors tell it."""

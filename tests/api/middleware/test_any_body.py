@@ -1,0 +1,74 @@
+"""No body, however odd, is the daemon's fault."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edge_rt.api.openai.chat_request import ChatRequest
+from edge_rt.api.openai.completions_request import CompletionsRequest
+
+NAMES = sorted({*ChatRequest.__struct_fields__, *CompletionsRequest.__struct_fields__})
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["user", "assistant", "text", "auto", "required", "1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "function", "name", "1"])
+            | st.text(max_size=3),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+messages = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "tool"])},
+        optional={
+            "content": json_values,
+            "tool_calls": json_values,
+        },
+    ),
+    max_size=3,
+)
+fields = st.dictionaries(st.sampled_from(NAMES), json_values, max_size=4)
+quick = settings(
+    max_examples=3 * settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def check(response) -> None:
+    assert response.status in (200, 400, 404)
+    if response.status != 200:
+        error = response.json()["error"]
+        assert error["message"]
+        assert error["code"]
+
+
+@quick
+@given(body=st.binary(max_size=50) | json_values | fields)
+def test_any_body_at_all(client, body):
+    check(client.post("/v1/chat/completions", body))
+    check(client.post("/v1/completions", body))
+
+
+@quick
+@given(body=fields, talk=messages, usable=st.booleans())
+def test_any_fields_beside_plausible_messages(client, body, talk, usable):
+    good = [{"role": "user", "content": "Hi"}]
+    check(client.post("/v1/chat/completions", {**body, "messages": good if usable else talk}))
+
+
+@quick
+@given(body=fields, prompt=json_values | st.just("Once"))
+def test_any_fields_beside_a_prompt(client, body, prompt):
+    check(client.post("/v1/completions", {**body, "prompt": prompt}))
