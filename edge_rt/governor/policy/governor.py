@@ -33,6 +33,7 @@ from edge_rt.thermal.hindsight import Hindsight
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
 _NEAR_C = 0.5  # kelvins below the evacuation threshold at which pacing keeps the temperature
 _READS = 0.01  # share of prompts from which on the margin allows for them
+_NO_PAUSES = 0.9  # duty from which on pauses hardly lower the power of a window
 _MEAN_S = 3.0  # time constant of the power that forecasts take to go on
 
 
@@ -125,7 +126,7 @@ class Governor:
         self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn[-1] - self._mean_w)
         window_s = self.budget.power_window_s
         told, reads = self._told, usage.prompt_share >= 0.5
-        whole = (told.prompt_duty if reads else told.duty) >= 1.0
+        whole = (told.prompt_duty if reads else told.duty) >= _NO_PAUSES
         self._cap.look(dt_s, drawn, self._planned_w(), window_s, busy > 0.0, power.step_w, whole)
         if self._thermal is not None:
             heats_w = drawn[-1] if seen.power_w is None else seen.power_w

@@ -116,7 +116,8 @@ class PowerModel:
         self._measured.observe()
         self._bound_idle()
         idle_w = self._belief.value(self._draws.weights(self._at(load.setting, 0.0, 0.0)))
-        least_w = _LEAST_REST * (self._lowest_rest_w or 0.0)
+        seen_w, guessed_w = self._lowest_rest_w, _GUESSES[0] * self._guess_w
+        least_w = guessed_w if seen_w is None else _LEAST_REST * seen_w
         self.idle_w = min(max(least_w, idle_w + self._measured.local_w), self._idle_most_w)
 
     def _bound_idle(self) -> None:
