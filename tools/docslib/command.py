@@ -29,7 +29,7 @@ def build(directory: Path) -> None:
 
 @command.command()
 def serve() -> None:
-    """Show the site at http://127.0.0.1:8000 and follow changes."""
+    """Show the site at http://127.0.0.1:8000 and follow changes in docs/."""
     _mkdocs("serve")
 
 
