@@ -16,7 +16,6 @@ from typing import Any, Literal, cast
 import msgspec
 import pytest
 
-from edge_rt.api.service import Call, Cost
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import Metered, Senses
 from edge_rt.board.readers.cpu import CpuReader
@@ -26,6 +25,7 @@ from edge_rt.core.cached import Which
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
+from edge_rt.core.requests import Call, Cost
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering

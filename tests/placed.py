@@ -8,10 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace as changed
 
-from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction
+from edge_rt.core.route_request import Aims, Wish
 from edge_rt.models.catalogue import Quality
 from edge_rt.routing.loading.forms import form_of
 

@@ -9,10 +9,9 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import replace
 
-from edge_rt.api.service import Call, EmbedCall, InferCall
-from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.reports.governor import Amount
-from edge_rt.routing.choice.ask import Prefer
+from edge_rt.core.requests import Call, EmbedCall, InferCall
+from edge_rt.core.route_request import Aims, ModeWish, Prefer
 from edge_rt.routing.choice.sufficing import Level, floor_of
 from edge_rt.routing.options.mode_settings import check_mode
 

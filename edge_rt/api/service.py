@@ -6,14 +6,10 @@ The daemon hands the app one object with this shape; tests hand it a fake.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Literal, Protocol
+from typing import Protocol
 
-import msgspec
-
-from edge_rt.api.wish import Wish
 from edge_rt.core.cached import Which
-from edge_rt.core.load_config import Form
-from edge_rt.core.reports.board import BoardReport, LedgerReport, Quality
+from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
     Calibrated,
@@ -26,147 +22,22 @@ from edge_rt.core.reports.planning import (
 )
 from edge_rt.core.reports.router import RouterReport
 from edge_rt.core.reports.storage import StorageReport
-from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.engine.protocol import Delta, Embedded, Finished, Inferred, Prefixes, Started, Tensor
+from edge_rt.core.requests import (
+    Call,
+    Cost,
+    EmbedCall,
+    Event,
+    Identity,
+    InferCall,
+    Kind,
+    ModelCard,
+    Repeat,
+    Serving,
+)
+from edge_rt.core.route_request import Wish
+from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.feedback import learner
-
-PowerQuality = Literal["measured", "modelled"]
-
-Kind = Literal["language", "embedding", "tensors"]
-"""What a model does: write text, place texts in a space, or whatever its named tensors say."""
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """What one call cost, told once, before the event that ends its last answer.
-
-    `energy_j` is the part of the board's energy that this call added to what the board draws
-    anyway; None, never 0, where it is not known ("unresolved").
-    """
-
-    energy_j: float | None
-    quality: Quality
-    power_w: float | None  # the board's mean power while it ran
-    temp_c: float | None  # the hottest zone at its end
-    seconds: float  # from its coming to the engine to its end
-    power_quality: PowerQuality | None = None  # None: as if modelled, where power_w is known
-    why: str | None = None  # why the call ended before its answers did, where it did
-    simulated: str | None = None  # the simulated board whose joules these are; None: a real one's
-
-
-Event = Started | Delta | Finished | Cost
-
-
-class ModelCard(msgspec.Struct, frozen=True):
-    """A model as clients see it."""
-
-    id: str
-    created: int  # Unix seconds at which it came into the store
-    owned_by: str
-    context: int  # most tokens of prompt and answer together
-    loaded: bool
-    size_bytes: int
-    sha256: str  # of its file
-    backend: str  # "llama.cpp"
-    sampling: Sampling  # what a request that says nothing gets
-    has_template: bool
-    kind: Kind = "language"
-    variant: str | None = None  # what pins it behind the "@" of a model's name; None: nothing does
-
-
-class Serving(msgspec.Struct, frozen=True):
-    """The model that answers; `asked` is the one that was asked for, where that is another.
-
-    `why` says in a sentence why it is. Where the router chose among several, `route` says why just
-    this one; `trace` has all of that if it was asked for. `mode` is how its tokens are decided on,
-    with the partner's id; None: by itself. `threads` are to compute it, None: as many as may, and
-    `form` is how the model is to be loaded, None: as it is or usually is.
-    """
-
-    card: ModelCard
-    asked: str | None = None
-    why: str | None = None
-    route: str | None = None
-    trace: Trace | None = None
-    mode: Mode | None = None
-    threads: int | None = None
-    form: Form | None = None
-    compared: Cost | None = None  # what comparing the text with examples took, where it was
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """A model that may answer for a name, as far as that decides on what its answers say.
-
-    `digest` is another one for other files, settings, libraries or partners; `repeats` tells
-    whether one seed always gives one answer. `timed` are those, itself and whoever may help it,
-    whose templates know what time it is.
-    Of the card only what does not change from moment to moment is true.
-    """
-
-    card: ModelCard
-    digest: bytes
-    repeats: bool
-    timed: tuple[str, ...]
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    """An answer that was given again, for the ledger: tokens, and what it took when it was made."""
-
-    model: str
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    seconds: float  # from its coming until now
-    saved_j: float | None
-    answer_id: str
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One request for generation, dialect-free; `id` is that of its answer, as clients know it.
-
-    Once it has taken `energy_j`, or `deadline_s` of the monotonic clock has come, its answers end
-    as they are, with the reason "length". The partner of `mode` is a model's id. `threads` as in
-    Generate, and so is `client`; `form` as in Serving: a model at work in another one stays as it
-    is.
-    """
-
-    model: str
-    prompt: str | list[int]
-    special: bool  # control tokens in `prompt` are recognised (it came from a chat template)
-    sampling: Sampling
-    max_tokens: int | None = None
-    n: int = 1
-    stop: tuple[str, ...] = ()
-    ignore_eos: bool = False
-    energy_j: float | None = None
-    deadline_s: float | None = None
-    mode: Mode | None = None
-    threads: int | None = None
-    form: Form | None = None
-    client: str | None = None
-    id: str = ""
-
-
-class EmbedCall(msgspec.Struct, frozen=True):
-    """One request for embeddings; see Embed. Without a vector for all it fails: see Call for what
-    it may take.
-    """
-
-    model: str
-    inputs: list[str | list[int]]
-    truncate: str | None = None
-    dimensions: int | None = None
-    energy_j: float | None = None
-    deadline_s: float | None = None
-
-
-class InferCall(msgspec.Struct, frozen=True):
-    """One run of a model on named tensors; see Infer, and Call for what it may take."""
-
-    model: str
-    tensors: dict[str, Tensor]
-    energy_j: float | None = None
-    deadline_s: float | None = None
 
 
 class Service(Protocol):

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from edge_rt.api.service import Cost, Repeat
 from edge_rt.board.monitor import Metered, Senses
 from edge_rt.core.reports.board import LedgerReport
+from edge_rt.core.requests import Cost, Repeat
 from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.baseline import Baseline

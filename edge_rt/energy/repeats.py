@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.api.service import Repeat
+from edge_rt.core.requests import Repeat
 from edge_rt.energy.ledger.record import Entry
 
 

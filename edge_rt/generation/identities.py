@@ -8,10 +8,10 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 
 from edge_rt import __version__
-from edge_rt.api.service import Identity
 from edge_rt.config.schema import Config
 from edge_rt.core.digest import digest
 from edge_rt.core.load_config import Form
+from edge_rt.core.requests import Identity
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.builds import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError

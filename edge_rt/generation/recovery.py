@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from edge_rt.api.service import Call, EmbedCall, InferCall
 from edge_rt.core.digest import digest
+from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.failures import LESS
 from edge_rt.engine.supervisor.exit_reason import Fate

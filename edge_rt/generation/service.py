@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_rt.api.service import Call, Cost, Event
 from edge_rt.config.schema import Config
 from edge_rt.core.load_config import Form
+from edge_rt.core.requests import Call, Cost, Event
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.online_updates import Lesson

@@ -11,11 +11,11 @@ from dataclasses import asdict
 import psutil
 
 from edge_rt import __version__
-from edge_rt.api.service import ModelCard
 from edge_rt.core.cached import Which
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.requests import ModelCard
 from edge_rt.energy.receipt import Tokens
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.residency import Resident

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 
-from edge_rt.api.service import Cost, EmbedCall, InferCall
 from edge_rt.config.schema import Config
+from edge_rt.core.requests import Cost, EmbedCall, InferCall
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.receipt import Receipt
 from edge_rt.engine.client.client import EngineLost

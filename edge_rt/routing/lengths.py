@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from weakref import WeakKeyDictionary
 
-from edge_rt.api.service import Call
+from edge_rt.core.requests import Call
 from edge_rt.engine.client.client import Event
 from edge_rt.engine.client.residency import Residency, Resident
 from edge_rt.engine.kv.common_prefix import common_prefix

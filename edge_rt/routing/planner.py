@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.api.service import Serving
-from edge_rt.api.wish import Aims, ModeWish
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Unpredicted
 from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
+from edge_rt.core.requests import Serving
+from edge_rt.core.route_request import Aims, ModeWish
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
 from edge_rt.energy.calibration.readiness import Readiness, Unready

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge_rt.api.service import Cost
 from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import SINGLE, Form
+from edge_rt.core.requests import Cost
 from edge_rt.decoding.params import Mode
 from edge_rt.models.record import Entry
 from edge_rt.routing.choice.trace import Trace

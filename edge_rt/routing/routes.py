@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import msgspec
 
-from edge_rt.api.service import Cost
-from edge_rt.api.wish import Aims, ModeWish, Wish
 from edge_rt.core.load_config import Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.requests import Cost
+from edge_rt.core.route_request import Aims, ModeWish, Wish
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.engine.client.residency import Residency

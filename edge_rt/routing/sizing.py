@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from edge_rt.api.wish import Wish
 from edge_rt.core.prediction import Unpredicted
+from edge_rt.core.route_request import Wish
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.errors import EngineError, ModelFileError, RequestError

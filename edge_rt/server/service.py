@@ -9,18 +9,6 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_rt.api.service import (
-    Call,
-    Cost,
-    EmbedCall,
-    Event,
-    Identity,
-    InferCall,
-    ModelCard,
-    Repeat,
-    Serving,
-)
-from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.board.monitor import Senses
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
@@ -38,6 +26,18 @@ from edge_rt.core.reports.planning import (
 )
 from edge_rt.core.reports.router import RouterReport
 from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.requests import (
+    Call,
+    Cost,
+    EmbedCall,
+    Event,
+    Identity,
+    InferCall,
+    ModelCard,
+    Repeat,
+    Serving,
+)
+from edge_rt.core.route_request import ModeWish, Wish
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.client.residency import Resident

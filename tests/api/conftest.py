@@ -16,19 +16,6 @@ import pytest
 from msgspec import UNSET
 
 from edge_rt.api.app import create_app
-from edge_rt.api.service import (
-    Call,
-    Cost,
-    EmbedCall,
-    Event,
-    Identity,
-    InferCall,
-    Kind,
-    ModelCard,
-    Repeat,
-    Serving,
-)
-from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Requests
 from edge_rt.core.digest import digest
 from edge_rt.core.reports.board import (
@@ -53,6 +40,19 @@ from edge_rt.core.reports.governor import (
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
 from edge_rt.core.reports.storage import StorageReport
+from edge_rt.core.requests import (
+    Call,
+    Cost,
+    EmbedCall,
+    Event,
+    Identity,
+    InferCall,
+    Kind,
+    ModelCard,
+    Repeat,
+    Serving,
+)
+from edge_rt.core.route_request import Wish
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import (
     Delta,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.api.allowance import Allowance, grant
-from edge_rt.api.service import Call, Cost
+from edge_rt.core.requests import Call, Cost
 from edge_rt.decoding.params import Sampling
 
 CALL = Call("m", "Once", False, Sampling())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.api.service import Cost
+from edge_rt.core.requests import Cost
 from edge_rt.engine.protocol import Finished, Share, Work
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineError, RequestError

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.api.service import Cost
 from edge_rt.core.prediction import Prediction
+from edge_rt.core.requests import Cost
 from edge_rt.decoding.params import Made, Mode
 from edge_rt.energy.account import Account
 from edge_rt.engine.protocol import Finished

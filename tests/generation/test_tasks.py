@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.api.service import EmbedCall, InferCall
 from edge_rt.config.schema import Config, Requests
+from edge_rt.core.requests import EmbedCall, InferCall
 from edge_rt.engine.protocol import (
     Embed,
     Embedded,

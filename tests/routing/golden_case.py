@@ -11,8 +11,9 @@ import yaml
 from edge_rt.core.limits import Admission, Guard, Limits
 from edge_rt.core.load_config import Form, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens
+from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.router import Router
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.choice.variant import Variant

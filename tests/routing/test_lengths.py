@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.api.service import Call
+from edge_rt.core.requests import Call
 from edge_rt.decoding.params import Sampling
 from edge_rt.routing.lengths import ANSWER, TOKEN_BYTES, Lengths
 

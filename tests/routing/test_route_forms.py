@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.api.wish import Wish
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.load_config import Form
 from edge_rt.core.reports.planning import PlanAsk
+from edge_rt.core.route_request import Wish
 from edge_rt.decoding.params import Mode
 from edge_rt.errors import ModelFileError, Unavailable
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from simulated import Formula, Simulated
 
-from edge_rt.api.service import Call
-from edge_rt.api.wish import Aims, Wish
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
+from edge_rt.core.requests import Call
+from edge_rt.core.route_request import Aims, Wish
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.routing.options.decoding_options import Offer, Offered
 from edge_rt.routing.routes import ONLY

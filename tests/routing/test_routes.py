@@ -11,10 +11,10 @@ import pytest
 from msgspec.structs import replace as changed
 from placed import graded
 
-from edge_rt.api.service import Cost
-from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Models, Router
 from edge_rt.core.prediction import Prediction
+from edge_rt.core.requests import Cost
+from edge_rt.core.route_request import Aims, Wish
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.routing.quality.feedback.cell import PRIOR
 
@@ -170,7 +170,7 @@ def replace_tokens(kit: Any, prompt: int) -> Any:
 
 
 def call(house: Any, prompt: str) -> Any:
-    from edge_rt.api.service import Call
+    from edge_rt.core.requests import Call
     from edge_rt.decoding.params import Sampling
 
     return Call("tiny", prompt, False, Sampling(), 9)

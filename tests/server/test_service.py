@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 from placed import graded
 
-from edge_rt.api.wish import Aims, Wish
 from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.core.reports.governor import BudgetChange
+from edge_rt.core.route_request import Aims, Wish
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import (

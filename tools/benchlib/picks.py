@@ -16,6 +16,7 @@ from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import SINGLE, Form, Setting
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.route_request import Prefer
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.calibration.result import calibration
@@ -26,7 +27,7 @@ from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import Entry
 from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Prefer, Tokens
+from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.router import Router
 from edge_rt.routing.choice.variant import Variant
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_rt.api.service import Cost, PowerQuality
 from edge_rt.core.reports.board import Quality
+from edge_rt.core.requests import Cost, PowerQuality
 
 _INSTANT_S = 1e-9  # what a call that took no time at all weighs
 

@@ -19,8 +19,8 @@ from edge_rt.api.middleware.context import Context, Exchange, exchange_of
 from edge_rt.api.middleware.watch import unless_gone
 from edge_rt.api.openai.fields import GenerationFields, sampling
 from edge_rt.api.openai.unsupported import UnknownFields
-from edge_rt.api.service import Identity, Serving
-from edge_rt.api.wish import Wish, Write
+from edge_rt.core.requests import Identity, Serving
+from edge_rt.core.route_request import Wish, Write
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
-from edge_rt.api.service import Call, Event, Service
+from edge_rt.api.service import Service
+from edge_rt.core.requests import Call, Event
 
 Numbered = tuple[int, Event]
 

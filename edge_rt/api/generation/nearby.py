@@ -9,8 +9,9 @@ from typing import NamedTuple
 from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.generation.usage import tallied
 from edge_rt.api.metrics.meters import Meters
-from edge_rt.api.service import Cost, EmbedCall, Service
+from edge_rt.api.service import Service
 from edge_rt.core.digest import digest
+from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.errors import EdgeError, RequestError
 from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
 from edge_rt.generation.cache.vectors import vector

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from edge_rt.api.service import Serving
-from edge_rt.api.wish import ModeWish, Wish
+from edge_rt.core.requests import Serving
+from edge_rt.core.route_request import ModeWish, Wish
 from edge_rt.decoding.params import Mode
 from edge_rt.errors import ModelFileError, RequestError
 

@@ -11,7 +11,7 @@ from edge_rt.api.generation.run import Run, Shown, Work
 from edge_rt.api.middleware.context import Context, Exchange
 from edge_rt.api.middleware.headers import edge_headers
 from edge_rt.api.middleware.respond import EventStream
-from edge_rt.api.service import Repeat
+from edge_rt.core.requests import Repeat
 
 
 class Replay(Run):

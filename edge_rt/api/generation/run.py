@@ -20,8 +20,8 @@ from edge_rt.api.middleware.context import Context, Exchange
 from edge_rt.api.middleware.failure import drop_tracebacks, explain
 from edge_rt.api.middleware.headers import edge_headers
 from edge_rt.api.middleware.respond import EventStream, send_json
-from edge_rt.api.service import Call, Cost, Event, ModelCard, Serving
-from edge_rt.api.wish import ModeWish
+from edge_rt.core.requests import Call, Cost, Event, ModelCard, Serving
+from edge_rt.core.route_request import ModeWish
 from edge_rt.decoding.params import Mode
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.errors import EdgeError, EngineError, RequestError, Unavailable

@@ -12,7 +12,7 @@ from edge_rt.api.middleware.body import read_body
 from edge_rt.api.middleware.context import Context, Exchange, exchange_of
 from edge_rt.api.middleware.query import whole_numbers
 from edge_rt.api.middleware.watch import unless_gone
-from edge_rt.api.service import Cost, Kind, ModelCard
+from edge_rt.core.requests import Cost, Kind, ModelCard
 from edge_rt.engine.protocol import Timings
 
 

@@ -11,7 +11,7 @@ from edge_rt.api.generation.task import Received, Task
 from edge_rt.api.generation.usage import Edge
 from edge_rt.api.openai.embeddings_request import TextAllowance
 from edge_rt.api.openai.texts import Text
-from edge_rt.api.service import EmbedCall, ModelCard
+from edge_rt.core.requests import EmbedCall, ModelCard
 from edge_rt.engine.protocol import Embedded
 
 

@@ -14,8 +14,9 @@ from edge_rt.api.metrics.meters import Meters
 from edge_rt.api.middleware.access import Rights
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.intake import Intake
-from edge_rt.api.service import ModelCard, Service
+from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
+from edge_rt.core.requests import ModelCard
 
 _KEY = "edge_rt.exchange"
 

@@ -19,8 +19,8 @@ from edge_rt.api.openai.chat_request import ChatRequest, check, top_logprobs
 from edge_rt.api.openai.fields import answers, sampling
 from edge_rt.api.openai.messages import last_said, template_messages
 from edge_rt.api.openai.tools import template_tools
-from edge_rt.api.service import Call, Identity, Serving
-from edge_rt.api.wish import ModeWish
+from edge_rt.core.requests import Call, Identity, Serving
+from edge_rt.core.route_request import ModeWish
 from edge_rt.errors import ModelFileError, RequestError
 
 _DECODER = msgspec.json.Decoder(ChatRequest)

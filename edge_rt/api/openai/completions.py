@@ -18,8 +18,8 @@ from edge_rt.api.openai.completions_request import (
     prompts,
 )
 from edge_rt.api.openai.fields import answers, sampling
-from edge_rt.api.service import Call, Serving
-from edge_rt.api.wish import ModeWish
+from edge_rt.core.requests import Call, Serving
+from edge_rt.core.route_request import ModeWish
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)
 

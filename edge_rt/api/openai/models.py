@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.api.service import Kind, ModelCard
+from edge_rt.core.requests import Kind, ModelCard
 
 
 class EdgeModel(msgspec.Struct, frozen=True):

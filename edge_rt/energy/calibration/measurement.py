@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
-from edge_rt.api.service import Cost, EmbedCall, ModelCard, Serving
 from edge_rt.core.load_config import Form
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Served
 from edge_rt.core.reports.board import Quality
+from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Serving
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Unpredicted
+from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.quality.feedback.learner import Context
-
-Prefer = Literal["energy", "latency", "quality"]
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.core.limits import Limits
+from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice import words
 from edge_rt.routing.choice.ages import Ages, stale
-from edge_rt.routing.choice.ask import Ask, Now, Prefer
+from edge_rt.routing.choice.ask import Ask, Now
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.choice.choice import Choice, Finalist, choose
 from edge_rt.routing.choice.figures import figures

@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from edge_rt.api.wish import ModeWish
 from edge_rt.core.limits import Limits
+from edge_rt.core.route_request import ModeWish
 from edge_rt.decoding.params import AIMED, Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pairs.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.api.wish import ModeWish
+from edge_rt.core.route_request import ModeWish
 from edge_rt.decoding.params import GATES
 from edge_rt.errors import RequestError
 from edge_rt.models.pairs.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit

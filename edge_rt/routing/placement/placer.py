@@ -11,13 +11,13 @@ from random import Random
 
 from edge_rt.core.load_config import Form
 from edge_rt.core.prediction import Prediction
+from edge_rt.core.route_request import Prefer
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.residency import Residency, Wanted
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import Entry
-from edge_rt.routing.choice.ask import Prefer
 from edge_rt.routing.choice.variant import Variant
 from edge_rt.routing.loading.forms import form_of
 from edge_rt.routing.loading.load_request import resident_name

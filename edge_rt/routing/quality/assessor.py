@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from edge_rt.api.service import Cost, EmbedCall
 from edge_rt.config.schema import Router
+from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded
 from edge_rt.errors import EdgeError
 from edge_rt.models.record import Entry

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from edge_rt.api.service import Cost
-from edge_rt.api.wish import Aims, Wish
+from edge_rt.core.requests import Cost
+from edge_rt.core.route_request import Aims, Wish
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import Entry

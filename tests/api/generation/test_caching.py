@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.api.service import Serving
+from edge_rt.core.requests import Serving
 from edge_rt.decoding.params import Gating, Made, Mode, TokenLogprob
 from edge_rt.engine.protocol import Finished, Timings
 from edge_rt.errors import EngineError, RequestError

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_rt.api.generation.costs import Costs
 from edge_rt.api.generation.usage import Origin, Tally
-from edge_rt.api.service import Cost
+from edge_rt.core.requests import Cost
 
 
 def costs_of(*taken: Cost, calls: int | None = None) -> Costs:

@@ -25,8 +25,9 @@ from route_help import (
 from edge_rt.core.limits import Limits
 from edge_rt.core.load_config import Form, Setting
 from edge_rt.core.prediction import Prediction
+from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice.ages import REST_S, STALE_S, Ages
-from edge_rt.routing.choice.ask import Ask, Now, Prefer
+from edge_rt.routing.choice.ask import Ask, Now
 from edge_rt.routing.choice.figures import TIE, figures
 from edge_rt.routing.choice.rules import excess
 from edge_rt.routing.choice.trace import Trace

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.api.wish import ModeWish
 from edge_rt.core.limits import Limits
+from edge_rt.core.route_request import ModeWish
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pairs.pair import Kept, Pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.api.wish import ModeWish
+from edge_rt.core.route_request import ModeWish
 from edge_rt.decoding.params import Gating, Made, Mode
 from edge_rt.errors import RequestError, Unavailable
 

@@ -16,7 +16,7 @@ from edge_rt.api.generation.task import Received, Task, header
 from edge_rt.api.generation.usage import Edge
 from edge_rt.api.middleware.headers import Headers, edge_headers
 from edge_rt.api.middleware.respond import send_bytes
-from edge_rt.api.service import InferCall
+from edge_rt.core.requests import InferCall
 from edge_rt.engine.protocol import Inferred, Tensor
 
 

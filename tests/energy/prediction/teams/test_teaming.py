@@ -13,11 +13,11 @@ from msgspec.structs import replace as changed
 from placed import graded
 from simulated import Simulated
 
-from edge_rt.api.service import Call, Cost
-from edge_rt.api.wish import ModeWish, Wish
 from edge_rt.config.schema import Config, Models
 from edge_rt.core.prediction import Prediction, Served
 from edge_rt.core.reports.planning import PlanAsk
+from edge_rt.core.requests import Call, Cost
+from edge_rt.core.route_request import ModeWish, Wish
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.errors import RequestError
 from edge_rt.models.pairs.pair import Pair

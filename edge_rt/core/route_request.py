@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from edge_rt.routing.choice.ask import Prefer
+Prefer = Literal["energy", "latency", "quality"]
 
 Write = Callable[[str], Awaitable[str | list[int]]]
 """The prompt as the model of an id reads it; raises RequestError where it cannot."""
