@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from edge_rt.board.integral import Energy
-from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.config.schema import Config
@@ -30,7 +30,7 @@ from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.protocol import (
     Counted,
@@ -53,9 +53,9 @@ from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import ModelNotFound
 from edge_rt.generation.prompts import Prompting, Vocabulary
 from edge_rt.generation.recovery import Recovery
-from edge_rt.generation.service import Answering
+from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
-from edge_rt.generation.tasks import Performing
+from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.heat.board_heat import Heat
@@ -70,7 +70,7 @@ from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.pairs.pair import Pair
 from edge_rt.models.pairs.pairs import Pairs
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Refused, Task
@@ -126,7 +126,7 @@ SUMMARY = Summary(
     eos_token=None,
     add_bos=False,
 )
-ENTRY = Entry(
+ENTRY = ModelRecord(
     id="tiny",
     path=Path("tiny.gguf"),
     size=2000,
@@ -414,7 +414,7 @@ class House:
         self.senses = FakeSenses(self)
         self.book = Book(None, days=90, max_bytes=1 << 20, clock=lambda: 1_800_000_000.0)
         self.metering = Metering(
-            cast(Senses, self.senses),
+            cast(BoardMonitor, self.senses),
             self.book,
             lambda: self.loading,
             clock=clock,
@@ -425,7 +425,7 @@ class House:
         self.supervisor = SimpleNamespace(
             current=self.engine, pid=42, restarts=0, fate=None, client=self.connect
         )
-        self.residency = Residency(
+        self.residency = ModelPool(
             self.connect, available=lambda: 1 << 40, reserve_bytes=0, clock=clock
         )
         self.state = State(cast(Supervisor, self.supervisor), self.metering.tokens, clock)
@@ -442,7 +442,7 @@ class House:
             cast(Supervisor, self.supervisor),
             self.residency,
             self.state,
-            cast(Senses, self.senses),
+            cast(BoardMonitor, self.senses),
             self.metering,
             cast(Governing, self.governing),
             lambda: 1 << 40,
@@ -452,7 +452,7 @@ class House:
             program=(sys.executable, "-c", f"print({SWEPT!r})"),
         )
         recovery = Recovery(clock, self.residency.refuse)
-        answering = Answering(
+        answering = GenerationService(
             config,
             cast(Store, self),
             self.residency,
@@ -463,7 +463,7 @@ class House:
             recovery,
             clock,
         )
-        performing = Performing(
+        performing = TaskService(
             config,
             answering,
             self.state,
@@ -477,7 +477,7 @@ class House:
             cast(Store, self),
             self.state,
             self.health,
-            cast(Senses, self.senses),
+            cast(BoardMonitor, self.senses),
             self.metering,
             cast(Governing, self.governing),
             cast(BoardKnobs, SimpleNamespace(report=lambda: self.knobs)),
@@ -503,10 +503,10 @@ class House:
 
     root = Path("/nonexistent/models")
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ModelRecord]:
         return [replace(self.entry, id=id) for id in sorted(self._models)]
 
-    def get(self, id: str) -> Entry:
+    def get(self, id: str) -> ModelRecord:
         for entry in self.entries():
             if entry.id == id:
                 return entry
@@ -519,7 +519,7 @@ class House:
     def pairs(self) -> Pairs:
         return Pairs(Path("/nonexistent"), self.known_pairs)
 
-    def default(self, named: str | None) -> Entry | None:
+    def default(self, named: str | None) -> ModelRecord | None:
         assert named is None
         return min(self.entries(), key=lambda entry: entry.created, default=None)
 
@@ -567,7 +567,7 @@ class Kit:
     """What tests build scripts from."""
 
     house: type[House] = House
-    entry: Entry = ENTRY
+    entry: ModelRecord = ENTRY
     lost: str = LOST
     started: Callable = started
     delta: Callable = delta

@@ -9,9 +9,9 @@ from typing import Any
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Prediction
-from edge_rt.core.route_request import Aims, Wish
+from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.models.catalogue import Quality
 from edge_rt.routing.loading.forms import form_of
 
@@ -20,7 +20,7 @@ MOST = 1 << 40
 LAYERS = 20
 F16_BYTES, Q4_BYTES = 2_097_152_000, 589_824_000  # of the KV of a model with forms
 
-Takes = Callable[[str, Form | None], float | None]
+Takes = Callable[[str, LoadConfig | None], float | None]
 """Joules of an answer by the model's id and form; None for the form: the usual one."""
 
 
@@ -76,7 +76,7 @@ async def ask(house: Any, model: str, times: int = 50, quality: float | None = N
 
     for _ in range(times):
         house.now += 5.0
-        wish = Wish("1", model, write, max_tokens=100, aims=Aims(quality=quality))
+        wish = RouteRequest("1", model, write, max_tokens=100, aims=Objectives(quality=quality))
         await house.service.route(wish)
 
 
@@ -85,6 +85,6 @@ async def look(house: Any) -> str | None:
     return await house.foresight.placer.look(house.service, house.service.preload)
 
 
-def loaded(house: Any) -> dict[str, Form]:
+def loaded(house: Any) -> dict[str, LoadConfig]:
     """How each model is loaded, by the engine's names."""
     return {r.wanted.model: form_of(r.wanted.spec) for r in house.residency.residents()}

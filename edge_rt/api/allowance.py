@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import Call, EmbedCall, InferCall
-from edge_rt.core.route_request import Aims, ModeWish, Prefer
+from edge_rt.core.route_request import DecodingRequest, Objectives, Prefer
 from edge_rt.routing.choice.sufficing import Level, floor_of
 from edge_rt.routing.options.mode_settings import check_mode
 
@@ -58,17 +58,19 @@ class Terms(Allowance, frozen=True):
     that decide."""
 
     @property
-    def mode_wish(self) -> ModeWish:
+    def mode_wish(self) -> DecodingRequest:
         """How tokens are to be decided on; raises RequestError for what cannot be."""
-        wish = ModeWish(self.mode, self.partner, self.large_share, self.threshold, self.first)
+        wish = DecodingRequest(
+            self.mode, self.partner, self.large_share, self.threshold, self.first
+        )
         check_mode(wish)
         return wish
 
     @property
-    def aims(self) -> Aims:
+    def aims(self) -> Objectives:
         """What the choice of a model depends on."""
         quality = None if self.quality is None else floor_of(self.quality)
-        return Aims(self.prefer, self.latency_s, self.energy_j, quality)
+        return Objectives(self.prefer, self.latency_s, self.energy_j, quality)
 
 
 def grant(

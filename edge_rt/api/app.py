@@ -34,9 +34,9 @@ from edge_rt.api.metrics.meters import Meters
 from edge_rt.api.middleware.access import Access
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import Context
-from edge_rt.api.middleware.guard import Guard
-from edge_rt.api.middleware.intake import Intake
-from edge_rt.api.middleware.shell import Administering, Named, Shell, Using
+from edge_rt.api.middleware.guard import Authorizer
+from edge_rt.api.middleware.intake import BodyQuota
+from edge_rt.api.middleware.shell import Administering, Named, RequestMiddleware, Using
 from edge_rt.api.openai.chat import ChatCompletions
 from edge_rt.api.openai.completions import Completions
 from edge_rt.api.openai.embeddings import Embeddings
@@ -93,11 +93,11 @@ def create_app(
         service, requests, version, meters, caching, marking, clients, clock, monotonic, new_id
     )
     router = Router(_routes(context), redirect_slashes=False)
-    guard = Guard(api_key_sha256, admin_key_sha256, access)
+    guard = Authorizer(api_key_sha256, admin_key_sha256, access)
     # One body always fits, however large it may be.
     held = max(requests.bodies_bytes, requests.body_bytes, requests.tensor_bytes)
-    intake = Intake(held)
-    return Shell(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
+    intake = BodyQuota(held)
+    return RequestMiddleware(router, guard=guard, intake=intake, meters=meters, monotonic=monotonic)
 
 
 def _routes(context: Context) -> list[Route]:

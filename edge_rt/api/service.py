@@ -34,7 +34,7 @@ from edge_rt.core.requests import (
     Repeat,
     Serving,
 )
-from edge_rt.core.route_request import Wish
+from edge_rt.core.route_request import RouteRequest
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.feedback import learner
@@ -51,7 +51,7 @@ class Service(Protocol):
         """One model; raises ModelNotFound. Resolves "default"."""
         ...
 
-    async def route(self, wish: Wish) -> Serving:
+    async def route(self, wish: RouteRequest) -> Serving:
         """The model to answer a request: the one that takes least, or as is preferred.
 
         A model's name stands for all variants of it, "auto" for any model. Raises ModelNotFound,

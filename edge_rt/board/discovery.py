@@ -50,7 +50,7 @@ class Roots:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedReaders:
     """What the files alone do not tell.
 
     `jtop` is used only where no power can be read now, and `model` where the rails whose power can
@@ -77,7 +77,7 @@ class Discovery:
 
 def discover(
     roots: Roots,
-    wanted: Wanted | None = None,
+    wanted: WantedReaders | None = None,
     io: FileIo = FILE_IO,
     clock: Callable[[], float] = time.monotonic,
     bus: Callable[[Path], WordBus] = open_bus,
@@ -87,7 +87,7 @@ def discover(
 
     What does not answer within `patience_s` is skipped.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or WantedReaders()
     sysfs, proc, skipped = roots.sysfs, roots.proc, list[Skipped]()
     known = wanted.known
     firmware = find_firmware(roots.dev)
@@ -164,7 +164,7 @@ def _pace_s(firmware: Firmware | None, period_s: float) -> float:
 
 def _raw(
     roots: Roots,
-    wanted: Wanted,
+    wanted: WantedReaders,
     bus: Callable[[Path], WordBus],
     skipped: list[Skipped],
     trials: _Trials,
@@ -190,7 +190,7 @@ def _raw(
 
 def _with_power(
     roots: Roots,
-    wanted: Wanted,
+    wanted: WantedReaders,
     tried: list[Reader],
     io: FileIo,
     clock: Callable[[], float],

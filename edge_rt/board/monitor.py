@@ -19,7 +19,7 @@ from edge_rt.board.readers.cpu_load import Pid
 from edge_rt.board.readers.hung import PATIENCE_S, hung
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
-from edge_rt.board.snapshot import Felt, hottest_c, nothing_yet, report
+from edge_rt.board.snapshot import BoardSnapshot, hottest_c, nothing_yet, report
 from edge_rt.board.supply.supply import Supply, find_supply
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
@@ -54,7 +54,7 @@ def _unheard(meter: Metered) -> None:
     """Nobody listens."""
 
 
-class Senses:
+class BoardMonitor:
     """Reads the board in a thread of its own from `open` to `close`.
 
     What cannot be read is looked for again by `reopen`: drivers and rights may come later than the
@@ -76,7 +76,7 @@ class Senses:
         self._processes = {"front": os.getpid, **(processes or {})}
         self._clock = clock
         self._simulated = simulated_board(board, root, self._paths)
-        self._felt: Felt | None = None
+        self._felt: BoardSnapshot | None = None
         self._thread: SamplerThread | None = None
         self._lock = threading.Lock()  # for whoever starts and stops it
         self._closed = False
@@ -85,7 +85,7 @@ class Senses:
         self._first: tuple[float, threading.Thread] | None = None  # the first look, and its start
 
     @property
-    def felt(self) -> Felt | None:
+    def felt(self) -> BoardSnapshot | None:
         """The outcome of the last good look at the board; None before the first."""
         return self._felt
 
@@ -170,16 +170,16 @@ class Senses:
             return nothing_yet(self._root, self._awaited())
         return report(felt, self._clock(), idle_w)
 
-    def _look(self) -> Felt:
+    def _look(self) -> BoardSnapshot:
         chosen = choose(self._named, self._root, self._paths)
         extra = wanted(chosen.board, self._root, self._processes)
         found = discover(roots(self._root), extra, clock=self._clock)
         sampler = Sampler(found.readers, self._clock)
         step_all(sampler, self._clock(), FIRST)
         supply = find_supply(chosen.board, sampler)
-        return Felt(self._root, chosen, sampler, found.skipped, supply)
+        return BoardSnapshot(self._root, chosen, sampler, found.skipped, supply)
 
-    def _use(self, felt: Felt) -> bool:
+    def _use(self, felt: BoardSnapshot) -> bool:
         """Read with `felt` from now on; False where it was closed meanwhile."""
         with self._lock:
             if self._closed:
@@ -204,7 +204,7 @@ class Senses:
         if felt is not None and felt.supply is not None and reader in felt.supply.readers:
             self._tell(time_s, felt)
 
-    def _tell(self, time_s: float, felt: Felt) -> None:
+    def _tell(self, time_s: float, felt: BoardSnapshot) -> None:
         supply = felt.supply
         if supply is not None:
             self._read_s = time_s = max(time_s, self._read_s)  # reads that were late end later
@@ -219,7 +219,7 @@ def look(
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[BoardReport]:
     """Read the board here and now, without a daemon: a report each `period_s`."""
-    senses = Senses(root, board)
+    senses = BoardMonitor(root, board)
     senses.open()
     try:
         pause(min(period_s, SETTLE_S))

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from edge_rt.board.detection import detect
-from edge_rt.board.discovery import Roots, Wanted
+from edge_rt.board.discovery import Roots, WantedReaders
 from edge_rt.board.readers.bounds import Known
 from edge_rt.board.readers.cpu_load import Pid
 from edge_rt.board.readers.power.jtop import connect
@@ -79,9 +79,9 @@ def roots(root: Path) -> Roots:
     return Roots(root / "sys", root / "proc", root / "dev")
 
 
-def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> Wanted:
+def wanted(board: Board | None, root: Path, processes: Mapping[str, Pid]) -> WantedReaders:
     """What the readers cannot find out by themselves."""
-    return Wanted(
+    return WantedReaders(
         processes=processes,
         chips=() if board is None else raw_chips(board.rails, roots(root).sysfs),
         jtop=connect if root == Path("/") else None,

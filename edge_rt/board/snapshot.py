@@ -27,7 +27,7 @@ _BRAKES = ("throttle", "cpufreq", "devfreq", "processor", "gpu")  # in names of 
 
 
 @dataclass(frozen=True)
-class Felt:
+class BoardSnapshot:
     """The outcome of one look at the board below `root`."""
 
     root: Path
@@ -91,20 +91,20 @@ class Felt:
         return " + ".join(self.supply.rails) if self.supply else ""
 
 
-def board_key(felt: Felt | None) -> str:
+def board_key(felt: BoardSnapshot | None) -> str:
     """Tells boards apart, and a simulated one from the one that it looks like."""
     name = None if felt is None else felt.chosen.name
     simulated = felt is not None and felt.simulated
     return (UNKNOWN if name is None else name.id) + (" (simulated)" if simulated else "")
 
 
-def hottest_c(felt: Felt) -> float | None:
+def hottest_c(felt: BoardSnapshot) -> float | None:
     """The temperature of the hottest zone that counts, None where none can be read."""
     zone = hottest(felt.heat.now())
     return None if zone is None else zone.temp_c
 
 
-def left_out(felt: Felt) -> dict[str, str]:
+def left_out(felt: BoardSnapshot) -> dict[str, str]:
     """Return the reason why each sensor that is left out is not read, by its name.
 
     "temperature" is among them where zones that count were found and none can be read.
@@ -121,7 +121,7 @@ def left_out(felt: Felt) -> dict[str, str]:
     return found
 
 
-def held_back(felt: Felt) -> list[str] | None:
+def held_back(felt: BoardSnapshot) -> list[str] | None:
     """What slows the board down now; None where it does not tell."""
     told, active = False, list[str]()
     for reader, reading in _by_reader(felt.sampler):
@@ -134,7 +134,7 @@ def held_back(felt: Felt) -> list[str] | None:
     return active if told else None
 
 
-def report(felt: Felt, now_s: float, idle_w: float | None) -> BoardReport:
+def report(felt: BoardSnapshot, now_s: float, idle_w: float | None) -> BoardReport:
     """All of it as clients see it, at `now_s` on the sampler's clock."""
     zones = felt.heat.now()
     hot = hottest(zones)
@@ -183,7 +183,7 @@ def _heat(zone: ZoneTemp | None) -> HeatState | None:
     return None if zone is None else HeatState(_text(zone.name), zone.temp_c, zone.trip_c)
 
 
-def _supply(felt: Felt, idle_w: float | None) -> SupplyState | None:
+def _supply(felt: BoardSnapshot, idle_w: float | None) -> SupplyState | None:
     supply = felt.supply
     if supply is None:
         return None
@@ -200,7 +200,7 @@ def _supply(felt: Felt, idle_w: float | None) -> SupplyState | None:
     )
 
 
-def _energies(felt: Felt) -> list[RailEnergy]:
+def _energies(felt: BoardSnapshot) -> list[RailEnergy]:
     modelled = {c.name for c in felt.sampler.channels if c.quality == "modelled"}
     return [
         RailEnergy(
@@ -214,7 +214,7 @@ def _energies(felt: Felt) -> list[RailEnergy]:
     ]
 
 
-def _channel(felt: Felt, reader: str, reading: Reading, now_s: float) -> ChannelState:
+def _channel(felt: BoardSnapshot, reader: str, reading: Reading, now_s: float) -> ChannelState:
     channel = reading.channel
     return ChannelState(
         reader=reader,

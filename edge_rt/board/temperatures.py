@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from edge_rt.board.readers.base import Kind
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.board.zones.heat_zones import hottest, nearest
 
 
@@ -20,7 +20,7 @@ class Temperatures(NamedTuple):
     trip_c: float | None = None
 
 
-def temperatures(felt: Felt | None) -> Temperatures:
+def temperatures(felt: BoardSnapshot | None) -> Temperatures:
     """The board's temperatures now; if none can be read, only the lowest trip point."""
     if felt is None:
         return Temperatures()
@@ -33,7 +33,7 @@ def temperatures(felt: Felt | None) -> Temperatures:
     return Temperatures(hot.temp_c, near.temp_c, near.trip_c)
 
 
-def fan_drive(felt: Felt) -> float | None:
+def fan_drive(felt: BoardSnapshot) -> float | None:
     """How hard the fan is driven, 0 to 1; 0 where it stands still all the same."""
     found: dict[Kind, list[float]] = {"fraction": [], "rpm": []}
     for reader in felt.sampler.readers:

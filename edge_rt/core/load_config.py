@@ -9,7 +9,7 @@ import msgspec
 SINGLE = "single"
 
 
-class Form(NamedTuple):
+class LoadConfig(NamedTuple):
     """How a file is loaded. `kv_type` is the backend's word for how it keeps keys and values."""
 
     gpu_layers: int
@@ -31,9 +31,9 @@ class Setting(msgspec.Struct, frozen=True):
     partner: str | None = None
 
     @property
-    def form(self) -> Form:
+    def form(self) -> LoadConfig:
         """How the file is loaded."""
-        return Form(self.gpu_layers, self.kv_type)
+        return LoadConfig(self.gpu_layers, self.kv_type)
 
     def __str__(self) -> str:
         """Its words for people; what is as usual goes without saying."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.reports.board import Quality
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Tensor
@@ -72,7 +72,7 @@ class Serving(msgspec.Struct, frozen=True):
     trace: Trace | None = None
     mode: Mode | None = None
     threads: int | None = None
-    form: Form | None = None
+    form: LoadConfig | None = None
     compared: Cost | None = None  # what comparing the text with examples took, where it was
 
 
@@ -124,7 +124,7 @@ class Call(msgspec.Struct, frozen=True):
     deadline_s: float | None = None
     mode: Mode | None = None
     threads: int | None = None
-    form: Form | None = None
+    form: LoadConfig | None = None
     client: str | None = None
     id: str = ""
 

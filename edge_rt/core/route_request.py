@@ -12,7 +12,7 @@ Write = Callable[[str], Awaitable[str | list[int]]]
 """The prompt as the model of an id reads it; raises RequestError where it cannot."""
 
 
-class Aims(NamedTuple):
+class Objectives(NamedTuple):
     """What to choose a model by, and what the answer may take; see Ask. None: nothing is said.
 
     `quality` is the least probability that the answer is good enough.
@@ -24,7 +24,7 @@ class Aims(NamedTuple):
     quality: float | None = None
 
 
-class ModeWish(NamedTuple):
+class DecodingRequest(NamedTuple):
     """How tokens are to be decided on; None: as is usual for the model.
 
     `name` is one of models.pair.MODES, or "switch" with whichever gate is usual. `partner` is the
@@ -40,11 +40,11 @@ class ModeWish(NamedTuple):
     @property
     def asks(self) -> bool:
         """Whether anything is wished for: then it is done, or the request fails."""
-        return self != ModeWish()
+        return self != DecodingRequest()
 
 
 @dataclass(frozen=True)
-class Wish:
+class RouteRequest:
     """All that the choice of a model depends on.
 
     `text` is what is asked, as far as it tells how hard that is; "" where nobody can say. `id` is
@@ -57,7 +57,7 @@ class Wish:
     write: Write
     max_tokens: int | None = None
     ignore_eos: bool = False
-    aims: Aims = Aims()  # noqa: RUF009 - a tuple
+    aims: Objectives = Objectives()  # noqa: RUF009 - a tuple
     trace: bool = False
-    mode: ModeWish = ModeWish()  # noqa: RUF009 - a tuple
+    mode: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
     text: str = ""

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from edge_rt.energy.account import Account
 from edge_rt.energy.attribution import Attribution
-from edge_rt.energy.receipt import Receipt
+from edge_rt.energy.receipt import RequestUsage
 
 
 @dataclass
 class Loss:
     """From the last word of a lost engine until another is at work; told up to `since_s`."""
 
-    receipt: Receipt
+    receipt: RequestUsage
     account: Account
     attribution: Attribution
     since_s: float

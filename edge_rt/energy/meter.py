@@ -8,18 +8,18 @@ from collections.abc import Callable, Collection, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.core.reports.board import LedgerReport
 from edge_rt.core.requests import Cost, Repeat
 from edge_rt.energy.account import Account, Bill
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.baseline import Baseline
 from edge_rt.energy.ledger.book import Book
-from edge_rt.energy.ledger.record import Entry, Status
+from edge_rt.energy.ledger.record import Status, UsageRecord
 from edge_rt.energy.ledger.report import ledger_report
 from edge_rt.energy.loss import Loss
 from edge_rt.energy.milestone import Milestone
-from edge_rt.energy.receipt import Receipt, Tokens
+from edge_rt.energy.receipt import RequestUsage, Tokens
 from edge_rt.energy.repeats import booking
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.engine.protocol import Work
@@ -36,7 +36,7 @@ class Metering:
 
     def __init__(
         self,
-        senses: Senses,
+        senses: BoardMonitor,
         book: Book,
         loading: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
@@ -101,16 +101,16 @@ class Metering:
         model = min(models or self._waiting.values(), default=None)
         account = None if model is None else self._attribution.lost(now_s)
         if model is not None and account is not None:
-            receipt = Receipt(model, Tokens(), account=account)
+            receipt = RequestUsage(model, Tokens(), account=account)
             self._lost = Loss(receipt, account, self._attribution, now_s)
 
     # --- one request
 
-    def receipt(self, model: str, answer_id: str | None = None) -> Receipt:
+    def receipt(self, model: str, answer_id: str | None = None) -> RequestUsage:
         """What to note one request on."""
-        return Receipt(model, self.tokens, answer_id=answer_id)
+        return RequestUsage(model, self.tokens, answer_id=answer_id)
 
-    def handed(self, receipt: Receipt, client: EngineClient, request: int) -> None:
+    def handed(self, receipt: RequestUsage, client: EngineClient, request: int) -> None:
         """`client` has the request now, under the number `request`."""
         self._found()
         if receipt.account is None:
@@ -119,7 +119,7 @@ class Metering:
         self._accounts[client, request] = receipt.account
         self._waiting[receipt.account] = receipt.model
 
-    async def settle(self, receipt: Receipt, status: Status = "done") -> Cost:
+    async def settle(self, receipt: RequestUsage, status: Status = "done") -> Cost:
         """Close and book the request, of which the engine has told all; once."""
         account, end_s = receipt.account, self._clock()
         if account is None:
@@ -138,7 +138,7 @@ class Metering:
             self._book.book(self._entry(receipt, bill, cost, status))
         return cost
 
-    async def stop(self, receipt: Receipt) -> Cost:
+    async def stop(self, receipt: RequestUsage) -> Cost:
         """Settle a request that the front itself has broken off, once the engine has told all."""
         await self._told.reach(self._clock(), STOP_S)
         return await self.settle(receipt)
@@ -158,13 +158,13 @@ class Metering:
                 code="no_baseline",
             )
 
-    def leave(self, receipt: Receipt, status: Status) -> None:
+    def leave(self, receipt: RequestUsage, status: Status) -> None:
         """Book a request that was broken off, once the engine has told of it."""
         if receipt.account is not None and not receipt.booked:
             self._start(self._settle_later(receipt, status))
 
     @contextmanager
-    def leaving(self, receipt: Receipt) -> Generator[None]:
+    def leaving(self, receipt: RequestUsage) -> Generator[None]:
         """Book a request that does not come to its end while the block runs."""
         try:
             yield
@@ -225,7 +225,7 @@ class Metering:
         self._attribution.told(work.begin_s, work.end_s, shares)
         self._told.advance(work.end_s)
 
-    async def _settle_later(self, receipt: Receipt, status: Status) -> None:
+    async def _settle_later(self, receipt: RequestUsage, status: Status) -> None:
         await self._told.reach(self._clock(), TOLD_S)
         account = receipt.account
         if account is not None and not account.busy_s:  # refused: nothing that anybody paid for
@@ -270,8 +270,8 @@ class Metering:
             simulated=self._senses.simulated,
         )
 
-    def _entry(self, receipt: Receipt, bill: Bill, cost: Cost, status: Status) -> Entry:
-        return Entry(
+    def _entry(self, receipt: RequestUsage, bill: Bill, cost: Cost, status: Status) -> UsageRecord:
+        return UsageRecord(
             ended=self._wall(),
             model=receipt.model,
             status=status,

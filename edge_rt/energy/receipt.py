@@ -21,7 +21,7 @@ class Tokens:
 
 
 @dataclass
-class Receipt:
+class RequestUsage:
     """One request on its way; `account` is there once it was handed to the engine."""
 
     model: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from edge_rt.core.requests import Repeat
-from edge_rt.energy.ledger.record import Entry
+from edge_rt.energy.ledger.record import UsageRecord
 
 
-def booking(repeat: Repeat, ended: float, temp_c: float | None) -> Entry:
+def booking(repeat: Repeat, ended: float, temp_c: float | None) -> UsageRecord:
     """Its line, at `ended` in Unix seconds: the engine did nothing, so it took no joules."""
-    return Entry(
+    return UsageRecord(
         ended=ended,
         model=repeat.model,
         status="cached",

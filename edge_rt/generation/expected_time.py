@@ -11,12 +11,13 @@ from edge_rt.engine.client.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.errors import EdgeError
-from edge_rt.models.store.store import Entry, Store
+from edge_rt.models.record import ModelRecord
+from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.load_request import resident_name
 
 UNKNOWN_S = 10.0  # a pass of which nothing is known
 
-Least = Callable[[Entry, int, int], Prediction | None]
+Least = Callable[[ModelRecord, int, int], Prediction | None]
 """What a prompt of which so many tokens are cached takes, with one token of the answer."""
 
 
@@ -48,7 +49,7 @@ class Expecting:
         # onnxruntime loads a model anew in the pass that is to have another number of threads.
         return max(seconds, UNKNOWN_S) if entry.backend == "onnx" else seconds
 
-    def _entry(self, name: str) -> Entry | None:
+    def _entry(self, name: str) -> ModelRecord | None:
         try:
             return next((e for e in self._store.entries() if resident_name(e) == name), None)
         except EdgeError:

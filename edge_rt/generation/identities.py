@@ -10,19 +10,19 @@ from importlib.metadata import PackageNotFoundError, distribution
 from edge_rt import __version__
 from edge_rt.config.schema import Config
 from edge_rt.core.digest import digest
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.requests import Identity
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.builds import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.forms import forms
 from edge_rt.routing.options.kinds import writer
 from edge_rt.routing.routes import Routes
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.
-_ONE_KERNEL, _EXACT = {"Q4_1"}, Form(0, "q8_0/f16")
+_ONE_KERNEL, _EXACT = {"Q4_1"}, LoadConfig(0, "q8_0/f16")
 _MANY = 64  # names that were asked for
 
 
@@ -47,7 +47,7 @@ class Identities:
             self._known[asked] = tuple(self._identity(entry, partner, host) for entry in entries)
         return self._known[asked]
 
-    def _identity(self, entry: Entry, partner: str | None, host: Host) -> Identity:
+    def _identity(self, entry: ModelRecord, partner: str | None, host: Host) -> Identity:
         pairs = host.pairs(entry.id)
         others = {pair.small: _found(pair.small, host) for pair in pairs}
         if partner is not None:
@@ -61,7 +61,7 @@ class Identities:
             timed=tuple(one.id for one in everybody if _is_timed(one)),
         )
 
-    def _made_of(self, entry: Entry) -> tuple[object, ...]:
+    def _made_of(self, entry: ModelRecord) -> tuple[object, ...]:
         """Files, and what is read of them; the library, and our own program."""
         backend = entry.backend
         if backend not in self._builds:
@@ -69,16 +69,16 @@ class Identities:
         files = entry.id, entry.sha256, backend, entry.providers
         return (*files, entry.summary, self._builds[backend], __version__)
 
-    def _repeats(self, entry: Entry) -> bool:
+    def _repeats(self, entry: ModelRecord) -> bool:
         exact = set(forms(entry, self._engine)) == {_EXACT}
         return exact and entry.summary.quantisation in _ONE_KERNEL
 
 
-def _is_timed(entry: Entry) -> bool:
+def _is_timed(entry: ModelRecord) -> bool:
     return "strftime_now" in (entry.summary.chat_template or "")
 
 
-def _found(model: str, host: Host) -> Entry | None:
+def _found(model: str, host: Host) -> ModelRecord | None:
     try:
         return writer(host.entry(model))
     except (ModelNotFound, RequestError):

@@ -10,7 +10,7 @@ from edge_rt.engine.cut import CUT
 from edge_rt.errors import RequestError
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.formats.tokenizer_file import special_tokens
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Task, Template
 
@@ -22,7 +22,7 @@ class Vocabulary(NamedTuple):
     longest: int | None  # most bytes of a token; None: not known
 
 
-def vocabulary(entry: Entry) -> Vocabulary:
+def vocabulary(entry: ModelRecord) -> Vocabulary:
     """That of a model; takes a while. Raises ModelFileError."""
     if entry.backend == "llama.cpp":
         return Vocabulary(*read_tokens(entry.path))
@@ -33,7 +33,7 @@ class Prompting:
     """Writes conversations as models read them, in which only templates have control tokens."""
 
     def __init__(
-        self, templating: Templating, read: Callable[[Entry], Vocabulary] = vocabulary
+        self, templating: Templating, read: Callable[[ModelRecord], Vocabulary] = vocabulary
     ) -> None:
         """`read` gives a model's vocabulary, and may take a while."""
         self._templating, self._read = templating, read
@@ -41,7 +41,7 @@ class Prompting:
 
     async def write(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         context: int,
         messages: list[dict[str, Any]],
         tools: list[dict[str, Any]] | None,
@@ -61,7 +61,7 @@ class Prompting:
         """End what is at work for it."""
         await self._templating.close()
 
-    async def _vocabulary(self, entry: Entry) -> tuple[Template, int | None]:
+    async def _vocabulary(self, entry: ModelRecord) -> tuple[Template, int | None]:
         known = self._known.get(entry.sha256)
         if known is None:
             tokens, longest = await asyncio.to_thread(self._read, entry)

@@ -18,7 +18,7 @@ from edge_rt.engine.client.failures import LESS
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import Progress
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Recovery:
         self._answered: set[str] = set()  # models that did, in whatever engine
         self._ended: dict[str, Fate] = {}  # of the last engine that each other model ended
 
-    def check(self, entry: Entry, call: AnyCall) -> None:
+    def check(self, entry: ModelRecord, call: AnyCall) -> None:
         """Raises RequestError for a request that ended engines before, and Unavailable where
         memory was short.
         """
@@ -86,7 +86,12 @@ class Recovery:
                 self._turn.release()
 
     async def lost(
-        self, entry: Entry, call: AnyCall, id: int | None, progress: Progress, lost: EngineLost
+        self,
+        entry: ModelRecord,
+        call: AnyCall,
+        id: int | None,
+        progress: Progress,
+        lost: EngineLost,
     ) -> None:
         """An engine was lost that had the request under `id`; raises where that is to be its end.
 
@@ -122,7 +127,7 @@ class Recovery:
             self._refuse(model, f"it ended two engines and gave no answer ({fate.why})")
 
     def broken(
-        self, entry: Entry, client: EngineClient, id: int | None, broken: EngineBroken
+        self, entry: ModelRecord, client: EngineClient, id: int | None, broken: EngineBroken
     ) -> EngineLost:
         """An engine's output is of no use: it is ended, so that a new one may do better.
 
@@ -137,7 +142,7 @@ class Recovery:
         return EngineLost(str(broken), client.fate)
 
 
-def _key(entry: Entry, call: AnyCall) -> bytes:
+def _key(entry: ModelRecord, call: AnyCall) -> bytes:
     fields = msgspec.structs.asdict(call)
     return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
 
@@ -146,7 +151,7 @@ def _refused_s(fate: Fate) -> float:
     return SHORT_S if fate.short_of_memory else REMEMBERED_S
 
 
-def _refusal(entry: Entry, fate: Fate, left_s: float) -> RequestError | Unavailable:
+def _refusal(entry: ModelRecord, fate: Fate, left_s: float) -> RequestError | Unavailable:
     if fate.short_of_memory:
         return Unavailable(
             f"the engine ended twice with this request to {entry.id} ({fate.why}). Ask less at "

@@ -33,7 +33,7 @@ class Allowed(Protocol):
         ...
 
 
-class Purse:
+class RequestBudget:
     """Ends a call's answers once its joules are spent or its time is over.
 
     Joules come by the meter's readings, so they are taken to go on until the next one as they did.

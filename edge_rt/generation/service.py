@@ -11,27 +11,28 @@ from typing import TypeVar
 import msgspec
 
 from edge_rt.config.schema import Config
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.requests import Call, Cost, Event
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.prediction.online_updates import Lesson
-from edge_rt.energy.receipt import Receipt
+from edge_rt.energy.prediction.online_updates import OnlineUpdate
+from edge_rt.energy.receipt import RequestUsage
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.client import Event as EngineEvent
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.engine.protocol import Generate, Started
 from edge_rt.errors import EngineBroken
 from edge_rt.generation.progress import Progress
 from edge_rt.generation.recovery import AnyCall, Recovery
-from edge_rt.generation.request_budget import Purse
+from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import Governing
 from edge_rt.models.pairs.pair import SWITCH
-from edge_rt.models.store.store import Entry, Store
+from edge_rt.models.record import ModelRecord
+from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.loading.model_manager import Holding
-from edge_rt.routing.options.decoding_options import Offered
+from edge_rt.routing.loading.model_manager import ModelManager
+from edge_rt.routing.options.decoding_options import DecodingOption
 from edge_rt.server.foresight import Foresight
 
 log = logging.getLogger(__name__)
@@ -42,14 +43,14 @@ ToldT = TypeVar("ToldT")
 Ask = Callable[[EngineClient, Callable[[int], AskedT]], AsyncGenerator[ToldT, None]]
 
 
-class Answering(Holding):
+class GenerationService(ModelManager):
     """Loads models and answers calls as far as governor, memory and the calls themselves allow."""
 
     def __init__(
         self,
         config: Config,
         store: Store,
-        residency: Residency,
+        residency: ModelPool,
         state: State,
         metering: Metering,
         governing: Governing,
@@ -63,7 +64,7 @@ class Answering(Holding):
         self._metering, self._governing, self._foresight = metering, governing, foresight
         self._recovery, self._clock = recovery, clock
 
-    async def preload(self, entry: Entry, form: Form | None = None) -> None:
+    async def preload(self, entry: ModelRecord, form: LoadConfig | None = None) -> None:
         """Load a model ahead of the first request; raises as `generate` does.
 
         `form` is as for `resident`.
@@ -73,7 +74,7 @@ class Answering(Holding):
             pass
 
     async def generate(
-        self, entry: Entry, call: Call, partner: Entry | None = None
+        self, entry: ModelRecord, call: Call, partner: ModelRecord | None = None
     ) -> AsyncGenerator[Event, None]:
         """See Service; `partner` is that of the call's mode.
 
@@ -83,9 +84,9 @@ class Answering(Holding):
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
-        progress, purse = Progress(self._clock), Purse(call, self._clock)
+        progress, purse = Progress(self._clock), RequestBudget(call, self._clock)
         receipt = self._metering.receipt(entry.id, call.id or None)
-        offered = Offered(call.mode or Mode(), partner)
+        offered = DecodingOption(call.mode or Mode(), partner)
         lighter = _lighter(offered, entry)
         self._foresight.learning.made(call.id, offered.mode.label)
         if call.mode is not None:
@@ -128,11 +129,11 @@ class Answering(Holding):
 
     def _learn(
         self,
-        lesson: Lesson,
-        entry: Entry,
-        receipt: Receipt,
+        lesson: OnlineUpdate,
+        entry: ModelRecord,
+        receipt: RequestUsage,
         cost: Cost,
-        offered: Offered,
+        offered: DecodingOption,
         id: str,
     ) -> None:
         """Whatever goes wrong with it, the answer is complete and must be told."""
@@ -145,12 +146,12 @@ class Answering(Holding):
 
     async def _attempt(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         make: Make,
-        receipt: Receipt,
+        receipt: RequestUsage,
         progress: Progress,
-        purse: Purse,
-        partner: Entry | None,
+        purse: RequestBudget,
+        partner: ModelRecord | None,
         call: Call,
     ) -> AsyncGenerator[EngineEvent, None]:
         """The events of one engine, as far as the purse reaches."""
@@ -170,13 +171,13 @@ class Answering(Holding):
 
     async def run(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         make: Callable[[int], AskedT],
-        receipt: Receipt,
+        receipt: RequestUsage,
         progress: Progress,
         ask: Ask[AskedT, ToldT],
-        partner: Entry | None = None,
-        form: Form | None = None,
+        partner: ModelRecord | None = None,
+        form: LoadConfig | None = None,
     ) -> AsyncGenerator[ToldT, None]:
         """What one engine tells of a request, booked on `receipt`; raises EngineLost.
 
@@ -203,7 +204,12 @@ class Answering(Holding):
                 raise self._recovery.broken(entry, client, receipt.request, broken) from broken
 
     async def lost(
-        self, entry: Entry, call: AnyCall, receipt: Receipt, progress: Progress, lost: EngineLost
+        self,
+        entry: ModelRecord,
+        call: AnyCall,
+        receipt: RequestUsage,
+        progress: Progress,
+        lost: EngineLost,
     ) -> None:
         """An engine was lost with a request; raises when no other one may have it."""
         receipt.redone = True
@@ -211,13 +217,13 @@ class Answering(Holding):
         await self._recovery.lost(entry, call, id, progress, lost)
 
 
-def _lighter(offered: Offered, entry: Entry) -> Entry:
+def _lighter(offered: DecodingOption, entry: ModelRecord) -> ModelRecord:
     """The model that may do all of the work: where two write by turns, perhaps the partner."""
     by_turns = offered.mode.name == SWITCH
     return offered.partner if by_turns and offered.partner is not None else entry
 
 
-def _maker(entry: Entry, call: Call, progress: Progress, partner: Entry | None) -> Make:
+def _maker(entry: ModelRecord, call: Call, progress: Progress, partner: ModelRecord | None) -> Make:
     """What makes the engine's request, each time from where it has come to."""
     mode = call.mode
     if mode is not None and partner is not None:

@@ -8,22 +8,22 @@ from contextlib import aclosing
 from edge_rt.config.schema import Config
 from edge_rt.core.requests import Cost, EmbedCall, InferCall
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.receipt import Receipt
+from edge_rt.energy.receipt import RequestUsage
 from edge_rt.engine.client.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
 from edge_rt.generation.progress import Progress
 from edge_rt.generation.recovery import Recovery
-from edge_rt.generation.request_budget import Purse
-from edge_rt.generation.service import Answering
+from edge_rt.generation.request_budget import RequestBudget
+from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
-from edge_rt.models.store.store import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.server.foresight import Foresight
 
 Make = Callable[[int], Embed | Infer]
 
 
-class Performing:
+class TaskService:
     """Has them done as far as governor, memory and the calls themselves allow, and books them.
 
     An engine that is lost has done nothing of lasting effect: the next one gets them again.
@@ -32,7 +32,7 @@ class Performing:
     def __init__(
         self,
         config: Config,
-        answering: Answering,
+        answering: GenerationService,
         state: State,
         metering: Metering,
         foresight: Foresight,
@@ -44,7 +44,7 @@ class Performing:
         self._metering, self._foresight = metering, foresight
         self._recovery, self._clock = recovery, clock
 
-    async def embed(self, entry: Entry, call: EmbedCall) -> tuple[Embedded, Cost]:
+    async def embed(self, entry: ModelRecord, call: EmbedCall) -> tuple[Embedded, Cost]:
         """See Service."""
         model = resident_name(entry)
 
@@ -55,7 +55,7 @@ class Performing:
         assert isinstance(answer, Embedded)
         return answer, cost
 
-    async def infer(self, entry: Entry, call: InferCall) -> tuple[Inferred, Cost]:
+    async def infer(self, entry: ModelRecord, call: InferCall) -> tuple[Inferred, Cost]:
         """See Service."""
         model, limit_s = resident_name(entry), self._config.requests.infer_s
 
@@ -67,13 +67,13 @@ class Performing:
         return answer, cost
 
     async def _perform(
-        self, entry: Entry, call: EmbedCall | InferCall, make: Make
+        self, entry: ModelRecord, call: EmbedCall | InferCall, make: Make
     ) -> tuple[Embedded | Inferred, Cost]:
         self._foresight.alone.check()
         self._recovery.check(entry, call)
         if call.energy_j is not None:
             self._metering.watchable()
-        progress, purse = Progress(self._clock), Purse(call, self._clock)
+        progress, purse = Progress(self._clock), RequestBudget(call, self._clock)
         receipt = self._metering.receipt(entry.id)
         with (
             self._state.request(self._config.requests.queue),
@@ -88,7 +88,12 @@ class Performing:
                     await self._answering.lost(entry, call, receipt, progress, lost)
 
     async def _attempt(
-        self, entry: Entry, make: Make, receipt: Receipt, purse: Purse, progress: Progress
+        self,
+        entry: ModelRecord,
+        make: Make,
+        receipt: RequestUsage,
+        purse: RequestBudget,
+        progress: Progress,
     ) -> Embedded | Inferred:
         """What one engine answers; raises what the purse says when it is empty before."""
         run = self._answering.run(

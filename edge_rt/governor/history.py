@@ -12,7 +12,7 @@ from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.guard import STATES
-from edge_rt.governor.predictions import Foretold
+from edge_rt.governor.predictions import Predictions
 from edge_rt.governor.report import Report
 
 FINE_S, FINE_ROWS = 1.0, 7200
@@ -90,7 +90,7 @@ class History:
         self._fine, self._coarse = Ring(FINE_ROWS), Ring(COARSE_ROWS)
         self._second: list[Observation] = []  # of the next moment
         self._part: list[list[float]] = []  # of the next mean
-        self._foretold = Foretold(horizon_s)
+        self._foretold = Predictions(horizon_s)
 
     def take(self, seen: Observation, limits: Limits, report: Report, budget: Budget) -> None:
         """Take a look of the governor; those of about a second make a moment."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import replace
 from typing import Any
 
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.engine.client.client import EngineClient, EngineLost
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 BUSY_S, IDLE_S = 0.2, 1.0  # between two looks
 ALIKE = 0.005  # duties that differ by less are not told to the engine
 
-Make = Callable[["Felt | None"], Governor]
+Make = Callable[["BoardSnapshot | None"], Governor]
 """A governor for a board; None: one that was not looked at yet."""
 
 
@@ -61,7 +61,7 @@ class Governing:
         """
         self._pause, self._clocks = pause, clocks
         self._make, self.governor = make, make(None)
-        self._felt: Felt | None = None  # that the governor was made for
+        self._felt: BoardSnapshot | None = None  # that the governor was made for
         self._anew = False  # another governor is needed
         self._observer, self._supervisor, self.heat = observer, supervisor, heat
         self.history, self._clock = history, clock
@@ -220,7 +220,7 @@ class Governing:
         seen = self.seen
         return self._busy() or (seen is not None and bool(seen.running or seen.waiting))
 
-    def _renew(self, felt: Felt | None) -> None:
+    def _renew(self, felt: BoardSnapshot | None) -> None:
         """Take another governor; what the one before allowed holds until it has decided."""
         before, governor = self.governor, self._make(felt)
         governor.budget, governor.limits = before.budget, before.limits

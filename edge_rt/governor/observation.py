@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edge_rt.board.cpu_watch import CpuWatch
-from edge_rt.board.monitor import Senses
+from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.board.supply_meter import SupplyMeter
 from edge_rt.board.temperatures import fan_drive, temperatures
 from edge_rt.core.limits import Observation
@@ -25,7 +25,7 @@ class Observer:
 
     def __init__(
         self,
-        senses: Senses,
+        senses: BoardMonitor,
         supervisor: Supervisor,
         spent: Spent,
         reader: CpuReader,
@@ -44,7 +44,7 @@ class Observer:
         self._booked_j = 0.0
 
     @property
-    def felt(self) -> Felt | None:
+    def felt(self) -> BoardSnapshot | None:
         """The board, once it was looked at."""
         return self._senses.felt
 
@@ -110,7 +110,7 @@ class Observer:
         self._booked_j = self.meter.total_j
 
 
-def gpu_load(felt: Felt) -> float | None:
+def gpu_load(felt: BoardSnapshot) -> float | None:
     """The share of the time that the busiest GPU was busy; None where no driver tells it."""
     loads = (
         felt.sampler.reading(channel.name, channel.kind)

@@ -11,7 +11,7 @@ _NEAR_S = 1.5  # between a moment and that time at most: moments are about a sec
 _NEVER = (-math.inf, math.nan, math.nan)
 
 
-class Foretold:
+class Predictions:
     """Gives back what was forecast for each moment, made `horizon_s` before it."""
 
     def __init__(self, horizon_s: float) -> None:

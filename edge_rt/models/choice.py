@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 MEMORY_SHARE = 0.3
 """Of all memory what a model's files may take. With the usual settings keys, values and buffers
@@ -45,7 +45,7 @@ def fits(bytes: int, memory_bytes: int) -> bool:
     return bytes <= MEMORY_SHARE * memory_bytes
 
 
-def stored(entries: Iterable[Entry]) -> list[Candidate]:
+def stored(entries: Iterable[ModelRecord]) -> list[Candidate]:
     """The models of a store that write text."""
     return [
         Candidate(

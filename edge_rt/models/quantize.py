@@ -13,7 +13,7 @@ from typing import IO
 
 from edge_rt.errors import ModelFileError, RequestError
 from edge_rt.models.formats.tensor_types import FILE_TYPES
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress
 from edge_rt.models.store.disk import clear, locked, require_space, store_errors
 from edge_rt.models.store.store import Store
@@ -52,7 +52,7 @@ def quantize(
     threads: int | None = None,
     program: Sequence[str] = PROGRAM,
     progress: Progress | None = None,
-) -> Entry:
+) -> ModelRecord:
     """Have the GGUF model `id` in the store once more, in `format`, as `new_id`.
 
     That is `id` and the format otherwise. A child process does it, as it needs a native library.
@@ -94,7 +94,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _run(command: list[str], work: Path, source: Entry, progress: Progress | None) -> None:
+def _run(command: list[str], work: Path, source: ModelRecord, progress: Progress | None) -> None:
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
@@ -116,7 +116,7 @@ def _run(command: list[str], work: Path, source: Entry, progress: Progress | Non
 
 
 def _follow(
-    commands: IO[str], said: IO[str], work: Path, source: Entry, progress: Progress | None
+    commands: IO[str], said: IO[str], work: Path, source: ModelRecord, progress: Progress | None
 ) -> None:
     """Let it begin where there is room, and pass on how far it has come."""
     for line in said:

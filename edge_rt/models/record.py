@@ -22,7 +22,7 @@ class EntryFile:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelRecord:
     """One model: its files, what header or card say and what the catalogue knows of its content."""
 
     id: str
@@ -66,7 +66,7 @@ class Entry:
         return self.quality or self.source_quality
 
 
-def entry_of(record: Record, root: Path, catalogue: Catalogue) -> Entry:
+def entry_of(record: Record, root: Path, catalogue: Catalogue) -> ModelRecord:
     """The entry for a record; a file that the catalogue does not know speaks for itself.
 
     What the catalogue says of the model from which this one was converted stands in for what
@@ -76,7 +76,7 @@ def entry_of(record: Record, root: Path, catalogue: Catalogue) -> Entry:
     known = catalogue.of_content(sha256)
     origin = summary.source_sha256
     source = catalogue.of_content(origin) if origin else None
-    return Entry(
+    return ModelRecord(
         id=record.id,
         path=record.path(root),
         size=record.size,

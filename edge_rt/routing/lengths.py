@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 
 from edge_rt.core.requests import Call
 from edge_rt.engine.client.client import Event
-from edge_rt.engine.client.residency import Residency, Resident
+from edge_rt.engine.client.residency import ModelPool, Resident
 from edge_rt.engine.kv.common_prefix import common_prefix
 from edge_rt.engine.protocol import Delta, Started
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.variants import weights
@@ -40,7 +40,7 @@ class Lengths:
     of models that are not loaded. Bytes a token are learnt by vocabulary.
     """
 
-    def __init__(self, residency: Residency, sequences: int) -> None:
+    def __init__(self, residency: ModelPool, sequences: int) -> None:
         """`sequences` are those that each model keeps in KV."""
         self._residency, self._sequences = residency, sequences
         self._sizes: dict[str, deque[tuple[int, int]]] = {}  # bytes and tokens, by source
@@ -54,7 +54,9 @@ class Lengths:
             return usual
         return max_tokens if ignore_eos else min(max_tokens, usual)
 
-    def of(self, entry: Entry, prompt: str | list[int], completion: int, context: int) -> Tokens:
+    def of(
+        self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
+    ) -> Tokens:
         """What to expect of `prompt`; `completion` tokens are as many as would be made."""
         if isinstance(prompt, str):
             size = _bytes(prompt)
@@ -65,7 +67,9 @@ class Lengths:
         return Tokens(tokens, min(cached, tokens - 1), max(1, min(completion, context - tokens)))
 
     @contextmanager
-    def follow(self, entry: Entry, call: Call, partner: Entry | None = None) -> Generator[Heard]:
+    def follow(
+        self, entry: ModelRecord, call: Call, partner: ModelRecord | None = None
+    ) -> Generator[Heard]:
         """Learn from a request while the block runs, however it ends."""
         heard = Heard(call.prompt if isinstance(call.prompt, str) else "")
         try:
@@ -85,13 +89,13 @@ class Lengths:
         elif event.reason == "stop":
             self._answers.append(max(1, event.timings.completion_tokens))
 
-    def _learn(self, entry: Entry, heard: Heard, tokens: int) -> None:
+    def _learn(self, entry: ModelRecord, heard: Heard, tokens: int) -> None:
         sizes = self._sizes.setdefault(weights(entry), deque(maxlen=_KEPT))
         sizes.append((_bytes(heard.prompt), tokens))
         self._keep(entry, heard)
 
     def _keep(
-        self, entry: Entry | None, heard: Heard, prompt: str | list[int] | None = None
+        self, entry: ModelRecord | None, heard: Heard, prompt: str | list[int] | None = None
     ) -> None:
         """That a model has read a request, and its answer; `prompt` None: as it was heard."""
         resident = None if entry is None else self._residency.get(resident_name(entry))
@@ -101,13 +105,13 @@ class Lengths:
         kept = self._texts.setdefault(resident, deque(maxlen=self._sequences))
         kept.append(read + "".join(heard.answer))
 
-    def _token_bytes(self, entry: Entry) -> float:
+    def _token_bytes(self, entry: ModelRecord) -> float:
         sizes = self._sizes.get(weights(entry))
         if not sizes:
             return TOKEN_BYTES
         return sum(size for size, _ in sizes) / sum(tokens for _, tokens in sizes)
 
-    def _known(self, entry: Entry, prompt: str) -> int:
+    def _known(self, entry: ModelRecord, prompt: str) -> int:
         """Letters at the beginning of `prompt` that the loaded model has read."""
         resident = self._residency.get(resident_name(entry))
         if resident is None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_rt.core.route_request import Aims
+from edge_rt.core.route_request import Objectives
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.options.kinds import writer, writers
 from edge_rt.routing.options.variants import families, weights
 
 
-def named(model: str, host: Host) -> list[Entry]:
+def named(model: str, host: Host) -> list[ModelRecord]:
     """The models that a name stands for, before its pin; the one that it is the id of first.
 
     All with the same weights, where something is pinned all that came from the same model. "auto"
@@ -32,12 +32,12 @@ def named(model: str, host: Host) -> list[Entry]:
     return [asked, *(e for e in others if e.sha256 != asked.sha256)]  # a copy is no choice
 
 
-def known_as(model: str, entries: Sequence[Entry]) -> str:
+def known_as(model: str, entries: Sequence[ModelRecord]) -> str:
     """The name as the router knows it: of an id, or "auto", with its pin."""
     name, at, pin = model.partition("@")
     return f"{name if name == AUTO else entries[0].id}{at}{pin}"
 
 
-def leaves_open(model: str, aims: Aims) -> bool:
+def leaves_open(model: str, aims: Objectives) -> bool:
     """Whether a request for that leaves it open with how many threads it is computed."""
-    return model.partition("@")[0] == AUTO or aims._replace(quality=None) != Aims()
+    return model.partition("@")[0] == AUTO or aims._replace(quality=None) != Objectives()

@@ -13,7 +13,7 @@ from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Unpredicted
 from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.core.requests import Serving
-from edge_rt.core.route_request import Aims, ModeWish
+from edge_rt.core.route_request import DecodingRequest, Objectives
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
 from edge_rt.energy.calibration.readiness import Readiness, Unready
@@ -24,12 +24,12 @@ from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import Governing
 from edge_rt.models.pairs.pair import SINGLE
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.loading.room import Room
 from edge_rt.routing.options.candidates import Candidates, judged, nothing
-from edge_rt.routing.options.decoding_options import Offer, Offered, every
+from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions, every
 from edge_rt.routing.options.kinds import writers
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 from edge_rt.routing.reading import Asked, Reader, Unread
@@ -45,7 +45,7 @@ class _Plan(NamedTuple):
 
     candidate: Candidate
     asked: Asked | None
-    offered: Offered
+    offered: DecodingOption
 
 
 class Planner:
@@ -111,7 +111,7 @@ class Planner:
         limits, counts = self._governing.limits, self._threads(ask)
         found: list[Candidate] = []
         prompts: dict[str, Asked] = {}
-        offers: dict[str, Offer] = {}
+        offers: dict[str, DecodingOptions] = {}
         entries = list({entry.id: entry for entry in entries}.values())
         for asked in await self._reader.read(ask, host, entries):
             if isinstance(asked, Unread):
@@ -132,10 +132,11 @@ class Planner:
         wanted, why, mode = self._choice(ask, host, named, serving, prompts, assessed)
         ranked = judged(found, wanted, why, mode)
         return [
-            _Plan(c, prompts.get(c.model), offers.get(c.model, Offer()).of(c.mode)) for c in ranked
+            _Plan(c, prompts.get(c.model), offers.get(c.model, DecodingOptions()).of(c.mode))
+            for c in ranked
         ]
 
-    def _lack(self, entry: Entry, offered: Offered) -> str | None:
+    def _lack(self, entry: ModelRecord, offered: DecodingOption) -> str | None:
         """Why the partner cannot be had in memory beside `entry`."""
         partner = offered.partner
         lack = None if partner is None else self._room.lack(partner, entry)
@@ -147,14 +148,14 @@ class Planner:
         if serving.asked is None:
             return serving
         other, asked = host.entry(serving.card.id), host.entry(serving.asked)
-        short = await self._routes.floor.shortfall(other, asked, text, Aims(), host)
+        short = await self._routes.floor.shortfall(other, asked, text, Objectives(), host)
         return serving if short is None else Serving(host.card(serving.asked))
 
     def _choice(
         self,
         ask: PlanAsk,
         host: Host,
-        named: list[list[Entry]],
+        named: list[list[ModelRecord]],
         serving: Serving,
         prompts: Mapping[str, Asked],
         assessed: Assessment,
@@ -166,9 +167,9 @@ class Planner:
         why = f"what the governor allows now: {limits.why}"
         if len(named) != 1:
             return (serving.card.id, limits.threads), why, SINGLE
-        offers = {e.id: self._routes.offer(e, ModeWish(), host) for e in named[0]}
+        offers = {e.id: self._routes.offer(e, DecodingRequest(), host) for e in named[0]}
         first = named[0][0].id
-        left_open = self._routes.threads_open(named[0][0], ask.models[0], Aims())
+        left_open = self._routes.threads_open(named[0][0], ask.models[0], Objectives())
         if len(named[0]) == 1 and len(offers[first].modes) == 1 and not left_open:
             mode = SINGLE if serving.asked is not None else offers[first].modes[0].mode.label
             return (serving.card.id, limits.threads), why, mode
@@ -178,7 +179,7 @@ class Planner:
             else Unpredicted("it cannot be had now")
             for entry in named[0]
         }
-        trace = self._routes.judge(ask.models[0], named[0], tokens, Aims(), offers, assessed)
+        trace = self._routes.judge(ask.models[0], named[0], tokens, Objectives(), offers, assessed)
         if (chosen := trace.chosen) is None:
             return ("", limits.threads), why, SINGLE
         setting = chosen.setting
@@ -197,7 +198,7 @@ class Planner:
         return ask.threads or list(range(1, self._cores + 1))
 
     def _candidate(
-        self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None, offered: Offered
+        self, ask: PlanAsk, asked: Asked, threads: int, lack: str | None, offered: DecodingOption
     ) -> Candidate:
         known = self._tokens(ask, asked)
         tokens = known.prompt, known.cached, known.completion
@@ -290,7 +291,7 @@ def _too_long(asked: Asked) -> str | None:
     return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
 
 
-async def _mode(ask: PlanAsk, host: Host, asked: Asked, offered: Offered) -> Mode | None:
+async def _mode(ask: PlanAsk, host: Host, asked: Asked, offered: DecodingOption) -> Mode | None:
     """As the engine takes it, with what the partner reads; None: by itself."""
     if offered.mode.name == SINGLE:
         return None
@@ -304,7 +305,7 @@ async def _mode(ask: PlanAsk, host: Host, asked: Asked, offered: Offered) -> Mod
     return msgspec.structs.replace(offered.mode, partner=resident_name(partner), prompt=its)
 
 
-def _sampling(entry: Entry, ask: PlanAsk) -> Sampling:
+def _sampling(entry: ModelRecord, ask: PlanAsk) -> Sampling:
     """The model's own defaults, and what was asked for."""
     usual = Sampling(**entry.sampling.given())
     return msgspec.structs.replace(

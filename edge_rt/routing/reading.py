@@ -9,7 +9,7 @@ from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.errors import ModelFileError, RequestError
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 
 
@@ -17,7 +17,7 @@ from edge_rt.routing.loading.load_request import resident_name
 class Asked:
     """A prompt as one model reads it."""
 
-    entry: Entry
+    entry: ModelRecord
     text: str
     special: bool
     context: int
@@ -29,7 +29,7 @@ class Asked:
 class Unread:
     """A model that cannot read the prompt, and why."""
 
-    entry: Entry
+    entry: ModelRecord
     reason: str
 
 
@@ -41,7 +41,7 @@ class Reader:
         self._connect = connect
 
     async def read(
-        self, ask: PlanAsk, host: Host, entries: Iterable[Entry]
+        self, ask: PlanAsk, host: Host, entries: Iterable[ModelRecord]
     ) -> list[Asked | Unread]:
         """What is asked of each model, in their order.
 
@@ -58,7 +58,9 @@ class Reader:
             for entry, text in written
         ]
 
-    async def _counted(self, ask: PlanAsk, host: Host, entry: Entry, text: str) -> Asked | Unread:
+    async def _counted(
+        self, ask: PlanAsk, host: Host, entry: ModelRecord, text: str
+    ) -> Asked | Unread:
         special = ask.prompt is None
         client = await self._connect()
         try:
@@ -72,7 +74,9 @@ class Reader:
         return Asked(entry, text, special, host.card(entry.id).context, counted.tokens, cached)
 
 
-async def _written(ask: PlanAsk, host: Host, entry: Entry) -> str | RequestError | ModelFileError:
+async def _written(
+    ask: PlanAsk, host: Host, entry: ModelRecord
+) -> str | RequestError | ModelFileError:
     """What the model would be given to read, or why its template gives nothing."""
     if ask.prompt is not None:
         return ask.prompt

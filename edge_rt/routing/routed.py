@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import SINGLE, Form
+from edge_rt.core.load_config import SINGLE, LoadConfig
 from edge_rt.core.requests import Cost
 from edge_rt.decoding.params import Mode
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.options.decoding_options import Offer, Offered
+from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions
 
 
 class Routed(NamedTuple):
@@ -21,13 +21,13 @@ class Routed(NamedTuple):
     is to be loaded, None: as it is, or else as usual.
     """
 
-    entry: Entry
+    entry: ModelRecord
     why: str
     trace: Trace | None = None
     mode: Mode | None = None
     less: str | None = None
     threads: int | None = None
-    form: Form | None = None
+    form: LoadConfig | None = None
     compared: Cost | None = None  # what comparing the text with examples took, where it was
 
 
@@ -47,7 +47,7 @@ class Bucket(NamedTuple):
         return self.smaller if limits.smaller else self.models
 
 
-def routed(entry: Entry, offer: Offer, offered: Offered, why: str) -> Routed:
+def routed(entry: ModelRecord, offer: DecodingOptions, offered: DecodingOption, why: str) -> Routed:
     """`entry` in the mode `offered`, one of those of `offer`."""
     mode = None if offered.mode.name == SINGLE else offered.mode
     return Routed(entry, why, mode=mode, less=offer.why)

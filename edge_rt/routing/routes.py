@@ -10,13 +10,13 @@ import msgspec
 from edge_rt.core.load_config import Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.requests import Cost
-from edge_rt.core.route_request import Aims, ModeWish, Wish
+from edge_rt.core.route_request import DecodingRequest, Objectives, RouteRequest
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.errors import RequestError
 from edge_rt.governor.loop import Governing
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.candidate import Candidate
@@ -30,7 +30,7 @@ from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.loading.room import Room
 from edge_rt.routing.named import known_as, leaves_open, named
 from edge_rt.routing.options.candidates import Candidates
-from edge_rt.routing.options.decoding_options import Offer, made_of, offer, partners
+from edge_rt.routing.options.decoding_options import DecodingOptions, made_of, offer, partners
 from edge_rt.routing.options.early import left_open, with_early
 from edge_rt.routing.options.variants import Variants
 from edge_rt.routing.quality.assessor import Assessor
@@ -54,7 +54,7 @@ class Routes:
         variants: Variants,
         lengths: Lengths,
         governing: Governing,
-        residency: Residency,
+        residency: ModelPool,
         room: Room,
         ages: Ages,
         assessor: Assessor,
@@ -75,7 +75,7 @@ class Routes:
         self.traces = Traces()
         self.mix: Mix[Bucket] = Mix(clock)
 
-    async def route(self, wish: Wish, host: Host) -> Routed:
+    async def route(self, wish: RouteRequest, host: Host) -> Routed:
         """See Service. Where one model alone may answer, it does, and no figures are looked at.
 
         Threads are chosen for requests that say what they are to be chosen by, and for those that
@@ -115,12 +115,12 @@ class Routes:
         told, compared = trace if wish.trace else None, took[0] if took else None
         return found._replace(trace=told, compared=compared)
 
-    def _open(self, entry: Entry, offer: Offer, wish: Wish) -> bool:
+    def _open(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> bool:
         """Whether there is anything to choose, or to tell, where `entry` alone may answer."""
         several = len(offer.modes) > 1 or left_open(wish)
         return several or wish.trace or self.threads_open(entry, wish.model, wish.aims)
 
-    def _fixed(self, entry: Entry, offer: Offer, wish: Wish) -> Routed:
+    def _fixed(self, entry: ModelRecord, offer: DecodingOptions, wish: RouteRequest) -> Routed:
         """The one way to answer that there is."""
         [offered], context = offer.modes, self._context(wish.text)
         label, files = offered.mode.label, made_of(entry, offered)
@@ -129,11 +129,11 @@ class Routes:
 
     def _chosen(
         self,
-        wish: Wish,
+        wish: RouteRequest,
         trace: Trace,
         chosen: Candidate,
-        able: Sequence[Entry],
-        offers: Mapping[str, Offer],
+        able: Sequence[ModelRecord],
+        offers: Mapping[str, DecodingOptions],
     ) -> Routed:
         """What `trace` has chosen for the answer to `wish`."""
         self._router.follow(trace)
@@ -146,16 +146,16 @@ class Routes:
         less = found.less or gave_way(trace, wish.aims.quality, self.floor.usual, limits)
         return found._replace(threads=fewer, form=setting.form, less=less)
 
-    def threads_open(self, entry: Entry, model: str, aims: Aims) -> bool:
+    def threads_open(self, entry: ModelRecord, model: str, aims: Objectives) -> bool:
         """Whether `entry` may answer for `model` with fewer threads than the governor allows."""
         most = self._governing.limits.threads
         return leaves_open(model, aims) and any(n < most for n in self._variants.threads(entry))
 
-    def offer(self, entry: Entry, wish: ModeWish, host: Host) -> Offer:
+    def offer(self, entry: ModelRecord, wish: DecodingRequest, host: Host) -> DecodingOptions:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
         return offer(entry, wish, host, self._governing.limits, self._fits)
 
-    def _fits(self, entry: Entry, partner: Entry) -> bool:
+    def _fits(self, entry: ModelRecord, partner: ModelRecord) -> bool:
         """Whether `partner` reads as much as `entry`, and is in memory beside it or can be now."""
         if self._variants.context(partner) < self._variants.context(entry):
             return False
@@ -165,10 +165,10 @@ class Routes:
         return may_load and self._room.lack(partner, entry) is None
 
     def _offers(
-        self, able: Sequence[Entry], wish: ModeWish, host: Host
-    ) -> tuple[dict[str, Offer], dict[str, str]]:
+        self, able: Sequence[ModelRecord], wish: DecodingRequest, host: Host
+    ) -> tuple[dict[str, DecodingOptions], dict[str, str]]:
         """By id the modes of each, and why others cannot as asked; raises where none can."""
-        offers: dict[str, Offer] = {}
+        offers: dict[str, DecodingOptions] = {}
         faults: dict[str, RequestError] = {}
         for entry in able:
             try:
@@ -182,10 +182,10 @@ class Routes:
     def judge(
         self,
         model: str,
-        entries: Sequence[Entry],
+        entries: Sequence[ModelRecord],
         tokens: Mapping[str, Tokens | Unpredicted],
-        aims: Aims,
-        offers: Mapping[str, Offer],
+        aims: Objectives,
+        offers: Mapping[str, DecodingOptions],
         assessed: Assessment,
         unfit: Mapping[str, str] | None = None,
     ) -> Trace:
@@ -197,7 +197,7 @@ class Routes:
 
         def predict(setting: Setting, asked: Tokens) -> Prediction | Unpredicted:
             sizes, limits = (asked.prompt, asked.cached, asked.completion), self._governing.limits
-            offered = offers.get(setting.variant, Offer()).of(setting.mode)
+            offered = offers.get(setting.variant, DecodingOptions()).of(setting.mode)
             its = tokens.get(setting.partner or "")
             read = (its.prompt, its.cached, its.completion) if isinstance(its, Tokens) else None
             entry = known[setting.variant]
@@ -227,7 +227,7 @@ class Routes:
         power_w = None if chosen is None else chosen.power_w
         return self._governing.heat.leakage.phi(power_w, None if seen is None else seen.temp_c)
 
-    def _now(self, entries: Sequence[Entry]) -> Now:
+    def _now(self, entries: Sequence[ModelRecord]) -> Now:
         limits = self._governing.limits
         residents = {r.wanted.model: r for r in self._residency.residents()}
         busy = {r.wanted.model: r.wanted.need_bytes for r in residents.values() if r.users}
@@ -242,11 +242,11 @@ class Routes:
             in_use={ids[m].id if m in ids else m: size for m, size in busy.items()},
         )
 
-    def named(self, model: str, host: Host) -> list[Entry]:
+    def named(self, model: str, host: Host) -> list[ModelRecord]:
         """The models that may answer for a name; raises ModelNotFound or RequestError."""
         return self._admitted(model, named(model, host))
 
-    def _admitted(self, model: str, entries: list[Entry]) -> list[Entry]:
+    def _admitted(self, model: str, entries: list[ModelRecord]) -> list[ModelRecord]:
         """Those of `entries` that its pin is for; raises RequestError where there is none."""
         if "@" not in model:
             return entries

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from edge_rt.core.prediction import Unpredicted
-from edge_rt.core.route_request import Wish
+from edge_rt.core.route_request import RouteRequest
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client.client import EngineClient
 from edge_rt.errors import EngineError, ModelFileError, RequestError
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading.load_request import resident_name
@@ -27,11 +27,11 @@ class Sizing:
 
     async def tokens(
         self,
-        able: Sequence[Entry],
-        wish: Wish,
+        able: Sequence[ModelRecord],
+        wish: RouteRequest,
         completion: int,
         host: Host,
-        partners: Sequence[Entry] = (),
+        partners: Sequence[ModelRecord] = (),
     ) -> dict[str, Tokens | Unpredicted]:
         """What the prompt is for each, and for `partners`; raises what all say against it."""
         prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
@@ -65,7 +65,7 @@ class Sizing:
         return found
 
     async def _sized(
-        self, entry: Entry, prompt: str | list[int], completion: int, context: int
+        self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
     ) -> Tokens | Unpredicted:
         """By an estimate, unless that may decide on whether there is room for the prompt."""
         estimate = self._lengths.of(entry, prompt, completion, context)
@@ -85,7 +85,9 @@ class Sizing:
         return Tokens(counted.tokens, counted.cached, min(completion, room))
 
 
-async def _written(wish: Wish, entry: Entry) -> str | list[int] | RequestError | ModelFileError:
+async def _written(
+    wish: RouteRequest, entry: ModelRecord
+) -> str | list[int] | RequestError | ModelFileError:
     try:
         return await wish.write(entry.id)
     except (RequestError, ModelFileError) as error:

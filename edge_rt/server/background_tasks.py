@@ -8,14 +8,14 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.core.pause import Pause, in_thread
 from edge_rt.energy.ledger.book import FLUSH_S, Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.energy.spent import Spent
 from edge_rt.engine.client.client import EngineLost
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.errors import EdgeError, StoreError
 from edge_rt.routing.placement.placer import LOOK_S, Placer
 from edge_rt.server.foresight import Foresight
@@ -37,7 +37,7 @@ async def told(chore: Coroutine[Any, Any, None]) -> None:
 
 
 async def feel(
-    senses: Senses, hear: Callable[[Metered], object], pause: Pause = asyncio.sleep
+    senses: BoardMonitor, hear: Callable[[Metered], object], pause: Pause = asyncio.sleep
 ) -> None:
     """Read the board, and look again for what cannot be read yet, or any more.
 
@@ -85,7 +85,7 @@ async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.s
             await placer.look(service, service.preload)
 
 
-async def sweep(residency: Residency, idle_s: float, pause: Pause = asyncio.sleep) -> None:
+async def sweep(residency: ModelPool, idle_s: float, pause: Pause = asyncio.sleep) -> None:
     """Unload models that nobody uses."""
     while True:
         await pause(min(SWEEP_S, idle_s))

@@ -12,9 +12,9 @@ from typing import Any
 
 import psutil
 
-from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.cgroup import Available, Group, memory_share
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
@@ -24,7 +24,7 @@ from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.spent import Spent
 from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
 from edge_rt.engine.supervisor.exit_reason import Fate
@@ -38,9 +38,9 @@ from edge_rt.generation.cache.unkept import forget_unkept
 from edge_rt.generation.expected_time import Expecting
 from edge_rt.generation.prompts import Prompting
 from edge_rt.generation.recovery import Recovery
-from edge_rt.generation.service import Answering
+from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
-from edge_rt.generation.tasks import Performing
+from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.governor.heat.board_priors import power_prior
 from edge_rt.governor.heat.leakage_watch import LeakageWatch
@@ -59,7 +59,7 @@ from edge_rt.server.storage import Keeping
 from edge_rt.trouble import Trouble
 
 
-class Rooms:
+class Container:
     """The front, to be made inside a running event loop."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Rooms:
         group = Group()
         checkpoints = CheckpointMemory(memory_share(config.engine.checkpoint_bytes, group))
         processes = {"engine": lambda: self.supervisor.pid}
-        self.senses = Senses(root, config.board, paths, processes, clock)
+        self.senses = BoardMonitor(root, config.board, paths, processes, clock)
         self.supervisor = Supervisor(
             _engine(config, self.senses.gpu_simulated),
             self._greet,
@@ -84,7 +84,7 @@ class Rooms:
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
         available = Available(reserve, group, own_bytes=own)
-        self.residency = Residency(
+        self.residency = ModelPool(
             self.supervisor.client,
             available=available,
             reserve_bytes=reserve,
@@ -136,7 +136,7 @@ class Rooms:
         )
         self._expecting = Expecting(store, config.engine, self.foresight.least)
         recovery = Recovery(clock, self.residency.refuse)
-        answering = Answering(
+        answering = GenerationService(
             config,
             store,
             self.residency,
@@ -147,7 +147,7 @@ class Rooms:
             recovery,
             clock,
         )
-        performing = Performing(
+        performing = TaskService(
             config,
             answering,
             self.state,
@@ -231,7 +231,7 @@ class Rooms:
             chores.append(sweep(self.residency, models.idle_unload_s))
         return chores
 
-    def _governor(self, felt: Felt | None) -> Governor:
+    def _governor(self, felt: BoardSnapshot | None) -> Governor:
         config = self._config
         return Governor(
             self._cores,

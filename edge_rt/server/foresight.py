@@ -11,7 +11,7 @@ from random import Random
 
 from edge_rt.board.cpu_watch import CpuWatch
 from edge_rt.board.integral import Energy
-from edge_rt.board.monitor import Senses
+from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config
 from edge_rt.core.pause import Pause
@@ -26,21 +26,21 @@ from edge_rt.energy.calibration.timing import Timing
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster
 from edge_rt.energy.prediction.memory import Memory
-from edge_rt.energy.prediction.online_updates import Lessons, fewest
+from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.energy.prediction.warmth_now import WarmthNow
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import Alone
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import Governing
 from edge_rt.models.pairs.pair import SINGLE
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.lengths import Lengths
 from edge_rt.routing.loading.room import Room
 from edge_rt.routing.options.candidates import Candidates
-from edge_rt.routing.options.decoding_options import ALONE, Offered
+from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.options.variants import Variants
 from edge_rt.routing.placement.placer import Placer
 from edge_rt.routing.planner import Planner
@@ -58,9 +58,9 @@ class Foresight:
         state_folder: Path,
         cores: int,
         supervisor: Supervisor,
-        residency: Residency,
+        residency: ModelPool,
         state: State,
-        senses: Senses,
+        senses: BoardMonitor,
         metering: Metering,
         governing: Governing,
         available: Callable[[], int],
@@ -88,7 +88,7 @@ class Foresight:
             self.memory,
             WarmthNow(lambda: governing.seen, governing.heat.leakage),
         )
-        self.lessons = Lessons(self._learn, lambda: governing.limits.threads)
+        self.lessons = OnlineUpdates(self._learn, lambda: governing.limits.threads)
         self.sweeper = Sweeper(self._meter, program)
         measurer = Measurer(metering, governing, clock)
         self.room = Room(config, residency, available)
@@ -155,7 +155,7 @@ class Foresight:
         self.calibrator = Calibrator(tools, self.alone, cores)
 
     def least(
-        self, entry: Entry, prompt_tokens: int, cached_tokens: int, threads: int | None = None
+        self, entry: ModelRecord, prompt_tokens: int, cached_tokens: int, threads: int | None = None
     ) -> Prediction | None:
         """What a prompt and one token take at the limits of now, with so many threads at most."""
         limits, form = self._governing.limits, self.variants.form(entry)
@@ -172,10 +172,10 @@ class Foresight:
 
     def _learn(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         served: Served,
-        offered: Offered = ALONE,
+        offered: DecodingOption = ALONE,
         made: Made | None = None,
     ) -> None:
         form = self.variants.form(entry)

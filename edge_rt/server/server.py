@@ -27,14 +27,14 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.offline import stay_offline
 from edge_rt.server.background_tasks import told
-from edge_rt.server.container import Rooms
+from edge_rt.server.container import Container
 from edge_rt.server.process_limits import raise_file_limit, return_large_blocks
 from edge_rt.server.reload import Reload
 from edge_rt.server.service import DaemonService
 from edge_rt.server.sockets.acceptor import Acceptor
 from edge_rt.server.sockets.activation import handed_over
 from edge_rt.server.sockets.connection import Connection, Patience
-from edge_rt.server.sockets.connection_limiter import Doors
+from edge_rt.server.sockets.connection_limiter import ConnectionLimiter
 from edge_rt.server.sockets.peer import access_of
 from edge_rt.server.sockets.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.server.state_directory import Estate, sole_estate
@@ -133,7 +133,7 @@ class _Server(uvicorn.Server):
     would end the process before the engine is shut down. It accepts connections by an Acceptor.
     """
 
-    def __init__(self, config: uvicorn.Config, doors: Doors) -> None:
+    def __init__(self, config: uvicorn.Config, doors: ConnectionLimiter) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
         self._doors = doors
@@ -178,12 +178,12 @@ class Daemon:
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
         async with _beside(self._notifier.run()):  # from the first to the last moment
-            rooms = Rooms(self._config, self._paths, self._store, self._clock)
+            rooms = Container(self._config, self._paths, self._store, self._clock)
             async with rooms.open() as service:
                 await self._serve(sockets, rooms, service)
 
     async def _serve(
-        self, sockets: list[socket.socket], rooms: Rooms, service: DaemonService
+        self, sockets: list[socket.socket], rooms: Container, service: DaemonService
     ) -> None:
         tcp = self._config.tcp
         api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)
@@ -226,9 +226,9 @@ class Daemon:
         ):
             await server.serve(sockets=sockets)
 
-    def _doors(self) -> Doors:
+    def _doors(self) -> ConnectionLimiter:
         wanted = self._config.requests.connections
-        doors = Doors(wanted, raise_file_limit())
+        doors = ConnectionLimiter(wanted, raise_file_limit())
         if doors.most < wanted:
             log.warning(
                 "requests.connections: only %d of %d, as few files may be open: raise LimitNOFILE=",
@@ -250,7 +250,7 @@ async def _beside(*chores: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _announce(server: _Server, rooms: Rooms, ready: Callable[[], None]) -> None:
+async def _announce(server: _Server, rooms: Container, ready: Callable[[], None]) -> None:
     """Say `ready` once clients are served and models are loaded, or that takes too long."""
     await server.listening.wait()
     with contextlib.suppress(asyncio.TimeoutError):
@@ -258,7 +258,9 @@ async def _announce(server: _Server, rooms: Rooms, ready: Callable[[], None]) ->
     ready()
 
 
-def _on_signals(server: uvicorn.Server, rooms: Rooms, notifier: Notifier, reload: Reload) -> None:
+def _on_signals(
+    server: uvicorn.Server, rooms: Container, notifier: Notifier, reload: Reload
+) -> None:
     """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end.
 
     SIGHUP has the configuration read anew, but only where it comes from systemd: it also comes

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_rt.board.monitor import Senses
+from edge_rt.board.monitor import BoardMonitor
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -37,7 +37,7 @@ from edge_rt.core.requests import (
     Repeat,
     Serving,
 )
-from edge_rt.core.route_request import ModeWish, Wish
+from edge_rt.core.route_request import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.client.residency import Resident
@@ -47,17 +47,18 @@ from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.generation.identities import Identities
 from edge_rt.generation.problems import model_problems, other_problems
 from edge_rt.generation.prompts import Prompting
-from edge_rt.generation.service import Answering
+from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
-from edge_rt.generation.tasks import Performing
+from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import Governing
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.known_pairs import KnownPairs
 from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.legible import Legible
-from edge_rt.models.store.store import Entry, Store
+from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.loading.load_request import resident_name
@@ -81,12 +82,12 @@ class DaemonService:
         store: Store,
         state: State,
         health: Health,
-        senses: Senses,
+        senses: BoardMonitor,
         metering: Metering,
         governing: Governing,
         knobs: BoardKnobs,
-        answering: Answering,
-        performing: Performing,
+        answering: GenerationService,
+        performing: TaskService,
         foresight: Foresight,
         prompting: Prompting,
         keeping: Keeping,
@@ -126,7 +127,7 @@ class DaemonService:
         why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
         return Serving(self._card(other, self.answering.loaded), asked.id, why)
 
-    async def route(self, wish: Wish) -> Serving:
+    async def route(self, wish: RouteRequest) -> Serving:
         """See Service. A stand-in that is good enough answers for whatever the model asked for has
         as variants, but for one that writes less by itself while the governor asks for that.
         """
@@ -148,7 +149,9 @@ class DaemonService:
             compared=routed.compared,
         )
 
-    async def _standing_in(self, serving: Serving, asked: str, wish: Wish) -> Serving | None:
+    async def _standing_in(
+        self, serving: Serving, asked: str, wish: RouteRequest
+    ) -> Serving | None:
         """`serving` with its cost, None where its model is not good enough to stand in for `asked`.
 
         Raises Unavailable where the model asked for cannot be loaded now either.
@@ -310,7 +313,7 @@ class DaemonService:
         """See Service."""
         return self._named(self._foresight.calibrator.report(self))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ModelRecord]:
         """All models of the store."""
         return self._store.entries()
 
@@ -318,17 +321,17 @@ class DaemonService:
         """The pairs in which that model is the large one, the one to take first."""
         return self._pairs.of(large)
 
-    def doubt(self, entry: Entry) -> Calibration | None:
+    def doubt(self, entry: ModelRecord) -> Calibration | None:
         """What the doubt of a model says of its answers; None: that was not found out."""
         return self._doubts.read(lambda: self._store.doubts.of(entry.id, entry.sha256))
 
     def resident(
-        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
         """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
         return self.answering.resident(entry, partner, form)
 
-    async def preload(self, model: str, form: Form | None = None) -> None:
+    async def preload(self, model: str, form: LoadConfig | None = None) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
         await self.answering.preload(self.entry(model), form)
 
@@ -336,11 +339,11 @@ class DaemonService:
         """`report` with the simulated board, if any, whose figures it holds."""
         return msgspec.structs.replace(report, simulated=self.simulated())
 
-    def _turns(self, model: str, wish: ModeWish) -> bool:
+    def _turns(self, model: str, wish: DecodingRequest) -> bool:
         """Whether a model would write by turns with a smaller one."""
         return self._foresight.routes.offer(writer(self.entry(model)), wish, self).turns
 
-    def _smaller(self, entry: Entry) -> Entry | None:
+    def _smaller(self, entry: ModelRecord) -> ModelRecord | None:
         """The model that answers for `entry` as long as the governor asks for smaller ones."""
         limits, name = self._governing.limits, self._config.models.smaller.get(entry.id)
         if not limits.smaller or name is None:
@@ -353,7 +356,7 @@ class DaemonService:
         blocked = not limits.heavy and self.answering.loads(other)
         return None if blocked and not self.answering.loads(entry) else other
 
-    def entry(self, model: str) -> Entry:
+    def entry(self, model: str) -> ModelRecord:
         """One model of the store; raises ModelNotFound. Resolves "default"."""
         if model != "default":
             return self._store.get(model)
@@ -363,15 +366,15 @@ class DaemonService:
             raise ModelNotFound("no text model is installed: run edge-rt models pull")
         return entry
 
-    def _able(self, model: str, kind: Kind) -> Entry:
+    def _able(self, model: str, kind: Kind) -> ModelRecord:
         if model == "default":
             return only(self._store.entries(), kind)
         return of_kind(self._store.get(model), kind)
 
-    def _context(self, entry: Entry) -> int:
+    def _context(self, entry: ModelRecord) -> int:
         return min(self._config.engine.context, entry.summary.context_train)
 
-    def _card(self, entry: Entry, loaded: set[str]) -> ModelCard:
+    def _card(self, entry: ModelRecord, loaded: set[str]) -> ModelCard:
         return ModelCard(
             id=entry.id,
             created=entry.created,

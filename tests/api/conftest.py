@@ -52,7 +52,7 @@ from edge_rt.core.requests import (
     Repeat,
     Serving,
 )
-from edge_rt.core.route_request import Wish
+from edge_rt.core.route_request import RouteRequest
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import (
     Delta,
@@ -236,7 +236,7 @@ class FakeService:
     was: Past = field(default_factory=past)
     stands_in: str | None = None  # the model that answers for all
     mode: Mode | None = None  # in which everything is answered
-    wishes: list[Wish] = field(default_factory=list)
+    wishes: list[RouteRequest] = field(default_factory=list)
     routing: Trace | None = None  # how everything is routed
     threads: int | None = None  # that are chosen with it
     compared: Cost | None = None  # what it took to choose
@@ -283,7 +283,7 @@ class FakeService:
                 return card
         raise ModelNotFound(f"There is no model {model!r}.")
 
-    async def route(self, wish: Wish) -> Serving:
+    async def route(self, wish: RouteRequest) -> Serving:
         """The model asked for; of all, where any may answer, the last."""
         self.wishes.append(wish)
         if self.routing is None:

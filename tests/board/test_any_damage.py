@@ -10,7 +10,7 @@ import pytest
 from faults import FakeClock, Faults
 from trees import BOARDS, Tree
 
-from edge_rt.board.discovery import Roots, Wanted, discover
+from edge_rt.board.discovery import Roots, WantedReaders, discover
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.sampler import Sampler
 
@@ -29,7 +29,7 @@ def board(tree: Tree, kind: str, clock: FakeClock, faults: Faults) -> Sampler:
     """A sampler on a board, after two sweeps, so that every channel has its value."""
     BOARDS[kind](tree)
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
-    wanted = Wanted(processes={"us": lambda: 77}, model=Coefficients(2.0, 1.0))
+    wanted = WantedReaders(processes={"us": lambda: 77}, model=Coefficients(2.0, 1.0))
     tree.process(77, 100)
     sampler = Sampler(discover(roots, wanted, faults.io, clock).readers, clock)
     sweep(sampler, clock)

@@ -15,7 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trees import BOARDS, Tree, orin_nano, pi4, x86
 
-from edge_rt.board.discovery import Discovery, RawChip, Roots, Wanted, discover, find_firmware
+from edge_rt.board.discovery import (
+    Discovery,
+    RawChip,
+    Roots,
+    WantedReaders,
+    discover,
+    find_firmware,
+)
 from edge_rt.board.readers.base import PENDING, Channel, Reader
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.readers.raspberry.videocore import FirmwareFiles, Mailbox
@@ -24,9 +31,9 @@ from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 MODEL = Coefficients(static_w=2.0, core_w=1.0)
 
 
-def look(tree: Tree, wanted: Wanted | None = None, io: FileIo = FILE_IO) -> Discovery:
+def look(tree: Tree, wanted: WantedReaders | None = None, io: FileIo = FILE_IO) -> Discovery:
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
-    return discover(roots, wanted or Wanted(model=MODEL), io=io, clock=FakeClock())
+    return discover(roots, wanted or WantedReaders(model=MODEL), io=io, clock=FakeClock())
 
 
 def powers(found: Discovery) -> dict[str, float | None]:
@@ -63,7 +70,9 @@ def test_rails_of_a_jetson(tree: Tree, board: str) -> None:
 def test_every_channel_of_every_board_gives_a_figure(tree: Tree, board: str) -> None:
     BOARDS[board](tree)
     clock = FakeClock()
-    found = discover(Roots(tree.sysfs, tree.proc, tree.dev), Wanted(model=MODEL), clock=clock)
+    found = discover(
+        Roots(tree.sysfs, tree.proc, tree.dev), WantedReaders(model=MODEL), clock=clock
+    )
     assert errors_of(found, clock) == []
 
 
@@ -94,7 +103,7 @@ def test_power_is_modelled_where_the_counters_may_not_be_read(tree: Tree, faults
 
 
 def test_an_empty_root_tells_everything_that_it_lacks(tree: Tree) -> None:
-    found = look(tree, Wanted())
+    found = look(tree, WantedReaders())
     assert found.readers == ()
     names = {skipped.name for skipped in found.skipped}
     assert {"ina3221", "ina3221x", "ina238", "rapl", "thermal", "pi-pmic", "cpufreq"} <= names
@@ -110,7 +119,7 @@ def test_a_raw_chip_is_read_where_no_driver_has_it(tree: Tree) -> None:
         return FakeBus()
 
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
-    found = discover(roots, Wanted(chips=(chip,)), bus=bus)
+    found = discover(roots, WantedReaders(chips=(chip,)), bus=bus)
     assert [reader.name for reader in found.readers] == ["ina3221-i2c"]
     assert opened == [tree.dev / "i2c-1"]
 
@@ -118,14 +127,16 @@ def test_a_raw_chip_is_read_where_no_driver_has_it(tree: Tree) -> None:
 def test_a_raw_chip_that_a_driver_owns_is_left_alone(tree: Tree) -> None:
     orin_nano(tree)
     chip = RawChip(1, 0x40, {1: "VDD_IN"}, {1: 0.005})
-    found = look(tree, Wanted(chips=(chip,)))
+    found = look(tree, WantedReaders(chips=(chip,)))
     assert "ina3221-i2c" not in [reader.name for reader in found.readers]
     assert "ina3221-i2c 1-0040" in [skipped.name for skipped in found.skipped]
 
 
 def test_a_bus_that_cannot_be_opened_is_told(tree: Tree) -> None:
     chip = RawChip(1, 0x40, {1: "VDD_IN"}, {1: 0.005})
-    reasons = [s.reason for s in look(tree, Wanted(chips=(chip,))).skipped if "i2c" in s.name]
+    reasons = [
+        s.reason for s in look(tree, WantedReaders(chips=(chip,))).skipped if "i2c" in s.name
+    ]
     assert len(reasons) == 1
     assert "i2c-1" in reasons[0]
 
@@ -156,7 +167,7 @@ class Useless:
 
 def test_a_client_that_gives_nothing_is_let_go_of(tree: Tree) -> None:
     client = Useless()
-    found = look(tree, Wanted(jtop=lambda: client))
+    found = look(tree, WantedReaders(jtop=lambda: client))
     assert found.readers == ()
     assert "jtop" in [skipped.name for skipped in found.skipped]
     assert client.closed
@@ -177,12 +188,12 @@ def test_garbage_in_any_file_stops_nothing(board: str, data: st.DataObject, tmp_
     if not root.exists():
         BOARDS[board](Tree(root))
     roots, clock = Roots(root / "sys", root / "proc", root / "dev"), FakeClock()
-    found = discover(roots, Wanted(model=MODEL), clock=clock)
+    found = discover(roots, WantedReaders(model=MODEL), clock=clock)
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
     path = data.draw(st.sampled_from(files))
     good = path.read_bytes()
     path.write_bytes(data.draw(GARBAGE))
-    discover(roots, Wanted(model=MODEL), clock=clock)  # the search is not stopped either
+    discover(roots, WantedReaders(model=MODEL), clock=clock)  # the search is not stopped either
     for reader in found.readers:
         missing = [value is None for value in reader.read()]
         assert missing == [error is not None for error in reader.errors]
@@ -198,7 +209,7 @@ def test_no_failing_file_spoils_another_channel(
     BOARDS[board](tree)
     clock = FakeClock()
     roots = Roots(tree.sysfs, tree.proc, tree.dev)
-    found = discover(roots, Wanted(model=MODEL), io=faults.io, clock=clock)
+    found = discover(roots, WantedReaders(model=MODEL), io=faults.io, clock=clock)
     assert errors_of(found, clock) == []
     for path in list(faults.held()):
         faults.errors[path] = [error]

@@ -14,7 +14,7 @@ import pytest
 from foreign import FOREIGN, Expected
 from trees import BOARDS, Tree
 
-from edge_rt.board.monitor import Senses
+from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.paths import Paths
 from edge_rt.core.limits import Limits, Observation
@@ -31,10 +31,10 @@ KINDS = [(kind, expected) for kind, (_, expected) in FOREIGN.items()]
 
 
 @contextmanager
-def board(tree: Tree, kind: str, profile: str | None = None) -> Generator[Senses, None, None]:
+def board(tree: Tree, kind: str, profile: str | None = None) -> Generator[BoardMonitor, None, None]:
     """Senses on one of those boards, read at least once."""
     (FOREIGN[kind][0] if kind in FOREIGN else BOARDS[kind])(tree)
-    senses = Senses(tree.proc.parent, profile, Paths.system())
+    senses = BoardMonitor(tree.proc.parent, profile, Paths.system())
     senses.open()
     try:
         yield senses
@@ -47,7 +47,7 @@ def nothing(*_: object) -> float:
     return 0.0
 
 
-def seen(senses: Senses) -> Observation:
+def seen(senses: BoardMonitor) -> Observation:
     """What the governor is told of a board at rest."""
     nobody = SimpleNamespace(current=None, pid=None)
     spent = SimpleNamespace(add=nothing, energy_j=nothing, left_s=nothing)
@@ -118,7 +118,7 @@ def test_a_radio_alone_is_no_temperature_and_no_fault(tree: Tree) -> None:
 def test_the_guard_goes_by_the_zone_that_is_nearest_to_its_own_trip_point(tree: Tree) -> None:
     tree.zone("cpu-thermal", 80_000, {"passive": 105_000})
     tree.zone("gpu-thermal", 60_000, {"passive": 70_000})
-    senses = Senses(tree.proc.parent, None, Paths.system())
+    senses = BoardMonitor(tree.proc.parent, None, Paths.system())
     senses.open()
     look, near = seen(senses), senses.report().nearest
     senses.close()
@@ -132,7 +132,7 @@ def test_the_guard_goes_by_the_zone_that_is_nearest_to_its_own_trip_point(tree: 
 
 def test_a_temperature_of_which_nobody_knows_a_trip_point_is_still_watched(tree: Tree) -> None:
     tree.zone("cpu-thermal", 80_000)
-    senses = Senses(tree.proc.parent, None, Paths.system())
+    senses = BoardMonitor(tree.proc.parent, None, Paths.system())
     senses.open()
     look = seen(senses)
     senses.close()

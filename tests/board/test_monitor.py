@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from trees import BOARDS, Tree
 
-from edge_rt.board.monitor import Metered, Senses, look
+from edge_rt.board.monitor import BoardMonitor, Metered, look
 from edge_rt.board.profile import choose
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
 
@@ -36,9 +36,9 @@ WATTS = {  # profile and tree -> rails of the total, what they cover, watts
 
 
 @contextmanager
-def opened(tree: Tree, board: str | None = None) -> Iterator[Senses]:
+def opened(tree: Tree, board: str | None = None) -> Iterator[BoardMonitor]:
     """Senses on a tree, read at least once."""
-    senses = Senses(tree.proc.parent, board, Paths.system())
+    senses = BoardMonitor(tree.proc.parent, board, Paths.system())
     senses.open()
     try:
         yield senses
@@ -51,15 +51,15 @@ def test_a_simulated_board_is_named_before_and_after_the_first_look(
 ) -> None:
     BOARDS["pi5"](tree)
     tree.write(tree.proc / "device-tree", {"model": "Raspberry Pi 5 Model B Rev 1.0\0"})
-    senses = Senses(tree.proc.parent, None, Paths.system())
+    senses = BoardMonitor(tree.proc.parent, None, Paths.system())
     assert senses.simulated == "raspberry-pi-5"
     senses.open()
     senses.close()
     assert senses.simulated == "raspberry-pi-5"
-    named = Senses(tmp_path / "empty", "jetson-orin-nano-8gb", Paths.system())
+    named = BoardMonitor(tmp_path / "empty", "jetson-orin-nano-8gb", Paths.system())
     assert named.simulated == "jetson-orin-nano-8gb"
-    assert Senses(tmp_path / "empty", None, Paths.system()).simulated == "unknown"
-    assert Senses(Path("/"), "raspberry-pi-5", Paths.system()).simulated is None
+    assert BoardMonitor(tmp_path / "empty", None, Paths.system()).simulated == "unknown"
+    assert BoardMonitor(Path("/"), "raspberry-pi-5", Paths.system()).simulated is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_simulated_board_is_named_before_and_after_the_first_look(
     ],
 )
 def test_only_simulated_boards_have_simulated_gpus(root: str, board: str | None, gpu: bool) -> None:
-    assert Senses(Path(root), board, Paths.system()).gpu_simulated is gpu
+    assert BoardMonitor(Path(root), board, Paths.system()).gpu_simulated is gpu
 
 
 @pytest.mark.parametrize(("board", "kind"), WATTS)
@@ -164,7 +164,7 @@ class Board:
         self.samplers: list[Sampler] = []
         monkeypatch.setattr("edge_rt.board.monitor.SamplerThread", self._thread)
         paths = Paths.system()
-        self.senses = Senses(tree.proc.parent, profile, paths, clock=lambda: self.now)
+        self.senses = BoardMonitor(tree.proc.parent, profile, paths, clock=lambda: self.now)
         self.senses.open()
 
     def go_by(self, seconds: int) -> None:
@@ -261,7 +261,7 @@ def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
         if len(heard) >= 3:
             third.set()
 
-    senses = Senses(tree.proc.parent, "jetson-orin-nano-8gb", Paths.system())
+    senses = BoardMonitor(tree.proc.parent, "jetson-orin-nano-8gb", Paths.system())
     senses.open(hear)
     try:
         senses.hurry()
@@ -274,12 +274,12 @@ def test_the_meter_is_heard_and_can_be_hurried(tree: Tree) -> None:
     senses.hurry()  # a closed one has no thread to hurry
 
 
-class Interrupted(Senses):
+class Interrupted(BoardMonitor):
     """Is closed by somebody else in the middle of a look."""
 
     at_look = 1
 
-    def _look(self) -> Felt:
+    def _look(self) -> BoardSnapshot:
         felt = super()._look()
         self.at_look -= 1
         if self.at_look == 0:
@@ -300,7 +300,7 @@ def test_what_is_closed_during_a_look_reads_no_more(tree: Tree, at_look: int) ->
 
 
 def test_before_it_is_opened_there_is_nothing_to_tell(tree: Tree) -> None:
-    senses = Senses(tree.proc.parent)
+    senses = BoardMonitor(tree.proc.parent)
     senses.hurry()
     report = senses.report()
     assert (report.board, report.supply, report.channels, senses.temp_c) == (None, None, [], None)

@@ -12,7 +12,7 @@ from edge_rt.board.profile import Chosen
 from edge_rt.board.readers.heat.fan import Fan
 from edge_rt.board.readers.heat.thermal import Thermal as ThermalReader
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.board.temperatures import fan_drive, temperatures
 from edge_rt.config.board import Board, Thermal, Trips, Zone
 from edge_rt.config.boards import load_boards
@@ -27,11 +27,11 @@ def board(trips: dict[str, Any] | None = None, **zones: bool) -> Board:
     return Board(id="a-board", name="A board", thermal=Thermal(zones=known, trips=told))
 
 
-def felt(tree: Tree, profile: Board | None = None) -> Felt:
+def felt(tree: Tree, profile: Board | None = None) -> BoardSnapshot:
     """A look at the tree, with one reading of everything."""
     sampler = Sampler([ThermalReader(tree.sysfs), Fan(tree.sysfs)], lambda: 1.0)
     sampler.step(1.0)
-    return Felt(Path("/"), Chosen(profile), sampler, (), None)
+    return BoardSnapshot(Path("/"), Chosen(profile), sampler, (), None)
 
 
 # --- temperatures

@@ -25,7 +25,7 @@ from edge_rt.cli.views.status import residents_table, status_table
 from edge_rt.cli.words.paper import put
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 FOLDER = Path(__file__).parent / "screens"
 ID, LIKE = "smollm2-135m-instruct", "smollm2-135m-instruct-onnx-int4"
@@ -124,7 +124,7 @@ def models_list(models: list[str], figure: float | None, count: int) -> Renderab
         **dict.fromkeys(("chat_template", "bos_token", "eos_token", "add_bos"), None),
     )
     about = (count, "sha256", 0, "Apache-2.0", "Someone", "onnx", SamplingDefaults(), summary)
-    entries = [Entry(model, Path(model), *about) for model in models]
+    entries = [ModelRecord(model, Path(model), *about) for model in models]
     return models_table(entries, entries[0])
 
 

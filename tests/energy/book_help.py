@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from edge_rt.energy.ledger.book import Book
-from edge_rt.energy.ledger.record import DAY_S, Entry
+from edge_rt.energy.ledger.record import DAY_S, UsageRecord
 
 NOW = 1_800_000_000.0  # 2027-01-15
 TODAY = "2027-01-15"
@@ -32,9 +32,11 @@ class Clock:
         self.ticks += seconds
 
 
-def entry(number: int = 1, *, ended: float = NOW, model: str = "m", joules: bool = True) -> Entry:
+def entry(
+    number: int = 1, *, ended: float = NOW, model: str = "m", joules: bool = True
+) -> UsageRecord:
     """One request; joules are quarters, whose sums are exact in floating point."""
-    return Entry(
+    return UsageRecord(
         ended=ended,
         model=model,
         status="done",

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.board.integral import Energy
-from edge_rt.board.monitor import Metered, Senses
+from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.profile import Chosen
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.readers.gpu import Gpu
 from edge_rt.board.readers.heat.thermal import Thermal
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.energy.spent import Spent
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
@@ -39,10 +39,10 @@ class Board:
         readers = [Thermal(tree.sysfs), Gpu(tree.sysfs)]
         sampler = Sampler(readers, lambda: self.now)
         sampler.step(self.now)
-        self.felt: Felt | None = Felt(Path("/"), Chosen(), sampler, (), None)
+        self.felt: BoardSnapshot | None = BoardSnapshot(Path("/"), Chosen(), sampler, (), None)
         self.supervisor = SimpleNamespace(current=self, pid=42)
         self.observer = Observer(
-            cast(Senses, self),
+            cast(BoardMonitor, self),
             cast(Supervisor, self.supervisor),
             cast(Spent, self),
             cast(CpuReader, self),

@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from edge_rt.core.limits import Admission, Guard, Limits
-from edge_rt.core.load_config import Form, Setting
+from edge_rt.core.load_config import LoadConfig, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice.ages import Ages
@@ -151,10 +151,12 @@ class Case(_Strict, kw_only=True):
 
     def _now(self, pool: list[Variant]) -> Now:
         board = self.board
-        forms = {v.id: Form(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in pool}
+        forms = {v.id: LoadConfig(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in pool}
         if board.loaded is not None:
             split = {id: form.split("/") for id, form in board.loaded.items()}
-            forms = {id: Form(int(layers), kv_type) for id, (layers, kv_type) in split.items()}
+            forms = {
+                id: LoadConfig(int(layers), kv_type) for id, (layers, kv_type) in split.items()
+            }
         limits = Limits(
             board.allowed_threads,
             admission=board.admission,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import Form, Setting
+from edge_rt.core.load_config import LoadConfig, Setting
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
@@ -81,7 +81,7 @@ def ask(**fields: object) -> Ask:
 
 def now(*loaded: Variant, limits: Limits | None = None, **fields: object) -> Now:
     """A board with room for all, where these are loaded."""
-    forms = {v.id: Form(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
+    forms = {v.id: LoadConfig(v.gpu_layers[0], next(iter(v.kv_bytes))) for v in loaded}
     board = Now(limits or Limits(2), (1, 2), 8 * GB, forms)
     return replace(board, **fields)  # pyright: ignore[reportArgumentType]
 

@@ -18,7 +18,7 @@ from simulated import Formula, Simulated
 from edge_rt.config.schema import Config, Engine, Models
 from edge_rt.core.reports.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.energy.calibration.measurement import PATIENCE_S
-from edge_rt.engine.client.residency import Residency
+from edge_rt.engine.client.residency import ModelPool
 from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
 from edge_rt.routing.loading.room import Room
 from edge_rt.thermal.outlook import Forecast
@@ -436,7 +436,7 @@ def test_an_answer_that_stands_for_a_while_only_is_no_failure(kit: Any, tmp_path
 
 def test_a_model_without_room(kit: Any) -> None:
     entry = replace(kit.entry, size=10**9)
-    residency = cast(Residency, SimpleNamespace(residents=list[Any], get={}.get))
+    residency = cast(ModelPool, SimpleNamespace(residents=list[Any], get={}.get))
     needs = Room(Config(), residency, lambda: 1 << 40).lack(entry)
     assert needs is None
     needs = Room(Config(), residency, lambda: 10**9).lack(entry)
@@ -450,5 +450,5 @@ def test_room_that_can_be_made_counts(kit: Any) -> None:
     idle, busy = SimpleNamespace(wanted=wanted, users=0), SimpleNamespace(wanted=wanted, users=1)
     for resident, fits in ((idle, True), (busy, False)):
         loaded = SimpleNamespace(residents=lambda r=resident: [r], get={"other": resident}.get)
-        residency = cast(Residency, loaded)
+        residency = cast(ModelPool, loaded)
         assert (Room(Config(), residency, lambda: 10**9).lack(entry) is None) == fits

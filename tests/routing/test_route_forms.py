@@ -11,15 +11,15 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.reports.planning import PlanAsk
-from edge_rt.core.route_request import Wish
+from edge_rt.core.route_request import RouteRequest
 from edge_rt.decoding.params import Mode
 from edge_rt.errors import ModelFileError, Unavailable
 
 TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
 BOTH = {"kv_type": ["f16", "q4_0"]}
-F16, Q4 = Form(0, "f16"), Form(0, "q4_0")
+F16, Q4 = LoadConfig(0, "f16"), LoadConfig(0, "q4_0")
 
 
 def house_of(kit: Any, usable: int, **engine: Any) -> Any:
@@ -42,7 +42,7 @@ def limit(house: Any, usable: int) -> None:
     house.residency._available = house.foresight.room._available = available
 
 
-def loaded(house: Any) -> Form:
+def loaded(house: Any) -> LoadConfig:
     return house.foresight.variants.form(house.get("tiny"))
 
 
@@ -51,11 +51,11 @@ def kept(house: Any) -> list[str | None]:
     return [resident.wanted.spec.kv_type for resident in house.residency.residents()]
 
 
-def wish(model: str, *, trace: bool = True) -> Wish:
+def wish(model: str, *, trace: bool = True) -> RouteRequest:
     async def write(model: str) -> str:
         return "x" * 40
 
-    return Wish("cmpl-1", model, write, 20, trace=trace)
+    return RouteRequest("cmpl-1", model, write, 20, trace=trace)
 
 
 def test_what_fits_answers_where_the_first_would_not(kit: Any) -> None:
@@ -75,7 +75,7 @@ def test_as_many_layers_are_loaded_as_a_gpu_with_memory_of_its_own_holds(
     async def run() -> None:
         house = house_of(kit, AMPLE, kv_type="f16", gpu_layers=[2, 1, 0], gpu_bytes=gpu_bytes)
         await house.said()
-        assert loaded(house) == Form(layers, "f16")
+        assert loaded(house) == LoadConfig(layers, "f16")
 
     kit.run(run())
 
@@ -92,7 +92,7 @@ def test_with_one_way_there_is_no_room_as_ever(kit: Any, engine: dict[str, Any])
 
 
 def test_the_router_takes_what_fits_and_says_why(kit: Any) -> None:
-    async def run(usable: int, expected: Form) -> dict[str, Any]:
+    async def run(usable: int, expected: LoadConfig) -> dict[str, Any]:
         house = house_of(kit, usable, **BOTH)
         served = await house.service.route(wish("auto"))
         assert served.form == expected
@@ -143,7 +143,7 @@ def test_what_fails_to_load_gives_way_to_what_else_there_is(kit: Any) -> None:
             return await load(model, spec)
 
         house.engine.load = on_the_cpu
-        for form in (None, Form(9, "f16"), Form(9, "f16")):
+        for form in (None, LoadConfig(9, "f16"), LoadConfig(9, "f16")):
             await house.said(form=form)
             assert (loaded(house), len(house.loads)) == (F16, 1)
 
@@ -191,13 +191,13 @@ def test_an_answer_is_a_measurement_of_all_that_go_by_its_figures(kit: Any) -> N
         variants.measured(entry, 2, Mode())
         known = {
             form
-            for form in (F16, Q4, Form(9, "f16"), Form(9, "q4_0"))
+            for form in (F16, Q4, LoadConfig(9, "f16"), LoadConfig(9, "q4_0"))
             if ages.age_s(variants.setting(entry, 2, form=form)) is not None
         }
         assert known == {F16, Q4}
         now_s = ages.now_s
         assert len({ages.age_s(variants.setting(entry, 2, form=f), now_s) for f in known}) == 1
-        assert variants.offloads(entry) == [F16, Form(9, "f16")]
+        assert variants.offloads(entry) == [F16, LoadConfig(9, "f16")]
 
     kit.run(run())
 
@@ -210,10 +210,10 @@ def test_another_offload_is_taken_only_where_nothing_else_can_be(kit: Any) -> No
         assert (rows[0].state, rows[9].rule) == ("chosen", "prediction")
         assert "never measured with 9 layers on the GPU" in rows[9].reason
         assert served.form == F16
-        await house.said(form=Form(9, "f16"))
+        await house.said(form=LoadConfig(9, "f16"))
         house.residency.residents()[0].users += 1  # so that it has to stay
         served = await house.service.route(wish("auto"))
-        assert served.form == Form(9, "f16")
+        assert served.form == LoadConfig(9, "f16")
         assert "what this takes is not known" in served.route
 
     kit.run(run())
@@ -225,7 +225,7 @@ def test_a_plan_goes_by_how_the_model_is_loaded(kit: Any) -> None:
         ask = PlanAsk(prompt="x" * 40, max_tokens=20, models=["tiny"])
         plan = await house.service.plan(ask)
         assert all(one.seconds is not None for one in plan.candidates)
-        await house.said(form=Form(9, "f16"))
+        await house.said(form=LoadConfig(9, "f16"))
         plan = await house.service.plan(ask)
         assert all("with 9 layers on the GPU" in one.reason for one in plan.candidates)
 

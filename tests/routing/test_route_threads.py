@@ -14,12 +14,12 @@ from simulated import Formula, Simulated
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.core.requests import Call
-from edge_rt.core.route_request import Aims, Wish
+from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.routing.options.decoding_options import Offer, Offered
+from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions
 from edge_rt.routing.routes import ONLY
 
-PLAIN, ENERGY, LATENCY = Aims(), Aims("energy"), Aims("latency")
+PLAIN, ENERGY, LATENCY = Objectives(), Objectives("energy"), Objectives("latency")
 
 
 class Crowded(Formula):
@@ -49,14 +49,14 @@ def running(kit: Any, tmp_path: Path) -> Callable[[Test], None]:
     return lambda test: kit.run(calibrated(test))
 
 
-def wish(model: str, aims: Aims = PLAIN, *, trace: bool = False) -> Wish:
+def wish(model: str, aims: Objectives = PLAIN, *, trace: bool = False) -> RouteRequest:
     async def write(model: str) -> list[int]:
         return [5] * 40
 
-    return Wish("cmpl-1", model, write, 20, ignore_eos=True, aims=aims, trace=trace)
+    return RouteRequest("cmpl-1", model, write, 20, ignore_eos=True, aims=aims, trace=trace)
 
 
-async def threads(house: Any, model: str, aims: Aims = PLAIN) -> int | None:
+async def threads(house: Any, model: str, aims: Objectives = PLAIN) -> int | None:
     return (await house.service.route(wish(model, aims))).threads
 
 
@@ -102,8 +102,8 @@ def test_what_is_aimed_at_decides(running: Any) -> None:
         assert await threads(house, "tiny", LATENCY) is None
         trace = (await house.service.route(wish("tiny", ENERGY, trace=True))).trace
         both = [considered(trace)[n].candidate.seconds for n in (1, 2)]
-        assert await threads(house, "tiny", Aims(latency_s=sum(both) / 2)) is None
-        assert await threads(house, "tiny", Aims(latency_s=2 * both[0])) == 1
+        assert await threads(house, "tiny", Objectives(latency_s=sum(both) / 2)) is None
+        assert await threads(house, "tiny", Objectives(latency_s=2 * both[0])) == 1
 
     running(test)
 
@@ -171,8 +171,8 @@ def test_onnxruntime_would_have_to_begin_anew_for_another_count(kit: Any) -> Non
         other = replace(entry, id="other", backend="onnx")
         assert foresight.variants.threads(other) == ()
         for partner, counts in ((entry, (1, 2)), (other, ())):
-            helped = Offered(Mode("switch", partner.id, gating=Gating("token")), partner)
-            offers = {entry.id: Offer((helped,))}
+            helped = DecodingOption(Mode("switch", partner.id, gating=Gating("token")), partner)
+            offers = {entry.id: DecodingOptions((helped,))}
             (variant,) = foresight.variants.of([entry], 2, offers, any_threads=True)
             assert variant.threads == counts
 

@@ -14,7 +14,7 @@ from placed import graded
 from edge_rt.config.schema import Config, Models, Router
 from edge_rt.core.prediction import Prediction
 from edge_rt.core.requests import Cost
-from edge_rt.core.route_request import Aims, Wish
+from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.routing.quality.feedback.cell import PRIOR
 
@@ -49,11 +49,11 @@ def house_of(kit: Any, config: Config | None = None, **foretold: tuple[float, fl
     return house
 
 
-def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> Wish:
+def wish(model: str, prompt: Any = "x" * 400, **changes: Any) -> RouteRequest:
     async def write(model: str) -> Any:
         return prompt
 
-    return Wish("cmpl-1", model, changes.pop("write", write), **changes)
+    return RouteRequest("cmpl-1", model, changes.pop("write", write), **changes)
 
 
 async def chosen(house: Any, model: str, **changes: Any) -> str:
@@ -73,7 +73,7 @@ async def test_an_id_is_any_of_the_same_weights_and_auto_any_model(kit: Any) -> 
     assert await chosen(house, GGUF) == await chosen(house, ONNX) == ONNX
     assert await chosen(house, OTHER) == OTHER
     assert await chosen(house, "auto") == OTHER
-    assert await chosen(house, "auto", aims=Aims("latency")) == GGUF
+    assert await chosen(house, "auto", aims=Objectives("latency")) == GGUF
     assert await chosen(house, "default") == GGUF
     served = await house.service.route(wish("auto"))
     assert (served.asked, served.why, served.trace) == (None, None, None)
@@ -236,7 +236,7 @@ async def test_what_is_loaded_answers_where_nothing_may_be_loaded(kit: Any) -> N
 @running
 async def test_limits_are_soft(kit: Any) -> None:
     house = house_of(kit, big=(9, 1), tiny=(4, 9), tiny_onnx=(5, 5))
-    aims = Aims("energy", 0.5, None)
+    aims = Objectives("energy", 0.5, None)
     served = await house.service.route(wish("auto", aims=aims, trace=True))
     assert (served.card.id, served.trace.within) == (GGUF, False)
 
@@ -266,12 +266,12 @@ async def test_the_fewest_joules_of_those_that_are_good_enough_are_taken(kit: An
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.7, big=0.2)
     assert await chosen(house, "auto") == ONNX
-    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER
-    assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
-    assert await chosen(house, "auto", aims=Aims(quality=1.0)) == GGUF
-    assert await chosen(house, "auto", aims=Aims("quality")) == GGUF
+    assert await chosen(house, "auto", aims=Objectives(quality=0.0)) == OTHER
+    assert await chosen(house, "auto", aims=Objectives(quality=0.8)) == GGUF
+    assert await chosen(house, "auto", aims=Objectives(quality=1.0)) == GGUF
+    assert await chosen(house, "auto", aims=Objectives("quality")) == GGUF
     house.governing.allow(smaller=True)
-    assert await chosen(house, "auto", aims=Aims(quality=0.8)) == GGUF
+    assert await chosen(house, "auto", aims=Objectives(quality=0.8)) == GGUF
 
 
 @running
@@ -281,7 +281,7 @@ async def test_a_smaller_model_has_to_be_good_enough_all_the_same(kit: Any) -> N
     assert await chosen(house, "auto") == GGUF
     house.governing.allow(smaller=True)
     assert await chosen(house, "auto") == ONNX
-    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER  # as was asked for
+    assert await chosen(house, "auto", aims=Objectives(quality=0.0)) == OTHER  # as was asked for
 
 
 @running
@@ -298,7 +298,7 @@ async def test_where_only_a_model_below_the_floor_is_left_the_request_is_refused
     assert "no model may be now: the board is hot" in str(raised.value)
     assert raised.value.code == "budget"
     assert raised.value.retry_after_s
-    assert await chosen(house, "auto", aims=Aims(quality=0.0)) == OTHER
+    assert await chosen(house, "auto", aims=Objectives(quality=0.0)) == OTHER
 
 
 @running
@@ -306,9 +306,9 @@ async def test_what_takes_more_than_is_allowed_comes_before_what_is_too_bad(kit:
     house = house_of(kit, tiny=(1, 5), tiny_onnx=(1, 4), big=(1, 1))
     graded(house, tiny=0.9, tiny_onnx=0.9, big=0.145)
     house.governing.allow(smaller=True)
-    served = await house.service.route(wish("auto", aims=Aims(energy_j=3.0), trace=True))
+    served = await house.service.route(wish("auto", aims=Objectives(energy_j=3.0), trace=True))
     assert (served.card.id, served.trace.within) == (OTHER, True)  # as the request wants it
-    served = await house.service.route(wish("auto", aims=Aims(energy_j=0.5), trace=True))
+    served = await house.service.route(wish("auto", aims=Objectives(energy_j=0.5), trace=True))
     assert (served.card.id, served.trace.within) == (ONNX, False)
 
 
@@ -318,7 +318,7 @@ async def test_who_answers_only_as_the_governor_asks_for_less_says_so(kit: Any) 
     graded(house, tiny=0.9, tiny_onnx=0.7, big=0.3)
 
     async def why(**aims: Any) -> str | None:
-        return (await house.service.route(wish("auto", aims=Aims(**aims)))).why
+        return (await house.service.route(wish("auto", aims=Objectives(**aims)))).why
 
     assert await why(quality=0.0) is None
     house.governing.allow(smaller=True, why="the board is hot")

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from edge_rt.board.monitor import Senses
+from edge_rt.board.monitor import BoardMonitor
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.spent import Spent
@@ -50,7 +50,7 @@ class Board:
     def live(self) -> list[float]:
         """The times of its looks."""
         with pytest.raises(Ended):
-            asyncio.run(feel(cast(Senses, self), lambda meter: None, self.pause))
+            asyncio.run(feel(cast(BoardMonitor, self), lambda meter: None, self.pause))
         return self.looks
 
 

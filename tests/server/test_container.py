@@ -20,14 +20,14 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pairs.pair import Pair
 from edge_rt.models.pairs.pairs import Pairs
 from edge_rt.models.store.store import Store
-from edge_rt.server.container import Rooms, usable_cores
+from edge_rt.server.container import Container, usable_cores
 
 
-def rooms(directory: Path, **config: Any) -> Rooms:
+def rooms(directory: Path, **config: Any) -> Container:
     nowhere = Sensors(root=str(directory / "board"))
     paths = Paths.detect(os.environ | {"STATE_DIRECTORY": str(directory)})
     store = Store(directory / "models", load_catalogue())
-    return Rooms(Config(sensors=nowhere, **config), paths, store, time.monotonic)
+    return Container(Config(sensors=nowhere, **config), paths, store, time.monotonic)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from placed import graded
 
 from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.core.reports.governor import BudgetChange
-from edge_rt.core.route_request import Aims, Wish
+from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import (
@@ -421,11 +421,11 @@ def test_what_stands_in_has_to_be_good_enough(kit: Any) -> None:
     kit.run(run())
 
 
-def wish_for(model: str, **aims: Any) -> Wish:
+def wish_for(model: str, **aims: Any) -> RouteRequest:
     async def write(model: str) -> str:
         return "x" * 400
 
-    return Wish("1", model, write, aims=Aims(**aims))
+    return RouteRequest("1", model, write, aims=Objectives(**aims))
 
 
 def test_nothing_stands_in_that_would_have_to_be_loaded_while_nothing_may_be(kit: Any) -> None:

@@ -27,7 +27,7 @@ from edge_rt.backends.base import Batch
 from edge_rt.energy.calibration.plan import Run
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 BOARD = WarmBoard("raspberry-pi-5", 0)
 POINT = Point(100, 20, 2, 55.0)
@@ -73,7 +73,7 @@ class Quiet:
         return Sample(self._label, {0: 1.0}, 0.0, 0.0, 0.0)
 
 
-def entry(name: str, backend: str) -> Entry:
+def entry(name: str, backend: str) -> ModelRecord:
     summary = Summary(
         architecture="llama",
         name="Tiny",
@@ -99,7 +99,7 @@ def entry(name: str, backend: str) -> Entry:
     sha256 = "ab" * 32 if name == GGUF else "cd" * 32
     usual = SamplingDefaults()
     place = Path(f"/models/{name}")
-    return Entry(name, place, 600_000, sha256, 0, "", "", backend, usual, summary)  # pyright: ignore[reportArgumentType]
+    return ModelRecord(name, place, 600_000, sha256, 0, "", "", backend, usual, summary)  # pyright: ignore[reportArgumentType]
 
 
 ENTRIES = (entry(GGUF, "llama.cpp"), entry(ONNX, "onnx"))

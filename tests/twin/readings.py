@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.board.discovery import Roots, Wanted, discover
+from edge_rt.board.discovery import Roots, WantedReaders, discover
 from edge_rt.board.readers.base import PENDING, Reader
 from edge_rt.board.readers.power.modelled import Coefficients
 
@@ -15,11 +15,11 @@ Key = tuple[str, str]
 class Readings:
     """Readers of a tree, found once and read often."""
 
-    def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
+    def __init__(self, root: Path, wanted: WantedReaders | None = None) -> None:
         self.now_s = 0.0
-        self._find(root, wanted or Wanted(model=Coefficients(static_w=2.0, core_w=1.0)))
+        self._find(root, wanted or WantedReaders(model=Coefficients(static_w=2.0, core_w=1.0)))
 
-    def _find(self, root: Path, wanted: Wanted) -> None:
+    def _find(self, root: Path, wanted: WantedReaders) -> None:
         roots = Roots(root / "sys", root / "proc", root / "dev")
         self.readers: Sequence[Reader] = discover(roots, wanted, clock=lambda: self.now_s).readers
 

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import cast
 
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.cli.local.serve import serve
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.server import server
-from edge_rt.server.container import Rooms
+from edge_rt.server.container import Container
 
 
 def write_limits(file: Path, threads: int, duty: float) -> None:
@@ -46,12 +46,12 @@ class Fixed:
         return self.limits
 
 
-class FixedRooms(Rooms):
+class FixedRooms(Container):
     """The front without a governor."""
 
     file: Path
 
-    def _governor(self, felt: Felt | None) -> Governor:
+    def _governor(self, felt: BoardSnapshot | None) -> Governor:
         return cast("Governor", Fixed(self.file, super()._governor(felt)))
 
 

@@ -22,7 +22,7 @@ from edge_rt.engine.worker.backends import make_backend
 from edge_rt.errors import EdgeError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.quantize import quantize
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.variant import Variant
 from edge_rt.routing.loading.forms import forms
@@ -44,7 +44,7 @@ class Side:
     that no thread of it waits awake while the other one computes.
     """
 
-    entry: Entry
+    entry: ModelRecord
     backend: Backend
     park: Callable[[], object]
 
@@ -69,7 +69,9 @@ def converted(gguf: Path, cache: Path) -> Path:
     return place
 
 
-def entries(gguf: Path, cache: Path, root: Path, form: str | None = None) -> tuple[Entry, Entry]:
+def entries(
+    gguf: Path, cache: Path, root: Path, form: str | None = None
+) -> tuple[ModelRecord, ModelRecord]:
     """Both as a new store at `root` knows them; converted below `cache`.
 
     With `form` the GGUF is first quantised anew, to that format. Raises BenchError.
@@ -87,7 +89,7 @@ def entries(gguf: Path, cache: Path, root: Path, form: str | None = None) -> tup
         raise BenchError(str(error)) from error
 
 
-def load(entry: Entry, threads: int) -> Side:
+def load(entry: ModelRecord, threads: int) -> Side:
     """Load one, with a single sequence."""
     engine = Engine()
     spec = ModelSpec(
@@ -103,7 +105,7 @@ def load(entry: Entry, threads: int) -> Side:
     return Side(entry, backend, park_threads)  # pyright: ignore[reportArgumentType]
 
 
-def variant(entry: Entry) -> Variant:
+def variant(entry: ModelRecord) -> Variant:
     """As the router knows one; the weights of both are the same."""
     summary = entry.summary
     return Variant(

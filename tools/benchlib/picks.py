@@ -14,7 +14,7 @@ from benchlib.pair_rounds import Found
 from benchlib.warm_board import WarmBoard
 from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import SINGLE, Form, Setting
+from edge_rt.core.load_config import SINGLE, LoadConfig, Setting
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.core.route_request import Prefer
 from edge_rt.energy.calibration.measurement import Measured
@@ -25,7 +25,7 @@ from edge_rt.energy.prediction.forecaster import shape_of
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.router import Router
@@ -97,7 +97,7 @@ def _near(values: Sequence[float], picked: float) -> bool:
 
 
 def calibrate(
-    entry: Entry, threads: int, found: Found, board: WarmBoard, temp_c: float = CALIBRATED_C
+    entry: ModelRecord, threads: int, found: Found, board: WarmBoard, temp_c: float = CALIBRATED_C
 ) -> Calibration:
     """As `edge-rt calibrate` would, of the answers that one side made with so many threads."""
     made = [
@@ -107,7 +107,7 @@ def calibrate(
         for one in answers
     ]
     now = datetime.now(timezone.utc)
-    return calibration(board.name, entry, Form(0, KV_TYPE), threads, made, None, now)
+    return calibration(board.name, entry, LoadConfig(0, KV_TYPE), threads, made, None, now)
 
 
 def _measured(made: Answer, board: WarmBoard, temp_c: float) -> Measured:
@@ -140,7 +140,7 @@ class Picker:
     """The router with what is known of both variants, on a board where both are loaded."""
 
     def __init__(
-        self, entries: Sequence[Entry], calibrations: Mapping[str, Sequence[Calibration]]
+        self, entries: Sequence[ModelRecord], calibrations: Mapping[str, Sequence[Calibration]]
     ) -> None:
         self._variants = [variant(entry) for entry in entries]
         self._predictor = Predictor(_HARDWARE)
@@ -207,7 +207,7 @@ class Picker:
         self, variants: Sequence[Variant], point: Point, prefer: Prefer
     ) -> tuple[Ask, Sequence[Variant], Now]:
         ask = Ask(tokens={one.id: _tokens(point) for one in variants}, prefer=prefer)
-        loaded = {one.id: Form(0, KV_TYPE) for one in variants}
+        loaded = {one.id: LoadConfig(0, KV_TYPE) for one in variants}
         now = Now(Limits(2), (point.threads,), _USABLE_BYTES, loaded)
         return ask, variants, now
 

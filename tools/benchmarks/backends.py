@@ -25,7 +25,7 @@ from bootstrap.signals import end_cleanly_on_signals
 
 from edge_rt.energy.calibration.plan import QUICK, Run, runs
 from edge_rt.energy.calibration.record import Calibration
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 BOARD, SEED = "raspberry-pi-5", 0
 TOLD = (32, 128, 512, 1024)  # tokens of the prompts whose speeds are told
@@ -98,7 +98,7 @@ def command(quick: bool, form: str | None, json_file: Path | None, wait: float) 
 class Bench:
     """Both models, what was measured of them, and what became of that."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[ModelRecord]
     rounds: Rounds
     board: WarmBoard
     say: Callable[[str], None]

@@ -20,7 +20,7 @@ from edge_rt.api.middleware.watch import unless_gone
 from edge_rt.api.openai.fields import GenerationFields, sampling
 from edge_rt.api.openai.unsupported import UnknownFields
 from edge_rt.core.requests import Identity, Serving
-from edge_rt.core.route_request import Wish, Write
+from edge_rt.core.route_request import RouteRequest, Write
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 
@@ -51,10 +51,10 @@ class Generation(ABC, Generic[RequestT]):
         else:
             await unless_gone(self._answer(request, place, exchange, send), receive)
 
-    def wish(self, request: RequestT, write: Write) -> Wish:
+    def wish(self, request: RequestT, write: Write) -> RouteRequest:
         """How the request wants to be served."""
         terms = request.edge or Terms()
-        return Wish(
+        return RouteRequest(
             id=self._new_id(),
             model=request.model or "default",
             write=write,

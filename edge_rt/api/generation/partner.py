@@ -5,17 +5,17 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from edge_rt.core.requests import Serving
-from edge_rt.core.route_request import ModeWish, Wish
+from edge_rt.core.route_request import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Mode
 from edge_rt.errors import ModelFileError, RequestError
 
 
-def unasked(mode: Mode | None, wish: ModeWish) -> bool:
+def unasked(mode: Mode | None, wish: DecodingRequest) -> bool:
     """Whether a partner helps that nobody asked for, and without whom the model answers as well."""
     return mode is not None and mode.partner is not None and not wish.asks
 
 
-def without_partner(serving: Serving, wish: Wish, *, tokens: bool) -> Serving:
+def without_partner(serving: Serving, wish: RouteRequest, *, tokens: bool) -> Serving:
     """Without a partner that nobody asked for, where the request names `tokens` of its model.
 
     Those of the partner may be others, which the engine would refuse.
@@ -24,7 +24,7 @@ def without_partner(serving: Serving, wish: Wish, *, tokens: bool) -> Serving:
     return replace(serving, mode=None) if left_out else serving
 
 
-async def with_partner(serving: Serving, wish: Wish, prompt: str) -> Serving:
+async def with_partner(serving: Serving, wish: RouteRequest, prompt: str) -> Serving:
     """With the prompt as the partner reads it, where `prompt` is not just that.
 
     A partner that nobody asked for, and whose template refuses, is left out. Raises what

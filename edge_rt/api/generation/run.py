@@ -21,7 +21,7 @@ from edge_rt.api.middleware.failure import drop_tracebacks, explain
 from edge_rt.api.middleware.headers import edge_headers
 from edge_rt.api.middleware.respond import EventStream, send_json
 from edge_rt.core.requests import Call, Cost, Event, ModelCard, Serving
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 from edge_rt.decoding.params import Mode
 from edge_rt.engine.protocol import Delta, Finished, Started
 from edge_rt.errors import EdgeError, EngineError, RequestError, Unavailable
@@ -39,7 +39,7 @@ class Work:
     stream: bool
     include_usage: bool
     allowance: Allowance | None = None
-    wanted: ModeWish = ModeWish()  # noqa: RUF009 - a tuple
+    wanted: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
     found: Found | None = None  # what was answered before
     before: Sequence[Cost] = ()  # what it took to look for an answer, and to choose a model
 

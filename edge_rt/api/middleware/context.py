@@ -13,7 +13,7 @@ from edge_rt.api.generation.caching import Caching
 from edge_rt.api.metrics.meters import Meters
 from edge_rt.api.middleware.access import Rights
 from edge_rt.api.middleware.clients import Clients
-from edge_rt.api.middleware.intake import Intake
+from edge_rt.api.middleware.intake import BodyQuota
 from edge_rt.api.service import Service
 from edge_rt.config.schema import Requests
 from edge_rt.core.requests import ModelCard
@@ -52,7 +52,7 @@ class Exchange:
     """One request and its response, for the metrics, the cache and the limits."""
 
     arrived: float  # monotonic seconds
-    intake: Intake
+    intake: BodyQuota
     endpoint: str = "other"
     model: str = ""
     client: str | None = None  # who asks, where the connection tells
@@ -76,7 +76,7 @@ class Exchange:
         self._held = 0
 
 
-def open_exchange(scope: Scope, arrived: float, intake: Intake) -> Exchange:
+def open_exchange(scope: Scope, arrived: float, intake: BodyQuota) -> Exchange:
     """Begin the exchange of `scope`, to be closed; its body is counted by `intake`."""
     scope[_KEY] = exchange = Exchange(arrived, intake)
     return exchange

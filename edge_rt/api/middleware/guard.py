@@ -35,7 +35,7 @@ class Caller(NamedTuple):
     rights: Rights
 
 
-class Guard:
+class Authorizer:
     """Checks every request before anything else does; holds hashes of keys, never keys."""
 
     def __init__(

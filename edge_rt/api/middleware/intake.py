@@ -7,7 +7,7 @@ from edge_rt.errors import Unavailable
 RETRY_S = 2.0
 
 
-class Intake:
+class BodyQuota:
     """Counts the bytes of the bodies that requests have sent and are not done with."""
 
     def __init__(self, most: int) -> None:

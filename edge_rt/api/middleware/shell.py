@@ -11,24 +11,24 @@ from edge_rt.api.metrics.meters import Meters
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.api.middleware.context import Exchange, exchange_of, open_exchange
 from edge_rt.api.middleware.failure import drop_tracebacks, explain
-from edge_rt.api.middleware.guard import Guard
+from edge_rt.api.middleware.guard import Authorizer
 from edge_rt.api.middleware.headers import warning_headers
-from edge_rt.api.middleware.intake import Intake
+from edge_rt.api.middleware.intake import BodyQuota
 from edge_rt.api.middleware.respond import send_failure
 from edge_rt.errors import Unavailable
 
 CLIENT_LEFT = 499  # never sent; in the metrics only
 
 
-class Shell:
+class RequestMiddleware:
     """The outermost ASGI app."""
 
     def __init__(
         self,
         inner: ASGIApp,
         *,
-        guard: Guard,
-        intake: Intake,
+        guard: Authorizer,
+        intake: BodyQuota,
         meters: Meters,
         monotonic: Callable[[], float],
     ) -> None:

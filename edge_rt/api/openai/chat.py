@@ -20,7 +20,7 @@ from edge_rt.api.openai.fields import answers, sampling
 from edge_rt.api.openai.messages import last_said, template_messages
 from edge_rt.api.openai.tools import template_tools
 from edge_rt.core.requests import Call, Identity, Serving
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 from edge_rt.errors import ModelFileError, RequestError
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
@@ -106,7 +106,7 @@ class ChatCompletions(Generation[ChatRequest]):
         id: str,
         serving: Serving,
         prompt: str = "",
-        wanted: ModeWish = ModeWish(),  # noqa: B008 - a tuple
+        wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
     ) -> Work:
         return Work(
             serving=serving,

@@ -19,7 +19,7 @@ from edge_rt.api.openai.completions_request import (
 )
 from edge_rt.api.openai.fields import answers, sampling
 from edge_rt.core.requests import Call, Serving
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)
 
@@ -81,7 +81,7 @@ class Completions(Generation[CompletionsRequest]):
         id: str,
         serving: Serving,
         found: list[Prompt],
-        wanted: ModeWish = ModeWish(),  # noqa: B008 - a tuple
+        wanted: DecodingRequest = DecodingRequest(),  # noqa: B008 - a tuple
     ) -> Work:
         head = new_head(self.context, serving.card, id)
         return Work(

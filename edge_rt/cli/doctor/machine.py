@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from edge_rt.board.detection import Detection, recognise
-from edge_rt.board.discovery import Discovery, Roots, Wanted, discover
+from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
 from edge_rt.board.identity import Identity
 from edge_rt.board.readers.hung import within
 from edge_rt.board.readers.power.raw_chip import raw_chips
@@ -124,7 +124,7 @@ class Machine:
         if board is None:
             return discover(self.roots, io=self._io)
         chips = raw_chips(board.rails, self.roots.sysfs)
-        return discover(self.roots, Wanted(chips=chips, known=known_of(board)), io=self._io)
+        return discover(self.roots, WantedReaders(chips=chips, known=known_of(board)), io=self._io)
 
     @cached_property
     def sampler(self) -> Sampler:

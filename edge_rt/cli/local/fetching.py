@@ -9,11 +9,11 @@ from edge_rt.cli.exits import NoModel
 from edge_rt.cli.screen import note
 from edge_rt.cli.words.quantity import size
 from edge_rt.config.paths import Paths
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 
-def fetch(store: Store, id: str) -> Entry:
+def fetch(store: Store, id: str) -> ModelRecord:
     """Have the catalogue's model `id` in `store`; shows how far it is."""
     from edge_rt.models.pull.pull import pull  # brings an HTTP client
 

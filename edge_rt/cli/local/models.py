@@ -29,7 +29,7 @@ from edge_rt.cli.words.clean import clean
 from edge_rt.cli.words.paper import output, put
 from edge_rt.errors import ModelFileError
 from edge_rt.models.formats.description import Description
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 
 
@@ -224,7 +224,7 @@ def remove(id: str, store: Path | None, config: Path | None) -> None:
     note(f"removed {id}")
 
 
-def _source(entry: Entry, store: Store) -> str | None:
+def _source(entry: ModelRecord, store: Store) -> str | None:
     """The model that `entry` was made from, as people call it."""
     sha256 = entry.source_sha256
     if sha256 is None:

@@ -10,7 +10,7 @@ from edge_rt.cli.words.quantity import size
 from edge_rt.cli.words.tables import Column, Pairs, Table
 from edge_rt.models.catalogue import CatalogueEntry, Quality
 from edge_rt.models.pairs.pair import Kept, Pair
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 _UNKNOWN = "-"
 _STORED = (
@@ -31,7 +31,7 @@ _PULLABLE = (
 )
 
 
-def facts(entry: Entry) -> dict[str, object]:
+def facts(entry: ModelRecord) -> dict[str, object]:
     """All of a model for JSON."""
     summary = entry.summary
     return {
@@ -94,7 +94,7 @@ def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
     }
 
 
-def models_table(entries: Sequence[Entry], default: Entry | None) -> Table:
+def models_table(entries: Sequence[ModelRecord], default: ModelRecord | None) -> Table:
     """The models that are there, a row each."""
     rows = [
         (
@@ -151,7 +151,7 @@ def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
 
 
 def model_table(
-    entry: Entry, source: str | None, pairs: Sequence[Pair], there: Collection[str]
+    entry: ModelRecord, source: str | None, pairs: Sequence[Pair], there: Collection[str]
 ) -> Pairs:
     """One model, a line for each thing to know; `source` names the model it was made from.
 
@@ -183,12 +183,12 @@ def model_table(
     return Pairs(row for row in rows if row[1])
 
 
-def _label(entry: Entry) -> str | None:
+def _label(entry: ModelRecord) -> str | None:
     """What a request may pin; None where there is nothing to choose."""
     return entry.label if entry.kind == "language" else None
 
 
-def _pin(entry: Entry) -> str:
+def _pin(entry: ModelRecord) -> str:
     label = _label(entry)
     return "" if label is None else f"{entry.id}@{label}"
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.pause import Pause
 from edge_rt.core.prediction import Served
 from edge_rt.core.reports.board import Quality
@@ -16,7 +16,7 @@ from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Serving
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.receipt import Receipt
+from edge_rt.energy.receipt import RequestUsage
 from edge_rt.engine.client.client import Event
 from edge_rt.engine.client.residency import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
@@ -24,7 +24,7 @@ from edge_rt.errors import EngineError, Unavailable
 from edge_rt.governor.loop import Governing
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.pair import Pair
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 
 PATIENCE_S = 30.0  # with an engine that may not compute; nobody else is served meanwhile
@@ -36,11 +36,11 @@ T = TypeVar("T")
 class Host(Protocol):
     """Has models, and the engine hold them."""
 
-    def entry(self, model: str) -> Entry:
+    def entry(self, model: str) -> ModelRecord:
         """One model; raises ModelNotFound. Resolves "default"."""
         ...
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ModelRecord]:
         """All models in the store."""
         ...
 
@@ -64,12 +64,12 @@ class Host(Protocol):
         """The pairs in which that model is the large one, the one to take first."""
         ...
 
-    def doubt(self, entry: Entry) -> Calibration | None:
+    def doubt(self, entry: ModelRecord) -> Calibration | None:
         """What the doubt of a model says of its answers; None: that was not found out."""
         ...
 
     def resident(
-        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
         """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
         ...
@@ -82,7 +82,7 @@ class Job:
     `partner` is that of `mode`, where it goes by the engine's name.
     """
 
-    entry: Entry
+    entry: ModelRecord
     prompt: str | list[int]
     completion_tokens: int
     sampling: Sampling
@@ -90,7 +90,7 @@ class Job:
     fresh: bool = True
     ignore_eos: bool = True
     mode: Mode | None = None
-    partner: Entry | None = None
+    partner: ModelRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _request(id: int, job: Job) -> Generate:
     )
 
 
-async def _end(events: AsyncIterator[Event], receipt: Receipt) -> Finished:
+async def _end(events: AsyncIterator[Event], receipt: RequestUsage) -> Finished:
     """The last of the events, all of which go onto the receipt."""
     async for event in events:
         receipt.take(event)

@@ -9,7 +9,7 @@ from statistics import fmean, median
 
 import msgspec
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Served
 from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.energy.calibration.measurement import Measured
@@ -17,7 +17,7 @@ from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
 from edge_rt.energy.prediction.phases import spend
 from edge_rt.energy.prediction.runtime import Runtime
 from edge_rt.energy.prediction.runtime_fit import Timing, fit_runtime
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.thermal.leakage.fit import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known
@@ -26,8 +26,8 @@ _USUAL = 256  # tokens
 
 def calibration(
     board: str,
-    entry: Entry,
-    form: Form,
+    entry: ModelRecord,
+    form: LoadConfig,
     threads: int,
     measured: Sequence[Measured],
     sweep: Sweep | None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.pause import Pause
 from edge_rt.core.reports.planning import Progress
 from edge_rt.energy.calibration.course import Course
@@ -26,7 +26,7 @@ from edge_rt.engine.client.residency import Resident
 from edge_rt.errors import StoreError, Unavailable
 from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.governor.policy.words import thread_count
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.variants import Variants
 from edge_rt.routing.quality.feedback.learning import Learning
 
@@ -73,7 +73,7 @@ class Session:
         self,
         tools: Tools,
         how: Thoroughness,
-        entries: Sequence[Entry],
+        entries: Sequence[ModelRecord],
         counts: Sequence[int],
         host: Host,
     ) -> None:
@@ -90,7 +90,7 @@ class Session:
         self._course = Course(tools.clock, self._expected(), how.total_s)
         self.expected_s = self._course.expected_s
 
-    def _forms(self, entry: Entry, quick: bool) -> Sequence[Form | None]:
+    def _forms(self, entry: ModelRecord, quick: bool) -> Sequence[LoadConfig | None]:
         """Those to time, one for each offload; None: as it is loaded, or can be."""
         found = self._tools.variants.offloads(entry)
         return found if len(found) > 1 and not quick else [None]
@@ -134,7 +134,7 @@ class Session:
                     else:
                         yield self._course.at(f"ceilings: {line}, {thread_count(threads)}")
 
-    async def _way(self, entry: Entry, form: Form | None) -> AsyncGenerator[Progress]:
+    async def _way(self, entry: ModelRecord, form: LoadConfig | None) -> AsyncGenerator[Progress]:
         """All thread counts of one model, loaded in one way; saved once they are complete."""
         self._course.begun(_called(entry, form))
         yield self._course.at(f"loading {_called(entry, form)}", LOAD_S)
@@ -155,7 +155,7 @@ class Session:
             log.warning("%s is not calibrated: %s", _called(entry, form), error)
         await self._save(found)
 
-    def _check(self, entry: Entry, form: Form | None) -> None:
+    def _check(self, entry: ModelRecord, form: LoadConfig | None) -> None:
         """Raises Unavailable where it was loaded in another form than that."""
         loaded = self._tools.variants.form(entry)
         if form is not None and loaded != form:
@@ -164,7 +164,7 @@ class Session:
             raise Unavailable(why, retry_after_s=LOAD_S)
 
     async def _count(
-        self, entry: Entry, form: Form | None, resident: Resident, number: int
+        self, entry: ModelRecord, form: LoadConfig | None, resident: Resident, number: int
     ) -> AsyncGenerator[Progress | Calibration]:
         threads, seconds = self._counts[number], self._seconds(number)
         name = _called(entry, form)
@@ -255,7 +255,7 @@ def _timed(name: str, threads: int) -> str:
     return f"{name} {threads}"
 
 
-def _called(entry: Entry, form: Form | None) -> str:
+def _called(entry: ModelRecord, form: LoadConfig | None) -> str:
     return entry.id if form is None else f"{entry.id}, {form.gpu_layers} layers on the GPU"
 
 

@@ -13,7 +13,7 @@ from edge_rt.energy.calibration.plan import Run, Schedule, Thoroughness, runs
 from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.engine.client.residency import Resident
 from edge_rt.governor.loop import Governing
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 NAME = "calibration"  # of its joules in the ledger
 REST_S = 1.0  # before each thread count, in which the board's idle power is seen
@@ -38,7 +38,12 @@ class Timing:
         self._random = random.Random(SEED)
 
     async def time(
-        self, entry: Entry, resident: Resident, threads: int, how: Thoroughness, seconds: float
+        self,
+        entry: ModelRecord,
+        resident: Resident,
+        threads: int,
+        how: Thoroughness,
+        seconds: float,
     ) -> AsyncGenerator[tuple[Run, float] | Measured]:
         """Each run that is begun, with about how long all of them will still take, and what came.
 
@@ -58,7 +63,7 @@ class Timing:
                 schedule.took(run, came.timings.prefill_s, came.timings.decode_s)
                 yield came
 
-    async def _make(self, entry: Entry, resident: Resident, run: Run) -> Measured:
+    async def _make(self, entry: ModelRecord, resident: Resident, run: Run) -> Measured:
         tokens = [self._random.randrange(resident.loaded.vocab) for _ in range(run.prompt_tokens)]
         sampling = Sampling(**entry.sampling.given())
         return await self._measurer.measure(

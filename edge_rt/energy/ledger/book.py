@@ -13,7 +13,7 @@ from typing import TypeVar
 from edge_rt.database.file import LEAST_BYTES
 from edge_rt.database.storage import Storage
 from edge_rt.energy.ledger.pending import KEPT, Pending
-from edge_rt.energy.ledger.record import HOUR_S, Day, Entry, ModelDay, Quality, utc_day
+from edge_rt.energy.ledger.record import HOUR_S, Day, ModelDay, Quality, UsageRecord, utc_day
 from edge_rt.energy.ledger.schema import LEDGER
 from edge_rt.energy.ledger.steady_clock import SteadyClock
 from edge_rt.energy.ledger.tables import Tables
@@ -82,7 +82,7 @@ class Book:
         """False while nothing can be written, and in memory alone."""
         return self.trouble is not None and self.trouble.told is None
 
-    def book(self, entry: Entry) -> None:
+    def book(self, entry: UsageRecord) -> None:
         """Take a request that ended."""
         with self._memory:
             self._pending.book(entry)
@@ -149,7 +149,7 @@ class Book:
             with self._memory:
                 return stored_j + self._pending.hours.get(number, 0.0)
 
-    def recent(self, count: int) -> list[Entry]:
+    def recent(self, count: int) -> list[UsageRecord]:
         """The last `count` requests, newest first; from memory alone like `totals`."""
         with self._disk:
             with self._memory:

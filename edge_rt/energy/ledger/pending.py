@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from edge_rt.energy.ledger.record import Day, Entry, ModelDay, of_model
+from edge_rt.energy.ledger.record import Day, ModelDay, UsageRecord, of_model
 
 KEPT = 1000  # requests; about 0.5 MB
 
@@ -14,12 +14,12 @@ class Pending:
     """Sums, all of them, and the newest KEPT requests, oldest first."""
 
     def __init__(self) -> None:
-        self.entries: deque[Entry] = deque(maxlen=KEPT)
+        self.entries: deque[UsageRecord] = deque(maxlen=KEPT)
         self.days: dict[str, Day] = {}
         self.hours: dict[int, float] = {}  # the supply's joules
         self.models: dict[tuple[str, str], ModelDay] = {}
 
-    def book(self, entry: Entry) -> None:
+    def book(self, entry: UsageRecord) -> None:
         """Take a request."""
         self._model(of_model(entry))
         self.entries.append(entry)

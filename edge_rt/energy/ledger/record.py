@@ -32,7 +32,7 @@ _FIGURES = [
 _RANK: dict[str, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
 
 
-class Entry(msgspec.Struct, frozen=True):
+class UsageRecord(msgspec.Struct, frozen=True):
     """One request and what it took; its day is the UTC day of `ended`.
 
     What is not known is None, and so is what goes with other modes of decoding than a model by
@@ -144,7 +144,7 @@ def utc_day(unix_s: float) -> str:
     return date.fromordinal(_EPOCH_DAY + math.floor(unix_s / DAY_S)).isoformat()
 
 
-def of_model(entry: Entry) -> ModelDay:
+def of_model(entry: UsageRecord) -> ModelDay:
     """What one request adds to its model's day."""
     request = entry.status != "lost"
     return ModelDay(

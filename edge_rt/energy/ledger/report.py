@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from edge_rt.core.reports.board import Booking, DayTotal, LedgerReport, ModelTotal
-from edge_rt.energy.ledger.record import Day, Entry, ModelDay
+from edge_rt.energy.ledger.record import Day, ModelDay, UsageRecord
 
 
 def ledger_report(
-    stored: bool, days: Sequence[Day], models: Sequence[ModelDay], last: Sequence[Entry]
+    stored: bool, days: Sequence[Day], models: Sequence[ModelDay], last: Sequence[UsageRecord]
 ) -> LedgerReport:
     """All of it as clients see it: the fields of one name have one meaning."""
     return LedgerReport(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_rt.database.file import File
 from edge_rt.energy.ledger.pending import Pending
-from edge_rt.energy.ledger.record import DAY_S, HOUR_S, Day, Entry, ModelDay
+from edge_rt.energy.ledger.record import DAY_S, HOUR_S, Day, ModelDay, UsageRecord
 from edge_rt.energy.ledger.schema import LEDGER
 
 HOURS = 48  # that are kept, before the present one and after it
@@ -68,10 +68,10 @@ class Tables(File):
         row = self._db.execute(query, (number,)).fetchone()
         return 0.0 if row is None else row[0]
 
-    def recent(self, count: int) -> list[Entry]:
+    def recent(self, count: int) -> list[UsageRecord]:
         """The last `count` requests, newest first."""
         query = f"SELECT {_COLUMNS} FROM answers ORDER BY id DESC LIMIT ?"
-        return [Entry(*row) for row in self._db.execute(query, (count,)).fetchall()]
+        return [UsageRecord(*row) for row in self._db.execute(query, (count,)).fetchall()]
 
     def drop_some(self) -> bool:
         """Delete a slice of the oldest requests; False where there are none."""
@@ -104,14 +104,14 @@ class Tables(File):
         return None if row is None else row[0]
 
 
-_COLUMNS = ", ".join(Entry.__struct_fields__)
+_COLUMNS = ", ".join(UsageRecord.__struct_fields__)
 
 
-def _size(entry: Entry) -> int:
+def _size(entry: UsageRecord) -> int:
     """What it takes in the file, in bytes."""
     texts = (entry.model, entry.mode, entry.partner, entry.answer_id)
     return 168 + sum(len(text or "") for text in texts)
 
 
-def _row(line: Entry | Day | ModelDay) -> tuple[object, ...]:
+def _row(line: UsageRecord | Day | ModelDay) -> tuple[object, ...]:
     return tuple(getattr(line, name) for name in line.__struct_fields__)

@@ -20,7 +20,7 @@ _PICKS: tuple[Pick, ...] = (lambda h: h.prefill, lambda h: h.decode, lambda h: h
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Estimate:
     """A base with factors on seconds and watts; `watts` hold theirs already, None: not known."""
 
     base: Base
@@ -38,7 +38,7 @@ class Outlook:
         return self.prefill * prefill_s, self.decode * decode_s
 
 
-class Outlooks:
+class Estimates:
     """Factors by model and threads.
 
     What has none of its own yet takes those of the same model with the nearest number of threads;
@@ -49,7 +49,7 @@ class Outlooks:
         self._bases = bases
         self._histories: dict[tuple[str, int], History] = {}
         # What was worked out already, by model and threads: a choice among many asks for all.
-        self._found: dict[tuple[str, int], Outlook | None] = {}
+        self._found: dict[tuple[str, int], Estimate | None] = {}
         self._alike: set[tuple[str, int]] = set()  # of these, the ones that rest on other models
         self._unlike: dict[tuple[str, int], list[float | None]] = {}
 
@@ -73,7 +73,7 @@ class Outlooks:
         self._rework(learnt.model)
         self._histories[learnt.model, learnt.threads] = History.recalled(learnt)
 
-    def of(self, model: str, threads: int) -> Outlook | None:
+    def of(self, model: str, threads: int) -> Estimate | None:
         """None for a model that is not known."""
         key = model, threads
         if key not in self._found:
@@ -90,7 +90,7 @@ class Outlooks:
         self._alike.clear()
         self._unlike = {key: row for key, row in self._unlike.items() if key[0] != model}
 
-    def _worked_out(self, model: str, threads: int) -> Outlook | None:
+    def _worked_out(self, model: str, threads: int) -> Estimate | None:
         base = self._bases.of(model, threads)
         if base is None:
             return None
@@ -103,11 +103,11 @@ class Outlooks:
 
     def _outlook(
         self, model: str, threads: int, base: Base, factors: list[float | None]
-    ) -> Outlook:
+    ) -> Estimate:
         prefill, decode, watts = factors
         history = self._histories.get((model, threads), History())
         learnt = prefill is not None or decode is not None
-        return Outlook(
+        return Estimate(
             base=base,
             basis="learnt" if learnt and base.basis == "roofline" else base.basis,
             prefill=1.0 if prefill is None else prefill,

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edge_rt.board.snapshot import Felt, board_key
+from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration, load_calibrations
 from edge_rt.energy.prediction.basis import Hardware
@@ -19,7 +19,7 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import board_ceilings
 from edge_rt.energy.prediction.warmth import Warmth
 from edge_rt.energy.prediction.work import ModelShape
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.forms import KV_NUMBER_BYTES, forms
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Forecaster:
         folder: Path,
         engine: Engine,
         cores: int,
-        felt: Callable[[], Felt | None],
+        felt: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
         memory: Memory,
         warmth: Callable[[], Warmth | None] = lambda: None,
@@ -52,7 +52,7 @@ class Forecaster:
         self.edition = 0  # of the calibrations: another one where there are others
         self._board = ""
         self._predictors: dict[int, Predictor] = {}  # by layers on the GPU: not to be compared
-        self._known: dict[str, tuple[Entry, Form]] = {}
+        self._known: dict[str, tuple[ModelRecord, LoadConfig]] = {}
 
     @property
     def board(self) -> str:
@@ -63,7 +63,7 @@ class Forecaster:
         """All calibrations of the board that is there now, of whatever models."""
         return [c for c in self._calibrations if c.board == self.board]
 
-    def calibrations(self, entry: Entry, form: Form | None = None) -> list[Calibration]:
+    def calibrations(self, entry: ModelRecord, form: LoadConfig | None = None) -> list[Calibration]:
         """Those that hold for the file, the backend and the board that are there now.
 
         With a `form` those made with as many layers on a GPU, and of these, where there are any,
@@ -78,7 +78,7 @@ class Forecaster:
         alike = [c for c in found if c.gpu_layers == form.gpu_layers]
         return [c for c in alike if c.kv_type == form.kv_type] or alike
 
-    def figures(self, entry: Entry, form: Form) -> Form:
+    def figures(self, entry: ModelRecord, form: LoadConfig) -> LoadConfig:
         """The form by whose figures that one goes: its own where it was calibrated, else those of
         the first with as many layers on a GPU.
         """
@@ -97,13 +97,13 @@ class Forecaster:
 
     def predict(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         prompt_tokens: int,
         cached_tokens: int,
         completion_tokens: int,
         duty: float = 1.0,
-        form: Form | None = None,
+        form: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
         """See Predictor. `form` None: the usual one; of another offload only what is calibrated."""
         usual = forms(entry, self._engine)[0]
@@ -117,7 +117,9 @@ class Forecaster:
             known.id, threads, prompt_tokens, cached_tokens, completion_tokens, duty
         )
 
-    def learn(self, entry: Entry, threads: int, served: Served, form: Form | None = None) -> None:
+    def learn(
+        self, entry: ModelRecord, threads: int, served: Served, form: LoadConfig | None = None
+    ) -> None:
         """Take what an answer took that had the engine to itself."""
         form = form or forms(entry, self._engine)[0]
         known = self._named(entry, form)
@@ -132,12 +134,12 @@ class Forecaster:
             found = self.calibrations(known, form)
             self._memory.take(known, form, self._board, found, learnt)
 
-    def _named(self, entry: Entry, form: Form) -> Entry:
+    def _named(self, entry: ModelRecord, form: LoadConfig) -> ModelRecord:
         """`entry` under the name by which the figures of that form are known."""
         usual, form = forms(entry, self._engine)[0], self.figures(entry, form)
         return entry if form == usual else replace(entry, id=f"{entry.id} {form}")
 
-    def _knowing(self, known: Entry, form: Form) -> Predictor:
+    def _knowing(self, known: ModelRecord, form: LoadConfig) -> Predictor:
         board = self.board
         if board != self._board:
             self._board = board
@@ -154,7 +156,7 @@ class Forecaster:
         predictor.idle_w, predictor.warmth = self._idle_w(), self._warmth()
         return predictor
 
-    def _predictor(self, entry: Entry, form: Form) -> Predictor:
+    def _predictor(self, entry: ModelRecord, form: LoadConfig) -> Predictor:
         """One for all that is loaded as usual, and one for each other offload."""
         usual = forms(entry, self._engine)[0].gpu_layers == form.gpu_layers
         layers = self._engine.offloads[0] if usual else form.gpu_layers
@@ -171,7 +173,7 @@ class Forecaster:
         return Hardware(1 if gpu else cores, ceilings, board_watts(board))
 
 
-def shape_of(entry: Entry, engine: Engine, form: Form | None = None) -> ModelShape:
+def shape_of(entry: ModelRecord, engine: Engine, form: LoadConfig | None = None) -> ModelShape:
     """The sizes that the file's header states; `form` None: the usual one."""
     form = form or forms(entry, engine)[0]
     summary = entry.summary

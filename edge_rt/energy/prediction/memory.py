@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.durable import replace_file
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.history import Learnt
 from edge_rt.energy.prediction.teams.teams import LearntTeam
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Notes
 from edge_rt.trouble import Trouble
 
@@ -31,13 +31,13 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     model: str
     sha256: str
-    form: Form
+    form: LoadConfig
     board: str
     calibrated: list[str]
     learnt: list[Learnt]
 
     def fits(
-        self, entry: Entry, form: Form, board: str, calibrations: Iterable[Calibration]
+        self, entry: ModelRecord, form: LoadConfig, board: str, calibrations: Iterable[Calibration]
     ) -> bool:
         """Whether it was learnt of just this."""
         now = entry.id, entry.sha256, form, board, _dates(calibrations)
@@ -73,7 +73,7 @@ class Memory:
         self._written: bytes | None = None
 
     def recall(
-        self, entry: Entry, form: Form, board: str, calibrations: Sequence[Calibration]
+        self, entry: ModelRecord, form: LoadConfig, board: str, calibrations: Sequence[Calibration]
     ) -> list[Learnt]:
         """What was learnt of it in an earlier life, if it still is the same."""
         of = self._models.get(entry.id)
@@ -81,8 +81,8 @@ class Memory:
 
     def take(
         self,
-        entry: Entry,
-        form: Form,
+        entry: ModelRecord,
+        form: LoadConfig,
         board: str,
         calibrations: Iterable[Calibration],
         learnt: list[Learnt],

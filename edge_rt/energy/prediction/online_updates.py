@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from edge_rt.core.prediction import Served
 from edge_rt.core.requests import Cost
 from edge_rt.decoding.params import Made
-from edge_rt.energy.receipt import Receipt
-from edge_rt.models.record import Entry
-from edge_rt.routing.options.decoding_options import ALONE, Offered
+from edge_rt.energy.receipt import RequestUsage
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
 
-Learn = Callable[[Entry, int, Served, Offered, Made | None], object]
+Learn = Callable[[ModelRecord, int, Served, DecodingOption, Made | None], object]
 """Takes a model, its threads, what its answer took, and in which mode and how that was made."""
 
 
@@ -21,7 +21,7 @@ def fewest(asked: int | None, most: int) -> int:
     return most if asked is None else min(asked, most)
 
 
-class Lesson:
+class OnlineUpdate:
     """One request under way; `pure` as long as it has the engine, and its threads, to itself.
 
     It has asked for `asked` threads, and has `threads`.
@@ -31,7 +31,7 @@ class Lesson:
         self.threads, self.pure, self.asked = threads, pure, asked
 
 
-class Lessons:
+class OnlineUpdates:
     """Hears of every request and passes on those that tell something.
 
     A request teaches if no other was there at the same time, it had one answer, and its thread
@@ -41,13 +41,13 @@ class Lessons:
     def __init__(self, learn: Learn, threads: Callable[[], int]) -> None:
         """`learn` takes what came; `threads` are those that the engine may use now."""
         self._learn, self._threads = learn, threads
-        self._open: set[Lesson] = set()
+        self._open: set[OnlineUpdate] = set()
 
     @contextmanager
-    def attend(self, answers: int, threads: int | None = None) -> Generator[Lesson]:
+    def attend(self, answers: int, threads: int | None = None) -> Generator[OnlineUpdate]:
         """Follow a request for so many answers while the block runs; `threads` as in Generate."""
         alone = answers == 1 and not self._open
-        lesson = Lesson(fewest(threads, self._threads()), alone, threads)
+        lesson = OnlineUpdate(fewest(threads, self._threads()), alone, threads)
         for other in self._open:
             other.pure = False
         self._open.add(lesson)
@@ -56,18 +56,18 @@ class Lessons:
         finally:
             self._open.discard(lesson)
 
-    def look(self, lesson: Lesson) -> None:
+    def look(self, lesson: OnlineUpdate) -> None:
         """Something was heard of the request."""
         threads = fewest(lesson.asked, self._threads())
         lesson.pure = lesson.pure and threads == lesson.threads
 
     def end(
         self,
-        lesson: Lesson,
-        entry: Entry,
-        receipt: Receipt,
+        lesson: OnlineUpdate,
+        entry: ModelRecord,
+        receipt: RequestUsage,
         cost: Cost,
-        offered: Offered = ALONE,
+        offered: DecodingOption = ALONE,
     ) -> Served | None:
         """The request has come to its end, in that mode, and this is what it cost.
 

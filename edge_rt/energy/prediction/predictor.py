@@ -8,7 +8,7 @@ from dataclasses import replace
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.basis import Bases, Hardware
-from edge_rt.energy.prediction.estimate import UNIT, Outlook, Outlooks
+from edge_rt.energy.prediction.estimate import UNIT, Estimate, Estimates
 from edge_rt.energy.prediction.history import Learnt
 from edge_rt.energy.prediction.phases import Watts, spend
 from edge_rt.energy.prediction.warmth import Warmth
@@ -22,7 +22,7 @@ class Predictor:
         self.idle_w: float | None = None  # what the board draws idle of late; None: as calibrated
         self.warmth: Warmth | None = None  # of the chip now; None: as calibrated
         self._bases = Bases(hardware)
-        self._outlooks = Outlooks(self._bases)
+        self._outlooks = Estimates(self._bases)
 
     def know(
         self,
@@ -81,7 +81,7 @@ class Predictor:
         history.learn(served, *base.phases_s(*tokens), watts)
 
     def _prediction(
-        self, outlook: Outlook, prefill_s: float, decode_s: float, duty: float = 1.0
+        self, outlook: Estimate, prefill_s: float, decode_s: float, duty: float = 1.0
     ) -> Prediction:
         computing_s = prefill_s + decode_s
         seconds = computing_s / duty + outlook.base.overhead_s
@@ -99,13 +99,13 @@ class Predictor:
             basis=outlook.basis,
         )
 
-    def _watts(self, outlook: Outlook) -> Watts | None:
+    def _watts(self, outlook: Estimate) -> Watts | None:
         """With what the board draws idle now, and as warm as the chip is."""
         if outlook.watts is None:
             return None
         watts = outlook.watts.plus(outlook.draw * self._warmer_w(outlook))
         return watts if self.idle_w is None else replace(watts, idle_w=self.idle_w)
 
-    def _warmer_w(self, outlook: Outlook) -> float:
+    def _warmer_w(self, outlook: Estimate) -> float:
         """What computing adds now that it did not when the base's watts were found."""
         return 0.0 if self.warmth is None else self.warmth.added_w(outlook.base.temp_c)

@@ -23,7 +23,7 @@ SLOW_BYTES_S = 1e6  # and a second more for so many bytes: disks may be that slo
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LoadRequest:
     """A model to be loaded, and the bytes of memory that it will take.
 
     `mapped_bytes` of them are pages of its file, which the kernel counts as available even while
@@ -37,15 +37,15 @@ class Wanted:
     gpu_bytes: int = 0
 
 
-Prepare = Callable[[], Awaitable[Wanted]]
-"""Makes ready what is to be loaded; see Residency.use."""
+Prepare = Callable[[], Awaitable[LoadRequest]]
+"""Makes ready what is to be loaded; see ModelPool.use."""
 
 
 @dataclass(eq=False)
 class Resident:
     """A loaded model."""
 
-    wanted: Wanted
+    wanted: LoadRequest
     client: EngineClient
     loaded: Loaded
     users: int
@@ -53,7 +53,7 @@ class Resident:
     loaded_s: float  # and of the end of its load
 
 
-class Residency:
+class ModelPool:
     """Loads models on demand, one at a time, and unloads the least recently used.
 
     A model is loaded only if `available` bytes less `reserve` hold it; others that nobody is using
@@ -148,7 +148,7 @@ class Residency:
             if self._residents.get(wanted.model) is not old or self._short(wanted) > 0:
                 continue  # somebody was faster, or memory is short
 
-            async def prepared(wanted: Wanted = wanted) -> Wanted:
+            async def prepared(wanted: LoadRequest = wanted) -> LoadRequest:
                 return wanted
 
             try:
@@ -180,7 +180,7 @@ class Residency:
                 await self._unload(resident)
             return True
 
-    def avoids(self, wanted: Wanted) -> bool:
+    def avoids(self, wanted: LoadRequest) -> bool:
         """Whether the model had better be loaded in another way: like that it failed of late."""
         return self._failures.avoids((wanted.model, wanted.spec))
 
@@ -241,7 +241,7 @@ class Residency:
         self._failures.note(attempt, error, fatal=fatal)
         log.error("cannot load %s: %s", attempt[0], error)
 
-    async def _load(self, wanted: Wanted) -> None:
+    async def _load(self, wanted: LoadRequest) -> None:
         client = await self._connect()
         await self._make_room(wanted)
         loaded = await self._loaded(client, wanted)
@@ -252,7 +252,7 @@ class Residency:
         now_s = self._clock()
         self._residents[wanted.model] = Resident(wanted, client, loaded, 0, now_s, now_s)
 
-    async def _loaded(self, client: EngineClient, wanted: Wanted) -> Loaded:
+    async def _loaded(self, client: EngineClient, wanted: LoadRequest) -> Loaded:
         """What the engine says of a load; it is ended where it never will."""
         most_s = LOAD_S + wanted.need_bytes / SLOW_BYTES_S
         loading = asyncio.ensure_future(client.load(wanted.model, wanted.spec))
@@ -263,7 +263,7 @@ class Residency:
             )
         return await loading
 
-    async def _make_room(self, wanted: Wanted) -> None:
+    async def _make_room(self, wanted: LoadRequest) -> None:
         while (short := self._short(wanted)) > 0:
             idle = self._idle()
             if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
@@ -274,14 +274,14 @@ class Residency:
                 )
             await self._unload(idle[0])
 
-    def _lacking(self, wanted: Wanted, short: int) -> str:
+    def _lacking(self, wanted: LoadRequest, short: int) -> str:
         limit, need = self._limit(), f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory"
         if limit:
             return f"{need}: {_mb(short)} are missing {limit}. {LESS}"
         kept = f"{_mb(self._reserve)} are kept for others"
         return f"{need} and {kept}: {_mb(short)} are missing. {LESS}"
 
-    def _short(self, wanted: Wanted) -> int:
+    def _short(self, wanted: LoadRequest) -> int:
         """Bytes that are missing for it."""
         return wanted.need_bytes + self._reserve - self._free()
 

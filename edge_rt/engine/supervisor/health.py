@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.residency import Residency, Resident
+from edge_rt.engine.client.residency import ModelPool, Resident
 from edge_rt.engine.protocol import Embed, Generate
 from edge_rt.errors import EngineError
 
@@ -29,7 +29,7 @@ class Health:
     def __init__(
         self,
         connect: Callable[[], Awaitable[EngineClient]],
-        residency: Residency,
+        residency: ModelPool,
         clock: Callable[[], float],
     ) -> None:
         """`connect` gives the live engine, `clock` seconds."""

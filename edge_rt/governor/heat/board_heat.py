@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edge_rt.board.snapshot import Felt, board_key
+from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.governor import HeatState
 from edge_rt.governor.heat.board_priors import heat_prior, leakage_prior
@@ -20,13 +20,13 @@ class Heat:
     """The thermal model of the present board, and its chip's leakage."""
 
     def __init__(
-        self, leakage: LeakageWatch, felt: Callable[[], Felt | None] | None = None
+        self, leakage: LeakageWatch, felt: Callable[[], BoardSnapshot | None] | None = None
     ) -> None:
         """`felt` gives the last look at the board; None: the one that a model was made for."""
         self.leakage, self._felt = leakage, felt
         self._model: ThermalModel | None = None
 
-    def model(self, felt: Felt | None, cores: int) -> ThermalModel:
+    def model(self, felt: BoardSnapshot | None, cores: int) -> ThermalModel:
         """Make a model for a board, without its past; `cores` is the most threads to use.
 
         Its leakage is that of a chip at work, whose voltage is higher than at rest.

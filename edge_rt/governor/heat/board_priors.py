@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from statistics import median
 
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.board import Board
 from edge_rt.energy.calibration.record import Calibration, Draws
 from edge_rt.governor.power.priors import Priors, priors_of
@@ -14,7 +14,7 @@ from edge_rt.thermal.leakage.fit import LeakagePrior
 from edge_rt.thermal.prior import Prior
 
 
-def power_prior(felt: Felt | None, found: Iterable[Calibration] = ()) -> Priors:
+def power_prior(felt: BoardSnapshot | None, found: Iterable[Calibration] = ()) -> Priors:
     """Watts and speeds by threads; of no board in particular where none is recognised.
 
     `found` are the board's calibrations, of whatever models: what they measured goes first.
@@ -42,7 +42,7 @@ def _sound(draws: Draws) -> bool:
     return draws.quality == "measured" and min(draws.watts.prefill_w, draws.watts.decode_w) > 0.0
 
 
-def heat_prior(felt: Felt | None, cores: int) -> Prior:
+def heat_prior(felt: BoardSnapshot | None, cores: int) -> Prior:
     """The way of the heat from the chip to the air; `cores` are those that may be used."""
     power, board = power_prior(felt), _board(felt)
     full = None if board is None else board.draw.loaded_w
@@ -57,12 +57,12 @@ def heat_prior(felt: Felt | None, cores: int) -> Prior:
     )
 
 
-def leakage_prior(felt: Felt | None) -> LeakagePrior:
+def leakage_prior(felt: BoardSnapshot | None) -> LeakagePrior:
     """What the chip leaks, before that was measured."""
     board = _board(felt)
     known = None if board is None else board.thermal.leakage_w
     return LeakagePrior(power_prior(felt).idle_w, known and known.value)
 
 
-def _board(felt: Felt | None) -> Board | None:
+def _board(felt: BoardSnapshot | None) -> Board | None:
     return None if felt is None else felt.chosen.board

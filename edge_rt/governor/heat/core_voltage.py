@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import fmean
 
 from edge_rt.board.readers.cpufreq import CpuFreq
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.thermal.leakage.leakage import voltage
 
 
@@ -16,7 +16,7 @@ class CoreVoltage:
     Idle cores are taken to be at their lowest clock.
     """
 
-    def __init__(self, felt: Callable[[], Felt | None]) -> None:
+    def __init__(self, felt: Callable[[], BoardSnapshot | None]) -> None:
         """`felt` gives the last look at the board, which tells the clocks."""
         self._felt = felt
         self._known: tuple[float, float] | None = None  # lowest clock as a share, top clock

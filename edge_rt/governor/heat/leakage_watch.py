@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Observation
 from edge_rt.core.pause import Pause
 from edge_rt.durable import plain_name, replace_file
@@ -48,7 +48,7 @@ class LeakageWatch:
         self._state, self._date = state, date
         self.trouble = Trouble(log, "the leakage of the chip cannot be written down")
         self._board: str | None = None
-        self._felt: Callable[[], Felt | None] = lambda: None
+        self._felt: Callable[[], BoardSnapshot | None] = lambda: None
         self._prior, self._core = UNKNOWN, CoreVoltage(self._felt)
         self._log, self.fit = IdleLog(), fit_leakage((), self._prior, 0.0)
         self.voltage = 1.0  # of cores at work over that of idle ones, at the last look
@@ -89,7 +89,7 @@ class LeakageWatch:
         self,
         board: str | None,
         prior: LeakagePrior = UNKNOWN,
-        felt: Callable[[], Felt | None] = lambda: None,
+        felt: Callable[[], BoardSnapshot | None] = lambda: None,
     ) -> None:
         """Watch a board, with the leakage learnt of it before, or at an earlier start.
 

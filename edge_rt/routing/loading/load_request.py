@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form
-from edge_rt.engine.client.residency import Wanted
+from edge_rt.core.load_config import LoadConfig
+from edge_rt.engine.client.residency import LoadRequest
 from edge_rt.engine.protocol import ModelSpec, Origin
-from edge_rt.models.store.store import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.forms import forms, kv_bytes
 
 FIXED_BYTES = 64 * 1024 * 1024  # the library's own buffers, whatever the model
@@ -18,12 +18,14 @@ _ON_GPU = ("cuda", "tensorrt")  # how the names of onnxruntime's providers begin
 UNPACKED = 3  # times their size take 8-bit weights of small ONNX models, which become float32
 
 
-def resident_name(entry: Entry) -> str:
+def resident_name(entry: ModelRecord) -> str:
     """The engine's name for `entry`: another file under the same id is another model."""
     return f"{entry.id}@{entry.sha256[:12]}"
 
 
-def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -> Wanted:
+def wanted(
+    entry: ModelRecord, path: Path, engine: Engine, form: LoadConfig | None = None
+) -> LoadRequest:
     """`entry` as configured, in that form, None: the usual one; with an upper estimate of the
     memory it takes.
     """
@@ -49,22 +51,22 @@ def wanted(entry: Entry, path: Path, engine: Engine, form: Form | None = None) -
     )
     need = _weight_bytes(entry) + kv_bytes(entry, engine, form) + _working_bytes(entry, spec)
     mapped = entry.size if entry.backend == "llama.cpp" else 0  # onnxruntime packs weights anew
-    return Wanted(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, form))
+    return LoadRequest(resident_name(entry), spec, need, mapped, _gpu_bytes(entry, engine, form))
 
 
-def _weight_bytes(entry: Entry) -> int:
+def _weight_bytes(entry: ModelRecord) -> int:
     unpacked = entry.backend == "onnx" and entry.kind != "language"
     return entry.size * (UNPACKED if unpacked else 1)
 
 
-def _gpu_share(entry: Entry, form: Form) -> float:
+def _gpu_share(entry: ModelRecord, form: LoadConfig) -> float:
     """Of its layers, those on a GPU; with a provider of onnxruntime that computes there, all."""
     if any(provider.lower().startswith(_ON_GPU) for provider in entry.providers):
         return 1.0
     return min(1.0, form.gpu_layers / max(1, entry.summary.layers))
 
 
-def _gpu_bytes(entry: Entry, engine: Engine, form: Form) -> int:
+def _gpu_bytes(entry: ModelRecord, engine: Engine, form: LoadConfig) -> int:
     """What its layers on a GPU take there with their KV, taken as if all layers were alike.
 
     They are counted as if they were in the board's memory, too: where there is but one, they are.
@@ -74,13 +76,13 @@ def _gpu_bytes(entry: Entry, engine: Engine, form: Form) -> int:
     return (_weight_bytes(entry) + kv_bytes(entry, engine, form)) * there // layers
 
 
-def _working_bytes(entry: Entry, spec: ModelSpec) -> int:
+def _working_bytes(entry: ModelRecord, spec: ModelSpec) -> int:
     logits = max(spec.sequences, spec.outputs) * entry.summary.vocab * 4
     activations = spec.batch * entry.summary.embedding * 4 * ACTIVATIONS
     return logits + activations + _scores(entry, spec) + FIXED_BYTES
 
 
-def _scores(entry: Entry, spec: ModelSpec) -> int:
+def _scores(entry: ModelRecord, spec: ModelSpec) -> int:
     """How much a pass attends to what: llama.cpp never holds all of it, onnxruntime does."""
     if entry.backend == "llama.cpp":
         return 0

@@ -8,18 +8,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form
-from edge_rt.engine.client.residency import Residency, Resident, Wanted
-from edge_rt.models.store.store import Entry, Store
+from edge_rt.core.load_config import LoadConfig
+from edge_rt.engine.client.residency import LoadRequest, ModelPool, Resident
+from edge_rt.models.record import ModelRecord
+from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.forms import form_of
 from edge_rt.routing.loading.load_request import resident_name, wanted
 from edge_rt.routing.loading.room import Room
 
 
-class Holding:
+class ModelManager:
     """Has models loaded, in the form that is asked for."""
 
-    def __init__(self, engine: Engine, store: Store, residency: Residency, room: Room) -> None:
+    def __init__(self, engine: Engine, store: Store, residency: ModelPool, room: Room) -> None:
         self._engine, self._store = engine, store
         self._residency, self._room = residency, room
 
@@ -33,7 +34,9 @@ class Holding:
         """The engine's names of the models in its memory."""
         return {resident.wanted.model for resident in self.residents}
 
-    def loads(self, entry: Entry, partner: Entry | None = None, form: Form | None = None) -> bool:
+    def loads(
+        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+    ) -> bool:
         """Whether a model would have to be loaded beside others for `entry` and its partner.
 
         The only one does not count: a board that stays warm by itself would never serve.
@@ -46,7 +49,7 @@ class Holding:
 
     @asynccontextmanager
     async def resident(
-        self, entry: Entry, partner: Entry | None = None, form: Form | None = None
+        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AsyncGenerator[Resident]:
         """`entry` in the engine's memory, and its partner, for as long as they are used.
 
@@ -61,7 +64,9 @@ class Holding:
         async with self._residency.use_all(wanted) as residents:
             yield residents[resident_name(entry)]
 
-    def _changes(self, entry: Entry, beside: Entry | None, form: Form | None) -> bool:
+    def _changes(
+        self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
+    ) -> bool:
         """Whether `entry` is loaded in another form, not at work, and can have that one."""
         resident = self._residency.get(resident_name(entry))
         if form is None or resident is None or resident.users:
@@ -70,6 +75,8 @@ class Holding:
             return False
         return self._room.form(entry, beside, form) == form
 
-    async def _wanted(self, entry: Entry, beside: Entry | None, form: Form | None) -> Wanted:
+    async def _wanted(
+        self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
+    ) -> LoadRequest:
         path = await asyncio.to_thread(self._store.check, entry.id)
         return wanted(entry, path, self._engine, self._room.form(entry, beside, form))

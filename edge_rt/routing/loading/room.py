@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 
 from edge_rt.config.schema import Config
-from edge_rt.core.load_config import Form
-from edge_rt.engine.client.residency import Residency, Wanted
-from edge_rt.models.record import Entry
+from edge_rt.core.load_config import LoadConfig
+from edge_rt.engine.client.residency import LoadRequest, ModelPool
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.forms import forms
 from edge_rt.routing.loading.load_request import resident_name, wanted
 from edge_rt.routing.placement.memory_pressure import Demand, cpq, feasible
@@ -17,7 +17,7 @@ from edge_rt.routing.placement.memory_pressure import Demand, cpq, feasible
 class Room:
     """Knows what is free and what could be freed."""
 
-    def __init__(self, config: Config, residency: Residency, available: Callable[[], int]) -> None:
+    def __init__(self, config: Config, residency: ModelPool, available: Callable[[], int]) -> None:
         """`available` gives the free bytes of memory."""
         self._config, self._residency, self._available = config, residency, available
 
@@ -34,7 +34,7 @@ class Room:
         """What models may take of a GPU's own memory; infinite where it has the board's."""
         return self._config.engine.gpu_bytes or math.inf
 
-    def lack(self, entry: Entry, beside: Entry | None = None) -> str | None:
+    def lack(self, entry: ModelRecord, beside: ModelRecord | None = None) -> str | None:
         """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
         if self._residency.get(resident_name(entry)) is not None:
             return None
@@ -44,7 +44,9 @@ class Room:
             return None
         return f"needs {_mb(min(needs))} of memory, and {_mb(max(0, usable))} can be had"
 
-    def form(self, entry: Entry, beside: Entry | None = None, best: Form | None = None) -> Form:
+    def form(
+        self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
+    ) -> LoadConfig:
         """How to load `entry` now: in the first form that fits, else in the smallest.
 
         The `best` comes before all others, and what failed of late after them.
@@ -57,7 +59,7 @@ class Room:
         fitting = (form for form in found if _fits_both(ways[form], usable, gpu))
         return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
 
-    def ways(self, entry: Entry) -> dict[Form, Wanted]:
+    def ways(self, entry: ModelRecord) -> dict[LoadConfig, LoadRequest]:
         """How `entry` may be loaded, by form.
 
         What does not fit even alone, or failed of late, only where nothing else is left.
@@ -68,14 +70,14 @@ class Room:
         able = able or found
         return {form: way for form, way in able.items() if not self._residency.avoids(way)} or able
 
-    def _usable_bytes(self, beside: Entry | None) -> int:
+    def _usable_bytes(self, beside: ModelRecord | None) -> int:
         """What is left for one more model."""
         return self.usable_bytes - sum(way.need_bytes for way in self._staying(beside))
 
-    def _gpu_bytes(self, beside: Entry | None) -> float:
+    def _gpu_bytes(self, beside: ModelRecord | None) -> float:
         return self.gpu_bytes - sum(way.gpu_bytes for way in self._staying(beside))
 
-    def _staying(self, beside: Entry | None) -> Iterable[Wanted]:
+    def _staying(self, beside: ModelRecord | None) -> Iterable[LoadRequest]:
         """What one more model cannot have the memory of: what is at work, and `beside`."""
         staying = {r.wanted.model: r.wanted for r in self._residency.residents() if r.users}
         if beside is not None:
@@ -83,11 +85,11 @@ class Room:
             staying[resident_name(beside)] = held.wanted if held else self._wanted(beside)
         return staying.values()
 
-    def _wanted(self, entry: Entry, form: Form | None = None) -> Wanted:
+    def _wanted(self, entry: ModelRecord, form: LoadConfig | None = None) -> LoadRequest:
         return wanted(entry, entry.path, self._config.engine, form)
 
 
-def _fits_both(way: Wanted, usable: float, gpu: float) -> bool:
+def _fits_both(way: LoadRequest, usable: float, gpu: float) -> bool:
     """Whether so many bytes of the board's memory and of its GPU's will do."""
     return _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
 

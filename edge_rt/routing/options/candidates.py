@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import SINGLE, Form
+from edge_rt.core.load_config import SINGLE, LoadConfig
 from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.reports.planning import Candidate
 from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.governor.heat.board_heat import Heat
-from edge_rt.models.record import Entry
-from edge_rt.routing.options.decoding_options import ALONE, Offered
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.options.variants import Variants
 
 LEAST_DUTY = 0.02  # nothing is paced lower
@@ -27,11 +27,11 @@ class Candidates:
 
     def make(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         tokens: tuple[int, int, int],
         limits: Limits,
-        offered: Offered = ALONE,
+        offered: DecodingOption = ALONE,
     ) -> Candidate:
         """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
 
@@ -70,13 +70,13 @@ class Candidates:
 
     def predict(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         tokens: tuple[int, int, int],
         limits: Limits,
-        offered: Offered = ALONE,
+        offered: DecodingOption = ALONE,
         its: tuple[int, int, int] | None = None,
-        form: Form | None = None,
+        form: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's.
 
@@ -91,12 +91,12 @@ class Candidates:
 
     def _duty(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         tokens: tuple[int, int, int],
         limits: Limits,
-        offered: Offered,
-        form: Form | None,
+        offered: DecodingOption,
+        form: LoadConfig | None,
     ) -> float:
         """The share of time that the watts at hand allow; what is in force for the threads of now.
 
@@ -121,11 +121,11 @@ def _added_w(full: Prediction) -> float:
 
 
 def nothing(
-    entry: Entry,
+    entry: ModelRecord,
     threads: int,
     tokens: tuple[int | None, int, int],
     reason: str,
-    offered: Offered = ALONE,
+    offered: DecodingOption = ALONE,
 ) -> Candidate:
     """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
     return Candidate(

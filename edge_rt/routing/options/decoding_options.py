@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 from edge_rt.decoding.params import AIMED, Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pairs.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.kinds import writer
 from edge_rt.routing.options.mode_settings import check_settings, refused
 from edge_rt.routing.quality.feedback.cell import file_of
@@ -22,14 +22,14 @@ USUAL_GATE = "token"
 LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
 
 
-Fits = Callable[[Entry, Entry], bool]
+Fits = Callable[[ModelRecord, ModelRecord], bool]
 """Whether the second model can be in memory beside the first, and reads as much."""
 
 
 class Models(Protocol):
     """Has models, and knows pairs of them."""
 
-    def entry(self, model: str) -> Entry:
+    def entry(self, model: str) -> ModelRecord:
         """One model; raises ModelNotFound."""
         ...
 
@@ -38,28 +38,28 @@ class Models(Protocol):
         ...
 
 
-class Offered(NamedTuple):
+class DecodingOption(NamedTuple):
     """A mode with its partner, and the share of the model's quality that it keeps, if known."""
 
     mode: Mode = Mode()
-    partner: Entry | None = None
+    partner: ModelRecord | None = None
     kept: float | None = 1.0
 
 
-ALONE = Offered()
+ALONE = DecodingOption()
 
 
-def made_of(entry: Entry, offered: Offered) -> str:
+def made_of(entry: ModelRecord, offered: DecodingOption) -> str:
     """Of which files answers of `entry` in that mode are made; see Key."""
     partner = offered.partner
     return file_of(entry.short_sha256, "" if partner is None else partner.short_sha256)
 
 
 @dataclass(frozen=True)
-class Offer:
+class DecodingOptions:
     """What there is to choose from; `why` tells what was changed about what was asked for."""
 
-    modes: tuple[Offered, ...] = (ALONE,)
+    modes: tuple[DecodingOption, ...] = (ALONE,)
     why: str | None = None
 
     @property
@@ -67,24 +67,24 @@ class Offer:
         """Whether two models write by turns."""
         return any(offered.mode.name == SWITCH for offered in self.modes)
 
-    def of(self, label: str) -> Offered:
+    def of(self, label: str) -> DecodingOption:
         """The one of that label."""
         return next(offered for offered in self.modes if offered.mode.label == label)
 
 
-def partners(offers: Mapping[str, Offer]) -> list[Entry]:
+def partners(offers: Mapping[str, DecodingOptions]) -> list[ModelRecord]:
     """All partners in them, each once."""
     found = (one.partner for offer in offers.values() for one in offer.modes)
     return list({partner.id: partner for partner in found if partner is not None}.values())
 
 
 def offer(
-    entry: Entry,
-    wish: ModeWish,
+    entry: ModelRecord,
+    wish: DecodingRequest,
     models: Models,
     limits: Limits,
     fits: Fits,
-) -> Offer:
+) -> DecodingOptions:
     """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
 
     Without any wish that is the usual one of its pair, as long as the partner `fits` beside it, and
@@ -95,60 +95,64 @@ def offer(
     name = _name(wish, pair)
     if name is None:
         check_settings(SINGLE, wish)
-        return Offer(tuple(_lossless(entry, partner)))
+        return DecodingOptions(tuple(_lossless(entry, partner)))
     if name in (SINGLE, LOOKUP):
         check_settings(name, wish)
-        return Offer((Offered(Mode(name)),))
+        return DecodingOptions((DecodingOption(Mode(name)),))
     if partner is None:
         raise _alone(entry, name, models)
     if not wish.asks and not fits(entry, partner):
-        return Offer()
+        return DecodingOptions()
     if name == SPECULATIVE:
         check_settings(name, wish)
-        return Offer((Offered(Mode(name, partner.id), partner),))
+        return DecodingOptions((DecodingOption(Mode(name, partner.id), partner),))
     as_usual = pair if pair is not None and name == usual else None
     gating = _gating(name, wish, as_usual)
     kept = as_usual.kept.least if as_usual is not None and as_usual.kept is not None else None
-    if as_usual is None or gating != _gating(name, ModeWish(), as_usual):
+    if as_usual is None or gating != _gating(name, DecodingRequest(), as_usual):
         kept = None
     less = _less(gating, limits)
     if less is gating:
-        return Offer((Offered(Mode(SWITCH, partner.id, gating=gating), partner, kept),))
+        return DecodingOptions(
+            (DecodingOption(Mode(SWITCH, partner.id, gating=gating), partner, kept),)
+        )
     why = f"{entry.id} writes {LESS_SHARE:.0%} of the tokens: {limits.why}"
-    return Offer((Offered(Mode(SWITCH, partner.id, gating=less), partner, None),), why)
+    return DecodingOptions(
+        (DecodingOption(Mode(SWITCH, partner.id, gating=less), partner, None),), why
+    )
 
 
-def every(entry: Entry, models: Models, limits: Limits) -> Offer:
+def every(entry: ModelRecord, models: Models, limits: Limits) -> DecodingOptions:
     """Each mode that a request may get without asking for more than that."""
-    partner, pair = _partner(entry, ModeWish(), models)
+    partner, pair = _partner(entry, DecodingRequest(), models)
     modes = list(_lossless(entry, partner))
     if pair is not None and pair.gate is not None:
-        modes += offer(entry, ModeWish(), models, limits, _whatever).modes
-    return Offer(tuple(modes))
+        modes += offer(entry, DecodingRequest(), models, limits, _whatever).modes
+    return DecodingOptions(tuple(modes))
 
 
-def _whatever(entry: Entry, partner: Entry) -> bool:
+def _whatever(entry: ModelRecord, partner: ModelRecord) -> bool:
     return True
 
 
-def _name(wish: ModeWish, pair: Pair | None) -> str | None:
+def _name(wish: DecodingRequest, pair: Pair | None) -> str | None:
     if wish.name != SWITCH:
         return wish.name or (None if pair is None else pair.mode)
     gate = None if pair is None else pair.gate
     return f"{SWITCH}:{gate or USUAL_GATE}"
 
 
-def _lossless(entry: Entry, partner: Entry | None) -> Iterator[Offered]:
+def _lossless(entry: ModelRecord, partner: ModelRecord | None) -> Iterator[DecodingOption]:
     """What the router may take by itself: with a pair that is there, whatever changes no token."""
     yield ALONE
     if partner is None:
         return
-    yield Offered(Mode(LOOKUP))
+    yield DecodingOption(Mode(LOOKUP))
     if _alike(entry, partner):
-        yield Offered(Mode(SPECULATIVE, partner.id), partner)
+        yield DecodingOption(Mode(SPECULATIVE, partner.id), partner)
 
 
-def _alike(one: Entry, two: Entry) -> bool:
+def _alike(one: ModelRecord, two: ModelRecord) -> bool:
     """Whether the second reads all that the first does, by what seems to be the same vocabulary.
 
     The engine knows that for sure.
@@ -158,19 +162,19 @@ def _alike(one: Entry, two: Entry) -> bool:
     return same and its.context_train >= ours.context_train
 
 
-def alike_partner(entry: Entry, models: Models) -> Entry | None:
+def alike_partner(entry: ModelRecord, models: Models) -> ModelRecord | None:
     """The small model of its first pair that is there, if that reads all that it does."""
-    partner, _ = _partner(entry, ModeWish(), models)
+    partner, _ = _partner(entry, DecodingRequest(), models)
     return partner if partner is not None and _alike(entry, partner) else None
 
 
-def _gating(name: str, wish: ModeWish, usual: Pair | None) -> Gating:
+def _gating(name: str, wish: DecodingRequest, usual: Pair | None) -> Gating:
     share, threshold, first = wish.large_share, wish.threshold, wish.first
     if usual is not None:
         if share is None and threshold is None:
             share, threshold = usual.large_share, usual.threshold
         first = usual.first if first is None else first
-    check_settings(name, ModeWish(name, None, share, threshold, first))
+    check_settings(name, DecodingRequest(name, None, share, threshold, first))
     return Gating(gate_of(name) or "", threshold, share, first or 0)
 
 
@@ -182,7 +186,9 @@ def _less(gating: Gating, limits: Limits) -> Gating:
     return replace(gating, share=LESS_SHARE, threshold=None)
 
 
-def _partner(entry: Entry, wish: ModeWish, models: Models) -> tuple[Entry | None, Pair | None]:
+def _partner(
+    entry: ModelRecord, wish: DecodingRequest, models: Models
+) -> tuple[ModelRecord | None, Pair | None]:
     """The smaller model, and what is known of the two; the first pair of which both are there."""
     pairs = models.pairs(entry.id)
     if wish.partner is not None:
@@ -196,7 +202,7 @@ def _partner(entry: Entry, wish: ModeWish, models: Models) -> tuple[Entry | None
     return None, None
 
 
-def _named(partner: str, entry: Entry, models: Models) -> Entry:
+def _named(partner: str, entry: ModelRecord, models: Models) -> ModelRecord:
     try:
         found = writer(models.entry(partner))
     except (ModelNotFound, RequestError) as error:
@@ -210,7 +216,7 @@ def _named(partner: str, entry: Entry, models: Models) -> Entry:
     return found
 
 
-def _alone(entry: Entry, mode: str, models: Models) -> RequestError:
+def _alone(entry: ModelRecord, mode: str, models: Models) -> RequestError:
     absent = [pair.small for pair in models.pairs(entry.id)]
     ways = [f"edge-rt models pull {absent[0]}"] if absent else []
     ways += ["name one in `edge.partner`", "add a pair to a file of models.catalogue"]

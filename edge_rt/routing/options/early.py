@@ -8,13 +8,18 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from edge_rt.core.route_request import Wish
+from edge_rt.core.route_request import RouteRequest
 from edge_rt.decoding.params import EARLY, Gating, Mode
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.pair import SWITCH
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.naming import AUTO
-from edge_rt.routing.options.decoding_options import Models, Offer, Offered, alike_partner
+from edge_rt.routing.options.decoding_options import (
+    DecodingOption,
+    DecodingOptions,
+    Models,
+    alike_partner,
+)
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 
 _NAME = f"{SWITCH}:{EARLY}"
@@ -24,7 +29,7 @@ _ANY = 100.0  # a doubt beyond all there are
 class Knowing(Models, Protocol):
     """Has models, and knows what their doubt says."""
 
-    def doubt(self, entry: Entry) -> Calibration | None:
+    def doubt(self, entry: ModelRecord) -> Calibration | None:
         """What is known of the doubt of a model."""
         ...
 
@@ -39,19 +44,19 @@ class _Decision(NamedTuple):
     kept: float
 
 
-def left_open(wish: Wish) -> bool:
+def left_open(wish: RouteRequest) -> bool:
     """Whether a request asks for that, and not from which doubt on."""
     return wish.mode.name == _NAME and wish.mode.threshold is None
 
 
 def with_early(
-    offers: Mapping[str, Offer],
-    entries: Mapping[str, Entry],
-    wish: Wish,
+    offers: Mapping[str, DecodingOptions],
+    entries: Mapping[str, ModelRecord],
+    wish: RouteRequest,
     assessed: Assessment,
     floor: float | None,
     host: Knowing,
-) -> dict[str, Offer]:
+) -> dict[str, DecodingOptions]:
     """The `offers` of `entries`, decided from the doubt on that leaves answers worse than `floor`.
 
     Where any model may answer in any mode, each has one more that has such a partner, if that by
@@ -66,8 +71,10 @@ def with_early(
     return {id: _more(offers[id], entries[id], assessed, floor, host) for id in offers}
 
 
-def _set(offer: Offer, entry: Entry, assessed: Assessment, floor: float, host: Knowing) -> Offer:
-    def modes() -> Iterator[Offered]:
+def _set(
+    offer: DecodingOptions, entry: ModelRecord, assessed: Assessment, floor: float, host: Knowing
+) -> DecodingOptions:
+    def modes() -> Iterator[DecodingOption]:
         for one in offer.modes:
             gating, partner = one.mode.gating, one.partner
             found = partner and _decision(entry, partner, assessed, floor, host)
@@ -76,12 +83,14 @@ def _set(offer: Offer, entry: Entry, assessed: Assessment, floor: float, host: K
                 continue
             gating = msgspec.structs.replace(gating, threshold=found.threshold)
             mode = msgspec.structs.replace(one.mode, gating=gating)
-            yield Offered(mode, partner, found.kept)
+            yield DecodingOption(mode, partner, found.kept)
 
     return replace(offer, modes=tuple(modes()))
 
 
-def _more(offer: Offer, entry: Entry, assessed: Assessment, floor: float, host: Knowing) -> Offer:
+def _more(
+    offer: DecodingOptions, entry: ModelRecord, assessed: Assessment, floor: float, host: Knowing
+) -> DecodingOptions:
     partner = alike_partner(entry, host)
     if partner is None or (assessed.p(partner.id) or 0.0) >= floor:
         return offer
@@ -89,11 +98,11 @@ def _more(offer: Offer, entry: Entry, assessed: Assessment, floor: float, host: 
     if found is None or found.share <= 0.0:
         return offer
     mode = Mode(SWITCH, partner.id, gating=Gating(EARLY, found.threshold))
-    return replace(offer, modes=(*offer.modes, Offered(mode, partner, found.kept)))
+    return replace(offer, modes=(*offer.modes, DecodingOption(mode, partner, found.kept)))
 
 
 def _decision(
-    large: Entry, small: Entry, assessed: Assessment, floor: float, host: Knowing
+    large: ModelRecord, small: ModelRecord, assessed: Assessment, floor: float, host: Knowing
 ) -> _Decision | None:
     """What is to be done for one request; None: too little is known.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.formats.summary import Kind
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 _IS = {
     "language": "a language model; POST /v1/chat/completions has it write",
@@ -25,12 +25,12 @@ _COULD = {
 }
 
 
-def writer(entry: Entry) -> Entry:
+def writer(entry: ModelRecord) -> ModelRecord:
     """`entry` if it can write text; raises RequestError, which says what it can do."""
     return of_kind(entry, "language")
 
 
-def of_kind(entry: Entry, kind: Kind) -> Entry:
+def of_kind(entry: ModelRecord, kind: Kind) -> ModelRecord:
     """`entry` if it is a model of that kind; raises RequestError, which says what it can do."""
     if entry.kind == kind:
         return entry
@@ -38,7 +38,7 @@ def of_kind(entry: Entry, kind: Kind) -> Entry:
     raise RequestError(message, param="model", code="unsupported")
 
 
-def only(entries: Iterable[Entry], kind: Kind) -> Entry:
+def only(entries: Iterable[ModelRecord], kind: Kind) -> ModelRecord:
     """The model of that kind that came first; raises ModelNotFound."""
     able = [entry for entry in entries if entry.kind == kind]
     if not able:
@@ -46,6 +46,6 @@ def only(entries: Iterable[Entry], kind: Kind) -> Entry:
     return min(able, key=lambda entry: entry.created)
 
 
-def writers(entries: Iterable[Entry]) -> list[Entry]:
+def writers(entries: Iterable[ModelRecord]) -> list[ModelRecord]:
     """Those that can write text."""
     return [entry for entry in entries if entry.kind == "language"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 from edge_rt.decoding.params import GATES
 from edge_rt.errors import RequestError
 from edge_rt.models.pairs.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
 
 
-def check_mode(wish: ModeWish) -> None:
+def check_mode(wish: DecodingRequest) -> None:
     """Raise RequestError for a mode that there is not, or with what does not go with it."""
     name = wish.name
     if name is None:
@@ -23,7 +23,7 @@ def check_mode(wish: ModeWish) -> None:
     check_settings(name, wish)
 
 
-def check_settings(mode: str, wish: ModeWish) -> None:
+def check_settings(mode: str, wish: DecodingRequest) -> None:
     """Raise RequestError where what is set besides does not go with `mode`."""
     first = 0 if wish.first is None else wish.first
     wrong = misfit(mode, wish.large_share, wish.threshold, first)

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form, Setting
+from edge_rt.core.load_config import LoadConfig, Setting
 from edge_rt.core.prediction import Prediction
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction.forecaster import Forecaster
-from edge_rt.engine.client.residency import Residency
-from edge_rt.models.record import Entry
+from edge_rt.engine.client.residency import ModelPool
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.variant import Variant, Way
 from edge_rt.routing.loading.forms import form_of, forms, kv_bytes
 from edge_rt.routing.loading.load_request import resident_name, wanted
-from edge_rt.routing.options.decoding_options import Offer, Offered, made_of
+from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions, made_of
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 
 LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
@@ -27,35 +27,39 @@ class Variants:
     """Makes variants of entries, and tells when each was calibrated."""
 
     def __init__(
-        self, engine: Engine, residency: Residency, forecaster: Forecaster, ages: Ages
+        self, engine: Engine, residency: ModelPool, forecaster: Forecaster, ages: Ages
     ) -> None:
         self._engine, self._residency = engine, residency
         self._forecaster, self._ages = forecaster, ages
         self._noted: dict[str, tuple[str, int]] = {}
 
     def setting(
-        self, entry: Entry, threads: int, mode: Mode | None = None, form: Form | None = None
+        self,
+        entry: ModelRecord,
+        threads: int,
+        mode: Mode | None = None,
+        form: LoadConfig | None = None,
     ) -> Setting:
         """How `entry` is run with so many threads in that mode; `form` None: the usual one."""
         how, form = mode or Mode(), form or forms(entry, self._engine)[0]
         layers, kv_type = form
         return Setting(entry.id, threads, layers, how.label, kv_type, how.partner)
 
-    def form(self, entry: Entry) -> Form:
+    def form(self, entry: ModelRecord) -> LoadConfig:
         """How it is loaded, or is usually."""
         resident = self._residency.get(resident_name(entry))
         if resident is None:
             return forms(entry, self._engine)[0]
         return form_of(resident.wanted.spec)
 
-    def offloads(self, entry: Entry) -> list[Form]:
+    def offloads(self, entry: ModelRecord) -> list[LoadConfig]:
         """The first form with each number of layers on a GPU: others go by the same figures."""
-        found: dict[int, Form] = {}
+        found: dict[int, LoadConfig] = {}
         for form in forms(entry, self._engine):
             found.setdefault(form.gpu_layers, form)
         return list(found.values())
 
-    def measured(self, entry: Entry, threads: int, mode: Mode) -> None:
+    def measured(self, entry: ModelRecord, threads: int, mode: Mode) -> None:
         """An answer was measured just now, in that mode; see Ages.
 
         It counts for every form that goes by the same figures.
@@ -65,7 +69,11 @@ class Variants:
             if self._forecaster.figures(entry, form) == now:
                 self._ages.note(self.setting(entry, threads, mode, form), now_s)
 
-    def threads(self, entry: Entry, offer: Offer = Offer()) -> tuple[int, ...]:  # noqa: B008
+    def threads(
+        self,
+        entry: ModelRecord,
+        offer: DecodingOptions = DecodingOptions(),  # noqa: B008 - it is frozen
+    ) -> tuple[int, ...]:
         """The counts that answers of `entry` may ask for: those that it was calibrated with.
 
         None with onnxruntime, which would make its session anew for each change, be it that of a
@@ -76,15 +84,15 @@ class Variants:
             return ()
         return tuple(sorted({c.threads for c in self._forecaster.calibrations(entry)}))
 
-    def context(self, entry: Entry) -> int:
+    def context(self, entry: ModelRecord) -> int:
         """Tokens of the longest conversation."""
         return min(self._engine.context, entry.summary.context_train)
 
     def of(
         self,
-        entries: Iterable[Entry],
+        entries: Iterable[ModelRecord],
         threads: int,
-        offers: Mapping[str, Offer] | None = None,
+        offers: Mapping[str, DecodingOptions] | None = None,
         *,
         any_threads: bool = False,
         assessed: Assessment | None = None,
@@ -97,7 +105,7 @@ class Variants:
         """
         entries = list(entries)
         origins, chances = families(entries), assessed or Assessment()
-        offered = {entry.id: (offers or {}).get(entry.id, Offer()) for entry in entries}
+        offered = {entry.id: (offers or {}).get(entry.id, DecodingOptions()) for entry in entries}
         found = [
             self._variant(entry, threads, origin, chances.p(entry.id), offered[entry.id].modes)
             for entry, origin in zip(entries, origins, strict=True)
@@ -112,11 +120,11 @@ class Variants:
 
     def _variant(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         origin: str,
         quality: float | None,
-        modes: Sequence[Offered],
+        modes: Sequence[DecodingOption],
     ) -> Variant:
         self._note(entry)
         engine, summary = self._engine, entry.summary
@@ -141,7 +149,7 @@ class Variants:
             file=entry.short_sha256,
         )
 
-    def _way(self, entry: Entry, offered: Offered, threads: int) -> Way:
+    def _way(self, entry: ModelRecord, offered: DecodingOption, threads: int) -> Way:
         partner = offered.partner
         if partner is None:
             return Way(kept=offered.kept)
@@ -150,18 +158,18 @@ class Variants:
         file = made_of(entry, offered)
         return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
 
-    def _load_s(self, entry: Entry) -> float:
+    def _load_s(self, entry: ModelRecord) -> float:
         known = self._residency.load_s.get(resident_name(entry))
         return LOAD_S + entry.size / LOAD_BYTES_PER_S if known is None else known
 
-    def _busy_w(self, entry: Entry, threads: int) -> float:
+    def _busy_w(self, entry: ModelRecord, threads: int) -> float:
         """What a busy engine adds to the draw, which is as much as a load adds at most."""
         found = self._forecaster.predict(entry, threads, *_USUAL)
         if not isinstance(found, Prediction) or found.energy_j is None or found.seconds <= 0.0:
             return 0.0
         return found.energy_j / found.seconds
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entry: ModelRecord) -> None:
         """Have the ages know of its calibrations, once."""
         now = entry.sha256, self._forecaster.edition
         before = self._noted.get(entry.id)
@@ -176,7 +184,7 @@ class Variants:
                 self._ages.note(setting, known.calibrated_at.timestamp())
 
 
-def weights(entry: Entry) -> str:
+def weights(entry: ModelRecord) -> str:
     """What those have in common that hold the same weights.
 
     Conversion to ONNX loses next to nothing; what was quantised anew is a model of its own.
@@ -185,7 +193,7 @@ def weights(entry: Entry) -> str:
     return converted or entry.sha256
 
 
-def families(entries: Sequence[Entry]) -> list[str]:
+def families(entries: Sequence[ModelRecord]) -> list[str]:
     """For each of `entries` what it was made from in the first place, as far as that is known."""
     sources = {entry.sha256: entry.source_sha256 for entry in entries}
     return [_first(entry.sha256, sources) for entry in entries]

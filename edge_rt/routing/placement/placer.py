@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Prediction
 from edge_rt.core.route_request import Prefer
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.engine.client.residency import Residency, Wanted
+from edge_rt.engine.client.residency import LoadRequest, ModelPool
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.loop import Governing
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.variant import Variant
 from edge_rt.routing.loading.forms import form_of
 from edge_rt.routing.loading.load_request import resident_name
@@ -39,7 +39,7 @@ _MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens
 _DEVICE = "board"  # CPU and GPU share its memory
 
-Preload = Callable[[str, Form], Awaitable[object]]
+Preload = Callable[[str, LoadConfig], Awaitable[object]]
 """Loads a model by its id, in that form as far as it can be had."""
 
 
@@ -51,8 +51,8 @@ class _Plan:
     """
 
     problem: Problem
-    entries: Sequence[Entry]
-    forms: Sequence[Sequence[Form]]
+    entries: Sequence[ModelRecord]
+    forms: Sequence[Sequence[LoadConfig]]
     before: State
     prefer: Prefer
 
@@ -69,7 +69,7 @@ class Placer:
         variants: Variants,
         candidates: Candidates,
         governing: Governing,
-        residency: Residency,
+        residency: ModelPool,
         room: Room,
         alone: Alone,
         fixed: Collection[str],
@@ -133,7 +133,7 @@ class Placer:
             smaller=self._governing.limits.smaller,
         )
 
-    def _plan(self, entries: Sequence[Entry]) -> _Plan | None:
+    def _plan(self, entries: Sequence[ModelRecord]) -> _Plan | None:
         """None where there is nothing to choose: one variant is asked for, and has one form."""
         shares = self._routes.mix.shares()
         asked = {id for bucket in shares for id in bucket.able(self._governing.limits)}
@@ -171,7 +171,7 @@ class Placer:
         problem, forms = Problem(places, self._usable(free), mix), [[*sizes[e.id]] for e in free]
         return _Plan(problem, free, forms, before, "energy" if joules else "latency")
 
-    def _usable(self, free: Iterable[Entry]) -> list[float]:
+    def _usable(self, free: Iterable[ModelRecord]) -> list[float]:
         """Bytes of the board and of its GPU that others than those do not take."""
         names = {resident_name(entry) for entry in free}
         residents = self._residency.residents()
@@ -179,7 +179,7 @@ class Placer:
         whole = self._room.usable_bytes, self._room.gpu_bytes
         return [max(0.0, all - sum(taken)) for all, *taken in zip(whole, *others, strict=True)]
 
-    def _forms(self, entry: Entry) -> dict[Form, tuple[float, float]]:
+    def _forms(self, entry: ModelRecord) -> dict[LoadConfig, tuple[float, float]]:
         """What it takes in each form to choose from, first the one that it has.
 
         Of what stays as it is that is just this one, and otherwise those that did not fail of late.
@@ -201,7 +201,7 @@ class Placer:
         return Cost(variant.load_j if joules else variant.load_s, variant.load_s)
 
     def _takes(
-        self, entry: Entry, form: Form, buckets: Iterable[Bucket]
+        self, entry: ModelRecord, form: LoadConfig, buckets: Iterable[Bucket]
     ) -> dict[Bucket, Prediction | None]:
         """What a request of each kind takes; None where it cannot be had, or nobody knows."""
         return {
@@ -212,7 +212,7 @@ class Placer:
         }
 
     def _foretold(
-        self, entry: Entry, form: Form, tokens: tuple[int, int, int]
+        self, entry: ModelRecord, form: LoadConfig, tokens: tuple[int, int, int]
     ) -> Prediction | None:
         limits = self._governing.limits
         found = self._candidates.predict(entry, limits.threads, tokens, limits, form=form)
@@ -226,7 +226,7 @@ def _ids(names: Collection[str], host: Host) -> Iterator[str]:
             yield host.entry(name).id
 
 
-def _sizes(wanted: Wanted) -> tuple[float, float]:
+def _sizes(wanted: LoadRequest) -> tuple[float, float]:
     """What it takes of the board's memory and of a GPU's."""
     return float(wanted.need_bytes), float(wanted.gpu_bytes)
 

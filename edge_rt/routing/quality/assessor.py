@@ -13,7 +13,7 @@ from edge_rt.config.schema import Router
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded
 from edge_rt.errors import EdgeError
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 from edge_rt.routing.quality.difficulty.estimate import Estimator, Known
 from edge_rt.routing.quality.difficulty.finder import excerpt
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class Embedder(Protocol):
     """Has texts turned into vectors."""
 
-    def entry(self, model: str) -> Entry:
+    def entry(self, model: str) -> ModelRecord:
         """One model; raises ModelNotFound."""
         ...
 
@@ -57,7 +57,7 @@ class Assessor:
     async def assess(
         self,
         text: str,
-        entries: Sequence[Entry],
+        entries: Sequence[ModelRecord],
         host: Embedder,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> Assessment:
@@ -104,6 +104,6 @@ class Assessor:
         return vectors, cost
 
 
-def _known(entry: Entry) -> Known:
+def _known(entry: ModelRecord) -> Known:
     quality = entry.presumed_quality
     return Known({} if quality is None else quality.figures, entry.summary.parameters)

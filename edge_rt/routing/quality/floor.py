@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from edge_rt.core.requests import Cost
-from edge_rt.core.route_request import Aims, Wish
+from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.governor.loop import Governing
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.sufficing import FLOORS, Level, below, floor_of, least_quality
-from edge_rt.routing.options.decoding_options import Fits, Offer, offer
+from edge_rt.routing.options.decoding_options import DecodingOptions, Fits, offer
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.feedback.judge import Judge
 
@@ -25,11 +25,11 @@ class Floor:
         self.usual = floor_of(usual)
         self._governing, self._assessor, self._judge = governing, assessor, judge
 
-    def now(self, aims: Aims) -> float:
+    def now(self, aims: Objectives) -> float:
         """The floor at the governor's present limits."""
         return self.of(aims, self._governing.limits.smaller)
 
-    def of(self, aims: Aims, smaller: bool) -> float:
+    def of(self, aims: Objectives, smaller: bool) -> float:
         """The floor, `smaller` telling whether the governor asks for smaller models.
 
         The usual one gives way as far as "low" then; one that the request names holds.
@@ -39,10 +39,10 @@ class Floor:
 
     async def shortfall(
         self,
-        other: Entry,
-        asked: Entry,
+        other: ModelRecord,
+        asked: ModelRecord,
         text: str,
-        aims: Aims,
+        aims: Objectives,
         host: Host,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> str | None:
@@ -59,12 +59,12 @@ class Floor:
 
     async def kept(
         self,
-        offers: Mapping[str, Offer],
-        entries: Mapping[str, Entry],
-        wish: Wish,
+        offers: Mapping[str, DecodingOptions],
+        entries: Mapping[str, ModelRecord],
+        wish: RouteRequest,
         host: Host,
         fits: Fits,
-    ) -> dict[str, Offer]:
+    ) -> dict[str, DecodingOptions]:
         """The `offers` of `entries`, with less for a large model only beside a good enough one."""
         limits = replace(self._governing.limits, smaller=False)
         found = dict(offers)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail
-from edge_rt.server.sockets.connection_limiter import Door, Doors
+from edge_rt.server.sockets.connection_limiter import ConnectionLimiter, Door
 from edge_rt.server.sockets.peer import Caller, caller_of
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Acceptor:
     def __init__(
         self,
         sock: socket.socket,
-        doors: Doors,
+        doors: ConnectionLimiter,
         make: MakeProtocol,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -16,7 +16,7 @@ from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
 from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
 from edge_rt.api.middleware.respond import send_failure
 from edge_rt.errors import Unavailable
-from edge_rt.server.sockets.connection_limiter import Door, Doors
+from edge_rt.server.sockets.connection_limiter import ConnectionLimiter, Door
 from edge_rt.server.sockets.peer import Caller, peer_of
 
 RETRY_S = 2.0  # after which there may be a place for one more connection
@@ -45,7 +45,7 @@ class Connection(H11Protocol):
     """
 
     def __init__(
-        self, doors: Doors, patience: Patience, caller: Caller, door: Door, **given: Any
+        self, doors: ConnectionLimiter, patience: Patience, caller: Caller, door: Door, **given: Any
     ) -> None:
         """Of `caller`, who has come in by `door` and leaves when it ends.
 

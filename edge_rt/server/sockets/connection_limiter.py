@@ -24,7 +24,7 @@ class Door(Enum):
     OFTEN = 4  # likewise: its client opens too many a second
 
 
-class Doors:
+class ConnectionLimiter:
     """Counts connections. No client, told apart by `who` it is, has more than half of them.
 
     The connections that a client, or one of its processes, opens per second are limited as well:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from edge_rt.api.middleware.body import read_body
 from edge_rt.api.middleware.context import open_exchange
-from edge_rt.api.middleware.intake import Intake
+from edge_rt.api.middleware.intake import BodyQuota
 
 
 def read(chunks: list[bytes], *, limit: int, headers=(), leaves: bool = False):
@@ -29,7 +29,7 @@ def read(chunks: list[bytes], *, limit: int, headers=(), leaves: bool = False):
         asked += 1
         return messages[asked - 1]
 
-    scope, intake = {"headers": list(headers)}, Intake(1 << 30)
+    scope, intake = {"headers": list(headers)}, BodyQuota(1 << 30)
     exchange = open_exchange(scope, 0.0, intake)
     try:
         body = asyncio.run(read_body(scope, receive, limit=limit))

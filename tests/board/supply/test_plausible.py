@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from trees import BOARDS, Tree
 
-from edge_rt.board.monitor import Senses
+from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.supply.plausibility import known_of
 from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
@@ -18,7 +18,7 @@ NANO = "jetson-orin-nano-8gb"
 
 
 def report_of(tree: Tree, board: str | None) -> BoardReport:
-    senses = Senses(tree.proc.parent, board, Paths.system())
+    senses = BoardMonitor(tree.proc.parent, board, Paths.system())
     senses.open()
     try:
         return senses.report()

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from click.testing import CliRunner
 
-from edge_rt.api.middleware.guard import Guard
+from edge_rt.api.middleware.guard import Authorizer
 from edge_rt.cli.local.key import key
 from edge_rt.config.loader import check_text
 
@@ -32,7 +32,7 @@ def test_its_hash_opens_tcp() -> None:
         "server": ("127.0.0.1", 1),
         "headers": [(b"authorization", f"Bearer {made['key']}".encode())],
     }
-    assert Guard([made["sha256"]]).check(scope).client == f"key:{made['sha256'][:12]}"
+    assert Authorizer([made["sha256"]]).check(scope).client == f"key:{made['sha256'][:12]}"
 
 
 def test_a_key_of_ones_own() -> None:

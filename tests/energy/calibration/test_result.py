@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Served
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Draws
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.engine.protocol import Timings
 
-FORM = Form(0, "f16")
+FORM = LoadConfig(0, "f16")
 DATE = datetime(2026, 11, 25, tzinfo=timezone.utc)
 LENGTHS = (16, 64, 256)
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_rt.energy.ledger.book import IDLE_S
-from edge_rt.energy.ledger.record import HOUR_S, Day, Entry, ModelDay
+from edge_rt.energy.ledger.record import HOUR_S, Day, ModelDay, UsageRecord
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -176,9 +176,9 @@ def test_booking_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     assert len(book.recent(2)) == 1
 
 
-def sums(booked: list[Entry]) -> dict[tuple[str, str], ModelDay]:
+def sums(booked: list[UsageRecord]) -> dict[tuple[str, str], ModelDay]:
     """What the totals must be, added up another way than the ledger does."""
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[str, str], list[UsageRecord]] = {}
     for line in booked:
         day = time.strftime("%Y-%m-%d", time.gmtime(line.ended))
         groups.setdefault((day, line.model), []).append(line)
@@ -212,7 +212,7 @@ STEPS = st.lists(
 @settings(max_examples=3 * settings().max_examples // 5)
 def test_totals_are_the_sum_of_what_was_booked(steps: list[tuple[str, int]]) -> None:
     """Through flushes, failed flushes, restarts and midnights."""
-    clock, booked, energy_j = Clock(), list[Entry](), 0.0
+    clock, booked, energy_j = Clock(), list[UsageRecord](), 0.0
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "ledger.db")
         book = new_book(path, clock)

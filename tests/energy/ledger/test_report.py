@@ -7,16 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.energy.ledger.record import Day, Entry, of_model
+from edge_rt.energy.ledger.record import Day, UsageRecord, of_model
 from edge_rt.energy.ledger.report import ledger_report
 
 DAY = Day("2027-01-15", "modelled", 5.0, 3.5, 60.0, 1.0)
-DONE = Entry(1.8e9, "m", "done", 9, 4, 7, 2.0, 1.5, 3.5, 1.0, 2.5, "measured", 4.5, 51.0)
-BROKEN = Entry(1.8e9, "m", "failed", 9, 4, 0, 2.0, 1.5, None, None, None, "unresolved", None, None)
+DONE = UsageRecord(1.8e9, "m", "done", 9, 4, 7, 2.0, 1.5, 3.5, 1.0, 2.5, "measured", 4.5, 51.0)
+BROKEN = UsageRecord(
+    1.8e9, "m", "failed", 9, 4, 0, 2.0, 1.5, None, None, None, "unresolved", None, None
+)
 
 
 @pytest.mark.parametrize("entry", [DONE, BROKEN])
-def test_every_figure_is_that_of_the_ledger(entry: Entry) -> None:
+def test_every_figure_is_that_of_the_ledger(entry: UsageRecord) -> None:
     report = ledger_report(True, [DAY], [of_model(entry)], [entry])
     assert report.stored
     pairs: list[tuple[Any, Any]] = [

@@ -12,32 +12,32 @@ import msgspec
 import pytest
 
 from edge_rt.board.profile import Chosen
-from edge_rt.board.snapshot import Felt, board_key
+from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
 from edge_rt.energy.prediction.memory import Memory
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
 
 from calibrated import calibration
 
 
-def felt_of(board: str | None, *, simulated: bool = False) -> Felt:
+def felt_of(board: str | None, *, simulated: bool = False) -> BoardSnapshot:
     boards, _ = check_boards(board_dirs(Paths.detect()))
     found = None if board is None else boards[board]
     name = None if board is None else SimpleNamespace(id=board)
     chosen = Chosen(found, cast(Any, name))
-    return cast(Felt, SimpleNamespace(chosen=chosen, simulated=simulated))
+    return cast(BoardSnapshot, SimpleNamespace(chosen=chosen, simulated=simulated))
 
 
 @pytest.fixture
-def entry(kit: Any) -> Entry:
+def entry(kit: Any) -> ModelRecord:
     return replace(kit.entry, sha256="ab" * 32, backend="llama")
 
 
@@ -50,7 +50,7 @@ class Place:
         board: str | None = "raspberry-pi-5",
         engine: Engine = Engine(),  # noqa: B008 - it is frozen
     ) -> None:
-        self.felt: Felt | None = felt_of(board)
+        self.felt: BoardSnapshot | None = felt_of(board)
         self.idle_w: float | None = None
         self.memory = Memory(folder / "state")
         self.engine, self.folder = engine, folder
@@ -62,7 +62,7 @@ class Place:
         return Forecaster(self.folder, self.engine, 4, lambda: self.felt, idle_w, self.memory)
 
     def predict(
-        self, entry: Entry, threads: int = 1, prompt: int = 64, form: Form | None = None
+        self, entry: ModelRecord, threads: int = 1, prompt: int = 64, form: LoadConfig | None = None
     ) -> Prediction:
         found = self.forecaster.predict(entry, threads, prompt, 0, 32, 1.0, form)
         assert isinstance(found, Prediction)
@@ -75,7 +75,7 @@ def saved(folder: Path, **changes: Any) -> Calibration:
     return one
 
 
-def test_a_saved_calibration_is_used(tmp_path: Path, entry: Entry) -> None:
+def test_a_saved_calibration_is_used(tmp_path: Path, entry: ModelRecord) -> None:
     one = saved(tmp_path)
     place = Place(tmp_path)
     assert place.forecaster.calibrations(entry) == [one]
@@ -88,7 +88,7 @@ def test_a_saved_calibration_is_used(tmp_path: Path, entry: Entry) -> None:
     "changes", [{"board": "raspberry-pi-4b"}, {"sha256": "cd" * 32}, {"backend": "other"}]
 )
 def test_one_of_something_else_is_not(
-    tmp_path: Path, entry: Entry, changes: dict[str, str]
+    tmp_path: Path, entry: ModelRecord, changes: dict[str, str]
 ) -> None:
     saved(tmp_path, **changes)
     place = Place(tmp_path)
@@ -96,7 +96,7 @@ def test_one_of_something_else_is_not(
     assert place.predict(entry).basis == "roofline"
 
 
-def test_a_simulated_board_is_another_board(tmp_path: Path, entry: Entry) -> None:
+def test_a_simulated_board_is_another_board(tmp_path: Path, entry: ModelRecord) -> None:
     saved(tmp_path)
     place = Place(tmp_path)
     assert place.predict(entry).basis == "calibrated"
@@ -106,7 +106,7 @@ def test_a_simulated_board_is_another_board(tmp_path: Path, entry: Entry) -> Non
     assert keys == ["unknown", "unknown", "raspberry-pi-5 (simulated)"]
 
 
-def test_the_profile_makes_the_roofline(tmp_path: Path, entry: Entry) -> None:
+def test_the_profile_makes_the_roofline(tmp_path: Path, entry: ModelRecord) -> None:
     seconds = {
         board: Place(tmp_path, board).predict(entry, 4).seconds
         for board in ("raspberry-pi-5", "raspberry-pi-4b")
@@ -116,7 +116,7 @@ def test_the_profile_makes_the_roofline(tmp_path: Path, entry: Entry) -> None:
     assert Place(tmp_path, None).predict(entry).energy_j is None
 
 
-def test_new_calibrations_take_the_place_of_old_ones(tmp_path: Path, entry: Entry) -> None:
+def test_new_calibrations_take_the_place_of_old_ones(tmp_path: Path, entry: ModelRecord) -> None:
     old = saved(tmp_path)
     place = Place(tmp_path)
     place.predict(entry)
@@ -130,7 +130,7 @@ def test_new_calibrations_take_the_place_of_old_ones(tmp_path: Path, entry: Entr
     assert place.predict(entry).decode_s > 5 * before
 
 
-def test_the_idle_power_of_now_counts(tmp_path: Path, entry: Entry) -> None:
+def test_the_idle_power_of_now_counts(tmp_path: Path, entry: ModelRecord) -> None:
     saved(tmp_path)
     place = Place(tmp_path)
     calibrated = place.predict(entry)
@@ -140,7 +140,9 @@ def test_the_idle_power_of_now_counts(tmp_path: Path, entry: Entry) -> None:
     assert (now.total_j or 0) == pytest.approx((now.energy_j or 0) + 7.0 * now.seconds)
 
 
-def test_another_file_under_the_same_name_is_another_model(tmp_path: Path, entry: Entry) -> None:
+def test_another_file_under_the_same_name_is_another_model(
+    tmp_path: Path, entry: ModelRecord
+) -> None:
     saved(tmp_path)
     place = Place(tmp_path)
     assert place.predict(entry).basis == "calibrated"
@@ -148,7 +150,7 @@ def test_another_file_under_the_same_name_is_another_model(tmp_path: Path, entry
 
 
 def test_files_that_are_no_calibration_are_left_out(
-    tmp_path: Path, entry: Entry, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, entry: ModelRecord, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = saved(tmp_path)
     (tmp_path / "bad.json").write_text("{}")
@@ -167,11 +169,16 @@ def test_the_shape_is_the_headers(kit: Any) -> None:
 
 # --- how a model is loaded
 
-F16, Q4, GPU, GPU_Q4 = Form(0, "f16"), Form(0, "q4_0"), Form(9, "f16"), Form(9, "q4_0")
+F16, Q4, GPU, GPU_Q4 = (
+    LoadConfig(0, "f16"),
+    LoadConfig(0, "q4_0"),
+    LoadConfig(9, "f16"),
+    LoadConfig(9, "q4_0"),
+)
 
 
 @pytest.fixture
-def wide(entry: Entry) -> Entry:
+def wide(entry: ModelRecord) -> ModelRecord:
     """A model that may be loaded in four ways."""
     return replace(
         entry, summary=msgspec.structs.replace(entry.summary, head_dim_k=64, head_dim_v=64)
@@ -183,7 +190,7 @@ def fourfold(folder: Path) -> Place:
 
 
 def test_another_kv_type_goes_by_the_figures_of_the_calibrated_one(
-    tmp_path: Path, wide: Entry
+    tmp_path: Path, wide: ModelRecord
 ) -> None:
     saved(tmp_path, kv_type="q8_0/f16")  # which is not among them any more
     place = fourfold(tmp_path)
@@ -194,7 +201,7 @@ def test_another_kv_type_goes_by_the_figures_of_the_calibrated_one(
     assert place.predict(wide) == place.predict(wide, form=Q4) != found[0]
 
 
-def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: Entry) -> None:
+def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: ModelRecord) -> None:
     one = saved(tmp_path, kv_type="f16")
     saved(tmp_path, kv_type="q4_0", promise=replace(one.promise, step_s=3 * one.promise.step_s))
     place = fourfold(tmp_path)
@@ -212,7 +219,7 @@ def test_one_that_was_calibrated_goes_by_its_own(tmp_path: Path, wide: Entry) ->
 
 
 def test_another_offload_is_not_predicted_before_it_is_calibrated(
-    tmp_path: Path, wide: Entry
+    tmp_path: Path, wide: ModelRecord
 ) -> None:
     place = fourfold(tmp_path)
     assert place.predict(wide).basis == place.predict(wide, form=Q4).basis == "roofline"

@@ -10,7 +10,7 @@ import pytest
 
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.failures import AVOIDED_S, FAILED_S
-from edge_rt.engine.client.residency import Residency, Resident, Wanted
+from edge_rt.engine.client.residency import LoadRequest, ModelPool, Resident
 from edge_rt.engine.protocol import Loaded, ModelSpec
 from edge_rt.engine.supervisor.exit_reason import Fate
 from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
@@ -70,7 +70,7 @@ class House:
         self.prepared: list[str] = []
         self.bad: Exception | None = None
         self.engine = FakeEngine(self.sizes, total)
-        self.residency = Residency(
+        self.residency = ModelPool(
             self._connect,
             available=lambda: self.engine.available(),
             reserve_bytes=GB // 2,
@@ -90,14 +90,14 @@ class House:
     def use_all(self, models: str):
         return self.residency.use_all({model: self.wanted(model) for model in models})
 
-    def wanted(self, model: str) -> Callable[[], Coroutine[Any, Any, Wanted]]:
-        async def prepare() -> Wanted:
+    def wanted(self, model: str) -> Callable[[], Coroutine[Any, Any, LoadRequest]]:
+        async def prepare() -> LoadRequest:
             self.prepared.append(model)
             await asyncio.sleep(0)
             if self.bad is not None:
                 raise self.bad
             specs = [ModelSpec("toy", model, 96, 2, gpu_layers=layers) for layers in self.ways]
-            ways = [Wanted(model, spec, self.sizes[model], self.mapped) for spec in specs]
+            ways = [LoadRequest(model, spec, self.sizes[model], self.mapped) for spec in specs]
             return next((way for way in ways if not self.residency.avoids(way)), ways[0])
 
         return prepare

@@ -11,7 +11,7 @@ from edge_rt.board.profile import Chosen
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.cpufreq import CpuFreq
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.board import BoardName
@@ -33,10 +33,10 @@ FIT = LeakageFit(
 )
 
 
-def felt(id: str, root: Path = Path("/"), *readers: Reader) -> Felt:
+def felt(id: str, root: Path = Path("/"), *readers: Reader) -> BoardSnapshot:
     board = load_boards()[id]
     chosen = Chosen(board, BoardName(id, board.name, "the test", "configured"))
-    return Felt(root, chosen, Sampler(readers, lambda: 0.0), (), None)
+    return BoardSnapshot(root, chosen, Sampler(readers, lambda: 0.0), (), None)
 
 
 def seen(second: int) -> Observation:

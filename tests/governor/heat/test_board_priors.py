@@ -13,15 +13,15 @@ from edge_rt.board.profile import Chosen
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.heat.fan import Fan
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.snapshot import Felt
+from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards
 from edge_rt.energy.calibration.record import Draws
 from edge_rt.governor.heat.board_priors import heat_prior, power_prior
 
 
-def felt(board: str | None, *readers: Reader) -> Felt:
+def felt(board: str | None, *readers: Reader) -> BoardSnapshot:
     profile = None if board is None else load_boards()[board]
-    return Felt(Path("/"), Chosen(profile), Sampler(readers, lambda: 0.0), (), None)
+    return BoardSnapshot(Path("/"), Chosen(profile), Sampler(readers, lambda: 0.0), (), None)
 
 
 def test_the_profile_is_believed() -> None:

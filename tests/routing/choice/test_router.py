@@ -23,7 +23,7 @@ from route_help import (
 )
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import Form, Setting
+from edge_rt.core.load_config import LoadConfig, Setting
 from edge_rt.core.prediction import Prediction
 from edge_rt.core.route_request import Prefer
 from edge_rt.routing.choice.ages import REST_S, STALE_S, Ages
@@ -121,7 +121,7 @@ def boards(draw: st.DrawFn, pool: list[Variant]) -> Now:
         guard=draw(st.sampled_from(("ok", "caution"))),
         allowance_w=draw(st.none() | st.floats(1, 20)),
     )
-    loaded = {variant.id: Form(0, "f16") for variant in pool if draw(st.booleans())}
+    loaded = {variant.id: LoadConfig(0, "f16") for variant in pool if draw(st.booleans())}
     return Now(limits, (1, 2, 3), draw(st.floats(0, 8)) * GB, loaded)
 
 
@@ -311,7 +311,7 @@ def test_a_tie_is_no_reason_to_load_anything_anew(kv_type: str) -> None:
     ages.explored()
     kv_bytes = {"f16": 0.05 * GB, "q8_0": 0.03 * GB}
     pool = [replace(SMOL, kv_bytes=kv_bytes, load_s=0.01, load_j=0.01)]
-    board = now(threads=(2,), loaded={"smol": Form(0, kv_type)})
+    board = now(threads=(2,), loaded={"smol": LoadConfig(0, kv_type)})
     routed = ToldRouter({("smol", 2): prediction(3, 7)}, ages)
     for _ in range(3):
         trace = routed.choose(ask(model="smol"), pool, board)

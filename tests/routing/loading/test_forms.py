@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.routing.loading.forms import form_of, forms, kv_bytes
 from edge_rt.routing.loading.load_request import wanted
 
@@ -29,20 +29,25 @@ def wide(kit: Any) -> Any:
 @pytest.mark.parametrize(
     ("engine", "expected"),
     [
-        (Engine(), [Form(0, "q8_0/f16")]),
-        (Engine(flash_attention=False), [Form(0, "f16")]),
-        (Engine(gpu_layers=9), [Form(9, "f16")]),
-        (Engine(gpu_layers=[9, 0]), [Form(9, "f16"), Form(0, "f16")]),
-        (Engine(kv_type="q4_0"), [Form(0, "q4_0")]),
-        (Engine(kv_type=["f16", "q4_0"]), [Form(0, "f16"), Form(0, "q4_0")]),
+        (Engine(), [LoadConfig(0, "q8_0/f16")]),
+        (Engine(flash_attention=False), [LoadConfig(0, "f16")]),
+        (Engine(gpu_layers=9), [LoadConfig(9, "f16")]),
+        (Engine(gpu_layers=[9, 0]), [LoadConfig(9, "f16"), LoadConfig(0, "f16")]),
+        (Engine(kv_type="q4_0"), [LoadConfig(0, "q4_0")]),
+        (Engine(kv_type=["f16", "q4_0"]), [LoadConfig(0, "f16"), LoadConfig(0, "q4_0")]),
         (
             Engine(kv_type=["f16", "q8_0"], gpu_layers=[0, 9]),
-            [Form(0, "f16"), Form(9, "f16"), Form(0, "q8_0"), Form(9, "q8_0")],
+            [
+                LoadConfig(0, "f16"),
+                LoadConfig(9, "f16"),
+                LoadConfig(0, "q8_0"),
+                LoadConfig(9, "q8_0"),
+            ],
         ),
     ],
 )
 def test_all_that_are_configured_the_usual_one_first(
-    wide: Any, engine: Engine, expected: list[Form]
+    wide: Any, engine: Engine, expected: list[LoadConfig]
 ) -> None:
     assert forms(wide, engine) == expected
     for form in expected:
@@ -56,20 +61,20 @@ def test_types_that_a_model_cannot_have_are_left_out(kit: Any, wide: Any) -> Non
     engine = Engine(kv_type=["q4_0", "q8_0/f16", "f16"])
     narrow = replace(wide, summary=changed(wide.summary, head_dim_k=64, head_dim_v=80))
     assert [form.kv_type for form in forms(narrow, engine)] == ["q8_0/f16", "f16"]
-    assert forms(kit.entry, Engine(kv_type="q8_0")) == [Form(0, "f16")]
+    assert forms(kit.entry, Engine(kv_type="q8_0")) == [LoadConfig(0, "f16")]
 
 
 def test_onnxruntime_has_one_way(wide: Any) -> None:
     onnx = replace(wide, backend="onnx")
     engine = Engine(kv_type=["f16", "q4_0"], gpu_layers=[0, 9])
-    assert forms(onnx, engine) == [Form(0, "f32")]
+    assert forms(onnx, engine) == [LoadConfig(0, "f32")]
     assert wanted(onnx, PATH, engine).spec.kv_type == "f32"
-    assert kv_bytes(onnx, engine, Form(0, "f32")) == 2048 * 4 * 512 * 4
+    assert kv_bytes(onnx, engine, LoadConfig(0, "f32")) == 2048 * 4 * 512 * 4
 
 
 def test_models_that_keep_nothing_have_no_types_to_choose_from(wide: Any) -> None:
     vectors = replace(wide, summary=changed(wide.summary, kind="embedding"))
-    assert forms(vectors, Engine(kv_type=["q8_0", "q4_0"])) == [Form(0, "f16")]
+    assert forms(vectors, Engine(kv_type=["q8_0", "q4_0"])) == [LoadConfig(0, "f16")]
 
 
 @pytest.mark.parametrize(("head", "kv_type"), [(128, "q8_0/f16"), (80, "f16")])

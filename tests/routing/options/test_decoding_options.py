@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pairs.pair import Kept, Pair
-from edge_rt.routing.options.decoding_options import LESS_SHARE, Offer, every, offer
+from edge_rt.routing.options.decoding_options import LESS_SHARE, DecodingOptions, every, offer
 
 CALM = Limits(2)
 HOT = Limits(2, smaller=True, why="the board is hot")
@@ -25,7 +25,7 @@ TUNED = Pair(
     first=4,
     kept=Kept(figures={"gsm8k": 0.95}),
 )
-USUAL = ModeWish()
+USUAL = DecodingRequest()
 STEP = Mode("switch", "tiny", gating=Gating("step", share=0.3, first=4))
 
 
@@ -44,7 +44,9 @@ class Models:
     def pairs(self, large: str) -> list[Pair]:
         return [pair for pair in self._pairs if pair.large == large]
 
-    def offer(self, wish: ModeWish = USUAL, limits: Limits = CALM, fits: bool = True) -> Offer:
+    def offer(
+        self, wish: DecodingRequest = USUAL, limits: Limits = CALM, fits: bool = True
+    ) -> DecodingOptions:
         return offer(self.entry("big"), wish, self, limits, lambda *_: fits)
 
     def modes(self, *args: Any, **fields: Any) -> list[Mode]:
@@ -54,18 +56,18 @@ class Models:
 def test_without_a_pair_a_model_answers_by_itself_and_may_look_up(kit: Any) -> None:
     models = Models(kit)
     assert models.modes() == [Mode()]
-    assert models.modes(ModeWish("single")) == [Mode()]
-    assert models.modes(ModeWish("lookup")) == [Mode("lookup")]
+    assert models.modes(DecodingRequest("single")) == [Mode()]
+    assert models.modes(DecodingRequest("lookup")) == [Mode("lookup")]
     for mode in ("speculative", "switch", "switch:token"):
         with pytest.raises(RequestError, match=r"`edge.mode`.*`edge.partner`") as caught:
-            models.offer(ModeWish(mode))
+            models.offer(DecodingRequest(mode))
         assert caught.value.param == "edge.mode"
 
 
 def test_a_pair_offers_what_changes_no_token(kit: Any) -> None:
     models = Models(kit, Pair(large="big", small="tiny"))
     assert models.modes() == [Mode(), Mode("lookup"), Mode("speculative", "tiny")]
-    assert models.modes(ModeWish("speculative")) == [Mode("speculative", "tiny")]
+    assert models.modes(DecodingRequest("speculative")) == [Mode("speculative", "tiny")]
     other = changed(kit.entry.summary, vocab=601)
     models.entries["tiny"] = replace(models.entries["tiny"], summary=other)
     assert models.modes() == [Mode(), Mode("lookup")]
@@ -76,7 +78,7 @@ def test_a_partner_that_reads_less_drafts_nothing_unasked(kit: Any) -> None:
     short = changed(kit.entry.summary, context_train=1024)
     models.entries["tiny"] = replace(models.entries["tiny"], summary=short)
     assert models.modes() == [Mode(), Mode("lookup")]
-    assert models.modes(ModeWish("speculative")) == [Mode("speculative", "tiny")]
+    assert models.modes(DecodingRequest("speculative")) == [Mode("speculative", "tiny")]
 
 
 def test_a_pair_whose_small_model_is_not_there_is_none(kit: Any) -> None:
@@ -85,7 +87,7 @@ def test_a_pair_whose_small_model_is_not_there_is_none(kit: Any) -> None:
     models = Models(kit, Pair(large="big", small="gone"))
     assert models.modes() == [Mode()]
     with pytest.raises(RequestError, match="edge-rt models pull gone"):
-        models.offer(ModeWish("speculative"))
+        models.offer(DecodingRequest("speculative"))
 
 
 def test_the_usual_mode_holds_unless_another_is_asked_for(kit: Any) -> None:
@@ -93,41 +95,41 @@ def test_the_usual_mode_holds_unless_another_is_asked_for(kit: Any) -> None:
     [usual] = models.offer().modes
     assert (usual.mode, usual.kept) == (STEP, 0.95)
     assert usual.partner == models.entries["tiny"]
-    assert models.modes(ModeWish("switch")) == [STEP]
-    assert models.modes(ModeWish("single")) == [Mode()]
-    [other] = models.offer(ModeWish("switch:ead", threshold=0.5)).modes
+    assert models.modes(DecodingRequest("switch")) == [STEP]
+    assert models.modes(DecodingRequest("single")) == [Mode()]
+    [other] = models.offer(DecodingRequest("switch:ead", threshold=0.5)).modes
     assert other.mode == Mode("switch", "tiny", gating=Gating("ead", 0.5))
     assert other.kept is None
 
 
 def test_what_is_set_besides_replaces_what_is_usual(kit: Any) -> None:
     models = Models(kit, TUNED)
-    [asked] = models.offer(ModeWish(threshold=0.5)).modes
+    [asked] = models.offer(DecodingRequest(threshold=0.5)).modes
     assert asked.mode.gating == Gating("step", 0.5, None, 4)
     assert asked.kept is None
-    [asked] = models.offer(ModeWish(first=0)).modes
+    [asked] = models.offer(DecodingRequest(first=0)).modes
     assert asked.mode.gating == Gating("step", None, 0.3, 0)
     with pytest.raises(RequestError, match="is for modes that switch"):
-        Models(kit, Pair(large="big", small="tiny")).offer(ModeWish(large_share=0.2))
+        Models(kit, Pair(large="big", small="tiny")).offer(DecodingRequest(large_share=0.2))
     with pytest.raises(RequestError, match="never has no threshold"):
-        models.offer(ModeWish("switch:never", large_share=0.2))
+        models.offer(DecodingRequest("switch:never", large_share=0.2))
 
 
 def test_the_usual_mode_waits_for_memory(kit: Any) -> None:
     models = Models(kit, TUNED)
     assert models.modes(fits=False) == [Mode()]
-    assert models.modes(ModeWish("switch"), fits=False) == [STEP]
-    [asked] = models.modes(ModeWish(large_share=0.2), fits=False)
+    assert models.modes(DecodingRequest("switch"), fits=False) == [STEP]
+    [asked] = models.modes(DecodingRequest(large_share=0.2), fits=False)
     assert asked.gating == Gating("step", None, 0.2, 4)
 
 
 def test_any_two_models_can_be_asked_for(kit: Any) -> None:
     models = Models(kit, TUNED, ids=("big", "tiny", "mid"))
-    assert models.modes(ModeWish("speculative", "mid")) == [Mode("speculative", "mid")]
-    assert models.modes(ModeWish(partner="mid"))[-1] == Mode("speculative", "mid")
+    assert models.modes(DecodingRequest("speculative", "mid")) == [Mode("speculative", "mid")]
+    assert models.modes(DecodingRequest(partner="mid"))[-1] == Mode("speculative", "mid")
     for partner, words in (("gone", "no model gone"), ("big", "is the model itself")):
         with pytest.raises(RequestError, match=words) as caught:
-            models.offer(ModeWish("speculative", partner))
+            models.offer(DecodingRequest("speculative", partner))
         assert caught.value.param == "edge.partner"
 
 
@@ -136,10 +138,10 @@ def test_a_partner_is_no_larger_than_the_model(kit: Any, mode: str | None) -> No
     models = Models(kit, TUNED, ids=("big", "tiny", "mid"))
     models.entries["mid"] = replace(models.entries["mid"], size=3_000_000_000)
     with pytest.raises(RequestError, match=r"mid is larger than big, 3000 MB.*ask mid") as caught:
-        models.offer(ModeWish(mode, "mid"))
+        models.offer(DecodingRequest(mode, "mid"))
     assert caught.value.param == "edge.partner"
     models.entries["big"] = replace(models.entries["big"], size=3_000_000_001)
-    assert models.offer(ModeWish(mode, "mid")).modes[-1].mode.partner == "mid"
+    assert models.offer(DecodingRequest(mode, "mid")).modes[-1].mode.partner == "mid"
 
 
 def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
@@ -149,10 +151,10 @@ def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
     assert found.why == "big writes 20% of the tokens: the board is hot"
     assert found.modes[0].mode.gating == Gating("step", None, LESS_SHARE, 4)
     assert found.modes[0].kept is None
-    less = models.offer(ModeWish(large_share=0.1), limits=HOT)
+    less = models.offer(DecodingRequest(large_share=0.1), limits=HOT)
     assert (less.why, less.modes[0].mode.gating) == (None, Gating("step", None, 0.1, 4))
     for mode in ("switch:always", "speculative", "single"):
-        assert models.offer(ModeWish(mode), limits=HOT).why is None
+        assert models.offer(DecodingRequest(mode), limits=HOT).why is None
 
 
 def test_a_plan_shows_all(kit: Any) -> None:

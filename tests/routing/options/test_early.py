@@ -8,17 +8,17 @@ import pytest
 from msgspec.structs import replace as changed
 from test_decoding_options import CALM, Models
 
-from edge_rt.core.route_request import ModeWish, Wish
+from edge_rt.core.route_request import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.models.pairs.doubt import Calibration, Step
 from edge_rt.models.pairs.pair import Pair
-from edge_rt.routing.options.decoding_options import ALONE, Offer, offer
+from edge_rt.routing.options.decoding_options import ALONE, DecodingOptions, offer
 from edge_rt.routing.options.early import left_open, with_early
 from edge_rt.routing.quality.difficulty.assessment import Assessment, Chance
 
 STEPS = [Step(0.1, 0.1, 0.5), Step(1.0, 0.9, 0.5)]
 FOUND = Calibration(model="tiny", sha256="0" * 64, answers=80, steps=STEPS)
-EARLY = ModeWish("switch:early")
+EARLY = DecodingRequest("switch:early")
 
 
 class Knowing(Models):
@@ -35,11 +35,11 @@ def models(kit: Any) -> Knowing:
     return Knowing(kit, Pair(large="big", small="tiny"))
 
 
-def wish(model: str = "auto", mode: ModeWish = ModeWish()) -> Wish:  # noqa: B008 - a tuple
+def wish(model: str = "auto", mode: DecodingRequest = DecodingRequest()) -> RouteRequest:  # noqa: B008 - a tuple
     async def write(model: str) -> str:
         return "Hi"
 
-    return Wish("cmpl-1", model, write, mode=mode)
+    return RouteRequest("cmpl-1", model, write, mode=mode)
 
 
 def assessed(tiny: float | None = 0.5, big: float | None = 0.9) -> Assessment:
@@ -49,13 +49,13 @@ def assessed(tiny: float | None = 0.5, big: float | None = 0.9) -> Assessment:
 
 def offers(
     models: Knowing,
-    asked: Wish,
+    asked: RouteRequest,
     *,
     floor: float | None = 0.6,
     known: Assessment = assessed(),  # noqa: B008 - it is not changed
-) -> dict[str, Offer]:
+) -> dict[str, DecodingOptions]:
     large = offer(models.entry("big"), asked.mode, models, CALM, lambda *_: True)
-    made = {"big": large, "tiny": Offer()}
+    made = {"big": large, "tiny": DecodingOptions()}
     return with_early(made, models.entries, asked, known, floor, models)
 
 
@@ -71,7 +71,7 @@ def test_auto_may_have_the_small_model_begin(models: Knowing) -> None:
     assert gating.threshold < 1.0  # from there on nine of ten are wrong
     # The small one keeps half of them, nine of ten of which are good, as are those of the large.
     assert early.kept == pytest.approx(1.0)
-    assert found["tiny"] == Offer()
+    assert found["tiny"] == DecodingOptions()
 
 
 def test_what_the_two_keep_is_less_where_the_large_one_would_do_better(models: Knowing) -> None:
@@ -85,7 +85,7 @@ def test_what_the_two_keep_is_less_where_the_large_one_would_do_better(models: K
     ("asked", "how"),
     [
         (wish("big"), {}),  # who names a model gets nothing else
-        (wish(mode=ModeWish("single")), {}),
+        (wish(mode=DecodingRequest("single")), {}),
         (wish(), {"floor": None}),
         (wish(), {"floor": 0.5}),  # which the small one reaches by itself
         (wish(), {"floor": 0.95}),  # which it reaches with no doubt at all
@@ -93,7 +93,7 @@ def test_what_the_two_keep_is_less_where_the_large_one_would_do_better(models: K
         (wish(), {"known": assessed(tiny=None)}),
     ],
 )
-def test_where_it_is_not_offered(models: Knowing, asked: Wish, how: dict) -> None:
+def test_where_it_is_not_offered(models: Knowing, asked: RouteRequest, how: dict) -> None:
     modes = [one.mode.label for one in offers(models, asked, **how)["big"].modes]
     assert "switch:early" not in modes
 
@@ -116,7 +116,7 @@ def test_who_asks_for_it_gets_the_doubt_that_keeps_the_floor(models: Knowing) ->
 
 
 def test_a_threshold_that_is_asked_for_stays(models: Knowing) -> None:
-    asked = wish("big", ModeWish("switch:early", threshold=0.3, first=4))
+    asked = wish("big", DecodingRequest("switch:early", threshold=0.3, first=4))
     assert not left_open(asked)
     [early] = offers(models, asked)["big"].modes
     assert early.mode == Mode("switch", "tiny", gating=Gating("early", 0.3, None, 4))

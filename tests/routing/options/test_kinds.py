@@ -12,12 +12,12 @@ from edge_rt.config.schema import Config, Models
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.errors import RequestError
 from edge_rt.models.formats.summary import Kind
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 
 SILENT = [kind for kind in get_args(Kind) if kind != "language"]
 
 
-def of_kind(entry: Entry, id: str, kind: str) -> Entry:
+def of_kind(entry: ModelRecord, id: str, kind: str) -> ModelRecord:
     return replace(entry, id=id, summary=msgspec.structs.replace(entry.summary, kind=kind))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.core.route_request import ModeWish
+from edge_rt.core.route_request import DecodingRequest
 from edge_rt.decoding.params import Gating, Made, Mode
 from edge_rt.errors import RequestError, Unavailable
 
@@ -33,9 +33,9 @@ def test_what_is_asked_comes_to_the_router(client, service):
     client.complete(edge={"mode": "speculative"})
     client.chat()
     assert [wish.mode for wish in service.wishes] == [
-        ModeWish("switch:ead", "tiny", 0.2, None, 8),
-        ModeWish("speculative"),
-        ModeWish(),
+        DecodingRequest("switch:ead", "tiny", 0.2, None, 8),
+        DecodingRequest("speculative"),
+        DecodingRequest(),
     ]
 
 

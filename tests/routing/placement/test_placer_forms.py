@@ -8,12 +8,12 @@ import pytest
 from placed import F16_BYTES, LAYERS, NAMES, Takes, ask, house_of, loaded, look, room
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.errors import ModelFileError
 
 BY_LAYERS = {20: 1.0, 10: 2.0, 0: 9.0}
-ALL, HALF, NONE = (Form(layers, "f16") for layers in BY_LAYERS)
-F16, Q4 = Form(0, "f16"), Form(0, "q4_0")
+ALL, HALF, NONE = (LoadConfig(layers, "f16") for layers in BY_LAYERS)
+F16, Q4 = LoadConfig(0, "f16"), LoadConfig(0, "q4_0")
 BOTH = Engine(kv_type=["f16", "q4_0"])
 
 
@@ -21,14 +21,14 @@ def board_with_gpu(gpu_bytes: float) -> Engine:
     return Engine(gpu_layers=[*BY_LAYERS], kv_type="f16", gpu_bytes=round(gpu_bytes))
 
 
-def by_layers(id: str, form: Form | None) -> float:
+def by_layers(id: str, form: LoadConfig | None) -> float:
     return BY_LAYERS[LAYERS if form is None else form.gpu_layers]
 
 
 def by_kv(f16_j: float, q4_j: float, a_j: float = 0.0) -> Takes:
     """What either model takes; "a" so much more."""
 
-    def takes(id: str, form: Form | None) -> float:
+    def takes(id: str, form: LoadConfig | None) -> float:
         return (q4_j if form == Q4 else f16_j) + a_j * (id == "a")
 
     return takes
@@ -49,7 +49,7 @@ async def ask_for_both(house: Any, times: int = 25) -> None:
     ],
 )
 def test_layers_are_on_the_gpu_as_far_as_there_is_memory_for_both(
-    kit: Any, gpu: float, expected: dict[str, Form]
+    kit: Any, gpu: float, expected: dict[str, LoadConfig]
 ) -> None:
     async def run() -> None:
         engine = board_with_gpu(gpu * F16_BYTES)
@@ -127,7 +127,9 @@ def test_a_smaller_kv_lets_a_second_model_stay(kit: Any) -> None:
 @pytest.mark.parametrize(
     ("q4_j", "expected"), [(1.0, Q4), (1.001, Q4), (2.0, F16)], ids=["none", "little", "much"]
 )
-def test_a_form_is_left_where_that_repays_its_load(kit: Any, q4_j: float, expected: Form) -> None:
+def test_a_form_is_left_where_that_repays_its_load(
+    kit: Any, q4_j: float, expected: LoadConfig
+) -> None:
     async def run() -> None:
         house = house_of(kit, by_kv(1.0, q4_j), load_s=50.0, engine=BOTH)
         for model in NAMES:

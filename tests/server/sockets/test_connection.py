@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from edge_rt.server.sockets.acceptor import PAUSE_S, Acceptor
 from edge_rt.server.sockets.connection import BODY_STEP, UNREAD, Connection, Patience
-from edge_rt.server.sockets.connection_limiter import Doors
+from edge_rt.server.sockets.connection_limiter import ConnectionLimiter
 
 HANG_S = 20.0  # far beyond what any of this takes
 BRIEF = Patience(head_s=0.1, body_s=0.1, read_s=0.1)
@@ -61,7 +61,7 @@ class Site(SimpleNamespace):
     """A server on a Unix socket, and those who connect to it."""
 
     app: App
-    doors: Doors
+    doors: ConnectionLimiter
     path: str
     now_s: float  # of the doors' clock
 
@@ -97,7 +97,7 @@ def serve(tmp_path: Path):
     ) -> None:
         async def main() -> None:
             site = Site(app=app or App(), path=str(tmp_path / "s"), writers=[], now_s=0.0)
-            served, doors = site.app, Doors(places, clock=lambda: site.now_s, **rates)
+            served, doors = site.app, ConnectionLimiter(places, clock=lambda: site.now_s, **rates)
             config = uvicorn.Config(served, log_config=None, lifespan="off", ws="none")
             given = {"config": config, "server_state": ServerState(), "app_state": {}}
             make = partial(Connection, doors, patience, **given)

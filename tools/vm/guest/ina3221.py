@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.board.discovery import Discovery, Roots, Wanted, discover
+from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
 from edge_rt.board.readers.base import Reader
 from edge_rt.board.readers.power import ina3221_registers as registers
 from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
@@ -218,7 +218,7 @@ def _but_watts(values: Sequence[float | None]) -> list[float]:
 
 
 def _discover(chip: Chip) -> Discovery:
-    wanted = Wanted(chips=(RawChip(chip.bus_number, chip.address, LABELS, OHMS),))
+    wanted = WantedReaders(chips=(RawChip(chip.bus_number, chip.address, LABELS, OHMS),))
     return discover(Roots(), wanted)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.core.load_config import Form
+from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Prediction, Served, Unpredicted
 from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction.forecaster import Forecaster
@@ -11,9 +11,9 @@ from edge_rt.energy.prediction.teams.teams import Team, Teams
 from edge_rt.energy.prediction.teams.teamwork import Teamwork
 from edge_rt.energy.prediction.teams.together import Foretell, Sizes
 from edge_rt.models.pairs.pair import SINGLE
-from edge_rt.models.record import Entry
+from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.options.decoding_options import Offered
+from edge_rt.routing.options.decoding_options import DecodingOption
 
 
 class Teaming:
@@ -25,13 +25,13 @@ class Teaming:
 
     def predict(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         tokens: tuple[int, int, int],
         duty: float = 1.0,
-        offered: Offered | None = None,
+        offered: DecodingOption | None = None,
         its: tuple[int, int, int] | None = None,
-        form: Form | None = None,
+        form: LoadConfig | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
         those of the answer, and `its` the partner's; None: the same. `form` is that of `entry`,
@@ -45,12 +45,12 @@ class Teaming:
 
     def learn(
         self,
-        entry: Entry,
+        entry: ModelRecord,
         threads: int,
         served: Served,
-        offered: Offered,
+        offered: DecodingOption,
         made: Made,
-        form: Form | None = None,
+        form: LoadConfig | None = None,
     ) -> None:
         """Take how an answer was made, and what it took; `form` as in `predict`."""
         tokens = made.small + made.large
@@ -73,14 +73,19 @@ class Teaming:
             self._memory.take_teams(self._board, self._teams.learnt())
 
     def _alone(
-        self, entry: Entry, offered: Offered, threads: int, duty: float, form: Form | None = None
+        self,
+        entry: ModelRecord,
+        offered: DecodingOption,
+        threads: int,
+        duty: float,
+        form: LoadConfig | None = None,
     ) -> tuple[Foretell, Foretell | None]:
         partner = offered.partner
         large = self._foretell(entry, threads, duty, form)
         return large, None if partner is None else self._foretell(partner, threads, duty)
 
     def _foretell(
-        self, entry: Entry, threads: int, duty: float, form: Form | None = None
+        self, entry: ModelRecord, threads: int, duty: float, form: LoadConfig | None = None
     ) -> Foretell:
         def foretell(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
             tokens = prompt, cached, completion
@@ -95,12 +100,12 @@ class Teaming:
         return self._teams
 
 
-def _decides_once(offered: Offered) -> bool:
+def _decides_once(offered: DecodingOption) -> bool:
     gating = offered.mode.gating
     return gating is not None and gating.name == EARLY
 
 
-def _team(entry: Entry, offered: Offered) -> Team:
+def _team(entry: ModelRecord, offered: DecodingOption) -> Team:
     """By names that change with the files."""
     mode, partner, gating = offered.mode, offered.partner, offered.mode.gating
     small = None if partner is None else resident_name(partner)

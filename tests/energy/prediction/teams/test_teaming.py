@@ -17,12 +17,12 @@ from edge_rt.config.schema import Config, Models
 from edge_rt.core.prediction import Prediction, Served
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call, Cost
-from edge_rt.core.route_request import ModeWish, Wish
+from edge_rt.core.route_request import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.errors import RequestError
 from edge_rt.models.pairs.pair import Pair
 from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.options.decoding_options import LESS_SHARE, Offered
+from edge_rt.routing.options.decoding_options import LESS_SHARE, DecodingOption
 from edge_rt.routing.routes import ONLY
 
 BIG, TINY = "big", "tiny"
@@ -31,7 +31,7 @@ SWITCH = Pair(large=BIG, small=TINY, mode="switch:token", large_share=0.4)
 MADE = Made(small=6, large=3, switches=2, catch_up=5, accepted=0, rejected=1)
 HALF = Made(small=1, large=1, switches=1, catch_up=1, accepted=0, rejected=1)
 TOKENS = (64, 0, 65)
-USUAL = ModeWish()
+USUAL = DecodingRequest()
 
 
 def house_of(kit: Any, *pairs: Pair, config: Config | None = None, **fields: Any) -> Any:
@@ -46,11 +46,11 @@ def names(house: Any) -> tuple[str, str]:
     return resident_name(house.get(BIG)), resident_name(house.get(TINY))
 
 
-def wish(mode: ModeWish = USUAL, model: str = BIG, **fields: Any) -> Wish:
+def wish(mode: DecodingRequest = USUAL, model: str = BIG, **fields: Any) -> RouteRequest:
     async def write(model: str) -> str:
         return "x" * 400
 
-    return Wish("cmpl-1", model, write, mode=mode, **fields)
+    return RouteRequest("cmpl-1", model, write, mode=mode, **fields)
 
 
 class Pairing(Simulated):
@@ -137,7 +137,7 @@ def test_the_ledger_says_who_wrote_what_nobody_waited_for(kit: Any) -> None:
 def test_a_partner_that_is_not_there_is_told(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit)
-        for mode in (ModeWish("speculative"), ModeWish("switch", "gone")):
+        for mode in (DecodingRequest("speculative"), DecodingRequest("switch", "gone")):
             with pytest.raises(RequestError):
                 await house.service.route(wish(mode))
 
@@ -172,12 +172,14 @@ def test_an_answer_is_refused_only_where_the_lighter_model_could_not_afford_it(
 def test_what_is_asked_for_is_served(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        served = await house.service.route(wish(ModeWish("switch:ead", large_share=0.3)))
+        served = await house.service.route(wish(DecodingRequest("switch:ead", large_share=0.3)))
         assert served.card.id == BIG
         assert served.mode == Mode("switch", TINY, gating=Gating("ead", share=0.3))
         assert (served.route, served.trace) == (ONLY, None)
-        assert (await house.service.route(wish(ModeWish("single")))).mode is None
-        assert (await house.service.route(wish(ModeWish("lookup"), TINY))).mode == Mode("lookup")
+        assert (await house.service.route(wish(DecodingRequest("single")))).mode is None
+        assert (await house.service.route(wish(DecodingRequest("lookup"), TINY))).mode == Mode(
+            "lookup"
+        )
 
     kit.run(run())
 
@@ -185,7 +187,7 @@ def test_what_is_asked_for_is_served(kit: Any) -> None:
 def test_of_any_model_one_that_has_the_mode_is_taken(kit: Any) -> None:
     async def run() -> None:
         house = house_of(kit, Pair(large=BIG, small=TINY))
-        served = await house.service.route(wish(ModeWish("speculative"), "auto", trace=True))
+        served = await house.service.route(wish(DecodingRequest("speculative"), "auto", trace=True))
         assert (served.card.id, served.mode) == (BIG, SPECULATIVE)
         assert served.trace is not None
         rules = {c.candidate.setting.variant: c.rule for c in served.trace.considered}
@@ -215,7 +217,7 @@ def test_a_mode_that_saves_is_chosen_once_that_is_known(kit: Any) -> None:
         single = house.foresight.teaming.predict(big, 2, TOKENS)
         assert isinstance(single, Prediction)
         fast = Served(*TOKENS, single.prefill_s, single.decode_s / 3.0)
-        offered, made = Offered(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
+        offered, made = DecodingOption(SPECULATIVE, tiny), Made(large=65, accepted=45, rejected=10)
         for _ in range(3):
             house.foresight._learn(big, 2, fast, offered, made)
         for entry in (big, tiny):
@@ -262,7 +264,7 @@ def test_less_is_written_by_the_large_model_before_another_stands_in(kit: Any) -
         assert (served.card.id, served.asked) == (BIG, None)
         assert served.mode.gating == Gating("token", share=LESS_SHARE)
         assert served.why == "big writes 20% of the tokens: the board is hot"
-        alone = await house.service.route(wish(ModeWish("single")))
+        alone = await house.service.route(wish(DecodingRequest("single")))
         assert (alone.card.id, alone.asked, alone.mode) == (TINY, BIG, None)
 
     kit.run(run())
@@ -310,7 +312,7 @@ def test_answers_teach_how_the_two_share_the_work(kit: Any, tmp_path: Path) -> N
         house = house_of(kit, state_folder=tmp_path)
         Pairing(house)
         big, tiny = house.get(BIG), house.get(TINY)
-        offered = Offered(SPECULATIVE, tiny)
+        offered = DecodingOption(SPECULATIVE, tiny)
 
         def foretold(house: Any) -> Prediction:
             found = house.foresight.teaming.predict(big, 2, TOKENS, offered=offered)
