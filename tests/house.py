@@ -47,7 +47,7 @@ from edge_rt.engine.protocol import (
     Timings,
     Work,
 )
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import ModelNotFound
@@ -212,27 +212,29 @@ class FakeEngine:
 
     def __init__(self, house: House) -> None:
         self.lost = asyncio.Event()
-        self.sentence: Fate | None = None
+        self.sentence: ExitReason | None = None
         self.fails: list[Exception] = []  # of who asks what is kept
         self.on_work: Callable[[Work], None] = lambda work: None
         self._house = house
         house.metering.listen(cast(EngineClient, self))
 
     @cached_property
-    def fate(self) -> asyncio.Future[Fate]:
+    def fate(self) -> asyncio.Future[ExitReason]:
         """How it ended, once it has."""
         return asyncio.get_running_loop().create_future()
 
-    def lose(self, fate: Fate | set[int]) -> None:
+    def lose(self, fate: ExitReason | set[int]) -> None:
         """Be gone, if it is not; a set is of those it was at work for."""
-        ended = fate if isinstance(fate, Fate) else Fate("signal SIGSEGV", frozenset(fate))
+        ended = (
+            fate if isinstance(fate, ExitReason) else ExitReason("signal SIGSEGV", frozenset(fate))
+        )
         if not self.lost.is_set():
             self.lost.set()
             self._house.metering.lost(ended.requests)
         if not self.fate.done():
             self.fate.set_result(ended)
 
-    def condemn(self, fate: Fate) -> None:
+    def condemn(self, fate: ExitReason) -> None:
         if self.sentence is None and not self.lost.is_set():
             self.sentence = fate
             self.lose(fate)
@@ -288,7 +290,7 @@ class FakeEngine:
                 if item is LOST:
                     self.lose({request.id})
                     raise EngineLost("gone", self.fate)
-                if isinstance(item, Fate):
+                if isinstance(item, ExitReason):
                     self.lose(item)
                     raise EngineLost("gone", self.fate, useful=self._house.useful)
                 if isinstance(item, Exception):

@@ -30,7 +30,7 @@ class Expecting:
     def seconds(self, client: EngineClient, doing: Doing) -> float:
         """What it is at work for now, at the longest.
 
-        A load ends when Residency has it end: onnxruntime lets no other thread run meanwhile.
+        A load ends when ModelPool has it end: onnxruntime lets no other thread run meanwhile.
         """
         if client.loading:
             return math.inf

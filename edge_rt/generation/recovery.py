@@ -15,7 +15,7 @@ from edge_rt.core.digest import digest
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.failures import LESS
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import Progress
 from edge_rt.models.record import ModelRecord
@@ -49,10 +49,12 @@ class Recovery:
         """
         self._clock, self._refuse = clock, refuse
         self._turn = asyncio.Lock()  # of suspects
-        self._guilty: OrderedDict[bytes, tuple[float, Fate]] = OrderedDict()  # since when, and why
+        self._guilty: OrderedDict[bytes, tuple[float, ExitReason]] = (
+            OrderedDict()
+        )  # since when, and why
         self._renewed: dict[str, float] = {}  # when engines were ended because of a model
         self._answered: set[str] = set()  # models that did, in whatever engine
-        self._ended: dict[str, Fate] = {}  # of the last engine that each other model ended
+        self._ended: dict[str, ExitReason] = {}  # of the last engine that each other model ended
 
     def check(self, entry: ModelRecord, call: AnyCall) -> None:
         """Raises RequestError for a request that ended engines before, and Unavailable where
@@ -60,7 +62,7 @@ class Recovery:
         """
         if not self._guilty:  # what is asked may be large
             return
-        since_s, fate = self._guilty.get(_key(entry, call), (-math.inf, Fate("")))
+        since_s, fate = self._guilty.get(_key(entry, call), (-math.inf, ExitReason("")))
         left_s = since_s + _refused_s(fate) - self._clock()
         if left_s > 0.0:
             raise _refusal(entry, fate, left_s)
@@ -115,7 +117,7 @@ class Recovery:
                 f"the engine was lost again and again while it had this request ({fate.why})"
             ) from lost
 
-    def _note_end(self, model: str, fate: Fate) -> None:
+    def _note_end(self, model: str, fate: ExitReason) -> None:
         """Refuse a model that ended two engines and never answered, whatever the prompts were.
 
         All who are blamed for an engine's end were in one pass of one model.
@@ -138,7 +140,7 @@ class Recovery:
             raise broken
         if client.sentence is None:
             self._renewed[entry.sha256] = self._clock()
-        client.condemn(Fate(f"{entry.id}: {broken}", frozenset(() if id is None else (id,))))
+        client.condemn(ExitReason(f"{entry.id}: {broken}", frozenset(() if id is None else (id,))))
         return EngineLost(str(broken), client.fate)
 
 
@@ -147,11 +149,11 @@ def _key(entry: ModelRecord, call: AnyCall) -> bytes:
     return digest(entry.sha256, {k: v for k, v in fields.items() if k not in _CHANGING})
 
 
-def _refused_s(fate: Fate) -> float:
+def _refused_s(fate: ExitReason) -> float:
     return SHORT_S if fate.short_of_memory else REMEMBERED_S
 
 
-def _refusal(entry: ModelRecord, fate: Fate, left_s: float) -> RequestError | Unavailable:
+def _refusal(entry: ModelRecord, fate: ExitReason, left_s: float) -> RequestError | Unavailable:
     if fate.short_of_memory:
         return Unavailable(
             f"the engine ended twice with this request to {entry.id} ({fate.why}). Ask less at "

@@ -232,7 +232,9 @@ class Routes:
         residents = {r.wanted.model: r for r in self._residency.residents()}
         busy = {r.wanted.model: r.wanted.need_bytes for r in residents.values() if r.users}
         ids = {resident_name(entry): entry for entry in entries}
-        if not residents:  # the first one may be loaded whatever the guard says; see Answering
+        if (
+            not residents
+        ):  # the first one may be loaded whatever the guard says; see GenerationService
             limits = replace(limits, heavy=True)
         return Now(
             limits=limits,

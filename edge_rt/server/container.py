@@ -27,8 +27,8 @@ from edge_rt.engine.client.client import EngineClient
 from edge_rt.engine.client.residency import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
-from edge_rt.engine.supervisor.exit_reason import Fate
-from edge_rt.engine.supervisor.hang_detector import Vigil
+from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.hang_detector import HangDetector
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.errors import ConfigError, StoreError
@@ -78,7 +78,7 @@ class Container:
         self.supervisor = Supervisor(
             _engine(config, self.senses.gpu_simulated),
             self._greet,
-            vigil=Vigil(lambda client, doing: self._expecting.seconds(client, doing)),
+            vigil=HangDetector(lambda client, doing: self._expecting.seconds(client, doing)),
             mourn=self._mourn,
             checkpoints=checkpoints,
         )
@@ -259,7 +259,7 @@ class Container:
         if self.supervisor.restarts:
             self._follow(self.residency.restore())
 
-    def _mourn(self, fate: Fate) -> None:
+    def _mourn(self, fate: ExitReason) -> None:
         self.metering.lost(fate.requests)
         if fate.short_of_memory:
             self.residency.forget_lost()

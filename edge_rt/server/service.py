@@ -328,7 +328,7 @@ class DaemonService:
     def resident(
         self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
+        """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
         return self.answering.resident(entry, partner, form)
 
     async def preload(self, model: str, form: LoadConfig | None = None) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.requests import Cost
 from edge_rt.engine.protocol import Finished, Share, Work
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import EngineError, RequestError
 
 IDLE_W, BUSY_W = 3.0, 8.0
@@ -195,7 +195,7 @@ def test_what_is_lost_is_booked_on_the_model_that_was_at_work(kit: Any) -> None:
     async def run() -> None:
         house = kit.house(models=("a", "b"))
         house.senses.powered()
-        ended = Fate("signal SIGKILL, from outside", frozenset({2}), outside=True)
+        ended = ExitReason("signal SIGKILL, from outside", frozenset({2}), outside=True)
         both = asyncio.Event()
         house.scripts = [[kit.started(), both, ended], [kit.started(), both, ended]]
         answers = [asyncio.create_task(house.answer(model)) for model in "ab"]

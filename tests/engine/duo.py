@@ -10,12 +10,12 @@ from heard import Listener
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.engine.generation.generation import Answer
+from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import Generate, ModelSpec, Origin, SetLimits, Work
 from edge_rt.engine.scheduler.tally import Tally
 from edge_rt.engine.strategies.retelling import TextSeat
-from edge_rt.engine.worker.model_registry import Roster
+from edge_rt.engine.worker.model_registry import ModelRegistry
 
 SWITCH = Mode("switch", "small", gating=Gating("token"))
 SPECULATIVE = Mode("speculative", "small")
@@ -30,7 +30,7 @@ class Duo(Listener):
         super().__init__()
         self.tally = Tally()
         told = self.hear, self.tally, self.clock
-        self.roster = Roster(SetLimits(1), *told, checkpoints=checkpoints)
+        self.roster = ModelRegistry(SetLimits(1), *told, checkpoints=checkpoints)
         self.backends = {"toy": large, "small": small}
         self.spent: dict[int, float] = defaultdict(float)
         for name, backend in self.backends.items():
@@ -69,7 +69,7 @@ class Duo(Listener):
         assert not self.busy, "the models do not come to an end"
         self.check_free()
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Iterator[Generation]:
         """Those that hold sequences."""
         loaded = [self.roster.get(name) for name in self.backends]
         yield from {answer for each in loaded if each is not None for answer in each._running}
@@ -87,7 +87,7 @@ class Duo(Listener):
                 assert seat.held.tokens == whole[: len(seat.held.tokens)]
                 self._check_text(answer, seat)
 
-    def _check_text(self, answer: Answer, seat: Any) -> None:
+    def _check_text(self, answer: Generation, seat: Any) -> None:
         if not isinstance(seat, TextSeat):
             written = [token for _, token in answer.authors.written()]
             assert seat.text == [*seat.prompt, *written]

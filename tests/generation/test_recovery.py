@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import CLEARED, LOSSES, STUCK_S
 from edge_rt.generation.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S, SHORT_S
 
-OUTSIDE = Fate("signal SIGKILL, from outside", outside=True)
+OUTSIDE = ExitReason("signal SIGKILL, from outside", outside=True)
 
 
 async def until(condition: Any) -> None:
@@ -101,7 +101,7 @@ def test_a_model_that_never_answered_is_refused_after_two_engines(kit: Any) -> N
 def test_engines_that_a_model_ended_with_two_requests_are_counted_together(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        both = Fate("signal SIGABRT", frozenset({1, 2}))
+        both = ExitReason("signal SIGABRT", frozenset({1, 2}))
         together = asyncio.Event()
         house.scripts = [[kit.started(), together, both] for _ in range(2)] + [[kit.lost]] * 2
         answers = [asyncio.ensure_future(house.answer(max_tokens=n)) for n in (1, 2)]
@@ -122,7 +122,7 @@ def test_who_was_at_work_when_memory_was_short_may_come_again_soon(kit: Any) -> 
 
         def killed() -> None:
             at_work = frozenset({house.ids})
-            house.engine.lose(Fate("memory was short", at_work, short_of_memory=True))
+            house.engine.lose(ExitReason("memory was short", at_work, short_of_memory=True))
 
         house.scripts = [[kit.started(), killed, kit.lost], [killed, kit.lost]]
         waits: list[float | None] = []
@@ -162,7 +162,7 @@ def test_of_several_only_who_did_it_is_refused(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         together, past = asyncio.Event(), kit.delta(*range(CLEARED))
-        all_three = Fate("signal SIGABRT", frozenset({1, 2, 3}))
+        all_three = ExitReason("signal SIGABRT", frozenset({1, 2, 3}))
         house.scripts = [[kit.started(), together, all_three] for _ in range(3)] + [
             [past, asyncio.Event()],  # who comes first is cleared, and goes on
             [kit.lost],  # the second did it
@@ -190,7 +190,7 @@ def test_who_waits_for_its_turn_may_leave(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
         together = asyncio.Event()
-        both = Fate("exit 1", frozenset({1, 2}))
+        both = ExitReason("exit 1", frozenset({1, 2}))
         house.scripts = [[together, both], [together, both], [asyncio.Event()]]
         answers = [asyncio.ensure_future(house.answer(max_tokens=n)) for n in (1, 2)]
         await until(lambda: len(house.asked) == 2)

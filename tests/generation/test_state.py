@@ -12,7 +12,7 @@ from edge_rt import __version__
 from edge_rt.config.schema import Cache, Config, Models, Semantic
 from edge_rt.core.cached import Which
 from edge_rt.engine.client.client import EngineLost
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import Unavailable
 from edge_rt.governor.knobs.outcome import Outcome
 
@@ -130,7 +130,7 @@ def test_an_engine_that_is_not_there_is_starting(kit: Any) -> None:
         house = kit.house()
         house.supervisor.current = house.supervisor.pid = None
         house.supervisor.restarts = 3
-        house.supervisor.fate = Fate("exit 1")
+        house.supervisor.fate = ExitReason("exit 1")
         status = await house.service.status()
         told = {"state": "starting", "pid": None, "restarts": 3, "lost": "exit 1"}
         assert status["engine"] == told

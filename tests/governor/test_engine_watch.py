@@ -11,14 +11,14 @@ import pytest
 
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.governor.engine_watch import Done, EngineWatch
 
 
 class Engine:
     """Answers a ping with the next of its `pongs`, or once it is told to."""
 
-    beat: Beat | None = None
+    beat: Heartbeat | None = None
 
     def __init__(self) -> None:
         self.pings = 0
@@ -96,7 +96,7 @@ def test_a_pass_under_way_on_a_gpu_is_told_of_as_it_goes_on() -> None:
     async def test() -> None:
         now = [100.0]
         watch, engine = EngineWatch(0.01, lambda: now[0]), Engine()
-        engine.beat = beat = Beat()
+        engine.beat = beat = Heartbeat()
         beat.pass_is_over(9.0, 6.0, 7.0)  # before anybody has looked
         engine.says(native_s=9.0, gpu_s=7.0, offloads=True, running=1)
         assert (await look(watch, engine)).gpu_s == 0.0
@@ -120,7 +120,7 @@ def test_a_pass_that_fails_on_a_gpu_takes_nothing_back() -> None:
     async def test() -> None:
         now = [100.0]
         watch, engine = EngineWatch(0.01, lambda: now[0]), Engine()
-        engine.beat = beat = Beat()
+        engine.beat = beat = Heartbeat()
         engine.says(offloads=True)
         await look(watch, engine)
         beat.pass_begins(100.0, 1.0)

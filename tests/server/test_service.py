@@ -14,7 +14,7 @@ from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.decoding.params import Sampling, TokenLogprob
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import (
     EngineError,
     ModelFileError,
@@ -69,7 +69,7 @@ def test_after_a_loss_the_answer_goes_on_where_it_was(kit: Any) -> None:
 def test_log_probabilities_that_wait_for_their_text_go_on_too(kit: Any) -> None:
     async def run() -> None:
         house, waits = kit.house(), [TokenLogprob(b"\xc3", -0.5)]
-        killed = Fate("signal SIGKILL, from outside", outside=True)
+        killed = ExitReason("signal SIGKILL, from outside", outside=True)
         first, then = (replace(kit.delta(n), withheld=waits[: 2 - n]) for n in (1, 2))
         house.scripts = [[kit.started(), first, killed], [then, killed], [kit.finished()]]
         await house.answer()
@@ -81,7 +81,7 @@ def test_log_probabilities_that_wait_for_their_text_go_on_too(kit: Any) -> None:
 def test_what_was_judged_by_is_given_back_whole(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        killed = Fate("signal SIGKILL, from outside", outside=True)
+        killed = ExitReason("signal SIGKILL, from outside", outside=True)
         first, then, last = (replace(kit.delta(n), seen=[n / 3, n / 7][: n - 1]) for n in (1, 2, 3))
         house.scripts = [[kit.started(), first, killed], [then, last, killed], [kit.finished()]]
         await house.answer()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.twin.load import Load, Usage
 from edge_rt.twin.passes import Passes, Spent
 
@@ -20,7 +20,7 @@ OFFLINE = ("python", "-m", "edge_rt.offline", "edge_rt.engine.worker", "5", "7",
 
 
 class Engine:
-    """Process 20 of a procfs, with the Beat that an engine would have."""
+    """Process 20 of a procfs, with the Heartbeat that an engine would have."""
 
     def __init__(self, proc: Path, words: tuple[str, ...] = ENGINE) -> None:
         self.proc, self.now_s = proc, 100.0
@@ -28,8 +28,8 @@ class Engine:
         (self._folder / "fd").mkdir(parents=True)
         (self._folder / "cmdline").write_bytes(b"".join(os.fsencode(w) + b"\0" for w in words))
         self.used(0)
-        shared = Beat.shared()
-        self.beat = Beat(shared)
+        shared = Heartbeat.shared()
+        self.beat = Heartbeat(shared)
         (self._folder / "fd" / "7").symlink_to(f"/proc/{os.getpid()}/fd/{shared}")
 
     def used(self, ticks: int) -> None:
@@ -184,8 +184,8 @@ def test_ticks_that_come_late_are_those_of_the_last_passes(tmp_path: Path) -> No
 
 CHILD = """
 import sys
-from edge_rt.engine.supervisor.heartbeat import Beat
-beat = Beat(int(sys.argv[-2]))
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
+beat = Heartbeat(int(sys.argv[-2]))
 print("there", flush=True)
 sys.stdin.readline()
 beat.pass_is_over(2.0, 1.5)
@@ -197,7 +197,7 @@ sys.stdin.readline()
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[str]]:
     """A real process with an engine's command line and memory."""
-    page = Beat.shared()
+    page = Heartbeat.shared()
     words = [sys.executable, "-c", CHILD, "edge_rt.engine.worker", "-1", str(page), "-1"]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, pass_fds=(page,), text=True, stdin=pipe, stdout=pipe) as process:

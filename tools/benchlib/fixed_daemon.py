@@ -46,7 +46,7 @@ class Fixed:
         return self.limits
 
 
-class FixedRooms(Container):
+class FixedContainer(Container):
     """The front without a governor."""
 
     file: Path
@@ -56,6 +56,6 @@ class FixedRooms(Container):
 
 
 if __name__ == "__main__":
-    FixedRooms.file = Path(sys.argv[1])
-    server.Rooms = FixedRooms
+    FixedContainer.file = Path(sys.argv[1])
+    server.Container = FixedContainer
     serve.main(sys.argv[2:])

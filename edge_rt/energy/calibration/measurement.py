@@ -71,7 +71,7 @@ class Host(Protocol):
     def resident(
         self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
-        """`entry` in the engine's memory, and its partner, while the block runs; see Holding."""
+        """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
         ...
 
 

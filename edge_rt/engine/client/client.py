@@ -45,8 +45,8 @@ from edge_rt.engine.protocol import (
     Unloaded,
     Work,
 )
-from edge_rt.engine.supervisor.exit_reason import Fate
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.errors import (
     EngineBroken,
     EngineError,
@@ -74,15 +74,15 @@ class EngineLost(EngineError):
     """
 
     def __init__(
-        self, message: str, fate: asyncio.Future[Fate] | None = None, *, useful: bool = False
+        self, message: str, fate: asyncio.Future[ExitReason] | None = None, *, useful: bool = False
     ) -> None:
         super().__init__(message)
         self.useful = useful
         self._fate = fate
 
-    async def fate(self) -> Fate:
+    async def fate(self) -> ExitReason:
         """How the engine ended, once that is known."""
-        return Fate(str(self)) if self._fate is None else await asyncio.shield(self._fate)
+        return ExitReason(str(self)) if self._fate is None else await asyncio.shield(self._fate)
 
 
 class EngineClient(asyncio.Protocol):
@@ -95,10 +95,10 @@ class EngineClient(asyncio.Protocol):
     def __init__(self) -> None:
         self.hello: Hello | None = None
         self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
-        self.beat: Beat | None = None  # what the engine notes, where that is shared
+        self.beat: Heartbeat | None = None  # what the engine notes, where that is shared
         self.lost = asyncio.Event()
-        self.fate: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
-        self.sentence: Fate | None = None  # what it was condemned to
+        self.fate: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
+        self.sentence: ExitReason | None = None  # what it was condemned to
         self.execute = self.close  # ends the engine
         self.was_loading = False  # whether it was lost in the middle of a load
         self.useful = False  # whether anybody has heard of it what he had asked for
@@ -136,7 +136,7 @@ class EngineClient(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def condemn(self, fate: Fate) -> None:
+    def condemn(self, fate: ExitReason) -> None:
         """End the engine, which is of no use any more; that is to be its fate."""
         if self.sentence is None and not self.lost.is_set():
             self.sentence = fate

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.failures import LESS, Attempt, Failures
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import EdgeError, ModelFileError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -259,7 +259,7 @@ class ModelPool:
         done, _ = await asyncio.wait((loading,), timeout=most_s)
         if not done:
             client.condemn(
-                Fate(f"it was not done with loading {wanted.model} after {most_s:.0f} s")
+                ExitReason(f"it was not done with loading {wanted.model} after {most_s:.0f} s")
             )
         return await loading
 

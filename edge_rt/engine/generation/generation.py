@@ -12,17 +12,17 @@ from edge_rt.decoding.sampling.sampler import Choice
 from edge_rt.decoding.sampling.text import TextStream
 from edge_rt.decoding.sampling.view import View
 from edge_rt.decoding.switching.doubt import DoubtMeter
-from edge_rt.engine.generation.model_sequence import Home, Seat
-from edge_rt.engine.generation.replay import Past
-from edge_rt.engine.generation.stop_holdback import Withheld
-from edge_rt.engine.generation.token_provenance import Authors
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
+from edge_rt.engine.generation.replay import Replay
+from edge_rt.engine.generation.stop_holdback import StopHoldback
+from edge_rt.engine.generation.token_provenance import TokenProvenance
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 
-Course = Iterator[Seat]
+DecodingStrategy = Iterator[ModelSequence]
 """How an answer is made: says which seat is to read next, and is asked again when it has."""
 
 
-class Answer:
+class Generation:
     """Answer `index` of `request`, made on `seats`, one for each of its models.
 
     The first seat is on the model that the request names. `at` is the one whose turn it is: the
@@ -30,22 +30,27 @@ class Answer:
     """
 
     def __init__(
-        self, request: Generate, index: int, seats: Sequence[Seat], text: TextStream, now: float
+        self,
+        request: Generate,
+        index: int,
+        seats: Sequence[ModelSequence],
+        text: TextStream,
+        now: float,
     ) -> None:
         self.request = request
         self.index = index
         self.seats = seats
         self.at = seats[0]
-        self.authors = Authors(seats)
-        self.past = Past(request.resume.get(index, ()), request.seen.get(index, ()))
+        self.authors = TokenProvenance(seats)
+        self.past = Replay(request.resume.get(index, ()), request.seen.get(index, ()))
         self.reason: str | None = None
         self.doubts = DoubtMeter()
         self.first = False  # whether the last delta was the first of all
         self._text = text
-        self._withheld = Withheld()
+        self._withheld = StopHoldback()
         self.arrived = self._started = now  # readings of the clock
         self._first: float | None = None  # when this engine drew its first token
-        self._course: Course = iter(())
+        self._course: DecodingStrategy = iter(())
         self._resumed = self._told = 0  # tokens that an earlier engine drew, and that were told
         self._new = ""  # text that is to be told
         self._seen: list[float] = []  # what was judged by and is to be told
@@ -71,7 +76,7 @@ class Answer:
         return any(seat.pending for seat in self.seats)
 
     def fetch(self) -> None:
-        """Have that come, where it is sooner there than read; see Seat."""
+        """Have that come, where it is sooner there than read; see ModelSequence."""
         for seat in self.seats:
             seat.fetch(self.request)
 
@@ -89,7 +94,7 @@ class Answer:
             self.retell()
 
     @property
-    def retold(self) -> tuple[Seat, int] | None:
+    def retold(self) -> tuple[ModelSequence, int] | None:
         """Whose token comes next in the past, and which of its model's; None: it is over."""
         return None if self.past.over else self.authors.author(self.past.tokens[0])
 
@@ -116,7 +121,7 @@ class Answer:
             seat.catch_up()
         self.authors.count_on(made)
 
-    def begin(self, course: Course) -> None:
+    def begin(self, course: DecodingStrategy) -> None:
         """Be made in that way; what is left of the past is gone through first."""
         self._course, seat = course, next(course, None)
         while seat is not None and self.open and not self.past.over:
@@ -143,7 +148,7 @@ class Answer:
             seat.asked()
         return self._delta(now)
 
-    def take(self, seat: Seat, choice: Choice, *, by: Seat | None = None) -> bool:
+    def take(self, seat: ModelSequence, choice: Choice, *, by: ModelSequence | None = None) -> bool:
         """Go on by what the sampler of `seat` recorded; whether to go on behind it.
 
         It counts as the work of `by`, or of that seat.
@@ -165,7 +170,7 @@ class Answer:
             self._end("length")
         return self.open
 
-    def see(self, seat: Seat, look: Look) -> float | None:
+    def see(self, seat: ModelSequence, look: Look) -> float | None:
         """What `look` gives of what the seat has read; in the past, what it gave then.
 
         None: that was not told.
@@ -205,7 +210,7 @@ class Answer:
     def _made(self) -> Made | None:
         return self.authors.made if self.request.mode else None
 
-    def _turn_to(self, seat: Seat) -> None:
+    def _turn_to(self, seat: ModelSequence) -> None:
         self.at = seat
         self.authors.caught_up(seat.catch_up())
         if seat.full:

@@ -15,7 +15,7 @@ from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
 from edge_rt.engine.protocol import Generate
 
 if TYPE_CHECKING:
-    from edge_rt.engine.generation.generation import Answer
+    from edge_rt.engine.generation.generation import Generation
 
 
 class Home(Protocol):
@@ -30,24 +30,24 @@ class Home(Protocol):
         """The model."""
         ...
 
-    def queue(self, answer: Answer) -> None:
+    def queue(self, answer: Generation) -> None:
         """`answer` waits for a sequence."""
         ...
 
-    def seated(self, answer: Answer) -> None:
+    def seated(self, answer: Generation) -> None:
         """`answer` has taken its sequences."""
         ...
 
-    def left(self, answer: Answer) -> None:
+    def left(self, answer: Generation) -> None:
         """`answer` waits or runs no more."""
         ...
 
-    def awaits(self, seat: Seat) -> bool:
+    def awaits(self, seat: ModelSequence) -> bool:
         """Whether a prompt now being read will soon hold much more of what `seat` is to read."""
         ...
 
 
-class Seat:
+class ModelSequence:
     """One answer on one model: the text as its tokens, and a sequence that holds a part of it.
 
     The sequence's anchor is how many tokens of `text` and then of `draft`, guesses of how the text
@@ -145,7 +145,7 @@ class Seat:
             self.home.pool.release(self.sequence, keep=keep)
             self.sequence = None
 
-    def follows(self, other: Seat) -> bool:
+    def follows(self, other: ModelSequence) -> bool:
         """Whether what `other` is reading will soon spare it reading much."""
         shared = min(common_prefix(self.text, other.text), len(self.text) - 1)
         return not self._fresh and shared >= len(self.held.tokens) + WORTH_COPYING

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 
-class Past:
+class Replay:
     """The tokens that are to be taken once more, and what was seen before they were.
 
     A gate or a rule of acceptance judges by one number each time, see Gate.looks and
@@ -15,7 +15,7 @@ class Past:
     """
 
     def __init__(self, tokens: Iterable[int] = (), seen: Iterable[float] = ()) -> None:
-        """Tokens as the front is told them; see Authors."""
+        """Tokens as the front is told them; see TokenProvenance."""
         self.tokens = deque(tokens)
         self.seen = deque(seen)
 

@@ -8,8 +8,8 @@ from edge_rt.decoding.sampling.draws import fork_seed
 from edge_rt.decoding.sampling.sampler import Sampler
 from edge_rt.decoding.sampling.stops import StopAutomaton
 from edge_rt.decoding.sampling.text import TextStream
-from edge_rt.engine.generation.generation import Answer
-from edge_rt.engine.generation.model_sequence import Home, Seat
+from edge_rt.engine.generation.generation import Generation
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 from edge_rt.engine.generation.prompt import prompt_tokens
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.strategies.exactness import Exactness
@@ -17,11 +17,11 @@ from edge_rt.engine.strategies.modes import Modes, drafts, needs_one_vocabulary,
 from edge_rt.engine.strategies.retelling import TextSeat
 from edge_rt.errors import RequestError
 
-MakeSeat = Callable[[int], Seat]
+MakeSeat = Callable[[int], ModelSequence]
 """Makes the seat of the answer with that index."""
 
 
-class Seating:
+class Placement:
     """Makes the answers to requests on one model."""
 
     def __init__(self, home: Home, find: Callable[[str], Home]) -> None:
@@ -30,15 +30,15 @@ class Seating:
         self._find = find
         self._modes = Modes(Exactness(home))
 
-    def answers(self, request: Generate, now: float) -> list[Answer]:
+    def answers(self, request: Generate, now: float) -> list[Generation]:
         """Those that are not done; RequestError or Unavailable where they cannot be made."""
         makers = self._seats(request)
         stops = StopAutomaton(request.stop)
-        answers: list[Answer] = []
+        answers: list[Generation] = []
         for index in range(request.n):
             if index not in request.done:
                 seats = [make(index) for make in makers]
-                answer = Answer(request, index, seats, TextStream(stops), now)
+                answer = Generation(request, index, seats, TextStream(stops), now)
                 if not retells(request.mode):
                     answer.resume()
                 if drafts(request.mode) and index in request.made:
@@ -51,11 +51,11 @@ class Seating:
     def _seats(self, request: Generate) -> list[MakeSeat]:
         name = partner_of(request.mode)
         if name is None:
-            return [_maker(request, request.prompt, self._home, Seat)]
+            return [_maker(request, request.prompt, self._home, ModelSequence)]
         partner = self._find(name)
         if partner is self._home:
             raise RequestError("a model cannot be its own partner", param="edge.mode")
-        kind = Seat
+        kind = ModelSequence
         if partner.backend.fingerprint != self._home.backend.fingerprint:
             _refuse_tokens(request)
             kind = TextSeat
@@ -65,13 +65,17 @@ class Seating:
         ]
 
 
-def _maker(request: Generate, prompt: str | list[int], home: Home, kind: type[Seat]) -> MakeSeat:
+def _maker(
+    request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
+) -> MakeSeat:
     tokens = prompt_tokens(prompt, request.special, home.backend)
     sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens)
     return lambda index: kind(home, tokens, sampler.fork(index))
 
 
-def _partners_maker(request: Generate, name: str, home: Home, kind: type[Seat]) -> MakeSeat:
+def _partners_maker(
+    request: Generate, name: str, home: Home, kind: type[ModelSequence]
+) -> MakeSeat:
     """See _maker; whose fault it is must be told, for the model itself may do well."""
     try:
         return _maker(request, _partners_prompt(request), home, kind)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from edge_rt.decoding.params import TokenLogprob
 
 
-class Withheld:
+class StopHoldback:
     """Keeps each token's log-probability until all of the token's text has been sent.
 
     So a token that a stop string cuts off is never heard of, nor is one that it cuts in two.

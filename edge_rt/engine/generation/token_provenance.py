@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_rt.decoding.params import Made
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.model_sequence import ModelSequence
 
 
-class Authors:
+class TokenProvenance:
     """Counts by seat: the first is on the model that the request names, a second on its partner.
 
     `tokens` are the answer's as the front is told them, which may come back with a resumed answer:
     those of the partner have the size of the first model's vocabulary added.
     """
 
-    def __init__(self, seats: Sequence[Seat]) -> None:
+    def __init__(self, seats: Sequence[ModelSequence]) -> None:
         self.tokens: list[int] = []
         self._seats = seats
         self._mark = seats[0].backend.vocab
         self._written = [0] * len(seats)
-        self._last: Seat | None = None
+        self._last: ModelSequence | None = None
         self._switches = self._catch_up = self._accepted = self._rejected = 0
 
     @property
@@ -40,7 +40,7 @@ class Authors:
         self._catch_up, self._switches = made.catch_up, made.switches
         self._accepted, self._rejected = made.accepted, made.rejected
 
-    def wrote(self, seat: Seat, token: int) -> None:
+    def wrote(self, seat: ModelSequence, token: int) -> None:
         """The next token is `token`, of that seat's model."""
         place = self._seats.index(seat)
         self.tokens.append(token + place * self._mark)
@@ -48,12 +48,12 @@ class Authors:
         self._switches += self._last is not None and self._last is not seat
         self._last = seat
 
-    def author(self, told: int) -> tuple[Seat, int]:
+    def author(self, told: int) -> tuple[ModelSequence, int]:
         """Whose token that is, and which of its model's."""
         place = min(told // self._mark, len(self._seats) - 1)  # its vocabulary may be larger
         return self._seats[place], told - place * self._mark
 
-    def written(self) -> Iterator[tuple[Seat, int]]:
+    def written(self) -> Iterator[tuple[ModelSequence, int]]:
         """Every token and whose it is."""
         return map(self.author, self.tokens)
 

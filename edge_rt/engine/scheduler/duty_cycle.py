@@ -11,7 +11,7 @@ PASS_S = 0.5  # seconds that one pass of prompt tokens should take at most when 
 SLICE_S = 0.05  # and one of another model while answers stream: the least that limits ask for
 
 
-class Pacer:
+class DutyCycle:
     """Spreads rests among passes, so that the engine computes for a duty's share of the time.
 
     After t seconds of computing t·(1/duty - 1) seconds of rest are due. Passes that read prompts
@@ -83,7 +83,7 @@ def _share(duty: float) -> float:
     return min(1.0, max(0.0, duty))
 
 
-class Portion:
+class PrefillBudget:
     """How many prompt tokens a pass may carry.
 
     While answers stream, at most `chunk`; otherwise as many as fit into about half a second, so

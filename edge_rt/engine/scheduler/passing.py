@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.generation.generation import Answer
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.generation import Generation
+from edge_rt.engine.generation.model_sequence import ModelSequence
 
-Part = tuple[Answer, int]
+Part = tuple[Generation, int]
 """Of an answer, the seat whose turn it is reads so many tokens."""
 
 
@@ -20,7 +20,7 @@ class Pass:
     that any of them asks for, None: as many as there are.
     """
 
-    def __init__(self, backend: Backend, answers: Iterable[Answer], more: int) -> None:
+    def __init__(self, backend: Backend, answers: Iterable[Generation], more: int) -> None:
         """See `parts` for `more`."""
         self._backend = backend
         answers = list(apart(answers))
@@ -55,9 +55,9 @@ def _most(asked: Iterable[int | None]) -> int | None:
     return most
 
 
-def apart(answers: Iterable[Answer]) -> Iterator[Answer]:
+def apart(answers: Iterable[Generation]) -> Iterator[Generation]:
     """Without those who can take over what an older one is reading, when it has been read."""
-    readers: list[Seat] = []
+    readers: list[ModelSequence] = []
     for answer in answers:
         seat = answer.at
         if not seat.decoding:
@@ -68,7 +68,7 @@ def apart(answers: Iterable[Answer]) -> Iterator[Answer]:
         yield answer
 
 
-def parts(answers: Iterable[Answer], capacity: int, outputs: int, more: int) -> list[Part]:
+def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int) -> list[Part]:
     """Every answer past its prompt has a row; at most `more` rows are shared out beyond those.
 
     They go to what else such answers have to read, and then to prompts, the oldest first, for

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
-from edge_rt.engine.generation.generation import Answer
-from edge_rt.engine.generation.model_sequence import Home, Seat
+from edge_rt.engine.generation.generation import Generation
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 from edge_rt.engine.generation.prompt import prompt_tokens
-from edge_rt.engine.generation.seating import Seating
+from edge_rt.engine.generation.seating import Placement
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.common_prefix import common_prefix
 from edge_rt.engine.kv.prefixes import Kept, Prefixes
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
-from edge_rt.engine.scheduler.duty_cycle import Portion
+from edge_rt.engine.scheduler.duty_cycle import PrefillBudget
 from edge_rt.engine.scheduler.passing import Pass
 from edge_rt.engine.scheduler.runner import Event, Runner
 from edge_rt.engine.scheduler.tally import Tally
@@ -30,15 +30,15 @@ def nobody(model: str) -> Home:
     raise Unavailable(f"the engine has not loaded {model}", retry_after_s=1.0, code="not_loaded")
 
 
-def _group(answer: Answer) -> str:
+def _group(answer: Generation) -> str:
     return answer.request.group or str(answer.request.id)
 
 
-def _client(answer: Answer) -> str:
+def _client(answer: Generation) -> str:
     return answer.request.client or _group(answer)
 
 
-class Scheduler(Runner[Backend, Answer, Portion]):
+class Scheduler(Runner[Backend, Generation, PrefillBudget]):
     """Runs any number of requests on one backend, all of them in each forward pass.
 
     Every pass carries the next token of each running answer and, in what room is left, pieces of
@@ -67,12 +67,12 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         """See Runner, Prefixes for `kept`, and Checkpointer for `keyed`; models that `find` each
         other by name share an `outbox`.
         """
-        portion = Portion(spec.prefill_chunk)
+        portion = PrefillBudget(spec.prefill_chunk)
         super().__init__(backend, portion, emit, outbox or Outbox(emit), tally, clock)
         self.pool = SequencePool(backend)
         self.prefixes = Prefixes(backend, self.pool, kept, clock)
         self.checkpointer = Checkpointer(backend, self.pool, keyed, clock)
-        self._seating = Seating(self, find)
+        self._seating = Placement(self, find)
 
     @property
     def backend(self) -> Backend:
@@ -169,23 +169,23 @@ class Scheduler(Runner[Backend, Answer, Portion]):
 
     # --- what others tell
 
-    def queue(self, answer: Answer) -> None:
+    def queue(self, answer: Generation) -> None:
         """See Home."""
         self._waiting.append(answer)
 
-    def seated(self, answer: Answer) -> None:
+    def seated(self, answer: Generation) -> None:
         """See Home."""
         if answer.home is not self:
             self._waiting.remove(answer)
         self._running.append(answer)
 
-    def left(self, answer: Answer) -> None:
+    def left(self, answer: Generation) -> None:
         """See Home."""
         for answers in (self._running, self._waiting):
             if answer in answers:
                 answers.remove(answer)
 
-    def awaits(self, seat: Seat) -> bool:
+    def awaits(self, seat: ModelSequence) -> bool:
         """See Home."""
         if self.checkpointer.has(seat.text):
             return False
@@ -196,7 +196,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
 
     # --- one pass
 
-    def _at_turn(self) -> list[Answer]:
+    def _at_turn(self) -> list[Generation]:
         return [answer for answer in self._running if answer.at.home is self]
 
     def _admit(self, now: float) -> None:
@@ -218,7 +218,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
                 self._start(answer, now)
                 left = self._by_turn(left)
 
-    def _by_turn(self, waiting: Iterable[Answer]) -> list[Answer]:
+    def _by_turn(self, waiting: Iterable[Generation]) -> list[Generation]:
         """Those that may start, first the oldest of the client and request with the fewest running.
 
         So a client that asks for many answers does not have the others wait for all of them. A
@@ -231,7 +231,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
         able = [answer for answer in waiting if groups[_group(answer)] < most[_group(answer)]]
         return sorted(able, key=lambda a: (clients[_client(a)], groups[_group(a)], a.arrived))
 
-    def _start(self, answer: Answer, now: float) -> None:
+    def _start(self, answer: Generation, now: float) -> None:
         answer.start(now)
         for seat in answer.seats:
             seat.home.seated(answer)
@@ -240,10 +240,12 @@ class Scheduler(Runner[Backend, Answer, Portion]):
             told = answer.request.id, len(seat.prompt), seat.cached, seat.restored
             self._emit(Started(*told))
 
-    def _draw(self, ready: list[Answer]) -> tuple[list[tuple[Answer, Delta]], dict[int, EdgeError]]:
+    def _draw(
+        self, ready: list[Generation]
+    ) -> tuple[list[tuple[Generation, Delta]], dict[int, EdgeError]]:
         """The deltas that came of the pass, and the requests that it failed."""
         now = self._clock()
-        told: list[tuple[Answer, Delta]] = []
+        told: list[tuple[Generation, Delta]] = []
         faults: dict[int, EdgeError] = {}
         for answer in ready:
             try:
@@ -254,7 +256,7 @@ class Scheduler(Runner[Backend, Answer, Portion]):
                 told += [] if delta is None else [(answer, delta)]
         return told, faults
 
-    def _tell(self, told: list[tuple[Answer, Delta]], now: float) -> None:
+    def _tell(self, told: list[tuple[Generation, Delta]], now: float) -> None:
         ended = [answer for answer, _ in told if not answer.open]
         urgent = bool(ended) or any(answer.first for answer, _ in told)
         self._outbox.put([delta for _, delta in told], now, urgent=urgent)
@@ -267,10 +269,10 @@ class Scheduler(Runner[Backend, Answer, Portion]):
     def _forget(self, request_id: int, *, keep: bool) -> None:
         self._drop([a for a in self._all() if a.request.id == request_id], keep=keep)
 
-    def _all(self) -> list[Answer]:
+    def _all(self) -> list[Generation]:
         return [*self._running, *self._waiting]
 
-    def _drop(self, answers: Iterable[Answer], *, keep: bool = True) -> None:
+    def _drop(self, answers: Iterable[Generation], *, keep: bool = True) -> None:
         for answer in list(answers):
             for seat in answer.seats:
                 seat.stand(keep=keep)

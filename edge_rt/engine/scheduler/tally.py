@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Tally:
     gpu_busy_s: float = 0.0  # part of gpu_s by the share of each model's layers there
     drawn: int = 0  # tokens of answers
     read: int = 0  # tokens of prompts that were fed to a model
-    beat: Beat = field(default_factory=Beat)
+    beat: Heartbeat = field(default_factory=Heartbeat)
 
     def passed(
         self,

@@ -7,8 +7,8 @@ from collections.abc import Generator, Sequence
 from edge_rt.decoding.sampling.ranking import Logits
 from edge_rt.decoding.speculative.accept import Acceptance
 from edge_rt.decoding.speculative.pass_times import PassTimes
-from edge_rt.engine.generation.generation import Answer, Course
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.generation import DecodingStrategy, Generation
+from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.strategies.drafts import Source
 
 
@@ -22,14 +22,14 @@ class Drafting:
 
     def __init__(
         self,
-        answer: Answer,
+        answer: Generation,
         sources: Sequence[Source],
         rule: Acceptance,
         times: PassTimes,
         *,
         most: int,
         first: int = 1,
-        writer: Seat | None = None,
+        writer: ModelSequence | None = None,
     ) -> None:
         self._answer = answer
         self._target = answer.seats[0]
@@ -40,7 +40,7 @@ class Drafting:
         self._first = max(first, 1)
         self._writer = writer
 
-    def course(self) -> Course:
+    def course(self) -> DecodingStrategy:
         """See Course."""
         answer, target = self._answer, self._target
         while answer.open:
@@ -54,7 +54,7 @@ class Drafting:
             if source is not None:
                 source.verified(drafted, accepted)
 
-    def _draft(self) -> Generator[Seat, None, tuple[Source | None, list[int]]]:
+    def _draft(self) -> Generator[ModelSequence, None, tuple[Source | None, list[int]]]:
         """A draft and whose it is, or else who was asked last for one."""
         source, draft, left = None, list[int](), self._answer.room
         most = min(self._most, left - 1, self._target.backend.outputs - 1)

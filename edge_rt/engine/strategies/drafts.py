@@ -8,9 +8,9 @@ from typing import Protocol
 from edge_rt.decoding.sampling.view import View
 from edge_rt.decoding.speculative.lookup import Lookup, confidence
 from edge_rt.decoding.speculative.pass_times import CLOSE, PassTimes
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.model_sequence import ModelSequence
 
-Guesses = Generator[Seat, None, list[int]]
+Guesses = Generator[ModelSequence, None, list[int]]
 """Says which seat is to read next, and in the end how the text may go on."""
 
 
@@ -66,7 +66,7 @@ class Source(Protocol):
 class LookupSource:
     """What followed the last time that the text ran like this."""
 
-    def __init__(self, seat: Seat, length: Length) -> None:
+    def __init__(self, seat: ModelSequence, length: Length) -> None:
         self._seat = seat
         self._length = length
         self._lookup = Lookup()
@@ -92,7 +92,7 @@ class LookupSource:
 class ModelSource:
     """What a smaller model would write, with the random numbers of those places."""
 
-    def __init__(self, seat: Seat, length: Length, times: PassTimes) -> None:
+    def __init__(self, seat: ModelSequence, length: Length, times: PassTimes) -> None:
         self._seat = seat
         self._length = length
         self._times = times

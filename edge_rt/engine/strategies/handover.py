@@ -7,15 +7,17 @@ from collections.abc import Callable, Generator, Sequence
 from edge_rt.decoding.sampling.sampler import Choice
 from edge_rt.decoding.sampling.view import View
 from edge_rt.decoding.switching.doubt import DoubtMeter
-from edge_rt.engine.generation.generation import Answer, Course
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.generation import DecodingStrategy, Generation
+from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.strategies.drafts import Guesses, Source
 
-Drafted = Callable[[Source], Course]
+Drafted = Callable[[Source], DecodingStrategy]
 """How the large model goes on by itself while it is told how."""
 
 
-def handing_over(answer: Answer, threshold: float, first: int, drafted: Drafted) -> Course:
+def handing_over(
+    answer: Generation, threshold: float, first: int, drafted: Drafted
+) -> DecodingStrategy:
     """The small model drafts the `first` tokens, and its doubt of them decides who writes on. Ours.
 
     Up to the threshold the draft is the answer's beginning, and the small model goes on. Above it
@@ -47,7 +49,7 @@ class Begun:
     What it comes to have been made for nothing is counted as rejected.
     """
 
-    def __init__(self, answer: Answer, draft: list[int]) -> None:
+    def __init__(self, answer: Generation, draft: list[int]) -> None:
         self._answer, self._left = answer, draft
         self._seen = len(answer.seats[0].text)  # tokens, with those that were drafted
 
@@ -72,7 +74,7 @@ class Begun:
             self._left = []
 
 
-def _draft(answer: Answer, meter: DoubtMeter) -> Generator[Seat, None, list[Choice]]:
+def _draft(answer: Generation, meter: DoubtMeter) -> Generator[ModelSequence, None, list[Choice]]:
     """What the small model would write as long as `meter` looks at it, one pass a token."""
     _, small = answer.seats
     sampler = small.sampler.fork(0)  # what is drafted is not written yet
@@ -90,7 +92,7 @@ def _draft(answer: Answer, meter: DoubtMeter) -> Generator[Seat, None, list[Choi
     return draft
 
 
-def _keep(answer: Answer, draft: Sequence[Choice]) -> None:
+def _keep(answer: Generation, draft: Sequence[Choice]) -> None:
     """The small model has written that."""
     _, small = answer.seats
     for choice in draft:

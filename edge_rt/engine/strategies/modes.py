@@ -10,7 +10,7 @@ from edge_rt.decoding.speculative.accept import Exact
 from edge_rt.decoding.speculative.draft_length import DraftLength
 from edge_rt.decoding.speculative.experience import Experience
 from edge_rt.decoding.speculative.pass_times import PassTimes
-from edge_rt.engine.generation.generation import Answer, Course
+from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.strategies.drafting import Drafting
 from edge_rt.engine.strategies.drafts import Always, LookupSource, ModelSource, Source
 from edge_rt.engine.strategies.exactness import Exactness
@@ -60,7 +60,7 @@ class Modes:
         self._exactness = exactness
         self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
 
-    def course(self, answer: Answer, seed: int) -> Course:
+    def course(self, answer: Generation, seed: int) -> DecodingStrategy:
         """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
         mode = answer.request.mode or Mode()
         if _has_gate(mode, "verify"):
@@ -71,7 +71,7 @@ class Modes:
             return switching(answer, make_gate(_gating(mode), seed))
         return single(answer) if mode.name == "single" else self._drafted(answer, mode)
 
-    def _drafted(self, answer: Answer, mode: Mode) -> Course:
+    def _drafted(self, answer: Generation, mode: Mode) -> DecodingStrategy:
         learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
         most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
         first, *others = answer.seats
@@ -81,15 +81,17 @@ class Modes:
         ]
         return Drafting(answer, [looked, *guessed], Exact(), times, most=most).course()
 
-    def _begun(self, answer: Answer, mode: Mode, threshold: float, first: int) -> Course:
+    def _begun(
+        self, answer: Generation, mode: Mode, threshold: float, first: int
+    ) -> DecodingStrategy:
         times, most = self._learnt[mode.partner].times, self._exactness.rows - 1
 
-        def drafted(source: Source) -> Course:
+        def drafted(source: Source) -> DecodingStrategy:
             return Drafting(answer, [source], Exact(), times, most=most).course()
 
         return handing_over(answer, threshold, first, drafted)
 
-    def _verified(self, answer: Answer, mode: Mode, gating: Gating) -> Course:
+    def _verified(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
         _, small = answer.seats
         times, rule = self._learnt[mode.partner].times, make_rule(gating)
         for gap in answer.past.seen:

@@ -6,10 +6,10 @@ import codecs
 
 from edge_rt.backends.base import Backend
 from edge_rt.decoding.sampling.sampler import Choice, Sampler
-from edge_rt.engine.generation.model_sequence import Home, Seat
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
 
 
-class TextSeat(Seat):
+class TextSeat(ModelSequence):
     """A seat beside one of another vocabulary.
 
     What that one said is cut into this model's tokens when the turn comes, and only that: what a
@@ -25,21 +25,21 @@ class TextSeat(Seat):
 
     @property
     def full(self) -> bool:
-        """See Seat: what was heard may be as many tokens as bytes."""
+        """See ModelSequence: what was heard may be as many tokens as bytes."""
         return len(self.text) + len(self._tail) >= self.backend.context
 
     def say(self, choice: Choice) -> None:
-        """See Seat."""
+        """See ModelSequence."""
         super().say(choice)
         self._note(self.backend.piece(choice.token))
 
     def hear(self, token: int, piece: bytes) -> None:
-        """See Seat."""
+        """See ModelSequence."""
         self._tail += piece
         self._note(piece)
 
     def catch_up(self) -> int:
-        """See Seat."""
+        """See ModelSequence."""
         tokens = continuation(self._tail.decode(errors="replace"), self.backend)
         self._tail.clear()
         for token in tokens:
@@ -48,7 +48,7 @@ class TextSeat(Seat):
         return len(tokens)
 
     def may_leave(self, token: int | None) -> bool:
-        """See Seat."""
+        """See ModelSequence."""
         if self._decoder.getstate()[0]:
             return False  # within a character
         return self._line_ended if token is None else self.backend.piece(token)[:1].isspace()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from edge_rt.decoding.gates.base import Gate, Verdict, Writer
-from edge_rt.engine.generation.generation import Answer, Course
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.generation import DecodingStrategy, Generation
+from edge_rt.engine.generation.model_sequence import ModelSequence
 
 
-def single(answer: Answer) -> Course:
+def single(answer: Generation) -> DecodingStrategy:
     """A model by itself."""
     (seat,) = answer.seats
     while answer.open:
@@ -17,12 +17,12 @@ def single(answer: Answer) -> Course:
         answer.take(seat, seat.sampler.sample(logits))
 
 
-def switching(answer: Answer, gate: Gate) -> Course:
+def switching(answer: Generation, gate: Gate) -> DecodingStrategy:
     """The model and its partner write by turns, as `gate` says.
 
     What the model at turn makes of the next token is judged before it is drawn. Where the turn
-    may not change yet, it writes on until that may be; see Seat.may_leave. Where the partner's
-    context is full, the model goes on alone.
+    may not change yet, it writes on until that may be; see ModelSequence.may_leave. Where the
+    partner's context is full, the model goes on alone.
 
     The past is gone through as it was made, with what was seen then; nothing is read again.
     """
@@ -45,7 +45,9 @@ def switching(answer: Answer, gate: Gate) -> Course:
         writer = then
 
 
-def _leaving(answer: Answer, seat: Seat, gate: Gate, writer: Writer, drawn: bool) -> Course:
+def _leaving(
+    answer: Generation, seat: ModelSequence, gate: Gate, writer: Writer, drawn: bool
+) -> DecodingStrategy:
     """Write on to where another seat can go on; `drawn`: what was read has had its token."""
     while answer.open and not seat.full and not seat.may_leave(None):
         if drawn:
@@ -57,7 +59,7 @@ def _leaving(answer: Answer, seat: Seat, gate: Gate, writer: Writer, drawn: bool
         drawn = True
 
 
-def _judged(answer: Answer, seat: Seat, gate: Gate, writer: Writer) -> Verdict:
+def _judged(answer: Generation, seat: ModelSequence, gate: Gate, writer: Writer) -> Verdict:
     look = gate.looks(writer)
     seen = 0.0 if look is None else answer.see(seat, look)
     if seen is None:  # who wrote on is all that was told
@@ -65,16 +67,16 @@ def _judged(answer: Answer, seat: Seat, gate: Gate, writer: Writer) -> Verdict:
     return gate.judge(writer, seen)
 
 
-def _name(answer: Answer, seat: Seat) -> Writer:
+def _name(answer: Generation, seat: ModelSequence) -> Writer:
     return "large" if seat is answer.seats[0] else "small"
 
 
-def _next(answer: Answer, seat: Seat) -> tuple[Seat, int]:
+def _next(answer: Generation, seat: ModelSequence) -> tuple[ModelSequence, int]:
     """By which token of whose the answer goes on: what was told, or what the seat would draw."""
     return answer.retold or (seat, seat.sampler.guess(seat.logits()))
 
 
-def _write(answer: Answer, seat: Seat, token: int) -> bytes:
+def _write(answer: Generation, seat: ModelSequence, token: int) -> bytes:
     """Have it go on by that; the bytes that it stands for."""
     if answer.past.over:
         answer.take(seat, seat.sampler.take(seat.logits(), token))

@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from edge_rt.cgroup import Group
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.engine.supervisor.heartbeat import Doing
 
 _OUTSIDE = (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
-class Inquest:
+class CrashDiagnosis:
     """On one engine; begin it when that one is started."""
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -21,17 +21,17 @@ class Inquest:
         self._group, self._vmstat = Group(root), root / "proc" / "vmstat"
         self._before = self._out_of_memory()
 
-    def fate(self, code: int, doing: Doing) -> Fate:
+    def fate(self, code: int, doing: Doing) -> ExitReason:
         """What became of an engine that nobody here condemned.
 
         The kernel kills without a word what has taken too much memory, but counts it.
         """
         if -code == signal.SIGKILL and self._out_of_memory() > self._before:
             why = "memory was short and the kernel killed it"
-            return Fate(why, doing.requests, short_of_memory=True)
+            return ExitReason(why, doing.requests, short_of_memory=True)
         outside = -code in _OUTSIDE
         why = f"{ended(code)}, from outside" if outside else ended(code)
-        return Fate(why, doing.requests, outside)
+        return ExitReason(why, doing.requests, outside)
 
     def _out_of_memory(self) -> int:
         """How often the kernel has killed for memory, as far as it tells: of this service's

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Fate:
+class ExitReason:
     """`why` is for people. It was at work for `requests`, by their ids.
 
     Where it was ended from `outside`, whatever it did is not the reason. `in_pass`: it was also

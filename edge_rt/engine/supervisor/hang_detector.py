@@ -10,8 +10,8 @@ import psutil
 
 from edge_rt.core.pause import Pause
 from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.supervisor.exit_reason import Fate
-from edge_rt.engine.supervisor.heartbeat import Beat, Doing
+from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
 from edge_rt.errors import EngineError
 
 LOOK_S = 0.5
@@ -56,7 +56,7 @@ Expected = Callable[[EngineClient, Doing], float]
 """Seconds that what an engine does is to take."""
 
 
-class Vigil:
+class HangDetector:
     """Looks at engines that owe something.
 
     Its decode loop notes whatever it begins, so one that notes nothing for long hangs. How long
@@ -73,7 +73,7 @@ class Vigil:
     ) -> None:
         self._expected_s, self._pause, self._life = expected_s, pause, life
 
-    async def keep(self, client: EngineClient, beat: Beat) -> None:
+    async def keep(self, client: EngineClient, beat: Heartbeat) -> None:
         """Condemn the engine once it hangs."""
         assert client.hello is not None, "it has said hello"
         pid, quiet = client.hello.pid, _Quiet(beat.doing)
@@ -91,7 +91,7 @@ class Vigil:
             quiet.look(seen)
             if quiet.hangs(0.0 if seen.stopped else self._expected_s(client, doing)):
                 why = f"it hung for {quiet.busy_s:.0f} s"
-                client.condemn(Fate(why, doing.requests, outside=seen.stopped))
+                client.condemn(ExitReason(why, doing.requests, outside=seen.stopped))
 
     async def over(self, pid: int, start: Coroutine[Any, Any, T]) -> T:
         """What comes of an engine's start; raises Stuck once that does nothing any more."""

@@ -25,7 +25,7 @@ class Doing(NamedTuple):
     requests: frozenset[int]
 
 
-class Beat:
+class Heartbeat:
     """Two pages of memory: the engine notes what it begins, and the front reads it.
 
     That costs neither side a message, and is true up to the very end of an engine that is killed.

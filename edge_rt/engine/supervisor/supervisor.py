@@ -14,10 +14,10 @@ from functools import partial
 from edge_rt.core.pause import Pause
 from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
-from edge_rt.engine.supervisor.crash_diagnosis import Inquest
-from edge_rt.engine.supervisor.exit_reason import Fate
-from edge_rt.engine.supervisor.hang_detector import Stuck, Vigil
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.crash_diagnosis import CrashDiagnosis
+from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.hang_detector import HangDetector, Stuck
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.supervisor.process import end, kill, spawn
 from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 
@@ -46,9 +46,9 @@ class Supervisor:
         command: Sequence[str] = ENGINE,
         greet: Callable[[EngineClient], None] = lambda client: None,
         *,
-        vigil: Vigil | None = None,
-        mourn: Callable[[Fate], None] = lambda fate: None,
-        inquest: Callable[[], Inquest] = Inquest,
+        vigil: HangDetector | None = None,
+        mourn: Callable[[ExitReason], None] = lambda fate: None,
+        inquest: Callable[[], CrashDiagnosis] = CrashDiagnosis,
         hello_s: float = HELLO_S,
         grace_s: float = GRACE_S,
         pause: Pause = asyncio.sleep,
@@ -62,17 +62,19 @@ class Supervisor:
         which `inquest` finds out. `pause` lets seconds pass until the next one's start.
         """
         self.restarts = 0
-        self.fate: Fate | None = None  # of the last engine that was lost
+        self.fate: ExitReason | None = None  # of the last engine that was lost
         self._command = command
         self._greet = greet
-        self._vigil = vigil or Vigil(lambda client, doing: 0.0)
+        self._vigil = vigil or HangDetector(lambda client, doing: 0.0)
         self._mourn = mourn
         self._inquest = inquest
         self._hello_s = hello_s
         self._grace_s = grace_s
         self._pause = pause
         self._checkpoints = checkpoints or CheckpointMemory()
-        self._stillborn: Fate | None = None  # of the engine that was last to start, if it did not
+        self._stillborn: ExitReason | None = (
+            None  # of the engine that was last to start, if it did not
+        )
         self._client: EngineClient | None = None
         self._stopping = False
         self._changed = asyncio.Condition()
@@ -146,11 +148,11 @@ class Supervisor:
             await self._pause(wait_s)
             wait_s = min(2 * wait_s, OUTSIDE_WAIT_S if outside else LONGEST_WAIT_S)
 
-    async def _one_life(self) -> Fate | None:
+    async def _one_life(self) -> ExitReason | None:
         """One engine from its birth to its death; None where that is not known."""
         ours, theirs = socket.socketpair()
-        page = Beat.shared()
-        beat, inquest = Beat(page), self._inquest()
+        page = Heartbeat.shared()
+        beat, inquest = Heartbeat(page), self._inquest()
         try:
             self._process = process = await spawn(
                 self._command, theirs.fileno(), page, self._checkpoints.fd
@@ -182,25 +184,29 @@ class Supervisor:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
             if not client.fate.done():
-                client.fate.set_result(Fate("the daemon let go of it"))
+                client.fate.set_result(ExitReason("the daemon let go of it"))
         log.error("the engine stopped (%s); starting it again", fate.why)
         return fate
 
-    async def _end_unborn(self, error: Exception, inquest: Inquest, beat: Beat) -> Fate | None:
+    async def _end_unborn(
+        self, error: Exception, inquest: CrashDiagnosis, beat: Heartbeat
+    ) -> ExitReason | None:
         """Leave nothing of an engine that did not start; None where only `error` tells why."""
         if self._process is None:
             return None
         gone = isinstance(error, EngineLost)
         code = await end(self._process, self._grace_s if gone else 0.0)
         if isinstance(error, Stuck):
-            self.fate = Fate(str(error), outside=error.stopped)
+            self.fate = ExitReason(str(error), outside=error.stopped)
         elif gone:
             self.fate = inquest.fate(code, beat.doing)
         else:
             return None
         return self.fate
 
-    def _fate(self, client: EngineClient, inquest: Inquest, code: int, beat: Beat) -> Fate:
+    def _fate(
+        self, client: EngineClient, inquest: CrashDiagnosis, code: int, beat: Heartbeat
+    ) -> ExitReason:
         fate = client.sentence or inquest.fate(code, beat.doing)
         if client.was_loading:
             in_pass = client.sentence is not None or _crashed_in_pass(beat.trace)
@@ -222,7 +228,7 @@ def _crashed_in_pass(trace: str) -> bool:
     return bool(trace) and _LOADS not in trace
 
 
-def _no_engine(stillborn: Fate | None) -> Unavailable:
+def _no_engine(stillborn: ExitReason | None) -> Unavailable:
     why = f" ({stillborn.why})" if stillborn is not None else ""
     message = f"the engine does not start{why}; the daemon's log says why"
     if stillborn is not None and stillborn.short_of_memory:

@@ -37,7 +37,7 @@ AnyBackend = Backend | EmbeddingBackend | TensorBackend
 """A loaded model of kind "language", "embedding" or "tensors"."""
 
 
-class Roster:
+class ModelRegistry:
     """A scheduler by the name of its model; `limits` hold for all of them, later ones too."""
 
     def __init__(

@@ -47,15 +47,15 @@ from edge_rt.engine.protocol import (
     Unloaded,
     Work,
 )
-from edge_rt.engine.scheduler.duty_cycle import Pacer
+from edge_rt.engine.scheduler.duty_cycle import DutyCycle
 from edge_rt.engine.scheduler.runner import AnyRunner
 from edge_rt.engine.scheduler.tally import Tally
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.worker.backends import make_backend, make_without_gpu, open_vocabulary, versions
 from edge_rt.engine.worker.counting import OpenVocabulary, no_vocabulary
 from edge_rt.engine.worker.loading import Loader, Outcome
 from edge_rt.engine.worker.memory import rss_bytes
-from edge_rt.engine.worker.model_registry import AnyBackend, Roster
+from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry
 from edge_rt.engine.worker.port import Poll, Port
 from edge_rt.engine.worker.watch import Watch
 from edge_rt.errors import RequestError
@@ -84,7 +84,7 @@ class Worker:
         poll: Callable[[], Poll] = select.poll,
         park: Callable[[], object] = lambda: None,
         open_vocabulary: OpenVocabulary = no_vocabulary,
-        beat: Beat | None = None,
+        beat: Heartbeat | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> None:
         """`backends` maps the name of each backend to its version; `threads` to start with.
@@ -98,10 +98,10 @@ class Worker:
         self._port.wake_on(self._loader.fileno())
         self._open = True
         self._begin_s = 0.0  # when the iteration began
-        self._pacer = Pacer()
-        self._tally = Tally(beat=beat or Beat())
+        self._pacer = DutyCycle()
+        self._tally = Tally(beat=beat or Heartbeat())
         told = self._port.send, self._tally, clock, Watch(self._port).over
-        self._models = Roster(SetLimits(threads), *told, backends, checkpoints)
+        self._models = ModelRegistry(SetLimits(threads), *told, backends, checkpoints)
         self._port.send(Hello(VERSION, os.getpid(), backends))
 
     def run(self) -> None:
@@ -258,7 +258,7 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
     from edge_rt.backends.llama.openmp import park_threads
 
-    Beat.trace_crashes(int(beat))
+    Heartbeat.trace_crashes(int(beat))
     Worker(
         socket.socket(fileno=int(sock)),
         make_without_gpu if "simulated-gpu" in options else make_backend,
@@ -266,7 +266,7 @@ def main(argv: list[str]) -> int:
         threads=len(os.sched_getaffinity(0)),
         park=park_threads,
         open_vocabulary=open_vocabulary,
-        beat=Beat(int(beat)),
+        beat=Heartbeat(int(beat)),
         checkpoints=_checkpoints(int(checkpoints)),
     ).run()
     return 0

@@ -12,7 +12,7 @@ from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.client.failures import AVOIDED_S, FAILED_S
 from edge_rt.engine.client.residency import LoadRequest, ModelPool, Resident
 from edge_rt.engine.protocol import Loaded, ModelSpec
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.errors import DamagedFile, ModelFileError, Unavailable
 
 GB = 1_000_000_000
@@ -399,7 +399,7 @@ async def test_who_ends_engines_again_is_left_alone_for_longer(house: House) -> 
 @in_house()
 async def test_an_engine_that_is_killed_from_outside_says_nothing_of_a_load(house: House) -> None:
     fate = asyncio.get_running_loop().create_future()
-    fate.set_result(Fate("killed", outside=True))
+    fate.set_result(ExitReason("killed", outside=True))
     house.engine.errors = [EngineLost("gone", fate) for _ in range(5)]
     for _ in range(5):
         with pytest.raises(EngineLost):
@@ -412,7 +412,7 @@ async def test_a_load_beside_a_pass_that_crashed_is_not_held_against_its_model(
     house: House,
 ) -> None:
     fate = asyncio.get_running_loop().create_future()
-    fate.set_result(Fate("signal SIGABRT", frozenset({1}), in_pass=True))
+    fate.set_result(ExitReason("signal SIGABRT", frozenset({1}), in_pass=True))
     house.engine.errors = [EngineLost("gone", fate) for _ in range(3)]
     for _ in range(3):
         with pytest.raises(EngineLost):
@@ -423,7 +423,7 @@ async def test_a_load_beside_a_pass_that_crashed_is_not_held_against_its_model(
 @in_house()
 async def test_a_load_that_the_kernel_killed_for_memory_tells_what_to_do(house: House) -> None:
     fate = asyncio.get_running_loop().create_future()
-    fate.set_result(Fate("memory was short", short_of_memory=True))
+    fate.set_result(ExitReason("memory was short", short_of_memory=True))
     house.engine.errors = [EngineLost("gone", fate), EngineLost("gone", fate)]
     with pytest.raises(EngineLost):
         await house.touch("a")
@@ -495,9 +495,9 @@ async def test_a_model_that_cannot_be_loaded_again_keeps_no_other_from_it(house:
 
 @in_house()
 async def test_an_engine_that_never_ends_a_load_is_ended(house: House) -> None:
-    condemned: list[Fate] = []
+    condemned: list[ExitReason] = []
 
-    def condemn(fate: Fate) -> None:
+    def condemn(fate: ExitReason) -> None:
         condemned.append(fate)
         house.engine.errors = [EngineLost("gone")]
         house.engine.gate.set()

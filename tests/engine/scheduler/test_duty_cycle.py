@@ -14,8 +14,8 @@ from edge_rt.engine.scheduler.duty_cycle import (
     PASS_S,
     REST_S,
     SLICE_S,
-    Pacer,
-    Portion,
+    DutyCycle,
+    PrefillBudget,
     Slice,
 )
 
@@ -23,8 +23,8 @@ DUTIES = st.floats(0.02, 1.0)
 LATE = st.floats(0.0, CREDIT_S)
 
 
-def pacer(duty: float) -> Pacer:
-    made = Pacer()
+def pacer(duty: float) -> DutyCycle:
+    made = DutyCycle()
     made.pace(duty)
     return made
 
@@ -133,7 +133,7 @@ def test_a_duty_is_a_share(asked: float, taken: float) -> None:
 
 
 def test_passes_that_read_prompts_are_rested_for_by_a_duty_of_their_own() -> None:
-    paced = Pacer()
+    paced = DutyCycle()
     paced.pace(0.5, 0.25)
     paced.computed(0.1, prompts=True)
     assert paced.pause_s == pytest.approx(0.3)
@@ -145,7 +145,7 @@ def test_passes_that_read_prompts_are_rested_for_by_a_duty_of_their_own() -> Non
 
 
 def test_duty_zero_stops_whatever_prompts_may_have() -> None:
-    paced = Pacer()
+    paced = DutyCycle()
     paced.pace(0.0, 0.5)
     assert paced.pause_s == math.inf
 
@@ -154,11 +154,11 @@ def test_duty_zero_stops_whatever_prompts_may_have() -> None:
 
 
 def test_until_a_pass_has_been_measured_a_chunk_is_read() -> None:
-    assert Portion(128).tokens(brief=False) == 128
+    assert PrefillBudget(128).tokens(brief=False) == 128
 
 
 def test_when_nobody_waits_a_pass_is_filled_up_to_half_a_second() -> None:
-    portion = Portion(128)
+    portion = PrefillBudget(128)
     portion.took(128, 0.1)
     assert portion.tokens(brief=False) == int(1280 * PASS_S)
     assert portion.tokens(brief=True) == 128
@@ -173,7 +173,7 @@ def test_when_nobody_waits_a_pass_is_filled_up_to_half_a_second() -> None:
 def test_a_portion_is_never_above_what_is_allowed_and_never_nothing(
     chunk: int, most: int | None, passes: list[tuple[int, float]], brief: bool
 ) -> None:
-    portion = Portion(chunk)
+    portion = PrefillBudget(chunk)
     for tokens, seconds in passes:
         portion.took(tokens, seconds)
     free = portion.tokens(brief=brief)
@@ -184,7 +184,7 @@ def test_a_portion_is_never_above_what_is_allowed_and_never_nothing(
 
 
 def test_short_passes_teach_nothing() -> None:
-    portion = Portion(128)
+    portion = PrefillBudget(128)
     portion.took(4, 1e-6)
     assert portion.tokens(brief=False) == 128
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampling.sampler import Sampler
-from edge_rt.engine.generation.model_sequence import Seat
+from edge_rt.engine.generation.model_sequence import ModelSequence
 from edge_rt.engine.kv.sequences import Sequence
 from edge_rt.engine.scheduler.passing import parts
 
@@ -21,13 +21,13 @@ from edge_rt.engine.scheduler.passing import parts
 class Asking:
     """What a pass sees of an answer."""
 
-    at: Seat
+    at: ModelSequence
 
 
 def asking(id: int, text: int, held: int, draft: int, *, decoding: bool) -> Any:
     """One with so many tokens of text, of which it has read some, and of draft to verify."""
     home: Any = SimpleNamespace(backend=None)
-    seat = Seat(home, list(range(text)), Sampler(Sampling(), seed=1))
+    seat = ModelSequence(home, list(range(text)), Sampler(Sampling(), seed=1))
     seat.sequence = Sequence(id, list(range(held)), busy=True)
     seat.verify([7] * draft)
     seat.decoding = decoding

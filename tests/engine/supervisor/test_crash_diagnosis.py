@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.supervisor.crash_diagnosis import Inquest
+from edge_rt.engine.supervisor.crash_diagnosis import CrashDiagnosis
 from edge_rt.engine.supervisor.heartbeat import Doing
 
 DOING = Doing(5, 1, frozenset({3, 4}))
@@ -15,7 +15,7 @@ DOING = Doing(5, 1, frozenset({3, 4}))
 
 @pytest.mark.parametrize("code", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, 1])
 def test_an_engine_that_ends_by_itself_ends_because_of_what_it_did(code: int) -> None:
-    fate = Inquest().fate(code, DOING)
+    fate = CrashDiagnosis().fate(code, DOING)
     assert fate.blamed == {3, 4}
     assert fate.why == (f"signal {signal.Signals(-code).name}" if code < 0 else "exit 1")
 
@@ -24,7 +24,7 @@ def test_an_engine_that_ends_by_itself_ends_because_of_what_it_did(code: int) ->
 def test_one_that_is_ended_from_outside_has_nobody_to_blame(
     tmp_path: Path, sign: signal.Signals
 ) -> None:
-    fate = Inquest(tmp_path).fate(-sign, DOING)
+    fate = CrashDiagnosis(tmp_path).fate(-sign, DOING)
     assert not fate.blamed
     assert "from outside" in fate.why
 
@@ -33,12 +33,12 @@ def test_the_kernel_counts_whom_it_kills_for_memory(tmp_path: Path) -> None:
     vmstat = tmp_path / "proc" / "vmstat"
     vmstat.parent.mkdir()
     vmstat.write_text("pgfault 7\noom_kill 2\n")
-    inquest = Inquest(tmp_path)
+    inquest = CrashDiagnosis(tmp_path)
     assert inquest.fate(-signal.SIGKILL, DOING).outside
     vmstat.write_text("pgfault 9\noom_kill 3\n")
     fate = inquest.fate(-signal.SIGKILL, DOING)
     assert (fate.blamed, fate.short_of_memory) == ({3, 4}, True)
-    assert Inquest(tmp_path).fate(-signal.SIGKILL, DOING).outside
+    assert CrashDiagnosis(tmp_path).fate(-signal.SIGKILL, DOING).outside
 
 
 def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_whom_else_the_kernel_kills_for_memory_is_not_the_engine_s_matter(tmp_pa
     own.write_text("9:name=systemd:/\n0::/system.slice/edge-rt.service\n")
     events.write_text("low 0\noom 0\noom_kill 0\noom_group_kill 0\n")
     vmstat.write_text("oom_kill 2\n")
-    inquest = Inquest(tmp_path)
+    inquest = CrashDiagnosis(tmp_path)
     vmstat.write_text("oom_kill 3\n")
     assert inquest.fate(-signal.SIGKILL, DOING).outside
     events.write_text("low 0\noom 1\noom_kill 1\noom_group_kill 0\n")
@@ -65,7 +65,7 @@ def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) 
     own.write_text("4:memory:/system.slice/edge-rt.service\n0::/system.slice/edge-rt.service\n")
     (tmp_path / "proc" / "vmstat").write_text("oom_kill 2\n")
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
-    inquest = Inquest(tmp_path)
+    inquest = CrashDiagnosis(tmp_path)
     (tmp_path / "proc" / "vmstat").write_text("oom_kill 3\n")
     assert inquest.fate(-signal.SIGKILL, DOING).outside
     counts.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
@@ -73,4 +73,4 @@ def test_what_another_program_of_an_old_board_did_is_not_either(tmp_path: Path) 
 
 
 def test_signals_without_a_name_are_told_by_their_numbers(tmp_path: Path) -> None:
-    assert Inquest(tmp_path).fate(-40, DOING).why == "signal 40"
+    assert CrashDiagnosis(tmp_path).fate(-40, DOING).why == "signal 40"

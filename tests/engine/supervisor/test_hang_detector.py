@@ -13,18 +13,18 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.engine.supervisor.hang_detector import (
     BUSY_S,
     LOOK_S,
     MOST_S,
     STILL_S,
     TIMES,
+    HangDetector,
     Life,
-    Vigil,
     life,
 )
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.errors import EngineError
 
 
@@ -32,15 +32,15 @@ class Engine:
     """Stands for client and process: each look lets LOOK_S pass, and `each` says what happens."""
 
     def __init__(self, each: Callable[[Engine], object], expected_s: float = 0.0) -> None:
-        self.beat = Beat()
+        self.beat = Heartbeat()
         self.beat.note((3,), 1)
         self.owes = True
         self.life: Life | None = Life(1.0)
         self.looks = self.nudges = 0
-        self.fate: Fate | None = None
+        self.fate: ExitReason | None = None
         self._each, self._expected_s = each, expected_s
 
-    def watched(self, looks: int) -> Fate | None:
+    def watched(self, looks: int) -> ExitReason | None:
         """What it is condemned to within so many looks."""
 
         async def pause(seconds: float) -> None:
@@ -53,7 +53,7 @@ class Engine:
         client = SimpleNamespace(hello=SimpleNamespace(pid=42), sentence=None, owes=True)
         vars(client).update(nudge=self._nudge, condemn=lambda fate: self._condemn(client, fate))
         self._client = client
-        vigil = Vigil(lambda client, doing: self._expected_s, pause, lambda pid: self.life)
+        vigil = HangDetector(lambda client, doing: self._expected_s, pause, lambda pid: self.life)
 
         async def run() -> None:
             with suppress(asyncio.CancelledError):
@@ -65,7 +65,7 @@ class Engine:
     def _nudge(self) -> None:
         self.nudges += 1
 
-    def _condemn(self, client: Any, fate: Fate) -> None:
+    def _condemn(self, client: Any, fate: ExitReason) -> None:
         client.sentence = self.fate = fate
 
 
@@ -157,7 +157,7 @@ def test_a_start_that_does_nothing_any_more_is_given_up() -> None:
 
     async def run() -> None:
         never = asyncio.get_running_loop().create_future()
-        vigil = Vigil(lambda client, doing: 0.0, pause, lambda pid: Life(1.0))
+        vigil = HangDetector(lambda client, doing: 0.0, pause, lambda pid: Life(1.0))
         with pytest.raises(EngineError, match="hung at its start"):
             await vigil.over(42, asyncio.wait_for(never, 60))
 
@@ -169,7 +169,7 @@ def test_what_comes_of_a_start() -> None:
         raise EngineError("no library")
 
     async def run() -> None:
-        vigil = Vigil(lambda client, doing: 0.0)
+        vigil = HangDetector(lambda client, doing: 0.0)
         assert await vigil.over(os.getpid(), asyncio.sleep(0, "hello")) == "hello"
         with pytest.raises(EngineError, match="no library"):
             await vigil.over(os.getpid(), fails())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.supervisor.exit_reason import Fate
+from edge_rt.engine.supervisor.exit_reason import ExitReason
 from edge_rt.engine.supervisor.health import FRESH_S
 from edge_rt.errors import EngineError, Unavailable
 
@@ -103,7 +103,7 @@ def test_an_engine_that_was_ended_from_outside_says_nothing_of_the_next_one(kit:
     async def run() -> None:
         house = kit.house()
         await house.answer()
-        house.scripts = [[Fate("signal SIGKILL, from outside", outside=True)]]
+        house.scripts = [[ExitReason("signal SIGKILL, from outside", outside=True)]]
         assert (await house.service.health())["status"] == "ok"
 
     kit.run(run())

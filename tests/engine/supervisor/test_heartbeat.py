@@ -9,12 +9,12 @@ import struct
 import subprocess
 import sys
 
-from edge_rt.engine.supervisor.heartbeat import Beat, Doing
+from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
 
 CHILD = """
 import os, signal, sys
-from edge_rt.engine.supervisor.heartbeat import Beat
-beat = Beat(int(sys.argv[1]))
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
+beat = Heartbeat(int(sys.argv[1]))
 beat.note()
 beat.note((7, 9), 40)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -22,7 +22,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_what_is_noted_is_seen_and_counted() -> None:
-    beat = Beat()
+    beat = Heartbeat()
     assert beat.doing == Doing(0, 0, frozenset())
     beat.note((3, 1 << 40), 128)
     assert beat.doing == Doing(1, 128, frozenset({3, 1 << 40}))
@@ -36,9 +36,9 @@ def figures(page: int) -> tuple[int, ...]:
 
 
 def test_passes_stand_where_a_simulated_board_looks_for_them() -> None:
-    page = Beat.shared()
+    page = Heartbeat.shared()
     try:
-        beat = Beat(page)
+        beat = Heartbeat(page)
         assert figures(page) == (0, 0, 0, 0, 0)
         beat.note((7,), 40)
         beat.pass_begins(12.5, 0.25)
@@ -54,7 +54,7 @@ def test_passes_stand_where_a_simulated_board_looks_for_them() -> None:
 
 
 def test_passes_on_a_gpu_are_known_while_they_are_under_way() -> None:
-    beat = Beat()
+    beat = Heartbeat()
     beat.pass_begins(10.0, 0.5)
     assert beat.offloaded_s(10.5) == 0.5
     assert beat.offloaded_s(9.0) == 0.0
@@ -66,7 +66,7 @@ def test_passes_on_a_gpu_are_known_while_they_are_under_way() -> None:
 
 
 def test_more_requests_than_there_is_room_for_are_left_out() -> None:
-    beat = Beat()
+    beat = Heartbeat()
     beat.note(range(1, 10_000), 1)
     doing = beat.doing
     assert doing.requests == frozenset(range(1, len(doing.requests) + 1))
@@ -74,9 +74,9 @@ def test_more_requests_than_there_is_room_for_are_left_out() -> None:
 
 
 def test_a_process_that_was_killed_has_told_what_it_did() -> None:
-    page = Beat.shared()
+    page = Heartbeat.shared()
     try:
-        beat = Beat(page)
+        beat = Heartbeat(page)
         argv = [sys.executable, "-c", CHILD, str(page)]
         ended = subprocess.run(argv, pass_fds=(page,), check=False)
     finally:

@@ -20,10 +20,10 @@ from edge_rt.engine.client.client import EngineClient, EngineLost
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
-from edge_rt.engine.supervisor.crash_diagnosis import Inquest
-from edge_rt.engine.supervisor.exit_reason import Fate
-from edge_rt.engine.supervisor.hang_detector import Life, Vigil, life
-from edge_rt.engine.supervisor.heartbeat import Beat, Doing
+from edge_rt.engine.supervisor.crash_diagnosis import CrashDiagnosis
+from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.hang_detector import HangDetector, Life, life
+from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
 from edge_rt.engine.supervisor.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.errors import EngineStopped, Unavailable
 
@@ -46,12 +46,12 @@ while data := sock.recv(1 << 16):
 """
 CRASHING = """
 import os, socket, sys, time
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.framing import encode
 from edge_rt.engine.worker.loading import Loader
 from edge_rt.engine.protocol import Hello, ModelSpec, VERSION
-Beat.trace_crashes(int(sys.argv[3]))
-beat, sock = Beat(int(sys.argv[3])), socket.socket(fileno=int(sys.argv[2]))
+Heartbeat.trace_crashes(int(sys.argv[3]))
+beat, sock = Heartbeat(int(sys.argv[3])), socket.socket(fileno=int(sys.argv[2]))
 sock.sendall(encode(Hello(VERSION, os.getpid(), {})))
 sock.recv(1)
 beat.note((5,), 1)
@@ -164,10 +164,10 @@ async def test_a_killed_engine_is_started_again(supervisor: Supervisor, pauses: 
     assert pauses.seen == [FIRST_WAIT_S]
 
 
-class Blind(Vigil):
+class Blind(HangDetector):
     """Fails at its first look."""
 
-    async def keep(self, client: EngineClient, beat: Beat) -> None:
+    async def keep(self, client: EngineClient, beat: Heartbeat) -> None:
         raise RuntimeError("cannot look")
 
 
@@ -234,15 +234,15 @@ async def test_an_engine_that_cannot_be_started_is_tried_again(
 KILLED = (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)")
 
 
-class Short(Inquest):
+class Short(CrashDiagnosis):
     """Of a kernel that kills whenever an engine starts."""
 
-    def fate(self, code: int, doing: Doing) -> Fate:
+    def fate(self, code: int, doing: Doing) -> ExitReason:
         assert code == -signal.SIGKILL
-        return Fate("memory was short", short_of_memory=True)
+        return ExitReason("memory was short", short_of_memory=True)
 
 
-MOURNED: list[Fate] = []
+MOURNED: list[ExitReason] = []
 
 
 @supervised(KILLED, free=1, inquest=Short, mourn=MOURNED.append)
@@ -254,7 +254,7 @@ async def test_why_an_engine_did_not_even_start_is_told(
     assert [("memory was short" in one.getMessage(), one.levelname) for one in said] == [
         (True, "ERROR")
     ] * 2
-    assert supervisor.fate == Fate("memory was short", short_of_memory=True)
+    assert supervisor.fate == ExitReason("memory was short", short_of_memory=True)
     assert MOURNED[-2:] == [supervisor.fate] * 2  # so that nothing is loaded again
     with pytest.raises(Unavailable, match=r"memory was short.*end other programs") as caught:
         await supervisor.client(wait_s=0.0)
@@ -281,7 +281,9 @@ def at_work_until_stopped(pid: int) -> Life | None:
     return seen if seen is None or seen.stopped else seen._replace(at_disk=True)
 
 
-HASTY = Vigil(lambda client, doing: 0.0, lambda s: asyncio.sleep(s / 50), at_work_until_stopped)
+HASTY = HangDetector(
+    lambda client, doing: 0.0, lambda s: asyncio.sleep(s / 50), at_work_until_stopped
+)
 
 
 @supervised(STOPPED, free=4, vigil=HASTY)
@@ -291,7 +293,7 @@ async def test_one_that_is_stopped_at_its_start_is_replaced_within_a_second(
     """Whatever does that, as programs do that free memory, is not given one after the other."""
     await pauses.over.wait()
     assert pauses.seen == [0.1, 0.2, 0.4, 0.8, 1.0]
-    assert supervisor.fate == Fate("it hung at its start", outside=True)
+    assert supervisor.fate == ExitReason("it hung at its start", outside=True)
 
 
 @supervised(MUTE, free=1, hello_s=0.01, grace_s=0.0)
@@ -360,9 +362,9 @@ async def test_checkpoints_are_for_the_next_engine_after_an_end_from_outside(
 @supervised(POLITE, free=9)
 async def test_an_engine_that_is_condemned_ends_so(supervisor: Supervisor, pauses: Pauses) -> None:
     client = await supervisor.client()
-    fate = Fate("its model makes no sense", frozenset({1}))
+    fate = ExitReason("its model makes no sense", frozenset({1}))
     client.condemn(fate)
-    client.condemn(Fate("too late"))
+    client.condemn(ExitReason("too late"))
     assert await asyncio.wait_for(client.fate, 30) is fate
     assert await supervisor.client() is not client
 
@@ -380,7 +382,7 @@ async def test_an_end_from_outside_does_not_lengthen_the_wait(
 
 
 def test_a_stopped_engine_is_noticed_and_replaced() -> None:
-    mourned: list[Fate] = []
+    mourned: list[ExitReason] = []
 
     @supervised(POLITE, free=9, mourn=mourned.append)
     async def run(supervisor: Supervisor, pauses: Pauses) -> None:

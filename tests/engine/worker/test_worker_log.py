@@ -7,12 +7,12 @@ import sys
 
 ENGINE = r"""
 import logging, socket
-from edge_rt.engine.supervisor.heartbeat import Beat
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.worker.worker import main
 
 front, engine = socket.socketpair()
 front.shutdown(socket.SHUT_WR)  # as if it had nothing more to say
-main(["engine", *map(str, (engine.detach(), Beat.shared(), -1))])
+main(["engine", *map(str, (engine.detach(), Heartbeat.shared(), -1))])
 logging.getLogger("edge_rt.engine.x").warning("a file\nERROR edge_rt: all is well")
 """
 
