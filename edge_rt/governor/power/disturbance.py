@@ -14,7 +14,7 @@ _WILD = 9.0  # times the variance so far, as which a single reading counts at mo
 # A change: the mean of the last 1, 2 or 3 readings differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
 _CHANGES = ((1, 4.5), (2, 4.0), (3, 3.6))
-_DOUBTS = 2.2
+_DOUBTS = 1.9
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
