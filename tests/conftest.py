@@ -28,17 +28,21 @@ settings.load_profile("edge_rt")
 pytest_configure = hermetic.pytest_configure
 
 HERE = Path(__file__).parent
-ALONE = {"e2e", "systemd", "vm"}
-SLOW = {"vm"}
+# A busy machine changes what these measure.
+MEASURING = ("calibrate", "clocks", "energy", "fairness", "governor", "gpu", "soak")
+ALONE = {HERE / "e2e" / f"test_{name}.py" for name in MEASURING}
+IN_TURN = {HERE / room for room in ("e2e", "systemd", "vm")}  # daemons, units, guests
+SLOW = {HERE / "vm"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests of whole rooms as pyproject.toml describes the marks."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            room = item.path.relative_to(HERE).parts[0]
-            for mark in ["alone"] * (room in ALONE) + ["slow"] * (room in SLOW):
-                item.add_marker(mark)
+    if item.path in ALONE:
+        item.add_marker("alone")
+    if IN_TURN.intersection(item.path.parents):
+        item.add_marker(pytest.mark.xdist_group("in turn"))
+    if SLOW.intersection(item.path.parents):
+        item.add_marker("slow")
 
 
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"

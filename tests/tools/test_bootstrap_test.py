@@ -60,14 +60,24 @@ def test_every_test_but_the_slow_ones_runs_once(bench: Bench) -> None:
 def test_all_runs_the_slow_ones_too(bench: Bench) -> None:
     status, calls = bench.run("--all")
     assert status == 0
-    names = [call.split()[0] for call in calls]
-    assert names[2:] == ["ruff", "ruff", "pyright", "lint-imports", "pytest"]
-    assert calls[-1] == "pytest -m not qwen and not whole"
+    parallel, alone = calls[-2:]
+    assert parallel.startswith("pytest -n ")
+    assert parallel.endswith(" -m not qwen and not whole and not alone")
+    assert alone == "pytest -m not qwen and not whole and alone"
 
 
 def test_the_exit_code_is_that_of_the_tests(bench: Bench) -> None:
     bench.set("pytest", 5)
     assert bench.run()[0] == 5
+
+
+def test_both_runs_take_place_unless_the_first_is_broken_off(bench: Bench) -> None:
+    bench.set("pytest", 1)
+    status, calls = bench.run()
+    assert (status, calls[-2].split()[0], calls[-1].split()[0]) == (1, "pytest", "pytest")
+    bench.set("pytest", 2)  # Ctrl-C
+    again = bench.run()[1][len(calls) :]
+    assert [call.split()[0] for call in again].count("pytest") == 1
 
 
 def test_all_failing_checks_are_named_and_no_test_runs(

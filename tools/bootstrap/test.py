@@ -19,7 +19,7 @@ from bootstrap.venv import Venv
 MODELS = (run.MODEL, "all-minilm-l6-v2")  # those that the tests run on
 
 # A worker with its engine takes up to 1 GB: no more of them than that, however many cores.
-WORKERS = ["-n", "logical", "--maxprocesses", "4", "--dist", "worksteal"]
+WORKERS = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup"]
 
 _USAGE = "tools/test [--all | --vm | PYTEST ARGUMENT ...]"
 _ABOUT = """\
@@ -91,29 +91,29 @@ def check_and_test(venv: Venv, argv: Sequence[str]) -> int:
     given = [word for word in argv if word != "--all"]
     if not (given or _all_pass(venv)):
         return 1
-    runs = [given] if given else pytest_runs("--all" in argv)
-    return max([_tested(venv, words) for words in runs])
+    return _tested(venv, [given] if given else pytest_runs("--all" in argv))
 
 
 def pytest_runs(everything: bool) -> list[list[str]]:
-    """The arguments of each run of pytest: several tests at a time, then those that go alone.
-
-    With `everything`, all tests go one by one.
-    """
-    kept = "not qwen and not whole"
-    if everything:
-        return [["-m", kept]]
-    kept += " and not slow"
-    short = ["--hypothesis-profile", "short"]
+    """The arguments of each run of pytest: several tests at a time, then those that go alone."""
+    kept = "not qwen and not whole" + ("" if everything else " and not slow")
+    examples = [] if everything else ["--hypothesis-profile", "short"]
     return [
-        [*short, *WORKERS, "-m", f"{kept} and not alone"],
-        [*short, "-m", f"{kept} and alone"],
+        [*examples, *WORKERS, "-m", f"{kept} and not alone"],
+        [*examples, "-m", f"{kept} and alone"],
     ]
 
 
-def _tested(venv: Venv, words: Sequence[str]) -> int:
-    print("== Tests", flush=True)
-    return run_child([str(venv.command("pytest")), *words])
+def _tested(venv: Venv, runs: Sequence[Sequence[str]]) -> int:
+    """Run after run of pytest, unless one is broken off; 1 when a test failed in any."""
+    worst = 0
+    for words in runs:
+        print("== Tests", flush=True)
+        status = run_child([str(venv.command("pytest")), *words])
+        if status not in (0, 1):
+            return status
+        worst = max(worst, status)
+    return worst
 
 
 def _pulled(venv: Venv, model: str, store: str) -> bool:
