@@ -13,11 +13,11 @@ from bootstrap.logged import run_logged
 from bootstrap.progress import Progress
 
 # Without a package manager: what an image builder would put beside edge_rt. libgomp1 and libstdc++6
-# are what llama.cpp is linked against, strace is for this checkout's tests.
+# are what llama.cpp is linked against, strace and curl are for this checkout's tests.
 PACKAGES = (
     *("base-files", "base-passwd", "bash", "coreutils", "dash", "grep", "kmod", "libc-bin"),
     *("login", "mount", "passwd", "procps", "sed", "systemd", "systemd-sysv", "udev"),
-    *("util-linux", "python3", "python3-venv", "libgomp1", "libstdc++6", "strace"),
+    *("util-linux", "python3", "python3-venv", "libgomp1", "libstdc++6", "strace", "curl"),
 )
 _DOCUMENTS = ("doc", "info", "lintian", "locale", "man")
 _COMPILED = "idlelib|lib2to3|test|turtledemo"  # is never imported

@@ -31,7 +31,7 @@ STEADY_S = 30.0  # an engine that lived this long starts the back-off anew
 NONE_S = 5.0  # after which one who got no engine may ask again
 GRACE_S = 5.0  # for a polite exit before SIGKILL
 
-_LOADS = "/engine/loading.py"  # is in the stack of a thread that loads a model
+_LOADS = "/engine/worker/loading.py"  # is in the stack of a thread that loads a model
 
 SIMULATED_GPU = "simulated-gpu"  # an argument behind these; see the engine's worker
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
