@@ -16,6 +16,11 @@ MAX, HOURLY = 1000, 400
 
 
 @pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
 def shelf(clock: Clock) -> PrefixShelf:
     return PrefixShelf(MAX, HOURLY, clock)
 
