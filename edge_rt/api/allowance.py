@@ -24,7 +24,7 @@ kept, nothing, or an answer from it or else none.
 
 
 class Allowance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request may take; what is left out is not limited."""
+    """The limits of one request; those left out do not apply."""
 
     energy_j: Amount | None = None
     """Joules that all answers together may add to the idle draw; then they end as they are."""

@@ -63,10 +63,10 @@ class Access(Section, frozen=True):
     """What users of the Unix socket may do, among those whom its mode lets in."""
 
     generate: People = People()
-    """Who may use models. Default: everybody who may connect."""
+    """Users that may use models. Default: every user that may connect."""
     administer: People = People()
-    """Who may change the budget, calibrate, purge and reset, besides root and the daemon's own
-    user. Default: nobody else."""
+    """Users that may change the budget, calibrate, purge and reset, besides root and the daemon's
+    own user. Default: no others."""
 
 
 class Models(Section, frozen=True):

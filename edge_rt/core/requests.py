@@ -77,11 +77,11 @@ class Serving(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A model that may answer for a name, as far as that decides on what its answers say.
+    """A model that may answer for a name: everything that its answers depend on.
 
-    `digest` is another one for other files, settings, libraries or partners; `repeats` tells
-    whether one seed always gives one answer. `timed` are those, itself and whoever may help it,
-    whose templates know what time it is.
+    `digest` differs for other files, settings, libraries or partners; `repeats` tells whether one
+    seed always gives one answer. `timed` names the models, itself and its partners, whose chat
+    templates read the clock.
     Of the card only what does not change from moment to moment is true.
     """
 
@@ -92,7 +92,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """An answer that was given again, for the ledger: tokens, and what it took when it was made."""
+    """An answer from the cache, for the ledger: its tokens, and the joules saved."""
 
     model: str
     prompt_tokens: int

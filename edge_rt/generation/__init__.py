@@ -1,1 +1,1 @@
-"""One request, from its admission to what it took."""
+"""One request, from its admission to its usage."""

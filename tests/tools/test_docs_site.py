@@ -1,4 +1,4 @@
-"""The site builds without a warning, and what is made from the source is complete."""
+"""The site builds without a warning, and its generated pages are complete."""
 
 from __future__ import annotations
 

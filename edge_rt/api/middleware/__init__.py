@@ -1,1 +1,1 @@
-"""Who may come in with what, and how answers and failures go out."""
+"""Access, limits of requests, and the form of answers and failures."""

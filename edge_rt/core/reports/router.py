@@ -6,7 +6,7 @@ import msgspec
 
 
 class Arm(msgspec.Struct, frozen=True):
-    """A model and a decoding mode, and what was learnt of them for one class of prompts.
+    """A model and a decoding mode, with their learnt figures for one class of prompts.
 
     Older marks and answers count less.
     """
