@@ -22,7 +22,7 @@ def test_each_place_is_its_own():
         for place in (paths.run, paths.state, paths.config_file, paths.cache, Path.home()):
             assert str(place).startswith(os.environ["TMPDIR"] + "/edge-rt-tests-")
             place.mkdir(parents=True, exist_ok=True)
-    assert "STATE_DIRECTORY" not in os.environ
+    assert not {"STATE_DIRECTORY", "COLUMNS", "LINES"} & set(os.environ)
 """
 # Each is refused, which the code that does it may take for an ordinary error.
 REFUSED = {
@@ -68,6 +68,7 @@ def told(
         "EDGE_RT_ROOT": str(machine),
         "STATE_DIRECTORY": str(machine / "var/lib/edge-rt"),
         "TMPDIR": str(tests),
+        "COLUMNS": "80",  # which readline may set
         "PYTHONPATH": str(Path(__file__).parent),
     }
     words = ["-m", "pytest", "-p", "hermetic", "-p", "no:cacheprovider", "-q", "-rA", "-n"]

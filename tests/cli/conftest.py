@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -274,8 +275,9 @@ class Terminal:
 
     def read_until(self, text: str) -> str:
         """What is shown from the last call on, up to and with `text`."""
-        wanted = text.encode()
+        wanted, end_s = text.encode(), time.monotonic() + PATIENCE_S
         while wanted not in self.shown:
+            assert time.monotonic() < end_s, f"{text!r} is not in {self.shown[-4096:]!r}"
             self.shown = (self.shown + self._read()).replace(b"\r\n", b"\n")
         seen, _, self.shown = self.shown.partition(wanted)
         return (seen + wanted).decode()
