@@ -71,9 +71,16 @@ def told(
         "COLUMNS": "80",  # which readline may set
         "PYTHONPATH": str(Path(__file__).parent),
     }
-    words = ["-m", "pytest", "-p", "hermetic", "-p", "no:cacheprovider", "-q", "-rA", "-n"]
+    # The native one comes alone: the tests of another process would notice what it changes.
+    return _run(tests, environ, request.param, "not native") | _run(
+        tests, environ, request.param, "native"
+    )
+
+
+def _run(tests: Path, environ: dict[str, str], workers: str, chosen: str) -> dict[str, str]:
+    words = ["-m", "pytest", "-p", "hermetic", "-p", "no:cacheprovider", "-q", "-rA"]
     done = subprocess.run(
-        [sys.executable, *words, request.param, "test_it.py"],
+        [sys.executable, *words, "-n", workers, "-k", chosen, "test_it.py"],
         env=environ,
         cwd=tests,
         stdout=subprocess.PIPE,
