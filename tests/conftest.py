@@ -28,21 +28,22 @@ settings.load_profile("edge_rt")
 pytest_configure = hermetic.pytest_configure
 
 HERE = Path(__file__).parent
-# A busy machine changes what these measure.
-MEASURING = ("calibrate", "clocks", "energy", "fairness", "governor", "gpu", "soak")
-ALONE = {HERE / "e2e" / f"test_{name}.py" for name in MEASURING}
-IN_TURN = {HERE / room for room in ("e2e", "systemd", "vm")}  # daemons, units, guests
-SLOW = {HERE / "vm"}
+# Daemons, units, guests and real models use every core; some measure what a busy machine changes.
+ALONE = {HERE / room for room in ("e2e", "systemd", "vm")}
+MODELS = {"smollm2", "smollm2_onnx", "minilm"}
+SLOW = {HERE / room for room in ("e2e", "vm")}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests of whole rooms as pyproject.toml describes the marks."""
-    if item.path in ALONE:
+    """Mark the tests of whole rooms and those of real models as pyproject.toml describes it."""
+    if ALONE.intersection(item.path.parents) or MODELS.intersection(_fixtures(item)):
         item.add_marker("alone")
-    if IN_TURN.intersection(item.path.parents):
-        item.add_marker(pytest.mark.xdist_group("in turn"))
     if SLOW.intersection(item.path.parents):
         item.add_marker("slow")
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"

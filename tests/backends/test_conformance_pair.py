@@ -21,6 +21,8 @@ from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.onnx.backend import OnnxBackend
 from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
 
+pytestmark = pytest.mark.slow  # two real models
+
 STEP = 16  # tokens of a pass
 TEXT = """The lighthouse stood at the end of a long stone pier, and every evening the keeper walked
 out to light the lamp. In winter the waves came over the wall, so he tied himself to the railing

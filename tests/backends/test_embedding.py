@@ -18,6 +18,8 @@ from edge_rt.backends.llama.embedding import LlamaEmbedding
 from edge_rt.backends.onnx.embedding import OnnxEmbedding
 from edge_rt.errors import ModelFileError
 
+pytestmark = pytest.mark.slow  # two real models
+
 CONTEXT, BATCH = 256, 512
 ALIKE = 0.999  # cosine of the same text twice; int8 rounds by what else is in a batch
 

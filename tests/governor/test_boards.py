@@ -29,6 +29,8 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.settings import Settings
 from edge_rt.governor.power.priors import priors_of
 
+pytestmark = pytest.mark.slow  # hours of simulated time
+
 PI, ORIN = "raspberry-pi-5", "jetson-orin-nano-8gb"
 
 

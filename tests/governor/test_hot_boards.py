@@ -16,6 +16,8 @@ from benchlib.model_board import simulate
 
 from edge_rt.governor.budget import Budget
 
+pytestmark = pytest.mark.slow  # hours of simulated time
+
 PI, ORIN = "raspberry-pi-5", "jetson-orin-nano-8gb"
 
 

@@ -22,6 +22,8 @@ from edge_rt.thermal.prior import Prior
 sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
 from arrhenius_board import KINDS, ForeignBoard
 
+pytestmark = pytest.mark.slow  # days of simulated time
+
 HORIZON_S, SECONDS, CORES = 30.0, 1500.0, 4
 
 

@@ -19,7 +19,7 @@ from bootstrap.venv import Venv
 MODELS = (run.MODEL, "all-minilm-l6-v2")  # those that the tests run on
 
 # A worker with its engine takes up to 1 GB: no more of them than that, however many cores.
-WORKERS = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup"]
+WORKERS = ["-n", "logical", "--maxprocesses", "4"]
 
 _USAGE = "tools/test [--all | --vm | PYTEST ARGUMENT ...]"
 _ABOUT = """\

@@ -16,6 +16,8 @@ from tiny_file import tiny_model
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.choice import starter
 
+pytestmark = pytest.mark.slow  # daemons
+
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
 Spawn = Any

@@ -13,6 +13,8 @@ from edge_rt.decoding.speculative.draft_length import DraftLength
 from edge_rt.decoding.speculative.experience import Experience
 from edge_rt.decoding.speculative.pass_times import PassTimes
 
+pytestmark = pytest.mark.slow  # thousands of drafts
+
 MOST = 12
 ROUNDS = 3000
 PROMPT, ANSWER = 60, 200  # tokens

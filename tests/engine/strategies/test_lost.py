@@ -19,6 +19,8 @@ from edge_rt.decoding.params import GATES, Gating, Mode, Sampling
 from edge_rt.engine.protocol import Generate, Started
 from edge_rt.engine.strategies.modes import drafts
 
+pytestmark = pytest.mark.slow  # thousands of answers
+
 GREEDY = Sampling(temperature=0.0, top_logprobs=1)
 SAMPLED = Sampling(temperature=0.9, seed=6, repeat_penalty=1.2, presence_penalty=0.4)
 MIDDLE = {  # thresholds about which toy models of one vocabulary turn, and of two
