@@ -11,10 +11,10 @@ _NOISE, _NOISE_W = 0.015, 0.01
 _LEAST, _LEAST_W = 0.002, 0.005
 _NOISE_S = 10.0  # time constant of the estimated noise
 _WILD = 9.0  # times the variance so far, as which a single reading counts at most
-# A change: the mean of the last 1, 2 or 3 readings differs from the mean before by so many
+# A change: the mean of the last 1, 2, 3 or 5 readings differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
-_CHANGES = ((1, 4.5), (2, 4.0), (3, 3.6))
-_DOUBTS = 1.9
+_CHANGES = ((1, 4.5), (2, 4.0), (3, 3.6), (5, 3.4))
+_DOUBTS = 1.8
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
