@@ -11,10 +11,9 @@ _NOISE, _NOISE_W = 0.015, 0.01
 _LEAST, _LEAST_W = 0.002, 0.005
 _NOISE_S = 10.0  # time constant of the estimated noise
 _WILD = 9.0  # times the variance so far, as which a single reading counts at most
-# A change: the mean of the last 1, 2, 3 or 5 readings differs from the mean before by so many
+# A change: the mean of the last readings, so many, differs from the mean before by so many
 # deviations of the noise, and by so many of the doubts, which are bounds rather than noise.
-_CHANGES = ((1, 4.5), (2, 4.0), (3, 3.6), (5, 3.4))
-_DOUBTS = 1.8
+_CHANGES = ((1, 4.5, 2.1), (2, 4.0, 1.4), (3, 3.6, 1.8), (5, 3.4, 1.8))
 _WORTH = 0.008  # least change, as a share of the power
 _RUN = 0.1  # gain, for each reading, of the length of runs of equal readings
 
@@ -88,14 +87,14 @@ class Disturbance:
 
     def _changed(self, power_w: float, errors: Sequence[float], doubts: Sequence[float]) -> bool:
         noise_w2 = (self.noise_w2 or 0.0) * self._run
-        for size, limit in _CHANGES:
+        for size, noises, bounds in _CHANGES:
             if self.count <= size:
                 break
             new, old = errors[-size:], errors[-self.count : -size]
             doubt_w2 = _share(doubts[-size:]) + _share(doubts[-self.count : -size])
             noise_w = math.sqrt(noise_w2 * (1.0 / size + 1.0 / len(old)))
             step_w = abs(sum(new) / size - sum(old) / len(old))
-            least_w = limit * noise_w + _DOUBTS * math.sqrt(doubt_w2)
+            least_w = noises * noise_w + bounds * math.sqrt(doubt_w2)
             if step_w > max(least_w, _WORTH * power_w):
                 self.count = size
                 return True
