@@ -14,6 +14,8 @@ from watch import Watch
 from edge_rt.thermal.model import ThermalModel
 from edge_rt.twin.plant import Conditions
 
+pytestmark = pytest.mark.slow  # hours of simulated time
+
 PI, ORIN = "raspberry-pi-5", "jetson-orin-nano-8gb"
 HORIZON_S = 30.0
 boards = pytest.mark.parametrize("name", [PI, ORIN])

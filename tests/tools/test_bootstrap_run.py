@@ -11,6 +11,8 @@ import pytest
 from bootstrap.paths import CHECKOUT
 from bootstrap.run import parse
 
+pytestmark = pytest.mark.slow  # programs that start daemons
+
 Script = Callable[[Path, str], Path]
 
 # Notes each call; `run` ends with 7, or when told to hang, by a signal only.

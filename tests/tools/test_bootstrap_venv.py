@@ -83,6 +83,7 @@ def test_an_unreadable_stamp_is_none(fixture: Fixture, text: str) -> None:
     assert fixture.venv.stamp() is None
 
 
+@pytest.mark.slow
 def test_create_replaces_what_was_there(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv/old").touch()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from benchlib.govern_parameters import BOARDS, parameters
+
+pytestmark = pytest.mark.slow  # hours of simulated time
 
 HEADLINE = {"tdbl_err_median", "leak_err_median", "forecast_mae_k", "band_coverage"}
 

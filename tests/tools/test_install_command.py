@@ -17,9 +17,12 @@ from installlib.command import main
 
 _INFO = "edge_rt-{version}.dist-info"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("systemctl") is None and not os.environ.get("CI"), reason="needs systemctl"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("systemctl") is None and not os.environ.get("CI"), reason="needs systemctl"
+    ),
+]
 
 
 def wheel(folder: Path, version: str) -> None:

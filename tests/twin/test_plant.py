@@ -9,6 +9,8 @@ from plants import BOARDS, parameters_of, plant_of, shape_of
 
 from edge_rt.twin.plant import Conditions
 
+pytestmark = pytest.mark.slow  # hours of simulated time
+
 HOUR_S = 3600.0
 
 

@@ -188,6 +188,7 @@ def held(found: list[tuple[LeakageFit, float]]) -> tuple[float, float, float]:
     return fmean(map(float, right)), fmean(map(float, covered)), fmean(map(float, measured))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift_w_per_k", [0.0, 0.005])
 @pytest.mark.parametrize("name", KINDS)
 def test_days_with_a_working_fan_are_told_right_or_said_to_be_assumed(
