@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import click
 import httpx
 
-from edge_rt.cli.exits import BadOption, Failure, NoDaemon, NoModel, NotNow, Silent, TooLong
+from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, Silent, failure_in, message_in
 from edge_rt.cli.screen import note
 from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.quantity import duration
@@ -104,7 +104,7 @@ class Client:
                 self._tell(f"warning: {unquote(warning)}")
             for event in parse_events(response.iter_bytes()):
                 if "error" in event:
-                    raise _failure(event, "the answer failed")
+                    raise failure_in(event, "the answer failed")
                 yield event
 
     @contextmanager
@@ -237,61 +237,11 @@ def _refused(response: httpx.Response) -> Failure:
     otherwise = f"the daemon answered HTTP {response.status_code}"
     if response.status_code in (429, 503):
         after = response.headers.get("retry-after")
-        return NotNow(_message(body, otherwise) + _again(after))
-    return _failure(body, otherwise)
+        return NotNow(message_in(body, otherwise) + _again(after))
+    return failure_in(body, otherwise)
 
 
 def _again(after: str | None) -> str:
     if not after:
         return ""
     return f" (try again in {duration(int(after)) if after.isdecimal() else after})"
-
-
-_OPTIONS = {
-    "edge.mode": "--mode",
-    "edge.partner": "--partner",
-    "edge.large_share": "--large-share",
-    "edge.prefer": "--prefer",
-    "edge.quality": "--quality",
-    "edge.cache": "--cache",
-    "edge.energy_j": "--energy",
-    "edge.latency_s": "--latency",
-    "max_tokens": "--max-tokens",
-    "temperature": "--temperature",
-    "seed": "--seed",
-    "threads": "--threads",
-}
-"""The options that set a field of a request."""
-
-_WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
-
-_CODES: dict[str, type[Failure]] = {
-    "model_not_found": NoModel,
-    "context_length_exceeded": TooLong,
-}
-
-
-def _failure(body: Json, otherwise: str) -> Failure:
-    """The failure that an OpenAI-shaped error means, wherever it came."""
-    detail = _detail(body)
-    kind = _CODES.get(str(detail.get("code")), Failure)
-    if kind is Failure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
-        kind = BadOption
-    return kind(_message(body, otherwise))
-
-
-def _message(body: Json, otherwise: str) -> str:
-    detail = _detail(body)
-    message, param = str(detail.get("message") or otherwise), detail.get("param")
-    for name, option in _OPTIONS.items():  # whoever typed the command knows the options
-        message = message.replace(f"`{name}`", option)
-    field, param = str(param), _OPTIONS.get(str(param), param)
-    # The message mostly names the field itself, and whoever typed a prompt knows no fields.
-    if not param or field in message or str(param) in message or str(detail.get("code")) in _CODES:
-        return message
-    return f"{message} (in {param})"
-
-
-def _detail(body: Json) -> Json:
-    detail = body.get("error")
-    return cast(Json, detail) if isinstance(detail, dict) else {}

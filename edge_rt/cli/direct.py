@@ -14,7 +14,7 @@ Look = Callable[["str | None", Path, float], Iterator[object]]
 """Reads a board: its profile's id or None, its root, seconds between two reports."""
 
 
-def reports(
+def board_reports(
     root: Path | None, period_s: float, look: Look | None = None
 ) -> Generator[Json, None, None]:
     """Reports of the board below `root`, else of the configured one, every `period_s` seconds.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import click
 
 from edge_rt.cli.words.clean import clean
+from edge_rt.cli.words.document import Json
 from edge_rt.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
 
 HELP = """\b
@@ -77,3 +80,54 @@ def failure_of(error: EdgeError) -> Failure:
     if isinstance(error, Unavailable):
         return NotNow(str(error))
     return Failure(str(error))
+
+
+_OPTIONS = {
+    "edge.mode": "--mode",
+    "edge.partner": "--partner",
+    "edge.large_share": "--large-share",
+    "edge.prefer": "--prefer",
+    "edge.quality": "--quality",
+    "edge.cache": "--cache",
+    "edge.energy_j": "--energy",
+    "edge.latency_s": "--latency",
+    "max_tokens": "--max-tokens",
+    "temperature": "--temperature",
+    "seed": "--seed",
+    "threads": "--threads",
+}
+"""The options that set a field of a request."""
+
+_WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
+
+_CODES: dict[str, type[Failure]] = {
+    "model_not_found": NoModel,
+    "context_length_exceeded": TooLong,
+}
+
+
+def failure_in(body: Json, otherwise: str) -> Failure:
+    """The failure that an OpenAI-shaped error means, wherever it came."""
+    detail = _detail(body)
+    kind = _CODES.get(str(detail.get("code")), Failure)
+    if kind is Failure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
+        kind = BadOption
+    return kind(message_in(body, otherwise))
+
+
+def message_in(body: Json, otherwise: str) -> str:
+    """Return the message of an OpenAI-shaped error, in the words of the command line."""
+    detail = _detail(body)
+    message, param = str(detail.get("message") or otherwise), detail.get("param")
+    for name, option in _OPTIONS.items():  # whoever typed the command knows the options
+        message = message.replace(f"`{name}`", option)
+    field, param = str(param), _OPTIONS.get(str(param), param)
+    # The message mostly names the field itself, and whoever typed a prompt knows no fields.
+    if not param or field in message or str(param) in message or str(detail.get("code")) in _CODES:
+        return message
+    return f"{message} (in {param})"
+
+
+def _detail(body: Json) -> Json:
+    detail = body.get("error")
+    return cast(Json, detail) if isinstance(detail, dict) else {}

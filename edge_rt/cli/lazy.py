@@ -19,8 +19,8 @@ class LazyGroup(click.Group):
     """Knows its commands by name and one line of help; `--help` imports none of them.
 
     The command `check-config` is the object `check_config` of the module `check_config` in
-    `package`, or in the package that `elsewhere` gives for it. Turns edge_rt's errors, Ctrl-C and
-    output that cannot be written into exit codes, for all commands alike.
+    `package`, or of the module that `elsewhere` names. Turns edge_rt's errors, Ctrl-C and output
+    that cannot be written into exit codes, for all commands alike.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         name = cmd_name.replace("-", "_")
-        package = self._elsewhere.get(cmd_name, self._package)
-        command = getattr(import_module(f"{package}.{name}"), name)
+        module = self._elsewhere.get(cmd_name, f"{self._package}.{name}")
+        command = getattr(import_module(module), name)
         ctx.with_resource(interruptible())  # from here on there is something to put right
         return command
 

@@ -32,13 +32,23 @@ COMMANDS = {
     "doctor": "Say what this board lacks, and what mends it.",
     "twin": "Simulate a board around a process.",
 }
-LOCAL = ("serve", "models", "tune", "doubt", "key", "check-config", "doctor", "twin")
+ELSEWHERE = {
+    "serve": "edge_rt.cli.local.serve",
+    "models": "edge_rt.cli.local.models",
+    "ps": "edge_rt.cli.commands.ps",
+    "tune": "edge_rt.cli.local.tune",
+    "doubt": "edge_rt.cli.local.doubt",
+    "key": "edge_rt.cli.local.key",
+    "check-config": "edge_rt.cli.local.check_config",
+    "doctor": "edge_rt.cli.local.doctor",
+    "twin": "edge_rt.cli.local.twin",
+}
 
 
 @click.group(
     cls=LazyGroup,
     package="edge_rt.cli.commands",
-    elsewhere=dict.fromkeys(LOCAL, "edge_rt.cli.local"),
+    elsewhere=ELSEWHERE,
     lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=HELP,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -67,6 +68,21 @@ def daemon_socket(
             "have it removed, or name a socket with --socket"
         )
     return own
+
+
+def accepts(path: Path) -> bool:
+    """Whether a process listens at that socket; raises PermissionError where that is hidden."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)  # else it waits while the listener's backlog is full
+        try:
+            client.connect(str(path))
+        except PermissionError:
+            raise
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 def installation(socket: Path | None = None) -> Paths:

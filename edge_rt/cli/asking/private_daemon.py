@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from edge_rt.cli.exits import Failure
+from edge_rt.cli.where import accepts
 
 _POLL_S = 0.02
 _PATH_MOST = 100  # bytes; the kernel takes 107
@@ -72,21 +72,6 @@ def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path, ready_s: float
         if time.monotonic() > deadline:
             raise Failure(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
         time.sleep(_POLL_S)
-
-
-def accepts(path: Path) -> bool:
-    """Whether a process listens at that socket; raises PermissionError where that is hidden."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.setblocking(False)  # else it waits while the listener's backlog is full
-        try:
-            client.connect(str(path))
-        except PermissionError:
-            raise
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-    return True
 
 
 def _stop(daemon: subprocess.Popen[bytes], grace_s: float) -> None:

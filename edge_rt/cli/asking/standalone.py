@@ -12,9 +12,8 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.asking.private_daemon import accepts
 from edge_rt.cli.exits import Failure, NoDaemon, NoModel
-from edge_rt.cli.where import daemon_socket, sensors_root_option
+from edge_rt.cli.where import accepts, daemon_socket, sensors_root_option
 
 
 @dataclass(frozen=True)

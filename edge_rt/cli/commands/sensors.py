@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 from rich.live import Live
 
-from edge_rt.cli import direct as board
 from edge_rt.cli.client import Client, Json, obstacle_at
+from edge_rt.cli.direct import board_reports
 from edge_rt.cli.exits import NoDaemon
 from edge_rt.cli.ranges import Range
 from edge_rt.cli.screen import note
@@ -51,7 +51,7 @@ def sensors(
     """
     period_s = watch_s or _SETTLE_S
     if direct or sensors_root is not None:
-        reports = board.reports(sensors_root.absolute() if sensors_root else None, period_s)
+        reports = board_reports(sensors_root.absolute() if sensors_root else None, period_s)
     else:
         reports = felt(daemon_socket(socket), period_s)
     with closing(reports):
@@ -74,7 +74,7 @@ def felt(
         else:
             yield report
             yield from _asked(client, period_s, sleep)
-    with closing(board.reports(None, period_s)) as reports:
+    with closing(board_reports(None, period_s)) as reports:
         yield from reports
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cli.asking.private_daemon import accepts, private_daemon
+from edge_rt.cli.asking.private_daemon import private_daemon
 from edge_rt.cli.exits import Failure
+from edge_rt.cli.where import accepts
 
 SERVE = """
 import os, signal, socket, sys

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from edge_rt.cli import direct
 from edge_rt.cli.commands.sensors import follow
 from edge_rt.cli.views.sensors import report_tables
 
@@ -212,7 +211,7 @@ class Looks:
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     looks = Looks()
-    monkeypatch.setattr(direct, "_senses", lambda: looks)
+    monkeypatch.setattr("edge_rt.cli.direct._senses", lambda: looks)
     return looks
 
 
