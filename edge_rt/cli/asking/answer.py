@@ -7,7 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import fixed, joules, line, number, significant
 from edge_rt.cli.words.modes import making
 from edge_rt.cli.words.quantity import readable

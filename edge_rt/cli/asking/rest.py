@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.exits import Failure
+from edge_rt.cli.words.document import Json
 
 _PAUSE_S = 0.2
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.forgetting import to_forget
 from edge_rt.cli.ranges import Range
 from edge_rt.cli.views.cache import cache_table
 from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import counted
 from edge_rt.cli.words.paper import put_document
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.progress import progress
 from edge_rt.cli.views.calibration import calibration_tables
 from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import line, number
 from edge_rt.cli.words.paper import put_document
 

@@ -16,11 +16,12 @@ import click
 from edge_rt.cli.asking.answer import Answer
 from edge_rt.cli.asking.conversation import Conversation
 from edge_rt.cli.asking.options import AUTO, DEFAULT, asking
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import show, tell
 from edge_rt.cli.exits import Failure, TooLong
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.document import Json
 
 HELP = """\
 /system TEXT  tell the model how to behave; without TEXT, nothing any more

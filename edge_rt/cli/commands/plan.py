@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question, read_prompt
 from edge_rt.cli.progress import progress
 from edge_rt.cli.screen import note
 from edge_rt.cli.views.plan import advice, plan_table, tried_table
 from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import counted, line, members
 from edge_rt.cli.words.paper import output, put, put_simulated
 

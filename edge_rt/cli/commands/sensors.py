@@ -11,13 +11,14 @@ from pathlib import Path
 import click
 from rich.live import Live
 
-from edge_rt.cli.client import Client, Json, obstacle_at
+from edge_rt.cli.client import Client, obstacle_at
 from edge_rt.cli.direct import board_reports
 from edge_rt.cli.exits import NoDaemon
 from edge_rt.cli.ranges import Range
 from edge_rt.cli.screen import note
 from edge_rt.cli.views.sensors import report_tables
 from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.paper import output, put
 
 _SETTLE_S = 1.0  # for one reading: long enough for every reader

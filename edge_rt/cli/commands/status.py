@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.exits import Failure, NoDaemon
 from edge_rt.cli.views.status import status_table
 from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.paper import output, put
 
 

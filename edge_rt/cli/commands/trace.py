@@ -10,11 +10,12 @@ from urllib.parse import quote
 import click
 from rich.console import Group, RenderableType
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.views.assessment import assessment_lines
 from edge_rt.cli.views.learnt import learnt_lines
 from edge_rt.cli.views.trace import trace_table
 from edge_rt.cli.where import daemon_socket, socket_option
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import line, member, members, number
 from edge_rt.cli.words.paper import output, put, put_simulated
 from edge_rt.cli.words.tables import Prose

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import MISSING, fixed, line, members, number, significant
 from edge_rt.cli.words.tables import Column, Pairs, Prose, Table
 

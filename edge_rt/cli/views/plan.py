@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_rt.cli.client import Json
+from edge_rt.cli.words.document import Json
 from edge_rt.cli.words.figures import (
     MISSING,
     fixed,

@@ -10,8 +10,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from edge_rt.cli.client import Client, Json
+from edge_rt.cli.client import Client
 from edge_rt.cli.exits import Failure, NoDaemon, Silent
+from edge_rt.cli.words.document import Json
 
 STATUS = "/edge/v1/status"
 BOARD = "/edge/v1/board"
