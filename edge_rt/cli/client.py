@@ -18,8 +18,7 @@ import httpx
 
 from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, Silent, failure_in, message_in
 from edge_rt.cli.screen import note
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.quantity import duration
+from edge_rt.cli.text import Json, duration
 
 _CONNECT_S = 2.0
 _AGAIN_S = 0.02  # between two tries to connect

@@ -6,8 +6,7 @@ from typing import cast
 
 import click
 
-from edge_rt.cli.words.clean import clean
-from edge_rt.cli.words.document import Json
+from edge_rt.cli.text import Json, clean
 from edge_rt.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
 
 HELP = """\b

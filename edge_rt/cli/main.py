@@ -35,11 +35,11 @@ COMMANDS = {
 ELSEWHERE = {
     "serve": "edge_rt.cli.local.serve",
     "models": "edge_rt.cli.local.models",
-    "ps": "edge_rt.cli.commands.ps",
+    "ps": "edge_rt.cli.commands.status",
     "tune": "edge_rt.cli.local.tune",
-    "doubt": "edge_rt.cli.local.doubt",
+    "doubt": "edge_rt.cli.local.tune",
     "key": "edge_rt.cli.local.key",
-    "check-config": "edge_rt.cli.local.check_config",
+    "check-config": "edge_rt.cli.local.serve",
     "doctor": "edge_rt.cli.local.doctor",
     "twin": "edge_rt.cli.local.twin",
 }

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import click
 
-from edge_rt.cli.words.clean import clean
+from edge_rt.cli.text import clean
 
 
 class Screen:

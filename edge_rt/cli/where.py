@@ -1,4 +1,4 @@
-"""Which socket a command speaks to, and which board it reads."""
+"""Which socket a command speaks to, which board it reads, and which files are there."""
 
 from __future__ import annotations
 
@@ -12,9 +12,34 @@ from typing import Any, TypeVar
 import click
 
 from edge_rt.cli.exits import NoDaemon
-from edge_rt.cli.files import there
 from edge_rt.config.paths import Paths
 from edge_rt.errors import ConfigError
+
+_LIMIT = 1 << 20  # bytes; none of these files comes near it
+
+
+def there(path: Path) -> bool:
+    """Whether something is at `path` and may be seen."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def nearest(path: Path) -> Path:
+    """`path`, or the nearest of its parents at which something is and may be seen."""
+    return next(place for place in (path, *path.parents) if there(place))
+
+
+def text(path: Path) -> str:
+    """What is in a file; empty where it cannot be read."""
+    try:
+        with path.open(errors="replace") as file:
+            return file.read(_LIMIT)
+    except OSError:
+        return ""
+
 
 ENVIRONMENT = "EDGE_RT_SOCKET"
 PINNING = ("STATE_DIRECTORY", "CONFIGURATION_DIRECTORY")  # name an installation by its files

@@ -26,19 +26,21 @@ from edge_rt.logs import log_to_stderr
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 from edge_rt.offline import stay_offline
+from edge_rt.server.acceptor import Acceptor
 from edge_rt.server.background_tasks import told
+from edge_rt.server.connection import Connection, Patience
+from edge_rt.server.connection_limiter import (
+    ConnectionLimiter,
+    access_of,
+    raise_file_limit,
+    return_large_blocks,
+)
 from edge_rt.server.container import Container
-from edge_rt.server.process_limits import raise_file_limit, return_large_blocks
+from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
 from edge_rt.server.reload import Reload
 from edge_rt.server.service import DaemonService
-from edge_rt.server.sockets.acceptor import Acceptor
-from edge_rt.server.sockets.activation import handed_over
-from edge_rt.server.sockets.connection import Connection, Patience
-from edge_rt.server.sockets.connection_limiter import ConnectionLimiter
-from edge_rt.server.sockets.peer import access_of
-from edge_rt.server.sockets.sockets import check_reach, tcp_socket, unix_socket
 from edge_rt.server.state_directory import Estate, sole_estate
-from edge_rt.server.systemd import Notifier
+from edge_rt.server.systemd import Notifier, handed_over
 
 log = logging.getLogger(__name__)
 

@@ -66,7 +66,7 @@ from edge_rt.routing.options.kinds import of_kind, only, writer
 from edge_rt.routing.quality.feedback import learner
 from edge_rt.routing.unroutable import unloadable
 from edge_rt.server.foresight import Foresight
-from edge_rt.server.storage import Keeping
+from edge_rt.server.state_directory import Keeping
 
 ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)
 

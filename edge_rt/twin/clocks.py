@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.twin.files.folders import Folders
+from edge_rt.twin.filesystem import NO_SENSORS, Folders, Gauge
 from edge_rt.twin.plant import State
-from edge_rt.twin.power.part import NO_SENSORS
-from edge_rt.twin.published import Gauge
 from edge_rt.twin.shape import Shape
 
 

@@ -9,12 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_rt.twin.control import FanCurve, Throttle
-from edge_rt.twin.gpu import Gpu, GpuState
-from edge_rt.twin.heat import Ladder
-from edge_rt.twin.parameters import REFERENCE_C, Parameters
+from edge_rt.twin.components import FanCurve, Gpu, GpuState, Ladder, Throttle
 from edge_rt.twin.priors import Share
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import REFERENCE_C, Parameters, Shape
 
 _LONGEST_STEP_S = 0.25  # leakage and the clock follow the temperature at least this often
 _MOST_STEPS = 400  # of one call: after a long sleep steps are longer instead

@@ -11,11 +11,10 @@ from typing import Protocol
 from edge_rt.config.board import Board
 from edge_rt.errors import RequestError
 from edge_rt.twin.events import Event, Script
-from edge_rt.twin.files.tree import BoardTree
 from edge_rt.twin.load import Usage
-from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Plant, State
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Shape, draw
+from edge_rt.twin.tree import BoardTree
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the next ones

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from edge_rt.cli.bars import bar
+from edge_rt.cli.progress import bar
 
 
 def shown(interactive: bool, *steps: int, lines: bool = False) -> str:

@@ -44,7 +44,7 @@ def handled() -> Iterator[None]:
         ("edge_rt.cli.commands.run", ["run", "Hi"]),
         ("httpx", ["run", "Hi"]),
         ("httpx", ["status"]),
-        ("edge_rt.cli.asking.conversation", ["chat"]),
+        ("edge_rt.cli.commands.chat", ["chat"]),
         ("rich.console", ["models", "list"]),
         ("yaml", ["models", "list"]),
         ("yaml", ["check-config"]),

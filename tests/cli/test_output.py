@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from edge_rt.cli.exits import Failure
-from edge_rt.cli.output import output_watched
+from edge_rt.cli.lazy import output_watched
 from edge_rt.errors import EdgeError, StoreError
 
 Daemon = Any  # the scripted daemon of conftest.py

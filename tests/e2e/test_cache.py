@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 
-from edge_rt.cli.words.figures import counted
+from edge_rt.cli.text import counted
 
 Daemon = Any
 CHAT = "/v1/chat/completions"

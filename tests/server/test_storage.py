@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.server.storage import Keeping
+from edge_rt.server.state_directory import Keeping
 from edge_rt.trouble import Trouble
 
 

@@ -6,9 +6,8 @@ import dataclasses
 
 from edge_rt.config.boards import load_boards
 from edge_rt.twin.load import Usage
-from edge_rt.twin.parameters import Parameters, draw
 from edge_rt.twin.plant import Plant
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Parameters, Shape, draw
 
 BOARDS = load_boards()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.twin.family import Family
+from edge_rt.twin.load import Family
 
 
 def born(proc: Path, pid: int, parent: int) -> None:

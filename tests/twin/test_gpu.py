@@ -10,10 +10,9 @@ from plants import BOARDS, FakeLoad, parameters_of, plant_of, shape_of
 from readings import Readings
 
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, State
 from edge_rt.twin.run import Twin
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Shape, draw
 
 WITH_GPU = sorted(name for name, board in BOARDS.items() if board.gpu is not None)
 OWN_RAIL = {  # the rail that carries most of it

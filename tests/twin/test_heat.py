@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.twin.heat import Ladder
+from edge_rt.twin.components import Ladder
 
 POSITIVE = st.floats(0.1, 100.0)
 

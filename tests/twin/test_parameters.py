@@ -9,8 +9,7 @@ import pytest
 from plants import BOARDS, shape_of
 
 from edge_rt.config.board import Constants, Figure
-from edge_rt.twin.parameters import draw
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Shape, draw
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.twin.load import Load, Usage
-from edge_rt.twin.passes import Passes, Spent
+from edge_rt.twin.load import Load, Passes, Spent, Usage
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 ENGINE = ("python", "-m", "edge_rt.engine.worker", "simulated-gpu", "5", "7", "-1")

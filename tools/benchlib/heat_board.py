@@ -9,9 +9,8 @@ from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
 from edge_rt.governor.power.priors import priors_of
 from edge_rt.thermal.prior import Prior
-from edge_rt.twin.parameters import Parameters, draw
 from edge_rt.twin.plant import Conditions, Plant, State
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Parameters, Shape, draw
 
 BOARDS = load_boards()
 STEP_S = 0.1

@@ -12,9 +12,8 @@ from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.twin.events import Script
-from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant, State
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Shape, draw
 
 CONTROL_STEPS = 2  # between two looks of the governor
 TICK_S = 0.01

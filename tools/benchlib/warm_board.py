@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from benchlib.pair_answers import Spent
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Shape, draw
 
 AIR_C = 25.0
 _STEP_S = 0.1

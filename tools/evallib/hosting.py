@@ -16,8 +16,8 @@ from benchlib.http import Address
 from benchlib.server import Settings
 from benchlib.sim_board import Recorded, SimBoard, recorded
 
-from edge_rt.cli.asking.rest import board as felt
-from edge_rt.cli.asking.rest import wait_for_rest
+from edge_rt.cli.private_daemon import board as felt
+from edge_rt.cli.private_daemon import wait_for_rest
 from edge_rt.config.boards import load_boards
 from edge_rt.models.store.manifest import Manifest
 from evallib import EvalError

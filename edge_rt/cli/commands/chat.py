@@ -13,15 +13,44 @@ from urllib.parse import quote
 
 import click
 
-from edge_rt.cli.asking.answer import Answer
-from edge_rt.cli.asking.conversation import Conversation
-from edge_rt.cli.asking.options import AUTO, DEFAULT, asking
+from edge_rt.cli.answer import Answer
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import show, tell
 from edge_rt.cli.exits import Failure, TooLong
+from edge_rt.cli.options import AUTO, DEFAULT, asking
 from edge_rt.cli.screen import Screen, note
+from edge_rt.cli.text import Json
 from edge_rt.cli.where import daemon_socket, socket_option
-from edge_rt.cli.words.document import Json
+
+
+class Conversation:
+    """Messages in the API's shape; a question without any answer is not kept."""
+
+    def __init__(self, system: str | None = None) -> None:
+        self.system = system
+        self._turns: list[tuple[str, str]] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something that `reset` would forget."""
+        return bool(self._turns)
+
+    def messages(self, question: str) -> list[dict[str, str]]:
+        """Everything that the model is to read before it answers `question`."""
+        said = [("system", self.system)] if self.system else []
+        for asked, answered in self._turns:
+            said += [("user", asked), ("assistant", answered)]
+        return [{"role": role, "content": text} for role, text in [*said, ("user", question)]]
+
+    def keep(self, question: str, answer: str) -> None:
+        """Remember one turn; an answer that was stopped counts as far as it was said."""
+        if answer:
+            self._turns.append((question, answer))
+
+    def reset(self) -> None:
+        """Forget all turns, but not what the system said."""
+        self._turns.clear()
+
 
 HELP = """\
 /system TEXT  tell the model how to behave; without TEXT, nothing any more

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.client import Client
+from edge_rt.cli.tables import put_document
 from edge_rt.cli.views.ledger import ledger_tables
 from edge_rt.cli.where import daemon_socket, socket_option
-from edge_rt.cli.words.paper import put_document
 
 
 @click.command()

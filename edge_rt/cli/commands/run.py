@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.asking.answer import Answer, stream, whole
-from edge_rt.cli.asking.options import asking
-from edge_rt.cli.asking.standalone import Standalone, standalone_options
+from edge_rt.cli.answer import Answer, stream, whole
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import Failure, NoModel
+from edge_rt.cli.options import asking
 from edge_rt.cli.screen import Screen, note
+from edge_rt.cli.standalone import Standalone, standalone_options
+from edge_rt.cli.text import Json
 from edge_rt.cli.where import socket_option
-from edge_rt.cli.words.document import Json
 
 
 @click.command()

@@ -9,17 +9,42 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import click
+import msgspec
 from rich.live import Live
 
 from edge_rt.cli.client import Client, obstacle_at
-from edge_rt.cli.direct import board_reports
 from edge_rt.cli.exits import NoDaemon
-from edge_rt.cli.ranges import Range
+from edge_rt.cli.options import Range
 from edge_rt.cli.screen import note
+from edge_rt.cli.tables import output, put
+from edge_rt.cli.text import Json
 from edge_rt.cli.views.sensors import report_tables
 from edge_rt.cli.where import daemon_socket, sensors_root_option, socket_option
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.paper import output, put
+from edge_rt.config.loader import load
+
+Look = Callable[["str | None", Path, float], Iterator[object]]
+"""Reads a board: its profile's id or None, its root, seconds between two reports."""
+
+
+def board_reports(
+    root: Path | None, period_s: float, look: Look | None = None
+) -> Generator[Json, None, None]:
+    """Reports of the board below `root`, else of the configured one, every `period_s` seconds.
+
+    They are as the daemon tells them. Raises ConfigError where the configuration, which may name
+    the board, is faulty.
+    """
+    config = load(None)
+    look = look or _senses()
+    for report in look(config.board, root or Path(config.sensors.root), period_s):
+        yield msgspec.to_builtins(report)
+
+
+def _senses() -> Look:
+    from edge_rt.board.monitor import look  # brings every reader
+
+    return look
+
 
 _SETTLE_S = 1.0  # for one reading: long enough for every reader
 

@@ -1,18 +1,164 @@
-"""edge-rt status: what the daemon is doing."""
+"""edge-rt status and edge-rt ps: the daemon's state, and the models in memory."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import Failure, NoDaemon
-from edge_rt.cli.views.status import status_table
+from edge_rt.cli.tables import Column, Pairs, Prose, Table, output, put
+from edge_rt.cli.text import (
+    MISSING,
+    Json,
+    counted,
+    duration,
+    fixed,
+    joules,
+    line,
+    lines,
+    member,
+    members,
+    number,
+    significant,
+    size,
+    whole,
+)
 from edge_rt.cli.where import daemon_socket, socket_option
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.paper import output, put
+
+_MODELS = (
+    Column("model", text=True, kept=True),
+    Column("backend", text=True, kept=True),
+    Column("size", kept=True),
+    Column("requests", kept=True),
+    Column("last used"),
+    Column("loaded"),
+)
+
+
+def status_table(state: Json, health: Json) -> Pairs:
+    """One line each for board, draw, heat, models, requests and what is wrong."""
+    return Pairs(_rows(state, health))
+
+
+def residents_table(residents: list[Json]) -> Table | Prose:
+    """The models in memory, a row each."""
+    if not residents:
+        return Prose("No models are in memory.")
+    return Table(_MODELS, map(_resident, residents))
+
+
+def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
+    board = member(state, "board")
+    simulated = ", simulated" if board.get("simulated") else ""
+    yield "board", f"{line(board.get('id') or 'not recognised')}{simulated}"
+    yield "draw", _joined(_draw(board, member(state, "governor")))
+    yield "heat", _joined(_heat(board, member(state, "governor")))
+    yield "models", _models(members(state, "residents"), len(members(state, "models")))
+    yield "requests", _joined(_requests(state))
+    yield "problems", _problems(state, health)
+
+
+def _joined(parts: Iterator[str]) -> str:
+    return ", ".join(parts)
+
+
+def _draw(board: Json, governor: Json) -> Iterator[str]:
+    budget, quality = member(governor, "budget"), board.get("power_quality")
+    if (power_w := number(board.get("power_w"))) is None:
+        yield "not known"
+    else:
+        yield f"{significant(power_w)} W{'' if quality == 'measured' else f' {line(quality)}'}"
+    if number(board.get("idle_w")) is not None:
+        yield f"{significant(board['idle_w'])} W idle"
+    if number(budget.get("power_w")) is not None:
+        yield f"max {significant(budget['power_w'])} W"
+    if number(budget.get("energy_j")) is not None:
+        spent, period = joules(governor.get("spent_j")), line(budget.get("energy_period"))
+        yield f"{spent} of {joules(budget['energy_j'])} this {period}"
+
+
+def _heat(board: Json, governor: Json) -> Iterator[str]:
+    temp_c, cap_c = number(board.get("temp_c")), member(governor, "budget").get("temp_c")
+    yield "not known" if temp_c is None else f"{temp_c:.1f} °C"
+    if number(cap_c) is not None:
+        yield f"max {fixed(cap_c, 1)} °C"
+    if (throttled := lines(board, "throttled")) is not None:
+        yield f"throttled by {' and '.join(throttled)}" if throttled else "not throttled"
+    if governor.get("guard") not in (None, "ok"):
+        yield f"guard: {line(governor['guard'])}"
+
+
+def _models(residents: list[Json], stored: int) -> str:
+    if not residents:
+        return f"none of {stored} in memory"
+    if len(residents) == 1:
+        return f"{line(residents[0].get('id'))} in memory, {stored} installed"
+    return f"{len(residents)} of {stored} in memory: edge-rt ps lists them"
+
+
+def _requests(state: Json) -> Iterator[str]:
+    """Those under way, and the tokens of all since the start."""
+    engine, requests = member(state, "engine"), number(state.get("requests"))
+    if engine.get("state") not in (None, "running"):
+        yield f"the engine is {line(engine['state'])}"
+    yield "not known" if requests is None else f"{whole(requests)} under way"
+    if queued := number(state.get("queued")):
+        yield f"{whole(queued)} held back"
+    tokens, uptime_s = member(state, "tokens").get("completion"), number(state.get("uptime_s"))
+    if number(tokens) is not None and uptime_s is not None:
+        yield f"{counted(tokens, 'token')} written, up {duration(uptime_s)}"
+
+
+def _problems(state: Json, health: Json) -> str:
+    """The worst one, and how many more there are."""
+    failing = [line(health.get("message"))] if health.get("status") == "failing" else []
+    found = sorted(members(state, "problems"), key=lambda problem: not problem.get("fatal"))
+    messages = list(dict.fromkeys([*failing, *(line(one.get("message")) for one in found)]))
+    if not messages:
+        return "none"
+    more = len(messages) - 1
+    return messages[0] + (f" ({more} more: edge-rt status --json)" if more else "")
+
+
+def _resident(resident: Json) -> Iterator[str]:
+    yield line(resident.get("id"))
+    yield line(resident.get("backend"))
+    bytes, gpu_bytes = number(resident.get("size_bytes")), number(resident.get("gpu_bytes"))
+    gpu = "simulated GPU" if resident.get("gpu_simulated") else "GPU"
+    yield (
+        MISSING
+        if bytes is None
+        else size(bytes) + (f", {gpu} {size(gpu_bytes)}" if gpu_bytes else "")
+    )
+    yield whole(resident.get("requests"))
+    yield "now" if resident.get("requests") else _ago(resident.get("used_ago_s"))
+    yield _ago(resident.get("loaded_ago_s"))
+
+
+def _ago(seconds: object) -> str:
+    figure = number(seconds)
+    return MISSING if figure is None else f"{duration(figure)} ago"
+
+
+@click.command()
+@socket_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def ps(socket: Path | None, as_json: bool) -> None:
+    """List the models in memory.
+
+    Each with its backend, the memory that it takes at most, the requests under way, and when it was
+    last used and loaded. `edge-rt models list` shows all installed models.
+    """
+    with Client(daemon_socket(socket)) as client:
+        residents = members(client.get("/edge/v1/status"), "residents")
+    if as_json:
+        click.echo(json.dumps({"models": residents}))
+    else:
+        put(output(), residents_table(residents))
 
 
 @click.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,14 +11,102 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.views.assessment import assessment_lines
-from edge_rt.cli.views.learnt import learnt_lines
-from edge_rt.cli.views.trace import trace_table
+from edge_rt.cli.tables import Column, Prose, Table, output, put, put_simulated
+from edge_rt.cli.text import (
+    MISSING,
+    Json,
+    fixed,
+    in_mode,
+    joules,
+    line,
+    lines,
+    member,
+    members,
+    number,
+    significant,
+    whole,
+)
 from edge_rt.cli.where import daemon_socket, socket_option
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.figures import line, member, members, number
-from edge_rt.cli.words.paper import output, put, put_simulated
-from edge_rt.cli.words.tables import Prose
+
+_COLUMNS = (
+    Column("model", text=True, kept=True),
+    Column("variant", text=True),
+    Column("threads", kept=True),
+    Column("tokens"),
+    Column("seconds", kept=True),
+    Column("adds", kept=True),
+    Column("watts"),
+    Column("error"),
+    Column("by", text=True),
+    Column("", text=True),
+)
+
+
+def trace_table(considered: Sequence[Json]) -> Table:
+    """A row for each; the chosen one is marked."""
+    settings = [member(member(one, "candidate"), "setting") for one in considered]
+    ways = {_way(setting) for setting in settings}
+    several = len(ways) > len({variant for variant, _ in ways})
+    rows = [_cells(one, several) for one in considered]
+    return Table(_COLUMNS, rows, [one.get("state") == "chosen" for one in considered])
+
+
+def _way(setting: Json) -> tuple[str, str]:
+    """A variant, and how it is loaded."""
+    layers, kv_type = whole(setting.get("gpu_layers")), line(setting.get("kv_type"))
+    return line(setting.get("variant")), f"KV {kv_type}, GPU {layers}"
+
+
+def _cells(one: Json, several: bool) -> Iterator[str]:
+    """`several`: some may be loaded in more than one way."""
+    candidate = member(one, "candidate")
+    setting = member(candidate, "setting")
+    yield in_mode(setting.get("variant"), setting.get("mode"), setting.get("partner"))
+    loaded = "" if candidate.get("loaded") else ", not loaded"
+    way = f", {_way(setting)[1]}" if several else ""
+    yield f"{line(candidate.get('backend'))} {line(candidate.get('quantisation'))}{way}{loaded}"
+    yield whole(setting.get("threads"))
+    yield f"{whole(candidate.get('prompt_tokens'))}+{whole(candidate.get('completion_tokens'))}"
+    yield significant(candidate.get("seconds"))
+    yield joules(candidate.get("energy_j"))
+    yield significant(candidate.get("power_w"))
+    error = number(candidate.get("error_ratio"))
+    yield MISSING if error is None else f"{100 * error:.0f} %"
+    yield line(candidate.get("basis"))
+    yield line(one.get("reason"))
+
+
+def assessment_lines(assessed: Json) -> Iterator[str]:
+    """A line for the prompt, and one for each model that something is known of."""
+    features = member(assessed, "features")
+    words = (line(features.get(name)) for name in ("kind", "length", "level"))
+    yield f"prompt: {', '.join(words)}"
+    chances = member(assessed, "chances")
+    for model in chances:
+        chance = member(chances, model)
+        reasons = "; ".join(lines(chance, "reasons") or [])
+        yield f"{line(model)} good enough with {fixed(chance.get('p'), 2)}: {reasons}"
+
+
+def learnt_lines(considered: Sequence[Json]) -> list[str]:
+    """A line for each model and mode that marks or answers changed something about."""
+    candidates = [member(one, "candidate") for one in considered]
+    told = [_line(candidate) for candidate in candidates]
+    return list(dict.fromkeys(line for line in told if line))
+
+
+def _line(candidate: Json) -> str:
+    setting, learnt = member(candidate, "setting"), member(candidate, "learnt")
+    parts: list[str] = []
+    if number(learnt.get("marks")):
+        before, p = fixed(learnt.get("presumed"), 2), fixed(learnt.get("p"), 2)
+        parts.append(f"{fixed(learnt.get('marks'), 1)} marks, so {p} in place of {before}")
+    if number(learnt.get("answers")):
+        times = fixed(learnt.get("joules_ratio"), 2), fixed(learnt.get("seconds_ratio"), 2)
+        answers = fixed(learnt.get("answers"), 1)
+        parts.append(f"{answers} answers, so {times[0]} times the joules, {times[1]} the seconds")
+    way = in_mode(setting.get("variant"), setting.get("mode"), setting.get("partner"))
+    return f"learnt of {way} with such prompts: {'; '.join(parts)}" if parts else ""
 
 
 @click.command()

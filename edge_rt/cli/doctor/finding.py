@@ -1,12 +1,17 @@
-"""What a check has to say."""
+"""Findings of the checks, and the report of them for people and programs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import click
+
 from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.tables import wrapped
+from edge_rt.cli.text import clean
+from edge_rt.cli.where import there
 from edge_rt.errors import EdgeError
 
 Level = Literal["ok", "note", "problem"]
@@ -53,3 +58,70 @@ def examine(machine: Machine, checks: Sequence[tuple[str, Check]]) -> Iterator[F
             yield problem(name, str(error))
         except Exception as error:  # a machine that is out of order may break any check
             yield problem(name, f"this check failed: {type(error).__name__}: {error}")
+
+
+_WIDTH = 80
+_LABELS: dict[Level, str] = {"ok": "ok  ", "note": "note", "problem": "FIX "}
+_COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
+_NAMES = 13  # columns for the names of the checks
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """The report; colours are for click to leave out where there is no terminal.
+
+    Commands are never broken: one that is longer than the screen stays in one line.
+    """
+    shown = [line for finding in findings for line in _lines(finding)]
+    return [*shown, "", _end(findings)]
+
+
+def document(findings: Sequence[Finding]) -> dict[str, object]:
+    """The report as a JSON object; a remedy's lines are parted by newlines."""
+    checks = [
+        {
+            "id": finding.id.replace(" ", "-"),
+            "level": finding.level,
+            "what": clean(finding.what),
+            "remedy": clean("\n".join(finding.remedy)) or None,
+        }
+        for finding in findings
+    ]
+    return {"ok": healthy(findings), "checks": checks}
+
+
+def healthy(findings: Sequence[Finding]) -> bool:
+    """Whether nothing needs doing."""
+    return all(finding.level != "problem" for finding in findings)
+
+
+def _lines(finding: Finding) -> list[str]:
+    label = click.style(_LABELS[finding.level], fg=_COLOURS[finding.level])
+    indent = " " * (4 + 2 + _NAMES + 2)
+    first, *rest = wrapped(_flat(finding.what), _WIDTH - len(indent))
+    head = f"{label}  {finding.id:<{_NAMES}}  {first}"
+    tail = [indent + word for word in rest]
+    return [head, *tail, *(f"      {_flat(line)}" for line in finding.remedy)]
+
+
+def _flat(text: str) -> str:
+    return clean(text.replace("\n", " ").replace("\t", " "))
+
+
+def _end(findings: Sequence[Finding]) -> str:
+    count = sum(finding.level == "problem" for finding in findings)
+    if count == 0:
+        return "Nothing needs doing."
+    return f"{count} thing{'' if count == 1 else 's'} to mend: see FIX."
+
+
+def of_board(check: Check) -> Check:
+    """`check`, but no kernel, cable or group mends a simulated board, and an empty one has none."""
+
+    def judge(machine: Machine) -> Iterator[Finding]:
+        if not machine.simulated:
+            yield from check(machine)
+        elif there(machine.roots.sysfs) or there(machine.roots.proc):
+            for finding in check(machine):
+                yield replace(finding, remedy=())
+
+    return judge

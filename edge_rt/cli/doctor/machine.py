@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
@@ -12,24 +13,70 @@ from typing import cast
 from edge_rt.board.detection import Detection, recognise
 from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
 from edge_rt.board.identity import Identity
+from edge_rt.board.readers.base import Channel
+from edge_rt.board.readers.bounds import IMPOSSIBLE
 from edge_rt.board.readers.hung import within
 from edge_rt.board.readers.power.raw_chip import raw_chips
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.sampler import Sampler
+from edge_rt.board.sampler_thread import step_all
 from edge_rt.board.supply.plausibility import known_of
 from edge_rt.board.supply.supply import Supply, find_supply
 from edge_rt.board.zones.heat_zones import HeatZones
-from edge_rt.cli.doctor.readings import Reading, read_twice, rows
 from edge_rt.cli.doctor.user import User
 from edge_rt.cli.exits import Failure, Silent
-from edge_rt.cli.files import there
-from edge_rt.cli.local.servable import servable
+from edge_rt.cli.local.serve import servable
+from edge_rt.cli.where import there
 from edge_rt.config.board import Board, Thermal
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.errors import ConfigError
+
+SETTLE_S = 0.2  # what is measured over a window needs two reads
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One channel's value, or why there is none."""
+
+    reader: str
+    channel: Channel
+    value: float | None
+    error: str | None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is a matter of rights."""
+        text = self.error or ""
+        return any(word in text for word in ("EACCES", "EPERM", "only be read by root"))
+
+    @property
+    def impossible(self) -> bool:
+        """Whether its value is refused as impossible; a part that is off has no value."""
+        text = self.error or ""
+        return IMPOSSIBLE in text and " holds " not in text
+
+
+def read_twice(sampler: Sampler, pause: Callable[[float], None]) -> None:
+    """Have every channel read, and read again after SETTLE_S."""
+    step_all(sampler, 0.0)
+    pause(SETTLE_S)
+    step_all(sampler, 3600.0)  # by when every reader is due, whatever its period
+
+
+def several(rails: Sequence[str]) -> str:
+    """Rails by name, or how many they are."""
+    return ", ".join(rails) if len(rails) < 4 else f"{len(rails)} rails"
+
+
+def rows(sampler: Sampler) -> list[Reading]:
+    """Every channel as it stands."""
+    names = [reader.name for reader in sampler.readers for _ in reader.channels]
+    pairs = zip(names, sampler.readings(), strict=True)
+    return [Reading(name, r.channel, r.value, r.error) for name, r in pairs]
+
 
 Access = Callable[[Path, int], bool]
 Document = dict[str, object]

@@ -1,14 +1,17 @@
-"""Shell commands that mend what the checks find, as lines that can be copied."""
+"""Commands that mend what the checks find, and where nothing can mend it."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 
+from edge_rt.board.readers.cpu_time import core_count
+from edge_rt.board.readers.sysfs import first_line
 from edge_rt.cli.doctor.machine import Machine
 from edge_rt.cli.doctor.user import group_of
-from edge_rt.cli.files import there
+from edge_rt.cli.where import text, there
 
 RULES = "60-edge-rt.rules"
 _RULE_WIDTH = 56
@@ -100,3 +103,93 @@ def access_to_bus(machine: Machine, device: str) -> tuple[str, ...]:
         f"{sudo}udevadm trigger {word(device)}",
         *user.join("i2c"),
     )
+
+
+_SAFE = re.compile(r"[\w .,()+/-]{1,60}")  # needs no escape in YAML's double quotes or the shell's
+
+
+def own_profile(machine: Machine, extends: str) -> tuple[str, ...]:
+    """Commands that write one with the draw that a meter shows, for the machine at hand.
+
+    It is in YAML's flow style, which does not mind how the lines are indented.
+    """
+    folder = machine.paths.config_file.parent
+    sudo = sudo_for(machine, folder)
+    match = _match(machine)
+    lines = [f"{{extends: {extends}, name: My board,", *match, *_cores(machine), *_rails(machine)]
+    lines += ["  draw: {", "  idle_w: {value: 3, source: [own]},"]
+    lines += ["  loaded_w: {value: 10, source: [own]}}}"]
+    chosen = () if match else choose(machine, "my-board")[-1:]  # its folder is there by then
+    return (
+        "# measure the supply with a power meter, idle and busy, in place of 3 and 10:",
+        f"{sudo}mkdir -p {word(folder / 'boards.d')}",
+        *written("\n".join(lines), f"{folder}/boards.d/my-board.yaml", sudo),
+        *written("own: measured on this very board", f"{folder}/boards.d/sources.yaml", sudo),
+        *chosen,
+    )
+
+
+def choose(machine: Machine, board: str) -> tuple[str, ...]:
+    """Commands that name the board in the configuration."""
+    if machine.config.board is not None:
+        return (f"# and set `board: {board}` in {machine.config_file}",)
+    file = machine.config_file
+    sudo = sudo_for(machine, file)
+    tee = f"{sudo}tee -a {word(file)}"
+    return (f"{sudo}mkdir -p {word(file.parent)}", f"echo 'board: {board}' | {tee}")
+
+
+def _cores(machine: Machine) -> list[str]:
+    """The cores, over which the model spreads the draw, where the profile in use has none."""
+    cores = core_count(machine.roots.proc)
+    if cores is None or (machine.board and machine.board.clusters):
+        return []
+    return [f"  clusters: {{cpu: {{cores: {cores}, source: [own]}}}},"]
+
+
+def _rails(machine: Machine) -> list[str]:
+    """Rails that the profile in use does not know; which of them form the total is to be told."""
+    board = machine.board
+    if machine.supply is not None:
+        return []
+    unknown = [rail for rail in machine.powers if board is None or rail not in board.rails]
+    if not unknown or not all(map(_SAFE.fullmatch, unknown)):
+        return []
+    rows = [f'    "{rail}": {{source: [own]}},' for rail in unknown]
+    names = [f'    "{rail}",' for rail in unknown]
+    end = "  ], covers: module, source: [own]}],"
+    comment = "  # of the rails leave here those that are part of no other:"
+    return ["  rails: {", *rows, "  },", comment, "  totals: [{rails: [", *names, end]
+
+
+def _match(machine: Machine) -> list[str]:
+    """By what this machine would be recognised; nothing where it has no name of its own."""
+    marks = (("models", machine.identity.model), ("dmi", machine.identity.dmi))
+    for key, value in marks:
+        if value is not None and _SAFE.fullmatch(value):
+            return [f'  match: {{{key}: ["{value}"]}},']
+    return []
+
+
+_CONTAINERS = ("run/systemd/container", ".dockerenv", "run/.containerenv")
+_MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Amazon EC2")
+_MODELS = ("Virtual Machine", "Google Compute Engine", "linux,dummy-virt")
+
+
+def seclusion(machine: Machine) -> str | None:
+    """ "a container" or "a virtual machine", which see little of the board's sensors."""
+    if any(there(machine.file(place)) for place in _CONTAINERS):
+        return "a container"
+    known = machine.identity
+    said = " ".join((known.dmi or "", known.model or "", *known.compatible))
+    if any(word in said for word in (*_MAKERS, *_MODELS)) or _hypervisor(machine):
+        return "a virtual machine"
+    return None
+
+
+def _hypervisor(machine: Machine) -> bool:
+    if first_line(machine.file("sys/hypervisor/type")):
+        return True
+    lines = text(machine.file("proc/cpuinfo")).splitlines()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return "hypervisor" in flags.split()

@@ -10,22 +10,25 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.doctor.checks.budget import check_budget
-from edge_rt.cli.doctor.checks.clocks import check_clocks, check_power_mode
-from edge_rt.cli.doctor.checks.daemon import check_daemon, check_daemons_board
-from edge_rt.cli.doctor.checks.governed_clocks import check_governed_clocks
-from edge_rt.cli.doctor.checks.heat import check_answers, check_temperatures
+from edge_rt.cli.doctor.checks.daemon import (
+    check_daemon,
+    check_daemons_board,
+    check_ledger,
+    check_storage,
+    check_user,
+)
+from edge_rt.cli.doctor.checks.heat import check_answers, check_temperatures, check_throttling
 from edge_rt.cli.doctor.checks.installation import check_board, check_configuration, check_models
-from edge_rt.cli.doctor.checks.jtop import check_jtop
-from edge_rt.cli.doctor.checks.kernel import check_memory_cgroup, check_pressure
-from edge_rt.cli.doctor.checks.ledger import check_ledger
-from edge_rt.cli.doctor.checks.membership import check_user
-from edge_rt.cli.doctor.checks.power import check_power
-from edge_rt.cli.doctor.checks.storage import check_storage
-from edge_rt.cli.doctor.checks.throttling import check_throttling
-from edge_rt.cli.doctor.finding import Check, Finding, examine
+from edge_rt.cli.doctor.checks.kernel import (
+    check_clocks,
+    check_governed_clocks,
+    check_memory_cgroup,
+    check_power_mode,
+    check_pressure,
+)
+from edge_rt.cli.doctor.checks.power import check_jtop, check_power
+from edge_rt.cli.doctor.finding import Check, Finding, document, examine, healthy, lines, of_board
 from edge_rt.cli.doctor.machine import Machine
-from edge_rt.cli.doctor.report import document, healthy, lines
-from edge_rt.cli.doctor.simulated import of_board
 from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -101,8 +104,7 @@ def doctor(
 
 def _bundled(machine: Machine, findings: Sequence[Finding], named: str) -> Path:
     """The file with all that is known, made now."""
-    from edge_rt.cli.doctor.archive import write_archive
-    from edge_rt.cli.doctor.papers import papers
+    from edge_rt.cli.doctor.bundle import papers, write_archive
     from edge_rt.cli.doctor.system import run
 
     now_s = time.time()

@@ -9,10 +9,15 @@ from typing import Any
 import click
 from rich.text import Text
 
-from edge_rt.cli.bars import bar
 from edge_rt.cli.exits import Failure, NoModel
-from edge_rt.cli.local.fetching import announce_starter, fetch
-from edge_rt.cli.local.model_store import FILE, find_store, open_store, with_store
+from edge_rt.cli.local.model_store import (
+    FILE,
+    announce_starter,
+    fetch,
+    find_store,
+    open_store,
+    with_store,
+)
 from edge_rt.cli.local.models_folder import export_models, import_models
 from edge_rt.cli.local.models_listing import listing, served_model
 from edge_rt.cli.local.models_table import (
@@ -24,9 +29,10 @@ from edge_rt.cli.local.models_table import (
     served_facts,
     served_pairs,
 )
+from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
-from edge_rt.cli.words.clean import clean
-from edge_rt.cli.words.paper import output, put
+from edge_rt.cli.tables import output, put
+from edge_rt.cli.text import clean
 from edge_rt.errors import ModelFileError
 from edge_rt.models.formats.description import Description
 from edge_rt.models.record import ModelRecord

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.bars import bar
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.local.model_store import open_store, with_store
+from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
-from edge_rt.cli.words.clean import clean
+from edge_rt.cli.text import clean
 from edge_rt.errors import EdgeError
 from edge_rt.models.store.offline_bundle import Piece, take_in, unpack
 from edge_rt.models.store.packing import missing, pack

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from edge_rt.cli.exits import NoModel
 from edge_rt.cli.local.model_store import Place
 from edge_rt.cli.local.models_table import facts, models_table, served_facts, served_table
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.tables import Table
+from edge_rt.cli.tables import Table
+from edge_rt.cli.text import Json
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.modes import as_set
-from edge_rt.cli.words.quantity import size
-from edge_rt.cli.words.tables import Column, Pairs, Table
+from edge_rt.cli.tables import Column, Pairs, Table
+from edge_rt.cli.text import Json, as_set, size
 from edge_rt.models.catalogue import CatalogueEntry, Quality
 from edge_rt.models.pairs.pair import Kept, Pair
 from edge_rt.models.record import ModelRecord

@@ -1,16 +1,111 @@
-"""edge-rt serve: run the daemon."""
+"""edge-rt serve and edge-rt check-config: run the daemon, and check its configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from edge_rt.cli.local.servable import servable
-from edge_rt.cli.where import sensors_root_option, socket_option
-from edge_rt.config.loader import load
+from edge_rt.cli.exits import BadConfig, Failure
+from edge_rt.cli.text import clean
+from edge_rt.cli.where import installation, sensors_root_option, socket_option
+from edge_rt.config.boards import board_faults
+from edge_rt.config.key import Key
+from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.loader import check, load, present
+from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
+from edge_rt.config.unix import access_faults, socket_faults
+from edge_rt.errors import ConfigError, StoreError
+from edge_rt.governor.knobs.by_name import mode_knob
+from edge_rt.governor.knobs.knob import KnobError
+from edge_rt.governor.knobs.programs import Programs
+from edge_rt.models.configured import missing_models, model_faults
+from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
+
+if TYPE_CHECKING:
+    from edge_rt.models.store.store import Store
+
+
+def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
+    """Every key with which a daemon could not serve on this machine, with the reason.
+
+    `paths` are those of the installation, None: of whoever asks.
+    """
+    yield from board_faults(config, paths)
+    yield from socket_faults(config)
+    yield from access_faults(config)
+    yield from ledger_faults(config)
+    yield from model_faults(config)
+    yield from _rules(config)
+
+
+def _rules(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.router.rules is None:
+        return
+    try:
+        load_rulebook([Path(config.router.rules)])
+    except ConfigError as error:
+        yield ("router", "rules"), str(error)
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, readable=False))
+@click.pass_context
+def check_config(ctx: click.Context, file: Path | None) -> None:
+    """Check FILE, or without it the configuration that the daemon would use.
+
+    Prints one line for each fault: file, line, key, what was expected and what was got. The
+    daemon refuses to start with any of them, but for models that the store lacks and power modes
+    that the board lacks: it starts without those.
+    """
+    paths = installation()
+    target = file or paths.config_file
+    if file is None and not present(target):
+        click.echo(f"{target}: not there, so the defaults apply: ok")
+        return
+    known = partial(servable, paths=None if file else paths)
+    _, faults = check(target, known, lambda config: _lacking(config, target))
+    for fault in faults:
+        click.echo(clean(str(fault)))
+    if faults:
+        ctx.exit(BadConfig.exit_code)
+    click.echo(f"{target}: ok")
+
+
+def _lacking(config: Config, file: Path) -> Iterator[tuple[Key, str]]:
+    """Every key that names a power mode or a model which is not there, with the reason."""
+    yield from _power_mode(config)
+    try:
+        yield from missing_models(config, _store(config, file))
+    except (Failure, StoreError, PermissionError) as error:
+        click.echo(clean(f"{file}: warning: the models are not checked: {error}"), err=True)
+
+
+def _power_mode(config: Config) -> Iterator[tuple[Key, str]]:
+    mode, root = config.knobs.nvpmodel, Path(config.sensors.root)
+    if mode is None:
+        return
+    knob = mode_knob(root, Programs.installed() if root == Path("/") else Programs())
+    try:
+        if knob is None:
+            raise KnobError("there is no nvpmodel here: only a Jetson has power modes")
+        knob.number(mode)
+    except KnobError as error:
+        yield ("knobs", "nvpmodel"), str(error)
+
+
+def _store(config: Config, file: Path) -> Store:
+    """The store of the daemon that `file` configures."""
+    from edge_rt.cli.local.model_store import find_store
+
+    store = config.models.store
+    other = None if file == installation().config_file else file
+    return find_store(Path(store) if store else None, other).open()
 
 
 @click.command()

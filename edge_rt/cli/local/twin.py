@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_rt.cli.exits import Failure
-from edge_rt.cli.ranges import Range
+from edge_rt.cli.options import Range
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths

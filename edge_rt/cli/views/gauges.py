@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.figures import line, lines, member, members, number
-from edge_rt.cli.words.quantity import duration
+from edge_rt.cli.text import Json, duration, line, lines, member, members, number
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ from datetime import datetime, tzinfo
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.figures import (
+from edge_rt.cli.tables import Column, Prose, Table
+from edge_rt.cli.text import (
     MISSING,
+    Json,
+    duration,
     fixed,
     joules,
     line,
+    making,
     members,
     number,
     significant,
     whole,
 )
-from edge_rt.cli.words.modes import making
-from edge_rt.cli.words.quantity import duration
-from edge_rt.cli.words.tables import Column, Prose, Table
 
 
 @dataclass

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.views.gauges import COLUMNS, Row, gauges, groups
-from edge_rt.cli.words.document import Json
-from edge_rt.cli.words.figures import (
+from edge_rt.cli.tables import Column, Pairs, Table
+from edge_rt.cli.text import (
     MISSING,
+    Json,
+    duration,
     joules,
     line,
     lines,
@@ -19,8 +20,7 @@ from edge_rt.cli.words.figures import (
     number,
     significant,
 )
-from edge_rt.cli.words.quantity import duration
-from edge_rt.cli.words.tables import Column, Pairs, Table
+from edge_rt.cli.views.gauges import COLUMNS, Row, gauges, groups
 
 _WIDE = 120  # columns from which on the files are told as well
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from edge_rt.cli.views.cache import cache_table
+from edge_rt.cli.commands.cache import cache_table
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any

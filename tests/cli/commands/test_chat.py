@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.asking.conversation import Conversation
+from edge_rt.cli.commands.chat import Conversation
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any

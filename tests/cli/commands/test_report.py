@@ -13,8 +13,8 @@ import board_reports as boards
 import pytest
 from governed import Json, governor, past
 
-from edge_rt.cli.views.page.chart import Chart, Curve, draw, legend
-from edge_rt.cli.views.page.page import page
+from edge_rt.cli.commands.report import page
+from edge_rt.cli.views.chart import Chart, Curve, draw, legend
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any

@@ -20,9 +20,8 @@ from rich.cells import cell_len
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import NoDaemon
-from edge_rt.cli.views.top.looks import BOARD, LEDGER, STATUS, Look, look
-from edge_rt.cli.views.top.trend import Trend
-from edge_rt.cli.views.top.view import picture
+from edge_rt.cli.views.looks import BOARD, LEDGER, STATUS, Look, Trend, look
+from edge_rt.cli.views.picture import picture
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cli.doctor.archive import write_archive
+from edge_rt.cli.doctor.bundle import write_archive
 from edge_rt.cli.exits import Failure
 
 PAPERS = {"b.txt": b"two", "a.json": b"{}"}

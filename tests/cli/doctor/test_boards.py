@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from patients import IDS, PI, Patient, commands, levels
 
-from edge_rt.cli.doctor.report import healthy
+from edge_rt.cli.doctor.finding import healthy
 
 Make = Callable[..., Patient]
 JETSONS = [board for board in IDS if not board.startswith(("pi", "x86"))]

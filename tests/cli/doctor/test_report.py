@@ -6,9 +6,18 @@ import click
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.cli.doctor.finding import Finding, Level, examine, note, ok, problem
+from edge_rt.cli.doctor.finding import (
+    Finding,
+    Level,
+    document,
+    examine,
+    healthy,
+    lines,
+    note,
+    ok,
+    problem,
+)
 from edge_rt.cli.doctor.machine import Machine
-from edge_rt.cli.doctor.report import document, healthy, lines
 from edge_rt.errors import StoreError
 
 LEVELS: tuple[Level, ...] = ("ok", "note", "problem")

@@ -21,9 +21,8 @@ from edge_rt.governor.heat.core_voltage import CoreVoltage
 from edge_rt.governor.heat.leakage_watch import LeakageWatch
 from edge_rt.thermal.leakage.fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.thermal.leakage.idle import IdleLog
-from edge_rt.twin.parameters import draw
 from edge_rt.twin.plant import Conditions, Plant, State
-from edge_rt.twin.shape import Shape
+from edge_rt.twin.shape import Shape, draw
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
 from calibrated import HARDWARE, SMOL, calibration

@@ -8,13 +8,12 @@ from typing import cast
 import msgspec
 
 from edge_rt.cli.doctor.checks.daemon import log_of
-from edge_rt.cli.doctor.checks.governed_clocks import right_to
+from edge_rt.cli.doctor.checks.kernel import right_to
 from edge_rt.cli.doctor.finding import Finding, note, ok, problem
 from edge_rt.cli.doctor.machine import Machine
 from edge_rt.cli.doctor.remedies import word
-from edge_rt.cli.views.budget import caps
-from edge_rt.cli.words.figures import joules, line, lines, member, members, number, significant
-from edge_rt.cli.words.knobs import knob_name, knob_value
+from edge_rt.cli.text import joules, line, lines, member, members, number, significant
+from edge_rt.cli.views.budget import caps, knob_name, knob_value
 
 _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
 _ROOM = 1.5  # times the idle power that a budget should at least be

@@ -1,8 +1,9 @@
-"""Whether a daemon answers, is healthy, and reads what can be read here."""
+"""Whether a daemon answers, is healthy, reads the board, and writes its files."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -10,12 +11,32 @@ from typing import cast
 from edge_rt.board.supply.supply import Supply
 from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Document, Machine
-from edge_rt.cli.doctor.readings import several
+from edge_rt.cli.doctor.machine import Document, Machine, several
 from edge_rt.cli.doctor.remedies import word
+from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.exits import Failure, NoDaemon
-from edge_rt.cli.files import there
-from edge_rt.cli.words.figures import line
+from edge_rt.cli.text import line, lines, member
+from edge_rt.cli.where import there
+from edge_rt.config.ledger import ledger_faults
+from edge_rt.config.schema import Config, Ledger
+
+
+def check_user(machine: Machine) -> Iterator[Finding]:
+    """Who asks, and whether the daemon's socket is open to them."""
+    user, socket = machine.user, machine.socket
+    groups = "" if user.uid == 0 else f", in groups {', '.join(sorted(user.groups))}"
+    yield ok("user", f"you are {user.name}{groups}")
+    if not there(socket) or machine.access(socket, os.R_OK | os.W_OK):
+        return
+    group = group_of(socket)
+    named: tuple[str, ...] = ()
+    if group == "root":
+        group = "edge-rt"
+        named = ("# give the socket to a group, in the daemon's config.yaml:",)
+        named += ("# socket: {group: edge-rt}",)
+    reason = f"you may not use the daemon's socket {socket}"
+    yield problem("user", reason, *named, *user.join(group))
+
 
 _PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
@@ -164,3 +185,44 @@ def _silent(report: Document) -> Iterator[Finding]:
 def _rows(report: Document) -> list[Document]:
     channels = report.get("channels")
     return cast("list[Document]", channels) if isinstance(channels, list) else []
+
+
+_LEAST_BYTES = 1 << 20  # with less the disk counts as full
+
+
+def check_ledger(machine: Machine) -> Iterator[Finding]:
+    """Nothing where no daemon tells."""
+    stored = (machine.ask("/edge/v1/ledger?days=1&last=0") or {}).get("stored")
+    if stored is True:
+        yield ok("ledger", "the daemon writes down what answers cost")
+    elif stored is False:
+        what = "the daemon cannot write its ledger"
+        reason = _reason(machine)
+        if reason is not None:
+            what += f" ({reason})"
+        lost = "it is kept in memory only: it will be lost when the daemon ends"
+        yield problem("ledger", f"{what}, so {lost}", log_of(machine))
+
+
+def _reason(machine: Machine) -> str | None:
+    """What can be seen from here, where the daemon's configuration is the installation's."""
+    path = Path(machine.config.ledger.path or machine.paths.state / "ledger.db")
+    for _, reason in ledger_faults(Config(ledger=Ledger(path=str(path)))):
+        return reason
+    near = next(place for place in path.parents if there(place))
+    return "the disk is full" if shutil.disk_usage(near).free < _LEAST_BYTES else None
+
+
+_LEDGER = "ledger.db"  # ledger.py tells of that
+
+
+def check_storage(machine: Machine) -> Iterator[Finding]:
+    """By the daemon's word; nothing where all is well."""
+    report = member(machine.ask("/edge/v1/status") or {}, "storage")
+    for name, fault in member(report, "failing").items():
+        if name != _LEDGER:
+            yield problem("storage", f"{name}: {line(fault)}", log_of(machine))
+    for name in lines(report, "aside") or []:
+        file = word(machine.paths.state / name)
+        what = f"{name} was damaged, and the daemon began a new file in its place"
+        yield note("storage", what, f"# once nobody needs it: {machine.user.sudo}rm {file}")

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from edge_rt.cli.doctor.finding import Finding, note, ok, problem
 from edge_rt.cli.doctor.machine import Document, Machine
-from edge_rt.cli.doctor.profile import choose, own_profile
-from edge_rt.cli.doctor.remedies import sudo_for, word
-from edge_rt.cli.doctor.virtual import seclusion
-from edge_rt.cli.files import nearest, there
+from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
+from edge_rt.cli.where import nearest, there
 from edge_rt.config.loader import present
 from edge_rt.errors import ConfigError
 

@@ -6,11 +6,27 @@ from collections.abc import Collection, Iterator
 
 from edge_rt.cli.doctor.checks.power_chips import EXPLAIN, doubtful, rights
 from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Machine
-from edge_rt.cli.doctor.profile import own_profile
-from edge_rt.cli.doctor.readings import several
-from edge_rt.cli.doctor.virtual import seclusion
+from edge_rt.cli.doctor.machine import Machine, several
+from edge_rt.cli.doctor.remedies import own_profile, seclusion
+from edge_rt.cli.where import there
 from edge_rt.config.board import Board
+
+_SOCKET = "run/jtop.sock"
+_UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")
+
+
+def check_jtop(machine: Machine) -> Iterator[Finding]:
+    """Nothing where it is not installed."""
+    runs = there(machine.file(_SOCKET))
+    if not runs and not any(there(machine.file(unit)) for unit in _UNITS):
+        return
+    if machine.supply is not None:
+        yield ok("jtop", "jetson-stats is installed, and not needed: the rails are read directly")
+    elif runs:
+        yield note("jtop", "jetson-stats runs: its figures are used where no rail can be read")
+    else:
+        what = "jetson-stats could tell the rails, but its service does not run"
+        yield problem("jtop", what, f"{machine.user.sudo}systemctl enable --now jtop")
 
 
 def check_power(machine: Machine) -> Iterator[Finding]:

@@ -14,12 +14,10 @@ from edge_rt.board.readers.sysfs import first_line, numbered
 from edge_rt.board.supply.plausibility import agrees, doubts, known_of, shunts
 from edge_rt.board.supply.supply import Supply
 from edge_rt.cli.doctor.finding import Finding, note, problem
-from edge_rt.cli.doctor.machine import Machine
-from edge_rt.cli.doctor.readings import Reading
-from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module
+from edge_rt.cli.doctor.machine import Machine, Reading
+from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
 from edge_rt.cli.doctor.user import group_of
-from edge_rt.cli.doctor.virtual import seclusion
-from edge_rt.cli.files import there
+from edge_rt.cli.where import there
 
 GROUP = "edge-rt"
 _ENABLE = ("# see that the device tree has all channels of the chip, enabled and labelled",)

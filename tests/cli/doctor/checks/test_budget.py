@@ -12,7 +12,7 @@ from patients import Patient, commands
 
 from edge_rt.cli.doctor.checks.budget import check_budget
 from edge_rt.cli.doctor.finding import Finding
-from edge_rt.cli.words.document import Json
+from edge_rt.cli.text import Json
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from patients import PI, Patient, commands
 
-from edge_rt.cli.doctor.checks.clocks import check_clocks, check_power_mode
-from edge_rt.cli.doctor.checks.kernel import check_memory_cgroup, check_pressure
+from edge_rt.cli.doctor.checks.kernel import (
+    check_clocks,
+    check_memory_cgroup,
+    check_power_mode,
+    check_pressure,
+)
 
 Make = Callable[..., Patient]
 

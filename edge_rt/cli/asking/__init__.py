@@ -1,1 +1,0 @@
-"""Asking a model, with a daemon or with one of its own."""

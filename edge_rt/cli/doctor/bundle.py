@@ -1,0 +1,150 @@
+"""The support bundle: an archive of what is known of an installation, without prompts."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import tarfile
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from edge_rt import __version__
+from edge_rt.cli.doctor.finding import Finding, document
+from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.system import Run, log, units
+from edge_rt.cli.exits import Failure
+
+FOLDER = "edge-rt-support"  # what it unpacks to
+
+
+def write_archive(path: Path, papers: Mapping[str, bytes], now_s: float) -> None:
+    """Make the new file `path`, which only its owner can read; `now_s` is in Unix seconds.
+
+    Failure where it is there already or cannot be written; then nothing is left of it.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise Failure(f"{path} is there already: name another file") from None
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {error.strerror}; name another place") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
+            with tarfile.open(fileobj=file, mode="w:gz") as archive:
+                for name in sorted(papers):
+                    _put(archive, f"{FOLDER}/{name}", papers[name], now_s)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise Failure(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _put(archive: tarfile.TarFile, name: str, content: bytes, now_s: float) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(content), 0o600, int(now_s)
+    archive.addfile(member, io.BytesIO(content))
+
+
+ABOUT = """\
+Made by `edge-rt doctor --bundle` of edge_rt {version}.
+
+It holds versions, the configuration, what the board is and reads, what doctor finds, what the
+daemon tells of itself, joules by day and model, the state of the units, and the log.
+
+It does not hold: prompts, answers, or texts of yours (rules, templates, caches are not read);
+keys and their hashes; comments of the configuration; lines of the log that may be anything. The
+log names models, files, users and groups: look at it before you send it to anyone.
+"""
+
+_SECRET = ("key", "secret", "token", "password")  # in the name of a field
+_TOLD = {  # by the daemon, if one answers
+    "status": "/edge/v1/status",
+    "board": "/edge/v1/board",
+    "governor": "/edge/v1/budget",
+    "models": "/v1/models",
+    "ledger": "/edge/v1/ledger?days=90&last=0",
+}
+
+
+def papers(machine: Machine, findings: Sequence[Finding], run: Run) -> dict[str, bytes]:
+    """Every paper by the name of its file."""
+    told = {name: machine.ask(path) for name, path in _TOLD.items()}
+    sheets = {
+        "versions": _versions(),
+        "config": _config(machine),
+        "doctor": document([f for f in findings if f.id != "config"]),  # faults repeat values
+        "machine": _machine(machine),
+        **{name: paper for name, paper in told.items() if paper is not None},
+    }
+    encode = json.JSONEncoder(indent=2, default=str).encode
+    texts = {
+        "README.txt": ABOUT.format(version=__version__),
+        "units.txt": units(run),
+        "log.txt": log(run),
+        **{f"{name}.json": f"{encode(sheet)}\n" for name, sheet in sheets.items()},
+    }
+    return {name: words.encode(errors="replace") for name, words in texts.items()}
+
+
+def _versions() -> dict[str, object]:
+    system = platform.uname()
+    packages = {each.metadata["Name"]: each.version for each in distributions()}
+    return {
+        "edge_rt": __version__,
+        "python": platform.python_version(),
+        "kernel": f"{system.system} {system.release} {system.version} {system.machine}",
+        "system": _release(),
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def _release() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None
+
+
+def _config(machine: Machine) -> dict[str, object]:
+    """What counts, defaults included, and where what does not count stands."""
+    config, faults = machine.configuration
+    return {
+        "file": machine.config_file,
+        "faults": [{"file": f.file, "line": f.line, "key": f.key} for f in faults],
+        "config": _open("config", msgspec.to_builtins(config)),
+    }
+
+
+def _open(name: str, value: object) -> object:
+    """A value of the configuration; of a secret only whether there is one."""
+    if any(word in name for word in _SECRET):
+        return "left out" if value else value
+    if isinstance(value, dict):
+        section = cast("dict[str, object]", value)
+        return {each: _open(each, section[each]) for each in section}
+    return value
+
+
+def _machine(machine: Machine) -> dict[str, object]:
+    """The board as whoever makes the bundle sees it."""
+    return {
+        "root": machine.root,
+        "identity": msgspec.to_builtins(machine.identity),
+        "profile": machine.board and machine.board.id,
+        "readings": [
+            {
+                "reader": reading.reader,
+                "name": reading.channel.name,
+                "kind": reading.channel.kind,
+                "value": reading.value,
+                "error": reading.error,
+            }
+            for reading in machine.readings
+        ],
+    }

@@ -1,0 +1,204 @@
+"""A private daemon for one command: start it, and fetch the model that it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.cli.client import Client
+from edge_rt.cli.exits import Failure
+from edge_rt.cli.local.model_store import announce_starter, fetch, find_store, tell_better
+from edge_rt.cli.options import AUTO, DEFAULT
+from edge_rt.cli.screen import note
+from edge_rt.cli.standalone import Standalone
+from edge_rt.cli.text import Json, size
+from edge_rt.cli.where import accepts
+from edge_rt.models.catalogue import CatalogueEntry
+from edge_rt.models.store.store import Store
+
+_PAUSE_S = 0.2
+
+
+def board(path: Path) -> Json | None:
+    """What the daemon at the socket `path` feels of its board; None where it does not tell."""
+    with Client(path) as client:
+        try:
+            return client.get("/edge/v1/board")
+        except Failure:
+            return None
+
+
+def wait_for_rest(
+    look: Callable[[], Json | None],
+    patience_s: float = 5.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Look again and again until power at rest is known, or will not be; at most `patience_s`.
+
+    A daemon that has just been started still loads its engine.
+    """
+    for _ in range(round(patience_s / _PAUSE_S)):
+        report = look()
+        if report is None or _knows(report):
+            return
+        sleep(_PAUSE_S)
+
+
+def _knows(report: Json) -> bool:
+    supply = report["supply"]
+    if supply is None:  # either nothing tells power, or nothing was looked at yet
+        return bool(report["channels"])
+    return supply["idle_w"] is not None
+
+
+_POLL_S = 0.02
+_PATH_MOST = 100  # bytes; the kernel takes 107
+
+
+@contextlib.contextmanager
+def private_daemon(
+    serve: Sequence[str], *, ready_s: float = 60.0, grace_s: float = 10.0
+) -> Generator[Path]:
+    """Run `serve --socket PATH` and yield PATH, which nobody but this user can reach.
+
+    The daemon gets a session of its own, so that Ctrl-C ends the client and not the daemon
+    under it. It is stopped and its directory removed however the block is left, also by SIGTERM
+    and SIGHUP, which end this process. Raises Failure with the daemon's log when it ends at start
+    or stays silent for `ready_s`, which a small board with a slow card may need some of. It gets
+    `grace_s` from SIGTERM to SIGKILL.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    directory = _directory()
+    try:
+        with (directory / "log").open("wb") as log:
+            daemon = subprocess.Popen(
+                [*serve, "--socket", str(directory / "s")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # What it books is not this machine's daemon's, nor is it kept.
+                env=os.environ | {"STATE_DIRECTORY": str(directory)},
+            )
+        try:
+            _wait(daemon, directory / "s", directory / "log", ready_s)
+            yield directory / "s"
+        finally:
+            _stop(daemon, grace_s)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directory() -> Path:
+    """A new directory with mode 0700 and a name short enough for a socket in it."""
+    directory = tempfile.mkdtemp(prefix="edge-rt-")
+    if len(os.fsencode(directory)) > _PATH_MOST:
+        Path(directory).rmdir()
+        directory = tempfile.mkdtemp(prefix="edge-rt-", dir="/tmp")
+    return Path(directory)
+
+
+def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path, ready_s: float) -> None:
+    deadline = time.monotonic() + ready_s
+    while not accepts(path):
+        if daemon.poll() is not None:
+            raise Failure(f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start.")
+        if time.monotonic() > deadline:
+            raise Failure(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
+        time.sleep(_POLL_S)
+
+
+def _stop(daemon: subprocess.Popen[bytes], grace_s: float) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):  # its children too
+            os.killpg(daemon.pid, signal.SIGKILL)
+        daemon.wait()
+
+
+def _read(log: Path) -> str:
+    return log.read_text(errors="replace").rstrip()
+
+
+_SERVE = (sys.executable, "-m", "edge_rt.cli.entry", "serve", "--log-level", "warning")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A model of the catalogue that a store lacks; `chosen`: nobody named it."""
+
+    store: Store
+    entry: CatalogueEntry
+    chosen: bool
+
+    @property
+    def question(self) -> str:
+        """What is asked before it is fetched."""
+        lacking = "No text model" if self.chosen else f"No model {self.entry.id}"
+        return f"{lacking} is installed. Fetch {self.entry.id} ({size(self.entry.bytes)})?"
+
+    def fetch(self) -> None:
+        """Fetch it; says which it is, where nobody named it."""
+        fetch(self.store, announce_starter(self.store, "--model") if self.chosen else self.entry.id)
+
+
+@contextmanager
+def started(how: Standalone, model: str) -> Generator[Path]:
+    """Start a daemon that has `model`, if it may be fetched; yield its socket while it runs."""
+    place = find_store(None, how.config)
+    store = place.open()
+    _have(how, store, model, place.config.models.default)
+    options = [
+        *("--store", str(store.root.absolute())),
+        *(("--config", str(how.config)) if how.config else ()),
+        *(("--sensors-root", str(how.sensors_root)) if how.sensors_root else ()),
+    ]
+    with private_daemon([*_SERVE, *options]) as socket:
+        wait_for_rest(lambda: board(socket))
+        yield socket
+
+
+def missing(how: Standalone, model: str, socket: Path) -> Missing | None:
+    """What could be fetched for the daemon at `socket`, which lacks `model`; None: nothing.
+
+    Raises Failure if this process has no right to change the daemon's store.
+    """
+    return _missing(find_store(None, how.config, socket=socket).open(write=True), _id(model))
+
+
+def _have(how: Standalone, store: Store, model: str, named: str | None) -> None:
+    """Have the model, or one at all where none is named, in the store if it may be fetched."""
+    id = _id(model)
+    default = store.default(named)
+    if id is None and default is not None:
+        if model == DEFAULT:
+            note(f"{default.id} ({size(default.size)}) answers.")
+            tell_better(store, default.id, "--model")
+    elif id is None or store.find(id) is None:
+        found = _missing(store, id)
+        if found is not None and how.may(found.question):
+            found.fetch()  # else the daemon tells what it lacks
+
+
+def _missing(store: Store, id: str | None) -> Missing | None:
+    entry = store.catalogue.find(id) if id else store.starter()
+    return Missing(store, entry, id is None) if entry is not None and entry.pullable else None
+
+
+def _id(model: str) -> str | None:
+    """The model's id without its variant; None where any model will do."""
+    id = model.partition("@")[0]
+    return None if id in (DEFAULT, AUTO) else id

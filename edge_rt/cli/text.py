@@ -1,0 +1,200 @@
+"""What the daemon tells, as text for people: figures, quantities, modes of decoding."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, cast
+
+_KEPT = {ord("\n"), ord("\t")}
+_CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in _KEPT}
+
+
+def clean(text: str) -> str:
+    """`text` without control characters but newline and tab.
+
+    A terminal takes them as orders: to move the cursor, to change the title, to answer back.
+    """
+    return text.translate(_CONTROL)
+
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+def readable(name: str, value: object) -> str:
+    """`value` in words: seconds as hours and minutes, bytes as MiB, None as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        items = [readable("", item) for item in cast("list[object]", value)]
+        sentences = all(item.endswith(".") for item in items)
+        return (" " if sentences else ", ").join(items) or "-"
+    if isinstance(value, (int, float)):
+        if name.endswith("_bytes"):
+            return size(value)
+        if name.endswith("_s"):
+            return duration(value)
+        return _decimal(value) if isinstance(value, float) else str(value)
+    return str(value)
+
+
+def _decimal(value: float) -> str:
+    """Four digits, and all those before the point."""
+    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that leaves up to four digits."""
+    for unit in ("B", "KiB", "MiB"):
+        if abs(count) < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds; from a minute on in minutes, from an hour on in hours, from a day on in days."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+MISSING = "-"
+
+
+def number(value: object) -> float | None:
+    """A finite number; None for everything that is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        figure = float(value)
+    except OverflowError:
+        return None
+    return figure if math.isfinite(figure) else None
+
+
+def fixed(value: object, decimals: int) -> str:
+    """With so many decimals, for figures one below the other."""
+    figure = number(value)
+    return MISSING if figure is None else f"{figure:.{decimals}f}"
+
+
+def significant(value: object, digits: int = 3) -> str:
+    """With so many significant digits, and all those before the point."""
+    figure = number(value)
+    if figure is None:
+        return MISSING
+    text = f"{figure:#.{digits}g}".rstrip(".")
+    return f"{figure:.0f}" if "e+" in text else text
+
+
+def joules(value: object) -> str:
+    """An energy with its unit: J, kJ or MJ."""
+    figure = number(value)
+    if figure is None:
+        return MISSING
+    for unit in ("J", "kJ"):
+        if abs(figure) < 10_000:
+            return f"{significant(figure)} {unit}"
+        figure /= 1000
+    return f"{significant(figure)} MJ"
+
+
+def whole(value: object) -> str:
+    """A count."""
+    return fixed(value, 0)
+
+
+def counted(value: object, thing: str) -> str:
+    """A count of things whose plural ends in s."""
+    return f"{whole(value)} {thing}{'' if number(value) == 1 else 's'}"
+
+
+def line(value: object) -> str:
+    """Text from elsewhere as one line without control characters; a dash for None."""
+    return MISSING if value is None else " ".join(clean(str(value)).split())
+
+
+def lines(document: Json, name: str) -> list[str] | None:
+    """The texts in the list of that name, a line each; None where there is no list."""
+    value: object = document.get(name)
+    if not isinstance(value, list):
+        return None
+    return [line(item) for item in cast("list[object]", value)]
+
+
+def simulated(document: Json) -> str | None:
+    """A sentence for figures of a simulated board; None where they are a real board's."""
+    board = document.get("simulated")
+    return f"Simulated board {line(board)}: the figures are not this machine's." if board else None
+
+
+def member(document: Json, name: str) -> Json:
+    """The object of that name; empty where there is none."""
+    value: object = document.get(name)
+    return cast(Json, value) if isinstance(value, dict) else {}
+
+
+def members(document: Json, name: str) -> list[Json]:
+    """The objects in the list of that name; none where there is no list."""
+    value: object = document.get(name)
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast(Json, item) for item in items if isinstance(item, dict)]
+
+
+SINGLE = "single"
+
+
+class Setting(Protocol):
+    """How the gate of a mode is set; see Pair."""
+
+    @property
+    def large_share(self) -> float | None: ...
+
+    @property
+    def threshold(self) -> float | None: ...
+
+    @property
+    def first(self) -> int: ...
+
+
+def as_set(mode: str, setting: Setting) -> str:
+    """A mode and what is set of it: "switch:ead, threshold 0.5"."""
+    parts = [mode]
+    if setting.large_share is not None:
+        parts.append(f"{100 * setting.large_share:.0f} % of the tokens by the large model")
+    if setting.threshold is not None:
+        parts.append(f"threshold {setting.threshold:g}")
+    if setting.first:
+        parts.append(f"the first {setting.first} by the large model")
+    return ", ".join(parts)
+
+
+def in_mode(model: object, mode: object, partner: object) -> str:
+    """A model and how it decodes, where that is not by itself: "big, speculative with tiny"."""
+    words = line(model)
+    if mode not in (None, SINGLE):
+        words += f", {line(mode)}"
+    return words if partner is None else f"{words} with {line(partner)}"
+
+
+def making(told: Json) -> str:
+    """Who wrote an answer, or how much of its drafts was kept; nothing of a model by itself."""
+    mode, kept, lost = told.get("mode"), told.get("accepted_tokens"), told.get("rejected_tokens")
+    small, large = number(told.get("small_tokens")), number(told.get("large_tokens"))
+    if mode in (None, SINGLE):
+        return ""
+    if small is None or large is None:
+        return line(mode)
+    if line(mode).startswith("switch"):
+        share = 100 * large / max(1, small + large)
+        return f"{line(mode)}: {fixed(share, 0)} % by the large model"
+    drafts = (number(kept) or 0) + (number(lost) or 0)
+    return f"{line(mode)}: {whole(kept)} of {whole(drafts)} drafted tokens kept"

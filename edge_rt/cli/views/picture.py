@@ -1,0 +1,154 @@
+"""One picture of the board and the daemon, in as many lines and columns as there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from rich.text import Text
+
+from edge_rt.cli.text import MISSING, Json, fixed, line, lines, member, significant, whole
+from edge_rt.cli.views.blocks import LABEL, Block, Cell, arrange, fit, sparkline
+from edge_rt.cli.views.gauges import Row, groups
+from edge_rt.cli.views.looks import Look, Trend
+from edge_rt.cli.views.panels import booked, governed, title
+from edge_rt.cli.views.sensors import hottest
+
+_SPARKS = 24  # most columns of the sparkline
+
+
+def picture(
+    look: Look, trend: Trend, width: int, height: int, zone: tzinfo | None = None, hint: str = ""
+) -> list[Text]:
+    """At most `height` lines of at most `width` columns; times in `zone`, else the machine's.
+
+    `hint` stands in the first line.
+
+    Detail goes in this order where room is short: the last requests, today's models, fans,
+    memory, CPU, clocks, zones, rails; what is left out is counted. The board, its power and
+    heat, what throttles it or holds it back, the engine and its speed keep their line.
+    """
+    top = [title(look, width, hint)]
+    if look.trouble is not None:
+        top.append(fit(Text(line(look.trouble.message), "bold red"), width))
+    if look.gone:
+        top.append(fit(Text("Waiting for it."), width))
+        return top[:height]
+    return (top + arrange(list(_blocks(look, trend, width, zone)), width, height - len(top)))[
+        :height
+    ]
+
+
+def _blocks(look: Look, trend: Trend, width: int, zone: tzinfo | None) -> Iterator[Block]:
+    board = look.board
+    yield Block("supply", [_supply(board, trend, width)], rows=True)
+    yield Block("throttled", [_throttled(board)], rows=True)
+    yield from governed(look.status, width)
+    yield Block("engine", [_engine(look.status)], rows=True)
+    yield Block("speed", [_speed(board, trend)], rows=True)
+    yield from _felt(board, trend)
+    yield from booked(look.ledger, zone)
+
+
+def _supply(board: Json, trend: Trend, width: int) -> Cell:
+    supply = member(board, "supply")
+    power = significant(supply.get("power_w"))
+    now = f"{power} W {line(supply.get('quality'))}" if supply else f"{power} W"
+    room = min(_SPARKS, max(0, width - LABEL - 46)) if len(trend.powers) > 1 else 0
+    sparks = sparkline(trend.powers, room).ljust(room)
+    hot = hottest(board)
+    parts = (now, sparks, f"{MISSING} °C" if hot == MISSING else hot)
+    return Cell("  ".join(part for part in parts if part))
+
+
+def _throttled(board: Json) -> Cell:
+    names = lines(board, "throttled")
+    if names is None:
+        return Cell(f"{MISSING} (no flag of it can be read)")
+    return Cell(", ".join(names) or "no", style="bold red" if names else "")
+
+
+def _engine(status: Json) -> Cell:
+    engine = member(status, "engine")
+    parts = [
+        line(engine.get("state")),
+        f"threads {whole(engine.get('threads'))}",
+        f"at work {whole(engine.get('running'))}",
+        f"waiting {whole(engine.get('waiting'))}",
+    ]
+    return Cell(", ".join(parts))
+
+
+def _speed(board: Json, trend: Trend) -> Cell:
+    """Tokens a second, and what each takes of all that the board draws."""
+    speed, per_token = f"{fixed(trend.tokens_per_s, 1)} tok/s", trend.joules_per_token
+    if per_token is None:
+        return Cell(speed)
+    modelled = " modelled" if member(board, "supply").get("quality") == "modelled" else ""
+    return Cell(f"{speed}, {significant(per_token)} J/token{modelled} of all that the board draws")
+
+
+def _felt(board: Json, trend: Trend) -> Iterator[Block]:
+    found, cells = groups(board), _Cells(tagged=not board.get("simulated"))
+    rails = [row for row in found.get("rails", []) if "power_w" in row.cells]
+    powers = [*(row.value("power_w") for row in rails), *trend.powers]
+    top_w = max((power for power in powers if power is not None), default=0.0)
+    yield Block("rails", [cells.rail(row, top_w) for row in rails], least=3, apart=True)
+    zones = [cells.plain(row, "temp_c", "°C", 1) for row in found.get("zones", [])]
+    yield Block("zones", zones, least=2)
+    yield Block("clocks", [cells.clock(row) for row in found.get("clocks", [])])
+    yield Block("CPU", [cells.percent(row) for row in found.get("cpu", [])])
+    yield Block("GPU", [cells.percent(row) for row in found.get("gpu", [])])
+    yield Block("memory", _memory(found), rows=True)
+    fans = [row for row in found.get("fans", []) if "rpm" in row.cells]
+    yield Block("fans", [cells.plain(row, "rpm", "rpm", 0) for row in fans])
+
+
+class _Cells:
+    """Makes rows to cells; `tagged` says of each figure that is modelled that it is.
+
+    Where all are, on a simulated board, the title says so instead.
+    """
+
+    def __init__(self, tagged: bool) -> None:
+        self._tagged = tagged
+
+    def rail(self, row: Row, top_w: float) -> Cell:
+        power = row.value("power_w")
+        share = power / top_w if power is not None and top_w > 0 else 0.0
+        return Cell(row.name, self._figure(row, fixed(power, 3), "W"), share)
+
+    def plain(self, row: Row, key: str, unit: str, decimals: int) -> Cell:
+        return Cell(row.name, self._figure(row, fixed(row.value(key), decimals), unit))
+
+    def clock(self, row: Row) -> Cell:
+        now, top = (_mhz(row.value(key)) for key in ("clock_hz", "max"))
+        text = f"{now}/{top}" if "max" in row.cells else now
+        return Cell(row.name, self._figure(row, text, "MHz"))
+
+    def percent(self, row: Row) -> Cell:
+        share = row.value("fraction")
+        return Cell(row.name, self._figure(row, _percent(share), "%"), share or 0.0)
+
+    def _figure(self, row: Row, text: str, unit: str) -> str:
+        modelled = self._tagged and any(gauge.modelled for gauge in row.gauges)
+        return text if text == MISSING else f"{text} {unit}{' modelled' if modelled else ''}"
+
+
+def _mhz(clock_hz: float | None) -> str:
+    return MISSING if clock_hz is None else f"{clock_hz / 1e6:.0f}"
+
+
+def _percent(share: float | None) -> str:
+    return MISSING if share is None else f"{100 * share:.1f}"
+
+
+def _memory(found: dict[str, list[Row]]) -> list[Cell]:
+    rows = {row.name: row for row in found.get("memory", [])}
+    sizes = [rows[name].value("bytes") for name in ("available", "total") if name in rows]
+    texts = [MISSING if size is None else f"{size / 2**30:.2f}" for size in sizes]
+    parts = [f"{' of '.join(texts)} GiB available"] if texts else []
+    for row in found.get("pressure", []):
+        if row.name == "memory some":
+            parts.append(f"{_percent(row.value('fraction'))} % of the time stalled")
+    return [Cell(", ".join(parts))] if parts else []

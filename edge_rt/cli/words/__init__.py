@@ -1,1 +1,0 @@
-"""Figures and words as people read them, in any width."""

@@ -1,0 +1,145 @@
+"""Accepting connections, at little cost for those that are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail
+from edge_rt.server.connection_limiter import Caller, ConnectionLimiter, Door, caller_of
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 2048  # connections that the kernel holds for us, where net.core.somaxconn allows it
+TURN_S = 0.02  # for which connections are accepted before the rest of the loop has its turn
+OPENED = 16  # in such a turn; each takes as long as dozens that are closed
+TOLD = 16  # in such a turn that are told why they are refused; the others are just closed
+PAUSE_S = 1.0  # without accepting, once no file descriptor is left
+TOLD_S = 60.0  # between two lines of the log about that
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+MakeProtocol = Callable[[Caller, Door], asyncio.BaseProtocol]
+
+
+def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
+    body = msgspec.json.encode(ErrorBody(ErrorDetail(message, kind, None, code)))
+    head = (
+        f"HTTP/1.1 {status}\r\nretry-after: 2\r\nconnection: close\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_TOO_MANY = "There are too many connections (requests.connections): try again later."
+_TOO_OFTEN = "This client opens too many connections a second: keep one open, or try again later."
+_REFUSALS = {
+    Door.SHUT: _refusal("503 Service Unavailable", "server_error", "connections", _TOO_MANY),
+    Door.OFTEN: _refusal("429 Too Many Requests", "rate_limit_error", "rate_limit", _TOO_OFTEN),
+}
+
+
+class Acceptor:
+    """Accepts the connections of one listening socket, as far as `doors` lets them in.
+
+    asyncio's own server makes a task, a transport and a protocol for each of up to as many
+    connections as the backlog holds, in one turn of the loop. A program that does nothing but
+    connect would keep it busy with that alone.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        doors: ConnectionLimiter,
+        make: MakeProtocol,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Listen, and accept from now on. `make` makes the protocol of a connection; `clock` is
+        in seconds.
+        """
+        self._sock, self._doors, self._make, self._clock = sock, doors, make, clock
+        # accept() itself makes an object that takes as long as all that refuses a connection.
+        self._next: Callable[[], tuple[int, Any]] = sock._accept  # pyright: ignore
+        self._kind = int(sock.family), int(sock.type)
+        self._loop = asyncio.get_running_loop()
+        self._opening: set[asyncio.Task[Any]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+        self._told_s: float | None = None
+        sock.setblocking(False)
+        sock.listen(BACKLOG)
+        self._resume()
+
+    def close(self) -> None:
+        """Accept no more; as of asyncio.Server, and so is wait_closed."""
+        if self._paused is not None:
+            self._paused.cancel()
+        self._loop.remove_reader(self._sock)
+
+    async def wait_closed(self) -> None:
+        """See close: nothing is waited for."""
+
+    def _resume(self) -> None:
+        self._paused = None
+        self._loop.add_reader(self._sock, self._accept)
+
+    def _accept(self) -> None:
+        """Accept new connections for a short time; the loop calls again while there are more."""
+        until_s, opened, refused = self._clock() + TURN_S, 0, 0
+        while opened < OPENED and self._clock() < until_s:
+            try:
+                number, address = self._next()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                self._pause(error)
+                return
+            connection = socket.SocketType(*self._kind, 0, number)
+            caller = caller_of(connection, address)
+            door = self._doors.enter(caller.client, caller.program)
+            if door in _REFUSALS:
+                _refuse(connection, _REFUSALS[door] if refused < TOLD else b"")
+                refused += 1
+            else:
+                self._open(connection, caller, door)
+                opened += 1
+
+    def _open(self, connection: socket.SocketType, caller: Caller, door: Door) -> None:
+        whole = socket.socket(fileno=connection.detach())
+        whole.setblocking(False)
+        make = partial(self._make, caller, door)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(make, whole))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def _pause(self, error: OSError) -> None:
+        """Those who connect wait in the backlog; to be woken for each would keep us busy."""
+        self._loop.remove_reader(self._sock)
+        self._paused = self._loop.call_later(PAUSE_S, self._resume)
+        now_s = self._clock()
+        if self._told_s is None or now_s - self._told_s >= TOLD_S:
+            self._told_s = now_s
+            log.warning(
+                "no connection can be accepted (%s): new clients wait until others leave; "
+                "raise the limit of open files (LimitNOFILE=, ulimit -n) if that lasts",
+                error.strerror,
+            )
+
+
+def _refuse(connection: socket.SocketType, refusal: bytes) -> None:
+    """Tell why, if there is anything to tell and the client is still there, and close."""
+    if refusal:
+        with suppress(OSError):
+            connection.send(refusal, socket.MSG_DONTWAIT)
+    connection.close()

@@ -1,0 +1,201 @@
+"""One client's connection: what it may take its time with, and what not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import h11
+import msgspec
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
+from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
+from edge_rt.api.middleware.respond import send_failure
+from edge_rt.errors import Unavailable
+from edge_rt.server.connection_limiter import Caller, ConnectionLimiter, Door, peer_of
+
+RETRY_S = 2.0  # after which there may be a place for one more connection
+
+_PHRASES = {400: b"Bad Request", 408: b"Request Timeout"}
+_CLOSE = (b"connection", b"close")
+_AWAITED: dict[Any, Literal["head", "body"]] = {h11.IDLE: "head", h11.SEND_BODY: "body"}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """For how many seconds a client is waited for."""
+
+    head_s: float = 10.0  # for all of a request's head
+    body_s: float = 10.0  # for each BODY_STEP bytes of a body, or its end
+    read_s: float = 30.0  # for it to read an answer on, once so much is unread that we hold some
+
+
+BODY_STEP = 32 * 1024
+UNREAD = 8 * 1024 * 1024  # bytes of a body that may still come once its request was answered
+
+
+class Connection(H11Protocol):
+    """uvicorn's protocol, which tells the app who is at the other end of a Unix socket, and waits
+    for nobody without end: for no head or body that does not come, nor an answer that is not read.
+    """
+
+    def __init__(
+        self, doors: ConnectionLimiter, patience: Patience, caller: Caller, door: Door, **given: Any
+    ) -> None:
+        """Of `caller`, who has come in by `door` and leaves when it ends.
+
+        `given` is what uvicorn hands to its protocols.
+        """
+        super().__init__(**given)
+        self._doors, self._patience = doors, patience
+        self._caller = caller
+        if door is Door.FULL:
+            self.app = _full
+        self._came = 0  # bytes
+        self._most = 0  # of them, once a request was answered before all of its body came
+        self._awaited: Literal["head", "body"] | None = None
+        self._late: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+
+    def connection_made(  # pyright: ignore[reportIncompatibleMethodOverride] - as uvicorn's
+        self, transport: asyncio.Transport
+    ) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        peer = peer_of(connection)
+        if peer is not None:
+            self.app_state = {**self.app_state, PEER: peer.uid, PEER_GROUPS: peer.groups}
+        else:
+            _notice_gone(connection)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        for timer in (self._late, self._unread):
+            if timer is not None:
+                timer.cancel()
+        self._doors.leave(self._caller.client)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._came += len(data)
+        super().data_received(data)
+        self._end_what_is_answered()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol: the client does not read what it asked for."""
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        if self._unread is not None and not self.transport.is_closing():
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """See H11Protocol."""
+        self._most = self._came + UNREAD
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._expect_reading()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """See H11Protocol."""
+        super().timeout_keep_alive_handler()
+        self._expect_reading()
+
+    def send_400_response(self, msg: str) -> None:
+        """See H11Protocol: what came is no HTTP."""
+        self._refuse(400, "invalid_http", msg)
+
+    def _end_what_is_answered(self) -> None:
+        """Close once too much has come of a body that nobody reads, such as one that is too large.
+
+        The first UNREAD bytes are read: a client that is still sending could miss the answer.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        unread = self.conn.their_state is h11.SEND_BODY and self._came > self._most
+        if unread and cycle is not None and cycle.response_complete:
+            self.transport.close()
+            self._expect_reading()
+
+    def _watch(self) -> None:
+        """Wait for what is to come next, anew where that is something else than before."""
+        closing = self.transport.is_closing()
+        awaited = None if closing else _AWAITED.get(self.conn.their_state)
+        if awaited == self._awaited:
+            return
+        if self._late is not None:
+            self._late.cancel()
+        self._awaited = awaited
+        self._late = None if awaited is None else self._wait(awaited)
+
+    def _wait(self, awaited: Literal["head", "body"]) -> asyncio.TimerHandle:
+        patience_s = self._patience.head_s if awaited == "head" else self._patience.body_s
+        return self.loop.call_later(patience_s, self._look, awaited, self._came)
+
+    def _look(self, awaited: Literal["head", "body"], came: int) -> None:
+        """The time is up; a body may take as much again while enough of it comes."""
+        goes_on = self.flow.read_paused or self._came - came >= BODY_STEP
+        if awaited == "body" and goes_on:
+            self._late = self._wait(awaited)
+        elif not self.transport.is_closing():
+            self._refuse(408, "request_timeout", f"The request's {awaited} takes too long to come.")
+
+    def _expect_reading(self) -> None:
+        if self._unread is None:
+            self._unread = self.loop.call_later(self._patience.read_s, self.transport.abort)
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Answer for the app, unless that has begun to, and close the connection."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            for part in _document(status, code, message):
+                self.transport.write(self.conn.send(part) or b"")
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.close()
+        self._expect_reading()
+
+
+def _notice_gone(connection: socket.socket | None) -> None:
+    """Have the kernel notice within two minutes that a machine is gone, and end the connection."""
+    if connection is None or connection.family == socket.AF_UNIX:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, 60),
+        (socket.TCP_KEEPINTVL, 15),
+        (socket.TCP_KEEPCNT, 4),
+        (socket.TCP_USER_TIMEOUT, 60_000),
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _document(status: int, code: str, message: str) -> list[h11.Event]:
+    detail = ErrorDetail(message, "invalid_request_error", None, code)
+    body = msgspec.json.encode(ErrorBody(detail))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        _CLOSE,
+    ]
+    head = h11.Response(status_code=status, headers=headers, reason=_PHRASES[status])
+    return [head, h11.Data(data=body), h11.EndOfMessage()]
+
+
+async def _full(scope: Scope, receive: Receive, send: Send) -> None:
+    """The app of a connection that is one too many."""
+    message = "There are too many connections (requests.connections): try again later."
+    failure = explain(Unavailable(message, retry_after_s=RETRY_S, code="connections"))
+    await send_failure(send, msgspec.structs.replace(failure, headers=(*failure.headers, _CLOSE)))

@@ -1,1 +1,0 @@
-"""Where clients connect, and how much they may."""

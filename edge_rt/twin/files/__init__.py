@@ -1,1 +1,0 @@
-"""The simulated board's files, as readers find them."""

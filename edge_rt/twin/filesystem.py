@@ -1,0 +1,205 @@
+"""Files and folders of a simulated board, some of which change while others read them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from edge_rt.errors import StoreError
+from edge_rt.twin.plant import State
+
+MARK = ".edge-rt-twin"
+_PARTS = ("sys", "proc", "dev", "etc")
+
+
+class Folders:
+    """A root with `sys`, `proc`, `dev` and `etc` below it, laid out as the kernel does."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is made; what an earlier twin left there is removed, else it must be empty."""
+        self.root = root
+        self.sysfs, self.proc, self.dev, self.etc = (root / part for part in _PARTS)
+        self._numbers: dict[str, int] = {}
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            if any(root.iterdir()) and not (root / MARK).exists():
+                raise StoreError(f"{root} is not empty: name a new directory for the tree")
+            (root / MARK).touch()
+            for part in _PARTS:
+                shutil.rmtree(root / part, ignore_errors=True)
+                (root / part).mkdir()
+        except OSError as error:
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"no tree can be made in {root}: {error}") from error
+
+    def remove(self) -> None:
+        """Take the tree away: files of a board that is off would look like one that runs."""
+        for part in _PARTS:
+            shutil.rmtree(self.root / part, ignore_errors=True)
+        (self.root / MARK).unlink(missing_ok=True)
+
+    def write(self, folder: Path, files: Mapping[str, object]) -> Path:
+        """Files of one line that do not change, made with their folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(f"{content}\n")
+        return folder
+
+    def link(self, place: Path, target: Path) -> None:
+        """A link within the tree, which may be moved as a whole."""
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(os.path.relpath(target, place.parent))
+
+    def number(self, kind: str) -> int:
+        """The next free number of a class."""
+        self._numbers[kind] = self._numbers.get(kind, -1) + 1
+        return self._numbers[kind]
+
+    def numbered(self, kind: str) -> Path:
+        """The next folder of a class, such as class/thermal/thermal_zone0."""
+        room = {"thermal_zone": "thermal", "cooling_device": "thermal"}[kind]
+        return self.sysfs / "class" / room / f"{kind}{self.number(kind)}"
+
+    def i2c(self, place: str, driver: str) -> Path:
+        """The folder of the chip at "BUS-ADDRESS", which `driver` owns."""
+        bus = place.partition("-")[0]
+        device = self.sysfs / "devices" / "platform" / f"i2c-{bus}" / place
+        drivers = self.sysfs / "bus" / "i2c" / "drivers" / driver
+        for folder in (device, drivers):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.write(device, {"name": driver})
+        self.link(self.sysfs / "bus" / "i2c" / "devices" / place, device)
+        self.link(drivers / place, device)
+        self.link(device / "driver", drivers)
+        return device
+
+    def hwmon(self, name: str, files: Mapping[str, object], device: Path | None = None) -> Path:
+        """A hwmon device with `files` that do not change."""
+        number = self.number("hwmon")
+        parent = device or self.sysfs / "devices" / "virtual"
+        folder = self.write(parent / "hwmon" / f"hwmon{number}", {"name": name, **files})
+        if device is not None:
+            self.link(folder / "device", device)
+        self.link(self.sysfs / "class" / "hwmon" / f"hwmon{number}", folder)
+        return folder
+
+
+class Part(Protocol):
+    """Some files that show one side of the board."""
+
+    @property
+    def sensors(self) -> frozenset[str]:
+        """The sensors that events may name."""
+        ...
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Bring the files up to date; `faults` are kinds of events by sensor."""
+        ...
+
+
+NO_SENSORS: frozenset[str] = frozenset()
+
+
+_WIDTH = 16  # bytes; every number fits, so that the length of a file does not change
+
+
+class Gauge:
+    """A file of one number, written in place at one width, padded with spaces.
+
+    Readers may keep it open, as they keep files of sysfs open. So few bytes are copied at once in
+    practice; replacing the file would cost both sides several times as much.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = -1
+        self._shown: bytes | None = None
+
+    def put(self, value: str) -> None:
+        """Show `value`; costs nothing where it is shown already."""
+        data = value.encode().ljust(_WIDTH - 1) + b"\n"
+        if data == self._shown:
+            return
+        if self._fd < 0:
+            self._create(data)
+        else:
+            os.pwrite(self._fd, data, 0)
+        self._shown = data
+
+    def taken(self) -> int | None:
+        """The number that somebody else has put in the file since; None where nobody has."""
+        if self._fd < 0:
+            return None
+        data = os.pread(self._fd, 64, 0)
+        words = data.split()
+        if data == self._shown or not words or not words[0].isdigit():
+            return None
+        self._shown = None  # so that the next `put` writes at full width
+        return int(words[0])
+
+    def withdraw(self) -> None:
+        """Take the file away, also from those who hold it open."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def refuse(self) -> None:
+        """Let every attempt to read the file fail with ENXIO."""
+        if self._fd >= 0 or not self.path.is_socket():
+            self.withdraw()
+            os.mknod(self.path, stat.S_IFSOCK | 0o444)
+
+    def close(self) -> None:
+        """Close the file; the next `put` makes a new one."""
+        fd, self._fd, self._shown = self._fd, -1, None
+        if fd >= 0:
+            os.close(fd)
+
+    def _create(self, data: bytes) -> None:
+        # Under another name first, so that nobody finds it empty.
+        spare = self.path.with_name(f".{self.path.name}")
+        self._fd = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.pwrite(self._fd, data, 0)
+        spare.replace(self.path)
+
+
+class Report:
+    """A file of several lines, replaced as a whole so that they belong together."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._spare = path.with_name(f".{path.name}")
+        self._shown: str | None = None
+
+    def put(self, text: str) -> None:
+        """Show `text`, which ends in a newline."""
+        if text == self._shown:
+            return
+        self._spare.write_text(text)
+        self._spare.replace(self.path)
+        self._shown = text
+
+    def withdraw(self) -> None:
+        """Take the file away."""
+        self.path.unlink(missing_ok=True)
+        self._shown = None
+
+    def refuse(self) -> None:
+        """Let every attempt to read the file fail with ENXIO."""
+        if not self.path.is_socket():
+            self.withdraw()
+            os.mknod(self.path, stat.S_IFSOCK | 0o444)
+
+
+def show(file: Gauge | Report, value: str, fault: str | None) -> None:
+    """Show `value` in `file`, unless its sensor fails in the way of an `Event`."""
+    if fault == "vanish":
+        file.withdraw()
+    elif fault == "storm":
+        file.refuse()
+    elif fault is None:
+        file.put(value)

@@ -1,1 +1,0 @@
-"""The simulated board's power as its sensors tell it."""

@@ -1,0 +1,158 @@
+"""Power rails of a simulated board: INA3221 and INA238 of a Jetson, RAPL of an x86 package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.config.board import Board, Rail
+from edge_rt.twin.filesystem import Folders, Gauge, show
+from edge_rt.twin.plant import State
+
+RANGE_UJ = 262_143_328_850
+
+
+class RaplPower:
+    """Shows what each zone has used since the start, in µJ, wrapping as the kernel's does."""
+
+    def __init__(self, folders: Folders, board: Board) -> None:
+        labels = [label for label, rail in board.rails.items() if rail.chip == "rapl"]
+        base = folders.sysfs / "class" / "powercap"
+        self._zones: dict[str, Gauge] = {}
+        for label, zone in _zones(labels):
+            name = label.rpartition("/")[2]
+            fixed = {"name": name, "max_energy_range_uj": RANGE_UJ, "enabled": 1}
+            folder = folders.write(base / zone, fixed)
+            self._zones[label] = Gauge(folder / "energy_uj")
+        self.sensors = frozenset(self._zones)
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Bring the counters up to date."""
+        for label, file in self._zones.items():
+            used_uj = int(state.energies_j[label] * 1e6) % RANGE_UJ
+            show(file, str(used_uj), faults.get(label))
+
+
+def _zones(labels: list[str]) -> Iterator[tuple[str, str]]:
+    """Labels such as "package-0/core" with their zones, such as "intel-rapl:0:0"."""
+    packages = [label for label in labels if "/" not in label]
+    for number, package in enumerate(packages):
+        yield package, f"intel-rapl:{number}"
+        parts = [label for label in labels if label.startswith(f"{package}/")]
+        for index, part in enumerate(parts):
+            yield part, f"intel-rapl:{number}:{index}"
+
+
+_BUS_STEP_V, _SHUNT_STEP_V = 8e-3, 40e-6  # of the INA3221
+_SHUNT_OHM = 0.005  # where the profile has none
+_BUS, _ADDRESS = 1, 0x40
+_INA238 = "1-0044"
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Where one rail is shown; the steps are 1 mA and 1 mV or those of the chip, if larger."""
+
+    label: str
+    voltage: Gauge
+    current: Gauge
+    power: Gauge | None
+    power_unit_w: float
+    current_step_a: float
+    voltage_step_v: float
+
+
+class JetsonPower:
+    """Shows the rails of every INA3221 and INA238 in the profile."""
+
+    def __init__(self, folders: Folders, board: Board, iio: bool) -> None:
+        """`iio`: as JetPack 4 lays the files out."""
+        self._rails: list[_Files] = []
+        make = _iio if iio else _hwmon
+        for place, channels in _chips(board).items():
+            self._rails += make(folders, place, channels)
+        for label, rail in board.rails.items():
+            if rail.chip == "ina238":
+                self._rails.append(_ina238(folders, label))
+        self.sensors = frozenset(rail.label for rail in self._rails)
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Voltage, current and, where the driver has it, power of each rail."""
+        for rail in self._rails:
+            fault = faults.get(rail.label)
+            volts = _stepped(state.voltages_v[rail.label], rail.voltage_step_v)
+            amps = _stepped(state.rails_w[rail.label] / volts, rail.current_step_a)
+            show(rail.voltage, str(round(volts * 1e3)), fault)
+            show(rail.current, str(round(amps * 1e3)), fault)
+            if rail.power is not None:
+                show(rail.power, str(round(volts * amps / rail.power_unit_w)), fault)
+
+
+def _stepped(value: float, step: float) -> float:
+    return round(value / step) * step
+
+
+def _chips(board: Board) -> dict[str, dict[int, tuple[str, Rail]]]:
+    """The INA3221 by place, with label and rail by channel; channels not named are in order."""
+    chips: dict[str, dict[int, tuple[str, Rail]]] = {}
+    for label, rail in board.rails.items():
+        if rail.chip != "ina3221":
+            continue
+        bus = _BUS if rail.i2c_bus is None else rail.i2c_bus
+        channels = chips.setdefault(f"{bus}-{rail.i2c_address or _ADDRESS:04x}", {})
+        free = next(number for number in range(1, 99) if number not in channels)
+        channels[rail.channel or free] = label, rail
+    return chips
+
+
+def _hwmon(
+    folders: Folders, place: str, channels: Mapping[int, tuple[str, Rail]]
+) -> Iterator[_Files]:
+    fixed: dict[str, object] = {"in7_label": "sum of shunt voltages", "in7_input": 0}
+    for number in (1, 2, 3):
+        label, rail = channels.get(number, ("NC", None))
+        fixed |= {f"in{number}_label": label, f"in{number}_enable": 1}
+        fixed |= {f"shunt{number}_resistor": round(_shunt_ohm(rail) * 1e6)}
+        if rail is None:
+            fixed |= {f"in{number}_input": 0, f"curr{number}_input": 0}
+    folder = folders.hwmon("ina3221", fixed, folders.i2c(place, "ina3221"))
+    for number, (label, rail) in channels.items():
+        yield _files(label, rail, folder, f"in{number}_input", f"curr{number}_input", None)
+
+
+def _iio(
+    folders: Folders, place: str, channels: Mapping[int, tuple[str, Rail]]
+) -> Iterator[_Files]:
+    folder = folders.i2c(place, "ina3221x") / f"iio:device{folders.number('iio')}"
+    folders.write(folder, {"name": "ina3221x"})
+    for number, (label, rail) in channels.items():
+        index = number - 1
+        folders.write(folder, {f"rail_name_{index}": label})
+        voltage, current = f"in_voltage{index}_input", f"in_current{index}_input"
+        yield _files(label, rail, folder, voltage, current, f"in_power{index}_input")
+
+
+def _files(
+    label: str, rail: Rail, folder: Path, voltage: str, current: str, power: str | None
+) -> _Files:
+    return _Files(
+        label,
+        Gauge(folder / voltage),
+        Gauge(folder / current),
+        None if power is None else Gauge(folder / power),
+        1e-3,
+        max(1e-3, _SHUNT_STEP_V / _shunt_ohm(rail)),
+        _BUS_STEP_V,
+    )
+
+
+def _ina238(folders: Folders, label: str) -> _Files:
+    device = folders.i2c(_INA238, "ina238")
+    folder = folders.hwmon("ina238", {"in1_label": label, "in0_input": 1}, device)
+    voltage, current = Gauge(folder / "in1_input"), Gauge(folder / "curr1_input")
+    return _Files(label, voltage, current, Gauge(folder / "power1_input"), 1e-6, 1e-3, 1e-3)
+
+
+def _shunt_ohm(rail: Rail | None) -> float:
+    return _SHUNT_OHM if rail is None or rail.shunt_ohm is None else rail.shunt_ohm

@@ -1,0 +1,159 @@
+"""Thermal zones, cooling devices and fans of a simulated board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from edge_rt.config.board import Zone
+from edge_rt.twin.filesystem import NO_SENSORS, Folders, Gauge, show
+from edge_rt.twin.plant import State
+from edge_rt.twin.shape import Shape
+
+_RPM = 8000  # at full speed
+_PMIC_C = 100.0  # what the zone of a Jetson's regulators always shows
+_ACPI_CRITICAL_C = 119.0
+_OF_THE_CHIP = ("cpu-thermal", "tj-thermal", "CPU-therm", "x86_pkg_temp")
+_OF_THE_GPU = ("gpu-thermal", "GPU-therm")
+_OF_THE_BOARD = ("tboard-thermal", "thermal-fan-est", "acpitz")
+
+
+class Zones:
+    """The temperature of each zone in the profile.
+
+    Gated zones refuse to be read: nothing works there, unless it is the GPU that is switched on.
+    The busier the GPU, the nearer is its zone to the hottest.
+    """
+
+    def __init__(self, folders: Folders, shape: Shape, nearness: float) -> None:
+        """`nearness`: see `Parameters.zone_nearness`."""
+        self._zones: dict[str, tuple[Zone | None, Gauge]] = {}
+        for name, zone in (shape.board.thermal.zones or {"cpu-thermal": None}).items():
+            folder = folders.write(folders.numbered("thermal_zone"), {"type": name})
+            folders.write(folder, dict(_trips(shape, name)))
+            self._zones[name] = zone, Gauge(folder / "temp")
+        self._nearness = nearness
+        self._step_c = shape.prior.zone_step_c
+        self.sensors = frozenset(self._zones)
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Temperatures in the steps that the board's sensors have."""
+        for name, (zone, file) in self._zones.items():
+            gated = zone is not None and zone.gated and not _gpu_on(name, state)
+            temp_c = round(self._temp_c(name, zone, state) / self._step_c) * self._step_c
+            show(file, str(round(temp_c * 1e3)), "storm" if gated else faults.get(name))
+
+    def _temp_c(self, name: str, zone: Zone | None, state: State) -> float:
+        around_c = state.temps_c[min(1, len(state.temps_c) - 1)]
+        if zone is not None and zone.ignored:
+            return _PMIC_C
+        if name in _OF_THE_CHIP or (zone is not None and zone.hottest):
+            return state.chip_c
+        nearness = 0.0 if name in _OF_THE_BOARD else self._nearness
+        if name in _OF_THE_GPU and state.gpu is not None:
+            nearness += (1.0 - nearness) * state.gpu.load
+        return around_c + nearness * (state.chip_c - around_c)
+
+
+def _gpu_on(zone: str, state: State) -> bool:
+    return zone in _OF_THE_GPU and state.gpu is not None and state.gpu.on
+
+
+def _trips(shape: Shape, zone: str) -> Iterator[tuple[str, object]]:
+    for number, (kind, temp_c, slack_c) in enumerate(_points(shape, zone)):
+        stem = f"trip_point_{number}"
+        yield f"{stem}_type", kind
+        yield f"{stem}_temp", round(temp_c * 1e3)
+        yield f"{stem}_hyst", round(slack_c * 1e3)
+
+
+def _points(shape: Shape, zone: str) -> Iterator[tuple[str, float, float]]:
+    """Kind, temperature and hysteresis; a firmware that throttles keeps its own to itself."""
+    if zone == "acpitz":
+        yield "critical", _ACPI_CRITICAL_C, 0.0
+    elif zone == "x86_pkg_temp":
+        yield "passive", 0.0, 0.0  # for users to set; the package throttles by itself
+    elif zone in _OF_THE_CHIP:
+        if not shape.firmware_throttles:
+            yield "passive", shape.throttle_c, shape.hysteresis_c
+        if shape.hot_c is not None and not shape.firmware_throttles:
+            yield "hot", shape.hot_c, 0.0
+        yield "critical", shape.critical_c, 0.0
+        if zone == "cpu-thermal":
+            yield from (("active", temp_c, shape.hysteresis_c) for temp_c, _ in shape.fan_points)
+
+
+class Cooling:
+    """The states of cooling devices: the clock's, where the kernel has it, and the fan's."""
+
+    sensors = NO_SENSORS
+
+    def __init__(self, folders: Folders, shape: Shape) -> None:
+        lowest, points = len(shape.steps_hz) - 1, len(shape.fan_points)
+        kernel = not shape.firmware_throttles
+        self._alert = _device(folders, "cpu-throttle-alert", 1) if kernel and points else None
+        self._clock = _device(folders, "cpufreq-cpu0", lowest) if kernel else None
+        self._fan = _device(folders, "pwm-fan", points) if points else None
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Bring the states up to date."""
+        if self._alert is not None:
+            self._alert.put(str(int(state.throttle_state > 0)))
+        if self._clock is not None:
+            self._clock.put(str(state.throttle_state))
+        if self._fan is not None:
+            self._fan.put(str(state.fan_state))
+
+
+def _device(folders: Folders, kind: str, top: int) -> Gauge:
+    folder = folders.write(folders.numbered("cooling_device"), {"type": kind, "max_state": top})
+    return Gauge(folder / "cur_state")
+
+
+class FanFiles:
+    """How hard the fan is driven and how fast it turns; a Jetson has two devices for that."""
+
+    sensors = NO_SENSORS
+
+    def __init__(self, folders: Folders, jetson: bool) -> None:
+        driver = folders.hwmon("pwmfan", {"pwm1_enable": 1})
+        speed = folders.hwmon("pwm_tach", {}) / "rpm" if jetson else driver / "fan1_input"
+        self._drive, self._speed = Gauge(driver / "pwm1"), Gauge(speed)
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """A fan that failed is driven and stands still."""
+        self._drive.put(str(round(state.fan_duty * 255)))
+        self._speed.put(str(round(state.fan_duty * _RPM) if state.fan_works else 0))
+
+
+class CoreTemp:
+    """The temperatures of an x86 package by its own driver, and how often it throttled."""
+
+    sensors = NO_SENSORS
+
+    def __init__(self, folders: Folders, shape: Shape) -> None:
+        names = ["Package id 0", *(f"Core {core}" for core in range(shape.cores))]
+        labels = {f"temp{n}_label": name for n, name in enumerate(names, 1)}
+        crit = {f"temp{n}_crit": round(shape.throttle_c * 1e3) for n in range(1, len(names) + 1)}
+        folder = folders.hwmon("coretemp", labels | crit)
+        self._temps = [Gauge(folder / f"temp{n}_input") for n in range(1, len(names) + 1)]
+        self._counts = [g for core in range(shape.cores) for g in _counters(folders, core)]
+        self._count, self._throttled = 0, False
+
+    def show(self, state: State, faults: Mapping[str, str]) -> None:
+        """Whole degrees; a count for each time that throttling began."""
+        throttled = state.throttle_state > 0
+        self._count += int(throttled and not self._throttled)
+        self._throttled = throttled
+        for file in self._temps:
+            file.put(str(round(state.chip_c) * 1000))
+        for file in self._counts:
+            file.put(str(self._count))
+
+
+def _counters(folders: Folders, core: int) -> Iterator[Gauge]:
+    cpu: Path = folders.sysfs / "devices" / "system" / "cpu" / f"cpu{core}"
+    folders.write(cpu / "topology", {"physical_package_id": 0, "core_id": core})
+    folder = folders.write(cpu / "thermal_throttle", {})
+    for name in ("core_throttle_count", "package_throttle_count"):
+        yield Gauge(folder / name)

@@ -1,0 +1,42 @@
+"""How an answer was made is told in the same words everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_rt.cli.text import in_mode, making
+
+TURNS = {"mode": "switch:token", "small_tokens": 48, "large_tokens": 16}
+DRAFTS = {"mode": "speculative", "small_tokens": 0, "large_tokens": 64}
+DRAFTS |= {"accepted_tokens": 40, "rejected_tokens": 12}
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({}, ""),
+        ({"mode": None}, ""),
+        ({"mode": "single"}, ""),
+        (TURNS, "switch:token: 25 % by the large model"),
+        (DRAFTS, "speculative: 40 of 52 drafted tokens kept"),
+        ({"mode": "lookup\x1b"}, "lookup"),
+        (TURNS | {"small_tokens": 0, "large_tokens": 0}, "switch:token: 0 % by the large model"),
+    ],
+)
+def test_what_is_told_of_an_answer(told: dict[str, Any], words: str) -> None:
+    assert making(told) == words
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (("big", None, None), "big"),
+        (("big", "single", None), "big"),
+        (("big", "lookup", None), "big, lookup"),
+        (("big", "speculative", "tiny"), "big, speculative with tiny"),
+    ],
+)
+def test_what_is_told_of_a_setting(setting: tuple[Any, Any, Any], words: str) -> None:
+    assert in_mode(*setting) == words

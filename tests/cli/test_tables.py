@@ -1,0 +1,129 @@
+"""No number and no id is cut in any table, however wide the terminal is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import board_reports as boards
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from screens import GOLDEN, ID, LIKE, VIEWS, candidate, golden, screen, shown
+
+from edge_rt.cli.tables import Column, Pairs, Table, wrapped
+from edge_rt.cli.views.blocks import LABEL, clipped
+from edge_rt.cli.views.looks import Look, Trend
+from edge_rt.cli.views.picture import picture
+
+Daemon = Any  # the scripted daemon of conftest.py
+Terminal = Any
+
+WIDE = 1 << 14
+NAME = st.text("abcdefgh0123456789-._@", min_size=1, max_size=70)
+FIGURE = st.none() | st.floats(0, 1e15)
+WIDTH = st.integers(30, 200)
+
+
+@pytest.mark.parametrize(("name", "width"), GOLDEN)
+def test_screens_look_as_they_were_read(name: str, width: int) -> None:
+    text = screen(name, width)
+    assert text == golden(name, width).read_text()
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert {ID, LIKE} <= {word.strip(",:") for word in text.split()}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+@given(st.lists(NAME, min_size=1, max_size=3), FIGURE, st.integers(1, 10**12), WIDTH)
+def test_every_id_and_number_is_whole_at_any_width(
+    name: str, models: list[str], figure: float | None, count: int, width: int
+) -> None:
+    content = VIEWS[name](models, figure, count)
+    whole, narrow = (
+        Counter(word.rstrip(":") for word in shown(content, columns).split())
+        for columns in (WIDE, width)
+    )
+    assert not [word for word in whole - narrow if any(map(str.isdigit, word))]
+    assert all(any(model in word for word in narrow) for model in models)
+    assert name == "sensors" or any(str(count) in word for word in narrow)
+
+
+@given(st.lists(st.tuples(NAME, NAME, NAME), min_size=1), WIDTH, st.booleans(), st.booleans())
+def test_a_table_is_no_wider_than_the_terminal_but_for_longer_words(
+    rows: list[tuple[str, ...]], width: int, text: bool, kept: bool
+) -> None:
+    table = Table([Column("a", text=True, kept=True), Column("b", text, kept), Column("")], rows)
+    for line in shown(table, width).splitlines():
+        assert cell_len(line) <= width or cell_len(max(line.split(), key=cell_len)) > width - 4
+
+
+def test_columns_move_below_their_row_before_rows_become_records() -> None:
+    columns = [Column("model", text=True, kept=True), Column("J", kept=True), Column("W")]
+    rows = [["smollm2-135m", "8.23", "5.00"], ["big", "12.4", "6.00"]]
+    table = Table(columns, rows, [True, False])
+    assert shown(table, 26).splitlines() == [
+        "  model            J     W",
+        "* smollm2-135m  8.23  5.00",
+        "  big           12.4  6.00",
+    ]
+    assert shown(table, 25).splitlines() == [
+        "  model            J",
+        "* smollm2-135m  8.23",
+        "    W: 5.00",
+        "  big           12.4",
+        "    W: 6.00",
+    ]
+    assert shown(table, 19).splitlines() == [
+        "* model:",
+        "    smollm2-135m",
+        "    J: 8.23",
+        "    W: 5.00",
+        "  model: big",
+        "    J: 12.4",
+        "    W: 6.00",
+    ]
+
+
+def test_a_word_that_is_wider_than_the_terminal_is_left_to_it() -> None:
+    sha256 = "0123456789abcdef" * 4
+    assert sha256 in shown(Pairs([("sha256", sha256), ("kind", "language")]), 40).split()
+    assert sha256 in shown(Table([Column("sha256", text=True, kept=True)], [[sha256]]), 40).split()
+
+
+def test_a_number_keeps_its_unit() -> None:
+    assert wrapped("about 8.23 W of 12 W", 8) == ["about", "8.23 W", "of 12 W"]
+    assert clipped("smol: 8.23 W, 64 tokens", 16) == "smol: 8.23 W, …"
+    assert clipped("smol: 8.23 W, 64 tokens", 14) == "smol: …"
+
+
+@given(st.lists(NAME, min_size=1, max_size=6), st.floats(0, 1e9))
+def test_a_live_picture_of_80_columns_cuts_nothing(models: list[str], energy_j: float) -> None:
+    mode = {"mode": "speculative", "small_tokens": 48, "large_tokens": 16, "accepted_tokens": 40}
+    last = [boards.booking(model=model, energy_j=energy_j, **mode) for model in models]
+    sums = [boards.model_total(model=model, energy_j=energy_j) for model in models]
+    zones = [
+        boards.channel("thermal", f"z{n}-{m[:40]}", "temp_c", 45) for n, m in enumerate(models)
+    ]
+    one = Look(
+        1.0,
+        boards.status(),
+        boards.nothing(channels=zones),
+        boards.ledger(models=sums, last=last),
+    )
+    words: list[set[str]] = []
+    for width, height in ((80, 24), (1000, 200)):
+        lines = [line.plain[LABEL:] for line in picture(one, Trend(), width, height)[1:]]
+        words.append({word for line in lines for word in line.split()})
+    more = {word for word in words[0] if word.startswith("+")}
+    assert words[0] - words[1] - more <= {"…", "more"}
+
+
+def test_a_narrow_terminal_gets_records(
+    daemon: Daemon, terminal: Terminal, environ: dict[str, str]
+) -> None:
+    environ |= {"COLUMNS": "40", "LINES": "24"}
+    document = {"candidates": [candidate(ID, 8.23, 9, chosen=True)]}
+    daemon.documents["/edge/v1/plan"] = (200, document)
+    shell = terminal("plan", "Why?")
+    assert f"* model: {ID}\n    threads: 2\n    tokens: 9+128\n" in shell.rest()

@@ -1,0 +1,62 @@
+"""Files change without being seen half written, go away, and come back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_rt.board.readers.sysfs import HeldFile
+from edge_rt.twin.filesystem import Gauge, Report, show
+
+
+def number(file: HeldFile) -> int | None:
+    return file.number(-(10**6), 10**6)
+
+
+def test_a_reader_may_keep_the_file_open(tmp_path: Path) -> None:
+    gauge, held = Gauge(tmp_path / "temp"), HeldFile(tmp_path / "temp")
+    sizes = set()
+    for value in (45_000, 7, -392, 100_000):
+        gauge.put(str(value))
+        assert number(held) == value
+        sizes.add((tmp_path / "temp").stat().st_size)
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("kind", [Gauge, Report])
+def test_faults_and_recovery(tmp_path: Path, kind: type[Gauge] | type[Report]) -> None:
+    file, held = kind(tmp_path / "temp"), HeldFile(tmp_path / "temp")
+    show(file, "1\n", None)
+    assert number(held) == 1
+    show(file, "2\n", "stuck")
+    assert number(held) == 1
+    for fault, word in (("storm", "ENXIO"), ("storm", "ENXIO"), ("vanish", "ENOENT")):
+        show(file, "3\n", fault)
+        assert number(held) is None
+        assert word in (held.error or "")
+    show(file, "4\n", None)
+    assert number(held) == 4
+
+
+def test_what_somebody_writes_is_taken_once(tmp_path: Path) -> None:
+    gauge = Gauge(tmp_path / "scaling_max_freq")
+    assert gauge.taken() is None
+    gauge.put("2400000")
+    assert gauge.taken() is None
+    gauge.path.write_text("1200000\n")
+    assert gauge.taken() == 1_200_000
+    gauge.put("1200000")
+    assert gauge.taken() is None
+    for nonsense in ("", "\n", "fast\n"):
+        gauge.path.write_text(nonsense)
+        assert gauge.taken() is None
+
+
+def test_what_is_shown_already_is_not_written_again(tmp_path: Path) -> None:
+    gauge = Gauge(tmp_path / "temp")
+    gauge.put("1")
+    os.utime(gauge.path, ns=(0, 0))
+    gauge.put("1")
+    assert gauge.path.stat().st_mtime_ns == 0
