@@ -29,9 +29,9 @@ from edge_rt.core.requests import Call, Cost
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
-from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.residency import ModelPool
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
+from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import (
     Counted,
     Delta,
@@ -47,7 +47,7 @@ from edge_rt.engine.protocol import (
     Timings,
     Work,
 )
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import ModelNotFound

@@ -1,6 +1,5 @@
-"""Turning logits into text: sampling, stop strings, character-safe streaming.
+"""Turn logits into text: sampling, drafts, gates, stop strings.
 
-Nothing here knows which backend made the logits. Importing the package, `params`, `text` or
-`stops` is free; `sampler` and the files it is made of need numpy, and only the engine process
-imports them.
+Nothing here knows which backend made the logits. `params` and `text` import no numpy; what needs
+it is imported by the engine process alone.
 """

@@ -21,7 +21,7 @@ from edge_rt.energy.loss import Loss
 from edge_rt.energy.milestone import Milestone
 from edge_rt.energy.receipt import RequestUsage, Tokens
 from edge_rt.energy.repeats import booking
-from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Work
 from edge_rt.errors import RequestError, Unavailable
 

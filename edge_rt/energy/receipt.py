@@ -7,7 +7,7 @@ from functools import reduce
 
 from edge_rt.decoding.params import Made
 from edge_rt.energy.account import Account
-from edge_rt.engine.client.client import Event
+from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Started
 
 

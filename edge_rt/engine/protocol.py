@@ -13,10 +13,23 @@ from __future__ import annotations
 import msgspec
 
 from edge_rt.decoding.params import Doubt, Made, Mode, Sampling, TokenLogprob
-from edge_rt.engine.kv.prefix_shelf import PrefixGroup
 
 VERSION = 5
 BROKEN = "engine_broken"  # the code of what failed because the engine, or the model, is not well
+
+
+CUT = "\ufdd0"
+"""Divides a prompt: the text before it and the text behind it become tokens separately.
+
+So a control token that is written out across it is plain text. It is no character of Unicode, and
+no model reads it.
+"""
+
+BUILDS = {
+    "llama.cpp": ("llama-cpp-python",),
+    "onnx": ("onnxruntime-qnn", "onnxruntime-gpu", "onnxruntime"),
+}
+"""The packages that bring each backend's native library, those for one kind of board first."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -79,6 +92,18 @@ class Timings(msgspec.Struct, frozen=True, array_like=True):
     prompt_tokens: int
     cached_tokens: int  # of the prompt, taken from KV that was already there
     completion_tokens: int
+
+
+class PrefixGroup(msgspec.Struct, frozen=True):
+    """How many beginnings of one model there are for one client; times in Unix seconds."""
+
+    model: str
+    client: str
+    prefixes: int
+    tokens: int
+    size_bytes: int
+    oldest: float
+    newest: float
 
 
 # --- front to engine -----------------------------------------------------------------------

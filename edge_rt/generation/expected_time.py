@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.prediction import Prediction
-from edge_rt.engine.client.client import EngineClient, Request
+from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.errors import EdgeError

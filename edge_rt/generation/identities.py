@@ -13,7 +13,7 @@ from edge_rt.core.digest import digest
 from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.requests import Identity
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.engine.builds import BUILDS
+from edge_rt.engine.protocol import BUILDS
 from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store

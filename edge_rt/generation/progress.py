@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable
 
 from edge_rt.decoding.params import Made, TokenLogprob
-from edge_rt.engine.client.client import Event
+from edge_rt.engine.client import Event
 from edge_rt.engine.protocol import Delta, Started
 
 CLEARED = 8  # tokens more than where it was lost clear a request of the suspicion

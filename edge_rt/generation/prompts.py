@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from edge_rt.engine.cut import CUT
+from edge_rt.engine.protocol import CUT
 from edge_rt.errors import RequestError
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.formats.tokenizer_file import special_tokens

@@ -13,9 +13,8 @@ import msgspec
 
 from edge_rt.core.digest import digest
 from edge_rt.core.requests import Call, EmbedCall, InferCall
-from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.failures import LESS
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.supervisor.failures import LESS, ExitReason
 from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import Progress
 from edge_rt.models.record import ModelRecord

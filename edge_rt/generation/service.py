@@ -17,9 +17,9 @@ from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.receipt import RequestUsage
-from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.client import Event as EngineEvent
-from edge_rt.engine.client.residency import ModelPool
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.client import Event as EngineEvent
+from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate, Started
 from edge_rt.errors import EngineBroken
 from edge_rt.generation.progress import Progress

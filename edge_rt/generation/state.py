@@ -17,8 +17,8 @@ from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.storage import StorageReport
 from edge_rt.core.requests import ModelCard
 from edge_rt.energy.receipt import Tokens
-from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.residency import Resident
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Prefixes
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable

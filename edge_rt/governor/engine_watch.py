@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 
 PATIENCE_S = 0.1  # for a pass that is under way

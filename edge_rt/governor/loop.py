@@ -13,7 +13,7 @@ from typing import Any
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
-from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.budget import Budget

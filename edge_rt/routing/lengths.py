@@ -10,9 +10,9 @@ from statistics import median
 from weakref import WeakKeyDictionary
 
 from edge_rt.core.requests import Call
-from edge_rt.engine.client.client import Event
-from edge_rt.engine.client.residency import ModelPool, Resident
-from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.client import Event
+from edge_rt.engine.kv.prefix_shelf import common_prefix
+from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Delta, Started
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens

@@ -18,7 +18,7 @@ from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
 from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
-from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client import EngineClient
 from edge_rt.errors import EdgeError, RequestError
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.admission import refusal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client import EngineClient
 from edge_rt.errors import ModelFileError, RequestError
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name

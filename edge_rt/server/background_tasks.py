@@ -14,8 +14,8 @@ from edge_rt.energy.ledger.book import FLUSH_S, Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.energy.spent import Spent
-from edge_rt.engine.client.client import EngineLost
-from edge_rt.engine.client.residency import ModelPool
+from edge_rt.engine.client import EngineLost
+from edge_rt.engine.model_pool import ModelPool
 from edge_rt.errors import EdgeError, StoreError
 from edge_rt.routing.placement.placer import LOOK_S, Placer
 from edge_rt.server.foresight import Foresight

@@ -23,13 +23,13 @@ from edge_rt.decoding.params import AIMED
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.spent import Spent
-from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.client.residency import ModelPool
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.hang_detector import HangDetector
 from edge_rt.engine.supervisor.health import Health
+from edge_rt.engine.supervisor.process import CheckpointMemory
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
 from edge_rt.errors import ConfigError, StoreError
 from edge_rt.generation.cache.configured import semantic_cache

@@ -29,7 +29,7 @@ from edge_rt.energy.prediction.memory import Memory
 from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
 from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.energy.prediction.warmth_now import WarmthNow
-from edge_rt.engine.client.residency import ModelPool
+from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import Alone
 from edge_rt.generation.state import State

@@ -40,7 +40,7 @@ from edge_rt.core.requests import (
 from edge_rt.core.route_request import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
-from edge_rt.engine.client.residency import Resident
+from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.errors import ModelNotFound, RequestError, Unavailable

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from edge_rt.engine.client.client import EngineLost
+from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import ModelFileError

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from edge_rt.engine.kv.prefix_file import read
+from edge_rt.engine.kv.prefix_files import read
 
 Daemon = Any
 Rows = dict[str, set[tuple[Any, ...]]]

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.requests import Cost
 from edge_rt.engine.protocol import Finished, Share, Work
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.errors import EngineError, RequestError
 
 IDLE_W, BUSY_W = 3.0, 8.0

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
-from edge_rt.decoding.gates.base import Gate
+from edge_rt.decoding.distribution import View
+from edge_rt.decoding.gate import Gate
 from edge_rt.decoding.params import Sampling
-from edge_rt.decoding.sampling.sampler import Sampler
-from edge_rt.decoding.sampling.view import View
+from edge_rt.decoding.sampler import Sampler
 from edge_rt.engine.kv.checkpoints import Keyed
 from edge_rt.engine.kv.prefixes import Kept
 from edge_rt.engine.protocol import (
@@ -28,9 +28,9 @@ from edge_rt.engine.protocol import (
     Share,
     Work,
 )
+from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.runner import Tally
 from edge_rt.engine.scheduler.scheduler import Scheduler
-from edge_rt.engine.scheduler.tally import Tally
-from edge_rt.engine.worker.outbox import Outbox
 from edge_rt.errors import EngineError
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound

@@ -8,13 +8,13 @@ from typing import Any
 
 from heard import Listener
 
-from edge_rt.decoding.gates.base import Gate, Verdict, Writer
+from edge_rt.decoding.gate import Gate, Verdict, Writer
 from edge_rt.decoding.params import Gating, Mode
+from edge_rt.engine.generation.factory import TextSeat
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import Generate, ModelSpec, Origin, SetLimits, Work
-from edge_rt.engine.scheduler.tally import Tally
-from edge_rt.engine.strategies.retelling import TextSeat
+from edge_rt.engine.scheduler.runner import Tally
 from edge_rt.engine.worker.model_registry import ModelRegistry
 
 SWITCH = Mode("switch", "small", gating=Gating("token"))

@@ -21,8 +21,8 @@ from edge_rt.engine.protocol import (
     Step,
 )
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
-from edge_rt.engine.scheduler.inference import TensorScheduler
-from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.scheduler.runner import Tally
+from edge_rt.engine.scheduler.tasks import TensorScheduler
 from edge_rt.errors import RequestError
 
 BEGIN, END = 1, 2  # control tokens around a text

@@ -12,7 +12,7 @@ import pytest
 from edge_rt.config.schema import Engine
 from edge_rt.core.prediction import Prediction
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.errors import StoreError

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.governor.engine_watch import Done, EngineWatch

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.core.limits import ClockSteps, Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange
-from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.errors import Unavailable
 from edge_rt.governor.budget import Budget

@@ -14,7 +14,7 @@ from trees import Tree
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Budget, Cache, Config, Engine, Governor, Knobs, Models, Sensors
 from edge_rt.core.limits import ClockSteps
-from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pairs.pair import Pair

@@ -14,7 +14,7 @@ from edge_rt.config.schema import Config, Engine, Models, Requests
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.route_request import Objectives, RouteRequest
 from edge_rt.decoding.params import Sampling, TokenLogprob
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.errors import (
     EngineError,
     ModelFileError,

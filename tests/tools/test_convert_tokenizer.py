@@ -14,7 +14,7 @@ from convertlib.tokenizer import tokenizer_json
 from tiny_gguf import Tiny, Vocabulary, byte_level, sentence_piece, write_tiny
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from edge_rt.backends.llama.vocabulary import LlamaVocabulary
+from edge_rt.backends.llama.model import LlamaVocabulary
 
 TEXTS = (
     "",

@@ -18,7 +18,7 @@ from benchlib import BenchError
 from benchlib.chat import Reply, parse
 from benchlib.http import Address, fetch
 from benchlib.pauses import ON_ITS_WAY_S, Pause, pauses
-from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.kv.prefix_shelf import common_prefix
 
 _LOOK_S = 0.01
 _WORKER = "edge_rt.engine.worker"

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from convertlib import ConvertError
 from convertlib.runs import LlamaRun
 from convertlib.special import special_tokens
-from edge_rt.backends.llama.vocabulary import LlamaVocabulary
+from edge_rt.backends.llama.model import LlamaVocabulary
 
 WINDOW = 256  # tokens that are run at once
 

@@ -24,10 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
-from edge_rt.backends.llama.batch import NativeBatch
-from edge_rt.backends.llama.log import capture
-from edge_rt.backends.llama.model import load_weights, make_context
-from edge_rt.backends.llama.vocabulary import tokenize
+from edge_rt.backends.llama.model import NativeBatch, capture, load_weights, make_context, tokenize
 from edge_rt.errors import EngineError
 
 VERSION: str = llama_cpp.__version__

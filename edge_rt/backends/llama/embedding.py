@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
-from edge_rt.backends.llama.batch import NativeBatch
-from edge_rt.backends.llama.model import load_weights, make_context
-from edge_rt.backends.llama.vocabulary import tokenize
+from edge_rt.backends.llama.model import NativeBatch, load_weights, make_context, tokenize
 from edge_rt.errors import EngineError
 
 ROWS = 64  # most inputs of one pass

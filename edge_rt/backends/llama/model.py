@@ -1,15 +1,111 @@
-"""Loading GGUF files, and making the contexts that they run in."""
+"""llama.cpp's objects: its log and threads, GGUF files, contexts, batches and vocabularies."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
+import numpy as np
+from numpy.typing import NDArray
 
-from edge_rt.backends.llama.log import capture
-from edge_rt.backends.llama.openmp import park_threads
+from edge_rt.backends.base import Batch, going_on
 from edge_rt.errors import ModelFileError
+
+_ERROR = 4  # enum ggml_log_level
+
+
+class Complaints:
+    """The last error lines that llama.cpp wrote."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=4)
+
+    def note(self, level: int, text: bytes, _user: object) -> None:
+        """The log callback's shape: keep `text` when it is an error."""
+        line = text.decode(errors="replace").strip()
+        if level == _ERROR and line:
+            self._lines.append(line)
+
+    def summary(self) -> str:
+        """The lines in one, the first cause first."""
+        return "; ".join(self._lines) or "it gave no reason"
+
+
+@contextmanager
+def capture() -> Generator[Complaints]:
+    """Collect llama.cpp's errors while the block runs; outside of any, the log is dropped."""
+    complaints = Complaints()
+    callback = lib.llama_log_callback(complaints.note)
+    lib.llama_log_set(callback, ctypes.c_void_p())
+    try:
+        yield complaints
+    finally:
+        lib.llama_log_set(_SILENT, ctypes.c_void_p())
+
+
+def _drop(_level: int, _text: bytes, _user: object) -> None:
+    pass
+
+
+_SILENT = lib.llama_log_callback(_drop)  # must outlive every call that llama.cpp may make
+
+
+_SOFT = 1  # omp_pause_soft: settings stay
+
+
+def park_threads() -> None:
+    """End the OpenMP threads of the calling thread; the next pass makes new ones.
+
+    After a pass libgomp's threads spin for more work before they sleep, 300,000 rounds each: up to
+    10 ms of a whole core, which a rest of that length exists to save. Making them anew takes a
+    tenth of a millisecond. Threads that wait for work count too: once there are more than cores,
+    all of them sleep at every step, and two compute at a fifth of their speed. It is
+    omp_pause_resource_all of OpenMP 5.0; where libgomp is not loaded nothing happens. To be called
+    in the thread that runs the passes, and in one that has loaded a model.
+    """
+    try:
+        pause = ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD).omp_pause_resource_all
+    except (OSError, AttributeError):
+        return
+    pause(_SOFT)
+
+
+class NativeBatch:
+    """llama_batch over the arrays of a Batch: filling one fills the other, nothing is copied."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._one: NDArray[np.int32] = np.ones(batch.capacity, np.int32)  # sequences a token
+        size = batch.seq.itemsize
+        base = batch.seq.ctypes.data
+        self._seq_pointers: NDArray[np.uintp] = np.arange(
+            base, base + size * batch.capacity, size, dtype=np.uintp
+        )
+        self._struct = lib.llama_batch(
+            n_tokens=0,
+            token=_pointer(batch.token, lib.llama_token),
+            embd=None,
+            pos=_pointer(batch.pos, lib.llama_pos),
+            n_seq_id=_pointer(self._one, ctypes.c_int32),
+            seq_id=_pointer(self._seq_pointers, ctypes.POINTER(lib.llama_seq_id)),
+            logits=_pointer(batch.want, ctypes.c_int8),
+        )
+
+    def filled(self) -> lib.llama_batch:
+        """The structure, with the rows that there are now."""
+        self._struct.n_tokens = self._batch.size
+        return self._struct
+
+
+def _pointer(array: NDArray[Any], kind: Any) -> Any:
+    untyped: Any = ctypes  # its stubs cannot say what this makes
+    return untyped.cast(array.ctypes.data, untyped.POINTER(kind))
 
 
 def load(path: Path, params: Any) -> Any:
@@ -45,3 +141,47 @@ def make_context(model: Any, params: Any) -> Any:
         lib.llama_model_free(model)
         raise ModelFileError(f"llama.cpp cannot make a context: {complaints.summary()}")
     return made
+
+
+class LlamaVocabulary:
+    """Loads no weights; see PromptVocabulary for the methods' contract."""
+
+    def __init__(self, path: Path) -> None:
+        """ModelFileError, with llama.cpp's own words, when it cannot be loaded."""
+        params = lib.llama_model_default_params()
+        params.vocab_only = True
+        self._model: Any = load(path, params)
+        self._vocab: Any = lib.llama_model_get_vocab(self._model)
+
+    def tokenize(self, text: str, *, special: bool, begins: bool = True) -> list[int]:
+        """See PromptVocabulary."""
+        return tokenize(self._vocab, text, special=special, begins=begins)
+
+    def close(self) -> None:
+        """See Vocabulary. A closed one may be closed again."""
+        if self._model is not None:
+            lib.llama_model_free(self._model)
+            self._model = None
+
+
+def tokenize(vocab: Any, text: str, *, special: bool, begins: bool = True) -> list[int]:
+    """Token ids by a llama_vocab; see PromptVocabulary."""
+    if not begins:
+        return going_on(lambda part: _tokenize(vocab, part.encode(), special, False), text)
+    data = text.encode()
+    wants_bos = bool(lib.llama_vocab_get_add_bos(vocab))
+    tokens = _tokenize(vocab, data, special, wants_bos)
+    bos = lib.llama_vocab_bos(vocab)
+    if wants_bos and tokens[:2] == [bos, bos]:
+        return tokens[1:]  # the template had written it out already
+    return tokens
+
+
+def _tokenize(vocab: Any, data: bytes, special: bool, add_special: bool) -> list[int]:
+    room = len(data) + 8
+    while True:
+        buffer = (lib.llama_token * room)()
+        count = lib.llama_tokenize(vocab, data, len(data), buffer, room, add_special, special)
+        if count >= 0:
+            return buffer[:count]
+        room = -count

@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
-from edge_rt.backends.onnx.card import LanguageCard, read_card
-from edge_rt.backends.onnx.growth import Growth
 from edge_rt.backends.onnx.kv import KvCache, KvShape
-from edge_rt.backends.onnx.passes import Pass, passes
+from edge_rt.backends.onnx.passes import Growth, Pass, passes
 from edge_rt.backends.onnx.session import OnnxSession, bind
-from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
+from edge_rt.backends.onnx.vocabulary import LanguageCard, OnnxVocabulary, read_card
 from edge_rt.errors import EngineError, ModelFileError
 
 GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take

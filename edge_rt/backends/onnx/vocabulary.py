@@ -1,16 +1,48 @@
-"""The vocabulary of an ONNX language model: text to tokens, without the weights."""
+"""The card and the vocabulary of an ONNX language model, without its weights."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import msgspec
 from tokenizers import Tokenizer
 
-from edge_rt.backends.base import fingerprint
-from edge_rt.backends.going_on import going_on
-from edge_rt.backends.onnx.card import LanguageCard, read_card
+from edge_rt.backends.base import fingerprint, going_on
 from edge_rt.errors import ModelFileError
+
+
+class LanguageCard(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a card that running the model needs; sizes in tokens or numbers as named."""
+
+    kind: str
+    context: int = 0
+    layers: int = 0
+    heads: int = 0
+    kv_heads: int = 0
+    head_dim: int = 0
+    vocab: int = 0
+    add_bos: bool = False
+    bos_id: int | None = None
+    end_ids: list[int] = []
+
+
+def read_card(graph: Path) -> LanguageCard:
+    """The card beside `graph`; ModelFileError if it is not that of a language model."""
+    path = graph.with_name("model.json")
+    if path.is_fifo():  # reading would wait for the writer of a FIFO
+        raise ModelFileError(f"{path}: not a regular file")
+    try:
+        card = msgspec.json.decode(path.read_bytes(), type=LanguageCard)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"cannot read {path}: {error}") from error
+    if card.kind != "language":
+        raise ModelFileError(f"{path}: kind is {card.kind!r:.80}, not 'language'")
+    for name in ("context", "layers", "heads", "kv_heads", "head_dim", "vocab"):
+        if getattr(card, name) < 1:
+            raise ModelFileError(f"{path}: {name} is missing or less than 1")
+    return card
+
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _SPACE = "\u2581"  # how SentencePiece writes a space

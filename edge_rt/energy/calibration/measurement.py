@@ -17,8 +17,8 @@ from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.receipt import RequestUsage
-from edge_rt.engine.client.client import Event
-from edge_rt.engine.client.residency import Resident
+from edge_rt.engine.client import Event
+from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.errors import EngineError, Unavailable
 from edge_rt.governor.loop import Governing

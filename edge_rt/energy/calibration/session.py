@@ -22,7 +22,7 @@ from edge_rt.energy.calibration.result import calibration
 from edge_rt.energy.calibration.sweep import Sweeper
 from edge_rt.energy.calibration.timing import Timing
 from edge_rt.energy.prediction.forecaster import Forecaster
-from edge_rt.engine.client.residency import Resident
+from edge_rt.engine.model_pool import Resident
 from edge_rt.errors import StoreError, Unavailable
 from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.governor.policy.words import thread_count

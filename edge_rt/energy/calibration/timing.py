@@ -11,7 +11,7 @@ from edge_rt.decoding.params import Sampling
 from edge_rt.energy.calibration.measurement import Job, Measured, Measurer
 from edge_rt.energy.calibration.plan import Run, Schedule, Thoroughness, runs
 from edge_rt.energy.calibration.readiness import Readiness
-from edge_rt.engine.client.residency import Resident
+from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import ModelRecord
 

@@ -1,1 +1,1 @@
-"""One answer in the making, and its place on models."""
+"""One answer in the making, its sequences on models, and how it is decoded."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_rt.backends.base import Backend
-from edge_rt.decoding.gates.base import Look
+from edge_rt.decoding.distribution import DoubtMeter, Logits, View
+from edge_rt.decoding.gate import Look
 from edge_rt.decoding.params import Made, TokenLogprob
-from edge_rt.decoding.sampling.ranking import Logits
-from edge_rt.decoding.sampling.sampler import Choice
-from edge_rt.decoding.sampling.text import TextStream
-from edge_rt.decoding.sampling.view import View
-from edge_rt.decoding.switching.doubt import DoubtMeter
+from edge_rt.decoding.sampler import Choice
+from edge_rt.decoding.text import TextStream
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
-from edge_rt.engine.generation.replay import Replay
-from edge_rt.engine.generation.stop_holdback import StopHoldback
-from edge_rt.engine.generation.token_provenance import TokenProvenance
+from edge_rt.engine.generation.tokens import Replay, StopHoldback, TokenProvenance
 from edge_rt.engine.protocol import Delta, Finished, Generate, Timings
 
 DecodingStrategy = Iterator[ModelSequence]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from edge_rt.backends.base import Backend
-from edge_rt.decoding.sampling.ranking import Logits
-from edge_rt.decoding.sampling.sampler import Choice, Sampler
+from edge_rt.decoding.distribution import Logits
+from edge_rt.decoding.sampler import Choice, Sampler
 from edge_rt.engine.kv.checkpointer import Checkpointer
-from edge_rt.engine.kv.common_prefix import common_prefix
-from edge_rt.engine.kv.prefix_fetch import Fetch
+from edge_rt.engine.kv.prefix_shelf import Fetch, common_prefix
 from edge_rt.engine.kv.prefixes import Prefixes
 from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
 from edge_rt.engine.protocol import Generate

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from edge_rt.backends.base import Backend
 from edge_rt.engine.kv.checkpoints import Checkpoint, Keyed
-from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
 from edge_rt.errors import EngineError
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_fetch import Fetch, PrefixFetcher, Then
-from edge_rt.engine.kv.prefix_file import Head, Whole, size_of
-from edge_rt.engine.kv.prefix_folder import PrefixFolder
-from edge_rt.engine.kv.prefix_shelf import PrefixShelf, Stored
+from edge_rt.engine.kv.prefix_files import Head, PrefixFolder, Whole, size_of
+from edge_rt.engine.kv.prefix_shelf import Fetch, PrefixFetcher, PrefixShelf, Stored, Then
 from edge_rt.engine.protocol import KeepPrefixes
-from edge_rt.engine.worker.aside import Aside
+from edge_rt.engine.worker.port import Aside
 from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,10 @@ from typing import NamedTuple
 from edge_rt.backends.base import Backend
 from edge_rt.core.cached import Which
 from edge_rt.core.digest import digest
-from edge_rt.decoding.speculative.pass_times import Average
-from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.decoding.experience import Average
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
-from edge_rt.engine.kv.prefix_fetch import Fetch
-from edge_rt.engine.kv.prefix_file import Head, Tokens
-from edge_rt.engine.kv.prefix_shelf import Stored
+from edge_rt.engine.kv.prefix_files import Head, Tokens
+from edge_rt.engine.kv.prefix_shelf import Fetch, Stored, common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec
 from edge_rt.errors import EngineError

@@ -1,9 +1,101 @@
-"""The tokens of one input of an embedding model."""
+"""Turn the inputs of requests into tokens or arrays that a model takes."""
 
 from __future__ import annotations
 
-from edge_rt.backends.base import EmbeddingBackend
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rt.backends.base import Backend, EmbeddingBackend, LooseArray, PromptVocabulary
+from edge_rt.engine.protocol import CUT, Tensor
 from edge_rt.errors import RequestError
+
+
+def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> list[int]:
+    """The prompt as tokens; RequestError when it is empty, unknown to the model or too long."""
+    if isinstance(prompt, str):
+        _refuse_text_that_cannot_fit(prompt, backend)
+        prompt = text_tokens(prompt, special, backend)
+    if not prompt:
+        raise RequestError("the prompt is empty: send at least one character", param="prompt")
+    for token in prompt:
+        if not 0 <= token < backend.vocab:
+            raise RequestError(
+                f"token {token} is not in the vocabulary of {backend.vocab} tokens",
+                param="prompt",
+            )
+    if len(prompt) >= backend.context:
+        raise _prompt_too_long(f"{len(prompt)}", backend)
+    return prompt
+
+
+def text_tokens(text: str, special: bool, vocabulary: PromptVocabulary) -> list[int]:
+    """The tokens of a text, of which what a CUT parts is read apart."""
+    first, *others = text.split(CUT)
+    tokens = vocabulary.tokenize(first, special=special)
+    for part in others:
+        tokens += vocabulary.tokenize(part, special=special, begins=False)
+    return tokens
+
+
+def _refuse_text_that_cannot_fit(text: str, backend: Backend) -> None:
+    """Tokenising megabytes would hold up every running stream for seconds."""
+    least = len(text.encode()) // backend.longest_piece
+    if least >= backend.context:
+        raise _prompt_too_long(f"at least {least}", backend)
+
+
+def _prompt_too_long(tokens: str, backend: Backend) -> RequestError:
+    return RequestError(
+        f"This model's maximum context length is {backend.context} tokens, and the "
+        f"prompt alone has {tokens}: shorten it",
+        param="prompt",
+        code="context_length_exceeded",
+    )
+
+
+DTYPES = (
+    *("bool", "float16", "float32", "float64"),
+    *("int8", "int16", "int32", "int64"),
+    *("uint8", "uint16", "uint32", "uint64"),
+)
+
+
+def to_array(tensor: Tensor, name: str) -> LooseArray:
+    """The array of input `name`; RequestError where the parts do not fit together."""
+    if tensor.dtype not in DTYPES:
+        raise _tensor_fault(
+            name, f"there is no dtype {tensor.dtype!r:.40}: use {', '.join(DTYPES)}"
+        )
+    dtype = _little(tensor.dtype)
+    if min(tensor.shape, default=0) < 0:
+        raise _tensor_fault(name, "a size of its shape is negative")
+    want = math.prod(tensor.shape) * int(dtype.itemsize)
+    if want != len(tensor.data):
+        raise _tensor_fault(name, f"its shape takes {want} bytes, got {len(tensor.data)}")
+    array: Any = np.frombuffer(tensor.data, dtype)
+    array = array.reshape(tensor.shape).astype(tensor.dtype, copy=False)
+    return LooseArray(array, tensor.loose)
+
+
+def to_tensor(array: NDArray[Any]) -> Tensor:
+    """The message for an output."""
+    dtype = str(array.dtype)
+    data: NDArray[Any] = np.ascontiguousarray(array, _little(dtype))
+    return Tensor(dtype, list(array.shape), data.tobytes())
+
+
+def _little(dtype: str) -> Any:
+    native: Any = np.dtype(dtype)
+    return native.newbyteorder("<")
+
+
+def _tensor_fault(name: str, what: str) -> RequestError:
+    param = f"inputs.{name}"
+    return RequestError(f"`{param}`: {what}.", param=param, code="invalid_value")
+
 
 CHARACTERS = 64  # a token, more than any text has: longer ones are cut or refused unread
 

@@ -7,21 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
+from edge_rt.engine.generation.factory import Placement
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
-from edge_rt.engine.generation.prompt import prompt_tokens
-from edge_rt.engine.generation.seating import Placement
 from edge_rt.engine.kv.checkpointer import Checkpointer
 from edge_rt.engine.kv.checkpoints import Keyed
-from edge_rt.engine.kv.common_prefix import common_prefix
+from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.kv.prefixes import Kept, Prefixes
 from edge_rt.engine.kv.sequences import WORTH_COPYING, SequencePool
 from edge_rt.engine.protocol import Delta, Generate, ModelSpec, Started
-from edge_rt.engine.scheduler.duty_cycle import PrefillBudget
-from edge_rt.engine.scheduler.passing import Pass
-from edge_rt.engine.scheduler.runner import Event, Runner
-from edge_rt.engine.scheduler.tally import Tally
-from edge_rt.engine.worker.outbox import Outbox
+from edge_rt.engine.scheduler.inputs import prompt_tokens
+from edge_rt.engine.scheduler.outbox import Outbox
+from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
+from edge_rt.engine.scheduler.runner import Event, Runner, Tally
 from edge_rt.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
 
 

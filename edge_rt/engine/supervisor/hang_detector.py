@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import psutil
 
 from edge_rt.core.pause import Pause
-from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
 from edge_rt.errors import EngineError
 

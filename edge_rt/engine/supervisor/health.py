@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from edge_rt.decoding.params import Sampling
-from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.client.residency import ModelPool, Resident
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Embed, Generate
 from edge_rt.errors import EngineError
 

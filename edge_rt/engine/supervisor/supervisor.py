@@ -12,13 +12,11 @@ from dataclasses import replace
 from functools import partial
 
 from edge_rt.core.pause import Pause
-from edge_rt.engine.client.client import EngineClient, EngineLost
-from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
-from edge_rt.engine.supervisor.crash_diagnosis import CrashDiagnosis
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.supervisor.failures import CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor.hang_detector import HangDetector, Stuck
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.engine.supervisor.process import end, kill, spawn
+from edge_rt.engine.supervisor.process import CheckpointMemory, end, kill, spawn
 from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 
 log = logging.getLogger(__name__)

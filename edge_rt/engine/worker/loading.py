@@ -1,16 +1,198 @@
-"""Loading models, and counting tokens without one, beside the decode loop."""
+"""Load models and count tokens beside the decode loop, by the backend that a model names."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypedDict
 
-from edge_rt.engine.protocol import Count, Counted, ModelSpec
-from edge_rt.engine.worker.aside import Aside
-from edge_rt.engine.worker.counting import OpenVocabulary, Vocabularies, no_vocabulary
-from edge_rt.engine.worker.model_registry import AnyBackend
-from edge_rt.errors import EdgeError
+import msgspec
+
+from edge_rt.backends.base import PromptVocabulary
+from edge_rt.engine.protocol import BUILDS, Count, Counted, ModelSpec
+from edge_rt.engine.scheduler.inputs import text_tokens
+from edge_rt.engine.worker.model_registry import AnyBackend, own_bytes
+from edge_rt.engine.worker.port import Aside
+from edge_rt.errors import EdgeError, ModelFileError
+
+KEPT = 3  # vocabularies, some ten megabytes each
+
+OpenVocabulary = Callable[[str, str], PromptVocabulary]
+"""From the backend's name and the file's path; raises EdgeError."""
+
+
+def no_vocabulary(backend: str, path: str) -> PromptVocabulary:
+    """That of an engine that can count for loaded models only."""
+    raise ModelFileError(f"this engine has no vocabulary for {backend!r}")
+
+
+class Vocabularies:
+    """Opens the vocabularies of files and keeps those used last; for one thread."""
+
+    def __init__(self, open_vocabulary: OpenVocabulary) -> None:
+        self._open = open_vocabulary
+        self._kept: dict[tuple[str, str], PromptVocabulary] = {}  # the one used last is last
+
+    def count(self, asked: Count) -> Counted:
+        """The answer to `asked`; never raises."""
+        try:
+            vocabulary = self._vocabulary(asked.backend, asked.path)
+            tokens = text_tokens(asked.prompt, asked.special, vocabulary)
+        except EdgeError as error:
+            return Counted(asked.nonce, None, message=str(error))
+        except Exception as error:  # a bug or a broken install: the front must hear of it too
+            return Counted(asked.nonce, None, message=f"{type(error).__name__}: {error}")
+        return Counted(asked.nonce, len(tokens))
+
+    def _vocabulary(self, backend: str, path: str) -> PromptVocabulary:
+        key = backend, path
+        found = self._kept.pop(key, None) or self._open(backend, path)
+        self._kept[key] = found
+        if len(self._kept) > KEPT:
+            self._kept.pop(next(iter(self._kept))).close()
+        return found
+
+
+log = logging.getLogger(__name__)
+
+
+def make_backend(spec: ModelSpec, threads: int) -> AnyBackend:
+    """The backend that `spec` names, loaded. Raises EdgeError when it cannot be."""
+    with _installed(spec.backend):
+        return _maker(spec)(spec, threads)
+
+
+def make_without_gpu(spec: ModelSpec, threads: int) -> AnyBackend:
+    """The same with all layers on the CPU."""
+    if spec.gpu_layers:
+        log.warning("the GPU is simulated: the CPU computes what is to lie there of %s", spec.path)
+    return make_backend(msgspec.structs.replace(spec, gpu_layers=0), threads)
+
+
+def open_vocabulary(backend: str, path: str) -> PromptVocabulary:
+    """The vocabulary of a file for that backend. Raises EdgeError when it cannot be had."""
+    if Path(path).is_fifo():  # a native library would wait for the writer of a FIFO
+        raise ModelFileError(f"{path}: not a regular file")
+    with _installed(backend):
+        if backend == "llama.cpp":
+            from edge_rt.backends.llama.model import LlamaVocabulary
+
+            return LlamaVocabulary(Path(path))
+        if backend == "onnx":
+            from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
+
+            return OnnxVocabulary(Path(path))
+    raise _unknown(backend)
+
+
+def versions() -> dict[str, str]:
+    """The version of each backend that is installed.
+
+    onnxruntime is not imported for it, which would take memory from engines that never need it.
+    """
+    from edge_rt.backends.llama.backend import VERSION
+
+    found = {"llama.cpp": VERSION}
+    for build in BUILDS["onnx"]:
+        with suppress(PackageNotFoundError):
+            found["onnx"] = version(build)
+    return found
+
+
+def _maker(spec: ModelSpec) -> Callable[[ModelSpec, int], AnyBackend]:
+    found = {
+        ("llama.cpp", "language"): _llama,
+        ("llama.cpp", "embedding"): _llama_embedding,
+        ("onnx", "language"): _onnx,
+        ("onnx", "embedding"): _onnx_embedding,
+        ("onnx", "tensors"): _onnx_tensors,
+    }.get((spec.backend, spec.kind))
+    if found is None:
+        raise _unknown(spec.backend, spec.kind)
+    return found
+
+
+def _llama(spec: ModelSpec, threads: int) -> AnyBackend:
+    from edge_rt.backends.llama.backend import LlamaBackend
+
+    return LlamaBackend(
+        Path(spec.path),
+        **_sizes(spec, threads),
+        sequences=spec.sequences,
+        outputs=spec.outputs,
+        gpu_layers=spec.gpu_layers,
+        flash_attention=spec.flash_attention,
+        kv_type=spec.kv_type,
+    )
+
+
+def _llama_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
+    from edge_rt.backends.llama.embedding import LlamaEmbedding
+
+    return LlamaEmbedding(Path(spec.path), **_sizes(spec, threads), gpu_layers=spec.gpu_layers)
+
+
+def _onnx(spec: ModelSpec, threads: int) -> AnyBackend:
+    from edge_rt.backends.onnx.backend import OnnxBackend
+
+    return OnnxBackend(
+        Path(spec.path),
+        **_sizes(spec, threads),
+        sequences=spec.sequences,
+        outputs=spec.outputs,
+        providers=spec.providers,
+        held=own_bytes,
+    )
+
+
+def _onnx_embedding(spec: ModelSpec, threads: int) -> AnyBackend:
+    from edge_rt.backends.onnx.embedding import OnnxEmbedding
+
+    return OnnxEmbedding(
+        Path(spec.path),
+        **_sizes(spec, threads),
+        pooling=spec.pooling,
+        providers=spec.providers,
+    )
+
+
+def _onnx_tensors(spec: ModelSpec, threads: int) -> AnyBackend:
+    from edge_rt.backends.onnx.tensors import OnnxTensors
+
+    return OnnxTensors(Path(spec.path), threads=threads, providers=spec.providers)
+
+
+class _Sizes(TypedDict):
+    """What all models of text are told."""
+
+    context: int
+    batch: int
+    threads: int
+
+
+def _sizes(spec: ModelSpec, threads: int) -> _Sizes:
+    batch = max(spec.batch, spec.sequences)  # a pass holds a token of each sequence at least
+    return {"context": spec.context, "batch": batch, "threads": threads}
+
+
+@contextmanager
+def _installed(backend: str) -> Generator[None]:
+    """Say what to install when a library of `backend` is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModelFileError(
+            f"{backend} models need {error.name}, which is not installed: pip install {error.name}"
+        ) from error
+
+
+def _unknown(backend: str, kind: str = "language") -> ModelFileError:
+    return ModelFileError(f"this engine has no backend called {backend!r} for {kind} models")
 
 
 @dataclass(frozen=True)

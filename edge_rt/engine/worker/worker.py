@@ -47,17 +47,21 @@ from edge_rt.engine.protocol import (
     Unloaded,
     Work,
 )
-from edge_rt.engine.scheduler.duty_cycle import DutyCycle
-from edge_rt.engine.scheduler.runner import AnyRunner
-from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.scheduler.passes import DutyCycle
+from edge_rt.engine.scheduler.runner import AnyRunner, Tally
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.engine.worker.backends import make_backend, make_without_gpu, open_vocabulary, versions
-from edge_rt.engine.worker.counting import OpenVocabulary, no_vocabulary
-from edge_rt.engine.worker.loading import Loader, Outcome
-from edge_rt.engine.worker.memory import rss_bytes
-from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry
-from edge_rt.engine.worker.port import Poll, Port
-from edge_rt.engine.worker.watch import Watch
+from edge_rt.engine.worker.loading import (
+    Loader,
+    OpenVocabulary,
+    Outcome,
+    make_backend,
+    make_without_gpu,
+    no_vocabulary,
+    open_vocabulary,
+    versions,
+)
+from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry, rss_bytes
+from edge_rt.engine.worker.port import Poll, Port, Watch
 from edge_rt.errors import RequestError
 from edge_rt.kernel import end_with_parent
 from edge_rt.logs import log_to_stderr
@@ -256,7 +260,7 @@ def main(argv: list[str]) -> int:
     log_to_stderr("warning")
     # Where llama.cpp gives up it would have a debugger, where there is one, attach for seconds.
     os.environ.setdefault("GGML_NO_BACKTRACE", "1")
-    from edge_rt.backends.llama.openmp import park_threads
+    from edge_rt.backends.llama.model import park_threads
 
     Heartbeat.trace_crashes(int(beat))
     Worker(

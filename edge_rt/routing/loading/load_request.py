@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.load_config import LoadConfig
-from edge_rt.engine.client.residency import LoadRequest
+from edge_rt.engine.model_pool import LoadRequest
 from edge_rt.engine.protocol import ModelSpec, Origin
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.forms import forms, kv_bytes

@@ -9,7 +9,7 @@ from functools import partial
 
 from edge_rt.config.schema import Engine
 from edge_rt.core.load_config import LoadConfig
-from edge_rt.engine.client.residency import LoadRequest, ModelPool, Resident
+from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.forms import form_of

@@ -10,7 +10,7 @@ from edge_rt.core.load_config import LoadConfig, Setting
 from edge_rt.core.prediction import Prediction
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction.forecaster import Forecaster
-from edge_rt.engine.client.residency import ModelPool
+from edge_rt.engine.model_pool import ModelPool
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.variant import Variant, Way

@@ -13,7 +13,7 @@ from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.prediction import Prediction
 from edge_rt.core.route_request import Prefer
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.engine.client.residency import LoadRequest, ModelPool
+from edge_rt.engine.model_pool import LoadRequest, ModelPool
 from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.loop import Governing

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_shelf import PrefixGroup
-from edge_rt.engine.protocol import Prefixes, Started
+from edge_rt.engine.protocol import Prefixes, PrefixGroup, Started
 from edge_rt.errors import Unavailable
 
 GREEDY = {"temperature": 0}

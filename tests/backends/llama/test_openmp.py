@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from edge_rt.backends.llama.backend import LlamaBackend
-from edge_rt.backends.llama.openmp import park_threads
+from edge_rt.backends.llama.model import park_threads
 
 PATIENCE_S = 10.0
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.params import Sampling, TokenLogprob
-from edge_rt.decoding.switching.doubt import FIRST
 
 STOPS = ["a", "ab", "bc", "abca", "xyz", "e f", "é", "\ufffd", " "]
 
@@ -77,7 +77,7 @@ def test_its_first_tokens_tell_how_unsure_the_model_was(front: Callable, most: i
     sampling = Sampling(temperature=0.0, top_logprobs=2)
     heard = front.submit(1, [5, 6], sampling=sampling, max_tokens=most, ignore_eos=True)
     front.settle()
-    doubt, first = heard.finished[0].doubt, heard.logprobs[0][: min(most, FIRST)]
+    doubt, first = heard.finished[0].doubt, heard.logprobs[0][: min(most, DOUBT_TOKENS)]
     margins = [math.exp(one.top[0][1]) - math.exp(one.top[1][1]) for one in first]
     assert doubt.tokens == len(first)
     assert doubt.margin == pytest.approx(min(margins), abs=1e-5)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.engine.cut import CUT
-from edge_rt.engine.generation.prompt import text_tokens
+from edge_rt.engine.protocol import CUT
+from edge_rt.engine.scheduler.inputs import text_tokens
 
 
 class Words:

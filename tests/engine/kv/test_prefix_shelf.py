@@ -9,7 +9,7 @@ from cache_help import NOW, Clock
 from prefix_help import KEY, head
 
 from edge_rt.core.cached import Which
-from edge_rt.engine.kv.prefix_file import Head, Whole
+from edge_rt.engine.kv.prefix_files import Head, Whole
 from edge_rt.engine.kv.prefix_shelf import SHARE, UNUSED_S, PrefixShelf, Stored
 
 MAX, HOURLY = 1000, 400

@@ -12,8 +12,7 @@ import pytest
 
 from edge_rt.core.cached import Which
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
-from edge_rt.engine.kv.prefix_file import Head, size_of
-from edge_rt.engine.kv.prefix_folder import PrefixFolder
+from edge_rt.engine.kv.prefix_files import Head, PrefixFolder, size_of
 from edge_rt.engine.kv.prefixes import LONG, kept_as, state_key
 from edge_rt.engine.protocol import KeepPrefixes, ModelSpec, Origin
 

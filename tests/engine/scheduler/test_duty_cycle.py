@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.engine.scheduler.duty_cycle import (
+from edge_rt.engine.scheduler.passes import (
     CREDIT_S,
     LONGEST_S,
     PASS_S,

@@ -9,7 +9,7 @@ import pytest
 from task_toys import InferFront
 
 from edge_rt.engine.protocol import Failed, Inferred, Step, Tensor
-from edge_rt.engine.scheduler import inference
+from edge_rt.engine.scheduler import tasks as inference
 from edge_rt.errors import EngineError, RequestError
 
 X = Tensor("float32", [2], np.array([1, 2], "<f4").tobytes())

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.kv import checkpointer
+from edge_rt.engine.kv import checkpoints as spare
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.engine.worker import spare
 
 SYSTEM = [7 + i * 5 % 18 for i in range(40)]  # a prompt's beginning that many requests share
 

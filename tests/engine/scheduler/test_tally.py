@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.engine.scheduler.tally import Tally
+from edge_rt.engine.scheduler.runner import Tally
 
 _ROWS = st.lists(
     st.tuples(st.integers(1, 5), st.integers(1, 64), st.booleans()), min_size=1, max_size=8

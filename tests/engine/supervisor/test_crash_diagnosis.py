@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.engine.supervisor.crash_diagnosis import CrashDiagnosis
+from edge_rt.engine.supervisor.failures import CrashDiagnosis
 from edge_rt.engine.supervisor.heartbeat import Doing
 
 DOING = Doing(5, 1, frozenset({3, 4}))

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from edge_rt.engine.client.client import EngineClient
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.client import EngineClient
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.hang_detector import (
     BUSY_S,
     LOOK_S,

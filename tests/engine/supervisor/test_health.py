@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.health import FRESH_S
 from edge_rt.errors import EngineError, Unavailable
 

@@ -16,14 +16,13 @@ from typing import Any
 import psutil
 import pytest
 
-from edge_rt.engine.client.client import EngineClient, EngineLost
+from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.supervisor.checkpoint_memory import CheckpointMemory
-from edge_rt.engine.supervisor.crash_diagnosis import CrashDiagnosis
-from edge_rt.engine.supervisor.exit_reason import ExitReason
+from edge_rt.engine.supervisor.failures import CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor.hang_detector import HangDetector, Life, life
 from edge_rt.engine.supervisor.heartbeat import Doing, Heartbeat
+from edge_rt.engine.supervisor.process import CheckpointMemory
 from edge_rt.engine.supervisor.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Supervisor
 from edge_rt.errors import EngineStopped, Unavailable
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edge_rt.engine.protocol import ModelSpec
-from edge_rt.engine.worker import backends
-from edge_rt.engine.worker.backends import make_backend, make_without_gpu, open_vocabulary, versions
+from edge_rt.engine.worker import loading as backends
+from edge_rt.engine.worker.loading import make_backend, make_without_gpu, open_vocabulary, versions
 from edge_rt.errors import ModelFileError
 
 CASES = [("onnx", "language"), ("onnx", "embedding"), ("onnx", "tensors")]
@@ -76,7 +76,7 @@ def test_a_board_may_have_a_build_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_engine_loads_no_onnxruntime_before_it_needs_it() -> None:
     program = (
-        "import sys, edge_rt.engine.worker; from edge_rt.engine.worker.backends import versions;"
+        "import sys, edge_rt.engine.worker; from edge_rt.engine.worker.loading import versions;"
         "versions(); print(*sys.modules)"
     )
     done = subprocess.run(

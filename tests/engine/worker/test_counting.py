@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from edge_rt.engine.client.client import EngineClient
+from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Count, Counted, Finished, Loaded, ModelSpec
-from edge_rt.engine.worker.counting import KEPT, Vocabularies
+from edge_rt.engine.worker.loading import KEPT, Vocabularies
 from edge_rt.engine.worker.worker import Worker
 from edge_rt.errors import ModelFileError, RequestError
 

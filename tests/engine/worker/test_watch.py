@@ -11,8 +11,7 @@ import pytest
 
 from edge_rt.engine.framing import encode
 from edge_rt.engine.protocol import Cancel, Infer, Ping, SetLimits, Shutdown, ToEngine, Unload
-from edge_rt.engine.worker.port import Port
-from edge_rt.engine.worker.watch import Watch
+from edge_rt.engine.worker.port import Port, Watch
 from edge_rt.errors import EngineError, RequestError
 
 LONG_S = 60.0  # for another thread to do its part

@@ -25,7 +25,7 @@ from edge_rt.engine.protocol import (
     Step,
     Tensor,
 )
-from edge_rt.engine.scheduler.duty_cycle import SLICE_S
+from edge_rt.engine.scheduler.passes import SLICE_S
 
 TOKEN_S = 0.001
 TEXTS: list[str | list[int]] = ["abcdefgh"] * 200

@@ -14,7 +14,7 @@ from pathlib import Path
 from cache_help import NOW, kept
 from prefix_help import head, state
 
-from edge_rt.engine.kv.prefix_folder import PrefixFolder
+from edge_rt.engine.kv.prefix_files import PrefixFolder
 from edge_rt.generation.cache.exact import ExactCache
 
 FEW = 8

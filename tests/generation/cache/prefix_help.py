@@ -7,7 +7,7 @@ from array import array
 
 from cache_help import NOW
 
-from edge_rt.engine.kv.prefix_file import Head
+from edge_rt.engine.kv.prefix_files import Head
 
 KEY = b"k" * 32
 

@@ -18,7 +18,7 @@ from endless_writer import FEW
 from hypothesis import settings
 from prefix_help import head, state
 
-from edge_rt.engine.kv.prefix_folder import PrefixFolder
+from edge_rt.engine.kv.prefix_files import PrefixFolder
 from edge_rt.generation.cache.exact import ExactCache
 
 KILLS = settings().max_examples // 2  # 50, in a short run 10

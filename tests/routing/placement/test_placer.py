@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from placed import NAMES, ask, graded, house_of, loaded, look, room
 
-from edge_rt.engine.client.residency import Resident
+from edge_rt.engine.model_pool import Resident
 
 
 def resident(house: Any) -> Resident:

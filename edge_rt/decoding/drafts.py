@@ -1,0 +1,161 @@
+"""Drafts from the text itself, and how much of a draft is kept."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from math import inf
+from typing import NamedTuple, Protocol
+
+from edge_rt.decoding.distribution import Logits
+from edge_rt.decoding.gate import Aim
+from edge_rt.decoding.sampler import Choice, Sampler
+
+_LONGEST = 16  # tokens of the end of the text that are compared
+_SURE = 8  # of them say as much as more do
+_VISITS = 64  # earlier places that are compared at most, the latest first
+
+
+class Lookup:
+    """Finds what followed the last occurrence of the longest n-gram that ends the text, n 16 to 2.
+
+    This is prompt lookup decoding (A. Saxena, 2023), over prompt and answer. Feeding costs the
+    same for every token. A draft compares the latest 64 occurrences of the text's last two tokens,
+    whatever the length of the text.
+    """
+
+    def __init__(self, tokens: Iterable[int] = ()) -> None:
+        self.matched = 0  # length of the n-gram that the last draft went by; 0: there was none
+        self._tokens = array("i")
+        self._earlier = array("i")  # per token: where the pair that it ends was last before; -1
+        self._pairs: dict[tuple[int, int], int] = {}  # where each pair was last
+        self.feed(tokens)
+
+    def feed(self, tokens: Iterable[int]) -> None:
+        """The text goes on by `tokens`."""
+        for token in tokens:
+            end = len(self._tokens)
+            pair = (self._tokens[-1] if end else -1, token)
+            self._earlier.append(self._pairs.get(pair, -1))
+            self._pairs[pair] = end
+            self._tokens.append(token)
+
+    def draft(self, most: int) -> list[int]:
+        """At most `most` tokens that may come next; empty when the text's end is new.
+
+        Where the occurrence reaches into the draft's own beginning, as in a text that repeats
+        itself, the draft repeats it.
+        """
+        place, self.matched = self._best()
+        drafted: list[int] = []
+        if self.matched:
+            for at in range(place + 1, place + 1 + most):
+                beyond = at - len(self._tokens)
+                drafted.append(self._tokens[at] if beyond < 0 else drafted[beyond])
+        return drafted
+
+    def _best(self) -> tuple[int, int]:
+        """Where the longest match ends, and its length; of equal ones the latest."""
+        place, length = -1, 0
+        at = self._earlier[-1] if self._tokens else -1
+        for _ in range(_VISITS):
+            if at < 0 or length == _LONGEST:
+                break
+            found = self._match(at)
+            if found > length:
+                place, length = at, found
+            at = self._earlier[at]
+        return place, length
+
+    def _match(self, at: int) -> int:
+        """How many tokens up to `at` equal the last ones of the text; two are known to."""
+        length, most = 2, min(_LONGEST, at + 1)
+        while length < most and self._tokens[at - length] == self._tokens[-1 - length]:
+            length += 1
+        return length
+
+
+def confidence(matched: int) -> float:
+    """How sure a draft that goes by `matched` tokens may be, 0 to 1; yet to be calibrated."""
+    return min(matched, _SURE) / (_SURE + 1)
+
+
+class Kept(NamedTuple):
+    """A token of the answer, whether it is the draft's, and what was judged by; None: nothing."""
+
+    choice: Choice
+    drafted: bool
+    seen: float | None = None
+
+
+class Acceptance(Protocol):
+    """A rule of acceptance."""
+
+    def follow(
+        self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
+    ) -> Iterator[Kept]:
+        """The answer's next tokens, the last of which is not the draft's.
+
+        `rows` are the target's logits after the text so far and after each token of `draft`.
+        `sampler`, the answer's own, records a token when it is asked for and none before: who
+        stops asking where the answer ends has recorded nothing beyond.
+        """
+        ...
+
+
+class Exact:
+    """Sample and match: the target draws every token itself, and the draft is kept while equal.
+
+    The answer is token for token what the target alone would have written, with the same random
+    numbers, so its distribution is the target's at every temperature. Rejection sampling
+    (Leviathan, Kalman and Matias, arXiv 2211.17192) accepts a little more often above temperature
+    0, but gives other tokens than the target alone.
+    """
+
+    def follow(
+        self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
+    ) -> Iterator[Kept]:
+        """See Acceptance."""
+        for guess, logits in zip([*draft, None], rows, strict=True):
+            choice = sampler.sample(logits)
+            yield Kept(choice, choice.token == guess)
+            if choice.token != guess:
+                return
+
+
+class Relaxed:
+    """A drafted token is kept while the target finds it likely enough; the answer may differ.
+
+    After BiLD (arXiv 2302.07863), whose large model also reads several pending tokens in one pass
+    and keeps them up to the first that it finds too unlikely; our formula: kept while
+    ln p(likeliest) - ln p(token) <= threshold, in nats, so while p(token) is at least
+    e^-threshold of the likeliest's, after bias and penalties and before temperature.
+    """
+
+    def __init__(self, threshold: float, share: float | None = None) -> None:
+        """With `share` the threshold moves until the target draws that share of the tokens."""
+        self._aim = Aim(threshold, share)
+
+    def follow(
+        self, draft: Sequence[int], sampler: Sampler, rows: Iterable[Logits]
+    ) -> Iterator[Kept]:
+        """See Acceptance."""
+        for guess, logits in zip([*draft, None], rows, strict=True):
+            gap = inf if guess is None else sampler.gap(logits, guess)
+            if not self.keeps(gap) or guess is None:
+                yield Kept(sampler.sample(logits), drafted=False, seen=gap)
+                return
+            yield Kept(sampler.take(logits, guess), drafted=True, seen=gap)
+
+    def keeps(self, gap: float) -> bool:
+        """Whether the answer goes on by a drafted token that is so much less likely than another.
+
+        `gap` is in nats, see Sampler; infinite where there is no such token. Each token of an
+        answer is asked about once.
+        """
+        there = gap < inf
+        if there:
+            self._aim.saw(gap)
+        kept = there and gap <= self._aim.threshold
+        self._aim.took(large=not kept)
+        return kept

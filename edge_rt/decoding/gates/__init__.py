@@ -1,1 +1,0 @@
-"""Who of two models writes the next token of an answer."""

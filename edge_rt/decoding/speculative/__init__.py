@@ -1,1 +1,0 @@
-"""How much to draft, and how much of a draft is kept."""

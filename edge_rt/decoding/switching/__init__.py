@@ -1,1 +1,0 @@
-"""When another model goes on with an answer."""

@@ -1,0 +1,397 @@
+"""The front's side of one engine connection."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from edge_rt.core.cached import Which
+from edge_rt.engine.framing import Frames, encode, front_decoder
+from edge_rt.engine.protocol import (
+    BROKEN,
+    VERSION,
+    AskPrefixes,
+    Cancel,
+    Count,
+    Counted,
+    Delta,
+    Embed,
+    Embedded,
+    Failed,
+    Finished,
+    Generate,
+    Hello,
+    Infer,
+    Inferred,
+    KeepPrefixes,
+    Load,
+    Loaded,
+    LoadFailed,
+    ModelSpec,
+    Ping,
+    Pong,
+    Prefixes,
+    SetLimits,
+    Shutdown,
+    Started,
+    Step,
+    ToEngine,
+    ToFront,
+    Unload,
+    Unloaded,
+    Work,
+)
+from edge_rt.engine.supervisor.failures import ExitReason
+from edge_rt.engine.supervisor.heartbeat import Heartbeat
+from edge_rt.errors import (
+    EngineBroken,
+    EngineError,
+    EngineStopped,
+    ModelFileError,
+    ProtocolError,
+    RequestError,
+    Unavailable,
+)
+
+Event = Started | Delta | Finished
+TaskEvent = Started | Embedded | Inferred
+
+Request = Generate | Embed | Infer
+
+MakeTask = Callable[[int], Embed | Infer]
+"""Makes a request from its id."""
+
+
+class EngineLost(EngineError):
+    """The connection to the engine ended while something was under way.
+
+    Its `fate` is told once that is known; None: never. It had been `useful` if anything was heard
+    of it that somebody had asked for.
+    """
+
+    def __init__(
+        self, message: str, fate: asyncio.Future[ExitReason] | None = None, *, useful: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.useful = useful
+        self._fate = fate
+
+    async def fate(self) -> ExitReason:
+        """How the engine ended, once that is known."""
+        return ExitReason(str(self)) if self._fate is None else await asyncio.shield(self._fate)
+
+
+class EngineClient(asyncio.Protocol):
+    """Talks to one engine; many requests at a time share the connection.
+
+    Once the connection is lost everything under way raises EngineLost and the client is of no
+    further use.
+    """
+
+    def __init__(self) -> None:
+        self.hello: Hello | None = None
+        self.on_work: Callable[[Work], None] = lambda work: None  # hears whom time was spent on
+        self.beat: Heartbeat | None = None  # what the engine notes, where that is shared
+        self.lost = asyncio.Event()
+        self.fate: asyncio.Future[ExitReason] = asyncio.get_running_loop().create_future()
+        self.sentence: ExitReason | None = None  # what it was condemned to
+        self.execute = self.close  # ends the engine
+        self.was_loading = False  # whether it was lost in the middle of a load
+        self.useful = False  # whether anybody has heard of it what he had asked for
+        self._stopping = False
+        self._ready: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
+        self._frames = Frames()
+        self._decoder = front_decoder()
+        self._ids = itertools.count(1)
+        self._streams: dict[int, asyncio.Queue[Any]] = {}
+        self._requests: dict[int, Request] = {}
+        self._replies: dict[tuple[str, str | int], asyncio.Future[ToFront]] = {}
+        self._nudges: set[int] = set()  # of which nothing came yet
+
+    @staticmethod
+    async def connect(sock: socket.socket, timeout_s: float = 30.0) -> EngineClient:
+        """A client on `sock` once the engine has said hello.
+
+        Raises EngineError when it does not, or speaks another protocol version.
+        """
+        loop = asyncio.get_running_loop()
+        _, client = await loop.create_unix_connection(EngineClient, sock=sock)
+        try:
+            await asyncio.wait_for(client._ready, timeout_s)
+        except asyncio.TimeoutError:
+            client.close()
+            raise EngineError(f"the engine said nothing for {timeout_s:.0f} s") from None
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        return client
+
+    def close(self) -> None:
+        """Hang up; the engine exits when it notices."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def condemn(self, fate: ExitReason) -> None:
+        """End the engine, which is of no use any more; that is to be its fate."""
+        if self.sentence is None and not self.lost.is_set():
+            self.sentence = fate
+            self.execute()
+
+    # --- requests
+
+    @property
+    def asked(self) -> int | None:
+        """The most threads that a request asks for; None where one is for all, or there is none."""
+        asked: list[int] = []
+        for request in self._requests.values():
+            threads = request.threads if isinstance(request, Generate) else None
+            if threads is None:
+                return None
+            asked.append(threads)
+        return max(asked, default=None)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded, or is to be."""
+        return any(kind == "load" for kind, _ in self._replies)
+
+    @property
+    def owes(self) -> bool:
+        """Whether the engine is to answer anything."""
+        return bool(self._streams or self._replies or self._nudges)
+
+    def request(self, id: int) -> Request | None:
+        """The request of that id, while it is under way."""
+        return self._requests.get(id)
+
+    def nudge(self) -> None:
+        """Have the decode loop take notice, if it can; until it has, it owes that."""
+        if not self.lost.is_set():
+            self._nudges.add(nonce := next(self._ids))
+            self._send(Ping(nonce))
+
+    async def generate(self, make: Callable[[int], Generate]) -> AsyncGenerator[Event, None]:
+        """The events of the request that `make` builds from its id, until every answer ended.
+
+        Closing the generator cancels the request. Raises RequestError, Unavailable, EngineError or
+        EngineLost.
+        """
+        request = make(next(self._ids))
+        open_answers = request.n - len(request.done)
+        with self._events(request) as events:
+            while open_answers:
+                event = await events.next()
+                open_answers -= isinstance(event, Finished)
+                events.ended = not open_answers
+                yield event
+
+    async def perform(self, make: MakeTask) -> AsyncGenerator[TaskEvent, None]:
+        """Started, and then the answer of the request that `make` builds from its id.
+
+        Closing the generator cancels the request. Raises as `generate` does.
+        """
+        with self._events(make(next(self._ids))) as events:
+            while not events.ended:
+                event = await events.next()
+                events.ended = not isinstance(event, Started)
+                yield event
+
+    @contextmanager
+    def _events(self, request: Request) -> Generator[_Events]:
+        """What is told of `request` from now on; it is cancelled unless it has ended."""
+        self._streams[request.id] = queue = asyncio.Queue[Any]()
+        self._requests[request.id] = request
+        events = _Events(queue)
+        try:
+            self._send(request)
+            yield events
+        finally:
+            del self._streams[request.id], self._requests[request.id]
+            if not events.ended and not self.lost.is_set():
+                self._send(Cancel(request.id))
+
+    async def load(self, model: str, spec: ModelSpec) -> Loaded:
+        """Load a model; raises ModelFileError with the engine's reason."""
+        reply = await self._ask(Load(model, spec), ("load", model))
+        if isinstance(reply, LoadFailed):
+            raise ModelFileError(reply.message)
+        assert isinstance(reply, Loaded)
+        return reply
+
+    async def unload(self, model: str) -> None:
+        """Free a model; returns when its memory is free."""
+        await self._ask(Unload(model), ("unload", model))
+
+    async def ping(self) -> Pong:
+        """Hear from the decode loop: waits for the pass under way."""
+        nonce = next(self._ids)
+        reply = await self._ask(Ping(nonce), ("ping", nonce))
+        assert isinstance(reply, Pong)
+        return reply
+
+    async def count(
+        self, model: str, backend: str, path: str, prompt: str, *, special: bool
+    ) -> Counted:
+        """How many tokens `prompt` has for `model`, which need not be loaded; see Count.
+
+        Raises RequestError where that cannot be told.
+        """
+        nonce = next(self._ids)
+        message = Count(nonce, model, backend, path, prompt, special)
+        reply = await self._ask(message, ("count", nonce))
+        assert isinstance(reply, Counted)
+        if reply.tokens is None:
+            raise RequestError(reply.message, param="prompt")
+        return reply
+
+    def set_limits(
+        self,
+        threads: int,
+        duty: float = 1.0,
+        prefill_chunk: int | None = None,
+        prompt_duty: float | None = None,
+    ) -> None:
+        """Limit the engine from its next pass on; see SetLimits."""
+        self._send(SetLimits(threads, duty, prefill_chunk, prompt_duty))
+
+    def keep_prefixes(self, keep: KeepPrefixes) -> None:
+        """Have beginnings of prompts kept for models that are loaded from now on."""
+        self._send(keep)
+
+    async def prefixes(self, forget: Which | None = None) -> Prefixes:
+        """What is kept of prompts, once `forget` is gone."""
+        nonce = next(self._ids)
+        model, client, older_s = forget or Which()
+        asked = AskPrefixes(nonce, forget is not None, model, client, older_s)
+        reply = await self._ask(asked, ("prefixes", nonce))
+        assert isinstance(reply, Prefixes)
+        return reply
+
+    def shut_down(self) -> None:
+        """Ask the engine to free everything and exit; what is under way raises EngineStopped."""
+        self._stopping = True
+        if not self.lost.is_set():
+            self._send(Shutdown())
+
+    async def _ask(self, message: ToEngine, key: tuple[str, str | int]) -> ToFront:
+        future: asyncio.Future[ToFront] = asyncio.get_running_loop().create_future()
+        self._replies[key] = future
+        try:
+            self._send(message)
+            return await future
+        finally:
+            self._replies.pop(key, None)
+
+    def _send(self, message: ToEngine) -> None:
+        if self._transport is None or self.lost.is_set():
+            raise EngineLost("the engine is gone", self.fate, useful=self.useful)
+        self._transport.write(encode(message))
+
+    # --- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        for body in self._frames.feed(data):
+            self._dispatch(self._decoder.decode(body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.lost.set()
+        self.was_loading = self.loading
+        self._nudges.clear()
+        why = "the engine stopped in the middle of a request"
+        lost = EngineLost(why, self.fate, useful=self.useful)
+        stopped = EngineStopped("the daemon stopped before the answer was complete")
+        for queue in self._streams.values():
+            queue.put_nowait(stopped if self._stopping else lost)
+        for future in [*self._replies.values(), self._ready]:
+            if not future.done():
+                future.set_exception(lost)
+        if not self._ready.cancelled():
+            self._ready.exception()  # seen, though nobody may be waiting for it
+
+    def _dispatch(self, message: ToFront) -> None:
+        match message:
+            case Step():
+                if message.work is not None:
+                    self.on_work(message.work)
+                self.useful = self.useful or bool(message.deltas)
+                for delta in message.deltas:
+                    self._put(delta.id, delta)
+            case Started():
+                self._put(message.id, message)
+            case Finished() | Embedded() | Inferred():
+                self.useful = True
+                self._put(message.id, message)
+            case Failed():
+                self._put(message.id, _error(message, self._stopping))
+            case Hello():
+                self._greet(message)
+            case Loaded() | LoadFailed():
+                self._reply(("load", message.model), message)
+            case Unloaded():
+                self._reply(("unload", message.model), message)
+            case Counted():
+                self._reply(("count", message.nonce), message)
+            case Prefixes():
+                self._reply(("prefixes", message.nonce), message)
+            case Pong():
+                self._nudges.discard(message.nonce)
+                self._reply(("ping", message.nonce), message)
+
+    def _greet(self, hello: Hello) -> None:
+        self.hello = hello
+        if hello.version == VERSION:
+            self._ready.set_result(hello)
+            return
+        self._ready.set_exception(
+            ProtocolError(f"the engine speaks version {hello.version}, not {VERSION}: reinstall")
+        )
+        self.close()
+
+    def _put(self, request: int, event: Event | TaskEvent | Exception) -> None:
+        queue = self._streams.get(request)
+        if queue is not None:  # else it was cancelled, and this was under way
+            queue.put_nowait(event)
+
+    def _reply(self, key: tuple[str, str | int], message: ToFront) -> None:
+        future = self._replies.get(key)
+        if future is not None and not future.done():
+            future.set_result(message)
+
+
+class _Events:
+    """What is told of one request; `ended` once nothing more is to come."""
+
+    def __init__(self, queue: asyncio.Queue[Any]) -> None:
+        self.ended = False
+        self._queue = queue
+
+    async def next(self) -> Any:
+        """The next event; raises what ended the request before its answer."""
+        event = await self._queue.get()
+        if isinstance(event, Exception):
+            self.ended = True
+            raise event
+        return event
+
+
+def _error(failed: Failed, stopping: bool) -> Exception:
+    if failed.code == BROKEN:
+        return EngineBroken(failed.message)
+    if failed.retry_after_s is not None:
+        code = failed.code or "unavailable"
+        return Unavailable(failed.message, retry_after_s=failed.retry_after_s, code=code)
+    if failed.param is not None or failed.code is not None:
+        return RequestError(failed.message, param=failed.param, code=failed.code)
+    return EngineStopped(failed.message) if stopping else EngineError(failed.message)

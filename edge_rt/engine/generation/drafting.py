@@ -1,0 +1,225 @@
+"""Write an answer with drafts: their sources, and the model that verifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from edge_rt.decoding.distribution import Logits, View
+from edge_rt.decoding.drafts import Acceptance, Lookup, confidence
+from edge_rt.decoding.experience import CLOSE, PassTimes
+from edge_rt.engine.generation.generation import DecodingStrategy, Generation
+from edge_rt.engine.generation.model_sequence import ModelSequence
+
+Guesses = Generator[ModelSequence, None, list[int]]
+"""Says which seat is to read next, and in the end how the text may go on."""
+
+
+class Length(Protocol):
+    """Decides how long drafts are; see DraftLength."""
+
+    def begins(self, behind: int, left: float) -> bool: ...
+
+    def adds(self, confidences: Sequence[float], guess: float) -> bool: ...
+
+    def goes_on(self, confidences: Sequence[float]) -> bool: ...
+
+    def cut(self, confidences: Sequence[float]) -> int: ...
+
+    def verified(self, confidences: Sequence[float], accepted: int) -> None: ...
+
+
+class Always:
+    """Drafts are as long as they may be."""
+
+    def begins(self, behind: int, left: float) -> bool:
+        """See DraftLength."""
+        return True
+
+    def adds(self, confidences: Sequence[float], guess: float) -> bool:
+        """See DraftLength."""
+        return True
+
+    def goes_on(self, confidences: Sequence[float]) -> bool:
+        """See DraftLength."""
+        return True
+
+    def cut(self, confidences: Sequence[float]) -> int:
+        """See DraftLength."""
+        return len(confidences)
+
+    def verified(self, confidences: Sequence[float], accepted: int) -> None:
+        """See DraftLength."""
+
+
+class Source(Protocol):
+    """Drafts how the text of an answer may go on."""
+
+    def draft(self, most: int, left: int) -> Guesses:
+        """At most `most` tokens, one at least; `left` may still come of the answer."""
+        ...
+
+    def verified(self, drafted: int, accepted: int) -> None:
+        """The first `drafted` tokens of its last draft were read, and so many accepted."""
+        ...
+
+
+class LookupSource:
+    """What followed the last time that the text ran like this."""
+
+    def __init__(self, seat: ModelSequence, length: Length) -> None:
+        self._seat = seat
+        self._length = length
+        self._lookup = Lookup()
+        self._fed = 0
+        self._sure: list[float] = []
+
+    def draft(self, most: int, left: int) -> Guesses:
+        """See Source."""
+        text = self._seat.text
+        self._lookup.feed(text[self._fed :])
+        self._fed = len(text)
+        drafted = list(_to_end(self._lookup.draft(most), self._seat.backend.ends))
+        sure = [confidence(self._lookup.matched)] * len(drafted)
+        self._sure = sure[: self._length.cut(sure)]
+        yield from ()
+        return drafted[: len(self._sure)]
+
+    def verified(self, drafted: int, accepted: int) -> None:
+        """See Source."""
+        self._length.verified(self._sure[:drafted], accepted)
+
+
+class ModelSource:
+    """What a smaller model would write, with the random numbers of those places."""
+
+    def __init__(self, seat: ModelSequence, length: Length, times: PassTimes) -> None:
+        self._seat = seat
+        self._length = length
+        self._times = times
+        self._sure: list[float] = []
+
+    def draft(self, most: int, left: int) -> Guesses:
+        """See Source."""
+        seat, sure, drafted = self._seat, self._sure, list[int]()
+        sure.clear()
+        seat.forget_draft()
+        most = min(most, seat.backend.context - len(seat.text) - 1)
+        if most < 1 or not self._length.begins(seat.unread, left):
+            return drafted
+        while True:
+            yield seat
+            self._note_time()
+            logits = seat.logits()
+            token, guess = seat.sampler.guess(logits, len(drafted)), View(logits).confidence
+            if not self._length.adds(sure, guess):
+                return drafted
+            drafted.append(token)
+            sure.append(guess)
+            seat.guess(token)
+            if len(drafted) == most or seat.backend.ends(token) or not self._length.goes_on(sure):
+                return drafted
+
+    def verified(self, drafted: int, accepted: int) -> None:
+        """See Source."""
+        self._length.verified(self._sure[:drafted], accepted)
+
+    def _note_time(self) -> None:
+        seat = self._seat
+        if seat.read <= CLOSE:
+            self._times.draft_took(seat.spent_s)
+        else:
+            self._times.read_took(seat.read, seat.spent_s)
+
+
+def _to_end(tokens: Iterable[int], ends: Callable[[int], bool]) -> Iterator[int]:
+    """Up to the first that ends an answer: what a conversation went on with is another's text."""
+    for token in tokens:
+        yield token
+        if ends(token):
+            return
+
+
+class Drafting:
+    """The model of an answer reads drafts in one pass each, and keeps them as far as `rule` does.
+
+    Sources are asked in their order until one has a draft, for at most `most` tokens, from the
+    answer's token `first` on, and never for its very first. Drafted tokens that are kept count as
+    the work of `writer`.
+    """
+
+    def __init__(
+        self,
+        answer: Generation,
+        sources: Sequence[Source],
+        rule: Acceptance,
+        times: PassTimes,
+        *,
+        most: int,
+        first: int = 1,
+        writer: ModelSequence | None = None,
+    ) -> None:
+        self._answer = answer
+        self._target = answer.seats[0]
+        self._sources = sources
+        self._rule = rule
+        self._times = times
+        self._most = most
+        self._first = max(first, 1)
+        self._writer = writer
+
+    def course(self) -> DecodingStrategy:
+        """See Course."""
+        answer, target = self._answer, self._target
+        while answer.open:
+            source, draft = yield from self._draft()
+            target.verify(draft)
+            yield target
+            drafted = len(target.draft)
+            self._note_time(drafted)
+            accepted = self._follow()
+            answer.authors.verified(accepted, drafted - accepted)
+            if source is not None:
+                source.verified(drafted, accepted)
+
+    def _draft(self) -> Generator[ModelSequence, None, tuple[Source | None, list[int]]]:
+        """A draft and whose it is, or else who was asked last for one."""
+        source, draft, left = None, list[int](), self._answer.room
+        most = min(self._most, left - 1, self._target.backend.outputs - 1)
+        written = len(self._answer.authors.tokens)
+        if most < 1 or written < self._first:
+            return source, draft
+        for source in self._sources:
+            draft = yield from source.draft(most, left)
+            if draft:
+                break
+        return source, draft
+
+    def _follow(self) -> int:
+        """Take what the target makes of the draft; how much of it that is."""
+        target, draft = self._target, list(self._target.draft)
+        rows = map(self._seen, range(len(draft) + 1))
+        accepted = 0
+        for kept in self._rule.follow(draft, target.sampler, rows):
+            accepted += kept.drafted
+            if kept.seen is not None:
+                self._answer.saw(kept.seen)
+            if not self._answer.take(
+                target, kept.choice, by=self._writer if kept.drafted else None
+            ):
+                break
+        return accepted
+
+    def _seen(self, place: int) -> Logits:
+        logits = self._target.logits(place)
+        self._answer.look(logits)
+        return logits
+
+    def _note_time(self, drafted: int) -> None:
+        target = self._target
+        if target.read != drafted + 1:
+            return  # it had more to read
+        if drafted:
+            self._times.verify_took(target.read, target.spent_s)
+        else:
+            self._times.alone_took(target.spent_s)

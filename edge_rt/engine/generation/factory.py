@@ -1,0 +1,192 @@
+"""Make the answers to a request, with a sequence on each of their models."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+
+from edge_rt.backends.base import Backend
+from edge_rt.decoding.draws import fork_seed
+from edge_rt.decoding.sampler import Choice, Sampler
+from edge_rt.decoding.text import StopAutomaton, TextStream
+from edge_rt.engine.generation.generation import Generation
+from edge_rt.engine.generation.model_sequence import Home, ModelSequence
+from edge_rt.engine.generation.modes import (
+    Exactness,
+    Modes,
+    drafts,
+    needs_one_vocabulary,
+    partner_of,
+    retells,
+)
+from edge_rt.engine.protocol import Generate
+from edge_rt.engine.scheduler.inputs import prompt_tokens
+from edge_rt.errors import RequestError
+
+
+class TextSeat(ModelSequence):
+    """A seat beside one of another vocabulary.
+
+    What that one said is cut into this model's tokens when the turn comes, and only that: what a
+    sequence holds is never cut anew. So turns change where both vocabularies have a border, which
+    is in front of white space and behind the end of a line, and never within a character.
+    """
+
+    def __init__(self, home: Home, prompt: list[int], sampler: Sampler) -> None:
+        super().__init__(home, prompt, sampler)
+        self._tail = bytearray()  # of the answer, not in `text` yet
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._line_ended = True  # before the answer's first token, all begin anew
+
+    @property
+    def full(self) -> bool:
+        """See ModelSequence: what was heard may be as many tokens as bytes."""
+        return len(self.text) + len(self._tail) >= self.backend.context
+
+    def say(self, choice: Choice) -> None:
+        """See ModelSequence."""
+        super().say(choice)
+        self._note(self.backend.piece(choice.token))
+
+    def hear(self, token: int, piece: bytes) -> None:
+        """See ModelSequence."""
+        self._tail += piece
+        self._note(piece)
+
+    def catch_up(self) -> int:
+        """See ModelSequence."""
+        tokens = continuation(self._tail.decode(errors="replace"), self.backend)
+        self._tail.clear()
+        for token in tokens:
+            self._go_on(token)
+        self.sampler.feed(tokens)
+        return len(tokens)
+
+    def may_leave(self, token: int | None) -> bool:
+        """See ModelSequence."""
+        if self._decoder.getstate()[0]:
+            return False  # within a character
+        return self._line_ended if token is None else self.backend.piece(token)[:1].isspace()
+
+    def _note(self, piece: bytes) -> None:
+        self._decoder.decode(piece)
+        if piece:
+            self._line_ended = piece.endswith(b"\n")
+
+
+def continuation(text: str, backend: Backend) -> list[int]:
+    """Token ids of `text` where it goes on from other text: none of them stands for more."""
+    tokens = _bare(text, backend)
+    if not text or _spelt(tokens, backend) == text.encode():
+        return tokens
+    # Some vocabularies put a space in front of what they are given; it then goes with the line.
+    behind_line = _bare("\n" + text, backend)
+    for begin in range(1, len(behind_line)):
+        if _spelt(behind_line[begin:], backend) == text.encode():
+            return behind_line[begin:]
+    return tokens
+
+
+def _bare(text: str, backend: Backend) -> list[int]:
+    """The tokens without the control tokens that are put around a text."""
+    return [t for t in backend.tokenize(text, special=False) if backend.piece(t)]
+
+
+def _spelt(tokens: list[int], backend: Backend) -> bytes:
+    return b"".join(map(backend.piece, tokens))
+
+
+MakeSeat = Callable[[int], ModelSequence]
+"""Makes the seat of the answer with that index."""
+
+
+class Placement:
+    """Makes the answers to requests on one model."""
+
+    def __init__(self, home: Home, find: Callable[[str], Home]) -> None:
+        """`find` gives another model by its name; EdgeError where there is none."""
+        self._home = home
+        self._find = find
+        self._modes = Modes(Exactness(home))
+
+    def answers(self, request: Generate, now: float) -> list[Generation]:
+        """Those that are not done; RequestError or Unavailable where they cannot be made."""
+        makers = self._seats(request)
+        stops = StopAutomaton(request.stop)
+        answers: list[Generation] = []
+        for index in range(request.n):
+            if index not in request.done:
+                seats = [make(index) for make in makers]
+                answer = Generation(request, index, seats, TextStream(stops), now)
+                if not retells(request.mode):
+                    answer.resume()
+                if drafts(request.mode) and index in request.made:
+                    answer.count_on(request.made[index])
+                if answer.open:
+                    answer.begin(self._modes.course(answer, fork_seed(_seed(request), index)))
+                answers.append(answer)
+        return answers
+
+    def _seats(self, request: Generate) -> list[MakeSeat]:
+        name = partner_of(request.mode)
+        if name is None:
+            return [_maker(request, request.prompt, self._home, ModelSequence)]
+        partner = self._find(name)
+        if partner is self._home:
+            raise RequestError("a model cannot be its own partner", param="edge.mode")
+        kind = ModelSequence
+        if partner.backend.fingerprint != self._home.backend.fingerprint:
+            _refuse_tokens(request)
+            kind = TextSeat
+        return [
+            _maker(request, request.prompt, self._home, kind),
+            _partners_maker(request, name, partner, kind),
+        ]
+
+
+def _maker(
+    request: Generate, prompt: str | list[int], home: Home, kind: type[ModelSequence]
+) -> MakeSeat:
+    tokens = prompt_tokens(prompt, request.special, home.backend)
+    sampler = Sampler(request.sampling, seed=_seed(request), prompt=tokens)
+    return lambda index: kind(home, tokens, sampler.fork(index))
+
+
+def _partners_maker(
+    request: Generate, name: str, home: Home, kind: type[ModelSequence]
+) -> MakeSeat:
+    """See _maker; whose fault it is must be told, for the model itself may do well."""
+    try:
+        return _maker(request, _partners_prompt(request), home, kind)
+    except RequestError as error:
+        message = f"{name}, the partner in this mode: {error}"
+        raise RequestError(message, param=error.param, code=error.code) from error
+
+
+def _seed(request: Generate) -> int:
+    return request.sampling.seed or 0
+
+
+def _partners_prompt(request: Generate) -> str | list[int]:
+    prompt = None if request.mode is None else request.mode.prompt
+    return request.prompt if prompt is None else prompt
+
+
+def _refuse_tokens(request: Generate) -> None:
+    """What names tokens means nothing to a model of another vocabulary: RequestError."""
+    if needs_one_vocabulary(request.mode):
+        raise RequestError(
+            "the two models have unequal vocabularies, so that neither reads what the other "
+            "drafts: take a mode that switches",
+            param="edge.mode",
+        )
+    if _partners_prompt(request) is request.prompt and isinstance(request.prompt, list):
+        raise RequestError(
+            "the prompt is tokens of one model, and the other has an unequal vocabulary: send text",
+            param="prompt",
+        )
+    if request.sampling.logit_bias:
+        raise RequestError(
+            "logit_bias names tokens, and the two models have unequal vocabularies",
+            param="logit_bias",
+        )

@@ -1,0 +1,208 @@
+"""Choose how an answer is written, from the mode that its request names."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rt.backends.base import Backend
+from edge_rt.decoding.draft_length import DraftLength
+from edge_rt.decoding.drafts import Exact
+from edge_rt.decoding.experience import Experience, PassTimes
+from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
+from edge_rt.decoding.params import EARLY, Gating, Mode
+from edge_rt.engine.generation.drafting import Always, Drafting, LookupSource, ModelSource, Source
+from edge_rt.engine.generation.generation import DecodingStrategy, Generation
+from edge_rt.engine.generation.model_sequence import Home
+from edge_rt.engine.generation.switching import handing_over, single, switching
+from edge_rt.errors import EngineError, RequestError
+
+log = logging.getLogger(__name__)
+
+_MOST = 16  # tokens of a pass
+_COMPARED = 4  # of them; kernels take the others in the same strides
+# Of a logit. Where only the last layer is rounded otherwise it is some 1e-6, which parts two
+# answers in millions of tokens; what is rounded before that comes out as 0.1 and more.
+_CLOSE = 1e-4
+_TEXT = "the cat sat on the mat, and the dog lay by the door. "
+
+
+class Exactness:
+    """Knows how many tokens one model reads in a pass without that changing what it writes.
+
+    Libraries have other kernels for several rows than for one, and not all round alike. That
+    depends on the weights' format and on the CPU, so it is tried when first asked for, which
+    takes as long as a few tokens.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._rows: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """So many tokens; 1 as long as no sequence is free to try it with."""
+        pool = self._home.pool
+        if self._rows is None and pool.free:
+            sequence = pool.take([], fresh=True)
+            try:
+                self._rows = exact_rows(self._home.backend, sequence.id)
+                log.info("drafts of up to %d tokens are read at once", self._rows - 1)
+            except EngineError as error:
+                log.warning("whether drafts are read exactly cannot be tried: %s", error)
+                self._rows = 1
+            finally:
+                pool.release(sequence, keep=False)
+        return self._rows or 1
+
+
+def exact_rows(backend: Backend, seq: int) -> int:
+    """How many tokens of an empty sequence, which is empty again afterwards."""
+    most = min(_MOST, backend.outputs, backend.batch.capacity, backend.context)
+    tokens = (backend.tokenize(_TEXT, special=False) * _MOST)[:most]
+    most = len(tokens)
+    one_by_one = [_read(backend, seq, at, [token]) for at, token in enumerate(tokens[:_COMPARED])]
+
+    def exact(rows: int) -> bool:
+        if not backend.rewind(seq, 0):
+            return False
+        alone = np.concatenate(one_by_one[:rows])
+        return np.allclose(_read(backend, seq, 0, tokens[:rows]), alone, 0.0, _CLOSE)
+
+    rows = 1
+    while 2 * rows <= most and exact(2 * rows):
+        rows *= 2
+    further = min(most, 2 * rows - 1)
+    if further > rows and exact(further):
+        rows = further
+    backend.rewind(seq, 0)
+    return rows
+
+
+def _read(backend: Backend, seq: int, start: int, tokens: Sequence[int]) -> NDArray[np.float32]:
+    """Logits after each of the first few of `tokens`, (n, vocab)."""
+    backend.batch.clear()
+    last = backend.batch.add(seq, start, tokens, want=len(tokens))
+    backend.forward()
+    first = last + 1 - len(tokens)
+    return np.stack([backend.logits(row) for row in range(first, last + 1)[:_COMPARED]])
+
+
+MOST_DRAFTS = 64  # tokens of one draft
+
+_NAMES = ("single", "switch", "speculative", "lookup")
+
+
+def partner_of(mode: Mode | None) -> str | None:
+    """The second model that an answer is made on, if it is; RequestError for what cannot be."""
+    if mode is None:
+        return None
+    if mode.name not in _NAMES:
+        raise _refused(f"there is no mode {mode.name!r}; there are {', '.join(_NAMES)}")
+    if not 1 <= mode.drafts <= MOST_DRAFTS:
+        raise _refused(f"drafts must have 1 to {MOST_DRAFTS} tokens, not {mode.drafts}")
+    if mode.name not in ("switch", "speculative"):
+        return None
+    if mode.partner is None:
+        raise _refused(f"the mode {mode.name!r} takes a second model")
+    return mode.partner
+
+
+def needs_one_vocabulary(mode: Mode | None) -> bool:
+    """Whether one model has to read tokens of the other as they are."""
+    return mode is not None and (mode.name == "speculative" or _reads_drafts(mode))
+
+
+def drafts(mode: Mode | None) -> bool:
+    """Whether the model is told how the text may go on."""
+    return mode is not None and (mode.name in ("speculative", "lookup") or _reads_drafts(mode))
+
+
+def retells(mode: Mode | None) -> bool:
+    """Whether the course of an answer goes through its past; else it begins behind that."""
+    return mode is not None and mode.name == "switch" and not _reads_drafts(mode)
+
+
+class Modes:
+    """Makes the courses of answers on one model, and keeps what drafting has taught."""
+
+    def __init__(self, exactness: Exactness) -> None:
+        self._exactness = exactness
+        self._learnt: defaultdict[str | None, _Learnt] = defaultdict(_Learnt)  # by partner
+
+    def course(self, answer: Generation, seed: int) -> DecodingStrategy:
+        """How `answer` is made; `seed` is its own. RequestError where its gate cannot be set so."""
+        mode = answer.request.mode or Mode()
+        if _has_gate(mode, "verify"):
+            return self._verified(answer, mode, _gating(mode))
+        if _has_gate(mode, EARLY):
+            return self._begun(answer, mode, *early_at(_gating(mode)))
+        if mode.name == "switch":
+            return switching(answer, make_gate(_gating(mode), seed))
+        return single(answer) if mode.name == "single" else self._drafted(answer, mode)
+
+    def _drafted(self, answer: Generation, mode: Mode) -> DecodingStrategy:
+        learnt = self._learnt[mode.partner if mode.name == "speculative" else None]
+        most, times = min(mode.drafts, self._exactness.rows - 1), learnt.times
+        first, *others = answer.seats
+        looked = LookupSource(first, DraftLength(most, times, learnt.looked))
+        guessed = [
+            ModelSource(seat, DraftLength(most, times, learnt.guessed), times) for seat in others
+        ]
+        return Drafting(answer, [looked, *guessed], Exact(), times, most=most).course()
+
+    def _begun(
+        self, answer: Generation, mode: Mode, threshold: float, first: int
+    ) -> DecodingStrategy:
+        times, most = self._learnt[mode.partner].times, self._exactness.rows - 1
+
+        def drafted(source: Source) -> DecodingStrategy:
+            return Drafting(answer, [source], Exact(), times, most=most).course()
+
+        return handing_over(answer, threshold, first, drafted)
+
+    def _verified(self, answer: Generation, mode: Mode, gating: Gating) -> DecodingStrategy:
+        _, small = answer.seats
+        times, rule = self._learnt[mode.partner].times, make_rule(gating)
+        for gap in answer.past.seen:
+            rule.keeps(gap)
+        return Drafting(
+            answer,
+            [ModelSource(small, Always(), times)],
+            rule,
+            times,
+            most=mode.drafts,
+            first=gating.first,
+            writer=small,
+        ).course()
+
+
+class _Learnt:
+    """What passes take with one partner, and how drafts have fared by where they come from."""
+
+    def __init__(self) -> None:
+        self.times = PassTimes()
+        self.looked, self.guessed = Experience(), Experience()
+
+
+def _reads_drafts(mode: Mode) -> bool:
+    """Whether the large model of two that switch may read what the small one would write."""
+    return _has_gate(mode, "verify") or _has_gate(mode, EARLY)
+
+
+def _has_gate(mode: Mode, gate: str) -> bool:
+    return mode.name == "switch" and mode.gating is not None and mode.gating.name == gate
+
+
+def _gating(mode: Mode) -> Gating:
+    if mode.gating is None:
+        raise _refused("the mode 'switch' takes a gate")
+    return mode.gating
+
+
+def _refused(message: str) -> RequestError:
+    return RequestError(message, param="edge.mode")

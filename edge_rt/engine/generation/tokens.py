@@ -1,0 +1,130 @@
+"""The tokens of an answer: which model wrote them, which are replayed, which are held back."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from edge_rt.decoding.params import Made, TokenLogprob
+from edge_rt.engine.generation.model_sequence import ModelSequence
+
+
+class Replay:
+    """The tokens that are to be taken once more, and what was seen before they were.
+
+    A gate or a rule of acceptance judges by one number each time, see Gate.looks and
+    Relaxed.keeps. By the same numbers it comes to the same verdicts, and so to the same state, in
+    which it knows how many of them come before each token.
+    """
+
+    def __init__(self, tokens: Iterable[int] = (), seen: Iterable[float] = ()) -> None:
+        """Tokens as the front is told them; see TokenProvenance."""
+        self.tokens = deque(tokens)
+        self.seen = deque(seen)
+
+    @property
+    def over(self) -> bool:
+        """Whether all the tokens were taken."""
+        return not self.tokens
+
+
+class StopHoldback:
+    """Keeps each token's log-probability until all of the token's text has been sent.
+
+    So a token that a stop string cuts off is never heard of, nor is one that it cuts in two.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._end = 0  # characters of all tokens so far
+        self._sent = 0  # characters of them that have gone out
+        self._waiting: deque[tuple[int, TokenLogprob | None]] = deque()
+
+    @property
+    def waiting(self) -> list[TokenLogprob]:
+        """Those of the last tokens, which go out with text that is still to come."""
+        return [logprob for _, logprob in self._waiting if logprob is not None]
+
+    def recall(self, waiting: Sequence[TokenLogprob]) -> None:
+        """Those of the last tokens, which were added without, are these."""
+        ends = [end for end, _ in reversed(self._waiting)]
+        self._waiting = deque(reversed([*zip(ends, reversed(waiting), strict=False)]))
+
+    def add(self, piece: bytes, logprob: TokenLogprob | None) -> None:
+        """The next token has the bytes `piece`; None when nothing is to be said about it."""
+        self._end += len(self._decoder.decode(piece))
+        unfinished = bool(self._decoder.getstate()[0])
+        self._waiting.append((self._end + unfinished, logprob))
+
+    def sent(self, text: str) -> list[TokenLogprob]:
+        """`text` goes out; what may go out with it."""
+        self._sent += len(text)
+        out: list[TokenLogprob] = []
+        while self._waiting and self._waiting[0][0] <= self._sent:
+            _, logprob = self._waiting.popleft()
+            out += [] if logprob is None else [logprob]
+        return out
+
+
+class TokenProvenance:
+    """Counts by seat: the first is on the model that the request names, a second on its partner.
+
+    `tokens` are the answer's as the front is told them, which may come back with a resumed answer:
+    those of the partner have the size of the first model's vocabulary added.
+    """
+
+    def __init__(self, seats: Sequence[ModelSequence]) -> None:
+        self.tokens: list[int] = []
+        self._seats = seats
+        self._mark = seats[0].backend.vocab
+        self._written = [0] * len(seats)
+        self._last: ModelSequence | None = None
+        self._switches = self._catch_up = self._accepted = self._rejected = 0
+
+    @property
+    def made(self) -> Made:
+        """What it comes to."""
+        return Made(
+            small=sum(self._written[1:]),
+            large=self._written[0],
+            switches=self._switches,
+            catch_up=self._catch_up,
+            accepted=self._accepted,
+            rejected=self._rejected,
+        )
+
+    def count_on(self, made: Made) -> None:
+        """Begin where `made` ends with what the tokens do not tell."""
+        self._catch_up, self._switches = made.catch_up, made.switches
+        self._accepted, self._rejected = made.accepted, made.rejected
+
+    def wrote(self, seat: ModelSequence, token: int) -> None:
+        """The next token is `token`, of that seat's model."""
+        place = self._seats.index(seat)
+        self.tokens.append(token + place * self._mark)
+        self._written[place] += 1
+        self._switches += self._last is not None and self._last is not seat
+        self._last = seat
+
+    def author(self, told: int) -> tuple[ModelSequence, int]:
+        """Whose token that is, and which of its model's."""
+        place = min(told // self._mark, len(self._seats) - 1)  # its vocabulary may be larger
+        return self._seats[place], told - place * self._mark
+
+    def written(self) -> Iterator[tuple[ModelSequence, int]]:
+        """Every token and whose it is."""
+        return map(self.author, self.tokens)
+
+    def caught_up(self, tokens: int) -> None:
+        """A seat is to read what others wrote."""
+        self._catch_up += tokens
+
+    def handed_over(self) -> None:
+        """All that was drafted so far went to the first seat, which writes on."""
+        self._switches += 1
+
+    def verified(self, accepted: int, rejected: int) -> None:
+        """So much of a draft was kept and let go."""
+        self._accepted += accepted
+        self._rejected += rejected

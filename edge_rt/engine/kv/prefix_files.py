@@ -1,0 +1,263 @@
+"""Prefixes of prompts in files: one folder, one file for each prefix and its state."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import shutil
+import struct
+from array import array
+from collections.abc import Callable
+from contextlib import suppress
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+_FRONT = struct.Struct("<8sIQ16s")  # magic, bytes of the head and of the state, the state's check
+_MAGIC = b"edge-px1"
+_CHECK = 16  # bytes; one stands behind the front, for front and head
+_MOST_HEAD = 1 << 24  # bytes
+
+Tokens: TypeAlias = "array[int]"
+"""Token ids as C ints: slices of them are compared in no time."""
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """Which beginning it is, and whose: made for `client` at `made` in Unix seconds.
+
+    `key` tells all that shapes the state beside the text: files, library, settings. A model read a
+    token in `token_s` seconds. What is `shared` are several texts that go on differently.
+    """
+
+    key: bytes
+    model: str
+    client: str
+    ids: bytes  # of the tokens, as this machine keeps C ints
+    made: float
+    token_s: float
+    shared: bool
+
+    @property
+    def tokens(self) -> Tokens:
+        """The text."""
+        return array("i", self.ids)
+
+    @property
+    def name(self) -> str:
+        """A name that no other beginning has."""
+        said = msgspec.msgpack.encode((self.key, self.client, self.ids))
+        return hashlib.sha256(said).hexdigest()[:32]
+
+
+class Whole(NamedTuple):
+    """A file that is what it was when it was written, as far as its head tells."""
+
+    head: Head
+    size: int  # bytes
+    used: float  # Unix seconds
+
+
+def write(path: Path, head: Head, state: bytes | bytearray) -> int:
+    """Write a file that only this user can read, all of it or nothing; its bytes.
+
+    It is not waited for until it is on the disk: what a power cut leaves of it is no whole file.
+    Raises OSError.
+    """
+    packed = _pack(head)
+    front = _FRONT.pack(_MAGIC, len(packed), len(state), _check(state))
+    draft = draft_of(path)
+    try:
+        with open(draft, "wb", buffering=0, opener=_private) as file:
+            for part in (front, _check(front + packed), packed, state):
+                _put(file.fileno(), part)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return size_of(head, state)
+
+
+def size_of(head: Head, state: bytes | bytearray) -> int:
+    """The bytes of the file."""
+    return _FRONT.size + _CHECK + len(_pack(head)) + len(state)
+
+
+def draft_of(path: Path) -> Path:
+    """What it is called until it is whole."""
+    return path.with_name(f".{path.name}.new")
+
+
+def look(path: Path) -> Whole | None:
+    """What the head says; None where the file is damaged, cut or another one. Raises OSError."""
+    with path.open("rb") as file:
+        found = _head(file)
+        status = os.fstat(file.fileno())
+    return None if found is None else Whole(found[0], status.st_size, status.st_mtime)
+
+
+def read(path: Path) -> tuple[Head, bytearray] | None:
+    """Head and state; None where the file is not what was written. Raises OSError."""
+    with path.open("rb") as file:
+        found = _head(file)
+        if found is None:
+            return None
+        head, size, check = found
+        state = bytearray(size)
+        if file.readinto(state) != size or _check(state) != check:
+            return None
+    return head, state
+
+
+def _head(file: BufferedReader) -> tuple[Head, int, bytes] | None:
+    """The head, the bytes of the state and its check; the file is then where the state begins."""
+    front = file.read(_FRONT.size)
+    if len(front) < _FRONT.size:
+        return None
+    magic, head_size, size, check = _FRONT.unpack(front)
+    if magic != _MAGIC or head_size > _MOST_HEAD:
+        return None
+    whole = _FRONT.size + _CHECK + head_size + size
+    if os.fstat(file.fileno()).st_size != whole:
+        return None
+    own, packed = file.read(_CHECK), file.read(head_size)
+    if _check(front + packed) != own:
+        return None
+    try:
+        return msgspec.msgpack.decode(packed, type=Head), size, check
+    except msgspec.DecodeError:  # of another version
+        return None
+
+
+def _pack(head: Head) -> bytes:
+    return msgspec.msgpack.encode(head)
+
+
+def _check(data: bytes | bytearray) -> bytes:
+    return hashlib.blake2b(data, digest_size=_CHECK).digest()
+
+
+def _put(descriptor: int, data: bytes | bytearray) -> None:
+    """A call writes less than all of it where it is much, or the disk is full."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+log = logging.getLogger(__name__)
+
+SPARE_BYTES = 128 << 20  # of the disk are left to others
+_SUFFIX = ".prefix"
+
+
+class State(NamedTuple):
+    """What a model made of a text, and of which."""
+
+    head: Head
+    state: bytearray
+
+
+class PrefixFolder:
+    """Files by the names of their heads. What is no whole file is deleted when it is met.
+
+    What cannot be deleted is not used: somebody may have wanted it to be forgotten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def scan(self) -> list[Whole]:
+        """All there is, but for what a kill left half written. Raises OSError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _may_change(self.path):
+            raise PermissionError(errno.EACCES, "nothing can be deleted there", str(self.path))
+        found: list[Whole] = []
+        for file in self.path.iterdir():
+            if file.name.startswith(".") and file.name.endswith(draft_of(Path(_SUFFIX)).name[1:]):
+                _remove(file)
+            elif file.suffix == _SUFFIX and _may_change(file):
+                whole = _look(file)
+                if whole is not None and self._of(whole.head.name) == file:
+                    found.append(whole)
+                else:
+                    self._damaged(file)
+        return found
+
+    def write(self, head: Head, state: bytes | bytearray) -> int:
+        """Keep a state; the bytes of its file. Raises OSError, also where the disk is to be left
+        to others.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if shutil.disk_usage(self.path).free < len(state) + SPARE_BYTES:
+            raise OSError(errno.ENOSPC, "the disk is all but full", str(self.path))
+        return write(self._of(head.name), head, state)
+
+    def read(self, name: str) -> State | None:
+        """The state of that name; None where it is not there any more. Raises OSError."""
+        file = self._of(name)
+        try:
+            found = read(file)
+        except FileNotFoundError:
+            return None
+        if found is None or found[0].name != name:
+            self._damaged(file)
+            return None
+        return State(*found)
+
+    def byte_s(self, name: str, clock: Callable[[], float]) -> float | None:
+        """Seconds that a byte of that file takes to come from the disk; None where that fails."""
+        file = self._of(name)
+        try:
+            with file.open("rb") as held:
+                os.fsync(held.fileno())
+                os.posix_fadvise(held.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            begin = clock()
+            found = read(file)
+        except OSError:
+            return None
+        return None if found is None else (clock() - begin) / len(found[1])
+
+    def use(self, name: str, now: float) -> None:
+        """Note when it was used last, in Unix seconds, as far as the disk lets that be noted."""
+        with suppress(OSError):
+            os.utime(self._of(name), (now, now))
+
+    def delete(self, name: str) -> bool:
+        """Delete what is there of that name, and whether there was anything. Raises OSError."""
+        file = self._of(name)
+        try:
+            file.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            os.truncate(file, 0)  # the name stays, and nothing of what was said
+        return True
+
+    def _of(self, name: str) -> Path:
+        return self.path / f"{name}{_SUFFIX}"
+
+    def _damaged(self, file: Path) -> None:
+        log.warning("%s is damaged: it is deleted", file)
+        _remove(file)
+
+
+def _may_change(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
+
+
+def _look(file: Path) -> Whole | None:
+    with suppress(OSError):
+        return look(file)
+    return None
+
+
+def _remove(file: Path) -> None:
+    with suppress(OSError):  # it is met again
+        file.unlink()

@@ -1,0 +1,303 @@
+"""Which models are in the engine's memory, and who is using them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from edge_rt.engine.client import EngineClient, EngineLost
+from edge_rt.engine.protocol import Loaded, ModelSpec
+from edge_rt.engine.supervisor.failures import LESS, Attempt, ExitReason, Failures
+from edge_rt.errors import EdgeError, ModelFileError, Unavailable
+
+log = logging.getLogger(__name__)
+
+BUSY_RETRY_S = 5.0  # when other models in use leave no room
+ALONE_RETRY_S = 60.0  # when there is none even without them: other programs must free some
+LOAD_S = 120.0  # that any load may take,
+SLOW_BYTES_S = 1e6  # and a second more for so many bytes: disks may be that slow
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """A model to be loaded, and the bytes of memory that it will take.
+
+    `mapped_bytes` of them are pages of its file, which the kernel counts as available even while
+    they are in use. `gpu_bytes` are those of a GPU.
+    """
+
+    model: str
+    spec: ModelSpec
+    need_bytes: int
+    mapped_bytes: int = 0
+    gpu_bytes: int = 0
+
+
+Prepare = Callable[[], Awaitable[LoadRequest]]
+"""Makes ready what is to be loaded; see ModelPool.use."""
+
+
+@dataclass(eq=False)
+class Resident:
+    """A loaded model."""
+
+    wanted: LoadRequest
+    client: EngineClient
+    loaded: Loaded
+    users: int
+    used_s: float  # clock reading of its last use
+    loaded_s: float  # and of the end of its load
+
+
+class ModelPool:
+    """Loads models on demand, one at a time, and unloads the least recently used.
+
+    A model is loaded only if `available` bytes less `reserve` hold it; others that nobody is using
+    make room. A load that fails is not tried again for a while, but one in another way is.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[EngineClient]],
+        *,
+        available: Callable[[], int],
+        reserve_bytes: int,
+        clock: Callable[[], float],
+        limit: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`connect` gives the live engine; `available` the free bytes; `clock` seconds. `limit`
+        tells people what bounds those bytes, empty where that is the board's memory.
+        """
+        self._connect = connect
+        self._available = available
+        self._reserve = reserve_bytes
+        self._clock = clock
+        self._limit = limit
+        self._lock = asyncio.Lock()
+        self._residents: dict[str, Resident] = {}
+        self._failures = Failures(clock)
+        self._suspects: set[str] = set()  # whose last load was cut short by the engine's end
+        self._loads: set[asyncio.Task[None]] = set()
+        self.load_s: dict[str, float] = {}  # seconds that each model's last load took
+
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded, or waits for its turn."""
+        return bool(self._loads)
+
+    def residents(self) -> list[Resident]:
+        """What is loaded now."""
+        return [r for r in self._residents.values() if not r.client.lost.is_set()]
+
+    def get(self, model: str) -> Resident | None:
+        """The model, while it is loaded."""
+        resident = self._residents.get(model)
+        return resident if resident is not None and not resident.client.lost.is_set() else None
+
+    @asynccontextmanager
+    async def use(self, model: str, prepare: Prepare) -> AsyncGenerator[Resident, None]:
+        """Have `model` loaded while the block runs; raises Unavailable when that cannot be.
+
+        `prepare` is called only if it has to be loaded, and may raise ModelFileError. When that
+        load fails it is called again, for another way to load the model.
+        """
+        async with self.use_all({model: prepare}) as residents:
+            yield residents[model]
+
+    @asynccontextmanager
+    async def use_all(
+        self, models: Mapping[str, Prepare]
+    ) -> AsyncGenerator[dict[str, Resident], None]:
+        """Have all of `models` loaded at once while the block runs; see `use`.
+
+        They are loaded in one turn, so that nobody who has a part of his waits for the rest, in
+        the way of another who does the same.
+        """
+        while (residents := self._all_alive(models)) is None:  # evicted before we run again
+            await self._load_to_the_end(models)
+        with ExitStack() as held:
+            for resident in residents.values():
+                held.enter_context(self.hold(resident))
+            try:
+                yield residents
+            finally:
+                for resident in residents.values():
+                    resident.used_s = self._clock()
+
+    @contextmanager
+    def hold(self, resident: Resident) -> Generator[None]:
+        """Keep `resident` from being unloaded while the block runs, without counting as a use."""
+        resident.users += 1
+        try:
+            yield
+        finally:
+            resident.users -= 1
+
+    async def restore(self) -> None:
+        """Load again what was in a lost engine's memory, what was used last first.
+
+        Only what there is room for beside others, and as if nobody had used it since.
+        """
+        lost = [r for r in self._residents.values() if r.client.lost.is_set()]
+        for old in sorted(lost, key=lambda r: r.used_s, reverse=True):
+            wanted = old.wanted
+            if self._residents.get(wanted.model) is not old or self._short(wanted) > 0:
+                continue  # somebody was faster, or memory is short
+
+            async def prepared(wanted: LoadRequest = wanted) -> LoadRequest:
+                return wanted
+
+            try:
+                await self._load_to_the_end({wanted.model: prepared})
+            except EdgeError as error:
+                log.warning("%s is not loaded again: %s", wanted.model, error)
+            else:
+                if (new := self.get(wanted.model)) is not None and not new.users:
+                    new.used_s = old.used_s
+
+    def forget_lost(self) -> None:
+        """Have nothing loaded again that was in a lost engine's memory."""
+        self._residents = {r.wanted.model: r for r in self.residents()}
+
+    async def sweep(self, idle_s: float) -> None:
+        """Unload the models that nobody has used for `idle_s` seconds."""
+        async with self._lock:
+            for resident in self._idle():
+                if self._clock() - resident.used_s >= idle_s:
+                    await self._unload(resident)
+
+    async def unload(self, model: str) -> bool:
+        """Unload a model unless somebody is using it; whether it is gone."""
+        async with self._lock:
+            resident = self.get(model)
+            if resident is not None and resident.users:
+                return False
+            if resident is not None:
+                await self._unload(resident)
+            return True
+
+    def avoids(self, wanted: LoadRequest) -> bool:
+        """Whether the model had better be loaded in another way: like that it failed of late."""
+        return self._failures.avoids((wanted.model, wanted.spec))
+
+    def refuse(self, model: str, why: str) -> None:
+        """Have a model not loaded for a while, longer each time: it ends engines."""
+        self._note_failure((model, None), ModelFileError(why), fatal=True)
+
+    def _all_alive(self, models: Iterable[str]) -> dict[str, Resident] | None:
+        """All of them; None where one is missing."""
+        there = {model: self.get(model) for model in models}
+        alive = {model: resident for model, resident in there.items() if resident is not None}
+        return alive if len(alive) == len(there) else None
+
+    async def _load_to_the_end(self, models: Mapping[str, Prepare]) -> None:
+        """Load `models` even if the caller is cancelled: the engine cannot break off a load, and
+        what it has in memory must be known here.
+        """
+        task = asyncio.ensure_future(self._load_in_turn(models))
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(task)
+
+    async def _load_in_turn(self, models: Mapping[str, Prepare]) -> None:
+        """Load those that are missing; none of them makes room for another."""
+        async with self._lock:
+            with ExitStack() as held:
+                for model in sorted(models, key=lambda model: self.get(model) is None):
+                    if self.get(model) is None:  # else somebody had the turn before
+                        await self._load_one(model, models[model])
+                    if (resident := self.get(model)) is not None:
+                        held.enter_context(self.hold(resident))
+
+    async def _load_one(self, model: str, prepare: Prepare) -> None:
+        while self.get(model) is None:
+            attempt: Attempt = model, None
+            try:
+                self._failures.check(attempt)
+                wanted = await prepare()
+                attempt = model, wanted.spec
+                self._failures.check(attempt)
+                await self._load(wanted)
+            except EngineLost as error:
+                fate = await error.fate()
+                if fate.outside or fate.in_pass:
+                    raise
+                if model not in self._suspects:  # perhaps something else ended the engine
+                    self._suspects.add(model)
+                    raise
+                self._suspects.discard(model)
+                kind = MemoryError if fate.short_of_memory else ModelFileError
+                ended = kind(f"the engine ended twice while loading it ({fate.why})")
+                self._note_failure(attempt, ended, fatal=True)
+            except ModelFileError as error:
+                self._note_failure(attempt, error)
+
+    def _note_failure(self, attempt: Attempt, error: Exception, *, fatal: bool = False) -> None:
+        self._failures.note(attempt, error, fatal=fatal)
+        log.error("cannot load %s: %s", attempt[0], error)
+
+    async def _load(self, wanted: LoadRequest) -> None:
+        client = await self._connect()
+        await self._make_room(wanted)
+        loaded = await self._loaded(client, wanted)
+        self._suspects.discard(wanted.model)
+        self._failures.forget((wanted.model, wanted.spec))
+        log.info("loaded %s in %.1f s", wanted.model, loaded.load_s)
+        self.load_s[wanted.model] = loaded.load_s
+        now_s = self._clock()
+        self._residents[wanted.model] = Resident(wanted, client, loaded, 0, now_s, now_s)
+
+    async def _loaded(self, client: EngineClient, wanted: LoadRequest) -> Loaded:
+        """What the engine says of a load; it is ended where it never will."""
+        most_s = LOAD_S + wanted.need_bytes / SLOW_BYTES_S
+        loading = asyncio.ensure_future(client.load(wanted.model, wanted.spec))
+        done, _ = await asyncio.wait((loading,), timeout=most_s)
+        if not done:
+            client.condemn(
+                ExitReason(f"it was not done with loading {wanted.model} after {most_s:.0f} s")
+            )
+        return await loading
+
+    async def _make_room(self, wanted: LoadRequest) -> None:
+        while (short := self._short(wanted)) > 0:
+            idle = self._idle()
+            if sum(r.wanted.need_bytes for r in idle) < short:  # all of them would not do
+                raise Unavailable(
+                    self._lacking(wanted, short),
+                    retry_after_s=BUSY_RETRY_S if self.residents() else ALONE_RETRY_S,
+                    code="out_of_memory",
+                )
+            await self._unload(idle[0])
+
+    def _lacking(self, wanted: LoadRequest, short: int) -> str:
+        limit, need = self._limit(), f"{wanted.model} needs {_mb(wanted.need_bytes)} of memory"
+        if limit:
+            return f"{need}: {_mb(short)} are missing {limit}. {LESS}"
+        kept = f"{_mb(self._reserve)} are kept for others"
+        return f"{need} and {kept}: {_mb(short)} are missing. {LESS}"
+
+    def _short(self, wanted: LoadRequest) -> int:
+        """Bytes that are missing for it."""
+        return wanted.need_bytes + self._reserve - self._free()
+
+    def _free(self) -> int:
+        return self._available() - sum(r.wanted.mapped_bytes for r in self.residents())
+
+    def _idle(self) -> list[Resident]:
+        """Residents without users, the least recently used first."""
+        idle = [r for r in self.residents() if not r.users]
+        return sorted(idle, key=lambda r: r.used_s)
+
+    async def _unload(self, resident: Resident) -> None:
+        model = resident.wanted.model
+        del self._residents[model]
+        await resident.client.unload(model)
+        log.info("unloaded %s", model)
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"

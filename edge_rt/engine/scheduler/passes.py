@@ -1,0 +1,223 @@
+"""The passes of a model: who takes part, how many tokens each carries, and the rests between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+
+from edge_rt.backends.base import Backend
+from edge_rt.engine.generation.generation import Generation
+from edge_rt.engine.generation.model_sequence import ModelSequence
+
+REST_S = 0.005  # the shortest rest: shorter ones are put together, they would be mostly waking up
+CREDIT_S = 0.01  # of what was rested too long, the most that later rests are shortened by
+LONGEST_S = 60.0  # no rest is longer, whatever the pass before it took
+PASS_S = 0.5  # seconds that one pass of prompt tokens should take at most when nothing streams
+SLICE_S = 0.05  # and one of another model while answers stream: the least that limits ask for
+
+
+class DutyCycle:
+    """Spreads rests among passes, so that the engine computes for a duty's share of the time.
+
+    After t seconds of computing t·(1/duty - 1) seconds of rest are due. Passes that read prompts
+    have a duty of their own, since they draw more power. A rest that was too short or too long is
+    made up for by the next one. It has no clock: the caller tells it the times.
+    """
+
+    def __init__(self) -> None:
+        self._duties = 1.0, 1.0  # of passes that only decode, and of those that read prompts
+        # Since the end of the last rest: seconds computed by kind of pass, the rest due for them by
+        # the duties at that time, and the seconds rested, with those rested too much before.
+        self._spent_s = [0.0, 0.0]
+        self._due_s = self._rested_s = 0.0
+
+    @property
+    def duty(self) -> float:
+        """Share of the time to compute, 0 to 1, where no prompt is read; 0 stops all passes."""
+        return self._duties[0]
+
+    def pace(self, duty: float, prompt_duty: float | None = None) -> None:
+        """Set the duties; None: prompts have no duty of their own. 0 stops until it is set again.
+
+        A rest under way becomes shorter when they rise. Lower ones count from the next pass on.
+        """
+        prompt_duty = duty if prompt_duty is None or not duty else prompt_duty
+        self._duties = _share(duty), _share(prompt_duty)
+        self._settle()
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds to rest before the next pass: 0, or at least REST_S; inf at duty 0."""
+        if self.duty == 0.0:
+            return math.inf
+        left_s = self._left_s()
+        return left_s if left_s >= REST_S else 0.0
+
+    def computed(self, seconds: float, *, prompts: bool = False) -> None:
+        """The engine computed for `seconds`, in a pass that read prompts or in one that did not."""
+        self._spent_s[prompts] += seconds
+        self._due_s += seconds * self._factor(prompts)
+        self._settle()
+
+    def rested(self, seconds: float) -> None:
+        """The engine did nothing for `seconds`."""
+        self._rested_s += seconds
+        self._settle()
+
+    def _factor(self, prompts: bool) -> float:
+        """Seconds of rest for one of computing."""
+        duty = self._duties[prompts]
+        return 1.0 / duty - 1.0 if duty > 0.0 else 0.0
+
+    def _left_s(self) -> float:
+        due_s = self._due_s
+        if self.duty > 0.0:
+            now_s = sum(self._spent_s[kind] * self._factor(bool(kind)) for kind in (0, 1))
+            due_s = min(due_s, now_s)
+        return min(due_s, LONGEST_S) - self._rested_s
+
+    def _settle(self) -> None:
+        left_s = self._left_s()
+        if left_s < REST_S:  # the rest is over; what it left is carried over
+            self._spent_s = [0.0, 0.0]
+            self._due_s = 0.0
+            self._rested_s = min(-left_s, CREDIT_S)
+
+
+def _share(duty: float) -> float:
+    return min(1.0, max(0.0, duty))
+
+
+class PrefillBudget:
+    """How many prompt tokens a pass may carry.
+
+    While answers stream, at most `chunk`; otherwise as many as fit into about half a second, so
+    that a cancelled request is gone and a new one is seen soon.
+    """
+
+    def __init__(self, chunk: int) -> None:
+        """`chunk` in tokens."""
+        self.most: int | None = None  # tokens that no pass may exceed, streaming or not
+        self._chunk = chunk
+        self._rate = 0.0  # prompt tokens a second, smoothed; 0: not known yet
+
+    def tokens(self, *, brief: bool) -> int:
+        """Prompt tokens of the next pass, at least one. `brief`: streams are waiting for it."""
+        wanted = self._chunk
+        if not brief:
+            wanted = max(wanted, int(self._rate * PASS_S))
+        return wanted if self.most is None else max(1, min(wanted, self.most))
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """A pass of `tokens` took `seconds`; small ones, mostly of answers, teach nothing."""
+        if tokens >= self._chunk and seconds > 0:
+            rate = tokens / seconds
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+
+
+class Slice:
+    """How many tokens a pass of an embedding model may carry: as many as fit into a time.
+
+    That is SLICE_S while others' answers stream or the limits bound passes, which they do in
+    tokens of language models, and else PASS_S.
+    """
+
+    def __init__(self) -> None:
+        self.most: int | None = None  # as the limits have it; only whether there is one counts
+        self._rate = 0.0  # tokens a second, smoothed; 0: not known yet
+
+    def tokens(self, *, brief: bool) -> int:
+        """Of the next pass, at least one. `brief`: streams are waiting for it."""
+        seconds = SLICE_S if brief or self.most is not None else PASS_S
+        return max(1, int(self._rate * seconds))
+
+    def took(self, tokens: int, seconds: float) -> None:
+        """A pass of `tokens` took `seconds`."""
+        if seconds > 0:
+            rate = tokens / seconds
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+
+
+Part = tuple[Generation, int]
+"""Of an answer, the seat whose turn it is reads so many tokens."""
+
+
+class Pass:
+    """Fills the batch of a model with what `answers` have to read.
+
+    `rows` are, for each that takes part, its request, its tokens and whether it is past its
+    prompt. Those that will have read all they had to are `ready` to go on. `threads` is the most
+    that any of them asks for, None: as many as there are.
+    """
+
+    def __init__(self, backend: Backend, answers: Iterable[Generation], more: int) -> None:
+        """See `parts` for `more`."""
+        self._backend = backend
+        answers = list(apart(answers))
+        self._parts = parts(answers, backend.batch.capacity, backend.outputs, more)
+        self.rows = [(a.request.id, count, a.at.decoding) for a, count in self._parts]
+        self.threads = _most(answer.request.threads for answer, _ in self._parts)
+        backend.batch.clear()
+        self.ready = [answer for answer, count in self._parts if answer.at.feed(count)]
+
+    @property
+    def size(self) -> int:
+        """Tokens of all together."""
+        return self._backend.batch.size
+
+    def run(self, clock: Callable[[], float]) -> float:
+        """Have the model read them; the seconds that it took."""
+        begin = clock()
+        self._backend.forward()
+        spent = clock() - begin
+        for answer, count in self._parts:
+            answer.at.took(count, spent * count / self.size)
+        return spent
+
+
+def _most(asked: Iterable[int | None]) -> int | None:
+    """The largest; None where any is."""
+    most = 0
+    for threads in asked:
+        if threads is None:
+            return None
+        most = max(most, threads)
+    return most
+
+
+def apart(answers: Iterable[Generation]) -> Iterator[Generation]:
+    """Without those who can take over what an older one is reading, when it has been read."""
+    readers: list[ModelSequence] = []
+    for answer in answers:
+        seat = answer.at
+        if not seat.decoding:
+            if any(map(seat.follows, readers)):
+                continue
+            seat.refill()
+            readers.append(seat)
+        yield answer
+
+
+def parts(answers: Iterable[Generation], capacity: int, outputs: int, more: int) -> list[Part]:
+    """Every answer past its prompt has a row; at most `more` rows are shared out beyond those.
+
+    They go to what else such answers have to read, and then to prompts, the oldest first, for
+    which half of them is kept: a stream may draft in every pass. A pass has `capacity` rows and
+    keeps the logits of `outputs`, of one a seat at least.
+    """
+    answers = sorted(answers, key=lambda answer: not answer.at.decoding)
+    streams = sum(answer.at.decoding for answer in answers)
+    more, spare = min(capacity - streams, more), outputs - len(answers)
+    kept = 0 if streams == len(answers) else (more + 1) // 2
+    found: list[Part] = []
+    for answer in answers:
+        seat = answer.at
+        own, room = (1, more + 1 - kept) if seat.decoding else (0, more)
+        if room > 0:
+            count = seat.fit(room, 1 + spare)
+            more -= count - own
+            spare -= seat.drafted
+            found.append((answer, count))
+    # In the order of the sequences: llama.cpp joins only neighbours into one pass.
+    found.sort(key=lambda part: part[0].at.held.id)
+    return found

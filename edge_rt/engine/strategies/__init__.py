@@ -1,1 +1,0 @@
-"""How an answer is written: by one model, with drafts, or by two in turns."""

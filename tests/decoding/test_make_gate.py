@@ -1,0 +1,81 @@
+"""Gates by name, and what cannot be set is refused by its name."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from gate_help import stream, written
+
+from edge_rt.decoding.distribution import DOUBT_TOKENS
+from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
+from edge_rt.decoding.params import GATES, Gating
+from edge_rt.errors import RequestError
+
+
+@pytest.mark.parametrize("name", [name for name in GATES if name not in ("verify", "early")])
+def test_every_gate_can_be_made_and_writes_an_answer(name: str) -> None:
+    assert len(written(make_gate(Gating(name), 7), stream(1, 60))) == 60
+
+
+@pytest.mark.parametrize("name", ["ead", "token", "hysteresis", "step"])
+def test_a_higher_threshold_leaves_more_to_the_small_model(name: str) -> None:
+    nats = stream(2, 200)
+    pieces = [b"x.\n\n" if at % 7 == 6 else b"x" for at in range(200)]
+    shares = [
+        written(make_gate(Gating(name, threshold=threshold), 0), nats, pieces).count("large")
+        for threshold in (0.0, 0.1, 0.4, 5.0)
+    ]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 150
+    assert shares[-1] == 0
+
+
+def test_chance_takes_a_share_as_it_is() -> None:
+    gate = make_gate(Gating("random", share=0.3), 1)
+    assert gate.threshold == pytest.approx(0.7)
+
+
+def test_window_and_dwell_are_passed_on() -> None:
+    def answer(**how: int) -> list[str]:
+        return list(written(make_gate(Gating("ead", **how), 0), stream(4, 100)))
+
+    assert answer(window=1) != answer(window=5)
+    assert answer(dwell=0) != answer(dwell=20)
+
+
+@pytest.mark.parametrize(
+    ("gating", "param", "says"),
+    [
+        (Gating("entropy"), "edge.mode", "ead, token"),
+        (Gating("token", threshold=-0.1), "edge.threshold", "-0.1"),
+        (Gating("token", threshold=math.nan), "edge.threshold", "nan"),
+        (Gating("ead", share=1.5), "edge.large_share", "0 to 1"),
+        (Gating("ead", share=math.nan), "edge.large_share", "0 to 1"),
+        (Gating("ead", first=-1), "edge.first", "from 0"),
+        (Gating("ead", window=0), "edge.window", "from 1"),
+        (Gating("ead", dwell=-3), "edge.dwell", "-3"),
+    ],
+)
+def test_what_cannot_be_is_refused(gating: Gating, param: str, says: str) -> None:
+    for make in (
+        lambda: make_gate(gating, 0),
+        lambda: make_rule(gating),
+        lambda: early_at(gating),
+    ):
+        with pytest.raises(RequestError, match=says) as caught:
+            make()
+        assert caught.value.param == param
+
+
+def test_verifying_is_a_rule_and_no_gate() -> None:
+    make_rule(Gating("verify"))
+    with pytest.raises(RequestError, match="token by token"):
+        make_gate(Gating("verify"), 0)
+
+
+def test_deciding_early_is_a_course_and_no_gate() -> None:
+    assert early_at(Gating("early", 0.7, first=3)) == (0.7, 3)
+    assert early_at(Gating("early"))[1] == DOUBT_TOKENS
+    with pytest.raises(RequestError, match="token by token"):
+        make_gate(Gating("early"), 0)

@@ -1,0 +1,20 @@
+"""Whose a token is can be read from how it is told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_rt.engine.generation.tokens import TokenProvenance
+
+
+@pytest.mark.parametrize(("large", "small"), [(5, 5), (7, 3), (3, 20)])
+def test_tokens_told_come_back_as_they_were_written(large: int, small: int) -> None:
+    seats: list[Any] = [SimpleNamespace(backend=SimpleNamespace(vocab=v)) for v in (large, small)]
+    authors = TokenProvenance(seats)
+    written = [(seat, token) for seat in seats for token in range(seat.backend.vocab)]
+    for seat, token in written:
+        authors.wrote(seat, token)
+    assert list(authors.written()) == written
