@@ -22,6 +22,7 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import nothing_yet
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import ModelNotFound
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
@@ -50,7 +51,6 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.errors import ModelNotFound
 from edge_rt.generation.prompts import Prompting, Vocabulary
 from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.service import GenerationService

@@ -9,9 +9,7 @@ from typing import Any
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Prediction
-from edge_rt.core.route_request import Objectives, RouteRequest
+from edge_rt.core.routing import LoadConfig, Objectives, Prediction, RouteRequest
 from edge_rt.models.catalogue import Quality
 from edge_rt.routing.loading.forms import form_of
 

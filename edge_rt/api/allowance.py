@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import Call, EmbedCall, InferCall
-from edge_rt.core.route_request import DecodingRequest, Objectives, Prefer
+from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
 from edge_rt.routing.choice.sufficing import Level, floor_of
 from edge_rt.routing.options.mode_settings import check_mode
 

@@ -34,7 +34,7 @@ from edge_rt.core.requests import (
     Repeat,
     Serving,
 )
-from edge_rt.core.route_request import RouteRequest
+from edge_rt.core.routing import RouteRequest
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.feedback import learner

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from edge_rt.kernel import end_with_parent
+from edge_rt.core.process import end_with_parent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from edge_rt.backends.llama.model import Complaints
-from edge_rt.kernel import end_with_parent
+from edge_rt.core.process import end_with_parent
 
 _DONE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _SIZE = re.compile(r"(model|quant) size\s*=\s*([\d.]+) MiB")

@@ -7,7 +7,7 @@ from typing import cast
 import click
 
 from edge_rt.cli.text import Json, clean
-from edge_rt.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
+from edge_rt.core.errors import ConfigError, EdgeError, ModelNotFound, Unavailable
 
 HELP = """\b
 Exit codes:

@@ -14,7 +14,7 @@ import click
 
 from edge_rt.cli.exits import Failure, failure_of
 from edge_rt.cli.interrupt import INTERRUPTED, interruptible
-from edge_rt.errors import EdgeError
+from edge_rt.core.errors import EdgeError
 
 PIPE_CLOSED = 128 + signal.SIGPIPE
 

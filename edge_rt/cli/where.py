@@ -13,7 +13,7 @@ import click
 
 from edge_rt.cli.exits import NoDaemon
 from edge_rt.config.paths import Paths
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 _LIMIT = 1 << 20  # bytes; none of these files comes near it
 

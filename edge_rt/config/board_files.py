@@ -11,7 +11,7 @@ from typing import cast
 from edge_rt.config import tree as yaml_tree
 from edge_rt.config.key import Key, dotted
 from edge_rt.config.tree import Tree
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _SOURCES = "sources.yaml"

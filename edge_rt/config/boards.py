@@ -16,7 +16,7 @@ from edge_rt.config.faults import describe
 from edge_rt.config.key import Key
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[1] / "boards"
 _Kind = TypeVar("_Kind")

@@ -16,7 +16,7 @@ from edge_rt.config.key import Key
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.tree import Tree
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 Check = Callable[[Config], Iterable[tuple[Key, str]]]
 """Finds keys that cannot work, with the reasons, in a Config that is without other faults."""

@@ -11,7 +11,7 @@ from typing import cast
 import yaml
 
 from edge_rt.config.key import Key, dotted
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 # libyaml reads 16 times as fast; some builds of PyYAML are without it.
 LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))

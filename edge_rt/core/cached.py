@@ -7,6 +7,18 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def digest(*parts: object) -> bytes:
+    """32 bytes that are others for any other `parts`: structs, containers, texts and numbers.
+
+    What is equal to Python but not to a reader is told apart: 1, 1.0 and True, or the order of a
+    mapping's keys, in which templates print it.
+    """
+    return hashlib.sha256(_ENCODER.encode(parts)).digest()
+
+
 _OVERHEAD = 256  # bytes that an answer takes beside its content
 
 

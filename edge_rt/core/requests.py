@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from edge_rt.core.load_config import LoadConfig
 from edge_rt.core.reports.board import Quality
+from edge_rt.core.routing import LoadConfig
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import Delta, Finished, Started, Tensor
 from edge_rt.routing.choice.trace import Trace

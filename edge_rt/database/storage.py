@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from edge_rt.core.logs import Trouble
 from edge_rt.database.aside import is_ours, move_aside
 from edge_rt.database.file import File
 from edge_rt.database.schema import Schema, is_unfit
-from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 

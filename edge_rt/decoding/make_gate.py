@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from edge_rt.core.errors import RequestError
 from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.drafts import Relaxed
 from edge_rt.decoding.draws import fork_seed, uniform
@@ -12,7 +13,6 @@ from edge_rt.decoding.entropy_gates import EadGate, HysteresisGate, TokenGate
 from edge_rt.decoding.gate import Gate, Opening, ShareControl, Verdict, Writer
 from edge_rt.decoding.params import EARLY, GATES, Gating
 from edge_rt.decoding.step_gate import StepGate
-from edge_rt.errors import RequestError
 
 
 class FixedGate(Gate):

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rt.core.errors import EngineBroken, RequestError
 from edge_rt.decoding.distribution import Ids, Logits, mass, ranked, top_floor
 from edge_rt.decoding.draws import draw, fork_seed, uniform
 from edge_rt.decoding.params import Sampling
-from edge_rt.errors import EngineBroken, RequestError
 
 
 class Adjuster:

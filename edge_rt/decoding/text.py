@@ -6,7 +6,7 @@ import codecs
 from collections import deque
 from collections.abc import Sequence
 
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 ROOT = 0
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from edge_rt.board.monitor import BoardMonitor, Metered
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.reports.board import LedgerReport
 from edge_rt.core.requests import Cost, Repeat
 from edge_rt.energy.account import Account, Bill
@@ -23,7 +24,6 @@ from edge_rt.energy.receipt import RequestUsage, Tokens
 from edge_rt.energy.repeats import booking
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Work
-from edge_rt.errors import RequestError, Unavailable
 
 READ_S = 0.3  # for a reading of the supply, over its own period
 REST_S = 2.0  # of idle time tell what the board draws idle

@@ -10,6 +10,15 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import (
+    EngineBroken,
+    EngineError,
+    EngineStopped,
+    ModelFileError,
+    ProtocolError,
+    RequestError,
+    Unavailable,
+)
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     BROKEN,
@@ -47,15 +56,6 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.errors import (
-    EngineBroken,
-    EngineError,
-    EngineStopped,
-    ModelFileError,
-    ProtocolError,
-    RequestError,
-    Unavailable,
-)
 
 Event = Started | Delta | Finished
 TaskEvent = Started | Embedded | Inferred

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from edge_rt.core.errors import ProtocolError
 from edge_rt.engine.protocol import ToEngine, ToFront
-from edge_rt.errors import ProtocolError
 
 MAX_FRAME = 64 * 1024 * 1024  # bytes; a prompt of a million tokens is a tenth of it
 _HEAD = struct.Struct(">I")

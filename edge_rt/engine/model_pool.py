@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iter
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from edge_rt.core.errors import EdgeError, ModelFileError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Loaded, ModelSpec
 from edge_rt.engine.supervisor.failures import LESS, Attempt, ExitReason, Failures
-from edge_rt.errors import EdgeError, ModelFileError, Unavailable
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 from edge_rt.generation.state import State
 
 RETRY_S = 5.0  # at least, for requests that come meanwhile

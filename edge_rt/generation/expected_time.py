@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.errors import EdgeError
+from edge_rt.core.routing import Prediction
 from edge_rt.engine.client import EngineClient, Request
 from edge_rt.engine.protocol import Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
-from edge_rt.errors import EdgeError
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.load_request import resident_name

@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 from edge_rt import __version__
 from edge_rt.config.schema import Config
-from edge_rt.core.digest import digest
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.cached import digest
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.requests import Identity
+from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.protocol import BUILDS
-from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.forms import forms

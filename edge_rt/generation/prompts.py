@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import CUT
-from edge_rt.errors import RequestError
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.formats.tokenizer_file import special_tokens
 from edge_rt.models.record import ModelRecord

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from edge_rt.core.digest import digest
+from edge_rt.core.cached import digest
+from edge_rt.core.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.failures import LESS, ExitReason
-from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import Progress
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol, TypeVar
 
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.errors import RequestError, Unavailable
+from edge_rt.core.routing import Prediction
 from edge_rt.energy.account import Account
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
-from edge_rt.errors import RequestError, Unavailable
 from edge_rt.generation.progress import Progress
 
 TICK_S = 0.05  # between two looks at what is left

@@ -11,8 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from edge_rt.config.schema import Config
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.errors import EngineBroken
 from edge_rt.core.requests import Call, Cost, Event
+from edge_rt.core.routing import LoadConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
@@ -21,7 +22,6 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import Generate, Started
-from edge_rt.errors import EngineBroken
 from edge_rt.generation.progress import Progress
 from edge_rt.generation.recovery import AnyCall, Recovery
 from edge_rt.generation.request_budget import RequestBudget

@@ -12,6 +12,7 @@ import psutil
 
 from edge_rt import __version__
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.storage import StorageReport
@@ -21,7 +22,6 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Prefixes
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.errors import Unavailable
 from edge_rt.generation.problems import Problem
 
 QUEUE_RETRY_S = 2.0  # when the queue is full

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from edge_rt.core.errors import Unavailable
 from edge_rt.core.limits import Limits
-from edge_rt.errors import Unavailable
 
 RETRY_S = 5.0  # where the limits do not say when
 LOAD_S = 60.0  # that a request waits for its model to be loaded, which others may pass

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from edge_rt.documents import read_yaml
-from edge_rt.errors import ConfigError, ModelNotFound
+from edge_rt.core.errors import ConfigError, ModelNotFound
+from edge_rt.core.files import read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
 from edge_rt.models.naming import FileName, Id, Sha256
 from edge_rt.models.pairs.pair import Pair

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_rt.config.key import Key
 from edge_rt.config.schema import Config
-from edge_rt.errors import ConfigError, ModelNotFound, RequestError
+from edge_rt.core.errors import ConfigError, ModelNotFound, RequestError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.naming import check_id

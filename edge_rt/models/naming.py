@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}\Z"
 FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,191}\Z"

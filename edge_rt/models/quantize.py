@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.formats.tensor_types import FILE_TYPES
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress

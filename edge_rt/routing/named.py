@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_rt.core.route_request import Objectives
+from edge_rt.core.routing import Objectives
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.naming import AUTO

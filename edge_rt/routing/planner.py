@@ -9,17 +9,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.core.pause import Pause
-from edge_rt.core.prediction import Unpredicted
+from edge_rt.core.clock import Pause
+from edge_rt.core.errors import EdgeError, RequestError
 from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.core.requests import Serving
-from edge_rt.core.route_request import DecodingRequest, Objectives
+from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
 from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.engine.client import EngineClient
-from edge_rt.errors import EdgeError, RequestError
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import Governing

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
-from edge_rt.errors import ModelFileError, RequestError
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import SINGLE, LoadConfig
 from edge_rt.core.requests import Cost
+from edge_rt.core.routing import SINGLE, LoadConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.trace import Trace

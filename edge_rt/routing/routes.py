@@ -7,14 +7,19 @@ from dataclasses import replace
 
 import msgspec
 
-from edge_rt.core.load_config import Setting
-from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.errors import RequestError
 from edge_rt.core.requests import Cost
-from edge_rt.core.route_request import DecodingRequest, Objectives, RouteRequest
+from edge_rt.core.routing import (
+    DecodingRequest,
+    Objectives,
+    Prediction,
+    RouteRequest,
+    Setting,
+    Unpredicted,
+)
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.errors import RequestError
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from edge_rt.core.prediction import Unpredicted
-from edge_rt.core.route_request import RouteRequest
+from edge_rt.core.errors import EngineError, ModelFileError, RequestError
+from edge_rt.core.routing import RouteRequest, Unpredicted
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.client import EngineClient
-from edge_rt.errors import EngineError, ModelFileError, RequestError
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.lengths import Lengths

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edge_rt.core.errors import EdgeError, RequestError, Unavailable
 from edge_rt.core.limits import Limits
 from edge_rt.engine.supervisor.failures import LESS
-from edge_rt.errors import EdgeError, RequestError, Unavailable
 from edge_rt.governor.admission import LOAD_S, refusal
 from edge_rt.routing.choice.trace import Trace
 

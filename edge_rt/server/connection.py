@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
 from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
 from edge_rt.api.middleware.respond import send_failure
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 from edge_rt.server.connection_limiter import Caller, ConnectionLimiter, Door, peer_of
 
 RETRY_S = 2.0  # after which there may be a place for one more connection

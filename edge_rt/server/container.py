@@ -15,10 +15,12 @@ import psutil
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.cgroup import Available, Group, memory_share
 from edge_rt.config.paths import Paths, of_board
 from edge_rt.config.schema import Config
-from edge_rt.core.pause import in_thread
+from edge_rt.core.cgroup import Available, Group, memory_share
+from edge_rt.core.clock import in_thread
+from edge_rt.core.errors import ConfigError, StoreError
+from edge_rt.core.logs import Trouble
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.ledger.book import Book
 from edge_rt.energy.meter import Metering
@@ -31,7 +33,6 @@ from edge_rt.engine.supervisor.hang_detector import HangDetector
 from edge_rt.engine.supervisor.health import Health
 from edge_rt.engine.supervisor.process import CheckpointMemory
 from edge_rt.engine.supervisor.supervisor import ENGINE, OFFLINE, SIMULATED_GPU, Supervisor
-from edge_rt.errors import ConfigError, StoreError
 from edge_rt.generation.cache.configured import semantic_cache
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.unkept import forget_unkept
@@ -56,7 +57,6 @@ from edge_rt.server.background_tasks import feel, keep, place, preload, recall, 
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
 from edge_rt.server.state_directory import Keeping
-from edge_rt.trouble import Trouble
 
 
 class Container:

@@ -14,8 +14,8 @@ from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config
-from edge_rt.core.pause import Pause
-from edge_rt.core.prediction import Prediction, Served
+from edge_rt.core.clock import Pause
+from edge_rt.core.routing import Prediction, Served
 from edge_rt.decoding.params import Made
 from edge_rt.energy.calibration.calibrator import Calibrator
 from edge_rt.energy.calibration.measurement import Measurer

@@ -13,8 +13,8 @@ from typing import Any
 
 from edge_rt.config.address import Address, is_loopback
 from edge_rt.config.unix import check_path, group_id
-from edge_rt.errors import ConfigError, ListenError
-from edge_rt.lock import take
+from edge_rt.core.errors import ConfigError, ListenError
+from edge_rt.core.files import take
 
 _PROBE_S = 1.0  # a daemon whose queue is not full accepts at once
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from edge_rt.config.schema import Config, Section
-from edge_rt.errors import EdgeError
+from edge_rt.core.errors import EdgeError
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import Governing
 from edge_rt.governor.status import budget_of

@@ -12,7 +12,7 @@ import msgspec
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.config.schema import Config
 from edge_rt.core.cached import Which
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import (
@@ -37,13 +37,12 @@ from edge_rt.core.requests import (
     Repeat,
     Serving,
 )
-from edge_rt.core.route_request import DecodingRequest, RouteRequest
+from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.supervisor.health import Health
-from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.generation.identities import Identities
 from edge_rt.generation.problems import model_problems, other_problems
 from edge_rt.generation.prompts import Prompting

@@ -12,12 +12,12 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_rt.core.pause import Pause
+from edge_rt.core.clock import Pause
+from edge_rt.core.errors import StateError
+from edge_rt.core.files import take
+from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.storage import StorageReport
-from edge_rt.errors import StateError
-from edge_rt.lock import take
 from edge_rt.server.listening import identity
-from edge_rt.trouble import Trouble
 
 _ASIDE = "*.db.corrupt-*"
 

@@ -9,8 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 
-from edge_rt.core.pause import Pause
-from edge_rt.errors import ListenError
+from edge_rt.core.clock import Pause
+from edge_rt.core.errors import ListenError
 
 FIRST = 3  # descriptor
 _LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")

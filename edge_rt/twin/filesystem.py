@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from edge_rt.errors import StoreError
+from edge_rt.core.errors import StoreError
 from edge_rt.twin.plant import State
 
 MARK = ".edge-rt-twin"

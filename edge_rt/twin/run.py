@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_rt.config.board import Board
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 from edge_rt.twin.events import Event, Script
 from edge_rt.twin.load import Usage
 from edge_rt.twin.plant import Plant, State

@@ -17,7 +17,8 @@ from msgspec import UNSET
 
 from edge_rt.api.app import create_app
 from edge_rt.config.schema import Requests
-from edge_rt.core.digest import digest
+from edge_rt.core.cached import digest
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.reports.board import (
     BoardName,
     BoardReport,
@@ -52,7 +53,7 @@ from edge_rt.core.requests import (
     Repeat,
     Serving,
 )
-from edge_rt.core.route_request import RouteRequest
+from edge_rt.core.routing import RouteRequest
 from edge_rt.decoding.params import Mode, Sampling
 from edge_rt.engine.protocol import (
     Delta,
@@ -64,7 +65,6 @@ from edge_rt.engine.protocol import (
     Tensor,
     Timings,
 )
-from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.trace import Trace, Traces
 from edge_rt.routing.quality.feedback.learner import Which

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.api.middleware.failure import drop_tracebacks
 from edge_rt.config.schema import Requests
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 

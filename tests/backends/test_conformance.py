@@ -17,7 +17,7 @@ from tiny_onnx import write_model
 from edge_rt.backends.base import Backend
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.onnx.backend import OnnxBackend
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it goes home to sleep. " * 4
 OTHERS = ["Once upon a time there was", "def main():\n    return", "1 2 3 4 5 6 7 8 9 10 11 12"]

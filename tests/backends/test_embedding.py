@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from edge_rt.backends.llama.embedding import LlamaEmbedding
 from edge_rt.backends.onnx.embedding import OnnxEmbedding
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 pytestmark = pytest.mark.slow  # two real models
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import edge_rt
 from edge_rt.cli.lazy import LazyGroup
 from edge_rt.cli.main import COMMANDS
-from edge_rt.errors import (
+from edge_rt.core.errors import (
     ConfigError,
     EdgeError,
     EngineError,

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.cli.exits import Failure
 from edge_rt.cli.lazy import output_watched
-from edge_rt.errors import EdgeError, StoreError
+from edge_rt.core.errors import EdgeError, StoreError
 
 Daemon = Any  # the scripted daemon of conftest.py
 Spawn = Any

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_rt.config.boards import SHIPPED, board_dirs, check_boards, load_boards
 from edge_rt.config.paths import Paths
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 RAIL = "{source: [own]}"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_rt.config.loader import check, check_text, load
 from edge_rt.config.schema import Budget, Config, Governor, Guard, Knobs
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 
 def faults(text: str) -> list[str]:

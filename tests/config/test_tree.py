@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edge_rt.config import tree as yaml_tree
 from edge_rt.config.boards import SHIPPED
 from edge_rt.config.tree import Tree, parse
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 
 def test_lines_are_those_of_the_keys() -> None:

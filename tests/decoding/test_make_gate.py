@@ -7,10 +7,10 @@ import math
 import pytest
 from gate_help import stream, written
 
+from edge_rt.core.errors import RequestError
 from edge_rt.decoding.distribution import DOUBT_TOKENS
 from edge_rt.decoding.make_gate import early_at, make_gate, make_rule
 from edge_rt.decoding.params import GATES, Gating
-from edge_rt.errors import RequestError
 
 
 @pytest.mark.parametrize("name", [name for name in GATES if name not in ("verify", "early")])

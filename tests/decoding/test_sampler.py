@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.decoding.distribution import Logits
 from edge_rt.decoding.params import Sampling
 from edge_rt.decoding.sampler import Sampler
-from edge_rt.errors import EngineError, RequestError
 
 VOCAB = 50
 FULL = Sampling(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.errors import RequestError
 from edge_rt.decoding.text import TextStream
-from edge_rt.errors import RequestError
 
 alphabet = "abé€\U0001f600\ufffd"
 stop_lists = st.lists(st.text(alphabet, min_size=1, max_size=5), max_size=4)

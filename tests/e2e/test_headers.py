@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from edge_rt.core.errors import ModelFileError
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.errors import ModelFileError
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.offer import describe
 

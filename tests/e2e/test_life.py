@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from edge_rt.lock import take
+from edge_rt.core.files import take
 
 ENDLESS = {"prompt": "Count: 1, 2,", "temperature": 0, "max_tokens": 900, "ignore_eos": True}
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.requests import Cost
 from edge_rt.engine.protocol import Finished, Share, Work
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.errors import EngineError, RequestError
 
 IDLE_W, BUSY_W = 3.0, 8.0
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
+from edge_rt.core.errors import EngineError
 from edge_rt.decoding.distribution import View
 from edge_rt.decoding.gate import Gate
 from edge_rt.decoding.params import Sampling
@@ -31,7 +32,6 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.scheduler.runner import Tally
 from edge_rt.engine.scheduler.scheduler import Scheduler
-from edge_rt.errors import EngineError
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 from duo import Duo, TextToy

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import LooseArray, Watched, unwatched
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import (
     Embed,
     Embedded,
@@ -23,7 +24,6 @@ from edge_rt.engine.protocol import (
 from edge_rt.engine.scheduler.embedding import EmbeddingScheduler
 from edge_rt.engine.scheduler.runner import Tally
 from edge_rt.engine.scheduler.tasks import TensorScheduler
-from edge_rt.errors import RequestError
 
 BEGIN, END = 1, 2  # control tokens around a text
 WIDTH = 4

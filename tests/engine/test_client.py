@@ -12,6 +12,14 @@ import pytest
 from msgspec.structs import replace
 
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import (
+    EngineError,
+    EngineStopped,
+    ModelFileError,
+    ProtocolError,
+    RequestError,
+    Unavailable,
+)
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import Frames, encode, engine_decoder
@@ -42,14 +50,6 @@ from edge_rt.engine.protocol import (
     ToFront,
     Unload,
     Unloaded,
-)
-from edge_rt.errors import (
-    EngineError,
-    EngineStopped,
-    ModelFileError,
-    ProtocolError,
-    RequestError,
-    Unavailable,
 )
 
 SPEC = ModelSpec("toy", "x", 96, 3)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rt.core.errors import ProtocolError
 from edge_rt.engine import framing
 from edge_rt.engine.framing import MAX_FRAME, Frames, encode, engine_decoder, front_decoder
 from edge_rt.engine.protocol import Ping, ToEngine, ToFront
-from edge_rt.errors import ProtocolError
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:

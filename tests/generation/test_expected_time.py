@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.errors import StoreError
+from edge_rt.core.routing import Prediction
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
-from edge_rt.errors import StoreError
 from edge_rt.generation.expected_time import UNKNOWN_S, Expecting
 from edge_rt.routing.loading.load_request import resident_name
 

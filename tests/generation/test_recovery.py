@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.errors import EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.generation.progress import CLEARED, LOSSES, STUCK_S
 from edge_rt.generation.recovery import REMEMBERED, REMEMBERED_S, RENEWED_S, SHORT_S
 

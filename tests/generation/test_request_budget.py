@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.requests import Cost
+from edge_rt.core.routing import Prediction
 from edge_rt.decoding.params import Made, Mode
 from edge_rt.energy.account import Account
 from edge_rt.engine.protocol import Finished
-from edge_rt.errors import RequestError, Unavailable
 from edge_rt.generation.request_budget import spent_j
 
 IDLE_W = 3.0

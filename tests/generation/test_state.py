@@ -11,9 +11,9 @@ import pytest
 from edge_rt import __version__
 from edge_rt.config.schema import Cache, Config, Models, Semantic
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import Unavailable
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.errors import Unavailable
 from edge_rt.governor.knobs.outcome import Outcome
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from edge_rt.config.schema import Config, Requests
+from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.requests import EmbedCall, InferCall
 from edge_rt.engine.protocol import (
     Embed,
@@ -21,7 +22,6 @@ from edge_rt.engine.protocol import (
     Timings,
     Work,
 )
-from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 
 IDLE_W = 3.0
 LASTS = asyncio.Event  # what a script waits for that goes on and on

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import Unavailable
 from edge_rt.core.limits import Limits
-from edge_rt.errors import Unavailable
 from edge_rt.governor.admission import RETRY_S, Admission
 
 OPEN = Limits(2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.errors import ConfigError, ModelNotFound
+from edge_rt.core.errors import ConfigError, ModelNotFound
 from edge_rt.models.catalogue import Hub, Pypi, load_catalogue
 from edge_rt.models.formats.card import EmbeddingCard
 

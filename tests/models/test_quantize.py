@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.formats.tensor_types import FILE_TYPES
 from edge_rt.models.quantize import FORMATS, quantize

@@ -9,9 +9,7 @@ import msgspec
 import yaml
 
 from edge_rt.core.limits import Admission, Guard, Limits
-from edge_rt.core.load_config import LoadConfig, Setting
-from edge_rt.core.prediction import Prediction, Unpredicted
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer, Setting, Unpredicted
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.router import Router

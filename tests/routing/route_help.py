@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import LoadConfig, Setting
-from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.routing import LoadConfig, Prediction, Setting, Unpredicted
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.router import Router

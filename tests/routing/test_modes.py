@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
-from edge_rt.core.load_config import Setting
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.routing import Prediction, Setting
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.choice.router import Router

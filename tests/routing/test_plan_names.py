@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import Candidate, PlanAsk
-from edge_rt.errors import RequestError
+from edge_rt.core.routing import Prediction
 
 JOULES = {"tiny": 5.0, "tiny-onnx": 4.0, "big": 9.0}
 

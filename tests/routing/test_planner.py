@@ -16,10 +16,10 @@ from placed import graded
 from simulated import Formula, Simulated
 
 from edge_rt.config.schema import Config, Engine, Models
+from edge_rt.core.errors import EngineError, ModelNotFound, RequestError, Unavailable
 from edge_rt.core.reports.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.energy.calibration.measurement import PATIENCE_S
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.errors import EngineError, ModelNotFound, RequestError, Unavailable
 from edge_rt.routing.loading.room import Room
 from edge_rt.thermal.outlook import Forecast
 

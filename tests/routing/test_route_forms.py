@@ -11,11 +11,10 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Config, Engine, Models
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.core.reports.planning import PlanAsk
-from edge_rt.core.route_request import RouteRequest
+from edge_rt.core.routing import LoadConfig, RouteRequest
 from edge_rt.decoding.params import Mode
-from edge_rt.errors import ModelFileError, Unavailable
 
 TIGHT, AMPLE = 1_200_000_000, 8_000_000_000  # bytes: for a KV of 2 GB in f16, and of 0.6 in q4_0
 BOTH = {"kv_type": ["f16", "q4_0"]}

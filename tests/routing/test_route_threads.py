@@ -14,7 +14,7 @@ from simulated import Formula, Simulated
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.core.requests import Call
-from edge_rt.core.route_request import Objectives, RouteRequest
+from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions
 from edge_rt.routing.routes import ONLY

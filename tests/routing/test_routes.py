@@ -12,10 +12,9 @@ from msgspec.structs import replace as changed
 from placed import graded
 
 from edge_rt.config.schema import Config, Models, Router
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.requests import Cost
-from edge_rt.core.route_request import Objectives, RouteRequest
-from edge_rt.errors import ModelNotFound, RequestError, Unavailable
+from edge_rt.core.routing import Objectives, Prediction, RouteRequest
 from edge_rt.routing.quality.feedback.cell import PRIOR
 
 GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import Setting
-from edge_rt.errors import RequestError, Unavailable
+from edge_rt.core.routing import Setting
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.choice.trace import Considered, Trace
 from edge_rt.routing.unroutable import unroutable

@@ -12,7 +12,7 @@ import pytest
 
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config, Socket, Tcp
-from edge_rt.errors import ConfigError, ListenError
+from edge_rt.core.errors import ConfigError, ListenError
 from edge_rt.server.server import listen
 from edge_rt.server.systemd import handed_over
 

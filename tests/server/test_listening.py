@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.errors import ConfigError, ListenError
+from edge_rt.core.errors import ConfigError, ListenError
 from edge_rt.server.listening import UnixSocket, tcp_socket, unix_socket
 
 Resolver = Callable[..., list[tuple[int, int, int, str, tuple[str, int]]]]

@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.config import schema
 from edge_rt.config.schema import Cache, Config, Engine, Knobs, Log, Semantic, Tcp
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import Governing

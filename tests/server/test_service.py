@@ -11,17 +11,17 @@ from msgspec.structs import replace
 from placed import graded
 
 from edge_rt.config.schema import Config, Engine, Models, Requests
-from edge_rt.core.reports.governor import BudgetChange
-from edge_rt.core.route_request import Objectives, RouteRequest
-from edge_rt.decoding.params import Sampling, TokenLogprob
-from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.errors import (
+from edge_rt.core.errors import (
     EngineError,
     ModelFileError,
     ModelNotFound,
     RequestError,
     Unavailable,
 )
+from edge_rt.core.reports.governor import BudgetChange
+from edge_rt.core.routing import Objectives, RouteRequest
+from edge_rt.decoding.params import Sampling, TokenLogprob
+from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.governor.knobs.outcome import Outcome
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model

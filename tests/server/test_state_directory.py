@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.errors import StateError
+from edge_rt.core.errors import StateError
 from edge_rt.server.state_directory import check_estate, sole_estate
 
 

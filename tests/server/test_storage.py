@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.logs import Trouble
 from edge_rt.server.state_directory import Keeping
-from edge_rt.trouble import Trouble
 
 
 @pytest.fixture

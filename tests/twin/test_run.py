@@ -15,7 +15,7 @@ import pytest
 from plants import BOARDS, FakeLoad
 from readings import Readings
 
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 from edge_rt.twin.events import Event
 from edge_rt.twin.run import Twin, run
 

@@ -11,7 +11,7 @@ from readings import Readings
 from edge_rt.board.detection import detect
 from edge_rt.board.readers.base import PENDING
 from edge_rt.config.board import Rail
-from edge_rt.errors import StoreError
+from edge_rt.core.errors import StoreError
 from edge_rt.twin.events import Event
 from edge_rt.twin.filesystem import Folders
 from edge_rt.twin.plant import State

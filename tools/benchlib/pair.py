@@ -17,9 +17,9 @@ from benchlib import BenchError
 from edge_rt.backends.base import Backend
 from edge_rt.backends.llama.model import park_threads
 from edge_rt.config.schema import Engine
+from edge_rt.core.errors import EdgeError
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker.loading import make_backend
-from edge_rt.errors import EdgeError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.quantize import quantize
 from edge_rt.models.record import ModelRecord

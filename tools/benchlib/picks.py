@@ -14,9 +14,15 @@ from benchlib.pair_rounds import Found
 from benchlib.warm_board import WarmBoard
 from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import SINGLE, LoadConfig, Setting
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import (
+    SINGLE,
+    LoadConfig,
+    Prediction,
+    Prefer,
+    Served,
+    Setting,
+    Unpredicted,
+)
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.calibration.result import calibration

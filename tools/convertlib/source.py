@@ -10,7 +10,7 @@ import gguf
 import numpy as np
 
 from convertlib import ConvertError
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.gguf import read_header
 from edge_rt.models.store.digest import digest
 

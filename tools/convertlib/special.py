@@ -9,7 +9,7 @@ import llama_cpp.llama_cpp as lib
 
 from convertlib import ConvertError
 from edge_rt.backends.llama.model import load
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,9 @@ def files(python: Python, checkout: Path, modules: Iterable[Path]) -> dict[str, 
         (python.smbus2, "/smbus2"),
     ):
         found |= {f"{place}/{p.relative_to(source)}": p for p in source.rglob("*.py")}
-    return found | {f"/edge_rt/{n}": checkout / "edge_rt" / n for n in ("__init__.py", "errors.py")}
+    return found | {
+        f"/edge_rt/{n}": checkout / "edge_rt" / n for n in ("__init__.py", "core/errors.py")
+    }
 
 
 def _library(folder: Path) -> Iterator[Path]:

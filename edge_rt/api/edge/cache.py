@@ -13,8 +13,8 @@ from edge_rt.api.middleware.document import read_document
 from edge_rt.api.middleware.query import whole_numbers
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.core.cached import Group, Which
+from edge_rt.core.errors import Unavailable
 from edge_rt.engine.protocol import PrefixGroup
-from edge_rt.errors import Unavailable
 from edge_rt.generation.cache.exact import AGAIN_S
 
 

@@ -19,8 +19,8 @@ from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.decode import decode
 from edge_rt.api.middleware.headers import edge_headers
 from edge_rt.api.middleware.respond import send_json
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Embedded
-from edge_rt.errors import RequestError
 
 KEPT = 16  # sets of labels whose points are remembered
 

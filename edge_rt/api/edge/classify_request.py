@@ -11,7 +11,7 @@ from msgspec import Meta
 from edge_rt.api.edge.nearest import SCALE
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.embeddings_request import TextAllowance
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 MAX_TEXTS, MAX_LABELS, MAX_EXAMPLES = 256, 64, 1024
 

@@ -9,7 +9,7 @@ from edge_rt.api.middleware.context import Context, exchange_of
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.middleware.document import read_document
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 _WORDS = {"good": 1.0, "bad": 0.0}
 

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from edge_rt.api.middleware.rate import Rate
-from edge_rt.core.digest import digest
-from edge_rt.errors import RequestError
+from edge_rt.core.cached import digest
+from edge_rt.core.errors import RequestError
 
 By = Literal["feedback", "regeneration"]
 

@@ -14,8 +14,8 @@ from edge_rt.api.middleware.document import read_document
 from edge_rt.api.middleware.respond import send_json
 from edge_rt.api.middleware.watch import unless_gone
 from edge_rt.api.openai.messages import MOST, ChatMessage, template_messages
+from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
-from edge_rt.errors import RequestError
 
 _MOST_MODELS, _MOST_THREADS = 32, 512
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.failure import explain
 from edge_rt.api.middleware.respond import send_bytes, send_failure, send_json
-from edge_rt.errors import EngineError, StoreError, Unavailable
+from edge_rt.core.errors import EngineError, StoreError, Unavailable
 
 RETRY_S = 5.0  # after a failed engine: about what starting it again takes
 

@@ -16,9 +16,9 @@ from edge_rt.api.generation.flights import Flights
 from edge_rt.api.generation.nearby import Asked, Near, Nearby, Topic
 from edge_rt.api.generation.usage import Tally
 from edge_rt.core.cached import Kept
+from edge_rt.core.errors import NotCached
 from edge_rt.core.requests import Cost, ModelCard, Serving
 from edge_rt.engine.protocol import Delta, Finished, Started
-from edge_rt.errors import NotCached
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import Neighbour
 

@@ -20,7 +20,7 @@ from edge_rt.api.middleware.watch import unless_gone
 from edge_rt.api.openai.fields import GenerationFields, sampling
 from edge_rt.api.openai.unsupported import UnknownFields
 from edge_rt.core.requests import Identity, Serving
-from edge_rt.core.route_request import RouteRequest, Write
+from edge_rt.core.routing import RouteRequest, Write
 
 RequestT = TypeVar("RequestT", bound=GenerationFields)
 

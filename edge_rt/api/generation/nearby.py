@@ -10,12 +10,12 @@ from edge_rt.api.allowance import Allowance, grant
 from edge_rt.api.generation.usage import tallied
 from edge_rt.api.metrics.meters import Meters
 from edge_rt.api.service import Service
-from edge_rt.core.digest import digest
+from edge_rt.core.cached import digest
+from edge_rt.core.errors import EdgeError, RequestError
+from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
-from edge_rt.errors import EdgeError, RequestError
 from edge_rt.generation.cache.semantic import Neighbour, Question, SemanticCache
 from edge_rt.generation.cache.vectors import vector
-from edge_rt.trouble import Trouble
 
 MOST = 2000  # characters of a text that is looked for, and kept; longer ones are seldom alike
 _TOO_LONG = "context_length_exceeded"

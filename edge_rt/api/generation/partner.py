@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Serving
-from edge_rt.core.route_request import DecodingRequest, RouteRequest
+from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Mode
-from edge_rt.errors import ModelFileError, RequestError
 
 
 def unasked(mode: Mode | None, wish: DecodingRequest) -> bool:

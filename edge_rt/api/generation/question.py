@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from edge_rt.api.allowance import Terms
 from edge_rt.api.openai.fields import GenerationFields
-from edge_rt.core.digest import digest
+from edge_rt.core.cached import digest
 from edge_rt.core.requests import Identity
 from edge_rt.decoding.params import Sampling
 

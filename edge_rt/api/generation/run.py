@@ -20,11 +20,11 @@ from edge_rt.api.middleware.context import Context, Exchange
 from edge_rt.api.middleware.failure import drop_tracebacks, explain
 from edge_rt.api.middleware.headers import edge_headers
 from edge_rt.api.middleware.respond import EventStream, send_json
+from edge_rt.core.errors import EdgeError, EngineError, RequestError, Unavailable
 from edge_rt.core.requests import Call, Cost, Event, ModelCard, Serving
-from edge_rt.core.route_request import DecodingRequest
+from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import Mode
 from edge_rt.engine.protocol import Delta, Finished, Started
-from edge_rt.errors import EdgeError, EngineError, RequestError, Unavailable
 
 Shown = Started | Delta | Finished  # the events that clients see something of, as they come
 

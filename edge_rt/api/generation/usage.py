@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from edge_rt.api.generation.costs import Costs
-from edge_rt.core.load_config import SINGLE
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, Event, PowerQuality
+from edge_rt.core.routing import SINGLE
 from edge_rt.decoding.params import Doubt, Made
 from edge_rt.engine.protocol import Delta, Finished, Started, Timings
 from edge_rt.routing.choice.trace import Trace

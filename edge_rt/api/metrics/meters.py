@@ -16,7 +16,7 @@ from prometheus_client import (
 
 from edge_rt.api.generation.costs import Costs
 from edge_rt.api.generation.usage import Tally
-from edge_rt.core.load_config import SINGLE
+from edge_rt.core.routing import SINGLE
 from edge_rt.decoding.params import Made
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from edge_rt.api.middleware.rate import Rates
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 
 AT_ONCE_S = 10.0  # the share of a minute's requests that may come at once
 RETRY_S = 1.0  # after which one of a client's requests may be done

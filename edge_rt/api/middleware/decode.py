@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 T = TypeVar("T")
 

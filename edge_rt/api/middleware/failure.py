@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 from starlette.exceptions import HTTPException
 
-from edge_rt.errors import (
+from edge_rt.core.errors import (
     EngineError,
     EngineStopped,
     ModelFileError,

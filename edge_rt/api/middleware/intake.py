@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 
 RETRY_S = 2.0
 

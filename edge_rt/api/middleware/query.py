@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope
 
 from edge_rt.api.middleware.decode import describe
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 _DIGITS = re.compile(r"[0-9]{1,9}")
 

@@ -15,7 +15,7 @@ from edge_rt.api.middleware.guard import Authorizer
 from edge_rt.api.middleware.headers import warning_headers
 from edge_rt.api.middleware.intake import BodyQuota
 from edge_rt.api.middleware.respond import send_failure
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 
 CLIENT_LEFT = 499  # never sent; in the metrics only
 

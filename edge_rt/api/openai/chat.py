@@ -19,9 +19,9 @@ from edge_rt.api.openai.chat_request import ChatRequest, check, top_logprobs
 from edge_rt.api.openai.fields import answers, sampling
 from edge_rt.api.openai.messages import last_said, template_messages
 from edge_rt.api.openai.tools import template_tools
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.requests import Call, Identity, Serving
-from edge_rt.core.route_request import DecodingRequest
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.routing import DecodingRequest
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
 

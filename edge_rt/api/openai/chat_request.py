@@ -10,7 +10,7 @@ from edge_rt.api.openai.fields import Count, GenerationFields
 from edge_rt.api.openai.messages import MOST, ChatMessage
 from edge_rt.api.openai.tools import Tool
 from edge_rt.api.openai.unsupported import refuse, unsupported
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 
 class ChatRequest(GenerationFields, frozen=True, kw_only=True):

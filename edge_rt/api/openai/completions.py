@@ -19,7 +19,7 @@ from edge_rt.api.openai.completions_request import (
 )
 from edge_rt.api.openai.fields import answers, sampling
 from edge_rt.core.requests import Call, Serving
-from edge_rt.core.route_request import DecodingRequest
+from edge_rt.core.routing import DecodingRequest
 
 _DECODER = msgspec.json.Decoder(CompletionsRequest)
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from edge_rt.api.openai.fields import GenerationFields, TokenId
 from edge_rt.api.openai.texts import Text, separate
 from edge_rt.api.openai.unsupported import refuse, unsupported
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 

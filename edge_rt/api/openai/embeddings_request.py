@@ -10,7 +10,7 @@ from msgspec import Meta
 from edge_rt.api.allowance import Allowance
 from edge_rt.api.openai.fields import Count, TokenId
 from edge_rt.api.openai.texts import Text, separate
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 
 class TextAllowance(Allowance, frozen=True):

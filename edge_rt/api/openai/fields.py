@@ -10,8 +10,8 @@ from msgspec import Meta
 from edge_rt.api.allowance import Terms
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.unsupported import RefusedFields
+from edge_rt.core.errors import RequestError
 from edge_rt.decoding.params import Sampling
-from edge_rt.errors import RequestError
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import describe
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 MOST = 4096  # messages of a chat, parts of a message, and tools: more than fit into a context
 ROLES = ("system", "developer", "user", "assistant", "tool")

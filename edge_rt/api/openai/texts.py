@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeGuard
 
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 MAX_TEXTS = 2048  # of one request; OpenAI's
 

@@ -8,7 +8,7 @@ import msgspec
 
 from edge_rt.api.middleware.decode import describe
 from edge_rt.api.openai.unsupported import unsupported
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 
 class Tool(msgspec.Struct, frozen=True):

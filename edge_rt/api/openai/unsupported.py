@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from edge_rt.api.middleware.decode import describe
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 log = logging.getLogger(__name__)
 

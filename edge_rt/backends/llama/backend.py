@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, fingerprint
 from edge_rt.backends.llama.model import NativeBatch, capture, load_weights, make_context, tokenize
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 VERSION: str = llama_cpp.__version__
 _F16, _Q4_0, _Q8_0 = 1, 2, 8  # enum ggml_type

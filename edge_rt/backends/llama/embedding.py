@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch
 from edge_rt.backends.llama.model import NativeBatch, load_weights, make_context, tokenize
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 ROWS = 64  # most inputs of one pass
 _FROM_FILE, _NONE, _MEAN = -1, 0, 1  # enum llama_pooling_type

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Batch, going_on
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 _ERROR = 4  # enum ggml_log_level
 

@@ -21,7 +21,7 @@ from edge_rt.backends.onnx.kv import KvCache, KvShape
 from edge_rt.backends.onnx.passes import Growth, Pass, passes
 from edge_rt.backends.onnx.session import OnnxSession, bind
 from edge_rt.backends.onnx.vocabulary import LanguageCard, OnnxVocabulary, read_card
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.core.errors import EngineError, ModelFileError
 
 GROWTH_BYTES = 256 * 1024 * 1024  # beyond what its working memory may take
 _BINDINGS = 32  # ranges of slots that are kept bound

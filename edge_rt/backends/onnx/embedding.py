@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from edge_rt.backends.onnx.session import Node, OnnxSession, first_line
 from edge_rt.backends.onnx.vocabulary import load_tokenizer
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.core.errors import EngineError, ModelFileError
 
 POOLINGS = ("mean", "cls", "last")
 ROWS = 64  # most inputs of one pass

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.onnx.session import runtime
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 _F32 = 4  # bytes
 _HEADER = struct.Struct("<8s4I")  # magic, layers, kv_heads, head_dim, tokens

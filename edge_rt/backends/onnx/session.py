@@ -18,7 +18,7 @@ import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Watched, unwatched
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.core.errors import EngineError, ModelFileError
 
 runtime: Any = onnxruntime  # it has no types
 VERSION: str = runtime.__version__

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_rt.backends.base import LooseArray, Watched, unwatched
 from edge_rt.backends.onnx.session import Node, OnnxSession, first_line
-from edge_rt.errors import EdgeError, ModelFileError, RequestError
+from edge_rt.core.errors import EdgeError, ModelFileError, RequestError
 
 _TYPES = {
     "tensor(float)": "float32",

@@ -9,7 +9,7 @@ import msgspec
 from tokenizers import Tokenizer
 
 from edge_rt.backends.base import fingerprint, going_on
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 
 class LanguageCard(msgspec.Struct, frozen=True, kw_only=True):

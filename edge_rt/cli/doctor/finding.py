@@ -12,7 +12,7 @@ from edge_rt.cli.doctor.machine import Machine
 from edge_rt.cli.tables import wrapped
 from edge_rt.cli.text import clean
 from edge_rt.cli.where import there
-from edge_rt.errors import EdgeError
+from edge_rt.core.errors import EdgeError
 
 Level = Literal["ok", "note", "problem"]
 

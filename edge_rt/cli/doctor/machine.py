@@ -32,7 +32,7 @@ from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.loader import check, present
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 SETTLE_S = 0.2  # what is measured over a window needs two reads
 

@@ -11,7 +11,7 @@ from edge_rt.cli.local.model_store import open_store, with_store
 from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
 from edge_rt.cli.text import clean
-from edge_rt.errors import EdgeError
+from edge_rt.core.errors import EdgeError
 from edge_rt.models.store.offline_bundle import Piece, take_in, unpack
 from edge_rt.models.store.packing import missing, pack
 from edge_rt.models.store.store import Store

@@ -8,11 +8,11 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypeVar
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.pause import Pause
-from edge_rt.core.prediction import Served
+from edge_rt.core.clock import Pause
+from edge_rt.core.errors import EngineError, Unavailable
 from edge_rt.core.reports.board import Quality
 from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Serving
+from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering
@@ -20,7 +20,6 @@ from edge_rt.energy.receipt import RequestUsage
 from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
-from edge_rt.errors import EngineError, Unavailable
 from edge_rt.governor.loop import Governing
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.pair import Pair

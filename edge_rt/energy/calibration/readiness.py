@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from edge_rt.board.cpu_watch import CpuWatch
-from edge_rt.core.pause import Pause
+from edge_rt.core.clock import Pause
 from edge_rt.governor.loop import Governing
 
 BUSY_CORES = 0.4  # that other programs may use

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge_rt.durable import plain_name, replace_file
+from edge_rt.core.files import plain_name, replace_file
 from edge_rt.energy.prediction.equation import EnergyEquation
 from edge_rt.energy.prediction.phases import Watts
 from edge_rt.energy.prediction.runtime import Runtime

@@ -9,9 +9,8 @@ from statistics import fmean, median
 
 import msgspec
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Served
 from edge_rt.core.reports.planning import Calibrated, Fitted
+from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
 from edge_rt.energy.prediction.phases import spend

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.pause import Pause
+from edge_rt.core.clock import Pause
+from edge_rt.core.errors import StoreError, Unavailable
 from edge_rt.core.reports.planning import Progress
+from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.course import Course
 from edge_rt.energy.calibration.measurement import Host, Measured
 from edge_rt.energy.calibration.plan import Thoroughness, shares_s
@@ -23,7 +24,6 @@ from edge_rt.energy.calibration.sweep import Sweeper
 from edge_rt.energy.calibration.timing import Timing
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident
-from edge_rt.errors import StoreError, Unavailable
 from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.governor.policy.words import thread_count
 from edge_rt.models.record import ModelRecord

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
 
-from edge_rt.core.pause import Pause
+from edge_rt.core.clock import Pause
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.calibration.measurement import Job, Measured, Measurer
 from edge_rt.energy.calibration.plan import Run, Schedule, Thoroughness, runs

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from edge_rt.core.logs import Trouble
 from edge_rt.database.file import LEAST_BYTES
 from edge_rt.database.storage import Storage
 from edge_rt.energy.ledger.pending import KEPT, Pending
@@ -17,7 +18,6 @@ from edge_rt.energy.ledger.record import HOUR_S, Day, ModelDay, Quality, UsageRe
 from edge_rt.energy.ledger.schema import LEDGER
 from edge_rt.energy.ledger.steady_clock import SteadyClock
 from edge_rt.energy.ledger.tables import Tables
-from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge_rt.core.prediction import Basis
+from edge_rt.core.routing import Basis
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.equation import EnergyEquation
 from edge_rt.energy.prediction.phases import Watts

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from edge_rt.core.prediction import Basis
+from edge_rt.core.routing import Basis
 from edge_rt.energy.prediction.basis import Base, Bases
 from edge_rt.energy.prediction.history import Factors, History, Learnt
 from edge_rt.energy.prediction.phases import Watts

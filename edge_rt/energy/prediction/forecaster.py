@@ -9,8 +9,7 @@ from pathlib import Path
 
 from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration, load_calibrations
 from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.memory import Memory

@@ -10,7 +10,7 @@ from statistics import median
 
 import msgspec
 
-from edge_rt.core.prediction import Served
+from edge_rt.core.routing import Served
 from edge_rt.energy.prediction.phases import Watts, spend
 
 KEPT = 9  # factors; what is older is forgotten

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.durable import replace_file
+from edge_rt.core.files import replace_file
+from edge_rt.core.logs import Trouble
+from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.history import Learnt
 from edge_rt.energy.prediction.teams.teams import LearntTeam
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Notes
-from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from edge_rt.core.prediction import Served
 from edge_rt.core.requests import Cost
+from edge_rt.core.routing import Served
 from edge_rt.decoding.params import Made
 from edge_rt.energy.receipt import RequestUsage
 from edge_rt.models.record import ModelRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.basis import Bases, Hardware
 from edge_rt.energy.prediction.estimate import UNIT, Estimate, Estimates

@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.errors import RequestError
 from edge_rt.decoding.draws import fork_seed
 from edge_rt.decoding.sampler import Choice, Sampler
 from edge_rt.decoding.text import StopAutomaton, TextStream
@@ -21,7 +22,6 @@ from edge_rt.engine.generation.modes import (
 )
 from edge_rt.engine.protocol import Generate
 from edge_rt.engine.scheduler.inputs import prompt_tokens
-from edge_rt.errors import RequestError
 
 
 class TextSeat(ModelSequence):

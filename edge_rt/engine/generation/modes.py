@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.decoding.draft_length import DraftLength
 from edge_rt.decoding.drafts import Exact
 from edge_rt.decoding.experience import Experience, PassTimes
@@ -19,7 +20,6 @@ from edge_rt.engine.generation.drafting import Always, Drafting, LookupSource, M
 from edge_rt.engine.generation.generation import DecodingStrategy, Generation
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.generation.switching import handing_over, single, switching
-from edge_rt.errors import EngineError, RequestError
 
 log = logging.getLogger(__name__)
 

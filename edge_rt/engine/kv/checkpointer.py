@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.errors import EngineError
 from edge_rt.engine.kv.checkpoints import Checkpoint, Keyed
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
-from edge_rt.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from edge_rt.backends.base import Backend
-from edge_rt.core.cached import Which
-from edge_rt.core.digest import digest
+from edge_rt.core.cached import Which, digest
+from edge_rt.core.errors import EngineError
 from edge_rt.decoding.experience import Average
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
 from edge_rt.engine.kv.prefix_files import Head, Tokens
 from edge_rt.engine.kv.prefix_shelf import Fetch, Stored, common_prefix
 from edge_rt.engine.kv.sequences import WORTH_COPYING, Sequence, SequencePool
 from edge_rt.engine.protocol import Generate, ModelSpec
-from edge_rt.errors import EngineError
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import EmbeddingBackend
+from edge_rt.core.errors import EngineBroken, EngineError, RequestError
 from edge_rt.engine.protocol import Embed, Embedded, ModelSpec, Started
 from edge_rt.engine.scheduler.inputs import fitting_tokens
 from edge_rt.engine.scheduler.outbox import PAUSE_S
 from edge_rt.engine.scheduler.runner import Event, Tally
 from edge_rt.engine.scheduler.tasks import Job, Tasks
-from edge_rt.errors import EngineBroken, EngineError, RequestError
 
 READ_S = 0.02  # of cutting texts into tokens at a stretch
 ALIKE = 0.5  # of the longest input's tokens must others of its pass have: the rest is padding

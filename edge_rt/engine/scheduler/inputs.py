@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, LooseArray, PromptVocabulary
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import CUT, Tensor
-from edge_rt.errors import RequestError
 
 
 def prompt_tokens(prompt: str | list[int], special: bool, backend: Backend) -> list[int]:

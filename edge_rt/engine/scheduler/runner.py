@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from edge_rt.core.errors import EdgeError, EngineBroken, RequestError, Unavailable
 from edge_rt.engine.protocol import (
     BROKEN,
     Embed,
@@ -23,7 +24,6 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.errors import EdgeError, EngineBroken, RequestError, Unavailable
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from edge_rt.backends.base import Backend
+from edge_rt.core.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
 from edge_rt.engine.generation.factory import Placement
 from edge_rt.engine.generation.generation import Generation
 from edge_rt.engine.generation.model_sequence import Home, ModelSequence
@@ -20,7 +21,6 @@ from edge_rt.engine.scheduler.inputs import prompt_tokens
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.scheduler.passes import Pass, PrefillBudget
 from edge_rt.engine.scheduler.runner import Event, Runner, Tally
-from edge_rt.errors import EdgeError, EngineBroken, EngineError, RequestError, Unavailable
 
 
 def nobody(model: str) -> Home:

@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from edge_rt.backends.base import TensorBackend
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started, Timings
 from edge_rt.engine.scheduler.inputs import to_array, to_tensor
 from edge_rt.engine.scheduler.outbox import PAUSE_S, Outbox
 from edge_rt.engine.scheduler.passes import Slice
 from edge_rt.engine.scheduler.runner import BackendT, Event, Runner, Tally
-from edge_rt.errors import EngineError, RequestError
 
 
 class Job:

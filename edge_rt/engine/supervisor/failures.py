@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.cgroup import Group
+from edge_rt.core.cgroup import Group
+from edge_rt.core.errors import DamagedFile, Unavailable
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.heartbeat import Doing
-from edge_rt.errors import DamagedFile, Unavailable
 
 FAILED_S = 10.0  # for which a failed load is not tried again
 WORST_S = 600.0  # for which one is not that has ended engines, after twice as long each time

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
+from edge_rt.core.errors import EngineError
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Embed, Generate
-from edge_rt.errors import EngineError
 
 FRESH_S = 5.0  # seconds for which a proof is good
 PATIENCE_S = 15.0

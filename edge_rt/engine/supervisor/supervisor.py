@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from edge_rt.core.pause import Pause
+from edge_rt.core.clock import Pause
+from edge_rt.core.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.failures import CrashDiagnosis, ExitReason
 from edge_rt.engine.supervisor.hang_detector import HangDetector, Stuck
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
 from edge_rt.engine.supervisor.process import CheckpointMemory, end, kill, spawn
-from edge_rt.errors import EngineError, EngineStopped, ProtocolError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _LOADS = "/engine/worker/loading.py"  # is in the stack of a thread that loads a
 
 SIMULATED_GPU = "simulated-gpu"  # an argument behind these; see the engine's worker
 ENGINE = (sys.executable, "-m", "edge_rt.engine.worker")
-OFFLINE = (sys.executable, "-m", "edge_rt.offline", "edge_rt.engine.worker")
+OFFLINE = (sys.executable, "-m", "edge_rt.core.process", "edge_rt.engine.worker")
 
 
 class Supervisor:

@@ -14,11 +14,11 @@ from typing import TypedDict
 import msgspec
 
 from edge_rt.backends.base import PromptVocabulary
+from edge_rt.core.errors import EdgeError, ModelFileError
 from edge_rt.engine.protocol import BUILDS, Count, Counted, ModelSpec
 from edge_rt.engine.scheduler.inputs import text_tokens
 from edge_rt.engine.worker.model_registry import AnyBackend, own_bytes
 from edge_rt.engine.worker.port import Aside
-from edge_rt.errors import EdgeError, ModelFileError
 
 KEPT = 3  # vocabularies, some ten megabytes each
 

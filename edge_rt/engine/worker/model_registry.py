@@ -12,6 +12,7 @@ from typing import Any
 
 from edge_rt.backends.base import Backend, EmbeddingBackend, TensorBackend
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.generation.model_sequence import Home
 from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.kv.prefix_disk import PrefixDisk
@@ -29,7 +30,6 @@ from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.scheduler.runner import AnyRunner, Tally
 from edge_rt.engine.scheduler.scheduler import Scheduler, nobody
 from edge_rt.engine.scheduler.tasks import Over, TensorScheduler
-from edge_rt.errors import RequestError
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
+from edge_rt.core.errors import EdgeError, EngineError, RequestError
 from edge_rt.engine.framing import Frames, encode, engine_decoder
 from edge_rt.engine.protocol import Cancel, Infer, Shutdown, ToEngine, ToFront, Unload
-from edge_rt.errors import EdgeError, EngineError, RequestError
 
 DoneT = TypeVar("DoneT")
 

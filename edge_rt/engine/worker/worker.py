@@ -20,6 +20,9 @@ import socket
 import time
 from collections.abc import Callable
 
+from edge_rt.core.errors import RequestError
+from edge_rt.core.logs import log_to_stderr
+from edge_rt.core.process import end_with_parent
 from edge_rt.engine.kv.checkpoints import Checkpoints
 from edge_rt.engine.protocol import (
     VERSION,
@@ -62,9 +65,6 @@ from edge_rt.engine.worker.loading import (
 )
 from edge_rt.engine.worker.model_registry import AnyBackend, ModelRegistry, rss_bytes
 from edge_rt.engine.worker.port import Poll, Port, Watch
-from edge_rt.errors import RequestError
-from edge_rt.kernel import end_with_parent
-from edge_rt.logs import log_to_stderr
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_rt.core.cached import Group, Kept, Which
+from edge_rt.core.errors import Unavailable
+from edge_rt.core.logs import Trouble
 from edge_rt.database.storage import Storage
-from edge_rt.errors import Unavailable
 from edge_rt.generation.cache.recent import Recent
 from edge_rt.generation.cache.tables import SCHEMA, SHARE, Tables
-from edge_rt.trouble import Trouble
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ import msgspec
 from msgspec.structs import replace
 
 from edge_rt.core.cached import Kept, Which
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
+from edge_rt.core.logs import Trouble
 from edge_rt.generation.cache.doubt import doubt
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.guards import apart
 from edge_rt.generation.cache.vectors import Vector, cosine, nearest, restored
 from edge_rt.generation.cache.wording import Wording, wording
-from edge_rt.trouble import Trouble
 
 LEAST = 0.8  # cosine of what is looked at
 LIMIT = 0.125  # of the doubt, where nobody says otherwise

@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.board.snapshot import BoardSnapshot
+from edge_rt.core.clock import Pause
+from edge_rt.core.files import plain_name, replace_file
 from edge_rt.core.limits import Observation
-from edge_rt.core.pause import Pause
-from edge_rt.durable import plain_name, replace_file
+from edge_rt.core.logs import Trouble
 from edge_rt.governor.heat.core_voltage import CoreVoltage
 from edge_rt.thermal.leakage.fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.thermal.leakage.idle import IdleLog, Stretch
 from edge_rt.thermal.leakage.leakage import phi
-from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edge_rt.config.schema import Knobs
-from edge_rt.core.pause import Pause, in_thread
+from edge_rt.core.clock import Pause, in_thread
 from edge_rt.governor.knobs.affinity import affinity_wish
 from edge_rt.governor.knobs.by_name import by_name, mode_knob
 from edge_rt.governor.knobs.clocks.capped_clock import CappedClock

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edge_rt.durable import replace_file
+from edge_rt.core.files import replace_file
 from edge_rt.governor.knobs.files import failure
 from edge_rt.governor.knobs.knob import KnobError, Value, Wish
 from edge_rt.governor.knobs.programs import Program, Programs

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.durable import replace_file
+from edge_rt.core.files import replace_file, take
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, Value
-from edge_rt.lock import take
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge_rt.errors import EdgeError
+from edge_rt.core.errors import EdgeError
 
 Value = int | str | list[int]
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 MAX_HEADER = 128 * 1024 * 1024  # bytes; the largest vocabularies need about 20 MiB
 MAX_TEXT = 1024 * 1024  # bytes of one text that is kept; chat templates stay below 64 KiB

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 from edge_rt.models.formats.card import Card, EmbeddingCard, TensorsCard
 from edge_rt.models.formats.onnx_file import OnnxFile
 from edge_rt.models.formats.summary import MAX_CONTEXT, MAX_WIDTH, Pooling

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.cursor import Cursor
 from edge_rt.models.formats.metadata import U32, Metadata, Value
 from edge_rt.models.formats.tensors import read_tensors

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.onnx_walk import tensors_beside
 from edge_rt.models.formats.protobuf import Field, Wire
 from edge_rt.models.store.disk import open_regular

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 _MAX_FIELDS = 4_000_000  # in one file; graphs have some ten thousands of nodes
 _MAX_TEXT = 64 * 1024  # bytes of a text or of packed integers that are looked at

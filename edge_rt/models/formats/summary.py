@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.gguf import Header, read_header
 from edge_rt.models.formats.tensor_types import FILE_TYPES
 from edge_rt.models.naming import Sha256

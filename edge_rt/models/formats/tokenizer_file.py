@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.store.disk import open_regular
 
 _MAX_BYTES = 128 * 1024 * 1024  # the largest vocabularies need some 35 MB

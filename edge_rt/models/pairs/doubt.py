@@ -12,8 +12,8 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from edge_rt.core.errors import ConfigError, RequestError
 from edge_rt.decoding.params import Doubt
-from edge_rt.errors import ConfigError, RequestError
 from edge_rt.models.naming import Id, Sha256
 from edge_rt.models.pairs.isotonic import Block, Point, isotonic
 

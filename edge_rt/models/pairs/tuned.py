@@ -9,9 +9,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import yaml
 
-from edge_rt.documents import NO_YAML
-from edge_rt.durable import READABLE, replace_file
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
+from edge_rt.core.files import NO_YAML, READABLE, replace_file
 from edge_rt.models.store.disk import locked, read_regular, store_errors
 from edge_rt.models.store.manifest import Stamp, stamp_of
 

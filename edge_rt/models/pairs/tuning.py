@@ -9,7 +9,7 @@ from statistics import geometric_mean
 
 import msgspec
 
-from edge_rt.errors import ConfigError, RequestError
+from edge_rt.core.errors import ConfigError, RequestError
 from edge_rt.models.pairs.pair import SINGLE, Kept, Pair
 
 _CONTROLS = ("switch:random", "switch:never", "switch:always")  # to compare with, not to use

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from edge_rt.errors import ModelFileError, Unavailable
+from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.models.catalogue import Hub, ModelFile
 from edge_rt.models.store.digest import Progress
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.errors import ModelFileError, StoreError, Unavailable
+from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
 from edge_rt.models.formats.card import CARD, write_card
 from edge_rt.models.pull.hub import USUAL_ENDPOINT, fetch_hub

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from edge_rt.errors import ModelFileError, Unavailable
+from edge_rt.core.errors import ModelFileError, Unavailable
 from edge_rt.models.catalogue import ModelFile, Package, Pypi
 from edge_rt.models.store.digest import Progress
 

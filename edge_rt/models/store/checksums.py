@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from edge_rt.durable import READABLE, replace_file
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
+from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.store.disk import open_regular
 
 SUMS = "SHA256SUMS"

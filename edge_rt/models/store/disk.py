@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_rt.errors import StoreError
+from edge_rt.core.errors import StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

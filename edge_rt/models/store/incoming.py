@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from edge_rt.durable import sync
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
+from edge_rt.core.files import sync
 from edge_rt.models.formats.card import CARD
 from edge_rt.models.store.content import content_sha256
 from edge_rt.models.store.digest import Progress, behind, copy, digest

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from edge_rt.errors import ConfigError, StoreError
-from edge_rt.trouble import Trouble
+from edge_rt.core.errors import ConfigError, StoreError
+from edge_rt.core.logs import Trouble
 
 log = logging.getLogger(__name__)
 

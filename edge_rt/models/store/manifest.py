@@ -12,8 +12,8 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from edge_rt.durable import READABLE, replace_file
-from edge_rt.errors import StoreError
+from edge_rt.core.errors import StoreError
+from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.formats.summary import Summary, kind_of
 from edge_rt.models.naming import FileName, Id, Sha256
 from edge_rt.models.store.content import content_sha256

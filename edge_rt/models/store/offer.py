@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.card import CARD, TensorsCard, read_card, summarise_card, write_card
 from edge_rt.models.formats.description import Description
 from edge_rt.models.formats.gguf import refuse_twins

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_rt.errors import EdgeError, ModelFileError, ModelNotFound
+from edge_rt.core.errors import EdgeError, ModelFileError, ModelNotFound
 from edge_rt.models.formats.card import CARD
 from edge_rt.models.naming import ID_PATTERN
 from edge_rt.models.record import ModelRecord

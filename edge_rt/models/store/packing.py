@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.durable import sync
-from edge_rt.errors import DamagedFile, StoreError
+from edge_rt.core.errors import DamagedFile, StoreError
+from edge_rt.core.files import sync
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.checksums import SUMS, read_sums, write_sums
 from edge_rt.models.store.digest import Progress, behind, copy

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.errors import DamagedFile, ModelFileError, StoreError
+from edge_rt.core.errors import DamagedFile, ModelFileError, StoreError
 from edge_rt.models.store.digest import Progress, behind, digest
 from edge_rt.models.store.manifest import Manifest, Record, Stamp, StoredFile
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from edge_rt.cgroup import Group, memory_bytes
-from edge_rt.errors import ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.core.cgroup import Group, memory_bytes
+from edge_rt.core.errors import ModelFileError, ModelNotFound, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue, CatalogueEntry
 from edge_rt.models.choice import best, better, starter, stored
 from edge_rt.models.formats.description import Description

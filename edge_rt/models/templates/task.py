@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError
 
 LENGTH = 4  # bytes, big-endian, before each document of JSON
 

@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from edge_rt.errors import ModelFileError, RequestError
-from edge_rt.kernel import end_with_parent
+from edge_rt.core.errors import ModelFileError, RequestError
+from edge_rt.core.process import end_with_parent
 from edge_rt.models.templates.chat_template import ChatTemplate
 from edge_rt.models.templates.control_tokens import Disarmed
 from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task, Template

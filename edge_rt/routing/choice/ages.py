@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from edge_rt.core.load_config import Setting
+from edge_rt.core.routing import Setting
 
 KEPT = 1024  # settings; those whose measurement is oldest are forgotten
 STALE_S = 86_400.0  # after which a measurement is worth repeating

@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Unpredicted
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import LoadConfig, Prefer, Unpredicted
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.quality.feedback.learner import Context
 

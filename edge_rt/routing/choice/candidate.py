@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge_rt.core.load_config import Setting
-from edge_rt.core.prediction import Basis
+from edge_rt.core.routing import Basis, Setting
 from edge_rt.routing.quality.feedback.learner import Learnt
 
 

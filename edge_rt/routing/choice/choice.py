@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice.figures import TIE, Figures
 
 Axis = Literal["seconds", "energy_j", "quality"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.routing.choice.variant import Variant
 
 AUTO = "auto"

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from edge_rt.core.load_config import Setting
-from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.routing import Prediction, Setting, Unpredicted
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
 from edge_rt.routing.choice.candidate import Candidate

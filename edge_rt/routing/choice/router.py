@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice import words
 from edge_rt.routing.choice.ages import Ages, stale
 from edge_rt.routing.choice.ask import Ask, Now

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Unpredicted
+from edge_rt.core.routing import LoadConfig, Unpredicted
 from edge_rt.routing.choice.ask import Ask, Tokens
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.choice.naming import Selection

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from edge_rt.core.route_request import Prefer
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
+from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.choice.rules import Rule
 from edge_rt.routing.quality.difficulty.assessment import Assessment

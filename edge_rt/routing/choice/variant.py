@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from edge_rt.core.load_config import SINGLE
+from edge_rt.core.routing import SINGLE
 from edge_rt.routing.placement.memory_pressure import Demand
 
 

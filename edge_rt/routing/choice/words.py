@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice.candidate import Candidate
 
 _BEST: Mapping[Prefer, str] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord

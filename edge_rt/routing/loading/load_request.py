@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest
 from edge_rt.engine.protocol import ModelSpec, Origin
 from edge_rt.models.record import ModelRecord

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 
 from edge_rt.config.schema import Config
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.routing import LoadConfig
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.forms import forms

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import SINGLE, LoadConfig
-from edge_rt.core.prediction import Prediction, Unpredicted
 from edge_rt.core.reports.planning import Candidate
+from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
 from edge_rt.energy.prediction.teams.teaming import Teaming
 from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.models.record import ModelRecord

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
-from edge_rt.core.route_request import DecodingRequest
+from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import AIMED, Gating, Mode
-from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pairs.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.kinds import writer

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from edge_rt.core.route_request import RouteRequest
+from edge_rt.core.routing import RouteRequest
 from edge_rt.decoding.params import EARLY, Gating, Mode
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.pair import SWITCH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge_rt.errors import ModelNotFound, RequestError
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.record import ModelRecord
 

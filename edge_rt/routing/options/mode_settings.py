@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edge_rt.core.route_request import DecodingRequest
+from edge_rt.core.errors import RequestError
+from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import GATES
-from edge_rt.errors import RequestError
 from edge_rt.models.pairs.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
 
 

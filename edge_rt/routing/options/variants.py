@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig, Setting
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.routing import LoadConfig, Prediction, Setting
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import ModelPool

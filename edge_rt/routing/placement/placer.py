@@ -9,12 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Prediction
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.errors import EdgeError, ModelNotFound
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
-from edge_rt.errors import EdgeError, ModelNotFound
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import ModelRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice.figures import TIE
 from edge_rt.routing.placement.annealing import anneal
 from edge_rt.routing.placement.enumeration import enumerate_all

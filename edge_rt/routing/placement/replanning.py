@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from edge_rt.core.limits import Guard
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import Prefer
 from edge_rt.routing.placement.placement import Placement, Problem, State
 
 PHI_MOVED = 0.05  # relative

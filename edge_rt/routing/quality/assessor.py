@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_rt.config.schema import Router
+from edge_rt.core.errors import EdgeError
+from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded
-from edge_rt.errors import EdgeError
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 from edge_rt.routing.quality.difficulty.estimate import Estimator, Known
@@ -20,7 +21,6 @@ from edge_rt.routing.quality.difficulty.finder import excerpt
 from edge_rt.routing.quality.difficulty.prototypes import Nearness, Prototypes
 from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
 from edge_rt.routing.quality.feedback.learner import Context
-from edge_rt.trouble import Trouble
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from edge_rt.core.requests import Cost
-from edge_rt.core.route_request import Objectives, RouteRequest
+from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.energy.calibration.measurement import Host
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import ModelRecord

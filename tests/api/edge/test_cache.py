@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from edge_rt.core.cached import Which
+from edge_rt.core.errors import Unavailable
 from edge_rt.engine.protocol import Prefixes, PrefixGroup, Started
-from edge_rt.errors import Unavailable
 
 GREEDY = {"temperature": 0}
 PATH, PURGE = "/edge/v1/cache", "/edge/v1/cache/purge"

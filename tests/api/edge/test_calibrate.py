@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_rt.core.errors import EngineError, ModelNotFound
 from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Fitted, Progress, Refused
-from edge_rt.errors import EngineError, ModelNotFound
 
 PATH = "/edge/v1/calibrate"
 RATES = 200.0, 60.0, 3.0, 8.0, 7.0

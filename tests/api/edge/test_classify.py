@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.api.edge.nearest import point, scores, similarities
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 PATH = "/edge/v1/classify"
 LABELS = {"short": ["a", "bb"], "long": "x" * 40}

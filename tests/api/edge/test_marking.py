@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.api.edge.marking import AGAIN_S, AGAIN_WEIGHT, BURST, KEPT, PER_HOUR, Counted, Marking
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 ANN, BOB = "uid:1000", "uid:1001"
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
-from edge_rt.errors import ModelNotFound, RequestError, Unavailable
 
 PATH = "/edge/v1/plan"
 CANDIDATE = Candidate(

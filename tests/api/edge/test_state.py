@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.errors import EngineError, Unavailable
+from edge_rt.core.errors import EngineError, Unavailable
 
 
 def test_health_gives_the_proof(client, service):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.core.requests import Serving
 from edge_rt.decoding.params import Gating, Made, Mode, TokenLogprob
 from edge_rt.engine.protocol import Finished, Timings
-from edge_rt.errors import EngineError, RequestError
 
 GREEDY = {"temperature": 0}
 USAGE = {"stream_options": {"include_usage": True}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_rt.api.generation.flights import Flights
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 PATH = "/v1/chat/completions"
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from edge_rt.api.generation.nearby import MOST
-from edge_rt.errors import RequestError, Unavailable
+from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.generation.cache.semantic import SemanticCache
 

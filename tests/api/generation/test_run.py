@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from edge_rt.errors import EngineError, EngineStopped, ModelNotFound, RequestError, Unavailable
+from edge_rt.core.errors import EngineError, EngineStopped, ModelNotFound, RequestError, Unavailable
 
 CHAT = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Hi"}]}

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge_rt.errors import EngineError, Unavailable
+from edge_rt.core.errors import EngineError, Unavailable
 
 
 def samples(client) -> dict[tuple, float]:

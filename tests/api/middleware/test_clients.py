@@ -9,7 +9,7 @@ import pytest
 
 from edge_rt.api.middleware.clients import Clients
 from edge_rt.config.schema import Requests
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 
 
 class Clock:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from edge_rt.api.middleware.decode import decode, describe
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 
 class Inner(msgspec.Struct):

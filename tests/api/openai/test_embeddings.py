@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edge_rt.config.schema import Requests
+from edge_rt.core.errors import EngineError, RequestError, Unavailable
 from edge_rt.core.requests import EmbedCall
-from edge_rt.errors import EngineError, RequestError, Unavailable
 
 PATH = "/v1/embeddings"
 

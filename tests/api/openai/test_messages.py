@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge_rt.api.openai.messages import ChatMessage, template_messages
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 
 
 def converted(*messages: dict) -> list[dict]:

@@ -14,7 +14,7 @@ import pytest
 from conformance import feed
 
 from edge_rt.backends.llama.backend import LlamaBackend
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 
 @pytest.fixture(scope="module")

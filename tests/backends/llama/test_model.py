@@ -8,7 +8,7 @@ import llama_cpp.llama_cpp as lib
 import pytest
 
 from edge_rt.backends.llama.model import load_weights
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 
 def test_layers_for_a_gpu_that_is_not_there_are_refused(smollm2: Path) -> None:

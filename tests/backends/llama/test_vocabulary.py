@@ -8,7 +8,7 @@ import pytest
 
 from edge_rt.backends.llama.backend import LlamaBackend
 from edge_rt.backends.llama.model import LlamaVocabulary
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 TEXTS = ["", "a", "Once upon a time", "<|im_start|>user\nHi<|im_end|>\n", "ﷺ 漢字 \x00 🦊" * 9]
 

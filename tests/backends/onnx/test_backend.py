@@ -13,7 +13,7 @@ from conformance import feed
 from tiny_onnx import Shape, write_model
 
 from edge_rt.backends.onnx.backend import OnnxBackend
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.core.errors import EngineError, ModelFileError
 
 TOKENS = list(range(20, 60))
 MANY = 1 << 20  # bytes by which a process grows that keeps all it ever took

@@ -11,7 +11,7 @@ import pytest
 from graphs import write_lookup, write_sum
 
 from edge_rt.backends.onnx.embedding import OnnxEmbedding
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 SIZES = {"context": 16, "batch": 32, "threads": 1}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.backends.onnx.passes import Growth
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 
 class Process:

@@ -9,7 +9,7 @@ import pytest
 
 from edge_rt.backends.onnx import kv as onnx_kv
 from edge_rt.backends.onnx.kv import DeviceBuffers, HostBuffers, KvCache, KvShape
-from edge_rt.errors import EngineError
+from edge_rt.core.errors import EngineError
 
 SHAPE = KvShape(layers=2, sequences=3, kv_heads=2, context=8, head_dim=4)
 

@@ -11,7 +11,7 @@ import pytest
 from tiny_onnx import write_model
 
 from edge_rt.backends.onnx.session import VERSION, OnnxSession, provider_names, runtime
-from edge_rt.errors import EngineError, ModelFileError
+from edge_rt.core.errors import EngineError, ModelFileError
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from graphs import write_constant, write_loop, write_reshape, write_sum, write_w
 
 from edge_rt.backends.base import LooseArray
 from edge_rt.backends.onnx.tensors import OnnxTensors
-from edge_rt.errors import EngineError, ModelFileError, RequestError
+from edge_rt.core.errors import EngineError, ModelFileError, RequestError
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tiny_onnx import write_model
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
 from edge_rt.backends.onnx.vocabulary import OnnxVocabulary
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 
 
 @pytest.fixture(scope="module")

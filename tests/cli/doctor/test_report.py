@@ -18,7 +18,7 @@ from edge_rt.cli.doctor.finding import (
     problem,
 )
 from edge_rt.cli.doctor.machine import Machine
-from edge_rt.errors import StoreError
+from edge_rt.core.errors import StoreError
 
 LEVELS: tuple[Level, ...] = ("ok", "note", "problem")
 FINDINGS = st.builds(

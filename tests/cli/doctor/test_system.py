@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_rt.cli.doctor.system import UNITS, log, run, units
-from edge_rt.logs import PlainLines
+from edge_rt.core.logs import PlainLines
 
 SECRET = "what does my doctor say"
 
@@ -67,10 +67,12 @@ def test_what_may_be_anything_is_only_counted() -> None:
 
 
 def test_of_an_error_only_its_name_is_kept() -> None:
-    told = log(Journal(record(f"ValueError: {SECRET}"), record(f"edge_rt.errors.Gone: {SECRET}")))
+    told = log(
+        Journal(record(f"ValueError: {SECRET}"), record(f"edge_rt.core.errors.Gone: {SECRET}"))
+    )
     assert [line.split("]: ")[1] for line in told.splitlines()] == [
         "ValueError: …",
-        "edge_rt.errors.Gone: …",
+        "edge_rt.core.errors.Gone: …",
     ]
 
 

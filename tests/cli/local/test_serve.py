@@ -12,7 +12,7 @@ import pytest
 
 from edge_rt.cli.local.serve import override
 from edge_rt.config.schema import Config, Socket
-from edge_rt.errors import ListenError
+from edge_rt.core.errors import ListenError
 
 Cli = Any
 Served = list[Config]

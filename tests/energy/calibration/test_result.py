@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Served
+from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Draws
 from edge_rt.energy.calibration.result import calibration

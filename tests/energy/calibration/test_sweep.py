@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from edge_rt.board.integral import Energy
+from edge_rt.core.errors import EngineError
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.calibration.sweep import Kernel, Sweeper, made
-from edge_rt.errors import EngineError
 
 FLOP_J, BYTE_J, STATIC_W = 5e-11, 2e-10, 3.0
 

@@ -9,7 +9,7 @@ from calibrated import HARDWARE, SMOL, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.prediction import Served
+from edge_rt.core.routing import Served
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.history import Learnt
 from edge_rt.energy.prediction.predictor import Predictor

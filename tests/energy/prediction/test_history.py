@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.prediction import Served
+from edge_rt.core.routing import Served
 from edge_rt.energy.prediction.history import KEPT, Factors, History, Misses
 from edge_rt.energy.prediction.phases import Watts
 

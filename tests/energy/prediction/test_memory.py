@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from edge_rt.config.schema import Config, Engine
-from edge_rt.core.load_config import Setting
-from edge_rt.core.prediction import Served
+from edge_rt.core.routing import Served, Setting
 from edge_rt.energy.prediction.memory import FILE, Memory
 from edge_rt.routing.choice.ages import Noted, Notes
 

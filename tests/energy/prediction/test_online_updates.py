@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simulated import Formula, Simulated
 
-from edge_rt.core.prediction import Prediction, Served
+from edge_rt.core.routing import Prediction, Served
 from edge_rt.decoding.params import Sampling
 
 

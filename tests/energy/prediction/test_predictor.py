@@ -13,7 +13,7 @@ from calibrated import DRAWS, HARDWARE, SMOL, TIMED, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.runtime import Runtime

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from calibrated import DRAWS, HARDWARE, SMOL, calibration
 
-from edge_rt.core.prediction import Prediction, Served
+from edge_rt.core.routing import Prediction, Served
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.warmth import Warmth

@@ -14,7 +14,7 @@ from clocked import clocked, clocks
 
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
-from edge_rt.core.prediction import Prediction
+from edge_rt.core.routing import Prediction
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.warmth_now import WarmthNow
 from edge_rt.governor.heat.core_voltage import CoreVoltage

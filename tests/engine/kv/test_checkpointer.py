@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from duo import SPECULATIVE
 
+from edge_rt.core.errors import EngineError
 from edge_rt.decoding.params import Gating, Mode, Sampling
 from edge_rt.engine.kv import checkpointer
 from edge_rt.engine.kv import checkpoints as spare
@@ -19,7 +20,6 @@ from edge_rt.engine.kv.checkpoints import Checkpoints, Keyed
 from edge_rt.engine.protocol import Generate, ModelSpec
 from edge_rt.engine.scheduler.outbox import Outbox
 from edge_rt.engine.worker.model_registry import ORPHANED_S
-from edge_rt.errors import EngineError
 
 KEY = b"k" * 32
 PROMPT = [5, 9, 7, 11] * 20

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from task_toys import BEGIN, END, WIDTH, EmbedFront, toy_vector
 
+from edge_rt.core.errors import EngineError
 from edge_rt.engine.protocol import Embedded, Failed, Step
 from edge_rt.engine.scheduler.embedding import READ_S
 from edge_rt.engine.scheduler.passes import PASS_S, SLICE_S
-from edge_rt.errors import EngineError
 
 TEXTS = ["a", "some words", "bb", "more words here"[:14], "c d", "x" * 14]
 

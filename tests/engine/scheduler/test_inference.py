@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from task_toys import InferFront
 
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.engine.protocol import Failed, Inferred, Step, Tensor
 from edge_rt.engine.scheduler import tasks as inference
-from edge_rt.errors import EngineError, RequestError
 
 X = Tensor("float32", [2], np.array([1, 2], "<f4").tobytes())
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from task_toys import BEGIN, END, Clock, ToyEmbedding
 
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.scheduler.inputs import CHARACTERS, fitting_tokens
-from edge_rt.errors import RequestError
 
 TOY = ToyEmbedding(Clock())
 LONG = "abcdefghijklmnopqrst"  # of which 14 fit

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from edge_rt.core.errors import EngineError
 from edge_rt.decoding.params import Sampling
 from edge_rt.engine.protocol import BROKEN, Failed, Finished, Started, Step
-from edge_rt.errors import EngineError
 
 LONG = [8 + i * 7 % 25 for i in range(90)]
 OTHER = [9 + i * 11 % 23 for i in range(90)]

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from edge_rt.core.errors import EngineError
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.supervisor.failures import ExitReason
 from edge_rt.engine.supervisor.hang_detector import (
@@ -25,7 +26,6 @@ from edge_rt.engine.supervisor.hang_detector import (
     life,
 )
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.errors import EngineError
 
 
 class Engine:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import ModelFileError
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker import loading as backends
 from edge_rt.engine.worker.loading import make_backend, make_without_gpu, open_vocabulary, versions
-from edge_rt.errors import ModelFileError
 
 CASES = [("onnx", "language"), ("onnx", "embedding"), ("onnx", "tensors")]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Count, Counted, Finished, Loaded, ModelSpec
 from edge_rt.engine.worker.loading import KEPT, Vocabularies
 from edge_rt.engine.worker.worker import Worker
-from edge_rt.errors import ModelFileError, RequestError
 
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 

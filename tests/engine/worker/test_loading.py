@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
+from edge_rt.core.errors import ModelFileError
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.worker.loading import Loader, Outcome
-from edge_rt.errors import ModelFileError
 
 SPEC = ModelSpec("toy", "x", 64, 2)
 

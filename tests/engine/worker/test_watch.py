@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from edge_rt.core.errors import EngineError, RequestError
 from edge_rt.engine.framing import encode
 from edge_rt.engine.protocol import Cancel, Infer, Ping, SetLimits, Shutdown, ToEngine, Unload
 from edge_rt.engine.worker.port import Port, Watch
-from edge_rt.errors import EngineError, RequestError
 
 LONG_S = 60.0  # for another thread to do its part
 OURS = Infer(1, "ours", {})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edge_rt.core.errors import EngineError, ModelFileError
 from edge_rt.engine.framing import Frames, encode, front_decoder
 from edge_rt.engine.protocol import (
     VERSION,
@@ -33,7 +34,6 @@ from edge_rt.engine.protocol import (
     Unloaded,
 )
 from edge_rt.engine.worker.worker import Worker, make_backend
-from edge_rt.errors import EngineError, ModelFileError
 
 SPEC = ModelSpec("toy", "toy.gguf", 96, 3, 64, 16)
 ENDLESS = 10**6  # tokens of context

@@ -18,7 +18,7 @@ from disk_help import bytes_of, failing_disk
 from msgspec.structs import replace
 
 from edge_rt.core.cached import Kept, Which
-from edge_rt.errors import Unavailable
+from edge_rt.core.errors import Unavailable
 from edge_rt.generation.cache.exact import AGAIN_S, ExactCache
 from edge_rt.generation.cache.tables import SCHEMA
 

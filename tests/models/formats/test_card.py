@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.card import (
     EmbeddingCard,
     LanguageCard,

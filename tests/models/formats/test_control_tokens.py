@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.gguf import read_tokens
 from edge_rt.models.formats.tokenizer_file import special_tokens
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.gguf import Header, read_header, refuse_twins
 from edge_rt.models.formats.summary import Summary, read_summary
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.onnx_file import read_onnx
 
 Write = Callable[..., Path]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.summary import Summary, read_summary
 
 Write = Callable[..., Path]

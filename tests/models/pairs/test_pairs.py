@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.pairs.pair import Kept, Pair
 from edge_rt.models.pairs.pairs import FILE, Pairs

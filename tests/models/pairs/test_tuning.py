@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.errors import ConfigError, RequestError
+from edge_rt.core.errors import ConfigError, RequestError
 from edge_rt.models.pairs.tuning import Evaluation, choose, read_evaluation
 
 Json = dict[str, Any]

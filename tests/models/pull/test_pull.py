@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelNotFound, StoreError, Unavailable
+from edge_rt.core.errors import ModelNotFound, StoreError, Unavailable
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.errors import StoreError
+from edge_rt.core.errors import StoreError
 from edge_rt.models.store.disk import NoSpace, clear, locked, told_when_full
 
 LONG_S = 60.0  # for another thread to do its part

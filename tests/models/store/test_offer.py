@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 import pytest
 
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.formats.description import Description
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.store.offer import describe, look

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import EdgeError, ModelFileError, ModelNotFound, StoreError
+from edge_rt.core.errors import EdgeError, ModelFileError, ModelNotFound, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.store import offline_bundle as luggage
 from edge_rt.models.store.checksums import SUMS, write_sums

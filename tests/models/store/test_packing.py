@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import DamagedFile, StoreError
+from edge_rt.core.errors import DamagedFile, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.store import packing
 from edge_rt.models.store.checksums import SUMS, read_sums

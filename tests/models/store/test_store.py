@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edge_rt.durable import replace_file
-from edge_rt.errors import DamagedFile, ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.core.errors import DamagedFile, ModelFileError, ModelNotFound, RequestError, StoreError
+from edge_rt.core.files import replace_file
 from edge_rt.models.catalogue import (
     Catalogue,
     CatalogueEntry,

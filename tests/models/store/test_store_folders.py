@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelFileError, RequestError, StoreError
+from edge_rt.core.errors import ModelFileError, RequestError, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.formats.description import Description
 from edge_rt.models.store.content import content_sha256

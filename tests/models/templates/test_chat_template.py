@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.formats.summary import read_summary
 from edge_rt.models.templates import chat_template as templates
 from edge_rt.models.templates.chat_template import ChatTemplate

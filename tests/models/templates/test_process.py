@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from edge_rt.errors import ModelFileError, RequestError, Unavailable
+from edge_rt.core.errors import ModelFileError, RequestError, Unavailable
 from edge_rt.models.templates.process import WORKER, Templating
 from edge_rt.models.templates.task import Task, Template
 

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from edge_rt.errors import ModelFileError, RequestError
+from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task, Template
 from edge_rt.models.templates.worker import Templates
 

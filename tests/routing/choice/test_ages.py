@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from route_help import BIG, SMOL, Clock, ask, now, prediction, setting
 
-from edge_rt.core.load_config import Setting
+from edge_rt.core.routing import Setting
 from edge_rt.routing.choice.ages import KEPT, REST_S, STALE_S, Ages, Notes, stale
 from edge_rt.routing.choice.naming import AUTO, select
 from edge_rt.routing.choice.options import Options

@@ -23,9 +23,7 @@ from route_help import (
 )
 
 from edge_rt.core.limits import Limits
-from edge_rt.core.load_config import LoadConfig, Setting
-from edge_rt.core.prediction import Prediction
-from edge_rt.core.route_request import Prefer
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer, Setting
 from edge_rt.routing.choice.ages import REST_S, STALE_S, Ages
 from edge_rt.routing.choice.ask import Ask, Now
 from edge_rt.routing.choice.figures import TIE, figures

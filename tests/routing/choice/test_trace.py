@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from route_help import POOL, SMOL, ToldRouter, ask, now, prediction
 
-from edge_rt.errors import RequestError
+from edge_rt.core.errors import RequestError
 from edge_rt.routing.choice.trace import Trace, Traces
 
 TOLD = {("smol", 1): prediction(6, 7, power_w=5), ("smol", 2): prediction(4, 8)}

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig
+from edge_rt.core.routing import LoadConfig
 from edge_rt.routing.loading.forms import form_of, forms, kv_bytes
 from edge_rt.routing.loading.load_request import wanted
 

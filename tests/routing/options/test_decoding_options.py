@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
-from edge_rt.core.route_request import DecodingRequest
+from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.errors import ModelNotFound, RequestError
 from edge_rt.models.pairs.pair import Kept, Pair
 from edge_rt.routing.options.decoding_options import LESS_SHARE, DecodingOptions, every, offer
 

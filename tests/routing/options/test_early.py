@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace as changed
 from test_decoding_options import CALM, Models
 
-from edge_rt.core.route_request import DecodingRequest, RouteRequest
+from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Gating, Mode
 from edge_rt.models.pairs.doubt import Calibration, Step
 from edge_rt.models.pairs.pair import Pair

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from edge_rt.config.schema import Config, Models
+from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
-from edge_rt.errors import RequestError
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.record import ModelRecord
 

@@ -130,7 +130,7 @@ def test_requests_come_first(kit: Any) -> None:
 
 
 def test_a_load_that_fails_is_told(kit: Any, caplog: pytest.LogCaptureFixture) -> None:
-    from edge_rt.errors import ModelFileError
+    from edge_rt.core.errors import ModelFileError
 
     async def run() -> None:
         house = house_of(kit, {"a": 1.0, "b": 9.0})

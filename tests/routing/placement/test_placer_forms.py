@@ -8,8 +8,8 @@ import pytest
 from placed import F16_BYTES, LAYERS, NAMES, Takes, ask, house_of, loaded, look, room
 
 from edge_rt.config.schema import Engine
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.errors import ModelFileError
+from edge_rt.core.errors import ModelFileError
+from edge_rt.core.routing import LoadConfig
 
 BY_LAYERS = {20: 1.0, 10: 2.0, 0: 9.0}
 ALL, HALF, NONE = (LoadConfig(layers, "f16") for layers in BY_LAYERS)

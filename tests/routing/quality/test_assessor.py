@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from edge_rt.config.schema import Router
+from edge_rt.core.errors import ConfigError, Unavailable
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded, Timings
-from edge_rt.errors import ConfigError, Unavailable
 from edge_rt.models.catalogue import Quality
 from edge_rt.routing.quality.assessor import Assessor
 from edge_rt.routing.quality.difficulty.assessment import Assessment

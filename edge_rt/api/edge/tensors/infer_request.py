@@ -13,9 +13,9 @@ from edge_rt.api.allowance import Allowance
 from edge_rt.api.edge.tensors.json_tensors import read_tensor
 from edge_rt.api.edge.tensors.npy import read_npy, read_npz
 from edge_rt.api.middleware.decode import decode
+from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.governor import Amount
 from edge_rt.engine.protocol import Tensor
-from edge_rt.errors import RequestError
 
 NPY = "application/x-npy"
 NPZ = ("application/zip", "application/x-npz")

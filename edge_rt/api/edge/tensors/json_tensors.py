@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from edge_rt.api.edge.tensors.dtypes import STRUCT, Dtype
 from edge_rt.api.middleware.decode import describe
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Tensor
-from edge_rt.errors import RequestError
 
 MAX_RANK = 16
 

@@ -18,8 +18,8 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from edge_rt.api.edge.tensors.dtypes import NPY
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Tensor
-from edge_rt.errors import RequestError
 
 MAGIC = b"\x93NUMPY"
 _DTYPES = {code: dtype for dtype, code in NPY.items()}

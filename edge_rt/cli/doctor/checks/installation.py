@@ -12,7 +12,7 @@ from edge_rt.cli.doctor.machine import Document, Machine
 from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
 from edge_rt.cli.where import nearest, there
 from edge_rt.config.loader import present
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 
 if TYPE_CHECKING:  # what it imports takes long
     from edge_rt.models.store.store import Store

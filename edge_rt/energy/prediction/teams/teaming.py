@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.core.load_config import LoadConfig
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.memory import Memory

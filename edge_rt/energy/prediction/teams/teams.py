@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.prediction.history import KEPT, Factors, Misses
 from edge_rt.energy.prediction.teams.teamwork import Teamwork, untried
 from edge_rt.energy.prediction.teams.together import Foretell, Sizes, scaled, together

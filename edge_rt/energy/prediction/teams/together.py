@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from edge_rt.core.prediction import Prediction, Unpredicted
+from edge_rt.core.routing import Prediction, Unpredicted
 from edge_rt.energy.prediction.teams.teamwork import Teamwork
 
 Foretell = Callable[[int, int, int], Prediction | Unpredicted]

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from edge_rt.documents import read_yaml
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
+from edge_rt.core.files import read_yaml
 from edge_rt.routing.quality.difficulty.measures import MEASURES
 
 SHIPPED = Path(__file__).with_name("rules.yaml")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from edge_rt.core.load_config import SINGLE
+from edge_rt.core.routing import SINGLE
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.quality.difficulty.assessment import Assessment
 from edge_rt.routing.quality.feedback.cell import Key

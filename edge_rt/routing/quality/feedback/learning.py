@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from edge_rt.core.pause import Pause
-from edge_rt.core.prediction import Served
+from edge_rt.core.clock import Pause
+from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
+from edge_rt.core.routing import Served
 from edge_rt.database.storage import Storage
 from edge_rt.models.pairs.pair import LOSSLESS
 from edge_rt.routing.choice.trace import Trace
@@ -19,7 +20,6 @@ from edge_rt.routing.quality.feedback.judge import Judge
 from edge_rt.routing.quality.feedback.learner import Context, Learner, Which
 from edge_rt.routing.quality.feedback.tables import SCHEMA, Tables
 from edge_rt.routing.quality.feedback.trials import Trials
-from edge_rt.trouble import Trouble
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 
 from edge_rt.api.edge.tensors.dtypes import NPY, STRUCT
 from edge_rt.api.edge.tensors.npy import MAGIC, read_npy, read_npz, write_npy, write_npz
+from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import Tensor
-from edge_rt.errors import RequestError
 
 ARRAYS = st.sampled_from(sorted(NPY)).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, min_side=0, max_side=4))

@@ -14,12 +14,11 @@ from placed import graded
 from simulated import Simulated
 
 from edge_rt.config.schema import Config, Models
-from edge_rt.core.prediction import Prediction, Served
+from edge_rt.core.errors import RequestError
 from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.core.requests import Call, Cost
-from edge_rt.core.route_request import DecodingRequest, RouteRequest
+from edge_rt.core.routing import DecodingRequest, Prediction, RouteRequest, Served
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
-from edge_rt.errors import RequestError
 from edge_rt.models.pairs.pair import Pair
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.decoding_options import LESS_SHARE, DecodingOption

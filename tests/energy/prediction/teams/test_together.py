@@ -10,7 +10,7 @@ from calibrated import HARDWARE, SMOL, TIMED, calibration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.core.prediction import Prediction, Served, Unpredicted
+from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.teams.teams import MOST, LearntTeam, Team, Teams
 from edge_rt.energy.prediction.teams.teamwork import Teamwork, untried

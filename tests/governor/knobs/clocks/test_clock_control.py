@@ -16,8 +16,8 @@ import pytest
 
 from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
+from edge_rt.core.clock import in_thread
 from edge_rt.core.limits import ClockSteps, Limits
-from edge_rt.core.pause import in_thread
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.knobs.clocks.clock_control import HUNG_S, Clocks
 from edge_rt.governor.knobs.clocks.governed_clock import GovernedClock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.errors import ConfigError
+from edge_rt.core.errors import ConfigError
 from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.core.load_config import Setting
-from edge_rt.core.prediction import Served
+from edge_rt.core.routing import Served, Setting
 from edge_rt.routing.choice.candidate import Candidate
 from edge_rt.routing.choice.trace import Considered, Trace
 from edge_rt.routing.quality.feedback.learner import Learnt, Which

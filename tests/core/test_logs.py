@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from edge_rt.logs import PlainLines
+from edge_rt.core.logs import PlainLines
 
 SECRET = "what somebody asked"
 

@@ -1,4 +1,4 @@
-"""What daemon and engine write to standard error, in lines that nobody else can forge."""
+"""What daemon and engine write to standard error, and troubles that are told once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,33 @@ import logging
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
+
+
+class Trouble:
+    """One thing that may not work, none at first. The log has it once, until the reason changes."""
+
+    def __init__(self, log: logging.Logger, what: str) -> None:
+        """`what` is so for as long as it lasts."""
+        self._log, self._what = log, what
+        self._why: object = None
+
+    @property
+    def told(self) -> str | None:
+        """What is so, and why; None: it works."""
+        return None if self._why is None else f"{self._what}: {self._why}"
+
+    def met(self, why: object, unforeseen: Exception | None = None) -> None:
+        """It does not work, for that reason; of what is `unforeseen` the log has the trace."""
+        if why != self._why:
+            self._log.warning("%s: %s", self._what, why, exc_info=unforeseen)
+        self._why = why
+
+    def over(self) -> None:
+        """It works."""
+        if self._why is not None:
+            self._log.info("no longer so: %s", self._what)
+        self._why = None
+
 
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 _ENDS_A_LINE = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)  # or moves a terminal's cursor

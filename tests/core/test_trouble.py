@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from edge_rt.trouble import Trouble
+from edge_rt.core.logs import Trouble
 
 
 @pytest.fixture

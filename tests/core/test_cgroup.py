@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cgroup import Available, Group, memory_share
+from edge_rt.core.cgroup import Available, Group, memory_share
 
 MB = 1 << 20
 SERVICE = "system.slice/edge-rt.service"

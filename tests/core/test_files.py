@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "database"))  # pytest's importlib mode
+sys.path.insert(0, str(Path(__file__).parents[1] / "database"))  # pytest's importlib mode
 
 from disk_help import failing_disk
 
-from edge_rt.durable import replace_file
+from edge_rt.core.files import replace_file
 
 
 def test_it_is_replaced_and_has_its_mode(tmp_path: Path) -> None:

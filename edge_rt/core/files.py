@@ -1,0 +1,90 @@
+"""Files that are whole after a power cut, locks that end with their process, and YAML."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from edge_rt.core.errors import ConfigError
+
+READABLE = 0o644  # by all users
+
+# libyaml reads 16 times as fast; some builds of PyYAML are without it.
+LOADER = cast("type[yaml.CSafeLoader]", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+NO_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+"""What yaml.safe_load raises for what is none; a tag that its value does not fit among them."""
+
+
+def take(lock: Path) -> int:
+    """The descriptor of a lock that nobody else has while it is open.
+
+    The file stays when it is closed: removing it would let two hold a lock. Raises OSError,
+    BlockingIOError where another has it.
+    """
+    held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(held)
+        raise
+    return held
+
+
+def read_yaml(path: Path) -> Any:
+    """What a file holds, None where it is empty; raises ConfigError, with the line if it can."""
+    try:
+        content = path.read_bytes()
+        with suppress(*NO_YAML):
+            return yaml.load(content, LOADER)
+        return yaml.safe_load(content)  # PyYAML's own parser says better what is wrong
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+        raise ConfigError(reason, file=str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise ConfigError(str(error.problem), file=str(path), line=line) from error
+    except NO_YAML as error:
+        raise ConfigError(f"not YAML: {error}", file=str(path)) from error
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write `path` so that after a crash either the old content is there or the new.
+
+    Makes its folder where that is missing. Raises OSError where the disk refuses; nothing is left
+    of the new content then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        with draft.open("wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    sync(path.parent)
+
+
+def plain_name(text: str) -> str:
+    """`text` as part of a file's name: an underscore for whatever could mean something there."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", text).strip("_")
+
+
+def sync(path: Path) -> None:
+    """Have the content of the file or directory `path` on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

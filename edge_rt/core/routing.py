@@ -1,0 +1,148 @@
+"""What a request wants of the router, how a model is loaded, and what that is predicted to take."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import msgspec
+
+SINGLE = "single"
+
+
+class LoadConfig(NamedTuple):
+    """How a file is loaded. `kv_type` is the backend's word for how it keeps keys and values."""
+
+    gpu_layers: int
+    kv_type: str
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """A file of the store with all that is chosen about running it.
+
+    `mode` is how tokens are decided on; "single" is one model by itself, others may take a smaller
+    `partner`.
+    """
+
+    variant: str
+    threads: int
+    gpu_layers: int
+    mode: str
+    kv_type: str
+    partner: str | None = None
+
+    @property
+    def form(self) -> LoadConfig:
+        """How the file is loaded."""
+        return LoadConfig(self.gpu_layers, self.kv_type)
+
+    def __str__(self) -> str:
+        """Its words for people; what is as usual goes without saying."""
+        words = f"{self.variant} with {self.threads} thread{'s' * (self.threads != 1)}"
+        if self.gpu_layers:
+            words += f", {self.gpu_layers} layers on the GPU"
+        words = words if self.mode == SINGLE else f"{words}, {self.mode}"
+        return words if self.partner is None else f"{words} with {self.partner}"
+
+
+Basis = Literal["calibrated", "learnt", "roofline"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Seconds from the engine's start on the prompt to the last token, and what they cost.
+
+    `energy_j` is what the answer adds, `total_j` the board's whole meanwhile and `power_w` its
+    mean; None where not known. About half of all answers come within `error_ratio`: 0.1 is up to
+    1.1 times as long, or as short. `energy_error_ratio` says the same of `energy_j`.
+    """
+
+    seconds: float
+    prefill_s: float
+    decode_s: float
+    energy_j: float | None
+    total_j: float | None
+    power_w: float | None
+    error_ratio: float
+    energy_error_ratio: float | None
+    basis: Basis
+
+
+@dataclass(frozen=True)
+class Unpredicted:
+    """That there is no prediction, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """One answer that had the engine to itself, in seconds of computing.
+
+    `energy_j` is what it added to what the board draws anyway; None where that is not known.
+    """
+
+    prompt_tokens: int  # cached ones included
+    cached_tokens: int
+    completion_tokens: int
+    prefill_s: float
+    decode_s: float
+    energy_j: float | None = None
+
+
+Prefer = Literal["energy", "latency", "quality"]
+
+Write = Callable[[str], Awaitable[str | list[int]]]
+"""The prompt as the model of an id reads it; raises RequestError where it cannot."""
+
+
+class Objectives(NamedTuple):
+    """What to choose a model by, and what the answer may take; see Ask. None: nothing is said.
+
+    `quality` is the least probability that the answer is good enough.
+    """
+
+    prefer: Prefer | None = None
+    latency_s: float | None = None
+    energy_j: float | None = None
+    quality: float | None = None
+
+
+class DecodingRequest(NamedTuple):
+    """How tokens are to be decided on; None: as is usual for the model.
+
+    `name` is one of models.pair.MODES, or "switch" with whichever gate is usual. `partner` is the
+    id of the smaller model, and the rest is set as in a Gating.
+    """
+
+    name: str | None = None
+    partner: str | None = None
+    large_share: float | None = None
+    threshold: float | None = None
+    first: int | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is wished for: then it is done, or the request fails."""
+        return self != DecodingRequest()
+
+
+@dataclass(frozen=True)
+class RouteRequest:
+    """All that the choice of a model depends on.
+
+    `text` is what is asked, as far as it tells how hard that is; "" where nobody can say. `id` is
+    that of the answer to come, by which the trace of the choice is kept, and `trace` tells
+    whether the answer is to hold it. `max_tokens` None: as many as come.
+    """
+
+    id: str
+    model: str
+    write: Write
+    max_tokens: int | None = None
+    ignore_eos: bool = False
+    aims: Objectives = Objectives()  # noqa: RUF009 - a tuple
+    trace: bool = False
+    mode: DecodingRequest = DecodingRequest()  # noqa: RUF009 - a tuple
+    text: str = ""
