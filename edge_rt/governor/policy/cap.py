@@ -14,6 +14,10 @@ _DEVIATIONS = 0.7  # of the model's power that are kept free
 _RIPPLE = 0.06  # most for passes and rests, before windows have shown what they come out like
 _STEP, _STEPS = 0.8, 0.1  # share of another program's step that is kept free, and the most of it
 _AGAIN_S = 60.0  # half-life of that part: a program that came may come again
+_OVER, _OVER_S = (
+    1.0,
+    1.0,
+)  # share of a window's excess over the cap that is kept free, and half-life
 _NEXT_S = 0.2  # until the next look
 
 
@@ -26,7 +30,7 @@ class Cap:
     def __init__(self) -> None:
         self._window = PowerWindow()
         self._cap_w: float | None = None
-        self._steady_w = self._steps_w = self._ripple_w = 0.0
+        self._steady_w = self._steps_w = self._ripple_w = self._over_w = 0.0
         self.extra_margin_w = 0.0  # part of the margin beyond its least: for model errors and steps
         self.margin_w: float | None = None  # None: there is no cap
 
@@ -48,6 +52,8 @@ class Cap:
         """
         self._steps_w = max(self._steps_w * 0.5 ** (dt_s / _AGAIN_S), _STEP * step_w)
         self._window.add(dt_s, drawn[-1], planned_w, window_s, drawn[:-1], worked, whole)
+        over_w = 0.0 if self._cap_w is None else self._window.mean_w - self._cap_w
+        self._over_w = max(self._over_w * 0.5 ** (dt_s / _OVER_S), over_w)
 
     def aims_w(
         self, budget: Budget, deviation_w: float, ripple_w: float = 0.0
@@ -60,13 +66,14 @@ class Cap:
         cap_w = budget.power_w
         if cap_w != self._cap_w:
             self._window.turn()  # excess over another cap is not made up for under this one
-            self._cap_w = cap_w
+            self._cap_w, self._over_w = cap_w, 0.0
         if cap_w is None:
             self.margin_w, self.extra_margin_w = None, 0.0
             return None
         steps_w = min(_STEPS * cap_w, self._steps_w)
         floor_w = max(_FLOOR * cap_w, self._window.whole_excess_w)
-        self._steady_w = min(_MOST * cap_w, _DEVIATIONS * deviation_w + floor_w + steps_w)
+        kept_w = floor_w + steps_w + self._over_w
+        self._steady_w = min(_MOST * cap_w, _DEVIATIONS * deviation_w + kept_w)
         self.extra_margin_w = max(0.0, self._steady_w - _FLOOR * cap_w)
         self._ripple_w = self._window.new * min(_RIPPLE * cap_w, ripple_w)
         self.margin_w = self._margin_w(cap_w, self._steady_w)

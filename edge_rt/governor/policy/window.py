@@ -16,6 +16,7 @@ class PowerWindow:
 
     def __init__(self) -> None:
         self._looks: list[tuple[float, float, float]] = []  # seconds, watts, watts planned
+        self.mean_w = 0.0  # power of the last whole window; 0: there is none yet
         self.excess_w = 0.0  # of the worst window, which fades
         self.whole_excess_w = 0.0  # the same of windows in which the engine was to make no pause
         self._whole_s = 0.0  # for which it was not to
@@ -52,6 +53,7 @@ class PowerWindow:
         self.excess_w *= fade
         self.whole_excess_w *= fade
         if seconds >= window_s - _TINY_S:
+            self.mean_w = sum([dt * power for dt, power, _ in self._looks]) / seconds
             excess_w = sum([dt * (power - plan) for dt, power, plan in self._looks]) / seconds
             excess_w = min(excess_w, _MOST * planned_w)
             self.excess_w = max(self.excess_w, excess_w)
@@ -66,6 +68,7 @@ class PowerWindow:
     def turn(self) -> None:
         """Begin a new window; the excess stays."""
         self._looks.clear()
+        self.mean_w = 0.0
         self._begins = True
 
     def room_w(self, cap_w: float, window_s: float, next_s: float) -> float:

@@ -47,6 +47,18 @@ def test_an_excess_without_pauses_is_kept_free_without_pauses_too() -> None:
     assert aims_w[1] == pytest.approx(5.6, abs=0.02)
 
 
+def test_an_excess_over_the_cap_is_kept_free_for_a_second() -> None:
+    cap = watched(5.0, 6.5, 6.5)  # as planned, so that nothing but the cap itself is exceeded
+    aims_w = cap.aims_w(SIX, 0.0)
+    assert aims_w is not None
+    assert aims_w[0] == pytest.approx(5.42, abs=0.02)
+    for _ in range(50):
+        cap.look(0.2, [5.5], 5.5, 1.0)
+    aims_w = cap.aims_w(SIX, 0.0)
+    assert aims_w is not None
+    assert aims_w[0] == pytest.approx(5.916, abs=0.005)
+
+
 def test_it_forgets_a_mishap_within_minutes() -> None:
     cap = watched(2.0, 7.0, 5.5)
     cap.aims_w(SIX, 0.0)
