@@ -77,7 +77,7 @@ from edge_rt.models.templates.task import Refused, Task
 from edge_rt.models.templates.worker import Templates
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
-from edge_rt.server.state_directory import Keeping
+from edge_rt.server.state_directory import StorageHealth
 
 # pytest's importlib mode leaves helpers unfound.
 sys.path.insert(0, str(Path(__file__).parent / "board"))
@@ -487,7 +487,7 @@ class House:
             performing,
             self.foresight,
             Prompting(cast(Templating, FakeTemplating()), lambda entry: Vocabulary([], 16)),
-            Keeping(self.state_folder, {"router.db": self.foresight.learning.trouble}),
+            StorageHealth(self.state_folder, {"router.db": self.foresight.learning.trouble}),
         )
 
     async def rest(self, seconds: float) -> None:

@@ -14,7 +14,7 @@ _ALONE = "nothing else was asked for"  # the daemon's word where there was nothi
 
 
 @dataclass
-class Answer:
+class ReceivedAnswer:
     """What has come so far; `usage` and `edge` are the API's objects, empty until the end."""
 
     text: str = ""
@@ -69,7 +69,9 @@ class Answer:
         return f"{line(why)}; {limit}" if asked is not None and limit else line(why)
 
 
-def stream(client: Client, path: str, body: Json, answer: Answer) -> Generator[str, None, None]:
+def stream(
+    client: Client, path: str, body: Json, answer: ReceivedAnswer
+) -> Generator[str, None, None]:
     """Ask for `body` as a stream and fill `answer`; gives each piece of text as it comes.
 
     Closing the iterator early cancels the request.
@@ -81,9 +83,9 @@ def stream(client: Client, path: str, body: Json, answer: Answer) -> Generator[s
                 yield added
 
 
-def whole(client: Client, path: str, body: Json) -> Answer:
+def whole(client: Client, path: str, body: Json) -> ReceivedAnswer:
     """Ask for `body` and wait for all of the answer."""
-    answer = Answer()
+    answer = ReceivedAnswer()
     answer.take(client.post(path, body))
     return answer
 

@@ -16,7 +16,15 @@ from urllib.parse import unquote
 import click
 import httpx
 
-from edge_rt.cli.exits import Failure, NoDaemon, NoModel, NotNow, Silent, failure_in, message_in
+from edge_rt.cli.exits import (
+    CommandFailure,
+    NoDaemon,
+    NoModel,
+    NotNow,
+    Silent,
+    failure_in,
+    message_in,
+)
 from edge_rt.cli.screen import note
 from edge_rt.cli.text import Json, duration
 
@@ -28,7 +36,7 @@ _STATE_S = 60.0  # for a question about the daemon; proving its health may load 
 
 
 class Client:
-    """Speaks to one daemon; every way it can fail is a `Failure` with its exit code.
+    """Speaks to one daemon; every way it can fail is a `CommandFailure` with its exit code.
 
     Answers may take as long as they take, so nothing but connecting has a time limit there.
     """
@@ -70,7 +78,7 @@ class Client:
     def store(self) -> str | None:
         """The directory of the daemon's models; None where it does not tell."""
         timeout = httpx.Timeout(_STORE_S, connect=_CONNECT_S)
-        with suppress(Failure, httpx.TransportError):
+        with suppress(CommandFailure, httpx.TransportError):
             told = _document(self._http.get("/edge/v1/status", timeout=timeout)).get("store")
             return told if isinstance(told, str) else None
         return None
@@ -127,12 +135,12 @@ class Client:
         except httpx.TimeoutException:
             raise Silent(f"the daemon at {self._socket} does not answer: look at its log") from None
         except httpx.TransportError as error:
-            raise Failure(f"the daemon at {self._socket} went away: {error}") from None
+            raise CommandFailure(f"the daemon at {self._socket} went away: {error}") from None
         except NoModel as error:
             store = self.store()
             raise NoModel(f"{error.message} (store: {store})") if store else error from None
 
-    def _absent(self) -> Failure:
+    def _absent(self) -> CommandFailure:
         advice = "name the socket of your daemon with --socket"
         if (obstacle := obstacle_at(self._socket)) is not None:
             return NoDaemon(f"{obstacle}, or {advice}")
@@ -195,7 +203,7 @@ def parse_events(chunks: Iterable[bytes]) -> Iterator[Json]:
             if data == b"[DONE]":
                 return
             yield _object(data)
-    raise Failure("the daemon went away before the answer was complete")
+    raise CommandFailure("the daemon went away before the answer was complete")
 
 
 def _json(body: Json) -> dict[str, Any]:
@@ -217,7 +225,7 @@ def _object(data: bytes) -> Json:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Failure("the daemon's answer cannot be understood: is it an edge-rt daemon?")
+        raise CommandFailure("the daemon's answer cannot be understood: is it an edge-rt daemon?")
     return cast(Json, value)
 
 
@@ -227,11 +235,11 @@ def _document(response: httpx.Response) -> Json:
     return _object(response.content)
 
 
-def _refused(response: httpx.Response) -> Failure:
+def _refused(response: httpx.Response) -> CommandFailure:
     """The failure that an HTTP error means, from its status and OpenAI-shaped body."""
     try:
         body = _object(response.content)
-    except Failure:
+    except CommandFailure:
         body: Json = {}
     otherwise = f"the daemon answered HTTP {response.status_code}"
     if response.status_code in (429, 503):

@@ -23,7 +23,7 @@ Exit codes:
 """
 
 
-class Failure(click.ClickException):
+class CommandFailure(click.ClickException):
     """Ends the command with a message on standard error and an exit code."""
 
     exit_code = 1
@@ -32,29 +32,29 @@ class Failure(click.ClickException):
         super().__init__(clean(message))
 
 
-class BadOption(Failure):
+class BadOption(CommandFailure):
     """The daemon refuses the value of an option."""
 
     exit_code = 2
 
 
-class TooLong(Failure):
+class TooLong(CommandFailure):
     """What was asked is more than the model can read at once."""
 
 
-class NoDaemon(Failure):
+class NoDaemon(CommandFailure):
     """Nobody answers at the socket."""
 
     exit_code = 3
 
 
-class NoModel(Failure):
+class NoModel(CommandFailure):
     """There is no model of that name."""
 
     exit_code = 4
 
 
-class NotNow(Failure):
+class NotNow(CommandFailure):
     """It may work later."""
 
     exit_code = 5
@@ -64,13 +64,13 @@ class Silent(NotNow):
     """A daemon listens there, and does not answer in time."""
 
 
-class BadConfig(Failure):
+class BadConfig(CommandFailure):
     """The configuration is at fault."""
 
     exit_code = 6
 
 
-def failure_of(error: EdgeError) -> Failure:
+def failure_of(error: EdgeError) -> CommandFailure:
     """The failure that an edge_rt error means to whoever typed the command."""
     if isinstance(error, ConfigError):
         return BadConfig(str(error))
@@ -78,7 +78,7 @@ def failure_of(error: EdgeError) -> Failure:
         return NoModel(str(error))
     if isinstance(error, Unavailable):
         return NotNow(str(error))
-    return Failure(str(error))
+    return CommandFailure(str(error))
 
 
 _OPTIONS = {
@@ -99,17 +99,17 @@ _OPTIONS = {
 
 _WRONG = (None, "invalid_value", "unsupported_parameter")  # codes of a value that cannot be right
 
-_CODES: dict[str, type[Failure]] = {
+_CODES: dict[str, type[CommandFailure]] = {
     "model_not_found": NoModel,
     "context_length_exceeded": TooLong,
 }
 
 
-def failure_in(body: Json, otherwise: str) -> Failure:
+def failure_in(body: Json, otherwise: str) -> CommandFailure:
     """The failure that an OpenAI-shaped error means, wherever it came."""
     detail = _detail(body)
-    kind = _CODES.get(str(detail.get("code")), Failure)
-    if kind is Failure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
+    kind = _CODES.get(str(detail.get("code")), CommandFailure)
+    if kind is CommandFailure and detail.get("code") in _WRONG and detail.get("param") in _OPTIONS:
         kind = BadOption
     return kind(message_in(body, otherwise))
 

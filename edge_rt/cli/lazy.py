@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.exits import Failure, failure_of
+from edge_rt.cli.exits import CommandFailure, failure_of
 from edge_rt.cli.interrupt import INTERRUPTED, interruptible
 from edge_rt.core.errors import EdgeError
 
@@ -37,7 +37,7 @@ def output_watched() -> Generator[None]:
         if isinstance(error, EdgeError) or error.filename is not None:
             raise
         _give_up()
-        raise Failure(f"cannot write the output: {error.strerror or error}") from error
+        raise CommandFailure(f"cannot write the output: {error.strerror or error}") from error
 
 
 def _give_up() -> None:

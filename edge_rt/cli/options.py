@@ -28,7 +28,7 @@ class Range(click.FloatRange):
         return number
 
 
-class Quality(Range):
+class QualityRange(Range):
     """A floor of quality: a word for one, or a number from 0 to 1."""
 
     name = "low|normal|high|0..1"
@@ -81,7 +81,7 @@ def asking(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option(
         "--quality",
-        type=Quality(),
+        type=QualityRange(),
         help="How likely an answer is to be good enough, at least: low, normal, high, or 0 to 1.",
     )
     @click.option(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import announce_starter, fetch, find_store, tell_better
 from edge_rt.cli.options import AUTO, DEFAULT
 from edge_rt.cli.screen import note
@@ -34,7 +34,7 @@ def board(path: Path) -> Json | None:
     with Client(path) as client:
         try:
             return client.get("/edge/v1/board")
-        except Failure:
+        except CommandFailure:
             return None
 
 
@@ -113,9 +113,11 @@ def _wait(daemon: subprocess.Popen[bytes], path: Path, log: Path, ready_s: float
     deadline = time.monotonic() + ready_s
     while not accepts(path):
         if daemon.poll() is not None:
-            raise Failure(f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start.")
+            raise CommandFailure(
+                f"{_read(log)}\nThe daemon ended with {daemon.returncode} at start."
+            )
         if time.monotonic() > deadline:
-            raise Failure(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
+            raise CommandFailure(f"{_read(log)}\nThe daemon did not answer within {ready_s:g} s.")
         time.sleep(_POLL_S)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.exits import Failure, NoDaemon, NoModel
+from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
 from edge_rt.cli.where import accepts, daemon_socket, sensors_root_option
 
 
@@ -54,7 +54,7 @@ class Standalone:
 
         try:
             found = missing(self, model, socket)
-        except Failure as denied:  # the daemon has its store to itself
+        except CommandFailure as denied:  # the daemon has its store to itself
             why = f"; {denied.message}" if self.yes else ""
             raise NoModel(f"{error.message}{why}") from denied
         if found is None:

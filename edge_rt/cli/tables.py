@@ -80,7 +80,7 @@ class Column:
     kept: bool = False
 
 
-class Table:
+class TextTable:
     """Rows below a header; records with a line for each value where not even kept columns fit.
 
     A column without any content is left out.
@@ -180,7 +180,7 @@ class Prose:
             yield from map(Text, wrapped(_flat(line), options.max_width))
 
 
-class Pairs:
+class PairTable:
     """Names and what there is to say of each, in two columns where there is room for them."""
 
     def __init__(self, rows: Iterable[tuple[str, str]], title: str = "") -> None:

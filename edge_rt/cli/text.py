@@ -152,7 +152,7 @@ def members(document: Json, name: str) -> list[Json]:
 SINGLE = "single"
 
 
-class Setting(Protocol):
+class GateSetting(Protocol):
     """How the gate of a mode is set; see Pair."""
 
     @property
@@ -165,7 +165,7 @@ class Setting(Protocol):
     def first(self) -> int: ...
 
 
-def as_set(mode: str, setting: Setting) -> str:
+def as_set(mode: str, setting: GateSetting) -> str:
     """A mode and what is set of it: "switch:ead, threshold 0.5"."""
     parts = [mode]
     if setting.large_share is not None:

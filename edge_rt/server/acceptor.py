@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail
-from edge_rt.server.connection_limiter import Caller, ConnectionLimiter, Door, caller_of
+from edge_rt.server.connection_limiter import ConnectionLimiter, ConnectionOwner, Door, caller_of
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ PAUSE_S = 1.0  # without accepting, once no file descriptor is left
 TOLD_S = 60.0  # between two lines of the log about that
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-MakeProtocol = Callable[[Caller, Door], asyncio.BaseProtocol]
+MakeProtocol = Callable[[ConnectionOwner, Door], asyncio.BaseProtocol]
 
 
 def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
@@ -115,7 +115,7 @@ class Acceptor:
                 self._open(connection, caller, door)
                 opened += 1
 
-    def _open(self, connection: socket.SocketType, caller: Caller, door: Door) -> None:
+    def _open(self, connection: socket.SocketType, caller: ConnectionOwner, door: Door) -> None:
         whole = socket.socket(fileno=connection.detach())
         whole.setblocking(False)
         make = partial(self._make, caller, door)

@@ -16,7 +16,7 @@ from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
 from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
 from edge_rt.api.middleware.respond import send_failure
 from edge_rt.core.errors import Unavailable
-from edge_rt.server.connection_limiter import Caller, ConnectionLimiter, Door, peer_of
+from edge_rt.server.connection_limiter import ConnectionLimiter, ConnectionOwner, Door, peer_of
 
 RETRY_S = 2.0  # after which there may be a place for one more connection
 
@@ -44,7 +44,12 @@ class Connection(H11Protocol):
     """
 
     def __init__(
-        self, doors: ConnectionLimiter, patience: Patience, caller: Caller, door: Door, **given: Any
+        self,
+        doors: ConnectionLimiter,
+        patience: Patience,
+        caller: ConnectionOwner,
+        door: Door,
+        **given: Any,
     ) -> None:
         """Of `caller`, who has come in by `door` and leaves when it ends.
 

@@ -24,19 +24,19 @@ _SO_PEERGROUPS = 59  # of Linux since 4.13, which Python does not name
 _MOST_BYTES = 1024  # that Python reads of a socket's option: 256 groups
 
 
-class Caller(NamedTuple):
+class ConnectionOwner(NamedTuple):
     """The client that opened a connection, and the program it did so with."""
 
     client: object  # a user's number; over TCP the address
     program: object = None  # the number of the process; None: that is not known
 
 
-def caller_of(connection: socket.SocketType, address: Any) -> Caller:
+def caller_of(connection: socket.SocketType, address: Any) -> ConnectionOwner:
     """Who opened a connection that comes from `address`."""
     if connection.family == socket.AF_UNIX:
         pid, uid, _ = _credentials(connection)
-        return Caller(uid, pid)
-    return Caller(address[0])
+        return ConnectionOwner(uid, pid)
+    return ConnectionOwner(address[0])
 
 
 def peer_of(connection: socket.socket | None) -> Peer | None:

@@ -56,7 +56,7 @@ from edge_rt.models.templates.process import Templating
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, sweep, told, write
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
-from edge_rt.server.state_directory import Keeping
+from edge_rt.server.state_directory import StorageHealth
 
 
 class Container:
@@ -170,7 +170,7 @@ class Container:
             performing,
             self.foresight,
             self._prompting,
-            Keeping(paths.state, self._troubles()),
+            StorageHealth(paths.state, self._troubles()),
         )
 
     @asynccontextmanager

@@ -39,7 +39,7 @@ from edge_rt.server.container import Container
 from edge_rt.server.listening import check_reach, tcp_socket, unix_socket
 from edge_rt.server.reload import Reload
 from edge_rt.server.service import DaemonService
-from edge_rt.server.state_directory import Estate, sole_estate
+from edge_rt.server.state_directory import StateDirectory, sole_state_directory
 from edge_rt.server.systemd import Notifier, handed_over
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     return_large_blocks()
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
-        estate = stack.enter_context(sole_estate(paths.state))
+        estate = stack.enter_context(sole_state_directory(paths.state))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         if config.offline:  # from here on: the host of tcp.listen may be a name
@@ -72,7 +72,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
         asyncio.run(_held(estate, daemon.run(sockets)))
 
 
-async def _held(estate: Estate, running: Coroutine[Any, Any, None]) -> None:
+async def _held(estate: StateDirectory, running: Coroutine[Any, Any, None]) -> None:
     """Run the daemon, but end it, and raise StateError, once another has its state directory."""
     watch = asyncio.create_task(estate.watch())
     watch.add_done_callback(lambda done: done.cancelled() or signal.raise_signal(signal.SIGTERM))

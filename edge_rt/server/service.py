@@ -65,7 +65,7 @@ from edge_rt.routing.options.kinds import of_kind, only, writer
 from edge_rt.routing.quality.feedback import learner
 from edge_rt.routing.unroutable import unloadable
 from edge_rt.server.foresight import Foresight
-from edge_rt.server.state_directory import Keeping
+from edge_rt.server.state_directory import StorageHealth
 
 ReportT = TypeVar("ReportT", LedgerReport, GovernorState, Past, PlanReport, Calibrated, Trace)
 
@@ -89,7 +89,7 @@ class DaemonService:
         performing: TaskService,
         foresight: Foresight,
         prompting: Prompting,
-        keeping: Keeping,
+        keeping: StorageHealth,
     ) -> None:
         self._config = config
         self._store = store

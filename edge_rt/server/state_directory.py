@@ -22,7 +22,7 @@ from edge_rt.server.listening import identity
 _ASIDE = "*.db.corrupt-*"
 
 
-class Keeping:
+class StorageHealth:
     """Knows the troubles of all files of the state directory."""
 
     def __init__(self, folder: Path, troubles: Mapping[str, Trouble | None]) -> None:
@@ -60,13 +60,13 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0  # between two looks whether the directory is there
 
 
-class Estate:
+class StateDirectory:
     """A state directory that is this daemon's alone, where it can be written."""
 
     def __init__(self, state: Path) -> None:
         """Make the directory where it is missing, and close it to other users.
 
-        Raises StateError where another daemon has it, and as `check_estate` does.
+        Raises StateError where another daemon has it, and as `check_state_directory` does.
         """
         self._state = state
         self._lock: int | None = None
@@ -98,7 +98,7 @@ class Estate:
         self._take()
 
     def _take(self) -> None:
-        check_estate(self._state)
+        check_state_directory(self._state)
         try:
             self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = take(self._state / "daemon.lock")
@@ -113,16 +113,16 @@ class Estate:
 
 
 @contextmanager
-def sole_estate(state: Path) -> Generator[Estate]:
+def sole_state_directory(state: Path) -> Generator[StateDirectory]:
     """The state directory while the block runs; raises as Estate does."""
-    estate = Estate(state)
+    estate = StateDirectory(state)
     try:
         yield estate
     finally:
         estate.close()
 
 
-def check_estate(state: Path, uid: int | None = None) -> None:
+def check_state_directory(state: Path, uid: int | None = None) -> None:
     """Raise StateError where another user could read or replace what the daemon keeps.
 
     Files that root keeps in the directory of a service's user are also closed to the service's

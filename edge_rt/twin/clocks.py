@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.twin.filesystem import NO_SENSORS, Folders, Gauge
-from edge_rt.twin.plant import State
+from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile
+from edge_rt.twin.plant import PlantState
 from edge_rt.twin.shape import Shape
 
 
 @dataclass
 class _Policy:
-    now: Gauge
-    top: Gauge
+    now: NumberFile
+    top: NumberFile
     limit_hz: float  # what users of cpufreq allow
 
 
@@ -43,7 +43,7 @@ class CpuClocks:
                 policy.limit_hz = min(top, max(low, khz * 1e3))
         return tuple(policy.limit_hz for policy in self._policies)
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring clocks and limits up to date."""
         cap_hz = self._shape.top_hz if self._shape.firmware_throttles else state.cap_hz
         for policy, clock_hz in zip(self._policies, state.clocks_hz, strict=True):
@@ -66,7 +66,7 @@ class CpuClocks:
                 "scaling_governor": "schedutil",
             },
         )
-        now, top = Gauge(folder / "scaling_cur_freq"), Gauge(folder / "scaling_max_freq")
+        now, top = NumberFile(folder / "scaling_cur_freq"), NumberFile(folder / "scaling_max_freq")
         return _Policy(now, top, self._shape.top_hz)
 
 
@@ -83,8 +83,8 @@ class GpuClocks:
         self._limit_hz = self._steps_hz[0]
         device, *others = prior.devices
         folder = self._device(folders, prior.folder, device)
-        self._now, self._top = Gauge(folder / "cur_freq"), Gauge(folder / "max_freq")
-        self._load = Gauge(folder.parents[1] / "load") if prior.tells_load else None
+        self._now, self._top = NumberFile(folder / "cur_freq"), NumberFile(folder / "max_freq")
+        self._load = NumberFile(folder.parents[1] / "load") if prior.tells_load else None
         for other in others:
             fixed = {"cur_freq": _whole(self._steps_hz[-1]), "max_freq": _whole(self._steps_hz[0])}
             folders.write(self._device(folders, prior.folder, other), fixed)
@@ -96,7 +96,7 @@ class GpuClocks:
             self._limit_hz = min(self._steps_hz[0], max(self._steps_hz[-1], float(hz)))
         return self._limit_hz
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring clock, limit and load up to date; max_freq is the kernel's own cap if lower."""
         gpu = state.gpu
         if gpu is None:

@@ -25,7 +25,7 @@ class GpuState:
     power_w: float
 
 
-class Gpu:
+class GpuModel:
     """Draws P = gpu_w·busy·V²f + leakage while it is on, V and f as in Plant with its own figures.
 
     Its clock is the highest that is allowed, and the lowest when there is nothing to do. Where the

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from edge_rt.core.errors import StoreError
-from edge_rt.twin.plant import State
+from edge_rt.twin.plant import PlantState
 
 MARK = ".edge-rt-twin"
 _PARTS = ("sys", "proc", "dev", "etc")
@@ -89,7 +89,7 @@ class Folders:
         return folder
 
 
-class Part(Protocol):
+class BoardPart(Protocol):
     """Some files that show one side of the board."""
 
     @property
@@ -97,7 +97,7 @@ class Part(Protocol):
         """The sensors that events may name."""
         ...
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring the files up to date; `faults` are kinds of events by sensor."""
         ...
 
@@ -108,7 +108,7 @@ NO_SENSORS: frozenset[str] = frozenset()
 _WIDTH = 16  # bytes; every number fits, so that the length of a file does not change
 
 
-class Gauge:
+class NumberFile:
     """A file of one number, written in place at one width, padded with spaces.
 
     Readers may keep it open, as they keep files of sysfs open. So few bytes are copied at once in
@@ -167,7 +167,7 @@ class Gauge:
         spare.replace(self.path)
 
 
-class Report:
+class TextFile:
     """A file of several lines, replaced as a whole so that they belong together."""
 
     def __init__(self, path: Path) -> None:
@@ -195,7 +195,7 @@ class Report:
             os.mknod(self.path, stat.S_IFSOCK | 0o444)
 
 
-def show(file: Gauge | Report, value: str, fault: str | None) -> None:
+def show(file: NumberFile | TextFile, value: str, fault: str | None) -> None:
     """Show `value` in `file`, unless its sensor fails in the way of an `Event`."""
     if fault == "vanish":
         file.withdraw()

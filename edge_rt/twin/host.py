@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from edge_rt.twin.filesystem import Folders, Report
-from edge_rt.twin.load import Usage
+from edge_rt.twin.filesystem import Folders, TextFile
+from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.shape import Shape
 
 _ARM = "processor\t: {}\nBogoMIPS\t: 38.40\nCPU architecture: 8\n\n"
@@ -66,15 +66,15 @@ class HostFiles:
         self._free_bytes = free_bytes
         fitted = max(shape.board.memory_sizes_bytes, default=8 << 30)
         self._total_bytes = round(fitted * (1 - _KERNEL_SHARE))
-        self._stat = Report(folders.proc / "stat")
-        self._memory = Report(folders.proc / "meminfo")
+        self._stat = TextFile(folders.proc / "stat")
+        self._memory = TextFile(folders.proc / "meminfo")
         self._next_memory_s = 0.0
         self._busy_s = self._time_s = 0.0
         self._linked: set[int] = set()
         if (proc / "pressure").is_dir():
             (folders.proc / "pressure").symlink_to(proc / "pressure")
 
-    def show(self, dt_s: float, busy_cores: float, usage: Usage) -> None:
+    def show(self, dt_s: float, busy_cores: float, usage: WatchedUsage) -> None:
         """Bring the files up to date after `dt_s` with `busy_cores` at work."""
         self._time_s += dt_s
         self._busy_s += busy_cores * dt_s
@@ -99,7 +99,7 @@ class HostFiles:
         each = f"{busy // self._cores} 0 0 {idle // self._cores} 0 0 0 0 0 0\n"
         return "".join(rows + [f"cpu{core} {each}" for core in range(self._cores)])
 
-    def _amounts(self, usage: Usage) -> str:
+    def _amounts(self, usage: WatchedUsage) -> str:
         own = self._total_bytes * (1 - _SYSTEM_SHARE) - usage.resident_bytes
         available = max(0, min(round(own), self._free_bytes()))
         rows = (("MemTotal:", self._total_bytes), ("MemFree:", available))

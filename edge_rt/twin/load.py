@@ -55,7 +55,7 @@ _PLACE = 24  # bytes before them
 
 
 @dataclass(frozen=True)
-class Spent:
+class GpuTime:
     """Seconds since the last look that passes kept a GPU busy, and their `share` of all passes."""
 
     gpu_s: float
@@ -72,7 +72,7 @@ class Passes:
         self._engines: dict[int, _Engine] = {}
         self._refused: set[int] = set()
 
-    def look(self, pids: Iterable[int]) -> dict[int, Spent]:
+    def look(self, pids: Iterable[int]) -> dict[int, GpuTime]:
         """Return the time spent since the last look, by process, for those that are engines.
 
         Passes before the first look at an engine do not count.
@@ -114,18 +114,18 @@ class _Engine:
         self._told: tuple[float, float] | None = None  # seconds in passes, and the GPU's
         self._share = 0.0
 
-    def look(self, now_s: float) -> Spent:
+    def look(self, now_s: float) -> GpuTime:
         """Return the time spent since the last look, at `now_s`."""
         found = self._totals(now_s)
         told = self._told or found
         if found is None or told is None:
-            return Spent(0.0, self._share)
+            return GpuTime(0.0, self._share)
         # A pass that has failed was counted while it was under way.
         self._told = max(found[0], told[0]), max(found[1], told[1])
         all_s, gpu_s = self._told[0] - told[0], self._told[1] - told[1]
         if all_s > 0.0:
             self._share = min(1.0, gpu_s / all_s)
-        return Spent(gpu_s, self._share)
+        return GpuTime(gpu_s, self._share)
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -146,11 +146,11 @@ class _Engine:
 _TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _USER, _SYSTEM, _RESIDENT = 11, 12, 21  # in stat, counted behind the name
-_NONE = Spent(0.0, 0.0)
+_NONE = GpuTime(0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Usage:
+class WatchedUsage:
     """Core seconds used since the last look, and bytes of memory held now.
 
     `gpu_s` are the seconds since the last look for which a GPU was busy, or would have been.
@@ -162,7 +162,7 @@ class Usage:
     gpu_s: float = 0.0
 
 
-class Load:
+class WatchedLoad:
     """Watches a process, all that descend from it, and never this process itself.
 
     What engines compute here of layers on a GPU is no work of the board's processor: instead of
@@ -179,7 +179,7 @@ class Load:
         self._passes = Passes(proc, clock)
         self._seen: dict[int, int] | None = None  # ticks by pid
 
-    def look(self) -> Usage | None:
+    def look(self) -> WatchedUsage | None:
         """What was used since the last look; None once the watched process has ended."""
         pids = self._family.pids()
         figures = {pid: row for pid in pids if (row := self._figures(pid)) is not None}
@@ -195,7 +195,7 @@ class Load:
             gpu_s += on_gpu.gpu_s
         self._seen = spent
         pages = sum(pages for _, pages in figures.values())
-        return Usage(max(0.0, busy_s), pages * _PAGE, tuple(figures), gpu_s)
+        return WatchedUsage(max(0.0, busy_s), pages * _PAGE, tuple(figures), gpu_s)
 
     def _figures(self, pid: int) -> tuple[int, int] | None:
         """Ticks and pages; None where the process is gone or only waits to be reaped."""

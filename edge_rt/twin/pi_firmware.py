@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edge_rt.config.board import Board
-from edge_rt.twin.filesystem import NO_SENSORS, Folders, Gauge, Report
-from edge_rt.twin.plant import State
+from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile, TextFile
+from edge_rt.twin.plant import PlantState
 
 # The numbers that the firmware gives to current and voltage of each rail.
 _NUMBERS = {
@@ -29,17 +29,17 @@ _UNDER_VOLTAGE, _CAPPED, _THROTTLED, _SOFT_LIMIT = 1, 2, 4, 8
 _HOT_C = 85.0  # from here on the firmware says "throttled"
 
 
-class PiPmic:
+class PmicFile:
     """The answer to pmic_read_adc; boards without the chip do not know the command."""
 
     def __init__(self, folders: Folders, board: Board) -> None:
         (folders.dev / "vcio").mkdir(exist_ok=True)
-        self._file = Report(folders.dev / "vcio" / "pmic_read_adc")
+        self._file = TextFile(folders.dev / "vcio" / "pmic_read_adc")
         self._labels = [label for label, rail in board.rails.items() if rail.chip == "pmic"]
         self._lines: dict[str, list[tuple[int, str]]] = {}
         self.sensors = frozenset(self._labels)
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring the answer up to date."""
         if not self._labels:
             self._file.put(_UNKNOWN)
@@ -52,7 +52,7 @@ class PiPmic:
         lines += [(25, _line("BATT_V", "volt", 25, 0.0, "V"))]
         self._file.put("".join(text for _, text in sorted(lines)))
 
-    def _update(self, label: str, state: State, fault: str | None) -> None:
+    def _update(self, label: str, state: PlantState, fault: str | None) -> None:
         if fault == "stuck" and label in self._lines:
             return
         if fault in ("vanish", "storm"):
@@ -76,12 +76,12 @@ class PiFlags:
         platform = folders.sysfs / "devices" / "platform"
         firmware = folders.write(platform / "soc" / "soc:firmware", {})
         (folders.dev / "vcio").mkdir(exist_ok=True)
-        self._kernel = Gauge(firmware / "get_throttled")
-        self._firmware = Report(folders.dev / "vcio" / "get_throttled")
-        self._alarm = Gauge(folders.hwmon("rpi_volt", {}) / "in0_lcrit_alarm")
+        self._kernel = NumberFile(firmware / "get_throttled")
+        self._firmware = TextFile(folders.dev / "vcio" / "get_throttled")
+        self._alarm = NumberFile(folders.hwmon("rpi_volt", {}) / "in0_lcrit_alarm")
         self._ever = 0
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """What holds the board back now, and, 16 bits higher, whatever has since the start."""
         now = _flags(state)
         self._ever |= now << 16
@@ -91,7 +91,7 @@ class PiFlags:
         self._alarm.put(str(int(state.under_voltage)))
 
 
-def _flags(state: State) -> int:
+def _flags(state: PlantState) -> int:
     bits = 0
     if state.under_voltage:
         bits |= _UNDER_VOLTAGE | _THROTTLED

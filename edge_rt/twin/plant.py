@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_rt.twin.components import FanCurve, Gpu, GpuState, Ladder, Throttle
-from edge_rt.twin.priors import Share
+from edge_rt.twin.components import FanCurve, GpuModel, GpuState, Ladder, Throttle
+from edge_rt.twin.priors import RailShare
 from edge_rt.twin.shape import REFERENCE_C, Parameters, Shape
 
 _LONGEST_STEP_S = 0.25  # leakage and the clock follow the temperature at least this often
@@ -29,7 +29,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class State:
+class PlantState:
     """The board after a step. Energies count from the start; rails are the profile's."""
 
     time_s: float
@@ -83,7 +83,7 @@ class Plant:
         )
         self._fan = FanCurve(shape.fan_points, shape.hysteresis_c)
         self._throttle = Throttle(shape.steps_hz, shape.throttle_c, shape.hot_c, shape.hysteresis_c)
-        self._gpu = Gpu(shape, parameters) if shape.gpu_steps_hz else None
+        self._gpu = GpuModel(shape, parameters) if shape.gpu_steps_hz else None
         self.time_s = 0.0  # since the start
         self._carried = carried(shape)
         self._energies_j = dict.fromkeys(shape.board.rails, 0.0)
@@ -97,7 +97,7 @@ class Plant:
         limits_hz: Sequence[float] | None = None,
         gpu_busy: float = 0.0,
         gpu_limit_hz: float | None = None,
-    ) -> State:
+    ) -> PlantState:
         """Let `dt_s` pass with `busy_cores` at work on average, and the GPU for a share of it.
 
         `limits_hz` are the highest clocks that users of cpufreq allow, by policy, and
@@ -112,7 +112,7 @@ class Plant:
             state = self._part(dt_s / count, use, conditions)
         return state
 
-    def _part(self, dt_s: float, use: _Use, conditions: Conditions) -> State:
+    def _part(self, dt_s: float, use: _Use, conditions: Conditions) -> PlantState:
         clocks = self._clocks(use.cores, conditions, use.limits_hz)
         static_w, dynamic_w, leakage_w = self._powers(use.cores, clocks)
         gpu = self._gpu_state(dt_s, use)
@@ -132,7 +132,7 @@ class Plant:
         self._fan.update(chip_c)
         self._throttle.update(dt_s, chip_c)
         self._off |= chip_c >= self._shape.critical_c
-        return State(
+        return PlantState(
             self.time_s,
             tuple(self._heat.temps_c),
             conditions.ambient_c,
@@ -215,14 +215,14 @@ class Plant:
         return found
 
 
-def carried(shape: Shape) -> dict[str, Share]:
+def carried(shape: Shape) -> dict[str, RailShare]:
     """What each rail carries, what it feeds included."""
     rails = shape.board.rails
 
-    def of(label: str) -> Share:
-        own = shape.prior.shares.get(label, Share())
+    def of(label: str) -> RailShare:
+        own = shape.prior.shares.get(label, RailShare())
         parts = [own, *(of(name) for name, rail in rails.items() if rail.part_of == label)]
-        return Share(
+        return RailShare(
             sum(part.static for part in parts),
             sum(part.dynamic for part in parts),
             sum(part.leakage for part in parts),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.config.board import Board, Rail
-from edge_rt.twin.filesystem import Folders, Gauge, show
-from edge_rt.twin.plant import State
+from edge_rt.twin.filesystem import Folders, NumberFile, show
+from edge_rt.twin.plant import PlantState
 
 RANGE_UJ = 262_143_328_850
 
@@ -19,15 +19,15 @@ class RaplPower:
     def __init__(self, folders: Folders, board: Board) -> None:
         labels = [label for label, rail in board.rails.items() if rail.chip == "rapl"]
         base = folders.sysfs / "class" / "powercap"
-        self._zones: dict[str, Gauge] = {}
+        self._zones: dict[str, NumberFile] = {}
         for label, zone in _zones(labels):
             name = label.rpartition("/")[2]
             fixed = {"name": name, "max_energy_range_uj": RANGE_UJ, "enabled": 1}
             folder = folders.write(base / zone, fixed)
-            self._zones[label] = Gauge(folder / "energy_uj")
+            self._zones[label] = NumberFile(folder / "energy_uj")
         self.sensors = frozenset(self._zones)
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring the counters up to date."""
         for label, file in self._zones.items():
             used_uj = int(state.energies_j[label] * 1e6) % RANGE_UJ
@@ -55,9 +55,9 @@ class _Files:
     """Where one rail is shown; the steps are 1 mA and 1 mV or those of the chip, if larger."""
 
     label: str
-    voltage: Gauge
-    current: Gauge
-    power: Gauge | None
+    voltage: NumberFile
+    current: NumberFile
+    power: NumberFile | None
     power_unit_w: float
     current_step_a: float
     voltage_step_v: float
@@ -77,7 +77,7 @@ class JetsonPower:
                 self._rails.append(_ina238(folders, label))
         self.sensors = frozenset(rail.label for rail in self._rails)
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Voltage, current and, where the driver has it, power of each rail."""
         for rail in self._rails:
             fault = faults.get(rail.label)
@@ -138,9 +138,9 @@ def _files(
 ) -> _Files:
     return _Files(
         label,
-        Gauge(folder / voltage),
-        Gauge(folder / current),
-        None if power is None else Gauge(folder / power),
+        NumberFile(folder / voltage),
+        NumberFile(folder / current),
+        None if power is None else NumberFile(folder / power),
         1e-3,
         max(1e-3, _SHUNT_STEP_V / _shunt_ohm(rail)),
         _BUS_STEP_V,
@@ -150,8 +150,8 @@ def _files(
 def _ina238(folders: Folders, label: str) -> _Files:
     device = folders.i2c(_INA238, "ina238")
     folder = folders.hwmon("ina238", {"in1_label": label, "in0_input": 1}, device)
-    voltage, current = Gauge(folder / "in1_input"), Gauge(folder / "curr1_input")
-    return _Files(label, voltage, current, Gauge(folder / "power1_input"), 1e-6, 1e-3, 1e-3)
+    voltage, current = NumberFile(folder / "in1_input"), NumberFile(folder / "curr1_input")
+    return _Files(label, voltage, current, NumberFile(folder / "power1_input"), 1e-6, 1e-3, 1e-3)
 
 
 def _shunt_ohm(rail: Rail | None) -> float:

@@ -11,8 +11,8 @@ from typing import Protocol
 from edge_rt.config.board import Board
 from edge_rt.core.errors import RequestError
 from edge_rt.twin.events import Event, Script
-from edge_rt.twin.load import Usage
-from edge_rt.twin.plant import Plant, State
+from edge_rt.twin.load import WatchedUsage
+from edge_rt.twin.plant import Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 from edge_rt.twin.tree import BoardTree
 
@@ -23,7 +23,7 @@ _MOST_OWED_S = 2.0  # seconds that were used within one step and are felt in the
 class Watched(Protocol):
     """Whose CPU time, and GPU's time, heats the board."""
 
-    def look(self) -> Usage | None:
+    def look(self) -> WatchedUsage | None:
         """What was used since the last look; None once there is nobody to watch."""
         ...
 
@@ -52,7 +52,7 @@ class Twin:
         self._cores, self._gpu = _Owed(), _Owed()
         self._check()
 
-    def step(self) -> State | None:
+    def step(self) -> PlantState | None:
         """Catch up with the clock; None once the watched process has ended."""
         now_s = self._clock()
         usage = self._watched.look()
@@ -69,7 +69,7 @@ class Twin:
         """Take the tree away."""
         self._tree.remove()
 
-    def _advance(self, dt_s: float, usage: Usage) -> State:
+    def _advance(self, dt_s: float, usage: WatchedUsage) -> PlantState:
         dt_s = max(dt_s, 1e-6)
         # CPU time is told in ticks, late for new children, and by a machine with other cores.
         busy_s = self._cores.felt_s(usage.busy_s, self.shape.cores * dt_s)

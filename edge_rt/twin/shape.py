@@ -8,7 +8,7 @@ import random
 from dataclasses import asdict, dataclass
 
 from edge_rt.config.board import Board
-from edge_rt.twin.priors import Prior, prior_of
+from edge_rt.twin.priors import BoardPrior, prior_of
 
 _STEPS = 12  # clocks between the lowest and the top one, where the profile lists none
 _GPU_TOP_HZ = 1e9  # where the profile has none
@@ -20,7 +20,7 @@ class Shape:
     """The profile's figures, and the class's where the profile has none."""
 
     board: Board
-    prior: Prior
+    prior: BoardPrior
     policies: tuple[tuple[int, ...], ...]  # cores by the clock that they share
     steps_hz: tuple[float, ...]  # from the top down
     gpu_steps_hz: tuple[float, ...]  # the same of the GPU; none: there is no GPU
@@ -71,7 +71,7 @@ class Shape:
         return (*parts, *self.board.match.compatible[:1])
 
 
-def _cores(board: Board, prior: Prior) -> int:
+def _cores(board: Board, prior: BoardPrior) -> int:
     return sum(cluster.cores for cluster in board.clusters.values()) or prior.cores
 
 
@@ -80,7 +80,7 @@ def _policies(cores: int, each: int | None) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(range(n, min(n + size, cores))) for n in range(0, cores, size))
 
 
-def _steps(board: Board, prior: Prior) -> tuple[float, ...]:
+def _steps(board: Board, prior: BoardPrior) -> tuple[float, ...]:
     clusters = board.clusters.values()
     top = max((c.max_hz for c in clusters if c.max_hz), default=prior.top_hz)
     listed = {hz for cluster in clusters for hz in cluster.steps_hz}
@@ -91,7 +91,7 @@ def _steps(board: Board, prior: Prior) -> tuple[float, ...]:
     return tuple(sorted(rounded, reverse=True))
 
 
-def _gpu_steps(board: Board, prior: Prior) -> tuple[float, ...]:
+def _gpu_steps(board: Board, prior: BoardPrior) -> tuple[float, ...]:
     if board.gpu is None:
         return ()
     top_hz, low_hz = board.gpu.max_hz or _GPU_TOP_HZ, prior.gpu.low_hz
@@ -100,7 +100,7 @@ def _gpu_steps(board: Board, prior: Prior) -> tuple[float, ...]:
     return tuple(sorted({top_hz, *between}, reverse=True))
 
 
-def _fan_points(board: Board, prior: Prior) -> tuple[tuple[float, float], ...]:
+def _fan_points(board: Board, prior: BoardPrior) -> tuple[tuple[float, float], ...]:
     if board.thermal.fan is None:
         return prior.fan_points
     points = board.thermal.fan.points
@@ -115,7 +115,7 @@ REFERENCE_C = 45.0  # where `leakage_w` holds
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the plant obeys; see `Prior` for the meaning of each."""
+    """What the plant obeys; see `BoardPrior` for the meaning of each."""
 
     static_w: float
     core_w: float

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edge_rt.twin.clocks import CpuClocks, GpuClocks
-from edge_rt.twin.filesystem import Folders, Part
+from edge_rt.twin.filesystem import BoardPart, Folders
 from edge_rt.twin.host import HostFiles, write_identity
-from edge_rt.twin.load import Usage
-from edge_rt.twin.pi_firmware import PiFlags, PiPmic
-from edge_rt.twin.plant import State
+from edge_rt.twin.load import WatchedUsage
+from edge_rt.twin.pi_firmware import PiFlags, PmicFile
+from edge_rt.twin.plant import PlantState
 from edge_rt.twin.rails import JetsonPower, RaplPower
 from edge_rt.twin.shape import Parameters, Shape
 from edge_rt.twin.zones import Cooling, CoreTemp, FanFiles, Zones
@@ -26,7 +26,7 @@ class BoardTree:
         self._clocks = CpuClocks(self.folders, shape)
         self._gpu = GpuClocks(self.folders, shape) if shape.gpu_steps_hz else None
         self._host = HostFiles(self.folders, shape)
-        self._parts: tuple[Part, ...] = (
+        self._parts: tuple[BoardPart, ...] = (
             Zones(self.folders, shape, parameters.zone_nearness),
             Cooling(self.folders, shape),
             self._clocks,
@@ -48,7 +48,9 @@ class BoardTree:
         """The GPU's clock that others allow; None where there is no GPU."""
         return None if self._gpu is None else self._gpu.limit_hz()
 
-    def show(self, state: State, dt_s: float, usage: Usage, faults: Mapping[str, str]) -> None:
+    def show(
+        self, state: PlantState, dt_s: float, usage: WatchedUsage, faults: Mapping[str, str]
+    ) -> None:
         """Bring all files up to date after a step of `dt_s`."""
         for part in self._parts:
             part.show(state, faults)
@@ -59,7 +61,7 @@ class BoardTree:
         self.folders.remove()
 
 
-def _power(folders: Folders, shape: Shape) -> Iterator[Part]:
+def _power(folders: Folders, shape: Shape) -> Iterator[BoardPart]:
     chips = {rail.chip for rail in shape.board.rails.values()}
     if chips & {"ina3221", "ina238"}:
         yield JetsonPower(folders, shape.board, iio=shape.prior.iio)
@@ -67,9 +69,9 @@ def _power(folders: Folders, shape: Shape) -> Iterator[Part]:
         yield RaplPower(folders, shape.board)
 
 
-def _rest(folders: Folders, shape: Shape) -> Iterator[Part]:
+def _rest(folders: Folders, shape: Shape) -> Iterator[BoardPart]:
     if shape.firmware_throttles:
-        yield PiPmic(folders, shape.board)
+        yield PmicFile(folders, shape.board)
         yield PiFlags(folders)
     if shape.fan_points:
         yield FanFiles(folders, jetson=bool(shape.gpu_steps_hz))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edge_rt.config.board import Zone
-from edge_rt.twin.filesystem import NO_SENSORS, Folders, Gauge, show
-from edge_rt.twin.plant import State
+from edge_rt.twin.filesystem import NO_SENSORS, Folders, NumberFile, show
+from edge_rt.twin.plant import PlantState
 from edge_rt.twin.shape import Shape
 
 _RPM = 8000  # at full speed
@@ -27,23 +27,23 @@ class Zones:
 
     def __init__(self, folders: Folders, shape: Shape, nearness: float) -> None:
         """`nearness`: see `Parameters.zone_nearness`."""
-        self._zones: dict[str, tuple[Zone | None, Gauge]] = {}
+        self._zones: dict[str, tuple[Zone | None, NumberFile]] = {}
         for name, zone in (shape.board.thermal.zones or {"cpu-thermal": None}).items():
             folder = folders.write(folders.numbered("thermal_zone"), {"type": name})
             folders.write(folder, dict(_trips(shape, name)))
-            self._zones[name] = zone, Gauge(folder / "temp")
+            self._zones[name] = zone, NumberFile(folder / "temp")
         self._nearness = nearness
         self._step_c = shape.prior.zone_step_c
         self.sensors = frozenset(self._zones)
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Temperatures in the steps that the board's sensors have."""
         for name, (zone, file) in self._zones.items():
             gated = zone is not None and zone.gated and not _gpu_on(name, state)
             temp_c = round(self._temp_c(name, zone, state) / self._step_c) * self._step_c
             show(file, str(round(temp_c * 1e3)), "storm" if gated else faults.get(name))
 
-    def _temp_c(self, name: str, zone: Zone | None, state: State) -> float:
+    def _temp_c(self, name: str, zone: Zone | None, state: PlantState) -> float:
         around_c = state.temps_c[min(1, len(state.temps_c) - 1)]
         if zone is not None and zone.ignored:
             return _PMIC_C
@@ -55,7 +55,7 @@ class Zones:
         return around_c + nearness * (state.chip_c - around_c)
 
 
-def _gpu_on(zone: str, state: State) -> bool:
+def _gpu_on(zone: str, state: PlantState) -> bool:
     return zone in _OF_THE_GPU and state.gpu is not None and state.gpu.on
 
 
@@ -95,7 +95,7 @@ class Cooling:
         self._clock = _device(folders, "cpufreq-cpu0", lowest) if kernel else None
         self._fan = _device(folders, "pwm-fan", points) if points else None
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Bring the states up to date."""
         if self._alert is not None:
             self._alert.put(str(int(state.throttle_state > 0)))
@@ -105,9 +105,9 @@ class Cooling:
             self._fan.put(str(state.fan_state))
 
 
-def _device(folders: Folders, kind: str, top: int) -> Gauge:
+def _device(folders: Folders, kind: str, top: int) -> NumberFile:
     folder = folders.write(folders.numbered("cooling_device"), {"type": kind, "max_state": top})
-    return Gauge(folder / "cur_state")
+    return NumberFile(folder / "cur_state")
 
 
 class FanFiles:
@@ -118,9 +118,9 @@ class FanFiles:
     def __init__(self, folders: Folders, jetson: bool) -> None:
         driver = folders.hwmon("pwmfan", {"pwm1_enable": 1})
         speed = folders.hwmon("pwm_tach", {}) / "rpm" if jetson else driver / "fan1_input"
-        self._drive, self._speed = Gauge(driver / "pwm1"), Gauge(speed)
+        self._drive, self._speed = NumberFile(driver / "pwm1"), NumberFile(speed)
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """A fan that failed is driven and stands still."""
         self._drive.put(str(round(state.fan_duty * 255)))
         self._speed.put(str(round(state.fan_duty * _RPM) if state.fan_works else 0))
@@ -136,11 +136,11 @@ class CoreTemp:
         labels = {f"temp{n}_label": name for n, name in enumerate(names, 1)}
         crit = {f"temp{n}_crit": round(shape.throttle_c * 1e3) for n in range(1, len(names) + 1)}
         folder = folders.hwmon("coretemp", labels | crit)
-        self._temps = [Gauge(folder / f"temp{n}_input") for n in range(1, len(names) + 1)]
+        self._temps = [NumberFile(folder / f"temp{n}_input") for n in range(1, len(names) + 1)]
         self._counts = [g for core in range(shape.cores) for g in _counters(folders, core)]
         self._count, self._throttled = 0, False
 
-    def show(self, state: State, faults: Mapping[str, str]) -> None:
+    def show(self, state: PlantState, faults: Mapping[str, str]) -> None:
         """Whole degrees; a count for each time that throttling began."""
         throttled = state.throttle_state > 0
         self._count += int(throttled and not self._throttled)
@@ -151,9 +151,9 @@ class CoreTemp:
             file.put(str(self._count))
 
 
-def _counters(folders: Folders, core: int) -> Iterator[Gauge]:
+def _counters(folders: Folders, core: int) -> Iterator[NumberFile]:
     cpu: Path = folders.sysfs / "devices" / "system" / "cpu" / f"cpu{core}"
     folders.write(cpu / "topology", {"physical_package_id": 0, "core_id": core})
     folder = folders.write(cpu / "thermal_throttle", {})
     for name in ("core_throttle_count", "package_throttle_count"):
-        yield Gauge(folder / name)
+        yield NumberFile(folder / name)

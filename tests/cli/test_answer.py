@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.answer import Answer
+from edge_rt.cli.answer import ReceivedAnswer
 
 KNOWN = {"energy_j": 12.42, "energy_quality": "measured", "power_w": 5.934, "temp_c": 61.2}
 KNOWN |= {"power_quality": "measured"}
@@ -16,7 +16,7 @@ SHORT = {"energy_j": None, "energy_quality": "unresolved"}
 
 def cost(**edge: Any) -> str:
     told = {"model": "smol", "backend": "llama.cpp", "tokens_per_s": 31.2}
-    return Answer("", "stop", {"completion_tokens": 64}, told | edge).cost(2.31)
+    return ReceivedAnswer("", "stop", {"completion_tokens": 64}, told | edge).cost(2.31)
 
 
 def test_all_that_is_known_is_told() -> None:
@@ -39,12 +39,12 @@ def test_how_two_models_made_it_is_told() -> None:
 
 
 def test_its_id_is_told_apart_from_its_cost() -> None:
-    answer = Answer(edge={"model": "smol", "route": "the fewest joules"})
+    answer = ReceivedAnswer(edge={"model": "smol", "route": "the fewest joules"})
     answer.take({"id": "cmpl-7\x1b", "choices": []})
     assert answer.cost(1.0) == "1.00 s, smol"
     assert answer.identity() == "id cmpl-7, why: edge-rt trace cmpl-7"
-    assert Answer(id="cmpl-8").identity() == "id cmpl-8"
-    assert Answer().identity() == "id -"
+    assert ReceivedAnswer(id="cmpl-8").identity() == "id cmpl-8"
+    assert ReceivedAnswer().identity() == "id -"
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,7 @@ def test_what_is_missing_is_left_out_or_said_to_be(edge: dict[str, Any], told: s
     ],
 )
 def test_an_early_end_has_its_reason(reason: str, edge: dict[str, Any], told: str) -> None:
-    line = Answer("", reason, {"completion_tokens": 64}, {"backend": "llama.cpp"} | edge).cost(2.0)
+    line = ReceivedAnswer(
+        "", reason, {"completion_tokens": 64}, {"backend": "llama.cpp"} | edge
+    ).cost(2.0)
     assert line == f"64 tokens, 2.00 s, llama.cpp, {told}"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.cli.client import Client, parse_events
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
@@ -189,13 +189,13 @@ def test_events_are_the_same_however_the_bytes_are_cut(
 
 @pytest.mark.parametrize("content", [b"", b'data: {"a": 1}\n\n', b"data: [DONE]"])
 def test_a_stream_without_its_end_is_a_failure(content: bytes) -> None:
-    with pytest.raises(Failure, match="before the answer was complete"):
+    with pytest.raises(CommandFailure, match="before the answer was complete"):
         list(parse_events([content]))
 
 
 @pytest.mark.parametrize("content", [b"data: {\n\n", b"data: 5\n\n", b"data: \xff\n\n"])
 def test_a_stream_of_something_else_is_a_failure(content: bytes) -> None:
-    with pytest.raises(Failure, match="cannot be understood"):
+    with pytest.raises(CommandFailure, match="cannot be understood"):
         list(parse_events([content]))
 
 
@@ -220,7 +220,7 @@ def test_a_long_wait_for_an_answer_is_told(tmp_path: Path) -> None:
 
         with (
             Client(tmp_path / "s", slow_s=0.01, tell=tell) as client,
-            pytest.raises(Failure, match="went away"),
+            pytest.raises(CommandFailure, match="went away"),
         ):
             list(client.events("/v1/completions", {}))
     assert told == [f"no answer yet from {tmp_path}/s: if none comes, `edge-rt doctor` tells why"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.lazy import output_watched
 from edge_rt.core.errors import EdgeError, StoreError
 
@@ -75,7 +75,7 @@ def test_a_reader_that_leaves_is_no_fault(daemon: Daemon, spawn: Spawn) -> None:
 @pytest.mark.parametrize(
     ("error", "seen"),
     [
-        (OSError(errno.ENOSPC, "full"), Failure),
+        (OSError(errno.ENOSPC, "full"), CommandFailure),
         (OSError(errno.EIO, "broken", "/some/file"), OSError),
         (BrokenPipeError(errno.EPIPE, "gone"), SystemExit),
         (StoreError("no"), EdgeError),

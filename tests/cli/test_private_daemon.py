@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.private_daemon import private_daemon
 from edge_rt.cli.where import accepts
 
@@ -79,7 +79,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_one_that_dies_at_start_is_quoted(tmp_path: Path) -> None:
     serve = Serve(tmp_path, "sys.exit('no such model')")
     with (
-        pytest.raises(Failure, match=r"no such model(.|\n)*ended with 1"),
+        pytest.raises(CommandFailure, match=r"no such model(.|\n)*ended with 1"),
         private_daemon(serve.argv),
     ):
         pytest.fail("it never answered")
@@ -87,7 +87,10 @@ def test_one_that_dies_at_start_is_quoted(tmp_path: Path) -> None:
 
 def test_one_that_stays_silent_is_given_up(tmp_path: Path) -> None:
     serve = Serve(tmp_path, "signal.pause()")
-    with pytest.raises(Failure, match="did not answer"), private_daemon(serve.argv, ready_s=0.1):
+    with (
+        pytest.raises(CommandFailure, match="did not answer"),
+        private_daemon(serve.argv, ready_s=0.1),
+    ):
         pytest.fail("it never answered")
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from screens import GOLDEN, ID, LIKE, VIEWS, candidate, golden, screen, shown
 
-from edge_rt.cli.tables import Column, Pairs, Table, wrapped
+from edge_rt.cli.tables import Column, PairTable, TextTable, wrapped
 from edge_rt.cli.views.blocks import LABEL, clipped
-from edge_rt.cli.views.looks import Look, Trend
+from edge_rt.cli.views.looks import DaemonSnapshot, Trend
 from edge_rt.cli.views.picture import picture
 
 Daemon = Any  # the scripted daemon of conftest.py
@@ -53,7 +53,9 @@ def test_every_id_and_number_is_whole_at_any_width(
 def test_a_table_is_no_wider_than_the_terminal_but_for_longer_words(
     rows: list[tuple[str, ...]], width: int, text: bool, kept: bool
 ) -> None:
-    table = Table([Column("a", text=True, kept=True), Column("b", text, kept), Column("")], rows)
+    table = TextTable(
+        [Column("a", text=True, kept=True), Column("b", text, kept), Column("")], rows
+    )
     for line in shown(table, width).splitlines():
         assert cell_len(line) <= width or cell_len(max(line.split(), key=cell_len)) > width - 4
 
@@ -61,7 +63,7 @@ def test_a_table_is_no_wider_than_the_terminal_but_for_longer_words(
 def test_columns_move_below_their_row_before_rows_become_records() -> None:
     columns = [Column("model", text=True, kept=True), Column("J", kept=True), Column("W")]
     rows = [["smollm2-135m", "8.23", "5.00"], ["big", "12.4", "6.00"]]
-    table = Table(columns, rows, [True, False])
+    table = TextTable(columns, rows, [True, False])
     assert shown(table, 26).splitlines() == [
         "  model            J     W",
         "* smollm2-135m  8.23  5.00",
@@ -87,8 +89,10 @@ def test_columns_move_below_their_row_before_rows_become_records() -> None:
 
 def test_a_word_that_is_wider_than_the_terminal_is_left_to_it() -> None:
     sha256 = "0123456789abcdef" * 4
-    assert sha256 in shown(Pairs([("sha256", sha256), ("kind", "language")]), 40).split()
-    assert sha256 in shown(Table([Column("sha256", text=True, kept=True)], [[sha256]]), 40).split()
+    assert sha256 in shown(PairTable([("sha256", sha256), ("kind", "language")]), 40).split()
+    assert (
+        sha256 in shown(TextTable([Column("sha256", text=True, kept=True)], [[sha256]]), 40).split()
+    )
 
 
 def test_a_number_keeps_its_unit() -> None:
@@ -105,7 +109,7 @@ def test_a_live_picture_of_80_columns_cuts_nothing(models: list[str], energy_j: 
     zones = [
         boards.channel("thermal", f"z{n}-{m[:40]}", "temp_c", 45) for n, m in enumerate(models)
     ]
-    one = Look(
+    one = DaemonSnapshot(
         1.0,
         boards.status(),
         boards.nothing(channels=zones),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.where import daemon_socket
 from edge_rt.config.paths import Paths
 
@@ -76,7 +76,7 @@ def test_a_directory_that_somebody_else_made_holds_no_daemon_of_ours(
     paths.socket.touch()
     owner = paths.run.stat().st_uid
     assert daemon_socket(None, paths, system, uid=owner) == paths.socket
-    with pytest.raises(Failure, match=f"belongs to user {owner}.*--socket"):
+    with pytest.raises(CommandFailure, match=f"belongs to user {owner}.*--socket"):
         daemon_socket(None, paths, system, uid=stranger)
     system.touch()
     assert daemon_socket(None, paths, system, uid=stranger) == system

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.core.errors import StateError
-from edge_rt.server.state_directory import check_estate, sole_estate
+from edge_rt.server.state_directory import check_state_directory, sole_state_directory
 
 
 @pytest.fixture
@@ -23,25 +23,25 @@ def anothers(tmp_path: Path) -> Path:
 def test_root_keeps_nothing_in_the_directory_of_the_services_user(anothers: Path) -> None:
     owner = anothers.stat().st_uid
     with pytest.raises(StateError, match=f"{anothers} belongs to user {owner}.*STATE_DIRECTORY"):
-        check_estate(anothers, uid=0)
+        check_state_directory(anothers, uid=0)
 
 
 def test_its_owner_uses_it_and_so_does_root_s_helper(anothers: Path) -> None:
-    check_estate(anothers, uid=anothers.stat().st_uid)
-    check_estate(Path("/etc"), uid=54321)
+    check_state_directory(anothers, uid=anothers.stat().st_uid)
+    check_state_directory(Path("/etc"), uid=54321)
 
 
 def test_nobody_uses_that_of_another_user(anothers: Path) -> None:
     owner = anothers.stat().st_uid
     with pytest.raises(StateError, match=f"belongs to user {owner}, .*give .* to user 54321"):
-        check_estate(anothers, uid=54321)
+        check_state_directory(anothers, uid=54321)
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o703, 0o1777])
 def test_one_that_everybody_may_write_to_is_refused(tmp_path: Path, mode: int) -> None:
     tmp_path.chmod(mode)
     why = rf"every user can write to {tmp_path} \(mode {mode:04o}\).*chmod 0700"
-    with pytest.raises(StateError, match=why), sole_estate(tmp_path):
+    with pytest.raises(StateError, match=why), sole_state_directory(tmp_path):
         pass
     assert tmp_path.stat().st_mode & 0o7777 == mode, "it is left as it was"
 
@@ -54,7 +54,7 @@ def modes(*paths: Path) -> list[int]:
 def test_a_new_one_is_closed_to_others(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        with sole_estate(tmp_path / "state"):
+        with sole_state_directory(tmp_path / "state"):
             assert modes(tmp_path / "state") == [0o700]
     finally:
         os.umask(before)
@@ -70,7 +70,7 @@ def test_one_of_before_is_closed_to_others(tmp_path: Path) -> None:
     (state / "program").chmod(0o755)
     (state / "link").symlink_to(elsewhere)
     state.chmod(0o775)
-    with sole_estate(state):
+    with sole_state_directory(state):
         assert modes(state, state / "ledger.db", state / "learnt.json") == [0o700, 0o600, 0o600]
         assert modes(state / "program", state / "models", elsewhere) == [0o700, 0o755, 0o664]
 
@@ -81,7 +81,7 @@ def test_a_file_that_is_gone_by_now_is_passed_over(
     """As drafts and journals are, which the daemon itself makes and deletes."""
     tmp_path.chmod(0o755)
     monkeypatch.setattr(Path, "iterdir", lambda path: iter([path / "gone"]))
-    with sole_estate(tmp_path):
+    with sole_state_directory(tmp_path):
         assert modes(tmp_path) == [0o700]
 
 
@@ -89,46 +89,46 @@ def test_removed_it_is_made_again_and_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = tmp_path / "state"
-    with sole_estate(state) as estate:
+    with sole_state_directory(state) as estate:
         estate.look()
         assert not caplog.records
         shutil.rmtree(state)
         estate.look()
         assert f"{state} was removed" in caplog.text
-        with pytest.raises(StateError, match="another daemon"), sole_estate(state):
+        with pytest.raises(StateError, match="another daemon"), sole_state_directory(state):
             pass
-    with sole_estate(state):
+    with sole_state_directory(state):
         pass
 
 
 def test_removed_and_taken_by_another_it_is_lost(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with sole_estate(state) as estate:
+    with sole_state_directory(state) as estate:
         shutil.rmtree(state)
-        with sole_estate(state) as other:
+        with sole_state_directory(state) as other:
             with pytest.raises(StateError, match="another daemon keeps its files"):
                 estate.look()
             other.look()
 
 
 def test_one_that_is_not_there_yet_is_to_be_made(tmp_path: Path) -> None:
-    check_estate(tmp_path / "state", uid=0)
+    check_state_directory(tmp_path / "state", uid=0)
 
 
 def test_roots_own_is_roots() -> None:
-    check_estate(Path("/etc"), uid=0)
+    check_state_directory(Path("/etc"), uid=0)
 
 
 def test_of_two_daemons_one_has_it(tmp_path: Path) -> None:
     state = tmp_path / "new" / "state"
     refused = pytest.raises(StateError, match=f"another daemon keeps its files in {state}: stop it")
-    with sole_estate(state), refused, sole_estate(state):
+    with sole_state_directory(state), refused, sole_state_directory(state):
         pass
-    with sole_estate(state):
+    with sole_state_directory(state):
         pass
 
 
 def test_one_that_cannot_be_written_is_nobody_s(tmp_path: Path) -> None:
     (tmp_path / "daemon.lock").mkdir()
-    with sole_estate(tmp_path), sole_estate(tmp_path):
+    with sole_state_directory(tmp_path), sole_state_directory(tmp_path):
         pass

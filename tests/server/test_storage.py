@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_rt.core.logs import Trouble
-from edge_rt.server.state_directory import Keeping
+from edge_rt.server.state_directory import StorageHealth
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def trouble() -> Trouble:
 def test_a_file_is_failing_for_as_long_as_its_trouble_lasts(
     trouble: Trouble, tmp_path: Path
 ) -> None:
-    keeping = Keeping(tmp_path, {"ledger.db": trouble, "cache.db": None})
+    keeping = StorageHealth(tmp_path, {"ledger.db": trouble, "cache.db": None})
     assert (keeping.report().files, keeping.failing) == (["ledger.db"], {})
     trouble.met("the disk is full")
     assert keeping.report().failing == {"ledger.db": "sums are kept in memory: the disk is full"}
@@ -34,11 +34,11 @@ def test_damaged_files_and_room_are_told(trouble: Trouble, tmp_path: Path) -> No
     own = tmp_path / "simulated" / "raspberry-pi-5"
     own.mkdir(parents=True)
     (own / "ledger.db.corrupt-7").touch()
-    report = Keeping(tmp_path, {}).report()
+    report = StorageHealth(tmp_path, {}).report()
     assert report.aside == ["a.db.corrupt-5", "simulated/raspberry-pi-5/ledger.db.corrupt-7"]
     assert report.free_bytes is not None
     assert report.free_bytes > 0
-    nowhere = Keeping(tmp_path / "nothing", {}).report()
+    nowhere = StorageHealth(tmp_path / "nothing", {}).report()
     assert (nowhere.aside, nowhere.free_bytes) == ([], None)
 
 

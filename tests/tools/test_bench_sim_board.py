@@ -22,7 +22,7 @@ from benchlib.twin_record import PERIOD_S, Past, RecordedTwin, later
 
 from edge_rt.config.boards import SHIPPED, load_boards
 from edge_rt.twin.events import Event
-from edge_rt.twin.load import Usage
+from edge_rt.twin.load import WatchedUsage
 
 PI = SimBoard("raspberry-pi-5", seed=0)
 
@@ -105,9 +105,9 @@ class Quiet:
     def __init__(self) -> None:
         self.looks = 0
 
-    def look(self) -> Usage:
+    def look(self) -> WatchedUsage:
         self.looks += 1
-        return Usage(0.01, 0, ())
+        return WatchedUsage(0.01, 0, ())
 
 
 def test_the_past_is_lived_through_at_the_first_step_and_not_written_down(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_the_past_is_lived_through_at_the_first_step_and_not_written_down(tmp_pa
 
 def test_the_core_that_waits_for_a_gpu_stands_for_no_others() -> None:
     class AtWork:
-        def look(self) -> Usage:
-            return Usage(1.5, 0, (), 1.0)
+        def look(self) -> WatchedUsage:
+            return WatchedUsage(1.5, 0, (), 1.0)
 
     past = Past(AtWork(), seconds=60.0, cores=2.0, each=3.0)
     looks = [(past.clock(), past.look()) for _ in range(3)]

@@ -22,7 +22,7 @@ from docslib.pages import MADE
 from edge_rt.api.allowance import Terms
 from edge_rt.api.generation.usage import Edge
 from edge_rt.api.openapi import OPERATIONS
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.config.schema import Config
 from edge_rt.core.reports.board import BoardReport, LedgerReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
@@ -79,7 +79,7 @@ def test_a_default_in_words_takes_the_place_of_none() -> None:
 
 def test_every_exit_code_of_a_failure_is_in_the_table() -> None:
     codes = set(re.findall(r"^\| `(\d+)`", MADE["reference/exit-codes.md"](), re.MULTILINE))
-    pending, found = [Failure], set[int]()
+    pending, found = [CommandFailure], set[int]()
     while pending:
         kind = pending.pop()
         found.add(kind.exit_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.load import Usage
+from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.plant import Plant
 from edge_rt.twin.shape import Parameters, Shape, draw
 
@@ -38,7 +38,7 @@ class FakeLoad:
         self.now_s += self.step_s
         return self.now_s
 
-    def look(self) -> Usage | None:
+    def look(self) -> WatchedUsage | None:
         if self.cores is None:
             return None
-        return Usage(self.cores * self.step_s, 1 << 20, (), self.gpu * self.step_s)
+        return WatchedUsage(self.cores * self.step_s, 1 << 20, (), self.gpu * self.step_s)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.board.readers.sysfs import HeldFile
-from edge_rt.twin.filesystem import Gauge, Report, show
+from edge_rt.twin.filesystem import NumberFile, TextFile, show
 
 
 def number(file: HeldFile) -> int | None:
@@ -16,7 +16,7 @@ def number(file: HeldFile) -> int | None:
 
 
 def test_a_reader_may_keep_the_file_open(tmp_path: Path) -> None:
-    gauge, held = Gauge(tmp_path / "temp"), HeldFile(tmp_path / "temp")
+    gauge, held = NumberFile(tmp_path / "temp"), HeldFile(tmp_path / "temp")
     sizes = set()
     for value in (45_000, 7, -392, 100_000):
         gauge.put(str(value))
@@ -25,8 +25,8 @@ def test_a_reader_may_keep_the_file_open(tmp_path: Path) -> None:
     assert len(sizes) == 1
 
 
-@pytest.mark.parametrize("kind", [Gauge, Report])
-def test_faults_and_recovery(tmp_path: Path, kind: type[Gauge] | type[Report]) -> None:
+@pytest.mark.parametrize("kind", [NumberFile, TextFile])
+def test_faults_and_recovery(tmp_path: Path, kind: type[NumberFile] | type[TextFile]) -> None:
     file, held = kind(tmp_path / "temp"), HeldFile(tmp_path / "temp")
     show(file, "1\n", None)
     assert number(held) == 1
@@ -41,7 +41,7 @@ def test_faults_and_recovery(tmp_path: Path, kind: type[Gauge] | type[Report]) -
 
 
 def test_what_somebody_writes_is_taken_once(tmp_path: Path) -> None:
-    gauge = Gauge(tmp_path / "scaling_max_freq")
+    gauge = NumberFile(tmp_path / "scaling_max_freq")
     assert gauge.taken() is None
     gauge.put("2400000")
     assert gauge.taken() is None
@@ -55,7 +55,7 @@ def test_what_somebody_writes_is_taken_once(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_already_is_not_written_again(tmp_path: Path) -> None:
-    gauge = Gauge(tmp_path / "temp")
+    gauge = NumberFile(tmp_path / "temp")
     gauge.put("1")
     os.utime(gauge.path, ns=(0, 0))
     gauge.put("1")

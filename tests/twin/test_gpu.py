@@ -10,7 +10,7 @@ from plants import BOARDS, FakeLoad, parameters_of, plant_of, shape_of
 from readings import Readings
 
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.plant import Conditions, State
+from edge_rt.twin.plant import Conditions, PlantState
 from edge_rt.twin.run import Twin
 from edge_rt.twin.shape import Shape, draw
 
@@ -26,7 +26,7 @@ def rail_of(name: str) -> str:
     return OWN_RAIL.get(name, "VDD_CPU_GPU_CV")
 
 
-def gpu_w(state: State) -> float:
+def gpu_w(state: PlantState) -> float:
     assert state.gpu is not None
     return state.gpu.power_w
 
@@ -40,7 +40,7 @@ class Stage:
         self.go(1)
         self.readings = Readings(root)
 
-    def go(self, steps: int, gpu: float = 0.0) -> State:
+    def go(self, steps: int, gpu: float = 0.0) -> PlantState:
         self.load.gpu = gpu
         for _ in range(steps):
             state = self.twin.step()

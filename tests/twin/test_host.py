@@ -10,7 +10,7 @@ from plants import shape_of
 from edge_rt.board.readers.memory import Memory
 from edge_rt.twin.filesystem import Folders
 from edge_rt.twin.host import HostFiles
-from edge_rt.twin.load import Usage
+from edge_rt.twin.load import WatchedUsage
 
 GIB = 1 << 30
 
@@ -18,7 +18,7 @@ GIB = 1 << 30
 def available(root: Path, resident_bytes: int, free_bytes: int) -> tuple[float, float]:
     folders = Folders(root)
     files = HostFiles(folders, shape_of("jetson-nano-4gb"), free_bytes=lambda: free_bytes)
-    files.show(0.1, 0.0, Usage(0.0, resident_bytes, ()))
+    files.show(0.1, 0.0, WatchedUsage(0.0, resident_bytes, ()))
     left, total = Memory(folders.proc).read()
     assert left is not None
     assert total is not None
@@ -41,7 +41,7 @@ def test_watched_processes_are_found_by_their_numbers(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     files = HostFiles(folders, shape_of("jetson-nano-4gb"))
     for _ in range(2):
-        files.show(1.0, 3.0, Usage(3.0, 0, (os.getpid(),)))
+        files.show(1.0, 3.0, WatchedUsage(3.0, 0, (os.getpid(),)))
     assert (folders.proc / str(os.getpid()) / "stat").read_text().startswith(f"{os.getpid()} (")
     busy, idle = (int(n) for n in (folders.proc / "stat").read_text().split()[1:5:3])
     assert (busy, idle) == (6 * os.sysconf("SC_CLK_TCK"), 2 * os.sysconf("SC_CLK_TCK"))
@@ -52,6 +52,6 @@ def test_who_has_ended_is_found_no_more(tmp_path: Path) -> None:
     files = HostFiles(folders, shape_of("jetson-nano-4gb"))
     own, parent = os.getpid(), os.getppid()
     for pids in ((own, parent), (own,), (own, parent), ()):
-        files.show(1.0, 0.0, Usage(0.0, 0, pids))
+        files.show(1.0, 0.0, WatchedUsage(0.0, 0, pids))
         links = {int(place.name) for place in folders.proc.iterdir() if place.name.isdigit()}
         assert links == set(pids)

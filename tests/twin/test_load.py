@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.twin.load import Load
+from edge_rt.twin.load import WatchedLoad
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -22,7 +22,7 @@ def process(
 
 
 def test_only_what_is_used_while_watching_counts(tmp_path: Path) -> None:
-    load = Load(10, tmp_path)
+    load = WatchedLoad(10, tmp_path)
     process(tmp_path, 10, 1000, parent=1)
     process(tmp_path, 20, 500)
     process(tmp_path, 25, 500, parent=1)
@@ -39,7 +39,7 @@ def test_only_what_is_used_while_watching_counts(tmp_path: Path) -> None:
 
 
 def test_a_child_that_ends_takes_nothing_back(tmp_path: Path) -> None:
-    load = Load(10, tmp_path)
+    load = WatchedLoad(10, tmp_path)
     process(tmp_path, 10, 1, parent=1)
     process(tmp_path, 20, 1000)
     load.look()
@@ -52,7 +52,7 @@ def test_a_child_that_ends_takes_nothing_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", ["Z", "X"])
 def test_it_ends_with_the_process_even_if_nobody_reaps_it(tmp_path: Path, state: str) -> None:
-    load = Load(10, tmp_path)
+    load = WatchedLoad(10, tmp_path)
     process(tmp_path, 10, 1)
     assert load.look() is not None
     process(tmp_path, 10, 1, state=state)
@@ -62,7 +62,7 @@ def test_it_ends_with_the_process_even_if_nobody_reaps_it(tmp_path: Path, state:
 
 
 def test_it_never_counts_itself(tmp_path: Path) -> None:
-    load = Load(10, tmp_path)
+    load = WatchedLoad(10, tmp_path)
     process(tmp_path, 10, 1)
     process(tmp_path, os.getpid(), 1)
     usage = load.look()
@@ -71,6 +71,6 @@ def test_it_never_counts_itself(tmp_path: Path) -> None:
 
 
 def test_it_finds_real_processes() -> None:
-    usage = Load(os.getppid() if os.getppid() > 1 else os.getpid()).look()
+    usage = WatchedLoad(os.getppid() if os.getppid() > 1 else os.getpid()).look()
     assert usage is not None
     assert usage.resident_bytes > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.twin.load import Load, Passes, Spent, Usage
+from edge_rt.twin.load import GpuTime, Passes, WatchedLoad, WatchedUsage
 
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 ENGINE = ("python", "-m", "edge_rt.engine.worker", "simulated-gpu", "5", "7", "-1")
@@ -39,17 +39,17 @@ class Engine:
     def clock(self) -> float:
         return self.now_s
 
-    def passes(self) -> Callable[[], dict[int, Spent]]:
+    def passes(self) -> Callable[[], dict[int, GpuTime]]:
         """Looks; the first one is over."""
         passes = Passes(self.proc, self.clock)
-        assert passes.look((20,)) == {20: Spent(0.0, 0.0)}
+        assert passes.look((20,)) == {20: GpuTime(0.0, 0.0)}
         return lambda: passes.look((20,))
 
-    def load(self) -> Callable[[], Usage]:
+    def load(self) -> Callable[[], WatchedUsage]:
         """The same of the process's load."""
-        load = Load(20, self.proc, self.clock)
+        load = WatchedLoad(20, self.proc, self.clock)
 
-        def look() -> Usage:
+        def look() -> WatchedUsage:
             usage = load.look()
             assert usage is not None
             return usage
@@ -69,18 +69,18 @@ def test_a_pass_counts_while_it_is_under_way_and_once(
     assert look()[20].gpu_s == pytest.approx(0.2)
     engine.beat.pass_is_over(0.6, 0.3)
     engine.now_s = 100.8
-    assert look()[20] == Spent(pytest.approx(0.1), pytest.approx(0.5))
+    assert look()[20] == GpuTime(pytest.approx(0.1), pytest.approx(0.5))
     engine.now_s = 101.0
-    assert look()[20] == Spent(0.0, pytest.approx(0.5))
+    assert look()[20] == GpuTime(0.0, pytest.approx(0.5))
 
 
 def test_passes_on_cpu_and_gpu_share_the_time(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     look = engine.passes()
     engine.beat.pass_is_over(0.3, 0.0)
-    assert look()[20] == Spent(0.0, 0.0)
+    assert look()[20] == GpuTime(0.0, 0.0)
     engine.beat.pass_is_over(0.7, 0.1)
-    assert look()[20] == Spent(pytest.approx(0.1), pytest.approx(0.25))
+    assert look()[20] == GpuTime(pytest.approx(0.1), pytest.approx(0.25))
 
 
 def test_a_pass_that_failed_takes_nothing_back(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_engine_that_is_gone_is_let_go_of(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     passes = Passes(tmp_path, engine.clock)
     before = held()
-    assert passes.look((20,)) == {20: Spent(0.0, 0.0)}
+    assert passes.look((20,)) == {20: GpuTime(0.0, 0.0)}
     assert held() == before + 1
     assert passes.look(()) == {}
     assert held() == before
@@ -210,8 +210,8 @@ def test_a_real_process_is_seen_through_procfs(child: subprocess.Popen[str]) -> 
     assert child.stdout is not None
     child.stdout.readline()
     passes = Passes()
-    assert passes.look((child.pid,)) == {child.pid: Spent(0.0, 0.0)}
+    assert passes.look((child.pid,)) == {child.pid: GpuTime(0.0, 0.0)}
     child.stdin.write("\n")
     child.stdin.flush()
     assert child.stdout.readline() == "done\n"
-    assert passes.look((child.pid,)) == {child.pid: Spent(1.5, 0.75)}
+    assert passes.look((child.pid,)) == {child.pid: GpuTime(1.5, 0.75)}

@@ -14,7 +14,7 @@ from edge_rt.config.board import Rail
 from edge_rt.core.errors import StoreError
 from edge_rt.twin.events import Event
 from edge_rt.twin.filesystem import Folders
-from edge_rt.twin.plant import State
+from edge_rt.twin.plant import PlantState
 from edge_rt.twin.run import Twin
 
 
@@ -29,7 +29,7 @@ class Stage:
         self.state = self.go(1)
         self.readings = Readings(root)
 
-    def go(self, steps: int, cores: float = 0.0) -> State:
+    def go(self, steps: int, cores: float = 0.0) -> PlantState:
         self.load.cores = cores
         for _ in range(steps):
             state = self.twin.step()
@@ -38,7 +38,7 @@ class Stage:
         return self.state
 
 
-def step_w(rail: Rail, state: State, label: str) -> float:
+def step_w(rail: Rail, state: PlantState, label: str) -> float:
     """What one step of the chip's voltage and current means."""
     volts = state.voltages_v[label]
     if rail.chip != "ina3221":

@@ -9,7 +9,7 @@ from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
 from edge_rt.governor.power.priors import priors_of
 from edge_rt.thermal.prior import Prior
-from edge_rt.twin.plant import Conditions, Plant, State
+from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Parameters, Shape, draw
 
 BOARDS = load_boards()
@@ -67,7 +67,7 @@ class SensedBoard:
         step_c = self.shape.prior.zone_step_c
         return round(self.state.chip_c / step_c) * step_c
 
-    def _read_w(self, state: State) -> float:
+    def _read_w(self, state: PlantState) -> float:
         """The first total of the rails; where there is none, what the profile's figures say."""
         board = self.shape.board
         if board.totals:

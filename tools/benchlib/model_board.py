@@ -12,7 +12,7 @@ from benchlib.trace import STEP_S, Trace, steps
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.twin.events import Script
-from edge_rt.twin.plant import Conditions, Plant, State
+from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 
 CONTROL_STEPS = 2  # between two looks of the governor
@@ -64,9 +64,9 @@ class _Run:
         self._period_s = (
             0.25 if "VDD_CORE" in scene.board.rails else STEP_S
         )  # of the supply's sensor
-        self._states: deque[State] = deque(maxlen=LATE_STEPS + 1)
+        self._states: deque[PlantState] = deque(maxlen=LATE_STEPS + 1)
         self._powers: list[float] = []  # as read at each step since the last look
-        self._held: State | None = None  # the last reading of the supply
+        self._held: PlantState | None = None  # the last reading of the supply
         self._trace = Trace()
         self._limit_hz = self._shape.top_hz  # of the clock, as the controller has it
         self._cpu = 0.0  # core seconds of the engine so far

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from edge_rt.config.boards import load_boards
-from edge_rt.twin.load import Usage
+from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
 
 BOARD = "jetson-agx-orin-64gb"
@@ -18,9 +18,9 @@ _AWAKE_MC = "25000\n"
 class _Idle:
     """Watches nobody."""
 
-    def look(self) -> Usage:
+    def look(self) -> WatchedUsage:
         """No CPU time and no memory."""
-        return Usage(0.0, 0, ())
+        return WatchedUsage(0.0, 0, ())
 
 
 @contextlib.contextmanager

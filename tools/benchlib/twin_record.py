@@ -16,8 +16,8 @@ from benchlib.looks import Look, write_line
 from edge_rt.config.board import Board
 from edge_rt.config.boards import load_boards
 from edge_rt.twin.events import Event
-from edge_rt.twin.load import Load, Usage
-from edge_rt.twin.plant import State
+from edge_rt.twin.load import WatchedLoad, WatchedUsage
+from edge_rt.twin.plant import PlantState
 from edge_rt.twin.run import Twin, Watched, run
 
 PERIOD_S = 0.1
@@ -46,7 +46,7 @@ class Past:
         self.now_s = time.monotonic() - (self._seconds if self._readings == 1 else 0.0)
         return self.now_s
 
-    def look(self) -> Usage | None:
+    def look(self) -> WatchedUsage | None:
         """The load's usage; at the second look, what was used in the past."""
         usage = self._load.look()
         if usage is None:
@@ -73,7 +73,7 @@ class RecordedTwin(Twin):
         super().__init__(board, root, past, ambient_c, seed, events, past.clock)
         self._past, self._record = past, record
 
-    def step(self) -> State | None:
+    def step(self) -> PlantState | None:
         """See Twin."""
         before_s = self._past.now_s
         state = super().step()
@@ -84,7 +84,7 @@ class RecordedTwin(Twin):
         return state
 
 
-def _seen(now_s: float, dt_s: float, state: State, each: float) -> Look:
+def _seen(now_s: float, dt_s: float, state: PlantState, each: float) -> Look:
     return Look(
         now_s,
         dt_s,
@@ -98,7 +98,7 @@ def _seen(now_s: float, dt_s: float, state: State, each: float) -> Look:
 def main() -> None:
     """Simulate until SIGTERM, or until the watched process ends. Events count from the present."""
     options = _options()
-    past = Past(Load(options.watch), options.past_s, options.past_cores, options.each)
+    past = Past(WatchedLoad(options.watch), options.past_s, options.past_cores, options.each)
     events = [later(Event.parse(text), options.past_s) for text in options.event]
     root, board = Path(options.dir), load_boards()[options.board]
     with Path(options.record).open("w") as record:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.options import Range, to_forget
-from edge_rt.cli.tables import Column, Prose, Table, put_document
+from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -66,14 +66,14 @@ def _prefixes(report: Json) -> Prose:
     return Prose("\n".join(lines))
 
 
-def _table(groups: list[Json], now: float) -> Table:
+def _table(groups: list[Json], now: float) -> TextTable:
     rows: list[tuple[str, ...]] = []
     for group in groups:
         ages = [_age(group.get(name), now) for name in ("oldest", "newest")]
         size = readable("size_bytes", group.get("size_bytes"))
         names = line(group.get("model")), line(group.get("client"))
         rows.append((*names, whole(group.get("answers")), size, *ages))
-    return Table(_COLUMNS, rows)
+    return TextTable(_COLUMNS, rows)
 
 
 def _age(made: object, now: float) -> str:

@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.progress import progress
-from edge_rt.cli.tables import Column, Pairs, Prose, Table, put_document
+from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, put_document
 from edge_rt.cli.text import MISSING, Json, fixed, line, members, number, significant
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -34,7 +34,7 @@ _KEPT = ("model", "threads", "prefill_tokens_per_s", "decode_tokens_per_s")
 
 def calibration_tables(state: Json) -> RenderableType:
     """All of a Calibrated."""
-    head, models = Pairs(_head(state)), members(state, "models")
+    head, models = PairTable(_head(state)), members(state, "models")
     if not models:
         return Group(head, Prose("\nNothing is calibrated: edge-rt calibrate --quick"))
     return Group(head, Text(""), _models(models))
@@ -53,13 +53,13 @@ def _head(state: Json) -> Iterator[tuple[str, str]]:
     yield "" if number(watts) is not None else "leakage", line(state.get("leakage_note"))
 
 
-def _models(models: list[Json]) -> Table:
+def _models(models: list[Json]) -> TextTable:
     named = [model | {"model": _named(model)} for model in models]
     rows = [[_cell(name, model.get(name)) for _, name in _COLUMNS] for model in named]
     columns = [
         Column(title, text=title in ("", "model"), kept=name in _KEPT) for title, name in _COLUMNS
     ]
-    return Table(columns, rows)
+    return TextTable(columns, rows)
 
 
 def _named(model: Json) -> str:
@@ -114,7 +114,7 @@ def _measure(client: Client, body: Json) -> Json:
             if event.get("type") == "progress":
                 tell(number(event.get("done")) or 0.0, line(event.get("doing")))
             elif event.get("type") == "refused":
-                raise Failure(f"not calibrated: {line(event.get('reason'))}")
+                raise CommandFailure(f"not calibrated: {line(event.get('reason'))}")
             else:
                 return event
-    raise Failure("the daemon told nothing of what it found")
+    raise CommandFailure("the daemon told nothing of what it found")

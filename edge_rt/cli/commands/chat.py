@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import click
 
-from edge_rt.cli.answer import Answer
+from edge_rt.cli.answer import ReceivedAnswer
 from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import show, tell
-from edge_rt.cli.exits import Failure, TooLong
+from edge_rt.cli.exits import CommandFailure, TooLong
 from edge_rt.cli.options import AUTO, DEFAULT, asking
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.text import Json
@@ -113,7 +113,7 @@ class Chat:
         conversation: Conversation,
         screen: Screen,
         interactive: bool,
-        tell: Callable[[Answer, float], None],
+        tell: Callable[[ReceivedAnswer, float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -168,9 +168,9 @@ class Chat:
         return name not in _LEAVE
 
     def _ask(self, question: str) -> None:
-        answer, began = Answer(), self._clock()
+        answer, began = ReceivedAnswer(), self._clock()
         body = self._body | {"messages": self._conversation.messages(question)}
-        ending: Failure | None = None
+        ending: CommandFailure | None = None
         stopped = False
         try:
             show(self._client, "/v1/chat/completions", body, self._screen, answer)
@@ -178,7 +178,7 @@ class Chat:
             stopped = True
         except TooLong as failure:
             ending = _full(failure) if self._conversation.begun else failure
-        except Failure as failure:
+        except CommandFailure as failure:
             ending = failure
         self._screen.end()
         self._conversation.keep(question, answer.text)
@@ -194,5 +194,5 @@ class Chat:
             raise ending
 
 
-def _full(failure: TooLong) -> Failure:
+def _full(failure: TooLong) -> CommandFailure:
     return TooLong(f"The conversation is full: /reset begins a new one. {failure.message}")

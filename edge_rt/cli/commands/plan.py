@@ -13,7 +13,7 @@ from edge_rt.cli.client import Client
 from edge_rt.cli.commands.run import question, read_prompt
 from edge_rt.cli.progress import progress
 from edge_rt.cli.screen import note
-from edge_rt.cli.tables import Column, Table, output, put, put_simulated
+from edge_rt.cli.tables import Column, TextTable, output, put, put_simulated
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -51,16 +51,16 @@ _TRIED = (
 )
 
 
-def plan_table(candidates: Sequence[Json]) -> Table:
+def plan_table(candidates: Sequence[Json]) -> TextTable:
     """A row for each; the chosen one is marked."""
-    return Table(
+    return TextTable(
         _PREDICTED, map(_predicted, candidates), [bool(one.get("chosen")) for one in candidates]
     )
 
 
-def tried_table(tried: Sequence[Json]) -> Table:
+def tried_table(tried: Sequence[Json]) -> TextTable:
     """A row for what came of each, with how far off it had been predicted."""
-    return Table(_TRIED, map(_came, tried))
+    return TextTable(_TRIED, map(_came, tried))
 
 
 def advice(candidates: Sequence[Json]) -> str | None:

@@ -12,7 +12,7 @@ from typing import cast
 import click
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.text import (
     Json,
     counted,
@@ -222,12 +222,12 @@ def report(socket: Path | None, since: int, out: Path) -> None:
         ledger = client.get(f"/edge/v1/ledger?days=2&last={_LAST}")
         status = client.get("/edge/v1/status")
     if not past.get("time"):
-        raise Failure("the daemon remembers nothing yet: ask again in a second")
+        raise CommandFailure("the daemon remembers nothing yet: ask again in a second")
     if str(out) == "-":
         click.echo(page(past, ledger, status), nl=False)
         return
     try:
         out.write_text(page(past, ledger, status), encoding="utf-8")
     except OSError as error:
-        raise Failure(f"cannot write {out}: {error.strerror or error}") from error
+        raise CommandFailure(f"cannot write {out}: {error.strerror or error}") from error
     click.echo(str(out))

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.options import to_forget
-from edge_rt.cli.tables import Column, Prose, Table, put_document
+from edge_rt.cli.tables import Column, Prose, TextTable, put_document
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -40,7 +40,9 @@ def router_table(report: Json) -> RenderableType:
     if report.get("stored") is False:
         parts.append(Prose("The file cannot be written; this is lost when the daemon ends.\n"))
     arms = members(report, "arms")
-    parts.append(Table(_COLUMNS, map(_cells, arms)) if arms else Prose("Nothing was learnt yet."))
+    parts.append(
+        TextTable(_COLUMNS, map(_cells, arms)) if arms else Prose("Nothing was learnt yet.")
+    )
     parts.append(Prose("\n" + _tried(member(report, "trials"))))
     return Group(*parts)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from edge_rt.cli.answer import Answer, stream, whole
+from edge_rt.cli.answer import ReceivedAnswer, stream, whole
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import Failure, NoModel
+from edge_rt.cli.exits import CommandFailure, NoModel
 from edge_rt.cli.options import asking
 from edge_rt.cli.screen import Screen, note
 from edge_rt.cli.standalone import Standalone, standalone_options
@@ -98,7 +98,7 @@ def _standard_input() -> str:
         raise click.UsageError("Standard input is not UTF-8 text.") from None
 
 
-def _print_json(answer: Answer) -> None:
+def _print_json(answer: ReceivedAnswer) -> None:
     document: dict[str, Any] = {
         "id": answer.id,
         "text": answer.text,
@@ -109,18 +109,18 @@ def _print_json(answer: Answer) -> None:
     click.echo(json.dumps(document))
 
 
-def _print_text(client: Client, path: str, body: Json, no_stream: bool) -> Answer:
+def _print_text(client: Client, path: str, body: Json, no_stream: bool) -> ReceivedAnswer:
     screen = Screen()
     if no_stream:
         answer = whole(client, path, body)
         screen.write(answer.text)
     else:
-        answer = show(client, path, body, screen, Answer())
+        answer = show(client, path, body, screen, ReceivedAnswer())
     screen.end()
     return answer
 
 
-def tell(answer: Answer, wall_s: float, *, quiet: bool, verbose: bool) -> None:
+def tell(answer: ReceivedAnswer, wall_s: float, *, quiet: bool, verbose: bool) -> None:
     """Print the cost of a complete answer unless `quiet`, and its id if `verbose`."""
     if not quiet:
         note(answer.cost(wall_s))
@@ -128,13 +128,15 @@ def tell(answer: Answer, wall_s: float, *, quiet: bool, verbose: bool) -> None:
         note(answer.identity())
 
 
-def show(client: Client, path: str, body: Json, screen: Screen, answer: Answer) -> Answer:
+def show(
+    client: Client, path: str, body: Json, screen: Screen, answer: ReceivedAnswer
+) -> ReceivedAnswer:
     """Write the answer to `screen` as it comes, and into `answer`."""
     try:
         with closing(stream(client, path, body, answer)) as pieces:
             for piece in pieces:
                 screen.write(piece)
-    except Failure:
+    except CommandFailure:
         screen.end()  # the message is to have a line of its own
         raise
     return answer

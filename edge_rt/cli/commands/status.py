@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import Failure, NoDaemon
-from edge_rt.cli.tables import Column, Pairs, Prose, Table, output, put
+from edge_rt.cli.exits import CommandFailure, NoDaemon
+from edge_rt.cli.tables import Column, PairTable, Prose, TextTable, output, put
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -39,16 +39,16 @@ _MODELS = (
 )
 
 
-def status_table(state: Json, health: Json) -> Pairs:
+def status_table(state: Json, health: Json) -> PairTable:
     """One line each for board, draw, heat, models, requests and what is wrong."""
-    return Pairs(_rows(state, health))
+    return PairTable(_rows(state, health))
 
 
-def residents_table(residents: list[Json]) -> Table | Prose:
+def residents_table(residents: list[Json]) -> TextTable | Prose:
     """The models in memory, a row each."""
     if not residents:
         return Prose("No models are in memory.")
-    return Table(_MODELS, map(_resident, residents))
+    return TextTable(_MODELS, map(_resident, residents))
 
 
 def _rows(state: Json, health: Json) -> Iterator[tuple[str, str]]:
@@ -187,5 +187,5 @@ def proof(client: Client) -> tuple[Json, int]:
         return client.get("/health"), 0
     except NoDaemon:
         raise
-    except Failure as failure:
+    except CommandFailure as failure:
         return {"status": "failing", "message": failure.message}, failure.exit_code

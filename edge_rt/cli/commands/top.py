@@ -23,7 +23,7 @@ from rich.live import Live
 from edge_rt.cli.client import Client
 from edge_rt.cli.options import Range
 from edge_rt.cli.tables import terminal
-from edge_rt.cli.views.looks import Look, Looker, Trend, look
+from edge_rt.cli.views.looks import DaemonPoller, DaemonSnapshot, Trend, look
 from edge_rt.cli.views.picture import picture
 from edge_rt.cli.where import daemon_socket, socket_option
 
@@ -126,11 +126,11 @@ def top(socket: Path | None, period_s: float, once: bool) -> None:
         _print(first, place, console, period_s)
     else:
         with suppress(KeyboardInterrupt):  # the way to leave is no failure
-            View(first, console).run(place, period_s)
+            TopView(first, console).run(place, period_s)
 
 
 def _print(
-    first: Look,
+    first: DaemonSnapshot,
     socket: Path,
     console: Console,
     period_s: float,
@@ -150,22 +150,22 @@ def _print(
         console.print(text, crop=False)
 
 
-class View:
+class TopView:
     """The picture on the terminal, made anew at each look and each new size."""
 
-    def __init__(self, first: Look, console: Console) -> None:
+    def __init__(self, first: DaemonSnapshot, console: Console) -> None:
         self._console = console
         self._trend = Trend()
         self._take(first)
 
     def run(self, socket: Path, period_s: float) -> None:
         """Show it until a key says to leave."""
-        with awake() as wakes, closing(Looker(socket, period_s, wakes.news)) as looker:
+        with awake() as wakes, closing(DaemonPoller(socket, period_s, wakes.news)) as looker:
             looker.start()
             with Live(console=self._console, screen=True, auto_refresh=False) as live:
                 self._loop(live, wakes, looker)
 
-    def _loop(self, live: Live, wakes: Wakes, looker: Looker) -> None:
+    def _loop(self, live: Live, wakes: Wakes, looker: DaemonPoller) -> None:
         leaving = False
         while not leaving:
             with suppress(Empty):
@@ -176,7 +176,7 @@ class View:
             live.update(Group(*lines), refresh=True)
             leaving = bool(set(wakes.wait()) & set("qQ"))
 
-    def _take(self, one: Look) -> None:
+    def _take(self, one: DaemonSnapshot) -> None:
         self._look = one
         if one.gone:
             self._trend.gone()

@@ -11,7 +11,7 @@ import click
 from rich.console import Group, RenderableType
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.tables import Column, Prose, Table, output, put, put_simulated
+from edge_rt.cli.tables import Column, Prose, TextTable, output, put, put_simulated
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -42,13 +42,13 @@ _COLUMNS = (
 )
 
 
-def trace_table(considered: Sequence[Json]) -> Table:
+def trace_table(considered: Sequence[Json]) -> TextTable:
     """A row for each; the chosen one is marked."""
     settings = [member(member(one, "candidate"), "setting") for one in considered]
     ways = {_way(setting) for setting in settings}
     several = len(ways) > len({variant for variant, _ in ways})
     rows = [_cells(one, several) for one in considered]
-    return Table(_COLUMNS, rows, [one.get("state") == "chosen" for one in considered])
+    return TextTable(_COLUMNS, rows, [one.get("state") == "chosen" for one in considered])
 
 
 def _way(setting: Json) -> tuple[str, str]:

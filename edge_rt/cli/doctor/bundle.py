@@ -15,10 +15,10 @@ from typing import cast
 import msgspec
 
 from edge_rt import __version__
-from edge_rt.cli.doctor.finding import Finding, document
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.finding import CheckFinding, document
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.system import Run, log, units
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 
 FOLDER = "edge-rt-support"  # what it unpacks to
 
@@ -31,9 +31,11 @@ def write_archive(path: Path, papers: Mapping[str, bytes], now_s: float) -> None
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise Failure(f"{path} is there already: name another file") from None
+        raise CommandFailure(f"{path} is there already: name another file") from None
     except OSError as error:
-        raise Failure(f"cannot write {path}: {error.strerror}; name another place") from error
+        raise CommandFailure(
+            f"cannot write {path}: {error.strerror}; name another place"
+        ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)  # whatever the umask
@@ -42,7 +44,7 @@ def write_archive(path: Path, papers: Mapping[str, bytes], now_s: float) -> None
                     _put(archive, f"{FOLDER}/{name}", papers[name], now_s)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise Failure(f"cannot write {path}: {error.strerror or error}") from error
+        raise CommandFailure(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _put(archive: tarfile.TarFile, name: str, content: bytes, now_s: float) -> None:
@@ -72,7 +74,9 @@ _TOLD = {  # by the daemon, if one answers
 }
 
 
-def papers(machine: Machine, findings: Sequence[Finding], run: Run) -> dict[str, bytes]:
+def papers(
+    machine: ExaminedMachine, findings: Sequence[CheckFinding], run: Run
+) -> dict[str, bytes]:
     """Every paper by the name of its file."""
     told = {name: machine.ask(path) for name, path in _TOLD.items()}
     sheets = {
@@ -111,7 +115,7 @@ def _release() -> str | None:
         return None
 
 
-def _config(machine: Machine) -> dict[str, object]:
+def _config(machine: ExaminedMachine) -> dict[str, object]:
     """What counts, defaults included, and where what does not count stands."""
     config, faults = machine.configuration
     return {
@@ -131,7 +135,7 @@ def _open(name: str, value: object) -> object:
     return value
 
 
-def _machine(machine: Machine) -> dict[str, object]:
+def _machine(machine: ExaminedMachine) -> dict[str, object]:
     """The board as whoever makes the bundle sees it."""
     return {
         "root": machine.root,

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.tables import wrapped
 from edge_rt.cli.text import clean
 from edge_rt.cli.where import there
@@ -18,7 +18,7 @@ Level = Literal["ok", "note", "problem"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     """One thing that was found; `remedy` is shell commands and "#" advice, a line each.
 
     A "problem" is something that whoever uses the board can and should mend; a "note" is worth
@@ -31,25 +31,27 @@ class Finding:
     remedy: tuple[str, ...] = ()
 
 
-Check = Callable[[Machine], Iterable[Finding]]
+Check = Callable[[ExaminedMachine], Iterable[CheckFinding]]
 
 
-def ok(id: str, what: str) -> Finding:
+def ok(id: str, what: str) -> CheckFinding:
     """Something is as it should be."""
-    return Finding(id, "ok", what)
+    return CheckFinding(id, "ok", what)
 
 
-def note(id: str, what: str, *remedy: str) -> Finding:
+def note(id: str, what: str, *remedy: str) -> CheckFinding:
     """Something is worth knowing."""
-    return Finding(id, "note", what, remedy)
+    return CheckFinding(id, "note", what, remedy)
 
 
-def problem(id: str, what: str, *remedy: str) -> Finding:
+def problem(id: str, what: str, *remedy: str) -> CheckFinding:
     """Something is broken or missing."""
-    return Finding(id, "problem", what, remedy)
+    return CheckFinding(id, "problem", what, remedy)
 
 
-def examine(machine: Machine, checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
+def examine(
+    machine: ExaminedMachine, checks: Sequence[tuple[str, Check]]
+) -> Iterator[CheckFinding]:
     """What all checks find; one that fails is a finding itself, and the others go on."""
     for name, check in checks:
         try:
@@ -66,7 +68,7 @@ _COLOURS: dict[Level, str] = {"ok": "green", "note": "yellow", "problem": "red"}
 _NAMES = 13  # columns for the names of the checks
 
 
-def lines(findings: Sequence[Finding]) -> list[str]:
+def lines(findings: Sequence[CheckFinding]) -> list[str]:
     """The report; colours are for click to leave out where there is no terminal.
 
     Commands are never broken: one that is longer than the screen stays in one line.
@@ -75,7 +77,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
     return [*shown, "", _end(findings)]
 
 
-def document(findings: Sequence[Finding]) -> dict[str, object]:
+def document(findings: Sequence[CheckFinding]) -> dict[str, object]:
     """The report as a JSON object; a remedy's lines are parted by newlines."""
     checks = [
         {
@@ -89,12 +91,12 @@ def document(findings: Sequence[Finding]) -> dict[str, object]:
     return {"ok": healthy(findings), "checks": checks}
 
 
-def healthy(findings: Sequence[Finding]) -> bool:
+def healthy(findings: Sequence[CheckFinding]) -> bool:
     """Whether nothing needs doing."""
     return all(finding.level != "problem" for finding in findings)
 
 
-def _lines(finding: Finding) -> list[str]:
+def _lines(finding: CheckFinding) -> list[str]:
     label = click.style(_LABELS[finding.level], fg=_COLOURS[finding.level])
     indent = " " * (4 + 2 + _NAMES + 2)
     first, *rest = wrapped(_flat(finding.what), _WIDTH - len(indent))
@@ -107,7 +109,7 @@ def _flat(text: str) -> str:
     return clean(text.replace("\n", " ").replace("\t", " "))
 
 
-def _end(findings: Sequence[Finding]) -> str:
+def _end(findings: Sequence[CheckFinding]) -> str:
     count = sum(finding.level == "problem" for finding in findings)
     if count == 0:
         return "Nothing needs doing."
@@ -117,7 +119,7 @@ def _end(findings: Sequence[Finding]) -> str:
 def of_board(check: Check) -> Check:
     """`check`, but no kernel, cable or group mends a simulated board, and an empty one has none."""
 
-    def judge(machine: Machine) -> Iterator[Finding]:
+    def judge(machine: ExaminedMachine) -> Iterator[CheckFinding]:
         if not machine.simulated:
             yield from check(machine)
         elif there(machine.roots.sysfs) or there(machine.roots.proc):

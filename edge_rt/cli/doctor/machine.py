@@ -24,7 +24,7 @@ from edge_rt.board.supply.plausibility import known_of
 from edge_rt.board.supply.supply import Supply, find_supply
 from edge_rt.board.zones.heat_zones import HeatZones
 from edge_rt.cli.doctor.user import User
-from edge_rt.cli.exits import Failure, Silent
+from edge_rt.cli.exits import CommandFailure, Silent
 from edge_rt.cli.local.serve import servable
 from edge_rt.cli.where import there
 from edge_rt.config.board import Board, Thermal
@@ -38,7 +38,7 @@ SETTLE_S = 0.2  # what is measured over a window needs two reads
 
 
 @dataclass(frozen=True)
-class Reading:
+class ChannelReading:
     """One channel's value, or why there is none."""
 
     reader: str
@@ -71,11 +71,11 @@ def several(rails: Sequence[str]) -> str:
     return ", ".join(rails) if len(rails) < 4 else f"{len(rails)} rails"
 
 
-def rows(sampler: Sampler) -> list[Reading]:
+def rows(sampler: Sampler) -> list[ChannelReading]:
     """Every channel as it stands."""
     names = [reader.name for reader in sampler.readers for _ in reader.channels]
     pairs = zip(names, sampler.readings(), strict=True)
-    return [Reading(name, r.channel, r.value, r.error) for name, r in pairs]
+    return [ChannelReading(name, r.channel, r.value, r.error) for name, r in pairs]
 
 
 Access = Callable[[Path, int], bool]
@@ -84,7 +84,7 @@ Document = dict[str, object]
 PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
 
 
-class Machine:
+class ExaminedMachine:
     """A board, an installation on it, and whoever asks."""
 
     def __init__(
@@ -182,7 +182,7 @@ class Machine:
         return sampler
 
     @cached_property
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[ChannelReading]:
         """Every channel as it was then."""
         return rows(self.sampler)
 
@@ -225,7 +225,7 @@ class Machine:
                 return client.get(path)
         except Silent:
             self.silent = True
-        except Failure:
+        except CommandFailure:
             pass
         return None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_rt.board.readers.cpu_time import core_count
 from edge_rt.board.readers.sysfs import first_line
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.where import text, there
 
@@ -18,12 +18,14 @@ _RULE_WIDTH = 56
 _PLACES = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
 
 
-def rules_installed(machine: Machine) -> bool:
+def rules_installed(machine: ExaminedMachine) -> bool:
     """Whether edge_rt's udev rules are where udev looks."""
     return any(there(machine.file(place) / RULES) for place in _PLACES)
 
 
-def let_group_use(machine: Machine, rule: str, subsystem: str, group: str) -> tuple[str, ...]:
+def let_group_use(
+    machine: ExaminedMachine, rule: str, subsystem: str, group: str
+) -> tuple[str, ...]:
     """Install the udev rule for `subsystem`, unless it is there, and have it take effect."""
     sudo = machine.user.sudo
     trigger = f"{sudo}udevadm trigger --subsystem-match={subsystem}"
@@ -58,13 +60,13 @@ def word(path: object) -> str:
     return shlex.quote(str(path))
 
 
-def sudo_for(machine: Machine, path: Path) -> str:
+def sudo_for(machine: ExaminedMachine, path: Path) -> str:
     """What goes before a command that writes to `path` or makes it."""
     nearest = next(place for place in (path, *path.parents) if there(place))
     return "" if machine.access(nearest, os.W_OK) else machine.user.sudo
 
 
-def load_module(machine: Machine, module: str) -> tuple[str, ...]:
+def load_module(machine: ExaminedMachine, module: str) -> tuple[str, ...]:
     """Load a kernel module, now and at each start."""
     sudo = machine.user.sudo
     return (
@@ -73,7 +75,7 @@ def load_module(machine: Machine, module: str) -> tuple[str, ...]:
     )
 
 
-def boot_parameter(machine: Machine, parameter: str) -> tuple[str, ...]:
+def boot_parameter(machine: ExaminedMachine, parameter: str) -> tuple[str, ...]:
     """Have the kernel start with a parameter, by whichever boot loader the files show."""
     sudo = machine.user.sudo
     for place in ("/boot/firmware/cmdline.txt", "/boot/cmdline.txt"):
@@ -92,7 +94,7 @@ def boot_parameter(machine: Machine, parameter: str) -> tuple[str, ...]:
     return (f"# add {parameter} to the kernel's command line in your boot loader, then reboot",)
 
 
-def access_to_bus(machine: Machine, device: str) -> tuple[str, ...]:
+def access_to_bus(machine: ExaminedMachine, device: str) -> tuple[str, ...]:
     """Become able to open an I2C bus, which distributions leave to group i2c."""
     sudo, user = machine.user.sudo, machine.user
     group = group_of(machine.file(device))
@@ -108,7 +110,7 @@ def access_to_bus(machine: Machine, device: str) -> tuple[str, ...]:
 _SAFE = re.compile(r"[\w .,()+/-]{1,60}")  # needs no escape in YAML's double quotes or the shell's
 
 
-def own_profile(machine: Machine, extends: str) -> tuple[str, ...]:
+def own_profile(machine: ExaminedMachine, extends: str) -> tuple[str, ...]:
     """Commands that write one with the draw that a meter shows, for the machine at hand.
 
     It is in YAML's flow style, which does not mind how the lines are indented.
@@ -129,7 +131,7 @@ def own_profile(machine: Machine, extends: str) -> tuple[str, ...]:
     )
 
 
-def choose(machine: Machine, board: str) -> tuple[str, ...]:
+def choose(machine: ExaminedMachine, board: str) -> tuple[str, ...]:
     """Commands that name the board in the configuration."""
     if machine.config.board is not None:
         return (f"# and set `board: {board}` in {machine.config_file}",)
@@ -139,7 +141,7 @@ def choose(machine: Machine, board: str) -> tuple[str, ...]:
     return (f"{sudo}mkdir -p {word(file.parent)}", f"echo 'board: {board}' | {tee}")
 
 
-def _cores(machine: Machine) -> list[str]:
+def _cores(machine: ExaminedMachine) -> list[str]:
     """The cores, over which the model spreads the draw, where the profile in use has none."""
     cores = core_count(machine.roots.proc)
     if cores is None or (machine.board and machine.board.clusters):
@@ -147,7 +149,7 @@ def _cores(machine: Machine) -> list[str]:
     return [f"  clusters: {{cpu: {{cores: {cores}, source: [own]}}}},"]
 
 
-def _rails(machine: Machine) -> list[str]:
+def _rails(machine: ExaminedMachine) -> list[str]:
     """Rails that the profile in use does not know; which of them form the total is to be told."""
     board = machine.board
     if machine.supply is not None:
@@ -162,7 +164,7 @@ def _rails(machine: Machine) -> list[str]:
     return ["  rails: {", *rows, "  },", comment, "  totals: [{rails: [", *names, end]
 
 
-def _match(machine: Machine) -> list[str]:
+def _match(machine: ExaminedMachine) -> list[str]:
     """By what this machine would be recognised; nothing where it has no name of its own."""
     marks = (("models", machine.identity.model), ("dmi", machine.identity.dmi))
     for key, value in marks:
@@ -176,7 +178,7 @@ _MAKERS = ("QEMU", "KVM", "VMware", "VirtualBox", "innotek", "Xen", "Bochs", "Am
 _MODELS = ("Virtual Machine", "Google Compute Engine", "linux,dummy-virt")
 
 
-def seclusion(machine: Machine) -> str | None:
+def seclusion(machine: ExaminedMachine) -> str | None:
     """ "a container" or "a virtual machine", which see little of the board's sensors."""
     if any(there(machine.file(place)) for place in _CONTAINERS):
         return "a container"
@@ -187,7 +189,7 @@ def seclusion(machine: Machine) -> str | None:
     return None
 
 
-def _hypervisor(machine: Machine) -> bool:
+def _hypervisor(machine: ExaminedMachine) -> bool:
     if first_line(machine.file("sys/hypervisor/type")):
         return True
     lines = text(machine.file("proc/cpuinfo")).splitlines()

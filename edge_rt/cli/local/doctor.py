@@ -27,8 +27,16 @@ from edge_rt.cli.doctor.checks.kernel import (
     check_pressure,
 )
 from edge_rt.cli.doctor.checks.power import check_jtop, check_power
-from edge_rt.cli.doctor.finding import Check, Finding, document, examine, healthy, lines, of_board
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.finding import (
+    Check,
+    CheckFinding,
+    document,
+    examine,
+    healthy,
+    lines,
+    of_board,
+)
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.where import daemon_socket, installation, sensors_root_option, socket_option
 
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -89,7 +97,7 @@ def doctor(
     """
     place = daemon_socket(socket)
     root = None if sensors_root is None else sensors_root.absolute()
-    machine = Machine(installation(place), place, root=root, config_file=config_file)
+    machine = ExaminedMachine(installation(place), place, root=root, config_file=config_file)
     findings = list(examine(machine, CHECKS))
     if bundle is not None:
         click.echo(_bundled(machine, findings, bundle))
@@ -102,7 +110,7 @@ def doctor(
     ctx.exit(0 if healthy(findings) else 1)
 
 
-def _bundled(machine: Machine, findings: Sequence[Finding], named: str) -> Path:
+def _bundled(machine: ExaminedMachine, findings: Sequence[CheckFinding], named: str) -> Path:
     """The file with all that is known, made now."""
     from edge_rt.cli.doctor.bundle import papers, write_archive
     from edge_rt.cli.doctor.system import run

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 
 LEAST = 20  # characters of a key that somebody chose, of which the hash may be read by others
 _BYTES = 32
@@ -33,7 +33,7 @@ def _given() -> str:
     typed = sys.stdin.isatty()
     value = (click.prompt("Key", hide_input=True) if typed else sys.stdin.read()).strip()
     if len(value) < LEAST:
-        raise Failure(
+        raise CommandFailure(
             f"a key of less than {LEAST} characters can be found out from its hash: take the one "
             "that `edge-rt key` makes"
         )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edge_rt.cli.exits import Failure, NoDaemon, NoModel
+from edge_rt.cli.exits import CommandFailure, NoDaemon, NoModel
 from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
 from edge_rt.cli.text import size
@@ -58,7 +58,7 @@ FILE = click.Path(path_type=Path, readable=False)
 
 
 @dataclass(frozen=True)
-class Place:
+class StorePlace:
     """A model store: its directory, whose it is, and the configuration that goes with it."""
 
     root: Path
@@ -78,7 +78,7 @@ class Place:
     def open(self, *, write: bool = False) -> Store:
         """The store; raises Failure if this process may not read or `write` it."""
         if not self.allows(write=write):
-            raise Failure(
+            raise CommandFailure(
                 f"no right to {'change' if write else 'read'} the model store {self.root} "
                 f"({self.owner}): use sudo, or name another with --store or STATE_DIRECTORY"
             )
@@ -100,7 +100,7 @@ def find_store(
     config_file: Path | None,
     environ: Mapping[str, str] = os.environ,
     socket: Path | None = None,
-) -> Place:
+) -> StorePlace:
     """Find the store that a command means; all commands use this function.
 
     1. the directory `named` by --store
@@ -111,7 +111,7 @@ def find_store(
        does not answer, that of its installation
     """
     if named is not None:
-        return Place(named, "--store", load(config_file))
+        return StorePlace(named, "--store", load(config_file))
     if config_file is not None:
         return _configured(load(config_file), Paths.detect(environ), f"--config {config_file}")
     pinned = next((name for name in PINNING if environ.get(name)), None)
@@ -121,16 +121,16 @@ def find_store(
     return _of_daemon(environ, socket or (Path(named_socket) if named_socket else None))
 
 
-def _of_daemon(environ: Mapping[str, str], named: Path | None) -> Place:
+def _of_daemon(environ: Mapping[str, str], named: Path | None) -> StorePlace:
     paths, told, socket = Paths.detect(environ), None, None
     with suppress(NoDaemon):  # none that could be trusted: the user's own installation counts
         socket = daemon_socket(named)
         paths, told = installation(socket), _told(socket)
         if told is not None and socket not in (paths.socket, Paths.system(environ).socket):
-            return Place(told, f"daemon at {socket}", _of(paths), socket)
+            return StorePlace(told, f"daemon at {socket}", _of(paths), socket)
     owner = "system service" if paths == Paths.system(environ) else "your own"
     found = _configured(_of(paths), paths, owner)
-    return found if told is None else Place(told, owner, found.config, socket)
+    return found if told is None else StorePlace(told, owner, found.config, socket)
 
 
 def open_store(named: Path | None, config_file: Path | None, *, write: bool = False) -> Store:
@@ -147,9 +147,9 @@ def with_store(command: Command) -> Command:
     return click.option("--store", type=FILE, help="The directory of the models.")(config(command))
 
 
-def _configured(config: Config, paths: Paths, owner: str) -> Place:
+def _configured(config: Config, paths: Paths, owner: str) -> StorePlace:
     store = config.models.store
-    return Place(Path(store) if store else paths.state / "models", owner, config)
+    return StorePlace(Path(store) if store else paths.state / "models", owner, config)
 
 
 def _of(paths: Paths) -> Config:

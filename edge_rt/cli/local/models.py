@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from edge_rt.cli.exits import Failure, NoModel
+from edge_rt.cli.exits import CommandFailure, NoModel
 from edge_rt.cli.local.model_store import (
     FILE,
     announce_starter,
@@ -218,7 +218,7 @@ def verify(id: str | None, store: Path | None, config: Path | None) -> None:
             bad += 1
             click.echo(clean(f"{entry.id}: {error}"))
     if bad:
-        raise Failure(f"{bad} of the models cannot be used")
+        raise CommandFailure(f"{bad} of the models cannot be used")
 
 
 @models.command()

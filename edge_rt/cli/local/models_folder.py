@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import open_store, with_store
 from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
@@ -66,7 +66,7 @@ def import_models(
             told = f"{piece.name}: refused: {error}"
         click.echo(clean(told))
     if refused:
-        raise Failure(f"{refused} of the models were not taken in")
+        raise CommandFailure(f"{refused} of the models were not taken in")
 
 
 def _take(piece: Piece, store: Store) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from edge_rt.cli.exits import NoModel
-from edge_rt.cli.local.model_store import Place
+from edge_rt.cli.local.model_store import StorePlace
 from edge_rt.cli.local.models_table import facts, models_table, served_facts, served_table
-from edge_rt.cli.tables import Table
+from edge_rt.cli.tables import TextTable
 from edge_rt.cli.text import Json
 
 
@@ -17,12 +17,12 @@ from edge_rt.cli.text import Json
 class Listing:
     """The models of a store, for people and as JSON."""
 
-    table: Table
+    table: TextTable
     models: list[dict[str, object]]
     known: set[str]  # ids and digests
 
 
-def listing(place: Place) -> Listing:
+def listing(place: StorePlace) -> Listing:
     """Return the models of the store; raises Failure where neither its files nor a daemon tell."""
     return _stored(place) if place.served_by is None else _served(place.served_by)
 
@@ -35,7 +35,7 @@ def served_model(socket: Path, id: str) -> Json:
         return client.get(f"/v1/models/{quote(id, safe='')}")
 
 
-def _stored(place: Place) -> Listing:
+def _stored(place: StorePlace) -> Listing:
     store = place.open()
     entries, default = store.entries(), store.default(place.config.models.default)
     known = {entry.id for entry in entries} | {entry.sha256 for entry in entries}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from edge_rt.cli.tables import Column, Pairs, Table
+from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
 from edge_rt.models.catalogue import CatalogueEntry, Quality
 from edge_rt.models.pairs.pair import Kept, Pair
@@ -92,7 +92,7 @@ def catalogue_facts(entry: CatalogueEntry) -> dict[str, object]:
     }
 
 
-def models_table(entries: Sequence[ModelRecord], default: ModelRecord | None) -> Table:
+def models_table(entries: Sequence[ModelRecord], default: ModelRecord | None) -> TextTable:
     """The models that are there, a row each."""
     rows = [
         (
@@ -107,10 +107,10 @@ def models_table(entries: Sequence[ModelRecord], default: ModelRecord | None) ->
         )
         for entry in entries
     ]
-    return Table(_STORED, rows)
+    return TextTable(_STORED, rows)
 
 
-def served_table(models: Sequence[Json]) -> Table:
+def served_table(models: Sequence[Json]) -> TextTable:
     """The models that the daemon tells of, a row each; they are `served_facts` and the default."""
     rows = [
         (
@@ -125,10 +125,10 @@ def served_table(models: Sequence[Json]) -> Table:
         )
         for model in models
     ]
-    return Table(_STORED, rows)
+    return TextTable(_STORED, rows)
 
 
-def served_pairs(model: Json) -> Pairs:
+def served_pairs(model: Json) -> PairTable:
     """One model as the daemon tells of it, a line for each thing to know."""
     rows = [
         ("model", model["id"]),
@@ -139,18 +139,18 @@ def served_pairs(model: Json) -> Pairs:
         ("owner", model["owner"]),
         ("size", size(model["size_bytes"])),
     ]
-    return Pairs(row for row in rows if row[1])
+    return PairTable(row for row in rows if row[1])
 
 
-def catalogue_table(entries: Sequence[CatalogueEntry]) -> Table:
+def catalogue_table(entries: Sequence[CatalogueEntry]) -> TextTable:
     """The models that can be pulled, a row each."""
     rows = [(e.id, size(e.bytes), e.licence, e.description) for e in entries]
-    return Table(_PULLABLE, rows)
+    return TextTable(_PULLABLE, rows)
 
 
 def model_table(
     entry: ModelRecord, source: str | None, pairs: Sequence[Pair], there: Collection[str]
-) -> Pairs:
+) -> PairTable:
     """One model, a line for each thing to know; `source` names the model it was made from.
 
     `pairs` are those that it is one of, and `there` the ids of all models in the store.
@@ -178,7 +178,7 @@ def model_table(
     if entry.kind != "embedding":
         rows = [row for row in rows if row[0] != "vectors"]
     rows += [("file", f"{f.path.name}, {size(f.size)}, sha256 {f.sha256}") for f in entry.files]
-    return Pairs(row for row in rows if row[1])
+    return PairTable(row for row in rows if row[1])
 
 
 def _label(entry: ModelRecord) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from edge_rt.cli.exits import BadConfig, Failure
+from edge_rt.cli.exits import BadConfig, CommandFailure
 from edge_rt.cli.text import clean
 from edge_rt.cli.where import installation, sensors_root_option, socket_option
 from edge_rt.config.boards import board_faults
@@ -82,7 +82,7 @@ def _lacking(config: Config, file: Path) -> Iterator[tuple[Key, str]]:
     yield from _power_mode(config)
     try:
         yield from missing_models(config, _store(config, file))
-    except (Failure, StoreError, PermissionError) as error:
+    except (CommandFailure, StoreError, PermissionError) as error:
         click.echo(clean(f"{file}: warning: the models are not checked: {error}"), err=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import FILE, open_store, with_store
 from edge_rt.cli.text import as_set, clean
 from edge_rt.models.pairs.doubt import Calibration, calibrate, read_seen
@@ -75,7 +75,7 @@ def tune(
     """
     found = read_evaluation(source)
     if found.about.pair.large != pair:
-        raise Failure(f"{source} is about {found.about.pair.large} and not about {pair}")
+        raise CommandFailure(f"{source} is about {found.about.pair.large} and not about {pair}")
     choice = choose(found, floor, tasks)
     click.echo(clean("\n".join(_words(choice, found))))
     if not dry_run:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.options import Range
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
@@ -84,12 +84,12 @@ def twin(
     board, script, root = _board(name), [_event(text) for text in events], root.absolute()
     if parameters is not None and root in parameters.absolute().parents:
         raise click.BadParameter("must lie outside the tree", param_hint="--parameters")
-    from edge_rt.twin.load import Load
+    from edge_rt.twin.load import WatchedLoad
     from edge_rt.twin.run import Twin, run
 
-    load = Load(pid)
+    load = WatchedLoad(pid)
     if load.look() is None:
-        raise Failure(f"no process {pid}")
+        raise CommandFailure(f"no process {pid}")
     simulated = Twin(board, root, load, ambient_c, seed, script)
     if parameters is not None:
         _write(simulated, parameters)
@@ -127,4 +127,4 @@ def _write(twin: Twin, file: Path) -> None:
         file.write_text(twin.parameters.json())
     except OSError as error:
         twin.close()
-        raise Failure(f"cannot write {file}: {error.strerror or error}") from error
+        raise CommandFailure(f"cannot write {file}: {error.strerror or error}") from error

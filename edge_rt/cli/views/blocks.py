@@ -20,7 +20,7 @@ _SPARKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True)
-class Cell:
+class ViewCell:
     """A name and its figure, and if `share` is given a bar, of 0 to 1, behind it."""
 
     name: str
@@ -30,7 +30,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Block:
+class ViewBlock:
     """Cells that stand side by side where they fit; `rows` of them have a line each.
 
     The block may be cut to `least` lines before others are cut further; if `apart`, a blank line
@@ -38,7 +38,7 @@ class Block:
     """
 
     label: str
-    cells: Sequence[Cell]
+    cells: Sequence[ViewCell]
     least: int = 1
     rows: bool = False
     apart: bool = False
@@ -52,7 +52,7 @@ class Block:
         columns = self._columns(width)
         room, cells = columns * height, list(self.cells)
         if len(cells) > room:
-            cells = [*cells[: room - 1], Cell(f"+{len(cells) - room + 1} more", style="dim")]
+            cells = [*cells[: room - 1], ViewCell(f"+{len(cells) - room + 1} more", style="dim")]
         rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
         return [self._line(row, number == 0, width) for number, row in enumerate(rows)]
 
@@ -71,7 +71,7 @@ class Block:
         bars = (_BAR + 1) * any(cell.share is not None for cell in self.cells)
         return min(names, max(_MORE, width - LABEL - figures - bars)), figures, bars
 
-    def _line(self, cells: Sequence[Cell], first: bool, width: int) -> Text:
+    def _line(self, cells: Sequence[ViewCell], first: bool, width: int) -> Text:
         text = Text(set_cell_size(self.label if first else "", LABEL), style="")
         text.stylize("bold")
         names, figures, bars = self._sizes(width)
@@ -86,7 +86,7 @@ class Block:
         return fit(text, width)
 
 
-def arrange(blocks: Sequence[Block], width: int, height: int) -> list[Text]:
+def arrange(blocks: Sequence[ViewBlock], width: int, height: int) -> list[Text]:
     """The blocks, one below the other, in at most `height` lines of at most `width` columns.
 
     Where there is no room for all, blocks lose lines from the last one up, each as far as its
@@ -104,7 +104,7 @@ def arrange(blocks: Sequence[Block], width: int, height: int) -> list[Text]:
     return lines[:height]
 
 
-def _heights(blocks: Sequence[Block], width: int, height: int) -> list[int]:
+def _heights(blocks: Sequence[ViewBlock], width: int, height: int) -> list[int]:
     heights = [block.height(width) for block in blocks]
     for floors in ([block.least for block in blocks], [1] * len(blocks)):
         for place in reversed(range(len(blocks))):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.tables import Column, Pairs, Table
+from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -58,7 +58,7 @@ _CAUSES = {"power_w": "the power cap", "temp_c": "heat", "energy_j": "the energy
 
 def budget_tables(state: Json) -> RenderableType:
     """All of a GovernorState."""
-    parts: list[RenderableType] = [Pairs(_rows(state))]
+    parts: list[RenderableType] = [PairTable(_rows(state))]
     if knobs := members(state, "knobs"):
         parts += [Text(""), _knobs(knobs)]
     return Group(*parts)
@@ -171,10 +171,10 @@ def _allowance(state: Json) -> str:
     return text
 
 
-def _knobs(knobs: list[Json]) -> Table:
+def _knobs(knobs: list[Json]) -> TextTable:
     rows: list[tuple[str, ...]] = []
     for knob in knobs:
         name = line(knob.get("name"))
         values = (knob_value(name, line(knob.get(key))) for key in ("wanted", "value", "before"))
         rows.append((short_name(name), *values, line(knob.get("error") or "")))
-    return Table([Column(name, text=True, kept=name in _KNOBS[:3]) for name in _KNOBS], rows)
+    return TextTable([Column(name, text=True, kept=name in _KNOBS[:3]) for name in _KNOBS], rows)

@@ -9,7 +9,7 @@ from edge_rt.cli.text import Json, duration, line, lines, member, members, numbe
 
 
 @dataclass(frozen=True)
-class Gauge:
+class ChannelGauge:
     """One channel as it stands; `value` is None where there is no current one."""
 
     reader: str
@@ -24,7 +24,7 @@ class Gauge:
 
 
 @dataclass(frozen=True)
-class Column:
+class GaugeColumn:
     """One figure of a row: the kind of channel, the unit above it, and how it is written."""
 
     key: str
@@ -41,11 +41,11 @@ class Row:
 
     name: str
     counted: bool = False
-    cells: dict[str, Gauge] = field(default_factory=dict[str, Gauge])
+    cells: dict[str, ChannelGauge] = field(default_factory=dict[str, ChannelGauge])
     energy: Json = field(default_factory=dict[str, object])  # a rail's, since it was found
 
     @property
-    def gauges(self) -> list[Gauge]:
+    def gauges(self) -> list[ChannelGauge]:
         """The channels of the row."""
         return list(self.cells.values())
 
@@ -79,30 +79,30 @@ class Row:
         return ", ".join(notes)
 
 
-COLUMNS: dict[str, tuple[Column, ...]] = {
+COLUMNS: dict[str, tuple[GaugeColumn, ...]] = {
     "rails": (
-        Column("power_w", "W", "{:.3f}".format),
-        Column("voltage_v", "V", "{:.3f}".format),
-        Column("current_a", "A", "{:.3f}".format),
-        Column("energy_j", "J", lambda v: f"{v:.0f}" if abs(v) >= 10_000 else f"{v:.1f}"),
+        GaugeColumn("power_w", "W", "{:.3f}".format),
+        GaugeColumn("voltage_v", "V", "{:.3f}".format),
+        GaugeColumn("current_a", "A", "{:.3f}".format),
+        GaugeColumn("energy_j", "J", lambda v: f"{v:.0f}" if abs(v) >= 10_000 else f"{v:.1f}"),
     ),
-    "zones": (Column("temp_c", "°C", "{:.1f}".format),),
-    "cooling": (Column("fraction", "%", lambda v: f"{100 * v:.0f}"),),
+    "zones": (GaugeColumn("temp_c", "°C", "{:.1f}".format),),
+    "cooling": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.0f}"),),
     "clocks": (
-        Column("clock_hz", "MHz", lambda v: f"{v / 1e6:.0f}"),
-        Column("min", "min", lambda v: f"{v / 1e6:.0f}"),
-        Column("max", "max", lambda v: f"{v / 1e6:.0f}"),
+        GaugeColumn("clock_hz", "MHz", lambda v: f"{v / 1e6:.0f}"),
+        GaugeColumn("min", "min", lambda v: f"{v / 1e6:.0f}"),
+        GaugeColumn("max", "max", lambda v: f"{v / 1e6:.0f}"),
     ),
     "fans": (
-        Column("rpm", "rpm", "{:.0f}".format),
-        Column("fraction", "%", lambda v: f"{100 * v:.0f}"),
+        GaugeColumn("rpm", "rpm", "{:.0f}".format),
+        GaugeColumn("fraction", "%", lambda v: f"{100 * v:.0f}"),
     ),
-    "flags": (Column("flag", "", lambda v: "yes" if v else "no"),),
-    "cpu": (Column("fraction", "%", lambda v: f"{100 * v:.1f}"),),
-    "gpu": (Column("fraction", "%", lambda v: f"{100 * v:.1f}"),),
-    "memory": (Column("bytes", "GiB", lambda v: f"{v / 2**30:.2f}"),),
-    "pressure": (Column("fraction", "%", lambda v: f"{100 * v:.1f}"),),
-    "counts": (Column("count", "times", "{:.0f}".format),),
+    "flags": (GaugeColumn("flag", "", lambda v: "yes" if v else "no"),),
+    "cpu": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.1f}"),),
+    "gpu": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.1f}"),),
+    "memory": (GaugeColumn("bytes", "GiB", lambda v: f"{v / 2**30:.2f}"),),
+    "pressure": (GaugeColumn("fraction", "%", lambda v: f"{100 * v:.1f}"),),
+    "counts": (GaugeColumn("count", "times", "{:.0f}".format),),
 }
 _GROUPS = {
     "temp_c": "zones",
@@ -122,10 +122,10 @@ _FRACTIONS = {
 }
 
 
-def gauges(report: Json) -> list[Gauge]:
+def gauges(report: Json) -> list[ChannelGauge]:
     """Every channel of `report`, in its order."""
     return [
-        Gauge(
+        ChannelGauge(
             line(channel.get("reader")),
             line(channel.get("name")),
             line(channel.get("kind")),
@@ -161,7 +161,7 @@ def groups(report: Json) -> dict[str, list[Row]]:
     return {group: of_it for group, of_it in found.items() if of_it}
 
 
-def _place(gauge: Gauge) -> tuple[str, str, str] | None:
+def _place(gauge: ChannelGauge) -> tuple[str, str, str] | None:
     """The group, the row and the column of a channel; None for a kind that is not known here."""
     name = gauge.name
     base, _, limit = name.rpartition(" ")
@@ -182,7 +182,7 @@ def _meter(rails: list[Row], report: Json) -> None:
         row.energy = energies.pop(row.name, {}) if "power_w" in row.cells else {}
 
 
-def _was(gauge: Gauge) -> str:
+def _was(gauge: ChannelGauge) -> str:
     """The last good value of a channel that has no current one."""
     found = [c for columns in COLUMNS.values() for c in columns if c.key == gauge.kind]
     text = found[0].text(gauge.last or 0.0) if found else f"{gauge.last:g}"

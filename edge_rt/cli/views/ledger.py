@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.tables import Column, Prose, Table
+from edge_rt.cli.tables import Column, Prose, TextTable
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -133,7 +133,7 @@ def remarks(booking: Json) -> str:
     return ", ".join(remark for remark in remarks if remark)
 
 
-def _days(days: Sequence[Json]) -> Table:
+def _days(days: Sequence[Json]) -> TextTable:
     rows: list[tuple[str, ...]] = []
     for day in days:
         covered, missing = number(day.get("covered_s")), number(day.get("missing_s"))
@@ -142,7 +142,7 @@ def _days(days: Sequence[Json]) -> Table:
     return _table(("day (UTC)", "J in all", "answers", "the rest", "", "covered", "missing"), rows)
 
 
-def _models(models: Sequence[ModelSum]) -> Table:
+def _models(models: Sequence[ModelSum]) -> TextTable:
     saving = any(one.hits for one in models)
     titles = ("model", "requests", "prompt", "answer", "J", "J/token", "", "unresolved")
     rows: list[tuple[str, ...]] = []
@@ -155,7 +155,7 @@ def _models(models: Sequence[ModelSum]) -> Table:
     return _table((*titles, "cached", "J saved") if saving else titles, rows)
 
 
-def _requests(last: Sequence[Json], zone: tzinfo | None) -> Table:
+def _requests(last: Sequence[Json], zone: tzinfo | None) -> TextTable:
     titles = ("ended", "model", "prompt", "answer", "s", "J", "W", "°C", "", "id")
     rows = [
         (*request_cells(booking, zone, "%m-%d %H:%M"), line(booking.get("answer_id") or ""))
@@ -181,5 +181,5 @@ _WORDS = ("day (UTC)", "ended", "model", "", "id")
 _KEPT = ("day (UTC)", "ended", "model", "J in all", "J")
 
 
-def _table(titles: Sequence[str], rows: Iterable[Iterable[str]]) -> Table:
-    return Table([Column(t, text=t in _WORDS, kept=t in _KEPT) for t in titles], rows)
+def _table(titles: Sequence[str], rows: Iterable[Iterable[str]]) -> TextTable:
+    return TextTable([Column(t, text=t in _WORDS, kept=t in _KEPT) for t in titles], rows)

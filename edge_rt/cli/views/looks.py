@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from edge_rt.cli.client import Client
-from edge_rt.cli.exits import Failure, NoDaemon, Silent
+from edge_rt.cli.exits import CommandFailure, NoDaemon, Silent
 from edge_rt.cli.text import Json, member, number
 
 _WINDOW = 4  # looks over which a speed is told: a few seconds
@@ -95,7 +95,7 @@ LEDGER = "/edge/v1/ledger?days=1&last=8"
 
 
 @dataclass(frozen=True)
-class Look:
+class DaemonSnapshot:
     """What the daemon told at `time_s`; a part that it did not tell is empty.
 
     `trouble` says why parts are missing; `gone` means that there is no daemon.
@@ -105,7 +105,7 @@ class Look:
     status: Json = field(default_factory=dict[str, Any])
     board: Json = field(default_factory=dict[str, Any])
     ledger: Json = field(default_factory=dict[str, Any])
-    trouble: Failure | None = None
+    trouble: CommandFailure | None = None
 
     @property
     def gone(self) -> bool:
@@ -113,30 +113,30 @@ class Look:
         return not (self.status or self.board or self.ledger)
 
 
-def look(client: Client, clock: Callable[[], float] = time.monotonic) -> Look:
+def look(client: Client, clock: Callable[[], float] = time.monotonic) -> DaemonSnapshot:
     """Ask for everything once; `clock` is in seconds."""
     parts: dict[str, Json] = {}
-    trouble: Failure | None = None
+    trouble: CommandFailure | None = None
     for name, path in (("status", STATUS), ("board", BOARD), ("ledger", LEDGER)):
         try:
             parts[name] = client.get(path)
         except NoDaemon as failure:
-            return Look(clock(), trouble=failure)
+            return DaemonSnapshot(clock(), trouble=failure)
         except Silent as failure:  # it would let us wait for the rest, too
-            return Look(clock(), trouble=failure, **parts)
-        except Failure as failure:
+            return DaemonSnapshot(clock(), trouble=failure, **parts)
+        except CommandFailure as failure:
             trouble = trouble or failure
-    return Look(clock(), trouble=trouble, **parts)
+    return DaemonSnapshot(clock(), trouble=trouble, **parts)
 
 
-class Looker:
+class DaemonPoller:
     """Looks every `period_s` seconds in a thread of its own, so that nobody waits for a daemon.
 
     Each look is put into `looks`, and then `tell` is called, by that thread.
     """
 
     def __init__(self, socket: Path, period_s: float, tell: Callable[[], object]) -> None:
-        self.looks: SimpleQueue[Look] = SimpleQueue()
+        self.looks: SimpleQueue[DaemonSnapshot] = SimpleQueue()
         self._socket, self._period_s, self._tell = socket, period_s, tell
         self._ending = threading.Event()
         # A daemon thread: one that waits for an answer must not hold up the end.

@@ -23,38 +23,38 @@ from edge_rt.cli.text import (
     number,
     whole,
 )
-from edge_rt.cli.views.blocks import LABEL, Block, Cell, clipped, fit
+from edge_rt.cli.views.blocks import LABEL, ViewBlock, ViewCell, clipped, fit
 from edge_rt.cli.views.budget import caps, holds_back, limits_line
 from edge_rt.cli.views.ledger import ModelSum, clock_time, model_sums, remarks
-from edge_rt.cli.views.looks import Look
+from edge_rt.cli.views.looks import DaemonSnapshot
 
 
-def booked(ledger: Json, zone: tzinfo | None) -> Iterator[Block]:
+def booked(ledger: Json, zone: tzinfo | None) -> Iterator[ViewBlock]:
     """Today's sums and the newest requests; times in `zone`."""
     today = [_day(day) for day in members(ledger, "days")[:1]]
     today += [_model(one) for one in model_sums(ledger)]
-    yield Block("today", today, least=2, rows=True, apart=True)
+    yield ViewBlock("today", today, least=2, rows=True, apart=True)
     requests = [_request(booking, zone) for booking in members(ledger, "last")]
-    yield Block("last", requests, least=2, rows=True)
+    yield ViewBlock("last", requests, least=2, rows=True)
 
 
-def _day(day: Json) -> Cell:
+def _day(day: Json) -> ViewCell:
     if not number(day.get("covered_s")):
-        return Cell(f"{MISSING} J in all")
+        return ViewCell(f"{MISSING} J in all")
     energy, answers = joules(day.get("energy_j")), joules(day.get("attributed_j"))
-    return Cell(f"{energy} in all, {answers} of it for answers, {line(day.get('quality'))}")
+    return ViewCell(f"{energy} in all, {answers} of it for answers, {line(day.get('quality'))}")
 
 
-def _model(one: ModelSum) -> Cell:
+def _model(one: ModelSum) -> ViewCell:
     requests = counted(one.requests, "request")
     if one.quality == "unresolved":
-        return Cell(f"{one.model}: energy unresolved, {requests}")
+        return ViewCell(f"{one.model}: energy unresolved, {requests}")
     modelled = " modelled" if one.quality == "modelled" else ""
     energy = f"{joules(one.energy_j)}{modelled}, {one.per_token} J/token"
-    return Cell(f"{one.model}: {energy}, {requests}")
+    return ViewCell(f"{one.model}: {energy}, {requests}")
 
 
-def _request(booking: Json, zone: tzinfo | None) -> Cell:
+def _request(booking: Json, zone: tzinfo | None) -> ViewCell:
     seconds, energy = fixed(booking.get("seconds"), 2), joules(booking.get("energy_j"))
     parts = [
         f"{clock_time(booking, zone, '%H:%M:%S')} {line(booking.get('model'))}",
@@ -63,14 +63,14 @@ def _request(booking: Json, zone: tzinfo | None) -> Cell:
         MISSING + " J" if energy == MISSING else energy,
         remarks(booking),
     ]
-    return Cell(", ".join(part for part in parts if part))
+    return ViewCell(", ".join(part for part in parts if part))
 
 
 _GAP = "  "
 _LEAST = 12  # columns of the board's name
 
 
-def title(look: Look, width: int, hint: str = "") -> Text:
+def title(look: DaemonSnapshot, width: int, hint: str = "") -> Text:
     """Board, version, time since the start, and `hint`; the board's name is cut first."""
     version, uptime = look.status.get("version"), number(look.status.get("uptime_s"))
     parts = ["edge-rt" if version is None else f"edge-rt {line(version)}"]
@@ -98,7 +98,7 @@ _NO_BUDGET = ", no budget"
 _STYLES = {"caution": "yellow", "hold": "bold yellow", "evacuate": "bold red"}
 
 
-def governed(status: Json, width: int) -> Iterator[Block]:
+def governed(status: Json, width: int) -> Iterator[ViewBlock]:
     """From the daemon's state; nothing where it tells of no governor.
 
     Limits and the reason only while something holds back.
@@ -108,12 +108,12 @@ def governed(status: Json, width: int) -> Iterator[Block]:
         return
     budget = caps(state)
     if budget:
-        yield Block("budget", [Cell(", ".join(budget))], rows=True)
+        yield ViewBlock("budget", [ViewCell(", ".join(budget))], rows=True)
     guard = line(state.get("guard"))
     words = ", ".join([guard, *_forecast(state)])
     if not budget and LABEL + cell_len(words + _NO_BUDGET) <= width:
         words += _NO_BUDGET
-    yield Block("guard", [Cell(words, style=_STYLES.get(guard, ""))], rows=True)
+    yield ViewBlock("guard", [ViewCell(words, style=_STYLES.get(guard, ""))], rows=True)
     if holds_back(state):
         yield _text("limits", limits_line(state), width)
         yield _text("why", line(state.get("why")), width)
@@ -131,7 +131,7 @@ def _forecast(state: Json) -> Iterator[str]:
         yield f"too hot in {duration(ahead)}"
 
 
-def _text(label: str, text: str, width: int) -> Block:
+def _text(label: str, text: str, width: int) -> ViewBlock:
     """As many lines as it takes, as long as others have more than they need."""
-    cells = [Cell(part) for part in wrapped(text, width - LABEL)] if text else []
-    return Block(label, cells, least=max(1, len(cells)), rows=True)
+    cells = [ViewCell(part) for part in wrapped(text, width - LABEL)] if text else []
+    return ViewBlock(label, cells, least=max(1, len(cells)), rows=True)

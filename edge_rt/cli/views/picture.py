@@ -8,9 +8,9 @@ from datetime import tzinfo
 from rich.text import Text
 
 from edge_rt.cli.text import MISSING, Json, fixed, line, lines, member, significant, whole
-from edge_rt.cli.views.blocks import LABEL, Block, Cell, arrange, fit, sparkline
+from edge_rt.cli.views.blocks import LABEL, ViewBlock, ViewCell, arrange, fit, sparkline
 from edge_rt.cli.views.gauges import Row, groups
-from edge_rt.cli.views.looks import Look, Trend
+from edge_rt.cli.views.looks import DaemonSnapshot, Trend
 from edge_rt.cli.views.panels import booked, governed, title
 from edge_rt.cli.views.sensors import hottest
 
@@ -18,7 +18,12 @@ _SPARKS = 24  # most columns of the sparkline
 
 
 def picture(
-    look: Look, trend: Trend, width: int, height: int, zone: tzinfo | None = None, hint: str = ""
+    look: DaemonSnapshot,
+    trend: Trend,
+    width: int,
+    height: int,
+    zone: tzinfo | None = None,
+    hint: str = "",
 ) -> list[Text]:
     """At most `height` lines of at most `width` columns; times in `zone`, else the machine's.
 
@@ -39,18 +44,20 @@ def picture(
     ]
 
 
-def _blocks(look: Look, trend: Trend, width: int, zone: tzinfo | None) -> Iterator[Block]:
+def _blocks(
+    look: DaemonSnapshot, trend: Trend, width: int, zone: tzinfo | None
+) -> Iterator[ViewBlock]:
     board = look.board
-    yield Block("supply", [_supply(board, trend, width)], rows=True)
-    yield Block("throttled", [_throttled(board)], rows=True)
+    yield ViewBlock("supply", [_supply(board, trend, width)], rows=True)
+    yield ViewBlock("throttled", [_throttled(board)], rows=True)
     yield from governed(look.status, width)
-    yield Block("engine", [_engine(look.status)], rows=True)
-    yield Block("speed", [_speed(board, trend)], rows=True)
+    yield ViewBlock("engine", [_engine(look.status)], rows=True)
+    yield ViewBlock("speed", [_speed(board, trend)], rows=True)
     yield from _felt(board, trend)
     yield from booked(look.ledger, zone)
 
 
-def _supply(board: Json, trend: Trend, width: int) -> Cell:
+def _supply(board: Json, trend: Trend, width: int) -> ViewCell:
     supply = member(board, "supply")
     power = significant(supply.get("power_w"))
     now = f"{power} W {line(supply.get('quality'))}" if supply else f"{power} W"
@@ -58,17 +65,17 @@ def _supply(board: Json, trend: Trend, width: int) -> Cell:
     sparks = sparkline(trend.powers, room).ljust(room)
     hot = hottest(board)
     parts = (now, sparks, f"{MISSING} °C" if hot == MISSING else hot)
-    return Cell("  ".join(part for part in parts if part))
+    return ViewCell("  ".join(part for part in parts if part))
 
 
-def _throttled(board: Json) -> Cell:
+def _throttled(board: Json) -> ViewCell:
     names = lines(board, "throttled")
     if names is None:
-        return Cell(f"{MISSING} (no flag of it can be read)")
-    return Cell(", ".join(names) or "no", style="bold red" if names else "")
+        return ViewCell(f"{MISSING} (no flag of it can be read)")
+    return ViewCell(", ".join(names) or "no", style="bold red" if names else "")
 
 
-def _engine(status: Json) -> Cell:
+def _engine(status: Json) -> ViewCell:
     engine = member(status, "engine")
     parts = [
         line(engine.get("state")),
@@ -76,32 +83,34 @@ def _engine(status: Json) -> Cell:
         f"at work {whole(engine.get('running'))}",
         f"waiting {whole(engine.get('waiting'))}",
     ]
-    return Cell(", ".join(parts))
+    return ViewCell(", ".join(parts))
 
 
-def _speed(board: Json, trend: Trend) -> Cell:
+def _speed(board: Json, trend: Trend) -> ViewCell:
     """Tokens a second, and what each takes of all that the board draws."""
     speed, per_token = f"{fixed(trend.tokens_per_s, 1)} tok/s", trend.joules_per_token
     if per_token is None:
-        return Cell(speed)
+        return ViewCell(speed)
     modelled = " modelled" if member(board, "supply").get("quality") == "modelled" else ""
-    return Cell(f"{speed}, {significant(per_token)} J/token{modelled} of all that the board draws")
+    return ViewCell(
+        f"{speed}, {significant(per_token)} J/token{modelled} of all that the board draws"
+    )
 
 
-def _felt(board: Json, trend: Trend) -> Iterator[Block]:
+def _felt(board: Json, trend: Trend) -> Iterator[ViewBlock]:
     found, cells = groups(board), _Cells(tagged=not board.get("simulated"))
     rails = [row for row in found.get("rails", []) if "power_w" in row.cells]
     powers = [*(row.value("power_w") for row in rails), *trend.powers]
     top_w = max((power for power in powers if power is not None), default=0.0)
-    yield Block("rails", [cells.rail(row, top_w) for row in rails], least=3, apart=True)
+    yield ViewBlock("rails", [cells.rail(row, top_w) for row in rails], least=3, apart=True)
     zones = [cells.plain(row, "temp_c", "°C", 1) for row in found.get("zones", [])]
-    yield Block("zones", zones, least=2)
-    yield Block("clocks", [cells.clock(row) for row in found.get("clocks", [])])
-    yield Block("CPU", [cells.percent(row) for row in found.get("cpu", [])])
-    yield Block("GPU", [cells.percent(row) for row in found.get("gpu", [])])
-    yield Block("memory", _memory(found), rows=True)
+    yield ViewBlock("zones", zones, least=2)
+    yield ViewBlock("clocks", [cells.clock(row) for row in found.get("clocks", [])])
+    yield ViewBlock("CPU", [cells.percent(row) for row in found.get("cpu", [])])
+    yield ViewBlock("GPU", [cells.percent(row) for row in found.get("gpu", [])])
+    yield ViewBlock("memory", _memory(found), rows=True)
     fans = [row for row in found.get("fans", []) if "rpm" in row.cells]
-    yield Block("fans", [cells.plain(row, "rpm", "rpm", 0) for row in fans])
+    yield ViewBlock("fans", [cells.plain(row, "rpm", "rpm", 0) for row in fans])
 
 
 class _Cells:
@@ -113,22 +122,22 @@ class _Cells:
     def __init__(self, tagged: bool) -> None:
         self._tagged = tagged
 
-    def rail(self, row: Row, top_w: float) -> Cell:
+    def rail(self, row: Row, top_w: float) -> ViewCell:
         power = row.value("power_w")
         share = power / top_w if power is not None and top_w > 0 else 0.0
-        return Cell(row.name, self._figure(row, fixed(power, 3), "W"), share)
+        return ViewCell(row.name, self._figure(row, fixed(power, 3), "W"), share)
 
-    def plain(self, row: Row, key: str, unit: str, decimals: int) -> Cell:
-        return Cell(row.name, self._figure(row, fixed(row.value(key), decimals), unit))
+    def plain(self, row: Row, key: str, unit: str, decimals: int) -> ViewCell:
+        return ViewCell(row.name, self._figure(row, fixed(row.value(key), decimals), unit))
 
-    def clock(self, row: Row) -> Cell:
+    def clock(self, row: Row) -> ViewCell:
         now, top = (_mhz(row.value(key)) for key in ("clock_hz", "max"))
         text = f"{now}/{top}" if "max" in row.cells else now
-        return Cell(row.name, self._figure(row, text, "MHz"))
+        return ViewCell(row.name, self._figure(row, text, "MHz"))
 
-    def percent(self, row: Row) -> Cell:
+    def percent(self, row: Row) -> ViewCell:
         share = row.value("fraction")
-        return Cell(row.name, self._figure(row, _percent(share), "%"), share or 0.0)
+        return ViewCell(row.name, self._figure(row, _percent(share), "%"), share or 0.0)
 
     def _figure(self, row: Row, text: str, unit: str) -> str:
         modelled = self._tagged and any(gauge.modelled for gauge in row.gauges)
@@ -143,7 +152,7 @@ def _percent(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:.1f}"
 
 
-def _memory(found: dict[str, list[Row]]) -> list[Cell]:
+def _memory(found: dict[str, list[Row]]) -> list[ViewCell]:
     rows = {row.name: row for row in found.get("memory", [])}
     sizes = [rows[name].value("bytes") for name in ("available", "total") if name in rows]
     texts = [MISSING if size is None else f"{size / 2**30:.2f}" for size in sizes]
@@ -151,4 +160,4 @@ def _memory(found: dict[str, list[Row]]) -> list[Cell]:
     for row in found.get("pressure", []):
         if row.name == "memory some":
             parts.append(f"{_percent(row.value('fraction'))} % of the time stalled")
-    return [Cell(", ".join(parts))] if parts else []
+    return [ViewCell(", ".join(parts))] if parts else []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_rt.cli.tables import Column, Pairs, Table
+from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import (
     MISSING,
     Json,
@@ -28,10 +28,10 @@ _WIDE = 120  # columns from which on the files are told as well
 def report_tables(report: Json, width: int) -> RenderableType:
     """All of `report` for a terminal of `width` columns: the board, then a table a group."""
     found, root, reasons = groups(report), line(report.get("root")), list(_reasons(report))
-    parts: list[RenderableType] = [Pairs(head(report))]
+    parts: list[RenderableType] = [PairTable(head(report))]
     apart = member(report, "not_counted")
     parts += [_table(group, rows, width, root, apart) for group, rows in found.items()]
-    parts += [Pairs(rows, title) for title, rows in reasons if rows]
+    parts += [PairTable(rows, title) for title, rows in reasons if rows]
     spaced = [piece for part in parts for piece in (part, Text(""))]
     return Group(*spaced[:-1])
 
@@ -102,7 +102,7 @@ def _energy(supply: Json) -> str:
     return f"{joules(supply.get('energy_j'))} in {duration(covered_s)} since it was found{lost}"
 
 
-def _table(group: str, rows: Sequence[Row], width: int, root: str, apart: Json) -> Table:
+def _table(group: str, rows: Sequence[Row], width: int, root: str, apart: Json) -> TextTable:
     """A row for each name, with its file below `root` on a wide terminal, else its reader.
 
     Zones in `apart` have the reason for which they do not count.
@@ -119,7 +119,7 @@ def _table(group: str, rows: Sequence[Row], width: int, root: str, apart: Json) 
         notes = _noted(source, row) + ("" if why is None else f", not counted: {line(why)}")
         cells.append([row.name, *shown, notes])
     figures = [Column(column.unit, kept=column is columns[0]) for column in columns]
-    return Table([Column(group, text=True, kept=True), *figures, Column("", text=True)], cells)
+    return TextTable([Column(group, text=True, kept=True), *figures, Column("", text=True)], cells)
 
 
 def _noted(source: str, row: Row) -> str:

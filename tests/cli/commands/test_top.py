@@ -20,7 +20,7 @@ from rich.cells import cell_len
 
 from edge_rt.cli.client import Client
 from edge_rt.cli.exits import NoDaemon
-from edge_rt.cli.views.looks import BOARD, LEDGER, STATUS, Look, Trend, look
+from edge_rt.cli.views.looks import BOARD, LEDGER, STATUS, DaemonSnapshot, Trend, look
 from edge_rt.cli.views.picture import picture
 
 Daemon = Any  # the scripted daemon of conftest.py
@@ -29,14 +29,16 @@ Spawn = Any
 Terminal = Any
 
 
-def shown(one: Look, width: int = 80, height: int = 24, trend: Trend | None = None) -> list[str]:
+def shown(
+    one: DaemonSnapshot, width: int = 80, height: int = 24, trend: Trend | None = None
+) -> list[str]:
     lines = picture(one, trend or Trend(), width, height, timezone.utc)
     return [line.plain.rstrip() for line in lines]
 
 
-def seen(board: Json, **others: Any) -> Look:
+def seen(board: Json, **others: Any) -> DaemonSnapshot:
     told: Json = {"status": boards.status(), "ledger": boards.ledger()}
-    return Look(1.0, board=board, **told | others)
+    return DaemonSnapshot(1.0, board=board, **told | others)
 
 
 def test_an_orin_fits_an_old_terminal() -> None:

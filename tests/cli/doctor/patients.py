@@ -8,8 +8,8 @@ from typing import Any
 
 from trees import BOARDS, Tree
 
-from edge_rt.cli.doctor.finding import Check, Finding, examine
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.finding import Check, CheckFinding, examine
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.user import User
 from edge_rt.cli.local.doctor import CHECKS
 from edge_rt.config.boards import load_boards
@@ -47,7 +47,7 @@ def identify(root: Path, id: str) -> None:
     (root / "proc" / "meminfo").write_text(f"MemTotal: {gib} kB\nMemAvailable: {gib // 2} kB\n")
 
 
-class Real(Machine):
+class Real(ExaminedMachine):
     """Takes its root for that of the machine itself."""
 
     simulated = False
@@ -71,16 +71,16 @@ class Patient:
         )
         self.how = {"user": ROOT, "pause": lambda seconds: None} | how
 
-    def machine(self, **how: Any) -> Machine:
+    def machine(self, **how: Any) -> ExaminedMachine:
         socket = how.pop("socket", self.paths.socket)
-        kind = Machine if self.simulated else Real
+        kind = ExaminedMachine if self.simulated else Real
         return kind(self.paths, socket, root=self.root, **(self.how | how))
 
-    def says(self, check: Check, **how: Any) -> list[Finding]:
+    def says(self, check: Check, **how: Any) -> list[CheckFinding]:
         """What one check finds."""
         return list(check(self.machine(**how)))
 
-    def report(self, **how: Any) -> list[Finding]:
+    def report(self, **how: Any) -> list[CheckFinding]:
         """What all checks find but those of models, which are the same on every board."""
         checks = [(name, check) for name, check in CHECKS if name != "models"]
         return list(examine(self.machine(**how), checks))
@@ -95,12 +95,12 @@ def denied(*paths: Path) -> Any:
     return access
 
 
-def commands(findings: list[Finding]) -> str:
+def commands(findings: list[CheckFinding]) -> str:
     """Every remedy, a line each."""
     return "\n".join(line for finding in findings for line in finding.remedy)
 
 
-def levels(findings: list[Finding]) -> dict[str, str]:
+def levels(findings: list[CheckFinding]) -> dict[str, str]:
     """The worst level of each check."""
     order = ("ok", "note", "problem")
     worst: dict[str, str] = {}

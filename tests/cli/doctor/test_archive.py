@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.cli.doctor.bundle import write_archive
-from edge_rt.cli.exits import Failure
+from edge_rt.cli.exits import CommandFailure
 
 PAPERS = {"b.txt": b"two", "a.json": b"{}"}
 
@@ -37,12 +37,12 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for name in ("mine", "link"):
-        with pytest.raises(Failure, match="there already"):
+        with pytest.raises(CommandFailure, match="there already"):
             write_archive(tmp_path / name, PAPERS, 0)
     assert (tmp_path / "mine").read_text() == "mine"
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Failure, match=r"cannot write .*missing"):
+    with pytest.raises(CommandFailure, match=r"cannot write .*missing"):
         write_archive(tmp_path / "missing" / "x", PAPERS, 0)

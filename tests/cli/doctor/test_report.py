@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.cli.doctor.finding import (
-    Finding,
+    CheckFinding,
     Level,
     document,
     examine,
@@ -17,12 +17,12 @@ from edge_rt.cli.doctor.finding import (
     ok,
     problem,
 )
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.core.errors import StoreError
 
 LEVELS: tuple[Level, ...] = ("ok", "note", "problem")
 FINDINGS = st.builds(
-    Finding,
+    CheckFinding,
     st.sampled_from(("power", "memory cgroup")),
     st.sampled_from(LEVELS),
     st.text(max_size=300),
@@ -31,7 +31,7 @@ FINDINGS = st.builds(
 
 
 @given(st.lists(FINDINGS, max_size=5))
-def test_no_line_is_wider_than_the_screen_nor_moves_the_cursor(found: list[Finding]) -> None:
+def test_no_line_is_wider_than_the_screen_nor_moves_the_cursor(found: list[CheckFinding]) -> None:
     shown = [click.unstyle(line) for line in lines(found)]
     remedies = {"      " + line for finding in found for line in finding.remedy}
     assert all(
@@ -41,7 +41,7 @@ def test_no_line_is_wider_than_the_screen_nor_moves_the_cursor(found: list[Findi
 
 
 @given(st.lists(FINDINGS, max_size=5))
-def test_programs_are_told_the_same(found: list[Finding]) -> None:
+def test_programs_are_told_the_same(found: list[CheckFinding]) -> None:
     told = document(found)
     assert told["ok"] == healthy(found) == all(f.level != "problem" for f in found)
     checks = told["checks"]
@@ -64,14 +64,14 @@ def test_levels_are_told_in_words() -> None:
 
 
 def test_a_check_that_fails_is_a_finding_and_the_others_go_on(patient: object) -> None:
-    def torn(machine: Machine) -> list[Finding]:
+    def torn(machine: ExaminedMachine) -> list[CheckFinding]:
         yield ok("torn", "so far")
         raise RuntimeError("oops")
 
-    def refused(machine: Machine) -> list[Finding]:
+    def refused(machine: ExaminedMachine) -> list[CheckFinding]:
         raise StoreError("cannot read the store")
 
-    def fine(machine: Machine) -> list[Finding]:
+    def fine(machine: ExaminedMachine) -> list[CheckFinding]:
         return [ok("fine", "all")]
 
     machine = patient().machine()

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from edge_rt.cli.views.blocks import Block, Cell, arrange, bar, shortened, sparkline
+from edge_rt.cli.views.blocks import ViewBlock, ViewCell, arrange, bar, shortened, sparkline
 
 CELLS = st.builds(
-    Cell,
+    ViewCell,
     st.text(max_size=40),
     st.text("0123456789.- W", max_size=12),
     st.none() | st.floats(-1, 2),
 )
 BLOCKS = st.builds(
-    Block,
+    ViewBlock,
     st.text(max_size=14),
     st.lists(CELLS, max_size=40),
     st.integers(1, 4),
@@ -28,14 +28,16 @@ BLOCKS = st.builds(
 
 
 @given(st.lists(BLOCKS, max_size=8), st.integers(1, 200), st.integers(0, 60))
-def test_no_picture_is_larger_than_the_room(blocks: list[Block], width: int, height: int) -> None:
+def test_no_picture_is_larger_than_the_room(
+    blocks: list[ViewBlock], width: int, height: int
+) -> None:
     lines = arrange(blocks, width, height)
     assert len(lines) <= height
     assert all(cell_len(line.plain) <= width for line in lines)
 
 
-def names(count: int, **how: object) -> Block:
-    return Block("b", [Cell(f"cell{n}", "1") for n in range(count)], **how)  # type: ignore[arg-type]
+def names(count: int, **how: object) -> ViewBlock:
+    return ViewBlock("b", [ViewCell(f"cell{n}", "1") for n in range(count)], **how)  # type: ignore[arg-type]
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.booleans())
@@ -47,7 +49,7 @@ def test_what_is_shown_and_what_is_counted_is_all(count: int, height: int, rows:
 
 def test_the_last_block_gives_way_first_and_each_keeps_a_line() -> None:
     first = names(5, rows=True, least=3)
-    last = Block("last", first.cells, least=2, rows=True)
+    last = ViewBlock("last", first.cells, least=2, rows=True)
     heights: list[tuple[int, int]] = []
     for height in (10, 8, 6, 4, 2):
         lines = [line.plain for line in arrange([first, last], 80, height)]

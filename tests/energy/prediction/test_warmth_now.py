@@ -21,7 +21,7 @@ from edge_rt.governor.heat.core_voltage import CoreVoltage
 from edge_rt.governor.heat.leakage_watch import LeakageWatch
 from edge_rt.thermal.leakage.fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.thermal.leakage.idle import IdleLog
-from edge_rt.twin.plant import Conditions, Plant, State
+from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
@@ -51,7 +51,7 @@ class Bench:
         self.shape = Shape.of(boards[name])
         self._plant = Plant(self.shape, draw(self.shape, seed), COLD_C)
 
-    def go(self, seconds: float, busy: float, air: Conditions) -> list[State]:
+    def go(self, seconds: float, busy: float, air: Conditions) -> list[PlantState]:
         return [self._plant.step(STEP_S, busy, air) for _ in range(round(seconds / STEP_S))]
 
     def leakage(self) -> LeakageFit:

@@ -21,7 +21,7 @@ from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.programs import Answer, Programs
 from edge_rt.governor.knobs.turner import Turner
-from edge_rt.twin.load import Usage
+from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
 
 KILLED = """
@@ -262,8 +262,8 @@ def test_a_file_that_blocks_does_not_keep_the_daemon_from_ending(
 class Idle:
     """A load that does nothing."""
 
-    def look(self) -> Usage:
-        return Usage(0.0, 0, ())
+    def look(self) -> WatchedUsage:
+        return WatchedUsage(0.0, 0, ())
 
 
 def test_after_kill_9_the_clocks_of_a_simulated_board_are_back(kit: Any, tmp_path: Path) -> None:

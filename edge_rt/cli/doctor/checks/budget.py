@@ -9,8 +9,8 @@ import msgspec
 
 from edge_rt.cli.doctor.checks.daemon import log_of
 from edge_rt.cli.doctor.checks.kernel import right_to
-from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import word
 from edge_rt.cli.text import joules, line, lines, member, members, number, significant
 from edge_rt.cli.views.budget import caps, knob_name, knob_value
@@ -19,7 +19,7 @@ _PERIOD_S = {"hour": 3600.0, "day": 86400.0}
 _ROOM = 1.5  # times the idle power that a budget should at least be
 
 
-def check_budget(machine: Machine) -> Iterator[Finding]:
+def check_budget(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """From the daemon's state; without a daemon from the configuration and the profile."""
     status = machine.ask("/edge/v1/status") or {}
     state = member(status, "governor")
@@ -47,14 +47,14 @@ def check_budget(machine: Machine) -> Iterator[Finding]:
             yield _knob(machine, knob)
 
 
-def _profile_idle_w(machine: Machine) -> float | None:
+def _profile_idle_w(machine: ExaminedMachine) -> float | None:
     figure = machine.board.draw.idle_w if machine.board else None
     return None if figure is None else figure.value
 
 
 def _too_low(
-    machine: Machine, state: Mapping[str, object], idle_w: float | None, source: str | None
-) -> Iterator[Finding]:
+    machine: ExaminedMachine, state: Mapping[str, object], idle_w: float | None, source: str | None
+) -> Iterator[CheckFinding]:
     """Caps of power and energy that the board exceeds while it does nothing.
 
     `source` tells whose figure `idle_w` is where nobody has measured it.
@@ -79,7 +79,7 @@ def _too_low(
         yield _raise(machine, what, "energy", "energy_j", most)
 
 
-def _unfelt(machine: Machine, state: Mapping[str, object]) -> Iterator[Finding]:
+def _unfelt(machine: ExaminedMachine, state: Mapping[str, object]) -> Iterator[CheckFinding]:
     """A cap of the temperature where the daemon reads none."""
     temp_c = number(member(cast("dict[str, object]", state), "budget").get("temp_c"))
     looking = (machine.daemon_board or {}).get("looking")
@@ -93,7 +93,7 @@ def _unfelt(machine: Machine, state: Mapping[str, object]) -> Iterator[Finding]:
         )
 
 
-def _raise(machine: Machine, what: str, option: str, key: str, value: str) -> Finding:
+def _raise(machine: ExaminedMachine, what: str, option: str, key: str, value: str) -> CheckFinding:
     file = word(machine.config_file)
     return problem(
         "budget",
@@ -103,7 +103,7 @@ def _raise(machine: Machine, what: str, option: str, key: str, value: str) -> Fi
     )
 
 
-def _knob(machine: Machine, knob: Mapping[str, object]) -> Finding:
+def _knob(machine: ExaminedMachine, knob: Mapping[str, object]) -> CheckFinding:
     name = line(knob.get("name"))
     value, wished = (knob_value(name, line(knob.get(key))) for key in ("value", "wanted"))
     now = "" if knob.get("value") is None else f" and is {value}"

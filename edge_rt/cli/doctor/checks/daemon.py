@@ -10,18 +10,18 @@ from typing import cast
 
 from edge_rt.board.supply.supply import Supply
 from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
-from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Document, Machine, several
+from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
+from edge_rt.cli.doctor.machine import Document, ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import word
 from edge_rt.cli.doctor.user import group_of
-from edge_rt.cli.exits import Failure, NoDaemon
+from edge_rt.cli.exits import CommandFailure, NoDaemon
 from edge_rt.cli.text import line, lines, member
 from edge_rt.cli.where import there
 from edge_rt.config.ledger import ledger_faults
 from edge_rt.config.schema import Config, Ledger
 
 
-def check_user(machine: Machine) -> Iterator[Finding]:
+def check_user(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Who asks, and whether the daemon's socket is open to them."""
     user, socket = machine.user, machine.socket
     groups = "" if user.uid == 0 else f", in groups {', '.join(sorted(user.groups))}"
@@ -42,7 +42,7 @@ _PROCESSES = "cpu-load"  # of which some do not run at times
 _UNITS = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 
 
-def check_daemon(machine: Machine) -> Iterator[Finding]:
+def check_daemon(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether a daemon answers at the socket and proves that it could answer a request."""
     socket = machine.socket
     absent = note("daemon", f"none answers at {socket}", _start(machine))
@@ -61,23 +61,23 @@ def check_daemon(machine: Machine) -> Iterator[Finding]:
             proof = client.get("/health")
     except NoDaemon:
         yield absent
-    except Failure as failure:
+    except CommandFailure as failure:
         what = f"the daemon at {socket} cannot answer: {failure.message}"
         yield problem("daemon", what, "edge-rt status", log_of(machine))
     else:
         yield ok("daemon", f"healthy at {socket} ({proof.get('proof', 'proved')})")
 
 
-def log_of(machine: Machine) -> str:
+def log_of(machine: ExaminedMachine) -> str:
     """How to read what the daemon says of itself."""
     return "journalctl -u edge-rt -n 50" if _is_service(machine) else "# look at the daemon's log"
 
 
-def _is_service(machine: Machine) -> bool:
+def _is_service(machine: ExaminedMachine) -> bool:
     return any(there(machine.file(place) / "edge-rt.service") for place in _UNITS)
 
 
-def _start(machine: Machine) -> str:
+def _start(machine: ExaminedMachine) -> str:
     if _is_service(machine):
         return f"{machine.user.sudo}systemctl start edge-rt"
     usual = Path(machine.config.socket.path or machine.paths.socket)
@@ -85,13 +85,13 @@ def _start(machine: Machine) -> str:
     return f"edge-rt serve{named}"
 
 
-def _restart(machine: Machine) -> str:
+def _restart(machine: ExaminedMachine) -> str:
     if _is_service(machine):
         return f"{machine.user.sudo}systemctl restart edge-rt"
     return "# then end the daemon and start it anew"
 
 
-def check_daemons_board(machine: Machine) -> Iterator[Finding]:
+def check_daemons_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """What the daemon reads, held against what can be read by whoever asks."""
     report = machine.daemon_board
     if report is None:
@@ -114,7 +114,7 @@ def check_daemons_board(machine: Machine) -> Iterator[Finding]:
     yield from _silent(report)
 
 
-def _elsewhere(machine: Machine) -> Iterator[Finding]:
+def _elsewhere(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """What a daemon reads that reads another board than the one that is looked at."""
     report = machine.ask("/edge/v1/board") or {}
     if report.get("simulated"):
@@ -124,7 +124,7 @@ def _elsewhere(machine: Machine) -> Iterator[Finding]:
         yield note("daemon board", what, f"edge-rt doctor --sensors-root {word(root)}")
 
 
-def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
+def _supply(machine: ExaminedMachine, report: Document) -> Iterator[CheckFinding]:
     theirs, ours = report.get("supply"), machine.supply
     if machine.daemon_measures and isinstance(theirs, dict):
         rails = [str(r) for r in cast("list[object]", cast(Document, theirs).get("rails"))]
@@ -135,7 +135,7 @@ def _supply(machine: Machine, report: Document) -> Iterator[Finding]:
         yield problem("daemon board", what, *_rights(machine, ours), _restart(machine))
 
 
-def _read(machine: Machine, rails: list[str], report: Document) -> Finding:
+def _read(machine: ExaminedMachine, rails: list[str], report: Document) -> CheckFinding:
     """Whether each rail of the total has a value, and if not, why."""
     powers = [row for row in _rows(report) if row.get("kind") == "power_w"]
     silent = {
@@ -152,7 +152,7 @@ def _read(machine: Machine, rails: list[str], report: Document) -> Finding:
     return problem("daemon board", what, *_known(machine))
 
 
-def _known(machine: Machine) -> tuple[str, ...]:
+def _known(machine: ExaminedMachine) -> tuple[str, ...]:
     """What gives the daemon what whoever asks has; nothing where they cannot read it either."""
     ours = machine.supply
     if ours is None or ours.power_w() is None:
@@ -160,7 +160,7 @@ def _known(machine: Machine) -> tuple[str, ...]:
     return (*_rights(machine, ours), _restart(machine))
 
 
-def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
+def _rights(machine: ExaminedMachine, supply: Supply) -> tuple[str, ...]:
     """What gives the service's group the rights that it lacks, by the total's chips."""
     sudo, readers = machine.user.sudo, {reader.name for reader in supply.readers}
     if "rapl" in readers:
@@ -172,7 +172,7 @@ def _rights(machine: Machine, supply: Supply) -> tuple[str, ...]:
     return (f"{sudo}usermod -aG i2c edge-rt",) if "ina3221-i2c" in readers else ()
 
 
-def _silent(report: Document) -> Iterator[Finding]:
+def _silent(report: Document) -> Iterator[CheckFinding]:
     rows = _rows(report)
     lacking = [row for row in rows if row.get("value") is None and row.get("error")]
     failed = [row for row in lacking if row.get("reader") != _PROCESSES]
@@ -190,7 +190,7 @@ def _rows(report: Document) -> list[Document]:
 _LEAST_BYTES = 1 << 20  # with less the disk counts as full
 
 
-def check_ledger(machine: Machine) -> Iterator[Finding]:
+def check_ledger(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Nothing where no daemon tells."""
     stored = (machine.ask("/edge/v1/ledger?days=1&last=0") or {}).get("stored")
     if stored is True:
@@ -204,7 +204,7 @@ def check_ledger(machine: Machine) -> Iterator[Finding]:
         yield problem("ledger", f"{what}, so {lost}", log_of(machine))
 
 
-def _reason(machine: Machine) -> str | None:
+def _reason(machine: ExaminedMachine) -> str | None:
     """What can be seen from here, where the daemon's configuration is the installation's."""
     path = Path(machine.config.ledger.path or machine.paths.state / "ledger.db")
     for _, reason in ledger_faults(Config(ledger=Ledger(path=str(path)))):
@@ -216,7 +216,7 @@ def _reason(machine: Machine) -> str | None:
 _LEDGER = "ledger.db"  # ledger.py tells of that
 
 
-def check_storage(machine: Machine) -> Iterator[Finding]:
+def check_storage(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """By the daemon's word; nothing where all is well."""
     report = member(machine.ask("/edge/v1/status") or {}, "storage")
     for name, fault in member(report, "failing").items():

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
 from edge_rt.board.readers.heat.thermal import Thermal, TripPoint
 from edge_rt.board.zones.heat_zones import AMD_C, hottest
-from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Machine, Reading
+from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
+from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import load_module, seclusion
 
 _WEAK = {"under_voltage", "under_voltage_alarm"}
@@ -17,7 +17,7 @@ _LATER = "_occurred"
 _COOL = "# improve its cooling: heat sink, fan, free air"
 
 
-def check_throttling(machine: Machine) -> Iterator[Finding]:
+def check_throttling(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Under-voltage, frequency caps and heat: now, and since boot."""
     flags = [r for r in machine.readings if r.channel.kind == "flag"]
     raised = {r.channel.name for r in flags if r.value}
@@ -30,14 +30,14 @@ def check_throttling(machine: Machine) -> Iterator[Finding]:
         yield _free(machine, flags)
 
 
-def _by_supply(machine: Machine, raised: set[str]) -> Iterator[Finding]:
+def _by_supply(machine: ExaminedMachine, raised: set[str]) -> Iterator[CheckFinding]:
     if raised & _WEAK:
         yield problem("throttling", "the supply is too weak right now", *_better(machine))
     elif f"under_voltage{_LATER}" in raised:
         yield note("throttling", "the supply was too weak since boot", *_better(machine))
 
 
-def _by_heat(machine: Machine, raised: set[str]) -> Iterator[Finding]:
+def _by_heat(machine: ExaminedMachine, raised: set[str]) -> Iterator[CheckFinding]:
     now = [*_hot(raised, "", bool(raised & _WEAK)), *_slowed(machine)]
     weak = bool(raised & _WEAK) or f"under_voltage{_LATER}" in raised
     before = [*_hot(raised, _LATER, weak), *_counted(machine)]
@@ -55,25 +55,25 @@ def _hot(raised: set[str], when: str, weak: bool) -> list[str]:
     return [flag.replace("_", " ") for flag in flags if flag + when in raised]
 
 
-def _slowed(machine: Machine) -> list[str]:
+def _slowed(machine: ExaminedMachine) -> list[str]:
     """Cooling devices of Jetsons that stand for throttling, where they are on."""
     states = [r for r in machine.readings if r.reader == "thermal" and r.value]
     return [r.channel.name for r in states if "throttle" in r.channel.name]
 
 
-def _counted(machine: Machine) -> list[str]:
+def _counted(machine: ExaminedMachine) -> list[str]:
     counts = [r for r in machine.readings if r.reader == "thermal_throttle" and r.value]
     packages = [r for r in counts if " core " not in r.channel.name]
     return [f"{r.channel.name} {r.value:g} times" for r in packages]
 
 
-def _free(machine: Machine, flags: list[Reading]) -> Finding:
+def _free(machine: ExaminedMachine, flags: list[ChannelReading]) -> CheckFinding:
     if flags or any("throttle" in r.channel.name for r in machine.readings):
         return ok("throttling", "nothing holds the board back")
     return note("throttling", "the board publishes no throttle flags")
 
 
-def _better(machine: Machine) -> tuple[str, ...]:
+def _better(machine: ExaminedMachine) -> tuple[str, ...]:
     watts = machine.board.draw.supply_w if machine.board else None
     size = f"a {watts.value:g} W supply" if watts else "the board's own supply"
     return (
@@ -86,7 +86,7 @@ _TOLD = 4  # zones that are named
 _WAITS = ("# see the kernel's log (dmesg) for the bus or driver that hangs",)
 
 
-def check_temperatures(machine: Machine) -> Iterator[Finding]:
+def check_temperatures(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """The zones, the hottest of them, and where the kernel acts."""
     found = machine.heat.now()
     hot = hottest(found)
@@ -106,7 +106,7 @@ def check_temperatures(machine: Machine) -> Iterator[Finding]:
     yield _limits(machine)
 
 
-def check_answers(machine: Machine) -> Iterator[Finding]:
+def check_answers(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Report the sensors that do not answer."""
     silent = [*machine.discovery.skipped, *machine.sampler.blocked]
     for one in silent:
@@ -114,7 +114,7 @@ def check_answers(machine: Machine) -> Iterator[Finding]:
             yield problem("sensors", f"{one.name}: {one.reason}", *_WAITS)
 
 
-def _no_temperature(machine: Machine) -> Finding:
+def _no_temperature(machine: ExaminedMachine) -> CheckFinding:
     zones = _read(machine)
     if zones:
         return problem("temperature", f"no temperature can be read: {zones[0].error}")
@@ -129,24 +129,24 @@ def _no_temperature(machine: Machine) -> Finding:
     return problem("temperature", what, *load_module(machine, "k10temp" if vendor else "coretemp"))
 
 
-def _apart(machine: Machine) -> str:
+def _apart(machine: ExaminedMachine) -> str:
     """The temperatures that do not count, the first of them with their reasons."""
     told = [f"{name} ({reason})" for name, reason in machine.heat.apart.items()]
     more = f" and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
     return f"; not counted: {', '.join(told[:_TOLD])}{more}" if told else ""
 
 
-def _read(machine: Machine) -> list[Reading]:
+def _read(machine: ExaminedMachine) -> list[ChannelReading]:
     """The zones that count."""
     return [machine.readings[zone.place] for zone in machine.heat.counting]
 
 
-def _gated(machine: Machine, zone: str) -> bool:
+def _gated(machine: ExaminedMachine, zone: str) -> bool:
     known = machine.board.thermal.zones.get(zone) if machine.board else None
     return known is not None and known.gated
 
 
-def _limits(machine: Machine) -> Finding:
+def _limits(machine: ExaminedMachine) -> CheckFinding:
     trips = list(_trips(machine))
     known = _by_profile(machine)
     if trips:
@@ -164,7 +164,7 @@ def _limits(machine: Machine) -> Finding:
     return note("trip points", told, remedy)
 
 
-def _trips(machine: Machine) -> Iterator[tuple[str, str, float]]:
+def _trips(machine: ExaminedMachine) -> Iterator[tuple[str, str, float]]:
     """Zone, kind and temperature of each trip point of the zones that count."""
     counting = {zone.name for zone in machine.heat.counting}
     for reader in machine.discovery.readers:
@@ -177,7 +177,7 @@ def _trips(machine: Machine) -> Iterator[tuple[str, str, float]]:
             yield from told
 
 
-def _by_profile(machine: Machine) -> str:
+def _by_profile(machine: ExaminedMachine) -> str:
     known = machine.board.thermal.trips if machine.board else None
     if known is None:
         return ""

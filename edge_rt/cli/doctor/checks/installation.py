@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Document, Machine
+from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
+from edge_rt.cli.doctor.machine import Document, ExaminedMachine
 from edge_rt.cli.doctor.remedies import choose, own_profile, seclusion, sudo_for, word
 from edge_rt.cli.where import nearest, there
 from edge_rt.config.loader import present
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what it imports takes long
 _GENERIC = {"x86_64": "generic-x86", "aarch64": "generic-arm64"}
 
 
-def check_configuration(machine: Machine) -> Iterator[Finding]:
+def check_configuration(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether the daemon would start with config.yaml and the user's own profiles."""
     file = machine.config_file
     faults = machine.configuration[1]
@@ -32,7 +32,7 @@ def check_configuration(machine: Machine) -> Iterator[Finding]:
         yield ok("config", f"{file} is valid")
 
 
-def _edit(machine: Machine, fault: ConfigError) -> tuple[str, ...]:
+def _edit(machine: ExaminedMachine, fault: ConfigError) -> tuple[str, ...]:
     file = Path(fault.file)
     if there(file) and file.is_dir():
         return (f"# {file} is a directory: move it away",)
@@ -40,7 +40,7 @@ def _edit(machine: Machine, fault: ConfigError) -> tuple[str, ...]:
     return (f"{sudo_for(machine, file)}nano{line} {word(file.absolute())}",)
 
 
-def check_board(machine: Machine) -> Iterator[Finding]:
+def check_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether a profile tells about this board."""
     board, found = machine.board, machine.detection
     if board is None:
@@ -53,7 +53,7 @@ def check_board(machine: Machine) -> Iterator[Finding]:
         yield _recognised(machine, board.id, f"{board.name} ({board.id}), by its {found.by}")
 
 
-def _recognised(machine: Machine, id: str, what: str) -> Finding:
+def _recognised(machine: ExaminedMachine, id: str, what: str) -> CheckFinding:
     confidence = machine.detection.confidence if machine.detection else "exact"
     if confidence == "exact":
         return ok("board", what)
@@ -70,7 +70,7 @@ def _recognised(machine: Machine, id: str, what: str) -> Finding:
     return note("board", what, *own_profile(machine, id))
 
 
-def _unknown(machine: Machine) -> Finding:
+def _unknown(machine: ExaminedMachine) -> CheckFinding:
     if machine.config.board is not None:
         what = f"no profile can be used for {machine.config.board!r}"
         file = machine.config_file
@@ -84,7 +84,7 @@ def _unknown(machine: Machine) -> Finding:
     return problem("board", what, *choose(machine, generic))
 
 
-def check_models(machine: Machine) -> Iterator[Finding]:
+def check_models(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether the store has a model to answer with, and no damaged one."""
     from edge_rt.models.catalogue import load_catalogue
     from edge_rt.models.store.store import Store
@@ -105,7 +105,7 @@ def check_models(machine: Machine) -> Iterator[Finding]:
         yield ok("models", f"the daemon has {', '.join(served)}")
 
 
-def _store(machine: Machine) -> Path:
+def _store(machine: ExaminedMachine) -> Path:
     """The daemon's store, as it names it itself; while none answers, the configured one."""
     told = (
         (machine.ask("/edge/v1/status") or {}).get("store")
@@ -118,7 +118,9 @@ def _store(machine: Machine) -> Path:
     return Path(named) if named else machine.paths.state / "models"
 
 
-def _stored(machine: Machine, store: Store, served: list[str] | None) -> Iterator[Finding]:
+def _stored(
+    machine: ExaminedMachine, store: Store, served: list[str] | None
+) -> Iterator[CheckFinding]:
     """What is in the store, where nothing is `served`; else what is wrong with what is."""
     root, models = store.root, machine.config.models
     entries = [entry.id for entry in store.entries()]
@@ -139,14 +141,14 @@ def _stored(machine: Machine, store: Store, served: list[str] | None) -> Iterato
         yield problem("models", what, _pull(machine, root))
 
 
-def _mend(machine: Machine, store: Store, id: str) -> str:
+def _mend(machine: ExaminedMachine, store: Store, id: str) -> str:
     """What brings a damaged model back."""
     if store.catalogue.find(id) is not None:
         return _pull(machine, store.root, id)
     return f"# import it from where it was exported to, or: edge-rt models remove {id}, then add"
 
 
-def _served(machine: Machine) -> list[str] | None:
+def _served(machine: ExaminedMachine) -> list[str] | None:
     """The models of a daemon that answers; None where none does."""
     data = (machine.ask("/v1/models") or {}).get("data")
     if not isinstance(data, list):
@@ -155,7 +157,7 @@ def _served(machine: Machine) -> list[str] | None:
     return [str(cast(Document, row).get("id")) for row in rows if isinstance(row, dict)]
 
 
-def _pull(machine: Machine, root: Path, id: str = "") -> str:
+def _pull(machine: ExaminedMachine, root: Path, id: str = "") -> str:
     """What fetches the model `id`, or the one to start with on that machine."""
     usual = root == machine.paths.state / "models"
     pull = f"{sudo_for(machine, root)}edge-rt models pull {id}".rstrip()

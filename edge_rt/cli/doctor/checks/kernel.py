@@ -10,8 +10,8 @@ from pathlib import Path
 
 from edge_rt.board.readers.cpufreq import Policy, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line
-from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import boot_parameter, let_group_use, seclusion, word, written
 from edge_rt.cli.where import text, there
 from edge_rt.governor.knobs.clocks import cpufreq, gpufreq
@@ -23,7 +23,7 @@ _NAMES = re.compile(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)")
 _OWN_DRIVERS = ("intel_pstate", "amd-pstate-epp")  # whose "powersave" is the usual governor
 
 
-def check_clocks(machine: Machine) -> Iterator[Finding]:
+def check_clocks(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether clocks can be read, and who sets them."""
     known = policies(machine.roots.sysfs)
     if not known:
@@ -40,7 +40,7 @@ def check_clocks(machine: Machine) -> Iterator[Finding]:
     yield from _held(machine, known)
 
 
-def _held(machine: Machine, known: tuple[Policy, ...]) -> Iterator[Finding]:
+def _held(machine: ExaminedMachine, known: tuple[Policy, ...]) -> Iterator[CheckFinding]:
     slow = [policy for policy in known if _powersave(policy)]
     if slow:
         files = f"{word(slow[0].folder.parent)}/policy*/scaling_governor"
@@ -67,7 +67,7 @@ def _cap_hz(policy: Policy) -> float | None:
     return khz * 1e3 if khz * 1e3 < policy.hardware_max_hz else None
 
 
-def check_power_mode(machine: Machine) -> Iterator[Finding]:
+def check_power_mode(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Which of NVIDIA's power modes is on; nothing on other boards."""
     table = text(machine.file("etc/nvpmodel.conf"))
     if not table:
@@ -89,7 +89,7 @@ _OWN = "edge-rt-knobs.conf"
 _PLACES = ("etc/tmpfiles.d", "run/tmpfiles.d", "usr/lib/tmpfiles.d")
 
 
-def check_governed_clocks(machine: Machine) -> Iterator[Finding]:
+def check_governed_clocks(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Check the rights of the files, unless a daemon runs, which reports what it could not set."""
     if machine.ask("/edge/v1/status"):
         return
@@ -104,7 +104,7 @@ def check_governed_clocks(machine: Machine) -> Iterator[Finding]:
             yield problem("knob", what, *right_to(machine, name))
 
 
-def right_to(machine: Machine, name: str) -> tuple[str, ...]:
+def right_to(machine: ExaminedMachine, name: str) -> tuple[str, ...]:
     """Commands that let the daemon set the clock of a configuration key; none if it may already."""
     try:
         if _shut(machine, name) is None:
@@ -115,7 +115,7 @@ def right_to(machine: Machine, name: str) -> tuple[str, ...]:
     return (*remedy, f"# a daemon that is no service needs {GROUP} among its user's groups")
 
 
-def _shut(machine: Machine, name: str) -> Path | None:
+def _shut(machine: ExaminedMachine, name: str) -> Path | None:
     """The first file of a governed clock that only root may write."""
     knobs, sysfs = machine.config.knobs, machine.roots.sysfs
     if name == "knobs.cpufreq" and knobs.cpufreq is not None:
@@ -128,7 +128,7 @@ def _shut(machine: Machine, name: str) -> Path | None:
     return next((path for path in paths if not _open(machine, path)), None)
 
 
-def _open(machine: Machine, path: Path) -> bool:
+def _open(machine: ExaminedMachine, path: Path) -> bool:
     """Whether a daemon that is not root could write it."""
     if (machine.simulated or machine.user.uid != 0) and machine.access(path, os.W_OK):
         return True
@@ -136,7 +136,7 @@ def _open(machine: Machine, path: Path) -> bool:
     return bool(info.st_mode & stat.S_IWOTH or (info.st_mode & stat.S_IWGRP and info.st_gid))
 
 
-def _cpu(machine: Machine) -> tuple[str, ...]:
+def _cpu(machine: ExaminedMachine) -> tuple[str, ...]:
     sudo = machine.user.sudo
     if any(there(machine.file(place) / TMPFILES) for place in _PLACES):
         return (f"{sudo}systemd-tmpfiles --create --prefix=/sys {TMPFILES}",)
@@ -147,11 +147,11 @@ def _cpu(machine: Machine) -> tuple[str, ...]:
     )
 
 
-def _gpu(machine: Machine) -> tuple[str, ...]:
+def _gpu(machine: ExaminedMachine) -> tuple[str, ...]:
     return let_group_use(machine, gpufreq.udev_rule(GROUP), "devfreq", GROUP)
 
 
-def check_pressure(machine: Machine) -> Iterator[Finding]:
+def check_pressure(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether the kernel tells for how long tasks want for memory."""
     known = [r for r in machine.readings if r.reader == "pressure"]
     if any(r.value is not None for r in known):
@@ -162,7 +162,7 @@ def check_pressure(machine: Machine) -> Iterator[Finding]:
     yield note("pressure", what, *boot_parameter(machine, "psi=1"))
 
 
-def check_memory_cgroup(machine: Machine) -> Iterator[Finding]:
+def check_memory_cgroup(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Whether a service's memory can be limited; nothing where the files do not tell."""
     enabled = _memory_cgroup(machine)
     if enabled:
@@ -172,7 +172,7 @@ def check_memory_cgroup(machine: Machine) -> Iterator[Finding]:
         yield note("memory cgroup", what, *boot_parameter(machine, "cgroup_enable=memory"))
 
 
-def _memory_cgroup(machine: Machine) -> bool | None:
+def _memory_cgroup(machine: ExaminedMachine) -> bool | None:
     controllers = _words(machine.roots.sysfs / "fs" / "cgroup" / "cgroup.controllers")
     if "memory" in controllers:
         return True

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from edge_rt.cli.doctor.checks.power_chips import EXPLAIN, doubtful, rights
-from edge_rt.cli.doctor.finding import Finding, note, ok, problem
-from edge_rt.cli.doctor.machine import Machine, several
+from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
+from edge_rt.cli.doctor.machine import ExaminedMachine, several
 from edge_rt.cli.doctor.remedies import own_profile, seclusion
 from edge_rt.cli.where import there
 from edge_rt.config.board import Board
@@ -15,7 +15,7 @@ _SOCKET = "run/jtop.sock"
 _UNITS = ("etc/systemd/system/jtop.service", "usr/lib/systemd/system/jtop.service")
 
 
-def check_jtop(machine: Machine) -> Iterator[Finding]:
+def check_jtop(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Nothing where it is not installed."""
     runs = there(machine.file(_SOCKET))
     if not runs and not any(there(machine.file(unit)) for unit in _UNITS):
@@ -29,7 +29,7 @@ def check_jtop(machine: Machine) -> Iterator[Finding]:
         yield problem("jtop", what, f"{machine.user.sudo}systemctl enable --now jtop")
 
 
-def check_power(machine: Machine) -> Iterator[Finding]:
+def check_power(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Which rails form the power, or why each chip that should give it does not."""
     board, supply = machine.board, machine.supply
     if supply is not None:
@@ -53,7 +53,7 @@ def check_power(machine: Machine) -> Iterator[Finding]:
     yield from doubtful(machine)
 
 
-def _refused(machine: Machine, supply: Collection[str] = ()) -> Iterator[Finding]:
+def _refused(machine: ExaminedMachine, supply: Collection[str] = ()) -> Iterator[CheckFinding]:
     """The rails, but those of the supply, whose watts are refused since they cannot be."""
     for reading in machine.readings:
         name = reading.channel.name
@@ -61,7 +61,7 @@ def _refused(machine: Machine, supply: Collection[str] = ()) -> Iterator[Finding
             yield problem("power", f"{name} does not count: {reading.error}")
 
 
-def _unmeasured(machine: Machine, board: Board) -> Iterator[Finding]:
+def _unmeasured(machine: ExaminedMachine, board: Board) -> Iterator[CheckFinding]:
     chips = [
         rail.chip for total in board.totals for rail in map(board.rails.get, total.rails) if rail
     ]
@@ -72,7 +72,7 @@ def _unmeasured(machine: Machine, board: Board) -> Iterator[Finding]:
         yield note("power", f"as it is, {_instead(board)}")
 
 
-def _sensorless(machine: Machine, board: Board) -> Finding:
+def _sensorless(machine: ExaminedMachine, board: Board) -> CheckFinding:
     if rails := tuple(machine.powers):
         what = f"the profile does not say how to add up {several(rails)}: {_instead(board)}"
         return note("power", what, *own_profile(machine, board.id))

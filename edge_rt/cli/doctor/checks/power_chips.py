@@ -13,8 +13,8 @@ from edge_rt.board.readers.power.raw_chip import place_of
 from edge_rt.board.readers.sysfs import first_line, numbered
 from edge_rt.board.supply.plausibility import agrees, doubts, known_of, shunts
 from edge_rt.board.supply.supply import Supply
-from edge_rt.cli.doctor.finding import Finding, note, problem
-from edge_rt.cli.doctor.machine import Machine, Reading
+from edge_rt.cli.doctor.finding import CheckFinding, note, problem
+from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion
 from edge_rt.cli.doctor.user import group_of
 from edge_rt.cli.where import there
@@ -24,7 +24,7 @@ _ENABLE = ("# see that the device tree has all channels of the chip, enabled and
 _VCIO_RULE = 'KERNEL=="vcio", GROUP="video", MODE="0660"'
 
 
-def explain_rapl(machine: Machine) -> Iterator[Finding]:
+def explain_rapl(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """The energy counters of x86 packages."""
     failed = _failed(machine, "rapl")
     refused = [reading for reading in failed if reading.refused]
@@ -39,7 +39,7 @@ def explain_rapl(machine: Machine) -> Iterator[Finding]:
         yield problem("power", what, *load_module(machine, "intel_rapl_msr"))
 
 
-def explain_pmic(machine: Machine) -> Iterator[Finding]:
+def explain_pmic(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """The Raspberry Pi 5's power management chip."""
     device, sudo = machine.roots.dev / "vcio", machine.user.sudo
     skipped = [s.reason for s in machine.discovery.skipped if s.name == "pi-pmic"]
@@ -63,7 +63,7 @@ def explain_pmic(machine: Machine) -> Iterator[Finding]:
         yield problem("power", what, f"{sudo}rpi-eeprom-update -a", f"{sudo}reboot")
 
 
-def explain_ina3221(machine: Machine) -> Iterator[Finding]:
+def explain_ina3221(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """The INA3221 of a Jetson: by a driver of either kind, or by I2C."""
     failed = [r for name in ("ina3221", "ina3221x", "ina3221-i2c") for r in _failed(machine, name)]
     refused = [reading for reading in failed if reading.refused]
@@ -78,7 +78,7 @@ def explain_ina3221(machine: Machine) -> Iterator[Finding]:
         yield from _unbound(machine)
 
 
-def explain_ina238(machine: Machine) -> Iterator[Finding]:
+def explain_ina238(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """The INA238 at the input of some carrier boards."""
     failed = _failed(machine, "ina238")
     if failed:
@@ -87,7 +87,7 @@ def explain_ina238(machine: Machine) -> Iterator[Finding]:
         yield note("power", "no INA238: this carrier board has none, or its driver is not loaded")
 
 
-EXPLAIN: dict[str, Callable[[Machine], Iterator[Finding]]] = {
+EXPLAIN: dict[str, Callable[[ExaminedMachine], Iterator[CheckFinding]]] = {
     "rapl": explain_rapl,
     "pmic": explain_pmic,
     "ina3221": explain_ina3221,
@@ -95,17 +95,17 @@ EXPLAIN: dict[str, Callable[[Machine], Iterator[Finding]]] = {
 }
 
 
-def counters(machine: Machine) -> tuple[str, ...]:
+def counters(machine: ExaminedMachine) -> tuple[str, ...]:
     """Commands that let the group read the energy counters."""
     return let_group_use(machine, rapl.udev_rule(GROUP), "powercap", GROUP)
 
 
-def iio_rule(machine: Machine) -> tuple[str, ...]:
+def iio_rule(machine: ExaminedMachine) -> tuple[str, ...]:
     """Commands that let the group read the files of JetPack 4's driver."""
     return let_group_use(machine, ina3221_iio.udev_rule(GROUP), "iio", GROUP)
 
 
-def doubtful(machine: Machine) -> Iterator[Finding]:
+def doubtful(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """Rails whose readings contradict each other or the profile."""
     driver = [r for r in machine.discovery.readers if isinstance(r, Ina3221Hwmon)]
     files = {rail: file for reader in driver for rail, file in reader.shunt_files.items()}
@@ -113,7 +113,7 @@ def doubtful(machine: Machine) -> Iterator[Finding]:
         yield problem("power", f"{rail}: {why}", *_set_shunt(machine, rail, files.get(rail)))
 
 
-def _set_shunt(machine: Machine, rail: str, file: Path | None) -> tuple[str, ...]:
+def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[str, ...]:
     """Commands that set the driver's shunt to the profile's; none if they agree."""
     stated = known_of(machine.board).shunts.get(rail) if machine.board else None
     if file is None or stated is None or agrees(shunts(machine.sampler).get(rail), stated):
@@ -124,7 +124,7 @@ def _set_shunt(machine: Machine, rail: str, file: Path | None) -> tuple[str, ...
     )
 
 
-def rights(machine: Machine, supply: Supply) -> Iterator[Finding]:
+def rights(machine: ExaminedMachine, supply: Supply) -> Iterator[CheckFinding]:
     """Whether a daemon that is not root could measure what whoever asks can."""
     readers = {reader.name for reader in supply.readers}
     known = (("rapl", _rapl_files, counters), ("ina3221x", _iio_files, iio_rule))
@@ -135,11 +135,11 @@ def rights(machine: Machine, supply: Supply) -> Iterator[Finding]:
             yield note("power", what, *remedy(machine))
 
 
-def _rapl_files(machine: Machine) -> list[Path]:
+def _rapl_files(machine: ExaminedMachine) -> list[Path]:
     return numbered(machine.roots.sysfs / "class" / "powercap", "intel-rapl*:*/energy_uj")
 
 
-def _iio_files(machine: Machine) -> list[Path]:
+def _iio_files(machine: ExaminedMachine) -> list[Path]:
     drivers = machine.roots.sysfs / "bus" / "i2c" / "drivers"
     return numbered(drivers / "ina3221x", "*-*/iio:device*/in_power*_input")
 
@@ -149,12 +149,12 @@ def _group_reads(file: Path) -> bool:
     return bool(info.st_mode & stat.S_IROTH or (info.st_mode & stat.S_IRGRP and info.st_gid))
 
 
-def _failed(machine: Machine, reader: str) -> list[Reading]:
+def _failed(machine: ExaminedMachine, reader: str) -> list[ChannelReading]:
     powers = [r for r in machine.readings if r.reader == reader and r.channel.kind == "power_w"]
     return [reading for reading in powers if reading.value is None]
 
 
-def _refused(machine: Machine, what: str, remedy: tuple[str, ...]) -> Finding:
+def _refused(machine: ExaminedMachine, what: str, remedy: tuple[str, ...]) -> CheckFinding:
     if machine.daemon_measures:
         return note("power", f"you may not read {what}, but the daemon can")
     joined = () if machine.user.uid == 0 else machine.user.join(GROUP)
@@ -163,7 +163,7 @@ def _refused(machine: Machine, what: str, remedy: tuple[str, ...]) -> Finding:
     return problem("power", f"{what} may not be read by you", *remedy, *joined)
 
 
-def _mailbox(machine: Machine, device: Path) -> tuple[str, ...]:
+def _mailbox(machine: ExaminedMachine, device: Path) -> tuple[str, ...]:
     sudo, group = machine.user.sudo, group_of(device)
     if group != "root":
         return machine.user.join(group)
@@ -176,14 +176,14 @@ def _mailbox(machine: Machine, device: Path) -> tuple[str, ...]:
     )
 
 
-def _shown(machine: Machine) -> list[str]:
+def _shown(machine: ExaminedMachine) -> list[str]:
     """The rails of an INA3221 that a driver, or the bus, shows."""
     names = ("ina3221", "ina3221x", "ina3221-i2c")
     channels = (c for r in machine.discovery.readers if r.name in names for c in r.channels)
     return [channel.name for channel in channels if channel.kind == "power_w"]
 
 
-def _incomplete(machine: Machine) -> Finding:
+def _incomplete(machine: ExaminedMachine) -> CheckFinding:
     """Tell which rails of the total the chip does not show, and why as far as that is known."""
     shown, board = _shown(machine), machine.board
     chips = {rail: known.chip for rail, known in board.rails.items()} if board else {}
@@ -197,7 +197,7 @@ def _incomplete(machine: Machine) -> Finding:
     return problem("power", f"{told}{f' ({reasons})' if reasons else ''}", *_ENABLE)
 
 
-def _unbound(machine: Machine) -> Iterator[Finding]:
+def _unbound(machine: ExaminedMachine) -> Iterator[CheckFinding]:
     """No driver shows the chip."""
     rails = machine.board.rails.values() if machine.board else ()
     sysfs = machine.roots.sysfs
@@ -213,7 +213,9 @@ def _unbound(machine: Machine) -> Iterator[Finding]:
             yield _unbound_at(machine, bus, address, module)
 
 
-def _unbound_at(machine: Machine, bus: int, address: int, module: tuple[str, ...]) -> Finding:
+def _unbound_at(
+    machine: ExaminedMachine, bus: int, address: int, module: tuple[str, ...]
+) -> CheckFinding:
     place, device = f"{bus}-{address:04x}", machine.roots.dev / f"i2c-{bus}"
     chip = machine.roots.sysfs / "bus" / "i2c" / "devices" / place
     if there(chip) and not there(chip / "driver"):

@@ -11,7 +11,7 @@ from governed import governor
 from patients import Patient, commands
 
 from edge_rt.cli.doctor.checks.budget import check_budget
-from edge_rt.cli.doctor.finding import Finding
+from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.text import Json
 
 Make = Callable[..., Patient]
@@ -28,7 +28,7 @@ def found(
     power_w: float | None = 4.0,
     temp_c: float | None = 50.0,
     **told: Any,
-) -> list[Finding]:
+) -> list[CheckFinding]:
     read = {"power_w": power_w, "temp_c": temp_c}
     status = boards.status(board=read, governor=governor(**told))
     daemon.documents["/edge/v1/status"] = (200, status)

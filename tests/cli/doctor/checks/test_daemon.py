@@ -14,7 +14,7 @@ from tiny_file import tiny_model
 from edge_rt.cli.doctor.checks.daemon import check_daemon, check_daemons_board
 from edge_rt.cli.doctor.checks.installation import check_models
 from edge_rt.cli.doctor.finding import examine
-from edge_rt.cli.doctor.machine import Machine
+from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.local.doctor import CHECKS
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
@@ -36,7 +36,7 @@ def report(at: Patient, **changed: object) -> dict[str, object]:
     } | changed
 
 
-def machine(board: Patient, daemon: Daemon, **how: Any) -> Machine:
+def machine(board: Patient, daemon: Daemon, **how: Any) -> ExaminedMachine:
     return board.machine(socket=daemon.path, **how)
 
 

@@ -11,7 +11,7 @@ import pytest
 from patients import PI, Patient, commands
 
 from edge_rt.cli.doctor.checks.daemon import check_ledger
-from edge_rt.cli.doctor.finding import Finding
+from edge_rt.cli.doctor.finding import CheckFinding
 
 Make = Callable[..., Patient]
 Daemon = Any  # the scripted daemon of tests/cli/conftest.py
@@ -19,7 +19,7 @@ Daemon = Any  # the scripted daemon of tests/cli/conftest.py
 LEDGER = "/edge/v1/ledger?days=1&last=0"
 
 
-def found(board: Patient, daemon: Daemon, stored: bool) -> list[Finding]:
+def found(board: Patient, daemon: Daemon, stored: bool) -> list[CheckFinding]:
     told = {"stored": stored, "days": [], "models": [], "last": []}
     daemon.documents[LEDGER] = (200, told)
     return list(check_ledger(board.machine(socket=daemon.path)))

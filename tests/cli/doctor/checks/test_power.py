@@ -17,7 +17,7 @@ from edge_rt.board.readers.power import ina3221_iio
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.readers.power.rapl import udev_rule
 from edge_rt.cli.doctor.checks.power import check_power
-from edge_rt.cli.doctor.finding import Finding
+from edge_rt.cli.doctor.finding import CheckFinding
 from edge_rt.cli.doctor.remedies import broken, written
 from edge_rt.cli.doctor.user import User
 from edge_rt.config.boards import SHIPPED, check_boards
@@ -29,7 +29,7 @@ def counters(board: Patient) -> list[Path]:
     return list((board.tree.sysfs / "class" / "powercap").glob("*/energy_uj"))
 
 
-def only(findings: list[Finding], level: str) -> Finding:
+def only(findings: list[CheckFinding], level: str) -> CheckFinding:
     (one,) = [finding for finding in findings if finding.level == level]
     return one
 

@@ -21,7 +21,7 @@ from edge_rt.core.limits import ClockSteps, Limits
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.knobs.clocks.clock_control import HUNG_S, Clocks
 from edge_rt.governor.knobs.clocks.governed_clock import GovernedClock
-from edge_rt.twin.load import Usage
+from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
 
 GOVERNED = Knobs(cpufreq="governed")
@@ -281,8 +281,8 @@ def test_a_fifo_in_place_of_the_file_stops_nothing(kit: Any, board: Any, tmp_pat
 class Idle:
     """A load that does nothing."""
 
-    def look(self) -> Usage:
-        return Usage(0.0, 0, ())
+    def look(self) -> WatchedUsage:
+        return WatchedUsage(0.0, 0, ())
 
 
 def test_after_kill_9_the_clocks_of_a_simulated_board_are_back(kit: Any, tmp_path: Path) -> None:
