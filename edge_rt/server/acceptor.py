@@ -15,7 +15,12 @@ from typing import Any
 import msgspec
 
 from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail
-from edge_rt.server.connection_limiter import ConnectionLimiter, ConnectionOwner, Door, caller_of
+from edge_rt.server.connection_limiter import (
+    ConnectionLimiter,
+    ConnectionOwner,
+    ConnectionVerdict,
+    caller_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +32,7 @@ PAUSE_S = 1.0  # without accepting, once no file descriptor is left
 TOLD_S = 60.0  # between two lines of the log about that
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-MakeProtocol = Callable[[ConnectionOwner, Door], asyncio.BaseProtocol]
+MakeProtocol = Callable[[ConnectionOwner, ConnectionVerdict], asyncio.BaseProtocol]
 
 
 def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
@@ -42,13 +47,17 @@ def _refusal(status: str, kind: str, code: str, message: str) -> bytes:
 _TOO_MANY = "There are too many connections (requests.connections): try again later."
 _TOO_OFTEN = "This client opens too many connections a second: keep one open, or try again later."
 _REFUSALS = {
-    Door.SHUT: _refusal("503 Service Unavailable", "server_error", "connections", _TOO_MANY),
-    Door.OFTEN: _refusal("429 Too Many Requests", "rate_limit_error", "rate_limit", _TOO_OFTEN),
+    ConnectionVerdict.SHUT: _refusal(
+        "503 Service Unavailable", "server_error", "connections", _TOO_MANY
+    ),
+    ConnectionVerdict.OFTEN: _refusal(
+        "429 Too Many Requests", "rate_limit_error", "rate_limit", _TOO_OFTEN
+    ),
 }
 
 
 class Acceptor:
-    """Accepts the connections of one listening socket, as far as `doors` lets them in.
+    """Accepts the connections of one listening socket, as far as `limiter` lets them in.
 
     asyncio's own server makes a task, a transport and a protocol for each of up to as many
     connections as the backlog holds, in one turn of the loop. A program that does nothing but
@@ -58,14 +67,14 @@ class Acceptor:
     def __init__(
         self,
         sock: socket.socket,
-        doors: ConnectionLimiter,
+        limiter: ConnectionLimiter,
         make: MakeProtocol,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Listen, and accept from now on. `make` makes the protocol of a connection; `clock` is
         in seconds.
         """
-        self._sock, self._doors, self._make, self._clock = sock, doors, make, clock
+        self._sock, self._limiter, self._make, self._clock = sock, limiter, make, clock
         # accept() itself makes an object that takes as long as all that refuses a connection.
         self._next: Callable[[], tuple[int, Any]] = sock._accept  # pyright: ignore
         self._kind = int(sock.family), int(sock.type)
@@ -107,18 +116,20 @@ class Acceptor:
                 return
             connection = socket.SocketType(*self._kind, 0, number)
             caller = caller_of(connection, address)
-            door = self._doors.enter(caller.client, caller.program)
-            if door in _REFUSALS:
-                _refuse(connection, _REFUSALS[door] if refused < TOLD else b"")
+            verdict = self._limiter.enter(caller.client, caller.program)
+            if verdict in _REFUSALS:
+                _refuse(connection, _REFUSALS[verdict] if refused < TOLD else b"")
                 refused += 1
             else:
-                self._open(connection, caller, door)
+                self._open(connection, caller, verdict)
                 opened += 1
 
-    def _open(self, connection: socket.SocketType, caller: ConnectionOwner, door: Door) -> None:
+    def _open(
+        self, connection: socket.SocketType, caller: ConnectionOwner, verdict: ConnectionVerdict
+    ) -> None:
         whole = socket.socket(fileno=connection.detach())
         whole.setblocking(False)
-        make = partial(self._make, caller, door)
+        make = partial(self._make, caller, verdict)
         task = self._loop.create_task(self._loop.connect_accepted_socket(make, whole))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)

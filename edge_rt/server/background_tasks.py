@@ -28,30 +28,30 @@ RECALL_S = 60.0  # between looks whether the clock was set, or the ledger can be
 AGAIN_S = (5.0, 15.0, 40.0, 240.0)  # until the next look for sensors; the last again and again
 
 
-async def told(chore: Coroutine[Any, Any, None]) -> None:
-    """Run `chore`; if it fails, say so now and not when the daemon stops."""
+async def told(task: Coroutine[Any, Any, None]) -> None:
+    """Run `task`; if it fails, say so now and not when the daemon stops."""
     try:
-        await chore
+        await task
     except Exception:
         log.exception("a background task failed and is gone until the daemon is started again")
 
 
 async def feel(
-    senses: BoardMonitor, hear: Callable[[Metered], object], pause: Pause = asyncio.sleep
+    monitor: BoardMonitor, hear: Callable[[Metered], object], pause: Pause = asyncio.sleep
 ) -> None:
     """Read the board, and look again for what cannot be read yet, or any more.
 
     `hear` gets the supply's meter after each read.
     """
     loop = asyncio.get_running_loop()
-    await in_thread(lambda: senses.open(lambda meter: loop.call_soon_threadsafe(hear, meter)))
+    await in_thread(lambda: monitor.open(lambda meter: loop.call_soon_threadsafe(hear, meter)))
     waits = list(AGAIN_S)
     while True:
         await pause(waits[0])
-        if senses.complete:
+        if monitor.complete:
             waits = list(AGAIN_S)  # what is lost from now on is soon looked for
         else:
-            await in_thread(senses.reopen)
+            await in_thread(monitor.reopen)
             waits = waits[1:] or waits
 
 

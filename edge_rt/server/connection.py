@@ -16,7 +16,12 @@ from edge_rt.api.middleware.failure import ErrorBody, ErrorDetail, explain
 from edge_rt.api.middleware.guard import PEER, PEER_GROUPS
 from edge_rt.api.middleware.respond import send_failure
 from edge_rt.core.errors import Unavailable
-from edge_rt.server.connection_limiter import ConnectionLimiter, ConnectionOwner, Door, peer_of
+from edge_rt.server.connection_limiter import (
+    ConnectionLimiter,
+    ConnectionOwner,
+    ConnectionVerdict,
+    peer_of,
+)
 
 RETRY_S = 2.0  # after which there may be a place for one more connection
 
@@ -45,20 +50,20 @@ class Connection(H11Protocol):
 
     def __init__(
         self,
-        doors: ConnectionLimiter,
+        limiter: ConnectionLimiter,
         patience: Patience,
         caller: ConnectionOwner,
-        door: Door,
+        verdict: ConnectionVerdict,
         **given: Any,
     ) -> None:
-        """Of `caller`, who has come in by `door` and leaves when it ends.
+        """The connection of `caller`, which the limiter let in with `verdict`, until it ends.
 
         `given` is what uvicorn hands to its protocols.
         """
         super().__init__(**given)
-        self._doors, self._patience = doors, patience
+        self._limiter, self._patience = limiter, patience
         self._caller = caller
-        if door is Door.FULL:
+        if verdict is ConnectionVerdict.FULL:
             self.app = _full
         self._came = 0  # bytes
         self._most = 0  # of them, once a request was answered before all of its body came
@@ -84,7 +89,7 @@ class Connection(H11Protocol):
         for timer in (self._late, self._unread):
             if timer is not None:
                 timer.cancel()
-        self._doors.leave(self._caller.client)
+        self._limiter.leave(self._caller.client)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -102,7 +102,7 @@ _PROGRAMS = 1024  # whose rates are remembered, those that connected last
 _CLIENTS = 256
 
 
-class Door(Enum):
+class ConnectionVerdict(Enum):
     """What becomes of a new connection."""
 
     OPEN = 1
@@ -143,20 +143,20 @@ class ConnectionLimiter:
         """Connections of all clients."""
         return self._inside.total()
 
-    def enter(self, who: object, program: object = None) -> Door:
+    def enter(self, who: object, program: object = None) -> ConnectionVerdict:
         """Let in a connection of `who`; after OPEN or FULL it must leave again.
 
         `program` is the process of `who` that opens it; None: not known.
         """
         if program is not None and not self._programs.of((who, program)).allows():
-            return Door.OFTEN
+            return ConnectionVerdict.OFTEN
         if not self._clients.of(who).allows():
-            return Door.OFTEN
+            return ConnectionVerdict.OFTEN
         beyond = max(self.inside - self.most, self._inside[who] - self.most // 2)
         if beyond >= self._more:
-            return Door.SHUT
+            return ConnectionVerdict.SHUT
         self._inside[who] += 1
-        return Door.FULL if beyond >= 0 else Door.OPEN
+        return ConnectionVerdict.FULL if beyond >= 0 else ConnectionVerdict.OPEN
 
     def leave(self, who: object) -> None:
         """A connection of `who` is gone."""

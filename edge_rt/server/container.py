@@ -79,7 +79,7 @@ class Container:
             _engine(config, self.senses.gpu_simulated),
             self._greet,
             vigil=HangDetector(lambda client, doing: self._expecting.seconds(client, doing)),
-            mourn=self._mourn,
+            mourn=self._on_exit,
             checkpoints=checkpoints,
         )
         reserve, own = config.models.reserve_bytes, lambda: checkpoints.left_bytes
@@ -125,18 +125,18 @@ class Container:
             config,
             own,
             self._cores,
-            self.supervisor,
-            self.residency,
-            self.state,
-            self.senses,
-            self.metering,
-            self.governing,
-            available,
-            clock,
+            supervisor=self.supervisor,
+            residency=self.residency,
+            state=self.state,
+            monitor=self.senses,
+            metering=self.metering,
+            governing=self.governing,
+            available=available,
+            clock=clock,
         )
         self._expecting = Expecting(store, config.engine, self.foresight.least)
         recovery = Recovery(clock, self.residency.refuse)
-        answering = GenerationService(
+        generation = GenerationService(
             config,
             store,
             self.residency,
@@ -147,9 +147,9 @@ class Container:
             recovery,
             clock,
         )
-        performing = TaskService(
+        tasks_service = TaskService(
             config,
-            answering,
+            generation,
             self.state,
             self.metering,
             self.foresight,
@@ -160,17 +160,17 @@ class Container:
         self.service = DaemonService(
             config,
             store,
-            self.state,
-            self.health,
-            self.senses,
-            self.metering,
-            self.governing,
-            self.knobs,
-            answering,
-            performing,
-            self.foresight,
-            self._prompting,
-            StorageHealth(paths.state, self._troubles()),
+            state=self.state,
+            health=self.health,
+            monitor=self.senses,
+            metering=self.metering,
+            governing=self.governing,
+            knobs=self.knobs,
+            generation=generation,
+            tasks=tasks_service,
+            foresight=self.foresight,
+            prompting=self._prompting,
+            storage=StorageHealth(paths.state, self._troubles()),
         )
 
     @asynccontextmanager
@@ -179,7 +179,7 @@ class Container:
         await self.knobs.recover()
         await asyncio.to_thread(forget_unkept, self._config.cache, self._folder)
         self.supervisor.start()
-        tasks = [asyncio.create_task(told(chore)) for chore in self._chores()]
+        tasks = [asyncio.create_task(told(task)) for task in self._background_tasks()]
         try:
             yield self.service
         finally:
@@ -210,10 +210,10 @@ class Container:
             "leakage.json": self.heat.leakage.trouble,
         }
 
-    def _chores(self) -> list[Coroutine[Any, Any, None]]:
+    def _background_tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside the requests."""
         models = self._config.models
-        chores: list[Coroutine[Any, Any, None]] = [
+        tasks: list[Coroutine[Any, Any, None]] = [
             feel(self.senses, self._hear),
             write(self.book, self.metering),
             recall(self.spent),
@@ -226,10 +226,10 @@ class Container:
             preload(self.service, models.preload, self.preloaded),
             place(self.foresight.placer, self.service),
         ]
-        chores += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
+        tasks += [cache.run() for cache in (self.cache, self.semantic) if cache is not None]
         if models.idle_unload_s:
-            chores.append(sweep(self.residency, models.idle_unload_s))
-        return chores
+            tasks.append(sweep(self.residency, models.idle_unload_s))
+        return tasks
 
     def _governor(self, felt: BoardSnapshot | None) -> Governor:
         config = self._config
@@ -259,14 +259,14 @@ class Container:
         if self.supervisor.restarts:
             self._follow(self.residency.restore())
 
-    def _mourn(self, fate: ExitReason) -> None:
-        self.metering.lost(fate.requests)
-        if fate.short_of_memory:
+    def _on_exit(self, reason: ExitReason) -> None:
+        self.metering.lost(reason.requests)
+        if reason.short_of_memory:
             self.residency.forget_lost()
 
-    def _follow(self, chore: Coroutine[Any, Any, None]) -> None:
+    def _follow(self, task: Coroutine[Any, Any, None]) -> None:
         """Have it done beside everything else."""
-        follow = asyncio.create_task(told(chore))
+        follow = asyncio.create_task(told(task))
         self._follows.add(follow)
         follow.add_done_callback(self._follows.discard)
 

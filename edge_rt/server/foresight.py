@@ -57,15 +57,15 @@ class Foresight:
         config: Config,
         state_folder: Path,
         cores: int,
+        *,
         supervisor: Supervisor,
         residency: ModelPool,
         state: State,
-        senses: BoardMonitor,
+        monitor: BoardMonitor,
         metering: Metering,
         governing: Governing,
         available: Callable[[], int],
         clock: Callable[[], float],
-        *,
         pause: Pause = asyncio.sleep,
         reader: CpuReader | None = None,
         program: Sequence[str] = PROGRAM,
@@ -76,14 +76,14 @@ class Foresight:
         `wall` gives Unix seconds.
         """
         folder = state_folder / FOLDER
-        self._senses, self._governing = senses, governing
+        self._monitor, self._governing = monitor, governing
         self.alone = Alone(state, clock)
         self.memory = Memory(state_folder)
         self.forecaster = Forecaster(
             folder,
             config.engine,
             cores,
-            lambda: senses.felt,
+            lambda: monitor.felt,
             lambda: metering.idle_w,
             self.memory,
             WarmthNow(lambda: governing.seen, governing.heat.leakage),
@@ -188,5 +188,5 @@ class Foresight:
         self.variants.measured(entry, threads, offered.mode)
 
     def _meter(self) -> Energy | None:
-        supply = self._senses.supply
+        supply = self._monitor.supply
         return None if supply is None else supply.energy()

@@ -63,18 +63,18 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     return_large_blocks()
     notifier = Notifier.detect()
     with contextlib.ExitStack() as stack:
-        estate = stack.enter_context(sole_state_directory(paths.state))
+        directory = stack.enter_context(sole_state_directory(paths.state))
         given = [stack.enter_context(contextlib.closing(s)) for s in handed_over()]
         sockets = [stack.enter_context(contextlib.closing(s)) for s in listen(config, paths, given)]
         if config.offline:  # from here on: the host of tcp.listen may be a name
             _go_offline(sockets)
         daemon = Daemon(config, paths, notifier=notifier, read=read)
-        asyncio.run(_held(estate, daemon.run(sockets)))
+        asyncio.run(_held(directory, daemon.run(sockets)))
 
 
-async def _held(estate: StateDirectory, running: Coroutine[Any, Any, None]) -> None:
+async def _held(directory: StateDirectory, running: Coroutine[Any, Any, None]) -> None:
     """Run the daemon, but end it, and raise StateError, once another has its state directory."""
-    watch = asyncio.create_task(estate.watch())
+    watch = asyncio.create_task(directory.watch())
     watch.add_done_callback(lambda done: done.cancelled() or signal.raise_signal(signal.SIGTERM))
     try:
         await running
@@ -135,17 +135,17 @@ class _Server(uvicorn.Server):
     would end the process before the engine is shut down. It accepts connections by an Acceptor.
     """
 
-    def __init__(self, config: uvicorn.Config, doors: ConnectionLimiter) -> None:
+    def __init__(self, config: uvicorn.Config, limiter: ConnectionLimiter) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
-        self._doors = doors
+        self._limiter = limiter
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn.Server."""
         await super().startup(sockets=[])
         given: dict[str, Any] = {"config": self.config, "server_state": self.server_state}
-        make = partial(Connection, self._doors, Patience(), app_state={}, **given)
-        acceptors = [Acceptor(sock, self._doors, make) for sock in sockets or []]
+        make = partial(Connection, self._limiter, Patience(), app_state={}, **given)
+        acceptors = [Acceptor(sock, self._limiter, make) for sock in sockets or []]
         self.servers = cast("list[asyncio.base_events.Server]", acceptors)
         self.listening.set()
 
@@ -155,7 +155,7 @@ class _Server(uvicorn.Server):
 
 
 class Daemon:
-    """The HTTP server before all rooms of the front."""
+    """The HTTP server on top of the container of the front."""
 
     def __init__(
         self,
@@ -180,12 +180,12 @@ class Daemon:
     async def run(self, sockets: list[socket.socket]) -> None:
         """Serve on `sockets` until told to stop."""
         async with _beside(self._notifier.run()):  # from the first to the last moment
-            rooms = Container(self._config, self._paths, self._store, self._clock)
-            async with rooms.open() as service:
-                await self._serve(sockets, rooms, service)
+            container = Container(self._config, self._paths, self._store, self._clock)
+            async with container.open() as service:
+                await self._serve(sockets, container, service)
 
     async def _serve(
-        self, sockets: list[socket.socket], rooms: Container, service: DaemonService
+        self, sockets: list[socket.socket], container: Container, service: DaemonService
     ) -> None:
         tcp = self._config.tcp
         api_keys, admin_keys = list(tcp.api_key_sha256), list(tcp.admin_key_sha256)
@@ -196,12 +196,12 @@ class Daemon:
             api_key_sha256=api_keys,
             admin_key_sha256=admin_keys,
             access=access_of(self._config.access),
-            cache=rooms.cache,
+            cache=container.cache,
             per_client=self._config.cache.per_client,
-            semantic=rooms.semantic,
+            semantic=container.semantic,
             embedding=self._config.cache.semantic.model or "default",
         )
-        doors = self._doors()
+        limiter = self._limiter()
         server = _Server(
             uvicorn.Config(
                 app,
@@ -213,37 +213,37 @@ class Daemon:
                 server_header=False,
                 timeout_graceful_shutdown=int(DRAIN_S + LAST_S),
             ),
-            doors,
+            limiter,
         )
         status = f"serving on {', '.join(map(_address, sockets))}"
-        governing, knobs = rooms.governing, rooms.knobs
+        governing, knobs = container.governing, container.knobs
         reload = Reload(self._config, self._read, governing, knobs, api_keys, admin_keys)
-        _on_signals(server, rooms, self._notifier, reload)
+        _on_signals(server, container, self._notifier, reload)
         log.info("model store: %s", self._store.root.absolute())
         log.info(status)
         notifier = self._notifier
         async with _beside(
             reload.run(notifier.reloading, lambda: notifier.ready(status)),
-            _announce(server, rooms, lambda: notifier.ready(status)),
+            _announce(server, container, lambda: notifier.ready(status)),
         ):
             await server.serve(sockets=sockets)
 
-    def _doors(self) -> ConnectionLimiter:
+    def _limiter(self) -> ConnectionLimiter:
         wanted = self._config.requests.connections
-        doors = ConnectionLimiter(wanted, raise_file_limit())
-        if doors.most < wanted:
+        limiter = ConnectionLimiter(wanted, raise_file_limit())
+        if limiter.most < wanted:
             log.warning(
                 "requests.connections: only %d of %d, as few files may be open: raise LimitNOFILE=",
-                doors.most,
+                limiter.most,
                 wanted,
             )
-        return doors
+        return limiter
 
 
 @contextlib.asynccontextmanager
-async def _beside(*chores: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """The chores at work while the block runs."""
-    tasks = [asyncio.create_task(told(chore)) for chore in chores]
+async def _beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run the coroutines while the block runs."""
+    tasks = [asyncio.create_task(told(each)) for each in coroutines]
     try:
         yield
     finally:
@@ -252,16 +252,16 @@ async def _beside(*chores: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _announce(server: _Server, rooms: Container, ready: Callable[[], None]) -> None:
+async def _announce(server: _Server, container: Container, ready: Callable[[], None]) -> None:
     """Say `ready` once clients are served and models are loaded, or that takes too long."""
     await server.listening.wait()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(rooms.preloaded.wait(), PRELOAD_S)
+        await asyncio.wait_for(container.preloaded.wait(), PRELOAD_S)
     ready()
 
 
 def _on_signals(
-    server: uvicorn.Server, rooms: Container, notifier: Notifier, reload: Reload
+    server: uvicorn.Server, container: Container, notifier: Notifier, reload: Reload
 ) -> None:
     """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end.
 
@@ -274,8 +274,8 @@ def _on_signals(
     def end(number: int) -> None:
         notifier.stopping()
         server.handle_exit(number, None)
-        rooms.governing.admission.close()  # who waits is told, and can go elsewhere
-        loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(rooms.supervisor.stop())))
+        container.governing.admission.close()  # who waits is told, and can go elsewhere
+        loop.call_later(DRAIN_S, lambda: late.add(loop.create_task(container.supervisor.stop())))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, number)

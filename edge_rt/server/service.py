@@ -79,17 +79,18 @@ class DaemonService:
         self,
         config: Config,
         store: Store,
+        *,
         state: State,
         health: Health,
-        senses: BoardMonitor,
+        monitor: BoardMonitor,
         metering: Metering,
         governing: Governing,
         knobs: BoardKnobs,
-        answering: GenerationService,
-        performing: TaskService,
+        generation: GenerationService,
+        tasks: TaskService,
         foresight: Foresight,
         prompting: Prompting,
-        keeping: StorageHealth,
+        storage: StorageHealth,
     ) -> None:
         self._config = config
         self._store = store
@@ -97,34 +98,34 @@ class DaemonService:
         self._doubts = Legible("no model's doubt is known")
         self._state = state
         self._health = health
-        self._senses = senses
+        self._monitor = monitor
         self._metering = metering
         self._governing = governing
         self._knobs = knobs
-        self.answering = answering
-        self._performing = performing
+        self.generation = generation
+        self._tasks = tasks
         self._foresight = foresight
-        self._keeping = keeping
+        self._storage = storage
         self._identities = Identities(config, store, foresight.routes)
         self._prompting = prompting
 
     def cards(self) -> list[ModelCard]:
         """See Service."""
-        loaded = self.answering.loaded
+        loaded = self.generation.loaded
         return [self._card(entry, loaded) for entry in self._store.entries()]
 
     def card(self, model: str) -> ModelCard:
         """See Service."""
-        return self._card(self.entry(model), self.answering.loaded)
+        return self._card(self.entry(model), self.generation.loaded)
 
     def serving(self, model: str) -> Serving:
         """See Host."""
         asked = writer(self.entry(model))
         other = self._smaller(asked)
         if other is None:
-            return Serving(self._card(asked, self.answering.loaded))
+            return Serving(self._card(asked, self.generation.loaded))
         why = f"{other.id} stands in for {asked.id}: {self._governing.limits.why}"
-        return Serving(self._card(other, self.answering.loaded), asked.id, why)
+        return Serving(self._card(other, self.generation.loaded), asked.id, why)
 
     async def route(self, wish: RouteRequest) -> Serving:
         """See Service. A stand-in that is good enough answers for whatever the model asked for has
@@ -138,7 +139,7 @@ class DaemonService:
                     return found
         routed = await self._foresight.routes.route(wish, self)
         return Serving(
-            self._card(routed.entry, self.answering.loaded),
+            self._card(routed.entry, self.generation.loaded),
             why=routed.less,
             route=routed.why,
             trace=routed.trace,
@@ -162,7 +163,7 @@ class DaemonService:
         if short is None:
             return msgspec.structs.replace(serving, compared=took[0] if took else None)
         limits = self._governing.limits
-        if not limits.heavy and self.answering.loads(entry):
+        if not limits.heavy and self.generation.loads(entry):
             raise unloadable(asked, f"{other.id} may not stand in for it: {short}", limits)
         return None
 
@@ -218,19 +219,19 @@ class DaemonService:
         """See Service."""
         partner = None if call.mode is None else call.mode.partner
         other = None if partner is None else writer(self.entry(partner))
-        return self.answering.generate(writer(self.entry(call.model)), call, other)
+        return self.generation.generate(writer(self.entry(call.model)), call, other)
 
     def able(self, model: str, kind: Kind) -> ModelCard:
         """See Service."""
-        return self._card(self._able(model, kind), self.answering.loaded)
+        return self._card(self._able(model, kind), self.generation.loaded)
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
         """See Service."""
-        return await self._performing.embed(self._able(call.model, "embedding"), call)
+        return await self._tasks.embed(self._able(call.model, "embedding"), call)
 
     async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
         """See Service."""
-        return await self._performing.infer(self._able(call.model, "tensors"), call)
+        return await self._tasks.infer(self._able(call.model, "tensors"), call)
 
     async def health(self) -> dict[str, object]:
         """See Service."""
@@ -238,14 +239,14 @@ class DaemonService:
             if problem.fatal:  # somebody has to install a model first
                 raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
         proof = await self._health.prove()
-        failing = {"storage": self._keeping.failing, "sensors": self.board().left_out}
+        failing = {"storage": self._storage.failing, "sensors": self.board().left_out}
         return proof | {name: reasons for name, reasons in failing.items() if reasons}
 
     async def status(self) -> dict[str, object]:
         """See Service."""
         governor, queued = self.budget(), self._governing.admission.waiting
         heat = self._governing.heat.state(self._governing.seen)
-        storage, board = self._keeping.report(), self.board()
+        storage, board = self._storage.report(), self.board()
         problems = [
             *model_problems(self._config, self._store),
             *other_problems(governor, queued, storage.failing, board.left_out),
@@ -259,20 +260,20 @@ class DaemonService:
             queued,
             storage,
             problems,
-            self.answering.residents,
+            self.generation.residents,
         )
 
     def simulated(self) -> str | None:
         """See Service."""
-        return self._senses.simulated
+        return self._monitor.simulated
 
     def board(self) -> BoardReport:
         """See Service."""
-        return self._senses.report(self._metering.idle_w)
+        return self._monitor.report(self._metering.idle_w)
 
     def storage(self) -> StorageReport:
         """See Service."""
-        return self._keeping.report()
+        return self._storage.report()
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
         """See Service."""
@@ -328,11 +329,11 @@ class DaemonService:
         self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
     ) -> AbstractAsyncContextManager[Resident]:
         """`entry` and its partner in the engine's memory while the block runs; see ModelManager."""
-        return self.answering.resident(entry, partner, form)
+        return self.generation.resident(entry, partner, form)
 
     async def preload(self, model: str, form: LoadConfig | None = None) -> None:
         """Load `model` ahead of the first request; raises as `generate` does."""
-        await self.answering.preload(self.entry(model), form)
+        await self.generation.preload(self.entry(model), form)
 
     def _named(self, report: ReportT) -> ReportT:
         """`report` with the simulated board, if any, whose figures it holds."""
@@ -352,8 +353,8 @@ class DaemonService:
         except (ModelNotFound, RequestError) as error:
             log.warning("models.smaller: nothing stands in for %s: %s", entry.id, error)
             return None
-        blocked = not limits.heavy and self.answering.loads(other)
-        return None if blocked and not self.answering.loads(entry) else other
+        blocked = not limits.heavy and self.generation.loads(other)
+        return None if blocked and not self.generation.loads(entry) else other
 
     def entry(self, model: str) -> ModelRecord:
         """One model of the store; raises ModelNotFound. Resolves "default"."""

@@ -114,12 +114,12 @@ class StateDirectory:
 
 @contextmanager
 def sole_state_directory(state: Path) -> Generator[StateDirectory]:
-    """The state directory while the block runs; raises as Estate does."""
-    estate = StateDirectory(state)
+    """The state directory while the block runs; raises as StateDirectory does."""
+    directory = StateDirectory(state)
     try:
-        yield estate
+        yield directory
     finally:
-        estate.close()
+        directory.close()
 
 
 def check_state_directory(state: Path, uid: int | None = None) -> None:

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 _ENGINE = b"edge_rt.engine.worker"  # in the command line of an engine
 _MEMORY = -2  # index of the word of that line which is the memory's descriptor
-_FIGURES = struct.Struct("=5Q")  # words 3 to 7 of that memory, see Beat
+_FIGURES = struct.Struct("=5Q")  # words 3 to 7 of that memory, see Heartbeat
 _PLACE = 24  # bytes before them
 
 

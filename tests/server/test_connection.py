@@ -61,9 +61,9 @@ class Site(SimpleNamespace):
     """A server on a Unix socket, and those who connect to it."""
 
     app: App
-    doors: ConnectionLimiter
+    limiter: ConnectionLimiter
     path: str
-    now_s: float  # of the doors' clock
+    now_s: float  # of the limiter' clock
 
     async def connect(self, sent: bytes = b"") -> Client:
         reader, writer = await asyncio.open_unix_connection(self.path)
@@ -97,14 +97,14 @@ def serve(tmp_path: Path):
     ) -> None:
         async def main() -> None:
             site = Site(app=app or App(), path=str(tmp_path / "s"), writers=[], now_s=0.0)
-            served, doors = site.app, ConnectionLimiter(places, clock=lambda: site.now_s, **rates)
+            served, limiter = site.app, ConnectionLimiter(places, clock=lambda: site.now_s, **rates)
             config = uvicorn.Config(served, log_config=None, lifespan="off", ws="none")
             given = {"config": config, "server_state": ServerState(), "app_state": {}}
-            make = partial(Connection, doors, patience, **given)
+            make = partial(Connection, limiter, patience, **given)
             sock = socket.socket(socket.AF_UNIX)
             sock.bind(site.path)
-            server = Acceptor(sock, doors, make)
-            site.doors = doors
+            server = Acceptor(sock, limiter, make)
+            site.limiter = limiter
             try:
                 await test(site)
             finally:
@@ -112,7 +112,7 @@ def serve(tmp_path: Path):
                     writer.transport.abort()
                 server.close()
                 sock.close()
-                while doors.inside:  # all leave
+                while limiter.inside:  # all leave
                     await asyncio.sleep(0.01)
 
         asyncio.run(asyncio.wait_for(main(), 3 * HANG_S))
@@ -334,7 +334,7 @@ def test_places_come_free(serve) -> None:
             reader, writer = await site.connect(GET)
             assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HANG_S)
             writer.close()
-            while site.doors.inside:
+            while site.limiter.inside:
                 await asyncio.sleep(0.01)
 
     serve(test, places=2)

@@ -137,6 +137,7 @@ _PATH = "/edge/v1/plan"
 @click.option("--run", is_flag=True, help="Run each, and tell how far off it was predicted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(
+    *,
     prompt: tuple[str, ...],
     socket: Path | None,
     models: tuple[str, ...],

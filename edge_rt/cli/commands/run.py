@@ -30,6 +30,7 @@ from edge_rt.cli.where import socket_option
 @click.option("--raw", is_flag=True, help="Let the model continue the prompt: no chat template.")
 @click.option("--no-stream", is_flag=True, help="Print the answer when it is complete.")
 def run(
+    *,
     prompt: tuple[str, ...],
     socket: Path | None,
     standalone: Standalone,

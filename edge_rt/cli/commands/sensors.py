@@ -1,4 +1,4 @@
-"""edge-rt sensors: what is felt of the board."""
+"""edge-rt sensors: the rails, temperatures, clocks and flags of the board."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def board_reports(
     the board, is faulty.
     """
     config = load(None)
-    look = look or _senses()
+    look = look or _board_look()
     for report in look(config.board, root or Path(config.sensors.root), period_s):
         yield msgspec.to_builtins(report)
 
 
-def _senses() -> Look:
+def _board_look() -> Look:
     from edge_rt.board.monitor import look  # brings every reader
 
     return look
@@ -79,7 +79,7 @@ def sensors(
     if direct or sensors_root is not None:
         reports = board_reports(sensors_root.absolute() if sensors_root else None, period_s)
     else:
-        reports = felt(daemon_socket(socket), period_s)
+        reports = daemon_reports(daemon_socket(socket), period_s)
     with closing(reports):
         if watch_s is None:
             show(next(reports), as_json)
@@ -88,7 +88,7 @@ def sensors(
                 follow(reports, as_json)
 
 
-def felt(
+def daemon_reports(
     socket: Path, period_s: float, sleep: Callable[[float], None] = time.sleep
 ) -> Generator[Json, None, None]:
     """What the daemon reports every `period_s` seconds; without a daemon what is read here."""

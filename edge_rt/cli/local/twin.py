@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     help="Write what the board was drawn to be into this file, outside the tree.",
 )
 def twin(
+    *,
     name: str,
     pid: int,
     root: Path,
