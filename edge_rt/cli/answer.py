@@ -105,8 +105,8 @@ def _energy(edge: Json) -> Iterator[str]:
 
 
 def _again(edge: Json) -> str:
-    """How old an answer is that was given before, what it took then, and to what it was given
-    where that was another question.
+    """The age of a cached answer, the joules that it took when it was made, and its question
+    where that was another one.
     """
     if edge.get("cache") is None:
         return ""

@@ -36,7 +36,7 @@ _STATE_S = 60.0  # for a question about the daemon; proving its health may load 
 
 
 class Client:
-    """Speaks to one daemon; every way it can fail is a `CommandFailure` with its exit code.
+    """Client of one daemon; each failure is a `CommandFailure` with its exit code.
 
     Answers may take as long as they take, so nothing but connecting has a time limit there.
     """
@@ -116,7 +116,7 @@ class Client:
 
     @contextmanager
     def _waiting(self) -> Generator[Callable[[], None], None, None]:
-        """Tells of a wait that is long, unless what it gives is called before."""
+        """Tell the user of a long wait, unless the yielded function is called before."""
         words = f"no answer yet from {self._socket}: if none comes, `edge-rt doctor` tells why"
         timer = threading.Timer(self._slow_s, self._tell, [words])
         timer.daemon = True
@@ -149,7 +149,7 @@ class Client:
 
 
 def obstacle_at(socket: Path) -> str | None:
-    """What keeps this user from any daemon there, and what to do about it; None: nothing does."""
+    """Return what keeps this user from a daemon at `socket`, and the remedy; None: nothing."""
     try:
         mode = socket.stat().st_mode
     except PermissionError:
@@ -171,7 +171,7 @@ class _Transport(httpx.HTTPTransport):
     """
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """See httpx.HTTPTransport."""
+        """Send a request, and connect again while the socket's backlog is full."""
         until_s = time.monotonic() + _CONNECT_S
         while True:
             try:

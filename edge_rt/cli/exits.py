@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what it was asked."""
+"""Exit codes, and the failures that end a command with them."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def output_watched() -> Generator[None]:
 
     A pipe that is closed ends the command quietly, as SIGPIPE ends other programs.
 
-    An OSError of a file names the file, and rooms turn theirs into edge_rt's own: one that does
-    neither comes from a standard stream.
+    An OSError of a file names the file or is one of edge_rt's own: one that does neither comes
+    from a standard stream.
     """
     try:
         yield

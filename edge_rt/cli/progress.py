@@ -32,7 +32,7 @@ def bar(
 ) -> Generator[Callable[[int, int], None]]:
     """A bar on standard error that says `doing`, and `then` once it is full.
 
-    Gives what is to be called with the bytes done and the bytes in all. Where standard error is no
+    Yields a function of the bytes done and the bytes in all. Where standard error is no
     terminal that can redraw a line nothing is shown, or with `lines` a line for each ten percent.
     """
     console = console or Console(stderr=True)
@@ -88,7 +88,7 @@ _WIDE = 80  # columns from which on there is room for a bar
 def progress(console: Console | None = None) -> Generator[Callable[[float, str], None]]:
     """On standard error a bar where that is a terminal, else a line for each new thing.
 
-    Gives what is to be called with the share that is done, 0 to 1, and what is being done.
+    Yields a function of the share that is done, 0 to 1, and of what is being done.
     """
     console = console or Console(stderr=True)
     if not console.is_interactive:

@@ -23,7 +23,7 @@ class _Console(Console):
     """Has the command end as all others do where nobody reads the output any more."""
 
     def on_broken_pipe(self) -> None:
-        """See Console."""
+        """Raise BrokenPipeError: the command then ends as by SIGPIPE."""
         raise BrokenPipeError
 
 

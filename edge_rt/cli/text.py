@@ -153,7 +153,7 @@ SINGLE = "single"
 
 
 class GateSetting(Protocol):
-    """How the gate of a mode is set; see Pair."""
+    """The settings of a mode's gate, which a Pair has."""
 
     @property
     def large_share(self) -> float | None: ...

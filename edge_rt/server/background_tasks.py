@@ -1,4 +1,4 @@
-"""What goes on beside the requests, each for as long as the daemon runs."""
+"""Background tasks, each of which runs as long as the daemon."""
 
 from __future__ import annotations
 
@@ -64,21 +64,21 @@ async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) ->
 
 
 async def recall(spent: Spent, pause: Pause = asyncio.sleep) -> None:
-    """Have the budget of joules know what was spent before the daemon's start, or its clock's."""
+    """Read from the ledger the joules that were spent before the daemon's start."""
     while True:
         await spent.recall()
         await pause(RECALL_S)
 
 
 async def keep(foresight: Foresight, pause: Pause = asyncio.sleep) -> None:
-    """Have what was learnt outlive the daemon, even one that is killed."""
+    """Write learnt figures to the disk regularly, so that they outlive a killed daemon."""
     while True:
         await pause(KEEP_LEARNT_S)
         await foresight.keep()
 
 
 async def place(placer: Placer, service: DaemonService, pause: Pause = asyncio.sleep) -> None:
-    """Have those models in memory that take least for what is asked for."""
+    """Keep in memory the models that cost least for the present requests."""
     while True:
         await pause(LOOK_S)
         with contextlib.suppress(StoreError):  # requests say what is wrong with it
@@ -94,7 +94,7 @@ async def sweep(residency: ModelPool, idle_s: float, pause: Pause = asyncio.slee
 
 
 async def preload(service: DaemonService, models: list[str], done: asyncio.Event) -> None:
-    """Load what the configuration wants in memory from the start, as far as that can be `done`."""
+    """Load the models of `models.preload`, then set `done`, whether or not all could be loaded."""
     try:
         for model in models:
             try:

@@ -1,4 +1,4 @@
-"""One client's connection: what it may take its time with, and what not."""
+"""One client's connection, and how long it may take for each step."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def pause_writing(self) -> None:
-        """See asyncio.Protocol: the client does not read what it asked for."""
+        """Begin to wait for a client that does not read its answer."""
         super().pause_writing()
         self._expect_reading()
 
@@ -124,7 +124,7 @@ class Connection(H11Protocol):
         self._expect_reading()
 
     def send_400_response(self, msg: str) -> None:
-        """See H11Protocol: what came is no HTTP."""
+        """Refuse input that is not HTTP."""
         self._refuse(400, "invalid_http", msg)
 
     def _end_what_is_answered(self) -> None:
@@ -139,7 +139,7 @@ class Connection(H11Protocol):
             self._expect_reading()
 
     def _watch(self) -> None:
-        """Wait for what is to come next, anew where that is something else than before."""
+        """Time the next head or body; a new timer starts where another one is awaited."""
         closing = self.transport.is_closing()
         awaited = None if closing else _AWAITED.get(self.conn.their_state)
         if awaited == self._awaited:

@@ -32,7 +32,7 @@ class ConnectionOwner(NamedTuple):
 
 
 def caller_of(connection: socket.SocketType, address: Any) -> ConnectionOwner:
-    """Who opened a connection that comes from `address`."""
+    """Return the client that opened a connection from `address`."""
     if connection.family == socket.AF_UNIX:
         pid, uid, _ = _credentials(connection)
         return ConnectionOwner(uid, pid)
@@ -61,7 +61,7 @@ def _credentials(connection: socket.SocketType) -> tuple[int, int, int]:
 
 
 def access_of(config: schema.Access) -> Access:
-    """Who may do what; ValueError for a user or group that this machine does not have."""
+    """Return the rights of users; raises ValueError for an unknown user or group."""
     administer = _people(config.administer)
     administer = People(administer.users | {ROOT, os.getuid()}, administer.groups)
     everybody = config.generate == schema.People()

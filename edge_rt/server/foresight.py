@@ -1,4 +1,4 @@
-"""Predictions, plans and calibrations, wired together."""
+"""Wiring of predictions, plans, routes and calibrations."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from edge_rt.routing.routes import Routes
 
 
 class Foresight:
-    """What the daemon knows of answers that were not made yet, and how it comes to know."""
+    """The services that predict answers, and those that measure and learn for that."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class Foresight:
         return found if isinstance(found, Prediction) else None
 
     async def keep(self) -> None:
-        """Have what was learnt outlive the daemon."""
+        """Write learnt figures to the disk."""
         self.forecaster.remember()
         self.teaming.remember()
         content = self.memory.content(self.ages.notes())

@@ -1,4 +1,4 @@
-"""The configuration read anew while answers go on."""
+"""Reloading the configuration while answers go on."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Reload:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Have it read soon."""
+        """Request a reload."""
         self._asked.set()
 
     async def run(self, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """Do what is asked for ever, each time between `before` and `after`."""
+        """Reload at each request, forever, each time between `before` and `after`."""
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -64,7 +64,7 @@ class Reload:
                 after()
 
     async def look(self) -> None:
-        """Read it once; a faulty one changes nothing."""
+        """Reload once; a faulty configuration changes nothing."""
         try:
             config = await asyncio.to_thread(self._read)
         except EdgeError as error:

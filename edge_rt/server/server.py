@@ -55,7 +55,7 @@ def serve(config: Config, read: Callable[[], Config], paths: Paths | None = None
     Raises ConfigError, ListenError, StateError or StoreError before it serves, and StateError
     where another daemon has its state directory later.
 
-    `read` gives the configuration anew, when systemd wants it reloaded.
+    `read` returns the present configuration when systemd requests a reload.
     """
     paths = paths or Paths.detect()
     faulthandler.enable()  # of a loop that hangs, SIGABRT, which systemd sends, tells where
@@ -141,7 +141,7 @@ class _Server(uvicorn.Server):
         self._limiter = limiter
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """See uvicorn.Server."""
+        """Accept connections of `sockets` by Acceptors."""
         await super().startup(sockets=[])
         given: dict[str, Any] = {"config": self.config, "server_state": self.server_state}
         make = partial(Connection, self._limiter, Patience(), app_state={}, **given)
@@ -168,7 +168,7 @@ class Daemon:
     ) -> None:
         """`clock` is in seconds, those of the monotonic clock that the engine reads too.
 
-        `notifier` is told how the daemon does; `read` gives the configuration anew.
+        `notifier` is told the daemon's state; `read` returns the present configuration.
         """
         self._config = config
         self._paths = paths
@@ -265,8 +265,8 @@ def _on_signals(
 ) -> None:
     """Make SIGTERM and SIGINT stop `server`, and the engine when answers take too long to end.
 
-    SIGHUP has the configuration read anew, but only where it comes from systemd: it also comes
-    from a terminal that is closed, which is to end the daemon.
+    SIGHUP reloads the configuration, but only under systemd: a terminal that closes sends it, too,
+    and is to end the daemon.
     """
     loop = asyncio.get_running_loop()
     late: set[asyncio.Task[None]] = set()

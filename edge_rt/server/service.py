@@ -73,7 +73,7 @@ log = logging.getLogger(__name__)
 
 
 class DaemonService:
-    """The API's Service; see there for the methods' contract."""
+    """The API's Service, which states the contract of each method."""
 
     def __init__(
         self,
@@ -110,16 +110,16 @@ class DaemonService:
         self._prompting = prompting
 
     def cards(self) -> list[ModelCard]:
-        """See Service."""
+        """Return every model in the store, sorted by id."""
         loaded = self.generation.loaded
         return [self._card(entry, loaded) for entry in self._store.entries()]
 
     def card(self, model: str) -> ModelCard:
-        """See Service."""
+        """Return one model; raises ModelNotFound. Resolves "default"."""
         return self._card(self.entry(model), self.generation.loaded)
 
     def serving(self, model: str) -> Serving:
-        """See Host."""
+        """Return the model that answers for `model`, which may be a stand-in, and why."""
         asked = writer(self.entry(model))
         other = self._smaller(asked)
         if other is None:
@@ -128,8 +128,10 @@ class DaemonService:
         return Serving(self._card(other, self.generation.loaded), asked.id, why)
 
     async def route(self, wish: RouteRequest) -> Serving:
-        """See Service. A stand-in that is good enough answers for whatever the model asked for has
-        as variants, but for one that writes less by itself while the governor asks for that.
+        """Choose the model that answers a request: the cheapest, or by the request's preference.
+
+        A stand-in that is good enough also answers for variants of the model asked for, except
+        for variants that write less by themselves while the governor asks for that.
         """
         if wish.model != AUTO and "@" not in wish.model:
             serving = self.serving(wish.model)
@@ -168,31 +170,31 @@ class DaemonService:
         return None
 
     def identities(self, model: str, partner: str | None) -> tuple[Identity, ...]:
-        """See Service."""
+        """Return the models that may answer for a name, with `partner` if that is given."""
         return self._identities.of(model, partner, self)
 
     async def prefixes(self, forget: Which | None = None) -> Prefixes:
-        """See Service."""
+        """Return what the engine keeps of prompts, after dropping `forget`; raises Unavailable."""
         return await self._state.prefixes(forget)
 
     def repeated(self, repeat: Repeat) -> None:
-        """See Service."""
+        """Book an answer that came from a cache, without any engine."""
         self._metering.repeated(repeat)
 
     def mark(self, id: str, mark: float, weight: float) -> bool:
-        """See Service."""
+        """Learn that an answer was rated `mark`, 0 to 1, which counts as `weight` ratings."""
         return self._foresight.learning.mark(id, mark, weight)
 
     def router(self) -> RouterReport:
-        """See Service."""
+        """Return what the router has learnt."""
         return self._foresight.learning.report()
 
     def reset_router(self, which: learner.Which) -> int:
-        """See Service."""
+        """Forget part of what was learnt; returns how many arms that removed."""
         return self._foresight.learning.reset(which)
 
     def trace(self, id: str) -> Trace:
-        """See Service."""
+        """Explain why a request went where it did, by its answer's id; raises RequestError."""
         return self._named(self._foresight.routes.traces.get(id))
 
     async def render(
@@ -204,7 +206,7 @@ class DaemonService:
         variables: dict[str, object] | None = None,
         client: str | None = None,
     ) -> str:
-        """See Service."""
+        """Apply the chat template of a model to `messages`, up to where the assistant speaks."""
         entry = writer(self.entry(model))
         if tools and "tools" not in (entry.summary.chat_template or ""):
             raise RequestError(
@@ -216,25 +218,25 @@ class DaemonService:
         return await self._prompting.write(entry, context, messages, tools, variables, client)
 
     def generate(self, call: Call) -> AsyncGenerator[Event, None]:
-        """See Service."""
+        """Run `call`, loading its model when needed."""
         partner = None if call.mode is None else call.mode.partner
         other = None if partner is None else writer(self.entry(partner))
         return self.generation.generate(writer(self.entry(call.model)), call, other)
 
     def able(self, model: str, kind: Kind) -> ModelCard:
-        """See Service."""
+        """Return one model of that kind; raises ModelNotFound or RequestError."""
         return self._card(self._able(model, kind), self.generation.loaded)
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """See Service."""
+        """Return vectors and their cost; loads the model when needed. Raises as `generate` does."""
         return await self._tasks.embed(self._able(call.model, "embedding"), call)
 
     async def infer(self, call: InferCall) -> tuple[Inferred, Cost]:
-        """See Service."""
+        """Return outputs and their cost; loads the model when needed. Raises as `generate` does."""
         return await self._tasks.infer(self._able(call.model, "tensors"), call)
 
     async def health(self) -> dict[str, object]:
-        """See Service."""
+        """Prove that an answer can be made; raises Unavailable or EngineError when not."""
         for problem in model_problems(self._config, self._store):
             if problem.fatal:  # somebody has to install a model first
                 raise Unavailable(problem.message, retry_after_s=None, code=problem.code)
@@ -243,7 +245,7 @@ class DaemonService:
         return proof | {name: reasons for name, reasons in failing.items() if reasons}
 
     async def status(self) -> dict[str, object]:
-        """See Service."""
+        """Return the daemon's state for people."""
         governor, queued = self.budget(), self._governing.admission.waiting
         heat = self._governing.heat.state(self._governing.seen)
         storage, board = self._storage.report(), self.board()
@@ -264,39 +266,39 @@ class DaemonService:
         )
 
     def simulated(self) -> str | None:
-        """See Service."""
+        """Return the id of the simulated board; None: the board is this machine's own."""
         return self._monitor.simulated
 
     def board(self) -> BoardReport:
-        """See Service."""
+        """Return the latest readings of the board; reads no sensor."""
         return self._monitor.report(self._metering.idle_w)
 
     def storage(self) -> StorageReport:
-        """See Service."""
+        """Report whether the daemon's files can be written."""
         return self._storage.report()
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
-        """See Service."""
+        """Return totals of the last `days` UTC days and the `last` newest requests."""
         return self._named(await self._metering.ledger(days, last))
 
     def budget(self) -> GovernorState:
-        """See Service."""
+        """Return the budget, the limits that it means now, and why."""
         return self._named(self._governing.state(self._knobs.report()))
 
     def set_budget(self, change: BudgetChange) -> None:
-        """See Service."""
+        """Change the budget until the daemon ends; what is UNSET stays."""
         self._governing.change(change)
 
     def history(self, since_s: float) -> Past:
-        """See Service."""
+        """Return the last `since_s` seconds, as far back as they are kept."""
         return self._named(self._governing.history.past(since_s))
 
     async def plan(self, ask: PlanAsk) -> PlanReport:
-        """See Service."""
+        """Predict the cost of each way to answer; raises as `generate` does."""
         return self._named(await self._foresight.planner.plan(ask, self))
 
     async def tries(self, ask: PlanAsk) -> AsyncGenerator[PlanReport | Tried]:
-        """See Service."""
+        """Yield the plan, then the measured cost of each candidate that can run."""
         async with aclosing(self._foresight.planner.tries(ask, self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, PlanReport) else one
@@ -304,13 +306,13 @@ class DaemonService:
     async def calibrate(
         self, ask: CalibrationAsk
     ) -> AsyncGenerator[Progress | Calibrated | Refused]:
-        """See Service."""
+        """Calibrate and yield the progress; Calibrated or Refused comes last."""
         async with aclosing(self._foresight.calibrator.calibrate(ask, self)) as told:
             async for one in told:
                 yield self._named(one) if isinstance(one, Calibrated) else one
 
     def calibration(self) -> Calibrated:
-        """See Service."""
+        """Return the calibration of the board and of the models in the store."""
         return self._named(self._foresight.calibrator.report(self))
 
     def entries(self) -> list[ModelRecord]:

@@ -81,7 +81,7 @@ class Notifier:
 
     @property
     def heard(self) -> bool:
-        """Whether there is somebody to tell."""
+        """Whether systemd listens."""
         return self._address is not None
 
     async def run(self, pause: Pause = asyncio.sleep) -> None:
@@ -92,16 +92,16 @@ class Notifier:
             await pause(every_s)
 
     def ready(self, status: str) -> None:
-        """What was started, or read anew, is in force; `status` is one line for people."""
+        """Report the end of a start or reload; `status` is one line for people."""
         self._starting = False
         self._say("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """The configuration is read anew; `ready` has to follow."""
+        """Report a reload; `ready` has to follow."""
         self._say("RELOADING=1", f"MONOTONIC_USEC={self._clock() // 1000}")
 
     def stopping(self) -> None:
-        """The daemon comes to its end."""
+        """Report that the daemon ends."""
         self._say("STOPPING=1")
 
     def _signs(self) -> Iterator[str]:

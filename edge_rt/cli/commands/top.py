@@ -40,12 +40,12 @@ class Wakes:
         self._button.setblocking(False)
 
     def close(self) -> None:
-        """Let go of what wakes."""
+        """Close both ends of the bell."""
         self._bell.close()
         self._button.close()
 
     def news(self, *_: object) -> None:
-        """Wake whoever waits; for any thread, and as a signal handler."""
+        """Wake the waiting thread; may be called from any thread and as a signal handler."""
         try:
             self._button.send(b"!")
         except OSError:  # full, so there is something to wake up for; or closed
@@ -151,7 +151,7 @@ def _print(
 
 
 class TopView:
-    """The picture on the terminal, made anew at each look and each new size."""
+    """The picture on the terminal, drawn again at each look and each new size."""
 
     def __init__(self, first: DaemonSnapshot, console: Console) -> None:
         self._console = console

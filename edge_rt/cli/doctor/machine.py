@@ -85,7 +85,7 @@ PATIENCE_S = 15.0  # with a daemon that is only to say what it knows
 
 
 class ExaminedMachine:
-    """A board, an installation on it, and whoever asks."""
+    """A board, an installation on it, and the user who runs the command."""
 
     def __init__(
         self,

@@ -150,7 +150,7 @@ def _cores(machine: ExaminedMachine) -> list[str]:
 
 
 def _rails(machine: ExaminedMachine) -> list[str]:
-    """Rails that the profile in use does not know; which of them form the total is to be told."""
+    """Rails that the profile lacks; the user has to choose those that form the total."""
     board = machine.board
     if machine.supply is not None:
         return []
@@ -165,7 +165,7 @@ def _rails(machine: ExaminedMachine) -> list[str]:
 
 
 def _match(machine: ExaminedMachine) -> list[str]:
-    """By what this machine would be recognised; nothing where it has no name of its own."""
+    """The mark that recognises this machine; none where it has no name of its own."""
     marks = (("models", machine.identity.model), ("dmi", machine.identity.dmi))
     for key, value in marks:
         if value is not None and _SAFE.fullmatch(value):

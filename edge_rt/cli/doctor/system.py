@@ -1,4 +1,4 @@
-"""What systemd knows of the daemon: the state of its units, and its log without what was asked."""
+"""The state of the daemon's systemd units, and its log without prompts and answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SHORTENED = (  # of an error only which one it was, of code only where it stand
 
 
 def run(command: Sequence[str]) -> str | None:
-    """See Run."""
+    """Run `command` and return its output; None where it is missing or fails."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S, check=True

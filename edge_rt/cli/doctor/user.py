@@ -1,4 +1,4 @@
-"""Who asks, and what the groups let them do."""
+"""The user who runs the command, and the rights that the groups give."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class User:
 
     @classmethod
     def current(cls) -> User:
-        """Whoever runs this process."""
+        """Return the user of this process."""
         uid = os.geteuid()
         name = _name(lambda: pwd.getpwuid(uid).pw_name, uid)
         groups = frozenset(group_name(gid) for gid in {os.getegid(), *os.getgroups()})

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def servable(config: Config, paths: Paths | None = None) -> Iterator[tuple[Key, str]]:
     """Every key with which a daemon could not serve on this machine, with the reason.
 
-    `paths` are those of the installation, None: of whoever asks.
+    `paths` are those of the installation; None: of this user.
     """
     yield from board_faults(config, paths)
     yield from socket_faults(config)

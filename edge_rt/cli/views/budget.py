@@ -30,7 +30,7 @@ _PWM = re.compile(r"/pwm\d+$")
 
 
 def knob_name(name: str) -> str:
-    """Without what only the daemon needs to find the knob again."""
+    """Return the knob's name without the part that only the daemon needs."""
     return _BEGUN.sub("", name)
 
 

@@ -59,7 +59,7 @@ class Row:
 
     @property
     def reader(self) -> str:
-        """Who reads it."""
+        """The reader of the row."""
         return self.gauges[0].reader if self.cells else ""
 
     @property
@@ -69,7 +69,7 @@ class Row:
 
     @property
     def notes(self) -> str:
-        """What is to be known of the figures."""
+        """Remarks on the figures: modelled, stale, missing time."""
         gauges = self.gauges
         stale = [g for g in gauges if g.value is None and g.last is not None]
         missing_s = None if self.counted else number(self.energy.get("missing_s"))

@@ -37,7 +37,7 @@ class Trend:
         self._marks: deque[_Mark] = deque(maxlen=_WINDOW)
 
     def add(self, time_s: float, status: Json, board: Json) -> None:
-        """Note a look at `time_s`; counters that went back are of a daemon that began anew."""
+        """Note a look at `time_s`; counters that went back mean that the daemon restarted."""
         supply = member(board, "supply")
         mark = _Mark(
             time_s,
@@ -96,7 +96,7 @@ LEDGER = "/edge/v1/ledger?days=1&last=8"
 
 @dataclass(frozen=True)
 class DaemonSnapshot:
-    """What the daemon told at `time_s`; a part that it did not tell is empty.
+    """The documents of the daemon at `time_s`; one that it did not give is empty.
 
     `trouble` says why parts are missing; `gone` means that there is no daemon.
     """
@@ -130,7 +130,7 @@ def look(client: Client, clock: Callable[[], float] = time.monotonic) -> DaemonS
 
 
 class DaemonPoller:
-    """Looks every `period_s` seconds in a thread of its own, so that nobody waits for a daemon.
+    """Asks the daemon every `period_s` seconds in a thread, so that the screen never waits.
 
     Each look is put into `looks`, and then `tell` is called, by that thread.
     """

@@ -22,7 +22,7 @@ from edge_rt.config.schema import Config, Ledger
 
 
 def check_user(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """Who asks, and whether the daemon's socket is open to them."""
+    """Name this user, and check that the daemon's socket is open to them."""
     user, socket = machine.user, machine.socket
     groups = "" if user.uid == 0 else f", in groups {', '.join(sorted(user.groups))}"
     yield ok("user", f"you are {user.name}{groups}")
@@ -88,11 +88,11 @@ def _start(machine: ExaminedMachine) -> str:
 def _restart(machine: ExaminedMachine) -> str:
     if _is_service(machine):
         return f"{machine.user.sudo}systemctl restart edge-rt"
-    return "# then end the daemon and start it anew"
+    return "# then end the daemon and start it again"
 
 
 def check_daemons_board(machine: ExaminedMachine) -> Iterator[CheckFinding]:
-    """What the daemon reads, held against what can be read by whoever asks."""
+    """Compare the daemon's readings with those that this user can take."""
     report = machine.daemon_board
     if report is None:
         yield from _elsewhere(machine)
@@ -153,7 +153,7 @@ def _read(machine: ExaminedMachine, rails: list[str], report: Document) -> Check
 
 
 def _known(machine: ExaminedMachine) -> tuple[str, ...]:
-    """What gives the daemon what whoever asks has; nothing where they cannot read it either."""
+    """Commands that give the daemon this user's rights; none where the user lacks them, too."""
     ours = machine.supply
     if ours is None or ours.power_w() is None:
         return ()

@@ -50,7 +50,7 @@ def _by_heat(machine: ExaminedMachine, raised: set[str]) -> Iterator[CheckFindin
 
 
 def _hot(raised: set[str], when: str, weak: bool) -> list[str]:
-    """Flags of heat; a weak supply raises all but one of them as well."""
+    """The raised flags of heat; a weak supply raises them as well, except one."""
     flags = ("soft_temperature_limit",) if weak else _HEAT
     return [flag.replace("_", " ") for flag in flags if flag + when in raised]
 

@@ -121,7 +121,7 @@ def _store(machine: ExaminedMachine) -> Path:
 def _stored(
     machine: ExaminedMachine, store: Store, served: list[str] | None
 ) -> Iterator[CheckFinding]:
-    """What is in the store, where nothing is `served`; else what is wrong with what is."""
+    """Check the store: its models where none are `served`, and damage in any case."""
     root, models = store.root, machine.config.models
     entries = [entry.id for entry in store.entries()]
     wanted = [*models.preload] if models.default is None else [models.default, *models.preload]

@@ -125,7 +125,7 @@ def _set_shunt(machine: ExaminedMachine, rail: str, file: Path | None) -> tuple[
 
 
 def rights(machine: ExaminedMachine, supply: Supply) -> Iterator[CheckFinding]:
-    """Whether a daemon that is not root could measure what whoever asks can."""
+    """Check that a daemon that is not root could measure what this user can."""
     readers = {reader.name for reader in supply.readers}
     known = (("rapl", _rapl_files, counters), ("ina3221x", _iio_files, iio_rule))
     for reader, find, remedy in known:
