@@ -14,7 +14,7 @@ _DEVIATIONS = 0.7  # of the model's power that are kept free
 _RIPPLE = 0.06  # most for passes and rests, before windows have shown what they come out like
 _STEP, _STEPS = 0.8, 0.1  # share of another program's step that is kept free, and the most of it
 _AGAIN_S = 60.0  # half-life of that part: a program that came may come again
-_OVER_S = 1.0  # half-life of a window's excess over the cap, which is kept free
+_OVER_S = 0.5  # half-life of a window's excess over the cap, which is kept free
 _NEXT_S = 0.2  # until the next look
 
 
