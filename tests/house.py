@@ -28,7 +28,7 @@ from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.core.requests import Call, Cost
 from edge_rt.decoding.params import Sampling
-from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import Metering
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
@@ -57,12 +57,12 @@ from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.admission import Admission
+from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.heat.board_heat import Heat
-from edge_rt.governor.heat.leakage_watch import LeakageWatch
 from edge_rt.governor.history import History
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import Governing
 from edge_rt.governor.report import Report
 from edge_rt.governor.status import changed, governor_state

@@ -12,10 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_rt.board.integral import Energy
-from edge_rt.energy.account import Account, Bill
-from edge_rt.energy.baseline import Baseline
-from edge_rt.energy.fading import FadingMean
-from edge_rt.energy.windows import Span, Window
+from edge_rt.energy.account import Account, Baseline, Bill, FadingMean, Span, Window
 
 # After work a window teaches no baseline for so long: governors take tens of milliseconds to
 # lower the clocks, power chips average over up to a few hundred, and memory and regulators follow.

@@ -12,16 +12,11 @@ from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.reports.board import LedgerReport
 from edge_rt.core.requests import Cost, Repeat
-from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.account import Account, Baseline, Bill
 from edge_rt.energy.attribution import Attribution, Totals
-from edge_rt.energy.baseline import Baseline
-from edge_rt.energy.ledger.book import Book
-from edge_rt.energy.ledger.record import Status, UsageRecord
-from edge_rt.energy.ledger.report import ledger_report
-from edge_rt.energy.loss import Loss
-from edge_rt.energy.milestone import Milestone
-from edge_rt.energy.receipt import RequestUsage, Tokens
-from edge_rt.energy.repeats import booking
+from edge_rt.energy.ledger import Book
+from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report
+from edge_rt.energy.usage import Loss, Milestone, RequestUsage, Tokens, booking
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Work
 

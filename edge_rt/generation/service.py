@@ -17,7 +17,7 @@ from edge_rt.core.routing import LoadConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
-from edge_rt.energy.receipt import RequestUsage
+from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.client import Event as EngineEvent
 from edge_rt.engine.model_pool import ModelPool

@@ -17,7 +17,7 @@ from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.storage import StorageReport
 from edge_rt.core.requests import ModelCard
-from edge_rt.energy.receipt import Tokens
+from edge_rt.energy.usage import Tokens
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Prefixes

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from edge_rt.config.schema import Config
 from edge_rt.core.requests import Cost, EmbedCall, InferCall
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.receipt import RequestUsage
+from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
 from edge_rt.generation.progress import Progress

@@ -16,11 +16,11 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
+from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.heat.board_heat import Heat
 from edge_rt.governor.history import History
-from edge_rt.governor.knobs.clocks.clock_control import Clocks
-from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.knobs.journal import Outcome
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.status import changed, governor_state, warnings

@@ -1,11 +1,160 @@
-"""What the governor thinks, for people to see."""
+"""The governor's view and its reasons, for people."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_rt.core.limits import BoundBy, Guard
+from edge_rt.core.limits import BoundBy, Guard, Limits, Observation
+from edge_rt.governor.budget import Budget
+from edge_rt.governor.policy.bounds import Bounds
+from edge_rt.governor.policy.guard import GuardState
 from edge_rt.governor.policy.heat_allowance import Thermal
+from edge_rt.governor.speed.usage import UP_AT
+
+NOTHING = "nothing holds back"
+
+
+def why(
+    limits: Limits,
+    seen: Observation,
+    subject: str,
+    guard: GuardState,
+    idle_w: float,
+    cores: int,
+    asked: bool = False,
+    slowed_hz: float | None = None,
+) -> str:
+    """One sentence, without its full stop, for what matters most in `limits`.
+
+    `asked` tells whether the threads are not the governor's choice; `slowed_hz` is the clock
+    where that is kept below its top.
+    """
+    if limits.guard == "evacuate":
+        return _stopped(seen, guard)
+    pace = _pace(limits, seen, subject, idle_w, _at(slowed_hz))
+    parts = [*pace, *_taken(limits), *_heat(limits, seen, guard)]
+    if not parts and slowed_hz is not None:
+        parts = [f"{subject} allows {thread_count(limits.threads)}{_at(slowed_hz)}"]
+    elif not parts and limits.threads < cores:
+        threads = thread_count(limits.threads)
+        parts = [
+            f"{threads} of {cores} {'is' if limits.threads == 1 else 'are'} asked for"
+            if asked
+            else _fewer(limits, seen, subject, cores)
+        ]
+    return "; ".join(parts) or NOTHING
+
+
+def subject(bounds: Bounds, budget: Budget) -> str:
+    """What sets the allowance, as the beginning of a sentence."""
+    energy = bounds.energy
+    if bounds.by == "power_w" and budget.power_w is not None:
+        return f"the power cap of {budget.power_w:.3g} W"
+    if bounds.by == "energy_j" and energy is not None:
+        return f"making {_joules(energy.left_j)} last for {_span(energy.period_left_s)}"
+    return "the board" if bounds.limit_c is None else f"staying below {bounds.limit_c:.0f} °C"
+
+
+def missing(budget: Budget, seen: Observation, heat: bool) -> Iterator[str]:
+    """A sentence for each thing that is not seen, and what is done without it.
+
+    `heat` tells whether the forecast of the temperature goes on all the same.
+    """
+    if seen.power_w is None:
+        rest = "" if seen.temp_c is None else ", and heat by the temperature"
+        yield f"No power can be read: watts are kept by a model of the board{rest}."
+    if seen.temp_c is None:
+        how = "is kept by a forecast" if heat else "is not watched"
+        guard = "the guard stays as it is, but for stops, which end after a minute"
+        yield f"No temperature can be read: heat {how}, and {guard}."
+    elif seen.trip_c is None:
+        yield (
+            "The temperature at which the board throttles is not known: only budget.temp_c limits"
+            " its heat. State it as thermal.trips.throttle_c in the board's profile."
+        )
+    if budget.energy_j is not None and (seen.supply_j is None or seen.period_left_s is None):
+        yield "The supply's energy is not counted: energy_j cannot be kept."
+    if seen.others is None:
+        yield "Other programs' processor time cannot be read: threads do not make way for them."
+
+
+def _stopped(seen: Observation, guard: GuardState) -> str:
+    if seen.guarded_c is None or seen.trip_c is None:
+        return (
+            "the board was too hot when its temperature was last read: "
+            "everything stands still for a minute"
+        )
+    return (
+        f"the board is at {seen.guarded_c:.0f} °C and would throttle at {seen.trip_c:.0f} °C: "
+        f"everything stands still until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
+    )
+
+
+def _pace(limits: Limits, seen: Observation, subject: str, idle_w: float, at: str) -> Iterator[str]:
+    if limits.least_duty >= 1.0:
+        return
+    if limits.allowance_w is not None and limits.allowance_w <= idle_w:
+        about, whose = ("about ", " by a model of it") if seen.power_w is None else ("", "")
+        idle = f"the {about}{idle_w:.3g} W that the board draws idle{whose}"
+        yield f"{subject} leaves nothing beyond {idle}"
+    else:
+        threads = thread_count(limits.threads)
+        share = f"{100 * limits.least_duty:.0f} % of the time"
+        what = "" if limits.duty < 1.0 else " to read prompts"
+        yield f"{subject} allows {threads}{at} {share}{what}"
+
+
+def _heat(limits: Limits, seen: Observation, guard: GuardState) -> Iterator[str]:
+    if limits.guard == "ok":
+        return
+    until = ""
+    if seen.guarded_c is None:
+        state = "hot" if limits.guard == "hold" else "warm"
+        at = f"was {state} when its temperature was last read"
+    else:
+        at = f"is at {seen.guarded_c:.0f} °C"
+        if seen.trip_c is not None:
+            until = f" until it is below {guard.leaves_c(seen.trip_c):.0f} °C"
+    yield f"the board {at}: no model is loaded{until}"
+
+
+def _taken(limits: Limits) -> Iterator[str]:
+    if limits.smaller:
+        yield "smaller models answer"
+    if limits.admission == "refuse":
+        yield "new requests are refused"
+    elif limits.admission == "queue":
+        yield "new requests wait"
+
+
+def _fewer(limits: Limits, seen: Observation, subject: str, cores: int) -> str:
+    threads = thread_count(limits.threads)
+    if seen.others is not None and seen.others >= UP_AT:
+        return f"other programs keep {seen.others:.1f} of {cores} cores busy, {threads} may work"
+    if limits.allowance_w is not None:
+        return f"{subject} allows {limits.allowance_w:.3g} W, most comes of {threads} of {cores}"
+    return f"most comes of {threads} of {cores}"
+
+
+def thread_count(count: int) -> str:
+    """A number of threads in words."""
+    return f"{count} thread" + ("" if count == 1 else "s")
+
+
+def _at(clock_hz: float | None) -> str:
+    return "" if clock_hz is None else f" at {clock_hz / 1e9:.2f} GHz"
+
+
+def _joules(energy_j: float) -> str:
+    energy_j = max(0.0, energy_j)
+    return f"{energy_j:.0f} J" if energy_j < 10_000.0 else f"{energy_j / 1000.0:.0f} kJ"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120.0:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min" if seconds < 7200.0 else f"{seconds / 3600.0:.0f} h"
 
 
 @dataclass(frozen=True)

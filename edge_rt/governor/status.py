@@ -18,9 +18,9 @@ from edge_rt.core.reports.governor import (
     LimitsState,
 )
 from edge_rt.governor.budget import PERIOD_S, Budget
+from edge_rt.governor.knobs.journal import Outcome
 from edge_rt.governor.knobs.knob import Value
-from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.report import Report
 
 

@@ -11,12 +11,12 @@ from typing import Any
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import EdgeError, StoreError
-from edge_rt.energy.ledger.book import FLUSH_S, Book
+from edge_rt.energy.ledger import FLUSH_S, Book
 from edge_rt.energy.meter import Metering
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
-from edge_rt.energy.spent import Spent
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
+from edge_rt.governor.budget import Spent
 from edge_rt.routing.placement.placer import LOOK_S, Placer
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService

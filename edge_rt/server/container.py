@@ -22,9 +22,8 @@ from edge_rt.core.clock import in_thread
 from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
 from edge_rt.decoding.params import AIMED
-from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.spent import Spent
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
@@ -42,11 +41,11 @@ from edge_rt.generation.recovery import Recovery
 from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
-from edge_rt.governor.heat.board_heat import Heat
-from edge_rt.governor.heat.board_priors import power_prior
-from edge_rt.governor.heat.leakage_watch import LeakageWatch
+from edge_rt.governor.board_heat import Heat, power_prior
+from edge_rt.governor.budget import Spent
 from edge_rt.governor.history import History
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import Governing
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor

@@ -24,11 +24,10 @@ from edge_rt.energy.calibration.session import Tools
 from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
 from edge_rt.energy.calibration.timing import Timing
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster
+from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster, WarmthNow
 from edge_rt.energy.prediction.memory import Memory
 from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
-from edge_rt.energy.prediction.teams.teaming import Teaming
-from edge_rt.energy.prediction.warmth_now import WarmthNow
+from edge_rt.energy.prediction.teaming import Teaming
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import Alone

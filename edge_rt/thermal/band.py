@@ -1,13 +1,66 @@
-"""How far off recent forecasts were."""
+"""How far off recent forecasts were, the bands to publish, and whether the model is believed."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
 from itertools import pairwise
+from typing import NamedTuple
 
 from edge_rt.thermal.course import TIMES_S
 from edge_rt.thermal.trials import HORIZONS_S, Score
+
+WATCHED = 2  # of HORIZONS_S: the one that counts most
+WATCHED_S = HORIZONS_S[WATCHED]
+_NEEDED = 8  # forecasts for it that must have come out first
+_BROAD_K = 5.0  # a band this wide says little
+_TELLING = (1, 2)  # horizons at which misses count
+_FAR = 1.3  # bands
+_ROW = 2  # misses on one side, one after the other
+_GOOD = {1: 4, 2: 4}  # hits in a row that bring belief back
+
+
+class Belief:
+    """Counts hits and misses of forecasts against the bands that were told with them."""
+
+    def __init__(self) -> None:
+        self.shaken = False  # the board has changed
+        self._off_k = 0.0  # the last miss
+        self._misses = [0] * len(HORIZONS_S)  # in a row, negative: on the cold side
+        self._hits = [0] * len(HORIZONS_S)
+
+    def judge(self, score: Score) -> bool:
+        """Take in a forecast that came out; True where it is one miss too many."""
+        index, error_k = score.index, score.error_k
+        if abs(error_k) <= _FAR * score.band_k:
+            self._misses[index] = 0
+            self._hits[index] += 1
+            if all(self._hits[i] >= enough for i, enough in _GOOD.items()):
+                self.shaken = False
+            return False
+        side = int(math.copysign(1.0, error_k))
+        run = self._misses[index]
+        self._misses[index] = run + side if run * side > 0 else side
+        self._hits[index] = 0
+        if index not in _TELLING or abs(self._misses[index]) < _ROW:
+            return False
+        self.shaken, self._off_k = True, error_k
+        return True
+
+    def why_not(self, scored: int, width_k: float) -> str | None:
+        """What speaks against belief; None: nothing."""
+        if self.shaken:
+            side = "low" if self._off_k > 0.0 else "high"
+            return (
+                f"the last forecasts were {abs(self._off_k):.1f} K too {side}: the fan or the air "
+                "may have changed"
+            )
+        if scored < _NEEDED:
+            return "it has not watched the board for long enough"
+        if width_k > _BROAD_K:
+            return f"a forecast for {WATCHED_S:g} s may be off by {width_k:.1f} K"
+        return None
+
 
 _KEPT = 96  # scores for each horizon: eight minutes
 _COVERED = 0.95  # a little above the 90 % that are published: errors are correlated
@@ -101,3 +154,44 @@ def _on(knots: list[tuple[float, float]], time_s: float) -> float:
         if time_s <= end_s:
             return start_k + (end_k - start_k) * (time_s - start_s) / (end_s - start_s)
     return knots[-1][1]
+
+
+_EVERY_S = 5.0  # between two forecasts that are remembered
+_LEAST = 0.5  # least width, over that of recent errors
+_LATE_S = 2.0  # latest that a temperature may come after the time of its forecast
+
+
+class _Told(NamedTuple):
+    due_s: float
+    temp_c: float
+    band_k: float
+
+
+class Hindsight:
+    """Half widths for forecasts that assume constant power, which seldom stays constant.
+
+    A model's own band holds if the power is as assumed. The published band has to hold for any
+    power, so it is at least as wide as the errors of recent forecasts.
+    """
+
+    def __init__(self, horizon_s: float) -> None:
+        self._horizon_s = horizon_s
+        self._told: deque[_Told] = deque()
+        self._errors = Errors(_LEAST)
+
+    def look(self, time_s: float, temp_c: float | None) -> None:
+        """Take the present temperature, and score the forecasts that were made for this time."""
+        while self._told and self._told[0].due_s <= time_s:
+            told = self._told.popleft()
+            if temp_c is not None and time_s - told.due_s <= _LATE_S:
+                self._errors.add(temp_c - told.temp_c, told.band_k)
+
+    def band_k(self, time_s: float, temp_c: float, band_k: float) -> float:
+        """The half width to publish with a forecast of `temp_c`; `band_k` is the model's own."""
+        told_k = max(band_k, self._errors.width_k * self._errors.scale)
+        due_s = time_s + self._horizon_s
+        if self._told and due_s < self._told[-1].due_s:  # the clock was set back
+            self._told.clear()
+        if not self._told or due_s - self._told[-1].due_s >= _EVERY_S:
+            self._told.append(_Told(due_s, temp_c, told_k))
+        return told_k

@@ -1,13 +1,13 @@
-"""Where the temperature goes under constant power."""
+"""Where the temperature goes under constant power, and which power keeps a limit."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
-from edge_rt.thermal.network import Network
-from edge_rt.thermal.solve import Chain
+from edge_rt.thermal.network import Chain, Network
 
 HOUR_S = 3600.0
 _FIRST_S, _GROWTH = 1.0, 0.25  # spans grow with the time they start at: far off, less counts
@@ -78,3 +78,96 @@ def between(values: Sequence[float], time_s: float) -> float:
         return values[min(index, len(values) - 1)]
     share = (time_s - TIMES_S[index - 1]) / SPANS_S[index - 1]
     return values[index - 1] + share * (values[index] - values[index - 1])
+
+
+_SOONEST_S = 3.0  # what comes earlier is in nobody's hands any more
+_FIRST_W, _MOST_W = 10.0, 10_000.0
+_CLOSE_K = 0.01  # what may be left below a limit
+_TRIES = 40
+
+Widths = Callable[[float, int], Sequence[float]]
+
+
+class Forecast(NamedTuple):
+    """A temperature in °C and the half width of the band around it that holds 90 %, in K."""
+
+    temp_c: float
+    band_k: float
+
+
+class Outlook:
+    """A course as seen from now, with its error bands."""
+
+    def __init__(self, course: Course, widths_k: Widths, told_k: Widths) -> None:
+        """`widths_k` and `told_k` give half widths for a power and a number of TIMES_S.
+
+        `widths_k` is for limits, and `told_k` for published forecasts.
+        """
+        self._course, self._widths_k, self._told_k = course, widths_k, told_k
+
+    def forecast(self, power_w: float, horizon_s: float) -> Forecast:
+        """The temperature after `horizon_s` at `power_w`."""
+        count = reach(horizon_s)
+        temps, widths = self._course.walk(power_w, count), self._told_k(power_w, count)
+        return Forecast(between(temps, horizon_s), between(widths, horizon_s))
+
+    def peak(self, power_w: float, horizon_s: float, soonest_s: float = 0.0) -> Forecast:
+        """The highest one, band included, from `soonest_s` to `horizon_s` from now."""
+        count = reach(horizon_s)
+        temps, widths = self._course.walk(power_w, count), self._widths_k(power_w, count)
+        inner = [n for n in range(count) if soonest_s < TIMES_S[n] < horizon_s]
+        points = [Forecast(temps[n], widths[n]) for n in inner]
+        for time_s in (min(soonest_s, horizon_s), horizon_s):
+            points.append(Forecast(between(temps, time_s), between(widths, time_s)))
+        return max(points, key=sum)
+
+    def most_power_w(self, limit_c: float, horizon_s: float) -> float:
+        """The greatest constant power that stays below `limit_c`, band included, from three
+        seconds on; 0 where none does."""
+
+        def over_k(power_w: float) -> float:
+            return sum(self.peak(power_w, horizon_s, _SOONEST_S)) - limit_c + 0.5 * _CLOSE_K
+
+        still_k = over_k(0.0)
+        if still_k >= 0.0:
+            return 0.0
+        slope = over_k(_FIRST_W) - still_k
+        high_w = 1.1 * -still_k * _FIRST_W / slope if slope > 0.0 else _MOST_W
+        while (high_k := over_k(high_w)) < 0.0 and high_w < _MOST_W:
+            high_w *= 2.0
+        return high_w if high_k < 0.0 else _root(over_k, high_w, still_k, high_k)
+
+    def seconds_to(self, limit_c: float, power_w: float) -> float | None:
+        """Until the forecast, without its band, reaches `limit_c`; None: not within the hour."""
+        temps = self._course.walk(power_w, len(TIMES_S))
+        for index, temp_c in enumerate(temps):
+            if temp_c >= limit_c:
+                return _crossing(temps, index, limit_c)
+        return None
+
+
+def _crossing(temps: Sequence[float], index: int, limit_c: float) -> float | None:
+    if index == 0:
+        return 0.0
+    rise_k = temps[index] - temps[index - 1]
+    share = (limit_c - temps[index - 1]) / rise_k
+    time_s = TIMES_S[index - 1] + share * SPANS_S[index - 1]
+    return time_s if time_s <= HOUR_S else None
+
+
+def _root(over_k: Callable[[float], float], high_w: float, low_k: float, high_k: float) -> float:
+    """Where `over_k` turns from negative at 0 to positive, from below: Illinois' regula falsi."""
+    low_w, moved = 0.0, 0
+    for _ in range(_TRIES):
+        share = -low_k / (high_k - low_k)
+        middle_w = low_w + min(max(share, 0.001), 0.999) * (high_w - low_w)
+        middle_k = over_k(middle_w)
+        if abs(middle_k) <= 0.5 * _CLOSE_K:
+            return middle_w
+        side = -1 if middle_k < 0.0 else 1
+        if side < 0:
+            low_w, low_k, high_k = middle_w, middle_k, high_k * (0.5 if moved < 0 else 1.0)
+        else:
+            high_w, high_k, low_k = middle_w, middle_k, low_k * (0.5 if moved > 0 else 1.0)
+        moved = side
+    return low_w

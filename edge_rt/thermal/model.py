@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import mul
 
-from edge_rt.thermal.band import Band
-from edge_rt.thermal.belief import WATCHED, WATCHED_S, Belief
-from edge_rt.thermal.course import Course, between, reach
-from edge_rt.thermal.doubt import Doubt
-from edge_rt.thermal.fit import Fit
+from edge_rt.thermal.band import WATCHED, WATCHED_S, Band, Belief
+from edge_rt.thermal.course import Course, Forecast, Outlook, between, reach
+from edge_rt.thermal.fit import Doubt, Fit
 from edge_rt.thermal.intake import GAP_S, Intake, Reading
-from edge_rt.thermal.outlook import Forecast, Outlook
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 from edge_rt.thermal.trials import HORIZONS_S, Trial, Trials
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast

@@ -19,13 +19,12 @@ from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.paths import Paths
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.board import BoardReport
-from edge_rt.energy.spent import Spent
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.governor.budget import Budget
+from edge_rt.governor.budget import Budget, Spent
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import Priors
 
 KINDS = [(kind, expected) for kind, (_, expected) in FOREIGN.items()]
 

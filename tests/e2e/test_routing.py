@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from edge_rt.energy.calibration.record import Calibration, Draws, save_calibration
-from edge_rt.energy.prediction.runtime import Runtime
-from edge_rt.energy.prediction.runtime_fit import FitErrors
+from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
 

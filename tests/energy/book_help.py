@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from edge_rt.energy.ledger.book import Book
-from edge_rt.energy.ledger.record import DAY_S, UsageRecord
+from edge_rt.energy.ledger import Book
+from edge_rt.energy.ledger_records import DAY_S, UsageRecord
 
 NOW = 1_800_000_000.0  # 2027-01-15
 TODAY = "2027-01-15"

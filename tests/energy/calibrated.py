@@ -6,11 +6,9 @@ from datetime import datetime, timedelta, timezone
 
 from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
 from edge_rt.energy.prediction.basis import Hardware
-from edge_rt.energy.prediction.phases import Watts
-from edge_rt.energy.prediction.roofline import Ceilings
-from edge_rt.energy.prediction.runtime import Runtime
-from edge_rt.energy.prediction.runtime_fit import FitErrors
-from edge_rt.energy.prediction.work import ModelShape
+from edge_rt.energy.prediction.equation import Watts
+from edge_rt.energy.prediction.roofline import Ceilings, ModelShape
+from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 
 SMOL = ModelShape(
     layers=30,

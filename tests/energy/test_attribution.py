@@ -8,9 +8,8 @@ import pytest
 from metered import ACTIVE_W, IDLE_W, PERIOD_S, Plant
 
 from edge_rt.board.integral import Energy
-from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.account import Account, Baseline, Bill
 from edge_rt.energy.attribution import SETTLING_S, Attribution
-from edge_rt.energy.baseline import Baseline
 
 ADDED_W = ACTIVE_W - IDLE_W
 EDGE_J = 0.5 * ADDED_W * PERIOD_S  # what a trapezoid may be off by where the power steps

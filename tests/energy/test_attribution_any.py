@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from edge_rt.board.integral import Energy
-from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.account import Account, Baseline, Bill
 from edge_rt.energy.attribution import Attribution
-from edge_rt.energy.baseline import Baseline
 
 WAITS = st.one_of(st.floats(0.001, 0.2), st.floats(0.2, 5.0))
 POWERS = st.floats(0.0, 30.0)

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metered import IDLE_W, Plant
 
-from edge_rt.energy.account import Account, Bill
+from edge_rt.energy.account import Account, Baseline, Bill
 from edge_rt.energy.attribution import Attribution
-from edge_rt.energy.baseline import Baseline
 
 PASS_S = 0.04  # of one pass, a fifth of it nobody's
 END_S = 12.0

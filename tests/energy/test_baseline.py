@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.baseline import Baseline
+from edge_rt.energy.account import Baseline
 
 WINDOWS = st.lists(st.tuples(st.floats(0.0, 50.0), st.floats(0.05, 5.0)), min_size=1, max_size=30)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.energy.ledger.book import Book
-from edge_rt.energy.spent import Spent
+from edge_rt.energy.ledger import Book
+from edge_rt.governor.budget import Spent
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 HOUR = 3600.0

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.account import Account
-from edge_rt.energy.windows import Span, Window
+from edge_rt.energy.account import Account, Span, Window
 
 
 def window(begin_s: float = 10.0, end_s: float = 11.0, energy_j: float = 8.0) -> Window:

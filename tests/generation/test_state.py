@@ -14,7 +14,7 @@ from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.journal import Outcome
 
 
 def test_a_running_engine_tells_its_figures(kit: Any) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
+from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.policy.heat_allowance import Thermal
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.power.draws import Priors
 
 DT_S = 0.2
 FREE, USUAL = Budget(), Settings()

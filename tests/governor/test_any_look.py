@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from edge_rt.core.limits import ClockSteps, Observation
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 
 figures = st.one_of(
     st.floats(), st.sampled_from([0.0, -1.0, 0.2, 5.0, 60.0, 80.0, 6e8, 1e300, math.nan, math.inf])

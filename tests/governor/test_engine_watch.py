@@ -12,7 +12,7 @@ import pytest
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.heartbeat import Heartbeat
-from edge_rt.governor.engine_watch import Done, EngineWatch
+from edge_rt.governor.observation import Done, EngineWatch
 
 
 class Engine:

@@ -12,8 +12,8 @@ from edge_rt.config.boards import load_boards
 from edge_rt.core.limits import Limits
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import priors_of
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import priors_of
 
 REST_W, ORIN = 4.5, "jetson-orin-nano-8gb"
 

@@ -10,8 +10,8 @@ from look_help import DT_S, QUIET, governor, work
 from edge_rt.core.limits import Limits
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import Priors
 
 
 def rest(known: Governor, seconds: int, start_s: float) -> list[Limits]:

@@ -14,11 +14,11 @@ from edge_rt.core.limits import ClockSteps, Limits, Observation
 from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.heat.board_heat import Heat
-from edge_rt.governor.heat.leakage_watch import LeakageWatch
 from edge_rt.governor.history import History
-from edge_rt.governor.knobs.clocks.clock_control import Clocks
+from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.loop import BUSY_S, IDLE_S, Governing
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor

@@ -17,9 +17,9 @@ from edge_rt.board.readers.gpu import Gpu
 from edge_rt.board.readers.heat.thermal import Thermal
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.energy.spent import Spent
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
+from edge_rt.governor.budget import Spent
 from edge_rt.governor.observation import Observer
 
 

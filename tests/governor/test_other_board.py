@@ -11,8 +11,8 @@ from small_board import Asked, Board, Trace, constant, governed
 from edge_rt.core.limits import ClockSteps, Limits
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import Priors
 
 PIECE = 32  # tokens of a prompt in a pass, without which few constant settings are even enough
 STEPS = ClockSteps(cpu_hz=(0.5e9, 0.6e9, 0.7e9, 0.8e9, 0.9e9, 1.0e9))

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edge_rt.governor.predictions import Predictions
+from edge_rt.governor.history import Predictions
 
 NOTHING = (pytest.approx(math.nan, nan_ok=True),) * 2
 

@@ -14,10 +14,10 @@ from look_help import DT_S, QUIET
 
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
 from arrhenius_board import KINDS, ForeignBoard

@@ -13,8 +13,8 @@ from edge_rt.config import schema
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.report import Report
 from edge_rt.governor.status import budget_of, changed, governor_state, settings_of
 

@@ -9,9 +9,9 @@ import pytest
 
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.core.errors import ModelNotFound, StoreError
-from edge_rt.energy.ledger.book import Book
+from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.spent import Spent
+from edge_rt.governor.budget import Spent
 from edge_rt.routing.placement.placer import Placer
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, write
 from edge_rt.server.foresight import Foresight

@@ -22,7 +22,7 @@ from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.journal import Outcome
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge_rt.board.readers.power import ina3221_iio, rapl
-from edge_rt.governor.knobs.clocks import cpufreq, gpufreq
-from edge_rt.governor.knobs.files import GROUP
+from edge_rt.governor.knobs import clock_files
+from edge_rt.governor.knobs.knob import GROUP
 
 TMPFILES = Path(__file__).parents[2] / "systemd" / "edge-rt.tmpfiles"
 RULES = Path(__file__).parents[2] / "systemd" / "60-edge-rt.rules"
@@ -43,7 +43,7 @@ def test_the_rules_are_those_that_doctor_and_the_readers_tell() -> None:
     assert rules() == [
         rapl.udev_rule("edge-rt"),
         ina3221_iio.udev_rule("edge-rt"),
-        gpufreq.udev_rule(GROUP),
+        clock_files.udev_rule(GROUP),
     ]
 
 
@@ -66,7 +66,7 @@ def test_nothing_is_given_to_everybody_and_only_clocks_may_be_written() -> None:
 
 def test_of_the_kernels_files_the_clocks_of_the_cpu_alone_are_given_away_at_boot() -> None:
     lines = [line for line in TMPFILES.read_text().splitlines() if " /sys/" in line]
-    assert lines == [cpufreq.tmpfiles_line(GROUP)]
+    assert lines == [clock_files.tmpfiles_line(GROUP)]
 
 
 @pytest.mark.parametrize("name", ["17000000.gpu", "17000000.gv11b", "gpu-gpc-0", "gpu"])
@@ -77,7 +77,7 @@ def test_the_gpus_that_udev_knows_are_those_that_the_governor_finds(
     folder.mkdir(parents=True)
     for file in ("cur_freq", "max_freq"):
         (folder / file).write_text("1000000\n")
-    assert [file.knob.path for file in gpufreq.gpu_files(tmp_path)] == [folder / "max_freq"]
+    assert [file.knob.path for file in clock_files.gpu_files(tmp_path)] == [folder / "max_freq"]
     assert any(fnmatchcase(name, pattern) for pattern in gpu_patterns())
 
 

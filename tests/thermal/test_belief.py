@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.thermal.belief import WATCHED, Belief
+from edge_rt.thermal.band import WATCHED, Belief
 from edge_rt.thermal.trials import Score
 
 MANY, NARROW_K = 50, 1.0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.thermal.course import HOUR_S, TIMES_S, Course, between, reach
-from edge_rt.thermal.leakage.leakage import Leakage
+from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.network import Network
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)

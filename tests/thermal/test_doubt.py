@@ -10,10 +10,8 @@ from operator import mul
 import pytest
 
 from edge_rt.thermal.course import SPANS_S, TIMES_S, reach
-from edge_rt.thermal.doubt import Doubt
-from edge_rt.thermal.fit import Fit
-from edge_rt.thermal.network import Network
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.fit import Doubt, Fit
+from edge_rt.thermal.network import Network, Prior
 
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 PRIOR = Prior((1.0, 9.0), (3.0, 40.0), 1.5)

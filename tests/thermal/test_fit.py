@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.thermal.fit import Fit, heats
-from edge_rt.thermal.network import Network
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Network, Prior
 
 DT_S = 0.2
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from edge_rt.thermal.hindsight import Hindsight
+from edge_rt.thermal.band import Hindsight
 
 HORIZON_S = 30.0
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_board import DT_S, PRIOR, TRUE, Board, answers, why
 
-from edge_rt.thermal.leakage.leakage import Leakage
+from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.network import Network
-from edge_rt.thermal.solve import Chain
+from edge_rt.thermal.network import Chain, Network
 
 amounts = st.floats(0.1, 100.0)
 powers = st.floats(0.0, 100.0)

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.course import HOUR_S, Course
-from edge_rt.thermal.leakage.leakage import Leakage
+from edge_rt.thermal.course import HOUR_S, Course, Outlook
+from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.network import Network
-from edge_rt.thermal.outlook import Outlook
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 WARM, HOT = (50.0, 45.0), (90.0, 80.0)

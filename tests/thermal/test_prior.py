@@ -7,7 +7,7 @@ import math
 import pytest
 from benchlib.heat_board import parameters_of, prior_of
 
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 
 
 @pytest.mark.parametrize("name", ["raspberry-pi-5", "raspberry-pi-4b", "jetson-orin-nano-8gb"])

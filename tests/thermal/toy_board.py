@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from edge_rt.thermal.leakage.leakage import Leakage
+from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Network
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Network, Prior
 
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 PRIOR = Prior((1.0, 9.0), (3.0, 40.0), 1.5)

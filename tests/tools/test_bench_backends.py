@@ -24,7 +24,7 @@ from benchmarks.backends import COUNTS, TOLD, amounts
 from rich.console import Console
 
 from edge_rt.backends.base import Batch
-from edge_rt.energy.calibration.plan import Run
+from edge_rt.energy.calibration.timing import Run
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord

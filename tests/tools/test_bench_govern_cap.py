@@ -17,8 +17,8 @@ from edge_rt.config.boards import load_boards
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import Priors
 from edge_rt.twin.shape import Shape
 
 PI = SimBoard("raspberry-pi-5", seed=0)

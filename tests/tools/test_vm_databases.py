@@ -9,7 +9,7 @@ import pytest
 from vm.guest.databases import Witness, left
 
 from edge_rt.core.cached import Kept
-from edge_rt.energy.ledger.schema import LEDGER
+from edge_rt.energy.ledger_tables import LEDGER
 from edge_rt.generation.cache.tables import Tables as CacheTables
 
 ROOM = 1 << 20

@@ -12,10 +12,10 @@ from edge_rt.config.boards import load_boards
 from edge_rt.core.limits import ClockSteps
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.power.priors import priors_of
+from edge_rt.governor.policy.guard import Settings
+from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 from edge_rt.twin.events import Event, Script
 from edge_rt.twin.shape import Shape
 

@@ -15,9 +15,9 @@ from benchlib.plant_load import Program, Weather
 from benchlib.plant_run import Run, Scene
 from benchlib.trace import steps
 from edge_rt.core.limits import Limits, Observation
-from edge_rt.governor.power.priors import priors_of
+from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.prior import Prior
+from edge_rt.thermal.network import Prior
 
 SECONDS = 1200.0
 _BURSTY = Work(1, 300.0, 100.0, pause_s=15.0)

@@ -7,8 +7,8 @@ import random
 from edge_rt.board.readers.power.modelled import power_scale
 from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
-from edge_rt.governor.power.priors import priors_of
-from edge_rt.thermal.prior import Prior
+from edge_rt.governor.power.draws import priors_of
+from edge_rt.thermal.network import Prior
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Parameters, Shape, draw
 

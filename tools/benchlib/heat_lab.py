@@ -8,9 +8,9 @@ from statistics import fmean
 from typing import NamedTuple
 
 from benchlib.heat_board import AIR_C, BOARDS, STEP_S, SensedBoard
-from edge_rt.governor.power.priors import priors_of
-from edge_rt.thermal.leakage.fit import LeakagePrior, fit_leakage
-from edge_rt.thermal.leakage.idle import IdleLog
+from edge_rt.governor.power.draws import priors_of
+from edge_rt.thermal.idle import IdleLog
+from edge_rt.thermal.leakage_fit import LeakagePrior, fit_leakage
 from edge_rt.twin.plant import Conditions
 
 _HOT_C, _SETTLE_S, _COOL_S = 70.0, 8, 600

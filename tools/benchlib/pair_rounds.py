@@ -11,8 +11,7 @@ from benchlib.calm import Calm
 from benchlib.noise import Sample, Watch
 from benchlib.pair import Side
 from benchlib.pair_answers import Answer, answer
-from edge_rt.energy.calibration.plan import Run
-from edge_rt.energy.calibration.timing import WARM_UP
+from edge_rt.energy.calibration.timing import WARM_UP, Run
 
 Found = dict[tuple[str, int, int], list[Answer]]
 """By the side's name, its threads and the tokens of the prompt: the answers, round by round."""

@@ -9,9 +9,9 @@ from benchlib.govern_plant import BOARDS, load_profile
 from benchlib.plant_days import Growth, day, growth
 from benchlib.plant_figures import draw
 from benchlib.plant_kinds import KINDS
-from edge_rt.governor.power.priors import priors_of
-from edge_rt.thermal.leakage.fit import LeakageFit, LeakagePrior, fit_leakage
-from edge_rt.thermal.leakage.idle import IdleLog
+from edge_rt.governor.power.draws import priors_of
+from edge_rt.thermal.idle import IdleLog
+from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 
 LEAK_BOARDS = ("pi5", "nano", "agx")
 DAYS, HOURS = 36, 3.0

@@ -23,8 +23,8 @@ from benchlib.warm_board import WarmBoard
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 
-from edge_rt.energy.calibration.plan import QUICK, Run, runs
 from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.timing import QUICK, Run, runs
 from edge_rt.models.record import ModelRecord
 
 BOARD, SEED = "raspberry-pi-5", 0

@@ -10,7 +10,7 @@ from vm.guest.deed import KERNEL
 from vm.told import Told
 from vm.verdict import Verdict
 
-SETTLED_S = 40.0  # after which what was committed is on the disk, by `edge_rt.energy.ledger.book`
+SETTLED_S = 40.0  # after which what was committed is on the disk, by `edge_rt.energy.ledger`
 RAILS = 9  # power, voltage and current of three channels
 STEP = 0.02  # the driver gives whole mV and mA
 

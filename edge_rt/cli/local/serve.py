@@ -21,7 +21,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Config
 from edge_rt.config.unix import access_faults, socket_faults
 from edge_rt.core.errors import ConfigError, StoreError
-from edge_rt.governor.knobs.by_name import mode_knob
+from edge_rt.governor.knobs.board_knobs import mode_knob
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.models.configured import missing_models, model_faults

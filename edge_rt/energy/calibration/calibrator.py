@@ -8,10 +8,10 @@ from contextlib import aclosing
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
 from edge_rt.energy.calibration.measurement import Host
-from edge_rt.energy.calibration.plan import FULL, QUICK, in_order
 from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import Session, Tools
+from edge_rt.energy.calibration.timing import FULL, QUICK, in_order
 from edge_rt.generation.exclusive import Alone
 from edge_rt.routing.options.kinds import writer, writers
 

@@ -16,7 +16,7 @@ from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
 from edge_rt.energy.meter import Metering
-from edge_rt.energy.receipt import RequestUsage
+from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings

@@ -12,10 +12,8 @@ import msgspec
 from msgspec import Meta
 
 from edge_rt.core.files import plain_name, replace_file
-from edge_rt.energy.prediction.equation import EnergyEquation
-from edge_rt.energy.prediction.phases import Watts
-from edge_rt.energy.prediction.runtime import Runtime
-from edge_rt.energy.prediction.runtime_fit import FitErrors
+from edge_rt.energy.prediction.equation import EnergyEquation, Watts
+from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 
 VERSION = 2
 _MOST_BYTES = 1 << 20  # of a file: real ones have a few thousand

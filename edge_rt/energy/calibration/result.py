@@ -13,11 +13,10 @@ from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.energy.calibration.measurement import Measured
 from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
-from edge_rt.energy.prediction.phases import spend
-from edge_rt.energy.prediction.runtime import Runtime
-from edge_rt.energy.prediction.runtime_fit import Timing, fit_runtime
+from edge_rt.energy.prediction.equation import spend
+from edge_rt.energy.prediction.runtime import Runtime, Timing, fit_runtime
 from edge_rt.models.record import ModelRecord
-from edge_rt.thermal.leakage.fit import LeakageFit
+from edge_rt.thermal.leakage_fit import LeakageFit
 
 LEAST_S = 0.5  # of each phase, without which its power is not known
 _USUAL = 256  # tokens

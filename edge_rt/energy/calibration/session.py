@@ -14,18 +14,16 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StoreError, Unavailable
 from edge_rt.core.reports.planning import Progress
 from edge_rt.core.routing import LoadConfig
-from edge_rt.energy.calibration.course import Course
 from edge_rt.energy.calibration.measurement import Host, Measured
-from edge_rt.energy.calibration.plan import Thoroughness, shares_s
 from edge_rt.energy.calibration.readiness import LOOK_S, Readiness, Unready
 from edge_rt.energy.calibration.record import Calibration, Sweep, save_calibration
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.energy.calibration.sweep import Sweeper
-from edge_rt.energy.calibration.timing import Timing
+from edge_rt.energy.calibration.timing import Course, Thoroughness, Timing, shares_s
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident
-from edge_rt.governor.heat.board_heat import Heat
-from edge_rt.governor.policy.words import thread_count
+from edge_rt.governor.board_heat import Heat
+from edge_rt.governor.report import thread_count
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.variants import Variants
 from edge_rt.routing.quality.feedback.learning import Learning

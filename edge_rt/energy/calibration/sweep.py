@@ -14,7 +14,7 @@ from edge_rt.board.integral import Energy
 from edge_rt.core.errors import EngineError
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.prediction.equation import LEAST, Sample, fit_equation
-from edge_rt.energy.prediction.work import Work
+from edge_rt.energy.prediction.roofline import Work
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
 PATIENCE_S = 30.0  # for a line, beyond the seconds that a kernel is to take

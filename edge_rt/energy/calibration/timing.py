@@ -1,19 +1,198 @@
-"""Timing one model: run after run, with one thread count after the other."""
+"""Timing one model: the runs to make, how far they have come, and the runs themselves."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable
+import statistics
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from edge_rt.core.clock import Pause
+from edge_rt.core.reports.planning import Progress
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.calibration.measurement import Job, Measured, Measurer
-from edge_rt.energy.calibration.plan import Run, Schedule, Thoroughness, runs
 from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.loop import Governing
 from edge_rt.models.record import ModelRecord
+
+FEWEST_LENGTHS = 2  # of prompts, without which there is nothing to fit
+_STEEPER = 1.15  # exponent: longer prompts take more for each token
+_ANSWER_SHARE = 0.15  # of the time left that one run's answer may take
+_SHORTEST = 5  # tokens of an answer that still tell of its steps
+
+
+@dataclass(frozen=True)
+class Thoroughness:
+    """How much is done. `lengths` are prompts in tokens; every run draws `answer` tokens, and one
+    of them `long_answer`. `model_s` is for one thread count of a model, `total_s` for everything.
+    """
+
+    lengths: tuple[int, ...]
+    rounds: int
+    answer: int
+    long_answer: int
+    sweep_s: float  # for each kernel
+    idle_s: float
+    patience_s: float  # for a board that is too hot, or held back
+    model_s: float
+    total_s: float | None = None
+    cools: bool = False  # whether the board is watched while it cools, for its leakage
+
+
+QUICK = Thoroughness(
+    lengths=(16, 64, 256, 512, 1024),
+    rounds=3,
+    answer=25,
+    long_answer=97,
+    sweep_s=0.7,
+    idle_s=3.0,
+    patience_s=5.0,
+    model_s=45.0,
+    total_s=50.0,
+)
+# The lengths of idealized runtime (arXiv 2305.02440), and one more in the middle.
+FULL = Thoroughness(
+    lengths=(1, 16, 32, 64, 128, 256, 512, 768, 1024, 1536, 1920),
+    rounds=3,
+    answer=49,
+    long_answer=193,
+    sweep_s=1.5,
+    idle_s=5.0,
+    patience_s=300.0,
+    model_s=150.0,
+    cools=True,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One answer to be made."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def runs(how: Thoroughness, context: int) -> list[Run]:
+    """All runs worth making, the most telling first: every length once, then again."""
+    lengths = [n for n in how.lengths if n + how.answer <= context] or [max(1, context // 2)]
+    middle = lengths[len(lengths) // 3]
+    longest = min(how.long_answer, context - middle)
+    found: list[Run] = []
+    for number in range(how.rounds):
+        for length in lengths:
+            long = number == 0 and length == middle
+            found.append(Run(length, longest if long else min(how.answer, context - length)))
+    return found
+
+
+class Schedule:
+    """Gives one run after the other, leaving out those that would take longer than is left."""
+
+    def __init__(self, planned: Sequence[Run]) -> None:
+        self._planned = list(planned)
+        self._prefills: dict[int, list[float]] = {}
+        self._steps: list[float] = []
+
+    @property
+    def enough(self) -> bool:
+        """Whether what was made so far can be fitted."""
+        return len(self._prefills) >= FEWEST_LENGTHS and bool(self._steps)
+
+    @property
+    def left_s(self) -> float:
+        """What the runs that were not given yet will take, about."""
+        return sum(self._seconds(run) for run in self._planned)
+
+    def next(self, left_s: float) -> Run | None:
+        """The next run for the `left_s` seconds that are left; None: there is none."""
+        while self._planned:
+            run = self._shortened(self._planned.pop(0), left_s)
+            if self._seconds(run) <= left_s or not self.enough:
+                return run
+        return None
+
+    def took(self, run: Run, prefill_s: float, decode_s: float) -> None:
+        """Take how long a run took."""
+        self._prefills.setdefault(run.prompt_tokens, []).append(prefill_s)
+        if run.completion_tokens > 1:
+            self._steps.append(decode_s / (run.completion_tokens - 1))
+
+    @property
+    def _step_s(self) -> float:
+        return statistics.median(self._steps) if self._steps else 0.0
+
+    def _shortened(self, run: Run, left_s: float) -> Run:
+        if not self._steps:
+            return run
+        most = max(_SHORTEST, int(_ANSWER_SHARE * left_s / self._step_s))
+        return Run(run.prompt_tokens, min(run.completion_tokens, most))
+
+    def _seconds(self, run: Run) -> float:
+        """About how long it will take."""
+        if not self._prefills:
+            return 0.0
+        nearest = min(self._prefills, key=lambda n: abs(n - run.prompt_tokens))
+        ratio = run.prompt_tokens / nearest
+        longer = ratio**_STEEPER if ratio > 1.0 else 1.0
+        prefill_s = statistics.median(self._prefills[nearest]) * longer
+        return prefill_s + self._step_s * (run.completion_tokens - 1)
+
+
+def shares_s(counts: Sequence[int], seconds: float) -> float:
+    """The part of `seconds` that the first of these thread counts gets: fewer take longer."""
+    weights = [1.0 / count for count in counts]
+    return seconds * weights[0] / sum(weights)
+
+
+def in_order(cores: int) -> list[int]:
+    """Thread counts, the most telling first: all cores, one, and what lies between."""
+    return list(dict.fromkeys([cores, 1, *range(2, cores)]))
+
+
+class Course:
+    """By the clock, and by what is still to do; the share never falls."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        later_s: Mapping[str, float],
+        total_s: float | None = None,
+    ) -> None:
+        """`later_s` is what each thing to be done will take, in seconds like `clock`; `total_s`
+        what the whole has to do with, where that is fixed.
+        """
+        self._later_s, self._total_s = dict(later_s), total_s
+        self._clock, self._begin_s, self._done = clock, clock(), 0.0
+
+    @property
+    def expected_s(self) -> float:
+        """What is still to be taken by all that has not begun, or by the whole."""
+        return self._total_s or sum(self._later_s.values())
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the beginning."""
+        return self._clock() - self._begin_s
+
+    def begun(self, thing: str) -> None:
+        """It has begun, or is left out: nothing is set aside for it any more."""
+        self._later_s.pop(thing, None)
+
+    def expect(self, thing: str, seconds: float) -> None:
+        """It will take so long, if it has not begun yet."""
+        if thing in self._later_s:
+            self._later_s[thing] = seconds
+
+    def at(self, doing: str, left_s: float = 0.0) -> Progress:
+        """Where it stands; what is being done takes `left_s` more."""
+        elapsed_s = self.elapsed_s
+        whole_s = self._total_s or elapsed_s + max(0.0, left_s) + sum(self._later_s.values())
+        share = elapsed_s / whole_s if whole_s > 0.0 else 0.0
+        self._done = max(self._done, min(0.99, share))
+        return Progress(self._done, doing)
+
 
 NAME = "calibration"  # of its joules in the ledger
 REST_S = 1.0  # before each thread count, in which the board's idle power is seen

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 from edge_rt.core.routing import Basis
 from edge_rt.energy.calibration.record import Calibration
-from edge_rt.energy.prediction.equation import EnergyEquation
-from edge_rt.energy.prediction.phases import Watts
-from edge_rt.energy.prediction.roofline import Ceilings, Roofline, least_s
+from edge_rt.energy.prediction.equation import EnergyEquation, Watts
+from edge_rt.energy.prediction.roofline import (
+    Ceilings,
+    ModelShape,
+    Roofline,
+    Work,
+    decode_work,
+    least_s,
+    prefill_work,
+)
 from edge_rt.energy.prediction.runtime import Runtime
-from edge_rt.energy.prediction.work import ModelShape, Work, decode_work, prefill_work
 
 SCALED_RATIO = 0.3  # error to expect of a calibration for another number of threads
 ROOFLINE_RATIO = 1.0  # and of ceilings: half or twice as long

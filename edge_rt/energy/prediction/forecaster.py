@@ -9,17 +9,34 @@ from pathlib import Path
 
 from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.schema import Engine
+from edge_rt.core.limits import Observation
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration, load_calibrations
 from edge_rt.energy.prediction.basis import Hardware
+from edge_rt.energy.prediction.equation import Warmth, board_watts
 from edge_rt.energy.prediction.memory import Memory
-from edge_rt.energy.prediction.phases import board_watts
 from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.energy.prediction.roofline import board_ceilings
-from edge_rt.energy.prediction.warmth import Warmth
-from edge_rt.energy.prediction.work import ModelShape
+from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
+from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.forms import KV_NUMBER_BYTES, forms
+
+
+class WarmthNow:
+    """The present temperature, and what the chip leaks at work."""
+
+    def __init__(self, seen: Callable[[], Observation | None], leakage: LeakageWatch) -> None:
+        """`seen` is the governor's last look."""
+        self._seen, self._leakage = seen, leakage
+
+    def __call__(self) -> Warmth | None:
+        """None while the temperature is not known."""
+        seen = self._seen()
+        if seen is None or seen.temp_c is None:
+            return None
+        leakage, rise = self._leakage.fit.leakage, self._leakage.voltage - 1.0
+        return Warmth(seen.temp_c, lambda at_c: rise * leakage.power_w(at_c))
+
 
 log = logging.getLogger(__name__)
 

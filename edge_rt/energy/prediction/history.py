@@ -11,7 +11,7 @@ from statistics import median
 import msgspec
 
 from edge_rt.core.routing import Served
-from edge_rt.energy.prediction.phases import Watts, spend
+from edge_rt.energy.prediction.equation import Watts, spend
 
 KEPT = 9  # factors; what is older is forgotten
 _JUDGED = 15  # misses

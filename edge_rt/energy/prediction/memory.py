@@ -13,7 +13,7 @@ from edge_rt.core.logs import Trouble
 from edge_rt.core.routing import LoadConfig
 from edge_rt.energy.calibration.record import Calibration
 from edge_rt.energy.prediction.history import Learnt
-from edge_rt.energy.prediction.teams.teams import LearntTeam
+from edge_rt.energy.prediction.teams import LearntTeam
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Notes
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Served
 from edge_rt.decoding.params import Made
-from edge_rt.energy.receipt import RequestUsage
+from edge_rt.energy.usage import RequestUsage
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
 

@@ -2,17 +2,167 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from statistics import median
 
-from edge_rt.core.routing import Prediction, Served, Unpredicted
+from edge_rt.core.routing import Basis, Prediction, Served, Unpredicted
 from edge_rt.energy.calibration.record import Calibration
-from edge_rt.energy.prediction.basis import Bases, Hardware
-from edge_rt.energy.prediction.estimate import UNIT, Estimate, Estimates
-from edge_rt.energy.prediction.history import Learnt
-from edge_rt.energy.prediction.phases import Watts, spend
-from edge_rt.energy.prediction.warmth import Warmth
-from edge_rt.energy.prediction.work import ModelShape
+from edge_rt.energy.prediction.basis import Base, Bases, Hardware
+from edge_rt.energy.prediction.equation import Warmth, Watts, spend
+from edge_rt.energy.prediction.history import Factors, History, Learnt
+from edge_rt.energy.prediction.roofline import ModelShape
+
+UNIT = Watts(None, 1.0, 1.0)  # stands in where a base knows no watts: factors are watts then
+_FIRM = (1.0, 1.0)  # a calibration counts as two answers that came as it said
+_USUAL = (256, 0, 128)  # prompt, cached and completion tokens by which models are compared
+
+Pick = Callable[[History], Factors]
+_PICKS: tuple[Pick, ...] = (lambda h: h.prefill, lambda h: h.decode, lambda h: h.watts)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A base with factors on seconds and watts; `watts` hold theirs already, None: not known."""
+
+    base: Base
+    basis: Basis
+    prefill: float
+    decode: float
+    draw: float
+    watts: Watts | None
+    error_ratio: float
+    energy_error_ratio: float
+
+    def phases_s(self, prompt: int, cached: int, completion: int) -> tuple[float, float]:
+        """Seconds of computing for the prompt and for the answer."""
+        prefill_s, decode_s = self.base.phases_s(prompt, cached, completion)
+        return self.prefill * prefill_s, self.decode * decode_s
+
+
+class Estimates:
+    """Factors by model and threads.
+
+    What has none of its own yet takes those of the same model with the nearest number of threads;
+    what was not calibrated either, the middle of other models on the same board.
+    """
+
+    def __init__(self, bases: Bases) -> None:
+        self._bases = bases
+        self._histories: dict[tuple[str, int], History] = {}
+        # What was worked out already, by model and threads: a choice among many asks for all.
+        self._found: dict[tuple[str, int], Estimate | None] = {}
+        self._alike: set[tuple[str, int]] = set()  # of these, the ones that rest on other models
+        self._unlike: dict[tuple[str, int], list[float | None]] = {}
+
+    def history(self, model: str, threads: int) -> History:
+        """Where to note what came, before anything else is asked."""
+        self._rework(model)
+        return self._histories.setdefault((model, threads), History())
+
+    def forget(self, model: str) -> None:
+        """Drop what was learnt of a model, as its bases are others now."""
+        self._found.clear()  # rooflines rest on the sweeps of any model
+        self._unlike.clear()
+        self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
+
+    def learnt(self, model: str) -> list[Learnt]:
+        """What was learnt of a model so far, to be kept."""
+        return [h.learnt(*key) for key, h in self._histories.items() if key[0] == model]
+
+    def recall(self, learnt: Learnt) -> None:
+        """Take what was learnt in a former life, in place of anything learnt in this one."""
+        self._rework(learnt.model)
+        self._histories[learnt.model, learnt.threads] = History.recalled(learnt)
+
+    def of(self, model: str, threads: int) -> Estimate | None:
+        """None for a model that is not known."""
+        key = model, threads
+        if key not in self._found:
+            self._found[key] = self._worked_out(model, threads)
+        return self._found[key]
+
+    def _rework(self, model: str) -> None:
+        """Work out anew what rests on what came of a model."""
+        self._found = {
+            key: outlook
+            for key, outlook in self._found.items()
+            if key[0] != model and key not in self._alike
+        }
+        self._alike.clear()
+        self._unlike = {key: row for key, row in self._unlike.items() if key[0] != model}
+
+    def _worked_out(self, model: str, threads: int) -> Estimate | None:
+        base = self._bases.of(model, threads)
+        if base is None:
+            return None
+        factors = self._factors(model, threads, base)
+        if base.basis == "roofline" and None in factors:
+            likened = self._likened(model, threads)
+            self._alike.add((model, threads))
+            factors = [b if a is None else a for a, b in zip(factors, likened, strict=True)]
+        return self._outlook(model, threads, base, factors)
+
+    def _outlook(
+        self, model: str, threads: int, base: Base, factors: list[float | None]
+    ) -> Estimate:
+        prefill, decode, watts = factors
+        history = self._histories.get((model, threads), History())
+        learnt = prefill is not None or decode is not None
+        return Estimate(
+            base=base,
+            basis="learnt" if learnt and base.basis == "roofline" else base.basis,
+            prefill=1.0 if prefill is None else prefill,
+            decode=1.0 if decode is None else decode,
+            draw=1.0 if watts is None else watts,
+            watts=base.watts if watts is None else (base.watts or UNIT).times(watts),
+            error_ratio=history.seconds.ratio(base.error_ratio),
+            energy_error_ratio=history.energy.ratio(base.energy_error_ratio),
+        )
+
+    def _factors(self, model: str, threads: int, base: Base) -> list[float | None]:
+        """Of prefill, decode and watts."""
+        sure = (base.firm, base.firm, base.firm and base.watts is not None)
+        return [
+            self._factor(model, threads, pick, _FIRM if certain else ())
+            for pick, certain in zip(_PICKS, sure, strict=True)
+        ]
+
+    def _factor(
+        self, model: str, threads: int, pick: Pick, doubts: tuple[float, ...]
+    ) -> float | None:
+        found = {t: pick(h) for (name, t), h in self._histories.items() if name == model}
+        own = found.pop(threads, Factors()).factor(doubts)
+        others = [(abs(t - threads), t) for t, factors in found.items() if len(factors)]
+        return found[min(others)[1]].factor() if own is None and others else own
+
+    def _likened(self, model: str, threads: int) -> list[float | None]:
+        """How other models differ from their rooflines, where something is known of them."""
+        rows = [self._unlike_roofline(o, threads) for o in self._bases.models if o != model]
+        columns = ([row[i] for row in rows] for i in range(len(_PICKS)))
+        known = [[ratio for ratio in column if ratio is not None] for column in columns]
+        return [median(ratios) if ratios else None for ratios in known]
+
+    def _unlike_roofline(self, model: str, threads: int) -> list[float | None]:
+        key = model, threads
+        if key not in self._unlike:
+            self._unlike[key] = self._compared(model, threads)
+        return self._unlike[key]
+
+    def _compared(self, model: str, threads: int) -> list[float | None]:
+        base, roofline = self._bases.of(model, threads), self._bases.roofline(model, threads)
+        assert base is not None
+        assert roofline is not None
+        factors = self._factors(model, threads, base)
+        outlook = self._outlook(model, threads, base, factors)
+        expected = (*outlook.phases_s(*_USUAL), (outlook.watts or UNIT).decode_w)
+        plain = (*roofline.phases_s(*_USUAL), (roofline.watts or UNIT).decode_w)
+        known = [base.basis == "calibrated" or factor is not None for factor in factors]
+        known[2] = known[2] and outlook.watts is not None
+        return [
+            now / before if sure and now > 0 and before > 0 else None
+            for now, before, sure in zip(expected, plain, known, strict=True)
+        ]
 
 
 class Predictor:

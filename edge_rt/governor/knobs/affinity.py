@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from edge_rt.governor.knobs.files import failure
-from edge_rt.governor.knobs.knob import KnobError, ProcessEnded, Value, Wish
+from edge_rt.governor.knobs.knob import KnobError, ProcessEnded, Value, Wish, failure
 
 _NAME = re.compile(r"affinity of process (\d+) begun at tick (\d+)")
 _ROUNDS = 50  # through a process that makes threads all the time

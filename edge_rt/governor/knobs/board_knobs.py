@@ -7,26 +7,57 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import Pause, in_thread
-from edge_rt.governor.knobs.affinity import affinity_wish
-from edge_rt.governor.knobs.by_name import by_name, mode_knob
-from edge_rt.governor.knobs.clocks.capped_clock import CappedClock
-from edge_rt.governor.knobs.clocks.clock_control import Clocks
-from edge_rt.governor.knobs.clocks.clock_file import ClockFile
-from edge_rt.governor.knobs.clocks.cpufreq import clock_wishes, cpu_files
-from edge_rt.governor.knobs.clocks.governed_clock import Files, GovernedClock
-from edge_rt.governor.knobs.clocks.gpufreq import gpu_files
-from edge_rt.governor.knobs.fan import fan_wishes
-from edge_rt.governor.knobs.fan_profile import profile_wish, refuse_if_driven
-from edge_rt.governor.knobs.journal import Journal
-from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish
-from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.knobs.programs import Programs
-from edge_rt.governor.knobs.rapl import rapl_wishes
+from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
+from edge_rt.governor.knobs.capped_clock import CappedClock
+from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.knobs.clock_files import (
+    ClockFile,
+    clock_knob,
+    clock_wishes,
+    cpu_files,
+    gpu_files,
+    gpu_knob,
+)
+from edge_rt.governor.knobs.fan import (
+    FanProfile,
+    fan_knob,
+    fan_wishes,
+    profile_knob,
+    profile_wish,
+    refuse_if_driven,
+)
+from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
+from edge_rt.governor.knobs.journal import Journal, Outcome
+from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish, rapl_knob, rapl_wishes
+from edge_rt.governor.knobs.programs import PowerMode, Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
+
+
+def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
+    """The knob of this name; None where it is of no known kind or its program is not here.
+
+    A journal may have been damaged: nothing but the files of knobs is ever written.
+    """
+    if name == PowerMode.name:
+        return mode_knob(root, programs)
+    if name == FanProfile.name:
+        return profile_knob(programs, root)
+    if ".." in PurePath(name).parts:
+        return None
+    clock = clock_knob(name) or gpu_knob(name)
+    return clock or rapl_knob(name) or fan_knob(name) or affinity_knob(name)
+
+
+def mode_knob(root: Path, programs: Programs) -> PowerMode | None:
+    """The power mode, where there is nvpmodel."""
+    if programs.nvpmodel is None:
+        return None
+    return PowerMode(programs.nvpmodel, root / "etc" / "nvpmodel.conf")
+
 
 log = logging.getLogger(__name__)
 

@@ -11,18 +11,20 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.board.readers.sysfs import first_line
-from edge_rt.governor.knobs.journal import Entry, Journal
+from edge_rt.governor.knobs.journal import Entry, Journal, Outcome
 from edge_rt.governor.knobs.knob import (
     Knob,
     KnobBusy,
     KnobError,
     KnobGone,
+    Pause,
     ProcessEnded,
     Value,
     Wish,
+    settled,
+    steady,
+    stood,
 )
-from edge_rt.governor.knobs.outcome import Outcome
-from edge_rt.governor.knobs.reading import Pause, settled, steady, stood
 
 log = logging.getLogger(__name__)
 

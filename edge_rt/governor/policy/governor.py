@@ -7,28 +7,18 @@ from functools import partial
 
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.admission_terms import Terms, terms
-from edge_rt.governor.policy.bounds import Bounds
+from edge_rt.governor.policy.bounds import Bounds, retry_after_s, spend
 from edge_rt.governor.policy.cap import Cap
-from edge_rt.governor.policy.clean import clean
-from edge_rt.governor.policy.guard import GuardState, Lead
-from edge_rt.governor.policy.heat_allowance import HeatAllowance, Thermal
-from edge_rt.governor.policy.rarely import Rarely
-from edge_rt.governor.policy.retry import retry_after_s
-from edge_rt.governor.policy.sacrifice import WELL, Sacrifices
-from edge_rt.governor.policy.settings import Settings
-from edge_rt.governor.policy.spend import spend
-from edge_rt.governor.policy.threads import Contention
-from edge_rt.governor.policy.words import missing, subject, why
+from edge_rt.governor.policy.guard import WELL, GuardState, Lead, Sacrifices, Settings, Terms, terms
+from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, Thermal
+from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.power.priors import Priors
-from edge_rt.governor.report import Ahead, Report, ahead
+from edge_rt.governor.report import Ahead, Report, ahead, missing, subject, why
 from edge_rt.governor.speed.choice import Choice, Chooser, choose, stopped
-from edge_rt.governor.speed.clocks import Clocks
 from edge_rt.governor.speed.pace import Pace
-from edge_rt.governor.speed.setting import Load, Mix, Setting
-from edge_rt.governor.speed.usage import Usage
-from edge_rt.thermal.hindsight import Hindsight
+from edge_rt.governor.speed.setting import Clocks, Load, Mix, Setting
+from edge_rt.governor.speed.usage import Contention, Usage, clean
+from edge_rt.thermal.band import Hindsight
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
 _NEAR_C = 0.5  # kelvins below the evacuation threshold at which pacing keeps the temperature

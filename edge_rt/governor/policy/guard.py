@@ -1,9 +1,130 @@
-"""The states that the board's temperature puts the daemon in."""
+"""The guard's states by temperature, the sacrifices, and the terms of admission that follow."""
 
 from __future__ import annotations
 
-from edge_rt.core.limits import Guard, Observation
-from edge_rt.governor.policy.settings import Settings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from edge_rt.core.limits import Admission, Guard, Observation, Sacrifice
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user may change in the governor's manners; the defaults suit most boards.
+
+    Guard thresholds are shares of the trip point in degrees Celsius.
+    """
+
+    caution: float = 0.80
+    hold: float = 0.85
+    evacuate: float = 0.975
+    hysteresis_c: float = 5.0
+    order: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
+    floor_duty: float = 0.2  # pacing goes no lower before the next sacrifice is made
+    horizon_s: float = 30.0  # how far ahead heat is looked at
+
+
+_NEXT_S = 5.0  # that a sacrifice is given to help before the next one is made
+_BACK_S = 5.0  # that all must be well before the last one is taken back
+WELL = 1.5  # times the floor
+_BARELY_S = 30.0  # the same where the floor is reached, but not well
+_TRIED_S = 300.0  # without requests, until one may show whether it is as bad as believed
+
+
+class Sacrifices:
+    """Makes one after the other, and takes them back in reverse.
+
+    Pacing is always there, since it is what keeps a budget. What stands before it in the order is
+    given up as soon as anything must be, what stands behind it once the pace is at its floor.
+
+    A board that turns requests away learns nothing. So after some minutes without any its door
+    opens, if the pace is believed to be low but not nothing.
+    """
+
+    def __init__(self, order: Sequence[Sacrifice], floor_duty: float) -> None:
+        self._order: tuple[Sacrifice, ...] = ()
+        self._floor = floor_duty
+        self._count = 0
+        self._waited_s = self._quiet_s = 0.0
+        self._more: bool = False  # whether it waits to make one, or else to take one back
+        self.arrange(order)
+
+    @property
+    def made(self) -> frozenset[Sacrifice]:
+        """Beyond pacing."""
+        return frozenset(self._order[: self._count])
+
+    def arrange(self, order: Sequence[Sacrifice]) -> None:
+        """Only these may be made from now on. What is made stays, and what now comes before it is
+        made as well.
+        """
+        made = self.made
+        place = order.index("pace") if "pace" in order else len(order)
+        self._first = place
+        self._order = (*order[:place], *order[place + 1 :])
+        doors = (k for k, name in enumerate(self._order) if name in ("queue", "refuse"))
+        self._doors = next(doors, len(self._order))  # that may be made with the door open
+        self._count = max((k for k, name in enumerate(self._order, 1) if name in made), default=0)
+
+    def update(self, dt_s: float, duty: float, quiet: bool = False) -> None:
+        """`duty` is the share of the time that one thread may work; `quiet`: nobody asks."""
+        self._quiet_s = self._quiet_s + dt_s if quiet else 0.0
+        wanted = self._wanted(duty)
+        more = wanted > self._count
+        if wanted == self._count or more != self._more:
+            self._waited_s = 0.0
+        self._more = more
+        if wanted == self._count:
+            return
+        self._waited_s += dt_s
+        back_s = _BARELY_S if self._floor <= duty < WELL * self._floor else _BACK_S
+        if self._waited_s >= (_NEXT_S if more else back_s):
+            self._count += 1 if more else -1
+            self._waited_s = 0.0
+
+    def settle(self, duty: float) -> None:
+        """Somebody has changed the budget: take back at once what nobody asks for any more, and
+        give all up where nothing can be afforded."""
+        wanted = self._wanted(duty)
+        if wanted < self._count or duty <= 0.0:
+            self._count = wanted
+
+    def _wanted(self, duty: float) -> int:
+        if duty >= self._floor:
+            return self._first if duty < 1.0 else 0
+        tried = duty > 0.0 and self._quiet_s >= _TRIED_S
+        return self._doors if tried else len(self._order)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms on which requests are taken; see Limits."""
+
+    admission: Admission
+    smaller: bool
+    heavy: bool
+    stopped: bool  # nothing computes at all
+
+
+def terms(guard: Guard, made: Collection[Sacrifice]) -> Terms:
+    """`made` are the sacrifices in force.
+
+    - caution and hold: no model is loaded; what heat allows is kept by the pace alone, and
+      requests are still computed together, which costs fewer joules a token
+    - evacuate: requests are refused, and those under way stand still until it is cooler
+    """
+    admission: Admission = "open"
+    if "queue" in made:
+        admission = "queue"
+    if "refuse" in made or guard == "evacuate":
+        admission = "refuse"
+    return Terms(
+        admission,
+        smaller="model" in made,
+        heavy=guard == "ok" and "queue" not in made and "refuse" not in made,
+        stopped=guard == "evacuate",
+    )
+
 
 BLIND_S = 60.0  # without a temperature, after which a stop ends: no cooling can be seen
 STATES: tuple[Guard, ...] = ("ok", "caution", "hold", "evacuate")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, Draws, mean
+from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, Draws, Priors, mean
 from edge_rt.governor.power.measured import Measured
-from edge_rt.governor.power.priors import Priors
 from edge_rt.governor.speed.setting import Load, Setting
 
 _LEARNT_S = 1.0  # age from which on a look is learnt from: its passes have ended by then

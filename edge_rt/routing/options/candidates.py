@@ -9,8 +9,8 @@ import msgspec
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import Candidate
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
-from edge_rt.energy.prediction.teams.teaming import Teaming
-from edge_rt.governor.heat.board_heat import Heat
+from edge_rt.energy.prediction.teaming import Teaming
+from edge_rt.governor.board_heat import Heat
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.options.variants import Variants

@@ -11,7 +11,7 @@ from governed import Json, governor, limits
 from rich.console import Console
 
 from edge_rt.cli.views.budget import budget_tables, holds_back
-from edge_rt.governor.policy import words
+from edge_rt.governor import report
 
 Daemon = Any  # the scripted daemon of conftest.py
 Cli = Any
@@ -44,7 +44,7 @@ def test_clocks_that_are_limits_are_told() -> None:
 
 def test_it_is_told_whether_anything_holds_back() -> None:
     assert holds_back(governor())
-    assert not holds_back(governor(why=words.NOTHING))
+    assert not holds_back(governor(why=report.NOTHING))
 
 
 def test_no_budget_and_no_sensors() -> None:

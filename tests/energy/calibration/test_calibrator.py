@@ -14,8 +14,8 @@ from edge_rt.config.schema import Config, Engine
 from edge_rt.core.errors import EngineError, ModelFileError, ModelNotFound, Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
 from edge_rt.core.routing import Prediction
-from edge_rt.energy.calibration.plan import FULL, QUICK
 from edge_rt.energy.calibration.record import load_calibrations
+from edge_rt.energy.calibration.timing import FULL, QUICK
 from edge_rt.energy.prediction.forecaster import FOLDER
 from edge_rt.routing.quality.feedback.cell import Key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.energy.calibration.course import Course
+from edge_rt.energy.calibration.timing import Course
 
 
 class Clock:

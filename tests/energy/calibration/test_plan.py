@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.calibration.plan import (
+from edge_rt.energy.calibration.timing import (
     FULL,
     QUICK,
     Schedule,

@@ -10,7 +10,7 @@ from calibrated import DRAWS, HARDWARE, SMOL, TIMED, calibration
 
 from edge_rt.energy.calibration.record import Calibration, Sweep
 from edge_rt.energy.prediction.basis import ROOFLINE_RATIO, SCALED_RATIO, Base, Bases, Hardware
-from edge_rt.energy.prediction.phases import Watts
+from edge_rt.energy.prediction.equation import Watts
 
 SWEEP = Sweep(flop_per_s=40e9, byte_per_s=8e9, flop_j=50e-12, byte_j=300e-12, static_w=3.5)
 REQUEST = (256, 0, 64)

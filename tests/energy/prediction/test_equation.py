@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.energy.prediction.equation import LEAST, EnergyEquation, Sample, fit_equation
-from edge_rt.energy.prediction.roofline import Ceilings, least_s
-from edge_rt.energy.prediction.work import Work
+from edge_rt.energy.prediction.roofline import Ceilings, Work, least_s
 
 CEILINGS = Ceilings(80e9, 10e9)
 TRUE = EnergyEquation(flop_j=40e-12, byte_j=200e-12, static_w=3.0)

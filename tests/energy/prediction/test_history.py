@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.routing import Served
+from edge_rt.energy.prediction.equation import Watts
 from edge_rt.energy.prediction.history import KEPT, Factors, History, Misses
-from edge_rt.energy.prediction.phases import Watts
 
 RATIOS = st.lists(st.floats(0.01, 100.0), min_size=1, max_size=30)
 

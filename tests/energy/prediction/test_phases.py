@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.config.board import Board, Draw, Figure
-from edge_rt.energy.prediction.phases import Watts, board_watts, spend
+from edge_rt.energy.prediction.equation import Watts, board_watts, spend
 
 POWERS = st.floats(0.1, 30.0)
 SECONDS = st.floats(0.01, 100.0)

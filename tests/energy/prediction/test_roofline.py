@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 
 from edge_rt.config.board import Board, Compute, Figure, Memory, Rates, Unit
 from edge_rt.config.boards import load_boards
-from edge_rt.energy.prediction.roofline import Ceilings, Roofline, board_ceilings, dasi, least_s
-from edge_rt.energy.prediction.work import Work
+from edge_rt.energy.prediction.roofline import (
+    Ceilings,
+    Roofline,
+    Work,
+    board_ceilings,
+    dasi,
+    least_s,
+)
 
 BOARDS = load_boards()
 AMOUNTS = st.floats(1e3, 1e15)

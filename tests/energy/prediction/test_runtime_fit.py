@@ -9,8 +9,7 @@ from calibrated import TIMED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.runtime import Runtime
-from edge_rt.energy.prediction.runtime_fit import Timing, fit_runtime
+from edge_rt.energy.prediction.runtime import Runtime, Timing, fit_runtime
 
 PROMPTS = (1, 16, 32, 64, 256, 512, 768, 1024, 1536, 1920)
 ANSWERS = (1, 32, 96)

@@ -10,8 +10,8 @@ from calibrated import DRAWS, HARDWARE, SMOL, calibration
 
 from edge_rt.core.routing import Prediction, Served
 from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.prediction.equation import Warmth
 from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.energy.prediction.warmth import Warmth
 
 CAL_C = 45.0
 WARM = Warmth(65.0, lambda temp_c: 0.2 * 2.0 ** ((temp_c - CAL_C) / 20.0))  # 0.2 W more there

@@ -15,12 +15,11 @@ from clocked import clocked, clocks
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.routing import Prediction
+from edge_rt.energy.prediction.forecaster import WarmthNow
 from edge_rt.energy.prediction.predictor import Predictor
-from edge_rt.energy.prediction.warmth_now import WarmthNow
-from edge_rt.governor.heat.core_voltage import CoreVoltage
-from edge_rt.governor.heat.leakage_watch import LeakageWatch
-from edge_rt.thermal.leakage.fit import LeakageFit, LeakagePrior, fit_leakage
-from edge_rt.thermal.leakage.idle import IdleLog
+from edge_rt.governor.leakage_watch import CoreVoltage, LeakageWatch
+from edge_rt.thermal.idle import IdleLog
+from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Shape, draw
 

@@ -10,7 +10,7 @@ from calibrated import SMOL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.work import Work, decode_work, prefill_work
+from edge_rt.energy.prediction.roofline import Work, decode_work, prefill_work
 
 TOKENS = st.integers(1, 4096)
 HEADLESS = replace(SMOL, vocab=0)

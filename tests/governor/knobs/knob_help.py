@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_rt.governor.knobs.journal import Journal
+from edge_rt.governor.knobs.journal import Journal, Outcome
 from edge_rt.governor.knobs.knob import KnobError, Value, Wish
-from edge_rt.governor.knobs.outcome import Outcome
 from edge_rt.governor.knobs.turner import Turner
 
 BOOT = "0c0ffee0-boot"

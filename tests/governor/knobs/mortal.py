@@ -12,13 +12,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rt.governor.knobs.by_name import by_name
-from edge_rt.governor.knobs.clocks.cpufreq import clock_wishes
+from edge_rt.governor.knobs.board_knobs import by_name
+from edge_rt.governor.knobs.clock_files import clock_wishes
 from edge_rt.governor.knobs.fan import fan_wishes
 from edge_rt.governor.knobs.journal import Entry, Journal
-from edge_rt.governor.knobs.knob import Knob, Value, Wish
+from edge_rt.governor.knobs.knob import Knob, Value, Wish, rapl_wishes
 from edge_rt.governor.knobs.programs import Programs
-from edge_rt.governor.knobs.rapl import rapl_wishes
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 left = int(sys.argv[3])

@@ -17,8 +17,7 @@ from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
 from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
 from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
-from edge_rt.governor.knobs.journal import Journal
-from edge_rt.governor.knobs.outcome import Outcome
+from edge_rt.governor.knobs.journal import Journal, Outcome
 from edge_rt.governor.knobs.programs import Answer, Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.twin.load import WatchedUsage

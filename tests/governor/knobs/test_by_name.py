@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 
 from edge_rt.governor.knobs.affinity import Affinity
-from edge_rt.governor.knobs.by_name import by_name
-from edge_rt.governor.knobs.clocks.cpufreq import MaxClock
-from edge_rt.governor.knobs.clocks.gpufreq import MaxGpuClock
-from edge_rt.governor.knobs.fan import PwmFan
-from edge_rt.governor.knobs.fan_profile import FanProfile
-from edge_rt.governor.knobs.files import FileKnob
-from edge_rt.governor.knobs.nvpmodel import PowerMode
-from edge_rt.governor.knobs.programs import Answer, Programs
+from edge_rt.governor.knobs.board_knobs import by_name
+from edge_rt.governor.knobs.clock_files import MaxClock, MaxGpuClock
+from edge_rt.governor.knobs.fan import FanProfile, PwmFan
+from edge_rt.governor.knobs.knob import FileKnob
+from edge_rt.governor.knobs.programs import Answer, PowerMode, Programs
 
 ALL = Programs(*[lambda arguments, said: Answer(0, "")] * 3)
 

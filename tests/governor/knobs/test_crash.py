@@ -10,7 +10,7 @@ import pytest
 from knob_help import at_once
 from trees import Tree
 
-from edge_rt.governor.knobs.by_name import by_name
+from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id

@@ -8,12 +8,7 @@ from pathlib import Path
 import pytest
 from knob_help import BOOT, at_once
 
-from edge_rt.governor.knobs.fan_profile import (
-    FanProfile,
-    profile_knob,
-    profile_wish,
-    refuse_if_driven,
-)
+from edge_rt.governor.knobs.fan import FanProfile, profile_knob, profile_wish, refuse_if_driven
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.programs import Answer, Programs

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.governor.knobs.files import FileKnob, failure
-from edge_rt.governor.knobs.knob import KnobError, KnobGone
+from edge_rt.governor.knobs.knob import FileKnob, KnobError, KnobGone, failure
 
 
 @pytest.mark.parametrize("content", ["1510400\n", "1510400        \n", "1510400 kHz"])

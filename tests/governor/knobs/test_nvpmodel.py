@@ -10,8 +10,7 @@ from knob_help import BOOT, at_once
 
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError, Wish
-from edge_rt.governor.knobs.nvpmodel import PowerMode
-from edge_rt.governor.knobs.programs import Answer
+from edge_rt.governor.knobs.programs import Answer, PowerMode
 from edge_rt.governor.knobs.turner import Turner
 
 # As NVIDIA's files have it; MAXN_SUPER is another number on another board.

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from trees import Tree
 
-from edge_rt.governor.knobs.knob import KnobError
-from edge_rt.governor.knobs.rapl import rapl_knob, rapl_wishes
+from edge_rt.governor.knobs.knob import KnobError, rapl_knob, rapl_wishes
 
 
 def package(tree: Tree, zone: str, name: str, **files: object) -> Path:

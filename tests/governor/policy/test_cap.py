@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.cap import Cap
-from edge_rt.governor.policy.window import PowerWindow
+from edge_rt.governor.policy.cap import Cap, PowerWindow
 
 SIX = Budget(power_w=6.0)
 

@@ -9,7 +9,7 @@ from look_help import QUIET, governor, looks, settle, work
 from still_heat import StillHeat
 
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.policy.guard import Settings
 
 AT_WORK = {"running": 1, "busy_s": 0.2, "cpu_s": 0.8, "tokens": 4, "power_w": 8.0}
 

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from look_help import QUIET
 
-from edge_rt.governor.policy.admission_terms import terms
-from edge_rt.governor.policy.guard import STATES, GuardState, Lead
-from edge_rt.governor.policy.settings import Settings
+from edge_rt.governor.policy.guard import STATES, GuardState, Lead, Settings, terms
 
 TRIP_C = 80.0
 

@@ -12,7 +12,7 @@ from look_help import governor, settle
 
 from edge_rt.core.limits import Sacrifice
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.sacrifice import Sacrifices
+from edge_rt.governor.policy.guard import Sacrifices
 
 USUAL: tuple[Sacrifice, ...] = ("pace", "model", "queue", "refuse")
 FLOOR = 0.2

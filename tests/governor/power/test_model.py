@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.power.priors import Priors
 from edge_rt.governor.speed.setting import Load, Setting
 
 IDLE_W, CORE_W = 2.3, 1.3

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.governor.policy.bounds import Bounds
+from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.power.priors import Priors
 from edge_rt.governor.speed.choice import Choice, Chooser, best_pass_s, choose, evened
 from edge_rt.governor.speed.setting import Mix, Setting
 

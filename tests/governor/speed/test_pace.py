@@ -8,7 +8,7 @@ import pytest
 from look_help import DT_S, QUIET
 
 from edge_rt.core.limits import Observation
-from edge_rt.governor.power.priors import Priors
+from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.speed.choice import Choice
 from edge_rt.governor.speed.pace import Pace
 from edge_rt.governor.speed.setting import Setting

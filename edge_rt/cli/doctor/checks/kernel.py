@@ -14,9 +14,8 @@ from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.remedies import boot_parameter, let_group_use, seclusion, word, written
 from edge_rt.cli.where import text, there
-from edge_rt.governor.knobs.clocks import cpufreq, gpufreq
-from edge_rt.governor.knobs.files import GROUP
-from edge_rt.governor.knobs.knob import KnobError
+from edge_rt.governor.knobs import clock_files
+from edge_rt.governor.knobs.knob import GROUP, KnobError
 
 _MODE = re.compile(r"pmode:(\d+)")
 _NAMES = re.compile(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)")
@@ -119,9 +118,9 @@ def _shut(machine: ExaminedMachine, name: str) -> Path | None:
     """The first file of a governed clock that only root may write."""
     knobs, sysfs = machine.config.knobs, machine.roots.sysfs
     if name == "knobs.cpufreq" and knobs.cpufreq is not None:
-        files = cpufreq.cpu_files(sysfs)
+        files = clock_files.cpu_files(sysfs)
     elif name == "knobs.gpufreq" and knobs.gpufreq is not None:
-        files = gpufreq.gpu_files(sysfs)
+        files = clock_files.gpu_files(sysfs)
     else:
         return None
     paths = (file.knob.path for file in files)
@@ -142,13 +141,13 @@ def _cpu(machine: ExaminedMachine) -> tuple[str, ...]:
         return (f"{sudo}systemd-tmpfiles --create --prefix=/sys {TMPFILES}",)
     return (
         f"getent group {GROUP} || {sudo}groupadd --system {GROUP}",
-        *written(cpufreq.tmpfiles_line(GROUP), f"/etc/tmpfiles.d/{_OWN}", sudo),
+        *written(clock_files.tmpfiles_line(GROUP), f"/etc/tmpfiles.d/{_OWN}", sudo),
         f"{sudo}systemd-tmpfiles --create {_OWN}",
     )
 
 
 def _gpu(machine: ExaminedMachine) -> tuple[str, ...]:
-    return let_group_use(machine, gpufreq.udev_rule(GROUP), "devfreq", GROUP)
+    return let_group_use(machine, clock_files.udev_rule(GROUP), "devfreq", GROUP)
 
 
 def check_pressure(machine: ExaminedMachine) -> Iterator[CheckFinding]:

@@ -1,1 +1,0 @@
-"""The ledger: what each request took, and what each day took."""

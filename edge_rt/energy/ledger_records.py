@@ -1,0 +1,243 @@
+"""The lines of the ledger, sums of them in memory, and the report for clients."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from edge_rt.core.reports.board import Booking, DayTotal, LedgerReport, ModelTotal
+
+Quality = Literal["measured", "modelled", "unresolved"]
+Status = Literal["done", "cached", "cancelled", "failed", "lost"]
+"""How a request ended; what is "cached" was answered with what had been answered before.
+
+What is "lost" is no request, but what an engine's end took: its last work, of which nothing was
+heard, and the next one's start.
+"""
+
+HOUR_S, DAY_S = 3_600, 86_400
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_FIGURES = [
+    "ended",
+    "seconds",
+    "busy_s",
+    "energy_j",
+    "prefill_j",
+    "decode_j",
+    "power_w",
+    "temp_c",
+    "saved_j",
+]
+_RANK: dict[str, int] = {"unresolved": 0, "measured": 1, "modelled": 2}
+
+
+class UsageRecord(msgspec.Struct, frozen=True):
+    """One request and what it took; its day is the UTC day of `ended`.
+
+    What is not known is None, and so is what goes with other modes of decoding than a model by
+    itself. `saved_j` is what the answer of one that is "cached" took when it was made. `answer_id`
+    is the id of the answer that the client got; embeddings and tensors have none. Raises
+    ValueError where a figure is not finite, for it would spoil every sum that it goes into.
+    """
+
+    ended: float  # Unix seconds
+    model: str
+    status: Status
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    seconds: float
+    busy_s: float
+    energy_j: float | None
+    prefill_j: float | None
+    decode_j: float | None
+    quality: Quality
+    power_w: float | None
+    temp_c: float | None
+    mode: str | None = None  # None: by the model itself
+    partner: str | None = None
+    small_tokens: int | None = None
+    large_tokens: int | None = None
+    switches: int | None = None
+    catch_up_tokens: int | None = None
+    accepted_tokens: int | None = None
+    rejected_tokens: int | None = None
+    saved_j: float | None = None
+    answer_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in _FIGURES:
+            value: float | None = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: a figure of the ledger is finite or None")
+
+
+class Day(msgspec.Struct, frozen=True):
+    """The supply's joules of one UTC day, or a part of them.
+
+    `quality` is "modelled" where any part of it was and "unresolved" where no second is covered.
+    """
+
+    day: str  # "2026-01-31"
+    quality: Quality
+    energy_j: float
+    attributed_j: float
+    covered_s: float
+    missing_s: float
+
+    @property
+    def unattributed_j(self) -> float:
+        """What no request answers for: the board at rest, and other programs."""
+        return self.energy_j - self.attributed_j
+
+    def plus(self, more: Day) -> Day:
+        """This and more of the same day."""
+        return Day(
+            self.day,
+            max(self.quality, more.quality, key=_RANK.__getitem__),
+            self.energy_j + more.energy_j,
+            self.attributed_j + more.attributed_j,
+            self.covered_s + more.covered_s,
+            self.missing_s + more.missing_s,
+        )
+
+
+class ModelDay(msgspec.Struct, frozen=True):
+    """What one model's requests took on one UTC day, or some of them.
+
+    `energy_j` counts the known joules; `unresolved` requests are those whose joules are not known.
+    `hits` of the requests were answered from the cache, which saved `saved_j` as far as known.
+    """
+
+    day: str
+    model: str
+    requests: int
+    unresolved: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    busy_s: float
+    energy_j: float
+    hits: int = 0
+    saved_j: float = 0.0
+
+    def plus(self, more: ModelDay) -> ModelDay:
+        """This and more of the same model and day."""
+        return ModelDay(
+            self.day,
+            self.model,
+            self.requests + more.requests,
+            self.unresolved + more.unresolved,
+            self.prompt_tokens + more.prompt_tokens,
+            self.cached_tokens + more.cached_tokens,
+            self.completion_tokens + more.completion_tokens,
+            self.busy_s + more.busy_s,
+            self.energy_j + more.energy_j,
+            self.hits + more.hits,
+            self.saved_j + more.saved_j,
+        )
+
+
+def utc_day(unix_s: float) -> str:
+    """The UTC day of a time, such as "2026-01-31"; ValueError beyond the years 1 to 9999."""
+    return date.fromordinal(_EPOCH_DAY + math.floor(unix_s / DAY_S)).isoformat()
+
+
+def of_model(entry: UsageRecord) -> ModelDay:
+    """What one request adds to its model's day."""
+    request = entry.status != "lost"
+    return ModelDay(
+        utc_day(entry.ended),
+        entry.model,
+        int(request),
+        int(request and entry.energy_j is None),
+        entry.prompt_tokens,
+        entry.cached_tokens,
+        entry.completion_tokens,
+        entry.busy_s,
+        entry.energy_j or 0.0,
+        int(entry.status == "cached"),
+        entry.saved_j or 0.0,
+    )
+
+
+KEPT = 1000  # requests; about 0.5 MB
+
+
+class Pending:
+    """Sums, all of them, and the newest KEPT requests, oldest first."""
+
+    def __init__(self) -> None:
+        self.entries: deque[UsageRecord] = deque(maxlen=KEPT)
+        self.days: dict[str, Day] = {}
+        self.hours: dict[int, float] = {}  # the supply's joules
+        self.models: dict[tuple[str, str], ModelDay] = {}
+
+    def book(self, entry: UsageRecord) -> None:
+        """Take a request."""
+        self._model(of_model(entry))
+        self.entries.append(entry)
+
+    def day(self, more: Day) -> None:
+        """Take more of a day."""
+        before = self.days.get(more.day)
+        self.days[more.day] = more if before is None else before.plus(more)
+
+    def hour(self, number: int, energy_j: float) -> None:
+        """Take more of an hour."""
+        self.hours[number] = self.hours.get(number, 0.0) + energy_j
+
+    def add(self, later: Pending) -> None:
+        """Take all that another one holds, which came after this."""
+        self.entries.extend(later.entries)
+        self.totals(later.days.values(), later.models.values())
+        for number, energy_j in later.hours.items():
+            self.hour(number, energy_j)
+
+    def totals(self, days: Iterable[Day], models: Iterable[ModelDay]) -> None:
+        """Take sums made elsewhere."""
+        for day in days:
+            self.day(day)
+        for model in models:
+            self._model(model)
+
+    def newest(self, count: int) -> tuple[list[Day], list[ModelDay]]:
+        """The sums of the newest `count` days that anything is known of, newest first."""
+        known = sorted({*self.days, *(day for day, _ in self.models)}, reverse=True)[:count]
+        days = [self.days[day] for day in known if day in self.days]
+        models = sorted(self.models.values(), key=lambda total: total.model)
+        models.sort(key=lambda total: total.day, reverse=True)
+        return days, [total for total in models if total.day in known]
+
+    def __str__(self) -> str:
+        """How much it is, in words; empty where it is nothing."""
+        days = len({*self.days, *(day for day, _ in self.models)})
+        parts = [_counted(len(self.entries), "request")] if self.entries else []
+        parts += [f"the sums of {_counted(days, 'day')}"] if days else []
+        return " and ".join(parts)
+
+    def _model(self, more: ModelDay) -> None:
+        key = (more.day, more.model)
+        before = self.models.get(key)
+        self.models[key] = more if before is None else before.plus(more)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
+def ledger_report(
+    stored: bool, days: Sequence[Day], models: Sequence[ModelDay], last: Sequence[UsageRecord]
+) -> LedgerReport:
+    """All of it as clients see it: the fields of one name have one meaning."""
+    return LedgerReport(
+        stored=stored,
+        days=msgspec.convert(days, list[DayTotal], from_attributes=True),
+        models=msgspec.convert(models, list[ModelTotal], from_attributes=True),
+        last=msgspec.convert(last, list[Booking], from_attributes=True),
+    )

@@ -1,0 +1,164 @@
+"""The ledger in its file: writes in one transaction, reads, and what keeps it small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_rt.database.file import File
+from edge_rt.database.schema import Schema
+from edge_rt.energy.ledger_records import DAY_S, HOUR_S, Day, ModelDay, Pending, UsageRecord
+
+_MADE = (  # columns of `answers` since version 2
+    "mode TEXT",
+    "partner TEXT",
+    "small_tokens INTEGER",
+    "large_tokens INTEGER",
+    "switches INTEGER",
+    "catch_up_tokens INTEGER",
+    "accepted_tokens INTEGER",
+    "rejected_tokens INTEGER",
+)
+_SAVED = "saved_j REAL"  # in `answers` since version 3
+_HOURS = "CREATE TABLE hours (hour INTEGER PRIMARY KEY, energy_j REAL)"  # since version 4
+_ANSWER_ID = "answer_id TEXT"  # in `answers` since version 5
+_HITS = ("hits INTEGER DEFAULT 0", "saved_j REAL DEFAULT 0.0")  # in `models` since version 3
+
+LEDGER = Schema(
+    name="ledger",
+    version=5,
+    tables={
+        "answers": f"""CREATE TABLE answers (
+            id INTEGER PRIMARY KEY, ended REAL, model TEXT, status TEXT,
+            prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
+            seconds REAL, busy_s REAL, energy_j REAL, prefill_j REAL, decode_j REAL,
+            quality TEXT, power_w REAL, temp_c REAL, {", ".join(_MADE)}, {_SAVED},
+            {_ANSWER_ID})""",
+        "days": """CREATE TABLE days (
+            day TEXT PRIMARY KEY, quality TEXT, energy_j REAL, attributed_j REAL,
+            covered_s REAL, missing_s REAL) WITHOUT ROWID""",
+        "models": f"""CREATE TABLE models (
+            day TEXT, model TEXT, requests INTEGER, unresolved INTEGER,
+            prompt_tokens INTEGER, cached_tokens INTEGER, completion_tokens INTEGER,
+            busy_s REAL, energy_j REAL, {", ".join(_HITS)}, PRIMARY KEY (day, model)
+            ) WITHOUT ROWID""",
+        "hours": _HOURS,
+    },
+    later={
+        1: [f"ALTER TABLE answers ADD COLUMN {column}" for column in _MADE],
+        2: [
+            f"ALTER TABLE answers ADD COLUMN {_SAVED}",
+            *(f"ALTER TABLE models ADD COLUMN {column}" for column in _HITS),
+        ],
+        3: [_HOURS],
+        4: [f"ALTER TABLE answers ADD COLUMN {_ANSWER_ID}"],
+    },
+    elsewhere="have ledger.path name another file",
+)
+
+
+HOURS = 48  # that are kept, before the present one and after it
+DATED_FROM = 1_735_689_600  # 2025-01-01: a clock that says less is wrong
+
+_SLICE = 256  # requests deleted at a time; in WAL mode even a freed page is written once
+_TRANSACTION_PAGES = 64  # what 1,000 requests and their sums take, with room to spare
+
+
+class Tables(File):
+    """See File; of the requests the oldest go first."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        super().__init__(path, LEDGER, max_bytes, _TRANSACTION_PAGES)
+
+    def write(self, batch: Pending) -> None:
+        """Add requests and sums, all or nothing; the oldest requests make room where they must."""
+        if not (batch.entries or batch.days or batch.models):
+            return
+        self.make_room(sum(map(_size, batch.entries)))
+        with self.transaction():
+            self._insert("answers (" + _COLUMNS + ")", *map(_row, batch.entries))
+            self._insert("days", *(self._day(day) for day in batch.days.values()))
+            self._insert("models", *(self._model(model) for model in batch.models.values()))
+            sums = ((n, energy_j + self.hour_j(n)) for n, energy_j in batch.hours.items())
+            self._insert("hours", *sums)
+
+    def prune(self, now: float, days: int) -> None:
+        """Delete requests that ended more than `days` before `now`, in the order of booking, and
+        hours that are far from it.
+
+        A date is believed if it lies between DATED_FROM and tomorrow. Requests whose date is not
+        go and stay with those booked around them: they are deleted once a later one is old, and
+        nothing is deleted that was booked after one that is young.
+        """
+        cutoff = now - days * DAY_S
+        young = self._id("WHERE ended BETWEEN ? AND ? ORDER BY id", cutoff, now + DAY_S)
+        old = self._id(
+            "WHERE ended >= ? AND ended < ? AND id < ? ORDER BY id DESC",
+            DATED_FROM,
+            cutoff,
+            young or 1 << 62,
+        )
+        while old is not None and self._drop(old):
+            pass
+        with self.transaction():
+            self._db.execute("DELETE FROM hours WHERE ABS(hour - ?) > ?", (now // HOUR_S, HOURS))
+
+    def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
+        """All sums of the newest `days` days that are on record, in no order."""
+        newest = "(SELECT day FROM days UNION SELECT day FROM models ORDER BY day DESC LIMIT ?)"
+        found = self._db.execute(f"SELECT * FROM days WHERE day IN {newest}", (days,)).fetchall()
+        models = self._db.execute(f"SELECT * FROM models WHERE day IN {newest}", (days,)).fetchall()
+        return [Day(*row) for row in found], [ModelDay(*row) for row in models]
+
+    def hour_j(self, number: int) -> float:
+        """The supply's joules of an hour, as far as they are on record."""
+        query = "SELECT energy_j FROM hours WHERE hour = ?"
+        row = self._db.execute(query, (number,)).fetchone()
+        return 0.0 if row is None else row[0]
+
+    def recent(self, count: int) -> list[UsageRecord]:
+        """The last `count` requests, newest first."""
+        query = f"SELECT {_COLUMNS} FROM answers ORDER BY id DESC LIMIT ?"
+        return [UsageRecord(*row) for row in self._db.execute(query, (count,)).fetchall()]
+
+    def drop_some(self) -> bool:
+        """Delete a slice of the oldest requests; False where there are none."""
+        return self._drop(1 << 62)
+
+    def _insert(self, table: str, *rows: tuple[object, ...]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+
+    def _day(self, more: Day) -> tuple[object, ...]:
+        row = self._db.execute("SELECT * FROM days WHERE day = ?", (more.day,)).fetchone()
+        return _row(more if row is None else Day(*row).plus(more))
+
+    def _model(self, more: ModelDay) -> tuple[object, ...]:
+        query = "SELECT * FROM models WHERE day = ? AND model = ?"
+        row = self._db.execute(query, (more.day, more.model)).fetchone()
+        return _row(more if row is None else ModelDay(*row).plus(more))
+
+    def _drop(self, until: int) -> bool:
+        """Delete a slice of the oldest requests up to `until`; False where there are none."""
+        ids = f"SELECT id FROM answers WHERE id <= ? ORDER BY id LIMIT {_SLICE}"
+        with self.transaction():
+            return (
+                self._db.execute(f"DELETE FROM answers WHERE id IN ({ids})", (until,)).rowcount > 0
+            )
+
+    def _id(self, where: str, *values: float) -> int | None:
+        row = self._db.execute(f"SELECT id FROM answers {where} LIMIT 1", values).fetchone()
+        return None if row is None else row[0]
+
+
+_COLUMNS = ", ".join(UsageRecord.__struct_fields__)
+
+
+def _size(entry: UsageRecord) -> int:
+    """What it takes in the file, in bytes."""
+    texts = (entry.model, entry.mode, entry.partner, entry.answer_id)
+    return 168 + sum(len(text or "") for text in texts)
+
+
+def _row(line: UsageRecord | Day | ModelDay) -> tuple[object, ...]:
+    return tuple(getattr(line, name) for name in line.__struct_fields__)

@@ -1,0 +1,113 @@
+"""What models take that answer together, on the board that is there now."""
+
+from __future__ import annotations
+
+from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
+from edge_rt.decoding.params import EARLY, Made
+from edge_rt.energy.prediction.forecaster import Forecaster
+from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.teams import Team, Teams
+from edge_rt.energy.prediction.together import Foretell, Sizes, Teamwork
+from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.options.decoding_options import DecodingOption
+
+
+class Teaming:
+    """Predicts for models in any mode; learns from answers how they share the work."""
+
+    def __init__(self, forecaster: Forecaster, memory: Memory) -> None:
+        self._forecaster, self._memory = forecaster, memory
+        self._board, self._teams = "", Teams()
+
+    def predict(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        tokens: tuple[int, int, int],
+        duty: float = 1.0,
+        offered: DecodingOption | None = None,
+        its: tuple[int, int, int] | None = None,
+        form: LoadConfig | None = None,
+    ) -> Prediction | Unpredicted:
+        """What an answer takes; `tokens` are those of the prompt, of these the cached ones, and
+        those of the answer, and `its` the partner's; None: the same. `form` is that of `entry`,
+        None: the usual one.
+        """
+        if offered is None or offered.mode.name == SINGLE:
+            return self._forecaster.predict(entry, threads, *tokens, duty, form)
+        large, small = self._alone(entry, offered, threads, duty, form)
+        team, sizes = _team(entry, offered), Sizes(*tokens)
+        return self._known().predict(team, sizes, large, small, its and Sizes(*its))
+
+    def learn(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        served: Served,
+        offered: DecodingOption,
+        made: Made,
+        form: LoadConfig | None = None,
+    ) -> None:
+        """Take how an answer was made, and what it took; `form` as in `predict`."""
+        tokens = made.small + made.large
+        if tokens < 1:
+            return
+        work = Teamwork(
+            made.large / tokens,
+            made.switches / tokens,
+            made.catch_up / tokens,
+            made.accepted / tokens,
+            made.rejected / tokens,
+            made.small / tokens if _decides_once(offered) else 0.0,
+        )
+        large, small = self._alone(entry, offered, threads, 1.0, form)
+        self._known().learn(_team(entry, offered), work, served, large, small)
+
+    def remember(self) -> None:
+        """Have the memory take all that was learnt on the present board."""
+        if self._board and self._board == self._forecaster.board:
+            self._memory.take_teams(self._board, self._teams.learnt())
+
+    def _alone(
+        self,
+        entry: ModelRecord,
+        offered: DecodingOption,
+        threads: int,
+        duty: float,
+        form: LoadConfig | None = None,
+    ) -> tuple[Foretell, Foretell | None]:
+        partner = offered.partner
+        large = self._foretell(entry, threads, duty, form)
+        return large, None if partner is None else self._foretell(partner, threads, duty)
+
+    def _foretell(
+        self, entry: ModelRecord, threads: int, duty: float, form: LoadConfig | None = None
+    ) -> Foretell:
+        def foretell(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
+            tokens = prompt, cached, completion
+            return self._forecaster.predict(entry, threads, *tokens, duty, form)
+
+        return foretell
+
+    def _known(self) -> Teams:
+        board = self._forecaster.board
+        if board != self._board:
+            self._board, self._teams = board, Teams(self._memory.recall_teams(board))
+        return self._teams
+
+
+def _decides_once(offered: DecodingOption) -> bool:
+    gating = offered.mode.gating
+    return gating is not None and gating.name == EARLY
+
+
+def _team(entry: ModelRecord, offered: DecodingOption) -> Team:
+    """By names that change with the files."""
+    mode, partner, gating = offered.mode, offered.partner, offered.mode.gating
+    small = None if partner is None else resident_name(partner)
+    team = Team(resident_name(entry), small, mode.label)
+    if gating is None:
+        return team
+    return team._replace(share=gating.share, threshold=gating.threshold, first=gating.first)

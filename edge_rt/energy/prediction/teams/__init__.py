@@ -1,1 +1,0 @@
-"""What models take for an answer that they make together."""

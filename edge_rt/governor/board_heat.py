@@ -1,0 +1,130 @@
+"""What is learnt of the board's heat, and how it is told to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from statistics import median
+
+from edge_rt.board.snapshot import BoardSnapshot, board_key
+from edge_rt.config.board import Board
+from edge_rt.core.limits import Observation
+from edge_rt.core.reports.governor import HeatState
+from edge_rt.energy.calibration.record import Calibration, Draws
+from edge_rt.governor.leakage_watch import LeakageWatch
+from edge_rt.governor.power.draws import Priors, priors_of
+from edge_rt.thermal.course import Forecast
+from edge_rt.thermal.leakage import critical_c
+from edge_rt.thermal.leakage_fit import LeakagePrior
+from edge_rt.thermal.model import ThermalModel, ThermalState
+from edge_rt.thermal.network import Prior
+
+
+def power_prior(felt: BoardSnapshot | None, found: Iterable[Calibration] = ()) -> Priors:
+    """Watts and speeds by threads; of no board in particular where none is recognised.
+
+    `found` are the board's calibrations, of whatever models: what they measured goes first.
+    """
+    board = _board(felt)
+    priors = Priors() if board is None else priors_of(board)
+    known = [(c, c.draws) for c in found if c.draws is not None and _sound(c.draws)]
+    if not known:
+        return priors
+    cores = [(c, draws) for c, draws in known if not c.gpu_layers]
+    gpu = [draws.watts.decode_w for c, draws in known if c.gpu_layers]
+    return replace(
+        priors,
+        idle_w=median(draws.idle_w for _, draws in known),
+        draws_w={
+            n: median(d.watts.decode_w for c, d in cores if c.threads == n)
+            for n in sorted({c.threads for c, _ in cores})
+        },
+        prompts=median(d.watts.prefill_w / d.watts.decode_w for _, d in cores) if cores else None,
+        gpu_w=median(gpu) if gpu else priors.gpu_w,
+    )
+
+
+def _sound(draws: Draws) -> bool:
+    return draws.quality == "measured" and min(draws.watts.prefill_w, draws.watts.decode_w) > 0.0
+
+
+def heat_prior(felt: BoardSnapshot | None, cores: int) -> Prior:
+    """The way of the heat from the chip to the air; `cores` are those that may be used."""
+    power, board = power_prior(felt), _board(felt)
+    full = None if board is None else board.draw.loaded_w
+    fan = felt is not None and any(reader.name == "fan" for reader in felt.sampler.readers)
+    constants = None if board is None else board.thermal.constants
+    return Prior.generic(
+        power.idle_w + cores * power.core_w if full is None else full.value,
+        fan or (board is not None and board.thermal.fan is not None),
+        power.idle_w,
+        resistance_c_per_w=constants and constants.resistance_c_per_w,
+        capacity_j_per_c=constants and constants.capacity_j_per_c,
+    )
+
+
+def leakage_prior(felt: BoardSnapshot | None) -> LeakagePrior:
+    """What the chip leaks, before that was measured."""
+    board = _board(felt)
+    known = None if board is None else board.thermal.leakage_w
+    return LeakagePrior(power_prior(felt).idle_w, known and known.value)
+
+
+def _board(felt: BoardSnapshot | None) -> Board | None:
+    return None if felt is None else felt.chosen.board
+
+
+HOTTEST_C = 300.0  # a chip ends long before
+
+
+class Heat:
+    """The thermal model of the present board, and its chip's leakage."""
+
+    def __init__(
+        self, leakage: LeakageWatch, felt: Callable[[], BoardSnapshot | None] | None = None
+    ) -> None:
+        """`felt` gives the last look at the board; None: the one that a model was made for."""
+        self.leakage, self._felt = leakage, felt
+        self._model: ThermalModel | None = None
+
+    def model(self, felt: BoardSnapshot | None, cores: int) -> ThermalModel:
+        """Make a model for a board, without its past; `cores` is the most threads to use.
+
+        Its leakage is that of a chip at work, whose voltage is higher than at rest.
+        """
+        key = None if felt is None else board_key(felt)
+        self.leakage.begin(key, leakage_prior(felt), self._felt or (lambda: felt))
+        self._model = ThermalModel(heat_prior(felt, cores), self.leakage.power_w)
+        return self._model
+
+    def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
+        """See ThermalModel; None as long as nothing is known, or forecasts do not come true."""
+        model = self._model
+        believed = model is not None and model.believed
+        return model.forecast(power_w, horizon_s) if model is not None and believed else None
+
+    def state(self, seen: Observation | None) -> HeatState:
+        """All of it, for clients; `seen` is the governor's last look."""
+        state = None if self._model is None else self._model.state
+        watch, fit = self.leakage, self.leakage.fit
+        temp_c = None if seen is None else seen.temp_c
+        return HeatState(
+            ambient_c=state and state.ambient_c,
+            resistance_c_per_w=state and state.resistance_c_per_w,
+            time_constants_s=list(state.time_constants_s) if state else [],
+            band_k=state and state.band_k,
+            trusted=state is not None and state.believed,
+            why="nothing is known of the board's heat yet" if state is None else state.why,
+            leakage_w=None if temp_c is None else fit.leakage.power_w(temp_c),
+            doubling_k=fit.leakage.doubling_c,
+            phi=watch.phi(None if seen is None else seen.power_w, temp_c),
+            runaway_c=None if state is None else _runaway_c(state, watch),
+            leakage_note=watch.note,
+            leakage_source=fit.source,
+        )
+
+
+def _runaway_c(state: ThermalState, leakage: LeakageWatch) -> float | None:
+    """The runaway temperature of a chip at work; None: above all that a chip can have."""
+    critical = critical_c(leakage.fit.leakage, state.resistance_c_per_w, leakage.voltage)
+    return critical if critical <= HOTTEST_C else None

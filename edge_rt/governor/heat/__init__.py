@@ -1,1 +1,0 @@
-"""What is learnt of the board's heat and leakage."""

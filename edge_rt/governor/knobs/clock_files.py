@@ -1,0 +1,152 @@
+"""The files that cap the clocks of the CPU and of a Jetson's GPU, and the caps to choose from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.board.readers.cpufreq import Policy, policies
+from edge_rt.board.readers.devfreq import gpu_devices
+from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
+from edge_rt.governor.knobs.knob import FileKnob, KnobError, Wish
+
+_CHOICES = 10  # clocks to choose from where the kernel lists none
+_GRID_HZ = 1e8  # these are rounded down to multiples of it
+
+
+@dataclass(frozen=True)
+class ClockFile:
+    """A file that caps a clock, with the clocks that the kernel lists, in the file's own unit."""
+
+    knob: FileKnob
+    unit_hz: float
+    low: int  # the least cap
+    listed: tuple[int, ...]  # clocks that the hardware has; empty: the kernel lists none
+
+    def choices(self, top: int) -> tuple[int, ...]:
+        """The caps from `low` to `top`, both included, in ascending order."""
+        low = min(self.low, top)
+        between = self.listed or self._spread(low, top)
+        return tuple(sorted({low, top, *(value for value in between if low <= value <= top)}))
+
+    def _spread(self, low: int, top: int) -> tuple[int, ...]:
+        grid = round(_GRID_HZ / self.unit_hz)
+        steps = (low + (top - low) * step // (_CHOICES - 1) for step in range(_CHOICES))
+        return tuple(value // grid * grid for value in steps)
+
+
+def listed(path: Path) -> tuple[int, ...]:
+    """The numbers in a file such as scaling_available_frequencies; none where it is missing."""
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            return tuple(int(word) for word in file.read(4096).split() if word.isdigit())
+    except OSError:
+        return ()
+
+
+def throttle(thermal: Path, kinds: tuple[str, ...]) -> str | None:
+    """Why a clock is held down: a cooling device whose type begins with one of `kinds` is on."""
+    for folder in numbered(thermal, "cooling_device*"):
+        kind = first_line(folder / "type") or ""
+        if kind.startswith(kinds) and first_integer(folder / "cur_state"):
+            return f"the kernel throttles the clock ({folder.name}, {kind})"
+    return None
+
+
+_CPU_PLACE = re.compile(r"(/.*)?/sys/devices/system/cpu/cpufreq/policy\d+/scaling_max_freq")
+_CPU_COOLERS = ("cpufreq-", "thermal-cpufreq-", "Processor")  # types of the clock's cooling devices
+
+
+class MaxClock(FileKnob):
+    """scaling_max_freq of one policy, in kHz.
+
+    The kernel keeps what users set apart from its own cap and shows the lower of the two. So while
+    it throttles, the file does not tell what was set, though it can be set all the same.
+    """
+
+    def hidden(self) -> str | None:
+        """The cooling device that holds the clock down, whichever policy it is for."""
+        return throttle(self.path.parents[5] / "class" / "thermal", _CPU_COOLERS)
+
+
+def clock_wishes(sysfs: Path, max_hz: float) -> list[Wish]:
+    """No policy of the board shall go above `max_hz`."""
+    return [Wish(file.knob, round(max_hz / 1e3)) for file in cpu_files(sysfs)]
+
+
+def cpu_files(sysfs: Path) -> list[ClockFile]:
+    """What caps the clocks of all policies; raises KnobError where there are none."""
+    found = [_cpu_file(policy) for policy in policies(sysfs)]
+    if not found:
+        raise KnobError(
+            f"no clock can be set: there is no policy in {sysfs}/devices/system/cpu/cpufreq"
+        )
+    return found
+
+
+def tmpfiles_line(group: str) -> str:
+    """What lets `group` set the clocks, as a line for systemd-tmpfiles.
+
+    The kernel drops the uevents of policies, so no rule of udev ever sees one.
+    """
+    return f"z /sys/devices/system/cpu/cpufreq/policy*/scaling_max_freq 0664 root {group}"
+
+
+def clock_knob(name: str) -> MaxClock | None:
+    """The knob that the journal calls `name`; None where it is none of these."""
+    return MaxClock(Path(name)) if _CPU_PLACE.fullmatch(name) else None
+
+
+def _cpu_file(policy: Policy) -> ClockFile:
+    folder = policy.folder
+    lows = (first_integer(folder / name) for name in ("cpuinfo_min_freq", "scaling_min_freq"))
+    return ClockFile(
+        MaxClock(folder / "scaling_max_freq"),
+        unit_hz=1e3,
+        low=max(low or 0 for low in lows),
+        listed=listed(folder / "scaling_available_frequencies"),
+    )
+
+
+_GPU_PLACE = re.compile(r"(/.*)?/sys/class/devfreq/[^/\n]+/max_freq")
+_DEVICES = "*.gpu|*.ga10b|*.gv11b|*.gp10b|*.gm20b|gpu-gpc*|gpu.*|gpu"  # as in gpu_devices
+_GPU_COOLERS = ("devfreq-", "thermal-devfreq-")  # types of the clock's cooling devices
+
+
+class MaxGpuClock(FileKnob):
+    """max_freq of one devfreq device, in Hz; the kernel shows its own cap where that is lower."""
+
+    def hidden(self) -> str | None:
+        """The cooling device that holds the clock down, whichever device it is for."""
+        return throttle(self.path.parents[2] / "thermal", _GPU_COOLERS)
+
+
+def gpu_files(sysfs: Path) -> list[ClockFile]:
+    """What caps the clock of the GPU; raises KnobError where nothing does."""
+    folders = [device for device in gpu_devices(sysfs) if (device / "max_freq").exists()]
+    if not folders:
+        raise KnobError(f"no GPU clock can be set: {sysfs}/class/devfreq has no GPU with max_freq")
+    return [_gpu_file(folder) for folder in folders]
+
+
+def udev_rule(group: str) -> str:
+    """The udev rule, one line, that lets `group` set the clock."""
+    return (
+        f'ACTION!="remove", SUBSYSTEM=="devfreq", KERNEL=="{_DEVICES}", '
+        f'RUN+="/bin/chgrp {group} /sys%p/max_freq", RUN+="/bin/chmod 0664 /sys%p/max_freq"'
+    )
+
+
+def gpu_knob(name: str) -> MaxGpuClock | None:
+    """The knob that the journal calls `name`; None where it is none of these."""
+    return MaxGpuClock(Path(name)) if _GPU_PLACE.fullmatch(name) else None
+
+
+def _gpu_file(folder: Path) -> ClockFile:
+    return ClockFile(
+        MaxGpuClock(folder / "max_freq"),
+        unit_hz=1.0,
+        low=first_integer(folder / "min_freq") or 0,
+        listed=listed(folder / "available_frequencies"),
+    )

@@ -1,1 +1,0 @@
-"""Leakage: the power that a chip draws for being warm, learnt from idle power."""

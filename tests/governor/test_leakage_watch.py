@@ -1,0 +1,275 @@
+"""The daemon learns its chip's leakage while the engine is idle, and keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import math
+import random
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from clocked import clocked, clocks
+
+from edge_rt.core.limits import Observation
+from edge_rt.governor.leakage_watch import SAVE_S, LeakageWatch
+from edge_rt.thermal.idle import Cell
+from edge_rt.thermal.leakage import Leakage
+
+TRUTH, FLOOR_W, DRIFT = Leakage(0.6, 18.0), 3.0, 0.0015
+IDLE = Observation(
+    time_s=0.0,
+    dt_s=1.0,
+    power_w=3.0,
+    temp_c=40.0,
+    trip_c=85.0,
+    fan=None,
+    threads=4,
+    busy_s=0.0,
+    tokens=0,
+    running=0,
+    waiting=0,
+    others=0.0,
+)
+
+
+def idle(second: int) -> Observation:
+    """The board while it goes down and up by 30 K in half an hour."""
+    temp_c = 40.0 + 15.0 * (1.0 + math.cos(2.0 * math.pi * second / 1800.0))
+    power_w = FLOOR_W + DRIFT * (temp_c - 45.0) + TRUTH.power_w(temp_c)
+    return dataclasses.replace(IDLE, time_s=float(second), temp_c=temp_c, power_w=power_w)
+
+
+def learnt(state: Path | None, seconds: int = 1800, board: str = "pi") -> LeakageWatch:
+    watch = LeakageWatch(state, lambda: 0.0)
+    watch.begin(board)
+    for second in range(seconds):
+        watch.take(idle(second))
+    asyncio.run(watch.refit())
+    return watch
+
+
+def test_an_idle_board_tells_its_leakage() -> None:
+    watch = learnt(None)
+    assert watch.measured
+    assert watch.fit.leakage.doubling_c == pytest.approx(18.0, rel=0.15)
+    assert watch.fit.growth_w.middle == pytest.approx(
+        TRUTH.power_w(70.0) - TRUTH.power_w(45.0), rel=0.1
+    )
+    assert watch.note.startswith("measured over 30 K: doubles each ")
+
+
+def test_before_it_is_measured_the_default_is_assumed_and_named_so() -> None:
+    """Phi always has a value, which says whether the leakage was measured."""
+    watch = learnt(None, seconds=60)
+    assert watch.fit.leakage.doubling_c == 20.0
+    yielded = watch.phi(9.0, 60.0)
+    assert yielded is not None
+    assert 0.5 < yielded < 1.0
+    assert not watch.measured
+    assert watch.note.startswith("assumed: doubles each 20 K")
+
+
+def test_modelled_power_teaches_nothing(tmp_path: Path) -> None:
+    watch = LeakageWatch(None)
+    board = clocked(tmp_path, clocks(1.0, 1.0))
+    board.supply = SimpleNamespace(quality="modelled")
+    watch.begin("pi", felt=lambda: board)
+    for second in range(1800):
+        watch.take(idle(second))
+    asyncio.run(watch.refit())
+    assert not watch.measured
+
+
+def test_leakage_at_work_has_the_voltage_of_the_clocks_allowed(tmp_path: Path) -> None:
+    board = clocked(tmp_path, clocks(0.1, 1.0))
+    watch = LeakageWatch(None)
+    watch.begin("orin", felt=lambda: board)
+    idle_w = watch.fit.leakage.power_w(60.0)
+    assert watch.power_w(60.0) == pytest.approx(idle_w / 0.64)
+    watch.take(dataclasses.replace(IDLE, cpu_hz=5e8))
+    assert watch.power_w(60.0) == pytest.approx(idle_w * 0.8 / 0.64)
+
+
+@pytest.mark.parametrize(
+    "work", [{"busy_s": 1.0}, {"running": 1}, {"cpu_s": 0.9}, {"others": 1.0}, {"dt_s": 0.0}]
+)
+def test_work_and_the_seconds_after_it_teach_nothing(work: dict[str, Any]) -> None:
+    watch = LeakageWatch(None)
+    watch.begin("pi")
+    for second in range(1800):  # idle for eight seconds of nine: never long enough
+        watch.take(dataclasses.replace(idle(second), **(work if second % 9 == 0 else {})))
+    asyncio.run(watch.refit())
+    assert not watch.measured
+
+
+@pytest.mark.parametrize("missing", ["power_w", "temp_c"])
+def test_what_cannot_be_read_teaches_nothing(missing: str) -> None:
+    watch = LeakageWatch(None)
+    watch.begin("pi")
+    for second in range(1800):
+        watch.take(dataclasses.replace(idle(second), **{missing: None}))
+    asyncio.run(watch.refit())
+    assert not watch.measured
+
+
+def test_the_yield_falls_as_the_chip_warms() -> None:
+    watch = learnt(None)
+    cool, warm = watch.phi(9.0, 40.0), watch.phi(9.0, 80.0)
+    assert cool is not None
+    assert warm is not None
+    assert 0.0 < warm < cool < 1.0
+    assert (watch.phi(None, 40.0), watch.phi(9.0, None)) == (None, None)
+    assert watch.phi(2.0, 40.0) == 0.0  # less than the board draws anyway
+
+
+def test_what_was_learnt_is_kept_for_the_next_start_of_the_same_board(tmp_path: Path) -> None:
+    before = learnt(tmp_path)
+    before.end()
+    next_one, other = LeakageWatch(tmp_path, lambda: 0.0), LeakageWatch(tmp_path)
+    next_one.begin("pi")
+    other.begin("orin")
+    assert next_one.fit == before.fit
+    assert not other.measured
+    asyncio.run(next_one.refit())
+    assert next_one.fit == before.fit  # from the readings, which are kept as well
+
+
+def test_days_are_pooled_over_starts(tmp_path: Path) -> None:
+    """None of them alone spans enough."""
+
+    def day(number: int) -> LeakageWatch:
+        watch = LeakageWatch(tmp_path, lambda: 86_400.0 * number)
+        watch.begin("pi")
+        for second in range(1800):
+            dice = random.Random(2000 * number + second)
+            swing_c = 48.0 + number + 9.0 * math.cos(second / 150.0)
+            power_w = FLOOR_W + DRIFT * (swing_c - 45.0) + TRUTH.power_w(swing_c)
+            power_w += 0.1 * number + dice.gauss(0.0, 0.05)
+            look = dataclasses.replace(IDLE, time_s=float(second), temp_c=swing_c, power_w=power_w)
+            watch.take(look)
+        asyncio.run(watch.refit())
+        watch.end()
+        return watch
+
+    first, *_, last = [day(number) for number in range(8)]
+    assert last.fit.growth_w.half < first.fit.growth_w.half
+
+
+def test_the_disk_is_written_once_an_hour_at_most_and_only_with_news(tmp_path: Path) -> None:
+    """Or a board that has nothing to do would wear it."""
+    now = [0.0]
+    watch, path = LeakageWatch(tmp_path, lambda: now[0]), tmp_path / "leakage-pi.json"
+    watch.begin("pi")
+    written = list[float]()
+
+    async def pause(seconds: float) -> None:
+        for second in range(int(now[0]), int(now[0] + seconds)):
+            if second < 2 * SAVE_S:
+                watch.take(idle(second))
+        now[0] += seconds
+        if path.exists():
+            written.append(now[0])
+            path.unlink()
+        if now[0] > 8 * SAVE_S:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch.run(pause))
+    assert 1 <= len(written) <= 3
+    assert all(b - a >= SAVE_S for a, b in pairwise(written))
+
+
+def test_the_end_of_the_daemon_writes_what_is_not_on_disk(tmp_path: Path) -> None:
+    watch = LeakageWatch(tmp_path, lambda: 0.0)
+    watch.begin("pi")
+    for second in range(1800):
+        watch.take(idle(second))
+
+    async def ends(_: float) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch.run(ends))
+    assert (tmp_path / "leakage-pi.json").exists()
+
+
+def test_boards_that_look_alike_keep_their_own(tmp_path: Path) -> None:
+    before = learnt(tmp_path)
+    before.end()
+    learnt(tmp_path, board="pi (simulated)").end()
+    again = LeakageWatch(tmp_path)
+    again.begin("pi")
+    assert again.fit == before.fit
+
+
+def test_a_board_found_later_is_another_one(tmp_path: Path) -> None:
+    watch = learnt(tmp_path)
+    watch.begin("orin")
+    assert not watch.measured
+    watch.begin("pi")
+    assert watch.measured
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"board": 1}', b"[" * 10_000])
+def test_a_damaged_file_is_told_and_left_alone(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "leakage-pi.json"
+    path.write_bytes(content)
+    watch = LeakageWatch(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        watch.begin("pi")
+    watch.end()
+    assert not watch.measured
+    assert path.name in caplog.text
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("doubling_c", 0.0),
+        ("doubling_c", -5.0),
+        ("reference_w", -50.0),
+        ("reference_w", 1e308),
+        ("floor_w", 1e300),
+        ("drift_w_per_c", 1e300),
+        ("visits", 0.0),
+        ("power_w", 1e300),
+        ("temp_c", 1e300),
+    ],
+)
+def test_figures_that_cannot_be_do_not_come_from_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, where: str, value: float
+) -> None:
+    learnt(tmp_path).end()
+    [path] = tmp_path.iterdir()
+    kept = msgspec.json.decode(path.read_bytes())
+    fit, cell = kept["fit"], kept["stretches"][0]["cells"][3]
+    if where in Cell._fields:
+        cell[Cell._fields.index(where)] = value
+    else:
+        (fit["leakage"] if where in fit["leakage"] else fit)[where] = value
+    path.write_bytes(msgspec.json.encode(kept))
+    watch = LeakageWatch(tmp_path)
+    watch.begin("pi")
+    assert not watch.measured
+    assert "holds what no board shows" in caplog.text
+    asyncio.run(watch.refit())
+    assert 0.0 < watch.power_w(60.0) < 3.0
+
+
+def test_a_disk_that_refuses_costs_only_the_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    watch = learnt(tmp_path / "file" / "state")
+    watch.end()
+    assert watch.measured
+    assert "cannot be written down" in caplog.text
