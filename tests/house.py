@@ -29,7 +29,7 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState
 from edge_rt.core.requests import Call, Cost
 from edge_rt.decoding.params import Sampling
 from edge_rt.energy.ledger import Book
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.framing import encode, engine_decoder
 from edge_rt.engine.model_pool import ModelPool
@@ -59,12 +59,12 @@ from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.history import History
+from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.loop import Governing
-from edge_rt.governor.report import Report
+from edge_rt.governor.loop import GovernorLoop
+from edge_rt.governor.report import GovernorReport
 from edge_rt.governor.status import changed, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
@@ -331,7 +331,7 @@ class FakeGoverning:
         self.limits = Limits(2)
         self.admission = Admission(self.limits)
         self.budget = Budget()
-        self.history = History(30.0, lambda: 1_800_000_000.0)
+        self.history = BoardHistory(30.0, lambda: 1_800_000_000.0)
         self.heat = Heat(LeakageWatch(None))
         self.admitted: list[bool] = []  # whether each loads a model
         self.seen: Any = None
@@ -364,8 +364,8 @@ class FakeGoverning:
     def change(self, change: BudgetChange) -> None:
         self.budget = changed(self.budget, change)
 
-    def state(self, knobs: Iterable[Outcome]) -> GovernorState:
-        report = Report(why=self.limits.why)
+    def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
+        report = GovernorReport(why=self.limits.why)
         return governor_state(self.budget, self.limits, report, None, None, knobs, {})
 
 
@@ -415,7 +415,7 @@ class House:
         clock = lambda: self.now  # noqa: E731
         self.senses = FakeSenses(self)
         self.book = Book(None, days=90, max_bytes=1 << 20, clock=lambda: 1_800_000_000.0)
-        self.metering = Metering(
+        self.metering = EnergyMeter(
             cast(BoardMonitor, self.senses),
             self.book,
             lambda: self.loading,
@@ -433,7 +433,7 @@ class House:
         self.state = State(cast(Supervisor, self.supervisor), self.metering.tokens, clock)
         self.health = Health(self.connect, self.residency, clock)
         self.governing = FakeGoverning()
-        self.knobs: list[Outcome] = []
+        self.knobs: list[KnobOutcome] = []
         config = config or Config()
         self.state_folder = state_folder or Path("/nonexistent")
         self.cpu = FakeCpu(self)
@@ -446,7 +446,7 @@ class House:
             state=self.state,
             monitor=cast(BoardMonitor, self.senses),
             metering=self.metering,
-            governing=cast(Governing, self.governing),
+            governing=cast(GovernorLoop, self.governing),
             available=lambda: 1 << 40,
             clock=clock,
             pause=self.rest,
@@ -460,7 +460,7 @@ class House:
             self.residency,
             self.state,
             self.metering,
-            cast(Governing, self.governing),
+            cast(GovernorLoop, self.governing),
             self.foresight,
             recovery,
             clock,
@@ -481,7 +481,7 @@ class House:
             health=self.health,
             monitor=cast(BoardMonitor, self.senses),
             metering=self.metering,
-            governing=cast(Governing, self.governing),
+            governing=cast(GovernorLoop, self.governing),
             knobs=cast(BoardKnobs, SimpleNamespace(report=lambda: self.knobs)),
             generation=answering,
             tasks=performing,

@@ -23,7 +23,7 @@ from edge_rt.energy.ledger_records import (
     UsageRecord,
     utc_day,
 )
-from edge_rt.energy.ledger_tables import LEDGER, Tables
+from edge_rt.energy.ledger_tables import LEDGER, LedgerTables
 
 JUMP_S = 60.0
 SETTLED_S = 3600.0
@@ -76,7 +76,7 @@ class Book:
     Single requests are pruned by age, `days`, and by the size of all files, `max_bytes`; sums
     stay. Requests belong to the UTC day of their end and the supply's joules to the day that
     `clock` says, right or wrong. By age is pruned only after nobody set the clock for an hour,
-    so that a board that starts in 1970 loses nothing then; see also `Tables.prune`.
+    so that a board that starts in 1970 loses nothing then; see also `LedgerTables.prune`.
 
     While the file cannot be written, all sums and the newest KEPT requests are held in memory;
     the file gets them once it can. A ledger that is damaged or of a newer version is moved to
@@ -209,7 +209,7 @@ class Book:
         waited = sums and now >= self._idle_at
         return requests or waited or not self.stored or now >= self._prune_at
 
-    def _write(self, tables: Tables, batch: Pending, now: float | None) -> bool:
+    def _write(self, tables: LedgerTables, batch: Pending, now: float | None) -> bool:
         ticks = self._monotonic()
         if ticks >= self._prune_at:
             if now is not None:
@@ -219,7 +219,7 @@ class Book:
         self._idle_at = ticks + IDLE_S
         return True
 
-    def _read(self, ask: Callable[[Tables], T], otherwise: T) -> T:
+    def _read(self, ask: Callable[[LedgerTables], T], otherwise: T) -> T:
         found = None if self._storage is None else self._storage.attempt(ask)
         return otherwise if found is None else found
 
@@ -234,6 +234,6 @@ class Book:
             self._pending = batch
 
 
-def _storage(path: Path, max_bytes: int, clock: Callable[[], float]) -> Storage[Tables]:
+def _storage(path: Path, max_bytes: int, clock: Callable[[], float]) -> Storage[LedgerTables]:
     without = f"sums and the last {KEPT} requests are kept in memory alone"
-    return Storage(path, LEDGER, lambda: Tables(path, max_bytes), clock, without)
+    return Storage(path, LEDGER, lambda: LedgerTables(path, max_bytes), clock, without)

@@ -63,7 +63,7 @@ _SLICE = 256  # requests deleted at a time; in WAL mode even a freed page is wri
 _TRANSACTION_PAGES = 64  # what 1,000 requests and their sums take, with room to spare
 
 
-class Tables(File):
+class LedgerTables(File):
     """See File; of the requests the oldest go first."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:

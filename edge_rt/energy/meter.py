@@ -16,7 +16,7 @@ from edge_rt.energy.account import Account, Baseline, Bill
 from edge_rt.energy.attribution import Attribution, Totals
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.ledger_records import Status, UsageRecord, ledger_report
-from edge_rt.energy.usage import Loss, Milestone, RequestUsage, Tokens, booking
+from edge_rt.energy.usage import Loss, Milestone, RequestUsage, TokenCounts, booking
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Work
 
@@ -26,7 +26,7 @@ STOP_S = 0.5  # for the engine's word on one whose client waits for its end
 TOLD_S = 2.0  # for the engine's word on a request that was broken off
 
 
-class Metering:
+class EnergyMeter:
     """Keeps an account for each request that is with the engine, and books it at its end."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Metering:
 
         `loading` tells whether the engine is at work for nobody.
         """
-        self.tokens = Tokens()
+        self.tokens = TokenCounts()
         self._senses = senses
         self._book = book
         self._loading = loading
@@ -96,7 +96,7 @@ class Metering:
         model = min(models or self._waiting.values(), default=None)
         account = None if model is None else self._attribution.lost(now_s)
         if model is not None and account is not None:
-            receipt = RequestUsage(model, Tokens(), account=account)
+            receipt = RequestUsage(model, TokenCounts(), account=account)
             self._lost = Loss(receipt, account, self._attribution, now_s)
 
     # --- one request

@@ -16,7 +16,7 @@ from edge_rt.engine.protocol import Delta, Started
 
 
 @dataclass
-class Tokens:
+class TokenCounts:
     """Counts of tokens; `cached` are those of the prompt that were not computed again."""
 
     prompt: int = 0
@@ -29,8 +29,8 @@ class RequestUsage:
     """One request on its way; `account` is there once it was handed to the engine."""
 
     model: str
-    total: Tokens  # of all requests, for whoever watches the daemon
-    own: Tokens = field(default_factory=Tokens)
+    total: TokenCounts  # of all requests, for whoever watches the daemon
+    own: TokenCounts = field(default_factory=TokenCounts)
     account: Account | None = None
     answer_id: str | None = None  # as the client knows it
     booked: bool = False

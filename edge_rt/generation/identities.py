@@ -13,7 +13,7 @@ from edge_rt.core.cached import digest
 from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.requests import Identity
 from edge_rt.core.routing import LoadConfig
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.protocol import BUILDS
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -36,7 +36,7 @@ class Identities:
         self._stamp: object = None
         self._known: dict[tuple[str, str | None], tuple[Identity, ...]] = {}
 
-    def of(self, model: str, partner: str | None, host: Host) -> tuple[Identity, ...]:
+    def of(self, model: str, partner: str | None, host: ModelHost) -> tuple[Identity, ...]:
         """See Service."""
         stamp = self._store.stamp()
         if stamp != self._stamp or len(self._known) >= _MANY:
@@ -47,7 +47,7 @@ class Identities:
             self._known[asked] = tuple(self._identity(entry, partner, host) for entry in entries)
         return self._known[asked]
 
-    def _identity(self, entry: ModelRecord, partner: str | None, host: Host) -> Identity:
+    def _identity(self, entry: ModelRecord, partner: str | None, host: ModelHost) -> Identity:
         pairs = host.pairs(entry.id)
         others = {pair.small: _found(pair.small, host) for pair in pairs}
         if partner is not None:
@@ -78,7 +78,7 @@ def _is_timed(entry: ModelRecord) -> bool:
     return "strftime_now" in (entry.summary.chat_template or "")
 
 
-def _found(model: str, host: Host) -> ModelRecord | None:
+def _found(model: str, host: ModelHost) -> ModelRecord | None:
     try:
         return writer(host.entry(model))
     except (ModelNotFound, RequestError):

@@ -15,7 +15,7 @@ from edge_rt.core.errors import EngineBroken
 from edge_rt.core.requests import Call, Cost, Event
 from edge_rt.core.routing import LoadConfig
 from edge_rt.decoding.params import Mode
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.online_updates import OnlineUpdate
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineClient, EngineLost
@@ -26,7 +26,7 @@ from edge_rt.generation.progress import Progress
 from edge_rt.generation.recovery import AnyCall, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pairs.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
@@ -52,8 +52,8 @@ class GenerationService(ModelManager):
         store: Store,
         residency: ModelPool,
         state: State,
-        metering: Metering,
-        governing: Governing,
+        metering: EnergyMeter,
+        governing: GovernorLoop,
         foresight: Foresight,
         recovery: Recovery,
         clock: Callable[[], float],

@@ -17,7 +17,7 @@ from edge_rt.core.reports.board import BoardReport
 from edge_rt.core.reports.governor import GovernorState, HeatState
 from edge_rt.core.reports.storage import StorageReport
 from edge_rt.core.requests import ModelCard
-from edge_rt.energy.usage import Tokens
+from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Prefixes
@@ -31,7 +31,9 @@ PATIENCE_S = 5.0  # for the decode loop's own figures
 class State:
     """Counts requests and describes the daemon."""
 
-    def __init__(self, supervisor: Supervisor, tokens: Tokens, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, supervisor: Supervisor, tokens: TokenCounts, clock: Callable[[], float]
+    ) -> None:
         """`tokens` counts those of all requests; `clock` is in seconds."""
         self.active = 0  # requests waiting or running
         self._supervisor = supervisor

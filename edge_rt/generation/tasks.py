@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from edge_rt.config.schema import Config
 from edge_rt.core.requests import Cost, EmbedCall, InferCall
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import Embed, Embedded, Infer, Inferred, Started
@@ -34,7 +34,7 @@ class TaskService:
         config: Config,
         answering: GenerationService,
         state: State,
-        metering: Metering,
+        metering: EnergyMeter,
         foresight: Foresight,
         recovery: Recovery,
         clock: Callable[[], float],

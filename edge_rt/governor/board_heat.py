@@ -10,17 +10,17 @@ from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.board import Board
 from edge_rt.core.limits import Observation
 from edge_rt.core.reports.governor import HeatState
-from edge_rt.energy.calibration.record import Calibration, Draws
+from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers
 from edge_rt.governor.leakage_watch import LeakageWatch
 from edge_rt.governor.power.draws import Priors, priors_of
 from edge_rt.thermal.course import Forecast
 from edge_rt.thermal.leakage import critical_c
 from edge_rt.thermal.leakage_fit import LeakagePrior
 from edge_rt.thermal.model import ThermalModel, ThermalState
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 
 
-def power_prior(felt: BoardSnapshot | None, found: Iterable[Calibration] = ()) -> Priors:
+def power_prior(felt: BoardSnapshot | None, found: Iterable[ModelCalibration] = ()) -> Priors:
     """Watts and speeds by threads; of no board in particular where none is recognised.
 
     `found` are the board's calibrations, of whatever models: what they measured goes first.
@@ -44,17 +44,17 @@ def power_prior(felt: BoardSnapshot | None, found: Iterable[Calibration] = ()) -
     )
 
 
-def _sound(draws: Draws) -> bool:
+def _sound(draws: PhasePowers) -> bool:
     return draws.quality == "measured" and min(draws.watts.prefill_w, draws.watts.decode_w) > 0.0
 
 
-def heat_prior(felt: BoardSnapshot | None, cores: int) -> Prior:
+def heat_prior(felt: BoardSnapshot | None, cores: int) -> ThermalPrior:
     """The way of the heat from the chip to the air; `cores` are those that may be used."""
     power, board = power_prior(felt), _board(felt)
     full = None if board is None else board.draw.loaded_w
     fan = felt is not None and any(reader.name == "fan" for reader in felt.sampler.readers)
     constants = None if board is None else board.thermal.constants
-    return Prior.generic(
+    return ThermalPrior.generic(
         power.idle_w + cores * power.core_w if full is None else full.value,
         fan or (board is not None and board.thermal.fan is not None),
         power.idle_w,

@@ -41,7 +41,7 @@ _DAYS = 40  # of the ledger to look through: a clock that was wrong may have lef
 _LEAP_S = 60.0  # no two calls of `add` are so far apart unless somebody set the clock
 
 
-class Spent:
+class EnergySpent:
     """Adds up what is drawn. The ledger knows the hour and the day so far.
 
     Where the clock is set into another hour or day, that one's joules are recalled as well.

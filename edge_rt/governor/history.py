@@ -13,7 +13,7 @@ from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.guard import STATES
-from edge_rt.governor.report import Report
+from edge_rt.governor.report import GovernorReport
 
 _EARLY_S = 0.5  # that a moment may come before the time of its forecast
 _NEAR_S = 1.5  # between a moment and that time at most: moments are about a second apart
@@ -86,7 +86,7 @@ _TOP = ("guard", "running", "waiting")  # and these as they were at most
 _WHOLE = ("threads", "running", "waiting")
 
 
-class Ring:
+class HistoryRing:
     """The last rows, as plain numbers; what is not known is NaN."""
 
     def __init__(self, rows: int) -> None:
@@ -119,19 +119,21 @@ class Ring:
         return [array("d", [column[i] for i in wanted]) for column in ordered]
 
 
-class History:
+class BoardHistory:
     """Remembers moments for a day in about 2 MB."""
 
     def __init__(self, horizon_s: float, wall: Callable[[], float]) -> None:
         """`wall` gives Unix seconds; `horizon_s` is how far ahead forecasts look."""
         self._horizon_s = horizon_s
         self._wall = wall
-        self._fine, self._coarse = Ring(FINE_ROWS), Ring(COARSE_ROWS)
+        self._fine, self._coarse = HistoryRing(FINE_ROWS), HistoryRing(COARSE_ROWS)
         self._second: list[Observation] = []  # of the next moment
         self._part: list[list[float]] = []  # of the next mean
         self._foretold = Predictions(horizon_s)
 
-    def take(self, seen: Observation, limits: Limits, report: Report, budget: Budget) -> None:
+    def take(
+        self, seen: Observation, limits: Limits, report: GovernorReport, budget: Budget
+    ) -> None:
         """Take a look of the governor; those of about a second make a moment."""
         self._second.append(seen)
         if sum(look.dt_s for look in self._second) < _NEARLY * FINE_S:
@@ -161,7 +163,11 @@ class History:
 
 
 def _moment(
-    time: float, looks: Sequence[Observation], limits: Limits, report: Report, budget: Budget
+    time: float,
+    looks: Sequence[Observation],
+    limits: Limits,
+    report: GovernorReport,
+    budget: Budget,
 ) -> Moment:
     known = [(look.dt_s, look.power_w) for look in looks if look.power_w is not None]
     power_s, seconds = sum(dt_s for dt_s, _ in known), sum(look.dt_s for look in looks)

@@ -18,9 +18,9 @@ from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.admission import Admission
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.history import History
-from edge_rt.governor.knobs.clock_control import Clocks
-from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.history import BoardHistory
+from edge_rt.governor.knobs.clock_control import ClockControl
+from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.status import changed, governor_state, warnings
@@ -34,7 +34,7 @@ Make = Callable[["BoardSnapshot | None"], Governor]
 """A governor for a board; None: one that was not looked at yet."""
 
 
-class Governing:
+class GovernorLoop:
     """Steps the governor five times a second while there is work, and once a second otherwise.
 
     While there is none, the engine is left alone: what it may use is told when work comes.
@@ -46,13 +46,13 @@ class Governing:
         observer: Observer,
         heat: Heat,
         supervisor: Supervisor,
-        history: History,
+        history: BoardHistory,
         busy: Callable[[], bool],
         smaller: Callable[[], bool],
         clock: Callable[[], float],
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
         *,
-        clocks: Clocks,
+        clocks: ClockControl,
     ) -> None:
         """`busy` tells whether there are requests, and `smaller` whether they can be answered with
         less of a model than they ask for. `clock` is in seconds.
@@ -121,7 +121,7 @@ class Governing:
         self._decide()
         self._work.set()
 
-    def state(self, knobs: Iterable[Outcome]) -> GovernorState:
+    def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
         """All of it, for clients."""
         seen, governor = self.seen, self.governor
         return governor_state(

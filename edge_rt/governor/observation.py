@@ -17,7 +17,7 @@ from edge_rt.core.limits import Observation
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.governor.budget import Period, Spent
+from edge_rt.governor.budget import EnergySpent, Period
 
 PATIENCE_S = 0.1  # for a pass that is under way
 
@@ -129,7 +129,7 @@ class Observer:
         self,
         senses: BoardMonitor,
         supervisor: Supervisor,
-        spent: Spent,
+        spent: EnergySpent,
         reader: CpuReader,
         clock: Callable[[], float],
         give_way: bool = True,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from edge_rt.core.limits import BoundBy, Guard, Limits, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.bounds import Bounds
+from edge_rt.governor.policy.bounds import PowerBounds
 from edge_rt.governor.policy.guard import GuardState
-from edge_rt.governor.policy.heat_allowance import Thermal
+from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.speed.usage import UP_AT
 
 NOTHING = "nothing holds back"
@@ -46,7 +46,7 @@ def why(
     return "; ".join(parts) or NOTHING
 
 
-def subject(bounds: Bounds, budget: Budget) -> str:
+def subject(bounds: PowerBounds, budget: Budget) -> str:
     """What sets the allowance, as the beginning of a sentence."""
     energy = bounds.energy
     if bounds.by == "power_w" and budget.power_w is not None:
@@ -172,7 +172,7 @@ class Ahead:
 
 
 @dataclass(frozen=True)
-class Report(Ahead):
+class GovernorReport(Ahead):
     """The governor's view after a step. Watts and degrees; None: not known, or nothing binds.
 
     `allowances_w` holds what each constraint allows by itself. `margin_w` is kept free below a
@@ -192,7 +192,7 @@ class Report(Ahead):
 
 
 def ahead(
-    thermal: Thermal | None, power_w: float, horizon_s: float, evacuate_c: float | None
+    thermal: TemperatureModel | None, power_w: float, horizon_s: float, evacuate_c: float | None
 ) -> Ahead:
     """What `thermal` says of `power_w` from now on."""
     if thermal is None:

@@ -18,10 +18,10 @@ from edge_rt.core.reports.governor import (
     LimitsState,
 )
 from edge_rt.governor.budget import PERIOD_S, Budget
-from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.knobs.knob import Value
 from edge_rt.governor.policy.guard import Settings
-from edge_rt.governor.report import Report
+from edge_rt.governor.report import GovernorReport
 
 
 def budget_of(configured: schema.Budget) -> Budget:
@@ -49,10 +49,10 @@ def changed(budget: Budget, change: BudgetChange) -> Budget:
 def governor_state(
     budget: Budget,
     limits: Limits,
-    report: Report,
+    report: GovernorReport,
     spent_j: float | None,
     period_left_s: float | None,
-    knobs: Iterable[Outcome],
+    knobs: Iterable[KnobOutcome],
     held_back_s: Mapping[str, float],
 ) -> GovernorState:
     """All of it as clients see it: the fields of one name have one meaning."""
@@ -96,7 +96,7 @@ def warnings(budget: Budget, idle_w: float | None) -> Iterator[str]:
         yield f"{cap} the {period_j:.0f} J that the board draws idle: {slow} --energy"
 
 
-def _knob(outcome: Outcome) -> KnobState:
+def _knob(outcome: KnobOutcome) -> KnobState:
     fine = outcome.state in ("turned", "restored")
     return KnobState(
         name=_text(outcome.knob) or "",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_rt.core.routing import Objectives
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.options.kinds import writer, writers
 from edge_rt.routing.options.variants import families, weights
 
 
-def named(model: str, host: Host) -> list[ModelRecord]:
+def named(model: str, host: ModelHost) -> list[ModelRecord]:
     """The models that a name stands for, before its pin; the one that it is the id of first.
 
     All with the same weights, where something is pinned all that came from the same model. "auto"

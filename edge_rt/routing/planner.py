@@ -15,13 +15,13 @@ from edge_rt.core.reports.planning import Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.core.requests import Serving
 from edge_rt.core.routing import DecodingRequest, Objectives, Unpredicted
 from edge_rt.decoding.params import Mode, Sampling
-from edge_rt.energy.calibration.measurement import PATIENCE_S, Host, Job, Measurer
+from edge_rt.energy.calibration.measurement import PATIENCE_S, MeasurementJob, Measurer, ModelHost
 from edge_rt.energy.calibration.readiness import Readiness, Unready
 from edge_rt.energy.prediction.online_updates import Learn
 from edge_rt.engine.client import EngineClient
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.admission import refusal
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pairs.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
@@ -55,7 +55,7 @@ class Planner:
         candidates: Candidates,
         learn: Learn,
         routes: Routes,
-        governing: Governing,
+        governing: GovernorLoop,
         measurer: Measurer,
         alone: Alone,
         readiness: Readiness,
@@ -73,11 +73,11 @@ class Planner:
         self._readiness = readiness
         self._reader, self._cores, self._pause = Reader(connect), cores, pause
 
-    async def plan(self, ask: PlanAsk, host: Host) -> PlanReport:
+    async def plan(self, ask: PlanAsk, host: ModelHost) -> PlanReport:
         """What each candidate would take; raises RequestError, ModelNotFound or Unavailable."""
         return PlanReport([plan.candidate for plan in await self._plan(ask, host)])
 
-    async def tries(self, ask: PlanAsk, host: Host) -> AsyncGenerator[PlanReport | Tried]:
+    async def tries(self, ask: PlanAsk, host: ModelHost) -> AsyncGenerator[PlanReport | Tried]:
         """The plan, and then what came of each candidate that can be run.
 
         All of the prompt is read by each of them. Raises Unavailable where there is other work,
@@ -103,7 +103,7 @@ class Planner:
 
     # --- before
 
-    async def _plan(self, ask: PlanAsk, host: Host) -> list[_Plan]:
+    async def _plan(self, ask: PlanAsk, host: ModelHost) -> list[_Plan]:
         """Each candidate with its prompt."""
         named = [self._routes.named(model, host) for model in ask.models]
         entries = [entry for some in named for entry in some] or writers(host.entries())
@@ -141,7 +141,7 @@ class Planner:
         lack = None if partner is None else self._room.lack(partner, entry)
         return lack and f"{offered.mode.partner} {lack}"
 
-    async def _serving(self, name: str, text: str, host: Host) -> Serving:
+    async def _serving(self, name: str, text: str, host: ModelHost) -> Serving:
         """The model that would answer for `name` now, as long as it is good enough for that."""
         serving = host.serving(name)
         if serving.asked is None:
@@ -153,7 +153,7 @@ class Planner:
     def _choice(
         self,
         ask: PlanAsk,
-        host: Host,
+        host: ModelHost,
         named: list[list[ModelRecord]],
         serving: Serving,
         prompts: Mapping[str, Asked],
@@ -215,9 +215,9 @@ class Planner:
             return str(error)
         return None
 
-    async def _try(self, ask: PlanAsk, host: Host, asked: Asked, plan: _Plan) -> Tried:
+    async def _try(self, ask: PlanAsk, host: ModelHost, asked: Asked, plan: _Plan) -> Tried:
         entry, before, offered = asked.entry, plan.candidate, plan.offered
-        job = Job(
+        job = MeasurementJob(
             entry,
             asked.text,
             before.completion_tokens,
@@ -290,7 +290,9 @@ def _too_long(asked: Asked) -> str | None:
     return f"the prompt has {asked.prompt_tokens} tokens, and {asked.context} fit at most"
 
 
-async def _mode(ask: PlanAsk, host: Host, asked: Asked, offered: DecodingOption) -> Mode | None:
+async def _mode(
+    ask: PlanAsk, host: ModelHost, asked: Asked, offered: DecodingOption
+) -> Mode | None:
     """As the engine takes it, with what the partner reads; None: by itself."""
     if offered.mode.name == SINGLE:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.reports.planning import PlanAsk
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.client import EngineClient
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
@@ -41,7 +41,7 @@ class Reader:
         self._connect = connect
 
     async def read(
-        self, ask: PlanAsk, host: Host, entries: Iterable[ModelRecord]
+        self, ask: PlanAsk, host: ModelHost, entries: Iterable[ModelRecord]
     ) -> list[Asked | Unread]:
         """What is asked of each model, in their order.
 
@@ -59,7 +59,7 @@ class Reader:
         ]
 
     async def _counted(
-        self, ask: PlanAsk, host: Host, entry: ModelRecord, text: str
+        self, ask: PlanAsk, host: ModelHost, entry: ModelRecord, text: str
     ) -> Asked | Unread:
         special = ask.prompt is None
         client = await self._connect()
@@ -75,7 +75,7 @@ class Reader:
 
 
 async def _written(
-    ask: PlanAsk, host: Host, entry: ModelRecord
+    ask: PlanAsk, host: ModelHost, entry: ModelRecord
 ) -> str | RequestError | ModelFileError:
     """What the model would be given to read, or why its template gives nothing."""
     if ask.prompt is not None:

@@ -17,10 +17,10 @@ from edge_rt.core.routing import (
     Setting,
     Unpredicted,
 )
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.choice.ask import Ask, Now, Tokens
@@ -58,7 +58,7 @@ class Routes:
         candidates: Candidates,
         variants: Variants,
         lengths: Lengths,
-        governing: Governing,
+        governing: GovernorLoop,
         residency: ModelPool,
         room: Room,
         ages: Ages,
@@ -80,7 +80,7 @@ class Routes:
         self.traces = Traces()
         self.mix: Mix[Bucket] = Mix(clock)
 
-    async def route(self, wish: RouteRequest, host: Host) -> Routed:
+    async def route(self, wish: RouteRequest, host: ModelHost) -> Routed:
         """See Service. Where one model alone may answer, it does, and no figures are looked at.
 
         Threads are chosen for requests that say what they are to be chosen by, and for those that
@@ -156,7 +156,7 @@ class Routes:
         most = self._governing.limits.threads
         return leaves_open(model, aims) and any(n < most for n in self._variants.threads(entry))
 
-    def offer(self, entry: ModelRecord, wish: DecodingRequest, host: Host) -> DecodingOptions:
+    def offer(self, entry: ModelRecord, wish: DecodingRequest, host: ModelHost) -> DecodingOptions:
         """The modes in which `entry` can answer; raises RequestError where it cannot as asked."""
         return offer(entry, wish, host, self._governing.limits, self._fits)
 
@@ -170,7 +170,7 @@ class Routes:
         return may_load and self._room.lack(partner, entry) is None
 
     def _offers(
-        self, able: Sequence[ModelRecord], wish: DecodingRequest, host: Host
+        self, able: Sequence[ModelRecord], wish: DecodingRequest, host: ModelHost
     ) -> tuple[dict[str, DecodingOptions], dict[str, str]]:
         """By id the modes of each, and why others cannot as asked; raises where none can."""
         offers: dict[str, DecodingOptions] = {}
@@ -249,7 +249,7 @@ class Routes:
             in_use={ids[m].id if m in ids else m: size for m, size in busy.items()},
         )
 
-    def named(self, model: str, host: Host) -> list[ModelRecord]:
+    def named(self, model: str, host: ModelHost) -> list[ModelRecord]:
         """The models that may answer for a name; raises ModelNotFound or RequestError."""
         return self._admitted(model, named(model, host))
 

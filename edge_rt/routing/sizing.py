@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from edge_rt.core.errors import EngineError, ModelFileError, RequestError
 from edge_rt.core.routing import RouteRequest, Unpredicted
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.client import EngineClient
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
@@ -29,7 +29,7 @@ class Sizing:
         able: Sequence[ModelRecord],
         wish: RouteRequest,
         completion: int,
-        host: Host,
+        host: ModelHost,
         partners: Sequence[ModelRecord] = (),
     ) -> dict[str, Tokens | Unpredicted]:
         """What the prompt is for each, and for `partners`; raises what all say against it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from edge_rt.core.reports.planning import Candidate, Tried
-from edge_rt.energy.calibration.measurement import Measured
+from edge_rt.energy.calibration.measurement import Measurement
 
 
-def tried(came: Measured, foretold: Candidate) -> Tried:
+def tried(came: Measurement, foretold: Candidate) -> Tried:
     """How right it was."""
     served = came.served
     return Tried(

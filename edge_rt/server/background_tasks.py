@@ -12,11 +12,11 @@ from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.core.errors import EdgeError, StoreError
 from edge_rt.energy.ledger import FLUSH_S, Book
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.governor.budget import Spent
+from edge_rt.governor.budget import EnergySpent
 from edge_rt.routing.placement.placer import LOOK_S, Placer
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
@@ -55,7 +55,7 @@ async def feel(
             waits = waits[1:] or waits
 
 
-async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) -> None:
+async def write(book: Book, metering: EnergyMeter, pause: Pause = asyncio.sleep) -> None:
     """Bring the ledger to the disk: requests together with the supply's joules of their time."""
     while True:
         await pause(FLUSH_S)
@@ -63,7 +63,7 @@ async def write(book: Book, metering: Metering, pause: Pause = asyncio.sleep) ->
         await asyncio.to_thread(book.flush)
 
 
-async def recall(spent: Spent, pause: Pause = asyncio.sleep) -> None:
+async def recall(spent: EnergySpent, pause: Pause = asyncio.sleep) -> None:
     """Read from the ledger the joules that were spent before the daemon's start."""
     while True:
         await spent.recall()

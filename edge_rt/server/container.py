@@ -23,7 +23,7 @@ from edge_rt.core.errors import ConfigError, StoreError
 from edge_rt.core.logs import Trouble
 from edge_rt.decoding.params import AIMED
 from edge_rt.energy.ledger import Book
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.protocol import KeepPrefixes
@@ -42,11 +42,11 @@ from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.board_heat import Heat, power_prior
-from edge_rt.governor.budget import Spent
-from edge_rt.governor.history import History
+from edge_rt.governor.budget import EnergySpent
+from edge_rt.governor.history import BoardHistory
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.status import budget_of, settings_of
@@ -96,10 +96,10 @@ class Container:
         self.cache = _cache(config, paths)
         self.semantic = semantic_cache(config, paths)
         self._keep, self._folder = _keep(config, paths), paths.state
-        self.metering = Metering(self.senses, self.book, self._at_work_for_nobody, clock)
+        self.metering = EnergyMeter(self.senses, self.book, self._at_work_for_nobody, clock)
         self.state = State(self.supervisor, self.metering.tokens, clock)
         self.knobs = BoardKnobs(config.knobs, root, own)
-        self.spent = Spent(self.book)
+        self.spent = EnergySpent(self.book)
         self.observer = Observer(
             self.senses,
             self.supervisor,
@@ -109,12 +109,12 @@ class Container:
             give_way=config.engine.threads is None,
         )
         self.heat = Heat(LeakageWatch(own), lambda: self.senses.felt)
-        self.governing = Governing(
+        self.governing = GovernorLoop(
             self._governor,
             self.observer,
             self.heat,
             self.supervisor,
-            History(config.governor.horizon_s, time.time),
+            BoardHistory(config.governor.horizon_s, time.time),
             lambda: self.state.active > 0,
             self._may_be_smaller,
             clock,

@@ -22,17 +22,17 @@ from edge_rt.energy.calibration.measurement import Measurer
 from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.energy.calibration.session import Tools
 from edge_rt.energy.calibration.sweep import PROGRAM, Sweeper
-from edge_rt.energy.calibration.timing import Timing
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.calibration.timing import ModelTimer
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.prediction.forecaster import FOLDER, Forecaster, WarmthNow
-from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.online_updates import OnlineUpdates, fewest
-from edge_rt.energy.prediction.teaming import Teaming
+from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import Alone
 from edge_rt.generation.state import State
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pairs.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
@@ -61,8 +61,8 @@ class Foresight:
         residency: ModelPool,
         state: State,
         monitor: BoardMonitor,
-        metering: Metering,
-        governing: Governing,
+        metering: EnergyMeter,
+        governing: GovernorLoop,
         available: Callable[[], int],
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
@@ -77,7 +77,7 @@ class Foresight:
         folder = state_folder / FOLDER
         self._monitor, self._governing = monitor, governing
         self.alone = Alone(state, clock)
-        self.memory = Memory(state_folder)
+        self.memory = PredictionStore(state_folder)
         self.forecaster = Forecaster(
             folder,
             config.engine,
@@ -94,7 +94,7 @@ class Foresight:
         self.ages = Ages(wall, self.memory.notes)
         self.variants = Variants(config.engine, residency, self.forecaster, self.ages)
         self.lengths = Lengths(residency, config.engine.sequences)
-        self.teaming = Teaming(self.forecaster, self.memory)
+        self.teaming = TeamPredictor(self.forecaster, self.memory)
         self.learning = Learning(state_folder / "router.db", wall)
         candidates = Candidates(self.teaming, governing.heat, self.variants)
         self.routes = Routes(
@@ -141,7 +141,7 @@ class Foresight:
             forecaster=self.forecaster,
             learning=self.learning,
             variants=self.variants,
-            timing=Timing(measurer, governing, readiness, clock, pause),
+            timing=ModelTimer(measurer, governing, readiness, clock, pause),
             sweeper=self.sweeper,
             readiness=readiness,
             heat=governing.heat,

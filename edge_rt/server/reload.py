@@ -11,7 +11,7 @@ import msgspec
 from edge_rt.config.schema import Config, Section
 from edge_rt.core.errors import EdgeError
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.governor.status import budget_of
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Reload:
         self,
         config: Config,
         read: Callable[[], Config],
-        governing: Governing,
+        governing: GovernorLoop,
         knobs: BoardKnobs,
         api_keys: list[str],
         admin_keys: list[str],

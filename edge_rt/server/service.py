@@ -39,7 +39,7 @@ from edge_rt.core.requests import (
 )
 from edge_rt.core.routing import DecodingRequest, LoadConfig, RouteRequest
 from edge_rt.decoding.params import Sampling
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.engine.supervisor.health import Health
@@ -50,7 +50,7 @@ from edge_rt.generation.service import GenerationService
 from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.formats.summary import Kind
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.known_pairs import KnownPairs
@@ -83,8 +83,8 @@ class DaemonService:
         state: State,
         health: Health,
         monitor: BoardMonitor,
-        metering: Metering,
-        governing: Governing,
+        metering: EnergyMeter,
+        governing: GovernorLoop,
         knobs: BoardKnobs,
         generation: GenerationService,
         tasks: TaskService,

@@ -20,7 +20,7 @@ _ROW = 2  # misses on one side, one after the other
 _GOOD = {1: 4, 2: 4}  # hits in a row that bring belief back
 
 
-class Belief:
+class ForecastTrust:
     """Counts hits and misses of forecasts against the bands that were told with them."""
 
     def __init__(self) -> None:

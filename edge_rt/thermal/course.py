@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from edge_rt.thermal.network import Chain, Network
+from edge_rt.thermal.network import LadderSolver, Network
 
 HOUR_S = 3600.0
 _FIRST_S, _GROWTH = 1.0, 0.25  # spans grow with the time they start at: far off, less counts
@@ -27,7 +27,7 @@ SPANS_S = _spans()
 TIMES_S = (0.0, *accumulate(SPANS_S))  # where a course is known; straight lines in between
 
 
-class Course:
+class Trajectory:
     """The chip's temperature from now on, from one set of figures.
 
     `leakage` is watts at a temperature in °C; what it grows by as the chip warms comes on top of
@@ -44,7 +44,7 @@ class Course:
         """The fan stays as it is."""
         self._network, self._temps_c, self._fan = network, temps_c, fan
         self._leakage = leakage
-        self._chains: list[Chain] = []
+        self._chains: list[LadderSolver] = []
 
     def walk(self, power_w: float, count: int) -> list[float]:
         """The chip's temperature at the first `count` of TIMES_S."""
@@ -98,7 +98,7 @@ class Forecast(NamedTuple):
 class Outlook:
     """A course as seen from now, with its error bands."""
 
-    def __init__(self, course: Course, widths_k: Widths, told_k: Widths) -> None:
+    def __init__(self, course: Trajectory, widths_k: Widths, told_k: Widths) -> None:
         """`widths_k` and `told_k` give half widths for a power and a number of TIMES_S.
 
         `widths_k` is for limits, and `told_k` for published forecasts.

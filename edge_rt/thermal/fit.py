@@ -13,7 +13,7 @@ from dataclasses import replace
 from operator import add, mul
 
 from edge_rt.thermal.course import SPANS_S
-from edge_rt.thermal.network import Chain, Network, Prior
+from edge_rt.thermal.network import LadderSolver, Network, ThermalPrior
 
 _DRIFT = 0.001  # of a logarithm, for the square root of a second: dust, and all that is left out
 _AMBIENT_DRIFT_C = 0.015  # and of the air
@@ -35,7 +35,7 @@ class Fit:
     gain; the air's temperature.
     """
 
-    def __init__(self, prior: Prior, temp_c: float, error_c: float) -> None:
+    def __init__(self, prior: ThermalPrior, temp_c: float, error_c: float) -> None:
         """The chip is at `temp_c`, read with an error of `error_c`."""
         self._prior = prior
         self._outer_w = prior.outer_w
@@ -168,7 +168,11 @@ def _clipped(value: float, bounds: tuple[float, float]) -> float:
 
 
 def heats(
-    network: Network, chain: Chain, before: Sequence[float], after: Sequence[float], fan: float
+    network: Network,
+    chain: LadderSolver,
+    before: Sequence[float],
+    after: Sequence[float],
+    fan: float,
 ) -> list[Vector]:
     """What a change of each entry of the fit's vector counts as in one step from `before` to
     `after`: watts into the nodes, one list each. The chain's solution is the change after it."""
@@ -192,7 +196,7 @@ def _at(size: int, node: int, flow_w: float) -> Vector:
     return heat
 
 
-class Doubt:
+class ForecastVariance:
     """The standard deviation of forecasts by the fit's covariance, at the times of a course.
 
     A forecast is linear in its power P, and so is its slope s = s0 + P·s1 against the fit's

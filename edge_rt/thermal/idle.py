@@ -31,7 +31,7 @@ _MANY = 3  # visits from which on a cell takes their median, and not their mean
 _TEMPS_C, _POWERS_W = (-60.0, 200.0), (0.0, 1e4)  # possible readings of a working board
 
 
-class Cell(NamedTuple):
+class TemperatureCell(NamedTuple):
     """Mean temperature and power within half a degree, and the weight of the visits to it."""
 
     temp_c: float
@@ -44,7 +44,7 @@ class Stretch:
     """Cells of a time in which other programs' power stays the same, coldest first."""
 
     begin: float  # Unix seconds
-    cells: tuple[Cell, ...]
+    cells: tuple[TemperatureCell, ...]
 
     @property
     def span_c(self) -> float:
@@ -159,15 +159,15 @@ def _worth(one: Stretch, date: float) -> float:
     return one.count(date) * sum((cell.temp_c - middle_c) ** 2 for cell in one.cells)
 
 
-def _cells(visits: dict[int, list[_Visit]]) -> tuple[Cell, ...]:
+def _cells(visits: dict[int, list[_Visit]]) -> tuple[TemperatureCell, ...]:
     """One cell for each half degree."""
     return tuple(_cell(each) for _, each in sorted(visits.items()))
 
 
-def _cell(visits: list[_Visit]) -> Cell:
+def _cell(visits: list[_Visit]) -> TemperatureCell:
     powers = [v.power_w for v in visits]
     counts = [v.count / (v.count + _FEW) for v in visits]
     total = sum(counts)
     temp_c = sum(v.temp_c * n for v, n in zip(visits, counts, strict=True)) / total
     mean_w = sum(w * n for w, n in zip(powers, counts, strict=True)) / total
-    return Cell(temp_c, median(powers) if len(powers) >= _MANY else mean_w, total)
+    return TemperatureCell(temp_c, median(powers) if len(powers) >= _MANY else mean_w, total)

@@ -17,7 +17,7 @@ _USUAL_S = 0.2  # between readings whose errors are taken to be independent
 
 
 @dataclass(frozen=True)
-class Reading:
+class ThermalReading:
     """What happened in the last `dt_s`; `known` tells whether the power was read."""
 
     dt_s: float
@@ -29,7 +29,7 @@ class Reading:
     gap: bool  # nothing was seen for so long that it starts anew
 
 
-class Intake:
+class ReadingFilter:
     """Holds the last power and drive of the fan where they are missing."""
 
     def __init__(self, most_w: float = 10_000.0) -> None:
@@ -45,7 +45,7 @@ class Intake:
 
     def take(
         self, time_s: float, temp_c: float | None, power_w: float | None, fan: float | None
-    ) -> Reading | None:
+    ) -> ThermalReading | None:
         """The next reading; None where it is out of order, or as long as no power was seen."""
         last_s = time_s - GAP_S - 1.0 if self._time_s is None else self._time_s
         dt_s = time_s - last_s
@@ -60,7 +60,7 @@ class Intake:
         if self.power_w is None:
             return None
         known, error_c = power_w is not None, self._error_c(dt_s)
-        return Reading(dt_s, temp_c, self.power_w, known, self.fan, error_c, gap)
+        return ThermalReading(dt_s, temp_c, self.power_w, known, self.fan, error_c, gap)
 
     def _seen_c(self, temp_c: float | None, dt_s: float, gap: bool) -> float | None:
         """The temperature, if it counts: buses garble a reading now and then."""

@@ -16,8 +16,8 @@ from typing import Literal
 
 from edge_rt.thermal.idle import Stretch
 from edge_rt.thermal.leakage import DOUBLING_C, REFERENCE_C, Leakage
-from edge_rt.thermal.leakage_posterior import Beliefs, Interval, Outcome, posterior
-from edge_rt.thermal.leakage_table import Table, table_of
+from edge_rt.thermal.leakage_posterior import Beliefs, Interval, LeakagePosterior, posterior
+from edge_rt.thermal.leakage_table import IdleTable, table_of
 
 ENOUGH = 0.16  # relative half width of growth's 95 % interval, up to which leakage is measured
 _VAGUE = 0.5  # the same, beyond which readings are not used at all
@@ -94,19 +94,19 @@ def fit_leakage(stretches: Sequence[Stretch], prior: LeakagePrior, now: float) -
     """Fit leakage to idle stretches, or assume it if they do not suffice; `now` in Unix seconds."""
     table = table_of(stretches, now)
     if len(table.points) < FEWEST:
-        return _assumed(Table(), prior, _few(stretches))
+        return _assumed(IdleTable(), prior, _few(stretches))
     found = posterior(table, prior.beliefs)
     if found.strange > _STRANGE or found.edge:
         return _assumed(
-            Table(), prior, "idle power does not follow the temperature as leakage does"
+            IdleTable(), prior, "idle power does not follow the temperature as leakage does"
         )
     if found.growth_w.half > ENOUGH or table.span_c < SPAN_C:
         some = found.growth_w.half <= _VAGUE and table.span_c >= SPAN_C
-        return _assumed(table if some else Table(), prior, _vague(found, table))
+        return _assumed(table if some else IdleTable(), prior, _vague(found, table))
     return _fit(found, table, prior)
 
 
-def _assumed(table: Table, prior: LeakagePrior, missing: str) -> LeakageFit:
+def _assumed(table: IdleTable, prior: LeakagePrior, missing: str) -> LeakageFit:
     """A fit with the default doubling, and the intervals that `table` leaves."""
     found = posterior(table, prior.beliefs)
     usual = posterior(table, replace(prior.beliefs, doubling_spread=0.0))
@@ -118,7 +118,7 @@ def _assumed(table: Table, prior: LeakagePrior, missing: str) -> LeakageFit:
     return replace(_fit(assumed, table, prior), source="assumed", missing=missing)
 
 
-def _fit(found: Outcome, table: Table, prior: LeakagePrior) -> LeakageFit:
+def _fit(found: LeakagePosterior, table: IdleTable, prior: LeakagePrior) -> LeakageFit:
     leakage, drift = found.leakage, found.drift_w_per_c
     newest = table.stretches[-1] if table.stretches else []
     floors = [
@@ -147,7 +147,7 @@ def _few(stretches: Sequence[Stretch]) -> str:
     return f"idle power is known at {cells} temperatures, {FEWEST} are needed"
 
 
-def _vague(found: Outcome, table: Table) -> str:
+def _vague(found: LeakagePosterior, table: IdleTable) -> str:
     if table.span_c < SPAN_C:
         return (
             f"no rest went over more than {table.span_c:.0f} K, and {SPAN_C:.0f} K are needed:"

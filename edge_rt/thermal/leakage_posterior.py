@@ -13,7 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 from edge_rt.thermal.leakage import REFERENCE_C, Leakage
-from edge_rt.thermal.leakage_table import WARM_C, Table
+from edge_rt.thermal.leakage_table import WARM_C, IdleTable
 
 _FAR = 3.0  # standard deviations that the grid covers to each side
 _DOUBLINGS, _REFERENCES = 41, 161  # points of the grid
@@ -48,7 +48,7 @@ class Beliefs:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LeakagePosterior:
     """The posterior."""
 
     growth_w: Interval
@@ -71,14 +71,14 @@ class _Node(NamedTuple):
     drift: float  # standard deviations from its prior
 
 
-def posterior(table: Table, beliefs: Beliefs) -> Outcome:
+def posterior(table: IdleTable, beliefs: Beliefs) -> LeakagePosterior:
     """Return the posterior; `table` may be empty."""
     nodes = list(_nodes(table, beliefs))
     most = max(node.log_chance for node in nodes)
     chances = [math.exp(node.log_chance - most) for node in nodes]
     growths = [node.reference_w * _grown(node.doubling_c) for node in nodes]
     drift = _mean((node.drift for node in nodes), chances)
-    return Outcome(
+    return LeakagePosterior(
         _widened(_interval(growths, chances)),
         _interval([node.doubling_c for node in nodes], chances),
         beliefs.drift_w_per_c + drift * beliefs.drift_spread,
@@ -87,7 +87,7 @@ def posterior(table: Table, beliefs: Beliefs) -> Outcome:
     )
 
 
-def _nodes(table: Table, beliefs: Beliefs) -> Iterator[_Node]:
+def _nodes(table: IdleTable, beliefs: Beliefs) -> Iterator[_Node]:
     spread = beliefs.drift_spread
     temps = table.column(lambda p: spread * p.temp_c)  # of a drift of one standard deviation
     usual = beliefs.drift_w_per_c / spread

@@ -27,7 +27,7 @@ _MOST_ALIKE = 0.9  # highest correlation of neighbours
 
 
 @dataclass(frozen=True)
-class Point:
+class IdlePoint:
     """A cell of the stretch with that number."""
 
     stretch: int
@@ -36,16 +36,16 @@ class Point:
     weight: float
 
 
-class Table:
+class IdleTable:
     """Points of several stretches, with columns that are centred within each stretch."""
 
-    def __init__(self, points: Sequence[Point] = ()) -> None:
+    def __init__(self, points: Sequence[IdlePoint] = ()) -> None:
         """`points` are in the order of stretches and, in each, of temperatures."""
         self.points = points
         self.weights = [p.weight for p in points]
         self.stretches = [list(each) for _, each in groupby(points, lambda p: p.stretch)]
 
-    def column(self, figure: Callable[[Point], float]) -> list[float]:
+    def column(self, figure: Callable[[IdlePoint], float]) -> list[float]:
         """A figure of each point less its weighted mean over the stretch."""
         found: list[float] = []
         for each in self.stretches:
@@ -99,23 +99,23 @@ def _bent_c(temp_c: float) -> float:
     return REFERENCE_C + (temp_c - REFERENCE_C) * share
 
 
-def table_of(stretches: Sequence[Stretch], now: float) -> Table:
+def table_of(stretches: Sequence[Stretch], now: float) -> IdleTable:
     """The cells of all stretches, without the outliers from a smooth curve."""
-    table = Table(
+    table = IdleTable(
         [
-            Point(number, cell.temp_c, cell.power_w, stretch.count(now) * _weight(cell.visits))
+            IdlePoint(number, cell.temp_c, cell.power_w, stretch.count(now) * _weight(cell.visits))
             for number, stretch in enumerate(stretches)
             for cell in stretch.cells
         ]
     )
-    return Table(_near(table))
+    return IdleTable(_near(table))
 
 
 def _weight(visits: float) -> float:
     return visits / (visits + _HALF_VISITS)
 
 
-def _near(table: Table) -> list[Point]:
+def _near(table: IdleTable) -> list[IdlePoint]:
     if not table.points:
         return []
     misses = [abs(miss) for miss in _misses(table, robust=True)]
@@ -124,22 +124,22 @@ def _near(table: Table) -> list[Point]:
     return [p for p, miss in zip(table.points, misses, strict=True) if miss <= most_w]
 
 
-def _misses(table: Table, robust: bool = False) -> list[float]:
+def _misses(table: IdleTable, robust: bool = False) -> list[float]:
     """Residuals of the smooth curve that fits best; `robust`: outliers hardly bend it."""
     powers = table.column(lambda p: p.power_w)
     misses = _less(table, powers)
     for _ in range(_ROUNDS if robust else 0):
         near_w = _NEAR * median(map(abs, misses)) + 1e-9
         found = [
-            Point(p.stretch, p.temp_c, p.power_w, p.weight * near_w / max(near_w, abs(miss)))
+            IdlePoint(p.stretch, p.temp_c, p.power_w, p.weight * near_w / max(near_w, abs(miss)))
             for p, miss in zip(table.points, misses, strict=True)
         ]
-        weighted = Table(found)
+        weighted = IdleTable(found)
         misses = _less(weighted, weighted.column(lambda p: p.power_w))
     return misses
 
 
-def _less(table: Table, powers: Sequence[float]) -> list[float]:
+def _less(table: IdleTable, powers: Sequence[float]) -> list[float]:
     """`powers` less the best sum of two curves, the second made orthogonal to the first."""
     misses = list(powers)
     first, second = (table.shape(doubling_c) for doubling_c in _SHAPES_C)
@@ -149,13 +149,13 @@ def _less(table: Table, powers: Sequence[float]) -> list[float]:
     return misses
 
 
-def _without(table: Table, values: Sequence[float], shape: Sequence[float]) -> list[float]:
+def _without(table: IdleTable, values: Sequence[float], shape: Sequence[float]) -> list[float]:
     along = table.dot(shape, shape)
     share = table.dot(values, shape) / along if along > 1e-12 else 0.0
     return [value - share * own for value, own in zip(values, shape, strict=True)]
 
 
-def _alike(table: Table, misses: Sequence[float]) -> float:
+def _alike(table: IdleTable, misses: Sequence[float]) -> float:
     """The correlation of neighbouring residuals in a stretch, 0 to 0.9."""
     own = math.fsum(w * miss * miss for w, miss in zip(table.weights, misses, strict=True))
     rows = list(zip(table.points, misses, strict=True))

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import mul
 
-from edge_rt.thermal.band import WATCHED, WATCHED_S, Band, Belief
-from edge_rt.thermal.course import Course, Forecast, Outlook, between, reach
-from edge_rt.thermal.fit import Doubt, Fit
-from edge_rt.thermal.intake import GAP_S, Intake, Reading
-from edge_rt.thermal.network import Prior
-from edge_rt.thermal.trials import HORIZONS_S, Trial, Trials
+from edge_rt.thermal.band import WATCHED, WATCHED_S, Band, ForecastTrust
+from edge_rt.thermal.course import Forecast, Outlook, Trajectory, between, reach
+from edge_rt.thermal.fit import Fit, ForecastVariance
+from edge_rt.thermal.intake import GAP_S, ReadingFilter, ThermalReading
+from edge_rt.thermal.network import ThermalPrior
+from edge_rt.thermal.trials import HORIZONS_S, ForecastTrials, Trial
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
 _STEP_S = 0.5  # the longest of the fit
@@ -43,13 +43,15 @@ class ThermalModel:
     which errs on the hot side where the board's own control would turn it up.
     """
 
-    def __init__(self, prior: Prior, leakage: Callable[[float], float] | None = None) -> None:
+    def __init__(
+        self, prior: ThermalPrior, leakage: Callable[[float], float] | None = None
+    ) -> None:
         """`leakage` is watts at a temperature in °C, part of every power that is read."""
         self._prior, self._leakage = prior, leakage
-        self._intake = Intake(_ABSURD_K / sum(prior.resistances_c_per_w))
+        self._intake = ReadingFilter(_ABSURD_K / sum(prior.resistances_c_per_w))
         self._fit: Fit | None = None
-        self._trials, self._band, self._belief = Trials(), Band(), Belief()
-        self._doubt: Doubt | None = None
+        self._trials, self._band, self._belief = ForecastTrials(), Band(), ForecastTrust()
+        self._doubt: ForecastVariance | None = None
         self._fresh_s = 0.0
         self._outlook: Outlook | None = None
 
@@ -125,17 +127,17 @@ class ThermalModel:
             why_not or f"nine of ten forecasts come within {band_k:.1f} K",
         )
 
-    def _begin(self, reading: Reading) -> None:
+    def _begin(self, reading: ThermalReading) -> None:
         if self._intake.temp_c is not None:
             self._fit = Fit(self._prior, self._intake.temp_c, reading.error_c)
 
-    def _resume(self, fit: Fit, reading: Reading) -> None:
+    def _resume(self, fit: Fit, reading: ThermalReading) -> None:
         self._trials.clear()
         self._doubt = None
         if reading.temp_c is not None:
             fit.restart(reading.temp_c, reading.error_c)
 
-    def _follow(self, fit: Fit, reading: Reading) -> None:
+    def _follow(self, fit: Fit, reading: ThermalReading) -> None:
         count = math.ceil(reading.dt_s / _STEP_S)
         for _ in range(count):
             fit.predict(reading.dt_s / count, reading.power_w, reading.fan, reading.known)
@@ -144,14 +146,14 @@ class ThermalModel:
         self._fresh_s -= reading.dt_s
         self._score(fit, reading)
 
-    def _correct(self, fit: Fit, temp_c: float, reading: Reading) -> None:
+    def _correct(self, fit: Fit, temp_c: float, reading: ThermalReading) -> None:
         far_k, error_c = abs(temp_c - fit.temps_c[0]), reading.error_c
         if far_k > _FAR_K and fit.surprise(temp_c, error_c) > _FAR:
             fit.snap(temp_c, error_c)
         else:
             fit.correct(temp_c, error_c, reading.known)
 
-    def _score(self, fit: Fit, reading: Reading) -> None:
+    def _score(self, fit: Fit, reading: ThermalReading) -> None:
         self._trials.advance(reading.dt_s, reading.power_w, reading.known)
         for score in self._trials.scores(reading.temp_c):
             self._band.add(score)
@@ -173,7 +175,7 @@ class ThermalModel:
             return None
         if self._outlook is None:
             fit = self._fit
-            course = Course(fit.network, tuple(fit.temps_c), self._intake.fan, self._leakage)
+            course = Trajectory(fit.network, tuple(fit.temps_c), self._intake.fan, self._leakage)
             self._outlook = Outlook(course, self._widths_k, self._told_k)
         return self._outlook
 
@@ -183,7 +185,7 @@ class ThermalModel:
         if self._fit is None:
             return []
         if self._doubt is None or self._fresh_s <= 0.0:
-            self._doubt, self._fresh_s = Doubt(self._fit, self._intake.fan), _REFRESH_S
+            self._doubt, self._fresh_s = ForecastVariance(self._fit, self._intake.fan), _REFRESH_S
         unknown = self._doubt.deviations_k(power_w, count)
         seen = self._intake
         usual = self._band.widths_k(count, seen.grain_c, seen.blind_s, self._belief.shaken)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import mul
 
 
-class Chain:
+class LadderSolver:
     """S·x = b with S = diag(rates) + the ladder's conductances, for one to three nodes.
 
     S is symmetric, tridiagonal and diagonally dominant, so elimination needs no pivots, and its
@@ -51,7 +51,7 @@ _OUTER = 0.5  # of what an idle board draws
 
 
 @dataclass(frozen=True)
-class Prior:
+class ThermalPrior:
     """A ladder of one to three nodes from the chip outwards, and how far it may be off.
 
     The last resistance leads to still air; a fan at full drive divides it by 1 + `fan_gain`.
@@ -75,7 +75,7 @@ class Prior:
         idle_w: float = 0.0,
         resistance_c_per_w: float | None = None,
         capacity_j_per_c: float | None = None,
-    ) -> Prior:
+    ) -> ThermalPrior:
         """Two nodes for a board that draws `loaded_w` under full load and `idle_w` at rest.
 
         What the profile knows of the whole way to still air, or of all that warms up, replaces
@@ -127,13 +127,13 @@ class Network:
         outwards = (*self.resistances_c_per_w[:-1], 1.0 / self.to_air_w_per_c(fan))
         return tuple(r * c for r, c in zip(outwards, self.capacities_j_per_c, strict=True))
 
-    def chain(self, dt_s: float, fan: float) -> Chain:
+    def chain(self, dt_s: float, fan: float) -> LadderSolver:
         """The equations of one step of backward Euler: stable at any length."""
         links = [1.0 / r for r in self.resistances_c_per_w[:-1]]
         rates = [c / dt_s for c in self.capacities_j_per_c]
-        return Chain(rates, links, self.to_air_w_per_c(fan))
+        return LadderSolver(rates, links, self.to_air_w_per_c(fan))
 
-    def advance(self, chain: Chain, temps_c: Sequence[float], power_w: float) -> list[float]:
+    def advance(self, chain: LadderSolver, temps_c: Sequence[float], power_w: float) -> list[float]:
         """Temperatures one step of `chain` later, `power_w` all the while."""
         right = list(map(mul, chain.rates, temps_c))
         outer_w = min(self.outer_w, power_w)

@@ -59,7 +59,7 @@ class Score:
     told_k: float
 
 
-class Trials:
+class ForecastTrials:
     """The forecasts that are under way, one every five seconds."""
 
     def __init__(self) -> None:

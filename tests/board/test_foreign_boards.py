@@ -20,7 +20,7 @@ from edge_rt.config.paths import Paths
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.core.reports.board import BoardReport
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.governor.budget import Budget, Spent
+from edge_rt.governor.budget import Budget, EnergySpent
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
@@ -52,7 +52,11 @@ def seen(senses: BoardMonitor) -> Observation:
     spent = SimpleNamespace(add=nothing, energy_j=nothing, left_s=nothing)
     idle = SimpleNamespace(board_s=nothing, process_s=nothing)
     observer = Observer(
-        senses, cast(Supervisor, nobody), cast(Spent, spent), cast(CpuReader, idle), lambda: 1.0
+        senses,
+        cast(Supervisor, nobody),
+        cast(EnergySpent, spent),
+        cast(CpuReader, idle),
+        lambda: 1.0,
     )
     return asyncio.run(observer.look(4, "day", False, 0))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.energy.calibration.record import Calibration, Draws, save_calibration
+from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, save_calibration
 from edge_rt.energy.prediction.runtime import FitErrors, Runtime
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
@@ -150,10 +150,10 @@ def test_passes_have_the_threads_that_take_the_fewest_joules(
         assert spare_s == pytest.approx(native_s)
 
 
-def _crowded(sha256: str, threads: int) -> Calibration:
+def _crowded(sha256: str, threads: int) -> ModelCalibration:
     """Of a board on which a second thread draws much and helps little."""
     runtime = Runtime(((1, 0.01), (512, 3.0)), 0.01 / threads**0.2, 0.0, 0.0)
-    return Calibration(
+    return ModelCalibration(
         board="raspberry-pi-5 (simulated)",
         model=GGUF,
         sha256=sha256,
@@ -165,5 +165,5 @@ def _crowded(sha256: str, threads: int) -> Calibration:
         promise=runtime,
         denoised=runtime,
         errors=FitErrors(0.02, 0.02, 0.02),
-        draws=Draws(3.0, 3.0 + threads, 3.0 + threads, "measured"),
+        draws=PhasePowers(3.0, 3.0 + threads, 3.0 + threads, "measured"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
+from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, Sweep
 from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.equation import Watts
 from edge_rt.energy.prediction.roofline import Ceilings, ModelShape
@@ -28,7 +28,7 @@ TIMED = Runtime(
     step_context_s=4.3e-6,
     pair_s=3.8e-6,
 )
-DRAWS = Draws(idle_w=3.0, prefill_w=5.0, decode_w=4.5, quality="measured")
+DRAWS = PhasePowers(idle_w=3.0, prefill_w=5.0, decode_w=4.5, quality="measured")
 DAY = datetime(2026, 11, 25, tzinfo=timezone.utc)
 HARDWARE = Hardware(4, Ceilings(80e9, 10e9), Watts(3.0, 6.0, 6.0))
 
@@ -41,11 +41,11 @@ def calibration(
     kv_type: str = "q8_0/f16",
     days: int = 0,
     promise: Runtime = TIMED,
-    draws: Draws | None = DRAWS,
+    draws: PhasePowers | None = DRAWS,
     sweep: Sweep | None = None,
-) -> Calibration:
+) -> ModelCalibration:
     """One of `days` after the first day."""
-    return Calibration(
+    return ModelCalibration(
         board="raspberry-pi-5",
         model=model,
         sha256="ab" * 32,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.energy.ledger import Book
-from edge_rt.governor.budget import Spent
+from edge_rt.governor.budget import EnergySpent
 
 NOON = 1_800_014_400.0  # 2027-01-15 12:00 UTC
 HOUR = 3600.0
@@ -30,11 +30,11 @@ class House:
         self.book = Book(folder / "ledger.db", days=90, max_bytes=1 << 20, clock=self.clock)
         self.spent = self.start()
 
-    def start(self) -> Spent:
-        self.spent = Spent(self.book, self.clock)
+    def start(self) -> EnergySpent:
+        self.spent = EnergySpent(self.book, self.clock)
         return self.spent
 
-    def restart(self) -> Spent:
+    def restart(self) -> EnergySpent:
         """Another daemon, that has recalled what there was."""
         self.start()
         asyncio.run(self.spent.recall())
@@ -158,7 +158,7 @@ def test_what_is_drawn_while_it_recalls_counts(house: House) -> None:
             house.book.measured(5.0, 0.0, 1.0, 0.0, "measured")
             return house.book.hour_j(number)
 
-    spent = Spent(Slow(None, days=90, max_bytes=1 << 20), house.clock)
+    spent = EnergySpent(Slow(None, days=90, max_bytes=1 << 20), house.clock)
     asyncio.run(spent.recall())
     assert spent.energy_j("hour") == 205.0
 
@@ -175,7 +175,7 @@ def test_an_hour_that_ends_while_it_is_recalled_is_over(house: House) -> None:
             return house.book.hour_j(number)
 
     house.clock.now = NOON + 12 * HOUR - 1
-    spent = Spent(Slow(None, days=90, max_bytes=1 << 20), house.clock)
+    spent = EnergySpent(Slow(None, days=90, max_bytes=1 << 20), house.clock)
     asyncio.run(spent.recall())
     assert (spent.energy_j("hour"), spent.energy_j("day")) == (5.0, 5.0)
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from edge_rt.core.errors import Unavailable
-from edge_rt.energy.usage import Tokens
+from edge_rt.energy.usage import TokenCounts
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import RETRY_S, Alone
 from edge_rt.generation.state import State
@@ -22,7 +22,7 @@ class Clock:
 
 def make() -> tuple[Alone, State, Clock]:
     clock = Clock()
-    state = State(cast(Supervisor, None), Tokens(), clock)
+    state = State(cast(Supervisor, None), TokenCounts(), clock)
     return Alone(state, clock), state, clock
 
 

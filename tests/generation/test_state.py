@@ -14,7 +14,7 @@ from edge_rt.core.cached import Which
 from edge_rt.core.errors import Unavailable
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.knobs.journal import KnobOutcome
 
 
 def test_a_running_engine_tells_its_figures(kit: Any) -> None:
@@ -108,7 +108,7 @@ def test_requests_that_wait_files_and_knobs_are_problems_with_their_reasons(kit:
     async def run() -> None:
         house = kit.house()
         house.governing.allow(admission="queue", why="the power cap of 3 W leaves nothing")
-        house.knobs = [Outcome("nvpmodel", "failed", said="there is no nvpmodel here")]
+        house.knobs = [KnobOutcome("nvpmodel", "failed", said="there is no nvpmodel here")]
         house.foresight.learning.trouble.met("disk full")
         waiting = asyncio.ensure_future(house.answer())
         await asyncio.sleep(0)

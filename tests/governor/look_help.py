@@ -10,7 +10,7 @@ from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
-from edge_rt.governor.policy.heat_allowance import Thermal
+from edge_rt.governor.policy.heat_allowance import TemperatureModel
 from edge_rt.governor.power.draws import Priors
 
 DT_S = 0.2
@@ -36,7 +36,7 @@ def governor(
     budget: Budget = FREE,
     settings: Settings = USUAL,
     cores: int = 4,
-    thermal: Thermal | None = None,
+    thermal: TemperatureModel | None = None,
 ) -> Governor:
     """Of a board that draws 4 W at rest and 1 W more for each core."""
     return Governor(cores, budget, thermal, Priors(4.0, 1.0), settings)

@@ -15,7 +15,7 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 
 figures = st.one_of(
     st.floats(), st.sampled_from([0.0, -1.0, 0.2, 5.0, 60.0, 80.0, 6e8, 1e300, math.nan, math.inf])
@@ -69,7 +69,7 @@ clocks = st.builds(
 
 
 def governor(cores: int, budget: Budget, idle_w: float = 3.0) -> Governor:
-    model = ThermalModel(Prior.generic(11.0, fan=True))
+    model = ThermalModel(ThermalPrior.generic(11.0, fan=True))
     return Governor(cores, budget, model, Priors(idle_w), Settings())
 
 

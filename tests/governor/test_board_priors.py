@@ -15,7 +15,7 @@ from edge_rt.board.readers.heat.fan import Fan
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards
-from edge_rt.energy.calibration.record import Draws
+from edge_rt.energy.calibration.record import PhasePowers
 from edge_rt.governor.board_heat import heat_prior, power_prior
 
 
@@ -33,7 +33,7 @@ def test_the_profile_is_believed() -> None:
 
 
 def calibrated(threads: int, decode_w: float, gpu_layers: int = 0, prefill_w: float = 9.0) -> Any:
-    draws = Draws(idle_w=2.5, prefill_w=prefill_w, decode_w=decode_w, quality="measured")
+    draws = PhasePowers(idle_w=2.5, prefill_w=prefill_w, decode_w=decode_w, quality="measured")
     return SimpleNamespace(threads=threads, gpu_layers=gpu_layers, draws=draws)
 
 

@@ -12,8 +12,8 @@ import pytest
 from edge_rt.core.limits import Guard, Limits, Observation
 from edge_rt.core.reports.governor import Past
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.history import COARSE_ROWS, COARSE_S, FINE_ROWS, History, Moment
-from edge_rt.governor.report import Report
+from edge_rt.governor.history import COARSE_ROWS, COARSE_S, FINE_ROWS, BoardHistory, Moment
+from edge_rt.governor.report import GovernorReport
 
 BEGIN = 1_800_000_000.0
 HORIZON_S = 30.0
@@ -61,7 +61,7 @@ class Board:
 
     def __init__(self) -> None:
         self.now = BEGIN
-        self.history = History(HORIZON_S, lambda: self.now)
+        self.history = BoardHistory(HORIZON_S, lambda: self.now)
 
     def live(self, seconds: int, **changes: Any) -> None:
         """A moment each second; callables are given its number."""
@@ -274,7 +274,7 @@ def take(board: Board, seen: Observation, **limits: Any) -> None:
     board.now += seen.dt_s
     given: dict[str, Any] = {"duty": 0.5, "guard": "caution", "allowance_w": 7.8}
     told = Limits(2, **{**given, **limits})
-    report = Report(forecast_c=66.0, band_c=1.5)
+    report = GovernorReport(forecast_c=66.0, band_c=1.5)
     board.history.take(seen, told, report, Budget(power_w=8.0))
 
 

@@ -18,7 +18,7 @@ from clocked import clocked, clocks
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.leakage_watch import SAVE_S, LeakageWatch
-from edge_rt.thermal.idle import Cell
+from edge_rt.thermal.idle import TemperatureCell
 from edge_rt.thermal.leakage import Leakage
 
 TRUTH, FLOOR_W, DRIFT = Leakage(0.6, 18.0), 3.0, 0.0015
@@ -252,8 +252,8 @@ def test_figures_that_cannot_be_do_not_come_from_the_file(
     [path] = tmp_path.iterdir()
     kept = msgspec.json.decode(path.read_bytes())
     fit, cell = kept["fit"], kept["stretches"][0]["cells"][3]
-    if where in Cell._fields:
-        cell[Cell._fields.index(where)] = value
+    if where in TemperatureCell._fields:
+        cell[TemperatureCell._fields.index(where)] = value
     else:
         (fit["leakage"] if where in fit["leakage"] else fit)[where] = value
     path.write_bytes(msgspec.json.encode(kept))

@@ -16,13 +16,13 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.history import History
-from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.history import BoardHistory
+from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.leakage_watch import LeakageWatch
-from edge_rt.governor.loop import BUSY_S, IDLE_S, Governing
+from edge_rt.governor.loop import BUSY_S, IDLE_S, GovernorLoop
 from edge_rt.governor.observation import Observer
 from edge_rt.governor.policy.governor import Governor
-from edge_rt.governor.report import Report
+from edge_rt.governor.report import GovernorReport
 
 SEEN = Observation(
     time_s=0.0,
@@ -66,7 +66,7 @@ class FakeGovernor:
     """Says what the stage tells it to say, or raises it."""
 
     def __init__(self, stage: Stage) -> None:
-        self.budget, self.limits, self.report = Budget(), Limits(2), Report()
+        self.budget, self.limits, self.report = Budget(), Limits(2), GovernorReport()
         self.fixed: int | None = None
         self.clocks = ClockSteps()
         self.smaller = True
@@ -113,17 +113,17 @@ class Stage:
         self.closed = 0
         self.engine, self.clocks = Engine(), FakeClocks()
         self.supervisor = SimpleNamespace(current=self.engine)
-        self.governing = Governing(
+        self.governing = GovernorLoop(
             self._make,
             cast(Observer, self),
             Heat(LeakageWatch(None)),
             cast(Supervisor, self.supervisor),
-            History(30.0, lambda: 1e9 + self.now),
+            BoardHistory(30.0, lambda: 1e9 + self.now),
             lambda: self.active,
             lambda: self.smaller,
             lambda: self.now,
             self._pass,
-            clocks=cast(Clocks, self.clocks),
+            clocks=cast(ClockControl, self.clocks),
         )
 
     @property
@@ -300,7 +300,7 @@ def test_the_log_warns_once_of_a_budget_below_idle_draw(
     async def run() -> None:
         stage = Stage()
         await stage.look_with(Limits(2))
-        stage.governor.report = Report(idle_w=3.4)
+        stage.governor.report = GovernorReport(idle_w=3.4)
         stage.governing.change(BudgetChange(power_w=3.0))
         await stage.governing.look()
         await stage.governing.look()

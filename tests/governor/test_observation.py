@@ -19,7 +19,7 @@ from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.engine.protocol import Pong
 from edge_rt.engine.supervisor.supervisor import Supervisor
-from edge_rt.governor.budget import Spent
+from edge_rt.governor.budget import EnergySpent
 from edge_rt.governor.observation import Observer
 
 
@@ -44,7 +44,7 @@ class Board:
         self.observer = Observer(
             cast(BoardMonitor, self),
             cast(Supervisor, self.supervisor),
-            cast(Spent, self),
+            cast(EnergySpent, self),
             cast(CpuReader, self),
             lambda: self.now,
             give_way,

@@ -17,7 +17,7 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import Priors
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "thermal"))
 from arrhenius_board import KINDS, ForeignBoard
@@ -47,7 +47,7 @@ def outcomes(name: str, seed: int) -> list[tuple[float, float, float]]:
     board, share = ForeignBoard(kind, seed, 38.0), load(seed)
     board.chip_c = board.sink_c = 55.0
     idle_w = kind.rest_w + kind.leak_w
-    model = ThermalModel(Prior.generic(idle_w + kind.work_w, True, idle_w))
+    model = ThermalModel(ThermalPrior.generic(idle_w + kind.work_w, True, idle_w))
     priors = Priors(idle_w, kind.work_w / CORES)
     governor = Governor(CORES, Budget(), model, priors, Settings(horizon_s=HORIZON_S))
     told, found = list[tuple[float, float, float]](), list[tuple[float, float, float]]()

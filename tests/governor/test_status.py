@@ -13,14 +13,14 @@ from edge_rt.config import schema
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.governor import BudgetChange, BudgetState, GovernorState, LimitsState
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.knobs.journal import KnobOutcome
 from edge_rt.governor.policy.guard import Settings
-from edge_rt.governor.report import Report
+from edge_rt.governor.report import GovernorReport
 from edge_rt.governor.status import budget_of, changed, governor_state, settings_of
 
 BUDGET = Budget(8.0, 2.0, 1.25, 70.0, 50_000.0, "hour")
 LIMITS = Limits(2, 0.6, 24, "queue", True, False, 30.0, "hold", 7.8, "power_w", "the cap is 8 W")
-REPORT = Report(
+REPORT = GovernorReport(
     guard="hold",
     allowance_w=7.8,
     bound_by="power_w",
@@ -128,7 +128,7 @@ def test_all_of_it() -> None:
 
 
 def test_before_the_first_step() -> None:
-    told = state(budget=Budget(), limits=Limits(4), report=Report(), held_back_s={})
+    told = state(budget=Budget(), limits=Limits(4), report=GovernorReport(), held_back_s={})
     unknown = {"allowance_w", "bound_by", "margin_w", "predicted_w", "idle_w", "forecast_c"}
     document = json.loads(msgspec.json.encode(told))
     assert {document[name] for name in unknown | {"band_c", "guard_in_s"}} == {None}
@@ -158,7 +158,7 @@ def test_what_is_spent_belongs_to_a_cap() -> None:
 def test_a_cap_that_idle_draw_uses_up_is_warned_of_with_both_figures(
     budget: Budget, idle_w: float | None, figures: list[str] | None
 ) -> None:
-    found = state(budget=budget, report=Report(idle_w=idle_w)).warnings
+    found = state(budget=budget, report=GovernorReport(idle_w=idle_w)).warnings
     assert len(found) == (figures is not None)
     assert all(figure in found[0] for figure in figures or [])
 
@@ -173,26 +173,29 @@ def test_what_is_told_does_not_change_afterwards() -> None:
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
-        (Outcome("max_hz", "turned", 0, 2_400_000, 0), ("0", "0", "2400000", None)),
+        (KnobOutcome("max_hz", "turned", 0, 2_400_000, 0), ("0", "0", "2400000", None)),
         (
-            Outcome("max_hz", "turned", 1, 2, 3, "asked for 1, it then said 3"),
+            KnobOutcome("max_hz", "turned", 1, 2, 3, "asked for 1, it then said 3"),
             ("1", "3", "2", None),
         ),
-        (Outcome("affinity", "turned", [0, 1], [0, 1, 2], [0, 1]), ("0,1", "0,1", "0,1,2", None)),
-        (Outcome("mode", "restored", "15W", "MAXN", "MAXN"), ("15W", "MAXN", "MAXN", None)),
-        (Outcome("mode", "waiting", "15W", said="too early"), ("15W", None, None, "too early")),
-        (Outcome("rapl", "failed", 9, said="no right"), ("9", None, None, "no right")),
-        (Outcome("fan", "gone"), ("", None, None, "gone")),
+        (
+            KnobOutcome("affinity", "turned", [0, 1], [0, 1, 2], [0, 1]),
+            ("0,1", "0,1", "0,1,2", None),
+        ),
+        (KnobOutcome("mode", "restored", "15W", "MAXN", "MAXN"), ("15W", "MAXN", "MAXN", None)),
+        (KnobOutcome("mode", "waiting", "15W", said="too early"), ("15W", None, None, "too early")),
+        (KnobOutcome("rapl", "failed", 9, said="no right"), ("9", None, None, "no right")),
+        (KnobOutcome("fan", "gone"), ("", None, None, "gone")),
     ],
 )
-def test_knobs(outcome: Outcome, told: tuple[str | None, ...]) -> None:
+def test_knobs(outcome: KnobOutcome, told: tuple[str | None, ...]) -> None:
     [knob] = state(knobs=iter([outcome])).knobs
     assert knob.name == outcome.knob
     assert (knob.wanted, knob.value, knob.before, knob.error) == told
 
 
 def test_names_that_are_no_text_are_spelt_out() -> None:
-    told = state(knobs=[Outcome("/tmp/\udc80/pwm1", "failed", "\udc80", said="no \udc80")])
+    told = state(knobs=[KnobOutcome("/tmp/\udc80/pwm1", "failed", "\udc80", said="no \udc80")])
     [knob] = json.loads(msgspec.json.encode(told))["knobs"]
     assert knob["name"] == "/tmp/\\udc80/pwm1"
     assert knob["error"] == "no \\udc80"

@@ -10,8 +10,8 @@ import pytest
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.core.errors import ModelNotFound, StoreError
 from edge_rt.energy.ledger import Book
-from edge_rt.energy.meter import Metering
-from edge_rt.governor.budget import Spent
+from edge_rt.energy.meter import EnergyMeter
+from edge_rt.governor.budget import EnergySpent
 from edge_rt.routing.placement.placer import Placer
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, write
 from edge_rt.server.foresight import Foresight
@@ -86,7 +86,7 @@ def test_requests_are_written_together_with_the_joules_of_their_time() -> None:
 
     asked = Asked()
     with pytest.raises(Ended):
-        asyncio.run(write(cast(Book, asked), cast(Metering, asked), pause))
+        asyncio.run(write(cast(Book, asked), cast(EnergyMeter, asked), pause))
     assert told == ["post", "flush"] * 2
 
 
@@ -102,7 +102,7 @@ def test_what_was_spent_is_recalled_again_and_again() -> None:
             raise Ended
 
     with pytest.raises(Ended):
-        asyncio.run(recall(cast(Spent, Asked()), pause))
+        asyncio.run(recall(cast(EnergySpent, Asked()), pause))
     assert told == ["recall"] * 3
 
 

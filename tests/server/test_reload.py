@@ -14,7 +14,7 @@ from edge_rt.config.schema import Cache, Config, Engine, Knobs, Log, Semantic, T
 from edge_rt.core.errors import ConfigError
 from edge_rt.governor.budget import Budget
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.server.reload import NOBODYS, Reload, differences
 
 KEY, OTHER = "0" * 64, "1" * 64
@@ -29,7 +29,7 @@ class Stage:
         self.knobs: list[Knobs] = []
         self.keys = list(config.tcp.api_key_sha256)
         self.admins = list(config.tcp.admin_key_sha256)
-        governing, knobs = cast(Governing, self), cast(BoardKnobs, self)
+        governing, knobs = cast(GovernorLoop, self), cast(BoardKnobs, self)
         self.reload = Reload(config, self._read, governing, knobs, self.keys, self.admins)
 
     def _read(self) -> Config:

@@ -22,7 +22,7 @@ from edge_rt.core.reports.governor import BudgetChange
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Sampling, TokenLogprob
 from edge_rt.engine.supervisor.failures import ExitReason
-from edge_rt.governor.knobs.journal import Outcome
+from edge_rt.governor.knobs.journal import KnobOutcome
 
 TINY = "tiny@" + "0" * 12  # the engine's name for the kit's model
 
@@ -361,7 +361,7 @@ def test_only_a_model_beside_others_is_a_load_that_waits(kit: Any) -> None:
 def test_budget_governor_and_knobs_are_told(kit: Any) -> None:
     async def run() -> None:
         house = kit.house()
-        house.knobs = [Outcome("knobs.nvpmodel", "failed", said="there is none")]
+        house.knobs = [KnobOutcome("knobs.nvpmodel", "failed", said="there is none")]
         house.service.set_budget(BudgetChange(power_w=5.0))
         house.governing.allow(duty=0.5, why="the power cap allows half of the time")
         told = house.service.budget()

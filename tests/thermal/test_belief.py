@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.thermal.band import WATCHED, Belief
+from edge_rt.thermal.band import WATCHED, ForecastTrust
 from edge_rt.thermal.trials import Score
 
 MANY, NARROW_K = 50, 1.0
 
 
-def judge(belief: Belief, *errors_k: float, index: int = WATCHED) -> list[bool]:
+def judge(belief: ForecastTrust, *errors_k: float, index: int = WATCHED) -> list[bool]:
     return [belief.judge(Score(index, error_k, 1.0, 1.0)) for error_k in errors_k]
 
 
-def hits(belief: Belief, count: int) -> None:
+def hits(belief: ForecastTrust, count: int) -> None:
     for index in range(4):
         judge(belief, *[0.1] * count, index=index)
 
 
 def test_two_misses_to_one_side_are_one_too_many() -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     assert judge(belief, 3.0, 3.0) == [False, True]
     assert belief.shaken
     why = belief.why_not(MANY, NARROW_K)
@@ -29,7 +29,7 @@ def test_two_misses_to_one_side_are_one_too_many() -> None:
 
 
 def test_forecasts_that_were_too_high_are_told_as_such() -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     judge(belief, -3.0, -2.0)
     why = belief.why_not(MANY, NARROW_K)
     assert why is not None
@@ -42,19 +42,19 @@ def test_forecasts_that_were_too_high_are_told_as_such() -> None:
 def test_misses_to_both_sides_or_one_by_one_or_by_a_little_are_chance(
     errors_k: tuple[float, ...],
 ) -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     assert not any(judge(belief, *errors_k))
     assert belief.why_not(MANY, NARROW_K) is None
 
 
 @pytest.mark.parametrize("index", [0, 3])
 def test_the_nearest_and_the_farthest_horizon_tell_too_little(index: int) -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     assert not any(judge(belief, 9.0, 9.0, 9.0, index=index))
 
 
 def test_hits_in_a_row_at_both_telling_horizons_bring_it_back() -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     judge(belief, 3.0, 3.0)
     judge(belief, *[0.1] * 20)
     assert belief.shaken
@@ -66,7 +66,7 @@ def test_hits_in_a_row_at_both_telling_horizons_bring_it_back() -> None:
 
 
 def test_a_miss_on_the_way_back_begins_anew() -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     judge(belief, 3.0, 3.0)
     hits(belief, 3)
     judge(belief, 3.0)
@@ -77,7 +77,7 @@ def test_a_miss_on_the_way_back_begins_anew() -> None:
 
 
 def test_too_few_forecasts_or_a_broad_band_speak_against_it() -> None:
-    belief = Belief()
+    belief = ForecastTrust()
     few, broad = belief.why_not(2, NARROW_K), belief.why_not(MANY, 12.3)
     assert few is not None
     assert broad is not None

@@ -10,11 +10,11 @@ from operator import mul
 import pytest
 
 from edge_rt.thermal.course import SPANS_S, TIMES_S, reach
-from edge_rt.thermal.fit import Doubt, Fit
-from edge_rt.thermal.network import Network, Prior
+from edge_rt.thermal.fit import Fit, ForecastVariance
+from edge_rt.thermal.network import Network, ThermalPrior
 
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
-PRIOR = Prior((1.0, 9.0), (3.0, 40.0), 1.5)
+PRIOR = ThermalPrior((1.0, 9.0), (3.0, 40.0), 1.5)
 FAN = 0.4
 ALL = len(TIMES_S)
 
@@ -69,18 +69,20 @@ def test_it_is_the_spread_that_the_covariance_gives_a_forecast(
         slope * sum(map(mul, row, slopes))
         for slope, row in zip(slopes, fit.covariance, strict=True)
     )
-    found = Doubt(fit, FAN).deviations_k(power_w, count)
+    found = ForecastVariance(fit, FAN).deviations_k(power_w, count)
     assert len(found) == count
     assert found[-1] == pytest.approx(math.sqrt(spread), rel=1e-3)
 
 
 def test_the_more_is_seen_the_less_is_doubted() -> None:
-    early, late = (Doubt(watched(seconds), FAN).deviations_k(5.0, ALL) for seconds in (10.0, 600.0))
+    early, late = (
+        ForecastVariance(watched(seconds), FAN).deviations_k(5.0, ALL) for seconds in (10.0, 600.0)
+    )
     assert all(b < a for a, b in zip(early[1:], late[1:], strict=True))
 
 
 def test_what_was_never_tried_is_doubted_most() -> None:
-    doubt = Doubt(watched(120.0), FAN)
+    doubt = ForecastVariance(watched(120.0), FAN)
     usual, far = (doubt.deviations_k(power_w, ALL) for power_w in (5.0, 50.0))
     assert all(b > a for a, b in zip(usual[5:], far[5:], strict=True))
 
@@ -89,15 +91,15 @@ def test_without_any_doubt_about_figures_only_temperatures_count() -> None:
     fit = watched(120.0)
     for row in fit.covariance:
         row[:] = [0.0] * len(row)
-    assert Doubt(fit, FAN).deviations_k(50.0, ALL) == [0.0] * ALL
+    assert ForecastVariance(fit, FAN).deviations_k(50.0, ALL) == [0.0] * ALL
     fit.covariance[0][0] = 4.0
-    found = Doubt(fit, FAN).deviations_k(50.0, ALL)
+    found = ForecastVariance(fit, FAN).deviations_k(50.0, ALL)
     assert found[0] == 2.0
     assert found == sorted(found, reverse=True)
 
 
 def test_a_board_of_one_node_has_its_doubts_too() -> None:
     fit = Fit(replace(PRIOR, resistances_c_per_w=(9.0,), capacities_j_per_c=(30.0,)), 40.0, 0.1)
-    found = Doubt(fit, FAN).deviations_k(5.0, ALL)
+    found = ForecastVariance(fit, FAN).deviations_k(5.0, ALL)
     assert all(map(math.isfinite, found))
     assert found[-1] > found[0]

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.thermal.fit import Fit, heats
-from edge_rt.thermal.network import Network, Prior
+from edge_rt.thermal.network import Network, ThermalPrior
 
 DT_S = 0.2
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 START_C = TRUE.steady(2.0, 0.0)[0]
-PRIOR = Prior((1.0, 9.0), (3.0, 40.0), 1.5)
-STILL = Prior((1.0, 9.0), (3.0, 40.0))
+PRIOR = ThermalPrior((1.0, 9.0), (3.0, 40.0), 1.5)
+STILL = ThermalPrior((1.0, 9.0), (3.0, 40.0))
 
 
 def watch(
@@ -115,11 +115,11 @@ def test_a_long_rest_forgets_nothing_beyond_the_first_guess() -> None:
         st.tuples(st.floats(-60, 200), st.floats(0, 1e4), st.floats(0, 1), st.booleans()),
         max_size=60,
     ),
-    st.sampled_from([PRIOR, STILL, Prior((9.0,), (30.0,), 1.0)]),
+    st.sampled_from([PRIOR, STILL, ThermalPrior((9.0,), (30.0,), 1.0)]),
     st.floats(0.001, 5.0),
 )
 def test_nonsense_leaves_figures_that_a_board_could_have(
-    readings: list[tuple[float, float, float, bool]], prior: Prior, dt_s: float
+    readings: list[tuple[float, float, float, bool]], prior: ThermalPrior, dt_s: float
 ) -> None:
     fit = Fit(prior, START_C, 0.1)
     for temp_c, power_w, fan, learn in readings:

@@ -8,37 +8,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.intake import GAP_S, Intake, Reading
+from edge_rt.thermal.intake import GAP_S, ReadingFilter, ThermalReading
 
 
-def started(**kwargs: float) -> Intake:
+def started(**kwargs: float) -> ReadingFilter:
     """After two looks at 50 °C and 5 W, at 0.0 and 0.2 s."""
-    intake = Intake(**kwargs)
+    intake = ReadingFilter(**kwargs)
     for time_s in (0.0, 0.2):
         intake.take(time_s, 50.0, 5.0, 0.5)
     return intake
 
 
 def taken(
-    intake: Intake,
+    intake: ReadingFilter,
     time_s: float,
     temp_c: float | None = 50.0,
     power_w: float | None = 5.0,
     fan: float | None = 0.5,
-) -> Reading:
+) -> ThermalReading:
     reading = intake.take(time_s, temp_c, power_w, fan)
     assert reading is not None
     return reading
 
 
 def test_a_first_temperature_counts_once_the_second_agrees() -> None:
-    intake = Intake()
+    intake = ReadingFilter()
     assert taken(intake, 0.0, 50.0).temp_c is None
     assert taken(intake, 0.2, 50.5).temp_c == 50.5
 
 
 def test_nothing_comes_of_temperatures_alone() -> None:
-    intake = Intake()
+    intake = ReadingFilter()
     assert intake.take(0.0, 50.0, None, None) is None
     assert intake.take(0.2, 50.0, None, None) is None
     assert intake.temp_c == 50.0
@@ -127,7 +127,7 @@ numbers = st.floats() | st.none()
 def test_whatever_comes_in_only_what_can_be_comes_out(
     looks: list[tuple[float, float | None, float | None, float | None]],
 ) -> None:
-    intake = Intake()
+    intake = ReadingFilter()
     for look in looks:
         reading = intake.take(*look)
         if reading is not None:

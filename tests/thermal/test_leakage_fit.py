@@ -11,7 +11,7 @@ from arrhenius_board import KINDS, ForeignBoard, day
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rt.thermal.idle import Cell, IdleLog, Stretch
+from edge_rt.thermal.idle import IdleLog, Stretch, TemperatureCell
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 
@@ -32,7 +32,9 @@ def cooled(
     return Stretch(
         0.0,
         tuple(
-            Cell(t, 3.0 + drift * (t - 45.0) + leakage.power_w(t) + dice.gauss(0.0, noise_w), 2.0)
+            TemperatureCell(
+                t, 3.0 + drift * (t - 45.0) + leakage.power_w(t) + dice.gauss(0.0, noise_w), 2.0
+            )
             for t in temps
         ),
     )
@@ -132,7 +134,9 @@ def test_old_hours_count_for_less() -> None:
 
 
 def test_power_that_falls_as_the_board_warms_is_no_leakage() -> None:
-    rising = Stretch(0.0, tuple(Cell(40.0 + 0.5 * n, 5.0 - 0.02 * n, 2.0) for n in range(60)))
+    rising = Stretch(
+        0.0, tuple(TemperatureCell(40.0 + 0.5 * n, 5.0 - 0.02 * n, 2.0) for n in range(60))
+    )
     found = fit(rising)
     assert found.source == "assumed"
     assert "does not follow" in (found.missing or "")
@@ -142,7 +146,7 @@ def test_power_that_falls_as_the_board_warms_is_no_leakage() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(-60, 200), st.floats(0, 1e4), st.floats(0.1, 60)), max_size=30))
 def test_no_readings_raise(cells: list[tuple[float, float, float]]) -> None:
-    found = fit(Stretch(0.0, tuple(sorted(Cell(*cell) for cell in cells))))
+    found = fit(Stretch(0.0, tuple(sorted(TemperatureCell(*cell) for cell in cells))))
     assert math.isfinite(found.leakage.reference_w)
     assert found.growth_w.low <= found.growth_w.middle <= found.growth_w.high
     assert found.floor_w >= 0.0

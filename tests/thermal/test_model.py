@@ -14,7 +14,7 @@ from toy_board import DT_S, PRIOR, TRUE, Board, answers, why
 
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,14 @@ def steps() -> Iterator[st.SearchStrategy[float]]:
         max_size=40,
     ),
     st.tuples(st.floats(), st.floats(), st.floats()),
-    st.sampled_from([PRIOR, Prior((9.0,), (30.0,)), Prior((0.3, 0.2, 2.0), (10.0, 60.0, 300.0))]),
+    st.sampled_from(
+        [PRIOR, ThermalPrior((9.0,), (30.0,)), ThermalPrior((0.3, 0.2, 2.0), (10.0, 60.0, 300.0))]
+    ),
 )
 def test_nothing_makes_it_raise_or_lose_its_numbers(
     looks: list[tuple[float, float | None, float | None, float | None]],
     asked: tuple[float, float, float],
-    prior: Prior,
+    prior: ThermalPrior,
 ) -> None:
     model, time_s = ThermalModel(prior, Leakage(0.4, 20.0).power_w), 0.0
     for dt_s, temp_c, power_w, fan in looks:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.network import Chain, Network
+from edge_rt.thermal.network import LadderSolver, Network
 
 amounts = st.floats(0.1, 100.0)
 powers = st.floats(0.0, 100.0)
@@ -79,7 +79,7 @@ def test_the_chain_solves_its_equations(network: Network, fan: float, right: lis
     assert _product(chain, found) == pytest.approx(right[:size], rel=1e-6, abs=1e-6)
 
 
-def _product(chain: Chain, temps: list[float]) -> list[float]:
+def _product(chain: LadderSolver, temps: list[float]) -> list[float]:
     flows = [rate * temp for rate, temp in zip(chain.rates, temps, strict=True)]
     flows[-1] += chain.to_air * temps[-1]
     for node, link in enumerate(chain.links):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.thermal.course import HOUR_S, Course, Outlook
+from edge_rt.thermal.course import HOUR_S, Outlook, Trajectory
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.network import Network
 
@@ -24,7 +24,7 @@ def band(power_w: float, count: int) -> Sequence[float]:
 
 
 def outlook(temps_c: tuple[float, ...] = WARM, leakage: Leakage | None = None) -> Outlook:
-    return Outlook(Course(BOARD, temps_c, 0.3, leakage and leakage.power_w), band, band)
+    return Outlook(Trajectory(BOARD, temps_c, 0.3, leakage and leakage.power_w), band, band)
 
 
 leakages = st.sampled_from([None, Leakage(0.4, 20.0)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_rt.thermal.network import Network
-from edge_rt.thermal.trials import HORIZONS_S, Score, Trial, Trials
+from edge_rt.thermal.trials import HORIZONS_S, ForecastTrials, Score, Trial
 
 BOARD = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
 STEADY = BOARD.steady(5.0, 0.5)
@@ -18,7 +18,7 @@ def trial() -> Trial:
 
 
 def run(
-    trials: Trials,
+    trials: ForecastTrials,
     seconds: float,
     dt_s: float = 0.5,
     power_w: float = 5.0,
@@ -33,7 +33,7 @@ def run(
 
 
 def test_a_forecast_is_scored_once_at_each_horizon_with_the_band_it_was_told() -> None:
-    trials = Trials()
+    trials = ForecastTrials()
     trials.start(trial())
     found = run(trials, 200.0)
     assert [score.index for score in found] == [0, 1, 2, 3]
@@ -43,14 +43,14 @@ def test_a_forecast_is_scored_once_at_each_horizon_with_the_band_it_was_told() -
 
 
 def test_what_comes_of_age_unseen_is_not_scored() -> None:
-    trials = Trials()
+    trials = ForecastTrials()
     trials.start(trial())
     assert run(trials, HORIZONS_S[1], temp_c=None) == []
     assert [score.index for score in run(trials, 200.0)] == [2, 3]
 
 
 def test_a_forecast_follows_the_power_that_really_comes() -> None:
-    trials = Trials()
+    trials = ForecastTrials()
     trials.start(trial())
     hot = BOARD.steady(9.0, 0.5)
     found = run(trials, 60.0, power_w=9.0, temp_c=hot[0])
@@ -70,7 +70,7 @@ def test_long_steps_come_to_the_same() -> None:
 
 
 def test_a_little_time_without_power_does_not_matter_but_much_does() -> None:
-    trials = Trials()
+    trials = ForecastTrials()
     trials.start(trial())
     scores: list[Score] = []
     for number in range(600):
@@ -83,7 +83,7 @@ def test_a_little_time_without_power_does_not_matter_but_much_does() -> None:
 
 
 def test_they_are_due_every_five_seconds() -> None:
-    trials = Trials()
+    trials = ForecastTrials()
     starts = 0
     for _ in range(600):
         if trials.due(0.1):
@@ -93,7 +93,7 @@ def test_they_are_due_every_five_seconds() -> None:
 
 
 def test_after_clearing_nothing_is_under_way_and_the_next_is_due() -> None:
-    trials = Trials()
+    trials = ForecastTrials()
     trials.start(trial())
     trials.clear()
     assert trials.due(0.1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from edge_rt.thermal.leakage import Leakage
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Network, Prior
+from edge_rt.thermal.network import Network, ThermalPrior
 
 TRUE = Network((1.5, 6.0), (4.0, 60.0), 2.0, 28.0)
-PRIOR = Prior((1.0, 9.0), (3.0, 40.0), 1.5)
+PRIOR = ThermalPrior((1.0, 9.0), (3.0, 40.0), 1.5)
 DT_S = 0.2
 
 

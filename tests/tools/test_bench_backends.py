@@ -24,7 +24,7 @@ from benchmarks.backends import COUNTS, TOLD, amounts
 from rich.console import Console
 
 from edge_rt.backends.base import Batch
-from edge_rt.energy.calibration.timing import Run
+from edge_rt.energy.calibration.timing import TimingRun
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.record import ModelRecord
@@ -171,7 +171,7 @@ def test_both_sides_take_strict_turns_and_change_who_is_first() -> None:
     rounds = Rounds(sides, 0.0, lambda _: None, random.Random(0), Quiet, lambda _: Calm(0.0))  # pyright: ignore[reportArgumentType]
     found: Found = {}
     for label in ("one", "two"):
-        rounds.run(label, [Run(4, 2), Run(8, 2)], (1, 2), found)
+        rounds.run(label, [TimingRun(4, 2), TimingRun(8, 2)], (1, 2), found)
     timed = [name for name, size in said if size in (4, 8)]
     assert timed == [*"abab" * 2, *"baba" * 2]
     assert {key: len(answers) for key, answers in found.items()} == {

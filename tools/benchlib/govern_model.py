@@ -15,7 +15,7 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 from edge_rt.twin.events import Event, Script
 from edge_rt.twin.shape import Shape
 
@@ -74,7 +74,7 @@ def governed(
     shape, power = Shape.of(board), priors_of(board)
     known = board.draw.loaded_w
     loaded_w = known.value if known else power.idle_w + shape.cores * power.core_w
-    thermal = ThermalModel(Prior.generic(loaded_w, fan=bool(shape.fan_points)))
+    thermal = ThermalModel(ThermalPrior.generic(loaded_w, fan=bool(shape.fan_points)))
     return Governor(shape.cores, budget, thermal, power, settings or Settings(), clocks)
 
 

@@ -27,7 +27,7 @@ from edge_rt.governor.policy.governor import Governor
 from edge_rt.governor.policy.guard import Settings
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 
 BOARDS: Mapping[str, str] = {
     "pi4": "raspberry-pi-4b",
@@ -158,7 +158,7 @@ def governor_of(scene: Scene, budget: Budget, clocks: ClockSteps = NO_CLOCKS) ->
     kind, profile = scene.figures.kind, scene.profile
     power, full = priors_of(profile), profile.draw.loaded_w
     loaded_w = power.idle_w + kind.cores * power.core_w if full is None else full.value
-    heat = Prior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
+    heat = ThermalPrior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
     return Governor(kind.cores, budget, ThermalModel(heat), power, Settings(), clocks)
 
 

@@ -17,7 +17,7 @@ from benchlib.trace import steps
 from edge_rt.core.limits import Limits, Observation
 from edge_rt.governor.power.draws import priors_of
 from edge_rt.thermal.model import ThermalModel
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 
 SECONDS = 1200.0
 _BURSTY = Work(1, 300.0, 100.0, pause_s=15.0)
@@ -65,7 +65,7 @@ def bands(job: tuple[str, str, int], quick: bool) -> Bands:
     power, full = priors_of(profile), profile.draw.loaded_w
     kind = KINDS[BOARDS[board]]
     loaded_w = power.idle_w + kind.cores * power.core_w if full is None else full.value
-    prior = Prior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
+    prior = ThermalPrior.generic(loaded_w, fan=bool(kind.fan_points), idle_w=power.idle_w)
     scene = Scene(
         draw(kind, seed),
         profile,

@@ -8,7 +8,7 @@ from edge_rt.board.readers.power.modelled import power_scale
 from edge_rt.config.board import Rail
 from edge_rt.config.boards import load_boards
 from edge_rt.governor.power.draws import priors_of
-from edge_rt.thermal.network import Prior
+from edge_rt.thermal.network import ThermalPrior
 from edge_rt.twin.plant import Conditions, Plant, PlantState
 from edge_rt.twin.shape import Parameters, Shape, draw
 
@@ -30,11 +30,11 @@ def parameters_of(name: str, seed: int) -> Parameters:
     return draw(shape_of(name), seed)
 
 
-def prior_of(name: str) -> Prior:
+def prior_of(name: str) -> ThermalPrior:
     """What a daemon knows of the board: about what it draws, and whether it has a fan."""
     shape, power, full = shape_of(name), priors_of(BOARDS[name]), BOARDS[name].draw.loaded_w
     loaded_w = power.idle_w + shape.cores * power.core_w if full is None else full.value
-    return Prior.generic(loaded_w, fan=bool(shape.fan_points), idle_w=power.idle_w)
+    return ThermalPrior.generic(loaded_w, fan=bool(shape.fan_points), idle_w=power.idle_w)
 
 
 class SensedBoard:

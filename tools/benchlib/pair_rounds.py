@@ -11,7 +11,7 @@ from benchlib.calm import Calm
 from benchlib.noise import Sample, Watch
 from benchlib.pair import Side
 from benchlib.pair_answers import Answer, answer
-from edge_rt.energy.calibration.timing import WARM_UP, Run
+from edge_rt.energy.calibration.timing import WARM_UP, TimingRun
 
 Found = dict[tuple[str, int, int], list[Answer]]
 """By the side's name, its threads and the tokens of the prompt: the answers, round by round."""
@@ -35,7 +35,9 @@ class Rounds:
     pairs: int = 0
     disturbed: int = 0
 
-    def run(self, label: str, runs: Sequence[Run], counts: Sequence[int], found: Found) -> None:
+    def run(
+        self, label: str, runs: Sequence[TimingRun], counts: Sequence[int], found: Found
+    ) -> None:
         """One round of all `runs` with each number of threads, into `found`.
 
         Who is first is the other one in every round.

@@ -23,8 +23,8 @@ from edge_rt.core.routing import (
     Setting,
     Unpredicted,
 )
-from edge_rt.energy.calibration.measurement import Measured
-from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.measurement import Measurement
+from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.forecaster import shape_of
@@ -104,7 +104,7 @@ def _near(values: Sequence[float], picked: float) -> bool:
 
 def calibrate(
     entry: ModelRecord, threads: int, found: Found, board: WarmBoard, temp_c: float = CALIBRATED_C
-) -> Calibration:
+) -> ModelCalibration:
     """As `edge-rt calibrate` would, of the answers that one side made with so many threads."""
     made = [
         _measured(one, board, temp_c)
@@ -116,12 +116,12 @@ def calibrate(
     return calibration(board.name, entry, LoadConfig(0, KV_TYPE), threads, made, None, now)
 
 
-def _measured(made: Answer, board: WarmBoard, temp_c: float) -> Measured:
+def _measured(made: Answer, board: WarmBoard, temp_c: float) -> Measurement:
     tokens = made.prompt_tokens, 0, len(made.until)
     parts = made.prefill, made.decode(len(made.until))
     drawn = board.draw(parts, temp_c)
     seconds = parts[0].seconds, parts[1].seconds
-    return Measured(
+    return Measurement(
         timings=Timings(0.0, *seconds, *tokens),
         seconds=sum(seconds),
         served=Served(*tokens, *seconds, drawn.energy_j),
@@ -146,7 +146,7 @@ class Picker:
     """The router with what is known of both variants, on a board where both are loaded."""
 
     def __init__(
-        self, entries: Sequence[ModelRecord], calibrations: Mapping[str, Sequence[Calibration]]
+        self, entries: Sequence[ModelRecord], calibrations: Mapping[str, Sequence[ModelCalibration]]
     ) -> None:
         self._variants = [variant(entry) for entry in entries]
         self._predictor = Predictor(_HARDWARE)

@@ -23,8 +23,8 @@ from benchlib.warm_board import WarmBoard
 from bootstrap.paths import CHECKOUT, cache_dir
 from bootstrap.signals import end_cleanly_on_signals
 
-from edge_rt.energy.calibration.record import Calibration
-from edge_rt.energy.calibration.timing import QUICK, Run, runs
+from edge_rt.energy.calibration.record import ModelCalibration
+from edge_rt.energy.calibration.timing import QUICK, TimingRun, runs
 from edge_rt.models.record import ModelRecord
 
 BOARD, SEED = "raspberry-pi-5", 0
@@ -48,7 +48,7 @@ _NOTES = (
 class Amounts:
     """How much is measured: what is calibrated on, and prompts and answers that are held out."""
 
-    training: Sequence[Run]
+    training: Sequence[TimingRun]
     prompts: Sequence[int]
     answers: Sequence[int]
     temps_c: Sequence[float]
@@ -56,9 +56,9 @@ class Amounts:
     told: Sequence[int] = TOLD
 
     @property
-    def held_out(self) -> list[Run]:
+    def held_out(self) -> list[TimingRun]:
         """One answer to each prompt tells of all shorter ones, too."""
-        return [Run(prompt, max(self.answers)) for prompt in self.prompts]
+        return [TimingRun(prompt, max(self.answers)) for prompt in self.prompts]
 
 
 def amounts(quick: bool) -> Amounts:
@@ -107,8 +107,8 @@ class Bench:
     speeds: list[Speed] = field(default_factory=list[Speed])
     cases: list[Case] = field(default_factory=list[Case])
     values: Mapping[str, float] = field(default_factory=dict[str, float])
-    calibrations: Mapping[str, Sequence[Calibration]] = field(
-        default_factory=dict[str, Sequence[Calibration]]
+    calibrations: Mapping[str, Sequence[ModelCalibration]] = field(
+        default_factory=dict[str, Sequence[ModelCalibration]]
     )
 
     def run(self, how: Amounts) -> None:

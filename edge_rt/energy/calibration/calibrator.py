@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from edge_rt.core.errors import Unavailable
 from edge_rt.core.reports.planning import Calibrated, CalibrationAsk, Progress, Refused
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.energy.calibration.readiness import Unready
 from edge_rt.energy.calibration.result import calibrated
 from edge_rt.energy.calibration.session import Session, Tools
@@ -25,7 +25,7 @@ class Calibrator:
         """`cores` is the most threads that the engine may use."""
         self._tools, self._alone, self._cores = tools, alone, cores
 
-    def report(self, host: Host, remark: str | None = None) -> Calibrated:
+    def report(self, host: ModelHost, remark: str | None = None) -> Calibrated:
         """What is known of the board and the models that are there now.
 
         `remark` is why a board could not be watched until its leakage was measured.
@@ -37,7 +37,7 @@ class Calibrator:
             note += f". This calibration could not measure it: {remark}"
         return calibrated(forecaster.board, found, leakage.fit, note)
 
-    async def calibrate(self, ask: CalibrationAsk, host: Host) -> AsyncGenerator[Said]:
+    async def calibrate(self, ask: CalibrationAsk, host: ModelHost) -> AsyncGenerator[Said]:
         """Where it stands, again and again; in the end what is known, or why that is no more.
 
         Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the

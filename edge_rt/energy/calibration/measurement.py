@@ -15,12 +15,12 @@ from edge_rt.core.requests import Cost, EmbedCall, ModelCard, Serving
 from edge_rt.core.routing import LoadConfig, Served
 from edge_rt.decoding.params import Made, Mode, Sampling
 from edge_rt.energy.account import Account
-from edge_rt.energy.meter import Metering
+from edge_rt.energy.meter import EnergyMeter
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pairs.doubt import Calibration
 from edge_rt.models.pairs.pair import Pair
 from edge_rt.models.record import ModelRecord
@@ -32,7 +32,7 @@ LOOK_S = 1.0
 T = TypeVar("T")
 
 
-class Host(Protocol):
+class ModelHost(Protocol):
     """Has models, and the engine hold them."""
 
     def entry(self, model: str) -> ModelRecord:
@@ -75,7 +75,7 @@ class Host(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class MeasurementJob:
     """One answer to be made of `prompt`, of which nothing is taken from KV where `fresh`.
 
     `partner` is that of `mode`, where it goes by the engine's name.
@@ -93,7 +93,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What an answer took: `seconds` from its coming to the engine to its end.
 
     `served` holds the seconds of computing, and the joules that it added where they are known;
@@ -122,8 +122,8 @@ class Measurer:
 
     def __init__(
         self,
-        metering: Metering,
-        governing: Governing,
+        metering: EnergyMeter,
+        governing: GovernorLoop,
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
     ) -> None:
@@ -131,7 +131,7 @@ class Measurer:
         self._metering, self._governing, self._clock = metering, governing, clock
         self._pause = pause
 
-    async def measure(self, job: Job, resident: Resident, name: str) -> Measured:
+    async def measure(self, job: MeasurementJob, resident: Resident, name: str) -> Measurement:
         """Make one answer; raises what a request would be told, and EngineLost.
 
         Unavailable where the governor lets nothing be computed for PATIENCE_S.
@@ -184,7 +184,7 @@ class Measurer:
         )
 
 
-def _request(id: int, job: Job) -> Generate:
+def _request(id: int, job: MeasurementJob) -> Generate:
     return Generate(
         id,
         resident_name(job.entry),
@@ -209,9 +209,9 @@ async def _end(events: AsyncIterator[Event], receipt: RequestUsage) -> Finished:
 
 def _measured(
     end: Finished, seconds: float, account: Account, cost: Cost, idle_w: float | None
-) -> Measured:
+) -> Measurement:
     known, timings = cost.energy_j is not None, end.timings
-    return Measured(
+    return Measurement(
         timings=timings,
         seconds=seconds,
         served=Served(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edge_rt.board.cpu_watch import CpuWatch
 from edge_rt.core.clock import Pause
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 
 BUSY_CORES = 0.4  # that other programs may use
 FULL_DUTY = 0.99
@@ -24,7 +24,7 @@ class Readiness:
 
     def __init__(
         self,
-        governing: Governing,
+        governing: GovernorLoop,
         cpu: CpuWatch,
         engine: Callable[[], int | None],
         pause: Pause = asyncio.sleep,

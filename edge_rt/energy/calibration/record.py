@@ -25,11 +25,11 @@ Text = Annotated[str, Meta(min_length=1)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Saved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of everything saved: unknown keys are errors."""
 
 
-class Sweep(Part, frozen=True):
+class Sweep(_Saved, frozen=True):
     """The ceilings that the sweep reached with these threads, and the energy equation it gave.
 
     The energies are None where power could not be read.
@@ -51,7 +51,7 @@ class Sweep(Part, frozen=True):
         return EnergyEquation(self.flop_j, self.byte_j, self.static_w)
 
 
-class Draws(Part, frozen=True):
+class PhasePowers(_Saved, frozen=True):
     """The whole board's mean power while idle, reading a prompt and decoding.
 
     `error_ratio` is the median relative error of the runs' joules, by these and the runtime.
@@ -71,7 +71,7 @@ class Draws(Part, frozen=True):
         return Watts.of_totals(self.idle_w, self.prefill_w, self.decode_w)
 
 
-class Calibration(Part, frozen=True, kw_only=True):
+class ModelCalibration(_Saved, frozen=True, kw_only=True):
     """One model on one board with one backend, loaded in one way, and one number of threads."""
 
     version: Literal[2] = VERSION
@@ -87,7 +87,7 @@ class Calibration(Part, frozen=True, kw_only=True):
     denoised: Runtime  # by minima
     errors: FitErrors  # of `promise`
     overhead_s: Least = 0.0  # of an answer, in which the engine does not compute
-    draws: Draws | None = None  # None: power could not be read
+    draws: PhasePowers | None = None  # None: power could not be read
     sweep: Sweep | None = None
 
     @property
@@ -121,7 +121,7 @@ class _Version(msgspec.Struct):
     version: int
 
 
-def save_calibration(folder: Path, calibration: Calibration) -> Path:
+def save_calibration(folder: Path, calibration: ModelCalibration) -> Path:
     """Write it so that after a crash either the old file is there or the new; gives its path.
 
     Raises OSError where the disk refuses.
@@ -131,7 +131,7 @@ def save_calibration(folder: Path, calibration: Calibration) -> Path:
     return path
 
 
-def load_calibration(path: Path) -> Calibration | Unusable:
+def load_calibration(path: Path) -> ModelCalibration | Unusable:
     """What `path` holds; never raises."""
     try:
         with path.open("rb") as file:
@@ -143,13 +143,13 @@ def load_calibration(path: Path) -> Calibration | Unusable:
     try:
         version = msgspec.json.decode(content, type=_Version).version
         if version == VERSION:
-            return msgspec.json.decode(content, type=Calibration)
+            return msgspec.json.decode(content, type=ModelCalibration)
         return Unusable(path, f"version {version}, not {VERSION}: run edge-rt calibrate again")
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         return Unusable(path, f"holds no calibration ({error}): run edge-rt calibrate again")
 
 
-def load_calibrations(folder: Path) -> tuple[list[Calibration], list[Unusable]]:
+def load_calibrations(folder: Path) -> tuple[list[ModelCalibration], list[Unusable]]:
     """All that lie in `folder`, in the order of their names; none where there is no such folder."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".json")
@@ -161,12 +161,12 @@ def load_calibrations(folder: Path) -> tuple[list[Calibration], list[Unusable]]:
 
 
 def _sorted_out(
-    found: Iterable[Calibration | Unusable],
-) -> tuple[list[Calibration], list[Unusable]]:
-    usable: list[Calibration] = []
+    found: Iterable[ModelCalibration | Unusable],
+) -> tuple[list[ModelCalibration], list[Unusable]]:
+    usable: list[ModelCalibration] = []
     unusable: list[Unusable] = []
     for item in found:
-        if isinstance(item, Calibration):
+        if isinstance(item, ModelCalibration):
             usable.append(item)
         else:
             unusable.append(item)

@@ -11,10 +11,10 @@ import msgspec
 
 from edge_rt.core.reports.planning import Calibrated, Fitted
 from edge_rt.core.routing import LoadConfig, Served
-from edge_rt.energy.calibration.measurement import Measured
-from edge_rt.energy.calibration.record import Calibration, Draws, Sweep
+from edge_rt.energy.calibration.measurement import Measurement
+from edge_rt.energy.calibration.record import ModelCalibration, PhasePowers, Sweep
 from edge_rt.energy.prediction.equation import spend
-from edge_rt.energy.prediction.runtime import Runtime, Timing, fit_runtime
+from edge_rt.energy.prediction.runtime import Runtime, RunTiming, fit_runtime
 from edge_rt.models.record import ModelRecord
 from edge_rt.thermal.leakage_fit import LeakageFit
 
@@ -27,13 +27,13 @@ def calibration(
     entry: ModelRecord,
     form: LoadConfig,
     threads: int,
-    measured: Sequence[Measured],
+    measured: Sequence[Measurement],
     sweep: Sweep | None,
     date: datetime,
-) -> Calibration:
+) -> ModelCalibration:
     """What the runs of one thread count tell; ValueError says what is missing."""
     fit = fit_runtime([_timing(m) for m in measured])
-    return Calibration(
+    return ModelCalibration(
         board=board,
         model=entry.id,
         sha256=entry.sha256,
@@ -51,14 +51,14 @@ def calibration(
     )
 
 
-def _timing(measured: Measured) -> Timing:
+def _timing(measured: Measurement) -> RunTiming:
     timings = measured.timings
-    return Timing(
+    return RunTiming(
         timings.prompt_tokens, timings.completion_tokens, timings.prefill_s, timings.decode_s
     )
 
 
-def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
+def _draws(measured: Iterable[Measurement], promise: Runtime) -> PhasePowers | None:
     """The powers of the phases: joules over seconds of all runs whose joules are known."""
     known = [m for m in measured if m.prefill_j is not None and m.idle_w is not None]
     prefill_s = sum(m.served.prefill_s for m in known)
@@ -67,7 +67,7 @@ def _draws(measured: Iterable[Measured], promise: Runtime) -> Draws | None:
         return None
     idle_w = sum((m.idle_w or 0.0) * m.seconds for m in known) / sum(m.seconds for m in known)
     temps_c = [m.temp_c for m in known if m.temp_c is not None]
-    draws = Draws(
+    draws = PhasePowers(
         idle_w=idle_w,
         prefill_w=idle_w + _watts([(m.prefill_j or 0.0, m.served.prefill_s) for m in known]),
         decode_w=idle_w + _watts([(m.decode_j or 0.0, m.served.decode_s) for m in known]),
@@ -93,7 +93,7 @@ def _watts(spent: Sequence[tuple[float, float]]) -> float:
     return next(watts for (watts, _), s in zip(rates, passed, strict=True) if s >= half_s)
 
 
-def _energy_error(served: Served, energy_j: float, draws: Draws, promise: Runtime) -> float:
+def _energy_error(served: Served, energy_j: float, draws: PhasePowers, promise: Runtime) -> float:
     seconds = (
         promise.prefill_s(served.prompt_tokens),
         promise.decode_s(served.prompt_tokens, served.completion_tokens),
@@ -103,7 +103,7 @@ def _energy_error(served: Served, energy_j: float, draws: Draws, promise: Runtim
 
 def calibrated(
     board: str | None,
-    found: Sequence[Calibration],
+    found: Sequence[ModelCalibration],
     leakage: LeakageFit,
     note: str,
 ) -> Calibrated:
@@ -124,11 +124,11 @@ def calibrated(
     )
 
 
-def _order(found: Calibration) -> tuple[str, int, str, int]:
+def _order(found: ModelCalibration) -> tuple[str, int, str, int]:
     return found.model, found.gpu_layers, found.kv_type, found.threads
 
 
-def _fitted(found: Calibration) -> Fitted:
+def _fitted(found: ModelCalibration) -> Fitted:
     promise, draws, errors = found.promise, found.draws, found.errors
     step_s = promise.step_s + _USUAL * promise.step_context_s
     told = errors.median_ratio if errors.held_out_ratio is None else errors.held_out_ratio

@@ -14,12 +14,12 @@ from edge_rt.core.clock import Pause
 from edge_rt.core.errors import StoreError, Unavailable
 from edge_rt.core.reports.planning import Progress
 from edge_rt.core.routing import LoadConfig
-from edge_rt.energy.calibration.measurement import Host, Measured
+from edge_rt.energy.calibration.measurement import Measurement, ModelHost
 from edge_rt.energy.calibration.readiness import LOOK_S, Readiness, Unready
-from edge_rt.energy.calibration.record import Calibration, Sweep, save_calibration
+from edge_rt.energy.calibration.record import ModelCalibration, Sweep, save_calibration
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.energy.calibration.sweep import Sweeper
-from edge_rt.energy.calibration.timing import Course, Thoroughness, Timing, shares_s
+from edge_rt.energy.calibration.timing import ModelTimer, ProgressEstimate, Thoroughness, shares_s
 from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.board_heat import Heat
@@ -53,7 +53,7 @@ class Tools:
     forecaster: Forecaster
     learning: Learning
     variants: Variants
-    timing: Timing
+    timing: ModelTimer
     sweeper: Sweeper
     readiness: Readiness
     heat: Heat
@@ -73,7 +73,7 @@ class Session:
         how: Thoroughness,
         entries: Sequence[ModelRecord],
         counts: Sequence[int],
-        host: Host,
+        host: ModelHost,
     ) -> None:
         """`counts` of threads, the most telling first; a quick one sweeps with that alone."""
         self._tools, self._how, self._host = tools, how, host
@@ -85,7 +85,7 @@ class Session:
         self._cold_c: float | None = None  # before anything was begun
         self.saved = 0  # calibrations
         self.remark: str | None = None  # why the chip's leakage could not be measured
-        self._course = Course(tools.clock, self._expected(), how.total_s)
+        self._course = ProgressEstimate(tools.clock, self._expected(), how.total_s)
         self.expected_s = self._course.expected_s
 
     def _forms(self, entry: ModelRecord, quick: bool) -> Sequence[LoadConfig | None]:
@@ -136,14 +136,14 @@ class Session:
         """All thread counts of one model, loaded in one way; saved once they are complete."""
         self._course.begun(_called(entry, form))
         yield self._course.at(f"loading {_called(entry, form)}", LOAD_S)
-        found: list[Calibration] = []
+        found: list[ModelCalibration] = []
         try:
             async with self._host.resident(entry, form=form) as resident:
                 self._check(entry, form)
                 for number in range(len(self._counts)):
                     async with aclosing(self._count(entry, form, resident, number)) as said:
                         async for word in said:
-                            if isinstance(word, Calibration):
+                            if isinstance(word, ModelCalibration):
                                 found.append(word)
                             else:
                                 yield word
@@ -163,18 +163,18 @@ class Session:
 
     async def _count(
         self, entry: ModelRecord, form: LoadConfig | None, resident: Resident, number: int
-    ) -> AsyncGenerator[Progress | Calibration]:
+    ) -> AsyncGenerator[Progress | ModelCalibration]:
         threads, seconds = self._counts[number], self._seconds(number)
         name = _called(entry, form)
         self._course.begun(_timed(name, threads))
         if seconds < SHORTEST_S:
             return
         begin_s = self._course.elapsed_s
-        came: list[Measured] = []
+        came: list[Measurement] = []
         timing = self._tools.timing.time(entry, resident, threads, self._how, seconds)
         async with aclosing(timing) as steps:
             async for step in steps:
-                if isinstance(step, Measured):
+                if isinstance(step, Measurement):
                     came.append(step)
                     continue
                 run, left_s = step
@@ -191,7 +191,7 @@ class Session:
         except ValueError as error:  # too slow for the time that there is
             log.warning("%s with %d threads is not calibrated: %s", name, threads, error)
 
-    async def _save(self, found: Sequence[Calibration]) -> None:
+    async def _save(self, found: Sequence[ModelCalibration]) -> None:
         folder = self._tools.folder
         try:
             for one in found:

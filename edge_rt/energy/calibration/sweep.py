@@ -14,13 +14,13 @@ from edge_rt.board.integral import Energy
 from edge_rt.core.errors import EngineError
 from edge_rt.energy.calibration.record import Sweep
 from edge_rt.energy.prediction.equation import LEAST, Sample, fit_equation
-from edge_rt.energy.prediction.roofline import Work
+from edge_rt.energy.prediction.roofline import Workload
 
 PROGRAM = (sys.executable, "-m", "edge_rt.backends.ceilings")
 PATIENCE_S = 30.0  # for a line, beyond the seconds that a kernel is to take
 
 
-class Kernel(msgspec.Struct, frozen=True):
+class KernelResult(msgspec.Struct, frozen=True):
     """What the program tells of a kernel that is over; see there."""
 
     end: str
@@ -53,7 +53,7 @@ class Sweeper:
 
         Raises EngineError where the program fails. Closing the generator ends it.
         """
-        kernels: list[Kernel] = []
+        kernels: list[KernelResult] = []
         powers_w: list[float | None] = []
         begun = None
         async with aclosing(self._lines(threads, seconds)) as lines:
@@ -66,7 +66,7 @@ class Sweeper:
                     powers_w.append(_power_w(begun, self._meter()))
         yield made(kernels, powers_w)
 
-    async def _lines(self, threads: int, seconds: float) -> AsyncGenerator[_Begun | Kernel]:
+    async def _lines(self, threads: int, seconds: float) -> AsyncGenerator[_Begun | KernelResult]:
         process = await asyncio.create_subprocess_exec(
             *self._program,
             str(threads),
@@ -90,7 +90,7 @@ class Sweeper:
             self.running = False
 
 
-def made(kernels: Sequence[Kernel], powers_w: Sequence[float | None]) -> Sweep:
+def made(kernels: Sequence[KernelResult], powers_w: Sequence[float | None]) -> Sweep:
     """The ceilings that were reached, and the energy equation where power is known.
 
     Memory's ceiling is that of what computes less than an operation for each byte.
@@ -103,7 +103,7 @@ def made(kernels: Sequence[Kernel], powers_w: Sequence[float | None]) -> Sweep:
         byte_per_s=max(k.best_byte_per_s for k in streams),
     )
     samples = [
-        Sample(Work(k.flop, k.bytes), k.seconds, watts * k.seconds)
+        Sample(Workload(k.flop, k.bytes), k.seconds, watts * k.seconds)
         for k, watts in zip(kernels, powers_w, strict=True)
         if watts
     ]
@@ -128,11 +128,11 @@ def _power_w(begin: Energy | None, end: Energy | None) -> float | None:
     return watts if watts > 0.0 else None
 
 
-def _parsed(line: bytes) -> _Begun | Kernel:
+def _parsed(line: bytes) -> _Begun | KernelResult:
     try:
         if line.startswith(b'{"begin"'):
             return msgspec.json.decode(line, type=_Begun)
-        return msgspec.json.decode(line, type=Kernel)
+        return msgspec.json.decode(line, type=KernelResult)
     except msgspec.MsgspecError as error:
         raise EngineError(f"the sweep of the ceilings says {line[:80]!r}: {error}") from None
 

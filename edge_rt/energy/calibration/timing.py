@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from edge_rt.core.clock import Pause
 from edge_rt.core.reports.planning import Progress
 from edge_rt.decoding.params import Sampling
-from edge_rt.energy.calibration.measurement import Job, Measured, Measurer
+from edge_rt.energy.calibration.measurement import Measurement, MeasurementJob, Measurer
 from edge_rt.energy.calibration.readiness import Readiness
 from edge_rt.engine.model_pool import Resident
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 
 FEWEST_LENGTHS = 2  # of prompts, without which there is nothing to fit
@@ -67,30 +67,30 @@ FULL = Thoroughness(
 
 
 @dataclass(frozen=True)
-class Run:
+class TimingRun:
     """One answer to be made."""
 
     prompt_tokens: int
     completion_tokens: int
 
 
-def runs(how: Thoroughness, context: int) -> list[Run]:
+def runs(how: Thoroughness, context: int) -> list[TimingRun]:
     """All runs worth making, the most telling first: every length once, then again."""
     lengths = [n for n in how.lengths if n + how.answer <= context] or [max(1, context // 2)]
     middle = lengths[len(lengths) // 3]
     longest = min(how.long_answer, context - middle)
-    found: list[Run] = []
+    found: list[TimingRun] = []
     for number in range(how.rounds):
         for length in lengths:
             long = number == 0 and length == middle
-            found.append(Run(length, longest if long else min(how.answer, context - length)))
+            found.append(TimingRun(length, longest if long else min(how.answer, context - length)))
     return found
 
 
 class Schedule:
     """Gives one run after the other, leaving out those that would take longer than is left."""
 
-    def __init__(self, planned: Sequence[Run]) -> None:
+    def __init__(self, planned: Sequence[TimingRun]) -> None:
         self._planned = list(planned)
         self._prefills: dict[int, list[float]] = {}
         self._steps: list[float] = []
@@ -105,7 +105,7 @@ class Schedule:
         """What the runs that were not given yet will take, about."""
         return sum(self._seconds(run) for run in self._planned)
 
-    def next(self, left_s: float) -> Run | None:
+    def next(self, left_s: float) -> TimingRun | None:
         """The next run for the `left_s` seconds that are left; None: there is none."""
         while self._planned:
             run = self._shortened(self._planned.pop(0), left_s)
@@ -113,7 +113,7 @@ class Schedule:
                 return run
         return None
 
-    def took(self, run: Run, prefill_s: float, decode_s: float) -> None:
+    def took(self, run: TimingRun, prefill_s: float, decode_s: float) -> None:
         """Take how long a run took."""
         self._prefills.setdefault(run.prompt_tokens, []).append(prefill_s)
         if run.completion_tokens > 1:
@@ -123,13 +123,13 @@ class Schedule:
     def _step_s(self) -> float:
         return statistics.median(self._steps) if self._steps else 0.0
 
-    def _shortened(self, run: Run, left_s: float) -> Run:
+    def _shortened(self, run: TimingRun, left_s: float) -> TimingRun:
         if not self._steps:
             return run
         most = max(_SHORTEST, int(_ANSWER_SHARE * left_s / self._step_s))
-        return Run(run.prompt_tokens, min(run.completion_tokens, most))
+        return TimingRun(run.prompt_tokens, min(run.completion_tokens, most))
 
-    def _seconds(self, run: Run) -> float:
+    def _seconds(self, run: TimingRun) -> float:
         """About how long it will take."""
         if not self._prefills:
             return 0.0
@@ -151,7 +151,7 @@ def in_order(cores: int) -> list[int]:
     return list(dict.fromkeys([cores, 1, *range(2, cores)]))
 
 
-class Course:
+class ProgressEstimate:
     """By the clock, and by what is still to do; the share never falls."""
 
     def __init__(
@@ -196,17 +196,17 @@ class Course:
 
 NAME = "calibration"  # of its joules in the ledger
 REST_S = 1.0  # before each thread count, in which the board's idle power is seen
-WARM_UP = Run(16, 5)
+WARM_UP = TimingRun(16, 5)
 SEED = 7
 
 
-class Timing:
+class ModelTimer:
     """Makes answers to meaningless prompts: what they say takes no other time."""
 
     def __init__(
         self,
         measurer: Measurer,
-        governing: Governing,
+        governing: GovernorLoop,
         readiness: Readiness,
         clock: Callable[[], float],
         pause: Pause = asyncio.sleep,
@@ -223,7 +223,7 @@ class Timing:
         threads: int,
         how: Thoroughness,
         seconds: float,
-    ) -> AsyncGenerator[tuple[Run, float] | Measured]:
+    ) -> AsyncGenerator[tuple[TimingRun, float] | Measurement]:
         """Each run that is begun, with about how long all of them will still take, and what came.
 
         It lasts about `seconds` at most, but as long as it takes to have enough. Raises Unready.
@@ -242,9 +242,9 @@ class Timing:
                 schedule.took(run, came.timings.prefill_s, came.timings.decode_s)
                 yield came
 
-    async def _make(self, entry: ModelRecord, resident: Resident, run: Run) -> Measured:
+    async def _make(self, entry: ModelRecord, resident: Resident, run: TimingRun) -> Measurement:
         tokens = [self._random.randrange(resident.loaded.vocab) for _ in range(run.prompt_tokens)]
         sampling = Sampling(**entry.sampling.given())
         return await self._measurer.measure(
-            Job(entry, tokens, run.completion_tokens, sampling), resident, NAME
+            MeasurementJob(entry, tokens, run.completion_tokens, sampling), resident, NAME
         )

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge_rt.core.routing import Basis
-from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.equation import EnergyEquation, Watts
 from edge_rt.energy.prediction.roofline import (
     Ceilings,
     ModelShape,
     Roofline,
-    Work,
+    Workload,
     decode_work,
     least_s,
     prefill_work,
@@ -85,14 +85,14 @@ class Bases:
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
         self._shapes: dict[str, ModelShape] = {}
-        self._calibrations: dict[tuple[str, int], Calibration] = {}
+        self._calibrations: dict[tuple[str, int], ModelCalibration] = {}
 
     @property
     def models(self) -> tuple[str, ...]:
         """All that are known."""
         return tuple(self._shapes)
 
-    def know(self, model: str, shape: ModelShape, calibrations: Iterable[Calibration]) -> None:
+    def know(self, model: str, shape: ModelShape, calibrations: Iterable[ModelCalibration]) -> None:
         """Take what is known of a model now, in place of anything known before."""
         self._shapes[model] = shape
         others = {key: c for key, c in self._calibrations.items() if key[0] != model}
@@ -119,7 +119,7 @@ class Bases:
             watts = by_equation.times(share) if by_equation is not None else watts
         return Base(Roofline(shape, ceilings), "roofline", ROOFLINE_RATIO, ROOFLINE_RATIO, watts)
 
-    def _calibrated(self, known: list[Calibration], threads: int) -> Base:
+    def _calibrated(self, known: list[ModelCalibration], threads: int) -> Base:
         found = _nearest(known, threads)
         flop, moved, share = self._ratios(found.threads, threads)
         errors, draws, firm = found.errors, found.draws, found.threads == threads
@@ -147,12 +147,12 @@ class Bases:
         return now.flop_per_s / was.flop_per_s, now.byte_per_s / was.byte_per_s, share
 
 
-def _nearest(known: Iterable[Calibration], threads: int) -> Calibration:
+def _nearest(known: Iterable[ModelCalibration], threads: int) -> ModelCalibration:
     """By threads, and of several the newest."""
     return min(known, key=lambda c: (abs(c.threads - threads), -c.calibrated_at.timestamp()))
 
 
-def _by_sweep(shape: ModelShape, found: Calibration) -> tuple[Ceilings, Watts | None]:
+def _by_sweep(shape: ModelShape, found: ModelCalibration) -> tuple[Ceilings, Watts | None]:
     """The measured ceilings, and what the energy equation tells of a model not calibrated."""
     sweep = found.sweep
     assert sweep is not None
@@ -167,6 +167,6 @@ def _by_sweep(shape: ModelShape, found: Calibration) -> tuple[Ceilings, Watts | 
     return reached, Watts.of_totals(idle_w, prefill, decode)
 
 
-def _mean_w(equation: EnergyEquation, work: Work, ceilings: Ceilings) -> float:
+def _mean_w(equation: EnergyEquation, work: Workload, ceilings: Ceilings) -> float:
     seconds = least_s(work, ceilings)
     return equation.energy_j(work, seconds) / seconds

@@ -9,7 +9,7 @@ from statistics import median
 
 from edge_rt.config.board import Board
 from edge_rt.energy.prediction.nnls import nnls
-from edge_rt.energy.prediction.roofline import Work
+from edge_rt.energy.prediction.roofline import Workload
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Watts:
 
 
 @dataclass(frozen=True)
-class Spent:
+class PhaseEnergy:
     """What an answer adds, the board's whole over its time, and the mean of that."""
 
     energy_j: float
@@ -44,7 +44,7 @@ class Spent:
     power_w: float | None
 
 
-def spend(watts: Watts, prefill_s: float, decode_s: float, rest_s: float = 0.0) -> Spent:
+def spend(watts: Watts, prefill_s: float, decode_s: float, rest_s: float = 0.0) -> PhaseEnergy:
     """The joules of the two phases' computing, and of `rest_s` more in which nothing is computed.
 
     Our formula, after idealized runtime: E(p, o) = P_prefill·F(p) + P_decode·β·(o - 1) +
@@ -52,10 +52,10 @@ def spend(watts: Watts, prefill_s: float, decode_s: float, rest_s: float = 0.0) 
     """
     added_j = watts.prefill_w * prefill_s + watts.decode_w * decode_s
     if watts.idle_w is None:
-        return Spent(added_j, None, None)
+        return PhaseEnergy(added_j, None, None)
     seconds = prefill_s + decode_s + rest_s
     total_j = added_j + watts.idle_w * seconds
-    return Spent(added_j, total_j, total_j / seconds if seconds > 0 else watts.idle_w)
+    return PhaseEnergy(added_j, total_j, total_j / seconds if seconds > 0 else watts.idle_w)
 
 
 def board_watts(board: Board | None) -> Watts | None:
@@ -89,7 +89,7 @@ LEAST = 4  # samples: one more than unknowns
 class Sample:
     """One run of a sweep over intensities: its work, and the board's joules over its seconds."""
 
-    work: Work
+    work: Workload
     seconds: float
     energy_j: float
     pressure: float = 1.0  # the penalty g of its CPQ
@@ -110,7 +110,7 @@ class EnergyEquation:
     static_w: float
 
     def energy_j(
-        self, work: Work, seconds: float, pressure: float = 1.0, yielded: float = 1.0
+        self, work: Workload, seconds: float, pressure: float = 1.0, yielded: float = 1.0
     ) -> float:
         """The board's joules for `work` that takes `seconds`.
 
@@ -118,7 +118,7 @@ class EnergyEquation:
         """
         return self.switching_j(work) * pressure * yielded + self.static_w * seconds
 
-    def switching_j(self, work: Work) -> float:
+    def switching_j(self, work: Workload) -> float:
         """Joules of the work itself, without what flows anyway."""
         return self.flop_j * work.flop + self.byte_j * work.bytes
 

@@ -11,10 +11,10 @@ from edge_rt.board.snapshot import BoardSnapshot, board_key
 from edge_rt.config.schema import Engine
 from edge_rt.core.limits import Observation
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import Calibration, load_calibrations
+from edge_rt.energy.calibration.record import ModelCalibration, load_calibrations
 from edge_rt.energy.prediction.basis import Hardware
 from edge_rt.energy.prediction.equation import Warmth, board_watts
-from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import ModelShape, board_ceilings
 from edge_rt.governor.leakage_watch import LeakageWatch
@@ -53,7 +53,7 @@ class Forecaster:
         cores: int,
         felt: Callable[[], BoardSnapshot | None],
         idle_w: Callable[[], float | None],
-        memory: Memory,
+        memory: PredictionStore,
         warmth: Callable[[], Warmth | None] = lambda: None,
     ) -> None:
         """Reads the calibrations in `folder`. `cores` are those that the engine may use, `idle_w`
@@ -75,11 +75,13 @@ class Forecaster:
         """The id of the board's profile, by which calibrations know it."""
         return board_key(self._felt())
 
-    def of_board(self) -> list[Calibration]:
+    def of_board(self) -> list[ModelCalibration]:
         """All calibrations of the board that is there now, of whatever models."""
         return [c for c in self._calibrations if c.board == self.board]
 
-    def calibrations(self, entry: ModelRecord, form: LoadConfig | None = None) -> list[Calibration]:
+    def calibrations(
+        self, entry: ModelRecord, form: LoadConfig | None = None
+    ) -> list[ModelCalibration]:
         """Those that hold for the file, the backend and the board that are there now.
 
         With a `form` those made with as many layers on a GPU, and of these, where there are any,
@@ -102,7 +104,7 @@ class Forecaster:
         alike = (f for f in forms(entry, self._engine) if f.gpu_layers == form.gpu_layers)
         return form if form in known else next(alike, form)
 
-    def take(self, calibrations: Sequence[Calibration]) -> None:
+    def take(self, calibrations: Sequence[ModelCalibration]) -> None:
         """Use these from now on in place of older ones of the same kind."""
         self.remember()  # what does not rest on these is recalled
         names = {c.file_name for c in calibrations}

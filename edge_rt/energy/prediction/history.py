@@ -19,7 +19,7 @@ _FARTHEST = 1e6  # a factor beyond it is a broken clock
 _FEW = 4  # tokens, below which what goes on around a pass counts for more than the pass
 
 
-class Learnt(msgspec.Struct, frozen=True, kw_only=True):
+class LearntFactors(msgspec.Struct, frozen=True, kw_only=True):
     """A history as it is kept over a restart: logarithms of factors, and misses, the latest last.
 
     It tells something only beside the base that it was learnt against.
@@ -86,7 +86,7 @@ class Misses:
 
 
 @dataclass
-class History:
+class PredictionHistory:
     """Of one model with one number of threads: factors against its base, misses of the whole."""
 
     prefill: Factors = field(default_factory=Factors)
@@ -96,7 +96,7 @@ class History:
     energy: Misses = field(default_factory=Misses)
 
     @classmethod
-    def recalled(cls, learnt: Learnt) -> History:
+    def recalled(cls, learnt: LearntFactors) -> PredictionHistory:
         """As it was when it was kept."""
         return cls(
             Factors(learnt.prefill),
@@ -106,9 +106,9 @@ class History:
             Misses(learnt.energy),
         )
 
-    def learnt(self, model: str, threads: int) -> Learnt:
+    def learnt(self, model: str, threads: int) -> LearntFactors:
         """What to keep of it."""
-        return Learnt(
+        return LearntFactors(
             model=model,
             threads=threads,
             prefill=self.prefill.logs,

@@ -11,8 +11,8 @@ import msgspec
 from edge_rt.core.files import replace_file
 from edge_rt.core.logs import Trouble
 from edge_rt.core.routing import LoadConfig
-from edge_rt.energy.calibration.record import Calibration
-from edge_rt.energy.prediction.history import Learnt
+from edge_rt.energy.calibration.record import ModelCalibration
+from edge_rt.energy.prediction.history import LearntFactors
 from edge_rt.energy.prediction.teams import LearntTeam
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Notes
@@ -34,10 +34,14 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     form: LoadConfig
     board: str
     calibrated: list[str]
-    learnt: list[Learnt]
+    learnt: list[LearntFactors]
 
     def fits(
-        self, entry: ModelRecord, form: LoadConfig, board: str, calibrations: Iterable[Calibration]
+        self,
+        entry: ModelRecord,
+        form: LoadConfig,
+        board: str,
+        calibrations: Iterable[ModelCalibration],
     ) -> bool:
         """Whether it was learnt of just this."""
         now = entry.id, entry.sha256, form, board, _dates(calibrations)
@@ -59,7 +63,7 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
     teams: OfTeams = OfTeams()
 
 
-class Memory:
+class PredictionStore:
     """The file, read once and written again and again."""
 
     def __init__(self, state: Path) -> None:
@@ -73,8 +77,12 @@ class Memory:
         self._written: bytes | None = None
 
     def recall(
-        self, entry: ModelRecord, form: LoadConfig, board: str, calibrations: Sequence[Calibration]
-    ) -> list[Learnt]:
+        self,
+        entry: ModelRecord,
+        form: LoadConfig,
+        board: str,
+        calibrations: Sequence[ModelCalibration],
+    ) -> list[LearntFactors]:
         """What was learnt of it in an earlier life, if it still is the same."""
         of = self._models.get(entry.id)
         return of.learnt if of is not None and of.fits(entry, form, board, calibrations) else []
@@ -84,8 +92,8 @@ class Memory:
         entry: ModelRecord,
         form: LoadConfig,
         board: str,
-        calibrations: Iterable[Calibration],
-        learnt: list[Learnt],
+        calibrations: Iterable[ModelCalibration],
+        learnt: list[LearntFactors],
     ) -> None:
         """Note what is known of a model by now, loaded like that."""
         if learnt:
@@ -129,5 +137,5 @@ class Memory:
             return _Kept()
 
 
-def _dates(calibrations: Iterable[Calibration]) -> list[str]:
+def _dates(calibrations: Iterable[ModelCalibration]) -> list[str]:
     return sorted(f"{c.threads} {c.calibrated_at.isoformat()}" for c in calibrations)

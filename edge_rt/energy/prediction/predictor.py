@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from edge_rt.core.routing import Basis, Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.basis import Base, Bases, Hardware
 from edge_rt.energy.prediction.equation import Warmth, Watts, spend
-from edge_rt.energy.prediction.history import Factors, History, Learnt
+from edge_rt.energy.prediction.history import Factors, LearntFactors, PredictionHistory
 from edge_rt.energy.prediction.roofline import ModelShape
 
 UNIT = Watts(None, 1.0, 1.0)  # stands in where a base knows no watts: factors are watts then
 _FIRM = (1.0, 1.0)  # a calibration counts as two answers that came as it said
 _USUAL = (256, 0, 128)  # prompt, cached and completion tokens by which models are compared
 
-Pick = Callable[[History], Factors]
+Pick = Callable[[PredictionHistory], Factors]
 _PICKS: tuple[Pick, ...] = (lambda h: h.prefill, lambda h: h.decode, lambda h: h.watts)
 
 
@@ -49,16 +49,16 @@ class Estimates:
 
     def __init__(self, bases: Bases) -> None:
         self._bases = bases
-        self._histories: dict[tuple[str, int], History] = {}
+        self._histories: dict[tuple[str, int], PredictionHistory] = {}
         # What was worked out already, by model and threads: a choice among many asks for all.
         self._found: dict[tuple[str, int], Estimate | None] = {}
         self._alike: set[tuple[str, int]] = set()  # of these, the ones that rest on other models
         self._unlike: dict[tuple[str, int], list[float | None]] = {}
 
-    def history(self, model: str, threads: int) -> History:
+    def history(self, model: str, threads: int) -> PredictionHistory:
         """Where to note what came, before anything else is asked."""
         self._rework(model)
-        return self._histories.setdefault((model, threads), History())
+        return self._histories.setdefault((model, threads), PredictionHistory())
 
     def forget(self, model: str) -> None:
         """Drop what was learnt of a model, as its bases are others now."""
@@ -66,14 +66,14 @@ class Estimates:
         self._unlike.clear()
         self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
 
-    def learnt(self, model: str) -> list[Learnt]:
+    def learnt(self, model: str) -> list[LearntFactors]:
         """What was learnt of a model so far, to be kept."""
         return [h.learnt(*key) for key, h in self._histories.items() if key[0] == model]
 
-    def recall(self, learnt: Learnt) -> None:
+    def recall(self, learnt: LearntFactors) -> None:
         """Take what was learnt in a former life, in place of anything learnt in this one."""
         self._rework(learnt.model)
-        self._histories[learnt.model, learnt.threads] = History.recalled(learnt)
+        self._histories[learnt.model, learnt.threads] = PredictionHistory.recalled(learnt)
 
     def of(self, model: str, threads: int) -> Estimate | None:
         """None for a model that is not known."""
@@ -107,7 +107,7 @@ class Estimates:
         self, model: str, threads: int, base: Base, factors: list[float | None]
     ) -> Estimate:
         prefill, decode, watts = factors
-        history = self._histories.get((model, threads), History())
+        history = self._histories.get((model, threads), PredictionHistory())
         learnt = prefill is not None or decode is not None
         return Estimate(
             base=base,
@@ -178,8 +178,8 @@ class Predictor:
         self,
         model: str,
         shape: ModelShape,
-        calibrations: Iterable[Calibration] = (),
-        learnt: Iterable[Learnt] = (),
+        calibrations: Iterable[ModelCalibration] = (),
+        learnt: Iterable[LearntFactors] = (),
     ) -> None:
         """Take a model with the calibrations it has now; what was learnt against others is lost.
 
@@ -191,7 +191,7 @@ class Predictor:
             if one.model == model:
                 self._outlooks.recall(one)
 
-    def learnt(self, model: str) -> list[Learnt]:
+    def learnt(self, model: str) -> list[LearntFactors]:
         """What was learnt of a model since it is known, to be kept over a restart."""
         return self._outlooks.learnt(model)
 

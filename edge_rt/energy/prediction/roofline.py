@@ -45,7 +45,7 @@ class ModelShape:
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """FLOP, a multiply-add being two, and bytes moved to and from memory."""
 
     flop: float
@@ -59,7 +59,7 @@ class Work:
 
 def prefill_work(
     shape: ModelShape, tokens: float, cached: float = 0, pass_tokens: int = 512
-) -> Work:
+) -> Workload:
     """The work to read `tokens` new tokens behind `cached` old ones and draw the first token.
 
     The weights are read once for each pass of `pass_tokens`. Our formula, after the roofline of
@@ -71,16 +71,16 @@ def prefill_work(
     passes = max(1, math.ceil(tokens / pass_tokens))
     moved = passes * (shape.file_bytes + shape.kv_bytes(cached + tokens))
     activations = tokens * shape.layers * shape.embedding * _VECTORS * _F32
-    return Work(matrices + shape.attention_flop(pairs), moved + activations)
+    return Workload(matrices + shape.attention_flop(pairs), moved + activations)
 
 
-def decode_work(shape: ModelShape, context: float, batch: int = 1) -> Work:
+def decode_work(shape: ModelShape, context: float, batch: int = 1) -> Workload:
     """The work of one token more for each of `batch` answers, with which each has `context`.
 
     Our formula, after the roofline of QEIL v2: F = 2·N·b and the attention, Q = weights + b·KV.
     """
     flop = batch * (2.0 * shape.parameters + shape.attention_flop(context))
-    return Work(flop, shape.file_bytes + batch * shape.kv_bytes(context))
+    return Workload(flop, shape.file_bytes + batch * shape.kv_bytes(context))
 
 
 # What a well-made kernel reaches of the figures on paper. Raspberry Pis read quantised weights at
@@ -113,7 +113,7 @@ class Ceilings:
         )
 
 
-def dasi(work: Work, ceilings: Ceilings) -> float:
+def dasi(work: Workload, ceilings: Ceilings) -> float:
     """The share of the processor that `work` can use while memory feeds it, 0 to 1.
 
     Our formula, after DASI of QEIL v2: min(1, I/I*).
@@ -121,7 +121,7 @@ def dasi(work: Work, ceilings: Ceilings) -> float:
     return min(1.0, work.intensity / ceilings.ridge)
 
 
-def least_s(work: Work, ceilings: Ceilings) -> float:
+def least_s(work: Workload, ceilings: Ceilings) -> float:
     """Seconds that `work` takes at least: max(F/P, Q/B), the roofline."""
     return max(work.flop / ceilings.flop_per_s, work.bytes / ceilings.byte_per_s)
 

@@ -93,7 +93,7 @@ _CURVED = 4  # points of the table that are needed to tell its curvature
 
 
 @dataclass(frozen=True)
-class Timing:
+class RunTiming:
     """One run of which nothing was cached: seconds to the first token, and from it to the last."""
 
     prompt_tokens: int
@@ -137,7 +137,7 @@ class RuntimeFit:
     errors: FitErrors
 
 
-def fit_runtime(timings: Sequence[Timing]) -> RuntimeFit:
+def fit_runtime(timings: Sequence[RunTiming]) -> RuntimeFit:
     """Fit both runtimes; ValueError says which runs are missing.
 
     A run tells F(p) by its first token, so runs with one token apart are not needed for it.
@@ -148,7 +148,7 @@ def fit_runtime(timings: Sequence[Timing]) -> RuntimeFit:
     return RuntimeFit(promise, _fit(timings, min), _errors(promise, timings))
 
 
-def _fit(timings: Sequence[Timing], pick: Pick) -> Runtime:
+def _fit(timings: Sequence[RunTiming], pick: Pick) -> Runtime:
     seen = _picked(((t.prompt_tokens, t.prefill_s) for t in timings), pick)
     table = _rising([(tokens, seconds, count) for tokens, (seconds, count) in sorted(seen.items())])
     step_s, step_context_s = _steps(timings, pick)
@@ -175,7 +175,7 @@ def _rising(points: Sequence[tuple[int, float, int]]) -> tuple[tuple[int, float]
     return tuple((tokens, seconds) for pool, seconds, _ in pools for tokens in pool)
 
 
-def _steps(timings: Sequence[Timing], pick: Pick) -> tuple[float, float]:
+def _steps(timings: Sequence[RunTiming], pick: Pick) -> tuple[float, float]:
     """β, and its growth with the context where the residuals ask for that.
 
     Residuals are relative to what was measured, so that a run that was held up weighs less.
@@ -222,14 +222,14 @@ def _pair_s(table: Sequence[tuple[int, float]]) -> float:
     return nnls(rows, [1.0] * len(table))[2]
 
 
-def _errors(promise: Runtime, timings: Sequence[Timing]) -> FitErrors:
+def _errors(promise: Runtime, timings: Sequence[RunTiming]) -> FitErrors:
     ratios = [_error(promise, timing) for timing in timings]
     lengths = sorted({t.prompt_tokens for t in timings})
     held_out = [ratio for length in lengths[1:-1] for ratio in _held_out(timings, length)]
     return FitErrors(median(ratios), max(ratios), median(held_out) if held_out else None)
 
 
-def _held_out(timings: Sequence[Timing], length: int) -> list[float]:
+def _held_out(timings: Sequence[RunTiming], length: int) -> list[float]:
     others = [t for t in timings if t.prompt_tokens != length]
     if all(t.completion_tokens < 2 for t in others):
         return []
@@ -237,5 +237,5 @@ def _held_out(timings: Sequence[Timing], length: int) -> list[float]:
     return [_error(without, t) for t in timings if t.prompt_tokens == length]
 
 
-def _error(runtime: Runtime, timing: Timing) -> float:
+def _error(runtime: Runtime, timing: RunTiming) -> float:
     return abs(runtime.seconds(timing.prompt_tokens, timing.completion_tokens) / timing.seconds - 1)

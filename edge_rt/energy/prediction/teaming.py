@@ -5,19 +5,19 @@ from __future__ import annotations
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
 from edge_rt.decoding.params import EARLY, Made
 from edge_rt.energy.prediction.forecaster import Forecaster
-from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.teams import Team, Teams
-from edge_rt.energy.prediction.together import Foretell, Sizes, Teamwork
+from edge_rt.energy.prediction.together import PredictAlone, Sizes, Teamwork
 from edge_rt.models.pairs.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.decoding_options import DecodingOption
 
 
-class Teaming:
+class TeamPredictor:
     """Predicts for models in any mode; learns from answers how they share the work."""
 
-    def __init__(self, forecaster: Forecaster, memory: Memory) -> None:
+    def __init__(self, forecaster: Forecaster, memory: PredictionStore) -> None:
         self._forecaster, self._memory = forecaster, memory
         self._board, self._teams = "", Teams()
 
@@ -77,14 +77,14 @@ class Teaming:
         threads: int,
         duty: float,
         form: LoadConfig | None = None,
-    ) -> tuple[Foretell, Foretell | None]:
+    ) -> tuple[PredictAlone, PredictAlone | None]:
         partner = offered.partner
         large = self._foretell(entry, threads, duty, form)
         return large, None if partner is None else self._foretell(partner, threads, duty)
 
     def _foretell(
         self, entry: ModelRecord, threads: int, duty: float, form: LoadConfig | None = None
-    ) -> Foretell:
+    ) -> PredictAlone:
         def foretell(prompt: int, cached: int, completion: int) -> Prediction | Unpredicted:
             tokens = prompt, cached, completion
             return self._forecaster.predict(entry, threads, *tokens, duty, form)

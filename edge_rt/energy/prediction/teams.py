@@ -11,7 +11,14 @@ import msgspec
 
 from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.prediction.history import KEPT, Factors, Misses
-from edge_rt.energy.prediction.together import Foretell, Sizes, Teamwork, scaled, together, untried
+from edge_rt.energy.prediction.together import (
+    PredictAlone,
+    Sizes,
+    Teamwork,
+    scaled,
+    together,
+    untried,
+)
 
 UNTRIED_RATIO = 0.5  # error to expect of a mode that was not tried yet
 MOST = 64  # teams, those that learnt last: requests may set them in any number of ways
@@ -67,8 +74,8 @@ class Teams:
         self,
         team: Team,
         sizes: Sizes,
-        large: Foretell,
-        small: Foretell | None,
+        large: PredictAlone,
+        small: PredictAlone | None,
         its: Sizes | None = None,
     ) -> Prediction | Unpredicted:
         """What an answer will take, by what each of the two would take alone; see `together`."""
@@ -87,7 +94,12 @@ class Teams:
         )
 
     def learn(
-        self, team: Team, work: Teamwork, served: Served, large: Foretell, small: Foretell | None
+        self,
+        team: Team,
+        work: Teamwork,
+        served: Served,
+        large: PredictAlone,
+        small: PredictAlone | None,
     ) -> None:
         """Take how an answer was made and what it took; `large` and `small` are without rests."""
         sizes = Sizes(served.prompt_tokens, served.cached_tokens, served.completion_tokens)

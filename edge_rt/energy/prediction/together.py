@@ -65,7 +65,7 @@ def untried(mode: str, share: float | None) -> Teamwork:
     return Teamwork(large, switches=2.0 * less / _RUN, catch_up=1.0 if less else 0.0)
 
 
-Foretell = Callable[[int, int, int], Prediction | Unpredicted]
+PredictAlone = Callable[[int, int, int], Prediction | Unpredicted]
 """What one model alone takes for a prompt, of it cached tokens, and an answer of so many."""
 
 
@@ -80,8 +80,8 @@ class Sizes(NamedTuple):
 def together(
     work: Teamwork,
     sizes: Sizes,
-    large: Foretell,
-    small: Foretell | None,
+    large: PredictAlone,
+    small: PredictAlone | None,
     its: Sizes | None = None,
 ) -> Prediction | Unpredicted:
     """What an answer takes that models make together; `small` None: the large one drafts alone.
@@ -161,7 +161,7 @@ class _Unknown(Exception):
 class _Model:
     """One of the models, with a context that is half an answer behind the prompt."""
 
-    def __init__(self, foretell: Foretell, sizes: Sizes) -> None:
+    def __init__(self, foretell: PredictAlone, sizes: Sizes) -> None:
         self._foretell, self._sizes = foretell, sizes
         self._context = sizes.prompt + sizes.completion // 2
 
@@ -208,7 +208,7 @@ class _Model:
 
 
 def _parts(
-    work: Teamwork, sizes: Sizes, large: Foretell, small: Foretell | None, its: Sizes
+    work: Teamwork, sizes: Sizes, large: PredictAlone, small: PredictAlone | None, its: Sizes
 ) -> Iterator[_Part]:
     steps = max(0, sizes.completion - 1)
     own, turns = work.large * steps, work.switches * steps / 2.0

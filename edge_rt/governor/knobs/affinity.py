@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from edge_rt.governor.knobs.knob import KnobError, ProcessEnded, Value, Wish, failure
+from edge_rt.governor.knobs.knob import KnobError, KnobTarget, ProcessEnded, Value, failure
 
 _NAME = re.compile(r"affinity of process (\d+) begun at tick (\d+)")
 _ROUNDS = 50  # through a process that makes threads all the time
@@ -95,12 +95,12 @@ def begun_at(pid: int, proc: Path = _PROC) -> int | None:
         return None
 
 
-def affinity_wish(pid: int, cores: list[int], proc: Path = _PROC) -> Wish:
+def affinity_wish(pid: int, cores: list[int], proc: Path = _PROC) -> KnobTarget:
     """Process `pid` shall use `cores` only; raises ProcessEnded."""
     begun = begun_at(pid, proc)
     if begun is None:
         raise ProcessEnded(f"process {pid} has ended")
-    return Wish(Affinity(pid, begun, proc), sorted(set(cores)))
+    return KnobTarget(Affinity(pid, begun, proc), sorted(set(cores)))
 
 
 def affinity_knob(name: str, proc: Path = _PROC) -> Affinity | None:

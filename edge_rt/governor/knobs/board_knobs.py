@@ -13,7 +13,7 @@ from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import Pause, in_thread
 from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
 from edge_rt.governor.knobs.capped_clock import CappedClock
-from edge_rt.governor.knobs.clock_control import Clocks
+from edge_rt.governor.knobs.clock_control import ClockControl
 from edge_rt.governor.knobs.clock_files import (
     ClockFile,
     clock_knob,
@@ -31,9 +31,16 @@ from edge_rt.governor.knobs.fan import (
     refuse_if_driven,
 )
 from edge_rt.governor.knobs.governed_clock import Files, GovernedClock
-from edge_rt.governor.knobs.journal import Journal, Outcome
-from edge_rt.governor.knobs.knob import Knob, KnobError, ProcessEnded, Wish, rapl_knob, rapl_wishes
-from edge_rt.governor.knobs.programs import PowerMode, Programs
+from edge_rt.governor.knobs.journal import Journal, KnobOutcome
+from edge_rt.governor.knobs.knob import (
+    Knob,
+    KnobError,
+    KnobTarget,
+    ProcessEnded,
+    rapl_knob,
+    rapl_wishes,
+)
+from edge_rt.governor.knobs.programs import NvpMode, Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
 
@@ -42,7 +49,7 @@ def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
 
     A journal may have been damaged: nothing but the files of knobs is ever written.
     """
-    if name == PowerMode.name:
+    if name == NvpMode.name:
         return mode_knob(root, programs)
     if name == FanProfile.name:
         return profile_knob(programs, root)
@@ -52,11 +59,11 @@ def by_name(name: str, root: Path, programs: Programs) -> Knob | None:
     return clock or rapl_knob(name) or fan_knob(name) or affinity_knob(name)
 
 
-def mode_knob(root: Path, programs: Programs) -> PowerMode | None:
+def mode_knob(root: Path, programs: Programs) -> NvpMode | None:
     """The power mode, where there is nvpmodel."""
     if programs.nvpmodel is None:
         return None
-    return PowerMode(programs.nvpmodel, root / "etc" / "nvpmodel.conf")
+    return NvpMode(programs.nvpmodel, root / "etc" / "nvpmodel.conf")
 
 
 log = logging.getLogger(__name__)
@@ -66,7 +73,7 @@ SETTLE_S = 5.0  # after which it shows whether somebody else drives a knob too
 RESTORE_S = 10.0  # to put knobs back, at the start and at the end
 AGAIN_S = 20.0  # until knobs that had to wait are tried again
 
-Group = tuple[str, Callable[[], list[Wish]]]  # a key of the configuration and what it wishes
+Group = tuple[str, Callable[[], list[KnobTarget]]]  # a key of the configuration and what it wishes
 
 
 class BoardKnobs:
@@ -97,14 +104,14 @@ class BoardKnobs:
         sysfs = root / "sys"
         cpu = self._governed("cpufreq", lambda: cpu_files(sysfs), wanted.cpufreq_max_hz)
         gpu = self._governed("gpufreq", lambda: gpu_files(sysfs), None)
-        self.clocks = Clocks(cpu, gpu, self._set)
+        self.clocks = ClockControl(cpu, gpu, self._set)
         self.change(wanted)
         self._settled = asyncio.Event()  # what is wished for was turned, or could not be
         self._engine: str | None = None  # the knob that binds the last engine
         self._lock = threading.Lock()
         self._ended = False
 
-    def report(self) -> list[Outcome]:
+    def report(self) -> list[KnobOutcome]:
         """What became of each knob; reads nothing."""
         return self._turner.outcomes
 
@@ -179,13 +186,13 @@ class BoardKnobs:
         if (watts := wanted.rapl_w) is not None:
             yield "knobs.rapl_w", lambda: rapl_wishes(sysfs, watts)
 
-    def _mode(self, mode: str) -> list[Wish]:
+    def _mode(self, mode: str) -> list[KnobTarget]:
         knob = mode_knob(self._root, self._programs)
         if knob is None:
             raise KnobError("there is no nvpmodel here: power modes are for Jetsons")
-        return [Wish(knob, mode)]
+        return [KnobTarget(knob, mode)]
 
-    def _fan(self, fan: float | str) -> list[Wish]:
+    def _fan(self, fan: float | str) -> list[KnobTarget]:
         if isinstance(fan, str):
             return [profile_wish(self._programs, self._root, fan)]
         refuse_if_driven(self._programs)
@@ -196,7 +203,7 @@ class BoardKnobs:
             try:
                 found = wishes()
             except KnobError as error:
-                self._turner.note(Outcome(key, "failed", said=str(error)))
+                self._turner.note(KnobOutcome(key, "failed", said=str(error)))
                 continue
             for wish in found:
                 if not self._ended:
@@ -232,6 +239,6 @@ class BoardKnobs:
                 work()
             except KnobError as error:
                 said = f"knobs cannot be {done}: {error}"
-                self._turner.note(Outcome("knobs", "failed", said=said))
+                self._turner.note(KnobOutcome("knobs", "failed", said=said))
             except Exception:
                 log.exception("knobs could not be %s", done)

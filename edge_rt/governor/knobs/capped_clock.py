@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from edge_rt.governor.knobs.clock_files import ClockFile
-from edge_rt.governor.knobs.journal import Entry, Journal, Outcome
+from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, Pause, Value, settled, steady
 
 
@@ -26,7 +26,7 @@ class CappedClock:
         self._knob, self._journal = file.knob, journal
         self._boot_id, self._pause = boot_id, pause
         self.original: int | None = None  # the cap that was found; None: not read yet
-        self.entry: Entry | None = None  # in the journal
+        self.entry: JournalEntry | None = None  # in the journal
         self.now: int | None = None  # the cap in force, when it was last read
         self._came = self._written = self._before = 0
         self._ours: set[int] = set()  # what the file may read while no other program changes it
@@ -65,7 +65,7 @@ class CappedClock:
         self.entry = None
         self._adopt(now, now)
 
-    def due(self, value: int, among: Iterable[int]) -> Entry | None:
+    def due(self, value: int, among: Iterable[int]) -> JournalEntry | None:
         """The journal entry that `write` of `value` needs first; None: it needs none.
 
         `among` are the values that may be written later.
@@ -73,7 +73,7 @@ class CappedClock:
         known = self.entry is not None and self.entry.among
         if known or self.original is None or value == self.original:
             return None
-        return Entry(
+        return JournalEntry(
             knob=self.name,
             original=self.original,
             wanted=value,
@@ -90,7 +90,7 @@ class CappedClock:
         self._before, self._written = self._written, value
         return True
 
-    def verify(self) -> Outcome:
+    def verify(self) -> KnobOutcome:
         """Read back the outcome of `write`, which is tried once more if it had no effect."""
         now = self._look()
         if self._without_effect(now):
@@ -102,7 +102,7 @@ class CappedClock:
         self._ours = {now, self._written}
         self._remember()
         said = None if now == self._written else f"asked for {self._written}, it then said {now}"
-        return Outcome(self.name, "turned", self._written, self.original, now, said)
+        return KnobOutcome(self.name, "turned", self._written, self.original, now, said)
 
     def settle(self) -> None:
         """Note the cap in force in the journal, so that `Turner.restore` can put the clock back."""

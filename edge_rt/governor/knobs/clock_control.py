@@ -20,7 +20,7 @@ Do = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 """Runs one function after the other in a thread."""
 
 
-class Clocks:
+class ClockControl:
     """Sets clocks in a thread, one write at a time; newer limits replace those that still wait.
 
     A clock that is not governed, or not found yet, has no steps, and is None in Hz.

@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_rt.board.readers.cpufreq import Policy, policies
 from edge_rt.board.readers.devfreq import gpu_devices
 from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
-from edge_rt.governor.knobs.knob import FileKnob, KnobError, Wish
+from edge_rt.governor.knobs.knob import FileKnob, KnobError, KnobTarget
 
 _CHOICES = 10  # clocks to choose from where the kernel lists none
 _GRID_HZ = 1e8  # these are rounded down to multiples of it
@@ -70,9 +70,9 @@ class MaxClock(FileKnob):
         return throttle(self.path.parents[5] / "class" / "thermal", _CPU_COOLERS)
 
 
-def clock_wishes(sysfs: Path, max_hz: float) -> list[Wish]:
+def clock_wishes(sysfs: Path, max_hz: float) -> list[KnobTarget]:
     """No policy of the board shall go above `max_hz`."""
-    return [Wish(file.knob, round(max_hz / 1e3)) for file in cpu_files(sysfs)]
+    return [KnobTarget(file.knob, round(max_hz / 1e3)) for file in cpu_files(sysfs)]
 
 
 def cpu_files(sysfs: Path) -> list[ClockFile]:

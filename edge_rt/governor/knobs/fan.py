@@ -12,8 +12,8 @@ from edge_rt.core.files import replace_file
 from edge_rt.governor.knobs.knob import (
     FileKnob,
     KnobError,
+    KnobTarget,
     Value,
-    Wish,
     failure,
     read_number,
     write_number,
@@ -90,12 +90,12 @@ class FanProfile:
             raise KnobError(f"systemctl {verb} {_SERVICE}: {answer.last_words}")
 
 
-def profile_wish(programs: Programs, root: Path, profile: str) -> Wish:
+def profile_wish(programs: Programs, root: Path, profile: str) -> KnobTarget:
     """The fan shall follow the profile named `profile`."""
     knob = profile_knob(programs, root)
     if knob is None:
         raise KnobError("there is no nvfancontrol here: give the fan a number from 0 to 1")
-    return Wish(knob, profile)
+    return KnobTarget(knob, profile)
 
 
 def profile_knob(programs: Programs, root: Path) -> FanProfile | None:
@@ -171,7 +171,7 @@ class PwmFan:
             write_number(self._enable, mode)
 
 
-def fan_wishes(sysfs: Path, share: float) -> list[Wish]:
+def fan_wishes(sysfs: Path, share: float) -> list[KnobTarget]:
     """Fans shall be driven at `share` of the most, 0 to 1.
 
     Only fans that a driver for nothing else has; chips of mainboards drive what they like. A
@@ -190,17 +190,17 @@ def fan_knob(name: str) -> PwmFan | FileKnob | None:
     return FileKnob(Path(name)) if _COOLER.fullmatch(name) else None
 
 
-def _pwm(sysfs: Path, share: float) -> Iterator[Wish]:
+def _pwm(sysfs: Path, share: float) -> Iterator[KnobTarget]:
     for folder in numbered(sysfs / "class" / "hwmon", "hwmon*"):
         kind = first_line(folder / "name") or ""
         if "pwm" in kind and "fan" in kind:
             # The folder behind the number: the number goes to another device once it is removed.
             for path in numbered(folder.resolve(), "pwm[0-9]"):
-                yield Wish(PwmFan(path), [_BY_HAND, round(share * _TOP)])
+                yield KnobTarget(PwmFan(path), [_BY_HAND, round(share * _TOP)])
 
 
-def _coolers(sysfs: Path, share: float) -> Iterator[Wish]:
+def _coolers(sysfs: Path, share: float) -> Iterator[KnobTarget]:
     for folder in numbered(sysfs / "class" / "thermal", "cooling_device*"):
         top = first_integer(folder / "max_state")
         if top and "fan" in (first_line(folder / "type") or "").lower():
-            yield Wish(FileKnob(folder / "cur_state"), math.ceil(share * top))
+            yield KnobTarget(FileKnob(folder / "cur_state"), math.ceil(share * top))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.clock_files import ClockFile
-from edge_rt.governor.knobs.journal import Journal, Outcome, State
+from edge_rt.governor.knobs.journal import Journal, KnobOutcome, State
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone
 from edge_rt.governor.knobs.turner import Turner
 
@@ -192,12 +192,14 @@ class GovernedClock:
     def _wait(self, state: State, said: str) -> None:
         self._waiting, self._rest = True, REST_LOOKS
         self.steps, self.hz = (), None
-        self._turner.note(Outcome(self.key, state, said=said))
+        self._turner.note(KnobOutcome(self.key, state, said=said))
 
     def _give_up(self, state: State, said: str) -> None:
         self._put_back()
         self._off = True
-        self._turner.note(Outcome(self.key, state, said=f"{said}; the clock is not set any more"))
+        self._turner.note(
+            KnobOutcome(self.key, state, said=f"{said}; the clock is not set any more")
+        )
 
     def _put_back(self) -> None:
         self.settle()

@@ -13,10 +13,10 @@ from typing import Literal
 import msgspec
 
 from edge_rt.core.files import replace_file, take
-from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone, Value, Wish
+from edge_rt.governor.knobs.knob import KnobBusy, KnobError, KnobGone, KnobTarget, Value
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One knob that is turned, or was about to be."""
 
     knob: str
@@ -70,10 +70,10 @@ class Journal:
         if lock >= 0:
             os.close(lock)
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[JournalEntry, ...]:
         """All entries; none where there is no file."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=tuple[Entry, ...])
+            return msgspec.json.decode(self.path.read_bytes(), type=tuple[JournalEntry, ...])
         except FileNotFoundError:
             return ()
         except OSError as error:
@@ -84,11 +84,11 @@ class Journal:
                 "by hand what it tells of, or restart the board, then remove the file"
             ) from error
 
-    def get(self, knob: str) -> Entry | None:
+    def get(self, knob: str) -> JournalEntry | None:
         """The entry of a knob."""
         return next((entry for entry in self.entries() if entry.knob == knob), None)
 
-    def put(self, *added: Entry) -> None:
+    def put(self, *added: JournalEntry) -> None:
         """Write each entry in place of its knob's older one, else behind all others."""
         entries = {entry.knob: entry for entry in self.entries()}
         entries.update({entry.knob: entry for entry in added})
@@ -98,7 +98,7 @@ class Journal:
         """Forget a knob."""
         self._write([entry for entry in self.entries() if entry.knob != knob])
 
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[JournalEntry]) -> None:
         try:
             content = msgspec.json.format(msgspec.json.encode(entries)) + b"\n"
             replace_file(self.path, content)
@@ -122,7 +122,7 @@ _LOUD = {"failed": logging.ERROR, "moved": logging.WARNING, "gone": logging.WARN
 
 
 @dataclass(frozen=True)
-class Outcome:
+class KnobOutcome:
     """One knob, or a key of the configuration for which there is none.
 
     `said` is a sentence for people where it is not simply done. Values are in the knob's own unit.
@@ -137,13 +137,13 @@ class Outcome:
 
     @classmethod
     def of(
-        cls, entry: Entry, state: State, value: Value | None, said: str | None = None
-    ) -> Outcome:
+        cls, entry: JournalEntry, state: State, value: Value | None, said: str | None = None
+    ) -> KnobOutcome:
         """What became of the knob of an entry."""
         return cls(entry.knob, state, entry.wanted, entry.original, value, said)
 
     @classmethod
-    def refused(cls, wish: Wish, error: KnobError) -> Outcome:
+    def refused(cls, wish: KnobTarget, error: KnobError) -> KnobOutcome:
         """A wish that could not be fulfilled."""
         state: State = "failed"
         if isinstance(error, KnobBusy):
@@ -152,7 +152,7 @@ class Outcome:
             state = "gone"
         return cls(wish.knob.name, state, wish.value, said=str(error))
 
-    def moved(self, now: Value) -> Outcome:
+    def moved(self, now: Value) -> KnobOutcome:
         """The same knob, which has been set to `now` by somebody else."""
         turned = "it was turned" if self.value is None else f"it was turned to {self.value}"
         said = f"somebody else has set it to {now} since {turned}: left alone"

@@ -66,7 +66,7 @@ class Knob(Protocol):
 
 
 @dataclass(frozen=True)
-class Wish:
+class KnobTarget:
     """A knob and what it shall stand at."""
 
     knob: Knob
@@ -214,10 +214,10 @@ class FileKnob:
 _PLACE = re.compile(r"(/.*)?/sys/class/powercap/intel-rapl:\d+/constraint_\d+_power_limit_uw")
 
 
-def rapl_wishes(sysfs: Path, limit_w: float) -> list[Wish]:
+def rapl_wishes(sysfs: Path, limit_w: float) -> list[KnobTarget]:
     """The long-term limit of each package shall be `limit_w`."""
     base = sysfs / "class" / "powercap"
-    found = [Wish(FileKnob(path), round(limit_w * 1e6)) for path in _limits(base)]
+    found = [KnobTarget(FileKnob(path), round(limit_w * 1e6)) for path in _limits(base)]
     if not found:
         raise KnobError(f"no power limit can be set: {base} has no package with a long_term limit")
     return found

@@ -17,7 +17,7 @@ _ADMIN = "/usr/sbin:/sbin"  # not in everybody's PATH
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProgramResult:
     """How a program ended and all that it printed."""
 
     code: int
@@ -30,7 +30,7 @@ class Answer:
         return "; ".join(lines[-3:]) or f"exit {self.code} and no word"
 
 
-Program = Callable[[Sequence[str], str], Answer]
+Program = Callable[[Sequence[str], str], ProgramResult]
 """Runs with arguments and what stands on its standard input; raises KnobError."""
 
 
@@ -55,7 +55,7 @@ def _find(name: str, folders: str) -> Program | None:
     return None if path is None else lambda arguments, said: _run(path, arguments, said)
 
 
-def _run(path: str, arguments: Sequence[str], said: str) -> Answer:
+def _run(path: str, arguments: Sequence[str], said: str) -> ProgramResult:
     command = [path, *arguments]
     try:
         done = subprocess.run(
@@ -73,14 +73,14 @@ def _run(path: str, arguments: Sequence[str], said: str) -> Answer:
         raise KnobError(f"{' '.join(command)} did not end in {_LONGEST_S:g} s") from None
     except OSError as error:
         raise KnobError(f"{' '.join(command)}: {error.strerror or error}") from error
-    return Answer(done.returncode, done.stdout)
+    return ProgramResult(done.returncode, done.stdout)
 
 
 _MODE = re.compile(r"^[^#\n]*\bPOWER_MODEL:?\s+ID=(\d+)\s+NAME=([^\s>]+)", re.MULTILINE)
 _NOW = re.compile(r"NV Power Mode:\s*(\S+)")
 
 
-class PowerMode:
+class NvpMode:
     """The mode that nvpmodel has set, which outlives a restart of the board.
 
     The numbers of modes differ by board and release, so a number is looked up each time. A mode is
@@ -132,7 +132,7 @@ class PowerMode:
         return {name: number for number, name in found}
 
 
-def _refusal(mode: str, number: str, now: str, answer: Answer) -> str:
+def _refusal(mode: str, number: str, now: str, answer: ProgramResult) -> str:
     if "reboot" in answer.text.lower():
         return (
             f"nvpmodel stays in {now}: {mode} takes a restart of the board, which is yours to "

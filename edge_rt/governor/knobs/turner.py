@@ -11,16 +11,16 @@ from pathlib import Path
 import msgspec
 
 from edge_rt.board.readers.sysfs import first_line
-from edge_rt.governor.knobs.journal import Entry, Journal, Outcome
+from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
 from edge_rt.governor.knobs.knob import (
     Knob,
     KnobBusy,
     KnobError,
     KnobGone,
+    KnobTarget,
     Pause,
     ProcessEnded,
     Value,
-    Wish,
     settled,
     steady,
     stood,
@@ -46,10 +46,10 @@ class Turner:
         self._journal, self._find, self._boot_id = journal, find, boot_id
         self._pause = pause
         self._turned: set[str] = set()
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: dict[str, KnobOutcome] = {}
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[KnobOutcome]:
         """The last one of each knob, in the order in which they were first tried."""
         return list(self._outcomes.values())
 
@@ -58,20 +58,20 @@ class Turner:
         """Whether `turn` should be tried again with some wish."""
         return any(outcome.state == "waiting" for outcome in self.outcomes)
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: KnobOutcome) -> None:
         """Keep what became of a knob, and log it once."""
         if self._outcomes.get(outcome.knob) != outcome:
             outcome.log()
         self._outcomes[outcome.knob] = outcome
 
-    def update(self, outcome: Outcome) -> None:
+    def update(self, outcome: KnobOutcome) -> None:
         """As `note`, for a knob that is turned again and again: a new value alone is not logged."""
         before = self._outcomes.get(outcome.knob)
         if before is None or before.state != outcome.state:
             outcome.log()
         self._outcomes[outcome.knob] = outcome
 
-    def turn(self, wish: Wish) -> None:
+    def turn(self, wish: KnobTarget) -> None:
         """Turn a knob, once: when somebody moves it afterwards, it is theirs."""
         name = wish.knob.name
         if name in self._turned:
@@ -80,7 +80,7 @@ class Turner:
             outcome = self._turn(wish)
             self._turned.add(name)
         except KnobError as error:
-            outcome = Outcome.refused(wish, error)
+            outcome = KnobOutcome.refused(wish, error)
         self.note(outcome)
 
     def look(self) -> None:
@@ -102,7 +102,7 @@ class Turner:
                 continue
             except KnobError as error:
                 said = f"{error}; it is tried again when the daemon starts"
-                outcome = Outcome.of(entry, "failed", None, said)
+                outcome = KnobOutcome.of(entry, "failed", None, said)
             self._turned.discard(entry.knob)
             self.note(outcome)
 
@@ -113,7 +113,7 @@ class Turner:
         if self._journal.get(knob) is not None:
             self._journal.drop(knob)
 
-    def _watched(self, knob: Knob, outcome: Outcome) -> Outcome:
+    def _watched(self, knob: Knob, outcome: KnobOutcome) -> KnobOutcome:
         try:
             now, hidden = steady(knob, self._pause)
         except KnobGone as error:
@@ -122,7 +122,7 @@ class Turner:
             return outcome  # it may be read again later
         return outcome if now == outcome.value or hidden else outcome.moved(now)
 
-    def _turn(self, wish: Wish) -> Outcome:
+    def _turn(self, wish: KnobTarget) -> KnobOutcome:
         knob, wanted = wish.knob, wish.value
         seen, hidden = steady(knob, self._pause)
         if hidden is not None:
@@ -130,7 +130,7 @@ class Turner:
         entry = self._journal.get(knob.name)
         if entry is None or entry.stale(self._boot_id):
             if seen == wanted:
-                return Outcome(knob.name, "turned", wanted, seen, seen, "it stood so before")
+                return KnobOutcome(knob.name, "turned", wanted, seen, seen, "it stood so before")
             entry = self._entry(wish, seen)
         entry = msgspec.structs.replace(entry, wanted=wanted, came=None, among=[])
         self._journal.put(entry)
@@ -141,9 +141,9 @@ class Turner:
             raise
         self._journal.put(msgspec.structs.replace(entry, came=came))
         said = None if came == wanted else f"asked for {wanted}, it then said {came}"
-        return Outcome.of(entry, "turned", came, said)
+        return KnobOutcome.of(entry, "turned", came, said)
 
-    def _write(self, wish: Wish, seen: Value) -> Value:
+    def _write(self, wish: KnobTarget, seen: Value) -> Value:
         """Turn the knob from `seen`; what it then stands at."""
         wish.knob.write(wish.value)
         came, hidden = stood(wish.knob, wish.value, self._pause)
@@ -153,9 +153,9 @@ class Turner:
             raise KnobError(f"{wish.value} was written, and it still says {came}")
         return came
 
-    def _entry(self, wish: Wish, seen: Value) -> Entry:
+    def _entry(self, wish: KnobTarget, seen: Value) -> JournalEntry:
         knob = wish.knob
-        return Entry(
+        return JournalEntry(
             knob=knob.name,
             original=seen,
             wanted=wish.value,
@@ -163,18 +163,18 @@ class Turner:
             boot_id=self._boot_id,
         )
 
-    def _undo(self, knob: Knob, entry: Entry) -> None:
+    def _undo(self, knob: Knob, entry: JournalEntry) -> None:
         """After a failure, which may have turned the knob halfway."""
         try:
             self._put_back(knob, entry)
         except KnobError as error:
             log.error("knob %s stays in the journal, to be put back later: %s", knob.name, error)
 
-    def _restore(self, entry: Entry) -> Outcome:
+    def _restore(self, entry: JournalEntry) -> KnobOutcome:
         if entry.stale(self._boot_id):
             self._journal.drop(entry.knob)
             said = "the board has been restarted since it was turned, which set it anew"
-            return Outcome.of(entry, "restored", None, said)
+            return KnobOutcome.of(entry, "restored", None, said)
         knob = self._find(entry.knob)
         if knob is None:
             raise KnobError("nothing here can turn such a knob")
@@ -184,17 +184,17 @@ class Turner:
             raise
         except KnobGone as error:
             self._journal.drop(entry.knob)
-            return Outcome.of(entry, "gone", None, str(error))
+            return KnobOutcome.of(entry, "gone", None, str(error))
 
-    def _put_back(self, knob: Knob, entry: Entry) -> Outcome:
+    def _put_back(self, knob: Knob, entry: JournalEntry) -> KnobOutcome:
         """Restore one knob and forget it; KnobError where it stays in the journal."""
         now, hidden = steady(knob, self._pause)
         if hidden is None and now == entry.original:
             self._journal.drop(knob.name)
-            return Outcome.of(entry, "restored", now)
+            return KnobOutcome.of(entry, "restored", now)
         if hidden is None and entry.theirs(now):
             self._journal.drop(knob.name)
-            return Outcome.of(entry, "turned", entry.came).moved(now)
+            return KnobOutcome.of(entry, "turned", entry.came).moved(now)
         knob.write(entry.original)
         now, hidden = settled(knob, entry.original, self._pause)
         if hidden is None and now != entry.original:
@@ -202,7 +202,7 @@ class Turner:
             self._journal.put(msgspec.structs.replace(entry, came=None, among=[]))
             raise KnobError(f"{entry.original} was written, and it says {now}")
         self._journal.drop(knob.name)
-        return Outcome.of(entry, "restored", now)
+        return KnobOutcome.of(entry, "restored", now)
 
 
 def boot_id(root: Path) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edge_rt.core.limits import BoundBy
 from edge_rt.governor.budget import PERIOD_S, Budget
-from edge_rt.governor.policy.heat_allowance import Thermal, cools_in_s
+from edge_rt.governor.policy.heat_allowance import TemperatureModel, cools_in_s
 
 _HEAD_START = 0.1  # of the energy beyond idling may be spent ahead of time
 _SPREAD_S = 300.0  # over which savings are spent
@@ -55,7 +55,7 @@ def affords_in_s(known: Spend, idle_w: float, needed_w: float) -> float:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class PowerBounds:
     """What each constraint allows by itself, in watts, and what two of them come from."""
 
     allowances_w: dict[BoundBy, float]
@@ -98,8 +98,8 @@ _COOL_C = 3.0  # below a limit there is room for a request
 
 
 def retry_after_s(
-    bounds: Bounds,
-    thermal: Thermal | None,
+    bounds: PowerBounds,
+    thermal: TemperatureModel | None,
     leaves_c: float | None,
     idle_w: float,
     needed_w: float,

@@ -7,17 +7,25 @@ from functools import partial
 
 from edge_rt.core.limits import BoundBy, ClockSteps, Limits, Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.policy.bounds import Bounds, retry_after_s, spend
+from edge_rt.governor.policy.bounds import PowerBounds, retry_after_s, spend
 from edge_rt.governor.policy.cap import Cap
-from edge_rt.governor.policy.guard import WELL, GuardState, Lead, Sacrifices, Settings, Terms, terms
-from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, Thermal
+from edge_rt.governor.policy.guard import (
+    WELL,
+    AdmissionTerms,
+    GuardState,
+    Lead,
+    Sacrifices,
+    Settings,
+    terms,
+)
+from edge_rt.governor.policy.heat_allowance import HeatAllowance, Rarely, TemperatureModel
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.report import Ahead, Report, ahead, missing, subject, why
-from edge_rt.governor.speed.choice import Choice, Chooser, choose, stopped
+from edge_rt.governor.report import Ahead, GovernorReport, ahead, missing, subject, why
+from edge_rt.governor.speed.choice import OperatingPoint, OperatingPoints, choose, stopped
 from edge_rt.governor.speed.pace import Pace
-from edge_rt.governor.speed.setting import Clocks, Load, Mix, Setting
-from edge_rt.governor.speed.usage import Contention, Usage, clean
+from edge_rt.governor.speed.setting import BoardLoad, ClockRange, EngineSetting, WorkMix
+from edge_rt.governor.speed.usage import Contention, ThreadUsage, clean
 from edge_rt.thermal.band import Hindsight
 
 _SOON_S, _GAP_S = 0.01, 3.0  # shortest and longest time between two looks that is learnt from
@@ -43,7 +51,7 @@ class Governor:
         self,
         cores: int,
         budget: Budget,
-        thermal: Thermal | None,
+        thermal: TemperatureModel | None,
         priors: Priors,
         settings: Settings,
         clocks: ClockSteps | None = None,
@@ -54,22 +62,22 @@ class Governor:
         self.smaller = True  # whether less of a model may answer; from the next step on
         self._kept: Budget = budget  # at the last step
         self.limits = Limits(cores)
-        self.report = Report()
+        self.report = GovernorReport()
         self._cores, self._thermal, self._settings = cores, thermal, settings
         self._power, self._pace = PowerModel(cores, priors), Pace(cores, priors)
-        self._contention, self._usage = Contention(cores), Usage()
+        self._contention, self._usage = Contention(cores), ThreadUsage()
         self._cap, self._heat = Cap(), HeatAllowance(settings.horizon_s)
         self._guard, self._lead = GuardState(settings), Lead()
         self._sacrifices = Sacrifices(settings.order, settings.floor_duty)
-        self._weighed: Rarely[list[Choice]] = Rarely()  # costly, so computed rarely
+        self._weighed: Rarely[list[OperatingPoint]] = Rarely()  # costly, so computed rarely
         self._retry: Rarely[float] = Rarely()
         self._ahead: Rarely[Ahead] = Rarely()
         self._hindsight = Hindsight(settings.horizon_s)
         self._mean_w = priors.idle_w  # mean power of the last seconds
         self.clocks = clocks or ClockSteps()  # to choose from; from the next step on
-        self._clocks = Clocks(self.clocks)
-        self._chosen = Setting(cores)
-        self._told = Choice(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
+        self._clocks = ClockRange(self.clocks)
+        self._chosen = EngineSetting(cores)
+        self._told = OperatingPoint(self._chosen, 1.0, 1.0, 0.0, 0.0, (0.0, 0.0))
         self._told_idle_w = 0.0
 
     def step(self, seen: Observation) -> Limits:
@@ -80,7 +88,10 @@ class Governor:
         seen = clean(seen, self._cores)
         self._lead.look(seen)
         if self.clocks != self._clocks.steps:
-            self._clocks, self._chosen = Clocks(self.clocks), Setting(self._chosen.threads)
+            self._clocks, self._chosen = (
+                ClockRange(self.clocks),
+                EngineSetting(self._chosen.threads),
+            )
         self._hindsight.look(seen.time_s, seen.temp_c)
         if _SOON_S <= seen.dt_s <= _GAP_S:
             self._learn(seen)
@@ -110,7 +121,7 @@ class Governor:
         used = usage.look(seen)
         at = self._clocks.seen(seen, used.threads)
         busy, coarse = min(1.0, used.busy_s / dt_s), self._coarse(dt_s)
-        load = Load(at, busy, usage.prompt_share, seen.others or 0.0, usage.gpu, coarse)
+        load = BoardLoad(at, busy, usage.prompt_share, seen.others or 0.0, usage.gpu, coarse)
         power.learn(dt_s, load, seen.power_w, usage.behind_s)
         drawn = power.recent()
         self._mean_w += min(1.0, dt_s / _MEAN_S) * (drawn[-1] - self._mean_w)
@@ -149,7 +160,7 @@ class Governor:
 
     # --- bounds
 
-    def _bounds(self, seen: Observation) -> Bounds:
+    def _bounds(self, seen: Observation) -> PowerBounds:
         found: dict[BoundBy, float] = {}
         deviation_w = self._power.present_deviation_w
         aims_w = self._cap.aims_w(self.budget, deviation_w, self._ripple_w())
@@ -159,7 +170,7 @@ class Governor:
         limits = [] if evacuate_c is None else [evacuate_c - _NEAR_C]
         limits += [] if self.budget.temp_c is None else [self.budget.temp_c]
         limit_c = min(limits, default=None)
-        full = Setting(self._cores, gpu=None if seen.gpu_s is None else 1.0)
+        full = EngineSetting(self._cores, gpu=None if seen.gpu_s is None else 1.0)
         idle_w, full_w = self._power.idle_w, self._power.power_w(full, 1.0)
         heat_w = self._heat.update(seen, self._thermal, limit_c, idle_w, full_w)
         if heat_w is not None:
@@ -167,7 +178,9 @@ class Governor:
         energy = spend(self.budget, seen.supply_j, seen.period_left_s, idle_w)
         if energy is not None:
             found["energy_j"] = energy.power_w
-        return Bounds(found, energy, limit_c, aims_w and aims_w[1], self._cap.likely_w(self.budget))
+        return PowerBounds(
+            found, energy, limit_c, aims_w and aims_w[1], self._cap.likely_w(self.budget)
+        )
 
     def _evacuate_c(self, seen: Observation) -> float | None:
         """The hottest zone's temperature at which everything stops; None: no known trip point."""
@@ -177,7 +190,7 @@ class Governor:
 
     # --- choice
 
-    def _choice(self, seen: Observation, bounds: Bounds) -> Choice:
+    def _choice(self, seen: Observation, bounds: PowerBounds) -> OperatingPoint:
         budget = self.budget
         peak_w = None if budget.power_w is None else budget.power_w * budget.peak_ratio
         least, most = 1, self._contention.threads
@@ -188,7 +201,7 @@ class Governor:
             present = self._clocks.seen(seen, seen.threads)
         chooser = self._chooser(bounds, present)
 
-        def weigh() -> list[Choice]:
+        def weigh() -> list[OperatingPoint]:
             return chooser.options(self._clocks.around(present, least, most), peak_w)
 
         found = self._weighed.get(seen.time_s, (budget, bounds.by, present, least, most), weigh)
@@ -198,9 +211,9 @@ class Governor:
         chosen = self._pace.trial(found, best, seen) or best
         return chooser.at(chosen.setting, self._cap.room_w(budget), careful=True)
 
-    def _chooser(self, bounds: Bounds, present: Setting) -> Chooser:
+    def _chooser(self, bounds: PowerBounds, present: EngineSetting) -> OperatingPoints:
         pace, usage = self._pace, self._usage
-        mix = Mix(
+        mix = WorkMix(
             pace.prompt_share,
             usage.intensity,
             usage.prompt_intensity,
@@ -208,9 +221,11 @@ class Governor:
             pace.prompt_pass_s,
         )
         window_s = self.budget.power_window_s
-        return Chooser(self._power, bounds, mix, partial(pace.ratios, present=present), window_s)
+        return OperatingPoints(
+            self._power, bounds, mix, partial(pace.ratios, present=present), window_s
+        )
 
-    def _least_duty(self, seen: Observation, bounds: Bounds) -> float:
+    def _least_duty(self, seen: Observation, bounds: PowerBounds) -> float:
         """The duty that the setting with the least draw may have; may be below 0 or above 1.
 
         Under a cap on power the model's deviation is added to the aim: requests are not refused
@@ -226,7 +241,9 @@ class Governor:
 
     # --- results
 
-    def _limits(self, seen: Observation, bounds: Bounds, choice: Choice, on: Terms) -> Limits:
+    def _limits(
+        self, seen: Observation, bounds: PowerBounds, choice: OperatingPoint, on: AdmissionTerms
+    ) -> Limits:
         limits = Limits(
             choice.threads,
             choice.duty,
@@ -248,12 +265,12 @@ class Governor:
         reason = why(limits, seen, about, self._guard, idle_w, self._cores, asked, slowed_hz)
         return dataclasses.replace(limits, why=reason)
 
-    def _retry_after_s(self, seen: Observation, bounds: Bounds, on: Terms) -> float:
+    def _retry_after_s(self, seen: Observation, bounds: PowerBounds, on: AdmissionTerms) -> float:
         """Seconds until requests may be taken again, computed once a second."""
         trip_c = seen.trip_c if on.stopped else None
         leaves_c = None if trip_c is None else self._guard.leaves_c(trip_c) + self._lead.kelvin
         idle_w = self._power.idle_w
-        needed_w = self._power.power_w(Setting(1), WELL * self._settings.floor_duty)
+        needed_w = self._power.power_w(EngineSetting(1), WELL * self._settings.floor_duty)
         return self._retry.get(
             seen.time_s,
             (bounds.by, leaves_c),
@@ -268,12 +285,14 @@ class Governor:
         band_c = self._hindsight.band_k(time_s, found.forecast_c, found.band_c)
         return dataclasses.replace(found, band_c=band_c)
 
-    def _report(self, seen: Observation, bounds: Bounds, choice: Choice) -> Report:
+    def _report(
+        self, seen: Observation, bounds: PowerBounds, choice: OperatingPoint
+    ) -> GovernorReport:
         evacuate_c = self._evacuate_c(seen)
         known = self._ahead.get(
             seen.time_s, evacuate_c, lambda: self._looked_ahead(seen.time_s, evacuate_c)
         )
-        return Report(
+        return GovernorReport(
             **vars(known),
             guard=self.limits.guard,
             allowance_w=self.limits.allowance_w,

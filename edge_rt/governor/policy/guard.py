@@ -97,7 +97,7 @@ class Sacrifices:
 
 
 @dataclass(frozen=True)
-class Terms:
+class AdmissionTerms:
     """The terms on which requests are taken; see Limits."""
 
     admission: Admission
@@ -106,7 +106,7 @@ class Terms:
     stopped: bool  # nothing computes at all
 
 
-def terms(guard: Guard, made: Collection[Sacrifice]) -> Terms:
+def terms(guard: Guard, made: Collection[Sacrifice]) -> AdmissionTerms:
     """`made` are the sacrifices in force.
 
     - caution and hold: no model is loaded; what heat allows is kept by the pace alone, and
@@ -118,7 +118,7 @@ def terms(guard: Guard, made: Collection[Sacrifice]) -> Terms:
         admission = "queue"
     if "refuse" in made or guard == "evacuate":
         admission = "refuse"
-    return Terms(
+    return AdmissionTerms(
         admission,
         smaller="model" in made,
         heavy=guard == "ok" and "queue" not in made and "refuse" not in made,

@@ -35,7 +35,7 @@ _RAISED_C = 2.0  # a limit that is higher by less is the same one, of another zo
 _COOLING_S = (5.0, 10.0, 20.0, 40.0, 60.0, 120.0, 240.0, 480.0)
 
 
-class Thermal(Protocol):
+class TemperatureModel(Protocol):
     """A model of the board's temperature that learns from observations.
 
     Its answers are None while it has seen too little.
@@ -83,7 +83,7 @@ class HeatAllowance:
     def update(
         self,
         seen: Observation,
-        thermal: Thermal | None,
+        thermal: TemperatureModel | None,
         limit_c: float | None,
         idle_w: float,
         full_w: float,
@@ -108,7 +108,7 @@ class HeatAllowance:
 
     def _wanted_w(
         self,
-        thermal: Thermal | None,
+        thermal: TemperatureModel | None,
         temp_c: float | None,
         limit_c: float | None,
         idle_w: float,
@@ -129,7 +129,9 @@ class HeatAllowance:
         return idle_w + share * (full_w - idle_w) if share < 1.0 else 2.0 * full_w
 
 
-def lasting_w(thermal: Thermal, limit_c: float, idle_w: float, full_w: float) -> float | None:
+def lasting_w(
+    thermal: TemperatureModel, limit_c: float, idle_w: float, full_w: float
+) -> float | None:
     """Watts that stay below the limit for long, by a straight line between two forecasts."""
     idle, full = (thermal.forecast(power_w, _LASTING_S) for power_w in (idle_w, full_w))
     if idle is None or full is None or full[0] - idle[0] < _TINY_C:
@@ -138,7 +140,7 @@ def lasting_w(thermal: Thermal, limit_c: float, idle_w: float, full_w: float) ->
     return idle_w + share * (full_w - idle_w)
 
 
-def cools_in_s(thermal: Thermal | None, idle_w: float, below_c: float) -> float | None:
+def cools_in_s(thermal: TemperatureModel | None, idle_w: float, below_c: float) -> float | None:
     """Seconds until an idle board is cooler than `below_c`; None: not known."""
     if thermal is None or not thermal.believed:
         return None

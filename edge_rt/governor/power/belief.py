@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 Weights = Mapping[int, float]  # by the figure's place; those that are not named count 0
 
 
-class Belief:
+class KalmanFilter:
     """Means and a covariance; what is not seen fades back into the prior's uncertainty."""
 
     def __init__(self, mean: Sequence[float], covariance: Sequence[Sequence[float]]) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edge_rt.config.board import Board
-from edge_rt.governor.power.belief import Belief
-from edge_rt.governor.speed.setting import LOW_CLOCK, Load, Setting
+from edge_rt.governor.power.belief import KalmanFilter
+from edge_rt.governor.speed.setting import LOW_CLOCK, BoardLoad, EngineSetting
 
 _IDLE_W, _CORE_W = 3.0, 1.5  # where nothing better is known: a board of the size of a Pi
 
@@ -67,7 +67,7 @@ _ENOUGH, _KNOWN = 5, 0.3  # looks after which a setting is known; share of the d
 _BELOW = 0.1  # share of the power at rest by which the unexplained power may be below 0
 
 
-class Draws:
+class PowerTerms:
     """The weights with which the figures add up to watts, and the bounds of the figures.
 
     On n of N cores at the clock f the engine draws, above what the board draws at rest,
@@ -81,10 +81,10 @@ class Draws:
         usual_w = max(self._draws[-1], _GPU_CORES * priors.core_w)  # engines may have few threads
         self._gpu_w = usual_w if priors.gpu_w is None else max(0.01, priors.gpu_w)
         self._priors = priors
-        self._factors: dict[Setting, float] = {}  # of single settings, beside the formula
-        self._counts: dict[Setting, float] = {}  # looks that each factor rests on
+        self._factors: dict[EngineSetting, float] = {}  # of single settings, beside the formula
+        self._counts: dict[EngineSetting, float] = {}  # looks that each factor rests on
 
-    def belief(self) -> Belief:
+    def belief(self) -> KalmanFilter:
         """The figures before anything was read."""
         priors, read = self._priors, _READ_KNOWN
         extra = _READ if priors.prompts is None else priors.prompts - 1.0
@@ -95,9 +95,11 @@ class Draws:
         own = [base, 0.0, others, _LEVEL_OWN, _BEND_OWN, _CLOCK_OWN, read]
         own += [_GPU_OWN, _CLOCK_OWN, _READ_OWN, _GPU_OWN]
         size = len(mean)
-        return Belief(mean, [[own[k] ** 2 * (j == k) for j in range(size)] for k in range(size)])
+        return KalmanFilter(
+            mean, [[own[k] ** 2 * (j == k) for j in range(size)] for k in range(size)]
+        )
 
-    def weights(self, load: Load) -> dict[int, float]:
+    def weights(self, load: BoardLoad) -> dict[int, float]:
         """The weights of the board's power under `load`."""
         found = {BASE: 1.0, HIDDEN: 1.0}
         if load.cores:
@@ -108,7 +110,7 @@ class Draws:
             found |= self.own(load.setting, load.busy, load.prompt_share)
         return found
 
-    def own(self, setting: Setting, busy: float, prompt_share: float) -> dict[int, float]:
+    def own(self, setting: EngineSetting, busy: float, prompt_share: float) -> dict[int, float]:
         """The weights of what the engine adds."""
         if setting.gpu is not None:
             log = math.log(max(LOW_CLOCK, setting.gpu))
@@ -120,11 +122,11 @@ class Draws:
         bend = math.log(threads / self._cores)
         return {LEVEL: scale, BEND: scale * bend, CLOCK: scale * log, READ: scale * prompt_share}
 
-    def factor(self, setting: Setting) -> float:
+    def factor(self, setting: EngineSetting) -> float:
         """The ratio of a setting's draw to the formula's."""
         return self._factors.get(setting, 1.0)
 
-    def learn_factor(self, setting: Setting, error: float, worth: float) -> None:
+    def learn_factor(self, setting: EngineSetting, error: float, worth: float) -> None:
         """Correct a setting's factor by the relative `error` of its predicted draw.
 
         `worth`, 0 to 1, is how far the reading is noise alone.
@@ -133,11 +135,11 @@ class Draws:
         self._factors[setting] = min(max(factor, _FACTORS[0]), _FACTORS[1])
         self._counts[setting] = self._counts.get(setting, 0.0) + worth
 
-    def knows(self, setting: Setting) -> bool:
+    def knows(self, setting: EngineSetting) -> bool:
         """Whether enough looks were taken at `setting`."""
         return self._counts.get(setting, 0) >= _ENOUGH
 
-    def doubt(self, setting: Setting, known: Setting) -> float:
+    def doubt(self, setting: EngineSetting, known: EngineSetting) -> float:
         """Relative deviation of the formula's step from the setting `known` to `setting`."""
         clocks = (setting.cpu, known.cpu)
         if setting.gpu is not None:
@@ -146,7 +148,9 @@ class Draws:
         away += _THREAD_DOUBT * _apart(setting.threads, known.threads)
         return away * (_KNOWN if self.knows(setting) else 1.0)
 
-    def keep_possible(self, belief: Belief, rest: tuple[float, float], hidden_w: float) -> None:
+    def keep_possible(
+        self, belief: KalmanFilter, rest: tuple[float, float], hidden_w: float
+    ) -> None:
         """Project the figures into their bounds.
 
         `rest` are the bounds of the power at rest, and `hidden_w` is the upper bound of the

@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from edge_rt.governor.power.disturbance import Disturbance, Lag, News
-from edge_rt.governor.speed.setting import Load
+from edge_rt.governor.speed.setting import BoardLoad
 
 _MOST = 60  # looks that are kept
 _TINY_S = 1e-6
 
 
 @dataclass
-class Look:
+class PowerSample:
     """One look: its length, its load, and the watts that were read in it; None: no new reading.
 
     `weights` are those of the load in the power model, and `value_w` are the model's watts.
     """
 
     dt_s: float
-    load: Load
+    load: BoardLoad
     power_w: float | None
     weights: dict[int, float]
     span_s: float = 0.0  # seconds that the reading covers
@@ -38,20 +38,20 @@ class Timeline:
     """The last looks, the newest last."""
 
     def __init__(self) -> None:
-        self.looks: list[Look] = []
+        self.looks: list[PowerSample] = []
 
-    def add(self, look: Look) -> None:
+    def add(self, look: PowerSample) -> None:
         """Append a look; the oldest is forgotten."""
         self.looks.append(look)
         if len(self.looks) > _MOST:
             del self.looks[0]
 
-    def parts(self, index: int, lag_s: float) -> list[tuple[float, Look]]:
+    def parts(self, index: int, lag_s: float) -> list[tuple[float, PowerSample]]:
         """The looks that the reading of look `index` shows, with shares, if it is `lag_s` late.
 
         Empty if that was before the first look.
         """
-        found: list[tuple[float, Look]] = []
+        found: list[tuple[float, PowerSample]] = []
         left_s, skip_s = self.looks[index].span_s, lag_s
         for look in reversed(self.looks[: index + 1]):
             part_s = min(look.dt_s - skip_s, left_s)
@@ -64,7 +64,7 @@ class Timeline:
         seconds = sum([part_s for part_s, _ in found])
         return [(part_s / seconds, look) for part_s, look in found]
 
-    def spread(self, behind_s: float, prompt_share: float) -> Iterator[Look]:
+    def spread(self, behind_s: float, prompt_share: float) -> Iterator[PowerSample]:
         """Spread a pass that has just ended over the looks before the newest one.
 
         `behind_s` is how long it had run before the newest look, and `prompt_share` its share of
@@ -100,11 +100,11 @@ _PHASE = 0.04  # relative error of the model from one phase to the other
 _MOVED = 4  # looks in which the model's own moves may explain a step
 _TINY_W = 0.01
 
-DrawOf = Callable[[Load], float]
+DrawOf = Callable[[BoardLoad], float]
 """Returns the watts that the engine adds at the setting of a load if it computes all the time."""
 
 
-class Measured:
+class PowerObserver:
     """The last looks with their late readings, and the model's error at the present setting.
 
     `step_w` is the step by which other programs' power rose, told at the look at which it is
@@ -137,15 +137,15 @@ class Measured:
         """How late readings are."""
         return self._lag.seconds
 
-    def shown(self, index: int) -> list[tuple[float, Look]]:
+    def shown(self, index: int) -> list[tuple[float, PowerSample]]:
         """The looks that the reading of look `index` shows, with their shares."""
         return self.timeline.parts(index, self._lag.seconds)
 
     def add(
-        self, dt_s: float, load: Load, power_w: float | None, weights: dict[int, float]
+        self, dt_s: float, load: BoardLoad, power_w: float | None, weights: dict[int, float]
     ) -> None:
         """Take a look; `power_w` is the sensor's value, which may be an old one."""
-        look = Look(dt_s, load, power_w, weights, dt_s)
+        look = PowerSample(dt_s, load, power_w, weights, dt_s)
         before = self.timeline.looks[-1].value_w if self.timeline.looks else 0.0
         if power_w is not None:
             look.span_s = self._news.span_s(dt_s, power_w, before)
@@ -199,7 +199,7 @@ class Measured:
         for k in read[-self._local.count :]:
             looks[k].local_w = self._local.value_w
 
-    def _phase_w2(self, look: Look, newest: Look) -> float:
+    def _phase_w2(self, look: PowerSample, newest: PowerSample) -> float:
         """The variance that an error of another phase has as one of the present phase."""
         apart = look.load.prompt_share - newest.load.prompt_share
         return (_PHASE * apart * look.value_w) ** 2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, Draws, Priors, mean
-from edge_rt.governor.power.measured import Measured
-from edge_rt.governor.speed.setting import Load, Setting
+from edge_rt.governor.power.draws import BASE, HIDDEN, OWN, PowerTerms, Priors, mean
+from edge_rt.governor.power.measured import PowerObserver
+from edge_rt.governor.speed.setting import BoardLoad, EngineSetting
 
 _LEARNT_S = 1.0  # age from which on a look is learnt from: its passes have ended by then
 _NOISE, _NOISE_W = 0.004, 0.01  # added to a reading's deviation: share of the power, and watts
@@ -29,19 +29,19 @@ _TINY_W = 0.01
 class PowerModel:
     """The board's power: at rest, by other programs, and by the engine's phases and setting.
 
-    A Kalman filter learns the figures of `Draws` slowly. After each correction the figures are
+    A Kalman filter learns the figures of `PowerTerms` slowly. After each correction the figures are
     projected into their bounds, so that those which the load does not tell apart cannot drift
     off. A disturbance observer follows the error that remains at the present setting, so that the
     prediction there agrees with the measurement.
     """
 
     def __init__(self, cores: int, priors: Priors) -> None:
-        self._draws = Draws(cores, priors)
+        self._draws = PowerTerms(cores, priors)
         self._belief = self._draws.belief()
-        self._measured = Measured(lambda load: self.draw_w(load.setting, load.prompt_share))
+        self._measured = PowerObserver(lambda load: self.draw_w(load.setting, load.prompt_share))
         self._present: dict[int, float] = {}  # weights of the mean load
-        self._load = Load(Setting(cores), 0.0)
-        self._known: Setting | None = None  # the last setting with a factor of its own
+        self._load = BoardLoad(EngineSetting(cores), 0.0)
+        self._known: EngineSetting | None = None  # the last setting with a factor of its own
         self._lowest_w = math.inf  # lowest mean power that was read
         self._guess_w = priors.idle_w
         self._lowest_rest_w: float | None = None  # the same while the engine did nothing
@@ -73,21 +73,23 @@ class PowerModel:
         """The step by which other programs' power rose in the last look; 0: there was none."""
         return self._measured.step_w
 
-    def draw_w(self, setting: Setting, prompt_share: float = 0.0) -> float:
+    def draw_w(self, setting: EngineSetting, prompt_share: float = 0.0) -> float:
         """Watts of an engine at work all the time, `prompt_share` of it for prompts."""
         return max(_TINY_W, self._belief.value(self._draws.own(setting, 1.0, prompt_share)))
 
-    def power_w(self, setting: Setting, busy: float, prompt_share: float = 0.0) -> float:
+    def power_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
         """The board's watts with an engine that computes for the share `busy` of the time."""
         return self.idle_w + self.draw_w(setting, prompt_share) * busy
 
-    def deviation_w(self, setting: Setting, busy: float, prompt_share: float = 0.0) -> float:
+    def deviation_w(self, setting: EngineSetting, busy: float, prompt_share: float = 0.0) -> float:
         """Standard deviation of `power_w`."""
         known_w = self._deviation(self._draws.weights(self._at(setting, busy, prompt_share)))
         doubt = self._draws.doubt(setting, self._known or setting)
         return math.hypot(known_w, doubt * busy * self.draw_w(setting, prompt_share))
 
-    def utilisation(self, setting: Setting, power_w: float, prompt_share: float = 0.0) -> float:
+    def utilisation(
+        self, setting: EngineSetting, power_w: float, prompt_share: float = 0.0
+    ) -> float:
         """The share of the time at work that gives `power_w`; may be below 0 or above 1."""
         return (power_w - self.idle_w) / self.draw_w(setting, prompt_share)
 
@@ -95,7 +97,9 @@ class PowerModel:
         """Watts of the last looks, the newest last."""
         return self._measured.recent()
 
-    def learn(self, dt_s: float, load: Load, power_w: float | None, behind_s: float = 0.0) -> None:
+    def learn(
+        self, dt_s: float, load: BoardLoad, power_w: float | None, behind_s: float = 0.0
+    ) -> None:
         """Take the mean power of a look of `dt_s` under `load`; None: it could not be read.
 
         `behind_s` is how long before the look the passes that ended in it had begun.
@@ -207,8 +211,8 @@ class PowerModel:
         apart = mean([(1.0, weights), (-1.0, self._present)])
         return math.hypot(self._belief.deviation(apart), local_w)
 
-    def _at(self, setting: Setting, busy: float, prompt_share: float) -> Load:
-        return Load(setting, busy, prompt_share, self._load.cores, self._load.gpu)
+    def _at(self, setting: EngineSetting, busy: float, prompt_share: float) -> BoardLoad:
+        return BoardLoad(setting, busy, prompt_share, self._load.cores, self._load.gpu)
 
     def _follow(self, dt_s: float) -> None:
         share = min(1.0, dt_s / _PRESENT_S)

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from edge_rt.governor.policy.bounds import Bounds
+from edge_rt.governor.policy.bounds import PowerBounds
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.speed.setting import Mix, Setting
+from edge_rt.governor.speed.setting import EngineSetting, WorkMix
 
 _BETTER = 1.03  # least ratio of speeds for a change of threads
 _CLOCK_BETTER = 1.01  # the same for a change of clocks, which costs nothing
@@ -21,19 +21,19 @@ _EVEN = 0.02  # share of the window; shorter passes fill windows evenly by thems
 _TOO_LONG = 0.5  # factor of the duty where a single pass exceeds what a window may have
 _ABOUT = (0.93, 1.0, 1.07)  # times the expected length of passes, the worst of which counts
 
-SpeedOf = Callable[[Setting], tuple[float, float]]
+SpeedOf = Callable[[EngineSetting], tuple[float, float]]
 """Returns the speeds of decoding and of reading prompts, over those at the present setting."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class OperatingPoint:
     """A setting with the duties of passes that decode and of those that read prompts.
 
     `speed` and the board's mean power `power_w` are those of the present mix of both. `planned_w`
     are the mean powers that no window should exceed, while decoding and while reading.
     """
 
-    setting: Setting
+    setting: EngineSetting
     duty: float
     prompt_duty: float
     speed: float
@@ -47,19 +47,21 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Chooser:
+class OperatingPoints:
     """Compares settings at one look."""
 
     power: PowerModel
-    bounds: Bounds
-    mix: Mix
+    bounds: PowerBounds
+    mix: WorkMix
     speed_of: SpeedOf
     window_s: float
-    _draws: dict[tuple[Setting, float], float] = field(
-        default_factory=dict[tuple[Setting, float], float]
+    _draws: dict[tuple[EngineSetting, float], float] = field(
+        default_factory=dict[tuple[EngineSetting, float], float]
     )
 
-    def options(self, settings: Iterable[Setting], peak_w: float | None) -> list[Choice]:
+    def options(
+        self, settings: Iterable[EngineSetting], peak_w: float | None
+    ) -> list[OperatingPoint]:
         """Each setting with the highest duties that the bounds allow.
 
         Settings that draw more than `peak_w` within a pass are left out, unless all do: then the
@@ -69,7 +71,9 @@ class Chooser:
         fits = [s for full_w, s in drawn if peak_w is None or full_w <= peak_w]
         return [self.at(s) for s in fits or [min(drawn, key=lambda d: d[0])[1]]]
 
-    def at(self, setting: Setting, room_w: float | None = None, careful: bool = False) -> Choice:
+    def at(
+        self, setting: EngineSetting, room_w: float | None = None, careful: bool = False
+    ) -> OperatingPoint:
         """A setting with the highest duties that the bounds and `room_w` allow.
 
         `careful`: keep a margin for settings whose power is less certain than the present one's.
@@ -89,7 +93,7 @@ class Chooser:
             self._power_w(setting, prompt_share, min(1.0, max(_LEAST, share)))
             for prompt_share, share in zip((0.0, 1.0), shares, strict=True)
         ]
-        return Choice(
+        return OperatingPoint(
             setting,
             duty,
             prompt_duty,
@@ -98,7 +102,7 @@ class Chooser:
             (planned[0], planned[1]),
         )
 
-    def _passes_s(self, setting: Setting) -> tuple[float, float]:
+    def _passes_s(self, setting: EngineSetting) -> tuple[float, float]:
         """Seconds of passes that decode and that read; prompts are cut to a length of their own."""
         return self.mix.pass_s / self.speed_of(setting)[0], self.mix.prompt_pass_s
 
@@ -106,17 +110,17 @@ class Chooser:
         """`share` lowered for long passes: only a cap on power has so short a window."""
         return evened(share, pass_s, self.window_s) if self.bounds.by == "power_w" else share
 
-    def _draw_w(self, setting: Setting, prompt_share: float) -> float:
+    def _draw_w(self, setting: EngineSetting, prompt_share: float) -> float:
         """Watts that the engine adds, computed once."""
         key = setting, prompt_share
         if key not in self._draws:
             self._draws[key] = self.power.draw_w(setting, prompt_share)
         return self._draws[key]
 
-    def _full_w(self, setting: Setting, prompt_share: float) -> float:
+    def _full_w(self, setting: EngineSetting, prompt_share: float) -> float:
         return self.power.idle_w + self._draw_w(setting, prompt_share)
 
-    def _power_w(self, setting: Setting, prompt_share: float, duty: float) -> float:
+    def _power_w(self, setting: EngineSetting, prompt_share: float, duty: float) -> float:
         busy = duty * self._intensity(prompt_share)
         return self.power.idle_w + busy * self._draw_w(setting, prompt_share)
 
@@ -124,7 +128,7 @@ class Chooser:
         return self.mix.prompt_intensity if prompt_share else self.mix.intensity
 
     def _share(
-        self, setting: Setting, prompt_share: float, room_w: float | None, careful: bool
+        self, setting: EngineSetting, prompt_share: float, room_w: float | None, careful: bool
     ) -> float:
         """The duty that the bounds allow for one phase; may be below 0 or above 1."""
         aim_w, whole_w = self.bounds.aim_w, self.bounds.whole_w
@@ -140,14 +144,14 @@ class Chooser:
             return 1.0
         return (aim_w - self.power.idle_w) / self._draw_w(setting, prompt_share) / intensity
 
-    def _extra_w(self, setting: Setting, prompt_share: float, aim_w: float) -> float:
+    def _extra_w(self, setting: EngineSetting, prompt_share: float, aim_w: float) -> float:
         busy = min(1.0, max(0.0, self.power.utilisation(setting, aim_w, prompt_share)))
         doubt_w = (
             self.power.deviation_w(setting, busy, prompt_share) - self.power.present_deviation_w
         )
         return _DEVIATIONS * max(0.0, doubt_w)
 
-    def _speed(self, setting: Setting, shares: Sequence[float]) -> float:
+    def _speed(self, setting: EngineSetting, shares: Sequence[float]) -> float:
         """Speed of the mix: the inverse of its time, with each phase stretched by its rests."""
         prompt_share, seconds = self.mix.prompt_share, 0.0
         for part, speed, share in zip(
@@ -160,7 +164,7 @@ class Chooser:
             seconds += part / (speed * min(1.0, share))
         return 1.0 / seconds
 
-    def _mean_w(self, setting: Setting, duty: float, prompt_duty: float) -> float:
+    def _mean_w(self, setting: EngineSetting, duty: float, prompt_duty: float) -> float:
         """Mean power of the mix, rests included; a phase takes longer the lower its duty is."""
         prompt_share = self.mix.prompt_share
         times = ((1.0 - prompt_share) / duty, prompt_share / prompt_duty)
@@ -169,7 +173,7 @@ class Chooser:
         return joules / sum(times)
 
 
-def choose(found: Sequence[Choice], present: Setting) -> Choice:
+def choose(found: Sequence[OperatingPoint], present: EngineSetting) -> OperatingPoint:
     """The fastest of `found`; of equally fast ones, the one that draws least.
 
     The `present` setting is kept unless another is clearly better.
@@ -188,7 +192,7 @@ def choose(found: Sequence[Choice], present: Setting) -> Choice:
     return best if saves else kept
 
 
-def stopped(choice: Choice, idle_w: float) -> Choice:
+def stopped(choice: OperatingPoint, idle_w: float) -> OperatingPoint:
     """`choice` with duties of 0."""
     still = (idle_w, idle_w)
     return dataclasses.replace(choice, duty=0.0, prompt_duty=0.0, power_w=idle_w, planned_w=still)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.budget import Budget
-from edge_rt.governor.power.belief import Belief
+from edge_rt.governor.power.belief import KalmanFilter
 from edge_rt.governor.power.draws import Priors
-from edge_rt.governor.speed.choice import Choice, best_pass_s
-from edge_rt.governor.speed.setting import LOW_CLOCK, Setting
+from edge_rt.governor.speed.choice import OperatingPoint, best_pass_s
+from edge_rt.governor.speed.setting import LOW_CLOCK, EngineSetting
 
 # Deviations: of the priors, and of a comparison between two settings.
 _SHARED = 0.3  # of the share of memory in a pass, common to all thread counts
@@ -37,17 +37,19 @@ class SpeedModel:
         if known:
             mean = [value + _offset(mean, known, n) for n, value in zip(counts, mean, strict=True)]
         slopes = [(n - 1) / (1.0 + memory * (n - 1)) for n in counts]
-        self._belief = Belief([*mean, 1.0, 1.0], _covariance(slopes))
+        self._belief = KalmanFilter([*mean, 1.0, 1.0], _covariance(slopes))
 
-    def speed(self, setting: Setting) -> float:
+    def speed(self, setting: EngineSetting) -> float:
         """Relative speed; only ratios mean anything."""
         return math.exp(self._belief.value(self._weights(setting)))
 
-    def doubt(self, setting: Setting, other: Setting) -> float:
+    def doubt(self, setting: EngineSetting, other: EngineSetting) -> float:
         """Standard deviation of the logarithm of the ratio between two settings."""
         return self._belief.deviation(self._apart(setting, other))
 
-    def compare(self, setting: Setting, rate: float, other: Setting, other_rate: float) -> None:
+    def compare(
+        self, setting: EngineSetting, rate: float, other: EngineSetting, other_rate: float
+    ) -> None:
         """Take the rates of two settings, measured one right after the other on the same work."""
         if setting != other and rate > 0.0 and other_rate > 0.0:
             ratio = math.log(rate / other_rate)
@@ -59,7 +61,7 @@ class SpeedModel:
         """Let time pass."""
         self._belief.fade(dt_s / _FORGET_S)
 
-    def _weights(self, setting: Setting) -> dict[int, float]:
+    def _weights(self, setting: EngineSetting) -> dict[int, float]:
         if setting.gpu is not None:
             memory = min(0.9, _GPU_MEMORY * self._memory)
             return {self._cores + 1: -math.log(_pass(memory, max(LOW_CLOCK, setting.gpu)))}
@@ -70,7 +72,7 @@ class SpeedModel:
             self._cores: math.log(_pass(self._memory, threads) / slower),
         }
 
-    def _apart(self, setting: Setting, other: Setting) -> dict[int, float]:
+    def _apart(self, setting: EngineSetting, other: EngineSetting) -> dict[int, float]:
         apart = self._weights(setting)
         for place, weight in self._weights(other).items():
             apart[place] = apart.get(place, 0.0) - weight
@@ -120,7 +122,7 @@ _READ_S = 0.02  # least time of reading that makes a rate
 
 @dataclass
 class _Rate:
-    setting: Setting
+    setting: EngineSetting
     running: int
     seconds: float = 0.0
     tokens: float = 0.0
@@ -145,15 +147,15 @@ class Pace:
         self.prompt_pass_s = 0.0  # length set for passes that read prompts; 0: any
         self._now: _Rate | None = None
         self._before: _Rate | None = None
-        self._trial: Setting | None = None
+        self._trial: EngineSetting | None = None
         self._trial_s = 0.0
         self._rest_s = 0.0
 
-    def speed(self, setting: Setting) -> float:
+    def speed(self, setting: EngineSetting) -> float:
         """Relative speed of decoding; only ratios of speeds mean anything."""
         return self._decode.speed(setting)
 
-    def ratios(self, setting: Setting, present: Setting) -> tuple[float, float]:
+    def ratios(self, setting: EngineSetting, present: EngineSetting) -> tuple[float, float]:
         """Decoding and reading prompts at `setting`, as multiples of those at the `present` one."""
         decode, prompt = self._decode, self._prompt
         return (
@@ -161,7 +163,7 @@ class Pace:
             prompt.speed(setting) / prompt.speed(present),
         )
 
-    def look(self, seen: Observation, setting: Setting, most: int) -> None:
+    def look(self, seen: Observation, setting: EngineSetting, most: int) -> None:
         """Take the engine's work at `setting`; other programs leave room for `most` threads."""
         if self._decode is not self._decodes[most - 1]:
             self._decode = self._decodes[most - 1]
@@ -178,14 +180,14 @@ class Pace:
         self._learn_prompts(seen, setting)
         self._learn_decoding(seen, setting)
 
-    def _learn_prompts(self, seen: Observation, setting: Setting) -> None:
+    def _learn_prompts(self, seen: Observation, setting: EngineSetting) -> None:
         if seen.prompt_s > _READ_S and seen.prompt_tokens > 0:
             rate = seen.prompt_tokens / seen.prompt_s / self._prompt.speed(setting)
             self._prompt_rate += (_SMOOTH_RATE if self._prompt_rate else 1.0) * (
                 rate - self._prompt_rate
             )
 
-    def _learn_decoding(self, seen: Observation, setting: Setting) -> None:
+    def _learn_decoding(self, seen: Observation, setting: EngineSetting) -> None:
         if seen.prompt_s <= 0.0 and seen.tokens > 0 and seen.running:
             pass_s = seen.busy_s * max(1.0, seen.running) / seen.tokens
             self.pass_s += (_SMOOTH if self.pass_s else 1.0) * (pass_s - self.pass_s)
@@ -217,7 +219,7 @@ class Pace:
             now.seconds *= 0.5  # older passes fade
             now.tokens *= 0.5
 
-    def chunk(self, choice: Choice, cap: Budget) -> int | None:
+    def chunk(self, choice: OperatingPoint, cap: Budget) -> int | None:
         """The most prompt tokens of one pass, so that passes and rests fill windows evenly.
 
         None: any number.
@@ -231,7 +233,7 @@ class Pace:
         self.prompt_pass_s = tokens / rate if rate else pass_s
         return tokens
 
-    def _prompt_pass_s(self, choice: Choice, cap: Budget) -> float | None:
+    def _prompt_pass_s(self, choice: OperatingPoint, cap: Budget) -> float | None:
         if choice.duty <= 0.0:
             return None
         duty, window_s = choice.prompt_duty, cap.power_window_s
@@ -241,7 +243,9 @@ class Pace:
         pass_s = best_pass_s(duty, lost_s, max(_PART, self.prompt_share), window_s)
         return min(max(pass_s, _PASS_S[0]), _LONGEST * window_s)
 
-    def trial(self, found: Sequence[Choice], best: Choice, seen: Observation) -> Choice | None:
+    def trial(
+        self, found: Sequence[OperatingPoint], best: OperatingPoint, seen: Observation
+    ) -> OperatingPoint | None:
         """Another setting to try for a few seconds; None: no trial is worth it now."""
         if self._trial is not None:
             now = self._now
@@ -268,6 +272,6 @@ class Pace:
         self._trial, self._trial_s = choice.setting, 0.0
         return choice
 
-    def _hope(self, choice: Choice, best: Choice) -> float:
+    def _hope(self, choice: OperatingPoint, best: OperatingPoint) -> float:
         doubt = self._decode.doubt(choice.setting, best.setting)
         return choice.speed / best.speed * math.exp(_HOPE * doubt)

@@ -11,7 +11,7 @@ LOW_CLOCK = 0.05  # least share of the top clock that models take, so that its l
 
 
 @dataclass(frozen=True)
-class Setting:
+class EngineSetting:
     """Threads and the highest clocks, as shares of the top ones.
 
     `gpu` is None while no layers of a model are on a GPU.
@@ -23,7 +23,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Load:
+class BoardLoad:
     """The load of the board over some time, as shares of that time.
 
     `busy` is the share for which the engine computed: with all of its threads, or on the GPU if
@@ -32,7 +32,7 @@ class Load:
     look. Other programs kept `cores` busy, and the GPU for the share `gpu`.
     """
 
-    setting: Setting
+    setting: EngineSetting
     busy: float
     prompt_share: float = 0.0
     cores: float = 0.0
@@ -41,7 +41,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Mix:
+class WorkMix:
     """The mix of the present work.
 
     `prompt_share` is the share of the engine's busy time that reads prompts. The intensities are
@@ -60,7 +60,7 @@ _LOWEST = 0.35  # share of the top clock, below which rest costs more than lower
 _ALIKE = 0.02  # share of the top clock; clocks that differ by less are equal: kernels round them
 
 
-class Clocks:
+class ClockRange:
     """Clocks as shares of the top one, and the settings that are next to the present one."""
 
     def __init__(self, steps: ClockSteps) -> None:
@@ -68,12 +68,12 @@ class Clocks:
         self._cpu_hz, self._gpu_hz = steps.cpu_hz, steps.gpu_hz
         self._cpu, self._gpu = _shares(steps.cpu_hz), _shares(steps.gpu_hz)
 
-    def seen(self, seen: Observation, threads: int) -> Setting:
+    def seen(self, seen: Observation, threads: int) -> EngineSetting:
         """The setting in force, from the clocks that were read back."""
         gpu = None if seen.gpu_s is None else _share(seen.gpu_hz, self._gpu_hz)
-        return Setting(threads, _share(seen.cpu_hz, self._cpu_hz), gpu)
+        return EngineSetting(threads, _share(seen.cpu_hz, self._cpu_hz), gpu)
 
-    def around(self, present: Setting, least: int, most: int) -> Iterator[Setting]:
+    def around(self, present: EngineSetting, least: int, most: int) -> Iterator[EngineSetting]:
         """Settings of `least` to `most` threads to compare with the `present` one.
 
         All thread counts at the present clock, and other clocks at the present thread count and
@@ -81,32 +81,36 @@ class Clocks:
         """
         if present.gpu is not None:  # threads hardly matter for a model on the GPU
             for gpu in _near(present.gpu, self._gpu, self._gpu_hz):
-                yield Setting(most, 1.0, gpu)
+                yield EngineSetting(most, 1.0, gpu)
             return
         count = min(max(present.threads, least), most)
         for threads in range(least, most + 1):
             if threads != count:
-                yield Setting(threads, present.cpu)
+                yield EngineSetting(threads, present.cpu)
         for threads in range(max(least, count - 1), min(most, count + 1) + 1):
             for cpu in _near(present.cpu, self._cpu, self._cpu_hz):
                 if threads == count or cpu != present.cpu:
-                    yield Setting(threads, cpu)
+                    yield EngineSetting(threads, cpu)
 
-    def least(self, seen: Observation) -> Setting:
+    def least(self, seen: Observation) -> EngineSetting:
         """The setting that draws least."""
-        return Setting(1, self._cpu[0]) if seen.gpu_s is None else Setting(1, 1.0, self._gpu[0])
+        return (
+            EngineSetting(1, self._cpu[0])
+            if seen.gpu_s is None
+            else EngineSetting(1, 1.0, self._gpu[0])
+        )
 
-    def cpu_hz(self, setting: Setting) -> float | None:
+    def cpu_hz(self, setting: EngineSetting) -> float | None:
         """The CPU's clock to set; None: it may not be changed."""
         return _hz(setting.cpu, self._cpu_hz)
 
-    def slowed_hz(self, setting: Setting) -> float | None:
+    def slowed_hz(self, setting: EngineSetting) -> float | None:
         """The clock of `setting` if that is below the top one; else None."""
         if setting.gpu is not None:
             return None if setting.gpu >= 1.0 else self.gpu_hz(setting)
         return None if setting.cpu >= 1.0 else self.cpu_hz(setting)
 
-    def gpu_hz(self, setting: Setting) -> float | None:
+    def gpu_hz(self, setting: EngineSetting) -> float | None:
         """The GPU's clock to set: the top one while no layers are on it; None: leave it alone."""
         return _hz(1.0 if setting.gpu is None else setting.gpu, self._gpu_hz)
 

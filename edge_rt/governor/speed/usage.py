@@ -164,7 +164,7 @@ class _Intensity:
         return min(1.0, max(_LEAST, self._cpu_s / self._busy_s))
 
 
-class Usage:
+class ThreadUsage:
     """Compares processor time with the passes' time: threads wait for memory and for each other.
 
     `prompt_share` is the share of the last pass, or as far as is known of the pass under way, that

@@ -9,7 +9,7 @@ import msgspec
 from edge_rt.core.limits import Limits
 from edge_rt.core.reports.planning import Candidate
 from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
-from edge_rt.energy.prediction.teaming import Teaming
+from edge_rt.energy.prediction.teaming import TeamPredictor
 from edge_rt.governor.board_heat import Heat
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
@@ -21,7 +21,7 @@ LEAST_DUTY = 0.02  # nothing is paced lower
 class Candidates:
     """Makes candidates of predictions, at the limits of the governor and the heat of now."""
 
-    def __init__(self, teaming: Teaming, heat: Heat, variants: Variants) -> None:
+    def __init__(self, teaming: TeamPredictor, heat: Heat, variants: Variants) -> None:
         self._teaming, self._heat, self._variants = teaming, heat, variants
 
     def make(

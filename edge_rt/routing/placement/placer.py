@@ -11,10 +11,10 @@ from random import Random
 
 from edge_rt.core.errors import EdgeError, ModelNotFound
 from edge_rt.core.routing import LoadConfig, Prediction, Prefer
-from edge_rt.energy.calibration.measurement import Host
+from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.model_pool import LoadRequest, ModelPool
 from edge_rt.generation.exclusive import Alone
-from edge_rt.governor.loop import Governing
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.variant import Variant
 from edge_rt.routing.loading.forms import form_of
@@ -66,7 +66,7 @@ class Placer:
         routes: Routes,
         variants: Variants,
         candidates: Candidates,
-        governing: Governing,
+        governing: GovernorLoop,
         residency: ModelPool,
         room: Room,
         alone: Alone,
@@ -80,7 +80,7 @@ class Placer:
         self._fixed: frozenset[str] = frozenset()  # their ids
         self._occasion = Occasion()
 
-    async def look(self, host: Host, preload: Preload) -> str | None:
+    async def look(self, host: ModelHost, preload: Preload) -> str | None:
         """Place the host's models anew if that is due; gives what was decided, and why."""
         limits = self._governing.limits
         if self._alone.refusal() is not None or limits.admission != "open":
@@ -217,7 +217,7 @@ class Placer:
         return found if isinstance(found, Prediction) else None
 
 
-def _ids(names: Collection[str], host: Host) -> Iterator[str]:
+def _ids(names: Collection[str], host: ModelHost) -> Iterator[str]:
     """Of those that there are: "default" is the name of a model as well."""
     for name in names:
         with suppress(ModelNotFound):

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Objectives, RouteRequest
-from edge_rt.energy.calibration.measurement import Host
-from edge_rt.governor.loop import Governing
+from edge_rt.energy.calibration.measurement import ModelHost
+from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.sufficing import FLOORS, Level, below, floor_of, least_quality
 from edge_rt.routing.options.decoding_options import DecodingOptions, Fits, offer
@@ -20,7 +20,7 @@ class Floor:
     """The least quality of answers: what the request names, else what is `usual`."""
 
     def __init__(
-        self, usual: Level | float, governing: Governing, assessor: Assessor, judge: Judge
+        self, usual: Level | float, governing: GovernorLoop, assessor: Assessor, judge: Judge
     ) -> None:
         self.usual = floor_of(usual)
         self._governing, self._assessor, self._judge = governing, assessor, judge
@@ -43,7 +43,7 @@ class Floor:
         asked: ModelRecord,
         text: str,
         aims: Objectives,
-        host: Host,
+        host: ModelHost,
         took: Callable[[Cost], None] = lambda _: None,
     ) -> str | None:
         """Why `other` is not good enough to answer for `asked`; None: it is, or nobody knows.
@@ -62,7 +62,7 @@ class Floor:
         offers: Mapping[str, DecodingOptions],
         entries: Mapping[str, ModelRecord],
         wish: RouteRequest,
-        host: Host,
+        host: ModelHost,
         fits: Fits,
     ) -> dict[str, DecodingOptions]:
         """The `offers` of `entries`, with less for a large model only beside a good enough one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rt.energy.calibration.timing import Course
+from edge_rt.energy.calibration.timing import ProgressEstimate
 
 
 class Clock:
@@ -14,7 +14,7 @@ class Clock:
 
 def test_it_goes_by_the_clock_and_by_what_is_left() -> None:
     clock = Clock()
-    course = Course(clock, {"a": 10.0, "b": 30.0})
+    course = ProgressEstimate(clock, {"a": 10.0, "b": 30.0})
     assert course.expected_s == 40.0
     course.begun("a")
     assert course.at("a", 10.0).done == 0.0
@@ -28,7 +28,7 @@ def test_it_goes_by_the_clock_and_by_what_is_left() -> None:
 
 def test_it_never_falls_nor_comes_to_an_end_by_itself() -> None:
     clock = Clock()
-    course = Course(clock, {})
+    course = ProgressEstimate(clock, {})
     clock.now += 10.0
     assert course.at("x", 10.0).done == 0.5
     assert course.at("x", 1000.0).done == 0.5
@@ -37,7 +37,7 @@ def test_it_never_falls_nor_comes_to_an_end_by_itself() -> None:
 
 def test_what_turns_out_shorter_is_no_longer_set_aside() -> None:
     clock = Clock()
-    course = Course(clock, {"a": 10.0, "b": 100.0})
+    course = ProgressEstimate(clock, {"a": 10.0, "b": 100.0})
     course.begun("a")
     clock.now += 10.0
     course.expect("a", 50.0)  # it has begun
@@ -47,7 +47,7 @@ def test_what_turns_out_shorter_is_no_longer_set_aside() -> None:
 
 def test_a_fixed_time_is_what_counts() -> None:
     clock = Clock()
-    course = Course(clock, {"a": 1000.0}, total_s=50.0)
+    course = ProgressEstimate(clock, {"a": 1000.0}, total_s=50.0)
     assert course.expected_s == 50.0
     clock.now += 10.0
     assert course.at("a", 500.0).done == 0.2

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_rt.energy.calibration.record import (
-    Calibration,
+    ModelCalibration,
     Sweep,
     Unusable,
     load_calibration,
@@ -31,7 +31,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("what", [FULL, calibration(draws=None)])
-def test_it_comes_back_as_it_was_saved(tmp_path: Path, what: Calibration) -> None:
+def test_it_comes_back_as_it_was_saved(tmp_path: Path, what: ModelCalibration) -> None:
     path = save_calibration(tmp_path, what)
     assert load_calibration(path) == what
     assert load_calibrations(tmp_path) == ([what], [])
@@ -125,7 +125,7 @@ def test_no_damage_makes_loading_raise(saved: Path, data: st.DataObject) -> None
     junk = data.draw(st.binary(max_size=20))
     saved.write_bytes(whole[:at] + junk + whole[at + data.draw(st.integers(0, 50)) :])
     found = load_calibration(saved)
-    assert isinstance(found, (Calibration, Unusable))
+    assert isinstance(found, (ModelCalibration, Unusable))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from edge_rt.core.routing import LoadConfig, Served
-from edge_rt.energy.calibration.measurement import Measured
-from edge_rt.energy.calibration.record import Draws
+from edge_rt.energy.calibration.measurement import Measurement
+from edge_rt.energy.calibration.record import PhasePowers
 from edge_rt.energy.calibration.result import calibration
 from edge_rt.engine.protocol import Timings
 
@@ -20,11 +20,11 @@ DATE = datetime(2026, 11, 25, tzinfo=timezone.utc)
 LENGTHS = (16, 64, 256)
 
 
-def run(tokens: int, energy_j: float | None) -> Measured:
+def run(tokens: int, energy_j: float | None) -> Measurement:
     """One that draws 2 W more than idle while it reads, and 1 W while it decodes."""
     prefill_s, decode_s = 0.01 * tokens, 2.4
     known = energy_j is not None
-    return Measured(
+    return Measurement(
         timings=Timings(0.0, prefill_s, decode_s, tokens, 0, 25),
         seconds=prefill_s + decode_s,
         served=Served(tokens, 0, 25, prefill_s, decode_s, energy_j),
@@ -37,7 +37,7 @@ def run(tokens: int, energy_j: float | None) -> Measured:
     )
 
 
-def drawn(entry: Any, energies_j: Sequence[float | None]) -> Draws | None:
+def drawn(entry: Any, energies_j: Sequence[float | None]) -> PhasePowers | None:
     measured = [run(n, j) for n, j in zip(LENGTHS, energies_j, strict=True)]
     return calibration("a board", entry, FORM, 1, measured, None, DATE).draws
 

@@ -15,13 +15,13 @@ import pytest
 from edge_rt.board.integral import Energy
 from edge_rt.core.errors import EngineError
 from edge_rt.energy.calibration.record import Sweep
-from edge_rt.energy.calibration.sweep import Kernel, Sweeper, made
+from edge_rt.energy.calibration.sweep import KernelResult, Sweeper, made
 
 FLOP_J, BYTE_J, STATIC_W = 5e-11, 2e-10, 3.0
 
 
-def kernel(flop: float, moved: float, seconds: float = 1.0) -> Kernel:
-    return Kernel("k", flop, moved, seconds, 1.1 * flop / seconds, 1.1 * moved / seconds)
+def kernel(flop: float, moved: float, seconds: float = 1.0) -> KernelResult:
+    return KernelResult("k", flop, moved, seconds, 1.1 * flop / seconds, 1.1 * moved / seconds)
 
 
 KERNELS = [kernel(2e9, 8e9), kernel(0.0, 9e9), kernel(2e10, 4e9), kernel(5e10, 1e8)]
@@ -53,7 +53,7 @@ def test_where_power_is_missing_ceilings_stand_alone() -> None:
 
 
 @pytest.mark.parametrize("kernels", [[], KERNELS[:2], KERNELS[2:]])
-def test_too_few_kernels_are_no_sweep(kernels: list[Kernel]) -> None:
+def test_too_few_kernels_are_no_sweep(kernels: list[KernelResult]) -> None:
     with pytest.raises(EngineError, match="too little"):
         made(kernels, [None] * len(kernels))
 

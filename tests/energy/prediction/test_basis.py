@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from calibrated import DRAWS, HARDWARE, SMOL, TIMED, calibration
 
-from edge_rt.energy.calibration.record import Calibration, Sweep
+from edge_rt.energy.calibration.record import ModelCalibration, Sweep
 from edge_rt.energy.prediction.basis import ROOFLINE_RATIO, SCALED_RATIO, Base, Bases, Hardware
 from edge_rt.energy.prediction.equation import Watts
 
@@ -16,7 +16,7 @@ SWEEP = Sweep(flop_per_s=40e9, byte_per_s=8e9, flop_j=50e-12, byte_j=300e-12, st
 REQUEST = (256, 0, 64)
 
 
-def base(threads: int, *calibrations: Calibration, hardware: Hardware = HARDWARE) -> Base:
+def base(threads: int, *calibrations: ModelCalibration, hardware: Hardware = HARDWARE) -> Base:
     bases = Bases(hardware)
     bases.know("smol", SMOL, calibrations)
     found = bases.of("smol", threads)

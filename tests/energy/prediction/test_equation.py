@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.energy.prediction.equation import LEAST, EnergyEquation, Sample, fit_equation
-from edge_rt.energy.prediction.roofline import Ceilings, Work, least_s
+from edge_rt.energy.prediction.roofline import Ceilings, Workload, least_s
 
 CEILINGS = Ceilings(80e9, 10e9)
 TRUE = EnergyEquation(flop_j=40e-12, byte_j=200e-12, static_w=3.0)
@@ -21,7 +21,7 @@ def sweep(equation: EnergyEquation, noise: float = 0.0, seed: int = 1) -> list[S
     dice = random.Random(seed)
     runs: list[Sample] = []
     for number, intensity in enumerate(INTENSITIES):
-        work = Work(intensity * 1e9 * (1 + number % 3), 1e9 * (1 + number % 3))
+        work = Workload(intensity * 1e9 * (1 + number % 3), 1e9 * (1 + number % 3))
         seconds = least_s(work, CEILINGS)
         energy_j = equation.energy_j(work, seconds) * dice.lognormvariate(0, noise)
         runs.append(Sample(work, seconds, energy_j))
@@ -58,7 +58,7 @@ def test_noise_shows_in_what_is_reported() -> None:
 
 
 def test_pressure_and_a_lower_yield_cost_switching_energy_but_no_time() -> None:
-    work = Work(1e9, 1e8)
+    work = Workload(1e9, 1e8)
     switching = TRUE.switching_j(work)
     assert TRUE.energy_j(work, 2.0) == pytest.approx(switching + 6.0)
     dearer = TRUE.energy_j(work, 2.0, pressure=2.0, yielded=1.1)
@@ -84,4 +84,4 @@ def test_too_few_or_impossible_runs_are_refused() -> None:
         fit_equation(sweep(TRUE)[:3])
     for seconds, energy_j in ((0.0, 1.0), (1.0, 0.0), (1.0, float("nan"))):
         with pytest.raises(ValueError, match="must be positive"):
-            Sample(Work(1.0, 1.0), seconds, energy_j)
+            Sample(Workload(1.0, 1.0), seconds, energy_j)

@@ -17,9 +17,9 @@ from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths
 from edge_rt.config.schema import Engine
 from edge_rt.core.routing import LoadConfig, Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import Calibration, save_calibration
+from edge_rt.energy.calibration.record import ModelCalibration, save_calibration
 from edge_rt.energy.prediction.forecaster import Forecaster, shape_of
-from edge_rt.energy.prediction.memory import Memory
+from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.models.record import ModelRecord
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "energy"))
@@ -51,7 +51,7 @@ class Place:
     ) -> None:
         self.felt: BoardSnapshot | None = felt_of(board)
         self.idle_w: float | None = None
-        self.memory = Memory(folder / "state")
+        self.memory = PredictionStore(folder / "state")
         self.engine, self.folder = engine, folder
         self.forecaster = self.another()
 
@@ -68,7 +68,7 @@ class Place:
         return found
 
 
-def saved(folder: Path, **changes: Any) -> Calibration:
+def saved(folder: Path, **changes: Any) -> ModelCalibration:
     one = msgspec.structs.replace(calibration(), **changes)
     save_calibration(folder, one)
     return one

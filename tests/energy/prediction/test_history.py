@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge_rt.core.routing import Served
 from edge_rt.energy.prediction.equation import Watts
-from edge_rt.energy.prediction.history import KEPT, Factors, History, Misses
+from edge_rt.energy.prediction.history import KEPT, Factors, Misses, PredictionHistory
 
 RATIOS = st.lists(st.floats(0.01, 100.0), min_size=1, max_size=30)
 
@@ -71,7 +71,7 @@ def test_misses_are_the_same_either_way(ratios: list[float]) -> None:
 
 
 def test_what_is_too_short_to_time_is_left_out() -> None:
-    history, watts = History(), Watts(None, 1.0, 1.0)
+    history, watts = PredictionHistory(), Watts(None, 1.0, 1.0)
     history.learn(Served(100, 99, 4, 0.5, 0.5), 0.1, 0.1, watts)
     assert not history.prefill
     assert not history.decode
@@ -82,7 +82,7 @@ def test_what_is_too_short_to_time_is_left_out() -> None:
 
 
 def test_joules_that_are_not_known_teach_nothing() -> None:
-    history = History()
+    history = PredictionHistory()
     history.learn(Served(100, 0, 50, 0.5, 0.5), 0.5, 0.5, Watts(None, 1.0, 1.0))
     history.judge(Served(100, 0, 50, 0.5, 0.5, energy_j=1.0), 1.0, None)
     assert not history.watts

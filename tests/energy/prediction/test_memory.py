@@ -10,7 +10,7 @@ import pytest
 
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.routing import Served, Setting
-from edge_rt.energy.prediction.memory import FILE, Memory
+from edge_rt.energy.prediction.memory import FILE, PredictionStore
 from edge_rt.routing.choice.ages import Noted, Notes
 
 SLOW = Served(64, 0, 32, 20.0, 40.0)
@@ -79,22 +79,22 @@ def test_what_was_not_learnt_again_is_kept_on(kit: Any, tmp_path: Path) -> None:
 
 
 def test_notes_come_back(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
+    memory = PredictionStore(tmp_path)
     memory.write(memory.content(NOTES))
-    assert Memory(tmp_path).notes == NOTES
+    assert PredictionStore(tmp_path).notes == NOTES
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"models": 5}', b'{"other": []}', b"\xff"])
 def test_a_file_of_no_use_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
-    memory = Memory(tmp_path)
+    memory = PredictionStore(tmp_path)
     assert memory.notes == Notes()
     memory.write(memory.content(NOTES))
-    assert Memory(tmp_path).notes == NOTES
+    assert PredictionStore(tmp_path).notes == NOTES
 
 
 def test_a_disk_that_refuses_does_no_harm(tmp_path: Path, caplog: Any) -> None:
     (tmp_path / "state").write_bytes(b"a file")
-    memory = Memory(tmp_path / "state")
+    memory = PredictionStore(tmp_path / "state")
     memory.write(memory.content(NOTES))
     assert "cannot be written" in caplog.text

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rt.core.routing import Prediction, Served, Unpredicted
-from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.runtime import Runtime
 
@@ -23,7 +23,7 @@ BIG = replace(SMOL, parameters=4 * SMOL.parameters, file_bytes=4 * SMOL.file_byt
 PREFILL_W, DECODE_W = 2.0, 1.5
 
 
-def knowing(*calibrations: Calibration, bare: bool = False) -> Predictor:
+def knowing(*calibrations: ModelCalibration, bare: bool = False) -> Predictor:
     predictor = Predictor(BARE if bare else HARDWARE)
     predictor.know("smol", SMOL, calibrations)
     return predictor

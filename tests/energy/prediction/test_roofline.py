@@ -12,7 +12,7 @@ from edge_rt.config.boards import load_boards
 from edge_rt.energy.prediction.roofline import (
     Ceilings,
     Roofline,
-    Work,
+    Workload,
     board_ceilings,
     dasi,
     least_s,
@@ -28,7 +28,7 @@ TOKENS = st.integers(1, 4096)
 def test_dasi_is_the_share_of_the_processor_in_the_least_time(
     flop: float, moved: float, ceilings: Ceilings
 ) -> None:
-    work = Work(flop, moved)
+    work = Workload(flop, moved)
     share = dasi(work, ceilings)
     assert 0 < share <= 1
     assert share == pytest.approx(flop / ceilings.flop_per_s / least_s(work, ceilings))

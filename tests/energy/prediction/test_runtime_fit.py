@@ -9,7 +9,7 @@ from calibrated import TIMED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.runtime import Runtime, Timing, fit_runtime
+from edge_rt.energy.prediction.runtime import Runtime, RunTiming, fit_runtime
 
 PROMPTS = (1, 16, 32, 64, 256, 512, 768, 1024, 1536, 1920)
 ANSWERS = (1, 32, 96)
@@ -17,7 +17,7 @@ ANSWERS = (1, 32, 96)
 
 def timings(
     runtime: Runtime, noise: float = 0.0, held_up: float = 0.0, seed: int = 1, trials: int = 3
-) -> list[Timing]:
+) -> list[RunTiming]:
     """Runs of all sizes; a share of them `held_up` two to four times as long."""
     dice = random.Random(seed)
 
@@ -26,7 +26,7 @@ def timings(
         return busy * dice.lognormvariate(0, noise)
 
     return [
-        Timing(p, o, runtime.prefill_s(p) * slower(), runtime.decode_s(p, o) * slower())
+        RunTiming(p, o, runtime.prefill_s(p) * slower(), runtime.decode_s(p, o) * slower())
         for p in PROMPTS
         for o in ANSWERS
         for _ in range(trials)
@@ -104,7 +104,7 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="there are none"):
         fit_runtime([])
     with pytest.raises(ValueError, match="completion_tokens of 2 or more"):
-        fit_runtime([Timing(16, 1, 0.1, 0.0)])
+        fit_runtime([RunTiming(16, 1, 0.1, 0.0)])
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_impossible_timings_are_refused(
     prompt: int, answer: int, prefill_s: float, decode_s: float
 ) -> None:
     with pytest.raises(ValueError, match="must be positive"):
-        Timing(prompt, answer, prefill_s, decode_s)
+        RunTiming(prompt, answer, prefill_s, decode_s)

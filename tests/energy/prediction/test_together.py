@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge_rt.core.routing import Prediction, Served, Unpredicted
 from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.teams import MOST, LearntTeam, Team, Teams
-from edge_rt.energy.prediction.together import Foretell, Sizes, Teamwork, together, untried
+from edge_rt.energy.prediction.together import PredictAlone, Sizes, Teamwork, together, untried
 
 SLOWER = 4.0  # is the large model, in everything
 SIZES = Sizes(256, 0, 129)
@@ -30,13 +30,13 @@ def _runtime(factor: float) -> object:
     )
 
 
-def models() -> tuple[Foretell, Foretell]:
+def models() -> tuple[PredictAlone, PredictAlone]:
     predictor = Predictor(HARDWARE)
     predictor.know("small", SMOL, [calibration(model="small")])
     slow = calibration(model="large", promise=_runtime(SLOWER))  # type: ignore[arg-type]
     predictor.know("large", SMOL, [slow])
 
-    def foretell(model: str) -> Foretell:
+    def foretell(model: str) -> PredictAlone:
         return lambda p, cached, o: predictor.predict(model, 1, p, cached, o)
 
     return foretell("large"), foretell("small")
@@ -51,7 +51,7 @@ def foretold(work: Teamwork, sizes: Sizes = SIZES, *, small: bool = True) -> Pre
     return found
 
 
-def alone(foretell: Foretell, sizes: Sizes = SIZES) -> Prediction:
+def alone(foretell: PredictAlone, sizes: Sizes = SIZES) -> Prediction:
     found = foretell(*sizes)
     assert isinstance(found, Prediction)
     return found
@@ -65,7 +65,7 @@ def test_a_model_that_drafts_nothing_takes_what_it_takes_alone() -> None:
 
 
 @pytest.mark.parametrize(("large", "foretell"), [(1.0, LARGE), (0.0, SMALL)])
-def test_who_writes_it_all_takes_what_it_takes_alone(large: float, foretell: Foretell) -> None:
+def test_who_writes_it_all_takes_what_it_takes_alone(large: float, foretell: PredictAlone) -> None:
     found, single = foretold(Teamwork(large)), alone(foretell)
     computing = single.prefill_s + single.decode_s
     assert found.prefill_s + found.decode_s == pytest.approx(computing)

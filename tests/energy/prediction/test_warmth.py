@@ -9,7 +9,7 @@ import pytest
 from calibrated import DRAWS, HARDWARE, SMOL, calibration
 
 from edge_rt.core.routing import Prediction, Served
-from edge_rt.energy.calibration.record import Calibration
+from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.equation import Warmth
 from edge_rt.energy.prediction.predictor import Predictor
 
@@ -17,7 +17,7 @@ CAL_C = 45.0
 WARM = Warmth(65.0, lambda temp_c: 0.2 * 2.0 ** ((temp_c - CAL_C) / 20.0))  # 0.2 W more there
 
 
-def found_at(temp_c: float | None) -> Calibration:
+def found_at(temp_c: float | None) -> ModelCalibration:
     return calibration(draws=msgspec.structs.replace(DRAWS, temp_c=temp_c))
 
 
@@ -28,7 +28,7 @@ def added_w(predictor: Predictor) -> float:
     return found.energy_j / (found.prefill_s + found.decode_s)
 
 
-def knowing(one: Calibration, warmth: Warmth | None = None) -> Predictor:
+def knowing(one: ModelCalibration, warmth: Warmth | None = None) -> Predictor:
     predictor = Predictor(HARDWARE)
     predictor.know("smol", SMOL, [one])
     predictor.warmth = warmth

@@ -10,7 +10,7 @@ from calibrated import SMOL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.energy.prediction.roofline import Work, decode_work, prefill_work
+from edge_rt.energy.prediction.roofline import Workload, decode_work, prefill_work
 
 TOKENS = st.integers(1, 4096)
 HEADLESS = replace(SMOL, vocab=0)
@@ -62,4 +62,4 @@ def test_long_prompts_read_the_weights_once_a_pass() -> None:
 
 
 def test_work_that_moves_nothing_is_never_starved() -> None:
-    assert Work(1.0, 0.0).intensity == math.inf
+    assert Workload(1.0, 0.0).intensity == math.inf

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_rt.governor.knobs.journal import Journal, Outcome
-from edge_rt.governor.knobs.knob import KnobError, Value, Wish
+from edge_rt.governor.knobs.journal import Journal, KnobOutcome
+from edge_rt.governor.knobs.knob import KnobError, KnobTarget, Value
 from edge_rt.governor.knobs.turner import Turner
 
 BOOT = "0c0ffee0-boot"
@@ -57,13 +57,13 @@ class Life:
         self.journal = journal or Journal(folder / "knobs.json")
         self.turner = Turner(self.journal, self.knobs.get, boot, at_once)
 
-    def turn(self, value: Value, name: str = "fan") -> Outcome:
-        self.turner.turn(Wish(self.knobs[name], value))
+    def turn(self, value: Value, name: str = "fan") -> KnobOutcome:
+        self.turner.turn(KnobTarget(self.knobs[name], value))
         return self.outcome(name)
 
-    def restore(self, name: str = "fan") -> Outcome:
+    def restore(self, name: str = "fan") -> KnobOutcome:
         self.turner.restore()
         return self.outcome(name)
 
-    def outcome(self, name: str = "fan") -> Outcome:
+    def outcome(self, name: str = "fan") -> KnobOutcome:
         return next(outcome for outcome in self.turner.outcomes if outcome.knob == name)

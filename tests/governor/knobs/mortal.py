@@ -15,8 +15,8 @@ from pathlib import Path
 from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import clock_wishes
 from edge_rt.governor.knobs.fan import fan_wishes
-from edge_rt.governor.knobs.journal import Entry, Journal
-from edge_rt.governor.knobs.knob import Knob, Value, Wish, rapl_wishes
+from edge_rt.governor.knobs.journal import Journal, JournalEntry
+from edge_rt.governor.knobs.knob import Knob, KnobTarget, Value, rapl_wishes
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner, boot_id
 
@@ -54,7 +54,7 @@ class MortalKnob:
 
 
 class MortalJournal(Journal):
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[JournalEntry]) -> None:
         step()
         super()._write(entries)
         step()
@@ -74,7 +74,7 @@ def main() -> None:
     wishes = clock_wishes(sysfs, 1.2e9) + fan_wishes(sysfs, 0.8) + rapl_wishes(sysfs, 10.0)
     turner.restore()
     for wish in wishes:
-        turner.turn(Wish(MortalKnob(wish.knob), wish.value))
+        turner.turn(KnobTarget(MortalKnob(wish.knob), wish.value))
     assert all(outcome.state == "turned" for outcome in turner.outcomes), turner.outcomes
     turner.restore()
     assert all(outcome.state == "restored" for outcome in turner.outcomes), turner.outcomes

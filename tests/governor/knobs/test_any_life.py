@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from knob_help import FakeKnob, Life
 
-from edge_rt.governor.knobs.journal import Entry, Journal
+from edge_rt.governor.knobs.journal import Journal, JournalEntry
 from edge_rt.governor.knobs.knob import KnobError, Value
 
 NAMES = ("a", "b", "c")
@@ -46,7 +46,7 @@ class MortalKnob(FakeKnob):
 class MortalJournal(Journal):
     fuse = Fuse(None)
 
-    def put(self, *added: Entry) -> None:
+    def put(self, *added: JournalEntry) -> None:
         self.fuse.burn()
         super().put(*added)
         self.fuse.burn()

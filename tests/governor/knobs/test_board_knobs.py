@@ -17,8 +17,8 @@ from edge_rt.config.boards import load_boards
 from edge_rt.config.schema import Knobs
 from edge_rt.governor.knobs.affinity import affinity_knob, affinity_wish
 from edge_rt.governor.knobs.board_knobs import AGAIN_S, JOURNAL, SETTLE_S, BoardKnobs
-from edge_rt.governor.knobs.journal import Journal, Outcome
-from edge_rt.governor.knobs.programs import Answer, Programs
+from edge_rt.governor.knobs.journal import Journal, KnobOutcome
+from edge_rt.governor.knobs.programs import ProgramResult, Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
@@ -85,7 +85,7 @@ def test_nothing_is_configured_and_nothing_is_touched(kit: Any, board: Any, tmp_
 
 
 def test_what_is_configured_is_turned_and_put_back(kit: Any, board: Any, tmp_path: Path) -> None:
-    async def live() -> list[list[Outcome]]:
+    async def live() -> list[list[KnobOutcome]]:
         knobs = make(board, tmp_path, Knobs(cpufreq_max_hz=1e9, fan=0.5))
         await knobs.recover()
         await knobs.turn(no_pause)
@@ -128,14 +128,14 @@ def test_the_power_mode_is_turned_first_and_put_back_last(
     file = board.sysfs / "devices/system/cpu/cpufreq/policy0/scaling_max_freq"
     mode = "MAXN"
 
-    def nvpmodel(arguments: Sequence[str], said: str) -> Answer:
+    def nvpmodel(arguments: Sequence[str], said: str) -> ProgramResult:
         """As the real one, it sets the clock with the mode."""
         nonlocal mode
         if arguments[0] == "-m":
             mode = {"0": "MAXN", "1": "15W"}[arguments[1]]
             file.write_text({"MAXN": "2000000", "15W": "1500000"}[mode])
         rows = "POWER_MODEL: ID=0 NAME=MAXN\nPOWER_MODEL: ID=1 NAME=15W\n"
-        return Answer(0, f"{rows}NV Power Mode: {mode}\n")
+        return ProgramResult(0, f"{rows}NV Power Mode: {mode}\n")
 
     async def live() -> None:
         wanted = Knobs(nvpmodel="15W", cpufreq_max_hz=1e9)
@@ -186,10 +186,10 @@ def test_somebody_else_who_drives_the_fan_is_noticed(kit: Any, board: Any, tmp_p
 def test_an_end_while_knobs_are_turned_puts_all_back(kit: Any, board: Any, tmp_path: Path) -> None:
     asked, answer = threading.Event(), threading.Event()
 
-    def systemctl(arguments: Sequence[str], said: str) -> Answer:
+    def systemctl(arguments: Sequence[str], said: str) -> ProgramResult:
         asked.set()
         answer.wait(10)
-        return Answer(3, "inactive")
+        return ProgramResult(3, "inactive")
 
     async def live() -> BoardKnobs:
         programs = Programs(nvfancontrol=systemctl, systemctl=systemctl)
@@ -310,7 +310,7 @@ def test_an_engine_that_died_with_its_daemon_is_no_trouble_of_the_next(
     first.wait()
     assert len(journal.entries()) == 1
 
-    async def live() -> list[Outcome]:
+    async def live() -> list[KnobOutcome]:
         knobs = make(board, tmp_path, Knobs())
         await knobs.recover()
         return knobs.report()
@@ -325,7 +325,7 @@ def test_an_engine_that_dies_before_it_is_bound_is_no_trouble(
     first.kill()
     first.wait()
 
-    async def live() -> list[Outcome]:
+    async def live() -> list[KnobOutcome]:
         knobs = make(board, tmp_path, Knobs(affinity=[0]))
         await knobs.follow(first.pid)
         return knobs.report()

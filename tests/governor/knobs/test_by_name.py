@@ -11,9 +11,9 @@ from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.clock_files import MaxClock, MaxGpuClock
 from edge_rt.governor.knobs.fan import FanProfile, PwmFan
 from edge_rt.governor.knobs.knob import FileKnob
-from edge_rt.governor.knobs.programs import Answer, PowerMode, Programs
+from edge_rt.governor.knobs.programs import NvpMode, ProgramResult, Programs
 
-ALL = Programs(*[lambda arguments, said: Answer(0, "")] * 3)
+ALL = Programs(*[lambda arguments, said: ProgramResult(0, "")] * 3)
 
 
 @pytest.mark.parametrize("root", ["", "/tmp/board"])
@@ -33,7 +33,7 @@ def test_files_are_found_below_any_root(root: str, name: str, kind: type) -> Non
     assert knob.name == f"{root}{name}"
 
 
-@pytest.mark.parametrize(("name", "kind"), [("nvpmodel", PowerMode), ("nvfancontrol", FanProfile)])
+@pytest.mark.parametrize(("name", "kind"), [("nvpmodel", NvpMode), ("nvfancontrol", FanProfile)])
 def test_programs_are_asked_where_they_are(name: str, kind: type) -> None:
     assert type(by_name(name, Path("/"), ALL)) is kind
     assert by_name(name, Path("/"), Programs()) is None

@@ -19,7 +19,7 @@ from edge_rt.config.schema import Knobs
 from edge_rt.core.clock import in_thread
 from edge_rt.core.limits import ClockSteps, Limits
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
-from edge_rt.governor.knobs.clock_control import HUNG_S, Clocks
+from edge_rt.governor.knobs.clock_control import HUNG_S, ClockControl
 from edge_rt.governor.knobs.governed_clock import GovernedClock
 from edge_rt.twin.load import WatchedUsage
 from edge_rt.twin.run import Twin
@@ -216,7 +216,7 @@ def test_a_file_that_does_not_answer_holds_nobody_and_the_last_word_counts(
 
     async def life() -> None:
         clock = cast(GovernedClock, slow)
-        clocks = Clocks(clock, clock, in_thread, lambda: now[0])
+        clocks = ClockControl(clock, clock, in_thread, lambda: now[0])
         clocks.govern(cpu=True, gpu=False)
         run = asyncio.create_task(clocks.run())
         clocks.obey(Limits(2, cpu_hz=1e9))
@@ -248,7 +248,7 @@ def test_an_end_while_a_clock_is_asked_for_is_an_end(kit: Any, steps: int) -> No
 
     async def life() -> None:
         clock = cast(GovernedClock, slow)
-        clocks = Clocks(clock, clock, in_thread)
+        clocks = ClockControl(clock, clock, in_thread)
         clocks.govern(cpu=True, gpu=False)
         run = asyncio.create_task(clocks.run())
         await until(lambda: slow.asked)

@@ -11,7 +11,7 @@ from knob_help import BOOT, at_once
 from edge_rt.governor.knobs.fan import FanProfile, profile_knob, profile_wish, refuse_if_driven
 from edge_rt.governor.knobs.journal import Journal
 from edge_rt.governor.knobs.knob import KnobError
-from edge_rt.governor.knobs.programs import Answer, Programs
+from edge_rt.governor.knobs.programs import ProgramResult, Programs
 from edge_rt.governor.knobs.turner import Turner
 
 SETTINGS = """\
@@ -49,24 +49,24 @@ class Jetson:
         self.status.write_text("quiet")
         self.programs = Programs(nvfancontrol=self.query, systemctl=self.systemctl)
 
-    def query(self, arguments: Sequence[str], said: str) -> Answer:
+    def query(self, arguments: Sequence[str], said: str) -> ProgramResult:
         assert arguments == ["-q"]
         profile = self.status.read_text()
         rows = f"FAN1:FAN_PROFILE:{profile}\nFAN1:FAN_GOVERNOR:pid\nFAN1:FAN_CONTROL:open_loop\n"
-        return Answer(0, rows) if self.active else Answer(1, "not running")
+        return ProgramResult(0, rows) if self.active else ProgramResult(1, "not running")
 
-    def systemctl(self, arguments: Sequence[str], said: str) -> Answer:
+    def systemctl(self, arguments: Sequence[str], said: str) -> ProgramResult:
         verb = arguments[0]
         if verb == "is-active":
-            return Answer(0 if self.active else 3, "")
+            return ProgramResult(0 if self.active else 3, "")
         if self.broken:
-            return Answer(1, "Access denied")
+            return ProgramResult(1, "Access denied")
         self.verbs.append(verb)
         self.active = verb == "start"
         if self.active and not self.status.exists():
             words = self.settings.read_text().split()
             self.status.write_text(words[words.index("FAN_DEFAULT_PROFILE") + 1])
-        return Answer(0, "")
+        return ProgramResult(0, "")
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from edge_rt.governor.knobs.board_knobs import by_name
 from edge_rt.governor.knobs.capped_clock import CappedClock
 from edge_rt.governor.knobs.clock_files import cpu_files, gpu_files
 from edge_rt.governor.knobs.governed_clock import REST_LOOKS, GovernedClock
-from edge_rt.governor.knobs.journal import Entry, Journal, Outcome
-from edge_rt.governor.knobs.knob import Wish
+from edge_rt.governor.knobs.journal import Journal, JournalEntry, KnobOutcome
+from edge_rt.governor.knobs.knob import KnobTarget
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.governor.knobs.turner import Turner
 from edge_rt.twin.events import Event
@@ -36,7 +36,7 @@ class CountedJournal(Journal):
     writes = 0
     full = False
 
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[JournalEntry]) -> None:
         if self.full:
             raise self._error(OSError(errno.ENOSPC, "No space left on device"))
         self.writes += 1
@@ -69,7 +69,7 @@ class Stage:
             self.clock.look(wanted_hz)
         return caps(self.tree)
 
-    def outcome(self, name: str | None = None) -> Outcome:
+    def outcome(self, name: str | None = None) -> KnobOutcome:
         wanted = name or self.key
         return next(o for o in self.turner.outcomes if o.knob.endswith(wanted))
 
@@ -211,7 +211,7 @@ def test_what_was_capped_before_it_was_governed_keeps_its_first_original(
 ) -> None:
     stage = Stage(pi5, tmp_path, top_hz=2e9)
     for file in cpu_files(pi5.sysfs):
-        stage.turner.turn(Wish(file.knob, 2_000_000))
+        stage.turner.turn(KnobTarget(file.knob, 2_000_000))
     assert stage.look(1.6e9) == [1_600_000]
     stage.clock.release()
     assert caps(pi5) == [2_400_000]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_rt.governor.knobs.journal import Entry, Journal
+from edge_rt.governor.knobs.journal import Journal, JournalEntry
 from edge_rt.governor.knobs.knob import KnobBusy, KnobError, Value
 
 
-def entry(knob: str, original: Value = 5, came: Value | None = None) -> Entry:
-    return Entry(knob=knob, original=original, wanted=3, came=came, boot_id="b")
+def entry(knob: str, original: Value = 5, came: Value | None = None) -> JournalEntry:
+    return JournalEntry(knob=knob, original=original, wanted=3, came=came, boot_id="b")
 
 
 def test_no_file_is_an_empty_journal_and_makes_none(tmp_path: Path) -> None:

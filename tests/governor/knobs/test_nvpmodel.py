@@ -9,8 +9,8 @@ import pytest
 from knob_help import BOOT, at_once
 
 from edge_rt.governor.knobs.journal import Journal
-from edge_rt.governor.knobs.knob import KnobError, Wish
-from edge_rt.governor.knobs.programs import Answer, PowerMode
+from edge_rt.governor.knobs.knob import KnobError, KnobTarget
+from edge_rt.governor.knobs.programs import NvpMode, ProgramResult
 from edge_rt.governor.knobs.turner import Turner
 
 # As NVIDIA's files have it; MAXN_SUPER is another number on another board.
@@ -44,34 +44,38 @@ class Jetson:
         self.rebooted = False
         self.denied = False
 
-    def nvpmodel(self, arguments: Sequence[str], said: str) -> Answer:
+    def nvpmodel(self, arguments: Sequence[str], said: str) -> ProgramResult:
         self.asked.append(arguments)
         match arguments:
             case ["-q"]:
                 warning = "NVPM WARN: fan mode is not set!\n"
-                return Answer(0, f"{warning}NV Power Mode: {self.names[self.mode]}\n{self.mode}\n")
+                return ProgramResult(
+                    0, f"{warning}NV Power Mode: {self.names[self.mode]}\n{self.mode}\n"
+                )
             case ["-p", "--verbose"]:
                 rows = (f"NVPM VERB: POWER_MODEL: ID={i} NAME={n}" for i, n in self.names.items())
-                return Answer(0, "\n".join(rows))
+                return ProgramResult(0, "\n".join(rows))
             case ["-m", number]:
                 return self._switch(int(number), said)
             case _:
                 raise AssertionError(arguments)
 
-    def _switch(self, number: int, said: str) -> Answer:
+    def _switch(self, number: int, said: str) -> ProgramResult:
         if self.denied:
-            return Answer(255, "NVPM ERROR: Error opening /sys/x: 13\nNVPM ERROR: failed to set\n")
+            return ProgramResult(
+                255, "NVPM ERROR: Error opening /sys/x: 13\nNVPM ERROR: failed to set\n"
+            )
         if number == 3:
             self.rebooted = said.strip().lower() == "yes"
-            return Answer(255, REBOOT)
+            return ProgramResult(255, REBOOT)
         self.mode = number
-        return Answer(0, "")
+        return ProgramResult(0, "")
 
-    def knob(self, folder: Path) -> PowerMode:
+    def knob(self, folder: Path) -> NvpMode:
         table = folder / "nvpmodel.conf"
         if self.table:
             table.write_text(self.table)
-        return PowerMode(self.nvpmodel, table)
+        return NvpMode(self.nvpmodel, table)
 
 
 @pytest.fixture(params=["file", "program"])
@@ -113,7 +117,7 @@ def test_a_refusal_is_told_in_the_programs_words(tmp_path: Path, jetson: Jetson)
 
 
 def test_no_mode_is_an_error(tmp_path: Path) -> None:
-    knob = PowerMode(lambda arguments, said: Answer(1, "NVPM ERROR: x"), tmp_path / "none")
+    knob = NvpMode(lambda arguments, said: ProgramResult(1, "NVPM ERROR: x"), tmp_path / "none")
     with pytest.raises(KnobError, match="tells no mode: NVPM ERROR: x"):
         knob.read()
 
@@ -124,7 +128,7 @@ def test_the_mode_is_put_back_even_after_a_restart_of_the_board(
     knob = jetson.knob(tmp_path)
     journal = Journal(tmp_path / "knobs.json")
     first = Turner(journal, lambda name: knob, BOOT, at_once)
-    first.turn(Wish(knob, "15W"))
+    first.turn(KnobTarget(knob, "15W"))
     assert first.outcomes[0].state == "turned"
     second = Turner(journal, lambda name: knob, "another-boot", at_once)
     second.restore()
@@ -138,6 +142,6 @@ def test_a_mode_that_needs_a_restart_leaves_nothing_to_put_back(
     knob = jetson.knob(tmp_path)
     journal = Journal(tmp_path / "knobs.json")
     turner = Turner(journal, lambda name: knob, BOOT, at_once)
-    turner.turn(Wish(knob, "7W"))
+    turner.turn(KnobTarget(knob, "7W"))
     assert turner.outcomes[0].state == "failed"
     assert journal.entries() == ()

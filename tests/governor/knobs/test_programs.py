@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.governor.knobs.knob import KnobError
-from edge_rt.governor.knobs.programs import Answer, Programs
+from edge_rt.governor.knobs.programs import ProgramResult, Programs
 
 
 def install(folder: Path, name: str, script: str) -> None:
@@ -25,7 +25,7 @@ def test_a_program_gets_its_words_and_gives_all_that_it_prints(tmp_path: Path) -
     nvpmodel = Programs.installed(str(tmp_path)).nvpmodel
     assert nvpmodel is not None
     answer = nvpmodel(["-m", "2"], "no\n")
-    assert answer == Answer(3, "-m 2 no\noops\n")
+    assert answer == ProgramResult(3, "-m 2 no\noops\n")
     assert answer.last_words == "-m 2 no; oops"
 
 
@@ -39,4 +39,4 @@ def test_a_program_that_cannot_be_run_is_an_error(tmp_path: Path) -> None:
 
 
 def test_silence_is_told_as_silence() -> None:
-    assert Answer(1, "\n").last_words == "exit 1 and no word"
+    assert ProgramResult(1, "\n").last_words == "exit 1 and no word"

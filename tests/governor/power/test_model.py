@@ -10,26 +10,26 @@ import pytest
 
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.speed.setting import Load, Setting
+from edge_rt.governor.speed.setting import BoardLoad, EngineSetting
 
 IDLE_W, CORE_W = 2.3, 1.3
 GUESS = Priors(3.25, 1.94)  # half as much again as is true
-TWO = Setting(2)
+TWO = EngineSetting(2)
 
 
-def watts(load: Load) -> float:
+def watts(load: BoardLoad) -> float:
     more = 1.0 + 0.3 * load.prompt_share
     return IDLE_W + CORE_W * load.setting.threads * load.setting.cpu**2.0 * load.busy * more
 
 
-def work(threads: int, busy: float, reading: float = 0.0, cpu: float = 1.0) -> Load:
-    return Load(Setting(threads, cpu), busy, reading)
+def work(threads: int, busy: float, reading: float = 0.0, cpu: float = 1.0) -> BoardLoad:
+    return BoardLoad(EngineSetting(threads, cpu), busy, reading)
 
 
 def watch(
     model: PowerModel,
     seconds: float,
-    at: Callable[[float], Load],
+    at: Callable[[float], BoardLoad],
     late: int = 1,
     noise: float = 0.01,
     more_w: float = 0.0,
@@ -43,22 +43,26 @@ def watch(
 
 def test_it_begins_with_what_the_profile_says() -> None:
     model = PowerModel(4, GUESS)
-    assert model.power_w(Setting(4), 1.0) == pytest.approx(3.25 + 4 * 1.94)
-    assert model.utilisation(Setting(4), model.power_w(Setting(4), 0.3)) == pytest.approx(0.3)
-    assert model.deviation_w(Setting(4), 1.0) > 1.0
+    assert model.power_w(EngineSetting(4), 1.0) == pytest.approx(3.25 + 4 * 1.94)
+    assert model.utilisation(
+        EngineSetting(4), model.power_w(EngineSetting(4), 0.3)
+    ) == pytest.approx(0.3)
+    assert model.deviation_w(EngineSetting(4), 1.0) > 1.0
 
 
 def test_calibration_tells_what_prompts_draw() -> None:
     model = PowerModel(4, Priors(3.0, prompts=1.5))
-    assert model.draw_w(Setting(4), 1.0) == pytest.approx(1.5 * model.draw_w(Setting(4)))
+    assert model.draw_w(EngineSetting(4), 1.0) == pytest.approx(
+        1.5 * model.draw_w(EngineSetting(4))
+    )
 
 
 @pytest.mark.parametrize("late", [0, 1, 3])
 def test_it_is_right_where_the_engine_works(late: int) -> None:
     model = PowerModel(4, GUESS)
     watch(model, 20.0, lambda _: work(3, 0.6), late)
-    assert model.power_w(Setting(3), 0.6) == pytest.approx(watts(work(3, 0.6)), rel=0.02)
-    assert model.deviation_w(Setting(3), 0.6) < 0.2
+    assert model.power_w(EngineSetting(3), 0.6) == pytest.approx(watts(work(3, 0.6)), rel=0.02)
+    assert model.deviation_w(EngineSetting(3), 0.6) < 0.2
 
 
 def test_rest_and_work_teach_what_the_other_settings_draw() -> None:
@@ -66,7 +70,7 @@ def test_rest_and_work_teach_what_the_other_settings_draw() -> None:
     watch(model, 60.0, lambda now_s: work(2, 0.0 if now_s % 20 < 5 else 0.8))
     assert model.idle_w == pytest.approx(IDLE_W, rel=0.05)
     for threads in (1, 2, 4):
-        assert model.power_w(Setting(threads), 1.0) == pytest.approx(
+        assert model.power_w(EngineSetting(threads), 1.0) == pytest.approx(
             watts(work(threads, 1.0)), rel=0.08
         )
 
@@ -74,7 +78,7 @@ def test_rest_and_work_teach_what_the_other_settings_draw() -> None:
 def test_phases_and_clocks_are_told_apart() -> None:
     clocks = (1.0, 0.6, 0.8)
 
-    def at(now_s: float) -> Load:
+    def at(now_s: float) -> BoardLoad:
         cpu = clocks[int(now_s / 15.0) % 3]
         return work(3, 0.0 if now_s % 15 < 3 else 0.9, float(now_s % 6 < 3), cpu)
 
@@ -83,7 +87,7 @@ def test_phases_and_clocks_are_told_apart() -> None:
     for cpu in clocks:
         for reading in (0.0, 1.0):
             expected = watts(work(3, 0.9, reading, cpu))
-            known = model.power_w(Setting(3, cpu), 0.9, reading)
+            known = model.power_w(EngineSetting(3, cpu), 0.9, reading)
             assert known == pytest.approx(expected, rel=0.06)
 
 
@@ -91,13 +95,13 @@ def test_sustained_work_of_two_phases_does_not_lead_it_astray() -> None:
     """At almost one utilisation nothing tells a board's rest from what its work draws."""
     dice = random.Random(5)
 
-    def at(now_s: float) -> Load:
+    def at(now_s: float) -> BoardLoad:
         return work(4, 0.985 + 0.01 * dice.random(), float(now_s % 8 < 2))
 
     model = PowerModel(4, GUESS)
     watch(model, 1200.0, at)
     assert 0.5 * IDLE_W < model.idle_w < 1.8 * IDLE_W
-    assert model.power_w(Setting(4), 0.99) == pytest.approx(watts(work(4, 0.99)), rel=0.03)
+    assert model.power_w(EngineSetting(4), 0.99) == pytest.approx(watts(work(4, 0.99)), rel=0.03)
 
 
 def test_something_else_that_begins_to_draw_is_noticed_within_a_second() -> None:
@@ -149,7 +153,7 @@ def test_bursts_do_not_confuse_it() -> None:
     model = PowerModel(4, GUESS)
     watch(model, 120.0, lambda now_s: work(4, plan[int(now_s / 0.4)]), late=2)
     assert model.lag_s == pytest.approx(0.4, abs=0.11)
-    assert model.power_w(Setting(4), 0.5) == pytest.approx(watts(work(4, 0.5)), rel=0.05)
+    assert model.power_w(EngineSetting(4), 0.5) == pytest.approx(watts(work(4, 0.5)), rel=0.05)
 
 
 def test_an_error_that_lasts_is_learnt_and_not_taken_for_noise() -> None:
@@ -163,14 +167,14 @@ def test_an_error_that_lasts_is_learnt_and_not_taken_for_noise() -> None:
         model.learn(0.2, work(2, dice.choice((0.3, 1.0))), draws(2, dice.choice((0.3, 1.0))))
     for _ in range(13):
         model.learn(0.2, work(1, 0.78), draws(1, 0.78) * dice.gauss(1.0, 0.015))
-    assert model.power_w(Setting(1), 0.78) == pytest.approx(draws(1, 0.78), rel=0.03)
+    assert model.power_w(EngineSetting(1), 0.78) == pytest.approx(draws(1, 0.78), rel=0.03)
 
 
 def test_a_pass_that_has_ended_gets_its_place_in_the_looks_before() -> None:
-    on, model = Setting(1, 1.0, 1.0), PowerModel(4, Priors(3.0, gpu_w=6.0))
+    on, model = EngineSetting(1, 1.0, 1.0), PowerModel(4, Priors(3.0, gpu_w=6.0))
     for _ in range(60):
         for _ in range(3):  # of a pass of 0.8 s only its end is told
-            model.learn(0.2, Load(on, 0.0), 9.0)
-        model.learn(0.2, Load(on, 1.0), 9.0, behind_s=0.6)
+            model.learn(0.2, BoardLoad(on, 0.0), 9.0)
+        model.learn(0.2, BoardLoad(on, 1.0), 9.0, behind_s=0.6)
     assert model.power_w(on, 1.0) == pytest.approx(9.0, rel=0.03)
     assert model.draw_w(on) == pytest.approx(6.0, rel=0.2)

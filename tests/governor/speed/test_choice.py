@@ -8,21 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.governor.policy.bounds import Bounds
+from edge_rt.governor.policy.bounds import PowerBounds
 from edge_rt.governor.power.draws import Priors
 from edge_rt.governor.power.model import PowerModel
-from edge_rt.governor.speed.choice import Choice, Chooser, best_pass_s, choose, evened
-from edge_rt.governor.speed.setting import Mix, Setting
+from edge_rt.governor.speed.choice import (
+    OperatingPoint,
+    OperatingPoints,
+    best_pass_s,
+    choose,
+    evened,
+)
+from edge_rt.governor.speed.setting import EngineSetting, WorkMix
 
-FOUR = Setting(4)
+FOUR = EngineSetting(4)
 
 
-def chooser(aim_w: float | None, mix: Mix | None = None) -> Chooser:
+def chooser(aim_w: float | None, mix: WorkMix | None = None) -> OperatingPoints:
     """Settings of a board that draws 3 W at rest, 4 W more to decode, 6 W more to read prompts."""
     power = PowerModel(4, Priors(3.0, 1.0, prompts=1.5))
-    bounds = Bounds({} if aim_w is None else {"power_w": aim_w}, None, None, aim_w)
-    return Chooser(
-        power, bounds, mix or Mix(), lambda setting: (setting.threads, setting.threads), 1.0
+    bounds = PowerBounds({} if aim_w is None else {"power_w": aim_w}, None, None, aim_w)
+    return OperatingPoints(
+        power, bounds, mix or WorkMix(), lambda setting: (setting.threads, setting.threads), 1.0
     )
 
 
@@ -34,7 +40,7 @@ def test_each_phase_has_the_duty_that_its_draw_allows() -> None:
 
 
 def test_threads_that_wait_within_a_pass_may_have_longer_ones() -> None:
-    found = chooser(6.0, Mix(intensity=0.9, prompt_intensity=1.0)).at(FOUR)
+    found = chooser(6.0, WorkMix(intensity=0.9, prompt_intensity=1.0)).at(FOUR)
     assert found.duty == pytest.approx(3.0 / 4.0 / 0.9)
     assert found.prompt_duty == pytest.approx(0.5)
 
@@ -51,20 +57,20 @@ def test_the_present_window_may_leave_less() -> None:
 
 
 def test_power_is_that_of_the_mix_by_time() -> None:
-    reads = chooser(None, Mix(prompt_share=0.5)).at(FOUR)
+    reads = chooser(None, WorkMix(prompt_share=0.5)).at(FOUR)
     assert reads.power_w == pytest.approx(0.5 * 7.0 + 0.5 * 9.0)
 
 
 def test_settings_above_the_peak_are_left_out_but_for_the_lowest() -> None:
-    settings = [Setting(n) for n in (1, 2, 3, 4)]
+    settings = [EngineSetting(n) for n in (1, 2, 3, 4)]
     assert [c.threads for c in chooser(6.0).options(settings, 6.1)] == [1, 2]
     assert [c.threads for c in chooser(6.0).options(settings, 1.0)] == [1]
 
 
 def test_a_clock_is_changed_for_less_than_threads_are() -> None:
-    present = Choice(FOUR, 1.0, 1.0, 1.0, 5.0, (5.0, 5.0))
-    slower = replace(present, setting=Setting(4, 0.9), speed=1.02)
-    fewer = replace(present, setting=Setting(3), speed=1.02)
+    present = OperatingPoint(FOUR, 1.0, 1.0, 1.0, 5.0, (5.0, 5.0))
+    slower = replace(present, setting=EngineSetting(4, 0.9), speed=1.02)
+    fewer = replace(present, setting=EngineSetting(3), speed=1.02)
     assert choose([present, slower], FOUR) == slower
     assert choose([present, fewer], FOUR) == present
 

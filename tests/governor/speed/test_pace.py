@@ -9,9 +9,9 @@ from look_help import DT_S, QUIET
 
 from edge_rt.core.limits import Observation
 from edge_rt.governor.power.draws import Priors
-from edge_rt.governor.speed.choice import Choice
+from edge_rt.governor.speed.choice import OperatingPoint
 from edge_rt.governor.speed.pace import Pace
-from edge_rt.governor.speed.setting import Setting
+from edge_rt.governor.speed.setting import EngineSetting
 
 
 class Slow:
@@ -33,13 +33,15 @@ class Slow:
 @pytest.mark.parametrize("rate", [3.0, 5.0, 8.0, 11.0, 40.0])
 def test_two_thread_counts_are_compared_at_any_speed(rate: float) -> None:
     pace, engine = Pace(4, Priors()), Slow(rate)
-    before = pace.speed(Setting(4)) / pace.speed(Setting(1))
+    before = pace.speed(EngineSetting(4)) / pace.speed(EngineSetting(1))
     assert before > 2.2
     for threads in (4, 1, 4, 1):
         for _ in range(round(6.0 / DT_S)):
-            pace.look(engine.look(threads), Setting(threads), 4)
+            pace.look(engine.look(threads), EngineSetting(threads), 4)
     # Of eight tokens, one more or less counts.
-    assert pace.speed(Setting(4)) / pace.speed(Setting(1)) == pytest.approx(2.0, rel=0.13)
+    assert pace.speed(EngineSetting(4)) / pace.speed(EngineSetting(1)) == pytest.approx(
+        2.0, rel=0.13
+    )
 
 
 def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
@@ -47,23 +49,26 @@ def test_passes_of_requests_for_fewer_threads_tell_nothing_of_a_count() -> None:
     for spare_s in (0.0, 3 * DT_S, 0.0):
         for _ in range(round(6.0 / DT_S)):
             look = engine.look(1 if spare_s else 4)
-            pace.look(replace(look, threads=4, spare_s=spare_s), Setting(4), 4)
-    assert [pace.speed(Setting(n)) for n in (1, 2, 4)] == [
-        before.speed(Setting(n)) for n in (1, 2, 4)
+            pace.look(replace(look, threads=4, spare_s=spare_s), EngineSetting(4), 4)
+    assert [pace.speed(EngineSetting(n)) for n in (1, 2, 4)] == [
+        before.speed(EngineSetting(n)) for n in (1, 2, 4)
     ]
 
 
 def test_a_count_that_requests_leave_unused_is_not_tried_out() -> None:
     pace, engine = Pace(4, Priors()), Slow(40.0)
     found = [
-        Choice(Setting(n), 1.0, 1.0, pace.speed(Setting(n)), 4.0 + n, (0.0, 0.0))
+        OperatingPoint(
+            EngineSetting(n), 1.0, 1.0, pace.speed(EngineSetting(n)), 4.0 + n, (0.0, 0.0)
+        )
         for n in (1, 2, 3, 4)
     ]
 
     def tried(spare_s: float) -> bool:
         looks = [replace(engine.look(4), spare_s=spare_s) for _ in range(round(12.0 / DT_S))]
         trials = [
-            (pace.look(look, Setting(4), 4), pace.trial(found, found[3], look))[1] for look in looks
+            (pace.look(look, EngineSetting(4), 4), pace.trial(found, found[3], look))[1]
+            for look in looks
         ]
         return any(trials)
 

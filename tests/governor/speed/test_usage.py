@@ -8,13 +8,13 @@ import pytest
 from look_help import QUIET
 
 from edge_rt.core.limits import Observation
-from edge_rt.governor.speed.usage import Usage, Used
+from edge_rt.governor.speed.usage import ThreadUsage, Used
 
 WORK = replace(QUIET, threads=4, running=1, busy_s=0.1)
 
 
-def watched(looks: int, cpu_s: float, busy_s: float) -> Usage:
-    usage = Usage()
+def watched(looks: int, cpu_s: float, busy_s: float) -> ThreadUsage:
+    usage = ThreadUsage()
     for _ in range(looks):
         usage.look(replace(QUIET, threads=2, cpu_s=cpu_s, busy_s=busy_s))
     return usage
@@ -30,7 +30,7 @@ def test_the_first_pass_of_a_model_which_pages_it_in_says_nothing_of_later_ones(
 
 def used(*looks: Observation) -> Used:
     """Of the last of these."""
-    usage = Usage()
+    usage = ThreadUsage()
     return [usage.look(look) for look in looks][-1]
 
 
@@ -63,7 +63,7 @@ def test_the_first_pass_of_all_has_the_threads_that_are_asked_for() -> None:
 
 
 def test_a_long_first_pass_with_fewer_threads_is_no_idle_one() -> None:
-    usage = Usage()
+    usage = ThreadUsage()
     for _ in range(20):
         usage.look(replace(WORK, running=0, busy_s=0.0, cpu_s=0.2, asked=1))
     usage.look(replace(WORK, busy_s=4.2, cpu_s=0.2, spare_s=3 * 4.2, asked=1))
@@ -71,7 +71,7 @@ def test_a_long_first_pass_with_fewer_threads_is_no_idle_one() -> None:
 
 
 def test_fewer_threads_are_no_idle_ones() -> None:
-    usage = Usage()
+    usage = ThreadUsage()
     for _ in range(50):
         usage.look(replace(WORK, cpu_s=0.1, spare_s=0.3))
     assert usage.intensity == pytest.approx(1.0)
