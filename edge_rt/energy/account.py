@@ -38,23 +38,6 @@ class Account:
     Seconds come when the engine tells them, joules when the window that they fall into is settled.
     """
 
-    __slots__ = (
-        "_board_j",
-        "_board_s",
-        "_first_s",
-        "_last_s",
-        "begin_s",
-        "bill",
-        "decode_j",
-        "decode_s",
-        "end_s",
-        "idle",
-        "prefill_j",
-        "prefill_s",
-        "resolved_s",
-        "torn",
-    )
-
     def __init__(self, begin_s: float, *, idle: bool = False) -> None:
         """`idle`: its busy time is not the engine's, and so no measure of what that takes."""
         self.begin_s = begin_s
@@ -146,18 +129,6 @@ _NOTHING_S = 1e-9  # less busy time than that has no price
 
 class Window:
     """Joules over `covered_s` seconds, which lie between `begin_s` and `end_s`."""
-
-    __slots__ = (
-        "_parts",
-        "begin_s",
-        "busy_s",
-        "covered_s",
-        "end_s",
-        "energy_j",
-        "quiet",
-        "spent_j",
-        "told_s",
-    )
 
     def __init__(
         self, begin_s: float, end_s: float, energy_j: float, covered_s: float, quiet: bool

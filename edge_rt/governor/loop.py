@@ -46,12 +46,12 @@ class GovernorLoop:
         observer: Observer,
         heat: Heat,
         supervisor: Supervisor,
+        *,
         history: BoardHistory,
         busy: Callable[[], bool],
         smaller: Callable[[], bool],
         clock: Callable[[], float],
         pause: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
-        *,
         clocks: ClockControl,
     ) -> None:
         """`busy` tells whether there are requests, and `smaller` whether they can be answered with

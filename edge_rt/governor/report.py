@@ -21,8 +21,9 @@ def why(
     subject: str,
     guard: GuardState,
     idle_w: float,
+    *,
     cores: int,
-    asked: bool = False,
+    asked: bool,
     slowed_hz: float | None = None,
 ) -> str:
     """One sentence, without its full stop, for what matters most in `limits`.

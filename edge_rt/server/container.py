@@ -114,10 +114,10 @@ class Container:
             self.observer,
             self.heat,
             self.supervisor,
-            BoardHistory(config.governor.horizon_s, time.time),
-            lambda: self.state.active > 0,
-            self._may_be_smaller,
-            clock,
+            history=BoardHistory(config.governor.horizon_s, time.time),
+            busy=lambda: self.state.active > 0,
+            smaller=self._may_be_smaller,
+            clock=clock,
             clocks=self.knobs.clocks,
         )
         self.foresight = Foresight(

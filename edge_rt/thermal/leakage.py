@@ -50,11 +50,11 @@ def phi(leakage: Leakage, dynamic_w: float, temp_c: float, voltage: float = 1.0)
     return dynamic_w / (dynamic_w + leakage.power_w(temp_c, voltage))
 
 
-_HALVINGS = 100  # from any span of degrees down to what a float can tell apart
-
-
 def critical_c(leakage: Leakage, resistance_c_per_w: float, voltage: float = 1.0) -> float:
-    """From here on R·dP/dT >= 1: each degree heats the chip by another one. After QEIL v2, ours.
+    """Return the temperature from which on R·dP/dT >= 1: each degree heats the chip by another one.
+
+    T = ambient + R·(other + leakage(T)) has up to two solutions, since leakage is convex; the one
+    below this temperature is stable. Ours, after QEIL v2 (arXiv 2602.06057).
 
     Infinity where there is no leakage or no resistance.
     """
@@ -62,38 +62,3 @@ def critical_c(leakage: Leakage, resistance_c_per_w: float, voltage: float = 1.0
     if gain <= 0.0:
         return math.inf
     return leakage.reference_c - leakage.doubling_c * math.log2(gain)
-
-
-def runs_away(
-    leakage: Leakage, resistance_c_per_w: float, temp_c: float, voltage: float = 1.0
-) -> bool:
-    """Whether a chip held at `temp_c` by its other power would warm on by itself."""
-    return resistance_c_per_w * leakage.slope_w_per_c(temp_c, voltage) >= 1.0
-
-
-def settled(
-    leakage: Leakage,
-    other_w: float,
-    resistance_c_per_w: float,
-    ambient_c: float,
-    voltage: float = 1.0,
-) -> float | None:
-    """The steady temperature in °C with `other_w` beside the leakage; None: it runs away."""
-
-    def excess_c(temp_c: float) -> float:
-        power_w = other_w + leakage.power_w(temp_c, voltage)
-        return ambient_c + resistance_c_per_w * power_w - temp_c
-
-    low_c = ambient_c + resistance_c_per_w * other_w
-    high_c = critical_c(leakage, resistance_c_per_w, voltage)
-    if math.isinf(high_c):
-        return low_c
-    if low_c >= high_c or excess_c(high_c) > 0.0:
-        return None
-    for _ in range(_HALVINGS):  # the excess falls all the way from low_c to high_c
-        middle_c = 0.5 * (low_c + high_c)
-        if excess_c(middle_c) > 0.0:
-            low_c = middle_c
-        else:
-            high_c = middle_c
-    return high_c

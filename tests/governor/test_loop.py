@@ -118,11 +118,11 @@ class Stage:
             cast(Observer, self),
             Heat(LeakageWatch(None)),
             cast(Supervisor, self.supervisor),
-            BoardHistory(30.0, lambda: 1e9 + self.now),
-            lambda: self.active,
-            lambda: self.smaller,
-            lambda: self.now,
-            self._pass,
+            history=BoardHistory(30.0, lambda: 1e9 + self.now),
+            busy=lambda: self.active,
+            smaller=lambda: self.smaller,
+            clock=lambda: self.now,
+            pause=self._pass,
             clocks=cast(ClockControl, self.clocks),
         )
 

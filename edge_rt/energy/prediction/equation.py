@@ -92,8 +92,6 @@ class Sample:
     work: Workload
     seconds: float
     energy_j: float
-    pressure: float = 1.0  # the penalty g of its CPQ
-    yielded: float = 1.0  # Phi at the reference temperature over Phi at the run's
 
     def __post_init__(self) -> None:
         """ValueError where no run can have been like that."""
@@ -103,24 +101,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class EnergyEquation:
-    """E = g·(flop_j·F + byte_j·Q)·Phi(T_cal)/Phi(T) + static_w·t; ours, after QEIL v2."""
+    """E = flop_j·F + byte_j·Q + static_w·t; ours, after QEIL v2 (arXiv 2602.06057)."""
 
     flop_j: float
     byte_j: float
     static_w: float
 
-    def energy_j(
-        self, work: Workload, seconds: float, pressure: float = 1.0, yielded: float = 1.0
-    ) -> float:
-        """The board's joules for `work` that takes `seconds`.
-
-        Leave `yielded` at 1 where leakage is accounted for apart, else it counts twice.
-        """
-        return self.switching_j(work) * pressure * yielded + self.static_w * seconds
-
-    def switching_j(self, work: Workload) -> float:
-        """Joules of the work itself, without what flows anyway."""
-        return self.flop_j * work.flop + self.byte_j * work.bytes
+    def energy_j(self, work: Workload, seconds: float) -> float:
+        """Return the board's joules for `work` that takes `seconds`."""
+        return self.flop_j * work.flop + self.byte_j * work.bytes + self.static_w * seconds
 
 
 @dataclass(frozen=True)
@@ -154,13 +143,13 @@ def fit_equation(samples: Sequence[Sample]) -> EquationFit:
 def _fit(samples: Sequence[Sample]) -> EnergyEquation:
     rows: list[tuple[float, ...]] = []
     for sample in samples:
-        scale = sample.pressure * sample.yielded / sample.seconds
+        scale = 1.0 / sample.seconds
         rows.append((scale * sample.work.flop, scale * sample.work.bytes, 1.0))
     return EnergyEquation(*nnls(rows, [s.energy_j / s.seconds for s in samples]))
 
 
 def _told_j(equation: EnergyEquation, sample: Sample) -> float:
-    return equation.energy_j(sample.work, sample.seconds, sample.pressure, sample.yielded)
+    return equation.energy_j(sample.work, sample.seconds)
 
 
 def _error(equation: EnergyEquation, sample: Sample) -> float:

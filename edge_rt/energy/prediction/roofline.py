@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edge_rt.config.board import Board, Figure, Memory, Unit
 
 _F32 = 4  # bytes
+_PASS_TOKENS = 512
 _VECTORS = 8  # as wide as the embedding that a token has written and read in each layer
 
 
@@ -51,36 +52,30 @@ class Workload:
     flop: float
     bytes: float
 
-    @property
-    def intensity(self) -> float:
-        """FLOP for each byte; infinite where nothing is moved."""
-        return self.flop / self.bytes if self.bytes > 0 else math.inf
 
-
-def prefill_work(
-    shape: ModelShape, tokens: float, cached: float = 0, pass_tokens: int = 512
-) -> Workload:
+def prefill_work(shape: ModelShape, tokens: float, cached: float = 0) -> Workload:
     """The work to read `tokens` new tokens behind `cached` old ones and draw the first token.
 
-    The weights are read once for each pass of `pass_tokens`. Our formula, after the roofline of
+    The weights are read once for each pass of 512 tokens. Our formula, after the roofline of
     QEIL v2: F = 2·N·n and the attention, Q = weights, KV and activations.
     """
     body = shape.parameters - shape.head_parameters
     pairs = tokens * cached + tokens * (tokens + 1) / 2
     matrices = 2.0 * (body * tokens + shape.head_parameters)
-    passes = max(1, math.ceil(tokens / pass_tokens))
+    passes = max(1, math.ceil(tokens / _PASS_TOKENS))
     moved = passes * (shape.file_bytes + shape.kv_bytes(cached + tokens))
     activations = tokens * shape.layers * shape.embedding * _VECTORS * _F32
     return Workload(matrices + shape.attention_flop(pairs), moved + activations)
 
 
-def decode_work(shape: ModelShape, context: float, batch: int = 1) -> Workload:
-    """The work of one token more for each of `batch` answers, with which each has `context`.
+def decode_work(shape: ModelShape, context: float) -> Workload:
+    """The work of one more token of an answer, with which it has `context` tokens.
 
-    Our formula, after the roofline of QEIL v2: F = 2·N·b and the attention, Q = weights + b·KV.
+    Our formula, after the roofline of QEIL v2 (arXiv 2602.06057): F = 2·N and the attention,
+    Q = weights + KV.
     """
-    flop = batch * (2.0 * shape.parameters + shape.attention_flop(context))
-    return Workload(flop, shape.file_bytes + batch * shape.kv_bytes(context))
+    flop = 2.0 * shape.parameters + shape.attention_flop(context)
+    return Workload(flop, shape.file_bytes + shape.kv_bytes(context))
 
 
 # What a well-made kernel reaches of the figures on paper. Raspberry Pis read quantised weights at
@@ -100,25 +95,12 @@ class Ceilings:
     flop_per_s: float
     byte_per_s: float
 
-    @property
-    def ridge(self) -> float:
-        """FLOP for each byte from which on computing binds, not the memory."""
-        return self.flop_per_s / self.byte_per_s
-
     def of(self, threads: int, cores: int) -> Ceilings:
         """The ceilings for `threads` of `cores`, taking half of the cores to fill the bus."""
         busy = min(threads, cores) / cores
         return Ceilings(
             self.flop_per_s * busy, self.byte_per_s * min(1.0, busy / _CORES_TO_FILL_BUS)
         )
-
-
-def dasi(work: Workload, ceilings: Ceilings) -> float:
-    """The share of the processor that `work` can use while memory feeds it, 0 to 1.
-
-    Our formula, after DASI of QEIL v2: min(1, I/I*).
-    """
-    return min(1.0, work.intensity / ceilings.ridge)
 
 
 def least_s(work: Workload, ceilings: Ceilings) -> float:

@@ -260,9 +260,16 @@ class Governor:
             gpu_hz=self._clocks.gpu_hz(choice.setting),
         )
         about, idle_w = subject(bounds, self.budget), self._power.idle_w
-        asked = self.fixed is not None
-        slowed_hz = self._clocks.slowed_hz(choice.setting)
-        reason = why(limits, seen, about, self._guard, idle_w, self._cores, asked, slowed_hz)
+        reason = why(
+            limits,
+            seen,
+            about,
+            self._guard,
+            idle_w,
+            cores=self._cores,
+            asked=self.fixed is not None,
+            slowed_hz=self._clocks.slowed_hz(choice.setting),
+        )
         return dataclasses.replace(limits, why=reason)
 
     def _retry_after_s(self, seen: Observation, bounds: PowerBounds, on: AdmissionTerms) -> float:

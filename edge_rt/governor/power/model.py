@@ -59,11 +59,6 @@ class PowerModel:
         return self._deviation(self._present)
 
     @property
-    def noise_w(self) -> float:
-        """Standard deviation of a reading."""
-        return self._measured.noise_w
-
-    @property
     def lag_s(self) -> float:
         """How late readings are."""
         return self._measured.lag_s

@@ -57,22 +57,6 @@ def test_noise_shows_in_what_is_reported() -> None:
     assert noisy.r2 < clean.r2 < 1
 
 
-def test_pressure_and_a_lower_yield_cost_switching_energy_but_no_time() -> None:
-    work = Workload(1e9, 1e8)
-    switching = TRUE.switching_j(work)
-    assert TRUE.energy_j(work, 2.0) == pytest.approx(switching + 6.0)
-    dearer = TRUE.energy_j(work, 2.0, pressure=2.0, yielded=1.1)
-    assert dearer == pytest.approx(2.2 * switching + 6.0)
-
-
-def test_runs_under_pressure_and_heat_are_fitted_as_such() -> None:
-    runs = [
-        Sample(s.work, s.seconds, TRUE.energy_j(s.work, s.seconds, 1.5, 1.2), 1.5, 1.2)
-        for s in sweep(TRUE)
-    ]
-    assert fit_equation([*sweep(TRUE), *runs]).equation.flop_j == pytest.approx(TRUE.flop_j)
-
-
 def test_equal_powers_have_no_r2() -> None:
     flat = fit_equation(sweep(EnergyEquation(0.0, 0.0, 5.0)))
     assert flat.r2 is None

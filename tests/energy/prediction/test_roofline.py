@@ -1,4 +1,4 @@
-"""DASI is a share; time is set by the one ceiling that binds; every board has ceilings."""
+"""Time is set by the one ceiling that binds; every board has ceilings."""
 
 from __future__ import annotations
 
@@ -12,26 +12,13 @@ from edge_rt.config.boards import load_boards
 from edge_rt.energy.prediction.roofline import (
     Ceilings,
     Roofline,
-    Workload,
     board_ceilings,
-    dasi,
-    least_s,
 )
 
 BOARDS = load_boards()
 AMOUNTS = st.floats(1e3, 1e15)
 CEILINGS = st.builds(Ceilings, AMOUNTS, AMOUNTS)
 TOKENS = st.integers(1, 4096)
-
-
-@given(AMOUNTS, AMOUNTS, CEILINGS)
-def test_dasi_is_the_share_of_the_processor_in_the_least_time(
-    flop: float, moved: float, ceilings: Ceilings
-) -> None:
-    work = Workload(flop, moved)
-    share = dasi(work, ceilings)
-    assert 0 < share <= 1
-    assert share == pytest.approx(flop / ceilings.flop_per_s / least_s(work, ceilings))
 
 
 @given(st.integers(1, 64), st.integers(1, 64), st.integers(1, 64), CEILINGS)
