@@ -93,7 +93,7 @@ class Account:
         self._board_s += covered_s
 
     def renew(self) -> None:
-        """The meter is another one from now on: joules stay unknown, the mean begins anew."""
+        """Start over with another meter: the joules stay unknown, and the mean starts again."""
         self.torn = True
         self._board_j = self._board_s = 0.0
 

@@ -51,7 +51,7 @@ class Attribution:
     """
 
     def __init__(self, baseline: Baseline, resolution_s: float = 0.0, hold_s: float = 30.0) -> None:
-        """Requests served for less than `resolution_s` pay what a busy second cost of late.
+        """Requests served for less than `resolution_s` pay the recent price of a busy second.
 
         Nothing waits for more than `hold_s` for an engine, or a meter, that is silent.
         """
@@ -115,8 +115,8 @@ class Attribution:
     def reading(self, time_s: float, total: Energy) -> None:
         """The supply's meter stood at `total` at `time_s`.
 
-        A reading that is no later than the last one is left out. Where the meter went back, it
-        began anew: the time in between is missing.
+        A reading that is no later than the last one is left out. A meter that went back has been
+        reset: the time in between is missing.
         """
         if self._last is None or self._start is None:
             self._start = self._last = (time_s, total)
@@ -244,7 +244,7 @@ class Attribution:
             self._price.learn(added_j, seen * window.told_s)
 
     def _price_w(self, account: Account) -> float | None:
-        """What a busy second cost of late; never more than would be left for all of them."""
+        """Return the recent price of a busy second, never more than is left for all of them."""
         price_w = self._price.power_w
         if price_w is None or price_w <= 0 or not account.busy_s:
             return None

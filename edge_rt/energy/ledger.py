@@ -108,7 +108,7 @@ class Book:
 
     @property
     def trouble(self) -> Trouble | None:
-        """That the file cannot be used; None in memory alone."""
+        """Whether and why the file cannot be used; None in memory alone."""
         return None if self._storage is None else self._storage.trouble
 
     @property
@@ -161,7 +161,7 @@ class Book:
                     self._put_back(batch)
 
     def totals(self, days: int) -> tuple[list[Day], list[ModelDay]]:
-        """The sums of the newest `days` days on record, newest first, a day's models by name.
+        """Return the sums of the newest `days` days on record, newest first, models by name.
 
         From memory alone while the file cannot be read.
         """

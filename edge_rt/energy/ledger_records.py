@@ -215,7 +215,7 @@ class Pending:
         return days, [total for total in models if total.day in known]
 
     def __str__(self) -> str:
-        """How much it is, in words; empty where it is nothing."""
+        """Return the amount in words; empty for nothing."""
         days = len({*self.days, *(day for day, _ in self.models)})
         parts = [_counted(len(self.entries), "request")] if self.entries else []
         parts += [f"the sums of {_counted(days, 'day')}"] if days else []
@@ -234,7 +234,7 @@ def _counted(count: int, thing: str) -> str:
 def ledger_report(
     stored: bool, days: Sequence[Day], models: Sequence[ModelDay], last: Sequence[UsageRecord]
 ) -> LedgerReport:
-    """All of it as clients see it: the fields of one name have one meaning."""
+    """Return the state for clients: fields of the same name have the same meaning."""
     return LedgerReport(
         stored=stored,
         days=msgspec.convert(days, list[DayTotal], from_attributes=True),

@@ -64,7 +64,7 @@ _TRANSACTION_PAGES = 64  # what 1,000 requests and their sums take, with room to
 
 
 class LedgerTables(File):
-    """See File; of the requests the oldest go first."""
+    """The tables of the ledger; where there is no room, the oldest requests are deleted."""
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         super().__init__(path, LEDGER, max_bytes, _TRANSACTION_PAGES)
@@ -155,7 +155,7 @@ _COLUMNS = ", ".join(UsageRecord.__struct_fields__)
 
 
 def _size(entry: UsageRecord) -> int:
-    """What it takes in the file, in bytes."""
+    """Return the size of a request in the file, in bytes."""
     texts = (entry.model, entry.mode, entry.partner, entry.answer_id)
     return 168 + sum(len(text or "") for text in texts)
 

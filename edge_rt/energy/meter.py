@@ -1,4 +1,4 @@
-"""What each request costs: brings together the engine's word and the supply's meter."""
+"""What each request costs, from the engine's work reports and the supply's meter."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class EnergyMeter:
         self._read.advance(meter.time_s)
 
     def listen(self, client: EngineClient) -> None:
-        """Take `client`'s word from now on, as the only one."""
+        """Take the work reports of `client`, and of no other, from now on."""
         self._accounts.clear()
         client.on_work = lambda work: self._work(client, work)
 
@@ -102,7 +102,7 @@ class EnergyMeter:
     # --- one request
 
     def receipt(self, model: str, answer_id: str | None = None) -> RequestUsage:
-        """What to note one request on."""
+        """Return the record that notes one request."""
         return RequestUsage(model, self.tokens, answer_id=answer_id)
 
     def handed(self, receipt: RequestUsage, client: EngineClient, request: int) -> None:
@@ -177,7 +177,7 @@ class EnergyMeter:
     # --- the ledger
 
     def post(self) -> None:
-        """Tell the ledger of the supply's joules since the last time."""
+        """Book the supply's joules since the last call."""
         now, before = self._attribution.totals, self._posted
         self._posted = now
         self._book.measured(
@@ -194,7 +194,7 @@ class EnergyMeter:
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def ledger(self, days: int, last: int) -> LedgerReport:
-        """What is on record, up to this moment."""
+        """Return the ledger up to this moment."""
         self.post()
         totals, recent = await asyncio.to_thread(
             lambda: (self._book.totals(days), self._book.recent(last))
@@ -207,7 +207,7 @@ class EnergyMeter:
         return self._meter.quality if self._meter else "modelled"
 
     def _renew(self, time_s: float) -> None:
-        """Another supply is read: what is known of the old one says nothing about it."""
+        """Start over with another supply, about which the old one tells nothing."""
         self.post()
         self._baseline = Baseline()
         self._attribution.renew(time_s, self._baseline)
@@ -237,7 +237,7 @@ class EnergyMeter:
             self._found()
 
     def _found(self) -> None:
-        """An engine is at work again, or is not missed: book what the end of the last one took."""
+        """Book the joules of a lost engine: another one works, or nobody waits for one."""
         loss, self._lost = self._lost, None
         if loss is not None:
             loss.spend(self._clock())

@@ -67,7 +67,7 @@ class Loss:
     since_s: float
 
     def spend(self, now_s: float) -> None:
-        """Nothing else was done until now."""
+        """Charge the time until `now_s`, in which nothing was done."""
         if now_s > self.since_s:
             spent = self.account, 0.0, now_s - self.since_s
             self.attribution.told(self.since_s, now_s, [spent])

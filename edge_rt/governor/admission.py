@@ -1,4 +1,4 @@
-"""Who may go to the engine now, who waits, and who is sent away."""
+"""Admission of requests to the engine: now, later, or not at all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Admission:
         return len(self._queue)
 
     def update(self, limits: Limits) -> None:
-        """Do as `limits` say from now on; with "refuse" the queue is sent away too."""
+        """Apply `limits` from now on; with "refuse" the queue is refused too."""
         self._limits = limits
         for request in self._queue:
             if request.turn.done():
@@ -49,7 +49,7 @@ class Admission:
                 request.turn.set_result(None)
 
     def close(self) -> None:
-        """Let nobody in any more: the daemon is about to stop."""
+        """Admit no request any more: the daemon is about to stop."""
         self._closed = True
         for request in self._queue:
             if not request.turn.done():
@@ -87,7 +87,7 @@ class Admission:
 
 
 def refusal(limits: Limits) -> Unavailable:
-    """What a request is told that the board cannot afford now."""
+    """Return the error for a request that the board cannot afford now."""
     hot = limits.guard == "evacuate" or limits.bound_by in ("temp_c", "guard")
     return Unavailable(
         f"The board takes no requests now: {limits.why}.",

@@ -1,4 +1,4 @@
-"""What is learnt of the board's heat, and how it is told to clients."""
+"""The thermal model of the present board, its priors, and its state for clients."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _sound(draws: PhasePowers) -> bool:
 
 
 def heat_prior(felt: BoardSnapshot | None, cores: int) -> ThermalPrior:
-    """The way of the heat from the chip to the air; `cores` are those that may be used."""
+    """Return the prior of the heat path from the chip to the air, with so many usable cores."""
     power, board = power_prior(felt), _board(felt)
     full = None if board is None else board.draw.loaded_w
     fan = felt is not None and any(reader.name == "fan" for reader in felt.sampler.readers)
@@ -64,7 +64,7 @@ def heat_prior(felt: BoardSnapshot | None, cores: int) -> ThermalPrior:
 
 
 def leakage_prior(felt: BoardSnapshot | None) -> LeakagePrior:
-    """What the chip leaks, before that was measured."""
+    """Return the prior of the chip's leakage."""
     board = _board(felt)
     known = None if board is None else board.thermal.leakage_w
     return LeakagePrior(power_prior(felt).idle_w, known and known.value)
@@ -98,13 +98,13 @@ class Heat:
         return self._model
 
     def forecast(self, power_w: float, horizon_s: float) -> Forecast | None:
-        """See ThermalModel; None as long as nothing is known, or forecasts do not come true."""
+        """Return the forecast; None while nothing is known, or forecasts do not come true."""
         model = self._model
         believed = model is not None and model.believed
         return model.forecast(power_w, horizon_s) if model is not None and believed else None
 
     def state(self, seen: Observation | None) -> HeatState:
-        """All of it, for clients; `seen` is the governor's last look."""
+        """Return the state for clients; `seen` is the governor's last look."""
         state = None if self._model is None else self._model.state
         watch, fit = self.leakage, self.leakage.fit
         temp_c = None if seen is None else seen.temp_c

@@ -42,7 +42,7 @@ _LEAP_S = 60.0  # no two calls of `add` are so far apart unless somebody set the
 
 
 class EnergySpent:
-    """Adds up what is drawn. The ledger knows the hour and the day so far.
+    """The joules of the present hour and day; the ledger has those of before the start.
 
     Where the clock is set into another hour or day, that one's joules are recalled as well.
     """
@@ -76,7 +76,7 @@ class EnergySpent:
         return PERIOD_S[period] - self._wall() % PERIOD_S[period]
 
     async def recall(self) -> None:
-        """Find out what was drawn before the daemon started, or before the clock was set."""
+        """Read from the ledger what was drawn before the daemon started or the clock was set."""
         for period, find in (("day", self._day_j), ("hour", self._book.hour_j)):
             number = self._numbers[period]
             if period in self._torn:

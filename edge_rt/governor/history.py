@@ -1,4 +1,4 @@
-"""How the board was: one row a second for hours, means of ten seconds for a day."""
+"""The board's past: one row a second for hours, means of ten seconds for a day."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEVER = (-math.inf, math.nan, math.nan)
 
 
 class Predictions:
-    """Gives back what was forecast for each moment, made `horizon_s` before it."""
+    """Returns for each moment the forecast that was made `horizon_s` before it."""
 
     def __init__(self, horizon_s: float) -> None:
         self._horizon_s = horizon_s
@@ -87,7 +87,7 @@ _WHOLE = ("threads", "running", "waiting")
 
 
 class HistoryRing:
-    """The last rows, as plain numbers; what is not known is NaN."""
+    """The last rows as plain numbers; NaN: not known."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows

@@ -23,7 +23,7 @@ from edge_rt.thermal.leakage_fit import LeakageFit, LeakagePrior, fit_leakage
 
 
 class CoreVoltage:
-    """How much higher cores' voltage is at work than at rest, by our formula for voltages.
+    """The ratio of the cores' voltage at work to that at rest, by our formula for voltages.
 
     Idle cores are taken to be at their lowest clock.
     """

@@ -1,4 +1,4 @@
-"""The governor at work: it looks, decides, and has the engine obey."""
+"""The governor's loop: observe, decide, and send the limits to the engine."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class GovernorLoop:
 
     @contextlib.contextmanager
     def fixed(self, threads: int) -> Generator[None]:
-        """Have so many threads while the block runs; all else is governed as ever."""
+        """Use `threads` threads while the block runs; everything else is governed as usual."""
         before = self.governor.fixed
         self._fix(threads)
         try:
@@ -97,7 +97,7 @@ class GovernorLoop:
 
     @contextlib.contextmanager
     def overlooking(self) -> Generator[None]:
-        """Learn nothing while the block runs, for other work than the engine's goes on."""
+        """Learn nothing while the block runs, as other work than the engine's goes on."""
         self._overlooking = True
         try:
             yield
@@ -115,14 +115,14 @@ class GovernorLoop:
         self.allow(changed(self.governor.budget, change))
 
     def allow(self, budget: Budget) -> None:
-        """Have `budget` in force from now on."""
+        """Put `budget` into force."""
         self.governor.budget = budget
         log.info("the budget is now %s", self.governor.budget)
         self._decide()
         self._work.set()
 
     def state(self, knobs: Iterable[KnobOutcome]) -> GovernorState:
-        """All of it, for clients."""
+        """Return the state for clients."""
         seen, governor = self.seen, self.governor
         return governor_state(
             governor.budget,
@@ -135,7 +135,7 @@ class GovernorLoop:
         )
 
     def greet(self, client: EngineClient) -> None:
-        """Limit a new engine before anybody else has it."""
+        """Send the limits to a new engine before it gets any request."""
         self._told = self.limits
         _send(client, self.limits)
 
@@ -148,9 +148,9 @@ class GovernorLoop:
                 try:
                     await self.look()
                     failing = False
-                except Exception:  # whatever it is, a governor that begins anew may do better
+                except Exception:  # whatever it is, a fresh governor may do better
                     if not failing:
-                        log.exception("the governor failed and begins anew")
+                        log.exception("the governor failed and starts again")
                     failing = self._anew = True
                 due_s = max(due_s + BUSY_S, self._clock())
                 await self._pause(due_s - self._clock())
@@ -161,7 +161,7 @@ class GovernorLoop:
             self._observer.close()
 
     async def look(self) -> None:
-        """See what there is, and decide."""
+        """Observe once, and decide."""
         felt = self._observer.felt
         found = felt is not None and (self._felt is None or felt.chosen != self._felt.chosen)
         if found or self._anew:
@@ -183,7 +183,7 @@ class GovernorLoop:
         self.history.take(was, limits, governor.report, governor.budget)
 
     def _decide(self) -> None:
-        """Have what was asked for in force at once."""
+        """Put the changed budget or threads into force at once."""
         if self.seen is not None:
             period = self.governor.budget.energy_period
             self.seen = self._observer.again(self.seen, period)
@@ -205,7 +205,7 @@ class GovernorLoop:
             self._warned = budget
 
     async def _doze(self) -> None:
-        """Let time pass until there is work."""
+        """Wait until there is work, or until the next look is due."""
         self._work.clear()
         rest = asyncio.ensure_future(self._pause(IDLE_S - BUSY_S))
         work = asyncio.ensure_future(self._work.wait())

@@ -1,4 +1,4 @@
-"""Everything that the governor has to see, from wherever it comes."""
+"""The governor's observation of board and engine."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Observer:
         )
 
     def again(self, seen: Observation, period: Period) -> Observation:
-        """What was `seen`, as it would look now, before anything else has happened."""
+        """Return `seen` with the present energy, and without any time that has passed."""
         return replace(
             seen,
             dt_s=0.0,

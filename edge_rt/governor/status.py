@@ -1,4 +1,4 @@
-"""How the governor and the knobs are told to clients, and a budget taken from them."""
+"""The state of governor and knobs for clients, and budgets from configuration and clients."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from edge_rt.governor.report import GovernorReport
 
 
 def budget_of(configured: schema.Budget) -> Budget:
-    """The budget that the configuration asks for."""
+    """Return the budget of the configuration."""
     return Budget(**msgspec.structs.asdict(configured))
 
 
 def settings_of(configured: schema.Governor) -> Settings:
-    """The governor's manners that the configuration asks for."""
+    """Return the governor's settings of the configuration."""
     return Settings(
         **msgspec.structs.asdict(configured.guard),
         order=tuple(configured.sacrifice),
@@ -40,7 +40,7 @@ def settings_of(configured: schema.Governor) -> Settings:
 
 
 def changed(budget: Budget, change: BudgetChange) -> Budget:
-    """`budget` with what `change` says."""
+    """Return `budget` with the fields that `change` sets."""
     fields = msgspec.structs.asdict(change)
     said = {name: value for name, value in fields.items() if value is not UNSET}
     return dataclasses.replace(budget, **said)
@@ -55,7 +55,7 @@ def governor_state(
     knobs: Iterable[KnobOutcome],
     held_back_s: Mapping[str, float],
 ) -> GovernorState:
-    """All of it as clients see it: the fields of one name have one meaning."""
+    """Return the state for clients: fields of the same name have the same meaning."""
     return GovernorState(
         budget=msgspec.convert(budget, BudgetState, from_attributes=True),
         limits=msgspec.convert(limits, LimitsState, from_attributes=True),
@@ -108,7 +108,7 @@ def _knob(outcome: KnobOutcome) -> KnobState:
 
 
 def _text(value: Value | None) -> str | None:
-    """What can be sent: names of files may hold bytes that are no text."""
+    """Return the value as text: names of files may hold bytes that are no text."""
     if value is None:
         return None
     words = ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -30,7 +30,7 @@ class ForecastTrust:
         self._hits = [0] * len(HORIZONS_S)
 
     def judge(self, score: Score) -> bool:
-        """Take in a forecast that came out; True where it is one miss too many."""
+        """Judge a forecast by its score; return True for one miss too many."""
         index, error_k = score.index, score.error_k
         if abs(error_k) <= _FAR * score.band_k:
             self._misses[index] = 0
@@ -48,7 +48,7 @@ class ForecastTrust:
         return True
 
     def why_not(self, scored: int, width_k: float) -> str | None:
-        """What speaks against belief; None: nothing."""
+        """Return why forecasts are not believed; None: they are."""
         if self.shaken:
             side = "low" if self._off_k > 0.0 else "high"
             return (

@@ -56,7 +56,7 @@ class Fit:
         self.restart(temp_c, error_c)
 
     def restart(self, temp_c: float, error_c: float) -> None:
-        """Keep the figures, not the temperatures: nobody has watched them for a while."""
+        """Keep the figures, but not the temperatures, after a time without readings."""
         n, covariance = self._n, self.covariance
         for node in range(n):
             covariance[node] = [0.0] * len(covariance)
@@ -79,7 +79,7 @@ class Fit:
         )
 
     def predict(self, dt_s: float, power_w: float, fan: float, known: bool = True) -> None:
-        """Let `dt_s` pass; without `known` the power is a guess."""
+        """Advance by `dt_s`; without `known` the power is a guess."""
         if known:
             self._outer_w = min(self._outer_w, _OUTER * power_w)
         network = self.network
@@ -101,7 +101,7 @@ class Fit:
                 covariance[index][node] = row[index]
 
     def _drift(self, dt_s: float) -> None:
-        """Things change unseen, yet no figure gets less known than it was at the start."""
+        """Add the drift of unseen changes; no figure gets less certain than it was at first."""
         n, covariance = self._n, self.covariance
         chip = self.figures[n]
         for node, capacity in enumerate(self.figures[n : 2 * n]):  # the heavier, the calmer
@@ -113,7 +113,7 @@ class Fit:
                 covariance[index][index] += drift * drift * dt_s
 
     def correct(self, temp_c: float, error_c: float, learn: bool = True) -> None:
-        """Take in the chip's temperature; without `learn` the figures stay."""
+        """Correct by the chip's temperature; without `learn` the figures stay."""
         n, covariance = self._n, self.covariance
         first = list(covariance[0])
         scale = 1.0 / (first[0] + error_c * error_c)
@@ -136,7 +136,7 @@ class Fit:
         self.figures = list(map(_clipped, self.figures, self._bounds))
 
     def _pin(self, index: int, value: float) -> None:
-        """Put one figure to `value`, and all that hangs together with it to what fits."""
+        """Set one figure to `value`, and move the figures that are correlated with it."""
         n = self._n
         row = self.covariance[n + index]
         share = (value - self.figures[index]) / row[n + index]
@@ -149,13 +149,12 @@ class Fit:
         return abs(temp_c - self.temps_c[0]) / math.sqrt(self.covariance[0][0] + error_c * error_c)
 
     def snap(self, temp_c: float, error_c: float) -> None:
-        """Put the chip where it is read, and learn nothing: no known power has brought it there."""
+        """Set the chip to the temperature read, and learn nothing: no known power explains it."""
         self.covariance[0][0] += (temp_c - self.temps_c[0]) ** 2
         self.correct(temp_c, error_c, learn=False)
 
     def loosen(self) -> None:
-        """What lies outside the chip has changed: its figures are known half as little again as
-        at the start."""
+        """Widen the figures outside the chip, which have changed, to half of their first spread."""
         n = self._n
         outlet = 2 * n if self._prior.fan_gain else n - 1  # what lets the heat out
         for index in (outlet, 2 * n + 1):

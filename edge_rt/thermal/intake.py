@@ -1,4 +1,4 @@
-"""Readings as they come in, in order and without what cannot be true."""
+"""Readings in order, without impossible figures."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from edge_rt.thermal.trials import HORIZONS_S, ForecastTrials, Trial
 
 BLIND_S = 60.0  # without a temperature for longer, nothing is forecast
 _STEP_S = 0.5  # the longest of the fit
-_REFRESH_S = 5.0  # after which the doubt is worked out anew
+_REFRESH_S = 5.0  # after which the variance is computed again
 _ABSURD_K = 1000.0  # no board would stand the power that leads there
 _FAR, _FAR_K = 5.0, 5.0  # standard deviations and kelvins from which on nothing is learnt
 _NINETY = 1.645  # standard deviations that hold 90 %
@@ -24,7 +24,7 @@ _NINETY = 1.645  # standard deviations that hold 90 %
 
 @dataclass(frozen=True)
 class ThermalState:
-    """What a model believes of its board now."""
+    """The present state of a model."""
 
     ambient_c: float  # of the air that cools it
     resistance_c_per_w: float  # from the chip to the air with the fan as it is
@@ -112,7 +112,7 @@ class ThermalModel:
 
     @property
     def state(self) -> ThermalState | None:
-        """What is believed now; None as long as nothing was seen."""
+        """The present state; None as long as nothing was seen."""
         if self._fit is None:
             return None
         network, fan, why_not = self._fit.network, self._intake.fan, self._why_not()
@@ -204,7 +204,7 @@ class ThermalModel:
         return between(widths, horizon_s)
 
     def _why_not(self) -> str | None:
-        """What speaks against belief."""
+        """Return why forecasts are not believed; None: they are."""
         if self._fit is None:
             missing = "temperature" if self._intake.temp_c is None else "power"
             return f"no {missing} has been read yet"

@@ -67,7 +67,7 @@ class ForecastTrials:
         self._rest_s = 0.0
 
     def clear(self) -> None:
-        """What runs can no longer be scored."""
+        """Drop all running forecasts: they can no longer be scored."""
         self._running, self._rest_s = [], 0.0
 
     def due(self, dt_s: float) -> bool:

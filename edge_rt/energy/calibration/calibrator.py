@@ -1,4 +1,4 @@
-"""Who may calibrate when, and what clients hear of it."""
+"""Calibrations that clients ask for: whether one may start, its progress and its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Calibrator:
         self._tools, self._alone, self._cores = tools, alone, cores
 
     def report(self, host: ModelHost, remark: str | None = None) -> Calibrated:
-        """What is known of the board and the models that are there now.
+        """Return all calibrations of the present board and models.
 
         `remark` is why a board could not be watched until its leakage was measured.
         """
@@ -38,7 +38,7 @@ class Calibrator:
         return calibrated(forecaster.board, found, leakage.fit, note)
 
     async def calibrate(self, ask: CalibrationAsk, host: ModelHost) -> AsyncGenerator[Said]:
-        """Where it stands, again and again; in the end what is known, or why that is no more.
+        """Yield the progress, and at the end the result or the reason why there is none.
 
         Raises ModelNotFound, and EngineError where the engine or the sweep fails. Closing the
         generator ends it; a model that was not complete is not saved.

@@ -56,7 +56,7 @@ class ModelHost(Protocol):
         ...
 
     async def embed(self, call: EmbedCall) -> tuple[Embedded, Cost]:
-        """See Service."""
+        """Return the embeddings of `call`, and their cost."""
         ...
 
     def pairs(self, large: str) -> Sequence[Pair]:

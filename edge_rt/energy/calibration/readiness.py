@@ -39,7 +39,7 @@ class Readiness:
         return None if seen is None else seen.temp_c
 
     def obstacle(self) -> str | None:
-        """What keeps the board from doing its best now; None: nothing."""
+        """Return what keeps the board from its full speed now; None: nothing."""
         limits, seen = self._governing.limits, self._governing.seen
         if limits.guard != "ok":
             temp_c, trip_c = (seen.guarded_c, seen.trip_c) if seen else (None, None)
@@ -56,7 +56,7 @@ class Readiness:
         return None
 
     async def crowd(self, seconds: float) -> str | None:
-        """Watch other programs for `seconds`: what they use, where that is too much."""
+        """Watch other programs for `seconds`; return a sentence if they use too much, else None."""
         await self._pause(SETTLE_S)
         self._cpu.look(self._engine())
         await self._pause(seconds)
@@ -69,11 +69,11 @@ class Readiness:
         )
 
     async def wait(self, patience_s: float) -> None:
-        """Wait until nothing keeps the board from doing its best; Unready after `patience_s`."""
+        """Wait until there is no obstacle; raise Unready after `patience_s`."""
         await self._wait(patience_s, self.obstacle)
 
     async def wait_to_run(self, patience_s: float) -> None:
-        """Wait until the engine may compute, however slowly; Unready after `patience_s`."""
+        """Wait until the engine may compute, however slowly; raise Unready after `patience_s`."""
         await self._wait(patience_s, self._standstill)
 
     def _standstill(self) -> str | None:

@@ -1,4 +1,4 @@
-"""What a calibration saves: ceilings of the board, and a model's runtime and watts on it."""
+"""The saved calibration: ceilings of the board, and a model's runtime and watts on it."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ class ModelCalibration(_Saved, frozen=True, kw_only=True):
 
     @property
     def file_name(self) -> str:
-        """A name that none of anything else, or of another number of threads, has."""
+        """Return a file name that is unique to this model, board, load and thread count."""
         board, backend = plain_name(self.board), plain_name(self.backend)
         form = f"{self.gpu_layers}-{plain_name(self.kv_type)}"
         return f"{board}-{self.sha256}-{backend}-{form}-{self.threads}.json"
 
     def unfit_for(self, board: str, sha256: str, backend: str) -> str | None:
-        """Why it says nothing about the model there now; None where it does."""
+        """Return why the calibration does not hold for the present model; None: it does."""
         for what, was, now in (
             ("board", self.board, board),
             ("file of the model", self.sha256, sha256),
@@ -132,7 +132,7 @@ def save_calibration(folder: Path, calibration: ModelCalibration) -> Path:
 
 
 def load_calibration(path: Path) -> ModelCalibration | Unusable:
-    """What `path` holds; never raises."""
+    """Read one calibration; return the reason where `path` holds none, and never raise."""
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)

@@ -31,7 +31,7 @@ def calibration(
     sweep: Sweep | None,
     date: datetime,
 ) -> ModelCalibration:
-    """What the runs of one thread count tell; ValueError says what is missing."""
+    """Fit a calibration to the runs of one thread count; raise ValueError if some are missing."""
     fit = fit_runtime([_timing(m) for m in measured])
     return ModelCalibration(
         board=board,
@@ -107,7 +107,7 @@ def calibrated(
     leakage: LeakageFit,
     note: str,
 ) -> Calibrated:
-    """All that is known of the board, for clients; ceilings are those of the most threads."""
+    """Return the calibrations for clients; the ceilings are those of the most threads."""
     sweeps = [(c.threads, c.sweep) for c in found if c.sweep is not None]
     sweep = max(sweeps, key=lambda item: item[0])[1] if sweeps else None
     newest = max((c.calibrated_at for c in found), default=None)

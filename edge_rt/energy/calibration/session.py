@@ -65,7 +65,7 @@ class Tools:
 
 
 class Session:
-    """What is done, in its order: rest, ceilings, models, and the chip's leakage."""
+    """The steps of a calibration: rest, ceilings, models, and the chip's leakage."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Session:
         return found if len(found) > 1 and not quick else [None]
 
     async def run(self, force: bool) -> AsyncGenerator[Progress]:
-        """Where it stands. Raises Unready, Unavailable, and EngineError.
+        """Yield the progress. Raises Unready, Unavailable and EngineError.
 
         `force`: although other programs are at work.
         """
@@ -154,7 +154,7 @@ class Session:
         await self._save(found)
 
     def _check(self, entry: ModelRecord, form: LoadConfig | None) -> None:
-        """Raises Unavailable where it was loaded in another form than that."""
+        """Raise Unavailable if the model was loaded in another form."""
         loaded = self._tools.variants.form(entry)
         if form is not None and loaded != form:
             layers, kv_type = loaded
@@ -235,7 +235,7 @@ class Session:
         return min(self._how.model_s, shares_s(self._counts[number:], left_s))
 
     def _expected(self) -> dict[str, float]:
-        """What will take how long, at most or about."""
+        """Return the expected seconds of each step."""
         how = self._how
         sweeps = {_swept(t): KERNELS * WARM * how.sweep_s for t in self._swept}
         names = [_called(entry, form) for entry, form in self._ways]
@@ -258,7 +258,7 @@ def _called(entry: ModelRecord, form: LoadConfig | None) -> str:
 
 
 def _too_cool(cold_c: float | None, begin_c: float | None) -> str | None:
-    """Why a board tells nothing by cooling; None: it may."""
+    """Return why the board's cooling tells nothing; None: it may tell something."""
     if cold_c is None or begin_c is None:
         return "its temperature cannot be read"
     if begin_c - cold_c < SPAN_C:

@@ -1,4 +1,4 @@
-"""What processor and memory reach, and what that draws."""
+"""The ceilings of processor and memory, and the power at them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE_S = 30.0  # for a line, beyond the seconds that a kernel is to take
 
 
 class KernelResult(msgspec.Struct, frozen=True):
-    """What the program tells of a kernel that is over; see there."""
+    """The line that edge_rt.backends.ceilings prints after a kernel."""
 
     end: str
     flop: float
@@ -49,7 +49,7 @@ class Sweeper:
         self._meter, self._program, self._patience_s = meter, program, patience_s
 
     async def sweep(self, threads: int, seconds: float) -> AsyncGenerator[str | Sweep]:
-        """The name of each kernel once it runs, `seconds` long, and in the end what came of all.
+        """Yield the name of each kernel when it starts, and at the end the sweep.
 
         Raises EngineError where the program fails. Closing the generator ends it.
         """
@@ -138,7 +138,7 @@ def _parsed(line: bytes) -> _Begun | KernelResult:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Leave nothing running."""
+    """Kill the process if it still runs."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):  # it went just now
             process.kill()

@@ -97,12 +97,12 @@ class Schedule:
 
     @property
     def enough(self) -> bool:
-        """Whether what was made so far can be fitted."""
+        """Whether the runs made so far can be fitted."""
         return len(self._prefills) >= FEWEST_LENGTHS and bool(self._steps)
 
     @property
     def left_s(self) -> float:
-        """What the runs that were not given yet will take, about."""
+        """Return about how long the remaining runs will take."""
         return sum(self._seconds(run) for run in self._planned)
 
     def next(self, left_s: float) -> TimingRun | None:
@@ -114,7 +114,7 @@ class Schedule:
         return None
 
     def took(self, run: TimingRun, prefill_s: float, decode_s: float) -> None:
-        """Take how long a run took."""
+        """Record the duration of a run."""
         self._prefills.setdefault(run.prompt_tokens, []).append(prefill_s)
         if run.completion_tokens > 1:
             self._steps.append(decode_s / (run.completion_tokens - 1))
@@ -130,7 +130,7 @@ class Schedule:
         return TimingRun(run.prompt_tokens, min(run.completion_tokens, most))
 
     def _seconds(self, run: TimingRun) -> float:
-        """About how long it will take."""
+        """Return about how long `run` will take."""
         if not self._prefills:
             return 0.0
         nearest = min(self._prefills, key=lambda n: abs(n - run.prompt_tokens))
@@ -152,7 +152,7 @@ def in_order(cores: int) -> list[int]:
 
 
 class ProgressEstimate:
-    """By the clock, and by what is still to do; the share never falls."""
+    """The share that is done, by the clock and by the work that remains; it never falls."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class ProgressEstimate:
 
     @property
     def expected_s(self) -> float:
-        """What is still to be taken by all that has not begun, or by the whole."""
+        """Return the expected seconds of everything that has not begun, or of the whole."""
         return self._total_s or sum(self._later_s.values())
 
     @property
@@ -177,16 +177,16 @@ class ProgressEstimate:
         return self._clock() - self._begin_s
 
     def begun(self, thing: str) -> None:
-        """It has begun, or is left out: nothing is set aside for it any more."""
+        """Stop reserving time for `thing`: it has begun, or is left out."""
         self._later_s.pop(thing, None)
 
     def expect(self, thing: str, seconds: float) -> None:
-        """It will take so long, if it has not begun yet."""
+        """Expect `thing` to take `seconds`, if it has not begun yet."""
         if thing in self._later_s:
             self._later_s[thing] = seconds
 
     def at(self, doing: str, left_s: float = 0.0) -> Progress:
-        """Where it stands; what is being done takes `left_s` more."""
+        """Return the progress; the present step takes `left_s` more."""
         elapsed_s = self.elapsed_s
         whole_s = self._total_s or elapsed_s + max(0.0, left_s) + sum(self._later_s.values())
         share = elapsed_s / whole_s if whole_s > 0.0 else 0.0
@@ -224,7 +224,7 @@ class ModelTimer:
         how: Thoroughness,
         seconds: float,
     ) -> AsyncGenerator[tuple[TimingRun, float] | Measurement]:
-        """Each run that is begun, with about how long all of them will still take, and what came.
+        """Yield each run when it begins, with the seconds that remain, and then its measurement.
 
         It lasts about `seconds` at most, but as long as it takes to have enough. Raises Unready.
         """

@@ -1,4 +1,4 @@
-"""How far off predictions were of late, and by which factors to mend them."""
+"""The errors of recent predictions, and the factors that correct them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LearntFactors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Factors:
-    """Ratios of what came to what was expected: the middle one of the latest counts.
+    """Ratios of actual to expected figures; the median of the latest ones counts.
 
     A median follows a lasting change after half the ratios it keeps, and an answer that was held
     up a hundredfold by other programs does not move it.
@@ -50,7 +50,7 @@ class Factors:
 
     @property
     def logs(self) -> list[float]:
-        """Of each ratio the logarithm, the latest last."""
+        """The logarithms of the ratios, the latest last."""
         return list(self._logs)
 
     def add(self, actual: float, expected: float) -> None:
@@ -65,14 +65,14 @@ class Factors:
 
 
 class Misses:
-    """How far predictions lay from what came, told before it was known."""
+    """The errors of predictions that were made in advance."""
 
     def __init__(self, ratios: Iterable[float] = ()) -> None:
         self._ratios = deque((r for r in ratios if 0.0 <= r < _FARTHEST), maxlen=_JUDGED)
 
     @property
     def ratios(self) -> list[float]:
-        """Each, the latest last."""
+        """The errors, the latest last."""
         return list(self._ratios)
 
     def add(self, actual: float, predicted: float) -> None:
@@ -97,7 +97,7 @@ class PredictionHistory:
 
     @classmethod
     def recalled(cls, learnt: LearntFactors) -> PredictionHistory:
-        """As it was when it was kept."""
+        """Return the history that was kept over a restart."""
         return cls(
             Factors(learnt.prefill),
             Factors(learnt.decode),
@@ -107,7 +107,7 @@ class PredictionHistory:
         )
 
     def learnt(self, model: str, threads: int) -> LearntFactors:
-        """What to keep of it."""
+        """Return what is to be kept over a restart."""
         return LearntFactors(
             model=model,
             threads=threads,
@@ -129,7 +129,7 @@ class PredictionHistory:
             self.watts.add(served.energy_j, expected_j)
 
     def judge(self, served: Served, seconds: float, energy_j: float | None) -> None:
-        """Take how far off a prediction of computing time and joules was."""
+        """Record the error of a prediction of computing time and joules."""
         self.seconds.add(served.prefill_s + served.decode_s, seconds)
         if served.energy_j is not None and energy_j is not None:
             self.energy.add(served.energy_j, energy_j)

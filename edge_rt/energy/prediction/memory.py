@@ -25,9 +25,7 @@ _MOST_MODELS = 64  # those learnt of last stay
 
 
 class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was learnt of a model, and what that rests on: the file and how it was loaded, the
-    board, the calibrations.
-    """
+    """The factors of a model, with the file, load, board and calibrations that they rest on."""
 
     model: str
     sha256: str
@@ -43,7 +41,7 @@ class Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         board: str,
         calibrations: Iterable[ModelCalibration],
     ) -> bool:
-        """Whether it was learnt of just this."""
+        """Whether the factors rest on just these."""
         now = entry.id, entry.sha256, form, board, _dates(calibrations)
         return now == (self.model, self.sha256, self.form, self.board, self.calibrated)
 
@@ -83,7 +81,7 @@ class PredictionStore:
         board: str,
         calibrations: Sequence[ModelCalibration],
     ) -> list[LearntFactors]:
-        """What was learnt of it in an earlier life, if it still is the same."""
+        """Return the factors from before the restart, if they still apply."""
         of = self._models.get(entry.id)
         return of.learnt if of is not None and of.fits(entry, form, board, calibrations) else []
 
@@ -95,28 +93,28 @@ class PredictionStore:
         calibrations: Iterable[ModelCalibration],
         learnt: list[LearntFactors],
     ) -> None:
-        """Note what is known of a model by now, loaded like that."""
+        """Keep the factors of a model that is loaded in `form`."""
         if learnt:
             self._models.pop(entry.id, None)
             dates = _dates(calibrations)
             self._models[entry.id] = Of(entry.id, entry.sha256, form, board, dates, learnt)
 
     def recall_teams(self, board: str) -> list[LearntTeam]:
-        """What was learnt in an earlier life of models together, on that board."""
+        """Return the factors of models that answer together, from before the restart."""
         return self._teams.learnt if self._teams.board == board else []
 
     def take_teams(self, board: str, learnt: list[LearntTeam]) -> None:
-        """Note what is known of models together by now."""
+        """Keep the factors of models that answer together."""
         if learnt:
             self._teams = OfTeams(board, learnt)
 
     def content(self, notes: Notes) -> bytes:
-        """All of it, as the file is to hold it."""
+        """Return the content of the file."""
         models = list(self._models.values())[-_MOST_MODELS:]
         return msgspec.json.encode(_Kept(models, notes, self._teams))
 
     def write(self, content: bytes) -> None:
-        """Bring that to the disk, if it is new."""
+        """Write `content` to the disk, if it has changed."""
         if content == self._written:
             return
         try:

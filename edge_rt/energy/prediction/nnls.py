@@ -59,7 +59,7 @@ def _left(gram: Sequence[Vector], moments: Vector, solution: Vector) -> float:
 
 
 def _solved(gram: Sequence[Vector], moments: Vector, chosen: Sequence[int]) -> list[float] | None:
-    """The solution with all but the `chosen` unknowns 0; None where they hang together."""
+    """Return the solution with only the `chosen` unknowns; None if they are linearly dependent."""
     size = len(chosen)
     lower = [[0.0] * size for _ in range(size)]
     forward: list[float] = []

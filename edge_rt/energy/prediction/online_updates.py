@@ -1,4 +1,4 @@
-"""What answered requests teach of what the next ones will take."""
+"""Requests from whose answers predictions learn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class OnlineUpdate:
 
 
 class OnlineUpdates:
-    """Hears of every request and passes on those that tell something.
+    """Follows every request and learns from those that allow it.
 
     A request teaches if no other was there at the same time, it had one answer, and its thread
     count stayed the same.
@@ -57,7 +57,7 @@ class OnlineUpdates:
             self._open.discard(lesson)
 
     def look(self, lesson: OnlineUpdate) -> None:
-        """Something was heard of the request."""
+        """Check whether the request still has its threads to itself."""
         threads = fewest(lesson.asked, self._threads())
         lesson.pure = lesson.pure and threads == lesson.threads
 
@@ -69,10 +69,7 @@ class OnlineUpdates:
         cost: Cost,
         offered: DecodingOption = ALONE,
     ) -> Served | None:
-        """The request has come to its end, in that mode, and this is what it cost.
-
-        What was learnt of it; None: it taught nothing.
-        """
+        """Learn from a request that has ended, and return its figures; None: nothing was learnt."""
         self.look(lesson)
         account = receipt.account
         if not lesson.pure or receipt.redone or receipt.own.completion < 1:

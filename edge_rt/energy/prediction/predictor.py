@@ -56,22 +56,22 @@ class Estimates:
         self._unlike: dict[tuple[str, int], list[float | None]] = {}
 
     def history(self, model: str, threads: int) -> PredictionHistory:
-        """Where to note what came, before anything else is asked."""
+        """Return the history of a model, to which an answer is about to be added."""
         self._rework(model)
         return self._histories.setdefault((model, threads), PredictionHistory())
 
     def forget(self, model: str) -> None:
-        """Drop what was learnt of a model, as its bases are others now."""
+        """Drop the factors of a model whose bases have changed."""
         self._found.clear()  # rooflines rest on the sweeps of any model
         self._unlike.clear()
         self._histories = {key: h for key, h in self._histories.items() if key[0] != model}
 
     def learnt(self, model: str) -> list[LearntFactors]:
-        """What was learnt of a model so far, to be kept."""
+        """Return the factors of a model, to be kept over a restart."""
         return [h.learnt(*key) for key, h in self._histories.items() if key[0] == model]
 
     def recall(self, learnt: LearntFactors) -> None:
-        """Take what was learnt in a former life, in place of anything learnt in this one."""
+        """Restore factors from before a restart, in place of those learnt since."""
         self._rework(learnt.model)
         self._histories[learnt.model, learnt.threads] = PredictionHistory.recalled(learnt)
 
@@ -83,7 +83,7 @@ class Estimates:
         return self._found[key]
 
     def _rework(self, model: str) -> None:
-        """Work out anew what rests on what came of a model."""
+        """Drop the estimates that rest on the answers of a model."""
         self._found = {
             key: outlook
             for key, outlook in self._found.items()
@@ -181,9 +181,9 @@ class Predictor:
         calibrations: Iterable[ModelCalibration] = (),
         learnt: Iterable[LearntFactors] = (),
     ) -> None:
-        """Take a model with the calibrations it has now; what was learnt against others is lost.
+        """Take a model with its present calibrations; factors against others are dropped.
 
-        `learnt` is what was learnt against just these, before a restart.
+        `learnt` are the factors against these calibrations from before a restart.
         """
         self._bases.know(model, shape, calibrations)
         self._outlooks.forget(model)
@@ -192,7 +192,7 @@ class Predictor:
                 self._outlooks.recall(one)
 
     def learnt(self, model: str) -> list[LearntFactors]:
-        """What was learnt of a model since it is known, to be kept over a restart."""
+        """Return the factors of a model, to be kept over a restart."""
         return self._outlooks.learnt(model)
 
     def predict(
@@ -250,12 +250,12 @@ class Predictor:
         )
 
     def _watts(self, outlook: Estimate) -> Watts | None:
-        """With what the board draws idle now, and as warm as the chip is."""
+        """Return the watts at the present idle power and temperature."""
         if outlook.watts is None:
             return None
         watts = outlook.watts.plus(outlook.draw * self._warmer_w(outlook))
         return watts if self.idle_w is None else replace(watts, idle_w=self.idle_w)
 
     def _warmer_w(self, outlook: Estimate) -> float:
-        """What computing adds now that it did not when the base's watts were found."""
+        """Return the leakage that has come on top since the base's watts were measured."""
         return 0.0 if self.warmth is None else self.warmth.added_w(outlook.base.temp_c)

@@ -66,7 +66,7 @@ class Runtime:
         return self._between_s(self.prefill[right - 1], self.prefill[right], tokens)
 
     def _between_s(self, left: tuple[int, float], right: tuple[int, float], tokens: int) -> float:
-        """Below the straight line, as what is quadratic is, and never falling."""
+        """Interpolate below the straight line, as a quadratic does, and never fall."""
         (before, before_s), (after, after_s) = left, right
         span, rise_s = after - before, after_s - before_s
         bend_s = min(self.pair_s, 2.0 * rise_s / span**2)
@@ -74,7 +74,7 @@ class Runtime:
         return line_s - bend_s * (tokens - before) * (after - tokens) / 2.0
 
     def _beyond_s(self, tokens: int) -> float:
-        """On with the slope of the last octave, and the attention's growth from its middle on."""
+        """Extend the slope of the last octave, with the attention's growth from its middle."""
         last, last_s = self.prefill[-1]
         base, base_s = next(
             (point for point in reversed(self.prefill[:-1]) if 2 * point[0] <= last), (0, 0.0)

@@ -1,4 +1,4 @@
-"""What models take that answer together, on the board that is there now."""
+"""Predictions for models that answer together, on the present board."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TeamPredictor:
         made: Made,
         form: LoadConfig | None = None,
     ) -> None:
-        """Take how an answer was made, and what it took; `form` as in `predict`."""
+        """Learn from one answer and its cost; `form` as in `predict`."""
         tokens = made.small + made.large
         if tokens < 1:
             return

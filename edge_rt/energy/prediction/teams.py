@@ -1,4 +1,4 @@
-"""What is known of models that answer together: how they share the work, and how far off we are."""
+"""Predictions for models that answer together, by how they have shared the work so far."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Teams:
         large: PredictAlone,
         small: PredictAlone | None,
     ) -> None:
-        """Take how an answer was made and what it took; `large` and `small` are without rests."""
+        """Learn from one answer and its cost; `large` and `small` predict without rests."""
         sizes = Sizes(served.prompt_tokens, served.cached_tokens, served.completion_tokens)
         foretold = self.predict(team, sizes, large, small)
         plain = together(work, sizes, large, small)
@@ -120,7 +120,7 @@ class Teams:
             history.energy.add(served.energy_j, plain.energy_j)
 
     def learnt(self) -> list[LearntTeam]:
-        """All of it, to be kept over a restart, the latest last."""
+        """Return what is to be kept over a restart, the latest last."""
         return [_kept(team, history) for team, history in self._known.items()]
 
 

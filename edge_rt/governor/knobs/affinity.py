@@ -63,7 +63,7 @@ class Affinity:
         raise KnobError(f"{self.name}: it makes threads faster than they can be bound")
 
     def hidden(self) -> str | None:
-        """What was set is what the kernel tells."""
+        """Return None: the kernel shows the value that was set."""
         return None
 
     def _bind(self, thread: int, cores: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""The knobs that the configuration asks for, from the daemon's start to its end."""
+"""The knobs of the configuration, from the daemon's start to its end."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ class BoardKnobs:
         self._ended = False
 
     def report(self) -> list[KnobOutcome]:
-        """What became of each knob; reads nothing."""
+        """Return the outcome of each knob, without reading any."""
         return self._turner.outcomes
 
     async def recover(self) -> None:
-        """Put back what a daemon that was killed has left turned."""
+        """Put back the knobs that a killed daemon has left turned."""
         await self._put_back()
 
     async def turn(self, pause: Pause = asyncio.sleep) -> None:

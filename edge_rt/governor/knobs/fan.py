@@ -51,7 +51,7 @@ class FanProfile:
         return match[1]
 
     def write(self, value: Value) -> None:
-        """Make the profile named `value` the default and start the service anew."""
+        """Make the profile named `value` the default and restart the service."""
         text = self._text(value)
         self._service("stop")
         try:
@@ -60,7 +60,7 @@ class FanProfile:
             self._service("start")
 
     def hidden(self) -> str | None:
-        """What was set is what nvfancontrol tells."""
+        """Return None: nvfancontrol shows the value that was set."""
         return None
 
     def _text(self, profile: Value) -> str:
@@ -154,7 +154,7 @@ class PwmFan:
                 raise KnobError(f"{self.name} takes [mode, pwm] or [mode], not {value!r}")
 
     def hidden(self) -> str | None:
-        """What was set is what the files say."""
+        """Return None: the files show the value that was set."""
         return None
 
     def _by_hand(self, mode: int, pwm: int) -> None:

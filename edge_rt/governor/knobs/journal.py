@@ -29,7 +29,7 @@ class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     among: list[int] = []
 
     def theirs(self, now: Value) -> bool:
-        """Whether somebody else must have set it, where it stands at `now`."""
+        """Whether another program must have set the knob, given its value `now`."""
         if self.among:
             return now not in self.among
         return self.came is not None and now != self.came
@@ -65,7 +65,7 @@ class Journal:
             raise self._error(error) from error
 
     def release(self) -> None:
-        """Let others at it."""
+        """Let other daemons use the journal."""
         lock, self._lock = self._lock, -1
         if lock >= 0:
             os.close(lock)

@@ -53,21 +53,21 @@ class Knob(Protocol):
         ...
 
     def read(self) -> Value:
-        """What it stands at now."""
+        """Return the present value."""
         ...
 
     def write(self, value: Value) -> None:
-        """Set it; what came of that is for `read` to say."""
+        """Set the value; `read` tells whether that had an effect."""
         ...
 
     def hidden(self) -> str | None:
-        """Why `read` does not tell what was set last, such as throttling; None: it does."""
+        """Return why `read` does not show the last value set, such as throttling; None: it does."""
         ...
 
 
 @dataclass(frozen=True)
 class KnobTarget:
-    """A knob and what it shall stand at."""
+    """A knob and the value that it is to have."""
 
     knob: Knob
     value: Value
@@ -207,7 +207,7 @@ class FileKnob:
             raise failure(self.path, error, "written") from error
 
     def hidden(self) -> str | None:
-        """What was set is what the file says."""
+        """Return None: the file shows the value that was set."""
         return None
 
 

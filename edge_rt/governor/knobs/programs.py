@@ -112,7 +112,7 @@ class NvpMode:
             raise KnobError(_refusal(str(value), number, now, answer))
 
     def hidden(self) -> str | None:
-        """What was set is what nvpmodel tells."""
+        """Return None: nvpmodel shows the value that was set."""
         return None
 
     def number(self, mode: Value) -> str:

@@ -84,7 +84,7 @@ class Turner:
         self.note(outcome)
 
     def look(self) -> None:
-        """See whether turned knobs are as they were left."""
+        """Check whether turned knobs still have their values."""
         for outcome in self.outcomes:
             knob = self._find(outcome.knob) if outcome.state == "turned" else None
             if knob is not None:
@@ -107,7 +107,7 @@ class Turner:
             self.note(outcome)
 
     def forget(self, knob: str) -> None:
-        """Say no more of a knob that has gone, as it does with its process."""
+        """Drop a knob that is gone, such as the affinity of a process that has ended."""
         self._turned.discard(knob)
         self._outcomes.pop(knob, None)
         if self._journal.get(knob) is not None:
@@ -164,7 +164,7 @@ class Turner:
         )
 
     def _undo(self, knob: Knob, entry: JournalEntry) -> None:
-        """After a failure, which may have turned the knob halfway."""
+        """Put the knob back after a failure, which may have turned it halfway."""
         try:
             self._put_back(knob, entry)
         except KnobError as error:
@@ -206,5 +206,5 @@ class Turner:
 
 
 def boot_id(root: Path) -> str | None:
-    """What the kernel drew when the board was started; None where it does not say."""
+    """Return the kernel's random id of this boot; None where it has none."""
     return first_line(root / "proc" / "sys" / "kernel" / "random" / "boot_id")

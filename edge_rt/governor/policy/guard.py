@@ -10,7 +10,7 @@ from edge_rt.core.limits import Admission, Guard, Observation, Sacrifice
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user may change in the governor's manners; the defaults suit most boards.
+    """The governor's settings of the configuration; the defaults suit most boards.
 
     Guard thresholds are shares of the trip point in degrees Celsius.
     """
@@ -32,7 +32,7 @@ _TRIED_S = 300.0  # without requests, until one may show whether it is as bad as
 
 
 class Sacrifices:
-    """Makes one after the other, and takes them back in reverse.
+    """Makes sacrifices one after the other, and takes them back in reverse order.
 
     Pacing is always there, since it is what keeps a budget. What stands before it in the order is
     given up as soon as anything must be, what stands behind it once the pace is at its floor.
@@ -83,8 +83,8 @@ class Sacrifices:
             self._waited_s = 0.0
 
     def settle(self, duty: float) -> None:
-        """Somebody has changed the budget: take back at once what nobody asks for any more, and
-        give all up where nothing can be afforded."""
+        """Adapt at once to a changed budget: take back sacrifices that are not needed any more, and
+        make all of them where nothing can be afforded."""
         wanted = self._wanted(duty)
         if wanted < self._count or duty <= 0.0:
             self._count = wanted

@@ -1,4 +1,4 @@
-"""Figures that depend on each other, learnt from readings of their sums: a Kalman filter."""
+"""A Kalman filter: figures that depend on each other, learnt from readings of their sums."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Weights = Mapping[int, float]  # by the figure's place; those that are not named
 
 
 class KalmanFilter:
-    """Means and a covariance; what is not seen fades back into the prior's uncertainty."""
+    """Means and a covariance; unobserved figures return to the prior's uncertainty."""
 
     def __init__(self, mean: Sequence[float], covariance: Sequence[Sequence[float]]) -> None:
         """`covariance` tells how wrong the means may be, and which are wrong alike."""
