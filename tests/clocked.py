@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from edge_rt.board.readers.cpufreq import CpuFreq
+from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.sampler import Sampler
 
 

@@ -1,13 +1,115 @@
-"""Which board this is: the profile whose marks the machine bears."""
+"""Which board this is: what the machine says of itself, and the profile whose marks it bears."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from edge_rt.board.identity import Identity
+from edge_rt.board.readers.sysfs import open_regular
+
+_LIMIT = 1 << 20  # bytes; none of these files comes near it
+_TREES = ("proc/device-tree", "sys/firmware/devicetree/base")
+_PART = re.compile(r"\bp(\d{4})-(\d{4})")
+_SPEC = re.compile(r"^(?:TNSPEC|COMPATIBLE_SPEC)\s+(\d{4})-\w+-(\d{4})-", re.MULTILINE)
+_MODE = re.compile(r"<\s*POWER_MODEL\s+ID=\d+\s+NAME=(\S+)")
+_DMI = ("sys_vendor", "product_name", "board_name")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything by which a board can be told; None or empty where the machine does not say."""
+
+    model: str | None = None  # of the device tree
+    compatible: tuple[str, ...] = ()  # of the device tree, most specific first
+    part_numbers: tuple[str, ...] = ()  # NVIDIA's, of module and carrier: "p3767-0005"
+    dmi: str | None = None  # vendor and product
+    cpu: str | None = None
+    architecture: str | None = None  # as uname has it: "x86_64", "aarch64"
+    memory_bytes: int | None = None  # what the kernel has, somewhat less than is fitted
+    super_modes: bool = False  # NVIDIA's Super power modes are installed
+
+    @classmethod
+    def read(cls, root: Path = Path("/")) -> Identity:
+        """What is under `root`; a file that is missing or senseless counts as silent."""
+        model, compatible, dts = _device_tree(root)
+        cpuinfo = _fields(_text(root / "proc/cpuinfo"))
+        boot = _text(root / "etc/nv_boot_control.conf")
+        modes = _MODE.findall(_text(root / "etc/nvpmodel.conf"))
+        return cls(
+            model=model or cpuinfo.get("Model"),
+            compatible=compatible,
+            part_numbers=_part_numbers(" ".join(compatible), dts, boot),
+            dmi=" ".join(_dmi(root)) or None,
+            cpu=cpuinfo.get("model name") or cpuinfo.get("Hardware"),
+            architecture=_architecture(cpuinfo),
+            memory_bytes=_memory_bytes(root),
+            super_modes=any("_SUPER" in mode for mode in modes)
+            or any(name.endswith("-super") for name in compatible)
+            or "-super" in boot,
+        )
+
+
+def _device_tree(root: Path) -> tuple[str | None, tuple[str, ...], str]:
+    """Model, compatible strings, and the source file that NVIDIA's older kernels name."""
+    for tree in _TREES:
+        model = _strings(root / tree / "model")
+        compatible = _strings(root / tree / "compatible")
+        if model or compatible:
+            dts = " ".join(_strings(root / tree / "nvidia,dtsfilename"))
+            return (model[0] if model else None), compatible, dts
+    return None, (), ""
+
+
+def _part_numbers(compatible: str, dts: str, boot: str) -> tuple[str, ...]:
+    pairs = _PART.findall(f"{compatible} {Path(dts).name}") + _SPEC.findall(boot)
+    return tuple(dict.fromkeys(f"p{board}-{variant}" for board, variant in pairs))
+
+
+def _dmi(root: Path) -> list[str]:
+    texts = [_text(root / "sys/class/dmi/id" / name).strip() for name in _DMI]
+    return [text for text in dict.fromkeys(texts) if text]
+
+
+def _architecture(cpuinfo: dict[str, str]) -> str | None:
+    if "vendor_id" in cpuinfo:
+        return "x86_64" if "lm" in cpuinfo.get("flags", "").split() else "i686"
+    if "CPU architecture" in cpuinfo:
+        return "aarch64" if cpuinfo["CPU architecture"] in ("8", "AArch64") else "armv7l"
+    return None
+
+
+def _memory_bytes(root: Path) -> int | None:
+    value, _, unit = _fields(_text(root / "proc/meminfo")).get("MemTotal", "").partition(" ")
+    if unit != "kB" or not (value.isascii() and value.isdigit() and len(value) < 16):
+        return None
+    return int(value) * 1024 or None
+
+
+def _fields(text: str) -> dict[str, str]:
+    """ "NAME : VALUE" lines; the first of a name, which is the first processor's."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def _strings(path: Path) -> tuple[str, ...]:
+    """The strings of a device tree property, each ended by NUL."""
+    return tuple(text.strip() for text in _text(path).split("\0") if text.strip())
+
+
+def _text(path: Path) -> str:
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            return file.read(_LIMIT).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
 
 Confidence = Literal["exact", "family", "generic"]
 _RANK: dict[Confidence, int] = {"generic": 0, "family": 1, "exact": 2}

@@ -10,32 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edge_rt.board.readers.base import PENDING, Reader, Skipped
+from edge_rt.board.readers.base import PATIENCE_S, PENDING, Hung, Reader, Skipped, within
 from edge_rt.board.readers.bounds import Known
-from edge_rt.board.readers.cpu_load import CpuLoad, Pid
-from edge_rt.board.readers.cpufreq import CpuFreq
-from edge_rt.board.readers.devfreq import DevFreq
-from edge_rt.board.readers.gpu import Gpu
-from edge_rt.board.readers.heat.fan import Fan
-from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
-from edge_rt.board.readers.heat.thermal import Thermal
-from edge_rt.board.readers.heat.thermal_throttle import ThermalThrottle
-from edge_rt.board.readers.hung import PATIENCE_S, Hung, within
-from edge_rt.board.readers.memory import Memory
-from edge_rt.board.readers.power.ina238 import Ina238
-from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
-from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c, WordBus, open_bus
-from edge_rt.board.readers.power.ina3221_iio import Ina3221Iio
+from edge_rt.board.readers.clocks import CpuFreq, DevFreq, Gpu
+from edge_rt.board.readers.cpu import CpuLoad, Pid
+from edge_rt.board.readers.heat import Fan, HwmonTemp, Thermal, ThermalThrottle
+from edge_rt.board.readers.memory import Memory, Pressure
+from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon, Ina3221Iio
+from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c, RawChip, WordBus, open_bus
 from edge_rt.board.readers.power.jtop import Jtop, JtopClient
 from edge_rt.board.readers.power.modelled import Coefficients, ModelledPower
+from edge_rt.board.readers.power.rails import Ina238
 from edge_rt.board.readers.power.rapl import Rapl
-from edge_rt.board.readers.power.raw_chip import RawChip
-from edge_rt.board.readers.pressure import Pressure
-from edge_rt.board.readers.raspberry.pmic import PiPmic
-from edge_rt.board.readers.raspberry.throttled import PiThrottled
-from edge_rt.board.readers.raspberry.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd
-from edge_rt.board.readers.raspberry.volt import PiVolt
+from edge_rt.board.readers.raspberry_pi import PiPmic, PiThrottled, PiVolt
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
+from edge_rt.board.readers.videocore import Firmware, FirmwareFiles, Mailbox, Vcgencmd
 
 T = TypeVar("T")
 

@@ -14,13 +14,12 @@ from typing import Literal
 from edge_rt.board.discovery import discover
 from edge_rt.board.integral import Energy
 from edge_rt.board.profile import choose, roots, simulated_board, wanted
-from edge_rt.board.readers.base import Reader
-from edge_rt.board.readers.cpu_load import Pid
-from edge_rt.board.readers.hung import PATIENCE_S, hung
+from edge_rt.board.readers.base import PATIENCE_S, Reader, hung
+from edge_rt.board.readers.cpu import Pid
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all
 from edge_rt.board.snapshot import BoardSnapshot, hottest_c, nothing_yet, report
-from edge_rt.board.supply.supply import Supply, find_supply
+from edge_rt.board.supply import Supply, find_supply
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport
 

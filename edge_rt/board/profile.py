@@ -11,12 +11,11 @@ from pathlib import Path
 from edge_rt.board.detection import detect
 from edge_rt.board.discovery import Roots, WantedReaders
 from edge_rt.board.readers.bounds import Known
-from edge_rt.board.readers.cpu_load import Pid
+from edge_rt.board.readers.cpu import Pid
+from edge_rt.board.readers.power.ina3221_i2c import raw_chips
 from edge_rt.board.readers.power.jtop import connect
 from edge_rt.board.readers.power.modelled import Coefficients
-from edge_rt.board.readers.power.raw_chip import raw_chips
-from edge_rt.board.supply.plausibility import known_of
-from edge_rt.board.supply.supply import measured
+from edge_rt.board.supply import known_of, measured
 from edge_rt.config.board import Board
 from edge_rt.config.boards import board_dirs, check_boards
 from edge_rt.config.paths import Paths

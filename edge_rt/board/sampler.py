@@ -10,9 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from edge_rt.board.integral import Energy, Meter
-from edge_rt.board.readers.base import Channel, Kind, Reader, Skipped
+from edge_rt.board.readers.base import Channel, Kind, Reader, Skipped, hung
 from edge_rt.board.readers.gauges import GaugeReader
-from edge_rt.board.readers.hung import hung
 from edge_rt.board.track import Reading, Track
 
 log = logging.getLogger(__name__)

@@ -8,14 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
 from edge_rt.board.profile import UNKNOWN, Chosen
 from edge_rt.board.readers.base import Skipped
 from edge_rt.board.readers.sysfs import NOT_REGULAR
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.supply.plausibility import doubts
-from edge_rt.board.supply.supply import Supply
+from edge_rt.board.supply import Supply, doubts
 from edge_rt.board.track import UNREAD, Reading
-from edge_rt.board.zones.heat_zones import HeatZones, ZoneTemp, hottest, nearest
 from edge_rt.config.board import Thermal
 from edge_rt.core.reports.board import BoardReport, ChannelState, HeatState, NotRead, RailEnergy
 from edge_rt.core.reports.board import Supply as SupplyState

@@ -11,7 +11,7 @@ from statistics import fmean
 
 import msgspec
 
-from edge_rt.board.readers.cpufreq import CpuFreq
+from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.core.clock import Pause
 from edge_rt.core.files import plain_name, replace_file

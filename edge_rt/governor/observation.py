@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from edge_rt.board.cpu_watch import CpuWatch
+from edge_rt.board.meters import CpuWatch, SupplyMeter, fan_drive, temperatures
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.board.supply_meter import SupplyMeter
-from edge_rt.board.temperatures import fan_drive, temperatures
 from edge_rt.core.limits import Observation
 from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.protocol import Pong

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
-from edge_rt.board.cpu_watch import CpuWatch
 from edge_rt.board.integral import Energy
+from edge_rt.board.meters import CpuWatch
 from edge_rt.board.monitor import BoardMonitor
 from edge_rt.board.readers.cpu import CpuReader
 from edge_rt.config.schema import Config

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from edge_rt.board.cpu_watch import CpuWatch
+from edge_rt.board.meters import CpuWatch
 from edge_rt.board.readers.cpu import CpuReader
 
 ENGINE = 42

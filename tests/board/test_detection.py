@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from edge_rt.board.detection import Detection, detect, recognise
-from edge_rt.board.identity import Identity
+from edge_rt.board.detection import Detection, Identity, detect, recognise
 from edge_rt.config.board import Board, Match
 from edge_rt.config.boards import load_boards
 

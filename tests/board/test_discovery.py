@@ -25,8 +25,8 @@ from edge_rt.board.discovery import (
 )
 from edge_rt.board.readers.base import PENDING, Channel, Reader
 from edge_rt.board.readers.power.modelled import Coefficients
-from edge_rt.board.readers.raspberry.videocore import FirmwareFiles, Mailbox
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
+from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox
 
 MODEL = Coefficients(static_w=2.0, core_w=1.0)
 

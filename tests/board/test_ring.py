@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.ring import Ring
+from edge_rt.board.track import Ring
 
 VALUES = st.one_of(st.none(), st.floats(-1e6, 1e6))
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from trees import BOARDS, Tree
 
+from edge_rt.board.meters import fan_drive, temperatures
 from edge_rt.board.profile import Chosen
-from edge_rt.board.readers.heat.fan import Fan
-from edge_rt.board.readers.heat.thermal import Thermal as ThermalReader
+from edge_rt.board.readers.heat import Fan
+from edge_rt.board.readers.heat import Thermal as ThermalReader
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
-from edge_rt.board.temperatures import fan_drive, temperatures
 from edge_rt.config.board import Board, Thermal, Trips, Zone
 from edge_rt.config.boards import load_boards
 

@@ -9,7 +9,7 @@ import pytest
 
 from edge_rt.board.profile import Chosen
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.readers.cpufreq import CpuFreq
+from edge_rt.board.readers.clocks import CpuFreq
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards

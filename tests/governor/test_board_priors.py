@@ -11,7 +11,7 @@ import pytest
 
 from edge_rt.board.profile import Chosen
 from edge_rt.board.readers.base import Reader
-from edge_rt.board.readers.heat.fan import Fan
+from edge_rt.board.readers.heat import Fan
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.config.boards import load_boards

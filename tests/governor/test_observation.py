@@ -12,9 +12,9 @@ import pytest
 from edge_rt.board.integral import Energy
 from edge_rt.board.monitor import BoardMonitor, Metered
 from edge_rt.board.profile import Chosen
+from edge_rt.board.readers.clocks import Gpu
 from edge_rt.board.readers.cpu import CpuReader
-from edge_rt.board.readers.gpu import Gpu
-from edge_rt.board.readers.heat.thermal import Thermal
+from edge_rt.board.readers.heat import Thermal
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.snapshot import BoardSnapshot
 from edge_rt.engine.protocol import Pong

@@ -1,10 +1,144 @@
-"""CPU time of the whole board and of single processes, from procfs."""
+"""CPU time of the board and of single processes, from procfs, and how busy the processor is."""
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edge_rt.board.readers.cpu_time import BoardTime, ProcessTime
+from edge_rt.board.readers.base import PENDING, BaseReader, Channel, nothing
+from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
+
+_IDLE = slice(3, 5)  # idle and iowait, of the columns behind the word "cpu"
+_GUEST = 9  # from here on time is counted in the user columns already
+_TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
+
+
+class BoardTime:
+    """Busy seconds of all cores together; `error` says why there are none."""
+
+    def __init__(self, proc: Path, io: FileIo = FILE_IO) -> None:
+        self.file = HeldFile(proc / "stat", io, 256)
+        self.error: str | None = None
+
+    def busy_s(self) -> float | None:
+        """Seconds since boot, idle and iowait left out; None where not readable."""
+        data = self.file.read()
+        if data is None:
+            self.error = self.file.error
+            return None
+        words = data.partition(b"\n")[0].split()
+        try:
+            ticks = [
+                int(word) for word in words[1:9]
+            ]  # guest time, behind, is in user time already
+        except ValueError:
+            ticks = []
+        if words[:1] == [b"cpu"] and len(ticks) > _IDLE.start:
+            return (sum(ticks) - sum(ticks[_IDLE])) * _TICK_S
+        self.error = f"stat starts with no CPU times: {data[:20]!r}"
+        return None
+
+
+class ProcessTime:
+    """User and system seconds of one process, all threads; `error` says why there are none."""
+
+    def __init__(self, proc: Path, pid: int, io: FileIo = FILE_IO) -> None:
+        self.pid = pid
+        self.file = HeldFile(proc / str(pid) / "stat", io, 512)
+        self.error: str | None = None
+
+    def busy_s(self) -> float | None:
+        """Seconds since the process began; None when it is gone."""
+        data = self.file.read()
+        if data is None:
+            self.error = f"process {self.pid}: {self.file.error}"
+            return None
+        try:
+            user, system = data.rpartition(b")")[2].split()[11:13]
+            return (int(user) + int(system)) * _TICK_S
+        except ValueError:
+            self.error = f"process {self.pid}: stat holds no CPU times"
+            return None
+
+
+def core_count(proc: Path) -> int | None:
+    """The number of cores that /proc/stat lists; None where not readable."""
+    try:
+        with (proc / "stat").open(encoding="ascii", errors="replace") as file:
+            count = sum(1 for line in file if line[:3] == "cpu" and line[3:4].isdigit())
+    except OSError:
+        return None
+    return count or None
+
+
+Pid = Callable[[], "int | None"]
+
+
+class CpuLoad(BaseReader):
+    """The `fraction` of all cores that was busy since the last read: "cpu" and "cpu NAME".
+
+    A process is named by a callable that gives its pid now, or None while it does not run, so
+    that a process that is started again is followed.
+    """
+
+    def __init__(
+        self,
+        proc: Path,
+        processes: Mapping[str, Pid] | None = None,
+        period_s: float = 0.5,
+        io: FileIo = FILE_IO,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is in seconds."""
+        cores = core_count(proc)
+        self._pids = dict(processes or {})
+        names = ["cpu", *(f"cpu {name}" for name in self._pids)] if cores else []
+        channels = [Channel(name, "fraction", str(proc)) for name in names]
+        skipped = nothing("cpu-load", f"{proc}/stat lists no cores", channels)
+        super().__init__("cpu-load", channels, period_s, skipped)
+        self._cores = cores or 1
+        self._board = BoardTime(proc, io)
+        self._held: dict[str, ProcessTime] = {}
+        self._last: list[tuple[float, float] | None] = [None] * len(channels)
+        self._proc, self._io, self._clock = proc, io, clock
+
+    def close(self) -> None:
+        """Close every file."""
+        self._board.file.close()
+        for held in self._held.values():
+            held.file.close()
+
+    def _read(self) -> None:
+        self._advance(0, self._board.busy_s(), self._board.error)
+        for index, (name, pid) in enumerate(self._pids.items(), 1):
+            self._process(index, name, pid())
+
+    def _process(self, index: int, name: str, pid: int | None) -> None:
+        held = self._held.get(name)
+        if held is not None and held.pid != pid:
+            self._held.pop(name).file.close()
+            self._last[index] = held = None
+        if pid is None:
+            self._fail(index, f"{name} does not run")
+            return
+        if held is None:
+            held = self._held[name] = ProcessTime(self._proc, pid, self._io)
+        self._advance(index, held.busy_s(), held.error)
+
+    def _advance(self, index: int, busy_s: float | None, error: str | None) -> None:
+        if busy_s is None:
+            self._last[index] = None
+            self._fail(index, error or "")
+            return
+        now = self._clock()
+        before, self._last[index] = self._last[index], (now, busy_s)
+        if before is None or now <= before[0]:
+            self._fail(index, PENDING)
+            return
+        share = (busy_s - before[1]) / (now - before[0]) / self._cores
+        self._set(index, min(1.0, max(0.0, share)))
 
 
 class CpuReader:

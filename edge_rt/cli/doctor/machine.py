@@ -10,19 +10,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import cast
 
-from edge_rt.board.detection import Detection, recognise
+from edge_rt.board.detection import Detection, Identity, recognise
 from edge_rt.board.discovery import Discovery, Roots, WantedReaders, discover
-from edge_rt.board.identity import Identity
-from edge_rt.board.readers.base import Channel
+from edge_rt.board.heat_zones import HeatZones
+from edge_rt.board.readers.base import Channel, within
 from edge_rt.board.readers.bounds import IMPOSSIBLE
-from edge_rt.board.readers.hung import within
-from edge_rt.board.readers.power.raw_chip import raw_chips
+from edge_rt.board.readers.power.ina3221_i2c import raw_chips
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.sampler_thread import step_all
-from edge_rt.board.supply.plausibility import known_of
-from edge_rt.board.supply.supply import Supply, find_supply
-from edge_rt.board.zones.heat_zones import HeatZones
+from edge_rt.board.supply import Supply, find_supply, known_of
 from edge_rt.cli.doctor.user import User
 from edge_rt.cli.exits import CommandFailure, Silent
 from edge_rt.cli.local.serve import servable

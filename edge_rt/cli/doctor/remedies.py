@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from edge_rt.board.readers.cpu_time import core_count
+from edge_rt.board.readers.cpu import core_count
 from edge_rt.board.readers.sysfs import first_line
 from edge_rt.cli.doctor.machine import ExaminedMachine
 from edge_rt.cli.doctor.user import group_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from edge_rt.board.cpu_watch import CpuWatch
+from edge_rt.board.meters import CpuWatch
 from edge_rt.core.clock import Pause
 from edge_rt.governor.loop import GovernorLoop
 

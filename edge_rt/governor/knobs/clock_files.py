@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rt.board.readers.cpufreq import Policy, policies
-from edge_rt.board.readers.devfreq import gpu_devices
+from edge_rt.board.readers.clocks import Policy, gpu_devices, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line, numbered, open_regular
 from edge_rt.governor.knobs.knob import FileKnob, KnobError, KnobTarget
 

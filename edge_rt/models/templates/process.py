@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edge_rt.board.readers.cpu_time import ProcessTime
+from edge_rt.board.readers.cpu import ProcessTime
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import Tree
 
-from edge_rt.board.readers.cpu_load import CpuLoad
+from edge_rt.board.readers.cpu import CpuLoad
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -11,8 +11,7 @@ from faults import Faults, figures
 from trees import BOARDS, Tree
 
 from edge_rt.board.discovery import Roots, discover
-from edge_rt.board.readers.devfreq import DevFreq
-from edge_rt.board.readers.gpu import Gpu
+from edge_rt.board.readers.clocks import DevFreq, Gpu
 
 JETSONS = {  # of each generation, its GPU's folder below /sys and its name
     "nano": ("devices", "57000000.gpu"),

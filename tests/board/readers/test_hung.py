@@ -12,9 +12,8 @@ import pytest
 from trees import Tree, orin_nano
 
 from edge_rt.board.discovery import Discovery, Roots, discover
-from edge_rt.board.readers.base import Channel
+from edge_rt.board.readers.base import Channel, Hung, hung, within
 from edge_rt.board.readers.gauges import GaugeReader, temperature
-from edge_rt.board.readers.hung import Hung, hung, within
 from edge_rt.board.readers.sysfs import FileIo, HeldFile, first_line, open_regular
 from edge_rt.board.sampler import Sampler
 from edge_rt.board.sampler_thread import SamplerThread, step_all

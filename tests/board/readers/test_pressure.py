@@ -6,7 +6,7 @@ import pytest
 from faults import FakeClock, figures
 from trees import Tree
 
-from edge_rt.board.readers.pressure import Pressure
+from edge_rt.board.readers.memory import Pressure
 
 
 def test_pressure_is_the_share_of_time_stalled(tree: Tree, clock: FakeClock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from trees import BOARDS, Tree
 
 from edge_rt.board.monitor import BoardMonitor
-from edge_rt.board.supply.plausibility import known_of
+from edge_rt.board.supply import known_of
 from edge_rt.config.boards import load_boards
 from edge_rt.config.paths import Paths
 from edge_rt.core.reports.board import BoardReport

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.integral import Count, Energy, Integral
-from edge_rt.board.supply.rail_sum import RailSum
+from edge_rt.board.integral import Count, Energy, Integral, RailSum
 
 Reading = float | None
 WATTS = st.one_of(st.none(), st.floats(0.0, 50.0))

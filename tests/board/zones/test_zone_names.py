@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rt.board.zones.zone_names import judge
+from edge_rt.board.heat_zones import judge
 
 CHIP = """
 cpu-thermal cpu_thermal gpu-thermal cv0-thermal soc2-thermal soc012-thermal tj-thermal

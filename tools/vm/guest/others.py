@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
-from edge_rt.board.readers.heat.thermal import Thermal, TripPoint
-from edge_rt.board.readers.power.ina238 import Ina238
+from edge_rt.board.readers.heat import HwmonTemp, Thermal, TripPoint
+from edge_rt.board.readers.power.rails import Ina238
 from vm.guest.check import check
 from vm.guest.expect import expect, expect_same
 from vm.guest.stub import SYSFS, Chip, bound

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from smbus2 import SMBus
 
-from edge_rt.board.readers.power import ina3221_registers as registers
+from edge_rt.board.readers.power import ina3221 as registers
 from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c
 
 SYSFS = Path("/sys")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Kind
-from edge_rt.board.readers.cpu_time import BoardTime
-from edge_rt.board.readers.cpufreq import KHZ_HIGH, policies
+from edge_rt.board.readers.clocks import KHZ_HIGH, policies
+from edge_rt.board.readers.cpu import BoardTime
 from edge_rt.board.readers.sysfs import FILE_IO, FileIo, HeldFile
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from edge_rt.board.supply.supply import Supply
+from edge_rt.board.supply import Supply
 from edge_rt.cli.doctor.checks.power_chips import counters, iio_rule
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import Document, ExaminedMachine, several

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
-from edge_rt.board.readers.heat.thermal import Thermal, TripPoint
-from edge_rt.board.zones.heat_zones import AMD_C, hottest
+from edge_rt.board.heat_zones import AMD_C, hottest
+from edge_rt.board.readers.heat import HwmonTemp, Thermal, TripPoint
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import load_module, seclusion

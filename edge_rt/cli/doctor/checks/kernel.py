@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_rt.board.readers.cpufreq import Policy, policies
+from edge_rt.board.readers.clocks import Policy, policies
 from edge_rt.board.readers.sysfs import first_integer, first_line
 from edge_rt.cli.doctor.finding import CheckFinding, note, ok, problem
 from edge_rt.cli.doctor.machine import ExaminedMachine

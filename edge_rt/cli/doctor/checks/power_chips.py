@@ -7,12 +7,12 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_rt.board.readers.power import ina3221_iio, rapl
-from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
-from edge_rt.board.readers.power.raw_chip import place_of
+from edge_rt.board.readers.power import ina3221 as ina3221_iio
+from edge_rt.board.readers.power import rapl
+from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
+from edge_rt.board.readers.power.ina3221_i2c import place_of
 from edge_rt.board.readers.sysfs import first_line, numbered
-from edge_rt.board.supply.plausibility import agrees, doubts, known_of, shunts
-from edge_rt.board.supply.supply import Supply
+from edge_rt.board.supply import Supply, agrees, doubts, known_of, shunts
 from edge_rt.cli.doctor.finding import CheckFinding, note, problem
 from edge_rt.cli.doctor.machine import ChannelReading, ExaminedMachine
 from edge_rt.cli.doctor.remedies import access_to_bus, let_group_use, load_module, seclusion

@@ -6,7 +6,7 @@ import pytest
 from faults import figures
 from trees import Tree, orin_nano, pi5
 
-from edge_rt.board.readers.heat.fan import Fan
+from edge_rt.board.readers.heat import Fan
 
 
 def test_fans_over_one_or_two_devices(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -6,8 +6,7 @@ import pytest
 from faults import figures
 from trees import Tree, x86
 
-from edge_rt.board.readers.heat.hwmon_temp import HwmonTemp
-from edge_rt.board.readers.heat.thermal_throttle import ThermalThrottle
+from edge_rt.board.readers.heat import HwmonTemp, ThermalThrottle
 
 
 def test_x86_temperatures_and_throttle_counts(tree: Tree) -> None:

@@ -8,7 +8,7 @@ import pytest
 from faults import figures
 from trees import Tree, thor
 
-from edge_rt.board.readers.power.ina238 import Ina238
+from edge_rt.board.readers.power.rails import Ina238
 
 
 def test_the_input_monitor_multiplies_by_itself(tree: Tree) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import Tree
 
-from edge_rt.board.readers.power import ina3221_registers as chip
-from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
+from edge_rt.board.readers.power import ina3221 as chip
+from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
 from edge_rt.board.readers.power.ina3221_i2c import Ina3221I2c
 
 LABELS = {1: "VDD_IN", 2: "VDD_CPU_GPU_CV", 3: "VDD_SOC"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from trees import Tree
 
-from edge_rt.board.readers.power.raw_chip import place_of, raw_chips
+from edge_rt.board.readers.power.ina3221_i2c import place_of, raw_chips
 from edge_rt.config.boards import load_boards
 
 RAILS = load_boards()["jetson-xavier-nx"].rails

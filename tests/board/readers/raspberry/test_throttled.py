@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from told import Told
 from trees import Tree, pi5
 
-from edge_rt.board.readers.raspberry.throttled import PiThrottled
-from edge_rt.board.readers.raspberry.throttled import parse as parse_flags
+from edge_rt.board.readers.raspberry_pi import PiThrottled
+from edge_rt.board.readers.raspberry_pi import parse_flags as parse_flags
 
 
 @pytest.mark.parametrize("text", ["throttled=0x50005\n", "50005", "0x50005"])

@@ -6,7 +6,7 @@ import pytest
 from faults import figures
 from trees import Tree, pi4
 
-from edge_rt.board.readers.raspberry.volt import PiVolt
+from edge_rt.board.readers.raspberry_pi import PiVolt
 
 
 def test_alarm_and_voltages(tree: Tree) -> None:

@@ -13,7 +13,7 @@ from faults import Faults
 from patients import PI, ROOT, Patient, commands, denied
 
 from edge_rt.board.profile import wanted
-from edge_rt.board.readers.power import ina3221_iio
+from edge_rt.board.readers.power import ina3221 as ina3221_iio
 from edge_rt.board.readers.power.modelled import Coefficients
 from edge_rt.board.readers.power.rapl import udev_rule
 from edge_rt.cli.doctor.checks.power import check_power

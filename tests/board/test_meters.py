@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 
 from edge_rt.board.integral import Energy
+from edge_rt.board.meters import HOLD_S, SupplyMeter
 from edge_rt.board.monitor import Metered
-from edge_rt.board.supply_meter import HOLD_S, SupplyMeter
 
 
 class Board:

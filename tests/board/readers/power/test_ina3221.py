@@ -9,7 +9,7 @@ import pytest
 from faults import Faults, figures
 from trees import Tree, agx_orin, orin_nano
 
-from edge_rt.board.readers.power.ina3221_hwmon import Ina3221Hwmon
+from edge_rt.board.readers.power.ina3221 import Ina3221Hwmon
 
 
 def test_channels_not_connected_are_left_out_and_told(tree: Tree) -> None:

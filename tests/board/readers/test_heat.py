@@ -9,7 +9,7 @@ import pytest
 from faults import Faults, figures
 from trees import Tree, agx_orin, nano, x86
 
-from edge_rt.board.readers.heat.thermal import Thermal, TripPoint
+from edge_rt.board.readers.heat import Thermal, TripPoint
 
 
 def test_zones_trip_points_and_cooling(tree: Tree) -> None:

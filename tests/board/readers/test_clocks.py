@@ -6,8 +6,7 @@ import pytest
 from faults import figures
 from trees import Tree, agx_orin
 
-from edge_rt.board.readers.cpufreq import CpuFreq
-from edge_rt.board.readers.devfreq import DevFreq
+from edge_rt.board.readers.clocks import CpuFreq, DevFreq
 
 
 def test_clocks(tree: Tree) -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from told import Told
 from trees import PI5_PAIRS, pmic_answer
 
-from edge_rt.board.readers.raspberry.pmic import RAILS, PiPmic, parse
-from edge_rt.board.readers.raspberry.throttled import PiThrottled
+from edge_rt.board.readers.raspberry_pi import RAILS, PiPmic, PiThrottled, parse_figures
 
 LOADED = {"VDD_CORE": (6.22421, 0.861733), "DDR_VDD2": (0.09, 1.1), "3V3_SYS": (0.12, 3.3)}
 REFUSED = 'error=1 error_msg="Command not registered"'
@@ -30,7 +29,7 @@ def test_a_capture_of_all_rails() -> None:
 
 
 def test_a_single_line_is_read() -> None:
-    assert parse("EXT5V_V volt(24)=5.09066000V") == {"EXT5V_V": 5.09066}
+    assert parse_figures("EXT5V_V volt(24)=5.09066000V") == {"EXT5V_V": 5.09066}
 
 
 def test_a_missing_line_costs_its_rail_and_the_total() -> None:

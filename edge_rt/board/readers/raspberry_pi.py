@@ -1,12 +1,121 @@
-"""The Raspberry Pi 5's power management chip, read through the firmware."""
+"""The Raspberry Pi's power chip, its throttle flags and its undervoltage alarm."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
-from edge_rt.board.readers.base import BaseReader, Channel, Skipped
+from edge_rt.board.readers.base import BaseReader, Channel, Skipped, nothing, unique
 from edge_rt.board.readers.bounds import Bounds, Known
-from edge_rt.board.readers.raspberry.videocore import Firmware, failure, refusal
+from edge_rt.board.readers.gauges import Gauge, GaugeReader, gauge
+from edge_rt.board.readers.sysfs import (
+    FILE_IO,
+    FileIo,
+    HeldFile,
+    first_line,
+    hwmon_devices,
+    numbered,
+)
+from edge_rt.board.readers.videocore import Firmware, failure, refusal
+
+_NOW = ("under_voltage", "frequency_capped", "throttled", "soft_temperature_limit")
+BITS = tuple(enumerate(_NOW)) + tuple((bit + 16, f"{n}_occurred") for bit, n in enumerate(_NOW))
+
+
+class PiThrottled(BaseReader):
+    """Eight flags, from the kernel's copy in sysfs or, without one, from the firmware."""
+
+    def __init__(
+        self,
+        sysfs: Path,
+        firmware: Firmware | None = None,
+        period_s: float = 0.5,
+        io: FileIo = FILE_IO,
+    ) -> None:
+        path = _flags_file(sysfs)
+        self._file = None if path is None else HeldFile(path, io)
+        self._firmware = firmware
+        if path is not None:
+            source = str(path)
+        else:
+            source = "" if firmware is None else f"{firmware.source} get_throttled"
+        channels = [Channel(n, "flag", f"{source} bit {b}") for b, n in BITS] if source else []
+        super().__init__("pi-throttled", channels, period_s, _skipped_flags(sysfs, channels))
+
+    def close(self) -> None:
+        """Close the file and the firmware's device."""
+        for held in (self._file, self._firmware):
+            if held is not None:
+                held.close()
+
+    def _read(self) -> None:
+        text, reason = self._text()
+        bits = None if text is None else parse_flags(text)
+        if bits is None:
+            self._fail_all(reason or f"no throttle flags in {text!r:.40}")
+            return
+        for index, (bit, _) in enumerate(BITS):
+            self._set(index, float(bits >> bit & 1))
+
+    def _text(self) -> tuple[str | None, str | None]:
+        if self._file is not None:
+            data = self._file.read()
+            return (None, self._file.error) if data is None else (data.decode("latin-1"), None)
+        if self._firmware is None:
+            return None, "no source"
+        try:
+            answer = self._firmware.ask("get_throttled")
+        except OSError as error:
+            return None, failure(self._firmware, error)
+        reason = refusal(answer)
+        return (answer, None) if reason is None else (None, reason)
+
+
+def parse_flags(text: str) -> int | None:
+    """The bits in "throttled=0x50005", or "50005" as sysfs has it; None where there are none."""
+    try:
+        bits = int(text.strip().rpartition("=")[2], 16)
+    except ValueError:
+        return None
+    return bits if 0 <= bits < 1 << 32 else None
+
+
+def _flags_file(sysfs: Path) -> Path | None:
+    below = numbered(sysfs / "devices" / "platform", "soc*/soc*:firmware/get_throttled")
+    return below[0] if below else None
+
+
+def _skipped_flags(sysfs: Path, channels: Sequence[Channel]) -> tuple[Skipped, ...]:
+    if channels:
+        return ()
+    reason = f"no get_throttled below {sysfs}/devices/platform/soc* and no firmware to ask"
+    return (Skipped("pi-throttled", reason),)
+
+
+ALARM = "under_voltage_alarm"
+
+
+class PiVolt(GaugeReader):
+    """The hwmon device `rpi_volt`: one flag, true below about 4.63 V, and labelled voltages."""
+
+    def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+        gauges: list[Gauge] = []
+        for _, folder in hwmon_devices(sysfs, frozenset(("rpi_volt",))):
+            gauges += _voltages(folder)
+        reason = f"no hwmon device of that name below {sysfs}"
+        super().__init__("rpi_volt", gauges, period_s, nothing("rpi_volt", reason, gauges), io)
+
+
+def _voltages(folder: Path) -> list[Gauge]:
+    alarm = folder / "in0_lcrit_alarm"
+    found = [gauge(ALARM, "flag", alarm, 1.0, 0, 1)] if alarm.exists() else []
+    inputs = numbered(folder, "in*_input")
+    labels = [first_line(p.with_name(p.name.replace("_input", "_label"))) for p in inputs]
+    names = unique(label or p.name[:-6] for label, p in zip(labels, inputs, strict=True))
+    pairs = zip(names, inputs, strict=True)
+    return found + [gauge(n, "voltage_v", p, 1e-3, 0, 1_000_000) for n, p in pairs]
+
 
 RAILS = (
     "3V7_WL_SW",
@@ -72,7 +181,7 @@ class PiPmic(BaseReader):
         if reason is not None:
             self._fail_all(f"{self._firmware.source}: {reason}")
             return
-        self._spread(parse(answer))
+        self._spread(parse_figures(answer))
 
     def _spread(self, figures: dict[str, float]) -> None:
         for position, rail in enumerate(RAILS):
@@ -107,7 +216,7 @@ def _unsupported(firmware: Firmware) -> str | None:
         return None  # no rights or no answer now: that may be mended, so the channels stay
 
 
-def parse(answer: str) -> dict[str, float]:
+def parse_figures(answer: str) -> dict[str, float]:
     """The figures of an answer by name, such as "VDD_CORE_A"; lines that are none are left out."""
     figures: dict[str, float] = {}
     for line in answer.splitlines():

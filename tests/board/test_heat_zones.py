@@ -8,8 +8,8 @@ from foreign import FOREIGN, Expected
 from trees import BOARDS, Tree
 
 from edge_rt.board.discovery import Roots, discover
+from edge_rt.board.heat_zones import HeatZones, ZoneTemp, hottest, nearest
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.zones.heat_zones import HeatZones, ZoneTemp, hottest, nearest
 
 
 def read(tree: Tree, clock: FakeClock) -> Sampler:

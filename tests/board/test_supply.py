@@ -9,7 +9,7 @@ import pytest
 from edge_rt.board.integral import Energy
 from edge_rt.board.readers.base import PENDING, BaseReader, Channel, Kind, Quality
 from edge_rt.board.sampler import Sampler
-from edge_rt.board.supply.supply import Supply, find_supply
+from edge_rt.board.supply import Supply, find_supply
 from edge_rt.config.board import Board, Rail, Total
 from edge_rt.config.boards import load_boards
 

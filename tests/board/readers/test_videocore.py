@@ -13,14 +13,8 @@ from faults import figures
 from told import Told
 from trees import Tree, pi5
 
-from edge_rt.board.readers.raspberry.pmic import PiPmic
-from edge_rt.board.readers.raspberry.videocore import (
-    FirmwareFiles,
-    Mailbox,
-    Vcgencmd,
-    failure,
-    refusal,
-)
+from edge_rt.board.readers.raspberry_pi import PiPmic
+from edge_rt.board.readers.videocore import FirmwareFiles, Mailbox, Vcgencmd, failure, refusal
 
 REFUSED = 'error=1 error_msg="Command not registered"'
 
@@ -28,7 +22,7 @@ REFUSED = 'error=1 error_msg="Command not registered"'
 # go of: for ever if nobody else may run meanwhile.
 WAITING = """
 import fcntl, os, struct, sys, threading
-from edge_rt.board.readers.raspberry.videocore import libc_call
+from edge_rt.board.readers.videocore import libc_call
 
 SETLK, SETLKW = 37, 38  # F_OFD_*
 lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.board.zones.stuck import Stuck
+from edge_rt.board.stuck_zones import Stuck
 
 Value = Callable[[float], float | None]
 

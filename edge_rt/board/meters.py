@@ -1,0 +1,141 @@
+"""What the governor reads of the board from look to look: mean power, CPU time and temperatures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge_rt.board.heat_zones import hottest, nearest
+from edge_rt.board.monitor import Metered
+from edge_rt.board.readers.base import Kind
+from edge_rt.board.readers.cpu import CpuReader
+from edge_rt.board.snapshot import BoardSnapshot
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Counters at one time, of the engine `pid`, this process and all."""
+
+    pid: int
+    time_s: float
+    engine_s: float
+    front_s: float
+    board_s: float
+
+
+class CpuWatch:
+    """Core seconds from look to look: the engine's, and those of other programs."""
+
+    def __init__(self, reader: CpuReader, clock: Callable[[], float]) -> None:
+        """`clock` is in seconds."""
+        self._reader, self._clock = reader, clock
+        self._before: _Sample | None = None
+
+    def look(self, engine: int | None) -> tuple[float, float] | None:
+        """Core seconds of the process `engine`, and cores that others kept busy.
+
+        None where they cannot be told, as at the first look at an engine.
+        """
+        before, now = self._before, self._sample(engine)
+        self._before = now
+        if before is None or now is None or before.pid != now.pid:
+            return None
+        seconds = now.time_s - before.time_s
+        engine_s, front_s = now.engine_s - before.engine_s, now.front_s - before.front_s
+        board_s = now.board_s - before.board_s
+        if seconds <= 0.0 or min(engine_s, front_s, board_s) < 0.0:  # a counter began anew
+            return None
+        # The three are read one after the other, and by ticks: a little less than nothing is none.
+        return engine_s, max(0.0, board_s - engine_s - front_s) / seconds
+
+    def _sample(self, engine: int | None) -> _Sample | None:
+        if engine is None:
+            return None
+        board_s = self._reader.board_s()
+        engine_s, front_s = self._reader.process_s(engine), self._reader.process_s(os.getpid())
+        if board_s is None or engine_s is None or front_s is None:
+            return None
+        return _Sample(engine, self._clock(), engine_s, front_s, board_s)
+
+
+class Temperatures(NamedTuple):
+    """Temperatures of the hottest zone and of the one nearest to its trip point, and that point.
+
+    None: not known.
+    """
+
+    hottest_c: float | None = None
+    nearest_c: float | None = None
+    trip_c: float | None = None
+
+
+def temperatures(felt: BoardSnapshot | None) -> Temperatures:
+    """The board's temperatures now; if none can be read, only the lowest trip point."""
+    if felt is None:
+        return Temperatures()
+    zones = felt.heat.now()
+    hot, near = hottest(zones), nearest(zones)
+    if hot is None:
+        return Temperatures(trip_c=felt.heat.lowest_trip_c())
+    if near is None:
+        return Temperatures(hot.temp_c)
+    return Temperatures(hot.temp_c, near.temp_c, near.trip_c)
+
+
+def fan_drive(felt: BoardSnapshot) -> float | None:
+    """How hard the fan is driven, 0 to 1; 0 where it stands still all the same."""
+    found: dict[Kind, list[float]] = {"fraction": [], "rpm": []}
+    for reader in felt.sampler.readers:
+        for channel in reader.channels if reader.name == "fan" else ():
+            reading = felt.sampler.reading(channel.name, channel.kind)
+            if reading is not None and reading.value is not None:
+                found[channel.kind].append(reading.value)
+    drives, speeds = found["fraction"], found["rpm"]
+    if not drives:
+        return None
+    return 0.0 if speeds and not any(speeds) else max(drives)
+
+
+HOLD_S = 3.0  # for which the last watts are taken to go on: no supply is read less often
+
+
+class SupplyMeter:
+    """Takes the meter's readings as they come, and is looked at now and then."""
+
+    def __init__(self) -> None:
+        self.total_j = 0.0  # since the start, of all meters that there were
+        self._latest: Metered | None = None
+        self._begin: Metered | None = None  # as it stood at the last look that found news
+        self._power_w: float | None = None
+
+    def hear(self, meter: Metered) -> None:
+        """Take a reading; what another meter told before says nothing about this one's."""
+        before, self._latest = self._latest, meter
+        if before is None or _another(before, meter):
+            self._begin, self._power_w = meter, None
+            return
+        self.total_j += max(0.0, meter.energy.energy_j - before.energy.energy_j)
+
+    def power_w(self, now_s: float) -> float | None:
+        """Mean watts since the last look; those before as long as there is nothing new.
+
+        None where there has been nothing for HOLD_S, or never was.
+        """
+        begin, latest = self._begin, self._latest
+        if begin is None or latest is None:
+            return None
+        covered_s = latest.energy.covered_s - begin.energy.covered_s
+        if covered_s > 0.0:
+            self._power_w = (latest.energy.energy_j - begin.energy.energy_j) / covered_s
+            self._begin = latest
+        elif now_s - begin.time_s > HOLD_S:
+            self._begin, self._power_w = latest, None
+        return self._power_w
+
+
+def _another(before: Metered, now: Metered) -> bool:
+    """Whether `now` is of another meter, or of one that began anew."""
+    told = (before.quality, before.rails) != (now.quality, now.rails)
+    return told or now.energy.covered_s < before.energy.covered_s

@@ -1,0 +1,207 @@
+"""Temperatures with their trip points, what slows a board for its heat, and fans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_rt.board.readers.base import Kind, Skipped, nothing, unique
+from edge_rt.board.readers.gauges import (
+    TEMP_HIGH_MC,
+    TEMP_LOW_MC,
+    Gauge,
+    GaugeReader,
+    gauge,
+    temperature,
+)
+from edge_rt.board.readers.sysfs import (
+    FILE_IO,
+    FileIo,
+    first_integer,
+    first_line,
+    hwmon_devices,
+    numbered,
+)
+
+_PWM_TOP = 255
+_RPM_HIGH = 100_000
+
+
+class Fan(GaugeReader):
+    """`rpm` and the drive as a `fraction`, of every hwmon device that has a fan.
+
+    Jetsons part the two over devices (`pwmfan`, `pwm_tach`) and name the speed `rpm` on some.
+    """
+
+    def __init__(self, sysfs: Path, period_s: float = 1.0, io: FileIo = FILE_IO) -> None:
+        found: list[tuple[str, Path]] = []
+        for folder in numbered(sysfs / "class" / "hwmon", "hwmon*"):
+            found += _files(folder)
+        speeds = [pair for pair in found if not pair[1].name.startswith("pwm")]
+        drives = [pair for pair in found if pair[1].name.startswith("pwm")]
+        gauges = _gauges(speeds, "rpm", 1.0, _RPM_HIGH)
+        gauges += _gauges(drives, "fraction", 1.0 / _PWM_TOP, _PWM_TOP)
+        reason = f"no fan*_input, rpm or pwm* among the hwmon devices below {sysfs}"
+        super().__init__("fan", gauges, period_s, nothing("fan", reason, gauges), io)
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    name = first_line(folder / "name") or folder.name
+    speeds = numbered(folder, "fan*_input") or numbered(folder, "rpm")
+    files = speeds + numbered(folder, "pwm[0-9]")
+    return [(first_line(_label(path)) or name, path) for path in files]
+
+
+def _label(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix('_input')}_label")
+
+
+def _gauges(pairs: list[tuple[str, Path]], kind: Kind, scale: float, high: int) -> list[Gauge]:
+    names = unique(name for name, _ in pairs)
+    return [gauge(n, kind, p, scale, 0, high) for n, (_, p) in zip(names, pairs, strict=True)]
+
+
+DRIVERS = frozenset(("coretemp", "k10temp", "zenpower", "amdgpu"))
+
+# What the kernel registers for a thermal zone (cpu_thermal) is not read here: the zone is.
+
+
+class HwmonTemp(GaugeReader):
+    """Every temperature of the drivers in DRIVERS, named "driver label".
+
+    `limits_c` has, by channel, the limit at which the processor slows itself down, where
+    `temp*_crit` tells it: Intel's TjMax, AMD's hardware thermal control. `temp*_max` is another
+    thing: a fixed 70 °C in k10temp, in coretemp the temperature for the fastest fans.
+    """
+
+    def __init__(
+        self,
+        sysfs: Path,
+        period_s: float = 0.5,
+        io: FileIo = FILE_IO,
+        drivers: frozenset[str] = DRIVERS,
+    ) -> None:
+        found = [
+            (f"{driver} {_temp_label(path)}", path)
+            for driver, folder in hwmon_devices(sysfs, drivers)
+            for path in numbered(folder, "temp*_input")
+        ]
+        names = unique(name for name, _ in found)
+        gauges = [temperature(n, path) for n, (_, path) in zip(names, found, strict=True)]
+        crits = [first_integer(_file(path, "crit")) for _, path in found]
+        limits = zip(names, crits, strict=True)
+        self.limits_c = {name: crit * 1e-3 for name, crit in limits if crit is not None}
+        reason = f"no {' or '.join(sorted(drivers))} among the hwmon devices below {sysfs}"
+        super().__init__("hwmon-temp", gauges, period_s, nothing("hwmon-temp", reason, gauges), io)
+
+
+def _temp_label(path: Path) -> str:
+    return first_line(_file(path, "label")) or path.name.removesuffix("_input")
+
+
+def _file(path: Path, kind: str) -> Path:
+    """The file beside a `temp1_input`, such as `temp1_crit`."""
+    return path.with_name(f"{path.name.removesuffix('input')}{kind}")
+
+
+class ThermalThrottle(GaugeReader):
+    """A `count` for each package and core since boot, one CPU standing for its siblings."""
+
+    def __init__(self, sysfs: Path, period_s: float = 1.0, io: FileIo = FILE_IO) -> None:
+        base = sysfs / "devices" / "system" / "cpu"
+        found: dict[str, Gauge] = {}
+        for cpu in numbered(base, "cpu[0-9]*"):
+            for name, file in _counts(cpu):
+                if file.exists():
+                    found.setdefault(name, gauge(name, "count", file, 1.0))
+        gauges = list(found.values())
+        skipped = nothing("thermal_throttle", f"no thermal_throttle below {base}/cpu*", gauges)
+        super().__init__("thermal_throttle", gauges, period_s, skipped, io)
+
+
+def _counts(cpu: Path) -> list[tuple[str, Path]]:
+    package = first_integer(cpu / "topology" / "physical_package_id") or 0
+    core = first_integer(cpu / "topology" / "core_id")
+    own = cpu.name if core is None else f"core {core}"
+    folder = cpu / "thermal_throttle"
+    return [
+        (f"package-{package} throttled", folder / "package_throttle_count"),
+        (f"package-{package} {own} throttled", folder / "core_throttle_count"),
+    ]
+
+
+@dataclass(frozen=True)
+class TripPoint:
+    """Where the kernel does something: `kind` is active, passive, hot or critical."""
+
+    kind: str
+    temp_c: float
+    hysteresis_c: float | None = None
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One thermal zone; its name is the kernel's type, such as "cpu-thermal"."""
+
+    name: str
+    folder: Path
+    trips: tuple[TripPoint, ...]
+
+
+@dataclass(frozen=True)
+class CoolingDevice:
+    """Something that the kernel cools with; `max_state` is its strongest step."""
+
+    name: str
+    folder: Path
+    max_state: int
+
+
+class Thermal(GaugeReader):
+    """`temp_c` of every zone, and how far each cooling device is on as a `fraction`.
+
+    Zones of parts that are switched off give EAGAIN or vanish: such a channel fails and comes
+    back. `zones` and `devices` tell what was found when the reader was made.
+    """
+
+    def __init__(self, sysfs: Path, period_s: float = 0.5, io: FileIo = FILE_IO) -> None:
+        base = sysfs / "class" / "thermal"
+        self.zones = _zones(base)
+        self.devices, skipped = _devices(base)
+        skipped += nothing("thermal", f"no thermal zone below {base}", self.zones)
+        gauges = [temperature(z.name, z.folder / "temp") for z in self.zones]
+        super().__init__(
+            "thermal", gauges + [_cooling(d) for d in self.devices], period_s, skipped, io
+        )
+
+
+def _zones(base: Path) -> tuple[Zone, ...]:
+    folders = numbered(base, "thermal_zone*")
+    names = unique(first_line(f / "type") or f.name for f in folders)
+    return tuple(Zone(n, f, _trips(f)) for n, f in zip(names, folders, strict=True))
+
+
+def _trips(folder: Path) -> tuple[TripPoint, ...]:
+    trips: list[TripPoint] = []
+    for path in numbered(folder, "trip_point_*_temp"):
+        stem = path.name.removesuffix("_temp")
+        temp, kind = first_integer(path), first_line(folder / f"{stem}_type")
+        if kind is not None and temp is not None and TEMP_LOW_MC < temp < TEMP_HIGH_MC:
+            slack = first_integer(folder / f"{stem}_hyst")
+            trips.append(TripPoint(kind, temp * 1e-3, None if slack is None else slack * 1e-3))
+    return tuple(trips)
+
+
+def _devices(base: Path) -> tuple[tuple[CoolingDevice, ...], tuple[Skipped, ...]]:
+    folders = numbered(base, "cooling_device*")
+    names = unique(first_line(f / "type") or f.name for f in folders)
+    rows = [(n, f, first_integer(f / "max_state")) for n, f in zip(names, folders, strict=True)]
+    usable = tuple(CoolingDevice(n, f, top) for n, f, top in rows if top is not None and top > 0)
+    reason = "max_state is not readable or 0"
+    skipped = tuple(Skipped(n, f"{f}: {reason}") for n, f, top in rows if top is None or top <= 0)
+    return usable, skipped
+
+
+def _cooling(device: CoolingDevice) -> Gauge:
+    path, top = device.folder / "cur_state", device.max_state
+    return gauge(device.name, "fraction", path, 1.0 / top, 0, top)

@@ -1,1 +1,0 @@
-"""Readers of a Raspberry Pi's firmware."""

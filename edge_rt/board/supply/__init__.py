@@ -1,1 +1,0 @@
-"""The rails whose sum is the board's power."""

@@ -1,1 +1,0 @@
-"""Which temperatures are the chip's."""
