@@ -68,8 +68,8 @@ from edge_rt.governor.report import GovernorReport
 from edge_rt.governor.status import changed, governor_state
 from edge_rt.models.catalogue import SamplingDefaults
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.pairs.pair import Pair
-from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.pair import Pair
+from edge_rt.models.pairs import Pairs
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.models.templates.process import Templating

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from edge_rt.core.errors import RequestError
 from edge_rt.engine.protocol import CUT
+from edge_rt.models.formats.description import special_tokens
 from edge_rt.models.formats.gguf import read_tokens
-from edge_rt.models.formats.tokenizer_file import special_tokens
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.templates.process import Templating
 from edge_rt.models.templates.task import Task, Template

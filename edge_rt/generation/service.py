@@ -27,7 +27,7 @@ from edge_rt.generation.recovery import AnyCall, Recovery
 from edge_rt.generation.request_budget import RequestBudget
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.pairs.pair import SWITCH
+from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
 from edge_rt.routing.loading.load_request import resident_name

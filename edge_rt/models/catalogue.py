@@ -13,9 +13,8 @@ from msgspec import Meta
 from edge_rt.core.errors import ConfigError, ModelNotFound
 from edge_rt.core.files import read_yaml
 from edge_rt.models.formats.card import CARD, Card, write_card
-from edge_rt.models.naming import FileName, Id, Sha256
-from edge_rt.models.pairs.pair import Pair
-from edge_rt.models.store.content import content_sha256
+from edge_rt.models.naming import FileName, Id, Sha256, content_sha256
+from edge_rt.models.pair import Pair
 from edge_rt.models.store.manifest import Backend
 
 BUILTIN = Path(__file__).with_name("catalogue.yaml")

@@ -1,14 +1,30 @@
-"""Names of models and of their files; everything that becomes part of a path is checked here."""
+"""Names of models and of their files, checked before they become part of a path; content hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from edge_rt.core.errors import ModelFileError, RequestError
+
+
+def content_sha256(files: Iterable[tuple[str, str]]) -> str:
+    """One sha256 in hexadecimal for a model, from the name and the sha256 of each of its files.
+
+    For one file it is the file's own, whatever its name. For several it is taken over a line
+    "NAME SHA256" for each, sorted by name.
+    """
+    pairs = sorted(files)
+    if len(pairs) == 1:
+        return pairs[0][1]
+    lines = "".join(f"{name} {sha256}\n" for name, sha256 in pairs)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,95}\Z"
 FILE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,191}\Z"

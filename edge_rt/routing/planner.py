@@ -22,7 +22,7 @@ from edge_rt.engine.client import EngineClient
 from edge_rt.generation.exclusive import Alone
 from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
 from edge_rt.routing.loading.load_request import resident_name

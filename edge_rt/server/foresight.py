@@ -33,7 +33,7 @@ from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.generation.exclusive import Alone
 from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ages import Ages
 from edge_rt.routing.lengths import Lengths

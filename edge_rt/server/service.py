@@ -51,12 +51,11 @@ from edge_rt.generation.state import State
 from edge_rt.generation.tasks import TaskService
 from edge_rt.governor.knobs.board_knobs import BoardKnobs
 from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.doubt import Calibration
 from edge_rt.models.formats.summary import Kind
-from edge_rt.models.pairs.doubt import Calibration
-from edge_rt.models.pairs.known_pairs import KnownPairs
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
+from edge_rt.models.pairs import KnownPairs, Legible
 from edge_rt.models.record import ModelRecord
-from edge_rt.models.store.legible import Legible
 from edge_rt.models.store.store import Store
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.choice.trace import Trace
@@ -94,7 +93,7 @@ class DaemonService:
     ) -> None:
         self._config = config
         self._store = store
-        self._pairs = KnownPairs(store)
+        self._pairs = KnownPairs(store.pairs)
         self._doubts = Legible("no model's doubt is known")
         self._state = state
         self._health = health

@@ -48,7 +48,7 @@ def handled() -> Iterator[None]:
         ("rich.console", ["models", "list"]),
         ("yaml", ["models", "list"]),
         ("yaml", ["check-config"]),
-        ("edge_rt.models.pull.pull", ["models", "pull", "smollm2-135m-instruct"]),
+        ("edge_rt.models.pull", ["models", "pull", "smollm2-135m-instruct"]),
         ("edge_rt.server.server", ["serve"]),
     ],
 )

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pull.pull import pull
+from edge_rt.models.pull import pull
 from edge_rt.models.store.store import Store
 
 # pytest's importlib mode leaves helpers unfound.

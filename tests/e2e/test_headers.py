@@ -22,7 +22,7 @@ from edge_rt.engine.client import EngineLost
 from edge_rt.engine.protocol import ModelSpec
 from edge_rt.engine.supervisor.supervisor import Supervisor
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.store.offer import describe
+from edge_rt.models.store.incoming import describe
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode leaves helpers unfound
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))  # and these are not ours

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pull.pull import pull
+from edge_rt.models.pull import pull
 from edge_rt.models.store.store import Store
 
 Daemon = Any

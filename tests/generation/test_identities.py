@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace as other
 
 from edge_rt.config.schema import Config, Engine, Router
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
 
 
 def digests(house: Any, model: str = "tiny", partner: str | None = None) -> list[bytes]:

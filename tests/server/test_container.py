@@ -17,8 +17,8 @@ from edge_rt.core.limits import ClockSteps
 from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import KeepPrefixes
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pairs.pair import Pair
-from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.pair import Pair
+from edge_rt.models.pairs import Pairs
 from edge_rt.models.store.store import Store
 from edge_rt.server.container import Container, usable_cores
 

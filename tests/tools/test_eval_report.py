@@ -14,7 +14,7 @@ from evallib.markdown import equal, figure, percent, short, table, text
 from evallib.record import Key, Record
 from evallib.way import Way, ways
 
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
 
 BOOT = Bootstrap(draws=500)
 Found = dict[str, Record]

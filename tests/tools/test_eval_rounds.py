@@ -18,7 +18,7 @@ from evallib.rounds import Rounds, Sampling, Work
 from evallib.task import Judged, Task
 from evallib.way import Way, chosen, ways
 
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
 
 PAIR = Pair(large="big", small="tiny")
 SMALL, LARGE, SWITCH = chosen(ways(PAIR, ["token"], [0.2], first=4), ["small", "large", "token"])

@@ -33,7 +33,7 @@ from test_eval_workload import trace, write
 from tiny_gguf import Tiny, byte_level, write_tiny
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
 from edge_rt.models.store.store import Store
 
 PAIR = Pair(large="big", small="tiny")

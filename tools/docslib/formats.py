@@ -8,7 +8,7 @@ from docslib.markdown import page
 from edge_rt.config.board import TABLES, Board
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.formats.card import EmbeddingCard, LanguageCard, TensorsCard
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
 from edge_rt.routing.quality.difficulty.rulebook import Rulebook
 
 _BOARD = """\

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_rt.models.pairs.pair import SINGLE, Pair
+from edge_rt.models.pair import SINGLE, Pair
 from edge_rt.routing.choice.naming import AUTO
 from evallib.way import CONTROL, LARGE, SMALL, Way
 

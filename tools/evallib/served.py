@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge_rt.decoding.params import EARLY
-from edge_rt.models.pairs.pair import SWITCH
+from edge_rt.models.pair import SWITCH
 from evallib.record import Record
 
 

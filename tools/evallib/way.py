@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_rt.decoding.params import AIMED
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pairs.pair import LOOKUP, SPECULATIVE, Pair, gate_of
+from edge_rt.models.pair import LOOKUP, SPECULATIVE, Pair, gate_of
 from edge_rt.models.store.store import Store
 from evallib import EvalError
 

@@ -22,7 +22,7 @@ from evallib.session import Session
 from evallib.way import Way, chosen, pair_of, ways
 
 from edge_rt.decoding.params import AIMED, GATES
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.pair import Pair
 
 _BOARD = "raspberry-pi-5"
 _CONTEXT = 2048  # tokens

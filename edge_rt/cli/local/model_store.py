@@ -26,7 +26,7 @@ from edge_rt.models.store.store import Store
 
 def fetch(store: Store, id: str) -> ModelRecord:
     """Have the catalogue's model `id` in `store`; shows how far it is."""
-    from edge_rt.models.pull.pull import pull  # brings an HTTP client
+    from edge_rt.models.pull import pull  # brings an HTTP client
 
     cache, keep = Paths.detect().cache, bool(os.environ.get("EDGE_RT_CACHE"))
     with bar(f"Fetching {id}", then=f"Checking {id}", lines=True) as progress:

@@ -12,8 +12,7 @@ from edge_rt.cli.progress import bar
 from edge_rt.cli.screen import note
 from edge_rt.cli.text import clean
 from edge_rt.core.errors import EdgeError
-from edge_rt.models.store.offline_bundle import Piece, take_in, unpack
-from edge_rt.models.store.packing import missing, pack
+from edge_rt.models.store.offline_bundle import Piece, missing, pack, take_in, unpack
 from edge_rt.models.store.store import Store
 
 FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from edge_rt.cli.tables import Column, PairTable, TextTable
 from edge_rt.cli.text import Json, as_set, size
 from edge_rt.models.catalogue import CatalogueEntry, Quality
-from edge_rt.models.pairs.pair import Kept, Pair
+from edge_rt.models.pair import Kept, Pair
 from edge_rt.models.record import ModelRecord
 
 _UNKNOWN = "-"

@@ -10,8 +10,8 @@ import click
 from edge_rt.cli.exits import CommandFailure
 from edge_rt.cli.local.model_store import FILE, open_store, with_store
 from edge_rt.cli.text import as_set, clean
-from edge_rt.models.pairs.doubt import Calibration, calibrate, read_seen
-from edge_rt.models.pairs.tuning import Choice, Evaluation, Figure, choose, read_evaluation, tuned
+from edge_rt.models.doubt import Calibration, calibrate, read_seen
+from edge_rt.models.tuning import Choice, Evaluation, Figure, choose, read_evaluation, tuned
 
 
 @click.command()

@@ -21,8 +21,8 @@ from edge_rt.engine.client import Event
 from edge_rt.engine.model_pool import Resident
 from edge_rt.engine.protocol import Embedded, Finished, Generate, Timings
 from edge_rt.governor.loop import GovernorLoop
-from edge_rt.models.pairs.doubt import Calibration
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.doubt import Calibration
+from edge_rt.models.pair import Pair
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 

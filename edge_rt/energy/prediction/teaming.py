@@ -8,7 +8,7 @@ from edge_rt.energy.prediction.forecaster import Forecaster
 from edge_rt.energy.prediction.memory import PredictionStore
 from edge_rt.energy.prediction.teams import Team, Teams
 from edge_rt.energy.prediction.together import PredictAlone, Sizes, Teamwork
-from edge_rt.models.pairs.pair import SINGLE
+from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.loading.load_request import resident_name
 from edge_rt.routing.options.decoding_options import DecodingOption

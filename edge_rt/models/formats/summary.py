@@ -10,7 +10,7 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError
 from edge_rt.models.formats.gguf import Header, read_header
-from edge_rt.models.formats.tensor_types import FILE_TYPES
+from edge_rt.models.formats.tensors import FILE_TYPES
 from edge_rt.models.naming import Sha256
 
 # Far above any real model, and small enough that products of them fit 64 bits.

@@ -15,8 +15,7 @@ from msgspec import Meta
 from edge_rt.core.errors import StoreError
 from edge_rt.core.files import READABLE, replace_file
 from edge_rt.models.formats.summary import Summary, kind_of
-from edge_rt.models.naming import FileName, Id, Sha256
-from edge_rt.models.store.content import content_sha256
+from edge_rt.models.naming import FileName, Id, Sha256, content_sha256
 from edge_rt.models.store.disk import locked, read_regular, store_errors
 
 log = logging.getLogger(__name__)

@@ -18,14 +18,12 @@ from edge_rt.models.choice import best, better, starter, stored
 from edge_rt.models.formats.description import Description
 from edge_rt.models.formats.summary import Summary
 from edge_rt.models.naming import check_id, derive_id
-from edge_rt.models.pairs.doubts import Doubts
-from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.pairs import Doubts, Pairs
 from edge_rt.models.record import ModelRecord, entry_of
 from edge_rt.models.store.digest import Progress
 from edge_rt.models.store.disk import is_full, store_errors
-from edge_rt.models.store.incoming import Incoming
+from edge_rt.models.store.incoming import Incoming, Offer, describe, glance, look
 from edge_rt.models.store.manifest import Manifest, Record
-from edge_rt.models.store.offer import Offer, describe, glance, look
 from edge_rt.models.store.proof import Proof
 
 

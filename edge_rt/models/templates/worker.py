@@ -19,8 +19,7 @@ import msgspec
 
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.core.process import end_with_parent
-from edge_rt.models.templates.chat_template import ChatTemplate
-from edge_rt.models.templates.control_tokens import Disarmed
+from edge_rt.models.templates.chat_template import ChatTemplate, Disarmed
 from edge_rt.models.templates.task import LENGTH, Filled, Refused, Task, Template
 
 MEMORY = 256 * 1024 * 1024  # bytes beyond what the process begins with

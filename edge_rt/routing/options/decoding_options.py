@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import AIMED, Gating, Mode
-from edge_rt.models.pairs.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.options.kinds import writer
 from edge_rt.routing.options.mode_settings import check_settings, refused

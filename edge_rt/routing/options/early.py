@@ -10,8 +10,8 @@ import msgspec
 
 from edge_rt.core.routing import RouteRequest
 from edge_rt.decoding.params import EARLY, Gating, Mode
-from edge_rt.models.pairs.doubt import Calibration
-from edge_rt.models.pairs.pair import SWITCH
+from edge_rt.models.doubt import Calibration
+from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.naming import AUTO
 from edge_rt.routing.options.decoding_options import (

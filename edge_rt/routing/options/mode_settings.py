@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_rt.core.errors import RequestError
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import GATES
-from edge_rt.models.pairs.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
+from edge_rt.models.pair import LOOKUP, LOSSLESS, MODES, SINGLE, SWITCH, misfit
 
 
 def check_mode(wish: DecodingRequest) -> None:

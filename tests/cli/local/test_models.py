@@ -15,8 +15,8 @@ from onnx import TensorProto, helper
 from tiny_file import tiny_model
 
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pairs.pair import Kept, Pair
-from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.pair import Kept, Pair
+from edge_rt.models.pairs import Pairs
 
 Cli = Callable[..., Result]
 

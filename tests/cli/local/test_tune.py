@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from edge_rt.models.pairs.pair import Kept, Pair
-from edge_rt.models.pairs.pairs import Pairs
+from edge_rt.models.pair import Kept, Pair
+from edge_rt.models.pairs import Pairs
 
 Cli = Callable[..., Result]
 

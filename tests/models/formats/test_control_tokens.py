@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import ModelFileError
+from edge_rt.models.formats.description import special_tokens
 from edge_rt.models.formats.gguf import read_tokens
-from edge_rt.models.formats.tokenizer_file import special_tokens
 
 Write = Callable[..., Path]
 Gguf = Any  # the builder of conftest.py

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_rt.core.errors import ModelFileError
-from edge_rt.models.store.checksums import SUMS, read_sums, write_sums
+from edge_rt.models.store.digest import SUMS, read_sums, write_sums
 
 ONE, TWO = "0123456789abcdef" * 4, "f" * 64
 

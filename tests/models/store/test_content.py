@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from edge_rt.models.store.content import content_sha256
+from edge_rt.models.naming import content_sha256
 
 A, B = "aa" * 32, "bb" * 32
 

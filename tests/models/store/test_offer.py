@@ -14,7 +14,7 @@ import pytest
 from edge_rt.core.errors import ModelFileError, RequestError
 from edge_rt.models.formats.description import Description
 from edge_rt.models.formats.summary import Summary
-from edge_rt.models.store.offer import describe, look
+from edge_rt.models.store.incoming import describe, look
 
 Write = Callable[..., Path]
 Build = Callable[..., Any]

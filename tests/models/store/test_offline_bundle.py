@@ -17,9 +17,8 @@ import pytest
 from edge_rt.core.errors import EdgeError, ModelFileError, ModelNotFound, StoreError
 from edge_rt.models.catalogue import Catalogue
 from edge_rt.models.store import offline_bundle as luggage
-from edge_rt.models.store.checksums import SUMS, write_sums
-from edge_rt.models.store.offline_bundle import take_in, unpack
-from edge_rt.models.store.packing import missing, pack
+from edge_rt.models.store.digest import SUMS, write_sums
+from edge_rt.models.store.offline_bundle import missing, pack, take_in, unpack
 from edge_rt.models.store.store import Store
 
 Write = Callable[..., Path]

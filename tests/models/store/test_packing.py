@@ -12,9 +12,9 @@ import pytest
 
 from edge_rt.core.errors import DamagedFile, StoreError
 from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.store import packing
-from edge_rt.models.store.checksums import SUMS, read_sums
-from edge_rt.models.store.packing import missing, pack
+from edge_rt.models.store import offline_bundle as packing
+from edge_rt.models.store.digest import SUMS, read_sums
+from edge_rt.models.store.offline_bundle import missing, pack
 from edge_rt.models.store.store import Store
 
 Write = Callable[..., Path]

@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import DecodingRequest
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.models.pairs.pair import Kept, Pair
+from edge_rt.models.pair import Kept, Pair
 from edge_rt.routing.options.decoding_options import LESS_SHARE, DecodingOptions, every, offer
 
 CALM = Limits(2)

@@ -10,8 +10,8 @@ from test_decoding_options import CALM, Models
 
 from edge_rt.core.routing import DecodingRequest, RouteRequest
 from edge_rt.decoding.params import Gating, Mode
-from edge_rt.models.pairs.doubt import Calibration, Step
-from edge_rt.models.pairs.pair import Pair
+from edge_rt.models.doubt import Calibration, Step
+from edge_rt.models.pair import Pair
 from edge_rt.routing.options.decoding_options import ALONE, DecodingOptions, offer
 from edge_rt.routing.options.early import left_open, with_early
 from edge_rt.routing.quality.difficulty.assessment import Assessment, Chance

@@ -13,7 +13,7 @@ from edge_rt.core.logs import Trouble
 from edge_rt.core.reports.router import Arm, RouterReport, TrialsReport
 from edge_rt.core.routing import Served
 from edge_rt.database.storage import Storage
-from edge_rt.models.pairs.pair import LOSSLESS
+from edge_rt.models.pair import LOSSLESS
 from edge_rt.routing.choice.trace import Trace
 from edge_rt.routing.quality.feedback.cell import Cell, Key
 from edge_rt.routing.quality.feedback.judge import Judge

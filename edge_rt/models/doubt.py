@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,7 +16,40 @@ from msgspec import Meta
 from edge_rt.core.errors import ConfigError, RequestError
 from edge_rt.decoding.params import Doubt
 from edge_rt.models.naming import Id, Sha256
-from edge_rt.models.pairs.isotonic import Block, Point, isotonic
+
+
+class Point(NamedTuple):
+    """`y` was seen at `x`, and counts as `weight`."""
+
+    x: float
+    y: float
+    weight: float = 1.0
+
+
+class Block(NamedTuple):
+    """From `x` on to the next block the fit is `y`, by points that weigh `weight` together."""
+
+    x: float
+    y: float
+    weight: float
+
+
+def isotonic(points: Iterable[Point]) -> list[Block]:
+    """The fit with the least weighted squares of all that never fall; pool adjacent violators."""
+    blocks: list[Block] = []
+    for x, same in groupby(sorted(points), key=lambda point: point.x):
+        block = _mean(x, [*same])
+        while blocks and blocks[-1].y >= block.y:
+            before = blocks.pop()
+            block = _mean(before.x, [before, block])
+        blocks.append(block)
+    return blocks
+
+
+def _mean(x: float, of: Sequence[Point | Block]) -> Block:
+    weight = sum(one.weight for one in of)
+    return Block(x, sum(one.y * one.weight for one in of) / weight, weight)
+
 
 FEWEST = 30  # answers that a calibration takes
 _SURE = 0.05  # no doubt, and no lack of it, says more than that

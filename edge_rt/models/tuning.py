@@ -10,7 +10,7 @@ from statistics import geometric_mean
 import msgspec
 
 from edge_rt.core.errors import ConfigError, RequestError
-from edge_rt.models.pairs.pair import SINGLE, Kept, Pair
+from edge_rt.models.pair import SINGLE, Kept, Pair
 
 _CONTROLS = ("switch:random", "switch:never", "switch:always")  # to compare with, not to use
 _MOST_KEPT = 2.0  # that a pair may say it keeps

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.models.pairs.isotonic import Block, Point, isotonic
+from edge_rt.models.doubt import Block, Point, isotonic
 
 POINT = st.builds(Point, st.integers(0, 5), st.integers(0, 4), st.integers(1, 3))
 POINTS = st.lists(POINT, min_size=1, max_size=6)

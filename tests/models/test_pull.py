@@ -28,7 +28,7 @@ from edge_rt.models.catalogue import (
     Source,
 )
 from edge_rt.models.formats.card import EmbeddingCard
-from edge_rt.models.pull.pull import Means, pull
+from edge_rt.models.pull import Means, pull
 from edge_rt.models.store.disk import locked
 from edge_rt.models.store.store import Store
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from edge_rt.decoding.params import GATES
-from edge_rt.models.pairs.pair import MODES, Kept, Pair, misfit
+from edge_rt.models.pair import MODES, Kept, Pair, misfit
 
 
 def pair(**fields: object) -> Pair:

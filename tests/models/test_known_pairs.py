@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_rt.models.catalogue import Catalogue
-from edge_rt.models.pairs.known_pairs import KnownPairs
-from edge_rt.models.pairs.pair import Pair
-from edge_rt.models.pairs.pairs import FILE
+from edge_rt.models.pair import Pair
+from edge_rt.models.pairs import FILE, KnownPairs
 from edge_rt.models.store.store import Store
 
 PAIR = Pair(large="big", small="tiny")
@@ -17,7 +16,7 @@ PAIR = Pair(large="big", small="tiny")
 
 @pytest.fixture
 def known(tmp_path: Path) -> KnownPairs:
-    return KnownPairs(Store(tmp_path, Catalogue(pairs=[PAIR])))
+    return KnownPairs(Store(tmp_path, Catalogue(pairs=[PAIR])).pairs)
 
 
 def test_a_fault_is_told_once_for_each_change_of_the_file(

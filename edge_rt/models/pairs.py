@@ -1,0 +1,202 @@
+"""Files of the store with findings of this machine: tuned pairs and calibrations of doubt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import yaml
+
+from edge_rt.core.errors import ConfigError, StoreError
+from edge_rt.core.files import NO_YAML, READABLE, replace_file
+from edge_rt.core.logs import Trouble
+from edge_rt.models.doubt import Calibration
+from edge_rt.models.pair import Pair
+from edge_rt.models.store.disk import locked, read_regular, store_errors
+from edge_rt.models.store.manifest import Stamp, stamp_of
+
+ItemT = TypeVar("ItemT", bound=msgspec.Struct)
+
+
+class TunedFile(Generic[ItemT]):
+    """Several processes may use one store: each call sees what others have changed.
+
+    For a file that says nothing of use `items` and `put` raise ConfigError, the same one until it
+    changes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        read: Callable[[object], list[ItemT]],
+        key: Callable[[ItemT], object],
+        head: str,
+    ) -> None:
+        """`root` is the store's folder. `read` makes items of a document, or raises
+        ValidationError. They are told apart by `key`; `head` is for people.
+        """
+        self._root, self._name, self._read, self._key = root, name, read, key
+        self.path, self._head = root / f"{name}.yaml", f"# {head}\n"
+        self._seen: tuple[Stamp, list[ItemT] | ConfigError] | None = None
+
+    def stamp(self) -> Stamp | None:
+        """Another one as soon as it changes; None when there is none. Raises OSError."""
+        return stamp_of(self.path)
+
+    def items(self) -> list[ItemT]:
+        """What it holds, the last that was put first."""
+        with store_errors(f"cannot read {self.path}"):
+            stamp = self.stamp()
+            if stamp is None:
+                return []
+            if self._seen is None or self._seen[0] != stamp:
+                self._seen = stamp, self._decoded()
+        found = self._seen[1]
+        if isinstance(found, ConfigError):
+            raise found.with_traceback(None)
+        return found
+
+    def put(self, item: ItemT) -> Path:
+        """Keep `item` in the place of one with the same key; gives the file.
+
+        Raises StoreError, or ConfigError where the file cannot be read.
+        """
+        with store_errors("cannot make the model store"):
+            self._root.mkdir(parents=True, exist_ok=True)
+        with locked(self._root / ".lock"), store_errors(f"cannot write {self.path}"):
+            others = [old for old in self.items() if self._key(old) != self._key(item)]
+            replace_file(self.path, self._encoded([item, *others]), READABLE)
+        return self.path
+
+    def _encoded(self, items: list[ItemT]) -> bytes:
+        content: list[dict[str, Any]] = msgspec.to_builtins(items)
+        said = [{k: value for k, value in item.items() if value is not None} for item in content]
+        return (self._head + yaml.safe_dump({self._name: said}, sort_keys=False)).encode()
+
+    def _decoded(self) -> list[ItemT] | ConfigError:
+        try:
+            return self._read(yaml.safe_load(read_regular(self.path)) or {})
+        except (msgspec.ValidationError, *NO_YAML) as error:
+            return ConfigError(f"{error}; mend it, or move it away", file=str(self.path))
+
+
+_DOUBTS_HEAD = "Written by edge-rt doubt; delete an entry to forget what was found of a model."
+
+
+class _DoubtsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    doubts: list[Calibration] = []
+
+
+def _read_doubts(document: object) -> list[Calibration]:
+    return msgspec.convert(document, _DoubtsFile).doubts
+
+
+class Doubts:
+    """One for a model at most. For a file that is no use all raise ConfigError; see TunedFile."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` is the store's folder."""
+        self._tuned = TunedFile(root, "doubts", _read_doubts, lambda one: one.model, _DOUBTS_HEAD)
+
+    def of(self, model: str, sha256: str) -> Calibration | None:
+        """That of a model with that content; None: it was not calibrated, or had another one."""
+        found = (one for one in self._tuned.items() if (one.model, one.sha256) == (model, sha256))
+        return next(found, None)
+
+    def write(self, calibration: Calibration) -> Path:
+        """Keep it in the place of the model's last; gives the file. Raises as TunedFile.put."""
+        return self._tuned.put(calibration)
+
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Legible:
+    """Reads one file; the log tells once that it cannot be read, until that changes."""
+
+    def __init__(self, otherwise: str) -> None:
+        """`otherwise` says what is so then."""
+        self._trouble = Trouble(log, otherwise)
+
+    def read(self, get: Callable[[], T]) -> T | None:
+        """What `get` gets of it; None where it cannot be read."""
+        try:
+            found = get()
+        except (ConfigError, StoreError) as fault:
+            # A ConfigError is the same one until the file changes.
+            self._trouble.met(fault if isinstance(fault, ConfigError) else str(fault))
+            return None
+        self._trouble.over()
+        return found
+
+
+FILE = "pairs.yaml"
+_HEAD = "Written by edge-rt tune; delete an entry to have the catalogue's again."
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pairs: list[Pair] = []
+
+
+class Pairs:
+    """Pairs by their models; what was tuned stands in for what the catalogue says of the same two.
+
+    For a file that says nothing of use all raise ConfigError; see TunedFile.
+    """
+
+    def __init__(self, root: Path, catalogue: Iterable[Pair] = ()) -> None:
+        """`root` is the store's folder."""
+        self._tuned = TunedFile(root, "pairs", _read, _both, _HEAD)
+        self._catalogue = list(catalogue)
+
+    def __iter__(self) -> Iterator[Pair]:
+        """Those that were tuned first, each two models once."""
+        known: dict[tuple[str, str], Pair] = {}
+        for pair in (*self._tuned.items(), *self._catalogue):
+            known.setdefault(_both(pair), pair)
+        return iter(known.values())
+
+    def stamp(self) -> Stamp | None:
+        """Of the file of those that were tuned; None when there is none. Raises OSError."""
+        return self._tuned.stamp()
+
+    def of(self, large: str) -> list[Pair]:
+        """Those in which that model is the large one, the one to take first."""
+        return [pair for pair in self if pair.large == large]
+
+    def find(self, large: str, small: str) -> Pair | None:
+        """The pair of the two, if there is any."""
+        return next((pair for pair in self.of(large) if pair.small == small), None)
+
+    def write(self, pair: Pair) -> Path:
+        """Keep how a pair is best asked, over what was there; gives the file.
+
+        It becomes the pair that its large model is asked with. Raises StoreError, or ConfigError
+        where the file cannot be read.
+        """
+        return self._tuned.put(pair)
+
+
+def _read(document: object) -> list[Pair]:
+    return msgspec.convert(document, _File).pairs
+
+
+def _both(pair: Pair) -> tuple[str, str]:
+    return pair.large, pair.small
+
+
+class KnownPairs:
+    """The pairs of models in the store, as requests find them: none while they cannot be read."""
+
+    def __init__(self, pairs: Pairs) -> None:
+        self._pairs, self._file = pairs, Legible("no pair of models is known")
+
+    def of(self, large: str) -> list[Pair]:
+        """Return the pairs in which that model is the large one, the one to take first."""
+        return self._file.read(lambda: self._pairs.of(large)) or []

@@ -1,1 +1,0 @@
-"""Two models that answer together, and what their doubt says."""

@@ -1,1 +1,0 @@
-"""Getting a model that the catalogue knows into the store."""
