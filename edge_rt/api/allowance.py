@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from edge_rt.core.reports.governor import Amount
 from edge_rt.core.requests import Call, EmbedCall, InferCall
 from edge_rt.core.routing import DecodingRequest, Objectives, Prefer
-from edge_rt.routing.choice.sufficing import Level, floor_of
-from edge_rt.routing.options.mode_settings import check_mode
+from edge_rt.routing.checks import check_mode
+from edge_rt.routing.choice.rules import Level, floor_of
 
 C = TypeVar("C", Call, EmbedCall, InferCall)
 

@@ -39,7 +39,7 @@ from edge_rt.core.reports.governor import BudgetChange, GovernorState, Past
 from edge_rt.core.reports.planning import Calibrated, PlanReport, Progress
 from edge_rt.core.reports.router import RouterReport
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.feedback.learner import Which
+from edge_rt.routing.quality.learner import Which
 
 JSON, EVENTS = "application/json", "text/event-stream"
 Struct = type[msgspec.Struct]

@@ -37,7 +37,7 @@ from edge_rt.core.requests import (
 from edge_rt.core.routing import RouteRequest
 from edge_rt.engine.protocol import Embedded, Inferred, Prefixes
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.quality.feedback import learner
+from edge_rt.routing.quality import learner
 
 
 class Service(Protocol):

@@ -13,7 +13,7 @@ from edge_rt.engine.protocol import Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.load_request import resident_name
 
 UNKNOWN_S = 10.0  # a pass of which nothing is known
 

@@ -17,8 +17,8 @@ from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.protocol import BUILDS
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.loading.forms import forms
-from edge_rt.routing.options.kinds import writer
+from edge_rt.routing.checks import writer
+from edge_rt.routing.load_request import forms
 from edge_rt.routing.routes import Routes
 
 # Weights with one kernel for every batch size, kept like this: see backends/llama/backend.py.

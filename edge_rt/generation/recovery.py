@@ -18,7 +18,7 @@ from edge_rt.engine.client import EngineClient, EngineLost
 from edge_rt.engine.supervisor.failures import LESS, ExitReason
 from edge_rt.generation.progress import Progress
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.load_request import resident_name
 
 log = logging.getLogger(__name__)
 

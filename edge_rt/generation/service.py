@@ -30,9 +30,9 @@ from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SWITCH
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.loading.model_manager import ModelManager
-from edge_rt.routing.options.decoding_options import DecodingOption
+from edge_rt.routing.decoding_options import DecodingOption
+from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.model_manager import ModelManager
 from edge_rt.server.foresight import Foresight
 
 log = logging.getLogger(__name__)

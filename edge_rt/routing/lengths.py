@@ -1,23 +1,26 @@
-"""How many tokens a request will have, without anybody counting them."""
+"""Tokens of a request for each model: estimates by bytes, and counts where they matter."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from weakref import WeakKeyDictionary
 
+from edge_rt.core.errors import EngineError, ModelFileError, RequestError
 from edge_rt.core.requests import Call
-from edge_rt.engine.client import Event
+from edge_rt.core.routing import RouteRequest, Unpredicted
+from edge_rt.energy.calibration.measurement import ModelHost
+from edge_rt.engine.client import EngineClient, Event
 from edge_rt.engine.kv.prefix_shelf import common_prefix
 from edge_rt.engine.model_pool import ModelPool, Resident
 from edge_rt.engine.protocol import Delta, Started
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.ask import Tokens
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.options.variants import weights
+from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.variants import families, weights
 
 TOKEN_BYTES = 4.0  # of a text, as long as nothing is known of a vocabulary
 ANSWER = 128  # tokens of an answer, as long as none came to its end
@@ -123,3 +126,82 @@ class Lengths:
 def _bytes(text: str) -> int:
     """In UTF-8; lone surrogates, which JSON may hold, count as what stands in for them."""
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
+
+
+LONG = 0.5  # of the context has an estimate to be for the prompt to be counted
+
+
+class Sizing:
+    """Estimates, and counts where it may matter."""
+
+    def __init__(self, lengths: Lengths, connect: Callable[[], Awaitable[EngineClient]]) -> None:
+        """`connect` gives the live engine."""
+        self._lengths, self._connect = lengths, connect
+
+    async def tokens(
+        self,
+        able: Sequence[ModelRecord],
+        wish: RouteRequest,
+        completion: int,
+        host: ModelHost,
+        partners: Sequence[ModelRecord] = (),
+    ) -> dict[str, Tokens | Unpredicted]:
+        """What the prompt is for each, and for `partners`; raises what all say against it."""
+        prompts: dict[str | None, str | list[int] | RequestError | ModelFileError] = {}
+        found: dict[str, Tokens | Unpredicted] = {}
+        for entry in able:
+            template = entry.summary.chat_template
+            if template not in prompts:  # those with the same one read the same
+                prompts[template] = await _written(wish, entry)
+            prompt = prompts[template]
+            if isinstance(prompt, (RequestError, ModelFileError)):
+                found[entry.id] = Unpredicted(str(prompt))
+            elif isinstance(prompt, list) and len({*families(able)}) > 1:
+                raise RequestError(
+                    "`model`: tokens are those of one model; name it, or send texts.",
+                    param="model",
+                    code="invalid_value",
+                )
+            else:
+                context = host.card(entry.id).context
+                found[entry.id] = await self._sized(entry, prompt, completion, context)
+        faults = [p for p in prompts.values() if isinstance(p, (RequestError, ModelFileError))]
+        if len(faults) == len(prompts):
+            raise faults[0]
+        for entry in partners:
+            if entry.id in found:
+                continue
+            prompt = await _written(wish, entry)
+            if isinstance(prompt, (str, list)):
+                context = host.card(entry.id).context
+                found[entry.id] = self._lengths.of(entry, prompt, completion, context)
+        return found
+
+    async def _sized(
+        self, entry: ModelRecord, prompt: str | list[int], completion: int, context: int
+    ) -> Tokens | Unpredicted:
+        """By an estimate, unless that may decide on whether there is room for the prompt."""
+        estimate = self._lengths.of(entry, prompt, completion, context)
+        if isinstance(prompt, list) or estimate.prompt < LONG * context:
+            return estimate
+        client = await self._connect()
+        try:
+            counted = await client.count(
+                resident_name(entry), entry.backend, str(entry.path), prompt, special=True
+            )
+        except RequestError as error:
+            return Unpredicted(str(error))
+        except EngineError:  # it is lost, and the estimate as good as any
+            return estimate
+        assert counted.tokens is not None
+        room = max(1, context - counted.tokens)
+        return Tokens(counted.tokens, counted.cached, min(completion, room))
+
+
+async def _written(
+    wish: RouteRequest, entry: ModelRecord
+) -> str | list[int] | RequestError | ModelFileError:
+    try:
+        return await wish.write(entry.id)
+    except (RequestError, ModelFileError) as error:
+        return error

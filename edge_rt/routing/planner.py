@@ -24,16 +24,15 @@ from edge_rt.governor.admission import refusal
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
+from edge_rt.routing.candidates import Candidates, failed, judged, nothing, tried
+from edge_rt.routing.checks import writers
 from edge_rt.routing.choice.ask import Tokens
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.loading.room import Room
-from edge_rt.routing.options.candidates import Candidates, judged, nothing
-from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions, every
-from edge_rt.routing.options.kinds import writers
-from edge_rt.routing.quality.difficulty.assessment import Assessment
+from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, every
+from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.model_manager import Room
+from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.reading import Asked, Reader, Unread
 from edge_rt.routing.routes import Routes
-from edge_rt.routing.tried import failed, tried
 
 REST_S = 1.0  # between two answers, in which the board's idle power is seen
 GUESS_S = 30.0  # for an answer of which nothing is known

@@ -10,7 +10,7 @@ from edge_rt.core.reports.planning import PlanAsk
 from edge_rt.energy.calibration.measurement import ModelHost
 from edge_rt.engine.client import EngineClient
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.load_request import resident_name
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from edge_rt.core.routing import SINGLE, LoadConfig
 from edge_rt.decoding.params import Mode
 from edge_rt.models.record import ModelRecord
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions
+from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions
 
 
 class Routed(NamedTuple):

@@ -22,29 +22,23 @@ from edge_rt.engine.client import EngineClient
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Tokens
-from edge_rt.routing.choice.candidate import Candidate
-from edge_rt.routing.choice.mix import Mix
-from edge_rt.routing.choice.naming import select
+from edge_rt.routing.candidates import Candidates
+from edge_rt.routing.choice.ask import Ask, Now, Tokens, select
+from edge_rt.routing.choice.history import Ages, Mix
 from edge_rt.routing.choice.router import Router
-from edge_rt.routing.choice.sufficing import Level, may_answer
-from edge_rt.routing.choice.trace import Trace, Traces
-from edge_rt.routing.lengths import Lengths
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.loading.room import Room
-from edge_rt.routing.named import known_as, leaves_open, named
-from edge_rt.routing.options.candidates import Candidates
-from edge_rt.routing.options.decoding_options import DecodingOptions, made_of, offer, partners
-from edge_rt.routing.options.early import left_open, with_early
-from edge_rt.routing.options.variants import Variants
+from edge_rt.routing.choice.rules import Level, may_answer
+from edge_rt.routing.choice.trace import Candidate, Trace, Traces
+from edge_rt.routing.choice.words import unroutable
+from edge_rt.routing.decoding_options import DecodingOptions, made_of, offer, partners
+from edge_rt.routing.lengths import Lengths, Sizing
+from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.model_manager import Room
+from edge_rt.routing.quality.assessment import Assessment
 from edge_rt.routing.quality.assessor import Assessor
-from edge_rt.routing.quality.difficulty.assessment import Assessment
-from edge_rt.routing.quality.feedback.learning import Learning
-from edge_rt.routing.quality.floor import Floor
+from edge_rt.routing.quality.floor import Floor, left_open, with_early
+from edge_rt.routing.quality.learning import Learning
 from edge_rt.routing.routed import Bucket, Routed, gave_way, routed
-from edge_rt.routing.sizing import Sizing
-from edge_rt.routing.unroutable import unroutable
+from edge_rt.routing.variants import Variants, known_as, leaves_open, named
 
 ONLY = "nothing else was asked for"  # why a model answers that nobody had to choose
 USUAL = 256  # tokens of a prompt that nobody looked at

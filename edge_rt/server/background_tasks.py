@@ -17,7 +17,7 @@ from edge_rt.energy.prediction.memory import KEEP_S as KEEP_LEARNT_S
 from edge_rt.engine.client import EngineLost
 from edge_rt.engine.model_pool import ModelPool
 from edge_rt.governor.budget import EnergySpent
-from edge_rt.routing.placement.placer import LOOK_S, Placer
+from edge_rt.routing.placer import LOOK_S, Placer
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService
 

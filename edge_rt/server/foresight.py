@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from random import Random
 
 from edge_rt.board.integral import Energy
 from edge_rt.board.meters import CpuWatch
@@ -35,17 +34,17 @@ from edge_rt.generation.state import State
 from edge_rt.governor.loop import GovernorLoop
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ages import Ages
+from edge_rt.routing.candidates import Candidates
+from edge_rt.routing.choice.history import Ages
+from edge_rt.routing.decoding_options import ALONE, DecodingOption
 from edge_rt.routing.lengths import Lengths
-from edge_rt.routing.loading.room import Room
-from edge_rt.routing.options.candidates import Candidates
-from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
-from edge_rt.routing.options.variants import Variants
-from edge_rt.routing.placement.placer import Placer
+from edge_rt.routing.model_manager import Room
+from edge_rt.routing.placer import Placer
 from edge_rt.routing.planner import Planner
 from edge_rt.routing.quality.assessor import Assessor
-from edge_rt.routing.quality.feedback.learning import Learning
+from edge_rt.routing.quality.learning import Learning
 from edge_rt.routing.routes import Routes
+from edge_rt.routing.variants import Variants
 
 
 class Foresight:
@@ -120,7 +119,6 @@ class Foresight:
             self.room,
             self.alone,
             config.models.preload,
-            Random(),
         )
         cpu = CpuWatch(reader or CpuReader(), clock)
         readiness = Readiness(governing, cpu, lambda: supervisor.pid, pause)

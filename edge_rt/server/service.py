@@ -57,12 +57,12 @@ from edge_rt.models.pair import Pair
 from edge_rt.models.pairs import KnownPairs, Legible
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.choice.naming import AUTO
+from edge_rt.routing.checks import of_kind, only, writer
+from edge_rt.routing.choice.ask import AUTO
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.options.kinds import of_kind, only, writer
-from edge_rt.routing.quality.feedback import learner
-from edge_rt.routing.unroutable import unloadable
+from edge_rt.routing.choice.words import unloadable
+from edge_rt.routing.load_request import resident_name
+from edge_rt.routing.quality import learner
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.state_directory import StorageHealth
 

@@ -67,7 +67,7 @@ from edge_rt.engine.protocol import (
 )
 from edge_rt.generation.cache.exact import ExactCache
 from edge_rt.routing.choice.trace import Trace, Traces
-from edge_rt.routing.quality.feedback.learner import Which
+from edge_rt.routing.quality.learner import Which
 
 UNIX = ("/run/edge-rt/edge-rt.sock", None)
 

@@ -17,7 +17,7 @@ from edge_rt.engine.client import EngineClient
 from edge_rt.engine.protocol import Embed, Generate, Infer
 from edge_rt.engine.supervisor.heartbeat import Doing
 from edge_rt.generation.expected_time import UNKNOWN_S, Expecting
-from edge_rt.routing.loading.load_request import resident_name
+from edge_rt.routing.load_request import resident_name
 
 
 def expected_s(

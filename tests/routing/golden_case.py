@@ -10,14 +10,13 @@ import yaml
 
 from edge_rt.core.limits import Admission, Guard, Limits
 from edge_rt.core.routing import LoadConfig, Prediction, Prefer, Setting, Unpredicted
-from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Tokens
+from edge_rt.routing.choice.ask import Ask, Now, Tokens, Variant
+from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import Router
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.choice.variant import Variant
-from edge_rt.routing.quality.difficulty.assessment import Assessment
-from edge_rt.routing.quality.difficulty.estimate import Estimator, Known
-from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
+from edge_rt.routing.quality.assessment import Assessment
+from edge_rt.routing.quality.assessor import Estimator, Known
+from edge_rt.routing.quality.rulebook import load_rulebook
 
 FOLDER = Path(__file__).parent / "golden"
 _NOW_S = 1e9

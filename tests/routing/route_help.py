@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, Setting, Unpredicted
-from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Tokens
+from edge_rt.routing.choice.ask import Ask, Now, Tokens, Variant
+from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import Router
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.choice.variant import Variant
-from edge_rt.routing.quality.feedback.judge import Judge
+from edge_rt.routing.quality.judge import Judge
 
 GB = 1e9
 TOKENS = Tokens(100, 0, 50)

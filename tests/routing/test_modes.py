@@ -8,11 +8,10 @@ import pytest
 from route_help import BIG, GB, SMOL, TOKENS, ask, now, prediction
 
 from edge_rt.core.routing import Prediction, Setting
-from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Tokens
+from edge_rt.routing.choice.ask import Tokens, Variant, Way
+from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import Router
 from edge_rt.routing.choice.trace import Considered, Trace
-from edge_rt.routing.choice.variant import Variant, Way
 
 PAIR = replace(
     BIG,

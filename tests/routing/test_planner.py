@@ -20,7 +20,7 @@ from edge_rt.core.errors import EngineError, ModelNotFound, RequestError, Unavai
 from edge_rt.core.reports.planning import CalibrationAsk, Candidate, PlanAsk, PlanReport, Tried
 from edge_rt.energy.calibration.measurement import PATIENCE_S
 from edge_rt.engine.model_pool import ModelPool
-from edge_rt.routing.loading.room import Room
+from edge_rt.routing.model_manager import Room
 from edge_rt.thermal.course import Forecast
 
 ASK = PlanAsk(prompt="x" * 30, max_tokens=20)

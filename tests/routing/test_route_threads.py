@@ -16,7 +16,7 @@ from edge_rt.core.reports.planning import CalibrationAsk, PlanAsk
 from edge_rt.core.requests import Call
 from edge_rt.core.routing import Objectives, RouteRequest
 from edge_rt.decoding.params import Gating, Mode, Sampling
-from edge_rt.routing.options.decoding_options import DecodingOption, DecodingOptions
+from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions
 from edge_rt.routing.routes import ONLY
 
 PLAIN, ENERGY, LATENCY = Objectives(), Objectives("energy"), Objectives("latency")

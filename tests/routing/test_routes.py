@@ -15,7 +15,7 @@ from edge_rt.config.schema import Config, Models, Router
 from edge_rt.core.errors import ModelNotFound, RequestError, Unavailable
 from edge_rt.core.requests import Cost
 from edge_rt.core.routing import Objectives, Prediction, RouteRequest
-from edge_rt.routing.quality.feedback.cell import PRIOR
+from edge_rt.routing.quality.learner import PRIOR
 
 GGUF, ONNX, OTHER = "tiny", "tiny-onnx", "big"
 

@@ -9,9 +9,8 @@ import pytest
 from edge_rt.core.errors import RequestError, Unavailable
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import Setting
-from edge_rt.routing.choice.candidate import Candidate
-from edge_rt.routing.choice.trace import Considered, Trace
-from edge_rt.routing.unroutable import unroutable
+from edge_rt.routing.choice.trace import Candidate, Considered, Trace
+from edge_rt.routing.choice.words import unroutable
 
 ONE = Candidate(
     setting=Setting("m", 2, 0, "single", "f16"),

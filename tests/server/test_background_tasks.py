@@ -12,7 +12,7 @@ from edge_rt.core.errors import ModelNotFound, StoreError
 from edge_rt.energy.ledger import Book
 from edge_rt.energy.meter import EnergyMeter
 from edge_rt.governor.budget import EnergySpent
-from edge_rt.routing.placement.placer import Placer
+from edge_rt.routing.placer import Placer
 from edge_rt.server.background_tasks import feel, keep, place, preload, recall, write
 from edge_rt.server.foresight import Foresight
 from edge_rt.server.service import DaemonService

@@ -21,7 +21,7 @@ from edge_rt.config.boards import SHIPPED, check_boards
 from edge_rt.config.loader import check_text
 from edge_rt.config.schema import Config
 from edge_rt.models.catalogue import load_catalogue
-from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
+from edge_rt.routing.quality.rulebook import load_rulebook
 
 LINES, MENTIONS = command_lines(), mentions()
 RUN = {  # commands that need no daemon, no model and no root, and how they may end

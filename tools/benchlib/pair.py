@@ -24,8 +24,8 @@ from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.quantize import quantize
 from edge_rt.models.record import ModelRecord
 from edge_rt.models.store.store import Store
-from edge_rt.routing.choice.variant import Variant
-from edge_rt.routing.loading.forms import forms
+from edge_rt.routing.choice.ask import Variant
+from edge_rt.routing.load_request import forms
 
 CONTEXT = 2048  # tokens
 GGUF, ONNX = "gguf", "onnx"  # ids of the two

@@ -32,10 +32,9 @@ from edge_rt.energy.prediction.predictor import Predictor
 from edge_rt.energy.prediction.roofline import Ceilings
 from edge_rt.engine.protocol import Timings
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Tokens
+from edge_rt.routing.choice.ask import Ask, Now, Tokens, Variant
+from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.router import Router
-from edge_rt.routing.choice.variant import Variant
 
 CALIBRATED_C = 55.0
 NEAR = 0.05  # of the better one's figure: as good as it

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from random import Random
 from statistics import mean
 
+from benchlib.annealing import STEPS, anneal
 from benchlib.hypervolume import Point, hypervolume, worst
+from benchlib.momentum import Momentum
 from benchlib.placements import random_problem
-from edge_rt.routing.placement.annealing import STEPS, anneal
-from edge_rt.routing.placement.enumeration import enumerate_all
-from edge_rt.routing.placement.momentum import Momentum
-from edge_rt.routing.placement.placement import Cost, Problem
+from edge_rt.routing.placement import Cost, Problem
+from edge_rt.routing.placing import enumerate_all
 
 INSTANCES = 20
 SHORT = 1500  # steps, after which the search has not found everything yet

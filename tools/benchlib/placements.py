@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from edge_rt.routing.placement.placement import NEVER, Cost, Place, Problem, RequestKind
+from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind
 
 VARIANTS, PLACES = 8, 3
 STATES = (PLACES + 1) ** VARIANTS  # 65,536

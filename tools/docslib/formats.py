@@ -9,7 +9,7 @@ from edge_rt.config.board import TABLES, Board
 from edge_rt.models.catalogue import CatalogueEntry
 from edge_rt.models.formats.card import EmbeddingCard, LanguageCard, TensorsCard
 from edge_rt.models.pair import Pair
-from edge_rt.routing.quality.difficulty.rulebook import Rulebook
+from edge_rt.routing.quality.rulebook import Rulebook
 
 _BOARD = """\
 A file `ID.yaml` in `boards.d`; see [Describe a board of your own](../how-to/own-board.md). With

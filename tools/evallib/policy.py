@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_rt.models.pair import SINGLE, Pair
-from edge_rt.routing.choice.naming import AUTO
+from edge_rt.routing.choice.ask import AUTO
 from evallib.way import CONTROL, LARGE, SMALL, Way
 
 RULES, OURS = "rules", "ours"

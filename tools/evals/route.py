@@ -37,7 +37,7 @@ from rich.console import Console
 from edge_rt.cli.progress import progress
 from edge_rt.models.catalogue import load_catalogue
 from edge_rt.models.store.store import Store
-from edge_rt.routing.choice.sufficing import FLOORS
+from edge_rt.routing.choice.rules import FLOORS
 
 EMBEDDING = "all-minilm-l6-v2"
 _BOARD = "raspberry-pi-5"

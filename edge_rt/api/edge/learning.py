@@ -9,7 +9,7 @@ from edge_rt.api.middleware.context import Context
 from edge_rt.api.middleware.document import read_document
 from edge_rt.api.middleware.query import whole_numbers
 from edge_rt.api.middleware.respond import send_json
-from edge_rt.routing.quality.feedback.learner import Which
+from edge_rt.routing.quality.learner import Which
 
 
 class Reset(msgspec.Struct, frozen=True):

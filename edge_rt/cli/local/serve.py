@@ -25,7 +25,7 @@ from edge_rt.governor.knobs.board_knobs import mode_knob
 from edge_rt.governor.knobs.knob import KnobError
 from edge_rt.governor.knobs.programs import Programs
 from edge_rt.models.configured import missing_models, model_faults
-from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
+from edge_rt.routing.quality.rulebook import load_rulebook
 
 if TYPE_CHECKING:
     from edge_rt.models.store.store import Store

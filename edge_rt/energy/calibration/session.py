@@ -25,8 +25,8 @@ from edge_rt.engine.model_pool import Resident
 from edge_rt.governor.board_heat import Heat
 from edge_rt.governor.report import thread_count
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.options.variants import Variants
-from edge_rt.routing.quality.feedback.learning import Learning
+from edge_rt.routing.quality.learning import Learning
+from edge_rt.routing.variants import Variants
 
 log = logging.getLogger(__name__)
 

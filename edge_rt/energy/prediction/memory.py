@@ -15,7 +15,7 @@ from edge_rt.energy.calibration.record import ModelCalibration
 from edge_rt.energy.prediction.history import LearntFactors
 from edge_rt.energy.prediction.teams import LearntTeam
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.choice.ages import Notes
+from edge_rt.routing.choice.history import Notes
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from edge_rt.core.routing import Served
 from edge_rt.decoding.params import Made
 from edge_rt.energy.usage import RequestUsage
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.options.decoding_options import ALONE, DecodingOption
+from edge_rt.routing.decoding_options import ALONE, DecodingOption
 
 Learn = Callable[[ModelRecord, int, Served, DecodingOption, Made | None], object]
 """Takes a model, its threads, what its answer took, and in which mode and how that was made."""

@@ -10,8 +10,8 @@ from edge_rt.energy.prediction.teams import Team, Teams
 from edge_rt.energy.prediction.together import PredictAlone, Sizes, Teamwork
 from edge_rt.models.pair import SINGLE
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.options.decoding_options import DecodingOption
+from edge_rt.routing.decoding_options import DecodingOption
+from edge_rt.routing.load_request import resident_name
 
 
 class TeamPredictor:

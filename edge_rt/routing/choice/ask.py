@@ -1,14 +1,128 @@
-"""What a request asks for, and what the board can give now."""
+"""What a request asks for, the models that its name means, and what the board can give now."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from edge_rt.core.errors import ModelNotFound, RequestError
 from edge_rt.core.limits import Limits
-from edge_rt.core.routing import LoadConfig, Prefer, Unpredicted
-from edge_rt.routing.choice.naming import AUTO
-from edge_rt.routing.quality.feedback.learner import Context
+from edge_rt.core.routing import SINGLE, LoadConfig, Prefer, Unpredicted
+from edge_rt.routing.placement import Demand
+from edge_rt.routing.quality.learner import Context
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a mode of decoding takes and gives besides; with a partner, what that takes.
+
+    `kept` is the share of the variant's quality that answers keep; None: not known. `file` is of
+    what they are made, "": as by itself; see Variant.
+    """
+
+    partner: str | None = None
+    bytes: float = 0.0
+    load_s: float = 0.0
+    load_j: float = 0.0
+    kept: float | None = 1.0
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One file of the store; those with the same `source` hold the same weights.
+
+    `context` is in tokens. `kv_bytes` tells by KV type what keys and values take as it would be
+    loaded, and so which types there are; `gpu_layers` which numbers of layers may lie on a GPU,
+    and `modes` which ways to decode there are, of which `ways` tell what they take besides.
+    `threads` are counts to choose from besides those of the moment.
+    `quality` is the probability that an answer to the request is good enough; None: not known.
+    `constraints` are the kinds that its answers can be held to. `load_s` and `load_j` are what
+    loading it takes, as far as that is known. `file` tells it from others that had its id.
+    """
+
+    id: str
+    source: str
+    backend: str
+    quantisation: str
+    context: int
+    weights_bytes: float
+    kv_bytes: Mapping[str, float]
+    work_bytes: float = 0.0
+    quality: float | None = None
+    constraints: frozenset[str] = frozenset()
+    gpu_layers: tuple[int, ...] = (0,)
+    modes: tuple[str, ...] = (SINGLE,)
+    load_s: float = 0.0
+    load_j: float = 0.0
+    ways: Mapping[str, Way] = field(default_factory=dict[str, Way])
+    threads: tuple[int, ...] = ()
+    file: str = ""
+
+    @property
+    def label(self) -> str:
+        """What requests call it by, behind the "@" of a model's name: "onnx-int4"."""
+        return f"{self.backend}-{self.quantisation}".lower()
+
+    def way(self, mode: str) -> Way:
+        """What one of its modes takes besides."""
+        return self.ways.get(mode, Way())
+
+    def quality_in(self, mode: str) -> float | None:
+        """The quality of its answers in that mode."""
+        kept = self.way(mode).kept
+        return None if self.quality is None or kept is None else self.quality * kept
+
+    def file_in(self, mode: str) -> str:
+        """Of what its answers in that mode are made; see Key."""
+        return self.way(mode).file or self.file
+
+    def demand(self, kv_type: str, others_bytes: float = 0.0) -> Demand:
+        """The memory that is taken once it is loaded beside models with `others_bytes`."""
+        weights_bytes = self.weights_bytes + others_bytes
+        return Demand(weights_bytes, self.kv_bytes[kv_type], workspace_bytes=self.work_bytes)
+
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The variants that a name stands for, and what it pins of them; None: nothing."""
+
+    variants: tuple[Variant, ...]
+    pin: str | None
+
+    def admits(self, variant: Variant) -> bool:
+        """Whether the pin, if there is one, is for `variant`."""
+        return self.pin is None or self.pin in (variant.label, variant.backend.lower())
+
+
+def select(name: str, pool: Sequence[Variant]) -> Selection:
+    """The variants of `pool` that `name` stands for.
+
+    Raises ModelNotFound, or RequestError where a model has no such variant.
+
+    "auto" are all, an id is every variant with the same weights; behind an "@" may stand a
+    backend, or a backend and a quantisation: "smollm2@onnx", "smollm2@onnx-int4".
+    """
+    model, at, pin = name.partition("@")
+    selection = Selection(_variants(model, pool), pin.lower() if at else None)
+    if not any(selection.admits(variant) for variant in selection.variants):
+        labels = ", ".join(sorted({variant.label for variant in selection.variants}))
+        message = f"{model!r:.120} has no variant {pin!r:.120}; there are: {labels}"
+        raise RequestError(message, param="model", code="variant_not_found")
+    return selection
+
+
+def _variants(model: str, pool: Sequence[Variant]) -> tuple[Variant, ...]:
+    if model == AUTO and pool:
+        return tuple(pool)
+    source = next((variant.source for variant in pool if variant.id == model), None)
+    if source is None:
+        known = ", ".join(sorted(variant.id for variant in pool)) or "no model at all yet"
+        raise ModelNotFound(f"no model {model!r:.120}; there are: {known}; or {AUTO!r} for any")
+    return tuple(variant for variant in pool if variant.source == source)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from edge_rt.core.routing import Prediction, Setting, Unpredicted
-from edge_rt.routing.choice.ages import Ages
-from edge_rt.routing.choice.ask import Ask, Now, Tokens
-from edge_rt.routing.choice.candidate import Candidate
-from edge_rt.routing.choice.naming import Selection
+from edge_rt.routing.choice.ask import Ask, Now, Selection, Tokens, Variant, Way
+from edge_rt.routing.choice.history import Ages
 from edge_rt.routing.choice.rules import (
     Dropped,
     against_loading,
@@ -22,8 +20,8 @@ from edge_rt.routing.choice.rules import (
     against_threads,
     against_variant,
 )
-from edge_rt.routing.choice.variant import Variant, Way
-from edge_rt.routing.placement.memory_pressure import cpq, feasible, penalty
+from edge_rt.routing.choice.trace import Candidate
+from edge_rt.routing.placement import cpq, feasible, penalty
 
 Predict = Callable[[Setting, Tokens], Prediction | Unpredicted]
 """What an answer takes with a model that is loaded, at the limits and the temperature of now."""

@@ -10,25 +10,22 @@ from msgspec.structs import replace
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import Prefer
 from edge_rt.routing.choice import words
-from edge_rt.routing.choice.ages import Ages, stale
-from edge_rt.routing.choice.ask import Ask, Now
-from edge_rt.routing.choice.candidate import Candidate
-from edge_rt.routing.choice.choice import Choice, Finalist, choose
-from edge_rt.routing.choice.figures import figures
-from edge_rt.routing.choice.front import dominators
-from edge_rt.routing.choice.naming import select
+from edge_rt.routing.choice.ask import Ask, Now, Variant, select
+from edge_rt.routing.choice.history import Ages, stale
 from edge_rt.routing.choice.options import Option, Options, Predict
-from edge_rt.routing.choice.rules import Dropped, Excess, Rule, excess
-from edge_rt.routing.choice.sufficing import (
+from edge_rt.routing.choice.pareto import Choice, Finalist, choose, dominators, figures
+from edge_rt.routing.choice.rules import (
+    Dropped,
+    Excess,
     Sufficing,
     below,
+    excess,
     least_in_store,
     least_quality,
     sufficing,
 )
-from edge_rt.routing.choice.trace import Considered, Trace
-from edge_rt.routing.choice.variant import Variant
-from edge_rt.routing.quality.feedback.judge import Judge
+from edge_rt.routing.choice.trace import Candidate, Considered, Rule, Trace
+from edge_rt.routing.quality.judge import Judge
 
 
 class _Judged(NamedTuple):

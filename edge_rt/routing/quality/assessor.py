@@ -1,13 +1,18 @@
-"""How likely each model is to give a request a good answer."""
+"""The probability that each model gives a request a good answer, from all evidence."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log2
+from operator import mul
 from pathlib import Path
-from typing import Protocol
+from statistics import fmean
+from typing import NamedTuple, Protocol
 
 from edge_rt.config.schema import Router
 from edge_rt.core.errors import EdgeError
@@ -15,12 +20,127 @@ from edge_rt.core.logs import Trouble
 from edge_rt.core.requests import Cost, EmbedCall
 from edge_rt.engine.protocol import Embedded
 from edge_rt.models.record import ModelRecord
-from edge_rt.routing.quality.difficulty.assessment import Assessment
-from edge_rt.routing.quality.difficulty.estimate import Estimator, Known
-from edge_rt.routing.quality.difficulty.finder import excerpt
-from edge_rt.routing.quality.difficulty.prototypes import Nearness, Prototypes
-from edge_rt.routing.quality.difficulty.rulebook import load_rulebook
-from edge_rt.routing.quality.feedback.learner import Context
+from edge_rt.routing.quality.assessment import Assessment, Chance
+from edge_rt.routing.quality.finder import Finder, excerpt, features
+from edge_rt.routing.quality.learner import Context
+from edge_rt.routing.quality.rulebook import Rulebook, load_rulebook
+
+_EDGE = 0.02  # no figure of a test says that it never fails, or always
+
+
+def log_odds(p: float) -> float:
+    """ln p/(1-p); what is nearer than 0.02 to 0 or 1 counts as that near."""
+    p = min(1.0 - _EDGE, max(_EDGE, p))
+    return math.log(p / (1.0 - p))
+
+
+def probability(log_odds: float) -> float:
+    """The other way round."""
+    return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, log_odds))))
+
+
+Vector = Sequence[float]
+
+
+class Nearness(NamedTuple):
+    """The cosine between a prompt and the nearest easy example, and the nearest hard one."""
+
+    easy: float
+    hard: float
+
+
+class Prototypes:
+    """The examples as an embedding model places them."""
+
+    def __init__(self, easy: Sequence[Vector], hard: Sequence[Vector]) -> None:
+        """Neither side is empty; vectors have any length but 0."""
+        self._easy, self._hard = [_unit(v) for v in easy], [_unit(v) for v in hard]
+
+    def near(self, vector: Vector) -> Nearness:
+        """How alike a prompt of that vector is to the nearest of both."""
+        one = _unit(vector)
+        return Nearness(_nearest(one, self._easy), _nearest(one, self._hard))
+
+
+def _nearest(one: Vector, others: Sequence[Vector]) -> float:
+    return max(sum(map(mul, one, other)) for other in others)
+
+
+def _unit(vector: Vector) -> Vector:
+    length = math.sqrt(sum(map(mul, vector, vector)))
+    return [number / length for number in vector] if length else vector
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a model: its share of right answers by test, and its size."""
+
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+    parameters: int = 0  # 0: not known
+
+
+class _Weight(NamedTuple):
+    """Evidence in log-odds, and what it is, in words."""
+
+    log_odds: float
+    why: str
+
+
+class Estimator:
+    """Adds up log-odds, as if each piece of evidence knew nothing of the others.
+
+    A model begins with its ability: the mean of what it got right in tests, in log-odds, less how
+    much easier these are than usual prompts; of tests of the prompt's kind, if it took any. After
+    Rasch's model of test items. Rules and examples are about the prompt, and move all models
+    alike.
+    """
+
+    def __init__(self, book: Rulebook) -> None:
+        self._book = book
+        self._finder = Finder(book.rules)
+
+    def assess(
+        self, text: str, models: Mapping[str, Known], near: Nearness | None = None
+    ) -> Assessment:
+        """What is to be expected of each of `models`, by their ids, for the prompt `text`.
+
+        `near` is how alike it is to examples, None: nobody looked.
+        """
+        found = self._finder.find(text)
+        evidence = [_Weight(r.weight, f"{r.name} {r.weight:+.2f}") for r in found.rules]
+        weight = self._book.examples.weight or 0.0
+        if near is not None and weight:
+            by_examples = weight * (near.easy - near.hard)
+            words = f"as an easy example {near.easy:.2f}, a hard one {near.hard:.2f}"
+            evidence.append(_Weight(by_examples, f"{words} {by_examples:+.2f}"))
+        moved = sum(one.log_odds for one in evidence)
+        chances: dict[str, Chance] = {}
+        for id, known in models.items():
+            ability = self._ability(known, found.kind)
+            if ability is not None:
+                p = probability(ability.log_odds + moved)
+                chances[id] = Chance(p, (ability.why, *(one.why for one in evidence)))
+        return Assessment(features(found.kind, found.length, moved), chances)
+
+    def _ability(self, known: Known, kind: str) -> _Weight | None:
+        """What a model can do with usual prompts; None: nothing is known of it."""
+        tests, figures = self._book.tests, known.figures
+        own = {name: p for name, p in figures.items() if name in tests and tests[name].kind == kind}
+        taken = own or figures
+        if not taken:
+            return self._by_size(known.parameters)
+        easier = {name: tests[name].easier if name in tests else 0.0 for name in taken}
+        ability = fmean(log_odds(p) - easier[name] for name, p in taken.items())
+        told = ", ".join(f"{name} {p:.2f}" for name, p in taken.items())
+        return _Weight(ability, f"{told}, so {ability:+.2f}")
+
+    def _by_size(self, parameters: int) -> _Weight | None:
+        size = self._book.size
+        if size is None or not parameters:
+            return None
+        ability = size.log_odds + size.per_doubling * log2(parameters / size.parameters)
+        return _Weight(ability, f"never evaluated, by its size {ability:+.2f}")
+
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge_rt.routing.choice.sufficing import FLOORS
+from edge_rt.routing.choice.rules import FLOORS
 from edge_rt.routing.choice.trace import Trace
 
 TRACE = Trace("auto", "latency", True, False, "other: the fewest seconds of 2 that can be", [])

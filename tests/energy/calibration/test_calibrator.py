@@ -17,7 +17,7 @@ from edge_rt.core.routing import Prediction
 from edge_rt.energy.calibration.record import load_calibrations
 from edge_rt.energy.calibration.timing import FULL, QUICK
 from edge_rt.energy.prediction.forecaster import FOLDER
-from edge_rt.routing.quality.feedback.cell import Key
+from edge_rt.routing.quality.learner import Key
 
 ASK = CalibrationAsk(quick=True)
 

@@ -11,7 +11,7 @@ import pytest
 from edge_rt.config.schema import Config, Engine
 from edge_rt.core.routing import Served, Setting
 from edge_rt.energy.prediction.memory import FILE, PredictionStore
-from edge_rt.routing.choice.ages import Noted, Notes
+from edge_rt.routing.choice.history import Noted, Notes
 
 SLOW = Served(64, 0, 32, 20.0, 40.0)
 NOTES = Notes([Noted(Setting("tiny", 2, 0, "single", "f16"), 7.0)], 9.0)

@@ -20,8 +20,8 @@ from edge_rt.core.requests import Call, Cost
 from edge_rt.core.routing import DecodingRequest, Prediction, RouteRequest, Served
 from edge_rt.decoding.params import Gating, Made, Mode, Sampling
 from edge_rt.models.pair import Pair
-from edge_rt.routing.loading.load_request import resident_name
-from edge_rt.routing.options.decoding_options import LESS_SHARE, DecodingOption
+from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOption
+from edge_rt.routing.load_request import resident_name
 from edge_rt.routing.routes import ONLY
 
 BIG, TINY = "big", "tiny"

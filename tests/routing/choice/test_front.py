@@ -7,8 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rt.routing.choice.figures import TIE, Figures
-from edge_rt.routing.choice.front import dominators
+from edge_rt.routing.choice.pareto import TIE, Figures, dominators
 
 # Few different values, so that ties and equal figures are common.
 VALUES = st.sampled_from((1.0, 1.01, 1.05, 2.0, 3.0, 10.0, math.inf))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from route_help import Clock
 
-from edge_rt.routing.choice.mix import KEPT, MEMORY_S, Mix
+from edge_rt.routing.choice.history import KINDS, MEMORY_S, Mix
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1000)), min_size=1))
@@ -49,6 +49,6 @@ def test_a_steady_rate_is_told_from_the_beginning_on(seconds: int) -> None:
 
 def test_only_so_many_kinds_are_kept() -> None:
     mix: Mix[int] = Mix(Clock())
-    for kind in range(KEPT + 10):
+    for kind in range(KINDS + 10):
         mix.note(kind)
-    assert len(mix.shares()) == KEPT
+    assert len(mix.shares()) == KINDS

@@ -24,12 +24,11 @@ from route_help import (
 
 from edge_rt.core.limits import Limits
 from edge_rt.core.routing import LoadConfig, Prediction, Prefer, Setting
-from edge_rt.routing.choice.ages import REST_S, STALE_S, Ages
-from edge_rt.routing.choice.ask import Ask, Now
-from edge_rt.routing.choice.figures import TIE, figures
+from edge_rt.routing.choice.ask import Ask, Now, Variant
+from edge_rt.routing.choice.history import REST_S, STALE_S, Ages
+from edge_rt.routing.choice.pareto import TIE, figures
 from edge_rt.routing.choice.rules import excess
 from edge_rt.routing.choice.trace import Trace
-from edge_rt.routing.choice.variant import Variant
 
 AMOUNTS = st.floats(0.1, 100.0)
 PREFERENCES: tuple[Prefer, ...] = ("energy", "latency", "quality")

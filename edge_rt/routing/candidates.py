@@ -1,0 +1,228 @@
+"""Candidates of a plan: what each would take, and what it took when it was run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from edge_rt.core.limits import Limits
+from edge_rt.core.reports.planning import Candidate, Tried
+from edge_rt.core.routing import SINGLE, LoadConfig, Prediction, Unpredicted
+from edge_rt.energy.calibration.measurement import Measurement
+from edge_rt.energy.prediction.teaming import TeamPredictor
+from edge_rt.governor.board_heat import Heat
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.decoding_options import ALONE, DecodingOption
+from edge_rt.routing.variants import Variants
+
+
+def tried(came: Measurement, foretold: Candidate) -> Tried:
+    """How right it was."""
+    served = came.served
+    return Tried(
+        foretold=foretold,
+        prompt_tokens=served.prompt_tokens,
+        cached_tokens=served.cached_tokens,
+        completion_tokens=served.completion_tokens,
+        quality=came.quality,
+        seconds=came.seconds,
+        prefill_s=came.timings.prefill_s,
+        decode_s=came.timings.decode_s,
+        energy_j=served.energy_j,
+        total_j=came.total_j,
+        power_w=came.power_w,
+        end_temp_c=came.temp_c,
+        seconds_error=_error(foretold.seconds, came.seconds),
+        energy_error=_error(foretold.energy_j, served.energy_j),
+        temp_error_c=_warmer_c(foretold.end_temp_c, came.temp_c),
+    )
+
+
+def failed(candidate: Candidate, why: str) -> Tried:
+    """That it could not be run."""
+    return Tried(
+        foretold=candidate,
+        prompt_tokens=candidate.prompt_tokens,
+        cached_tokens=0,
+        completion_tokens=0,
+        quality="unresolved",
+        failure=why,
+    )
+
+
+def _error(foretold: float | None, came: float | None) -> float | None:
+    return foretold / came - 1.0 if foretold is not None and came else None
+
+
+def _warmer_c(foretold_c: float | None, came_c: float | None) -> float | None:
+    return None if foretold_c is None or came_c is None else foretold_c - came_c
+
+
+LEAST_DUTY = 0.02  # nothing is paced lower
+
+
+class Candidates:
+    """Makes candidates of predictions, at the limits of the governor and the heat of now."""
+
+    def __init__(self, teaming: TeamPredictor, heat: Heat, variants: Variants) -> None:
+        self._teaming, self._heat, self._variants = teaming, heat, variants
+
+    def make(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: DecodingOption = ALONE,
+    ) -> Candidate:
+        """`tokens` are those of the prompt, of these the cached ones, and those of the answer.
+
+        It is what they take once the governor has all work done with so many threads, and with
+        `entry` as it is loaded, or usually is.
+        """
+        prompt, _, completion = tokens
+        form = self._variants.form(entry)
+        duty = self._duty(entry, threads, tokens, limits, offered, form)
+        found = self._teaming.predict(entry, threads, tokens, duty, offered, form=form)
+        if isinstance(found, Unpredicted):
+            return nothing(entry, threads, tokens, found.reason, offered)
+        heat = None if found.power_w is None else self._heat.forecast(found.power_w, found.seconds)
+        errors = (found.error_ratio, found.energy_error_ratio or 0.0)
+        return Candidate(
+            model=entry.id,
+            backend=entry.backend,
+            threads=threads,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            seconds=found.seconds,
+            prefill_s=found.prefill_s,
+            decode_s=found.decode_s,
+            energy_j=found.energy_j,
+            total_j=found.total_j,
+            power_w=found.power_w,
+            end_temp_c=heat and heat.temp_c,
+            band_c=heat and heat.band_k,
+            error_ratio=max(errors),
+            basis=found.basis,
+            chosen=False,
+            reason="",
+            mode=offered.mode.label,
+            partner=offered.mode.partner,
+        )
+
+    def predict(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: DecodingOption = ALONE,
+        its: tuple[int, int, int] | None = None,
+        form: LoadConfig | None = None,
+    ) -> Prediction | Unpredicted:
+        """What an answer takes at the limits of now; `tokens` as in `make`, `its` the partner's.
+
+        `form` is how `entry` is loaded, None: as usual.
+
+        The duty is that in force, which holds for whoever asks for fewer threads as well.
+        """
+        duty = limits.duty
+        if duty < LEAST_DUTY:
+            duty = self._duty(entry, threads, tokens, limits, offered, form)
+        return self._teaming.predict(entry, threads, tokens, duty, offered, its, form)
+
+    def _duty(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        tokens: tuple[int, int, int],
+        limits: Limits,
+        offered: DecodingOption,
+        form: LoadConfig | None,
+    ) -> float:
+        """The share of time that the watts at hand allow; what is in force for the threads of now.
+
+        A stopped engine counts as one that was let go again, or nothing would ever end.
+        """
+        if threads == limits.threads and limits.duty >= LEAST_DUTY:
+            return limits.duty
+        full = self._teaming.predict(entry, threads, tokens, offered=offered, form=form)
+        allowed_w = limits.allowance_w
+        if allowed_w is None or isinstance(full, Unpredicted) or full.power_w is None:
+            return 1.0
+        added_w = _added_w(full)
+        if added_w <= 0.0 or full.power_w <= allowed_w:
+            return 1.0
+        room_w = allowed_w - (full.power_w - added_w)
+        return min(1.0, max(LEAST_DUTY, room_w / added_w))
+
+
+def _added_w(full: Prediction) -> float:
+    """The mean of what computing adds to what the board draws anyway."""
+    return (full.energy_j or 0.0) / full.seconds if full.seconds > 0.0 else 0.0
+
+
+def nothing(
+    entry: ModelRecord,
+    threads: int,
+    tokens: tuple[int | None, int, int],
+    reason: str,
+    offered: DecodingOption = ALONE,
+) -> Candidate:
+    """A candidate of which nothing is known, or that cannot be; `tokens` as in `make`."""
+    return Candidate(
+        model=entry.id,
+        backend=entry.backend,
+        threads=threads,
+        prompt_tokens=tokens[0],
+        completion_tokens=tokens[2],
+        seconds=None,
+        prefill_s=None,
+        decode_s=None,
+        energy_j=None,
+        total_j=None,
+        power_w=None,
+        end_temp_c=None,
+        band_c=None,
+        error_ratio=None,
+        basis=None,
+        chosen=False,
+        reason=reason,
+        mode=offered.mode.label,
+        partner=offered.mode.partner,
+    )
+
+
+def judged(
+    found: Sequence[Candidate], wanted: tuple[str, int], why: str, mode: str = SINGLE
+) -> list[Candidate]:
+    """The candidates with the chosen one first, and each with its reason.
+
+    Those that have one already cannot be. `wanted` are the model and the threads of now, in that
+    `mode`; where that cannot be, the fastest is chosen.
+    """
+    able = [c for c in found if not c.reason and c.seconds is not None]
+    chosen = next((c for c in able if ((c.model, c.threads), c.mode) == (wanted, mode)), None)
+    if chosen is None and able:
+        chosen, why = min(able, key=lambda c: c.seconds or 0.0), "the fastest of these"
+    others = [c for c in found if c is not chosen]
+    others.sort(key=lambda c: (bool(c.reason), c.seconds is None, c.seconds))
+    told = [
+        c if c.reason or chosen is None else msgspec.structs.replace(c, reason=_beside(c, chosen))
+        for c in others
+    ]
+    first = [] if chosen is None else [msgspec.structs.replace(chosen, chosen=True, reason=why)]
+    return first + told
+
+
+def _beside(other: Candidate, chosen: Candidate) -> str:
+    parts = [
+        f"{theirs / ours:.2f} times the {what}"
+        for what, theirs, ours in (
+            ("time", other.seconds, chosen.seconds),
+            ("joules", other.energy_j, chosen.energy_j),
+        )
+        if theirs is not None and ours
+    ]
+    return ", ".join(parts)

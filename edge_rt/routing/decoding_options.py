@@ -1,0 +1,224 @@
+"""In which modes of decoding a model can answer a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.limits import Limits
+from edge_rt.core.routing import DecodingRequest
+from edge_rt.decoding.params import AIMED, Gating, Mode
+from edge_rt.models.pair import LOOKUP, SINGLE, SPECULATIVE, SWITCH, Pair, gate_of
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.checks import check_settings, refused, writer
+from edge_rt.routing.quality.learner import file_of
+
+USUAL_GATE = "token"
+LESS_SHARE = 0.2  # of the tokens, which a large model writes while the governor asks for less
+
+
+Fits = Callable[[ModelRecord, ModelRecord], bool]
+"""Whether the second model can be in memory beside the first, and reads as much."""
+
+
+class Models(Protocol):
+    """Has models, and knows pairs of them."""
+
+    def entry(self, model: str) -> ModelRecord:
+        """One model; raises ModelNotFound."""
+        ...
+
+    def pairs(self, large: str) -> Sequence[Pair]:
+        """The pairs in which that model is the large one, the one to take first."""
+        ...
+
+
+class DecodingOption(NamedTuple):
+    """A mode with its partner, and the share of the model's quality that it keeps, if known."""
+
+    mode: Mode = Mode()
+    partner: ModelRecord | None = None
+    kept: float | None = 1.0
+
+
+ALONE = DecodingOption()
+
+
+def made_of(entry: ModelRecord, offered: DecodingOption) -> str:
+    """Of which files answers of `entry` in that mode are made; see Key."""
+    partner = offered.partner
+    return file_of(entry.short_sha256, "" if partner is None else partner.short_sha256)
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """What there is to choose from; `why` tells what was changed about what was asked for."""
+
+    modes: tuple[DecodingOption, ...] = (ALONE,)
+    why: str | None = None
+
+    @property
+    def turns(self) -> bool:
+        """Whether two models write by turns."""
+        return any(offered.mode.name == SWITCH for offered in self.modes)
+
+    def of(self, label: str) -> DecodingOption:
+        """The one of that label."""
+        return next(offered for offered in self.modes if offered.mode.label == label)
+
+
+def partners(offers: Mapping[str, DecodingOptions]) -> list[ModelRecord]:
+    """All partners in them, each once."""
+    found = (one.partner for offer in offers.values() for one in offer.modes)
+    return list({partner.id: partner for partner in found if partner is not None}.values())
+
+
+def offer(
+    entry: ModelRecord,
+    wish: DecodingRequest,
+    models: Models,
+    limits: Limits,
+    fits: Fits,
+) -> DecodingOptions:
+    """The modes in which `entry` can answer; raises RequestError where it cannot as is asked.
+
+    Without any wish that is the usual one of its pair, as long as the partner `fits` beside it, and
+    any lossless one of a pair that has none.
+    """
+    partner, pair = _partner(entry, wish, models)
+    usual = None if pair is None else pair.mode
+    name = _name(wish, pair)
+    if name is None:
+        check_settings(SINGLE, wish)
+        return DecodingOptions(tuple(_lossless(entry, partner)))
+    if name in (SINGLE, LOOKUP):
+        check_settings(name, wish)
+        return DecodingOptions((DecodingOption(Mode(name)),))
+    if partner is None:
+        raise _alone(entry, name, models)
+    if not wish.asks and not fits(entry, partner):
+        return DecodingOptions()
+    if name == SPECULATIVE:
+        check_settings(name, wish)
+        return DecodingOptions((DecodingOption(Mode(name, partner.id), partner),))
+    as_usual = pair if pair is not None and name == usual else None
+    gating = _gating(name, wish, as_usual)
+    kept = as_usual.kept.least if as_usual is not None and as_usual.kept is not None else None
+    if as_usual is None or gating != _gating(name, DecodingRequest(), as_usual):
+        kept = None
+    less = _less(gating, limits)
+    if less is gating:
+        return DecodingOptions(
+            (DecodingOption(Mode(SWITCH, partner.id, gating=gating), partner, kept),)
+        )
+    why = f"{entry.id} writes {LESS_SHARE:.0%} of the tokens: {limits.why}"
+    return DecodingOptions(
+        (DecodingOption(Mode(SWITCH, partner.id, gating=less), partner, None),), why
+    )
+
+
+def every(entry: ModelRecord, models: Models, limits: Limits) -> DecodingOptions:
+    """Each mode that a request may get without asking for more than that."""
+    partner, pair = _partner(entry, DecodingRequest(), models)
+    modes = list(_lossless(entry, partner))
+    if pair is not None and pair.gate is not None:
+        modes += offer(entry, DecodingRequest(), models, limits, _whatever).modes
+    return DecodingOptions(tuple(modes))
+
+
+def _whatever(entry: ModelRecord, partner: ModelRecord) -> bool:
+    return True
+
+
+def _name(wish: DecodingRequest, pair: Pair | None) -> str | None:
+    if wish.name != SWITCH:
+        return wish.name or (None if pair is None else pair.mode)
+    gate = None if pair is None else pair.gate
+    return f"{SWITCH}:{gate or USUAL_GATE}"
+
+
+def _lossless(entry: ModelRecord, partner: ModelRecord | None) -> Iterator[DecodingOption]:
+    """What the router may take by itself: with a pair that is there, whatever changes no token."""
+    yield ALONE
+    if partner is None:
+        return
+    yield DecodingOption(Mode(LOOKUP))
+    if _alike(entry, partner):
+        yield DecodingOption(Mode(SPECULATIVE, partner.id), partner)
+
+
+def _alike(one: ModelRecord, two: ModelRecord) -> bool:
+    """Whether the second reads all that the first does, by what seems to be the same vocabulary.
+
+    The engine knows that for sure.
+    """
+    ours, its = one.summary, two.summary
+    same = (one.backend, ours.vocab, ours.eos_token) == (two.backend, its.vocab, its.eos_token)
+    return same and its.context_train >= ours.context_train
+
+
+def alike_partner(entry: ModelRecord, models: Models) -> ModelRecord | None:
+    """The small model of its first pair that is there, if that reads all that it does."""
+    partner, _ = _partner(entry, DecodingRequest(), models)
+    return partner if partner is not None and _alike(entry, partner) else None
+
+
+def _gating(name: str, wish: DecodingRequest, usual: Pair | None) -> Gating:
+    share, threshold, first = wish.large_share, wish.threshold, wish.first
+    if usual is not None:
+        if share is None and threshold is None:
+            share, threshold = usual.large_share, usual.threshold
+        first = usual.first if first is None else first
+    check_settings(name, DecodingRequest(name, None, share, threshold, first))
+    return Gating(gate_of(name) or "", threshold, share, first or 0)
+
+
+def _less(gating: Gating, limits: Limits) -> Gating:
+    """With less for the large model, where the governor asks for that and the gate can be moved."""
+    enough = gating.share is not None and gating.share <= LESS_SHARE
+    if not limits.smaller or gating.name not in AIMED or enough:
+        return gating
+    return replace(gating, share=LESS_SHARE, threshold=None)
+
+
+def _partner(
+    entry: ModelRecord, wish: DecodingRequest, models: Models
+) -> tuple[ModelRecord | None, Pair | None]:
+    """The smaller model, and what is known of the two; the first pair of which both are there."""
+    pairs = models.pairs(entry.id)
+    if wish.partner is not None:
+        pair = next((pair for pair in pairs if pair.small == wish.partner), None)
+        return _named(wish.partner, entry, models), pair
+    for pair in pairs:
+        try:
+            return writer(models.entry(pair.small)), pair
+        except (ModelNotFound, RequestError):
+            continue
+    return None, None
+
+
+def _named(partner: str, entry: ModelRecord, models: Models) -> ModelRecord:
+    try:
+        found = writer(models.entry(partner))
+    except (ModelNotFound, RequestError) as error:
+        raise refused("partner", str(error)) from error
+    if found.id == entry.id:
+        raise refused("partner", f"{found.id} is the model itself: name a smaller one")
+    if found.size > entry.size:  # which it reads for each token
+        sizes = f"{found.size / 1e6:.0f} MB of weights beside {entry.size / 1e6:.0f} MB"
+        advice = f"name a smaller one, or ask {found.id} with the partner {entry.id}"
+        raise refused("partner", f"{found.id} is larger than {entry.id}, {sizes}: {advice}")
+    return found
+
+
+def _alone(entry: ModelRecord, mode: str, models: Models) -> RequestError:
+    absent = [pair.small for pair in models.pairs(entry.id)]
+    ways = [f"edge-rt models pull {absent[0]}"] if absent else []
+    ways += ["name one in `edge.partner`", "add a pair to a file of models.catalogue"]
+    return refused(
+        "mode", f"{mode} takes a smaller model, and {entry.id} has none here: {'; '.join(ways)}"
+    )

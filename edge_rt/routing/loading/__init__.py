@@ -1,1 +1,0 @@
-"""How a model is loaded, and whether it fits into memory."""

@@ -1,0 +1,170 @@
+"""Models in the engine's memory for as long as they are used, and the room for more."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from edge_rt.config.schema import Config, Engine
+from edge_rt.core.routing import LoadConfig
+from edge_rt.engine.model_pool import LoadRequest, ModelPool, Resident
+from edge_rt.models.record import ModelRecord
+from edge_rt.models.store.store import Store
+from edge_rt.routing.load_request import form_of, forms, resident_name, wanted
+from edge_rt.routing.placement import Demand, cpq, feasible
+
+
+class Room:
+    """Knows what is free and what could be freed."""
+
+    def __init__(self, config: Config, residency: ModelPool, available: Callable[[], int]) -> None:
+        """`available` gives the free bytes of memory."""
+        self._config, self._residency, self._available = config, residency, available
+
+    @property
+    def usable_bytes(self) -> int:
+        """What models may take, all together and those included that are loaded."""
+        residents = self._residency.residents()
+        mapped = sum(r.wanted.mapped_bytes for r in residents)
+        taken = sum(r.wanted.need_bytes for r in residents)
+        return self._available() - mapped + taken - self._config.models.reserve_bytes
+
+    @property
+    def gpu_bytes(self) -> float:
+        """What models may take of a GPU's own memory; infinite where it has the board's."""
+        return self._config.engine.gpu_bytes or math.inf
+
+    def lack(self, entry: ModelRecord, beside: ModelRecord | None = None) -> str | None:
+        """Why `entry` cannot be had in memory now, `beside` another one; None where it can."""
+        if self._residency.get(resident_name(entry)) is not None:
+            return None
+        usable = self._usable_bytes(beside)
+        needs = [self._wanted(entry, form).need_bytes for form in forms(entry, self._config.engine)]
+        if any(_fits(need, usable) for need in needs):
+            return None
+        return f"needs {_mb(min(needs))} of memory, and {_mb(max(0, usable))} can be had"
+
+    def form(
+        self, entry: ModelRecord, beside: ModelRecord | None = None, best: LoadConfig | None = None
+    ) -> LoadConfig:
+        """How to load `entry` now: in the first form that fits, else in the smallest.
+
+        The `best` comes before all others, and what failed of late after them.
+        """
+        found = forms(entry, self._config.engine)
+        found.sort(key=lambda form: form != best)
+        usable, gpu = self._usable_bytes(beside), self._gpu_bytes(beside)
+        ways = {form: self._wanted(entry, form) for form in found}
+        found.sort(key=lambda form: self._residency.avoids(ways[form]))
+        fitting = (form for form in found if _fits_both(ways[form], usable, gpu))
+        return next(fitting, min(found, key=lambda form: ways[form].need_bytes))
+
+    def ways(self, entry: ModelRecord) -> dict[LoadConfig, LoadRequest]:
+        """How `entry` may be loaded, by form.
+
+        What does not fit even alone, or failed of late, only where nothing else is left.
+        """
+        found = {form: self._wanted(entry, form) for form in forms(entry, self._config.engine)}
+        usable, gpu = self.usable_bytes, self.gpu_bytes
+        able = {form: way for form, way in found.items() if _fits_both(way, usable, gpu)}
+        able = able or found
+        return {form: way for form, way in able.items() if not self._residency.avoids(way)} or able
+
+    def _usable_bytes(self, beside: ModelRecord | None) -> int:
+        """What is left for one more model."""
+        return self.usable_bytes - sum(way.need_bytes for way in self._staying(beside))
+
+    def _gpu_bytes(self, beside: ModelRecord | None) -> float:
+        return self.gpu_bytes - sum(way.gpu_bytes for way in self._staying(beside))
+
+    def _staying(self, beside: ModelRecord | None) -> Iterable[LoadRequest]:
+        """What one more model cannot have the memory of: what is at work, and `beside`."""
+        staying = {r.wanted.model: r.wanted for r in self._residency.residents() if r.users}
+        if beside is not None:
+            held = self._residency.get(resident_name(beside))
+            staying[resident_name(beside)] = held.wanted if held else self._wanted(beside)
+        return staying.values()
+
+    def _wanted(self, entry: ModelRecord, form: LoadConfig | None = None) -> LoadRequest:
+        return wanted(entry, entry.path, self._config.engine, form)
+
+
+def _fits_both(way: LoadRequest, usable: float, gpu: float) -> bool:
+    """Whether so many bytes of the board's memory and of its GPU's will do."""
+    return _fits(way.need_bytes, usable) and _fits(way.gpu_bytes, gpu)
+
+
+def _fits(need: float, usable: float) -> bool:
+    return not need or feasible(cpq(Demand(need, 0.0), usable))
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+class ModelManager:
+    """Has models loaded, in the form that is asked for."""
+
+    def __init__(self, engine: Engine, store: Store, residency: ModelPool, room: Room) -> None:
+        self._engine, self._store = engine, store
+        self._residency, self._room = residency, room
+
+    @property
+    def residents(self) -> list[Resident]:
+        """The models in the engine's memory."""
+        return self._residency.residents()
+
+    @property
+    def loaded(self) -> set[str]:
+        """The engine's names of the models in its memory."""
+        return {resident.wanted.model for resident in self.residents}
+
+    def loads(
+        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+    ) -> bool:
+        """Whether a model would have to be loaded beside others for `entry` and its partner.
+
+        The only one does not count: a board that stays warm by itself would never serve.
+        """
+        loaded = self.loaded
+        if self._changes(entry, partner, form):
+            loaded.discard(resident_name(entry))
+        wanted = [entry] if partner is None else [entry, partner]
+        return bool(loaded) and any(resident_name(one) not in loaded for one in wanted)
+
+    @asynccontextmanager
+    async def resident(
+        self, entry: ModelRecord, partner: ModelRecord | None = None, form: LoadConfig | None = None
+    ) -> AsyncGenerator[Resident]:
+        """`entry` in the engine's memory, and its partner, for as long as they are used.
+
+        What is loaded in another form than `form` is loaded anew, unless it is at work or that
+        cannot be had; None: what is loaded is fine. What is not loaded gets what else there is.
+        """
+        if self._changes(entry, partner, form):
+            await self._residency.unload(resident_name(entry))
+        wanted = {resident_name(entry): partial(self._wanted, entry, partner, form)}
+        if partner is not None:
+            wanted[resident_name(partner)] = partial(self._wanted, partner, entry, None)
+        async with self._residency.use_all(wanted) as residents:
+            yield residents[resident_name(entry)]
+
+    def _changes(
+        self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
+    ) -> bool:
+        """Whether `entry` is loaded in another form, not at work, and can have that one."""
+        resident = self._residency.get(resident_name(entry))
+        if form is None or resident is None or resident.users:
+            return False
+        if form_of(resident.wanted.spec) == form:
+            return False
+        return self._room.form(entry, beside, form) == form
+
+    async def _wanted(
+        self, entry: ModelRecord, beside: ModelRecord | None, form: LoadConfig | None
+    ) -> LoadRequest:
+        path = await asyncio.to_thread(self._store.check, entry.id)
+        return wanted(entry, path, self._engine, self._room.form(entry, beside, form))

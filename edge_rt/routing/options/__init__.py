@@ -1,1 +1,0 @@
-"""What could serve a request: models, decoding options and load configurations."""

@@ -1,0 +1,210 @@
+"""What each way to keep models loaded costs the requests of the recent mix, and memory pressure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+EASY = 0.8  # below it memory costs nothing extra
+FULL = 0.95  # from there on a plan cannot be had
+KAPPA = 1.0
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Bytes that must be in memory at once, all models together where they share one memory."""
+
+    weights_bytes: float
+    kv_bytes: float
+    activation_bytes: float = 0.0
+    workspace_bytes: float = 0.0
+
+    @property
+    def bytes(self) -> float:
+        """The sum."""
+        return self.weights_bytes + self.kv_bytes + self.activation_bytes + self.workspace_bytes
+
+
+def cpq(demand: Demand, usable_bytes: float, fragmentation: float = 0.0) -> float:
+    """Memory pressure: 1 is full; infinite where nothing is usable.
+
+    `usable_bytes` is the memory less what is kept for others; `fragmentation` the share of it
+    that is lost between allocations. Our formula, after CPQ of QEIL v2: D / (U·(1 - φ)).
+    """
+    room = usable_bytes * (1.0 - fragmentation)
+    return demand.bytes / room if room > 0 else math.inf
+
+
+def feasible(pressure: float) -> bool:
+    """Whether a plan of that CPQ can be had."""
+    return pressure < FULL
+
+
+def penalty(pressure: float, kappa: float = KAPPA) -> float:
+    """The factor on energy, 1 or more; infinite where the plan cannot be had.
+
+    Our formula, after QEIL v2: 1 + κ·max(0, CPQ - 0.8) / (1 - CPQ).
+    """
+    if not feasible(pressure):
+        return math.inf
+    return 1.0 + kappa * max(0.0, pressure - EASY) / (1.0 - pressure)
+
+
+State = tuple[int, ...]
+"""For each variant the number of its place, from 1 on; 0: it is not loaded."""
+
+
+class Cost(NamedTuple):
+    """What one request takes in the mean."""
+
+    energy_j: float
+    seconds: float
+
+
+NEVER = Cost(math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class RequestKind:
+    """Requests of one kind: their share of the mix, and what one takes that finds nothing loaded.
+
+    `on_demand` has the loading in it.
+    """
+
+    share: float
+    on_demand: Cost
+
+
+@dataclass(frozen=True)
+class Place:
+    """A way to keep a variant loaded: on `device`, with so many of its layers on a GPU.
+
+    `bytes` are what it takes of each memory, `costs` what a request of each kind takes there, or
+    NEVER where it cannot serve that kind. Loading it takes `load`.
+    """
+
+    device: str
+    gpu_layers: int
+    bytes: tuple[float, ...]
+    costs: tuple[Cost, ...]
+    load: Cost
+
+
+class Placement(NamedTuple):
+    """A state, and what a request of the mix takes then in the mean.
+
+    `idle` is the share of devices on which nothing is loaded.
+    """
+
+    cost: Cost
+    idle: float
+    state: State
+
+    def dominates(self, other: Placement) -> bool:
+        """Whether it is no worse in joules and seconds, and better in one of them."""
+        one, two = self.cost, other.cost
+        return one.energy_j <= two.energy_j and one.seconds <= two.seconds and one != two
+
+
+class Problem:
+    """The variants with their places, the memories, and the mix.
+
+    A request goes to whatever is loaded that takes the fewest joules for it, as the router would
+    send it. The joules become dearer as the fullest memory fills up; see energy.pressure.
+    """
+
+    def __init__(
+        self,
+        variants: Sequence[Sequence[Place]],
+        usable_bytes: Sequence[float],
+        mix: Sequence[RequestKind],
+    ) -> None:
+        """`usable_bytes` are those of each memory that models may take. ValueError where places
+        do not have a figure for each memory and each kind, or a kind cannot be served on demand.
+        """
+        for kind in mix:
+            if not all(map(math.isfinite, kind.on_demand)):
+                raise ValueError(f"{kind}: leave out of the mix what cannot be served at all")
+        for place in (place for places in variants for place in places):
+            if len(place.bytes) != len(usable_bytes) or len(place.costs) != len(mix):
+                raise ValueError(f"{place}: not a figure for each memory and each kind")
+        self.variants = tuple(tuple(places) for places in variants)
+        self.usable_bytes = tuple(usable_bytes)
+        self.mix = tuple(mix)
+        shares = [kind.share for kind in mix]
+        self.devices = sorted({place.device for places in variants for place in places})
+        self.unserved = _weighed((kind.on_demand for kind in mix), shares)
+        self._costs = [[_weighed(p.costs, shares) for p in places] for places in variants]
+
+    @property
+    def states(self) -> int:
+        """How many there are, whether they fit or not."""
+        return math.prod(len(places) + 1 for places in self.variants)
+
+    def costs(self, variant: int, place: int) -> tuple[Cost, ...]:
+        """Of each kind at a place, from 1 on, times the kind's share."""
+        return self._costs[variant][place - 1]
+
+    def taken(self, state: State) -> list[float]:
+        """Bytes of each memory."""
+        places = [self.variants[i][place - 1].bytes for i, place in enumerate(state) if place]
+        return [sum(sizes) for sizes in zip(*places, strict=True)] or [0.0] * len(self.usable_bytes)
+
+    def pressure(self, taken: Sequence[float]) -> float:
+        """CPQ of the fullest memory."""
+        pairs = zip(taken, self.usable_bytes, strict=True)
+        return max((_share(size, usable) for size, usable in pairs), default=0.0)
+
+    def placement(self, state: State) -> Placement | None:
+        """What a state costs; None where it does not fit into memory."""
+        pressure = self.pressure(self.taken(state))
+        if not feasible(pressure):
+            return None
+        served = self.unserved
+        for variant, place in enumerate(state):
+            if place:
+                served = better(served, self._costs[variant][place - 1])
+        return self.judged(state, served, pressure)
+
+    def judged(self, state: State, served: Iterable[Cost], pressure: float) -> Placement:
+        """The placement of a state whose requests take what `served` says, share by share."""
+        energy_j = seconds = 0.0
+        for cost in served:
+            energy_j += cost.energy_j
+            seconds += cost.seconds
+        cost = Cost(energy_j * penalty(pressure), seconds)
+        return Placement(cost, self._idle(state), state)
+
+    def load(self, before: State, after: State) -> Cost:
+        """What it takes to come from one state to another; to unload takes nothing."""
+        loads = [
+            self.variants[i][new - 1].load
+            for i, (old, new) in enumerate(zip(before, after, strict=True))
+            if new and new != old
+        ]
+        return Cost(sum(cost.energy_j for cost in loads), sum(cost.seconds for cost in loads))
+
+    def _idle(self, state: State) -> float:
+        used = {self.variants[i][place - 1].device for i, place in enumerate(state) if place}
+        return 1.0 - len(used) / len(self.devices) if self.devices else 0.0
+
+
+def better(one: tuple[Cost, ...], two: tuple[Cost, ...]) -> tuple[Cost, ...]:
+    """For each kind the cost with fewer joules."""
+    return tuple(map(min, one, two))
+
+
+def _weighed(costs: Iterable[Cost], shares: Iterable[float]) -> tuple[Cost, ...]:
+    pairs = zip(costs, shares, strict=True)
+    return tuple(
+        NEVER if cost == NEVER else Cost(cost.energy_j * share, cost.seconds * share)
+        for cost, share in pairs
+    )
+
+
+def _share(size: float, usable: float) -> float:
+    if size <= 0.0:
+        return 0.0
+    return size / usable if usable > 0.0 else math.inf

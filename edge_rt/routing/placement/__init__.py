@@ -1,1 +1,0 @@
-"""Which models stay in memory, and where."""

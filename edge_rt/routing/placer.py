@@ -1,0 +1,261 @@
+"""Which variants stay in memory, by what was asked for of late."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from edge_rt.core.errors import EdgeError, ModelNotFound
+from edge_rt.core.routing import LoadConfig, Prediction, Prefer
+from edge_rt.energy.calibration.measurement import ModelHost
+from edge_rt.engine.model_pool import LoadRequest, ModelPool
+from edge_rt.generation.exclusive import Alone
+from edge_rt.governor.loop import GovernorLoop
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.candidates import Candidates
+from edge_rt.routing.checks import writers
+from edge_rt.routing.choice.ask import Variant
+from edge_rt.routing.load_request import form_of, resident_name
+from edge_rt.routing.model_manager import Room
+from edge_rt.routing.placement import NEVER, Cost, Place, Problem, RequestKind, State
+from edge_rt.routing.placing import Circumstances, Occasion, enumerate_all, judge, pick, sparing
+from edge_rt.routing.routed import Bucket
+from edge_rt.routing.routes import Routes
+from edge_rt.routing.variants import Variants
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 30.0
+MOST_STATES = 16_384  # that are looked at: up to a second of computing on a small board
+_MIDDLE = 0.75  # of the next power of two, where tokens lie in the mean
+_USUAL = (256, 0, 128)  # prompt, cached and completion tokens
+_DEVICE = "board"  # CPU and GPU share its memory
+
+Preload = Callable[[str, LoadConfig], Awaitable[object]]
+"""Loads a model by its id, in that form as far as it can be had."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A problem, whose variants and places these are, and what is loaded of them now.
+
+    Its joules are seconds where `prefer` says so, since joules are not known of all.
+    """
+
+    problem: Problem
+    entries: Sequence[ModelRecord]
+    forms: Sequence[Sequence[LoadConfig]]
+    before: State
+    prefer: Prefer
+
+
+class Placer:
+    """Loads and unloads while nobody waits, where that repays; see routing.replanning.
+
+    Models that the router would not take for a request count for nothing; see Bucket.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        variants: Variants,
+        candidates: Candidates,
+        governing: GovernorLoop,
+        residency: ModelPool,
+        room: Room,
+        alone: Alone,
+        fixed: Collection[str],
+    ) -> None:
+        """`fixed` are the names of models that stay whatever comes."""
+        self._routes, self._variants, self._candidates = routes, variants, candidates
+        self._governing, self._residency, self._room = governing, residency, room
+        self._alone, self._names = alone, fixed
+        self._fixed: frozenset[str] = frozenset()  # their ids
+        self._occasion = Occasion()
+
+    async def look(self, host: ModelHost, preload: Preload) -> str | None:
+        """Place the host's models anew if that is due; gives what was decided, and why."""
+        limits = self._governing.limits
+        if self._alone.refusal() is not None or limits.admission != "open":
+            return None
+        self._fixed = frozenset(_ids(self._names, host))
+        plan = self._plan(writers(host.entries()))
+        if plan is None or self._occasion.due(now := self._circumstances(plan)) is None:
+            return None
+        problem, before = plan.problem, plan.before
+        found = await asyncio.to_thread(enumerate_all, problem)
+        best, rate = pick(found, plan.prefer), now.per_second
+        after = sparing(problem, before, best, rate, plan.prefer)
+        change = judge(problem, before, after, rate, plan.prefer, heavy=limits.heavy)
+        done = after.state if change.made else before
+        self._occasion.planned(now, waits=done != best.state)
+        if change.made:
+            await self._change(plan, after.state, preload)
+            log.info("models were placed anew: %s", change.why)
+        return change.why
+
+    async def _change(self, plan: _Plan, after: State, preload: Preload) -> None:
+        try:
+            for entry, old, new in zip(plan.entries, plan.before, after, strict=True):
+                if old and new != old:
+                    await self._residency.unload(resident_name(entry))
+            rows = zip(plan.entries, plan.forms, plan.before, after, strict=True)
+            for entry, forms, old, new in rows:
+                if new and new != old:
+                    await preload(entry.id, forms[new - 1])
+        except EdgeError as error:  # the next request loads what it needs
+            log.warning("models could not be placed as is best: %s", error)
+
+    # --- the problem
+
+    def _circumstances(self, plan: _Plan) -> Circumstances:
+        seen = self._governing.seen
+        temp_c = None if seen is None else seen.temp_c
+        # That of the board while it answers, since the yield of one at rest says nothing.
+        entry = plan.entries[0]
+        usual = self._foretold(entry, self._variants.form(entry), _USUAL)
+        return Circumstances(
+            phi=self._governing.heat.leakage.phi(usual and usual.power_w, temp_c),
+            guard=self._governing.limits.guard,
+            usable_bytes=plan.problem.usable_bytes,
+            mix={**self._routes.mix.shares()},
+            per_second=self._routes.mix.per_second(),
+            heavy=self._governing.limits.heavy,
+            smaller=self._governing.limits.smaller,
+        )
+
+    def _plan(self, entries: Sequence[ModelRecord]) -> _Plan | None:
+        """None where there is nothing to choose: one variant is asked for, and has one form."""
+        shares = self._routes.mix.shares()
+        asked = {id for bucket in shares for id in bucket.able(self._governing.limits)}
+        known = [entry for entry in entries if entry.id in asked]
+        sizes = {entry.id: self._forms(entry) for entry in known}
+        free = self._movable(known, sizes, shares)
+        if sum(map(len, sizes.values())) < 2 or not free:
+            return None
+        found = self._variants.of(known, self._governing.limits.threads)
+        variants = {variant.id: variant for variant in found}
+        takes = {(e.id, f): self._takes(e, f, shares) for e in known for f in sizes[e.id]}
+        told = [one for row in takes.values() for one in row.values() if one is not None]
+        joules = all(one.energy_j is not None for one in told)
+        costs = {way: {b: _cost(p, joules) for b, p in row.items()} for way, row in takes.items()}
+        loads = {id: self._load(variant, joules) for id, variant in variants.items()}
+        demand = {
+            b: min(_both(row[b], loads[id]) for (id, _), row in costs.items()) for b in shares
+        }
+        able = [bucket for bucket in shares if demand[bucket] != NEVER]
+        places = [
+            [
+                Place(
+                    _DEVICE,
+                    gpu_layers=form.gpu_layers,
+                    bytes=size,
+                    costs=tuple(costs[e.id, form][bucket] for bucket in able),
+                    load=loads[e.id],
+                )
+                for form, size in sizes[e.id].items()
+            ]
+            for e in free
+        ]
+        mix = [RequestKind(shares[bucket], demand[bucket]) for bucket in able]
+        before = tuple(int(self._residency.get(resident_name(e)) is not None) for e in free)
+        problem, forms = Problem(places, self._usable(free), mix), [[*sizes[e.id]] for e in free]
+        return _Plan(problem, free, forms, before, "energy" if joules else "latency")
+
+    def _movable(
+        self,
+        known: Sequence[ModelRecord],
+        sizes: Mapping[str, Collection[LoadConfig]],
+        shares: Mapping[Bucket, float],
+    ) -> list[ModelRecord]:
+        """Return the models to place: of too many those that serve the largest share of requests.
+
+        The others stay as they are.
+        """
+        limits, states, found = self._governing.limits, 1, set[str]()
+        free = [entry for entry in known if entry.id not in self._fixed]
+        served = {e.id: sum(s for b, s in shares.items() if e.id in b.able(limits)) for e in free}
+        for entry in sorted(free, key=lambda entry: -served[entry.id]):
+            states *= len(sizes[entry.id]) + 1
+            if states <= MOST_STATES:
+                found.add(entry.id)
+        return [entry for entry in free if entry.id in found]
+
+    def _usable(self, free: Iterable[ModelRecord]) -> list[float]:
+        """Bytes of the board and of its GPU that others than those do not take."""
+        names = {resident_name(entry) for entry in free}
+        residents = self._residency.residents()
+        others = [_sizes(r.wanted) for r in residents if r.wanted.model not in names]
+        whole = self._room.usable_bytes, self._room.gpu_bytes
+        return [max(0.0, all - sum(taken)) for all, *taken in zip(whole, *others, strict=True)]
+
+    def _forms(self, entry: ModelRecord) -> dict[LoadConfig, tuple[float, float]]:
+        """What it takes in each form to choose from, first the one that it has.
+
+        Of what stays as it is that is just this one, and otherwise those that did not fail of late.
+        """
+        resident = self._residency.get(resident_name(entry))
+        ways = [*self._room.ways(entry).values()]
+        if resident is not None:
+            ways.insert(0, resident.wanted)
+        found = {form_of(way.spec): _sizes(way) for way in ways}
+        if entry.id not in self._fixed:
+            return found
+        first = next(iter(found))
+        return {first: found[first]}
+
+    def _load(self, variant: Variant, joules: bool) -> Cost:
+        """What loading takes; nothing where it is loaded anyway."""
+        if variant.id in self._fixed:
+            return Cost(0.0, 0.0)
+        return Cost(variant.load_j if joules else variant.load_s, variant.load_s)
+
+    def _takes(
+        self, entry: ModelRecord, form: LoadConfig, buckets: Iterable[Bucket]
+    ) -> dict[Bucket, Prediction | None]:
+        """What a request of each kind takes; None where it cannot be had, or nobody knows."""
+        return {
+            bucket: self._foretold(entry, form, _tokens(bucket))
+            if entry.id in bucket.able(self._governing.limits)
+            else None
+            for bucket in buckets
+        }
+
+    def _foretold(
+        self, entry: ModelRecord, form: LoadConfig, tokens: tuple[int, int, int]
+    ) -> Prediction | None:
+        limits = self._governing.limits
+        found = self._candidates.predict(entry, limits.threads, tokens, limits, form=form)
+        return found if isinstance(found, Prediction) else None
+
+
+def _ids(names: Collection[str], host: ModelHost) -> Iterator[str]:
+    """Of those that there are: "default" is the name of a model as well."""
+    for name in names:
+        with suppress(ModelNotFound):
+            yield host.entry(name).id
+
+
+def _sizes(wanted: LoadRequest) -> tuple[float, float]:
+    """What it takes of the board's memory and of a GPU's."""
+    return float(wanted.need_bytes), float(wanted.gpu_bytes)
+
+
+def _tokens(bucket: Bucket) -> tuple[int, int, int]:
+    """Those of its prompt, none of them cached, and of its answer, in the mean."""
+    return round(_MIDDLE * bucket.prompt), 0, round(_MIDDLE * bucket.completion)
+
+
+def _cost(found: Prediction | None, joules: bool) -> Cost:
+    """Without `joules` a watt is as good as another."""
+    if found is None:
+        return NEVER
+    known_j = found.energy_j if joules else None
+    return Cost(found.seconds if known_j is None else known_j, found.seconds)
+
+
+def _both(one: Cost, two: Cost) -> Cost:
+    return Cost(one.energy_j + two.energy_j, one.seconds + two.seconds)

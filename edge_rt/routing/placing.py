@@ -1,0 +1,219 @@
+"""The best placement, when to look for it, and whether a change is worth its loading."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_rt.core.limits import Guard
+from edge_rt.core.routing import Prefer
+from edge_rt.routing.choice.pareto import TIE
+from edge_rt.routing.placement import Cost, Placement, Problem, State, better, feasible
+
+
+class Front:
+    """The placements that none of those seen so far dominates, by rising joules.
+
+    Of two with equal joules and seconds the one stays that leaves less of the board idle.
+    """
+
+    def __init__(self) -> None:
+        self.front: list[Placement] = []
+
+    def add(self, placement: Placement) -> bool:
+        """Add a placement and drop those that it dominates; False where it is not better."""
+        front, cost = self.front, placement.cost
+        place = bisect_left(front, placement)
+        if place and front[place - 1].cost.seconds <= cost.seconds:
+            return False
+        end = place
+        while end < len(front) and front[end].cost.seconds >= cost.seconds:
+            end += 1
+        front[place:end] = [placement]
+        return True
+
+
+def enumerate_all(problem: Problem) -> list[Placement]:
+    """Return the placements that no other dominates, by rising joules.
+
+    Every state is looked at that fits into memory.
+    """
+    walk = _Walk(problem)
+    walk.down(0, (), problem.unserved, [0.0] * len(problem.usable_bytes))
+    return walk.seen.front
+
+
+class _Walk:
+    def __init__(self, problem: Problem) -> None:
+        self._problem, self.seen = problem, Front()
+
+    def down(
+        self, variant: int, state: tuple[int, ...], served: tuple[Cost, ...], taken: list[float]
+    ) -> None:
+        """All that begins with `state`, which serves as told and takes so much memory."""
+        problem = self._problem
+        pressure = problem.pressure(taken)
+        if not feasible(pressure):
+            return
+        if variant == len(problem.variants):
+            self.seen.add(problem.judged(state, served, pressure))
+            return
+        self.down(variant + 1, (*state, 0), served, taken)
+        for place, one in enumerate(problem.variants[variant], 1):
+            more = better(served, problem.costs(variant, place))
+            sizes = [a + b for a, b in zip(taken, one.bytes, strict=True)]
+            self.down(variant + 1, (*state, place), more, sizes)
+
+
+PHI_MOVED = 0.05  # relative
+TIGHTER, WIDER = 0.05, 0.2  # memory, relative
+MIX_MOVED = 0.2  # of all requests, those of other kinds than before
+MORE = 0.2  # requests, relative: where a change did not repay
+
+HORIZON_S = 1800.0  # in which a change has to pay
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a placement rests on; `phi` is the board's thermal yield, None: not known.
+
+    `usable_bytes` are those of each memory that models may take, `mix` the share of each kind of
+    requests. `per_second` are all of those, and without `heavy` no model may be loaded. With
+    `smaller` models answer that are not good enough otherwise.
+    """
+
+    phi: float | None
+    guard: Guard
+    usable_bytes: tuple[float, ...]
+    mix: Mapping[Hashable, float]
+    per_second: float = 0.0
+    heavy: bool = True
+    smaller: bool = False
+
+
+class Occasion:
+    """Tells when what the last placement rests on holds no longer."""
+
+    def __init__(self) -> None:
+        self._planned: Circumstances | None = None
+        self._waits = False
+
+    def planned(self, now: Circumstances, *, waits: bool = False) -> None:
+        """Models were placed; what is best `waits` until they may be loaded or that repays."""
+        self._planned, self._waits = now, waits
+
+    def due(self, now: Circumstances) -> str | None:
+        """Why models are to be placed anew; None: no need."""
+        then = self._planned
+        if then is None:
+            return "nothing was placed yet"
+        if now.guard != then.guard:
+            return f"the guard state went from {then.guard} to {now.guard}"
+        if (now.phi is None) != (then.phi is None):
+            return "the thermal yield came to be known, or is no longer"
+        if now.smaller != then.smaller:
+            return f"smaller models may {'now' if now.smaller else 'no longer'} answer"
+        if now.phi is not None and then.phi and abs(now.phi / then.phi - 1.0) >= PHI_MOVED:
+            return f"the thermal yield went from {then.phi:.2f} to {now.phi:.2f}"
+        if self._waits and now.heavy and not then.heavy:
+            return "models may be loaded again"
+        if self._waits and now.per_second >= then.per_second * (1.0 + MORE):
+            return "there are more requests, so that more repays"
+        return _memory(then.usable_bytes, now.usable_bytes) or _mix(then.mix, now.mix)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Whether to go over to another placement, and why."""
+
+    made: bool
+    why: str
+
+
+def judge(
+    problem: Problem,
+    before: State,
+    after: Placement,
+    per_second: float,
+    prefer: Prefer = "energy",
+    heavy: bool = True,
+    horizon_s: float = HORIZON_S,
+) -> Change:
+    """Whether what `after` saves over the horizon repays what has to be loaded for it.
+
+    `per_second` are the requests to expect. Seconds are compared where latency is preferred, joules
+    otherwise. Nothing is loaded without `heavy`. What does not fit into memory any more has to
+    change whatever that takes.
+    """
+    load = problem.load(before, after.state)
+    if after.state == before:
+        return Change(False, "it is the best already")
+    loads = any(new and new != old for old, new in zip(before, after.state, strict=True))
+    if loads and not heavy:
+        return Change(False, "no model may be loaded now")
+    present = problem.placement(before)
+    if present is None:
+        return Change(True, "what is loaded does not fit into memory any more")
+    axis = _axis(prefer)
+    unit = "Js"[axis]
+    gain = (present.cost[axis] - after.cost[axis]) * per_second * horizon_s
+    told = f"it saves {gain:.3g} {unit} in {horizon_s:.0f} s, and loading takes"
+    return Change(gain > load[axis], f"{told} {load[axis]:.3g} {unit}")
+
+
+def sparing(
+    problem: Problem,
+    before: State,
+    after: Placement,
+    per_second: float,
+    prefer: Prefer = "energy",
+    horizon_s: float = HORIZON_S,
+) -> Placement:
+    """`after`, but what is loaded both before and after stays where it is if only its move does not
+    repay its load; see `judge`.
+    """
+    axis = _axis(prefer)
+    for variant, (old, new) in enumerate(zip(before, after.state, strict=True)):
+        state = (*after.state[:variant], old, *after.state[variant + 1 :])
+        kept = problem.placement(state) if old and new and old != new else None
+        if kept is None:
+            continue
+        gain = (kept.cost[axis] - after.cost[axis]) * per_second * horizon_s
+        if gain <= problem.load(state, after.state)[axis]:
+            after = kept
+    return after
+
+
+def _axis(prefer: Prefer) -> int:
+    """Which of its costs a placement is judged by."""
+    return 1 if prefer == "latency" else 0
+
+
+def _memory(then: tuple[float, ...], now: tuple[float, ...]) -> str | None:
+    for before, after in zip(then, now, strict=True):
+        if after < before * (1.0 - TIGHTER):
+            return f"memory for models went from {before / 1e6:.0f} to {after / 1e6:.0f} MB"
+        if after > before * (1.0 + WIDER):
+            return f"memory for models grew from {before / 1e6:.0f} to {after / 1e6:.0f} MB"
+    return None
+
+
+def _mix(then: Mapping[Hashable, float], now: Mapping[Hashable, float]) -> str | None:
+    kinds = {*then, *now}
+    moved = sum(abs(now.get(kind, 0.0) - then.get(kind, 0.0)) for kind in kinds) / 2.0
+    return f"{moved:.0%} of requests are of other kinds now" if moved >= MIX_MOVED else None
+
+
+def pick(found: Sequence[Placement], prefer: Prefer, latency_s: float | None = None) -> Placement:
+    """The best of a front that is not empty: the fewest joules, or the fewest seconds if preferred.
+
+    Of those alone whose mean seconds are at most `latency_s`, if there are any. Ties go to the
+    other of the two, and then to what leaves less of the board idle.
+    """
+    kept = [p for p in found if latency_s is None or p.cost.seconds <= latency_s]
+    rest = kept or [min(found, key=lambda p: p.cost.seconds)]
+    for axis in (1, 0) if prefer == "latency" else (0, 1):
+        least = min(p.cost[axis] for p in rest)
+        rest = [p for p in rest if p.cost[axis] <= least * (1.0 + TIE)]
+    return min(rest, key=lambda p: (p.idle, p.cost))

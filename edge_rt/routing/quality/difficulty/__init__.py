@@ -1,1 +1,0 @@
-"""How hard a prompt is, by rules and by prompts that are known."""

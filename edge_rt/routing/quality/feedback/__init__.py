@@ -1,1 +1,0 @@
-"""What answers and feedback teach of a model's quality."""

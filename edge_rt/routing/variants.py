@@ -1,0 +1,236 @@
+"""The models in the store as the router sees them, and which of them a name means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from edge_rt.config.schema import Engine
+from edge_rt.core.routing import LoadConfig, Objectives, Prediction, Setting
+from edge_rt.decoding.params import Mode
+from edge_rt.energy.calibration.measurement import ModelHost
+from edge_rt.energy.prediction.forecaster import Forecaster
+from edge_rt.engine.model_pool import ModelPool
+from edge_rt.models.record import ModelRecord
+from edge_rt.routing.checks import writer, writers
+from edge_rt.routing.choice.ask import AUTO, Variant, Way
+from edge_rt.routing.choice.history import Ages
+from edge_rt.routing.decoding_options import DecodingOption, DecodingOptions, made_of
+from edge_rt.routing.load_request import form_of, forms, kv_bytes, resident_name, wanted
+from edge_rt.routing.quality.assessment import Assessment
+
+LOAD_S, LOAD_BYTES_PER_S = 0.2, 200e6  # of a load, until the model was loaded once
+_USUAL = (256, 0, 128)  # prompt, cached and completion tokens: for the watts of a busy engine
+
+
+class Variants:
+    """Makes variants of entries, and tells when each was calibrated."""
+
+    def __init__(
+        self, engine: Engine, residency: ModelPool, forecaster: Forecaster, ages: Ages
+    ) -> None:
+        self._engine, self._residency = engine, residency
+        self._forecaster, self._ages = forecaster, ages
+        self._noted: dict[str, tuple[str, int]] = {}
+
+    def setting(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        mode: Mode | None = None,
+        form: LoadConfig | None = None,
+    ) -> Setting:
+        """How `entry` is run with so many threads in that mode; `form` None: the usual one."""
+        how, form = mode or Mode(), form or forms(entry, self._engine)[0]
+        layers, kv_type = form
+        return Setting(entry.id, threads, layers, how.label, kv_type, how.partner)
+
+    def form(self, entry: ModelRecord) -> LoadConfig:
+        """How it is loaded, or is usually."""
+        resident = self._residency.get(resident_name(entry))
+        if resident is None:
+            return forms(entry, self._engine)[0]
+        return form_of(resident.wanted.spec)
+
+    def offloads(self, entry: ModelRecord) -> list[LoadConfig]:
+        """The first form with each number of layers on a GPU: others go by the same figures."""
+        found: dict[int, LoadConfig] = {}
+        for form in forms(entry, self._engine):
+            found.setdefault(form.gpu_layers, form)
+        return list(found.values())
+
+    def measured(self, entry: ModelRecord, threads: int, mode: Mode) -> None:
+        """An answer was measured just now, in that mode; see Ages.
+
+        It counts for every form that goes by the same figures.
+        """
+        now, now_s = self._forecaster.figures(entry, self.form(entry)), self._ages.now_s
+        for form in forms(entry, self._engine):
+            if self._forecaster.figures(entry, form) == now:
+                self._ages.note(self.setting(entry, threads, mode, form), now_s)
+
+    def threads(
+        self,
+        entry: ModelRecord,
+        offer: DecodingOptions = DecodingOptions(),  # noqa: B008 - it is frozen
+    ) -> tuple[int, ...]:
+        """The counts that answers of `entry` may ask for: those that it was calibrated with.
+
+        None with onnxruntime, which would make its session anew for each change, be it that of a
+        partner in one of the modes of `offer`.
+        """
+        partners = [one.partner for one in offer.modes if one.partner is not None]
+        if any(one.backend == "onnx" for one in (entry, *partners)):
+            return ()
+        return tuple(sorted({c.threads for c in self._forecaster.calibrations(entry)}))
+
+    def context(self, entry: ModelRecord) -> int:
+        """Tokens of the longest conversation."""
+        return min(self._engine.context, entry.summary.context_train)
+
+    def of(
+        self,
+        entries: Iterable[ModelRecord],
+        threads: int,
+        offers: Mapping[str, DecodingOptions] | None = None,
+        *,
+        any_threads: bool = False,
+        assessed: Assessment | None = None,
+    ) -> list[Variant]:
+        """A variant for each; what they take while loading is for so many threads.
+
+        `offers` are the modes of those that can do more than answer by themselves, by their ids.
+        With `any_threads` they may be run with other counts, too. `assessed` tells how likely each
+        is to give the request at hand a good answer.
+        """
+        entries = list(entries)
+        origins, chances = families(entries), assessed or Assessment()
+        offered = {entry.id: (offers or {}).get(entry.id, DecodingOptions()) for entry in entries}
+        found = [
+            self._variant(entry, threads, origin, chances.p(entry.id), offered[entry.id].modes)
+            for entry, origin in zip(entries, origins, strict=True)
+        ]
+        if not any_threads:
+            return found
+        both = zip(found, entries, strict=True)
+        return [
+            replace(variant, threads=self.threads(entry, offered[entry.id]))
+            for variant, entry in both
+        ]
+
+    def _variant(
+        self,
+        entry: ModelRecord,
+        threads: int,
+        origin: str,
+        quality: float | None,
+        modes: Sequence[DecodingOption],
+    ) -> Variant:
+        self._note(entry)
+        engine, summary = self._engine, entry.summary
+        need, found = wanted(entry, entry.path, engine), forms(entry, engine)
+        kept = {form.kv_type: kv_bytes(entry, engine, form) for form in found}
+        load_s = self._load_s(entry)
+        return Variant(
+            id=entry.id,
+            source=origin,
+            backend=entry.backend,
+            quantisation=summary.quantisation,
+            context=need.spec.context,
+            weights_bytes=entry.size,
+            kv_bytes=kept,
+            work_bytes=need.need_bytes - entry.size - kept[found[0].kv_type],
+            quality=quality,
+            gpu_layers=tuple(dict.fromkeys(form.gpu_layers for form in found)),
+            load_s=load_s,
+            load_j=load_s * self._busy_w(entry, threads),
+            modes=tuple(one.mode.label for one in modes),
+            ways={one.mode.label: self._way(entry, one, threads) for one in modes},
+            file=entry.short_sha256,
+        )
+
+    def _way(self, entry: ModelRecord, offered: DecodingOption, threads: int) -> Way:
+        partner = offered.partner
+        if partner is None:
+            return Way(kept=offered.kept)
+        need, load_s = wanted(partner, partner.path, self._engine), self._load_s(partner)
+        load_j = load_s * self._busy_w(partner, threads)
+        file = made_of(entry, offered)
+        return Way(partner.id, need.need_bytes, load_s, load_j, offered.kept, file)
+
+    def _load_s(self, entry: ModelRecord) -> float:
+        known = self._residency.load_s.get(resident_name(entry))
+        return LOAD_S + entry.size / LOAD_BYTES_PER_S if known is None else known
+
+    def _busy_w(self, entry: ModelRecord, threads: int) -> float:
+        """What a busy engine adds to the draw, which is as much as a load adds at most."""
+        found = self._forecaster.predict(entry, threads, *_USUAL)
+        if not isinstance(found, Prediction) or found.energy_j is None or found.seconds <= 0.0:
+            return 0.0
+        return found.energy_j / found.seconds
+
+    def _note(self, entry: ModelRecord) -> None:
+        """Have the ages know of its calibrations, once."""
+        now = entry.sha256, self._forecaster.edition
+        before = self._noted.get(entry.id)
+        if before == now:
+            return
+        if before is not None and before[0] != entry.sha256:
+            self._ages.forget(entry.id)
+        self._noted[entry.id] = now
+        for form in forms(entry, self._engine):
+            for known in self._forecaster.calibrations(entry, form):
+                setting = self.setting(entry, known.threads, form=form)
+                self._ages.note(setting, known.calibrated_at.timestamp())
+
+
+def weights(entry: ModelRecord) -> str:
+    """What those have in common that hold the same weights.
+
+    Conversion to ONNX loses next to nothing; what was quantised anew is a model of its own.
+    """
+    converted = entry.source_sha256 if entry.backend == "onnx" else None
+    return converted or entry.sha256
+
+
+def families(entries: Sequence[ModelRecord]) -> list[str]:
+    """For each of `entries` what it was made from in the first place, as far as that is known."""
+    sources = {entry.sha256: entry.source_sha256 for entry in entries}
+    return [_first(entry.sha256, sources) for entry in entries]
+
+
+def _first(sha256: str, sources: Mapping[str, str | None]) -> str:
+    for _ in sources:  # not for ever, should they go round in a ring
+        sha256 = sources.get(sha256) or sha256
+    return sha256
+
+
+def named(model: str, host: ModelHost) -> list[ModelRecord]:
+    """The models that a name stands for, before its pin; the one that it is the id of first.
+
+    All with the same weights, where something is pinned all that came from the same model. "auto"
+    are all that write, "default" is just that one. Raises ModelNotFound, or RequestError for one
+    that writes no text.
+    """
+    name, pinned, _ = model.partition("@")
+    if name == AUTO:
+        return writers(host.entries()) or [writer(host.entry("default"))]
+    asked = writer(host.entry(name))
+    if name == "default" and not pinned:
+        return [asked]
+    entries = writers(host.entries())
+    kin = families(entries) if pinned else [weights(entry) for entry in entries]
+    own = next((k for k, entry in zip(kin, entries, strict=True) if entry.id == asked.id), None)
+    others = [e for k, e in zip(kin, entries, strict=True) if k == own]
+    return [asked, *(e for e in others if e.sha256 != asked.sha256)]  # a copy is no choice
+
+
+def known_as(model: str, entries: Sequence[ModelRecord]) -> str:
+    """The name as the router knows it: of an id, or "auto", with its pin."""
+    name, at, pin = model.partition("@")
+    return f"{name if name == AUTO else entries[0].id}{at}{pin}"
+
+
+def leaves_open(model: str, aims: Objectives) -> bool:
+    """Whether a request for that leaves it open with how many threads it is computed."""
+    return model.partition("@")[0] == AUTO or aims._replace(quality=None) != Objectives()

@@ -1,0 +1,165 @@
+"""A model offers the modes that its pair has, as far as they are asked for and can be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from edge_rt.core.errors import ModelNotFound, RequestError
+from edge_rt.core.limits import Limits
+from edge_rt.core.routing import DecodingRequest
+from edge_rt.decoding.params import Gating, Mode
+from edge_rt.models.pair import Kept, Pair
+from edge_rt.routing.decoding_options import LESS_SHARE, DecodingOptions, every, offer
+
+CALM = Limits(2)
+HOT = Limits(2, smaller=True, why="the board is hot")
+TUNED = Pair(
+    large="big",
+    small="tiny",
+    mode="switch:step",
+    large_share=0.3,
+    first=4,
+    kept=Kept(figures={"gsm8k": 0.95}),
+)
+USUAL = DecodingRequest()
+STEP = Mode("switch", "tiny", gating=Gating("step", share=0.3, first=4))
+
+
+class Models:
+    """Some models of one vocabulary, and pairs of them."""
+
+    def __init__(self, kit: Any, *pairs: Pair, ids: tuple[str, ...] = ("big", "tiny")) -> None:
+        self.entries = {id: replace(kit.entry, id=id) for id in ids}
+        self._pairs = pairs
+
+    def entry(self, model: str) -> Any:
+        if model not in self.entries:
+            raise ModelNotFound(f"no model {model}")
+        return self.entries[model]
+
+    def pairs(self, large: str) -> list[Pair]:
+        return [pair for pair in self._pairs if pair.large == large]
+
+    def offer(
+        self, wish: DecodingRequest = USUAL, limits: Limits = CALM, fits: bool = True
+    ) -> DecodingOptions:
+        return offer(self.entry("big"), wish, self, limits, lambda *_: fits)
+
+    def modes(self, *args: Any, **fields: Any) -> list[Mode]:
+        return [offered.mode for offered in self.offer(*args, **fields).modes]
+
+
+def test_without_a_pair_a_model_answers_by_itself_and_may_look_up(kit: Any) -> None:
+    models = Models(kit)
+    assert models.modes() == [Mode()]
+    assert models.modes(DecodingRequest("single")) == [Mode()]
+    assert models.modes(DecodingRequest("lookup")) == [Mode("lookup")]
+    for mode in ("speculative", "switch", "switch:token"):
+        with pytest.raises(RequestError, match=r"`edge.mode`.*`edge.partner`") as caught:
+            models.offer(DecodingRequest(mode))
+        assert caught.value.param == "edge.mode"
+
+
+def test_a_pair_offers_what_changes_no_token(kit: Any) -> None:
+    models = Models(kit, Pair(large="big", small="tiny"))
+    assert models.modes() == [Mode(), Mode("lookup"), Mode("speculative", "tiny")]
+    assert models.modes(DecodingRequest("speculative")) == [Mode("speculative", "tiny")]
+    other = changed(kit.entry.summary, vocab=601)
+    models.entries["tiny"] = replace(models.entries["tiny"], summary=other)
+    assert models.modes() == [Mode(), Mode("lookup")]
+
+
+def test_a_partner_that_reads_less_drafts_nothing_unasked(kit: Any) -> None:
+    models = Models(kit, Pair(large="big", small="tiny"))
+    short = changed(kit.entry.summary, context_train=1024)
+    models.entries["tiny"] = replace(models.entries["tiny"], summary=short)
+    assert models.modes() == [Mode(), Mode("lookup")]
+    assert models.modes(DecodingRequest("speculative")) == [Mode("speculative", "tiny")]
+
+
+def test_a_pair_whose_small_model_is_not_there_is_none(kit: Any) -> None:
+    models = Models(kit, Pair(large="big", small="gone"), TUNED)
+    assert models.modes() == [STEP]
+    models = Models(kit, Pair(large="big", small="gone"))
+    assert models.modes() == [Mode()]
+    with pytest.raises(RequestError, match="edge-rt models pull gone"):
+        models.offer(DecodingRequest("speculative"))
+
+
+def test_the_usual_mode_holds_unless_another_is_asked_for(kit: Any) -> None:
+    models = Models(kit, TUNED)
+    [usual] = models.offer().modes
+    assert (usual.mode, usual.kept) == (STEP, 0.95)
+    assert usual.partner == models.entries["tiny"]
+    assert models.modes(DecodingRequest("switch")) == [STEP]
+    assert models.modes(DecodingRequest("single")) == [Mode()]
+    [other] = models.offer(DecodingRequest("switch:ead", threshold=0.5)).modes
+    assert other.mode == Mode("switch", "tiny", gating=Gating("ead", 0.5))
+    assert other.kept is None
+
+
+def test_what_is_set_besides_replaces_what_is_usual(kit: Any) -> None:
+    models = Models(kit, TUNED)
+    [asked] = models.offer(DecodingRequest(threshold=0.5)).modes
+    assert asked.mode.gating == Gating("step", 0.5, None, 4)
+    assert asked.kept is None
+    [asked] = models.offer(DecodingRequest(first=0)).modes
+    assert asked.mode.gating == Gating("step", None, 0.3, 0)
+    with pytest.raises(RequestError, match="is for modes that switch"):
+        Models(kit, Pair(large="big", small="tiny")).offer(DecodingRequest(large_share=0.2))
+    with pytest.raises(RequestError, match="never has no threshold"):
+        models.offer(DecodingRequest("switch:never", large_share=0.2))
+
+
+def test_the_usual_mode_waits_for_memory(kit: Any) -> None:
+    models = Models(kit, TUNED)
+    assert models.modes(fits=False) == [Mode()]
+    assert models.modes(DecodingRequest("switch"), fits=False) == [STEP]
+    [asked] = models.modes(DecodingRequest(large_share=0.2), fits=False)
+    assert asked.gating == Gating("step", None, 0.2, 4)
+
+
+def test_any_two_models_can_be_asked_for(kit: Any) -> None:
+    models = Models(kit, TUNED, ids=("big", "tiny", "mid"))
+    assert models.modes(DecodingRequest("speculative", "mid")) == [Mode("speculative", "mid")]
+    assert models.modes(DecodingRequest(partner="mid"))[-1] == Mode("speculative", "mid")
+    for partner, words in (("gone", "no model gone"), ("big", "is the model itself")):
+        with pytest.raises(RequestError, match=words) as caught:
+            models.offer(DecodingRequest("speculative", partner))
+        assert caught.value.param == "edge.partner"
+
+
+@pytest.mark.parametrize("mode", ["speculative", "switch", None])
+def test_a_partner_is_no_larger_than_the_model(kit: Any, mode: str | None) -> None:
+    models = Models(kit, TUNED, ids=("big", "tiny", "mid"))
+    models.entries["mid"] = replace(models.entries["mid"], size=3_000_000_000)
+    with pytest.raises(RequestError, match=r"mid is larger than big, 3000 MB.*ask mid") as caught:
+        models.offer(DecodingRequest(mode, "mid"))
+    assert caught.value.param == "edge.partner"
+    models.entries["big"] = replace(models.entries["big"], size=3_000_000_001)
+    assert models.offer(DecodingRequest(mode, "mid")).modes[-1].mode.partner == "mid"
+
+
+def test_the_governor_asks_for_less_of_the_large_model(kit: Any) -> None:
+    models = Models(kit, TUNED)
+    found = models.offer(limits=HOT)
+    assert found.turns
+    assert found.why == "big writes 20% of the tokens: the board is hot"
+    assert found.modes[0].mode.gating == Gating("step", None, LESS_SHARE, 4)
+    assert found.modes[0].kept is None
+    less = models.offer(DecodingRequest(large_share=0.1), limits=HOT)
+    assert (less.why, less.modes[0].mode.gating) == (None, Gating("step", None, 0.1, 4))
+    for mode in ("switch:always", "speculative", "single"):
+        assert models.offer(DecodingRequest(mode), limits=HOT).why is None
+
+
+def test_a_plan_shows_all(kit: Any) -> None:
+    models = Models(kit, TUNED)
+    offered = every(models.entry("big"), models, CALM)
+    labels = ["single", "lookup", "speculative", "switch:step"]
+    assert [one.mode.label for one in offered.modes] == labels
+    assert [one.mode.label for one in every(models.entry("tiny"), models, CALM).modes] == ["single"]
